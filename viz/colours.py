@@ -1,0 +1,101 @@
+"""The one source of colour: one colour per gate and state, one scale for signed values, one for values in 0..1.
+
+The hues are those of Okabe and Ito (2008), which readers with any common colour vision can tell apart, made darker on
+a light page and lighter on a dark one. Kinds of cell share a colour where the gates play the same part: what is let in
+(input, update), what is dropped (forget, reset), what is proposed (candidate, preactivation).
+"""
+
+from functools import cache
+from typing import Literal
+
+from plotly.colors import sample_colorscale
+
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+LEVELS = 256
+
+_LET_IN = {"light": "#00855f", "dark": "#2fc797"}
+_DROPPED = {"light": "#cc4e00", "dark": "#f0762b"}
+_PROPOSED = {"light": "#2e93d1", "dark": "#6cc4f5"}
+_LET_OUT = {"light": "#0b4f86", "dark": "#3d86e0"}
+_KEPT = {"light": "#b78300", "dark": "#f2c12e"}
+_SAID = {"light": "#b8558f", "dark": "#e39ac6"}
+
+QUANTITY: dict[str, dict[Theme, str]] = {
+    "input_gate": _LET_IN,
+    "update_gate": _LET_IN,
+    "forget_gate": _DROPPED,
+    "reset_gate": _DROPPED,
+    "candidate": _PROPOSED,
+    "preactivation": _PROPOSED,
+    "output_gate": _LET_OUT,
+    "cell": _KEPT,
+    "hidden": _SAID,
+}
+
+# The middle of each signed scale is near the page, so that a dark room is not flooded by values near 0.
+_SIGNED_STOPS: dict[Theme, list[str]] = {
+    "light": ["#08386b", "#2f7fc1", "#9cc8e8", "#f7f7f5", "#f6b98a", "#d9651b", "#7a2c00"],
+    "dark": ["#b5deff", "#57a5e4", "#1f5c92", "#181c23", "#8c4517", "#e2803a", "#ffd0a8"],
+}
+_UNIT_STOPS: dict[Theme, list[str]] = {
+    "light": ["#f6f8f3", "#c3e4d3", "#6fbf9f", "#1f8a70", "#0b4a43"],
+    "dark": ["#15191d", "#12463f", "#1b8470", "#62c8a2", "#dcfbe9"],
+}
+
+
+def quantity_colour(name: str, theme: Theme = "light") -> str:
+    """The colour of a gate or state, as "#rrggbb". Raises KeyError for a name that is none."""
+    return QUANTITY[name][theme]
+
+
+@cache
+def signed_scale(theme: Theme = "light") -> tuple[str, ...]:
+    """256 colours from the most negative to the most positive value, centred on 0."""
+    return _sample(_SIGNED_STOPS[theme])
+
+
+@cache
+def unit_scale(theme: Theme = "light") -> tuple[str, ...]:
+    """256 colours from 0 (shut) to 1 (open)."""
+    return _sample(_UNIT_STOPS[theme])
+
+
+def plotly_scale(colours: tuple[str, ...]) -> list[list[float | str]]:
+    """The same scale in the form that a plotly figure takes."""
+    return [[k / (len(colours) - 1), colour] for k, colour in enumerate(colours)]
+
+
+@cache
+def palette() -> dict[str, dict[str, object]]:
+    """Everything above for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": [256 hex]}."""
+    return {
+        theme: {
+            "quantity": {name: colours[theme] for name, colours in QUANTITY.items()},
+            "signed": list(signed_scale(theme)),
+            "unit": list(unit_scale(theme)),
+        }
+        for theme in THEMES
+    }
+
+
+def ink(background: str) -> str:
+    """Black or white, whichever contrasts more with "#rrggbb" (WCAG 2.2); one of them always reaches 4.5 to 1."""
+    light = luminance(background)
+    return "#000000" if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else "#ffffff"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb", 0..1 (WCAG 2.2)."""
+    red, green, blue = (_linear(int(colour[k : k + 2], 16) / 255) for k in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+
+def _sample(stops: list[str]) -> tuple[str, ...]:
+    scale = [[k / (len(stops) - 1), stop] for k, stop in enumerate(stops)]
+    sampled = sample_colorscale(scale, [k / (LEVELS - 1) for k in range(LEVELS)], colortype="tuple")
+    return tuple("#" + "".join(f"{round(255 * channel):02x}" for channel in colour) for colour in sampled)

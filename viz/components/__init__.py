@@ -1,0 +1,38 @@
+"""The parts of a page that move in the browser: Streamlit Components v2, drawn on canvas, one file trio each.
+
+All components of a view share one client-side store (`store.js`), so that the trace of a sequence travels once and a
+step costs no server round trip.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+_FOLDER = Path(__file__).parent
+
+# Put before every component's own script and style: whichever component comes first installs them.
+_SHARED = ("store", "page", "paint")
+
+
+@cache
+def define(name: str) -> "ComponentRenderer":
+    """Register the component whose files are `NAME.js` and `NAME.css` beside this one.
+
+    Styles are not isolated: what a component mirrors in the document must be readable from outside it.
+
+    Returns the function that mounts it. Raises FileNotFoundError when there is no such script.
+    """
+    script = [_read(f"{part}.js") for part in (*_SHARED, name)]
+    style = [_read(f"{part}.css") for part in ("page", name) if (_FOLDER / f"{part}.css").exists()]
+    return st.components.v2.component(
+        f"unrolled_{name}", css="\n".join(style), js="\n".join(script), isolate_styles=False
+    )
+
+
+def _read(file: str) -> str:
+    return (_FOLDER / file).read_text(encoding="utf-8")

@@ -1,0 +1,112 @@
+// Strokes that the components share: colours, numbers, canvases, the hover note, the saved picture.
+Object.assign((window.unrolled ??= {}), {
+  // "#rgb", "#rrggbb" or "rgb(r, g, b)" -> [r, g, b], 0..255
+  rgb(colour) {
+    const text = colour.trim();
+    if (text.startsWith("#")) {
+      const hex = text.length < 7 ? [...text.slice(1, 4)].map((c) => c + c).join("") : text.slice(1, 7);
+      return [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
+    }
+    return (text.match(/[\d.]+/g) ?? [255, 255, 255]).slice(0, 3).map(Number);
+  },
+
+  // Relative luminance of [r, g, b], 0..1 (WCAG 2.2).
+  luminance(rgb) {
+    const [r, g, b] = rgb.map((c) => (c <= 10.31475 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  },
+
+  // Black or white, whichever contrasts more: the rule of viz/colours.py.
+  ink(colour) {
+    const light = unrolled.luminance(unrolled.rgb(colour));
+    return (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) ? "#000000" : "#ffffff";
+  },
+
+  // Where a value stands on a scale of trace.scale(): an index into the palette's 256 colours, -1 for NaN.
+  level(value, scale) {
+    if (value !== value) return -1;
+    const k = Math.round(((value - scale.low) / (scale.high - scale.low)) * 255);
+    return k < 0 ? 0 : k > 255 ? 255 : k;
+  },
+
+  // A value's colour on the palette; NaN has none.
+  tint(value, scale, palette) {
+    const k = unrolled.level(value, scale);
+    return k < 0 ? "transparent" : palette[scale.name][k];
+  },
+
+  // Four significant digits, a true minus sign, no exponent where it can be read without.
+  number(value, digits = 4) {
+    if (value === null || value === undefined || value !== value) return "–";
+    if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+    const size = Math.abs(value);
+    const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? size.toExponential(digits - 1)
+      : size.toFixed(Math.max(0, Math.min(digits, digits - 1 - Math.floor(Math.log10(size || 1)))));
+    return (value < 0 ? "−" : "") + text;
+  },
+
+  // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
+  fill: (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
+
+  // A token as it is shown: white space is made visible.
+  token: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
+
+  element(tag, { className, text, ...attributes } = {}, ...children) {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined) node.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children);
+    return node;
+  },
+
+  // Size a canvas to CSS pixels; its context then draws in CSS pixels, sharp on any screen.
+  size(canvas, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+    if (canvas.width !== w) canvas.width = w;
+    if (canvas.height !== h) canvas.height = h;
+    if (canvas.style) {
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+    }
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return pen;
+  },
+
+  // The note at the pointer: one for the page. lines: strings, the first one strong. null hides it.
+  note(lines, x = 0, y = 0, element = null) {
+    let box = document.querySelector("body > .unrolled-note");
+    if (!lines) {
+      if (box) box.hidden = true;
+      return;
+    }
+    if (!box) {
+      box = unrolled.element("div", { className: "unrolled-note", "aria-hidden": "true" });
+      document.body.append(box);
+    }
+    if (element) {
+      const style = getComputedStyle(element);
+      for (const name of ["--st-text-color", "--st-background-color", "--st-border-color", "--st-font"]) {
+        box.style.setProperty(name, style.getPropertyValue(name));
+      }
+    }
+    box.replaceChildren(...lines.map((text, k) => unrolled.element(k ? "span" : "b", { text })));
+    box.hidden = false;
+    const { width, height } = box.getBoundingClientRect();
+    const left = x + 14 + width > innerWidth ? x - 14 - width : x + 14;
+    const top = y + 16 + height > innerHeight ? y - 12 - height : y + 16;
+    box.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+  },
+
+  // Keep a canvas as a PNG file.
+  save(canvas, name) {
+    canvas.toBlob((blob) => {
+      const link = unrolled.element("a", { href: URL.createObjectURL(blob), download: `${name}.png` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    }, "image/png");
+  },
+});
