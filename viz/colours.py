@@ -14,12 +14,12 @@ Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 LEVELS = 256
 
-_LET_IN = {"light": "#00855f", "dark": "#2fc797"}
-_DROPPED = {"light": "#cc4e00", "dark": "#f0762b"}
-_PROPOSED = {"light": "#2e93d1", "dark": "#6cc4f5"}
-_LET_OUT = {"light": "#0b4f86", "dark": "#3d86e0"}
-_KEPT = {"light": "#b78300", "dark": "#f2c12e"}
-_SAID = {"light": "#b8558f", "dark": "#e39ac6"}
+_LET_IN = {"light": "#006b54", "dark": "#12a37c"}
+_DROPPED = {"light": "#b23a00", "dark": "#e0631c"}
+_PROPOSED = {"light": "#2f93e0", "dark": "#4db4f0"}
+_LET_OUT = {"light": "#0a4583", "dark": "#2f74d8"}
+_KEPT = {"light": "#cc8500", "dark": "#ffcb3a"}
+_SAID = {"light": "#c06fa4", "dark": "#f2bfdd"}
 
 QUANTITY: dict[str, dict[Theme, str]] = {
     "input_gate": _LET_IN,
