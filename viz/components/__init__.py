@@ -20,15 +20,16 @@ _SHARED = ("store", "page", "paint")
 
 
 @cache
-def define(name: str) -> "ComponentRenderer":
+def define(name: str, *parts: str) -> "ComponentRenderer":
     """Register the component whose files are `NAME.js` and `NAME.css` beside this one.
 
-    Styles are not isolated: what a component mirrors in the document must be readable from outside it.
+    `parts` names further scripts (and styles) that it is made of, put before its own. Styles are not isolated: what a
+    component mirrors in the document must be readable from outside it.
 
     Returns the function that mounts it. Raises FileNotFoundError when there is no such script.
     """
-    script = [_read(f"{part}.js") for part in (*_SHARED, name)]
-    style = [_read(f"{part}.css") for part in ("page", name) if (_FOLDER / f"{part}.css").exists()]
+    script = [_read(f"{part}.js") for part in (*_SHARED, *parts, name)]
+    style = [_read(f"{part}.css") for part in ("page", *parts, name) if (_FOLDER / f"{part}.css").exists()]
     return st.components.v2.component(
         f"unrolled_{name}", css="\n".join(style), js="\n".join(script), isolate_styles=False
     )

@@ -1,0 +1,18 @@
+"""The words that more than one component shows."""
+
+from viz.i18n import _
+
+
+def quantity_names() -> dict[str, str]:
+    """Gate and state names as a reader knows them, in the language of the page."""
+    return {
+        "input_gate": _("input gate"),
+        "forget_gate": _("forget gate"),
+        "output_gate": _("output gate"),
+        "candidate": _("candidate"),
+        "reset_gate": _("reset gate"),
+        "update_gate": _("update gate"),
+        "preactivation": _("preactivation"),
+        "cell": _("cell state"),
+        "hidden": _("hidden state"),
+    }
