@@ -1,0 +1,143 @@
+"""The view, and the address that carries it.
+
+`View` is what a reader looks at; `parse` reads it out of an address and `write` puts it back. Both are
+plain functions of plain values. Whether a network of that name exists, or a step lies inside its text, is
+for the page to say: an address knows only what can be read without one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from urllib.parse import urlencode
+
+from viz.i18n import LANGUAGES, _
+
+LONGEST_TEXT = 2000
+"""Characters of text which a link carries at most; browsers and chat programs cut longer ones."""
+
+LONGEST_WORD = 200
+LARGEST_NUMBER = 10**9
+
+
+@dataclass(frozen=True)
+class View:
+    """What is being looked at. None: not chosen, the page picks its own opening.
+
+    net: name of the network.
+    text: the sequence as it was typed (symbols, or numbers apart by spaces).
+    layer: layer of the network, as PyTorch names it ("rnn.l0").
+    unit: unit of the layer, from 0.
+    step: step of the sequence, from 0.
+    quantity: the gate or state which is picked out ("forget_gate").
+    lang: language of the page, a key of `LANGUAGES`; None: the browser's.
+    edits: changes made to the weights, as the Edit lens writes them; "" for none.
+    """
+
+    net: str | None = None
+    text: str | None = None
+    layer: str | None = None
+    unit: int | None = None
+    step: int | None = None
+    quantity: str | None = None
+    lang: str | None = None
+    edits: str = ""
+
+
+NAMES = tuple(field.name for field in fields(View))
+"""The names in an address: those of `View`. They are a contract with every link ever shared."""
+
+
+def parse(address: Mapping[str, str], otherwise: View | None = None) -> tuple[View, list[str]]:
+    """The view in an address, and one sentence for each piece of it that cannot be read.
+
+    What the address does not name is not chosen. What it names wrongly is as in `otherwise`. Names which
+    are not ours are left alone: a link may pass through programs which add their own.
+    """
+    otherwise = otherwise or View()
+    read: dict[str, str | int | None] = {}
+    problems: list[str] = []
+    for name in NAMES:
+        if name not in address:
+            continue
+        try:
+            read[name] = _READERS[name](address[name])
+        except ValueError as error:
+            problems.append(str(error))
+            read[name] = getattr(otherwise, name)
+    return View(**read), problems  # type: ignore[arg-type]
+
+
+def write(view: View) -> dict[str, str]:
+    """The pieces of an address which `parse` reads as `view`; a text over `LONGEST_TEXT` is left out."""
+    pieces = {name: str(getattr(view, name)) for name in NAMES if getattr(view, name) not in (None, "")}
+    if view.text == "":
+        pieces["text"] = ""
+    if not fits(view):
+        del pieces["text"]
+    return pieces
+
+
+def query(view: View) -> str:
+    """`write`, as the part of a link after the question mark."""
+    return urlencode(write(view))
+
+
+def fits(view: View) -> bool:
+    """Whether a link can carry this view's text."""
+    return view.text is None or len(view.text) <= LONGEST_TEXT
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 40 else value[:39] + "…"
+
+
+def _word(name: str, value: str) -> str:
+    if not value or len(value) > LONGEST_WORD or not value.isprintable():
+        raise ValueError(
+            _("The link's “{name}” cannot be “{value}”: it should be a name.").format(
+                name=name, value=_short(value)
+            )
+        )
+    return value
+
+
+def _number(name: str, value: str) -> int:
+    # Not int() alone, which also takes "1_0", " 1" and digits of other scripts.
+    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= LARGEST_NUMBER):
+        raise ValueError(
+            _("The link's “{name}” cannot be “{value}”: it should be a whole number from 0.").format(
+                name=name, value=_short(value)
+            )
+        )
+    return int(value)
+
+
+def _text(value: str) -> str:
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(
+            _("The link's text has {n} symbols: a link carries {most} at most.").format(
+                n=f"{len(value):,}", most=f"{LONGEST_TEXT:,}"
+            )
+        )
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(
+            _("The link's “{name}” cannot be “{value}”: it should be one of {choices}.").format(
+                name="lang", value=_short(value), choices=", ".join(LANGUAGES)
+            )
+        )
+    return value
+
+
+_READERS = {
+    "net": lambda value: _word("net", value),
+    "text": _text,
+    "layer": lambda value: _word("layer", value),
+    "unit": lambda value: _number("unit", value),
+    "step": lambda value: _number("step", value),
+    "quantity": lambda value: _word("quantity", value),
+    "lang": _language,
+    "edits": str,
+}

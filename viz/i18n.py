@@ -1,0 +1,161 @@
+"""The words of the app, in every language it speaks.
+
+The catalogues are gettext: English in the code through `_`, other languages in
+`viz/locale/LANG/LC_MESSAGES/unrolled.po`. The .po files are compiled in memory when this module is
+imported, so no compiled catalogue can fall behind them. `python -m viz.i18n update` brings the files
+up to the code: new strings enter empty, strings which are gone leave.
+
+    from viz.i18n import _, ngettext
+    _("Step {step} of {steps}").format(step=3, steps=40)
+    ngettext("{n} unit", "{n} units", n).format(n=n)
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+LANGUAGES = {"en": "English", "ko": "한국어"}
+"""The languages, by the code an address carries; each named in itself."""
+
+DEFAULT = "en"
+
+ROOT = Path(__file__).parent.parent
+LOCALE = Path(__file__).parent / "locale"
+TEMPLATE = LOCALE / "unrolled.pot"
+
+_spoken: ContextVar[str | None] = ContextVar("language", default=None)
+_ask: list[Callable[[], str | None]] = []
+
+
+def language() -> str:
+    """The language in force here: of the innermost `speaking`, else of the reader's session, else English."""
+    chosen = _spoken.get()
+    if chosen is None and _ask:
+        chosen = _ask[-1]()
+    return chosen if chosen in LANGUAGES else DEFAULT
+
+
+@contextmanager
+def speaking(lang: str) -> Iterator[None]:
+    """Speak `lang` inside the block, in this thread (or task) alone."""
+    if lang not in LANGUAGES:
+        raise ValueError(f"Unknown language {lang!r}: choose one of {', '.join(LANGUAGES)}.")
+    token = _spoken.set(lang)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def ask(source: Callable[[], str | None]) -> None:
+    """Let `source` tell the language wherever no `speaking` is in force; None means it does not know.
+
+    The app's session is such a source. It is asked at each string, because fragments and callbacks run in
+    threads of their own, where nothing set by the last full run of the page would be seen.
+    """
+    _ask[:] = [source]
+
+
+def _(message: str) -> str:
+    """`message` in the language in force; itself where there is no translation."""
+    return _catalogue().gettext(message)
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    """`singular` or `plural`, as the language in force counts `n`."""
+    return _catalogue().ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:
+    """Mark a string for the catalogues where it is only written down; `_` translates it where it is shown."""
+    return message
+
+
+def best(locale: str | None) -> str:
+    """The language for a browser's locale: 'ko-KR' and 'ko' are Korean; what we do not speak is English."""
+    code = (locale or "").replace("_", "-").split("-")[0].lower()
+    return code if code in LANGUAGES else DEFAULT
+
+
+# -- catalogues ------------------------------------------------------------------------------------------
+
+
+def catalogue_path(lang: str) -> Path:
+    """Where the translations into `lang` stand."""
+    return LOCALE / lang / "LC_MESSAGES" / "unrolled.po"
+
+
+def read_catalogue(lang: str) -> Catalog:
+    """The translations into `lang` as its .po file has them."""
+    with catalogue_path(lang).open("rb") as file:
+        return read_po(file, locale=lang)
+
+
+def extract() -> Catalog:
+    """Every string which the code hands to `_`, `ngettext` or `N_`, found now."""
+    found = Catalog(project="Unrolled", fuzzy=False)
+    keywords = {"_": None, "N_": None, "ngettext": (1, 2)}
+    rows = [
+        (f"viz/{name}", message, comments)
+        for name, _line, message, comments, _context in extract_from_dir(
+            ROOT / "viz", method_map=[("**.py", "python")], keywords=keywords, comment_tags=("For translators:",)
+        )
+    ]
+    # Files without line numbers: an edit elsewhere in a file then changes no catalogue.
+    for name, message, comments in sorted(rows, key=lambda row: (row[0], str(row[1]))):
+        found.add(message, locations=[(name, 0)], auto_comments=comments)
+    return found
+
+
+def update() -> None:
+    """Bring the template and every catalogue up to the code."""
+    found = extract()
+    _write(found, TEMPLATE)
+    for lang in LANGUAGES:
+        if lang != DEFAULT:
+            held = read_catalogue(lang)
+            held.update(found, no_fuzzy_matching=True, update_creation_date=False)
+            held.project = found.project
+            _write(held, catalogue_path(lang))
+
+
+def _write(catalogue: Catalog, path: Path) -> None:
+    catalogue.header_comment = f"# Unrolled, {catalogue.locale or 'the strings to translate'}: see viz/i18n.py."
+    out = BytesIO()
+    write_po(out, catalogue, width=110, include_lineno=False, ignore_obsolete=True)
+    # Only the header's facts: two people who each add a string should not meet in a date.
+    facts = (b"Language: ", b"Plural-Forms", b"MIME", b"Content")
+    head, blank, rest = out.getvalue().partition(b"\n\n")
+    lines = [line for line in head.split(b"\n") if not line.startswith(b'"') or line[1:].startswith(facts)]
+    path.write_bytes((b"\n".join(lines) + blank + rest).strip() + b"\n")
+
+
+def _compile(lang: str) -> NullTranslations:
+    if lang == DEFAULT:
+        return NullTranslations()
+    out = BytesIO()
+    write_mo(out, read_catalogue(lang))
+    out.seek(0)
+    return GNUTranslations(out)
+
+
+def _catalogue() -> NullTranslations:
+    return _translations[language()]
+
+
+_translations = {lang: _compile(lang) for lang in LANGUAGES}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["update"]:
+        sys.exit("usage: python -m viz.i18n update")
+    update()

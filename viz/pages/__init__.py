@@ -1,0 +1,30 @@
+"""The lenses: one file a page here, one line a page in `LENSES`.
+
+A page's module has one function, `page()`, which reads the controls, calls `models`, and shows figures
+and components.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from viz.i18n import N_
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A page: its module in this package (and name in the address), its title, its icon in the navigation."""
+
+    name: str
+    title: str
+    icon: str
+
+    @property
+    def page(self) -> Callable[[], None]:
+        """The page itself; its module is loaded when it is first opened."""
+        return cast(Callable[[], None], import_module(f"viz.pages.{self.name}").page)
+
+
+LENSES = (Lens("step", N_("Step"), ":material/footprint:"),)
+"""Every page, in the order of the navigation. The first one opens at the root."""
