@@ -5,7 +5,7 @@ plain functions of plain values. Whether a network of that name exists, or a ste
 for the page to say: an address knows only what can be read without one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
@@ -93,9 +93,7 @@ def _short(value: str) -> str:
 def _word(name: str, value: str) -> str:
     if not value or len(value) > LONGEST_WORD or not value.isprintable():
         raise ValueError(
-            _("The link's “{name}” cannot be “{value}”: it should be a name.").format(
-                name=name, value=_short(value)
-            )
+            _("The link's “{name}” cannot be “{value}”: it should be a name.").format(name=name, value=_short(value))
         )
     return value
 
@@ -131,7 +129,7 @@ def _language(value: str) -> str:
     return value
 
 
-_READERS = {
+_READERS: dict[str, Callable[[str], str | int]] = {
     "net": lambda value: _word("net", value),
     "text": _text,
     "layer": lambda value: _word("layer", value),

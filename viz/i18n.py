@@ -107,7 +107,10 @@ def extract() -> Catalog:
     rows = [
         (f"viz/{name}", message, comments)
         for name, _line, message, comments, _context in extract_from_dir(
-            ROOT / "viz", method_map=[("**.py", "python")], keywords=keywords, comment_tags=("For translators:",)
+            ROOT / "viz",
+            method_map=[("**.py", "python")],
+            keywords=keywords,
+            comment_tags=("For translators:",),
         )
     ]
     # Files without line numbers: an edit elsewhere in a file then changes no catalogue.

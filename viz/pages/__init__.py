@@ -4,10 +4,8 @@ A page's module has one function, `page()`, which reads the controls, calls `mod
 and components.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
 
 from viz.i18n import N_
 
@@ -20,10 +18,9 @@ class Lens:
     title: str
     icon: str
 
-    @property
-    def page(self) -> Callable[[], None]:
-        """The page itself; its module is loaded when it is first opened."""
-        return cast(Callable[[], None], import_module(f"viz.pages.{self.name}").page)
+    def show(self) -> None:
+        """Show the page; its module is loaded when it is first opened."""
+        import_module(f"viz.pages.{self.name}").page()
 
 
 LENSES = (Lens("step", N_("Step"), ":material/footprint:"),)

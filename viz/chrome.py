@@ -1,0 +1,57 @@
+"""What stands on every page: the name, the language switch, the link, and what went wrong."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from viz.address import fits
+from viz.components.link import link
+from viz.i18n import LANGUAGES, _
+from viz.session import session
+
+STATIC = Path(__file__).parent / "static"
+ICON = STATIC / "unrolled.svg"
+LOGO = STATIC / "logo.svg"
+SWITCH = "language"
+
+# The one place for style that Streamlit's settings do not reach. The bar lies in the page's own header,
+# left of Streamlit's menu, so that it takes no room from the page.
+STYLE = """
+<style>
+  .st-key-bar { position: fixed; top: 0.875rem; right: 3.25rem; z-index: 999991; width: auto; }
+  .st-key-bar [data-testid="stElementContainer"] { width: auto; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
+  [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
+  [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
+  [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
+</style>
+"""
+
+
+def top() -> None:
+    """The bar at the top right, and the notices under it."""
+    st.logo(str(LOGO), size="large")
+    st.html(STYLE)
+    with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
+        link(whole=fits(session().view), key="link")
+        _language_switch()
+    for problem in session().notices:
+        st.warning(problem, icon=":material/info:")
+
+
+def _language_switch() -> None:
+    # The address may have changed the language since the switch was last touched.
+    st.session_state[SWITCH] = session().view.lang
+    st.segmented_control(
+        _("Language"),
+        list(LANGUAGES),
+        format_func=LANGUAGES.__getitem__,
+        required=True,
+        key=SWITCH,
+        on_change=_speak,
+        label_visibility="collapsed",
+    )
+
+
+def _speak() -> None:
+    session().go(lang=st.session_state[SWITCH])

@@ -1,0 +1,161 @@
+"""What one reader's session holds: one object, in one place.
+
+    here = session()
+    here.view.net                      # what is being looked at
+    here.go(net="counter", step=None)  # the reader asked for something else
+    here.settle(step=12)               # the page filled in what was not chosen
+    here.heard(revision, step=13)      # the player in the browser moved by itself
+    here.refuse(_("..."))              # it cannot be shown: say so, and stay at the last good view
+    here.keep()                        # it was shown: this is the last good view now
+
+Whatever changes the view is mirrored in the address.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from viz import i18n
+from viz.address import View, parse, query, write
+
+KEY = "unrolled"
+REMEMBERED = 50
+"""Addresses of our own which are still known as such when the browser sends them late."""
+
+
+@dataclass
+class Session:
+    """One reader's state.
+
+    view: what is to be shown.
+    good: the last view which could be shown.
+    revision: raised whenever Python, not the player in the browser, changes what is to be shown; the
+        player follows a revision newer than the last one it followed.
+    notices: problems to tell the reader, one sentence each; they stand until the reader goes on.
+    opened: the file named on the command line, if any.
+    """
+
+    view: View = field(default_factory=View)
+    good: View = field(default_factory=View)
+    revision: int = 0
+    notices: list[str] = field(default_factory=list)
+    opened: Path | None = None
+    _written: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _running: bool = False
+
+    def go(self, **changes: Any) -> None:
+        """Show something else, as the reader asked; `changes` are fields of `View`."""
+        self.notices.clear()
+        self.revision += 1
+        self._look(replace(self.view, **changes))
+
+    def settle(self, **changes: Any) -> None:
+        """Fill in what was not chosen, or what cannot be: same revision, nothing for the player to follow."""
+        self._look(replace(self.view, **changes))
+
+    def heard(self, revision: int, **changes: Any) -> bool:
+        """Take what the player reports; False and nothing changed if it speaks of an older revision."""
+        if revision < self.revision:
+            return False
+        view = replace(self.view, **changes)
+        if view != self.view:
+            self.notices.clear()
+            self._look(view)
+        return True
+
+    def keep(self) -> None:
+        """The view could be shown: it is the one to return to."""
+        self.good = self.view
+
+    def refuse(self, problem: str) -> None:
+        """The view cannot be shown: say why, in one sentence, and return to the last good one."""
+        self.revision += 1
+        self.notice(problem)
+        self._look(replace(self.good, lang=self.view.lang))
+
+    def notice(self, problem: str) -> None:
+        """Tell the reader one sentence, once."""
+        if problem not in self.notices:
+            self.notices.append(problem)
+
+    @contextmanager
+    def run(self, opened: Path | None) -> Iterator[None]:
+        """One run of the page: take the address if the reader changed it, and at the end write the view's."""
+        self._begin(opened)
+        self._running = True
+        try:
+            yield
+        finally:
+            self._running = False
+            self._look(self.view)
+
+    def _begin(self, opened: Path | None) -> None:
+        pieces = st.query_params.to_dict()
+        here = query_of(pieces)
+        first = not self._written
+        if first:
+            self.opened = opened
+        # The browser sends the address as it was when it asked for this run, so one of our own may come back
+        # late; it counts as the reader's wish only when it came by the browser's back and forward. A change
+        # of page empties the address, and says nothing.
+        ours = here in self._written or not pieces
+        if first or _came_back() or not ours:
+            self._take(pieces, here)
+
+    def _take(self, pieces: dict[str, str], here: str) -> None:
+        wanted = pieces.get("lang", "")
+        lang = wanted if wanted in i18n.LANGUAGES else self.view.lang or i18n.best(st.context.locale)
+        self.view = replace(self.view, lang=lang)  # the problems below are told in this language
+        view, problems = parse(pieces, self.good)
+        self.view = replace(view, lang=lang)
+        self.revision += 1
+        self.notices[:] = problems
+        self._remember(here)
+
+    def _remember(self, address: str) -> None:
+        if not self._written or self._written[-1] != address:
+            self._written.append(address)
+
+    def _look(self, view: View) -> None:
+        self.view = view
+        if self._running:  # the view may change again: one run is one entry in the browser's history
+            return
+        address = query(view)
+        self._remember(address)
+        if query_of(st.query_params.to_dict()) != address:
+            st.query_params.from_dict(write(view))
+
+
+def session() -> Session:
+    """This reader's session."""
+    if KEY not in st.session_state:
+        st.session_state[KEY] = Session()
+    held: Session = st.session_state[KEY]
+    return held
+
+
+def query_of(pieces: dict[str, str]) -> str:
+    """An address's own pieces, in the form and order of `query`."""
+    view, problems = parse(pieces)
+    # What cannot be read is never ours: it must not look like an address that we wrote.
+    return query(view) if not problems else repr(sorted(pieces.items()))
+
+
+def _came_back() -> bool:
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and context.is_history_navigation
+
+
+def _language() -> str | None:
+    if get_script_run_ctx(suppress_warning=True) is None or KEY not in st.session_state:
+        return None
+    return session().view.lang
+
+
+i18n.ask(_language)
