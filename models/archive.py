@@ -1,0 +1,65 @@
+"""Named arrays and a JSON header in one ``.npz``, written and read without pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+HEADER = "header.json"
+
+
+class ArchiveError(ValueError):
+    """The file is not an archive of this kind; the message says in one sentence what it is instead."""
+
+
+def write_archive(
+    path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write ``arrays`` and ``header`` (what JSON can hold) to ``path``, under exactly that name."""
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    with Path(path).open("wb") as file:
+        np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
+
+
+def read_archive(
+    source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Read what ``write_archive`` wrote: (header, arrays).
+
+    Args:
+        source: a path, or an open binary file.
+        largest: refuse a file that unpacks to more bytes than this.
+
+    Raises:
+        ArchiveError: not such an archive, damaged, or too large.
+    """
+    try:
+        with zipfile.ZipFile(source) as members:
+            size = sum(member.file_size for member in members.infolist())
+        if size > largest:
+            raise ArchiveError(
+                f"This file unpacks to {size:,} bytes, more than the {largest:,} that are allowed."
+            )
+        if hasattr(source, "seek"):
+            source.seek(0)  # type: ignore[union-attr]
+        with np.load(source, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except ArchiveError:
+        raise
+    except FileNotFoundError as error:
+        raise ArchiveError(f"There is no file {error.filename}.") from None
+    except Exception as error:
+        raise ArchiveError("This is not a saved run: an .npz written by trace.save(...) is.") from error
+    try:
+        header = json.loads(arrays.pop(HEADER).tobytes())
+    except (KeyError, ValueError):
+        raise ArchiveError("This .npz holds arrays but no saved run; trace.save(...) writes one.") from None
+    if not isinstance(header, dict):
+        raise ArchiveError("The header of this saved run is damaged.")
+    return header, arrays

@@ -1,0 +1,280 @@
+"""What a network did with a sequence: every gate and state of every recurrent layer, immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from os import PathLike
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.archive import ArchiveError, read_archive, write_archive
+from models.cells import Cell
+from models.evaluate import Steps, shifted
+from models.weights import LayerWeights, frozen
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What was kept of a layer's run, from which every other quantity follows. Tensors of its own, on the CPU.
+
+    Attributes:
+        input: (B, T, D), what the layer read.
+        hidden: (B, T, P), its hidden states, by position in the sequence.
+        hidden_prev: (B, T, P), the hidden state that each step started from.
+        initial_cell: (B, H), an LSTM's cell state before the first step.
+        known: further quantities that were recorded rather than computed, (B, T, H) each.
+        lengths: (B), where sequences of several lengths were packed together.
+        dropout: (B, T, P), what the layer's output was multiplied by on its way to the next layer in training
+            (0 where dropped, 1 / (1 - p) elsewhere), or None where nothing was dropped.
+    """
+
+    input: Tensor
+    hidden: Tensor
+    hidden_prev: Tensor
+    initial_cell: Tensor | None = None
+    known: dict[str, Tensor] = field(default_factory=dict)
+    lengths: Tensor | None = None
+    dropout: Tensor | None = None
+
+
+class LayerTrace:
+    """One layer in one direction over one run: ``layer.forget_gate``, ``layer.cell``, ``layer.hidden``, ...
+
+    Every quantity is a read-only float32 array (float64 for a float64 network), (batch, time, unit), by position in the
+    sequence also where the layer reads backwards; positions past a packed sequence's length are 0. Gates are
+    computed when they are first asked for.
+
+    Attributes:
+        name: the layer's name, such as ``"encoder.rnn.l0_reverse"``.
+        weights: the weights it ran with.
+        reverse: whether it reads from the last position to the first.
+
+    Example:
+        >>> with capture(net) as trace:
+        ...     net(x)
+        >>> trace.layers["rnn.l0"].forget_gate.mean(axis=(0, 1))  # how open is each unit's forget gate?
+    """
+
+    def __init__(self, name: str, weights: LayerWeights, recording: Recording, reverse: bool = False) -> None:
+        """Wrap a recording; nothing is computed yet."""
+        self.name, self.weights, self.reverse = name, weights, reverse
+        self._recording = recording
+
+    @property
+    def cell_equations(self) -> Cell:
+        """The equations of its cell."""
+        return self.weights.cell
+
+    @property
+    def kind(self) -> str:
+        """``"RNN"``, ``"LSTM"`` or ``"GRU"``."""
+        return self.weights.kind
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of its gates and states, in the order of computation."""
+        return self.weights.cell.quantities
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(B, T, H)."""
+        return (*self._recording.hidden.shape[:2], self.weights.hidden_size)
+
+    @cached_property
+    def _steps(self) -> Steps:
+        kept = self._recording
+        return Steps(
+            self.weights, kept.input, kept.hidden, kept.hidden_prev,
+            kept.initial_cell, self.reverse, kept.lengths, **kept.known,
+        )  # fmt: skip
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        values = frozen(getattr(self._steps, name))
+        vars(self)[name] = values
+        return values
+
+    def __getitem__(self, quantity: str) -> np.ndarray:
+        """A gate or state by name, (B, T, units)."""
+        if quantity not in self.quantities:
+            raise KeyError(f"a {self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
+        return getattr(self, quantity)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.quantities)
+
+    @cached_property
+    def input(self) -> np.ndarray:
+        """What the layer read, (B, T, D)."""
+        return frozen(self._recording.input)
+
+    @cached_property
+    def hidden_prev(self) -> np.ndarray:
+        """The hidden state that each step started from, (B, T, P)."""
+        return frozen(self._recording.hidden_prev)
+
+    @cached_property
+    def cell_prev(self) -> np.ndarray:
+        """The cell state that each step of an LSTM started from, (B, T, H)."""
+        if "cell_prev" in self._recording.known:
+            return frozen(self._recording.known["cell_prev"])
+        initial, cell = self._recording.initial_cell, self._steps.cell
+        assert initial is not None
+        return frozen(shifted(cell, initial, self.reverse, self._recording.lengths))
+
+    @cached_property
+    def initial_hidden(self) -> np.ndarray:
+        """The hidden state before the first step, (B, P)."""
+        return frozen(self._first(self._recording.hidden_prev))
+
+    @cached_property
+    def initial_cell(self) -> np.ndarray:
+        """The cell state of an LSTM before the first step, (B, H)."""
+        if self._recording.initial_cell is None:
+            raise AttributeError(f"a {self.kind} has no cell state")
+        return frozen(self._recording.initial_cell)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """How many positions each sequence of the batch has, (B)."""
+        batch, steps, _ = self.shape
+        kept = self._recording.lengths
+        return frozen(torch.full((batch,), steps) if kept is None else kept)
+
+    @cached_property
+    def dropout(self) -> np.ndarray | None:
+        """What its output was multiplied by on the way to the next layer, (B, T, P), or None: see Recording."""
+        return None if self._recording.dropout is None else frozen(self._recording.dropout)
+
+    def _first(self, values: Tensor) -> Tensor:
+        if not self.reverse:
+            return values[:, 0]
+        if self._recording.lengths is None:
+            return values[:, -1]
+        return values[torch.arange(len(values)), self._recording.lengths - 1]
+
+    def __repr__(self) -> str:
+        batch, steps, units = self.shape
+        return f"<{self.kind} {self.name}: batch {batch}, {steps} steps, {units} units>"
+
+
+class Layers(Mapping[str, LayerTrace]):
+    """Layers by name; a module's own name stands for its first layer (``"decoder"`` for ``"decoder.l0"``)."""
+
+    def __init__(self, layers: Mapping[str, LayerTrace]) -> None:
+        """Show ``layers``, which may still be growing."""
+        self._layers = layers
+
+    def __getitem__(self, name: str) -> LayerTrace:
+        for known in (name, f"{name}.l0"):
+            if known in self._layers:
+                return self._layers[known]
+        raise KeyError(
+            f"no layer {name!r}; there are {', '.join(self._layers) or 'none (nothing has run yet)'}"
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What a network's recurrent layers did: ``trace.layers["rnn.l0"].forget_gate`` is (B, T, H).
+
+    Attributes:
+        layers: by name, in the order in which they first ran. Where one module ran several times, each run that does
+            not go on from the one before it has a name of its own: ``"rnn.l0"``, ``"rnn.l0#2"``, ...
+        tokens: a label for each step, or None.
+    """
+
+    layers: Mapping[str, LayerTrace]
+    tokens: tuple[str, ...] | None = None
+
+    def with_tokens(self, tokens: Any) -> Trace:
+        """The same trace with a label for each step."""
+        return replace(self, tokens=tuple(tokens))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` reads it back bit for bit."""
+        header: dict[str, Any] = {"format": FORMAT, "tokens": self.tokens, "layers": []}
+        arrays: dict[str, np.ndarray] = {}
+        for name, layer in self.layers.items():
+            weights = layer.weights
+            header["layers"].append(
+                {
+                    "name": name,
+                    "kind": weights.kind,
+                    "nonlinearity": weights.nonlinearity,
+                    "reset_after": weights.reset_after,
+                    "reverse": layer.reverse,
+                }
+            )
+            kept = {quantity: layer[quantity] for quantity in layer.quantities}
+            kept |= {"input": layer.input, "hidden_prev": layer.hidden_prev, "lengths": layer.lengths}
+            if layer.kind == "LSTM":
+                kept |= {"cell_prev": layer.cell_prev, "initial_cell": layer.initial_cell}
+            if layer.dropout is not None:
+                kept["dropout"] = layer.dropout
+            arrays |= {f"{name}/{key}": values for key, values in (kept | weights.arrays()).items()}
+        write_archive(path, header, arrays)
+
+
+FORMAT = "unrolled trace 1"
+
+
+def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
+    """Read a trace that ``Trace.save`` wrote.
+
+    Raises:
+        ArchiveError: the file is something else, damaged, or too large; one sentence says which.
+    """
+    header, arrays = read_archive(source)
+    if header.get("format") != FORMAT:
+        raise ArchiveError("This .npz was not written by trace.save(...).")
+    try:
+        layers = {entry["name"]: _layer(entry, arrays) for entry in header["layers"]}
+        tokens = header["tokens"]
+        steps = {layer.shape[1] for layer in layers.values()}
+        if tokens is not None and not steps <= {len(tokens)}:
+            tokens = None
+        return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)))
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise ArchiveError(f"This saved run is damaged: {error}") from error
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
+    name = entry["name"]
+    own = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
+    matrices = {key: own[key] for key in own if key.startswith(("weight_", "bias_"))}
+    weights = LayerWeights(
+        entry["kind"], **matrices, nonlinearity=entry["nonlinearity"], reset_after=entry["reset_after"]
+    )
+    batch, steps, _ = own["input"].shape
+    widths = {"input": weights.input_size, "hidden": weights.output_size, "hidden_prev": weights.output_size}
+    for key in (*weights.cell.quantities, "input", "hidden_prev"):
+        expected = (batch, steps, widths.get(key, weights.hidden_size))
+        if own[key].shape != expected or own[key].dtype.kind != "f":
+            raise ValueError(f"{name}/{key} is {own[key].dtype} {own[key].shape}, not float {expected}.")
+    tensors = {key: torch.from_numpy(array) for key, array in own.items() if key not in matrices}
+    lengths = tensors["lengths"]
+    if lengths.shape != (batch,) or not ((lengths >= 1) & (lengths <= steps)).all():
+        raise ValueError(f"{name}/lengths does not fit {batch} sequences of at most {steps} steps.")
+    recording = Recording(
+        input=tensors["input"],
+        hidden=tensors["hidden"],
+        hidden_prev=tensors["hidden_prev"],
+        initial_cell=tensors.get("initial_cell"),
+        known={key: tensors[key] for key in (*weights.cell.gates, "cell", "cell_prev") if key in tensors},
+        lengths=None if (lengths == steps).all() else lengths,
+        dropout=tensors.get("dropout"),
+    )
+    return LayerTrace(name, weights, recording, bool(entry["reverse"]))

@@ -1,0 +1,138 @@
+"""The weights of one recurrent layer in one direction, whatever they were read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.cells import Cell, Kind, gru, lstm, rnn
+
+CELLS_OF_KIND = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+
+
+def frozen(values: Tensor | np.ndarray) -> np.ndarray:
+    """A read-only numpy array of ``values``: float64 as it is, integers as they are, every other float as float32."""
+    if isinstance(values, Tensor):
+        values = values.detach().to("cpu")
+        if values.is_floating_point() and values.dtype not in (torch.float32, torch.float64):
+            values = values.float()
+        values = values.numpy()
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """One layer in one direction: immutable, in PyTorch's gate order.
+
+    With G gates, H units, D inputs and P recurrent outputs (P = H unless projected):
+
+    Attributes:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        weight_ih: (G * H, D), reads the input; the rows of gate g are ``g * H`` to ``(g + 1) * H``.
+        weight_hh: (G * H, P), reads the previous hidden state.
+        bias_ih: (G * H), or None in a layer without biases.
+        bias_hh: (G * H), or None.
+        weight_hr: (P, H), the projection of an LSTM, or None.
+        nonlinearity: of an RNN, ``"tanh"`` or ``"relu"``.
+        reset_after: of a GRU, whether the reset gate acts after the recurrent product (PyTorch) or before it.
+    """
+
+    kind: Kind
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias_ih: np.ndarray | None = None
+    bias_hh: np.ndarray | None = None
+    weight_hr: np.ndarray | None = None
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    reset_after: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"):
+            values = getattr(self, name)
+            if values is not None:
+                object.__setattr__(self, name, frozen(values))
+        gates, rows = len(self.cell.gates), self.weight_hh.shape[0]
+        projected = self.weight_hr is not None
+        if rows % gates or self.weight_ih.shape[0] != rows:
+            raise ValueError(
+                f"A {self.kind} has {gates} gates, but its weights have "
+                f"{self.weight_ih.shape[0]} and {rows} rows."
+            )
+        if self.weight_hh.shape[1] != (len(self.weight_hr) if projected else rows // gates):
+            raise ValueError(
+                f"A {self.kind} of {rows // gates} units cannot read back {self.weight_hh.shape[1]} values."
+            )
+
+    @classmethod
+    def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh") -> LayerWeights:
+        """Weights made of ``tensors`` (by the attributes' names), which are shared and must not change any more."""
+        weights = cls(kind, **tensors, nonlinearity=nonlinearity)  # type: ignore[arg-type]
+        vars(weights)["tensors"] = tensors
+        return weights
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The equations that these weights are for."""
+        match self.kind:
+            case "RNN":
+                return rnn(self.nonlinearity)
+            case "LSTM":
+                return lstm(self.weight_hr is not None)
+            case "GRU":
+                return gru(self.reset_after)
+        raise ValueError(f"There is no cell of kind {self.kind!r}; there are RNN, LSTM and GRU.")
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the number of units."""
+        return self.weight_hh.shape[0] // len(self.cell.gates)
+
+    @property
+    def input_size(self) -> int:
+        """D, the number of inputs."""
+        return self.weight_ih.shape[1]
+
+    @property
+    def output_size(self) -> int:
+        """P, the number of values handed on: H, or the size of the projection."""
+        return self.weight_hh.shape[1]
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The arrays that are there, as tensors of their own."""
+        return {name: torch.tensor(values) for name, values in self.arrays().items()}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that are there, by PyTorch's names without the layer's suffix."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def rows(self, name: str, gate: str) -> np.ndarray:
+        """The rows of one gate: ``name`` is ``"weight_ih"``, ``"weight_hh"``, ``"bias_ih"`` or ``"bias_hh"``."""
+        start = self.cell.gates.index(gate) * self.hidden_size
+        return getattr(self, name)[start : start + self.hidden_size]
+
+    def to_module(self) -> nn.RNNBase:
+        """A ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
+
+        Raises:
+            ValueError: torch has no GRU that resets before the product.
+        """
+        if not self.reset_after:
+            raise ValueError("torch.nn.GRU resets after the recurrent product; this GRU resets before it.")
+        options: dict = {"bias": self.bias_ih is not None, "batch_first": True}
+        if self.kind == "RNN":
+            options["nonlinearity"] = self.nonlinearity
+        if self.weight_hr is not None:
+            options["proj_size"] = self.output_size
+        module = CELLS_OF_KIND[self.kind](self.input_size, self.hidden_size, **options)
+        module = module.to(self.tensors["weight_hh"].dtype)
+        module.load_state_dict({f"{name}_l0": values for name, values in self.tensors.items()})
+        return module
