@@ -1,0 +1,313 @@
+"""The cells' equations as MathML: with symbols, with the live numbers of one unit, and with shapes.
+
+The lines of `models.cells` are evaluated with symbols in the place of tensors; what comes out is an expression, and a
+formula is one way to print it. So a formula cannot say anything else than what is computed. The symbols' names are those of
+the documentation of `torch.nn.LSTM`, `torch.nn.GRU` and `torch.nn.RNN`.
+
+    >>> [formula.quantity for formula in formulas(lstm(), hidden_size=128, input_size=32)][:2]
+    ['input_gate', 'forget_gate']
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from models.cells import Cell
+
+LETTERS = {
+    "input_gate": "i",
+    "forget_gate": "f",
+    "candidate": "g",
+    "output_gate": "o",
+    "reset_gate": "r",
+    "update_gate": "z",
+    "preactivation": "a",
+    "cell": "c",
+    "hidden": "h",
+}
+
+
+def letter(cell: Cell, quantity: str) -> str:
+    """The letter of a gate or state: PyTorch calls a GRU's candidate n, an LSTM's g."""
+    return "n" if (cell.kind, quantity) == ("GRU", "candidate") else LETTERS[quantity]
+
+
+def weight_letter(cell: Cell, gate: str) -> str:
+    """The second subscript of a gate's weights, as in W_if; an RNN's only weights are W_ih and W_hh."""
+    return "h" if gate == "preactivation" else letter(cell, gate)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One line of a cell, in three forms; each is one `<math>` element.
+
+    Attributes:
+        quantity: the gate or state that the line computes.
+        symbols: f_t = sigma(W_if x_t + b_if + W_hf h_{t-1} + b_hf).
+        numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">` that whoever shows
+            it fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and the
+            recurrent part, biases included.
+        shapes: the symbols, each with its shape under it.
+        slots: the slots in `numbers`, each once, in order.
+    """
+
+    quantity: str
+    symbols: str
+    numbers: str
+    shapes: str
+    slots: tuple[str, ...]
+
+
+def formulas(
+    cell: Cell,
+    *,
+    hidden_size: int,
+    input_size: int,
+    output_size: int | None = None,
+    bias: bool = True,
+    reverse: bool = False,
+) -> tuple[Formula, ...]:
+    """Every equation of the cell, in the order of computation.
+
+    Args:
+        hidden_size: H. input_size: D. output_size: P, the size of the hidden state of a projected LSTM (H unless given).
+        bias: whether the layer has biases.
+        reverse: whether the layer reads backwards, so that the state it starts from is that of t + 1.
+    """
+    sizes = {"H": hidden_size, "D": input_size, "P": output_size or hidden_size}
+    symbols = Symbols(cell, sizes, bias, reverse)
+    shapes = Shapes(cell, sizes, bias, reverse)
+    lines = []
+    for quantity, equation in cell.equations.items():
+        expression = equation(_Namespace())
+        numbers = Numbers(cell, sizes, bias, reverse)
+        lines.append(
+            Formula(
+                quantity,
+                symbols=_math(symbols.leaf(quantity), symbols.draw(expression)),
+                numbers=_math(symbols.leaf(quantity), numbers.draw(expression), numbers.leaf(quantity)),
+                shapes=_math(shapes.leaf(quantity), shapes.draw(expression)),
+                slots=tuple(dict.fromkeys(numbers.slots)),
+            )
+        )
+    return tuple(lines)
+
+
+# -- expressions: what the equations become when they are given symbols -----------------------------------------
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Something that the equations can add, subtract, multiply and squash."""
+
+    def __add__(self, other: Expression) -> Operation:
+        return Operation("+", self, other)
+
+    def __mul__(self, other: Expression) -> Operation:
+        return Operation("*", self, other)
+
+    def __rsub__(self, other: float) -> Operation:
+        return Operation("-", Constant(other), self)
+
+    def sigmoid(self) -> Call:
+        return Call("σ", self)
+
+    def tanh(self) -> Call:
+        return Call("tanh", self)
+
+    def relu(self) -> Call:
+        return Call("relu", self)
+
+
+@dataclass(frozen=True)
+class Constant(Expression):
+    value: float
+
+
+@dataclass(frozen=True)
+class Quantity(Expression):
+    """A gate or state, or with `_prev` the state of the step before."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class InputPart(Expression):
+    """W_i? x_t + b_i?"""
+
+    gate: str
+
+
+@dataclass(frozen=True)
+class RecurrentPart(Expression):
+    """W_h? v + b_h?, where v is h_{t-1} unless given."""
+
+    gate: str
+    vector: Expression
+
+
+@dataclass(frozen=True)
+class Projection(Expression):
+    """W_hr v"""
+
+    vector: Expression
+
+
+@dataclass(frozen=True)
+class Call(Expression):
+    function: str
+    argument: Expression
+
+
+@dataclass(frozen=True)
+class Operation(Expression):
+    sign: str
+    left: Expression
+    right: Expression
+
+
+class _Namespace:
+    """The `s` of models.cells for symbols."""
+
+    def x(self, gate: str) -> InputPart:
+        return InputPart(gate)
+
+    def h(self, gate: str, vector: Expression | None = None) -> RecurrentPart:
+        return RecurrentPart(gate, vector or Quantity("hidden_prev"))
+
+    def a(self, gate: str) -> Operation:
+        return self.x(gate) + self.h(gate)
+
+    def project(self, vector: Expression) -> Projection:
+        return Projection(vector)
+
+    def __getattr__(self, name: str) -> Quantity:
+        if name.removesuffix("_prev") not in LETTERS:
+            raise AttributeError(f"There is no quantity {name!r}.")
+        return Quantity(name)
+
+
+# -- printing --------------------------------------------------------------------------------------------------
+
+
+class Symbols:
+    """Prints an expression with symbols."""
+
+    times = "⊙"
+
+    def __init__(self, cell: Cell, sizes: dict[str, int], bias: bool, reverse: bool) -> None:
+        self.cell, self.sizes, self.bias = cell, sizes, bias
+        self.before = "+" if reverse else "−"
+
+    def draw(self, e: Expression) -> str:
+        match e:
+            case Quantity(name):
+                return self.leaf(name)
+            case Constant(value):
+                return f"<mn>{value:g}</mn>"
+            case InputPart(gate):
+                return self.input_part(gate)
+            case RecurrentPart(gate, vector):
+                return self.recurrent_part(gate, vector)
+            case Projection(vector):
+                return self.matrix("hr", "P", "H") + _parentheses(self.draw(vector))
+            case Call(function, argument):
+                name = f'<mi class="function">{function}</mi><mo>&#x2061;</mo>'
+                return name + _parentheses(self.draw(argument))
+            case Operation("*", left, right):
+                return self.factor(left) + _operator(self.times) + self.factor(right)
+            case Operation(sign, left, right):
+                return self.draw(left) + _operator({"-": "−"}.get(sign, sign)) + self.draw(right)
+        raise TypeError(f"No way to print {e!r}.")
+
+    def factor(self, e: Expression) -> str:
+        """A factor of a product; a sum stands in parentheses."""
+        drawn = self.draw(e)
+        is_sum = isinstance(e, RecurrentPart | InputPart) and self.bias
+        return _parentheses(drawn) if is_sum or (isinstance(e, Operation) and e.sign != "*") else drawn
+
+    def leaf(self, name: str) -> str:
+        """A gate or state, as f_t, or h_{t-1}."""
+        state = name.removesuffix("_prev")
+        t = "<mi>t</mi>"
+        if state != name:
+            t = f'<mrow><mi>t</mi><mo lspace="0" rspace="0">{self.before}</mo><mn>1</mn></mrow>'
+        size = self.sizes["P" if state == "hidden" else "H"]
+        return self.shaped(f"<msub><mi>{letter(self.cell, state)}</mi>{t}</msub>", size)
+
+    def input_part(self, gate: str) -> str:
+        which = "i" + weight_letter(self.cell, gate)
+        x = self.shaped("<msub><mi>x</mi><mi>t</mi></msub>", self.sizes["D"])
+        return self.matrix(which, "H", "D") + x + self.plus_bias(which)
+
+    def recurrent_part(self, gate: str, vector: Expression) -> str:
+        which = "h" + weight_letter(self.cell, gate)
+        return self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
+
+    def factor_of_matrix(self, vector: Expression) -> str:
+        drawn = self.draw(vector)
+        return drawn if isinstance(vector, Quantity) else _parentheses(drawn)
+
+    def matrix(self, which: str, *axes: str) -> str:
+        return self.shaped(_subscript("W", which), *(self.sizes[axis] for axis in axes))
+
+    def plus_bias(self, which: str) -> str:
+        return _operator("+") + self.shaped(_subscript("b", which), self.sizes["H"]) if self.bias else ""
+
+    def shaped(self, symbol: str, *shape: int) -> str:
+        """A symbol of this shape."""
+        return symbol
+
+
+class Shapes(Symbols):
+    """Prints an expression with symbols, each over its shape."""
+
+    def shaped(self, symbol: str, *shape: int) -> str:
+        return f'<munder>{symbol}<mtext class="shape">{escape("×".join(map(str, shape)))}</mtext></munder>'
+
+
+class Numbers(Symbols):
+    """Prints an expression with slots for the numbers of one unit."""
+
+    times = "×"
+
+    def __init__(self, cell: Cell, sizes: dict[str, int], bias: bool, reverse: bool) -> None:
+        super().__init__(cell, sizes, bias, reverse)
+        self.plain = Symbols(cell, sizes, bias, reverse)
+        self.slots: list[str] = []
+
+    def leaf(self, name: str) -> str:
+        self.slots.append(name)
+        return f'<mn data-slot="{escape(name)}"></mn>'
+
+    def input_part(self, gate: str) -> str:
+        return self.leaf(f"{gate}.x")
+
+    def recurrent_part(self, gate: str, vector: Expression) -> str:
+        return self.leaf(f"{gate}.h")
+
+    def factor(self, e: Expression) -> str:
+        drawn = self.draw(e)
+        return _parentheses(drawn) if isinstance(e, Operation) and e.sign != "*" else drawn
+
+    def draw(self, e: Expression) -> str:
+        # A projection reads all units, so the numbers of one cannot stand for it.
+        return self.plain.draw(e) if isinstance(e, Projection) else super().draw(e)
+
+
+def _math(*sides: str) -> str:
+    content = _operator("=").join(f"<mrow>{side}</mrow>" for side in sides)
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML"><mrow>{content}</mrow></math>'
+
+
+def _subscript(base: str, below: str) -> str:
+    return f"<msub><mi>{base}</mi><mrow>{''.join(f'<mi>{c}</mi>' for c in below)}</mrow></msub>"
+
+
+def _operator(sign: str) -> str:
+    return f"<mo>{sign}</mo>"
+
+
+def _parentheses(content: str) -> str:
+    return f'<mrow><mo stretchy="false">(</mo>{content}<mo stretchy="false">)</mo></mrow>'
