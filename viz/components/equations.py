@@ -1,0 +1,63 @@
+"""The equations of a cell: with symbols, with one unit's live numbers, with shapes."""
+
+from typing import Any
+
+from models.cells import Cell
+from viz.colours import palette
+from viz.components import define
+from viz.components.unit import names
+from viz.formulas import formulas
+from viz.i18n import _
+
+
+def equations(
+    cell: Cell,
+    *,
+    hidden_size: int,
+    input_size: int,
+    output_size: int | None = None,
+    bias: bool = True,
+    reverse: bool = False,
+    view_id: str = "step",
+    key: str = "equations",
+) -> None:
+    """Show the cell's equations, one line per gate and state; the numbers are those of the view's unit and step.
+
+    Args:
+        cell: the equations, `LayerWeights.cell` of the layer shown.
+        hidden_size, input_size, output_size, bias, reverse: see `viz.formulas.formulas`.
+    """
+    sizes = {"hidden_size": hidden_size, "input_size": input_size, "output_size": output_size}
+    define("equations", "unit")(
+        key=key,
+        data={
+            "component": "equations",
+            "view_id": view_id,
+            "palette": palette(),
+            "words": words(),
+            "lines": lines(cell, bias=bias, reverse=reverse, **sizes),
+        },
+        height="content",
+    )
+
+
+def lines(cell: Cell, **layer: Any) -> list[dict[str, str]]:
+    """The equations as the browser takes them; `layer` is what `viz.formulas.formulas` takes."""
+    return [
+        {"quantity": f.quantity, "symbols": f.symbols, "numbers": f.numbers, "shapes": f.shapes}
+        for f in formulas(cell, **layer)
+    ]
+
+
+def words() -> dict[str, object]:
+    """The strings of the equations, in the language in force."""
+    return {
+        "names": names(),
+        "form": _("Form of the equations"),
+        "forms": {"numbers": _("Numbers"), "symbols": _("Symbols"), "shapes": _("Shapes")},
+        "captions": {
+            "numbers": _("Unit {unit} at step {step}: input part + recurrent part, biases included."),
+            "symbols": _("The layer's equations, with PyTorch's names; ⊙ multiplies unit by unit."),
+            "shapes": _("Under each symbol, its shape: matrices are rows × columns."),
+        },
+    }
