@@ -28,7 +28,7 @@ window.unrolled.mount ??= (() => {
     // A transition that ends at once tells of any change of the page's colours, whoever makes it.
     const probe = document.createElement("i");
     probe.className = "unrolled-probe";
-    parentElement.append(root);
+    parentElement.append(root, probe);
 
     const gone = new AbortController();
     const store = window.unrolled.store(component.data.view_id);
@@ -68,7 +68,6 @@ window.unrolled.mount ??= (() => {
     };
 
     part = build(context) ?? {};
-    root.append(probe);
     context.on(probe, "transitionrun", () => invalidate(null));
     const observer = new ResizeObserver(([entry]) => {
       const width = Math.floor(entry.contentRect.width);
@@ -96,6 +95,7 @@ window.unrolled.mount ??= (() => {
         observer.disconnect();
         unsubscribe();
         root.remove();
+        probe.remove();
         part = null;
       },
     };

@@ -1,0 +1,84 @@
+// The dense heatmap of a layer: over all steps, or at the current one. The form draws; hover, click, keys and saving are here.
+
+// A colour bar with its numbers on a canvas, 150 px wide, y at its middle.
+unrolled.bar ??= (pen, x, y, scale, palette, theme) => {
+  pen.font = `13px ${theme.font}`;
+  pen.textBaseline = "middle";
+  pen.textAlign = "right";
+  pen.fillStyle = theme.text;
+  pen.fillText(unrolled.number(scale.low, 2), x + 34, y);
+  palette[scale.name].forEach((colour, k) => {
+    pen.fillStyle = colour;
+    pen.fillRect(x + 40 + (k * 70) / 256, y - 5, 0.5, 10);
+  });
+  pen.textAlign = "left";
+  pen.fillStyle = theme.text;
+  pen.fillText(unrolled.number(scale.high, 2), x + 116, y);
+};
+
+// A panel's title with its colour bar at the right end.
+unrolled.heading ??= (pen, x, y, width, title, scale, palette, theme) => {
+  pen.font = `600 15px ${theme.font}`;
+  pen.textBaseline = "middle";
+  pen.textAlign = "left";
+  pen.fillStyle = theme.text;
+  pen.fillText(title, x, y + 12);
+  unrolled.bar(pen, x + width - 150, y + 12, scale, palette, theme);
+};
+
+function build(context) {
+  const { root, store } = context;
+  const form = unrolled.heatmaps[context.data.form](context);
+  const explain = unrolled.element("span", { className: "unrolled-quiet" });
+  const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
+  const area = unrolled.element("div", { className: "unrolled-area", tabindex: 0, role: "group" }, form.element);
+  root.append(area, unrolled.element("div", { className: "unrolled-foot" }, explain, save));
+
+  context.on(area, "pointermove", (event) => {
+    const at = store.trace ? form.hit(event) : null;
+    if (!at) return unrolled.note(null);
+    if (event.buttons & 1) store.set({ step: at.step, unit: at.unit });
+    const { words } = context;
+    const lines = [
+      `${words.quantities[at.quantity] ?? at.quantity}: ${unrolled.number(store.trace.value(at.quantity, at.step, at.unit))}`,
+      `${words.unit} ${store.trace.unit_names?.[at.unit] ?? at.unit}`,
+      unrolled.fill(words.step_token, { step: at.step + 1, token: unrolled.token(store.trace.tokens[at.step]) }),
+    ];
+    if (at.count > 1) lines.push(unrolled.fill(words.strongest, { n: at.count }));
+    unrolled.note(lines, event.clientX, event.clientY, root);
+  });
+  context.on(area, "pointerleave", () => unrolled.note(null));
+  context.on(area, "pointerdown", (event) => {
+    const at = store.trace && event.button === 0 ? form.hit(event) : null;
+    if (at) store.set({ step: at.step, unit: at.unit });
+  });
+  context.on(area, "keydown", (event) => {
+    const { trace, step, unit } = store;
+    const moves = {
+      ArrowLeft: { step: step - 1 }, ArrowRight: { step: step + 1 }, ArrowUp: { unit: unit - 1 }, ArrowDown: { unit: unit + 1 },
+      Home: { step: 0 }, End: { step: (trace?.steps ?? 1) - 1 },
+    };
+    if (!trace || event.ctrlKey || event.metaKey || event.altKey || !moves[event.key]) return;
+    event.preventDefault();
+    store.set(moves[event.key]);
+  });
+  context.on(save, "click", () => {
+    if (store.trace) unrolled.save(form.picture(), `${store.trace.layer}-${context.data.form}`);
+  });
+
+  return {
+    speak() {
+      save.textContent = context.words.save;
+      area.setAttribute("aria-label", context.words.keys);
+    },
+    layout() {
+      form.layout();
+      const { words } = context;
+      explain.textContent = form.crowded() ? `${words.explain} ${words.crowded}` : words.explain;
+    },
+    frame: form.frame,
+    destroy: () => unrolled.note(null),
+  };
+}
+
+export default (component) => unrolled.mount(component, build);

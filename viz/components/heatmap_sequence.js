@@ -1,0 +1,173 @@
+// The heatmap over all steps: a panel for each gate and state, units down, tokens across.
+(unrolled.heatmaps ??= {}).sequence = (context) => {
+  const { store } = context;
+  const { divide, draw, find, inks, picker, place, ticks } = unrolled.raster;
+  const GAP = 28, GUTTER = 38, FOOT = 26, TALL = 260, WIDEST_CELL = 48;
+  const element = unrolled.element("div", { className: "unrolled-panels" });
+  let panels = [];
+  let ratio = 1;
+
+  function tallness(units) {
+    // A whole number of pixels for each unit while they fit, else the strongest of several.
+    const most = TALL * ratio;
+    return units <= most ? units * Math.max(1, Math.min(Math.floor(most / units), 30 * ratio)) : Math.round(most);
+  }
+
+  function panel(name, width) {
+    const { trace } = store;
+    const { palette, words } = context;
+    const array = trace.arrays[name];
+    const scale = trace.scale(name);
+    const [steps, units] = array.shape;
+    const room = Math.min(width - GUTTER, steps * WIDEST_CELL);
+    const x = divide(steps, Math.floor(room * ratio));
+    const y = divide(units, tallness(units));
+    const size = { width: x.edges[x.bins] / ratio, height: y.edges[y.bins] / ratio };
+
+    const dot = unrolled.element("i");
+    dot.style.background = palette.quantity[name];
+    const value = unrolled.element("output");
+    const ramp = unrolled.element("i");
+    ramp.style.background = `linear-gradient(to right, ${palette[scale.name].filter((_, k) => k % 15 === 0).join(",")})`;
+    const legend = unrolled.element("span", { className: "unrolled-scale unrolled-quiet" },
+      unrolled.number(scale.low, 2), ramp, unrolled.number(scale.high, 2));
+    const title = unrolled.element("div", { className: "unrolled-title" },
+      unrolled.element("span", {}, dot, words.quantities[name] ?? name), value, legend);
+    const canvas = unrolled.element("canvas", { role: "img", "aria-label": words.quantities[name] ?? name });
+    const marks = ["column", "row", "token", "unit"].map((mark) => unrolled.element("div", { className: `unrolled-mark-${mark}` }));
+    const plot = unrolled.element("div", { className: "unrolled-plot", "data-name": name }, canvas, ...marks);
+    const pen = unrolled.size(canvas, GUTTER + size.width, size.height + FOOT);
+
+    const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
+    draw(image, array, scale, inks(palette[scale.name]), x, y);
+    pen.putImageData(image, Math.round(GUTTER * ratio), 0);
+    axes(pen, size, x, y);
+    return {
+      name, array, scale, x, y, size, canvas, plot, value, title,
+      node: unrolled.element("div", {}, title, plot),
+      column: marks[0], row: marks[1], token: marks[2], unit: marks[3],
+      pick: picker(array, scale),
+    };
+  }
+
+  function axes(pen, size, x, y) {
+    const { trace } = store;
+    const { theme } = context;
+    pen.fillStyle = theme.text;
+    pen.strokeStyle = theme.text;
+    pen.globalAlpha = 0.25;
+    pen.strokeRect(GUTTER - 0.5, 0.5, size.width + 1, size.height - 1);
+    pen.globalAlpha = 0.75;
+    pen.font = `13px ${theme.font}`;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    for (const unit of ticks(trace.units, size.height / 34)) {
+      if (unit >= y.from[y.bins]) continue;
+      const [from, to] = place(y, unit);
+      pen.fillText(unit, GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6));
+    }
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    const cell = size.width / x.bins;
+    const font = `13px ${theme.code}, ${theme.font}`;
+    const labels = trace.tokens.map(unrolled.token);
+    pen.font = font;
+    const fits = x.bins === trace.steps && labels.every((label) => pen.measureText(label).width <= cell - 1);
+    if (fits) {
+      labels.forEach((label, step) => pen.fillText(label, GUTTER + (step + 0.5) * cell, size.height + 6));
+      return;
+    }
+    pen.font = `13px ${theme.font}`;
+    for (const step of ticks(trace.steps, size.width / 56, 1)) {
+      const [from, to] = place(x, step);
+      const at = Math.min((from + to) / 2 / ratio, size.width - pen.measureText(step + 1).width / 2);
+      pen.fillText(step + 1, GUTTER + at, size.height + 6);
+    }
+  }
+
+  function layout() {
+    const { trace } = store;
+    ratio = window.devicePixelRatio || 1;
+    const names = context.data.quantities?.filter((name) => trace.quantities.includes(name)) ?? trace.quantities;
+    const least = Math.min(Math.max(trace.steps * 2.6 + GUTTER, 290), 680);
+    const fit = Math.max(1, Math.floor((context.width + GAP) / (least + GAP)));
+    let columns = 1;
+    for (let n = 1; n <= Math.min(fit, 4); n++) if (names.length % n === 0) columns = n; // no ragged last row
+    if (names.length === 4 && context.width < 1300) columns = Math.min(columns, 2);
+    const width = Math.floor((context.width - GAP * (columns - 1)) / columns);
+    element.style.gridTemplateColumns = `repeat(${columns}, ${width}px)`;
+    element.style.columnGap = `${GAP}px`;
+    panels = names.map((name) => panel(name, width));
+    element.replaceChildren(...panels.map((each) => each.node));
+  }
+
+  function frame(changed) {
+    const { trace, step, unit } = store;
+    const token = unrolled.token(trace.tokens[step]);
+    for (const { name, x, y, size, column, row, token: tag, unit: number, value, array } of panels) {
+      if (changed.has("step")) {
+        const [from, to] = place(x, step).map((pixel) => pixel / ratio);
+        const wide = Math.max(to - from, 2);
+        column.style.width = `${wide + 4}px`;
+        column.style.height = `${size.height + 4}px`;
+        column.style.transform = `translate(${GUTTER + from - 2}px, -2px)`;
+        tag.textContent = token;
+        tag.style.transform = `translate(${GUTTER + (from + to) / 2}px, ${size.height + 3}px) translateX(-50%)`;
+      }
+      if (changed.has("unit")) {
+        const shown = unit < array.shape[1];
+        row.hidden = number.hidden = !shown;
+        if (shown) {
+          const [from, to] = place(y, unit).map((pixel) => pixel / ratio);
+          row.style.width = `${size.width + 4}px`;
+          row.style.height = `${Math.max(to - from, 1) + 4}px`;
+          row.style.transform = `translate(${GUTTER - 2}px, ${from - 2}px)`;
+          number.textContent = unit;
+          number.style.transform = `translate(${GUTTER - 5}px, ${(from + to) / 2}px) translate(-100%, -50%)`;
+        }
+      }
+      value.textContent = unrolled.number(trace.value(name, step, unit));
+    }
+  }
+
+  // What lies at a pointer event: the strongest number of that pixel, and how many share it.
+  function hit(event) {
+    const plot = event.target.closest?.(".unrolled-plot");
+    const found = plot && panels.find((each) => each.plot === plot);
+    if (!found) return null;
+    const box = found.canvas.getBoundingClientRect();
+    const px = (event.clientX - box.left - GUTTER) * ratio;
+    const py = (event.clientY - box.top) * ratio;
+    const { x, y } = found;
+    if (px < 0 || py < 0 || px >= x.edges[x.bins] || py >= y.edges[y.bins]) return null;
+    const [column, row] = [find(x, px), find(y, py)];
+    const [s, sEnd, u, uEnd] = [x.from[column], x.from[column + 1], y.from[row], y.from[row + 1]];
+    const [step, unit] = found.pick(s, sEnd, u, uEnd);
+    return { quantity: found.name, step, unit, count: (sEnd - s) * (uEnd - u) };
+  }
+
+  function picture() {
+    const { theme, words, palette } = context;
+    const head = 30;
+    const columns = element.style.gridTemplateColumns.match(/repeat\((\d+)/)[1] | 0;
+    const width = Math.max(...panels.map((each) => each.size.width)) + GUTTER + GAP;
+    const height = Math.max(...panels.map((each) => each.size.height)) + FOOT + head + 16;
+    const canvas = document.createElement("canvas");
+    const pen = unrolled.size(canvas, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24);
+    pen.fillStyle = theme.background;
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    panels.forEach((each, k) => {
+      const [x, y] = [GAP / 2 + (k % columns) * width, 16 + Math.floor(k / columns) * height];
+      unrolled.heading(pen, x + GUTTER, y, each.size.width, words.quantities[each.name] ?? each.name, each.scale, palette, theme);
+      pen.drawImage(each.canvas, x, y + head, each.size.width + GUTTER, each.size.height + FOOT);
+      const [from, to] = place(each.x, store.step).map((pixel) => pixel / ratio);
+      pen.strokeStyle = theme.accent;
+      pen.lineWidth = 2;
+      pen.strokeRect(x + GUTTER + from - 1, y + head - 1, Math.max(to - from, 1) + 2, each.size.height + 2);
+    });
+    return canvas;
+  }
+
+  const crowded = () => panels.some(({ x, y, array }) => x.bins < array.shape[0] || y.bins < array.shape[1]);
+  return { element, layout, frame, hit, picture, crowded };
+};

@@ -1,0 +1,29 @@
+// What the network predicts at the current step: symbols or values, as the trace has it.
+function build(context) {
+  const { root, store } = context;
+  const forms = {};
+  let form = null;
+
+  return {
+    layout() {
+      const { predicts, arrays } = store.trace;
+      const able = (predicts === "symbols" && arrays.top_token) || (predicts === "values" && arrays.prediction);
+      const name = able ? predicts : null;
+      if (!name) {
+        form = null;
+        root.replaceChildren(unrolled.element("p", { className: "unrolled-quiet", text: context.words.unpredicted }));
+        return;
+      }
+      forms[name] ??= unrolled.predictions[name](context);
+      if (form !== forms[name]) {
+        form = forms[name];
+        root.replaceChildren(...form.nodes);
+      }
+      form.layout();
+    },
+    frame: () => form?.frame(),
+    destroy: () => unrolled.note(null),
+  };
+}
+
+export default (component) => unrolled.mount(component, build);

@@ -1,0 +1,162 @@
+// Top next symbols as bars, and the surprise of the true ones as a chart over all steps.
+(unrolled.predictions ??= {}).symbols = (context) => {
+  const { store } = context;
+  const title = unrolled.element("p", { className: "unrolled-heading" });
+  const list = unrolled.element("div", { className: "unrolled-bars", role: "list" });
+  const bits = unrolled.element("p", { className: "unrolled-bits" });
+  const chart = unrolled.chart(context, {
+    label: () => context.words.surprise_chart,
+    series: () => [{ data: store.trace.arrays.surprise.data, bars: true }],
+    low: 0,
+    describe: (step) => unrolled.fill(context.words.bits_at, { bits: unrolled.number(store.trace.arrays.surprise.data[step]) }),
+  });
+  let rows = [];
+
+  const percent = (p) => (p !== p ? "–" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`);
+  const symbol = (id) => unrolled.token(store.trace.vocabulary?.[id] ?? String(id));
+
+  function row() {
+    const parts = { token: unrolled.element("b"), fill: unrolled.element("i"), chance: unrolled.element("span"), mark: unrolled.element("em") };
+    const track = unrolled.element("div", { className: "unrolled-track" }, parts.fill);
+    return { ...parts, node: unrolled.element("div", { role: "listitem" }, parts.token, track, parts.chance, parts.mark) };
+  }
+
+  function show({ node, token, fill, chance, mark }, id, p, isTrue, remark) {
+    token.textContent = symbol(id);
+    fill.style.transform = `scaleX(${p === p ? p : 0})`;
+    chance.textContent = percent(p);
+    mark.textContent = isTrue ? `✓ ${remark}` : "";
+    node.classList.toggle("unrolled-true", isTrue);
+  }
+
+  return {
+    nodes: [title, list, bits, chart.element],
+    layout() {
+      const { trace } = store;
+      rows = Array.from({ length: trace.top }, row);
+      list.replaceChildren(...rows.map((each) => each.node));
+      chart.element.hidden = !trace.arrays.surprise;
+      if (trace.arrays.surprise) chart.layout();
+    },
+    frame() {
+      const { trace, step } = store;
+      const { words } = context;
+      const { top_token: ids, top_probability: chances, next_token: next, next_probability: nextChance, surprise } = trace.arrays;
+      const truth = next?.data[step] ?? -1;
+      const first = Array.from(ids.data.subarray(step * trace.top, (step + 1) * trace.top));
+      // A true next symbol that is not among the first takes the last row.
+      const below = truth >= 0 && !first.includes(truth);
+      rows.forEach((each, k) => {
+        const last = below && k === rows.length - 1;
+        const id = last ? truth : first[k];
+        const chance = last ? (nextChance?.data[step] ?? NaN) : chances.data[step * trace.top + k];
+        each.node.classList.toggle("unrolled-below", last);
+        show(each, id, chance, id === truth, words.true);
+      });
+      title.textContent = unrolled.fill(words.after, { token: unrolled.token(trace.tokens[step]) });
+      bits.textContent = truth < 0 || !surprise ? words.no_next
+        : unrolled.fill(words.surprise, { bits: unrolled.number(surprise.data[step], 3) });
+      if (surprise) chart.frame();
+    },
+  };
+};
+
+// A small chart over all steps with the current step marked; click or drag goes there.
+//   series(): [{data: (T,) numbers, bars: true} or {data, colour, dash, width}]; low: the axis's start, if fixed
+unrolled.chart ??= (context, { label, series, low = null, describe }) => {
+  const { root, store } = context;
+  const HEIGHT = 84, GUTTER = 38, TOP = 8, FOOT = 20;
+  const canvas = unrolled.element("canvas", { role: "img" });
+  const now = unrolled.element("div", { className: "unrolled-chart-now" });
+  const caption = unrolled.element("p", { className: "unrolled-quiet" });
+  const plot = unrolled.element("div", { className: "unrolled-chart-plot" }, canvas, now);
+  const element = unrolled.element("div", { className: "unrolled-chart" }, caption, plot);
+  let width = 0;
+  const x = (step) => GUTTER + ((step + 0.5) / store.trace.steps) * width;
+
+  function layout() {
+    const { theme } = context;
+    const { steps } = store.trace;
+    width = context.width - GUTTER - 2;
+    caption.textContent = label();
+    canvas.setAttribute("aria-label", label());
+    const lines = series();
+    let [least, most] = [low ?? Infinity, -Infinity];
+    for (const { data } of lines) {
+      for (const value of data) {
+        if (!Number.isFinite(value)) continue;
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+    }
+    if (!(most > least)) [least, most] = [Number.isFinite(least) ? least : 0, (Number.isFinite(least) ? least : 0) + 1];
+    const y = (value) => TOP + (1 - (value - least) / (most - least)) * HEIGHT;
+    const pen = unrolled.size(canvas, context.width, TOP + HEIGHT + FOOT);
+    pen.font = `13px ${theme.font}`;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    pen.fillStyle = pen.strokeStyle = theme.text;
+    for (const value of [least, most]) {
+      pen.globalAlpha = 0.75;
+      pen.fillText(unrolled.number(value, 2), GUTTER - 6, y(value));
+      pen.globalAlpha = 0.18;
+      pen.fillRect(GUTTER, Math.round(y(value)), width, 1);
+    }
+    pen.globalAlpha = 0.75;
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    for (const step of unrolled.raster.ticks(steps, width / 56, 1)) {
+      pen.fillText(step + 1, Math.min(x(step), GUTTER + width - pen.measureText(step + 1).width / 2), TOP + HEIGHT + 5);
+    }
+    for (const { data, bars, colour, dash, width: thick } of lines) {
+      pen.globalAlpha = bars ? 0.6 : 1;
+      if (bars) {
+        // With more steps than pixels the bars overlap, and the tallest one is what remains to be seen.
+        const wide = Math.max((width / steps) * 0.8, 1);
+        for (let k = 0; k < steps; k++) if (data[k] === data[k]) pen.fillRect(x(k) - wide / 2, y(data[k]), wide, y(least) - y(data[k]));
+        continue;
+      }
+      pen.strokeStyle = colour;
+      pen.lineWidth = thick ?? 2;
+      pen.setLineDash(dash ?? []);
+      pen.beginPath();
+      let drawing = false;
+      for (let k = 0; k < steps; k++) {
+        if (data[k] !== data[k]) { drawing = false; continue; }
+        if (drawing) pen.lineTo(x(k), y(data[k])); else pen.moveTo(x(k), y(data[k]));
+        drawing = true;
+      }
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    pen.setLineDash([]);
+    now.style.height = `${HEIGHT + 4}px`;
+    now.style.width = `${Math.max(width / steps, 2) + 2}px`;
+  }
+
+  const at = (event) => {
+    const place = (event.clientX - canvas.getBoundingClientRect().left - GUTTER) / width;
+    return place < 0 || place >= 1 ? -1 : Math.floor(place * store.trace.steps);
+  };
+  context.on(plot, "pointermove", (event) => {
+    const step = store.trace ? at(event) : -1;
+    if (step < 0) return unrolled.note(null);
+    if (event.buttons & 1) store.set({ step });
+    const token = unrolled.token(store.trace.tokens[step]);
+    unrolled.note([describe(step), unrolled.fill(context.words.step_token, { step: step + 1, token })], event.clientX, event.clientY, root);
+  });
+  context.on(plot, "pointerleave", () => unrolled.note(null));
+  context.on(plot, "pointerdown", (event) => {
+    const step = store.trace && event.button === 0 ? at(event) : -1;
+    if (step >= 0) store.set({ step });
+  });
+
+  return {
+    element,
+    canvas,
+    layout,
+    frame() {
+      now.style.transform = `translate(${x(store.step) - (Math.max(width / store.trace.steps, 2) + 2) / 2}px, ${TOP - 2}px)`;
+    },
+  };
+};

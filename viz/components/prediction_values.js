@@ -1,0 +1,54 @@
+// Predicted against true next value, as numbers and as lines over all steps.
+(unrolled.predictions ??= {}).values = (context) => {
+  const { store } = context;
+  const MOST = 4; // charts; further outputs are in the mirror
+  const title = unrolled.element("p", { className: "unrolled-heading" });
+  const holder = unrolled.element("div", { className: "unrolled-outputs" });
+  let outputs = [];
+  let charted = null;
+
+  const column = ({ shape: [steps, width], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
+
+  function output(k) {
+    const predicted = column(store.trace.arrays.prediction, k);
+    const truth = column(store.trace.arrays.truth, k);
+    const numbers = ["predicted", "truth", "error"].map((name) => ({ name, label: unrolled.element("span"), value: unrolled.element("b") }));
+    const key = (name) => unrolled.element("i", { className: `unrolled-line-${name}` });
+    const text = unrolled.element("p", { className: "unrolled-numbers" },
+      ...numbers.map(({ name, label, value }) => unrolled.element("span", {}, ...(name === "error" ? [] : [key(name)]), label, value)));
+    const describe = (step) => `${context.words.predicted} ${unrolled.number(predicted[step])} · ${context.words.truth} ${unrolled.number(truth[step])}`;
+    const chart = unrolled.chart(context, {
+      label: () => context.words.chart,
+      series: () => [
+        { data: truth, colour: context.theme.text, width: 1.75 },
+        { data: predicted, colour: context.palette.quantity.hidden, width: 2.25, dash: [5, 4] },
+      ],
+      describe,
+    });
+    return { predicted, truth, numbers, chart, node: unrolled.element("div", {}, text, chart.element) };
+  }
+
+  return {
+    nodes: [title, holder],
+    layout() {
+      if (charted !== store.trace) {
+        charted = store.trace;
+        const count = Math.min(store.trace.arrays.prediction.shape[1], MOST);
+        outputs = Array.from({ length: count }, (_, k) => output(k));
+        holder.replaceChildren(...outputs.map((each) => each.node));
+      }
+      title.textContent = context.words.next_value;
+      for (const each of outputs) each.chart.layout();
+    },
+    frame() {
+      for (const { predicted, truth, numbers, chart } of outputs) {
+        const [p, t] = [predicted[store.step], truth[store.step]];
+        [p, t, p - t].forEach((number, k) => {
+          numbers[k].label.textContent = context.words[numbers[k].name];
+          numbers[k].value.textContent = unrolled.number(number);
+        });
+        chart.frame();
+      }
+    },
+  };
+};
