@@ -1,0 +1,37 @@
+"""Photograph every page: `python -m tests.gallery FOLDER [LENS ...]`.
+
+Light and dark, 1440 and 1024 px wide, English and Korean, as FOLDER/step-dark-1024-ko.png.
+"""
+
+import sys
+from itertools import product
+from pathlib import Path
+
+from tests.browser import MISSING, chromium, launch, look, photograph, serve
+from viz.pages import LENSES
+
+SCHEMES = ("light", "dark")
+WIDTHS = (1440, 1024)
+LOCALES = {"en": "en-US", "ko": "ko-KR"}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Photograph the lenses of these names, or all of them, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with serve() as url, launch() as browser:
+        for lens, scheme, width, lang in product(LENSES, SCHEMES, WIDTHS, LOCALES):
+            if names and lens.name not in names:
+                continue
+            address = url if lens is LENSES[0] else f"{url}/{lens.name}"
+            path = folder / f"{lens.name}-{scheme}-{width}-{lang}.png"
+            with look(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
+                photograph(page, path)
+            print(path)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m tests.gallery FOLDER [LENS ...]")
+    if not chromium():
+        sys.exit(MISSING)
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,86 @@
+"""An address carries a view there and back, and no address, however odd, is more than a sentence of trouble."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viz.address import LONGEST_TEXT, NAMES, View, parse, query, write
+from viz.i18n import LANGUAGES, speaking
+
+words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
+numbers = st.integers(0, 10**9)
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+views = st.builds(
+    View,
+    net=st.none() | words,
+    text=st.none() | texts,
+    layer=st.none() | words,
+    unit=st.none() | numbers,
+    step=st.none() | numbers,
+    quantity=st.none() | words,
+    lang=st.none() | st.sampled_from(list(LANGUAGES)),
+    edits=texts,
+)
+
+
+def test_the_names_of_an_address_are_a_contract():
+    assert {"net", "text", "layer", "unit", "step", "lang", "edits"} <= set(NAMES)
+
+
+@given(views)
+def test_a_view_comes_back_from_its_address(view):
+    assert parse(write(view)) == (view, [])
+
+
+@given(views)
+def test_a_view_comes_back_from_its_link(view):
+    assert parse(dict(parse_qsl(query(view), keep_blank_values=True))) == (view, [])
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "utm_source", ""]), texts | st.sampled_from(["-1", "²", "1e3", "0x1"])))
+def test_any_address_gives_a_view_and_one_sentence_for_each_bad_piece(address):
+    view, problems = parse(address)
+    assert parse(write(view)) == (view, [])
+    bad = [name for name in NAMES if name in address and str(getattr(view, name) or "") != address[name]]
+    # "007" and "" read as 7 and as nothing chosen: these are no problems.
+    assert len(problems) <= len(set(NAMES) & set(address))
+    assert set(bad) >= {name for name in bad if name in ("net", "layer", "lang")}
+    for problem in problems:
+        assert problem.endswith(".") and "\n" not in problem.removesuffix(".")
+
+
+@pytest.mark.parametrize("name", ["unit", "step"])
+@pytest.mark.parametrize("value", ["", "-1", "1.5", " 3", "1_0", "٣", "²", "nan", "99999999999", "9" * 5000])
+def test_a_number_is_a_number(name, value):
+    view, problems = parse({name: value})
+    assert view == View() and len(problems) == 1
+    assert f"“{name}”" in problems[0]
+
+
+def test_a_bad_piece_leaves_the_good_ones_and_is_as_it_was_before():
+    before = View(net="counter", step=3, unit=1)
+    view, problems = parse({"net": "python-lm", "step": "soon", "lang": "xx"}, before)
+    assert view == View(net="python-lm", step=3)
+    assert problems == [
+        "The link's “step” cannot be “soon”: it should be a whole number from 0.",
+        "The link's “lang” cannot be “xx”: it should be one of en, ko.",
+    ]
+
+
+def test_a_problem_is_told_in_the_language_of_the_page():
+    with speaking("ko"):
+        (problem,) = parse({"step": "soon"})[1]
+    assert "soon" in problem and "The link" not in problem
+
+
+def test_a_long_text_stays_out_of_the_address():
+    assert "text" in write(View(text="x" * LONGEST_TEXT))
+    assert write(View(net="counter", text="x" * (LONGEST_TEXT + 1))) == {"net": "counter"}
+    view, problems = parse({"text": "x" * 100_000})
+    assert view.text is None and len(problems) == 1
+
+
+def test_empty_text_is_a_text():
+    assert parse(write(View(text=""))) == (View(text=""), [])

@@ -1,0 +1,73 @@
+"""The app's shell in a real browser: languages, colours, links, and the way back."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import settle
+
+pytestmark = pytest.mark.browser
+
+
+def switch(page: Page, language: str) -> None:
+    page.get_by_role("radio", name=language).or_(page.get_by_role("button", name=language)).first.click()
+    page.wait_for_timeout(200)
+    settle(page)
+
+
+def pieces(page: Page) -> dict[str, str]:
+    return page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+
+
+def test_the_root_is_the_first_lens_with_its_view_in_the_address(look_at):
+    page = look_at("/")
+    expect(page).to_have_title(re.compile("Step|Unrolled"))
+    assert {"net", "text", "layer", "unit", "step", "lang"} <= pieces(page).keys()
+
+
+@pytest.mark.parametrize(("locale", "lang", "link"), [("en-US", "en", "Copy link"), ("ko-KR", "ko", "링크 복사")])
+def test_the_browsers_language_is_the_pages(look_at, locale, lang, link):
+    page = look_at("/", locale=locale)
+    assert pieces(page)["lang"] == lang
+    expect(page.get_by_role("button", name=link)).to_be_visible()
+
+
+def test_the_switch_keeps_everything_else_and_back_returns(look_at):
+    page = look_at("/?unit=2")
+    before = pieces(page)
+    switch(page, "한국어")
+    expect(page.get_by_role("button", name="링크 복사")).to_be_visible()
+    assert pieces(page) == before | {"lang": "ko"}
+    page.go_back()
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    settle(page)
+    assert pieces(page) == before
+
+
+def test_nonsense_in_a_link_is_named_and_the_page_still_stands(look_at):
+    page = look_at("/?step=soon&unit=-1&lang=xx&net=nothing")
+    for value in ("soon", "-1", "xx", "nothing"):
+        expect(page.get_by_text(f"“{value}”").or_(page.get_by_text(f"'{value}'")).first).to_be_visible()
+    assert {"net", "text", "layer", "unit", "step"} <= pieces(page).keys()
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_colours_of_the_system(look_at, scheme):
+    page = look_at("/", scheme=scheme)
+    red = page.evaluate("""getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor""")
+    brightness = int(re.findall(r"\d+", red)[0])
+    assert brightness > 200 if scheme == "light" else brightness < 60
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_nothing_is_wider_than_the_window(look_at, width):
+    page = look_at("/", width=width)
+    assert (
+        page.evaluate("""(() => {
+        const main = document.querySelector('[data-testid="stMain"]');
+        return main.scrollWidth - main.clientWidth;
+    })()""")
+        <= 0
+    )

@@ -1,0 +1,99 @@
+"""The house rules of the code: what may import what, what lies at the top, how long a file is."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LONGEST = 400
+
+TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyproject.toml", "LICENSE"}
+
+STREAMLIT = ("app.py", "viz/pages/", "viz/components/", "viz/session.py", "viz/chrome.py")
+"""Where streamlit may be imported (and in tests)."""
+
+
+def ours():
+    """Every file of the repository, tracked or about to be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:  # not a clone: an unpacked archive, say
+        hidden = [path for path in ROOT.rglob("*") if path.is_file()]
+        names = [path.relative_to(ROOT) for path in hidden]
+        return [name for name in names if not any(part.startswith((".", "__pycache__")) for part in name.parts)]
+    return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+FILES = ours()
+CODE = [path for path in FILES if path.suffix == ".py" and path.parts[0] != "tests"]
+
+
+def imports(path):
+    """The modules which a file imports, wherever in it."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports by their full names"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def packages(path):
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", CODE, ids=str)
+def test_imports_follow_the_data(path):
+    name, used = path.as_posix(), packages(path)
+    if path.parts[0] == "models":
+        assert not used & {"streamlit", "plotly", "viz", "app"}
+    if not name.startswith(STREAMLIT):
+        assert "streamlit" not in used
+    if name.startswith("viz/figures"):
+        seen = [
+            used
+            for used in imports(path)
+            if used.startswith(("viz.pages", "viz.components", "viz.session", "viz.chrome"))
+        ]
+        assert not seen
+    if name.startswith("viz/components/"):
+        assert not [used for used in imports(path) if used.startswith(("viz.pages", "viz.session", "viz.chrome"))]
+    assert "app" not in used and "tests" not in used
+
+
+def test_the_app_is_navigation_alone():
+    assert not packages(Path("app.py")) & {"torch", "numpy", "plotly", "models"}
+
+
+def test_the_top_level_is_the_plan():
+    top = {path.parts[0] for path in FILES}
+    assert {name for name in top if not name.startswith(".")} == TOP
+
+
+def test_no_file_is_two_ideas_long():
+    text = {".py", ".js", ".css", ".toml", ".html"}
+    lengths = {
+        path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in FILES if path.suffix in text
+    }
+    assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_components_speak_through_the_catalogue_alone():
+    """A script of a component holds no sentence: its words come with its data."""
+    spoken = {}
+    for path in FILES:
+        if path.suffix == ".js" and path.parts[0] == "viz":
+            script = re.sub(
+                r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.S
+            )
+            shown = re.findall(
+                r"(?:textContent|innerText|title|ariaLabel|placeholder)\s*=\s*([\"'`])([^\"'`$]*[A-Za-z]{2,}[^\"'`]*)\1",
+                script,
+            )
+            if shown:
+                spoken[str(path)] = [words for _quote, words in shown]
+    assert spoken == {}
