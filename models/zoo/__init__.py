@@ -1,0 +1,27 @@
+"""The bundled networks: a card (NAME.json), weights (NAME.safetensors) and the script that trained them for each.
+
+A network is added by a file that trains it and one line in ``NETWORKS``; ``python -m models.zoo.train NAME`` runs it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from models.zoo.language_model import LanguageModel
+from models.zoo.number_model import NumberModel
+
+FOLDER = Path(__file__).parent
+
+NETWORKS: dict[str, str] = {
+    "python-lm": "models.zoo.python_source",
+    "recall-lstm": "models.zoo.recall",
+    "recall-gru": "models.zoo.recall",
+    "recall-rnn": "models.zoo.recall",
+    "counter": "models.zoo.counting",
+    "wave": "models.zoo.wave",
+}
+"""Name -> the module that trains it, which has ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"LanguageModel": LanguageModel, "NumberModel": NumberModel}
+"""The classes a card may name in ``architecture["class"]``."""

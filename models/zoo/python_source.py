@@ -1,0 +1,282 @@
+"""``python-lm``: characters of the standard library's own source, which is on every machine that runs Python."""
+
+import hashlib
+import math
+import platform
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.capture import capture
+from models.text import UNKNOWN, tidy
+from models.zoo import ngram
+from models.zoo.language_model import LanguageModel, State, open_forget_gates
+from models.zoo.python_features import FEATURES, features
+from models.zoo.recipe import Recipe
+from models.zoo.training import fit
+
+Split = Literal["train", "validation", "held-out"]
+
+VOCABULARY = (UNKNOWN, "\n", *map(chr, range(32, 127)))
+"""The unknown symbol, newline and printable ASCII. Tabs are expanded to four spaces before anything reads the text."""
+
+LEFT_OUT = frozenset(
+    {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "encodings", "pydoc_data", "__pycache__"}
+)
+"""Folders that are not the library, or are tables and pages of text more than code."""
+
+
+def split_of(path: str) -> Split:
+    """Where the file at ``path`` (inside the library, with forward slashes) belongs: 90 % train, 5 % and 5 % apart.
+
+    A hash of the path decides, so that the split is the same on every machine and in every order.
+    """
+    bucket = hashlib.sha256(path.encode()).digest()[0] % 20
+    return "held-out" if bucket == 0 else "validation" if bucket == 1 else "train"
+
+
+@cache
+def files(split: Split) -> dict[str, str]:
+    """The library's files of one part: path inside the library -> text, tidied, in the order of the paths."""
+    root = Path(sysconfig.get_path("stdlib"))
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        inside = path.relative_to(root)
+        # _sysconfigdata_*.py is written when Python is built: settings of one machine, not source
+        if LEFT_OUT & set(inside.parts) or inside.name.startswith("_sysconfigdata"):
+            continue
+        if split_of(inside.as_posix()) == split:
+            text = tidy(path.read_text(encoding="utf-8", errors="replace"))
+            if len(text) > 1:
+                found[inside.as_posix()] = text
+    if not found:
+        raise FileNotFoundError(
+            f"No source of the standard library was found under {root}; python-lm is trained on it."
+        )
+    return found
+
+
+def symbols(text: str) -> np.ndarray:
+    """Ids (T,) uint8 of the characters of ``text``; everything outside the vocabulary becomes the unknown symbol."""
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    table = np.zeros(128, dtype=np.uint8)
+    for index, symbol in enumerate(VOCABULARY[1:], start=1):
+        table[ord(symbol)] = index
+    return np.where(codes < 128, table[np.minimum(codes, 127)], 0).astype(np.uint8)
+
+
+class Streams:
+    """Pieces of the training text for truncated back-propagation through time, several streams side by side.
+
+    A stream reads on where its last piece ended and keeps its state. Now and then, one time in eight, it jumps to the
+    start of a random file or line and begins again from zeros, as a text typed into the app does.
+    """
+
+    def __init__(self, text: dict[str, str], streams: int, length: int, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        pieces = [symbols(each) for each in text.values()]
+        self._ids = np.concatenate(pieces)
+        self._files = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
+        self._lines = np.flatnonzero(self._ids[:-1] == VOCABULARY.index("\n")) + 1
+        self._length = length
+        self._last = len(self._ids) - length - 1
+        self._at = np.array([self._start() for _ in range(streams)])
+
+    def _start(self) -> int:
+        return int(self._random.choice(self._files if self._random.random() < 0.5 else self._lines))
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols (streams, length + 1) int64, and which streams (streams,) bool go on from the piece before."""
+        jumps = (self._random.random(len(self._at)) < 1 / 8) | (self._at > self._last)
+        for stream in np.flatnonzero(jumps):
+            self._at[stream] = min(self._start(), self._last)
+        pieces = np.stack([self._ids[at : at + self._length + 1] for at in self._at]).astype(np.int64)
+        self._at += self._length
+        return pieces, ~jumps
+
+
+DEFAULT_TEXT = '''def greet(name, times=2):
+    """Say hello more than once."""
+    words = ["hello", name]
+    for i in range(times):
+        print(" ".join(words))
+    return len(words)
+'''
+
+EXAMPLES = (
+    DEFAULT_TEXT,
+    '''class Stack:
+    """A list that gives back what came last."""
+
+    def __init__(self):
+        self.items = []
+
+    def pop(self):
+        if not self.items:
+            raise IndexError("pop from an empty stack")
+        return self.items.pop()
+''',
+    """import os
+
+with open(os.path.join("data", "log.txt"), encoding="utf-8") as f:
+    for line in f:
+        if line.startswith("#"):
+            continue
+        key, value = line.split("=")
+""",
+    "x = f(g(a[0], b[1]), {'one': 1, \"two\": [2, (3, 4)]})\n",
+)
+
+BATCH = 32
+LENGTH = 128
+
+
+def train(module: LanguageModel, steps: int, seed: int) -> float:
+    """Train by back-propagation through time, cut into pieces of ``LENGTH`` characters whose state goes on."""
+    open_forget_gates(module)
+    streams = Streams(files("train"), BATCH, LENGTH, seed)
+    state: State | None = None
+
+    def loss_at(step: int) -> Tensor:
+        nonlocal state
+        ids, goes_on = (torch.from_numpy(each) for each in streams.next())
+        if state is not None:
+            keep = goes_on.float()[None, :, None]
+            hidden, cell = state
+            state = hidden.detach() * keep, cell.detach() * keep
+        logits, state = module.resume(ids[:, :-1], state)
+        return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+
+    return fit(module, loss_at, steps, rate=5e-3)
+
+
+def bits(module: nn.Module, text: str) -> Tensor:
+    """Bits (T - 1,) that each character of ``text`` but the first costs, read from a state of zeros."""
+    ids = torch.from_numpy(symbols(text).astype(np.int64))[None]
+    with torch.no_grad():
+        return F.cross_entropy(module(ids[:, :-1])[0], ids[0, 1:], reduction="none") / math.log(2)
+
+
+def brackets(module: nn.Module, text: str) -> tuple[int, int]:
+    """How many closing brackets are in ``text``, and at how many the right one of the three is the most probable."""
+    closing = torch.tensor([VOCABULARY.index(each) for each in ")]}"])
+    ids = torch.from_numpy(symbols(text).astype(np.int64))
+    with torch.no_grad():
+        best = closing[module(ids[None, :-1])[0][:, closing].argmax(-1)]
+    there = torch.isin(ids[1:], closing)
+    return int(there.sum()), int((there & (best == ids[1:])).sum())
+
+
+def measure(module: LanguageModel) -> dict[str, Any]:
+    """Bits per character on the held-out files beside the n-gram models counted on the same training files."""
+    held_out = files("held-out")
+    cost = torch.cat([bits(module, text) for text in held_out.values()])
+    closing = np.sum([brackets(module, text) for text in held_out.values()], axis=0)
+    arrays = {part: [symbols(text) for text in files(part).values()] for part in ("train", "validation", "held-out")}
+    tables = ngram.bits_by_order(
+        arrays["train"], arrays["validation"], arrays["held-out"], base=len(VOCABULARY), pad=VOCABULARY.index("\n")
+    )
+    return {
+        "bits_per_character": round(float(cost.mean()), 4),
+        "ngram_bits_per_character": {str(n): round(value, 4) for n, value in tables.items()},
+        "default_text_bits_per_character": round(float(bits(module, DEFAULT_TEXT).mean()), 4),
+        "right_closing_bracket": round(float(closing[1] / closing[0]), 4),
+        "train_characters": sum(map(len, arrays["train"])),
+        "validation_characters": sum(map(len, arrays["validation"])),
+        "held_out_characters": sum(map(len, arrays["held-out"])),
+        "held_out_files": list(held_out),
+        "units": dict(zip(FEATURES, tracking_units(module), strict=True)),
+    }
+
+
+def tracking_units(module: LanguageModel, each: int = 8000) -> list[dict[str, Any]]:
+    """For each of ``FEATURES`` the state that correlates with it most over the first ``each`` characters of all files."""
+    names: list[tuple[str, int, str]] = []
+    states, asked = [], []
+    for text in files("held-out").values():
+        ids = torch.from_numpy(symbols(text[:each]).astype(np.int64))[None]
+        with torch.no_grad(), capture(module) as trace:
+            module(ids)
+        layers = [(name, quantity) for name in trace.layers for quantity in ("cell", "hidden")]
+        states.append(np.concatenate([trace.layers[name][quantity][0] for name, quantity in layers], axis=1))
+        names = [(name, unit, quantity) for name, quantity in layers for unit in range(module.rnn.hidden_size)]
+        asked.append(np.stack(list(features(text[:each]).values()), axis=1))
+    x, y = (_standard(np.concatenate(part)) for part in (states, asked))
+    found = []
+    for column in (x.T @ y / len(x)).T:
+        best = int(np.abs(column).argmax())
+        layer, unit, quantity = names[best]
+        found.append({"layer": layer, "unit": unit, "quantity": quantity, "correlation": round(float(column[best]), 3)})
+    return found
+
+
+def _standard(columns: np.ndarray) -> np.ndarray:
+    return (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-9)
+
+
+def start(module: LanguageModel) -> dict[str, Any]:
+    """The state that follows best whether the text is inside a string, at the end of a string of the default text."""
+    best = tracking_units(module)[FEATURES.index("inside_string")]
+    inside = '["hello'
+    state = {"cell": ("cell", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
+    why = (
+        f"The {state[0]} of unit {best['unit']} knows whether the text is inside quotes: over held-out source it "
+        f"correlates with that at {best['correlation']:.2f}. Here a string is open and waits for its closing quote.",
+        f"{best['unit']}번 유닛의 {state[1]}는 지금 따옴표 안인지 알고 있어요. 학습에 쓰지 않은 소스에서 둘의 상관계수는 "
+        f"{best['correlation']:.2f}이에요. 여기서는 문자열이 열려 있고 닫는 따옴표를 기다려요.",
+    )
+    return {
+        "text": DEFAULT_TEXT,
+        "layer": best["layer"],
+        "unit": best["unit"],
+        "step": DEFAULT_TEXT.index(inside) + len(inside) - 1,
+        "quantity": best["quantity"],
+        "why": {"en": why[0], "ko": why[1]},
+    }
+
+
+RECIPES = {
+    "python-lm": Recipe(
+        title={"en": "Python source, character by character", "ko": "파이썬 소스 (글자 단위)"},
+        task={
+            "en": "Predicts the next character of Python source code.",
+            "ko": "파이썬 소스 코드에서 다음 글자를 예측해요.",
+        },
+        kind="characters",
+        scored="all",
+        architecture={
+            "class": "LanguageModel",
+            "symbols": len(VOCABULARY),
+            "cell": "LSTM",
+            "hidden": 128,
+            "layers": 2,
+            "embedding": 64,
+        },
+        data={
+            "source": f"the standard library of Python {platform.python_version()}, tests and tables left out",
+            "licence": "Python Software Foundation License Version 2",
+            "split": "by a hash of each file's path: about 90 % train, 5 % validation (n-gram weights), 5 % held out",
+            "text": "tabs expanded to four spaces, every line end a newline, all beyond ASCII the unknown symbol",
+        },
+        settings={
+            "batch": BATCH,
+            "length": LENGTH,
+            "optimizer": "Adam, cosine, rate 0.005, clip 1.0",
+            "initial_forget_gate_bias": 1.0,
+            "state": "goes on from piece to piece; one time in eight a new start from zeros at a file or line",
+        },
+        examples=tuple({"text": text} for text in EXAMPLES),
+        steps=14000,
+        train=train,
+        measure=measure,
+        start=start,
+        vocabulary=VOCABULARY,
+        unknown=UNKNOWN,
+    )
+}

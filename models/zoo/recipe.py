@@ -1,0 +1,36 @@
+"""What a training script hands to ``python -m models.zoo.train``: how to build, train, measure and describe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about one bundled network but its weights. The fields that a card has too mean the same there.
+
+    Attributes:
+        steps: optimizer steps of the shipped network.
+        seed: of the shipped network.
+        train: (module, steps, seed) -> seconds; trains the module in place.
+        measure: module -> metrics on held-out data.
+        start: module -> the default view, found by looking at the trained units.
+    """
+
+    title: dict[str, str]
+    task: dict[str, str]
+    kind: Literal["characters", "words", "numbers"]
+    scored: Literal["all", "last"]
+    architecture: dict[str, Any]
+    data: dict[str, Any]
+    settings: dict[str, Any]
+    examples: tuple[dict[str, str], ...]
+    steps: int
+    train: Callable[[Any, int, int], float]
+    measure: Callable[[Any], dict[str, Any]]
+    start: Callable[[Any], dict[str, Any]]
+    seed: int = 0
+    vocabulary: tuple[str, ...] | None = None
+    unknown: str | None = None
+    particles: tuple[str, ...] = field(default=())
+    columns: int = 0

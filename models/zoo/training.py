@@ -1,0 +1,62 @@
+"""What all training scripts share: the loop, its learning-rate schedule, and a progress bar on stderr."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def fit(
+    module: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    steps: int,
+    *,
+    rate: float,
+    warmup: float = 0.02,
+    clip: float = 1.0,
+    decay: float = 0.0,
+) -> float:
+    """Train ``module`` with Adam, linear warm-up, cosine decay to 1 % of ``rate``, gradients clipped to norm ``clip``.
+
+    Args:
+        loss_at: the loss of one step (0 .. steps - 1) on data of its own choice.
+        warmup: share of the steps over which the rate rises.
+        decay: weight decay (decoupled, as in AdamW).
+
+    Returns:
+        Seconds it took.
+    """
+    trained = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
+    rising = max(1, round(warmup * steps))
+    module.train()
+    started = time.perf_counter()
+    smooth = math.nan
+    for step in range(steps):
+        fraction = min(1.0, (step + 1) / rising) * (0.505 + 0.495 * math.cos(math.pi * step / steps))
+        for group in optimizer.param_groups:
+            group["lr"] = rate * fraction
+        loss = loss_at(step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, clip)
+        optimizer.step()
+        value = float(loss.detach())
+        smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
+        _bar(step + 1, steps, smooth, time.perf_counter() - started)
+    module.eval()
+    return time.perf_counter() - started
+
+
+def _bar(done: int, steps: int, loss: float, seconds: float, width: int = 32) -> None:
+    """Redraw the progress bar, two hundred times in a run at most."""
+    if done % max(1, steps // 200) and done != steps:
+        return
+    full = width * done // steps
+    left = seconds / done * (steps - done)
+    end = "\n" if done == steps else ""
+    line = f"\r[{'#' * full}{'.' * (width - full)}] {done}/{steps}  loss {loss:.4f}  {left:4.0f} s left "
+    print(line, end=end, file=sys.stderr, flush=True)
