@@ -33,6 +33,7 @@
       unrolled.number(scale.low, 2), ramp, unrolled.number(scale.high, 2));
     const title = unrolled.element("div", { className: "unrolled-title" },
       unrolled.element("span", {}, dot, words.quantities[name] ?? name), value, legend);
+    title.style.maxWidth = `${Math.max(GUTTER + size.width, 300)}px`;
     const canvas = unrolled.element("canvas", { role: "img", "aria-label": words.quantities[name] ?? name });
     const marks = ["column", "row", "token", "unit"].map((mark) => unrolled.element("div", { className: `unrolled-mark-${mark}` }));
     const plot = unrolled.element("div", { className: "unrolled-plot", "data-name": name }, canvas, ...marks);

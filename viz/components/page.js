@@ -80,13 +80,15 @@ window.unrolled.mount ??= (() => {
       viewId: component.data.view_id,
       generation: 0,
       update(next) {
-        const same = JSON.stringify(next.data.words) === JSON.stringify(context.words);
+        const spoken = JSON.stringify(context.words);
+        const shown = JSON.stringify([{ ...context.data, view: null }, context.theme]);
         context.component = next;
         context.data = next.data;
         context.words = next.data.words ?? {};
-        if (!same) part.speak?.();
+        if (JSON.stringify(context.words) !== spoken) part.speak?.();
         part.update?.();
-        invalidate(null);
+        // A rerun that only reports where the reader is must not cost a new layout.
+        if (JSON.stringify([{ ...context.data, view: null }, theme(root)]) !== shown) invalidate(null);
       },
       destroy() {
         cancelAnimationFrame(frame);
@@ -103,7 +105,7 @@ window.unrolled.mount ??= (() => {
 
   // Streamlit calls a component's script again whenever its data changed; build() runs once for each element.
   //   build(context) -> {speak(), update(), layout(), frame(changed), destroy()}, all optional:
-  //   speak: set every translated string; update: data changed (also the first time); layout: trace, theme, data or width changed;
+  //   speak: set every translated string; update: data changed (also the first time; data.view is for update alone); layout: trace, theme, data or width changed;
   //   frame: step, unit or quantity changed. layout and frame run inside one animation frame, and only when there is a trace.
   // Returns the clean-up that Streamlit calls when the element goes.
   function mount(component, build) {

@@ -70,12 +70,14 @@ function build(context) {
     showPlaying();
     tick();
   }
-  function tick() {
+  // Steps keep their pace: time that drawing took is taken off the wait.
+  function tick(due = performance.now()) {
+    const next = Math.max(due + 1000 / Number(speed.value || 4), performance.now());
     timer = setTimeout(() => {
       if (!store.trace || store.step >= store.trace.steps - 1) return pause();
       go(store.step + 1);
-      tick();
-    }, 1000 / Number(speed.value || 4));
+      tick(next);
+    }, next - performance.now());
   }
   function pause() {
     playing = false;
@@ -204,6 +206,7 @@ function build(context) {
       }
       strip.mark();
       scrubber.value = step;
+      scrubber.style.setProperty("--at", `${(100 * step) / Math.max(trace.steps - 1, 1)}%`);
       scrubber.setAttribute("aria-valuetext", unrolled.fill(words.scrubber_text, { step: step + 1, token }));
       counter.textContent = unrolled.fill(words.counter, { step: step + 1, steps: trace.steps });
       transport.first.disabled = transport.previous.disabled = step === 0;

@@ -15,6 +15,15 @@
   const percent = (p) => (p !== p ? "–" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`);
   const symbol = (id) => unrolled.token(store.trace.vocabulary?.[id] ?? String(id));
 
+  // The bars start at one place whatever the step, so that stepping does not shake them.
+  function widest() {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `600 17px ${context.theme.code}, ${context.theme.font}`;
+    const { top_token: top, next_token: next } = store.trace.arrays;
+    const ids = new Set([...(top?.data ?? []), ...(next?.data ?? [])].filter((id) => id >= 0));
+    return Math.min(Math.max(38, ...[...ids].map((id) => pen.measureText(symbol(id)).width + 14)), context.width / 3);
+  }
+
   function row() {
     const parts = { token: unrolled.element("b"), fill: unrolled.element("i"), chance: unrolled.element("span"), mark: unrolled.element("em") };
     const track = unrolled.element("div", { className: "unrolled-track" }, parts.fill);
@@ -35,6 +44,7 @@
       const { trace } = store;
       rows = Array.from({ length: trace.top }, row);
       list.replaceChildren(...rows.map((each) => each.node));
+      list.style.setProperty("--unrolled-token", `${widest()}px`);
       chart.element.hidden = !trace.arrays.surprise;
       if (trace.arrays.surprise) chart.layout();
     },
@@ -65,7 +75,7 @@
 //   series(): [{data: (T,) numbers, bars: true} or {data, colour, dash, width}]; low: the axis's start, if fixed
 unrolled.chart ??= (context, { label, series, low = null, describe }) => {
   const { root, store } = context;
-  const HEIGHT = 84, GUTTER = 38, TOP = 8, FOOT = 20;
+  const HEIGHT = 84, GUTTER = 38, TOP = 10, FOOT = 20;
   const canvas = unrolled.element("canvas", { role: "img" });
   const now = unrolled.element("div", { className: "unrolled-chart-now" });
   const caption = unrolled.element("p", { className: "unrolled-quiet" });
@@ -110,16 +120,17 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     }
     for (const { data, bars, colour, dash, width: thick } of lines) {
       pen.globalAlpha = bars ? 0.6 : 1;
+      pen.beginPath();
       if (bars) {
         // With more steps than pixels the bars overlap, and the tallest one is what remains to be seen.
         const wide = Math.max((width / steps) * 0.8, 1);
-        for (let k = 0; k < steps; k++) if (data[k] === data[k]) pen.fillRect(x(k) - wide / 2, y(data[k]), wide, y(least) - y(data[k]));
+        for (let k = 0; k < steps; k++) if (data[k] === data[k]) pen.rect(x(k) - wide / 2, y(data[k]), wide, y(least) - y(data[k]));
+        pen.fill();
         continue;
       }
       pen.strokeStyle = colour;
       pen.lineWidth = thick ?? 2;
       pen.setLineDash(dash ?? []);
-      pen.beginPath();
       let drawing = false;
       for (let k = 0; k < steps; k++) {
         if (data[k] !== data[k]) { drawing = false; continue; }

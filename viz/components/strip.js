@@ -24,15 +24,24 @@ unrolled.strip = (context) => {
     return `${kept.join("")}…`;
   }
 
-  function flow(tokens, pen, gap) {
-    const room = context.width - 2 * MARGIN - 10; // the scroll bar
+  // token -> {text, width} of its cell
+  function measure(tokens, pen, room) {
     const narrow = tokens.every((token) => [...token].length <= 1);
+    const sizes = new Map();
+    for (const token of tokens) {
+      if (sizes.has(token)) continue;
+      const text = shorten(pen, unrolled.token(token), Math.min(room, 240) - 20);
+      sizes.set(token, { text, width: Math.ceil(Math.max(narrow ? 29 : 36, pen.measureText(text).width + (narrow ? 12 : 20))) });
+    }
+    return sizes;
+  }
+
+  function flow(tokens, sizes, room, gap) {
     const placed = [];
     const starts = [0];
     let x = MARGIN;
     tokens.forEach((token, k) => {
-      const text = shorten(pen, unrolled.token(token), Math.min(room, 240) - 20);
-      const width = Math.ceil(Math.max(narrow ? 29 : 36, pen.measureText(text).width + (narrow ? 12 : 20)));
+      const { text, width } = sizes.get(token);
       const broken = k > 0 && (tokens[k - 1] === "⏎" || tokens[k - 1] === "\n");
       if (k > 0 && (broken || x + width > MARGIN + room)) {
         starts.push(k);
@@ -50,8 +59,10 @@ unrolled.strip = (context) => {
     font = characters ? `17px ${context.theme.code}, ${context.theme.font}` : `17px ${context.theme.font}`;
     const pen = canvas.getContext("2d");
     pen.font = font;
-    const tight = flow(tokens, pen, GAP.links);
-    const wide = flow(tokens, pen, GAP.arrows);
+    const room = context.width - 2 * MARGIN - 10; // less the scroll bar
+    const sizes = measure(tokens, pen, room);
+    const tight = flow(tokens, sizes, room, GAP.links);
+    const wide = flow(tokens, sizes, room, GAP.arrows);
     arrows = wide.starts.length <= Math.max(tight.starts.length, 3); // short links where arrows would cost lines
     const flowed = arrows ? wide : tight;
     cells = flowed.placed;
@@ -133,9 +144,11 @@ unrolled.strip = (context) => {
     const y = top(cell.line);
     const from = scroller.scrollTop;
     if (lines.length <= MOST_LINES) return;
-    // One more line is kept in sight on either side, so that what comes next can be read.
+    // The lines beside it are kept in sight, so that what comes next can be read; a far jump lands in the middle.
     const pitch = CELL + BETWEEN_LINES;
-    if (y - pitch < from) scroller.scrollTop = y - pitch;
+    const far = y < from - pitch || y > from + height + pitch;
+    if (far) scroller.scrollTop = y - (height - CELL) / 2;
+    else if (y - pitch < from) scroller.scrollTop = y - pitch;
     else if (y + CELL + pitch > from + height) scroller.scrollTop = y + CELL + pitch - height;
   }
 
