@@ -20,5 +20,5 @@ with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
         ],
         position="top",
     )
-    chrome.top()
-    page.run()
+    with chrome.around():
+        page.run()

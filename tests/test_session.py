@@ -10,16 +10,14 @@ from viz.session import session
 
 def report():
     here = session()
-    told = here.heard(here.revision, step=st.session_state.step)
+    here.heard(here.revision, step=st.session_state.step)
 
 @st.fragment
 def fragment():
     st.text(_("Copy link"))
     st.button("again", key="again")
 
-here = session()
-with here.run(opened=None):
-    chrome.top()
+def page():
     if here.view.net is None:
         here.settle(net="python-lm", text="def f(x)", layer="rnn.l0", unit=3, step=4)
     if here.view.step > 99:
@@ -27,6 +25,10 @@ with here.run(opened=None):
     here.keep()
     st.number_input("step", value=0, key="step", on_change=report)
     fragment()
+
+here = session()
+with here.run(opened=None), chrome.around():
+    page()
 """
 
 OPENING = {"net": "python-lm", "text": "def f(x)", "layer": "rnn.l0", "unit": "3", "step": "4", "lang": "en"}
@@ -61,7 +63,6 @@ def test_a_link_opens_exactly_its_view():
 
 def test_a_bad_piece_is_named_once_and_the_rest_is_shown():
     page = start(net="counter", step="2", unit="-1", lang="ko")
-    assert [warning.value[:10] for warning in page.warning] != []
     assert len(page.warning) == 1 and view(page).net == "counter" and view(page).unit is None
     page.number_input(key="step").set_value(5).run()
     page.run()
@@ -72,7 +73,7 @@ def test_what_cannot_be_shown_leaves_the_last_good_view():
     page = start(**OPENING)
     page.query_params["step"] = "100"
     page.run()
-    assert page.session_state["unrolled"].notices == ["The text ends before that step."]
+    assert [warning.value for warning in page.warning] == ["The text ends before that step."]
     assert view(page).step == 4 and address(page) == OPENING
 
 

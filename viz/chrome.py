@@ -1,5 +1,7 @@
 """What stands on every page: the name, the language switch, the link, and what went wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -28,15 +30,20 @@ STYLE = """
 """
 
 
-def top() -> None:
-    """The bar at the top right, and the notices under it."""
+@contextmanager
+def around() -> Iterator[None]:
+    """Stand around a page: the bar at the top right, and above the page what it found to be wrong."""
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
         link(whole=fits(session().view), key="link")
         _language_switch()
-    for problem in session().notices:
-        st.warning(problem, icon=":material/info:")
+    notices = st.container(key="notices", gap="xsmall")
+    try:
+        yield
+    finally:  # a page that stops early has most to tell
+        for problem in session().notices:
+            notices.warning(problem, icon=":material/info:")
 
 
 def _language_switch() -> None:
