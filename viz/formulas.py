@@ -264,7 +264,9 @@ class Shapes(Symbols):
     """Prints an expression with symbols, each over its shape."""
 
     def shaped(self, symbol: str, *shape: int) -> str:
-        return f'<munder>{symbol}<mtext class="shape">{escape("×".join(map(str, shape)))}</mtext></munder>'
+        space = '<mspace width="0.3em"></mspace>'
+        under = f'{space}<mtext class="shape">{"×".join(map(str, shape))}</mtext>{space}'
+        return f"<munder>{symbol}<mrow>{under}</mrow></munder>"
 
 
 class Numbers(Symbols):

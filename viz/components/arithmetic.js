@@ -1,7 +1,7 @@
 // How one gate's value comes about: a waterfall of its terms, the sum, and what the activation makes of it.
 const MOST = 8; // terms shown one by one
 const SURE = 3; // of them, at least so many inputs and so many previous units
-const SIGN = { sigmoid: "σ", tanh: "tanh", identity: "" };
+const SIGN = { sigmoid: "σ", tanh: "tanh", relu: "relu" };
 
 /** The rows of the waterfall in order: [{label, detail, product, inner, unit}]; `inner` rows are parts of the row above them. */
 function rows(trace, step, unit, gate, words) {
@@ -11,15 +11,20 @@ function rows(trace, step, unit, gate, words) {
   const { fill } = unrolled;
   const factor = resetFactor(trace, step, unit, gate);
   for (const term of sum.recurrent) term.product *= factor;
-  const byWeight = (list) => [...list].sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+  const byWeight = (list) => list.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
   const [inputs, previous] = [byWeight(sum.input), byWeight(sum.recurrent)];
   const sure = [...inputs.slice(0, SURE), ...previous.slice(0, SURE)];
   const chosen = new Set(sure);
   for (const term of byWeight([...inputs, ...previous])) if (chosen.size < MOST) chosen.add(term);
+  for (const list of [sum.input, sum.recurrent]) {
+    const left = list.filter((term) => !chosen.has(term));
+    if (left.length === 1) chosen.add(left[0]); // a single one needs no "others"
+  }
   const shown = (ranked) => ranked.filter((term) => chosen.has(term));
   const total = (list) => list.reduce((all, term) => all + term.product, 0);
-  const paired = (term, by) => `${by === 1 ? "" : `${format(by)} × `}${format(term.weight)} × ${signed(format(term.value))}`;
-  const signed = (text) => (text.startsWith("−") ? `(${text})` : text);
+  const signed = (v) => (format(v).startsWith("−") ? `(${format(v)})` : format(v));
+  const times = (first, ...others) => [format(first), ...others.map(signed)].join(" × ");
+  const paired = (term, by) => (by === 1 ? times(term.weight, term.value) : times(by, term.weight, term.value));
   const rest = (list, label, inner) => {
     const others = list.filter((term) => !chosen.has(term));
     return others.length ? [{ label: fill(label, { n: others.length }), detail: "", product: total(others), inner, quiet: true }] : [];
@@ -28,7 +33,7 @@ function rows(trace, step, unit, gate, words) {
   const bias = sum.biasInput + factor * sum.biasHidden;
   const out = [];
   if (trace.arrays.bias_ih) {
-    const detail = `${format(sum.biasInput)} + ${factor === 1 ? "" : `${format(factor)} × `}${signed(format(sum.biasHidden))}`;
+    const detail = `${format(sum.biasInput)} + ${factor === 1 ? signed(sum.biasHidden) : times(factor, sum.biasHidden)}`;
     out.push({ label: words.biases, detail, product: bias });
   }
 
@@ -49,7 +54,7 @@ function rows(trace, step, unit, gate, words) {
     const label = trace.unit_names?.[term.index] ?? fill(whole ? words.unit : words.output, { n: term.index });
     out.push({ label, detail: paired(term, factor), product: term.product, unit: whole ? term.index : null });
   }
-  out.push(...rest(sum.recurrent, words.other_units, false));
+  out.push(...rest(sum.recurrent, whole ? words.other_units : words.other_outputs, false));
   return { rows: out, factor, sum: bias + total(sum.input) + total(sum.recurrent) };
 }
 
@@ -106,8 +111,8 @@ export default (component) => unrolled.mount(component, (context) => {
   /** The activation's curve with this sum on it. */
   const drawCurve = (activation, sum, value) => {
     const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, Math.abs(sum) * 1.15))];
-    const low = activation === "sigmoid" ? 0 : -1;
-    const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (1 - low)) * (H - 12)];
+    const [low, high] = { sigmoid: [0, 1], tanh: [-1, 1], relu: [0, reach] }[activation];
+    const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (high - low)) * (H - 12)];
     const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, numbers.apply[activation](a)).map((n) => n.toFixed(1)));
     const [x, y] = at(Math.max(-reach, Math.min(reach, sum)), value);
     const [x0, y0] = at(0, 0);
@@ -174,19 +179,18 @@ export default (component) => unrolled.mount(component, (context) => {
       note.textContent = trace.options?.reset_after === false ? words.reset_before
         : fill(words.reset_after, { value: numbers.format(made.factor) });
     }
-    const activation = numbers.activation(trace, gate);
+    const { activation, quantity: outcome } = numbers.outcome(trace, gate);
     const computed = numbers.apply[activation](made.sum);
-    const traced = trace.value(gate, step, unit);
+    const traced = trace.value(outcome, step, unit);
     const difference = Math.abs(computed - traced);
-    curve.style.display = activation === "identity" ? "none" : "";
-    if (activation !== "identity") drawCurve(activation, made.sum, computed);
+    drawCurve(activation, made.sum, computed);
     const sum = numbers.format(made.sum);
     const value = html("b", { text: numbers.format(computed) });
     const inTrace = html("span", { text: fill(words.trace, { value: numbers.format(traced) }) });
-    numbers.mark(inTrace, trace, gate, step, unit, traced);
+    numbers.mark(inTrace, trace, outcome, step, unit, traced);
     const agreement = html("span", { className: "unrolled-quiet", "data-difference": String(difference) });
     agreement.append(inTrace, ` · ${fill(words.difference, { value: difference < 1e-12 ? "0" : difference.toExponential(0).replace("-", "−") })}`);
-    result.replaceChildren(html("span", { className: "equals" }, activation === "identity" ? `${sum} = ` : `${SIGN[activation]}(${sum}) = `, value), agreement);
+    result.replaceChildren(html("span", { className: "equals" }, `${SIGN[activation]}(${sum}) = `, value), agreement);
   };
 
   return {

@@ -41,6 +41,7 @@ def words() -> dict[str, object]:
         "other_units_below": _("other units below ({n})"),
         "other_inputs": _("Other inputs ({n})"),
         "other_units": _("Other units before ({n})"),
+        "other_outputs": _("Other outputs before ({n})"),
         "sum": _("Sum"),
         "reset_after": _("The reset gate, {value}, multiplies every recurrent term and the recurrent bias."),
         "reset_before": _("The reset gates multiply the previous units before their weights do."),

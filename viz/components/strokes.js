@@ -88,7 +88,7 @@ class Drawing {
     const colour = this.colour(part);
     const height = pill ? 24 : 30;
     const at = { x: x - width / 2, y: y - height / 2, width, height, rx: pill ? 12 : 5 };
-    element("rect", { ...at, fill: this.theme.background }, g);
+    element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
     element("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
     this.text(g, label, x, y, { anchor: "middle", size: 15 });
     if (!pill) {
@@ -106,7 +106,8 @@ class Drawing {
 
   node(part, sign, x, y) {
     const g = this.group(part, "parts");
-    element("circle", { cx: x, cy: y, r: 11, fill: this.theme.background, stroke: this.colour(part), "stroke-width": 1.8 }, g);
+    element("circle", { cx: x, cy: y, r: 11, fill: this.theme.background, class: "ground" }, g);
+    element("circle", { cx: x, cy: y, r: 11, fill: "none", stroke: this.colour(part), "stroke-width": 1.8 }, g);
     const r = 5;
     const d = sign === "+" ? `M${x - r},${y}H${x + r}M${x},${y - r}V${y + r}`
       : `M${x - r * 0.8},${y - r * 0.8}l${r * 1.6},${r * 1.6}m0,${-r * 1.6}l${-r * 1.6},${r * 1.6}`;
@@ -137,8 +138,8 @@ class Drawing {
     const g = this.group(part, "parts");
     const w = width ?? (symbol ? 72 : 54);
     const at = { x: x - w / 2, y: y - 11, width: w, height: 22, rx: 5 };
-    element("rect", { ...at, fill: this.theme.background }, g);
-    element("rect", { ...at, fill: this.box_fill }, g);
+    element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
+    element("rect", { ...at, fill: this.box_fill, class: "ground" }, g);
     if (symbol) this.symbol(g, part, symbol, x - w / 2 + 3, y);
     const text = this.text(g, "", symbol ? x + w / 2 - 3 : x, y, { anchor: symbol ? "end" : "middle" });
     this.live.chips.push({ text, slot, value });

@@ -57,12 +57,12 @@
     return after ? trace.value("reset_gate", step, unit) : 1;
   }
 
-  /** The function that makes a gate's value of its sum: "sigmoid", "tanh", "relu" or "identity" (an RNN's preactivation). */
-  function activation(trace, gate) {
-    if (gate === "preactivation") return "identity";
-    return gate === "candidate" ? "tanh" : "sigmoid";
+  /** What is made of a gate's sum, {activation: "sigmoid" | "tanh" | "relu", quantity}: its value, or an RNN's hidden state. */
+  function outcome(trace, gate) {
+    if (gate === "preactivation") return { activation: trace.options?.nonlinearity ?? "tanh", quantity: "hidden" };
+    return { activation: gate === "candidate" ? "tanh" : "sigmoid", quantity: gate };
   }
-  const apply = { sigmoid, tanh: Math.tanh, relu: (v) => Math.max(0, v), identity: (v) => v };
+  const apply = { sigmoid, tanh: Math.tanh, relu: (v) => Math.max(0, v) };
 
   /** {slot: number} of one unit at one step; a number that is not known is NaN. */
   function values(trace, step, unit) {
@@ -123,5 +123,5 @@
     },
   };
 
-  unrolled.unit = { row, terms, values, resetFactor, activation, apply, format, mark, focus };
+  unrolled.unit = { row, terms, values, resetFactor, outcome, apply, format, mark, focus };
 })();

@@ -2,9 +2,10 @@
 
 /** Where things stand: the frame, evenly spread columns, and heights shared by the cells. */
 function plan(width, columns, { bus = 392, tail = 0 } = {}) {
-  const left = 74, right = width - 74;
+  const side = width < 640 ? 56 : 74;
+  const left = side, right = width - side;
   const inner = right - left;
-  const first = left + 30;
+  const first = left + 24;
   const pitch = (right - 34 - tail - first) / columns;
   return { width, left, right, inner, x: (k) => first + pitch * (k + 0.5), pitch, top: 84, gates: 276, bus, base: bus + 24,
     floor: bus + 48, height: bus + 84, up: right - 24 };
@@ -80,7 +81,7 @@ function lstm(d, width, { options }) {
   d.valve("forget_gate", f - 28, p.top);
   d.node("forget_gate", "×", f, p.top);
   d.node("cell", "+", i, p.top);
-  d.chip("cell", "kept", middle(f, i), p.top, { value: (v) => v.forget_gate * v.cell_prev });
+  d.chip("cell", "kept", middle(f, i), p.top, { width: 48, value: (v) => v.forget_gate * v.cell_prev });
   d.chip("cell", "cell", middle(i, out), p.top, { symbol: SYMBOL.cell });
   d.chip("cell", "written", i, middle(p.top, join), { value: write });
   d.valve("input_gate", middle(i, g), join);
@@ -186,7 +187,8 @@ function rnn(d, width, { options }) {
 }
 
 const CELLS = { LSTM: lstm, GRU: gru, RNN: rnn };
-const NARROWEST = { LSTM: 600, GRU: 560, RNN: 320 }; // below this width the drawing scrolls
+const NARROWEST = { LSTM: 530, GRU: 520, RNN: 320 };
+const SMALLEST = 13 / 14; // the numbers are 14 high and never less than 13; below that the drawing scrolls
 const WIDEST = { LSTM: 1240, GRU: 1040, RNN: 640 };
 
 /** The drawing as a file of its own: every style that the page gave it is written into it. */
@@ -199,6 +201,7 @@ function download(svg, theme, name) {
       node.setAttribute("stroke-width", parseFloat(style.strokeWidth));
       node.setAttribute("stroke-opacity", style.strokeOpacity);
     }
+    if (node.matches("text")) node.setAttribute("font-family", style.fontFamily);
     if (node.matches(".blade")) node.setAttribute("style", `transform:${style.transform};transform-origin:${style.transformOrigin}`);
     else node.removeAttribute("style");
     for (const attribute of ["class", "tabindex", "role"]) node.removeAttribute(attribute);
@@ -258,8 +261,10 @@ export default (component) => unrolled.mount(component, (context) => {
 
   const rebuild = () => {
     const { trace } = store;
-    const width = Math.min(WIDEST[trace.kind], Math.max(NARROWEST[trace.kind], context.width));
-    const zoom = Math.min(1.2, Math.max(1, width / (NARROWEST[trace.kind] + 160))); // where there is room, all of it grows, for the back row
+    const narrowest = NARROWEST[trace.kind];
+    const width = Math.min(WIDEST[trace.kind], Math.max(Math.ceil(narrowest * SMALLEST), context.width));
+    const roomy = Math.min(1.2, Math.max(1, width / (narrowest + 200))); // where there is room, all of it grows, for the back row
+    const zoom = Math.min(roomy, width / narrowest);
     const before = trace.layer.endsWith("_reverse") ? "t+1" : "t−1";
     const key = JSON.stringify([trace.kind, trace.options, before, width, context.theme, context.palette?.quantity, context.words]);
     if (key === built) return;
