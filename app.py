@@ -14,10 +14,7 @@ st.set_page_config(page_title="Unrolled", page_icon=str(chrome.ICON), layout="wi
 
 with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
     page = st.navigation(
-        [
-            st.Page(lens.show, title=_(lens.title), icon=lens.icon, url_path=lens.name, default=lens is LENSES[0])
-            for lens in LENSES
-        ],
+        [st.Page(lens.show, title=_(lens.title), url_path=lens.name, default=lens is LENSES[0]) for lens in LENSES],
         position="top",
     )
     with chrome.around():

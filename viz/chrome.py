@@ -20,9 +20,12 @@ SWITCH = "language"
 # left of Streamlit's menu, so that it takes no room from the page.
 STYLE = """
 <style>
-  .st-key-bar { position: fixed; top: 0.875rem; right: 3.25rem; z-index: 999991; width: auto; }
   .st-key-bar [data-testid="stElementContainer"] { width: auto; }
-  [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
+  @media (min-width: 768px) { /* below, Streamlit folds the navigation away and the bar is the page's first line */
+    .st-key-bar { position: fixed; top: 0.875rem; right: 3.25rem; z-index: 999991; width: auto; }
+    [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
+    [data-testid="stTopNav"] { margin-right: 6.5rem; }
+  }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
   [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }

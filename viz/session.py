@@ -101,11 +101,10 @@ class Session:
         first = not self._written
         if first:
             self.opened = opened
-        # The browser sends the address as it was when it asked for this run, so one of our own may come back
-        # late; it counts as the reader's wish only when it came by the browser's back and forward. A change
-        # of page empties the address, and says nothing.
-        ours = here in self._written or not pieces
-        if first or _came_back() or not ours:
+        # An empty address says nothing: a change of page empties it. The browser sends the address as it was
+        # when it asked for this run, so one of our own may come late; it is the reader's wish only when it
+        # came by the browser's back and forward.
+        if first or (pieces and (_came_back() or here not in self._written)):
             self._take(pieces, here)
 
     def _take(self, pieces: dict[str, str], here: str) -> None:

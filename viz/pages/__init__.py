@@ -12,16 +12,15 @@ from viz.i18n import N_
 
 @dataclass(frozen=True)
 class Lens:
-    """A page: its module in this package (and name in the address), its title, its icon in the navigation."""
+    """A page: its module in this package (and name in the address) and its title."""
 
     name: str
     title: str
-    icon: str
 
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
         import_module(f"viz.pages.{self.name}").page()
 
 
-LENSES = (Lens("step", N_("Step"), ":material/footprint:"),)
+LENSES = (Lens("step", N_("Step")),)
 """Every page, in the order of the navigation. The first one opens at the root."""

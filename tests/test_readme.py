@@ -1,0 +1,41 @@
+"""What the README tells a stranger to do, does what it says."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def blocks(language):
+    return [text for tag, text in BLOCKS if tag == language]
+
+
+def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
+    (snippet,) = blocks("python")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(snippet, "README.md", "exec"), names)
+    layer = names["layer"]
+    assert layer.forget_gate.shape == layer.hidden.shape and layer.hidden.ndim == 3
+    assert (tmp_path / "run.npz").exists()
+
+
+def test_two_commands_set_everything_up_by_themselves():
+    run, test = blocks("bash")
+    for command in (run, test):
+        assert command.count("\n") == 1 and command.startswith("python3 -m venv .venv && .venv/bin/pip install -r ")
+        for file in re.findall(r"-r (\S+)", command):
+            assert (ROOT / file).is_file()
+    assert run.rstrip().endswith("streamlit run app.py") and test.rstrip().endswith("-m pytest")
+
+
+def test_its_pictures_are_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [path for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text) if not (ROOT / path).is_file()] == []
+
+
+def test_requirements_are_pinned():
+    for file in ("requirements.txt", "tests/requirements.txt"):
+        lines = (ROOT / file).read_text(encoding="utf-8").split("\n")
+        assert all(re.fullmatch(r"[\w-]+==[\w.]+|-r \.\./requirements\.txt|", line) for line in lines), file
