@@ -1,8 +1,9 @@
-"""The one source of colour: one colour per gate and state, one scale for signed values, one for values in 0..1.
+"""The one source of colour: a colour per gate and state, a scale for signed values, one for 0..1.
 
-The hues are those of Okabe and Ito (2008), which readers with any common colour vision can tell apart, made darker on
-a light page and lighter on a dark one. Kinds of cell share a colour where the gates play the same part: what is let in
-(input, update), what is dropped (forget, reset), what is proposed (candidate, preactivation).
+The hues are those of Okabe and Ito (2008), which readers with any common colour vision can tell apart, made
+darker on a light page and lighter on a dark one. Kinds of cell share a colour where the gates play the same
+part: what is let in (input, update), what is dropped (forget, reset), what is proposed (candidate,
+preactivation).
 """
 
 from functools import cache
@@ -14,12 +15,12 @@ Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 LEVELS = 256
 
-_LET_IN = {"light": "#006b54", "dark": "#12a37c"}
-_DROPPED = {"light": "#b23a00", "dark": "#e0631c"}
-_PROPOSED = {"light": "#2f93e0", "dark": "#4db4f0"}
-_LET_OUT = {"light": "#0a4583", "dark": "#2f74d8"}
-_KEPT = {"light": "#cc8500", "dark": "#ffcb3a"}
-_SAID = {"light": "#c06fa4", "dark": "#f2bfdd"}
+_LET_IN: dict[Theme, str] = {"light": "#006b54", "dark": "#12a37c"}
+_DROPPED: dict[Theme, str] = {"light": "#b23a00", "dark": "#e0631c"}
+_PROPOSED: dict[Theme, str] = {"light": "#2f93e0", "dark": "#4db4f0"}
+_LET_OUT: dict[Theme, str] = {"light": "#0a4583", "dark": "#2f74d8"}
+_KEPT: dict[Theme, str] = {"light": "#cc8500", "dark": "#ffcb3a"}
+_SAID: dict[Theme, str] = {"light": "#c06fa4", "dark": "#f2bfdd"}
 
 QUANTITY: dict[str, dict[Theme, str]] = {
     "input_gate": _LET_IN,
@@ -68,7 +69,7 @@ def plotly_scale(colours: tuple[str, ...]) -> list[list[float | str]]:
 
 @cache
 def palette() -> dict[str, dict[str, object]]:
-    """Everything above for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": [256 hex]}."""
+    """Everything above for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ...}."""
     return {
         theme: {
             "quantity": {name: colours[theme] for name, colours in QUANTITY.items()},
@@ -80,7 +81,7 @@ def palette() -> dict[str, dict[str, object]]:
 
 
 def ink(background: str) -> str:
-    """Black or white, whichever contrasts more with "#rrggbb" (WCAG 2.2); one of them always reaches 4.5 to 1."""
+    """Black or white, whichever contrasts more with "#rrggbb" (WCAG 2.2); one always reaches 4.5 to 1."""
     light = luminance(background)
     return "#000000" if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else "#ffffff"
 

@@ -1,8 +1,8 @@
 """What travels to the browser: the numbers of one layer over one sequence, as one block of bytes.
 
-Layout: uint32 (little endian) length N of the header, N bytes of UTF-8 JSON padded with spaces so that 4 + N is a
-multiple of 8, then the arrays, each at its offset from the end of the header. The browser views the numbers in place;
-nothing is parsed number by number.
+Layout: uint32 (little endian) length N of the header, N bytes of UTF-8 JSON padded with spaces so that 4 + N
+is a multiple of 8, then the arrays, each at its offset from the end of the header. The browser views the
+numbers in place; nothing is parsed number by number.
 """
 
 import hashlib
@@ -43,24 +43,23 @@ def pack(
         gates: name -> (T, H), in weight-row order.
         states: name -> (T, H); "hidden" may be (T, P) in a projected LSTM.
         tokens: T strings as they are displayed.
-        arrays: what else the components read, by name; None is left out. "input" (T, D), "hidden_prev" (T, P),
-            "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P), "bias_ih", "bias_hh" (R, G): the weight rows of
-            the listed units; for networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for
-            none, "next_probability" (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers
-            "prediction", "truth" (T, Dout), NaN for none.
+        arrays: what else the components read, by name; None is left out. "input" (T, D), "hidden_prev" (T,
+            P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P), "bias_ih", "bias_hh" (R,
+            G): the weight rows of the listed units; for networks of symbols "top_token", "top_probability"
+            (T, K), "next_token" (T,), -1 for none, "next_probability" (T,), "surprise" (T,) in bits, NaN for
+            none; for networks of numbers "prediction", "truth" (T, Dout), NaN for none.
         predicts: what the network predicts, if anything.
         vocabulary: the symbol of each id.
         unit_names, input_names: names to show for units and inputs.
         rows: the units whose weight rows are in `arrays`.
-        options: how the cell departs from PyTorch's default, such as {"nonlinearity": "relu"}; passed through.
+        options: how the cell departs from PyTorch's default, such as {"nonlinearity": "relu"}; passed
+            through.
 
     Raises:
         ValueError: an array whose first dimension is not the number of tokens.
     """
     content = {
-        name: _plain(name, array)
-        for name, array in {**gates, **states, **(arrays or {})}.items()
-        if array is not None
+        name: _plain(name, array) for name, array in {**gates, **states, **(arrays or {})}.items() if array is not None
     }
     for name, array in content.items():
         if not name.startswith(("weight_", "bias_")) and array.shape[0] != len(tokens):

@@ -1,7 +1,7 @@
 """The parts of a page that move in the browser: Streamlit Components v2, drawn on canvas, one file trio each.
 
-All components of a view share one client-side store (`store.js`), so that the trace of a sequence travels once and a
-step costs no server round trip.
+All components of a view share one client-side store (`store.js`), so that the trace of a sequence travels
+once and a step costs no server round trip.
 """
 
 from functools import cache
@@ -23,8 +23,8 @@ _SHARED = ("store", "page", "paint")
 def define(name: str, *parts: str) -> "ComponentRenderer":
     """Register the component whose files are `NAME.js` and `NAME.css` beside this one.
 
-    `parts` names further scripts (and styles) that it is made of, put before its own. Styles are not isolated: what a
-    component mirrors in the document must be readable from outside it.
+    `parts` names further scripts (and styles) that it is made of, put before its own. Styles are not
+    isolated: what a component mirrors in the document must be readable from outside it.
 
     Returns the function that mounts it. Raises FileNotFoundError when there is no such script.
     """

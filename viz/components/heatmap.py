@@ -20,8 +20,8 @@ def heatmap(
 
     Args:
         view_id: the store that `sequence` loaded.
-        form: "sequence" has a panel for each gate and state, units down and tokens across; "step" has a row for each,
-            units across, and follows the current step.
+        form: "sequence" has a panel for each gate and state, units down and tokens across; "step" has a row
+            for each, units across, and follows the current step.
         key: of the component in the page.
         quantities: the gates and states to show, in this order; None for all.
     """

@@ -151,15 +151,12 @@
     const { theme, words, palette } = context;
     const head = 30;
     const columns = element.style.gridTemplateColumns.match(/repeat\((\d+)/)[1] | 0;
-    const width = Math.max(...panels.map((each) => each.size.width)) + GUTTER + GAP;
+    const width = Math.max(260, ...panels.map((each) => each.size.width)) + GUTTER + GAP;
     const height = Math.max(...panels.map((each) => each.size.height)) + FOOT + head + 16;
-    const canvas = document.createElement("canvas");
-    const pen = unrolled.size(canvas, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24);
-    pen.fillStyle = theme.background;
-    pen.fillRect(0, 0, canvas.width, canvas.height);
+    const { canvas, pen } = unrolled.sheet(context, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24);
     panels.forEach((each, k) => {
-      const [x, y] = [GAP / 2 + (k % columns) * width, 16 + Math.floor(k / columns) * height];
-      unrolled.heading(pen, x + GUTTER, y, each.size.width, words.quantities[each.name] ?? each.name, each.scale, palette, theme);
+      const [x, y] = [4 + (k % columns) * width, 16 + Math.floor(k / columns) * height];
+      unrolled.heading(pen, x + GUTTER, y, Math.max(260, each.size.width), words.quantities[each.name] ?? each.name, each.scale, palette, theme);
       pen.drawImage(each.canvas, x, y + head, each.size.width + GUTTER, each.size.height + FOOT);
       const [from, to] = place(each.x, store.step).map((pixel) => pixel / ratio);
       pen.strokeStyle = theme.accent;

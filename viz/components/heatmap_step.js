@@ -95,15 +95,11 @@
   }
 
   function picture() {
-    const { theme, words, palette, width: whole } = context;
-    const { height } = size();
+    const { theme, words, palette } = context;
+    const { width, height } = size();
     const left = names.offsetWidth + 12;
-    const right = 190;
-    const sheet = document.createElement("canvas");
-    const pen = unrolled.size(sheet, whole + right, height + FOOT + 32);
-    pen.fillStyle = theme.background;
-    pen.fillRect(0, 0, sheet.width, sheet.height);
-    pen.drawImage(canvas, left + 16, 16, size().width, height + FOOT);
+    const { canvas: sheet, pen } = unrolled.sheet(context, Math.max(left + width + 200, 480), height + FOOT + 32);
+    pen.drawImage(canvas, left + 16, 16, width, height + FOOT);
     rows.forEach(({ name, scale }, k) => {
       const at = 16 + k * (ROW + SPACE);
       pen.font = `15px ${theme.font}`;
@@ -111,7 +107,7 @@
       pen.textAlign = "left";
       pen.fillStyle = theme.text;
       pen.fillText(words.quantities[name] ?? name, 16, at + ROW / 2);
-      unrolled.bar(pen, left + 16 + size().width + 16, at + ROW / 2, scale, palette, theme);
+      unrolled.bar(pen, left + 16 + width + 16, at + ROW / 2, scale, palette, theme);
     });
     return sheet;
   }

@@ -55,6 +55,7 @@ window.unrolled.mount ??= (() => {
         context.theme = theme(root);
         context.palette = context.data.palette?.[context.theme.dark ? "dark" : "light"] ?? null;
         root.dataset.theme = context.theme.dark ? "dark" : "light";
+        root.style.setProperty("--unrolled-on-accent", unrolled.ink(context.theme.accent));
         part.layout?.();
         for (const name of ["trace", "step", "unit", "quantity"]) changed.add(name);
       }
@@ -75,6 +76,7 @@ window.unrolled.mount ??= (() => {
     });
     observer.observe(root);
     const unsubscribe = store.subscribe(invalidate);
+    if (document.fonts?.status === "loading") document.fonts.ready.then(() => part && invalidate(null)); // widths were measured too early
 
     return {
       viewId: component.data.view_id,

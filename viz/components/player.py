@@ -20,14 +20,14 @@ def player(
 
     Args:
         view_id: the store that `sequence` loaded.
-        view: {"step", "unit", "quantity", "revision"}: what the server wants shown. The browser obeys once for each new
-            `revision`; in between it moves by itself.
+        view: {"step", "unit", "quantity", "revision"}: what the server wants shown. The browser obeys once
+            for each new `revision`; in between it moves by itself.
         key: of the component in the page.
         on_view_change: called when the reader has settled elsewhere.
 
     Returns:
-        {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes 400 ms after
-        the last move, and never while the sequence plays.
+        {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes
+        400 ms after the last move, and never while the sequence plays.
     """
     mounted = define("player", "strip", "mirror")(
         key=key,

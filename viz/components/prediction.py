@@ -8,7 +8,7 @@ from viz.i18n import _
 def prediction(view_id: str, *, key: str) -> None:
     """Mount the prediction of the trace in the store `view_id`.
 
-    A network of symbols: the most probable next symbols, the true one marked, its surprise in bits over all steps.
+    A network of symbols: the most probable next symbols, the true one marked, and its surprise in bits.
     A network of numbers: predicted beside true values, and both over all steps.
     """
     define("prediction", "raster", "prediction_symbols", "prediction_values")(

@@ -11,6 +11,7 @@
     describe: (step) => unrolled.fill(context.words.bits_at, { bits: unrolled.number(store.trace.arrays.surprise.data[step]) }),
   });
   let rows = [];
+  let charted = false;
 
   const percent = (p) => (p !== p ? "–" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`);
   const symbol = (id) => unrolled.token(store.trace.vocabulary?.[id] ?? String(id));
@@ -45,8 +46,9 @@
       rows = Array.from({ length: trace.top }, row);
       list.replaceChildren(...rows.map((each) => each.node));
       list.style.setProperty("--unrolled-token", `${widest()}px`);
-      chart.element.hidden = !trace.arrays.surprise;
-      if (trace.arrays.surprise) chart.layout();
+      charted = trace.arrays.surprise?.data.some(Number.isFinite) ?? false;
+      chart.element.hidden = !charted;
+      if (charted) chart.layout();
     },
     frame() {
       const { trace, step } = store;
@@ -66,7 +68,7 @@
       title.textContent = unrolled.fill(words.after, { token: unrolled.token(trace.tokens[step]) });
       bits.textContent = truth < 0 || !surprise ? words.no_next
         : unrolled.fill(words.surprise, { bits: unrolled.number(surprise.data[step], 3) });
-      if (surprise) chart.frame();
+      if (charted) chart.frame();
     },
   };
 };

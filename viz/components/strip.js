@@ -79,9 +79,10 @@ unrolled.strip = (context) => {
     pen.moveTo(from, y);
     pen.lineTo(to, y);
     if (arrows) {
-      pen.moveTo(to - 5, y - 4);
-      pen.lineTo(to, y);
-      pen.lineTo(to - 5, y + 4);
+      const [head, back] = store.trace.layer.endsWith("_reverse") ? [from, 5] : [to, -5]; // as the state travels
+      pen.moveTo(head + back, y - 4);
+      pen.lineTo(head, y);
+      pen.lineTo(head + back, y + 4);
     }
     pen.stroke();
   }
