@@ -61,6 +61,7 @@ export default (component) => unrolled.mount(component, (context) => {
 
   const frame = () => {
     const { trace, step, unit } = store;
+    if (trace.kind !== context.data.kind) return; // the trace came before its equations: no number stands in a wrong line
     const values = numbers.values(trace, step, unit);
     for (const { node, slot, operand } of slots) {
       const value = values[slot] ?? NaN;

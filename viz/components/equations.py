@@ -35,6 +35,7 @@ def equations(
             "view_id": view_id,
             "palette": palette(),
             "words": words(),
+            "kind": cell.kind,
             "lines": lines(cell, bias=bias, reverse=reverse, **sizes),
         },
         height="content",

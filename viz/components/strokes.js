@@ -179,7 +179,7 @@ class Drawing {
     const node = this.text(parent, "", x, y - 1, { anchor, size });
     node.setAttribute("class", "symbol");
     element("tspan", { "font-style": "italic" }, node).textContent = base;
-    element("tspan", { dy: 4, "font-size": 13 }, node).textContent = below === "before" ? this.before : below;
+    element("tspan", { dy: 4, "font-size": 14 }, node).textContent = below === "before" ? this.before : below;
     return node;
   }
 }

@@ -85,7 +85,7 @@
 
   /** A number in at most six characters and a sign: three decimals below ten, fewer above. */
   function format(v) {
-    if (!Number.isFinite(v)) return Number.isNaN(v) ? "·" : v > 0 ? "∞" : "−∞";
+    if (!Number.isFinite(v)) return Number.isNaN(v) ? "–" : v > 0 ? "∞" : "−∞";
     const size = Math.abs(v);
     let text;
     if (size >= 99995) text = size.toExponential(1).replace("e+", "e");
