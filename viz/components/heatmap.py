@@ -5,8 +5,8 @@ from typing import Literal
 
 from viz.colours import palette
 from viz.components import define
-from viz.components.words import quantity_names
 from viz.i18n import _
+from viz.names import quantity_names
 
 
 def heatmap(

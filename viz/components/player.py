@@ -5,8 +5,8 @@ from typing import Any
 
 from viz.colours import palette
 from viz.components import define
-from viz.components.words import quantity_names
 from viz.i18n import _
+from viz.names import quantity_names
 
 
 def player(
@@ -55,7 +55,7 @@ def _words() -> dict[str, Any]:
         "last": _("Last step (End)"),
         "speed": _("Speed"),
         "per_second": _("{n} steps/s"),
-        "scrubber": _("Step"),
+        "scrubber": _("Current step"),
         "scrubber_text": _("step {step}, token '{token}'"),
         "counter": _("{step} / {steps}"),
         "tint": _("Tint the tokens by"),

@@ -1,7 +1,7 @@
 """What the components that explain one unit share: the names of its quantities, and what each is for."""
 
-from viz.components.words import quantity_names
 from viz.i18n import _
+from viz.names import quantity_names
 
 
 def names() -> dict[str, str]:

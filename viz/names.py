@@ -1,10 +1,10 @@
-"""The words that more than one component shows."""
+"""The names of gates and states as a reader knows them: one place for figures, components and pages."""
 
 from viz.i18n import _
 
 
 def quantity_names() -> dict[str, str]:
-    """Gate and state names as a reader knows them, in the language of the page."""
+    """Gate and state names in the language of the page, by the name in the code."""
     return {
         "input_gate": _("input gate"),
         "forget_gate": _("forget gate"),
