@@ -49,7 +49,7 @@ def batch(random: np.random.Generator) -> Tensor:
     """Symbols (BATCH, LENGTH + 1) of strings on end; half of the rows begin with a stop, half at an ``a``.
 
     n is geometric, cut off at ``LONGEST_TRAINED``: short strings are common, and how many ``a`` were read says little
-    about how many follow. With n drawn evenly the networks learned that 12 is the end and counted no further.
+    about how many follow. With n drawn evenly most networks learned that 12 is the end and counted little further.
     """
     rows = []
     for _ in range(BATCH):
