@@ -130,3 +130,8 @@ def test_the_browser_tells_the_language_where_the_address_does_not():
     page.context["locale"] = "ko-KR"
     page.run()
     assert address(page)["lang"] == "ko"
+
+
+def test_a_link_cannot_put_markup_into_the_page():
+    page = start(step="[x](http://example.org) $a$")
+    assert page.warning[0].value.count("\\[x\\](") == 1 and "\\$a\\$" in page.warning[0].value

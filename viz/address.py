@@ -87,6 +87,8 @@ def fits(view: View) -> bool:
 
 
 def _short(value: str) -> str:
+    """A value as it can stand inside a sentence: on one line, and not long."""
+    value = "".join(c if c.isprintable() else "\ufffd" for c in value[:41])
     return value if len(value) <= 40 else value[:39] + "…"
 
 

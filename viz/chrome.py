@@ -1,5 +1,6 @@
 """What stands on every page: the name, the language switch, the link, and what went wrong."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,12 @@ def around() -> Iterator[None]:
         yield
     finally:  # a page that stops early has most to tell
         for problem in session().notices:
-            notices.warning(problem, icon=":material/info:")
+            notices.warning(_plain(problem), icon=":material/info:")
+
+
+def _plain(sentence: str) -> str:
+    """A sentence as Markdown that shows it letter by letter: it may quote what somebody put into a link."""
+    return re.sub(r"([\\`*_\[\]<$~])", r"\\\1", sentence)
 
 
 def _language_switch() -> None:
