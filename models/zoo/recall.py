@@ -250,8 +250,12 @@ def start(module: LanguageModel) -> dict[str, Any]:
     with torch.no_grad(), capture(module) as trace:
         module(ids[:, :-1])
     quantity = "cell" if isinstance(module.rnn, nn.LSTM) else "hidden"
-    values = trace.layers["rnn.l0"][quantity][:, -1]
+    values = trace.layers["rnn.l0"][quantity][:, -1].copy()
     city = ids[:, 0].numpy()
+    korean = city > len(CITIES["en"])
+    for language in (korean, ~korean):
+        # the last words tell the language anyway: what counts is which city of that language it was
+        values[language] -= values[language].mean(0)
     means = np.stack([values[city == each].mean(0) for each in city])
     # a unit that is saturated in every text has no variance to explain
     kept = means.var(0) / np.maximum(values.var(0), 1e-6)
@@ -260,9 +264,11 @@ def start(module: LanguageModel) -> dict[str, Any]:
     name = {"cell": ("cell", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
     why = (
         f"Of all units, the {name[0]} of unit {unit} says most about the first word 40 words later: the city explains "
-        f"{kept[unit]:.1%} of its variance there, over 1000 texts. Watch what it keeps from the first word to here.",
+        f"{kept[unit]:.1%} of its variance there within a language, over 1000 texts. "
+        "Watch what it keeps from the first word to here.",
         f"모든 유닛 가운데 {unit}번 유닛의 {name[1]}가 40단어 뒤에 첫 단어를 가장 잘 알려 줘요. "
-        f"글 1000개에서 그 값의 분산 중 {kept[unit]:.1%}가 도시로 설명돼요. 첫 단어부터 여기까지 무엇이 남는지 보세요.",
+        f"글 1000개에서 언어별로 잰 그 값의 분산 중 {kept[unit]:.1%}가 도시로 설명돼요. "
+        "첫 단어부터 여기까지 무엇이 남는지 보세요.",
     )
     return {
         "text": text,
