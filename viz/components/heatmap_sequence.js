@@ -42,8 +42,9 @@
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
     draw(image, array, scale, inks(palette[scale.name]), x, y);
     pen.putImageData(image, Math.round(GUTTER * ratio), 0);
-    axes(pen, size, x, y);
+    axes(pen, size, y);
     return {
+      labels: labels(pen, size, x),
       name, array, scale, x, y, size, canvas, plot, value, title,
       node: unrolled.element("div", {}, title, plot),
       column: marks[0], row: marks[1], token: marks[2], unit: marks[3],
@@ -51,7 +52,7 @@
     };
   }
 
-  function axes(pen, size, x, y) {
+  function axes(pen, size, y) {
     const { trace } = store;
     const { theme } = context;
     pen.fillStyle = theme.text;
@@ -67,23 +68,44 @@
       const [from, to] = place(y, unit);
       pen.fillText(unit, GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6));
     }
-    pen.textAlign = "center";
-    pen.textBaseline = "top";
+    pen.globalAlpha = 1;
+  }
+
+  // What stands under a panel: its tokens where they fit, else round step numbers. {text, at, half} in CSS pixels.
+  function labels(pen, size, x) {
+    const { trace } = store;
+    const { theme } = context;
     const cell = size.width / x.bins;
-    const font = `13px ${theme.code}, ${theme.font}`;
-    const labels = trace.tokens.map(unrolled.token);
-    pen.font = font;
-    const fits = x.bins === trace.steps && labels.every((label) => pen.measureText(label).width <= cell - 1);
-    if (fits) {
-      labels.forEach((label, step) => pen.fillText(label, GUTTER + (step + 0.5) * cell, size.height + 6));
-      return;
+    pen.font = `13px ${theme.code}, ${theme.font}`;
+    const tokens = trace.tokens.map((token) => ({ text: unrolled.token(token), half: pen.measureText(unrolled.token(token)).width / 2 }));
+    if (x.bins === trace.steps && tokens.every(({ half }) => 2 * half <= cell - 1)) {
+      return { font: pen.font, items: tokens.map((token, step) => ({ ...token, at: GUTTER + (step + 0.5) * cell })) };
     }
     pen.font = `13px ${theme.font}`;
-    for (const step of ticks(trace.steps, size.width / 56, 1)) {
+    const items = ticks(trace.steps, size.width / 56, 1).map((step) => {
       const [from, to] = place(x, step);
-      const at = Math.min((from + to) / 2 / ratio, size.width - pen.measureText(step + 1).width / 2);
-      pen.fillText(step + 1, GUTTER + at, size.height + 6);
+      const half = pen.measureText(step + 1).width / 2;
+      return { text: step + 1, half, at: GUTTER + Math.min((from + to) / 2 / ratio, size.width - half) };
+    });
+    return { font: pen.font, items };
+  }
+
+  // Write them, but for those that the mark of the current token would half cover.
+  function foot({ canvas, labels: { font, items }, size, x }, marked) {
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, size.height + 2, GUTTER + size.width, FOOT);
+    pen.fillStyle = context.theme.text;
+    pen.globalAlpha = 0.75;
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    pen.font = font;
+    const [from, to] = place(x, store.step);
+    const at = GUTTER + (from + to) / 2 / ratio;
+    const half = marked ? pen.measureText(unrolled.token(store.trace.tokens[store.step])).width / 2 + 8 : -Infinity;
+    for (const label of items) {
+      if (Math.abs(label.at - at) >= half + label.half) pen.fillText(label.text, label.at, size.height + 6);
     }
+    pen.globalAlpha = 1;
   }
 
   function layout() {
@@ -105,8 +127,10 @@
   function frame(changed) {
     const { trace, step, unit } = store;
     const token = unrolled.token(trace.tokens[step]);
-    for (const { name, x, y, size, column, row, token: tag, unit: number, value, array } of panels) {
+    for (const each of panels) {
+      const { name, x, y, size, column, row, token: tag, unit: number, value, array } = each;
       if (changed.has("step")) {
+        foot(each, true);
         const [from, to] = place(x, step).map((pixel) => pixel / ratio);
         const wide = Math.max(to - from, 2);
         column.style.width = `${wide + 4}px`;
@@ -155,9 +179,11 @@
     const height = Math.max(...panels.map((each) => each.size.height)) + FOOT + head + 16;
     const { canvas, pen } = unrolled.sheet(context, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24);
     panels.forEach((each, k) => {
+      foot(each, false);
       const [x, y] = [4 + (k % columns) * width, 16 + Math.floor(k / columns) * height];
       unrolled.heading(pen, x + GUTTER, y, Math.max(260, each.size.width), words.quantities[each.name] ?? each.name, each.scale, palette, theme);
       pen.drawImage(each.canvas, x, y + head, each.size.width + GUTTER, each.size.height + FOOT);
+      foot(each, true);
       const [from, to] = place(each.x, store.step).map((pixel) => pixel / ratio);
       pen.strokeStyle = theme.accent;
       pen.lineWidth = 2;

@@ -31,6 +31,7 @@
   return {
     nodes: [title, holder],
     layout() {
+      holder.style.setProperty("--unrolled-predicted", context.palette.quantity.hidden);
       if (charted !== store.trace) {
         charted = store.trace;
         const count = Math.min(store.trace.arrays.prediction.shape[1], MOST);
