@@ -2,7 +2,24 @@
 
 from models.archive import ArchiveError
 from models.capture import CaptureError, capture
+from models.network import Network, load_network, network_names
+from models.problem import Problem
+from models.reading import Reading, read
 from models.trace import LayerTrace, Trace, load_trace
 from models.weights import LayerWeights
 
-__all__ = ["ArchiveError", "CaptureError", "LayerTrace", "LayerWeights", "Trace", "capture", "load_trace"]
+__all__ = [
+    "ArchiveError",
+    "CaptureError",
+    "LayerTrace",
+    "LayerWeights",
+    "Network",
+    "Problem",
+    "Reading",
+    "Trace",
+    "capture",
+    "load_network",
+    "load_trace",
+    "network_names",
+    "read",
+]

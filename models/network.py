@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.problem import Problem
 from models.text import UNKNOWN, display, split_words, tidy
 from models.zoo import ARCHITECTURES, FOLDER, NETWORKS
 
@@ -134,6 +135,10 @@ class Network:
         one_hot = self.vocabulary is not None and self.card.architecture.get("embedding") is None
         return self.vocabulary if one_hot else None
 
+    def __call__(self, given: Tensor) -> Tensor:
+        """The module's own forward: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
+        return self.module(given)
+
     def encode(self, text: str, limit: int = LIMIT) -> Tensor:
         """The sequence that ``text`` says, as the module reads it.
 
@@ -148,15 +153,28 @@ class Network:
             return torch.tensor([read_numbers(text, self.card.columns, limit)], dtype=torch.float32)
         symbols = self._split(text)
         if not symbols:
-            raise ValueError(f"The text is empty; type some {self.kind} for {self.name} to read.")
+            raise Problem("The text is empty; type something for {name} to read.", name=self.name)
         if len(symbols) > limit:
-            raise ValueError(f"The text has {len(symbols):,} {self.kind}; at most {limit:,} can be read at once.")
+            raise Problem(
+                "The text has {count} steps; at most {limit} can be read at once.",
+                count=f"{len(symbols):,}",
+                limit=f"{limit:,}",
+            )
         ids = {symbol: index for index, symbol in enumerate(self.vocabulary)}
         unknown = self.unknown(text)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
-            raise ValueError(f"{self.name} knows none of the symbols of this text ({_named(unknown or symbols)}).")
+            raise Problem(
+                "{name} knows none of the symbols of this text ({symbols}).",
+                name=self.name,
+                symbols=_named(unknown or symbols),
+            )
         if unknown and self.card.unknown is None:
-            raise ValueError(f"{self.name} does not know {_named(unknown)}; its symbols are {_named(self.vocabulary)}.")
+            raise Problem(
+                "{name} does not know {unknown}; its symbols are {symbols}.",
+                name=self.name,
+                unknown=_named(unknown),
+                symbols=_named(self.vocabulary),
+            )
         return torch.tensor([[ids[s] if s in ids else ids[str(self.card.unknown)] for s in symbols]])
 
     def tokens(self, text: str) -> list[str]:
@@ -195,7 +213,7 @@ def load_network(name: str) -> Network:
         ValueError: no network has that name; the sentence lists those there are.
     """
     if name not in NETWORKS:
-        raise ValueError(f"There is no bundled network {name!r}; there are {', '.join(NETWORKS)}.")
+        raise Problem("There is no network “{name}”; there are {names}.", name=name, names=", ".join(NETWORKS))
     card = Card.read(FOLDER / f"{name}.json")
     arguments = dict(card.architecture)
     module = ARCHITECTURES[arguments.pop("class")](**arguments)
@@ -212,14 +230,20 @@ def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]
     whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
     rows = [row for row in (part.strip() for part in whole) if row]
     if not rows:
-        raise ValueError("There are no numbers; type some, as in 0.1, 0.25, 0.4.")
+        raise Problem("There are no numbers; type some, as in 0.1, 0.25, 0.4.")
     if limit is not None and len(rows) > limit:
-        raise ValueError(f"The text has {len(rows):,} numbers; at most {limit:,} can be read at once.")
+        raise Problem(
+            "The text has {count} steps; at most {limit} can be read at once.",
+            count=f"{len(rows):,}",
+            limit=f"{limit:,}",
+        )
     steps = []
     for row in rows:
         step = [_number(part) for part in re.split(r"[,\s]+", row) if part]
         if len(step) != columns:
-            raise ValueError(f"{row!r} has {len(step)} numbers; each step needs {columns}.")
+            raise Problem(
+                "“{step}” has {count} numbers; each step needs {columns}.", step=row, count=len(step), columns=columns
+            )
         steps.append(step)
     return steps
 
@@ -232,14 +256,14 @@ def _number(text: str) -> float:
     # 3.4e38 is the largest float32: a larger number would reach the module as infinity
     if not math.isfinite(value) or abs(value) > torch.finfo(torch.float32).max:
         shown = text if len(text) <= 40 else text[:40] + "…"
-        raise ValueError(f"{shown!r} is not a finite number; write numbers as in 0.1, 0.25, 0.4.")
+        raise Problem("“{text}” is not a finite number; write numbers as in 0.1, 0.25, 0.4.", text=shown)
     return value
 
 
 def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
     """Symbols in quotes, the first ``most`` of them."""
-    shown = ", ".join(f"'{display(symbol)}'" for symbol in symbols[:most])
-    return shown + (f" and {len(symbols) - most} more" if len(symbols) > most else "")
+    shown = ", ".join(f"“{display(symbol)}”" for symbol in symbols[:most])
+    return shown + (f" … (+{len(symbols) - most})" if len(symbols) > most else "")
 
 
 __all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "load_network", "network_names", "read_numbers"]

@@ -65,7 +65,7 @@ def test_every_example_and_the_default_view_can_be_shown(networks, name):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"no bundled network 'nonsense'.*python-lm.*counter"):
+    with pytest.raises(ValueError, match=r"no network “nonsense”.*python-lm.*counter"):
         load_network("nonsense")
 
 
@@ -98,12 +98,12 @@ def test_nothing_is_refused_in_one_sentence(networks, name):
 
 @pytest.mark.parametrize("name", [name for name in network_names() if name != "wave"])
 def test_a_text_of_unknown_symbols_only_is_refused_and_they_are_named(networks, name):
-    with pytest.raises(ValueError, match=r"^[^\n]*'ж[^\n]*\.$"):
+    with pytest.raises(ValueError, match=r"^[^\n]*“ж[^\n]*\.$"):
         networks[name].encode("жж")
 
 
 def test_a_network_without_an_unknown_symbol_says_what_it_knows(networks):
-    with pytest.raises(ValueError, match=r"counter does not know 'c'; its symbols are '.', 'a', 'b'\."):
+    with pytest.raises(ValueError, match=r"counter does not know “c”; its symbols are “\.”, “a”, “b”\."):
         networks["counter"].encode(".aabbc")
 
 
@@ -126,7 +126,7 @@ def test_numbers_are_read_with_commas_spaces_or_lines(networks):
 
 @pytest.mark.parametrize("wrong", ["abc", "nan", "inf", "1e400", "1e39", "0.1.2", "--1"])
 def test_the_first_thing_that_is_not_a_finite_number_is_named(networks, wrong):
-    with pytest.raises(ValueError, match=rf"^'{wrong}' is not a finite number[^\n]*\.$"):
+    with pytest.raises(ValueError, match=rf"^“{wrong}” is not a finite number[^\n]*\.$"):
         networks["wave"].encode(f"0.1, {wrong}, 0.3, x")
 
 

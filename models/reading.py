@@ -1,0 +1,112 @@
+"""A network reading a sequence: what its layers did, and what it predicted at every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+
+import numpy as np
+import torch
+
+from models.capture import capture
+from models.network import Network
+from models.text import display
+from models.trace import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolPrediction:
+    """What a network expected to come next after each of T symbols.
+
+    Attributes:
+        probability: (T, V) float32, of each symbol of the vocabulary.
+        following: (T) int64, the id of the symbol that really came next; -1 after the last one.
+        vocabulary: V symbols as they are drawn.
+    """
+
+    probability: np.ndarray
+    following: np.ndarray
+    vocabulary: tuple[str, ...]
+
+    @cached_property
+    def surprise(self) -> np.ndarray:
+        """(T) float32, -log2 of the probability of what came next, in bits (Shannon 1948); NaN after the last one."""
+        given = self.probability[np.arange(len(self.following)), self.following]
+        with np.errstate(divide="ignore"):
+            return np.where(self.following < 0, np.nan, -np.log2(given)).astype(np.float32)
+
+    def top(self, count: int) -> np.ndarray:
+        """(T, count) int64, the ids of the most probable symbols, most probable first."""
+        return np.argsort(-self.probability, axis=1, kind="stable")[:, :count]
+
+
+@dataclass(frozen=True, eq=False)
+class ValuePrediction:
+    """What a network of numbers expected to come next after each of T steps.
+
+    Attributes:
+        value: (T, D) float32, its prediction.
+        following: (T, D) float32, what really came next; NaN after the last step.
+    """
+
+    value: np.ndarray
+    following: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One sequence, read.
+
+    Attributes:
+        trace: what every layer did; its arrays may hold a batch, of which this is sequence ``row``.
+        labels: how each of the T steps is drawn; a layer with another number of steps has none.
+        prediction: what was predicted, or None where nothing is known of it.
+        unknown: the symbols that the network does not know and read as its unknown symbol, as they are drawn.
+        input_names: what each input of the first layer stands for, or None.
+        row: which sequence of the batch.
+        serial: a number that no other reading of this process has, to know it by.
+    """
+
+    trace: Trace
+    labels: tuple[str, ...]
+    prediction: SymbolPrediction | ValuePrediction | None = None
+    unknown: tuple[str, ...] = ()
+    input_names: tuple[str, ...] | None = None
+    row: int = 0
+    serial: int = field(default_factory=count().__next__)
+
+    def labels_of(self, layer: str) -> tuple[str, ...]:
+        """A label for each step of a layer: the sequence's own, or numbers from 1 where its steps are others."""
+        steps = int(self.trace.layers[layer].lengths[self.row])
+        return self.labels if len(self.labels) == steps else tuple(str(step + 1) for step in range(steps))
+
+
+def read(network: Network, text: str) -> Reading:
+    """Let ``network`` read ``text``, as it would be typed.
+
+    Raises:
+        ValueError: the text cannot be read; one sentence says why.
+    """
+    given = network.encode(text)
+    with torch.inference_mode(), capture(network.module) as trace:
+        output = network.module(given)[0]
+    prediction: SymbolPrediction | ValuePrediction
+    if network.vocabulary is None:
+        following = np.full(output.shape, np.nan, dtype=np.float32)
+        following[:-1] = given[0, 1:].numpy()
+        prediction = ValuePrediction(output.numpy(), following)
+    else:
+        following = np.append(given[0, 1:].numpy(), -1)
+        names = tuple(map(display, network.vocabulary))
+        prediction = SymbolPrediction(output.softmax(-1).numpy(), following, names)
+    labels = tuple(network.labels(text))
+    unknown = tuple(map(display, network.unknown(text)))
+    return Reading(trace.with_tokens(labels), labels, prediction, unknown, network.input_names)
+
+
+def reading_of(trace: Trace, row: int = 0) -> Reading:
+    """A trace that was recorded elsewhere, as a reading of its sequence ``row``."""
+    steps = max(int(layer.lengths[row]) for layer in trace.layers.values())
+    labels = trace.tokens if trace.tokens is not None else tuple(str(step + 1) for step in range(steps))
+    return Reading(trace, tuple(map(display, labels)), row=row)
