@@ -23,6 +23,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from models.problem import Problem
+
 LANGUAGES = {"en": "English", "ko": "한국어"}
 """The languages, by the code an address carries; each named in itself."""
 
@@ -31,6 +33,9 @@ DEFAULT = "en"
 ROOT = Path(__file__).parent.parent
 LOCALE = Path(__file__).parent / "locale"
 TEMPLATE = LOCALE / "unrolled.pot"
+
+PROBLEMS = ("Problem", "ArchiveError", "CaptureError")
+"""The errors of `models` whose sentences a reader meets; each is raised with the sentence as a literal."""
 
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _ask: list[Callable[[], str | None]] = []
@@ -80,6 +85,13 @@ def N_(message: str) -> str:
     return message
 
 
+def told(problem: Exception) -> str:
+    """What a `models.problem.Problem` says, in the language in force; of any other error, its own words."""
+    if not isinstance(problem, Problem):
+        return str(problem)
+    return _(problem.sentence).format(**problem.values)
+
+
 def best(locale: str | None) -> str:
     """The language for a browser's locale: 'ko-KR' and 'ko' are Korean; what we do not speak is English."""
     code = (locale or "").replace("_", "-").split("-")[0].lower()
@@ -103,11 +115,12 @@ def read_catalogue(lang: str) -> Catalog:
 def extract() -> Catalog:
     """Every string which the code hands to `_`, `ngettext` or `N_`, found now."""
     found = Catalog(project="Unrolled", fuzzy=False)
-    keywords = {"_": None, "N_": None, "ngettext": (1, 2)}
+    keywords = {"_": None, "N_": None, "ngettext": (1, 2), **dict.fromkeys(PROBLEMS)}
     rows = [
-        (f"viz/{name}", message, comments)
+        (f"{folder}/{name}", message, comments)
+        for folder in ("models", "viz")
         for name, _line, message, comments, _context in extract_from_dir(
-            ROOT / "viz",
+            ROOT / folder,
             method_map=[("**.py", "python")],
             keywords=keywords,
             comment_tags=("For translators:",),

@@ -1,0 +1,68 @@
+"""Every gate and state of one unit over the whole sequence, as curves."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from models.trace import LayerTrace
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import LABELLED, finish
+from viz.i18n import _
+from viz.names import quantity_names
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def unit_curves(
+    layer: LayerTrace,
+    unit: int,
+    labels: Sequence[str],
+    *,
+    row: int = 0,
+    step: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Two panels on one axis of steps: the gates that open and close between 0 and 1, and the signed values.
+
+    Args:
+        layer: whose unit it is.
+        unit: from 0.
+        labels: T strings, one a step.
+        row: which sequence of the batch.
+        step: the step to mark, from 0.
+        theme: "light" or "dark".
+    """
+    cell, names = layer.weights.cell, quantity_names()
+    gates = [name for name in layer.quantities if cell.ranges[name] == (0.0, 1.0)]
+    signed = [name for name in layer.quantities if name not in gates]
+    panels = [panel for panel in (gates, signed) if panel]
+    titles = {id(gates): _("gates: 0 shut, 1 open"), id(signed): _("value")}
+    figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    steps = list(range(len(labels)))
+    for place, panel in enumerate(panels, start=1):
+        for name, dash in zip(panel, DASHES, strict=False):
+            values = layer[name][row, : len(labels)]
+            if unit >= values.shape[1]:  # a projected LSTM hands on fewer values than it has units
+                continue
+            figure.add_scatter(
+                x=steps,
+                y=values[:, unit],
+                name=names[name],
+                mode="lines",
+                line={"color": quantity_colour(name, theme), "dash": dash, "width": 2},
+                customdata=list(labels),
+                hovertemplate="%{y:.4f}  “%{customdata}”",
+                row=place,
+                col=1,
+            )
+        figure.update_yaxes(title_text=titles[id(panel)], row=place, col=1)
+        if panel is gates:
+            figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)
+    if step is not None:
+        figure.add_vline(x=step, line={"width": 1, "dash": "dot"})
+    bottom = {"title_text": _("step (token)"), "row": len(panels), "col": 1}
+    if len(labels) <= LABELLED:
+        bottom |= {"tickvals": steps, "ticktext": list(labels), "tickangle": 0}
+    figure.update_xaxes(**bottom)
+    return finish(figure, theme, height=210 * len(panels) + 80)

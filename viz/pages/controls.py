@@ -1,0 +1,213 @@
+"""The controls at the head of every lens: which network, which sequence, which layer."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from models.archive import ArchiveError
+from models.network import Example, Start
+from models.reading import Reading
+from models.text import display
+from viz.address import View
+from viz.i18n import _, language, told
+from viz.pages import sources
+from viz.session import Session
+
+
+def choose(here: Session) -> Reading:
+    """Show the controls and read what they say; fills in whatever the view leaves open.
+
+    What cannot be read is told in one sentence, and the last good view stays.
+    """
+    file = _opened(here)
+    try:
+        reading = _resolve(here, file)
+    except ValueError as problem:
+        here.refuse(told(problem))
+        reading = _resolve(here, file)
+    _fill(here, reading, file)
+    here.keep()
+    _show(here, reading, file)
+    return reading
+
+
+def _opened(here: Session) -> Path | None:
+    """The file that was opened with the app, if it can be."""
+    if here.opened is None:
+        return None
+    try:
+        sources.opened(here.opened)
+    except ArchiveError as problem:
+        here.notice(told(problem))
+        return None
+    return here.opened
+
+
+def _resolve(here: Session, file: Path | None) -> Reading:
+    names = sources.names(file)
+    view = here.view
+    net = view.net or names[0]
+    if net not in names:
+        raise ValueError(_("There is no network “{name}”; there are {names}.").format(name=net, names=", ".join(names)))
+    if file is not None and net == file.name:
+        here.settle(net=net, text=None)
+        return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
+    text = view.text if view.text is not None else sources.network(net).card.default.text
+    reading = sources.reading(net, text)
+    here.settle(net=net, text=text)
+    return reading
+
+
+def _fill(here: Session, reading: Reading, file: Path | None) -> None:
+    """Choose what the view leaves open; what it asks for in vain is told and chosen likewise."""
+    view, layers = here.view, reading.trace.layers
+    start = _start(view, file)
+    name = _known(here, "layer", view.layer, list(layers)) or (start.layer if start else list(layers)[-1])
+    layer = layers[name]
+    at_start = start is not None and name == start.layer
+    quantity = _known(here, "quantity", view.quantity, list(layer.quantities))
+    if quantity is None:
+        carry = layer.weights.cell.carry
+        quantity = start.quantity if start and at_start else carry.keep if carry else layer.weights.cell.states[0]
+    units, steps = layer.weights.hidden_size, int(layer.lengths[reading.row])
+    unit = _inside(here, "unit", view.unit, units)
+    step = _inside(here, "step", view.step, steps)
+    if unit is None:
+        unit = start.unit if start and at_start else 0
+    if step is None:
+        step = start.step if start and view.text == start.text else steps - 1
+    here.settle(layer=name, unit=unit, step=step, quantity=quantity)
+
+
+def _start(view: View, file: Path | None) -> Start | None:
+    if file is not None and view.net == file.name:
+        return None
+    return sources.network(view.net or "").card.default
+
+
+def _known(here: Session, what: str, asked: str | None, known: list[str]) -> str | None:
+    if asked is None or asked in known:
+        return asked
+    here.notice(
+        _("The link's “{name}” cannot be “{value}”: it should be one of {choices}.").format(
+            name=what, value=asked, choices=", ".join(known)
+        )
+    )
+    return None
+
+
+def _inside(here: Session, what: str, asked: int | None, count: int) -> int | None:
+    if asked is None or asked < count:
+        return asked
+    here.notice(
+        _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
+            name=what, value=asked, last=count - 1
+        )
+    )
+    return None
+
+
+def _show(here: Session, reading: Reading, file: Path | None) -> None:
+    which, what, where = st.columns([2, 5, 2], gap="medium")
+    with which:
+        names = sources.names(file)
+        _bound(st.selectbox, here, "net", _("Network"), options=names, format_func=_title(file))
+        if file is not None and here.view.net == file.name:
+            batch = next(iter(reading.trace.layers.values())).shape[0]
+            st.caption(_("A saved run with {n} sequences.").format(n=batch))
+        else:
+            st.caption(sources.network(here.view.net or "").card.task[language()])
+    with what:
+        if file is not None and here.view.net == file.name:
+            _pick_row(here, reading)
+        else:
+            _type(here, reading)
+    with where:
+        layers = list(reading.trace.layers)
+        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step"))
+        if file is None or here.view.net != file.name:
+            _examples(here)
+
+
+def _bound(
+    widget: Callable[..., Any], here: Session, name: str, label: str, *, keep: tuple[str, ...] = (), **options: Any
+) -> None:
+    """A widget that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
+    key = f"choose_{name}"
+    st.session_state[key] = getattr(here.view, name)
+    fixed = {field.name for field in fields(View)} & {"lang", *keep}
+
+    def chosen() -> None:
+        opening = {field.name: field.default for field in fields(View) if field.name not in fixed}
+        here.go(**{**opening, name: st.session_state[key]})
+
+    widget(label, key=key, on_change=chosen, **options)
+
+
+def _title(file: Path | None) -> Callable[[str], str]:
+    def title(name: str) -> str:
+        if file is not None and name == file.name:
+            return name
+        return f"{name} · {sources.network(name).card.title[language()]}"
+
+    return title
+
+
+def _type(here: Session, reading: Reading) -> None:
+    """The text area. It keeps what was typed also where that cannot be read, so that it can be mended."""
+    key, pushed = "choose_text", "choose_text_shown"
+    if st.session_state.get(pushed) != (here.view.net, here.view.text) or key not in st.session_state:
+        st.session_state[key] = here.view.text
+        st.session_state[pushed] = (here.view.net, here.view.text)
+
+    def typed() -> None:
+        here.go(text=st.session_state[key], step=None)
+
+    card = sources.network(here.view.net or "").card
+    labels = {
+        "characters": _("Text, read character by character"),
+        "words": _("Sentence, read word by word"),
+        "numbers": _("Numbers, one a step"),
+    }
+    st.text_area(labels[card.kind], key=key, on_change=typed, height=104, help=_("Ctrl+Enter reads the new text."))
+    if reading.unknown:
+        shown = ", ".join(f"“{symbol}”" for symbol in reading.unknown[:12])
+        st.caption(
+            _("Not in this network's vocabulary, so read as “{unknown}”: {symbols}").format(
+                unknown=card.unknown, symbols=shown
+            )
+        )
+
+
+def _examples(here: Session) -> None:
+    examples: tuple[Example, ...] = sources.network(here.view.net or "").card.examples
+    key = "choose_example"
+
+    def picked() -> None:
+        if st.session_state[key] is not None:
+            here.go(text=examples[st.session_state[key]].text, step=None)
+
+    texts = [example.text for example in examples]
+    st.session_state[key] = texts.index(here.view.text) if here.view.text in texts else None
+    st.selectbox(
+        _("Example"),
+        range(len(examples)),
+        format_func=lambda index: _short(examples[index].text),
+        key=key,
+        on_change=picked,
+        placeholder=_("your own text"),
+    )
+
+
+def _short(text: str) -> str:
+    line = display(text.strip().split("\n")[0]).replace("␣", " ")
+    return line if len(line) <= 40 else line[:39] + "…"
+
+
+def _pick_row(here: Session, reading: Reading) -> None:
+    batch = next(iter(reading.trace.layers.values())).shape[0]
+    if batch > 1:
+        st.number_input(_("Sequence of the batch"), 1, batch, key="row", on_change=lambda: here.go(step=None))
