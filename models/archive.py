@@ -18,18 +18,14 @@ class ArchiveError(ValueError):
     """The file is not an archive of this kind; the message says in one sentence what it is instead."""
 
 
-def write_archive(
-    path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_archive(path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write ``arrays`` and ``header`` (what JSON can hold) to ``path``, under exactly that name."""
     text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
     with Path(path).open("wb") as file:
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 
 
-def read_archive(
-    source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30
-) -> tuple[dict, dict[str, np.ndarray]]:
+def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30) -> tuple[dict, dict[str, np.ndarray]]:
     """Read what ``write_archive`` wrote: (header, arrays).
 
     Args:
@@ -43,11 +39,9 @@ def read_archive(
         with zipfile.ZipFile(source) as members:
             size = sum(member.file_size for member in members.infolist())
         if size > largest:
-            raise ArchiveError(
-                f"This file unpacks to {size:,} bytes, more than the {largest:,} that are allowed."
-            )
+            raise ArchiveError(f"This file unpacks to {size:,} bytes, more than the {largest:,} that are allowed.")
         if hasattr(source, "seek"):
-            source.seek(0)  # type: ignore[union-attr]
+            source.seek(0)
         with np.load(source, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except ArchiveError:

@@ -1,14 +1,13 @@
 """Open the recurrent layers of any module while it runs.
 
-The module's own fused kernel computes, as ever; what it read and what it put out is kept, and gates are computed from that
-when they are looked at. A stacked module is run one layer at a time, by the same kernel, so that the hidden states
-between its layers, and what dropout did to them, are seen.
+The module's own fused kernel computes, as ever; what it read and what it put out is kept, and gates are computed
+from that when they are looked at. A stacked module is run one layer at a time, by the same kernel, so that the hidden
+states between its layers, and what dropout did to them, are seen.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
 from types import TracebackType
 
 import torch
@@ -16,21 +15,25 @@ from torch import nn
 
 from models.recorder import Recorder
 from models.trace import Layers, Trace
-from models.watch import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch
+from models.watch import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch, Watch
+
+RECURRENT = FUSED_MODULES + CELL_MODULES
+RECURRENT_NAMES = {kind.__name__ for kind in RECURRENT}
 
 
 class CaptureError(TypeError):
     """The module cannot be opened; the message names it and says in one sentence why."""
 
 
-class capture:  # noqa: N801 (used like a function, as torch.no_grad is)
+class capture:
     """``with capture(net) as trace: net(x)`` fills ``trace`` with every gate and state of every recurrent layer.
 
-    ``net`` is any ``nn.Module`` that holds ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` or their ``Cell`` forms, unmodified: stacked,
-    bidirectional, projected, ``batch_first`` or not, unbatched, fed with a ``PackedSequence``, in eval or train mode,
-    of any float type, on any device. Layers are named as PyTorch names their weights (``"encoder.rnn.l0_reverse"``).
-    A Cell called in a loop, or a module fed step by step with its own last state, becomes one trace of all the steps;
-    a call that starts anew is a run of its own (``"rnn.l0#2"``). Only calls made in the thread that entered the block count.
+    ``net`` is any ``nn.Module`` that holds ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` or their ``Cell`` forms, unmodified:
+    stacked, bidirectional, projected, ``batch_first`` or not, unbatched, fed with a ``PackedSequence``, in eval or
+    train mode, of any float type, on any device. Layers are named as PyTorch names their weights
+    (``"encoder.rnn.l0_reverse"``). A Cell called in a loop, or a module fed step by step with its own last state,
+    becomes one trace of all the steps; a call that starts anew is a run of its own (``"rnn.l0#2"``). Only calls made
+    in the thread that entered the block count.
 
     The outputs are unchanged. The trace keeps copies, so it never changes when the weights later do; on leaving the
     block, also by an exception, no hook or patch remains.
@@ -48,25 +51,23 @@ class capture:  # noqa: N801 (used like a function, as torch.no_grad is)
     def __init__(self, module: nn.Module) -> None:
         """Look for the recurrent layers of ``module``; nothing is touched before the block is entered."""
         self._module, self._modules = module, recurrent_modules(module)
-        self._recorder = Recorder()
-        self._stack = ExitStack()
+        self._watches: list[Watch] = []
 
     def __enter__(self) -> Trace:
-        thread = threading.get_ident()
-        with ExitStack() as stack:  # if a hook cannot be set, those already set are taken away
-            for name, module in self._modules.items():
-                watch = FusedWatch if isinstance(module, FUSED_MODULES) else CellWatch
-                stack.enter_context(watch(name, module, self._recorder, thread))
-                if watch is CellWatch and module is not self._module:
-                    stack.enter_context(ForwardWatch("", self._module, self._recorder, thread))
-            self._stack = stack.pop_all()
-        return Trace(Layers(self._recorder))
+        recorder, thread = Recorder(), threading.get_ident()
+        fused = {name: part for name, part in self._modules.items() if isinstance(part, FUSED_MODULES)}
+        cells = {name: part for name, part in self._modules.items() if name not in fused}
+        if cells and self._module not in cells.values():
+            self._watches.append(ForwardWatch(self._module, recorder, thread))
+        self._watches += [FusedWatch(name, part, recorder, thread) for name, part in fused.items()]
+        self._watches += [CellWatch(name, part, recorder, thread) for name, part in cells.items()]
+        return Trace(Layers(recorder))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stack.close()
-        self._recorder.close()
+        while self._watches:
+            self._watches.pop().remove()
 
 
 def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:
@@ -77,17 +78,21 @@ def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:
     """
     found: dict[str, nn.Module] = {}
     for name, part in module.named_modules():
-        shown = f"{name!r} " if name else ""
-        if isinstance(part, torch.jit.ScriptModule):
+        shown = f"The module {name!r}" if name else f"This {type(part).__name__}"
+        scripted = isinstance(part, torch.jit.ScriptModule)
+        if scripted and (part is module or part.original_name in RECURRENT_NAMES):
+            raise CaptureError(f"{shown} is scripted and cannot be opened; capture the module it was made from.")
+        if _compiled(part) and any(isinstance(inner, RECURRENT) for inner in part.modules()):
             raise CaptureError(
-                f"The module {shown}is scripted ({type(part).__name__}) and cannot be opened; capture the Python module."
+                f"{shown} is compiled by torch.compile and cannot be opened; capture the module it was made from."
             )
-        if type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None) is not None:
-            raise CaptureError(
-                f"The module {shown}is compiled by torch.compile and cannot be opened; capture the module it was made from."
-            )
-        if isinstance(part, FUSED_MODULES + CELL_MODULES):
+        if isinstance(part, RECURRENT):
             found[name] = part
     if not found:
         raise CaptureError(f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell to look into.")
     return found
+
+
+def _compiled(part: nn.Module) -> bool:
+    """Whether ``part`` came from ``torch.compile(part)``, or ``part.compile()`` was called."""
+    return type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None) is not None

@@ -14,8 +14,8 @@ The lines do not know what they are given. With tensors they compute (``models.e
 all steps at once; with symbols they are drawn as formulas (``viz.formulas``).
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
-2000 (LSTM); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014 (GRU). Names and weight-row order are those of
-``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
+2000 (LSTM); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014 (GRU). Names and weight-row order are
+those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
 """
 
 from __future__ import annotations
@@ -48,9 +48,8 @@ def relu(v: Any) -> Any:
 class Carry:
     """A state that a gate carries on from step to step: ``state_t = keep_t * state_{t-1} + write_t``.
 
-    It is what an LSTM's cell and a GRU's hidden state have in common. Because ``keep`` and ``write`` do not need the
-    state that is being computed, a whole sequence is one elementwise scan; and the product of ``keep`` over the steps
-    is how much of an old state is left.
+    It is what an LSTM's cell and a GRU's hidden state have in common. Where the gates of all steps are known, a whole
+    sequence is one elementwise scan; and the product of ``keep`` over the steps is how much of an old state is left.
     """
 
     state: str
@@ -75,7 +74,9 @@ class Cell:
     equations: dict[str, Equation]
     """An equation for every gate and state, in the order of computation."""
     ranges: dict[str, tuple[float, float] | None]
-    """The values that each quantity can take: (lowest, highest), or None where there is no bound."""
+    """The values that each quantity can take: (lowest, highest), or None where there is no bound.
+
+    A GRU's hidden state stays within its bounds if it started there."""
     carry: Carry | None = None
 
     @property
@@ -105,7 +106,7 @@ def rnn(nonlinearity: Literal["tanh", "relu"] = "tanh") -> Cell:
 
 @cache
 def lstm(projected: bool = False) -> Cell:
-    """Long short-term memory with a forget gate; ``projected`` hands on ``W_hr h_t`` (Sak et al. 2014)."""
+    """Long short-term memory with a forget gate; ``projected`` hands on ``W_hr (o * tanh(c))``, P values for H units."""
     carry = Carry("cell", keep="forget_gate", write=lambda s: s.input_gate * s.candidate)
     return Cell(
         kind="LSTM",

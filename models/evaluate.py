@@ -1,7 +1,7 @@
 """Evaluate a cell's equations over whole sequences whose hidden states are known.
 
-Where a fused kernel has run, its hidden states are there and only the gates are missing. Given h_{t-1} for every t, each
-gate of all steps is one matrix product, and a carried state (an LSTM's cell) is one elementwise scan.
+Where a fused kernel has run, its hidden states are there and only the gates are missing. Given h_{t-1} for every t,
+each gate of all steps is one matrix product, and a carried state (an LSTM's cell) is one elementwise scan.
 """
 
 from __future__ import annotations
@@ -25,29 +25,39 @@ def shifted(states: Tensor, initial: Tensor, reverse: bool, lengths: Tensor | No
         lengths: (B), how many positions each sequence has, or None where all have T.
 
     Returns:
-        (B, T, U): ``states`` one step earlier in the order of computation.
+        (B, T, U): ``states`` one step earlier in the order of computation; 0 past a sequence's length.
     """
+    first = initial[:, None]
     if not reverse:
-        return torch.cat([initial[:, None], states[:, :-1]], dim=1)
-    previous = torch.cat([states[:, 1:], initial[:, None]], dim=1)
+        previous = torch.cat([first, states[:, :-1]], dim=1)
+    else:
+        previous = torch.cat([states[:, 1:], first], dim=1)
     if lengths is not None:
-        rows = torch.arange(len(lengths))
-        previous[rows, lengths - 1] = initial
+        if reverse:
+            previous[torch.arange(len(lengths)), lengths - 1] = initial
+        previous.masked_fill_(past(lengths, states.shape[1]), 0)
     return previous
+
+
+def past(lengths: Tensor, steps: int) -> Tensor:
+    """(B, T, 1), true at the positions past each sequence's length."""
+    return (torch.arange(steps) >= lengths[:, None])[..., None]
 
 
 def scan(keep: Tensor, write: Tensor, initial: Tensor, reverse: bool) -> Tensor:
     """``state_t = keep_t * state_{t-1} + write_t`` over all steps, elementwise.
 
     Args:
-        keep: (B, T, U), between 0 and 1. write: (B, T, U). initial: (B, U).
+        keep: (B, T, U), between 0 and 1.
+        write: (B, T, U).
+        initial: (B, U), the state before the first step.
         reverse: whether to run from the last step to the first.
 
     Returns:
         (B, T, U), the state after each step.
     """
     states = torch.empty(write.shape, dtype=write.dtype)
-    # numpy, and into memory that is already there: two short calls a step, a quarter of what tensors cost.
+    # numpy, and into memory that is already there: two short calls a step, a fraction of what tensors cost.
     rows = [values.numpy().swapaxes(0, 1) for values in (keep, write, states)]
     if reverse:
         rows = [values[::-1] for values in rows]
@@ -60,9 +70,10 @@ def scan(keep: Tensor, write: Tensor, initial: Tensor, reverse: bool) -> Tensor:
 
 
 class Steps:
-    """The namespace ``s`` of ``models.cells`` for all steps of a sequence: quantities are computed when first asked for.
+    """The namespace ``s`` of ``models.cells`` for all steps of a sequence at once.
 
-    Every quantity is (B, T, units), by position in the sequence; positions past a sequence's length are 0.
+    Quantities are computed when they are first asked for. Each is (B, T, units), by position in the sequence;
+    positions past a sequence's length are 0.
     """
 
     def __init__(
@@ -82,9 +93,9 @@ class Steps:
         """
         self._weights, self._input = weights, x
         self._initial_cell, self._reverse = initial_cell, reverse
-        self._padding = None
+        self._padding: Tensor | None = None
         if lengths is not None:
-            self._padding = torch.arange(x.shape[1])[None, :] >= lengths[:, None]
+            self._padding = past(lengths, x.shape[1])
         self._products: dict[str, Tensor] = {}
         self.hidden, self.hidden_prev = hidden, hidden_prev
         vars(self).update(known)
@@ -92,24 +103,26 @@ class Steps:
     def __getattr__(self, name: str) -> Tensor:
         cell = vars(self)["_weights"].cell
         if name not in cell.equations:
-            raise AttributeError(f"a {cell.kind} has no {name}; it has {', '.join(cell.quantities)}")
+            raise AttributeError(f"{cell.kind} has no {name}; it has {', '.join(cell.quantities)}")
         equation = cell.equations[name]
         values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
         if self._padding is not None:
-            values = values.masked_fill(self._padding[..., None], 0)
+            values = values.masked_fill(self._padding, 0)
         setattr(self, name, values)
         return values
 
     def _carried(self, carry: Carry) -> Tensor:
         keep, write = getattr(self, carry.keep), carry.write(self)
         if self._padding is not None:  # padding hands the state on untouched, whichever way the layer reads
-            keep = keep.masked_fill(self._padding[..., None], 1)
-            write = write.masked_fill(self._padding[..., None], 0)
+            keep = keep.masked_fill(self._padding, 1)
+            write = write.masked_fill(self._padding, 0)
         assert self._initial_cell is not None
         return scan(keep, write, self._initial_cell, self._reverse)
 
     def a(self, gate: str) -> Tensor:
-        """``x(gate) + h(gate)``, (B, T, H), both products summed in place."""
+        """``x(gate) + h(gate)``, (B, T, H)."""
+        if self._weights.kind == "GRU":  # its candidate needs the two products apart
+            return self.x(gate) + self.h(gate)
         if "a" not in self._products:
             weights, shape = self._weights.tensors, self._input.shape[:2]
             total = self._input.reshape(-1, self._input.shape[-1]) @ weights["weight_ih"].T

@@ -5,7 +5,7 @@ Everything is copied the moment it is seen, so that what happens to the network 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -29,8 +29,9 @@ class Run:
         biases: whether the weights hold biases.
         weights: in the order of torch's flat weights, for each direction.
         input: (T, B, D), or (sum of lengths, D) where packed.
-        states: (directions, B, P) hidden, and for an LSTM (directions, B, H) cell, before the first step; None for zeros.
+        states: before the first step, (directions, B, P) hidden and, LSTM, (directions, B, H) cell; None for zeros.
         output: (T, B, directions * P), or packed.
+        ends: the states after the last step, as ``states``.
         batch_sizes: how many sequences are left at each step where packed, else None.
         dropout: what the output was multiplied by on its way up, as ``output``, or None.
     """
@@ -44,8 +45,30 @@ class Run:
     input: Tensor
     states: tuple[Tensor, ...] | None
     output: Tensor
+    ends: tuple[Tensor, ...]
     batch_sizes: Tensor | None
     dropout: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of a Cell.
+
+    Attributes:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        nonlinearity: of an RNN.
+        weights: weight_ih, weight_hh and, if it has them, bias_ih and bias_hh.
+        input: (B, D).
+        before: the states it was given, (B, H) each: hidden, and for an LSTM cell.
+        after: the states it gave back.
+    """
+
+    kind: str
+    nonlinearity: str
+    weights: tuple[Tensor, ...]
+    input: Tensor
+    before: tuple[Tensor, ...]
+    after: tuple[Tensor, ...]
 
 
 @dataclass(eq=False)
@@ -58,13 +81,15 @@ class _Layer:
     """Consecutive parts of the run, each (B, T, units) by quantity."""
     start: tuple[Tensor, ...] | None
     """The states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros."""
+    ends: tuple[Tensor, ...]
+    """The states after the last step, likewise; empty where no call can go on from them."""
     lengths: Tensor | None
     forward: int
     """In which call of the whole network it ran."""
     trace: LayerTrace | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Recorder(Mapping[str, LayerTrace]):
     """The layers recorded so far, as traces by name."""
 
@@ -72,7 +97,6 @@ class Recorder(Mapping[str, LayerTrace]):
     """How many times the whole network has been called."""
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
-    _snapshots: dict[tuple, LayerWeights] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> LayerTrace:
         layer = self._layers[name]
@@ -86,18 +110,16 @@ class Recorder(Mapping[str, LayerTrace]):
     def __len__(self) -> int:
         return len(self._layers)
 
-    def close(self) -> None:
-        """Nothing more will come: let go of what only served to recognise weights."""
-        self._snapshots.clear()
-
     def record(self, module: str, run: Run, order: Tensor | None) -> None:
         """Keep one run of a fused module; ``order`` puts a packed batch back into the order it was given in."""
         per_direction = len(run.weights) // run.directions
         width = run.output.shape[-1] // run.directions
         sequences, lengths = _by_batch(run, order)
         for direction in range(run.directions):
+            suffix = f"l{run.layer}" + ("_reverse" if direction else "")
+            name = f"{module}.{suffix}" if module else suffix
             own = run.weights[direction * per_direction : (direction + 1) * per_direction]
-            weights = self._snapshot(run.kind, run.nonlinearity, run.biases, own)
+            weights = self._weights(name, run.kind, run.nonlinearity, run.biases, own)
             columns = slice(direction * width, (direction + 1) * width)
             part = {"input": sequences["input"], "hidden": sequences["output"][..., columns]}
             if "dropout" in sequences:
@@ -105,78 +127,84 @@ class Recorder(Mapping[str, LayerTrace]):
             start = None
             if run.states is not None:
                 start = tuple(_ordered(_copy(state[direction]), order) for state in run.states)
-            layer = _Layer(weights, direction == 1, [part], start, lengths, self.forward)
-            suffix = f"l{run.layer}" + ("_reverse" if direction else "")
             joinable = run.directions == 1 and lengths is None
-            self._add(f"{module}.{suffix}" if module else suffix, layer, joinable)
+            ends = tuple(_copy(state[0]) for state in run.ends) if joinable else ()
+            layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward)
+            self._add(name, layer, joinable and start is not None)
 
-    def record_step(
-        self,
-        module: str,
-        kind: str,
-        nonlinearity: str,
-        weights: Sequence[Tensor],
-        x: Tensor,
-        before: Sequence[Tensor],
-        after: Sequence[Tensor],
-        fresh: bool,
-    ) -> None:
-        """Keep one call of a Cell: ``x`` (B, D), states ``before`` and ``after``; ``fresh`` where none was given."""
-        start = tuple(_copy(state) for state in before)
-        end = tuple(_copy(state) for state in after)
-        part = {"input": _copy(x)[:, None], "hidden": end[0][:, None], "hidden_prev": start[0][:, None]}
-        if kind == "LSTM":
-            part |= {"cell": end[1][:, None], "cell_prev": start[1][:, None]}
-        snapshot = self._snapshot(kind, nonlinearity, len(weights) == 4, weights)
-        layer = _Layer(snapshot, False, [part], start, None, self.forward)
-        self._add(f"{module}.l0" if module else "l0", layer, joinable=not fresh, step=True)
+    def record_step(self, module: str, step: Step, fresh: bool) -> None:
+        """Keep one call of a Cell; ``fresh`` where it was given no state."""
+        name = f"{module}.l0" if module else "l0"
+        weights = self._weights(name, step.kind, step.nonlinearity, len(step.weights) == 4, step.weights)
+        start = tuple(_copy(state) for state in step.before)
+        ends = tuple(_copy(state) for state in step.after)
+        part = {"input": _copy(step.input), "hidden": ends[0], "hidden_prev": start[0]}
+        if step.kind == "LSTM":
+            part |= {"cell": ends[1], "cell_prev": start[1]}
+        parts = [{quantity: values[:, None] for quantity, values in part.items()}]
+        layer = _Layer(weights, False, parts, start, ends, None, self.forward)
+        self._add(name, layer, joinable=not fresh, step=True)
+
+    def _newest(self, name: str) -> _Layer | None:
+        count = self._runs.get(name, 0)
+        return self._layers.get(f"{name}#{count}" if count > 1 else name)
 
     def _add(self, name: str, layer: _Layer, joinable: bool, step: bool = False) -> None:
         """Continue the run that ``layer`` goes on from, or begin a new one."""
-        count = self._runs.get(name, 0)
-        last = self._layers.get(f"{name}#{count}" if count > 1 else name)
+        last = self._newest(name)
         if last is not None and joinable and _continues(last, layer, step):
             last.parts += layer.parts
-            last.trace = None
+            last.ends, last.trace = layer.ends, None
             return
-        self._runs[name] = count = count + 1
+        self._runs[name] = count = self._runs.get(name, 0) + 1
         self._layers[f"{name}#{count}" if count > 1 else name] = layer
 
-    def _snapshot(
-        self, kind: str, nonlinearity: str, biases: bool, weights: Sequence[Tensor]
+    def _weights(
+        self, name: str, kind: str, nonlinearity: str, biases: bool, weights: tuple[Tensor, ...]
     ) -> LayerWeights:
-        """A copy of the weights; the one already made where nothing was written to them since."""
-        inference = any(weight.is_inference() for weight in weights)
-        key = None if inference else tuple((weight.data_ptr(), weight._version) for weight in weights)
-        if key is not None and key in self._snapshots:
-            return self._snapshots[key]
+        """A copy of the weights; the one that the layer's last run used where they are still the same."""
         names = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if biases else [])
         names += ["weight_hr"] * (len(weights) - len(names))
-        tensors = {name: _copy(weight) for name, weight in zip(names, weights, strict=True)}
-        snapshot = LayerWeights.of(kind, tensors, nonlinearity)
-        if key is not None:
-            self._snapshots[key] = snapshot
-        return snapshot
+        own = dict(zip(names, weights, strict=True))
+        last = self._newest(name)
+        # By value: neither a tensor's version nor its address tells of a write through .data or a parametrization.
+        if last is not None and all(_same(last.weights.tensors[key], own[key]) for key in names):
+            return last.weights
+        return LayerWeights.of(kind, {key: _copy(weight) for key, weight in own.items()}, nonlinearity)
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     """Whether ``layer`` goes on where ``last`` ended."""
-    if layer.start is None or last.weights is not layer.weights:
+    begun = layer.start
+    assert begun is not None
+    if last.weights is not layer.weights or [s.shape for s in last.ends] != [s.shape for s in begun]:
         return False
-    ended, begun = last.parts[-1]["hidden"][:, -1], layer.start[0]
-    if ended.shape != begun.shape:
-        return False
-    if torch.equal(ended, begun):
+    if all(map(torch.equal, last.ends, begun)):
         return True
-    # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros is a new beginning.
-    return step and last.forward == layer.forward and bool(begun.any())
+    # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros, or the very state that
+    # the run began with, is a new beginning.
+    if not step or last.forward != layer.forward or not begun[0].any():
+        return False
+    return last.start is None or not torch.equal(last.start[0], begun[0])
+
+
+def _plain(values: Tensor) -> Tensor:
+    """``values`` without history, on the CPU, float32 or float64; not a copy where they are that already."""
+    values = values.detach()
+    return values.to("cpu", torch.float64 if values.dtype == torch.float64 else torch.float32)
 
 
 def _copy(values: Tensor) -> Tensor:
-    values = values.detach()
-    if values.dtype in (torch.float32, torch.float64) and values.device.type == "cpu":
-        return values.clone()
-    return values.to(device="cpu", dtype=torch.float64 if values.dtype == torch.float64 else torch.float32)
+    plain = _plain(values)
+    own = plain.device != values.device or plain.dtype != values.dtype
+    return plain.contiguous() if own else plain.clone(memory_format=torch.contiguous_format)
+
+
+def _same(copy: Tensor, values: Tensor) -> bool:
+    """Whether ``values`` still hold what was copied, bit for bit (NaN too)."""
+    bits = torch.int64 if copy.dtype == torch.float64 else torch.int32
+    plain = _plain(values)
+    return copy.dtype == plain.dtype and torch.equal(copy.view(bits), plain.view(bits))
 
 
 def _ordered(values: Tensor, order: Tensor | None) -> Tensor:
@@ -193,27 +221,28 @@ def _by_batch(run: Run, order: Tensor | None) -> tuple[dict[str, Tensor], Tensor
     padded, lengths = {}, None
     for name, values in tensors.items():
         packed = PackedSequence(_copy(values), run.batch_sizes.cpu())
-        padded[name], lengths = pad_packed_sequence(packed, batch_first=True)
-        padded[name] = _ordered(padded[name], order)
+        values, lengths = pad_packed_sequence(packed, batch_first=True)
+        padded[name] = _ordered(values, order)
     assert lengths is not None
     return padded, _ordered(lengths, order)
 
 
 def _trace(name: str, layer: _Layer) -> LayerTrace:
     weights, parts = layer.weights, layer.parts
-    joined = parts[0]
     if len(parts) > 1:
-        joined = {key: torch.cat([part[key] for part in parts], dim=1) for key in joined}
-    hidden = joined["hidden"]
-    start = layer.start
+        parts[:] = [{key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}]
+    (joined,) = parts
+    hidden, start = joined["hidden"], layer.start
     if start is None:
-        start = tuple(
-            hidden.new_zeros(len(hidden), size) for size in (weights.output_size, weights.hidden_size)
-        )
+        sizes = (weights.output_size, weights.hidden_size)
+        start = tuple(hidden.new_zeros(len(hidden), size) for size in sizes)
+    hidden_prev = joined.get("hidden_prev")
+    if hidden_prev is None:
+        hidden_prev = shifted(hidden, start[0], layer.reverse, layer.lengths)
     recording = Recording(
         input=joined["input"],
         hidden=hidden,
-        hidden_prev=joined.get("hidden_prev", shifted(hidden, start[0], layer.reverse, layer.lengths)),
+        hidden_prev=hidden_prev,
         initial_cell=start[1] if weights.kind == "LSTM" else None,
         known={key: joined[key] for key in ("cell", "cell_prev") if key in joined},
         lengths=layer.lengths,

@@ -15,7 +15,7 @@ from torch import Tensor
 from models.archive import ArchiveError, read_archive, write_archive
 from models.cells import Cell
 from models.evaluate import Steps, shifted
-from models.weights import LayerWeights, frozen
+from models.weights import NAMES, LayerWeights, frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +42,18 @@ class Recording:
     dropout: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerTrace:
     """One layer in one direction over one run: ``layer.forget_gate``, ``layer.cell``, ``layer.hidden``, ...
 
-    Every quantity is a read-only float32 array (float64 for a float64 network), (batch, time, unit), by position in the
-    sequence also where the layer reads backwards; positions past a packed sequence's length are 0. Gates are
+    Every quantity is a read-only float32 array (float64 for a float64 network), (batch, time, unit), by position in
+    the sequence also where the layer reads backwards; positions past a packed sequence's length are 0. Gates are
     computed when they are first asked for.
 
     Attributes:
         name: the layer's name, such as ``"encoder.rnn.l0_reverse"``.
         weights: the weights it ran with.
+        recording: what was kept of the run.
         reverse: whether it reads from the last position to the first.
 
     Example:
@@ -60,10 +62,10 @@ class LayerTrace:
         >>> trace.layers["rnn.l0"].forget_gate.mean(axis=(0, 1))  # how open is each unit's forget gate?
     """
 
-    def __init__(self, name: str, weights: LayerWeights, recording: Recording, reverse: bool = False) -> None:
-        """Wrap a recording; nothing is computed yet."""
-        self.name, self.weights, self.reverse = name, weights, reverse
-        self._recording = recording
+    name: str
+    weights: LayerWeights
+    recording: Recording
+    reverse: bool = False
 
     @property
     def cell_equations(self) -> Cell:
@@ -83,19 +85,19 @@ class LayerTrace:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(B, T, H)."""
-        return (*self._recording.hidden.shape[:2], self.weights.hidden_size)
+        return (*self.recording.hidden.shape[:2], self.weights.hidden_size)
 
     @cached_property
     def _steps(self) -> Steps:
-        kept = self._recording
+        kept = self.recording
         return Steps(
             self.weights, kept.input, kept.hidden, kept.hidden_prev,
             kept.initial_cell, self.reverse, kept.lengths, **kept.known,
         )  # fmt: skip
 
     def __getattr__(self, name: str) -> np.ndarray:
-        if name.startswith("_"):
-            raise AttributeError(name)
+        if name.startswith("_") or name not in self.quantities:
+            raise AttributeError(f"{self.kind} has no {name}; it has {', '.join(self.quantities)}")
         values = frozen(getattr(self._steps, name))
         vars(self)[name] = values
         return values
@@ -103,7 +105,7 @@ class LayerTrace:
     def __getitem__(self, quantity: str) -> np.ndarray:
         """A gate or state by name, (B, T, units)."""
         if quantity not in self.quantities:
-            raise KeyError(f"a {self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
+            raise KeyError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
         return getattr(self, quantity)
 
     def __iter__(self) -> Iterator[str]:
@@ -112,52 +114,56 @@ class LayerTrace:
     @cached_property
     def input(self) -> np.ndarray:
         """What the layer read, (B, T, D)."""
-        return frozen(self._recording.input)
+        return frozen(self.recording.input)
 
     @cached_property
     def hidden_prev(self) -> np.ndarray:
         """The hidden state that each step started from, (B, T, P)."""
-        return frozen(self._recording.hidden_prev)
+        return frozen(self.recording.hidden_prev)
 
     @cached_property
     def cell_prev(self) -> np.ndarray:
         """The cell state that each step of an LSTM started from, (B, T, H)."""
-        if "cell_prev" in self._recording.known:
-            return frozen(self._recording.known["cell_prev"])
-        initial, cell = self._recording.initial_cell, self._steps.cell
-        assert initial is not None
-        return frozen(shifted(cell, initial, self.reverse, self._recording.lengths))
+        kept = self.recording
+        if kept.initial_cell is None:
+            raise AttributeError(f"{self.kind} has no cell state.")
+        if "cell_prev" in kept.known:
+            return frozen(kept.known["cell_prev"])
+        return frozen(shifted(self._steps.cell, kept.initial_cell, self.reverse, kept.lengths))
 
     @cached_property
     def initial_hidden(self) -> np.ndarray:
         """The hidden state before the first step, (B, P)."""
-        return frozen(self._first(self._recording.hidden_prev))
+        return frozen(self._first(self.recording.hidden_prev))
 
     @cached_property
     def initial_cell(self) -> np.ndarray:
         """The cell state of an LSTM before the first step, (B, H)."""
-        if self._recording.initial_cell is None:
-            raise AttributeError(f"a {self.kind} has no cell state")
-        return frozen(self._recording.initial_cell)
+        if self.recording.initial_cell is None:
+            raise AttributeError(f"{self.kind} has no cell state.")
+        return frozen(self.recording.initial_cell)
 
     @cached_property
     def lengths(self) -> np.ndarray:
         """How many positions each sequence of the batch has, (B)."""
         batch, steps, _ = self.shape
-        kept = self._recording.lengths
+        kept = self.recording.lengths
         return frozen(torch.full((batch,), steps) if kept is None else kept)
 
     @cached_property
     def dropout(self) -> np.ndarray | None:
         """What its output was multiplied by on the way to the next layer, (B, T, P), or None: see Recording."""
-        return None if self._recording.dropout is None else frozen(self._recording.dropout)
+        return None if self.recording.dropout is None else frozen(self.recording.dropout)
 
     def _first(self, values: Tensor) -> Tensor:
         if not self.reverse:
             return values[:, 0]
-        if self._recording.lengths is None:
+        if self.recording.lengths is None:
             return values[:, -1]
-        return values[torch.arange(len(values)), self._recording.lengths - 1]
+        return values[torch.arange(len(values)), self.recording.lengths - 1]
+
+    def __reduce__(self) -> tuple:  # without what was computed: it follows from the recording
+        return LayerTrace, (self.name, self.weights, self.recording, self.reverse)
 
     def __repr__(self) -> str:
         batch, steps, units = self.shape
@@ -175,9 +181,7 @@ class Layers(Mapping[str, LayerTrace]):
         for known in (name, f"{name}.l0"):
             if known in self._layers:
                 return self._layers[known]
-        raise KeyError(
-            f"no layer {name!r}; there are {', '.join(self._layers) or 'none (nothing has run yet)'}"
-        )
+        raise KeyError(f"no layer {name!r}; there are {', '.join(self._layers) or 'none (nothing has run yet)'}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -202,6 +206,9 @@ class Trace:
     def with_tokens(self, tokens: Any) -> Trace:
         """The same trace with a label for each step."""
         return replace(self, tokens=tuple(tokens))
+
+    def __reduce__(self) -> tuple:  # with the layers as they are now
+        return Trace, (Layers(dict(self.layers)), self.tokens)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` reads it back bit for bit."""
@@ -243,36 +250,48 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
     try:
         layers = {entry["name"]: _layer(entry, arrays) for entry in header["layers"]}
         tokens = header["tokens"]
-        steps = {layer.shape[1] for layer in layers.values()}
-        if tokens is not None and not steps <= {len(tokens)}:
-            tokens = None
         return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)))
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
-        raise ArchiveError(f"This saved run is damaged: {error}") from error
+    except KeyError as error:
+        raise ArchiveError(f"This saved run is damaged: it has no {error}.") from error
+    except ValueError as error:
+        raise ArchiveError(f"This saved run is damaged: {str(error).rstrip('.')}.") from error
+    except (TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise ArchiveError("This saved run is damaged: its header does not describe its arrays.") from error
 
 
 def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
     name = entry["name"]
     own = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
-    matrices = {key: own[key] for key in own if key.startswith(("weight_", "bias_"))}
+    matrices: dict[str, Any] = {key: frozen(own.pop(key)) for key in NAMES if key in own}
+    for key in {"weight_ih", "weight_hh"} - set(matrices):
+        raise KeyError(f"{name}/{key}")
     weights = LayerWeights(
-        entry["kind"], **matrices, nonlinearity=entry["nonlinearity"], reset_after=entry["reset_after"]
+        entry["kind"],
+        **matrices,
+        nonlinearity=entry["nonlinearity"],
+        reset_after=entry["reset_after"],
     )
     batch, steps, _ = own["input"].shape
-    widths = {"input": weights.input_size, "hidden": weights.output_size, "hidden_prev": weights.output_size}
-    for key in (*weights.cell.quantities, "input", "hidden_prev"):
-        expected = (batch, steps, widths.get(key, weights.hidden_size))
-        if own[key].shape != expected or own[key].dtype.kind != "f":
+    states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()
+    optional = ("dropout",) if "dropout" in own else ()
+    for key in (*weights.cell.quantities, "input", "hidden_prev", *states, *optional):
+        width = weights.hidden_size
+        if key == "input":
+            width = weights.input_size
+        elif key in ("hidden", "hidden_prev", "dropout"):
+            width = weights.output_size
+        expected = (batch, width) if key == "initial_cell" else (batch, steps, width)
+        if own[key].shape != expected or own[key].dtype not in (np.float32, np.float64):
             raise ValueError(f"{name}/{key} is {own[key].dtype} {own[key].shape}, not float {expected}.")
-    tensors = {key: torch.from_numpy(array) for key, array in own.items() if key not in matrices}
+    tensors = {key: torch.from_numpy(array) for key, array in own.items()}
     lengths = tensors["lengths"]
-    if lengths.shape != (batch,) or not ((lengths >= 1) & (lengths <= steps)).all():
+    if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 1) & (lengths <= steps)).all():
         raise ValueError(f"{name}/lengths does not fit {batch} sequences of at most {steps} steps.")
     recording = Recording(
         input=tensors["input"],
         hidden=tensors["hidden"],
         hidden_prev=tensors["hidden_prev"],
-        initial_cell=tensors.get("initial_cell"),
+        initial_cell=tensors["initial_cell"] if states else None,
         known={key: tensors[key] for key in (*weights.cell.gates, "cell", "cell_prev") if key in tensors},
         lengths=None if (lengths == steps).all() else lengths,
         dropout=tensors.get("dropout"),

@@ -8,131 +8,175 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
-from models.recorder import Recorder, Run
-from models.stacked import StackedCalls
+from models.kernels import KernelCalls
+from models.recorder import Recorder, Run, Step
 
-KINDS = {nn.RNN: "RNN", nn.LSTM: "LSTM", nn.GRU: "GRU"}
-KINDS_OF_CELLS = {nn.RNNCell: "RNN", nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
+KINDS: dict[type[nn.Module], str] = {nn.RNN: "RNN", nn.LSTM: "LSTM", nn.GRU: "GRU"}
+KINDS_OF_CELLS: dict[type[nn.Module], str] = {nn.RNNCell: "RNN", nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
 FUSED_MODULES, CELL_MODULES = tuple(KINDS), tuple(KINDS_OF_CELLS)
+
+_entered = threading.local()
+"""``.calls``: the KernelCalls entered in this thread by module, so that nested captures share one."""
 
 
 class Watch:
-    """Hooks on one module, for calls from one thread, as long as the block lasts."""
+    """Hooks on one module, for calls from one thread, until ``remove``."""
 
     def __init__(self, name: str, module: Any, recorder: Recorder, thread: int) -> None:
         """Watch ``module``, called ``name``, when it is called from ``thread``."""
         self.name, self.module, self.recorder, self.thread = name, module, recorder, thread
         self.handles: list[Any] = []
 
-    def __enter__(self) -> Watch:
-        self.set_hooks()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def remove(self) -> None:
+        """Take the hooks away."""
         for handle in self.handles:
             handle.remove()
 
-    def set_hooks(self) -> None:
-        """Set the hooks that are needed."""
-        raise NotImplementedError
+    def before_call(self, hook: Callable[[], None]) -> None:
+        """Have ``hook()`` called before the module runs."""
 
-    def before_call(self, hook: Callable[[tuple, dict], None]) -> None:
-        """Have ``hook(args, kwargs)`` called before the module runs."""
+        def here(module: nn.Module, args: tuple) -> None:
+            if module is self.module and threading.get_ident() == self.thread:
+                hook()
 
-        def here(module: nn.Module, args: tuple, kwargs: dict) -> None:
-            if threading.get_ident() == self.thread:
-                hook(args, kwargs)
-
-        self.handles.append(self.module.register_forward_pre_hook(here, with_kwargs=True))
+        self.handles.append(self.module.register_forward_pre_hook(here))
 
     def after_call(self, hook: Callable[[tuple, dict, Any], None], always: bool = False) -> None:
-        """Have ``hook(args, kwargs, output)`` called after the module ran; ``always``: also, with None, if it raised."""
+        """Have ``hook(args, kwargs, output)`` called after the module ran; ``always``: with None if it raised.
+
+        It comes before any other hook, which might change the output. A copy of the module made inside the block
+        has the hooks too, but they do nothing there.
+        """
 
         def here(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
-            if threading.get_ident() == self.thread:
+            if module is self.module and threading.get_ident() == self.thread:
                 hook(args, kwargs, output)
 
-        self.handles.append(self.module.register_forward_hook(here, with_kwargs=True, always_call=always))
+        self.handles.append(self.module.register_forward_hook(here, prepend=True, with_kwargs=True, always_call=always))
 
 
 class ForwardWatch(Watch):
     """Counts the calls of a whole network, so that one forward's steps are told from the next's."""
 
-    def set_hooks(self) -> None:
-        """Count before each call."""
+    def __init__(self, module: nn.Module, recorder: Recorder, thread: int) -> None:
+        """Count the calls of ``module``."""
+        super().__init__("", module, recorder, thread)
         self.before_call(self.count)
 
-    def count(self, args: tuple, kwargs: dict) -> None:
+    def count(self) -> None:
         """One call more."""
         self.recorder.forward += 1
 
 
-class FusedWatch(Watch):
-    """Watches an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
+class RecurrentWatch(Watch):
+    """Watches a recurrent module: from outside where its arguments and output tell all, else the kernel's calls too."""
 
-    One layer is told from the module's arguments and output; of a stack, only the call of the kernel tells enough.
-    """
+    calls: KernelCalls | None = None
+    owner = False
 
-    stacked: StackedCalls | None = None
+    def __init__(self, name: str, module: Any, recorder: Recorder, thread: int) -> None:
+        """Set the hooks."""
+        super().__init__(name, module, recorder, thread)
+        self.inside = self.needs_kernel()
+        if self.inside:
+            self.before_call(self.enter)
+        self.after_call(self.record, always=self.inside)
 
-    def set_hooks(self) -> None:
-        """Look after each call; for a stack, also into it."""
-        if self.module.num_layers > 1:
-            self.before_call(self.enter_stack)
-        self.after_call(self.record, always=self.module.num_layers > 1)
+    def needs_kernel(self) -> bool:
+        """Whether the module's arguments and output do not tell what its kernel did."""
+        return is_parametrized(self.module) or not any(
+            type(self.module).forward is base.forward for base in FUSED_MODULES + CELL_MODULES
+        )
 
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        self.leave_stack()
+    def remove(self) -> None:
+        """Take the hooks away, and stop looking at the kernel's calls."""
+        super().remove()
+        self.leave()
 
-    def enter_stack(self, args: tuple, kwargs: dict) -> None:
-        """Make the kernel's call one layer at a time from here on."""
-        self.stacked = StackedCalls()
-        self.stacked.__enter__()
+    def enter(self) -> None:
+        """Look at the kernel's calls from here on."""
+        self.leave()  # a call that was interrupted may have been left unfinished
+        entered = vars(_entered).setdefault("calls", {})
+        self.owner = self.module not in entered
+        if self.owner:
+            entered[self.module] = KernelCalls()
+            entered[self.module].__enter__()
+        self.calls = entered[self.module]
 
-    def leave_stack(self) -> list[Run]:
+    def leave(self) -> KernelCalls:
         """Undo that; what was seen meanwhile."""
-        stacked, self.stacked = self.stacked, None
-        if stacked is None:
-            return []
-        stacked.__exit__(None, None, None)
-        return stacked.runs
+        calls, self.calls = self.calls, None
+        if calls is None:
+            return KernelCalls()
+        if self.owner:
+            del _entered.calls[self.module]
+            calls.__exit__(None, None, None)
+        return calls
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
         """Keep what the call did; nothing if it raised."""
-        runs = self.leave_stack()
+        raise NotImplementedError
+
+
+class FusedWatch(RecurrentWatch):
+    """Watches an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``."""
+
+    def needs_kernel(self) -> bool:
+        """Also for a stack: what passes between its layers."""
+        return self.module.num_layers > 1 or super().needs_kernel()
+
+    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
+        """Keep the run of each layer."""
+        runs = self.leave().runs if self.inside else []
         if output is None:
             return
         given = args[0] if args else kwargs["input"]
-        if self.module.num_layers == 1:
+        if not self.inside:
             states = args[1] if len(args) > 1 else kwargs.get("hx")
-            runs = [only_run(self.module, given, states, output[0])]
+            runs = [only_run(self.module, given, states, *output)]
         order = given.unsorted_indices if isinstance(given, PackedSequence) else None
         for run in runs:
             self.recorder.record(self.name, run, order)
 
 
-def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: Any) -> Run:
-    """What a module of one layer did, told from what it was given and its output (both as the module's own)."""
-    x, out, batch_sizes = given, output, None
-    if states is not None and not isinstance(states, tuple):
-        states = (states,)
+class CellWatch(RecurrentWatch):
+    """Watches an ``nn.RNNCell``, ``nn.LSTMCell`` or ``nn.GRUCell``: each call is one step."""
+
+    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
+        """Keep the step."""
+        steps = self.leave().steps if self.inside else []
+        if output is None:
+            return
+        given = args[1] if len(args) > 1 else kwargs.get("hx")
+        if not self.inside:
+            steps = [only_step(self.module, args[0] if args else kwargs["input"], given, output)]
+        for step in steps:
+            self.recorder.record_step(self.name, step, fresh=given is None)
+
+
+def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: Any, ends: Any) -> Run:
+    """What a module of one layer did, told from what it was given and what it gave back."""
+    states, ends = _together(states), _together(ends)
+    batch_sizes = None
     if isinstance(given, PackedSequence):
         x, out, batch_sizes = given.data, output.data, given.batch_sizes
-        if (
-            states is not None and given.sorted_indices is not None
-        ):  # the kernel reads the longest sequence first
+        if states is not None and given.sorted_indices is not None:
+            # the kernel reads the longest sequence first
             states = tuple(state[:, given.sorted_indices] for state in states)
     elif given.dim() == 2:  # one sequence without a batch
         x, out = given[:, None], output[:, None]
+        ends = tuple(state[:, None] for state in ends)
         if states is not None:
             states = tuple(state[:, None] for state in states)
     elif module.batch_first:
         x, out = given.transpose(0, 1), output.transpose(0, 1)
+    else:
+        x, out = given, output
     return Run(
-        kind=next(kind for base, kind in KINDS.items() if isinstance(module, base)),
+        kind=_kind(module, KINDS),
         nonlinearity=getattr(module, "nonlinearity", "tanh"),
         layer=0,
         directions=2 if module.bidirectional else 1,
@@ -141,31 +185,29 @@ def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: A
         input=x,
         states=states,
         output=out,
+        ends=ends,
         batch_sizes=batch_sizes,
     )
 
 
-class CellWatch(Watch):
-    """Watches an ``nn.RNNCell``, ``nn.LSTMCell`` or ``nn.GRUCell``: each call is one step."""
+def only_step(module: Any, x: Tensor, given: Any, output: Any) -> Step:
+    """What a Cell did, told from what it was given and what it gave back."""
+    after = _together(output)
+    before = tuple(torch.zeros_like(state) for state in after) if given is None else _together(given)
+    if x.dim() == 1:  # one step without a batch
+        x = x[None]
+        before, after = tuple(state[None] for state in before), tuple(state[None] for state in after)
+    weights = [module.weight_ih, module.weight_hh]
+    if module.bias:
+        weights += [module.bias_ih, module.bias_hh]
+    nonlinearity = getattr(module, "nonlinearity", "tanh")
+    return Step(_kind(module, KINDS_OF_CELLS), nonlinearity, tuple(weights), x, before, after)
 
-    def set_hooks(self) -> None:
-        """Look after each call."""
-        self.after_call(self.record)
 
-    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
-        """Keep the step."""
-        x = args[0] if args else kwargs["input"]
-        given = args[1] if len(args) > 1 else kwargs.get("hx")
-        after = output if isinstance(output, tuple) else (output,)
-        before = given if isinstance(given, tuple) else (given,)
-        if given is None:
-            before = tuple(torch.zeros_like(state) for state in after)
-        if x.dim() == 1:  # one step without a batch
-            x, before, after = x[None], [state[None] for state in before], [state[None] for state in after]
-        module = self.module
-        weights = [module.weight_ih, module.weight_hh]
-        if module.bias:
-            weights += [module.bias_ih, module.bias_hh]
-        kind = next(kind for base, kind in KINDS_OF_CELLS.items() if isinstance(module, base))
-        nonlinearity = getattr(module, "nonlinearity", "tanh")
-        self.recorder.record_step(self.name, kind, nonlinearity, weights, x, before, after, given is None)
+def _together(states: Any) -> Any:
+    """Hidden and cell state, or a hidden state alone, as a tuple; None stays None."""
+    return tuple(states) if isinstance(states, list | tuple) else None if states is None else (states,)
+
+
+def _kind(module: nn.Module, kinds: dict[type[nn.Module], str]) -> str:
+    return next(kind for base, kind in kinds.items() if isinstance(module, base))

@@ -15,13 +15,15 @@ from models.cells import Cell, Kind, gru, lstm, rnn
 CELLS_OF_KIND = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
 
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
+
 def frozen(values: Tensor | np.ndarray) -> np.ndarray:
-    """A read-only numpy array of ``values``: float64 as it is, integers as they are, every other float as float32."""
+    """A read-only view: float64 and integers as they are, every other float as float32 (then a copy)."""
     if isinstance(values, Tensor):
-        values = values.detach().to("cpu")
-        if values.is_floating_point() and values.dtype not in (torch.float32, torch.float64):
-            values = values.float()
-        values = values.numpy()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
+    if values.dtype.kind == "f" and values.dtype.itemsize != 8:
+        values = values.astype(np.float32, copy=False)
     view = values.view()
     view.flags.writeable = False
     return view
@@ -54,26 +56,44 @@ class LayerWeights:
     reset_after: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"):
+        """Keep copies of arrays that might still be written to; check that the shapes fit each other."""
+        for name in NAMES:
             values = getattr(self, name)
             if values is not None:
-                object.__setattr__(self, name, frozen(values))
+                shared = isinstance(values, np.ndarray) and not values.flags.writeable
+                values = frozen(values)
+                object.__setattr__(self, name, values if shared else frozen(values.copy()))
         gates, rows = len(self.cell.gates), self.weight_hh.shape[0]
-        projected = self.weight_hr is not None
         if rows % gates or self.weight_ih.shape[0] != rows:
             raise ValueError(
-                f"A {self.kind} has {gates} gates, but its weights have "
-                f"{self.weight_ih.shape[0]} and {rows} rows."
+                f"A {self.kind} has {gates} gates, but its weights have {self.weight_ih.shape[0]} and {rows} rows."
             )
-        if self.weight_hh.shape[1] != (len(self.weight_hr) if projected else rows // gates):
-            raise ValueError(
-                f"A {self.kind} of {rows // gates} units cannot read back {self.weight_hh.shape[1]} values."
-            )
+        units = rows // gates
+        handed_on = units if self.weight_hr is None else self.weight_hr.shape[0]
+        expected = {
+            "weight_ih": (rows, self.weight_ih.shape[-1]),
+            "weight_hh": (rows, handed_on),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+            "weight_hr": (handed_on, units),
+        }
+        if (self.bias_ih is None) != (self.bias_hh is None):
+            raise ValueError(f"A {self.kind} has both biases or none.")
+        for name, values in self.arrays().items():
+            if values.shape != expected[name] or values.dtype.kind != "f":
+                raise ValueError(
+                    f"{name} of a {self.kind} of {units} units is float {expected[name]}, "
+                    f"not {values.dtype} {values.shape}."
+                )
 
     @classmethod
     def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh") -> LayerWeights:
-        """Weights made of ``tensors`` (by the attributes' names), which are shared and must not change any more."""
-        weights = cls(kind, **tensors, nonlinearity=nonlinearity)  # type: ignore[arg-type]
+        """Weights made of ``tensors``, by the attributes' names.
+
+        They are not copied and must not be written to any more; float32 or float64, on the CPU.
+        """
+        arrays = {name: frozen(values) for name, values in tensors.items()}
+        weights = cls(kind, **arrays, nonlinearity=nonlinearity)  # type: ignore[arg-type]
         vars(weights)["tensors"] = tensors
         return weights
 
@@ -111,13 +131,17 @@ class LayerWeights:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that are there, by PyTorch's names without the layer's suffix."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in NAMES if getattr(self, name) is not None}
 
     def rows(self, name: str, gate: str) -> np.ndarray:
-        """The rows of one gate: ``name`` is ``"weight_ih"``, ``"weight_hh"``, ``"bias_ih"`` or ``"bias_hh"``."""
+        """The rows of one gate in the matrix or bias called ``name``, such as ``"weight_ih"``."""
         start = self.cell.gates.index(gate) * self.hidden_size
         return getattr(self, name)[start : start + self.hidden_size]
+
+    def __reduce__(self) -> tuple:  # equations cannot be pickled, and need not be
+        return LayerWeights, (
+            self.kind, *(getattr(self, name) for name in NAMES), self.nonlinearity, self.reset_after,
+        )  # fmt: skip
 
     def to_module(self) -> nn.RNNBase:
         """A ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.

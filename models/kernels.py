@@ -1,4 +1,4 @@
-"""Run a stacked kernel call one layer at a time, so that what lies between the layers is seen."""
+"""See the calls of torch's recurrent kernels themselves: what each was given, and what it put out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from models.recorder import Run
+from models.recorder import Run, Step
 
 FUSED_CALLS = {
     "rnn_tanh": ("RNN", "tanh"),
@@ -15,23 +15,38 @@ FUSED_CALLS = {
     "lstm": ("LSTM", "tanh"),
     "gru": ("GRU", "tanh"),
 }
+CELL_CALLS = {f"{name}_cell": kind for name, kind in FUSED_CALLS.items()}
 
 
-class StackedCalls(TorchFunctionMode):
-    """While it is entered, in this thread, torch's fused recurrent calls run layer by layer and are kept in ``runs``.
+class KernelCalls(TorchFunctionMode):
+    """While it is entered, in this thread, calls of torch's recurrent kernels are kept in ``runs`` and ``steps``.
 
-    The same kernel computes each layer, and dropout between layers draws the same random numbers in the same order as the
-    fused stack does, so the outputs are the same.
+    A stack is run one layer at a time by the same kernel, so that what lies between its layers is seen. On the CPU,
+    dropout between layers draws the same random numbers in the same order as the fused stack does, so the outputs
+    are the same bit for bit; cuDNN draws its own, so there the masks are others, of the same distribution.
     """
 
     def __init__(self) -> None:
         """Nothing has been seen yet."""
         super().__init__()
         self.runs: list[Run] = []
+        self.steps: list[Step] = []
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if getattr(func, "__name__", "") not in FUSED_CALLS:
-            return func(*args, **(kwargs or {}))
+        """Call ``func``, and keep the call if it is a recurrent kernel's."""
+        name = getattr(func, "__name__", "")
+        if name in FUSED_CALLS:
+            return self._run_layers(func, args)
+        output = func(*args, **(kwargs or {}))
+        if name in CELL_CALLS:
+            x, before, *weights = args
+            before = tuple(before) if isinstance(before, list | tuple) else (before,)
+            after = tuple(output) if isinstance(output, list | tuple) else (output,)
+            own = tuple(weight for weight in weights if weight is not None)
+            self.steps.append(Step(*CELL_CALLS[name], own, x, before, after))
+        return output
+
+    def _run_layers(self, func: Any, args: tuple) -> tuple:
         kind, nonlinearity = FUSED_CALLS[func.__name__]
         packed = isinstance(args[3], list | tuple)
         if packed:
@@ -57,10 +72,22 @@ class StackedCalls(TorchFunctionMode):
             if training and dropout > 0 and layer < layers - 1:
                 # The very numbers that the fused stack would have drawn: one call of dropout on the layer's output.
                 noise = torch.dropout(torch.ones_like(out), dropout, True)
-            run = Run(
-                kind, nonlinearity, layer, directions, biases, tuple(own), x, start, out, batch_sizes, noise
+            self.runs.append(
+                Run(
+                    kind=kind,
+                    nonlinearity=nonlinearity,
+                    layer=layer,
+                    directions=directions,
+                    biases=biases,
+                    weights=tuple(own),
+                    input=x,
+                    states=start,
+                    output=out,
+                    ends=tuple(final),
+                    batch_sizes=batch_sizes,
+                    dropout=noise,
+                )
             )
-            self.runs.append(run)
             finals.append(final)
             x = out if noise is None else out * noise
         if batch_first:

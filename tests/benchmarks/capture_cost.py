@@ -1,0 +1,114 @@
+"""What looking costs: ``python -m tests.benchmarks.capture_cost``.
+
+Each way of looking is timed beside the plain forward, turn by turn in one run, so that a busy machine slows both; what is
+printed is the median of the paired ratios. One thread, batch 1, no gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from models import capture
+
+KINDS: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
+SIZES = ((64, 100), (256, 1000))
+BARS = {"every gate and state": {(64, 100): 2.2, (256, 1000): 2.2}, "hidden only": {(256, 1000): 1.3}}
+"""How many plain forwards an LSTM may cost at (H, T)."""
+
+
+def looked_at(net: nn.RNNBase, x: torch.Tensor, look: Callable) -> None:
+    """One captured forward, and ``look`` at its layer."""
+    with capture(net) as trace:
+        net(x)
+    look(trace.layers["l0"])
+
+
+def step_loop(net: nn.RNNBase, x: torch.Tensor) -> None:
+    """What one writes by hand to see the gates: the equations, a step at a time."""
+    weight_ih, weight_hh, bias_ih, bias_hh = net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, net.bias_hh_l0
+    h = c = x.new_zeros(len(x), net.hidden_size)
+    for t in range(x.shape[1]):
+        read = x[:, t] @ weight_ih.T + bias_ih
+        back = h @ weight_hh.T + bias_hh
+        if isinstance(net, nn.LSTM):
+            i, f, g, o = (read + back).chunk(4, dim=1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+        elif isinstance(net, nn.GRU):
+            (r, z, n), (rh, zh, nh) = read.chunk(3, dim=1), back.chunk(3, dim=1)
+            z = (z + zh).sigmoid()
+            h = (1 - z) * (n + (r + rh).sigmoid() * nh).tanh() + z * h
+        else:
+            h = (read + back).tanh()
+
+
+def cell_loop(net: nn.RNNBase, x: torch.Tensor) -> Callable[[], None]:
+    """The same sequence through torch's Cell of that kind, a step at a time (no gate is seen)."""
+    kind = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}[type(net)]
+    cell = kind(net.input_size, net.hidden_size)
+    cell.load_state_dict({name.removesuffix("_l0"): values for name, values in net.state_dict().items()})
+
+    def run() -> None:
+        state = None
+        for t in range(x.shape[1]):
+            state = cell(x[:, t], state)
+
+    return run
+
+
+def measure(ways: dict[str, Callable[[], None]], seconds: float) -> tuple[float, dict[str, float]]:
+    """Time ``ways`` in turn for ``seconds``: the first one's median time, and each one's median ratio to it."""
+    first, *_ = ways
+    for way in ways.values():
+        way()
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[first]) < 5:
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            times[name].append(time.perf_counter() - start)
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(own, times[first], strict=True)) for name, own in times.items()
+    }
+    return statistics.median(times[first]), ratios
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long to measure each kind at each size")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for kind in options.kinds:
+        for units, steps in SIZES:
+            torch.manual_seed(0)
+            net = KINDS[kind](units, units, batch_first=True).eval()
+            x = torch.randn(1, steps, units)
+            ways: dict[str, Callable[[], None]] = {
+                "plain forward": lambda net=net, x=x: net(x),
+                "nothing looked at": lambda net=net, x=x: looked_at(net, x, lambda layer: None),
+                "hidden only": lambda net=net, x=x: looked_at(net, x, lambda layer: layer.hidden),
+                "every gate and state": lambda net=net, x=x: looked_at(
+                    net, x, lambda layer: [layer[name] for name in layer.quantities]
+                ),
+                "step loop by hand": lambda net=net, x=x: step_loop(net, x),
+                "loop over the Cell": cell_loop(net, x),
+            }
+            with torch.no_grad():
+                plain, ratios = measure(ways, options.seconds)
+            print(f"{kind}, H={units}, T={steps}: plain forward {plain * 1e3:.3f} ms")
+            for name, ratio in ratios.items():
+                bar = BARS.get(name, {}).get((units, steps)) if kind == "LSTM" else None
+                print(f"  {name:<22}{ratio:6.2f} x" + (f"   (bar {bar} x)" if bar else ""))
+
+
+if __name__ == "__main__":
+    main()

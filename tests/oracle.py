@@ -1,0 +1,54 @@
+"""The recurrent equations as PyTorch documents them, a step at a time: what the engine is held against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], **options: object) -> dict[str, Tensor]:
+    """One step: every gate and state by name. ``w`` holds weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
+    h = state[0]
+    rows = w["weight_ih"].shape[0]
+    zeros = x.new_zeros(rows)
+    read = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
+    back = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
+    if kind == "LSTM":
+        i, f, g, o = (read + back).chunk(4, dim=-1)
+        i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        c = f * state[1] + i * g
+        h = o * torch.tanh(c)
+        if "weight_hr" in w:
+            h = h @ w["weight_hr"].T
+        return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
+    if kind == "GRU":
+        (xr, xz, xn), (hr, hz, hn) = read.chunk(3, dim=-1), back.chunk(3, dim=-1)
+        r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+        if options.get("reset_after", True):
+            n = torch.tanh(xn + r * hn)
+        else:
+            size = rows // 3
+            n = torch.tanh(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
+        return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden": (1 - z) * n + z * h}
+    a = read + back
+    relu = options.get("nonlinearity", "tanh") == "relu"
+    return {"preactivation": a, "hidden": torch.relu(a) if relu else torch.tanh(a)}
+
+
+def layer(
+    kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], reverse: bool = False, **options: object
+) -> dict[str, Tensor]:
+    """One sequence (T, D) through one layer: every gate and state, (T, units), by position."""
+    order = range(len(x))
+    rows: dict[int, dict[str, Tensor]] = {}
+    for t in reversed(order) if reverse else order:
+        rows[t] = step(kind, w, x[t], state, **options)
+        state = (rows[t]["hidden"], rows[t]["cell"]) if kind == "LSTM" else (rows[t]["hidden"],)
+    return {name: torch.stack([rows[t][name] for t in order]) for name in rows[0]}
+
+
+def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
+    """The weights of one layer in one direction (``suffix`` as ``"_l0_reverse"``, or "" for a Cell), by plain name."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    found = {name: getattr(module, name + suffix, None) for name in names}
+    return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
