@@ -94,7 +94,8 @@ function build(context) {
   // -- telling Python
   let known = null; // what Python last said or was told
   let telling = 0;
-  const view = () => ({ step: store.step, unit: store.unit, quantity: store.quantity });
+  // Which of Python's wishes this follows: a report that crossed with a newer one is then known to be late.
+  const view = () => ({ step: store.step, unit: store.unit, quantity: store.quantity, revision: context.data.view.revision });
   function tellLater() {
     clearTimeout(telling);
     telling = setTimeout(() => {

@@ -12,8 +12,9 @@ from models.network import Example, Start
 from models.reading import Reading
 from models.text import display
 from viz.address import View
-from viz.i18n import _, language, told
+from viz.i18n import _, language, ngettext, told
 from viz.pages import sources
+from viz.pages.about import about
 from viz.session import Session
 
 
@@ -111,25 +112,40 @@ def _inside(here: Session, what: str, asked: int | None, count: int) -> int | No
 
 
 def _show(here: Session, reading: Reading, file: Path | None) -> None:
-    which, what, where = st.columns([2, 5, 2], gap="medium")
+    which, what, where = st.columns([3, 7, 3], gap="medium")
+    saved = file is not None and here.view.net == file.name
     with which:
-        names = sources.names(file)
-        _bound(st.selectbox, here, "net", _("Network"), options=names, format_func=_title(file))
-        if file is not None and here.view.net == file.name:
+        _bound(st.selectbox, here, "net", _("Network"), options=sources.names(file))
+        if saved:
             batch = next(iter(reading.trace.layers.values())).shape[0]
-            st.caption(_("A saved run with {n} sequences.").format(n=batch))
+            st.caption(ngettext("A saved run of {n} sequence.", "A saved run of {n} sequences.", batch).format(n=batch))
         else:
-            st.caption(sources.network(here.view.net or "").card.task[language()])
+            card = sources.network(here.view.net or "").card
+            st.caption(card.task[language()])
+            about(card)
     with what:
-        if file is not None and here.view.net == file.name:
+        if saved:
             _pick_row(here, reading)
         else:
             _type(here, reading)
     with where:
-        layers = list(reading.trace.layers)
-        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step"))
-        if file is None or here.view.net != file.name:
+        _bound(
+            st.selectbox, here, "layer", _("Layer"), options=list(reading.trace.layers), keep=("net", "text", "step")
+        )
+        if not saved:
             _examples(here)
+    if not saved:
+        _point_out(here)
+
+
+def _point_out(here: Session) -> None:
+    """What there is to see, where the view is the one that the network's card begins with."""
+    card = sources.network(here.view.net or "").card
+    start, view = card.default, here.view
+    if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
+        st.info(start.why[language()], icon=":material/visibility:")
+    elif card.scored == "last":
+        st.caption(_("This network was trained on its answer after the last token only."))
 
 
 def _bound(
@@ -145,15 +161,6 @@ def _bound(
         here.go(**{**opening, name: st.session_state[key]})
 
     widget(label, key=key, on_change=chosen, **options)
-
-
-def _title(file: Path | None) -> Callable[[str], str]:
-    def title(name: str) -> str:
-        if file is not None and name == file.name:
-            return name
-        return f"{name} · {sources.network(name).card.title[language()]}"
-
-    return title
 
 
 def _type(here: Session, reading: Reading) -> None:
@@ -193,7 +200,7 @@ def _examples(here: Session) -> None:
     texts = [example.text for example in examples]
     st.session_state[key] = texts.index(here.view.text) if here.view.text in texts else None
     st.selectbox(
-        _("Example"),
+        _("Example sequence"),
         range(len(examples)),
         format_func=lambda index: _short(examples[index].text),
         key=key,

@@ -8,6 +8,7 @@ from models.reading import Reading
 from viz.colours import Theme
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
+from viz.pages.panel import panel
 from viz.session import Session
 
 
@@ -24,9 +25,11 @@ def keep(here: Session, reading: Reading) -> None:
     figure = unit_curves(
         layer, view.unit, reading.labels_of(layer.name), row=reading.row, step=view.step, theme=theme()
     )
-    st.markdown(f"#### {_('Unit {unit} over the sequence').format(unit=view.unit)}")
-    st.plotly_chart(figure, key="curves", theme=None, config=_saving(f"{view.net}-{layer.name}-unit{view.unit}"))
-    st.caption(_("Look where a gate stays shut or open for long: there the cell keeps or drops what it knows."))
+    with panel(
+        _("Unit {unit} over the sequence").format(unit=view.unit),
+        _("Look where a gate stays shut or open for long: there the cell keeps or drops what it knows."),
+    ):
+        st.plotly_chart(figure, key="curves", theme=None, config=_saving(f"{view.net}-{layer.name}-unit{view.unit}"))
     with st.container(horizontal=True):
         st.download_button(
             _("Figure (HTML)"),

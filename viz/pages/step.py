@@ -14,6 +14,7 @@ from viz.layer_payload import light
 from viz.pages import sources
 from viz.pages.controls import choose
 from viz.pages.keep import keep
+from viz.pages.panel import panel
 from viz.session import session
 
 VIEW_ID = "step"
@@ -25,7 +26,7 @@ def page() -> None:
     here = session()
     reading = choose(here)
     view = here.view
-    layer = reading.trace.layers[view.layer]
+    layer = reading.trace.layers[view.layer or ""]
     rows_of = None if light(layer) else view.unit
     sequence(sources.payload(VIEW_ID, reading, layer.name, rows_of), key="sequence")
     player(
@@ -36,11 +37,11 @@ def page() -> None:
     )
     drawn, told = st.columns([3, 2], gap="medium")
     with drawn:
-        with st.container(border=True):
-            st.markdown(f"#### {_('Inside the cell')}")
+        with panel(
+            _("Inside the cell"), _("Follow the memory along the top: which gate lets it pass, which adds to it?")
+        ):
             wiring(view_id=VIEW_ID)
-        with st.container(border=True):
-            st.markdown(f"#### {_('The equations')}")
+        with panel(_("The equations"), _("The same cell as formulas; point at a line to find it in the drawing.")):
             equations(
                 layer.weights.cell,
                 hidden_size=layer.weights.hidden_size,
@@ -51,22 +52,22 @@ def page() -> None:
                 view_id=VIEW_ID,
             )
     with told:
-        with st.container(border=True):
-            st.markdown(f"#### {_('What it predicts')}")
+        with panel(_("What it predicts"), _("Where is it sure, where surprised? Peaks are symbols it did not expect.")):
             prediction(VIEW_ID, key="prediction")
-        with st.container(border=True):
-            st.markdown(f"#### {_('Where the number comes from')}")
+        with panel(
+            _("Where the number comes from"), _("Which inputs and which earlier units push the gate open or shut?")
+        ):
             arithmetic(view_id=VIEW_ID)
-    with st.container(border=True):
-        st.markdown(f"#### {_('Every unit at this step')}")
+    with panel(_("Every unit at this step"), _("How many gates are fully open or shut, and do the units agree?")):
         heatmap(VIEW_ID, form="step", key="units")
-    with st.container(border=True):
-        st.markdown(f"#### {_('Every unit at every step')}")
+    with panel(
+        _("Every unit at every step"),
+        _("Look for rows that switch at brackets, quotes or line ends: such a unit tracks something."),
+    ):
         heatmap(VIEW_ID, form="sequence", key="steps")
     keep(here, reading)
 
 
 def _moved() -> None:
     reported = st.session_state[PLAYER]["view"]
-    here = session()
-    here.heard(here.revision, **{name: reported[name] for name in ("step", "unit", "quantity")})
+    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])

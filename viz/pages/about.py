@@ -1,0 +1,57 @@
+"""A network's card, as a reader meets it: what it is, what it was trained on, how well it does."""
+
+from typing import Any
+
+import streamlit as st
+
+from models.network import Card
+from viz.i18n import N_, _, language
+
+METRICS = {
+    "bits_per_character": N_("bits per character"),
+    "ngram_bits_per_character": N_("bits per character of n-gram models counted on the same text, by n"),
+    "right_closing_bracket": N_("share of closing brackets where the right kind ranks first of the three"),
+    "held_out_characters": N_("characters held out"),
+    "guessing": N_("accuracy of guessing"),
+    "accuracy_by_distance": N_("accuracy by the number of tokens between the city and the answer"),
+    "accuracy_beyond_training": N_("accuracy at distances longer than in training"),
+    "trained_up_to_n": N_("longest n in training"),
+    "right_up_to_n": N_("every predictable symbol right up to n ="),
+    "rms_error": N_("root mean square error of the next value"),
+    "rms_error_last_value": N_("the same for repeating the last value"),
+    "rms_error_linear_2_taps": N_("the same for the best linear prediction from 2 values"),
+    "rms_error_linear_4_taps": N_("the same for the best linear prediction from 4 values"),
+    "rms_of_the_waves": N_("root mean square of the waves themselves"),
+}
+"""The figures of a card that are shown, in this order, in words."""
+
+
+def about(card: Card) -> None:
+    """A button that opens the card."""
+    with st.popover(_("About this network"), icon=":material/info:"):
+        st.markdown(f"#### {card.title[language()]}")
+        st.markdown(card.task[language()])
+        settings = card.training
+        st.dataframe(
+            [
+                {_("fact"): _("cell"), _("value"): str(card.architecture.get("cell", card.architecture["class"]))},
+                {_("fact"): _("units in a layer"), _("value"): str(card.architecture["hidden"])},
+                {_("fact"): _("layers"), _("value"): str(card.architecture.get("layers", 1))},
+                {_("fact"): _("trained numbers"), _("value"): f"{card.parameters:,}"},
+                {_("fact"): _("training steps"), _("value"): f"{settings['steps']:,}"},
+                {_("fact"): _("seed"), _("value"): str(settings["seed"])},
+            ],
+            hide_index=True,
+        )
+        st.markdown(f"**{_('Measured on data held out')}**")
+        for name, title in METRICS.items():
+            if name in card.metrics:
+                _metric(_(title), card.metrics[name])
+
+
+def _metric(title: str, value: Any) -> None:
+    if isinstance(value, dict):
+        st.markdown(title)
+        st.dataframe([{str(key): number for key, number in value.items()}], hide_index=True)
+    else:
+        st.markdown(f"{title}: **{value:,}**")
