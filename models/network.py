@@ -59,9 +59,12 @@ class Card:
         title, task: a short name and one or two sentences, by language (``"en"``, ``"ko"``).
         kind: what a step of a sequence is.
         scored: where the prediction counts: after ``"all"`` symbols or only after the ``"last"``.
+        predicts: the ``"next"`` symbol or value after every step, or the ``"class"`` of the whole sequence.
+        classes: C answers in the order of their scores, by language; ``None`` where none are predicted.
         architecture: class name and arguments of the module.
         vocabulary: the symbols in the order of their ids; ``None`` for a network of numbers.
         unknown: the symbol that stands for all others; ``None`` if the network has none.
+        padding: the symbol that fills short sequences up; ``None`` if the network has none.
         particles: Korean particles, which are tokens of their own after a known word.
         columns: D, numbers per step of a network of numbers, else 0.
         parameters: numbers in the module that were trained.
@@ -77,9 +80,12 @@ class Card:
     task: dict[str, str]
     kind: Kind
     scored: Literal["all", "last"]
+    predicts: Literal["next", "class"]
+    classes: dict[str, tuple[str, ...]] | None
     architecture: dict[str, Any]
     vocabulary: tuple[str, ...] | None
     unknown: str | None
+    padding: str | None
     particles: tuple[str, ...]
     columns: int
     parameters: int
@@ -95,6 +101,8 @@ class Card:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["vocabulary"] is not None:
             fields["vocabulary"] = tuple(fields["vocabulary"])
+        if fields["classes"] is not None:
+            fields["classes"] = {language: tuple(names) for language, names in fields["classes"].items()}
         fields["particles"] = tuple(fields["particles"])
         fields["examples"] = tuple(Example(**each) for each in fields["examples"])
         fields["default"] = Start(**fields["default"])
@@ -107,6 +115,7 @@ class Network:
 
     Symbols: ``module(ids (B, T) int64)`` gives logits (B, T, V) of the next symbol.
     Numbers: ``module(x (B, T, D) float32)`` gives the prediction (B, T, D) of the next value.
+    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` gives logits (B, C) of the whole sequence.
 
     Example:
         >>> net = load_network("counter")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from models.zoo.classifier import Classifier
 from models.zoo.language_model import LanguageModel
 from models.zoo.number_model import NumberModel
 
@@ -20,8 +21,13 @@ NETWORKS: dict[str, str] = {
     "recall-rnn": "models.zoo.recall",
     "counter": "models.zoo.counting",
     "wave": "models.zoo.wave",
+    "sentiment": "models.zoo.sentiment",
 }
 """Name -> the module that trains it, which has ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"LanguageModel": LanguageModel, "NumberModel": NumberModel}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "LanguageModel": LanguageModel,
+    "NumberModel": NumberModel,
+    "Classifier": Classifier,
+}
 """The classes a card may name in ``architecture["class"]``."""

@@ -43,12 +43,12 @@ class LanguageModel(nn.Module):
         return self.head(out), state
 
 
-def open_forget_gates(module: LanguageModel) -> None:
+def open_forget_gates(module: nn.Module) -> None:
     """Start every LSTM forget gate half open at least: its two biases together become 1 (Jozefowicz et al. 2015)."""
     if not isinstance(module.rnn, nn.LSTM):
         return
     hidden = module.rnn.hidden_size
     with torch.no_grad():
-        for layer in range(module.rnn.num_layers):
-            getattr(module.rnn, f"bias_ih_l{layer}")[hidden : 2 * hidden] = 1.0
-            getattr(module.rnn, f"bias_hh_l{layer}")[hidden : 2 * hidden] = 0.0
+        for name, values in module.rnn.named_parameters():
+            if name.startswith("bias"):
+                values[hidden : 2 * hidden] = 1.0 if name.startswith("bias_ih") else 0.0
