@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +18,7 @@ from models.trace import LayerTrace, Recording
 from models.weights import LayerWeights
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+class Run(NamedTuple):
     """One call of a fused kernel for one layer in all its directions, time first: (T, B, units), or packed.
 
     Attributes:
@@ -50,8 +50,7 @@ class Run:
     dropout: Tensor | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """One call of a Cell.
 
     Attributes:
@@ -128,7 +127,7 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.states is not None:
                 start = tuple(_ordered(_copy(state[direction]), order) for state in run.states)
             joinable = run.directions == 1 and lengths is None
-            ends = tuple(_copy(state[0]) for state in run.ends) if joinable else ()
+            ends = (part["hidden"][:, -1], *(_copy(state[0]) for state in run.ends[1:])) if joinable else ()
             layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward)
             self._add(name, layer, joinable and start is not None)
 
@@ -188,23 +187,17 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     return last.start is None or not torch.equal(last.start[0], begun[0])
 
 
-def _plain(values: Tensor) -> Tensor:
-    """``values`` without history, on the CPU, float32 or float64; not a copy where they are that already."""
-    values = values.detach()
-    return values.to("cpu", torch.float64 if values.dtype == torch.float64 else torch.float32)
-
-
 def _copy(values: Tensor) -> Tensor:
-    plain = _plain(values)
-    own = plain.device != values.device or plain.dtype != values.dtype
-    return plain.contiguous() if own else plain.clone(memory_format=torch.contiguous_format)
+    """``values`` in memory of its own, without history, on the CPU, float32 or float64."""
+    kept = torch.float64 if values.dtype == torch.float64 else torch.float32
+    return values.detach().to("cpu", kept, copy=True, memory_format=torch.contiguous_format)
 
 
 def _same(copy: Tensor, values: Tensor) -> bool:
     """Whether ``values`` still hold what was copied, bit for bit (NaN too)."""
     bits = torch.int64 if copy.dtype == torch.float64 else torch.int32
-    plain = _plain(values)
-    return copy.dtype == plain.dtype and torch.equal(copy.view(bits), plain.view(bits))
+    plain = values.detach().to(copy.device, copy.dtype)
+    return torch.equal(copy.view(bits), plain.view(bits))
 
 
 def _ordered(values: Tensor, order: Tensor | None) -> Tensor:

@@ -21,11 +21,12 @@ NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 def frozen(values: Tensor | np.ndarray) -> np.ndarray:
     """A read-only view: float64 and integers as they are, every other float as float32 (then a copy)."""
     if isinstance(values, Tensor):
-        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
-    if values.dtype.kind == "f" and values.dtype.itemsize != 8:
-        values = values.astype(np.float32, copy=False)
-    view = values.view()
-    view.flags.writeable = False
+        view = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
+    else:
+        view = values.view()
+    if view.dtype.kind == "f" and view.dtype.itemsize != 8:
+        view = view.astype(np.float32, copy=False)
+    view.setflags(write=False)
     return view
 
 
@@ -88,13 +89,13 @@ class LayerWeights:
 
     @classmethod
     def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh") -> LayerWeights:
-        """Weights made of ``tensors``, by the attributes' names.
+        """What a torch kernel ran with: ``tensors`` by the attributes' names, float32 or float64, on the CPU.
 
-        They are not copied and must not be written to any more; float32 or float64, on the CPU.
+        They are neither copied nor checked, and must not be written to any more.
         """
-        arrays = {name: frozen(values) for name, values in tensors.items()}
-        weights = cls(kind, **arrays, nonlinearity=nonlinearity)  # type: ignore[arg-type]
-        vars(weights)["tensors"] = tensors
+        weights = object.__new__(cls)  # a kernel has run with them: they need no checking
+        arrays = {name: frozen(tensors[name]) if name in tensors else None for name in NAMES}
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, reset_after=True, tensors=tensors)
         return weights
 
     @cached_property

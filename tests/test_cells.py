@@ -92,7 +92,7 @@ def test_scan_is_the_carry_step_by_step(reverse, batch):
     keep, write = torch.rand(batch, 9, 3), torch.randn(batch, 9, 3)
     start = torch.randn(batch, 3)
     carry = Carry("cell", "keep", lambda s: s.write)
-    seen, state = scan(keep, write, start, reverse), start
+    seen, state = scan(keep, write.clone(), start, reverse), start
     for t in reversed(range(9)) if reverse else range(9):
 
         class Moment:

@@ -7,6 +7,7 @@ printed is the median of the paired ratios. One thread, batch 1, no gradients.
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -68,9 +69,11 @@ def measure(ways: dict[str, Callable[[], None]], seconds: float) -> tuple[float,
     for way in ways.values():
         way()
     times: dict[str, list[float]] = {name: [] for name in ways}
+    order, shuffle = list(ways.items()), random.Random(0).shuffle
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[first]) < 5:
-        for name, way in ways.items():
+        shuffle(order)  # what ran before leaves its caches behind
+        for name, way in order:
             start = time.perf_counter()
             way()
             times[name].append(time.perf_counter() - start)
