@@ -55,6 +55,27 @@ class ValuePrediction:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassPrediction:
+    """What a network made of a whole sequence of T steps.
+
+    Attributes:
+        probability: (C) float32, of each class.
+        classes: the C classes' names, by language (``"en"``, ``"ko"``).
+    """
+
+    probability: np.ndarray
+    classes: dict[str, tuple[str, ...]]
+
+    @property
+    def best(self) -> int:
+        """The most probable class."""
+        return int(self.probability.argmax())
+
+
+Prediction = SymbolPrediction | ValuePrediction | ClassPrediction
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
     """One sequence, read.
 
@@ -70,7 +91,7 @@ class Reading:
 
     trace: Trace
     labels: tuple[str, ...]
-    prediction: SymbolPrediction | ValuePrediction | None = None
+    prediction: Prediction | None = None
     unknown: tuple[str, ...] = ()
     input_names: tuple[str, ...] | None = None
     row: int = 0
@@ -91,18 +112,22 @@ def read(network: Network, text: str) -> Reading:
     given = network.encode(text)
     with torch.inference_mode(), capture(network.module) as trace:
         output = network.module(given)[0]
-    prediction: SymbolPrediction | ValuePrediction
-    if network.vocabulary is None:
-        following = np.full(output.shape, np.nan, dtype=np.float32)
-        following[:-1] = given[0, 1:].numpy()
-        prediction = ValuePrediction(output.numpy(), following)
-    else:
-        following = np.append(given[0, 1:].numpy(), -1)
-        names = tuple(map(display, network.vocabulary))
-        prediction = SymbolPrediction(output.softmax(-1).numpy(), following, names)
+    prediction = prediction_of(network, given[0], output)
     labels = tuple(network.labels(text))
     unknown = tuple(map(display, network.unknown(text)))
     return Reading(trace.with_tokens(labels), labels, prediction, unknown, network.input_names)
+
+
+def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -> Prediction:
+    """What ``output``, the module's for one sequence ``given`` (T) or (T, D), says."""
+    if network.card.classes is not None:
+        return ClassPrediction(output.softmax(-1).numpy(), network.card.classes)
+    if network.vocabulary is None:
+        following = np.full(output.shape, np.nan, dtype=np.float32)
+        following[:-1] = given[1:].numpy()
+        return ValuePrediction(output.numpy(), following)
+    names = tuple(map(display, network.vocabulary))
+    return SymbolPrediction(output.softmax(-1).numpy(), np.append(given[1:].numpy(), -1), names)
 
 
 def reading_of(trace: Trace, row: int = 0) -> Reading:

@@ -15,7 +15,7 @@ from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall,
 from models.zoo.python_features import features
 from models.zoo.train import main
 
-NAMES = ("python-lm", "counter", "recall-rnn", "recall-lstm", "recall-gru", "wave")
+NAMES = ("python-lm", "counter", "recall-rnn", "recall-lstm", "recall-gru", "wave", "sentiment")
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,25 @@ def test_the_card_is_complete(networks, name):
     assert {"source", "licence", "split"} <= set(card.data)
     assert {"seed", "steps", "seconds", "torch"} <= set(card.training)
     assert card.metrics and card.examples
+    assert (card.predicts == "class") == (card.classes is not None)
+    assert all(len(set(names)) == len(names) >= 2 for names in (card.classes or {}).values())
     assert card.parameters == sum(p.numel() for p in net.module.parameters() if p.requires_grad)
     assert not net.module.training
 
 
 @pytest.mark.parametrize("name", network_names())
 def test_every_example_and_the_default_view_can_be_shown(networks, name):
-    net = networks[name]
-    for text in (*(example.text for example in net.card.examples), net.card.default.text):
+    net, card = networks[name], networks[name].card
+    for text in (*(example.text for example in card.examples), card.default.text):
         x = net.encode(text)
         assert net.unknown(text) == []
         assert len(net.tokens(text)) == len(net.labels(text)) == x.shape[1]
-        columns = len(net.vocabulary) if net.vocabulary else net.card.columns
+        if card.predicts == "class":
+            assert net.module(x).shape == (1, len(card.classes["en"]))
+            continue
+        columns = len(net.vocabulary) if net.vocabulary else card.columns
         assert net.module(x).shape == (1, x.shape[1], columns)
-    start = net.card.default
+    start = card.default
     assert start.step < net.encode(start.text).shape[1]
     assert start.unit < net.module.rnn.hidden_size
     assert start.layer in {f"rnn.l{layer}" for layer in range(net.module.rnn.num_layers)}
@@ -109,7 +114,8 @@ def test_a_network_without_an_unknown_symbol_says_what_it_knows(networks):
 
 @pytest.mark.parametrize("name", network_names())
 def test_too_much_is_refused_with_the_number_and_the_limit(networks, name):
-    piece = {"characters": "a", "words": "Moscow ", "numbers": "0.5 "}[networks[name].kind]
+    known = networks[name].vocabulary
+    piece = "0.5 " if known is None else known[-1] + (" " if networks[name].kind == "words" else "")
     assert networks[name].encode(piece * LIMIT).shape[1] == LIMIT
     with pytest.raises(ValueError, match=r"100,000 .*2,000 "):
         networks[name].encode(piece * 100_000)
