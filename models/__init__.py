@@ -2,6 +2,7 @@
 
 from models.archive import ArchiveError
 from models.capture import CaptureError, capture
+from models.gradient_map import gradient_map
 from models.network import Network, load_network, network_names
 from models.problem import Problem
 from models.reading import Reading, read
@@ -18,6 +19,7 @@ __all__ = [
     "Reading",
     "Trace",
     "capture",
+    "gradient_map",
     "load_network",
     "load_trace",
     "network_names",
