@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from models.problem import Problem
+
 HEADER = "header.json"
 
 
-class ArchiveError(ValueError):
+class ArchiveError(Problem):
     """The file is not an archive of this kind; the message says in one sentence what it is instead."""
 
 
-def write_archive(path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write ``arrays`` and ``header`` (what JSON can hold) to ``path``, under exactly that name."""
+def write_archive(
+    target: str | PathLike[str] | BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write ``arrays`` and ``header`` (what JSON can hold) to a path, under exactly that name, or to an open file."""
     text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
-    with Path(path).open("wb") as file:
+    with nullcontext(target) if hasattr(target, "write") else Path(target).open("wb") as file:
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 
 
@@ -39,7 +44,11 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
         with zipfile.ZipFile(source) as members:
             size = sum(member.file_size for member in members.infolist())
         if size > largest:
-            raise ArchiveError(f"This file unpacks to {size:,} bytes, more than the {largest:,} that are allowed.")
+            raise ArchiveError(
+                "This file unpacks to {size} bytes, more than the {largest} that are allowed.",
+                size=f"{size:,}",
+                largest=f"{largest:,}",
+            )
         if hasattr(source, "seek"):
             source.seek(0)
         with np.load(source, allow_pickle=False) as file:
@@ -47,7 +56,7 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
     except ArchiveError:
         raise
     except FileNotFoundError as error:
-        raise ArchiveError(f"There is no file {error.filename}.") from None
+        raise ArchiveError("There is no file {file}.", file=error.filename) from None
     except Exception as error:
         raise ArchiveError("This is not a saved run: an .npz written by trace.save(...) is.") from error
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -25,11 +26,19 @@ class CaptureError(TypeError):
     """The module cannot be opened; the message names it and says in one sentence why."""
 
 
+class HasModule(Protocol):
+    """What wraps a module, as ``models.network.Network`` does."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The module itself."""
+
+
 class capture:
     """``with capture(net) as trace: net(x)`` fills ``trace`` with every gate and state of every recurrent layer.
 
-    ``net`` is any ``nn.Module`` that holds ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` or their ``Cell`` forms, unmodified:
-    stacked, bidirectional, projected, ``batch_first`` or not, unbatched, fed with a ``PackedSequence``, in eval or
+    ``net`` is any ``nn.Module`` (or bundled network) that holds ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` or their ``Cell``
+    forms, unmodified: stacked, bidirectional, projected, ``batch_first`` or not, unbatched, fed with a ``PackedSequence``, in eval or
     train mode, of any float type, on any device. Layers are named as PyTorch names their weights
     (``"encoder.rnn.l0_reverse"``). A Cell called in a loop, or a module fed step by step with its own last state,
     becomes one trace of all the steps; a call that starts anew is a run of its own (``"rnn.l0#2"``). Only calls made
@@ -48,9 +57,10 @@ class capture:
         (8, 50, 64)
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module | HasModule) -> None:
         """Look for the recurrent layers of ``module``; nothing is touched before the block is entered."""
-        self._module, self._modules = module, recurrent_modules(module)
+        self._module = module if isinstance(module, nn.Module) else module.module
+        self._modules = recurrent_modules(self._module)
         self._watches: list[Watch] = []
 
     def __enter__(self) -> Trace:

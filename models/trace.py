@@ -210,7 +210,7 @@ class Trace:
     def __reduce__(self) -> tuple:  # with the layers as they are now
         return Trace, (Layers(dict(self.layers)), self.tokens)
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str] | BinaryIO) -> None:
         """Write everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` reads it back bit for bit."""
         header: dict[str, Any] = {"format": FORMAT, "tokens": self.tokens, "layers": []}
         arrays: dict[str, np.ndarray] = {}
@@ -252,9 +252,9 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
         tokens = header["tokens"]
         return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)))
     except KeyError as error:
-        raise ArchiveError(f"This saved run is damaged: it has no {error}.") from error
+        raise ArchiveError("This saved run is damaged: it has no {part}.", part=error) from error
     except ValueError as error:
-        raise ArchiveError(f"This saved run is damaged: {str(error).rstrip('.')}.") from error
+        raise ArchiveError("This saved run is damaged: {reason}.", reason=str(error).rstrip(".")) from error
     except (TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise ArchiveError("This saved run is damaged: its header does not describe its arrays.") from error
 

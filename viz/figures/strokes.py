@@ -1,12 +1,14 @@
 """What every figure shares: fonts, axes, the token labels along the steps."""
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 INK = {"light": "#14181f", "dark": "#f0f3f7"}
 GRID = {"light": "#e3e7ee", "dark": "#2b3543"}
 PAPER = {"light": "#ffffff", "dark": "#10141a"}
-LABELLED = 60
-"""Steps up to which each has its token under the axis; beyond, hovering tells it."""
+ROOM = 110
+"""Letters that fit along an axis; where the tokens are longer, the axis counts steps and hovering tells the token."""
 
 
 def finish(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
@@ -24,3 +26,11 @@ def finish(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
     figure.update_xaxes(gridcolor=GRID[theme], zeroline=False)
     figure.update_yaxes(gridcolor=GRID[theme], zerolinecolor=GRID[theme])
     return figure
+
+
+def step_axis(labels: Sequence[str]) -> dict:
+    """The settings of an axis of steps: tokens as ticks where they fit, else steps counted from 1."""
+    if sum(len(label) + 1 for label in labels) <= ROOM:
+        return {"tickvals": list(range(len(labels))), "ticktext": list(labels), "tickangle": 0}
+    shown = range(0, len(labels), max(1, len(labels) // 10))
+    return {"tickvals": list(shown), "ticktext": [str(step + 1) for step in shown], "tickangle": 0}

@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from models.trace import LayerTrace
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import LABELLED, finish
+from viz.figures.strokes import finish, step_axis
 from viz.i18n import _
 from viz.names import quantity_names
 
@@ -40,6 +40,8 @@ def unit_curves(
     titles = {id(gates): _("gates: 0 shut, 1 open"), id(signed): _("value")}
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.06)
     steps = list(range(len(labels)))
+    # For translators: {step} and {token} are filled by the browser.
+    hover = "%{y:.4f} · " + _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     for place, panel in enumerate(panels, start=1):
         for name, dash in zip(panel, DASHES, strict=False):
             values = layer[name][row, : len(labels)]
@@ -51,8 +53,8 @@ def unit_curves(
                 name=names[name],
                 mode="lines",
                 line={"color": quantity_colour(name, theme), "dash": dash, "width": 2},
-                customdata=list(labels),
-                hovertemplate="%{y:.4f}  “%{customdata}”",
+                customdata=[[step + 1, label] for step, label in enumerate(labels)],
+                hovertemplate=hover,
                 row=place,
                 col=1,
             )
@@ -61,8 +63,6 @@ def unit_curves(
             figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)
     if step is not None:
         figure.add_vline(x=step, line={"width": 1, "dash": "dot"})
-    bottom = {"title_text": _("step (token)"), "row": len(panels), "col": 1}
-    if len(labels) <= LABELLED:
-        bottom |= {"tickvals": steps, "ticktext": list(labels), "tickangle": 0}
-    figure.update_xaxes(**bottom)
+    figure.update_xaxes(**step_axis(labels))
+    figure.update_xaxes(title_text=_("step (token)"), row=len(panels), col=1)
     return finish(figure, theme, height=210 * len(panels) + 80)
