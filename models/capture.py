@@ -38,11 +38,11 @@ class capture:
     """``with capture(net) as trace: net(x)`` fills ``trace`` with every gate and state of every recurrent layer.
 
     ``net`` is any ``nn.Module`` (or bundled network) that holds ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` or their ``Cell``
-    forms, unmodified: stacked, bidirectional, projected, ``batch_first`` or not, unbatched, fed with a ``PackedSequence``, in eval or
-    train mode, of any float type, on any device. Layers are named as PyTorch names their weights
-    (``"encoder.rnn.l0_reverse"``). A Cell called in a loop, or a module fed step by step with its own last state,
-    becomes one trace of all the steps; a call that starts anew is a run of its own (``"rnn.l0#2"``). Only calls made
-    in the thread that entered the block count.
+    forms, unmodified: stacked, bidirectional, projected, ``batch_first`` or not, unbatched, fed with a
+    ``PackedSequence``, in eval or train mode, of any float type, on any device. Layers are named as PyTorch names
+    their weights (``"encoder.rnn.l0_reverse"``). A Cell called in a loop, or a module fed step by step with its own
+    last state, becomes one trace of all the steps; a call that starts anew is a run of its own (``"rnn.l0#2"``). Only
+    calls made in the thread that entered the block count.
 
     The outputs are unchanged. The trace keeps copies, so it never changes when the weights later do; on leaving the
     block, also by an exception, no hook or patch remains.
