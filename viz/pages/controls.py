@@ -27,7 +27,12 @@ def choose(here: Session) -> Reading:
     try:
         reading = _resolve(here, file)
     except ValueError as problem:
+        asked = here.view.net
         here.refuse(told(problem))
+        if here.good.net is None and asked in sources.names(
+            file
+        ):  # a link's first view: its network can still be shown
+            here.settle(net=asked)
         reading = _resolve(here, file)
     _fill(here, reading, file)
     here.keep()
