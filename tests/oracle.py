@@ -52,3 +52,22 @@ def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
     found = {name: getattr(module, name + suffix, None) for name in names}
     return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
+
+
+def network(module: torch.nn.Module, given: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Every gate and state of every layer, by layer name, of a bundled network that reads ``given`` (1, T, ...)."""
+    rnn = module.rnn
+    kind = "RNN" if rnn.mode.startswith("RNN") else rnn.mode
+    layers: dict[str, dict[str, Tensor]] = {}
+    with torch.no_grad():
+        x = module.embedding(given)[0] if hasattr(module, "embedding") else given[0]
+        zero = torch.zeros(rnn.hidden_size)
+        for level in range(rnn.num_layers):
+            outputs = []
+            for suffix in ("", "_reverse")[: 1 + rnn.bidirectional]:
+                name = f"_l{level}{suffix}"
+                computed = layer(kind, weights_of(rnn, name), x, (zero, zero), reverse=bool(suffix))
+                layers[f"rnn.{name[1:]}"] = computed
+                outputs.append(computed["hidden"])
+            x = torch.cat(outputs, dim=-1)
+    return layers

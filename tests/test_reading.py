@@ -9,41 +9,29 @@ from torch import nn
 
 from models import capture, load_network, network_names
 from models.reading import SymbolPrediction, ValuePrediction, read, reading_of
-from tests.oracle import layer as unrolled
-from tests.oracle import weights_of
+from tests import oracle
 
 SYMBOLS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter")
 NUMBERS = ("wave",)
+CLASSES = ("sentiment",)
 TOLERANCE = {"rtol": 2e-6, "atol": 1e-5}  # cells of python-lm reach 170, where one unit in the last place is 1.5e-5
 
 
 @pytest.fixture(scope="module")
 def networks():
-    return {name: load_network(name) for name in SYMBOLS + NUMBERS}
-
-
-def by_hand(module: nn.Module, given: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
-    """Every gate and state of every layer of a bundled network, a step at a time."""
-    with torch.no_grad():
-        x = module.embedding(given)[0] if hasattr(module, "embedding") else given[0]
-        layers = {}
-        for level in range(module.rnn.num_layers):
-            zero = torch.zeros(module.rnn.hidden_size)
-            computed = unrolled(module.rnn.mode[:4].rstrip("_"), weights_of(module.rnn, f"_l{level}"), x, (zero, zero))
-            layers[f"rnn.l{level}"], x = computed, computed["hidden"]
-    return layers
+    return {name: load_network(name) for name in SYMBOLS + NUMBERS + CLASSES}
 
 
 def test_every_bundled_network_is_held_here():
-    assert set(SYMBOLS + NUMBERS) <= set(network_names())
+    assert set(SYMBOLS + NUMBERS + CLASSES) == set(network_names())
 
 
-@pytest.mark.parametrize("name", SYMBOLS + NUMBERS)
+@pytest.mark.parametrize("name", SYMBOLS + NUMBERS + CLASSES)
 def test_the_trace_is_that_of_a_step_loop(networks, name):
     net = networks[name]
     text = net.card.default.text
     reading = read(net, text)
-    expected = by_hand(net.module, net.encode(text))
+    expected = oracle.network(net.module, net.encode(text))
     assert list(reading.trace.layers) == list(expected)
     for layer, quantities in expected.items():
         for quantity, values in quantities.items():
@@ -97,6 +85,17 @@ def test_a_network_of_numbers_predicts_the_next_one(networks, name):
     np.testing.assert_array_equal(reading.prediction.following[:-1], values[0, 1:])
     assert np.isnan(reading.prediction.following[-1]).all()
     assert reading.labels == tuple(net.labels(text)) and len(reading.labels) == values.shape[1]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_is_predicted_of_the_whole_sequence(networks, name):
+    net = networks[name]
+    for example in net.card.examples:
+        prediction = read(net, example.text).prediction
+        with torch.no_grad():
+            expected = net.module(net.encode(example.text))[0].double().softmax(-1)
+        np.testing.assert_allclose(prediction.probability, expected, **TOLERANCE)
+        assert all(len(names) == len(prediction.probability) for names in prediction.classes.values())
 
 
 def test_numbers_are_read_as_they_are_written():

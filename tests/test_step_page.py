@@ -5,15 +5,15 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from models import load_network
 from models.trace import load_trace
+from tests import oracle
 from tests.browser import ROOT
 from viz.payload import unpack
 
-NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave")
+NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
 HANGUL = re.compile("[가-힣]")
 
 
@@ -69,13 +69,10 @@ def choose(page: AppTest, what: str, value: object) -> AppTest:
     return run(page)
 
 
-def hidden(name: str, text: str) -> np.ndarray:
-    """The last layer's hidden states (T, H), by torch's own forward."""
+def hidden(name: str, text: str, layer: str) -> np.ndarray:
+    """A layer's hidden states (T, H), a step at a time."""
     net = load_network(name)
-    given = net.encode(text)
-    with torch.no_grad():
-        x = net.module.embedding(given) if hasattr(net.module, "embedding") else given
-        return net.module.rnn(x)[0][0].numpy()
+    return oracle.network(net.module, net.encode(text))[layer]["hidden"].numpy()
 
 
 def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
@@ -97,8 +94,8 @@ def test_every_network_shows_its_own_numbers(name, lang):
     last = page.selectbox(key="choose_layer").options[-1]
     choose(page, "layer", last)
     header, arrays = sent(page)
-    assert (header["layer"], header["kind"]) == (last, card.architecture.get("cell", "LSTM"))
-    np.testing.assert_allclose(arrays["hidden"], hidden(name, card.default.text), rtol=0, atol=1e-5)
+    assert (header["layer"], header["kind"]) == (last, card.architecture["cell"])
+    np.testing.assert_allclose(arrays["hidden"], hidden(name, card.default.text, last), rtol=0, atol=1e-5)
     assert address(page)["net"] == name and not warnings(page)
     assert card.task[lang] in [caption.value for caption in page.caption]
     assert {"player", "wiring", "equations", "arithmetic", "prediction"} <= components(page).keys()
@@ -107,10 +104,12 @@ def test_every_network_shows_its_own_numbers(name, lang):
 
 def test_another_text_is_read_from_its_end():
     page = type_(start(step="3"), "while True:\n    pass")
-    header, arrays = sent(page)
+    header, _arrays = sent(page)
     assert header["tokens"][10:13] == [":", "⏎", "␣"] and view(page).step == 19
     choose(page, "layer", "rnn.l1")
-    np.testing.assert_allclose(sent(page)[1]["hidden"], hidden("python-lm", "while True:\n    pass"), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        sent(page)[1]["hidden"], hidden("python-lm", "while True:\n    pass", "rnn.l1"), rtol=0, atol=1e-5
+    )
 
 
 def test_an_example_becomes_the_text():
