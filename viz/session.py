@@ -39,6 +39,9 @@ class Session:
         player follows a revision newer than the last one it followed.
     notices: problems to tell the reader, one sentence each; they stand until the reader goes on.
     opened: the file named on the command line, if any.
+    refused: the view that was asked for last and could not be shown, until another is asked for; what was
+        typed can so be mended.
+    boxes: how often the sequence was changed by anything but typing: each time, its text box is a new one.
     """
 
     view: View = field(default_factory=View)
@@ -46,12 +49,24 @@ class Session:
     revision: int = 0
     notices: list[str] = field(default_factory=list)
     opened: Path | None = None
+    refused: View | None = None
+    boxes: int = 0
     _written: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _running: bool = False
 
     def go(self, **changes: Any) -> None:
         """Show something else, as the reader asked; `changes` are fields of `View`."""
+        if changes.keys() & {"net", "text"}:
+            self.boxes += 1
+        self._ask(**changes)
+
+    def type(self, text: str) -> None:
+        """Show what the reader typed into the text box, which stays as it is."""
+        self._ask(text=text, step=None)
+
+    def _ask(self, **changes: Any) -> None:
         self.notices.clear()
+        self.refused = None
         self.revision += 1
         self._look(replace(self.view, **changes))
 
@@ -76,6 +91,7 @@ class Session:
     def refuse(self, problem: str) -> None:
         """The view cannot be shown: say why, in one sentence, and return to the last good one."""
         self.revision += 1
+        self.refused = self.view
         self.notice(problem)
         self._look(replace(self.good, lang=self.view.lang))
 
@@ -113,6 +129,8 @@ class Session:
         self.view = replace(self.view, lang=lang)  # the problems below are told in this language
         view, problems = parse(pieces, self.good)
         self.view = replace(view, lang=lang)
+        self.refused = None
+        self.boxes += 1
         self.revision += 1
         self.notices[:] = problems
         self._remember(here)

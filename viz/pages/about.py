@@ -28,7 +28,7 @@ METRICS = {
 
 def about(card: Card) -> None:
     """A button that opens the card."""
-    with st.popover(_("About this network"), icon=":material/info:"):
+    with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
         st.markdown(f"#### {card.title[language()]}")
         st.markdown(card.task[language()])
         settings = card.training
@@ -43,7 +43,7 @@ def about(card: Card) -> None:
             ],
             hide_index=True,
         )
-        st.markdown(f"**{_('Measured on data held out')}**")
+        st.markdown("**" + _("Measured on data held out") + "**")
         for name, title in METRICS.items():
             if name in card.metrics:
                 _metric(_(title), card.metrics[name])

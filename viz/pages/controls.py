@@ -117,30 +117,23 @@ def _inside(here: Session, what: str, asked: int | None, count: int) -> int | No
 
 
 def _show(here: Session, reading: Reading, file: Path | None) -> None:
-    which, what, where = st.columns([3, 7, 3], gap="medium")
     saved = file is not None and here.view.net == file.name
+    which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         _bound(st.selectbox, here, "net", _("Network"), options=sources.names(file))
-        if saved:
-            batch = next(iter(reading.trace.layers.values())).shape[0]
-            st.caption(ngettext("A saved run of {n} sequence.", "A saved run of {n} sequences.", batch).format(n=batch))
-        else:
-            card = sources.network(here.view.net or "").card
-            st.caption(card.task[language()])
-            about(card)
-    with what:
-        if saved:
+    with layer:
+        layers = list(reading.trace.layers)
+        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step"))
+    if saved:
+        with sequence:
             _pick_row(here, reading)
-        else:
-            _type(here, reading)
-    with where:
-        _bound(
-            st.selectbox, here, "layer", _("Layer"), options=list(reading.trace.layers), keep=("net", "text", "step")
-        )
-        if not saved:
-            _examples(here)
-    if not saved:
-        _point_out(here)
+        return
+    with sequence:
+        _examples(here)
+    with card:
+        about(sources.network(here.view.net or "").card)
+    _type(here, reading)
+    _point_out(here)
 
 
 def _point_out(here: Session) -> None:
@@ -170,21 +163,23 @@ def _bound(
 
 def _type(here: Session, reading: Reading) -> None:
     """The text area. It keeps what was typed also where that cannot be read, so that it can be mended."""
-    key, pushed = "choose_text", "choose_text_shown"
-    if st.session_state.get(pushed) != (here.view.net, here.view.text) or key not in st.session_state:
-        st.session_state[key] = here.view.text
-        st.session_state[pushed] = (here.view.net, here.view.text)
-
-    def typed() -> None:
-        here.go(text=st.session_state[key], step=None)
-
     card = sources.network(here.view.net or "").card
     labels = {
         "characters": _("Text, read character by character"),
         "words": _("Sentence, read word by word"),
         "numbers": _("Numbers, one a step"),
     }
-    st.text_area(labels[card.kind], key=key, on_change=typed, height=104, help=_("Ctrl+Enter reads the new text."))
+    label = f"{labels[card.kind]} · {card.task[language()]}"
+    key = f"choose_text_{here.boxes}"
+    typed = here.refused.text if here.refused else None
+    st.text_area(
+        label,
+        typed if typed is not None else here.view.text or "",
+        key=key,
+        on_change=lambda: here.type(st.session_state[key]),
+        height=104,
+        help=_("Ctrl+Enter reads the new text."),
+    )
     if reading.unknown:
         shown = ", ".join(f"“{symbol}”" for symbol in reading.unknown[:12])
         st.caption(
@@ -221,5 +216,5 @@ def _short(text: str) -> str:
 
 def _pick_row(here: Session, reading: Reading) -> None:
     batch = next(iter(reading.trace.layers.values())).shape[0]
-    if batch > 1:
-        st.number_input(_("Sequence of the batch"), 1, batch, key="row", on_change=lambda: here.go(step=None))
+    label = ngettext("A saved run of {n} sequence", "A saved run: which of its {n} sequences?", batch).format(n=batch)
+    st.number_input(label, 1, batch, key="row", on_change=lambda: here.go(step=None), disabled=batch == 1)
