@@ -98,9 +98,8 @@ def adjoints(
     to_input = Transitions(weights, slopes, sequence, "ih") if inputs else None
     if slopes.read is not None:
         assert slopes.keep is not None
-        keep = torch.tensor(slopes.keep[sequence])
-        keep_read = (keep * torch.tensor(slopes.read[sequence])).unbind()
-        keep = keep.unbind()
+        keep = torch.tensor(slopes.keep[sequence]).unbind()
+        keep_read = torch.tensor(slopes.keep[sequence] * slopes.read[sequence]).unbind()
 
     for block in _blocks(layer, columns * (weights.output_size + inputs * weights.input_size)):
         rows = slice(min(first for first, _ in reached[block]), max(last for _, last in reached[block]))

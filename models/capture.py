@@ -62,6 +62,7 @@ class capture:
         self._module = module if isinstance(module, nn.Module) else module.module
         self._modules = recurrent_modules(self._module)
         self._watches: list[Watch] = []
+        self._recorders: list[Recorder] = []
 
     def __enter__(self) -> Trace:
         recorder, thread = Recorder(), threading.get_ident()
@@ -71,6 +72,7 @@ class capture:
             self._watches.append(ForwardWatch(self._module, recorder, thread))
         self._watches += [FusedWatch(name, part, recorder, thread) for name, part in fused.items()]
         self._watches += [CellWatch(name, part, recorder, thread) for name, part in cells.items()]
+        self._recorders.append(recorder)
         return Trace(Layers(recorder))
 
     def __exit__(
@@ -78,6 +80,8 @@ class capture:
     ) -> None:
         while self._watches:
             self._watches.pop().remove()
+        while self._recorders:
+            self._recorders.pop().close()
 
 
 def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:

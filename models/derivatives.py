@@ -8,11 +8,12 @@ does on paper: the sigmoid's slope where it gave y is ``y (1 - y)``, the tanh's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from models.trace import LayerTrace
+if TYPE_CHECKING:
+    from models.trace import LayerTrace
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,7 @@ def _gru(s: LayerTrace) -> Slopes:
     by_update = (s.hidden_prev - n) * through_sigmoid(z)
     update = Slope("hidden", by_update, by_update)
     if s.weights.reset_after:
-        by_reset = by_candidate * s._steps.h("candidate").numpy() * through_sigmoid(r)
+        by_reset = by_candidate * s.recurrent_product("candidate") * through_sigmoid(r)
         reset, candidate = Slope("hidden", by_reset, by_reset), Slope("hidden", by_candidate, by_candidate * r)
     else:
         by_reset = s.hidden_prev * through_sigmoid(r)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from models.arrivals import Flow
 from models.recorder import Run, Step
 
 FUSED_CALLS = {
@@ -43,7 +44,7 @@ class KernelCalls(TorchFunctionMode):
             before = tuple(before) if isinstance(before, list | tuple) else (before,)
             after = tuple(output) if isinstance(output, list | tuple) else (output,)
             own = tuple(weight for weight in weights if weight is not None)
-            self.steps.append(Step(*CELL_CALLS[name], own, x, before, after))
+            self.steps.append(Step(*CELL_CALLS[name], own, x, before, after, tuple(map(Flow, after))))
         return output
 
     def _run_layers(self, func: Any, args: tuple) -> tuple:
@@ -86,6 +87,7 @@ class KernelCalls(TorchFunctionMode):
                     ends=tuple(final),
                     batch_sizes=batch_sizes,
                     dropout=noise,
+                    flows=tuple(map(Flow, (out, *final))),
                 )
             )
             finals.append(final)

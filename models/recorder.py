@@ -5,14 +5,16 @@ Everything is copied the moment it is seen, so that what happens to the network 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from models.arrivals import Arrivals, Call, Flow, Listener
 from models.evaluate import shifted
 from models.trace import LayerTrace, Recording
 from models.weights import LayerWeights
@@ -34,6 +36,7 @@ class Run(NamedTuple):
         ends: the states after the last step, as ``states``.
         batch_sizes: how many sequences are left at each step where packed, else None.
         dropout: what the output was multiplied by on its way up, as ``output``, or None.
+        flows: the output and the states after the last step as they go on into the network, shaped as those above.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Run(NamedTuple):
     ends: tuple[Tensor, ...]
     batch_sizes: Tensor | None
     dropout: Tensor | None = None
+    flows: tuple[Flow, ...] = ()
 
 
 class Step(NamedTuple):
@@ -60,6 +64,7 @@ class Step(NamedTuple):
         input: (B, D).
         before: the states it was given, (B, H) each: hidden, and for an LSTM cell.
         after: the states it gave back.
+        flows: these as they go on into the network.
     """
 
     kind: str
@@ -68,6 +73,7 @@ class Step(NamedTuple):
     input: Tensor
     before: tuple[Tensor, ...]
     after: tuple[Tensor, ...]
+    flows: tuple[Flow, ...] = ()
 
 
 @dataclass(eq=False)
@@ -85,6 +91,8 @@ class _Layer:
     lengths: Tensor | None
     forward: int
     """In which call of the whole network it ran."""
+    calls: list[Call]
+    """What is heard of the gradients that come back to it."""
     trace: LayerTrace | None = None
 
 
@@ -96,6 +104,7 @@ class Recorder(Mapping[str, LayerTrace]):
     """How many times the whole network has been called."""
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
+    _listeners: list[Listener] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> LayerTrace:
         layer = self._layers[name]
@@ -109,11 +118,22 @@ class Recorder(Mapping[str, LayerTrace]):
     def __len__(self) -> int:
         return len(self._layers)
 
+    def close(self) -> None:
+        """Listen to no more gradients."""
+        while self._listeners:
+            self._listeners.pop().stop()
+
+    def _listen(self, flows: tuple[Flow, ...]) -> Listener:
+        listener = Listener(flows)
+        self._listeners.append(listener)
+        return listener
+
     def record(self, module: str, run: Run, order: Tensor | None) -> None:
         """Keep one run of a fused module; ``order`` puts a packed batch back into the order it was given in."""
         per_direction = len(run.weights) // run.directions
         width = run.output.shape[-1] // run.directions
         sequences, lengths = _by_batch(run, order)
+        listener = self._listen(run.flows)
         for direction in range(run.directions):
             suffix = f"l{run.layer}" + ("_reverse" if direction else "")
             name = f"{module}.{suffix}" if module else suffix
@@ -128,7 +148,10 @@ class Recorder(Mapping[str, LayerTrace]):
                 start = tuple(_ordered(_copy(state[direction]), order) for state in run.states)
             joinable = run.directions == 1 and lengths is None
             ends = (part["hidden"][:, -1], *(_copy(state[0]) for state in run.ends[1:])) if joinable else ()
-            layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward)
+            cells = weights.hidden_size if run.kind == "LSTM" else None
+            back = partial(_run_grads, part["hidden"].shape, cells, direction, columns, run.batch_sizes, lengths, order)
+            calls = [Call(listener, back)]
+            layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward, calls)
             self._add(name, layer, joinable and start is not None)
 
     def record_step(self, module: str, step: Step, fresh: bool) -> None:
@@ -141,7 +164,10 @@ class Recorder(Mapping[str, LayerTrace]):
         if step.kind == "LSTM":
             part |= {"cell": ends[1], "cell_prev": start[1]}
         parts = [{quantity: values[:, None] for quantity, values in part.items()}]
-        layer = _Layer(weights, False, parts, start, ends, None, self.forward)
+        # Where the hidden state was not made by the same function as the cell, it was made from it.
+        whole_cell = step.kind == "LSTM" and step.flows[0].tensor.grad_fn is not step.flows[1].tensor.grad_fn
+        call = Call(self._listen(step.flows), partial(_step_grads, ends), whole_cell)
+        layer = _Layer(weights, False, parts, start, ends, None, self.forward, [call])
         self._add(name, layer, joinable=not fresh, step=True)
 
     def _newest(self, name: str) -> _Layer | None:
@@ -153,6 +179,7 @@ class Recorder(Mapping[str, LayerTrace]):
         last = self._newest(name)
         if last is not None and joinable and _continues(last, layer, step):
             last.parts += layer.parts
+            last.calls += layer.calls
             last.ends, last.trace = layer.ends, None
             return
         self._runs[name] = count = self._runs.get(name, 0) + 1
@@ -213,11 +240,46 @@ def _by_batch(run: Run, order: Tensor | None) -> tuple[dict[str, Tensor], Tensor
         return {name: _copy(values.transpose(0, 1)) for name, values in tensors.items()}, None
     padded, lengths = {}, None
     for name, values in tensors.items():
-        packed = PackedSequence(_copy(values), run.batch_sizes.cpu())
-        values, lengths = pad_packed_sequence(packed, batch_first=True)
-        padded[name] = _ordered(values, order)
-    assert lengths is not None
-    return padded, _ordered(lengths, order)
+        padded[name], lengths = _padded(_copy(values), run.batch_sizes, order)
+    return padded, lengths
+
+
+def _padded(values: Tensor, batch_sizes: Tensor, order: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Packed values as (B, T, units), and the sequences' lengths."""
+    padded, lengths = pad_packed_sequence(PackedSequence(values, batch_sizes.cpu()), batch_first=True)
+    return _ordered(padded, order), _ordered(lengths, order)
+
+
+def _run_grads(
+    shape: Sequence[int],
+    cells: int | None,
+    direction: int,
+    columns: slice,
+    batch_sizes: Tensor | None,
+    lengths: Tensor | None,
+    order: Tensor | None,
+    grads: Sequence[Tensor | None],
+) -> tuple[Tensor, Tensor | None]:
+    """What came to a run's output and last states, by state: (B, T, P) hidden, and (B, T, H) where there are cells."""
+    dtype = next((grad.dtype for grad in grads if grad is not None), torch.float32)
+    batch, steps, _ = shape
+    hidden = torch.zeros(shape, dtype=dtype)
+    cell = None if cells is None else torch.zeros(batch, steps, cells, dtype=dtype)
+    if grads[0] is not None:
+        output = grads[0].transpose(0, 1) if batch_sizes is None else _padded(grads[0], batch_sizes, order)[0]
+        hidden += output[..., columns]
+    last = (torch.full((batch,), steps) if lengths is None else lengths) - 1
+    at = (torch.arange(batch), torch.zeros_like(last) if direction else last)
+    for values, grad in zip((hidden, cell), grads[1:], strict=False):
+        if values is not None and grad is not None:
+            values[at] += _ordered(grad[direction], order)
+    return hidden, cell
+
+
+def _step_grads(after: Sequence[Tensor], grads: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    """What came to the states that a Cell gave back, as one step: (B, 1, H) hidden, and for an LSTM cell."""
+    found = [torch.zeros_like(state) if grad is None else grad for state, grad in zip(after, grads, strict=True)]
+    return found[0][:, None], found[1][:, None] if len(found) > 1 else None
 
 
 def _trace(name: str, layer: _Layer) -> LayerTrace:
@@ -240,5 +302,6 @@ def _trace(name: str, layer: _Layer) -> LayerTrace:
         known={key: joined[key] for key in ("cell", "cell_prev") if key in joined},
         lengths=layer.lengths,
         dropout=joined.get("dropout"),
+        arrivals=Arrivals(list(layer.calls)),
     )
     return LayerTrace(name, weights, recording, layer.reverse)

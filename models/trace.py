@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from models.archive import ArchiveError, read_archive, write_archive
+from models.arrivals import Arrivals, Arrived
 from models.cells import Cell
 from models.evaluate import Steps, shifted
+from models.gradients import GradientError, LayerGradients
 from models.weights import NAMES, LayerWeights, frozen
 
 
@@ -31,6 +33,7 @@ class Recording:
         lengths: (B), where sequences of several lengths were packed together.
         dropout: (B, T, P), what the layer's output was multiplied by on its way to the next layer in training
             (0 where dropped, 1 / (1 - p) elsewhere), or None where nothing was dropped.
+        arrivals: what backward passes brought to its outputs, or None.
     """
 
     input: Tensor
@@ -40,6 +43,7 @@ class Recording:
     known: dict[str, Tensor] = field(default_factory=dict)
     lengths: Tensor | None = None
     dropout: Tensor | None = None
+    arrivals: Arrivals | Arrived | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,6 +159,35 @@ class LayerTrace:
         """What its output was multiplied by on the way to the next layer, (B, T, P), or None: see Recording."""
         return None if self.recording.dropout is None else frozen(self.recording.dropout)
 
+    def recurrent_product(self, gate: str) -> np.ndarray:
+        """What one gate's recurrent weights made of the previous hidden state, ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
+        return frozen(self._steps.h(gate))
+
+    @property
+    def gradients(self) -> LayerGradients:
+        """The gradients of the loss in this layer, after ``loss.backward()`` inside the block; more passes add up.
+
+        Raises:
+            GradientError: no gradient has come to this layer.
+        """
+        arrived = None if self.recording.arrivals is None else self.recording.arrivals.gather()
+        if arrived is None:
+            raise GradientError(f"No gradient has come to {self.name}; call loss.backward() inside the capture block.")
+        known = vars(self).get("_gradients")
+        if known is None or known.arrived is not arrived:
+            known = vars(self)["_gradients"] = LayerGradients(self, arrived)
+        return known
+
+    @property
+    def hidden_grad(self) -> np.ndarray:
+        """dL/dh_t with the recurrent flow included, (B, T, P): see ``gradients``."""
+        return self.gradients.hidden
+
+    @property
+    def cell_grad(self) -> np.ndarray:
+        """dL/dc_t of an LSTM with the recurrent flow included, (B, T, H): see ``gradients``."""
+        return self.gradients.cell
+
     def _first(self, values: Tensor) -> Tensor:
         if not self.reverse:
             return values[:, 0]
@@ -231,6 +264,8 @@ class Trace:
                 kept |= {"cell_prev": layer.cell_prev, "initial_cell": layer.initial_cell}
             if layer.dropout is not None:
                 kept["dropout"] = layer.dropout
+            if layer.recording.arrivals is not None and (arrived := layer.recording.arrivals.gather()) is not None:
+                kept |= arrived.arrays()
             arrays |= {f"{name}/{key}": values for key, values in (kept | weights.arrays()).items()}
         write_archive(path, header, arrays)
 
@@ -273,12 +308,12 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()
-    optional = ("dropout",) if "dropout" in own else ()
+    optional = [key for key in ("dropout", "hidden_arrived", "cell_arrived") if key in own]
     for key in (*weights.cell.quantities, "input", "hidden_prev", *states, *optional):
         width = weights.hidden_size
         if key == "input":
             width = weights.input_size
-        elif key in ("hidden", "hidden_prev", "dropout"):
+        elif key in ("hidden", "hidden_prev", "dropout", "hidden_arrived"):
             width = weights.output_size
         expected = (batch, width) if key == "initial_cell" else (batch, steps, width)
         if own[key].shape != expected or own[key].dtype not in (np.float32, np.float64):
@@ -295,5 +330,6 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
         known={key: tensors[key] for key in (*weights.cell.gates, "cell", "cell_prev") if key in tensors},
         lengths=None if (lengths == steps).all() else lengths,
         dropout=tensors.get("dropout"),
+        arrivals=Arrived.of(tensors) if "hidden_arrived" in tensors else None,
     )
     return LayerTrace(name, weights, recording, bool(entry["reverse"]))

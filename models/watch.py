@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
+from models.arrivals import Flow
 from models.kernels import KernelCalls
 from models.recorder import Recorder, Run, Step
 
@@ -161,18 +162,24 @@ def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: A
     """What a module of one layer did, told from what it was given and what it gave back."""
     states, ends = _together(states), _together(ends)
     batch_sizes = None
+    flows = [Flow(output), *map(Flow, ends)]
     if isinstance(given, PackedSequence):
         x, out, batch_sizes = given.data, output.data, given.batch_sizes
+        flows[0] = Flow(output.data)
+        if (by_length := given.sorted_indices) is not None:
+            flows[1:] = [Flow(state, lambda grad: grad[:, by_length]) for state in ends]
         if states is not None and given.sorted_indices is not None:
             # the kernel reads the longest sequence first
             states = tuple(state[:, given.sorted_indices] for state in states)
     elif given.dim() == 2:  # one sequence without a batch
         x, out = given[:, None], output[:, None]
+        flows = [Flow(flow.tensor, lambda grad: grad[:, None]) for flow in flows]
         ends = tuple(state[:, None] for state in ends)
         if states is not None:
             states = tuple(state[:, None] for state in states)
     elif module.batch_first:
         x, out = given.transpose(0, 1), output.transpose(0, 1)
+        flows[0] = Flow(output, lambda grad: grad.transpose(0, 1))
     else:
         x, out = given, output
     return Run(
@@ -187,6 +194,7 @@ def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: A
         output=out,
         ends=ends,
         batch_sizes=batch_sizes,
+        flows=tuple(flows),
     )
 
 
@@ -194,14 +202,16 @@ def only_step(module: Any, x: Tensor, given: Any, output: Any) -> Step:
     """What a Cell did, told from what it was given and what it gave back."""
     after = _together(output)
     before = tuple(torch.zeros_like(state) for state in after) if given is None else _together(given)
+    flows = tuple(map(Flow, after))
     if x.dim() == 1:  # one step without a batch
         x = x[None]
+        flows = tuple(Flow(state, lambda grad: grad[None]) for state in after)
         before, after = tuple(state[None] for state in before), tuple(state[None] for state in after)
     weights = [module.weight_ih, module.weight_hh]
     if module.bias:
         weights += [module.bias_ih, module.bias_hh]
     nonlinearity = getattr(module, "nonlinearity", "tanh")
-    return Step(_kind(module, KINDS_OF_CELLS), nonlinearity, tuple(weights), x, before, after)
+    return Step(_kind(module, KINDS_OF_CELLS), nonlinearity, tuple(weights), x, before, after, flows)
 
 
 def _together(states: Any) -> Any:

@@ -36,8 +36,7 @@ def loop(
                 there = torch.ones(batch, 1, dtype=torch.bool)
                 if lengths is not None:
                     there = torch.tensor([t < length for length in lengths])[:, None]
-                new_h, new_c = step(module, kind, suffix, x[:, t], h, c)
-                h, c = torch.where(there, new_h, h), torch.where(there, new_c, c)
+                h, c = step(module, kind, suffix, x[:, t], h, c, there)
                 hs[t], cs[t], out[t] = h, c, torch.where(there, h, torch.zeros_like(h))
             hidden_states[suffix], cell_states[suffix] = hs, cs
             last_hidden.append(h)
@@ -47,8 +46,10 @@ def loop(
     return x, hidden_states, cell_states, (torch.stack(last_hidden), torch.stack(last_cell))
 
 
-def step(module: nn.RNNBase, kind: str, suffix: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of one layer, after the formulas of torch's documentation."""
+def step(
+    module: nn.RNNBase, kind: str, suffix: str, x: Tensor, h: Tensor, c: Tensor, there: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step of one layer, after the formulas of torch's documentation, where ``there`` (B, 1); else nothing changes."""
 
     def parameter(name: str) -> Tensor | float:
         return getattr(module, f"{name}_{suffix}", 0.0)
@@ -57,16 +58,16 @@ def step(module: nn.RNNBase, kind: str, suffix: str, x: Tensor, h: Tensor, c: Te
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
     if kind == "RNN":
         a = from_x + from_h
-        return (a.tanh() if module.nonlinearity == "tanh" else a.relu()), c
+        return torch.where(there, a.tanh() if module.nonlinearity == "tanh" else a.relu(), h), c
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
-        return (h @ parameter("weight_hr").T if module.proj_size else h), c
+        c = torch.where(there, f.sigmoid() * c + i.sigmoid() * g.tanh(), c)
+        new = o.sigmoid() * c.tanh()
+        return torch.where(there, new @ parameter("weight_hr").T if module.proj_size else new, h), c
     (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
     z = (xz + hz).sigmoid()
     n = (xn + (xr + hr).sigmoid() * hn).tanh()
-    return (1 - z) * n + z * h, c
+    return torch.where(there, (1 - z) * n + z * h, h), c
 
 
 def autograd_map(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, of: str = "hidden") -> dict[str, Tensor]:
