@@ -93,8 +93,7 @@ class Verdict:
 def verdict(weights: LayerWeights) -> Verdict:
     """The verdict on a simple RNN.
 
-    The paper states it with the largest eigenvalue and proves it with the norm (its equation 7), which is what holds for every
-    matrix; the two are one for a normal matrix.
+    By the spectral norm, with which the paper proves it: the largest eigenvalue alone bounds nothing unless W_hh is normal.
 
     Raises:
         ValueError: the weights are of a gated cell, of which it says nothing.
@@ -108,32 +107,35 @@ def verdict(weights: LayerWeights) -> Verdict:
 def step_bounds(layer: LayerTrace) -> np.ndarray:
     """How far the norm of each step's Jacobian (the joint one of an LSTM) can reach, (B, T), from norms alone.
 
-    The same bound as in the paper, taken at the slopes that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for gates
-    the sum of such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
+    The same bound as in the paper, taken at the slopes that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for
+    gates the sum of such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
     """
     slopes, weights = slopes_of(layer), layer.weights
-    norms = {
-        gate: float(np.linalg.norm(weights.rows("weight_hh", gate).astype(np.float64), 2))
-        for gate in weights.cell.gates
-    }
-    steepest = {gate: np.abs(slope.h).max(axis=-1) for gate, slope in slopes.gates.items()}
-    terms: dict[str, np.ndarray] = {"cell": np.zeros(layer.shape[:2]), "hidden": np.zeros(layer.shape[:2])}
-    for gate, slope in slopes.gates.items():
-        if slope.of != "reset":
-            scale = norms[gate]
-            if slopes.reset is not None and gate == "candidate":
-                reach = slopes.reset.max(axis=-1) + steepest["reset_gate"] * norms["reset_gate"]
-                terms["hidden"] = terms["hidden"] + steepest[gate] * scale * reach
-            else:
-                terms[slope.of] = terms[slope.of] + steepest[gate] * scale
+    through = {gate: _most(slope.h) * _norm(weights.rows("weight_hh", gate)) for gate, slope in slopes.gates.items()}
+    if slopes.reset is not None:  # the candidate reads r h_{t-1}
+        through["candidate"] *= _most(slopes.reset) + through.pop("reset_gate")
+    nothing = np.zeros(layer.shape[:2])
+    to_hidden = sum((bound for gate, bound in through.items() if slopes.gates[gate].of != "cell"), nothing)
     if slopes.read is None:
-        return terms["hidden"] if slopes.keep is None else terms["hidden"] + np.abs(slopes.keep).max(axis=-1)
+        return to_hidden if slopes.keep is None else to_hidden + _most(slopes.keep)
     assert slopes.keep is not None
-    keep, read = slopes.keep.max(axis=-1), np.abs(slopes.read).max(axis=-1)
-    kept_read = np.abs(slopes.read * slopes.keep).max(axis=-1)
-    out = 1.0 if weights.weight_hr is None else float(np.linalg.norm(weights.weight_hr, 2))
-    rows = [[out * (terms["hidden"] + read * terms["cell"]), out * kept_read], [terms["cell"], keep]]
-    return np.linalg.norm(np.moveaxis(np.array(rows), (0, 1), (-2, -1)), 2, axis=(-2, -1))
+    to_cell = sum((bound for gate, bound in through.items() if slopes.gates[gate].of == "cell"), nothing)
+    out = 1.0 if weights.weight_hr is None else _norm(weights.weight_hr)
+    blocks = [
+        [out * (to_hidden + _most(slopes.read) * to_cell), out * _most(slopes.read * slopes.keep)],
+        [to_cell, _most(slopes.keep)],
+    ]
+    return np.linalg.norm(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)), 2, axis=(-2, -1))
+
+
+def _most(slope: np.ndarray) -> np.ndarray:
+    """The largest over the units, (B, T)."""
+    return np.abs(slope.astype(np.float64)).max(axis=-1)
+
+
+def _norm(matrix: np.ndarray) -> float:
+    """The spectral norm."""
+    return float(np.linalg.norm(matrix.astype(np.float64), 2))
 
 
 def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, count: int | None = None) -> np.ndarray:
