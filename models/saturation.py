@@ -1,0 +1,38 @@
+"""How often each gate is nearly closed or nearly open (Karpathy, Johnson and Li 2015, figure 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.trace import LayerTrace
+
+LEFT, RIGHT = 0.1, 0.9
+"""Below the first a gate counts as left-saturated (closed), above the second as right-saturated (open)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Saturation:
+    """A gate's saturation, unit by unit.
+
+    Attributes:
+        left: (H), the share of the steps at which the gate is below ``LEFT``; NaN for a unit that is not a number somewhere.
+        right: (H), the share of the steps at which it is above ``RIGHT``.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+
+
+def saturation(gate: np.ndarray, left: float = LEFT, right: float = RIGHT) -> Saturation:
+    """The saturation of ``gate`` (T, H), whose values lie between 0 and 1."""
+    known = np.where(np.isnan(gate).any(axis=0), np.nan, 1.0)
+    return Saturation((gate < left).mean(axis=0) * known, (gate > right).mean(axis=0) * known)
+
+
+def saturations(layer: LayerTrace, row: int = 0) -> dict[str, Saturation]:
+    """The saturation of every sigmoid gate of ``layer`` in sequence ``row``; none in an RNN."""
+    cell, steps = layer.weights.cell, int(layer.lengths[row])
+    gates = [gate for gate in cell.gates if cell.ranges[gate] == (0.0, 1.0)]
+    return {gate: saturation(layer[gate][row, :steps]) for gate in gates}
