@@ -184,11 +184,11 @@ def _ids() -> dict[str, int]:
     return {word: index for index, word in enumerate(vocabulary())}
 
 
-def batch(random: np.random.Generator, distance: int, size: int = BATCH) -> Tensor:
-    """Ids (size, distance + 2) of texts of one distance, in either language, the answer last."""
+def batch(random: np.random.Generator, distance: int, size: int = BATCH, language: Language | None = None) -> Tensor:
+    """Ids (size, distance + 2) of texts of one distance, in one language or in either, the answer last."""
     rows = []
     for _ in range(size):
-        tokens, city = sentence(random, distance, "en" if random.random() < 0.5 else "ko")
+        tokens, city = sentence(random, distance, language or ("en" if random.random() < 0.5 else "ko"))
         rows.append([_ids()[token] for token in (*tokens, city)])
     return torch.tensor(rows)
 
