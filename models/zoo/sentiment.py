@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from models.capture import capture
 from models.text import UNKNOWN
+from models.text_properties import after_negation
 from models.zoo.classifier import Classifier
 from models.zoo.language_model import open_forget_gates
 from models.zoo.recipe import Recipe
-from models.zoo.reviews import CLASSES, NEGATIONS, PADDING, PARTICLES, Review, review, reviews, vocabulary, written
+from models.zoo.reviews import CLASSES, PADDING, PARTICLES, Review, review, reviews, vocabulary, written
 from models.zoo.training import fit
 
 HIDDEN = 32
@@ -117,15 +118,6 @@ def measure(module: Classifier) -> dict[str, Any]:
     }
 
 
-def after_negation(tokens: tuple[str, ...] | list[str]) -> np.ndarray:
-    """(T) 1 from a word of negation to the end of its sentence, else 0."""
-    inside, result = False, []
-    for token in tokens:
-        inside = (inside or token in NEGATIONS) and token != "."
-        result.append(inside)
-    return np.array(result, dtype=np.float64)
-
-
 def start(module: Classifier) -> dict[str, Any]:
     """The state of the forward layer that follows best whether an English negation is open, where it first is."""
     of = reviews(10**6 + 7, 400, language="en", unseen=None)
@@ -151,10 +143,10 @@ def start(module: Classifier) -> dict[str, Any]:
         "step": int(np.flatnonzero(after_negation(tokens))[0]),
         "quantity": quantity,
         "why": {
-            "en": f"The {name[0]} of unit {unit} knows whether a negation is open: over {len(of)} reviews it correlates with "
-            f"that at {r[best]:.2f}. Watch it turn here, at the negation, and turn back at the full stop.",
-            "ko": f"{unit}번 유닛의 {name[1]}는 지금 부정어 뒤인지 알고 있어요. 리뷰 {len(of)}개에서 둘의 상관계수는 "
-            f"{r[best]:.2f}이에요. 여기 부정어에서 값이 바뀌고 마침표에서 되돌아가는 것을 보세요.",
+            "en": f"Of all forward states, the {name[0]} of unit {unit} follows an open negation most closely: over "
+            f"{len(of)} reviews they correlate at {r[best]:.2f}. Watch it turn here, at the negation, and back at the full stop.",
+            "ko": f"순방향 상태 가운데 {unit}번 유닛의 {name[1]}가 부정어 뒤인지를 가장 잘 따라가요. 리뷰 {len(of)}개에서 "
+            f"둘의 상관계수는 {r[best]:.2f}예요. 여기 부정어에서 값이 바뀌고 마침표에서 되돌아가는 것을 보세요.",
         },
     }
 
