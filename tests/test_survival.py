@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from models import Problem, capture
+from models.reach import reach
 from models.survival import survival
 
 KINDS = [
@@ -119,3 +120,20 @@ def test_what_is_not_a_number_is_told_as_such():
         module.weight_hh_l0[2, 1] = float("nan")
     found = survival(ran(module, torch.randn(1, 6, 3)).layers["l0"])
     assert np.isnan(found.whole[5, 0])
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_one_input_forwards_is_a_column_of_all_states_backwards(kind, options):
+    torch.manual_seed(5)
+    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    packed = pack_padded_sequence(torch.randn(2, 14, 5), torch.tensor([14, 10]), batch_first=True)
+    for layer in ran(module, packed).layers.values():
+        expected = survival(layer, row=1)
+        for step in (0, 4, 9):
+            found = reach(layer, step, row=1)
+            np.testing.assert_allclose(found.whole, expected.whole[:, step], rtol=1e-5, atol=1e-12)
+            if kind != "RNN":
+                np.testing.assert_allclose(found.along, expected.along[:, step], rtol=1e-5, atol=1e-12)
+        with pytest.raises(Problem, match=r"^The sequence has 10 steps[^\n]*\.$"):
+            reach(layer, 10, row=1)

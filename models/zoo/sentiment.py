@@ -144,7 +144,8 @@ def start(module: Classifier) -> dict[str, Any]:
         "quantity": quantity,
         "why": {
             "en": f"Of all forward states, the {name[0]} of unit {unit} follows an open negation most closely: over "
-            f"{len(of)} reviews they correlate at {r[best]:.2f}. Watch it turn here, at the negation, and back at the full stop.",
+            f"{len(of)} reviews they correlate at {r[best]:.2f}. Watch it turn here, at the negation, and back at the full "
+            "stop.",
             "ko": f"순방향 상태 가운데 {unit}번 유닛의 {name[1]}가 부정어 뒤인지를 가장 잘 따라가요. 리뷰 {len(of)}개에서 "
             f"둘의 상관계수는 {r[best]:.2f}예요. 여기 부정어에서 값이 바뀌고 마침표에서 되돌아가는 것을 보세요.",
         },
