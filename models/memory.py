@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.moments import PART
 from models.trace import LayerTrace
 
 
@@ -43,9 +44,14 @@ def half_life(keep: np.ndarray) -> np.ndarray:
     At a step where the gate is f, half is left after ln(1/2) / ln(f) steps like it. A gate of exactly 1 forgets nothing
     (inf), one of exactly 0 everything at once (0). NaN for a unit that is not a number somewhere.
     """
+    parts = np.array_split(keep, max(1, keep.size // PART), axis=1)  # some units at a time: it sorts in float64
+    return np.concatenate([_half_life(part.astype(np.float64)) for part in parts])
+
+
+def _half_life(keep: np.ndarray) -> np.ndarray:
     # log1p keeps what 1 - f still says where f is so near to 1 that its logarithm would be rounded away
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log1p(keep.astype(np.float64) - 1.0)
+        logarithm = np.log1p(keep - 1.0)
         steps = np.where(logarithm == 0, np.inf, np.log(0.5) / logarithm)
     ordered = np.sort(steps, axis=0)  # of two infinite middles np.median would make inf - inf
     low, high = ordered[(len(steps) - 1) // 2], ordered[len(steps) // 2]
