@@ -60,7 +60,7 @@ def sent(page: AppTest):
 
 
 def type_(page: AppTest, text: str) -> AppTest:
-    page.text_area(key="choose_text").set_value(text)
+    page.text_area[0].set_value(text)
     return run(page)
 
 
@@ -97,7 +97,7 @@ def test_every_network_shows_its_own_numbers(name, lang):
     assert (header["layer"], header["kind"]) == (last, card.architecture["cell"])
     np.testing.assert_allclose(arrays["hidden"], hidden(name, card.default.text, last), rtol=0, atol=1e-5)
     assert address(page)["net"] == name and not warnings(page)
-    assert card.task[lang] in [caption.value for caption in page.caption]
+    assert card.task[lang] in page.text_area[0].label
     assert {"player", "wiring", "equations", "arithmetic", "prediction"} <= components(page).keys()
     assert len(components(page)["heatmap"]) == 2
 
@@ -115,9 +115,9 @@ def test_another_text_is_read_from_its_end():
 def test_an_example_becomes_the_text():
     page = start()
     text = load_network("python-lm").card.examples[2].text
-    page.selectbox(key="choose_example").set_value(2)
+    page.selectbox(key="choose_example_python-lm").set_value(text)
     run(page)
-    assert page.text_area(key="choose_text").value == text == address(page)["text"]
+    assert page.text_area[0].value == text == address(page)["text"]
 
 
 def test_another_layer_keeps_text_and_step_but_opens_its_own_unit():
@@ -130,7 +130,7 @@ def test_another_network_starts_at_its_own_view():
     page = choose(start(step="11", unit="99", layer="rnn.l1"), "net", "recall-gru")
     begins = load_network("recall-gru").card.default
     assert (view(page).layer, view(page).unit, view(page).step) == (begins.layer, begins.unit, begins.step)
-    assert page.text_area(key="choose_text").value == begins.text
+    assert page.text_area[0].value == begins.text
 
 
 def test_unknown_symbols_are_named_and_shown_as_replaced():
@@ -163,11 +163,11 @@ def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, tex
     type_(page, text)
     assert len(warnings(page)) == 1 and bool(HANGUL.search(re.sub("“.*”", "", warnings(page)[0]))) == (lang == "ko")
     assert address(page) == before and sent(page)[0]["id"] == payload[0]["id"]
-    assert page.text_area(key="choose_text").value == text  # to be mended
+    assert page.text_area[0].value == text  # to be mended
     run(page)
-    assert page.text_area(key="choose_text").value == text
+    assert page.text_area[0].value == text
     choose(page, "net", "python-lm" if name != "python-lm" else "counter")
-    assert not warnings(page) and page.text_area(key="choose_text").value != text
+    assert not warnings(page) and page.text_area[0].value != text
 
 
 def test_a_mended_text_is_read():

@@ -29,9 +29,7 @@ def choose(here: Session) -> Reading:
     except ValueError as problem:
         asked = here.view.net
         here.refuse(told(problem))
-        if here.good.net is None and asked in sources.names(
-            file
-        ):  # a link's first view: its network can still be shown
+        if here.good.net is None and asked in sources.names(file):  # a link's network can be shown without its text
             here.settle(net=asked)
         reading = _resolve(here, file)
     _fill(here, reading, file)
@@ -151,7 +149,7 @@ def _bound(
 ) -> None:
     """A widget that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
     key = f"choose_{name}"
-    st.session_state[key] = getattr(here.view, name)
+    _set(key, getattr(here.view, name))
     fixed = {field.name for field in fields(View)} & {"lang", *keep}
 
     def chosen() -> None:
@@ -159,6 +157,12 @@ def _bound(
         here.go(**{**opening, name: st.session_state[key]})
 
     widget(label, key=key, on_change=chosen, **options)
+
+
+def _set(key: str, value: Any) -> None:
+    """Let a widget show a value. Setting it anew in every run would close a menu that the reader has just opened."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def _type(here: Session, reading: Reading) -> None:
@@ -191,21 +195,17 @@ def _type(here: Session, reading: Reading) -> None:
 
 def _examples(here: Session) -> None:
     examples: tuple[Example, ...] = sources.network(here.view.net or "").card.examples
-    key = "choose_example"
+    # One widget for each network: a choice that comes late from the browser must not be looked up among another's.
+    key = f"choose_example_{here.view.net}"
 
     def picked() -> None:
-        if st.session_state[key] is not None:
-            here.go(text=examples[st.session_state[key]].text, step=None)
+        if st.session_state[key] in texts:
+            here.go(text=st.session_state[key], step=None)
 
     texts = [example.text for example in examples]
-    st.session_state[key] = texts.index(here.view.text) if here.view.text in texts else None
+    _set(key, here.view.text if here.view.text in texts else None)
     st.selectbox(
-        _("Example sequence"),
-        range(len(examples)),
-        format_func=lambda index: _short(examples[index].text),
-        key=key,
-        on_change=picked,
-        placeholder=_("your own text"),
+        _("Example sequence"), texts, format_func=_short, key=key, on_change=picked, placeholder=_("your own text")
     )
 
 
