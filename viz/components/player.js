@@ -165,7 +165,7 @@ function build(context) {
     update() {
       const { view: wanted } = context.data;
       if (!wanted) return;
-      known = JSON.stringify({ step: wanted.step, unit: wanted.unit, quantity: wanted.quantity });
+      known = JSON.stringify({ step: wanted.step, unit: wanted.unit, quantity: wanted.quantity, revision: wanted.revision });
       store.follow(wanted);
       tellLater(); // where the reader has moved on meanwhile, or the trace did not allow what was wanted
     },
