@@ -79,4 +79,5 @@ class Norms:
 
     def step(self, moment: Moment) -> None:
         """Keep a column."""
-        self._columns[moment.position, moment.rows] = moment.norms
+        with np.errstate(over="ignore"):  # what a float32 network cannot hold is infinite
+            self._columns[moment.position, moment.rows] = moment.norms

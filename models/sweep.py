@@ -137,7 +137,7 @@ def _parts(stack: Stack, losses: int) -> list[slice]:
     """The losses in parts, so that what is kept between two layers stays below ``KEPT``."""
     widest = max((level[0].weights.input_size for level in stack[1:]), default=0)
     length = max(1, KEPT // (stack[0][0].shape[1] * widest)) if widest else max(losses, 1)
-    return [slice(start, min(start + length, losses)) for start in range(0, losses, length)]
+    return [slice(start, min(start + length, losses)) for start in range(0, max(losses, 1), length)]
 
 
 def _descend(
