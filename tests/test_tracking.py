@@ -147,7 +147,7 @@ def test_the_planted_unit_is_found_and_no_other(python):
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
-@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("seed", [11, 12])
 def test_a_random_network_tracks_nothing_and_this_is_said(python, cell, seed):
     network = untrained(python, seed, cell, hidden=128, layers=2)
     for layer in ("rnn.l0", "rnn.l1"):
