@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,13 @@ class Source:
         reached: (T, 2), which rows have been reached at each position, from and to; once reached, always reached.
         touched: (T, 2), to which rows something comes at each position.
         values: (T, R, P), what comes; or (T, 1, P), the same to every row that is touched.
+        once: whether something comes to each row only at the step where it is reached.
     """
 
     reached: np.ndarray
     touched: np.ndarray
     values: np.ndarray
+    once: bool
 
     @classmethod
     def of_losses(cls, losses: np.ndarray, grad: Tensor, reverse: bool) -> Source:
@@ -44,17 +47,21 @@ class Source:
         touched = np.stack([np.searchsorted(losses, positions, side) for side in ("left", "right")], axis=1)
         reached = touched.copy()
         reached[:, 0 if reverse else 1] = 0 if reverse else len(losses)
-        return cls(reached, touched, grad.numpy()[:, None])
+        return cls(reached, touched, grad.numpy()[:, None], once=True)
 
     @classmethod
     def of_layer(cls, reached: np.ndarray, values: Tensor) -> Source:
         """What a layer above hands down, (T, R, P)."""
-        return cls(reached, reached, values.numpy())
+        return cls(reached, reached, values.numpy(), once=False)
 
     def at(self, position: int) -> tuple[slice, np.ndarray]:
         """The rows that something comes to at ``position``, and what."""
-        rows, values = slice(*self.touched[position].tolist()), self.values[position]
+        rows, values = self._rows[position], self.values[position]
         return rows, values if len(values) == 1 else values[rows]
+
+    @cached_property
+    def _rows(self) -> list[slice]:
+        return [slice(first, last) for first, last in self.touched.tolist()]
 
 
 class Moment(NamedTuple):
@@ -94,6 +101,7 @@ def adjoints(
     columns = size if slopes.read is None else 2 * size
     limit, reached = faint(layer.hidden.dtype), source.reached.tolist()
     now, then = (Rows.zero(max(last for _, last in reached), columns, weights) for _ in range(2))
+    living = slice(0, len(now.state))
     to_hidden = Transitions(weights, slopes, sequence, "hh")
     to_input = Transitions(weights, slopes, sequence, "ih") if inputs else None
     if slopes.read is not None:
@@ -102,8 +110,9 @@ def adjoints(
         keep_read = torch.tensor(slopes.keep[sequence] * slopes.read[sequence]).unbind()
 
     for block in _blocks(layer, columns * (weights.output_size + inputs * weights.input_size)):
-        rows = slice(min(first for first, _ in reached[block]), max(last for _, last in reached[block]))
-        if rows.start == rows.stop:
+        lowest, highest = min(first for first, _ in reached[block]), max(last for _, last in reached[block])
+        rows = slice(max(lowest, living.start), min(highest, living.stop))
+        if rows.start >= rows.stop:
             continue
         matrices = to_hidden(block).unbind(1)
         input_matrices = to_input(block).unbind(1) if to_input is not None else None
@@ -124,6 +133,8 @@ def adjoints(
                 torch.mul(here.cell, keep[position], out=there.cell)
                 there.cell.addcmul_(here.read, keep_read[position])
             now, then, here, there = then, now, there, here
+        if source.once:
+            living = _living(here, rows, living, layer.reverse)
 
 
 class Rows:
@@ -156,9 +167,8 @@ class Rows:
 
 
 def faint(dtype: np.dtype) -> float:
-    """The norm below which a row counts as 0: about 1e-31 in float32, 1e-150 in float64."""
-    info = np.finfo(dtype)
-    return max(float(info.tiny / info.eps), 1e-150)
+    """The norm below which a row counts as 0: far above the smallest numbers, which it must not reach in a few steps."""
+    return 1e-20 if dtype == np.float32 else 1e-150
 
 
 def _blocks(layer: LayerTrace, numbers: int) -> list[slice]:
@@ -174,3 +184,11 @@ def _let_go(rows: Rows, norms: np.ndarray, limit: float) -> None:
     if len(fading):
         fading = fading[np.abs(rows.state.numpy()[fading]).max(axis=1) < limit]
         rows.state.numpy()[fading], rows.numbers[fading], norms[fading] = 0, 0, 0
+
+
+def _living(here: Rows, rows: slice, living: slice, reverse: bool) -> slice:
+    """The rows that are still to be carried on: without those at the far end, reached long ago, that have faded away."""
+    alive = np.flatnonzero(here.state.numpy().any(axis=1))
+    if reverse:
+        return slice(rows.start + (int(alive[0]) if len(alive) else rows.stop - rows.start), living.stop)
+    return slice(living.start, rows.start + (int(alive[-1]) + 1 if len(alive) else 0))

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from models.adjoints import Moment
-from models.sweep import Progress, Stack, Visit, ascending, run, sweep
+from models.sweep import Progress, Stack, Visit, ascending, run, scales, sweep
 
 
 def gradient_map(
@@ -37,7 +37,7 @@ def gradient_map(
 
     Returns:
         By layer name (``"l0"``, ``"l0_reverse"``, ``"l1"``, ...), (B, T, T), or (B, R, T) of the ``rows``: [b, t, k] is the
-        norm, 0 where no path leads from h_k to l_t and where it has faded below 1e-31 (1e-150 in a float64 network).
+        norm, 0 where no path leads from h_k to l_t and where it has faded below 1e-32 (1e-150 in a float64 network).
         Beside the result it takes at most some hundred megabytes.
 
     Raises:
@@ -56,8 +56,12 @@ def map_of(
 ) -> dict[str, np.ndarray]:
     """``gradient_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
     losses, places = ascending(rows, stack[0][0].shape[1])
-    keeper = Norms(len(losses))
-    sweep(stack, loss_grad, losses, keeper, progress)
+    for scale in scales(stack):
+        keeper = Norms(len(losses), scale)
+        with np.errstate(over="ignore"):  # what a float32 network cannot hold is infinite
+            sweep(stack, loss_grad * scale, losses, keeper, progress)
+        if all(np.isfinite(values).all() for values in keeper.maps.values()):
+            break
     names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
     return {name: keeper.maps[name] if rows is None else keeper.maps[name][:, places] for name in names}
 
@@ -65,9 +69,9 @@ def map_of(
 class Norms:
     """Keeps the norms of d l_t / d h_k: ``maps`` by layer name, (B, R, T)."""
 
-    def __init__(self, losses: int) -> None:
-        """Of ``losses`` losses, R."""
-        self.losses = losses
+    def __init__(self, losses: int, scale: float) -> None:
+        """Of ``losses`` losses, R, whose gradients were multiplied by ``scale``."""
+        self.losses, self.scale = losses, scale
         self.maps: dict[str, np.ndarray] = {}
 
     def begin(self, visit: Visit) -> None:
@@ -79,5 +83,4 @@ class Norms:
 
     def step(self, moment: Moment) -> None:
         """Keep a column."""
-        with np.errstate(over="ignore"):  # what a float32 network cannot hold is infinite
-            self._columns[moment.position, moment.rows] = moment.norms
+        self._columns[moment.position, moment.rows] = moment.norms / self.scale

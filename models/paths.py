@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adjoints import Moment
-from models.sweep import Progress, Stack, Visit, ascending, run, sweep
+from models.sweep import Progress, Stack, Visit, ascending, run, scales, sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,8 @@ def path_map_of(
 ) -> dict[str, PathMap]:
     """``path_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
     losses, places = ascending(rows, stack[0][0].shape[1])
-    keeper = _Split(len(losses), vectors=False)
-    sweep(stack, loss_grad, losses, keeper, progress)
-    return {name: PathMap(*(part[:, places] for part in found)) for name, found in _named(stack, keeper).items()}
+    found = _split(stack, loss_grad, losses, False, progress)
+    return {name: PathMap(*(part[:, places] for part in parts)) for name, parts in found.items()}
 
 
 def path_vectors(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
@@ -71,16 +70,28 @@ def path_vectors(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, row: int) -> 
 def path_vectors_of(stack: Stack, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
     """``path_vectors`` of what has run already."""
     losses, _ = ascending([row], stack[0][0].shape[1])
-    keeper = _Split(1, vectors=True)
-    sweep(stack, loss_grad, losses, keeper)
-    return {name: PathVectors(*found) for name, found in _named(stack, keeper).items()}
+    return {name: PathVectors(*parts) for name, parts in _split(stack, loss_grad, losses, True, None).items()}
+
+
+def _split(
+    stack: Stack, loss_grad: Tensor, losses: np.ndarray, vectors: bool, progress: Progress | None
+) -> dict[str, np.ndarray]:
+    """Whole, straight and other by layer, lowest first."""
+    for scale in scales(stack):
+        keeper = _Split(len(losses), vectors, scale)
+        with np.errstate(over="ignore"):
+            sweep(stack, loss_grad * scale, losses, keeper, progress)
+        if all(np.isfinite(found).all() for found in keeper.found.values()):
+            break
+    names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
+    return {name: keeper.found[name] for name in names}
 
 
 class _Split:
     """Follows the straight way beside the whole, and keeps whole, straight and other of every layer: norms or vectors."""
 
-    def __init__(self, losses: int, vectors: bool) -> None:
-        self._losses, self._vectors = losses, vectors
+    def __init__(self, losses: int, vectors: bool, scale: float) -> None:
+        self._losses, self._vectors, self._scale = losses, vectors, scale
         self.found: dict[str, np.ndarray] = {}
 
     def begin(self, visit: Visit) -> None:
@@ -110,14 +121,9 @@ class _Split:
         straight = self._straight[moment.rows]
         for found, part in zip(self._found, (whole, straight, whole - straight), strict=True):
             if self._vectors:
-                found[k] = part[0]
+                found[k] = part[0] / self._scale if len(part) else 0
             else:
-                found[moment.rows, k] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64)
+                found[moment.rows, k] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) / self._scale
 
     def _at(self, slope: np.ndarray, position: int) -> Tensor:
         return torch.tensor(slope[self._visit.sequence, position])
-
-
-def _named(stack: Stack, keeper: _Split) -> dict[str, np.ndarray]:
-    names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
-    return {name: keeper.found[name] for name in names}

@@ -66,6 +66,12 @@ def ascending(rows: Sequence[int] | None, steps: int) -> tuple[np.ndarray, np.nd
     return losses, places
 
 
+def scales(stack: Stack) -> tuple[float, ...]:
+    """What to multiply the losses by: first something that keeps fading float32 numbers far from the smallest, then, if
+    that made them overflow, nothing."""
+    return (2.0**40, 1.0) if stack[0][0].hidden.dtype == np.float32 else (1.0,)
+
+
 @dataclass(frozen=True, eq=False)
 class Visit:
     """One layer during a sweep, for one sequence of the batch and one part of the losses.
