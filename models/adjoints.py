@@ -70,8 +70,7 @@ class Moment(NamedTuple):
     Attributes:
         position: k, the step's position in the sequence.
         rows: which rows have been reached by their loss, n of them.
-        norms: (n), the L2 norm of each row's derivative of its loss by h_k, all paths included. Summed in float64, in which
-            the squares of small float32 numbers are not yet 0.
+        norms: (n), the L2 norm of each row's derivative of its loss by h_k, all paths included.
         state: (n, H), or (n, 2 H) in an LSTM: the derivative by the hidden state (before a projection), then that by c_k
             apart from what reaches it through h_k.
         inputs: (H or 2 H, D), what takes ``state`` to the derivative by x_k; None where it was not asked for.
@@ -85,7 +84,7 @@ class Moment(NamedTuple):
 
 
 def adjoints(
-    layer: LayerTrace, slopes: Slopes, sequence: int, source: Source, inputs: bool = False
+    layer: LayerTrace, slopes: Slopes, sequence: int, source: Source, inputs: bool = False, scaled: bool = False
 ) -> Iterator[Moment]:
     """Go back through one sequence of ``layer``, from the last step that it computed to the first.
 
@@ -95,11 +94,13 @@ def adjoints(
         sequence: which one of the batch.
         source: what comes from above.
         inputs: whether the derivatives by the layer's input will be wanted.
+        scaled: whether what comes was multiplied by ``SCALE``.
     """
     weights, size = layer.weights, layer.weights.hidden_size
     project = weights.tensors.get("weight_hr")
     columns = size if slopes.read is None else 2 * size
-    limit, reached = faint(layer.hidden.dtype), source.reached.tolist()
+    limit, reached = faint(layer.hidden.dtype, scaled), source.reached.tolist()
+    precision = None if scaled else torch.float64
     now, then = (Rows.zero(max(last for _, last in reached), columns, weights) for _ in range(2))
     living = slice(0, len(now.state))
     to_hidden = Transitions(weights, slopes, sequence, "hh")
@@ -124,8 +125,8 @@ def adjoints(
             now.numbers[touched] += values
             if project is not None:
                 torch.mm(here.hidden, project, out=here.read)
-            norms = torch.linalg.vector_norm(here.hidden, dim=1, dtype=torch.float64).numpy()
-            if at % 4 == 0:
+            norms = torch.linalg.vector_norm(here.hidden, dim=1, dtype=precision).numpy()
+            if at % 8 == 0:
                 _let_go(here, norms, limit)
             yield Moment(position, rows, norms, here.state, None if input_matrices is None else input_matrices[at])
             torch.mm(here.state, matrices[at], out=there.hidden)
@@ -166,9 +167,16 @@ class Rows:
         return Rows(self.state[rows], self._size, None if self._projected is None else self._projected[rows])
 
 
-def faint(dtype: np.dtype) -> float:
-    """The norm below which a row counts as 0: far above the smallest numbers, which it must not reach in a few steps."""
-    return 1e-20 if dtype == np.float32 else 1e-150
+SCALE = 2.0**48
+"""What float32 gradients are multiplied by, so that fading ones stay far from the smallest numbers for longer, and so
+that their squares can be summed in float32; only where that overflows they go without, and their squares in float64."""
+
+
+def faint(dtype: np.dtype, scaled: bool = False) -> float:
+    """The norm below which a row counts as 0."""
+    if dtype == np.float64:
+        return 1e-150
+    return 1e-16 if scaled else 1e-31
 
 
 def _blocks(layer: LayerTrace, numbers: int) -> list[slice]:
@@ -180,7 +188,7 @@ def _blocks(layer: LayerTrace, numbers: int) -> list[slice]:
 
 def _let_go(rows: Rows, norms: np.ndarray, limit: float) -> None:
     """Set rows that have faded away to 0: in denormal numbers a product takes hundreds of times as long."""
-    fading = np.flatnonzero((norms < limit) & (norms > 0))
+    fading = np.flatnonzero(norms < limit)
     if len(fading):
         fading = fading[np.abs(rows.state.numpy()[fading]).max(axis=1) < limit]
         rows.state.numpy()[fading], rows.numbers[fading], norms[fading] = 0, 0, 0

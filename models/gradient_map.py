@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from models.adjoints import Moment
+from models.adjoints import Moment, faint
 from models.sweep import Progress, Stack, Visit, ascending, run, scales, sweep
 
 
@@ -37,7 +37,7 @@ def gradient_map(
 
     Returns:
         By layer name (``"l0"``, ``"l0_reverse"``, ``"l1"``, ...), (B, T, T), or (B, R, T) of the ``rows``: [b, t, k] is the
-        norm, 0 where no path leads from h_k to l_t and where it has faded below 1e-32 (1e-150 in a float64 network).
+        norm, 0 where no path leads from h_k to l_t and where it has faded below 1e-30 (1e-150 in a float64 network).
         Beside the result it takes at most some hundred megabytes.
 
     Raises:
@@ -59,10 +59,12 @@ def map_of(
     for scale in scales(stack):
         keeper = Norms(len(losses), scale)
         with np.errstate(over="ignore"):  # what a float32 network cannot hold is infinite
-            sweep(stack, loss_grad * scale, losses, keeper, progress)
+            sweep(stack, loss_grad, losses, keeper, progress, scale)
         if all(np.isfinite(values).all() for values in keeper.maps.values()):
             break
     names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
+    for values in keeper.maps.values():
+        values[values < faint(values.dtype, scale != 1) / scale] = 0
     return {name: keeper.maps[name] if rows is None else keeper.maps[name][:, places] for name in names}
 
 

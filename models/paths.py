@@ -80,7 +80,7 @@ def _split(
     for scale in scales(stack):
         keeper = _Split(len(losses), vectors, scale)
         with np.errstate(over="ignore"):
-            sweep(stack, loss_grad * scale, losses, keeper, progress)
+            sweep(stack, loss_grad, losses, keeper, progress, scale)
         if all(np.isfinite(found).all() for found in keeper.found.values()):
             break
     names = [layer.name.rpartition(".")[2] for level in stack for layer in level]

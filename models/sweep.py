@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.adjoints import Moment, Source, adjoints
+from models.adjoints import SCALE, Moment, Source, adjoints
 from models.capture import capture
 from models.derivatives import Slopes, slopes_of
 from models.trace import LayerTrace
@@ -67,9 +67,8 @@ def ascending(rows: Sequence[int] | None, steps: int) -> tuple[np.ndarray, np.nd
 
 
 def scales(stack: Stack) -> tuple[float, ...]:
-    """What to multiply the losses by: first something that keeps fading float32 numbers far from the smallest, then, if
-    that made them overflow, nothing."""
-    return (2.0**40, 1.0) if stack[0][0].hidden.dtype == np.float32 else (1.0,)
+    """What to multiply the losses by: first, in float32, ``SCALE``, and if something overflows then, nothing."""
+    return (SCALE, 1.0) if stack[0][0].hidden.dtype == np.float32 else (1.0,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,12 @@ class Keeper(Protocol):
 
 
 def sweep(
-    stack: Stack, loss_grad: Tensor, losses: np.ndarray, keeper: Keeper, progress: Progress | None = None
+    stack: Stack,
+    loss_grad: Tensor,
+    losses: np.ndarray,
+    keeper: Keeper,
+    progress: Progress | None = None,
+    scale: float = 1.0,
 ) -> None:
     """Carry losses back through all layers, from the highest to the lowest, and show ``keeper`` every step on the way.
 
@@ -114,6 +118,7 @@ def sweep(
         losses: the steps of the losses, ascending.
         keeper: sees each layer and each step.
         progress: is told how much is done, from 0 to 1.
+        scale: what everything is multiplied by, one of ``scales(stack)``.
 
     Raises:
         ValueError: ``loss_grad`` does not fit.
@@ -122,13 +127,13 @@ def sweep(
     expected = (batch, steps, sum(layer.weights.output_size for layer in stack[-1]))
     if tuple(loss_grad.shape) != expected:
         raise ValueError(f"loss_grad is {tuple(loss_grad.shape)}; it must be {expected}, as the output is.")
-    grad = loss_grad.detach().to("cpu", stack[-1][0].weights.tensors["weight_hh"].dtype)
+    grad = loss_grad.detach().to("cpu", stack[-1][0].weights.tensors["weight_hh"].dtype) * scale
     slopes = {layer.name: slopes_of(layer) for level in stack for layer in level}
     parts = _parts(stack, len(losses))
     visits, total = 0, batch * len(parts) * sum(map(len, stack))
     for sequence in range(batch):
         for part in parts:
-            for visit, moments in _descend(stack, slopes, grad[sequence], losses[part], sequence, part):
+            for visit, moments in _descend(stack, slopes, grad[sequence], losses[part], sequence, part, scale != 1):
                 keeper.begin(visit)
                 for count, moment in enumerate(moments):
                     keeper.step(moment)
@@ -147,7 +152,13 @@ def _parts(stack: Stack, losses: int) -> list[slice]:
 
 
 def _descend(
-    stack: Stack, slopes: Mapping[str, Slopes], grad: Tensor, losses: np.ndarray, sequence: int, part: slice
+    stack: Stack,
+    slopes: Mapping[str, Slopes],
+    grad: Tensor,
+    losses: np.ndarray,
+    sequence: int,
+    part: slice,
+    scaled: bool,
 ) -> Iterator[tuple[Visit, Iterator[Moment]]]:
     """Every layer on the way down, with its moments; each must be gone through before the next is asked for."""
     above: Tensor | None = None
@@ -164,7 +175,7 @@ def _descend(
                 reached = source.reached if len(stack[depth]) == 1 else everything
                 source = Source.of_layer(reached, above[..., columns])
             visit = Visit(layer.name.rpartition(".")[2], layer, slopes[layer.name], sequence, part, source)
-            moments = adjoints(layer, visit.slopes, sequence, source, inputs=depth > 0)
+            moments = adjoints(layer, visit.slopes, sequence, source, depth > 0, scaled)
             yield visit, moments if below is None else _handing_down(moments, below)
         if below is not None:
             _undo_dropout(below, stack[depth - 1], sequence)
