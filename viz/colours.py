@@ -34,6 +34,13 @@ QUANTITY: dict[str, dict[Theme, str]] = {
     "hidden": _SAID,
 }
 
+KIND: dict[str, dict[Theme, str]] = {
+    "RNN": {"light": "#b23a00", "dark": "#ff8a4c"},
+    "LSTM": {"light": "#0a4583", "dark": "#5a9bf0"},
+    "GRU": {"light": "#00806a", "dark": "#3fd0a4"},
+}
+"""A colour for each kind of cell, where several stand on one axis."""
+
 # The middle of each signed scale is near the page, so that a dark room is not flooded by values near 0.
 _SIGNED_STOPS: dict[Theme, list[str]] = {
     "light": ["#08386b", "#2f7fc1", "#9cc8e8", "#f7f7f5", "#f6b98a", "#d9651b", "#7a2c00"],
@@ -48,6 +55,11 @@ _UNIT_STOPS: dict[Theme, list[str]] = {
 def quantity_colour(name: str, theme: Theme = "light") -> str:
     """The colour of a gate or state, as "#rrggbb". Raises KeyError for a name that is none."""
     return QUANTITY[name][theme]
+
+
+def kind_colour(kind: str, theme: Theme = "light") -> str:
+    """The colour of a kind of cell among others, as "#rrggbb"."""
+    return KIND[kind][theme]
 
 
 @cache

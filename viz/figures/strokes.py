@@ -28,9 +28,12 @@ def finish(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
     return figure
 
 
-def step_axis(labels: Sequence[str]) -> dict:
-    """The settings of an axis of steps: tokens as ticks where they fit, else steps counted from 1."""
+def step_axis(labels: Sequence[str], first: int = 0) -> dict:
+    """The settings of an axis of steps: tokens as ticks where they fit, else steps counted from 1.
+
+    ``first`` is the step of the sequence, from 0, that the first label stands for.
+    """
     if sum(len(label) + 1 for label in labels) <= ROOM:
         return {"tickvals": list(range(len(labels))), "ticktext": list(labels), "tickangle": 0}
     shown = range(0, len(labels), max(1, len(labels) // 10))
-    return {"tickvals": list(shown), "ticktext": [str(step + 1) for step in shown], "tickangle": 0}
+    return {"tickvals": list(shown), "ticktext": [str(first + step + 1) for step in shown], "tickangle": 0}

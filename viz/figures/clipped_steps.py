@@ -1,0 +1,42 @@
+"""Gradient clipping: what every step's part of the gradient is before and after."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import finish, step_axis
+from viz.i18n import _
+
+
+def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], *, theme: Theme = "light") -> go.Figure:
+    """What is left of each step's part, and above it what the step pays.
+
+    Args:
+        parts: (T), each step's part of the norm before clipping; negative where a step pulls the other way.
+        coefficient: what every gradient is multiplied by, at most 1.
+        labels: T strings, one a step.
+        theme: "light" or "dark".
+    """
+    figure = go.Figure()
+    left = parts * coefficient
+    # For translators: {step} and {token} are filled by the browser.
+    hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
+    bars = (
+        (_("left after clipping"), left, quantity_colour("input_gate", theme), ""),
+        (_("clipped away"), parts - left, quantity_colour("forget_gate", theme), "/"),
+    )
+    for name, values, colour, pattern in bars:
+        figure.add_bar(
+            x=list(range(len(labels))),
+            y=[float(value) if np.isfinite(value) else None for value in values],
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            customdata=[[step + 1, label] for step, label in enumerate(labels)],
+            hovertemplate="%{y:.3~g} · " + hover,
+        )
+    figure.update_layout(barmode="relative", bargap=0.15 if len(labels) <= 200 else 0)
+    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_yaxes(title_text=_("part of the gradient's norm"), exponentformat="power")
+    return finish(figure, theme, height=340)

@@ -1,0 +1,62 @@
+"""How large the gradient of the loss is at every step's states."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import Theme, quantity_colour
+from viz.figures.norms import add_norms, floor_of, log_axis
+from viz.figures.strokes import INK, finish, step_axis
+from viz.i18n import _
+
+
+def gradient_norms(
+    norms: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+    *,
+    loss_step: int | None = None,
+    reverse: bool = False,
+    theme: Theme = "light",
+) -> go.Figure:
+    """The L2 norms of dL/dh_t, and of an LSTM's dL/dc_t, over the steps, on a log axis.
+
+    Args:
+        norms: (T) by state, "hidden" and perhaps "cell"; 0 where the loss cannot reach.
+        labels: T strings, one a step.
+        loss_step: where the loss is, from 0; None where it is at every step.
+        reverse: whether the layer reads from the last step to the first.
+        theme: "light" or "dark".
+    """
+    names = {"hidden": "‖∂L/∂h‖ · " + _("hidden state"), "cell": "‖∂L/∂c‖ · " + _("cell state")}
+    figure = go.Figure()
+    reached = slice(loss_step, None) if reverse else slice(None, None if loss_step is None else loss_step + 1)
+    curves = [values[reached] for values in norms.values()]
+    floor = floor_of(curves, span=30)
+    for (state, values), dash in zip(norms.items(), ("solid", "dash"), strict=False):
+        # the loss cannot depend on what comes after it: those steps are not zeros to wonder at
+        shown = np.full(values.shape, np.nan)
+        shown[reached] = values[reached]
+        add_norms(
+            figure,
+            shown,
+            labels,
+            name=names[state],
+            colour=quantity_colour(state, theme),
+            floor=floor,
+            dash=dash,
+        )
+    if loss_step is not None:
+        figure.add_vline(x=loss_step, line={"color": INK[theme], "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=loss_step,
+            y=1,
+            yref="paper",
+            text=_("loss"),
+            showarrow=False,
+            xanchor="left" if reverse else "right",
+            xshift=4 if reverse else -4,
+        )
+    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_yaxes(title_text=_("gradient norm"), **log_axis(curves, floor))
+    return finish(figure, theme, height=360)

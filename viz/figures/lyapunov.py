@@ -1,0 +1,27 @@
+"""The Lyapunov exponents of a run: along which directions do small differences grow, along which do they fade?"""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import INK, finish
+from viz.i18n import _
+
+
+def lyapunov(exponents: np.ndarray, *, theme: Theme = "light") -> go.Figure:
+    """The exponents (N), largest first, per step and in natural units, with the line at 0 that parts growing from fading."""
+    figure = go.Figure()
+    shown = np.where(np.isfinite(exponents), exponents, np.nan)
+    figure.add_scatter(
+        x=list(range(1, len(shown) + 1)),
+        y=[None if np.isnan(value) else float(value) for value in shown],
+        customdata=np.exp(shown).tolist(),
+        mode="markers",
+        marker={"color": quantity_colour("output_gate", theme), "size": 6},
+        hovertemplate="%{y:.4f} · × %{customdata:.3~g} " + _("per step"),
+        showlegend=False,
+    )
+    figure.add_hline(y=0, line={"color": INK[theme], "width": 1, "dash": "dash"})
+    figure.update_xaxes(title_text=_("direction, most stretched first"))
+    figure.update_yaxes(title_text=_("Lyapunov exponent"))
+    return finish(figure, theme, height=300)

@@ -1,0 +1,85 @@
+"""Gradient norms along the steps on a log axis, where also 0, NaN and infinity have a place."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.i18n import _
+
+SPAN = 12.0
+"""Powers of ten that an axis shows at most below its largest norm, unless it is asked for more."""
+
+
+def add_norms(
+    figure: go.Figure,
+    norms: np.ndarray,
+    labels: Sequence[str],
+    *,
+    name: str,
+    colour: str,
+    floor: float,
+    dash: str = "solid",
+    first: int = 0,
+    **where: int,
+) -> None:
+    """A curve of ``norms`` (T), NaN and infinity left out; exact zeros are crosses on the ``floor``.
+
+    ``first`` is the step of the sequence (from 0) at which ``norms`` begin; ``where`` is the row and column of a panel.
+    """
+    seen = np.isfinite(norms) & (norms > 0)
+    # For translators: {step} and {token} are filled by the browser.
+    hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
+    places = [[first + step + 1, label] for step, label in enumerate(labels)]
+    figure.add_scatter(
+        x=list(range(len(norms))),
+        y=[float(value) if shown else None for value, shown in zip(norms, seen, strict=True)],
+        name=name,
+        legendgroup=name,
+        mode="lines+markers" if len(norms) <= 80 else "lines",
+        marker={"size": 5},
+        line={"color": colour, "width": 2.5, "dash": dash},
+        customdata=places,
+        hovertemplate="%{y:.3~g} · " + hover,
+        **where,
+    )
+    zero = np.flatnonzero(norms == 0)
+    if len(zero):
+        figure.add_scatter(
+            x=zero.tolist(),
+            y=[floor] * len(zero),
+            name=name,
+            legendgroup=name,
+            showlegend=False,
+            mode="markers",
+            marker={"color": colour, "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
+            customdata=[places[step] for step in zero],
+            hovertemplate="0 · " + hover,
+            **where,
+        )
+
+
+def floor_of(curves: Sequence[np.ndarray], span: float = SPAN) -> float:
+    """Where the axis ends: a little below the smallest norm above 0, but at most ``span`` powers of ten below the largest."""
+    shown = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
+    values = np.concatenate([*shown, np.empty(0)])
+    if not len(values):
+        return 1e-3
+    return float(max(values.min() / 3, values.max() * 10.0**-span))
+
+
+def log_axis(curves: Sequence[np.ndarray], floor: float, highest: float | None = None) -> dict:
+    """The settings of the axis of ``curves``: 1e-3 rather than 0.001 or 1m, never less than two powers of ten."""
+    shown = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
+    if highest is None:
+        highest = max([float(values.max()) for values in shown if len(values)], default=1.0)
+    low, high = np.log10(floor), np.log10(highest) + 0.15
+    if high - low < 2:
+        low, high = (low + high) / 2 - 1, (low + high) / 2 + 1
+    pitch = max(1, int(np.ceil((high - low) / 7)))
+    return {
+        "type": "log",
+        "range": [low - 0.15, high],
+        "dtick": pitch,
+        "exponentformat": "power",
+    }

@@ -1,0 +1,40 @@
+"""Which steps fed the gradient of a weight matrix, gate by gate."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import finish, step_axis
+from viz.i18n import _
+from viz.names import quantity_names
+
+
+def weight_steps(
+    parts: np.ndarray, gates: Sequence[str], labels: Sequence[str], *, theme: Theme = "light"
+) -> go.Figure:
+    """What each step added to a gradient, along that gradient: stacked over the gates; bars below 0 pull the other way.
+
+    Args:
+        parts: (T, G), which add up to the norm of the whole gradient.
+        gates: the G gates.
+        labels: T strings, one a step.
+        theme: "light" or "dark".
+    """
+    figure, names = go.Figure(), quantity_names()
+    # For translators: {step} and {token} are filled by the browser.
+    hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
+    for index, gate in enumerate(gates):
+        figure.add_bar(
+            x=list(range(len(labels))),
+            y=[float(value) if np.isfinite(value) else None for value in parts[:, index]],
+            name=names[gate],
+            marker={"color": quantity_colour(gate, theme)},
+            customdata=[[step + 1, label] for step, label in enumerate(labels)],
+            hovertemplate="%{y:.3~g} · " + hover,
+        )
+    figure.update_layout(barmode="relative", bargap=0.15 if len(labels) <= 200 else 0)
+    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_yaxes(title_text=_("part of the gradient's norm"), exponentformat="power")
+    return finish(figure, theme, height=360)

@@ -1,0 +1,36 @@
+"""Gradients: how much does the loss at step t teach step k? Where does it vanish or explode, and why?"""
+
+from models.problem import Problem
+from viz.i18n import told
+from viz.pages import gradients_sources as sources
+from viz.pages.controls import choose
+from viz.pages.gradients_cells import cells
+from viz.pages.gradients_loss import bundled, in_words, pick_loss
+from viz.pages.gradients_matrix import matrices, slopes
+from viz.pages.gradients_norms import norms_over_time
+from viz.pages.gradients_pairs import pairs
+from viz.pages.gradients_weights import clip, feeding
+from viz.session import session
+
+
+def page() -> None:
+    """The Gradients lens."""
+    here = session()
+    reading = choose(here)
+    loss = pick_loss(here, reading)
+    view, found, last = here.view, None, None
+    try:
+        found = sources.gradients(reading, view.net or "", view.text or "", view.layer or "", loss)
+    except Problem as problem:
+        here.notice(told(problem))
+    else:
+        if bundled(here) and loss.asked not in ("unit", "saved"):
+            last = sources.differentiated(view.net or "", view.text or "", loss).target
+        norms_over_time(here, reading, loss, found, in_words(here, reading, loss, last))
+    pairs(here, reading, loss)
+    cells(here)
+    slopes(here, reading)
+    matrices(here, reading, loss, found)
+    if found is not None:
+        feeding(here, reading.labels_of(view.layer or ""), found)
+    clip(here, loss)
