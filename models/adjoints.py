@@ -20,8 +20,8 @@ from models.trace import LayerTrace
 from models.transitions import Transitions
 from models.weights import LayerWeights
 
-TOGETHER, BLOCK = 8, 1 << 21
-"""How many steps are prepared together, and how many numbers their matrices may have: 8 MB."""
+TOGETHER, BLOCK = range(4, 17), 1 << 18
+"""How many steps are prepared together: so many that their matrices have this many numbers, which a core keeps at hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ def faint(dtype: np.dtype, scaled: bool = False) -> float:
 
 def _blocks(layer: LayerTrace, numbers: int) -> list[slice]:
     """The steps in groups, the last computed first; the matrices of a step have ``numbers`` numbers."""
-    steps, length = layer.shape[1], min(TOGETHER, max(1, BLOCK // numbers))
+    steps, length = layer.shape[1], min(TOGETHER[-1], max(TOGETHER[0], BLOCK // numbers))
     blocks = [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
     return blocks if layer.reverse else blocks[::-1]
 

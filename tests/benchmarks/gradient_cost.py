@@ -6,7 +6,8 @@ Four things are timed in shuffled turns, on one thread, for an ``nn.LSTM``, ``nn
 - one forward and backward pass of the module, the least that any gradient costs;
 - the matrix products that the map cannot do without if every loss goes through every gate: at step k the T - k rows that
   have been reached, G H wide, through W_hh, and nothing else;
-- (fewer times, it is slow) the plain way: a loop of Cells and one ``torch.autograd.grad`` by all hidden states for each t.
+- (fewer times, they are slow) the plain way: one ``torch.autograd.grad`` by all hidden states for each t, through a loop of
+  torch's Cells ("cells") and through the equations written out ("written").
 
 Ratios are medians of the ratios within one turn.
 """
@@ -24,12 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from models import gradient_map
+from tests.unrolled_loop import autograd_map
 
 CELLS = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}
 
 
-def autograd_loop(module: nn.RNNBase, x: Tensor, loss_grad: Tensor) -> None:
-    """The same map by one backward pass for each t."""
+def cell_loop(module: nn.RNNBase, x: Tensor, loss_grad: Tensor) -> None:
+    """The same map by one backward pass for each t, through torch's Cells."""
     cell = CELLS[type(module)](module.input_size, module.hidden_size)
     cell.load_state_dict({name.removesuffix("_l0"): values for name, values in module.state_dict().items()})
     state, hidden = None, []
@@ -68,11 +70,13 @@ def measure(make: type, size: int, steps: int, turns: int, loops: int) -> None:
             timed[name]()
             if turn >= 2:
                 taken[name].append(time.perf_counter() - start)
-    slow = []
+    slow: dict[Callable[[nn.RNNBase, Tensor, Tensor], object], list[float]] = {cell_loop: [], autograd_map: []}
     for _ in range(loops):
-        start = time.perf_counter()
-        autograd_loop(module, x, loss_grad)
-        slow.append(time.perf_counter() - start)
+        for loop, times in slow.items():
+            start = time.perf_counter()
+            loop(module, x, loss_grad)
+            times.append(time.perf_counter() - start)
+    plain = [1e3 * statistics.median(times) for times in slow.values() if times]
 
     def ratio(of: str, by: str) -> float:
         return statistics.median(one / other for one, other in zip(taken[of], taken[by], strict=True))
@@ -81,7 +85,7 @@ def measure(make: type, size: int, steps: int, turns: int, loops: int) -> None:
     print(
         f"{make.__name__:5} {size:4} {steps:5} {middle['map']:9.2f} {middle['passes']:9.2f} {middle['products']:9.2f} "
         f"{ratio('map', 'passes'):8.2f} {ratio('map', 'products'):10.2f}",
-        f"{1e3 * statistics.median(slow):10.0f} {1e3 * statistics.median(slow) / middle['map']:7.0f}" if slow else "",
+        *(f"{time:8.0f} {time / middle['map']:7.0f}" for time in plain),
     )
 
 
@@ -92,8 +96,10 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print("times in ms; bars: LSTM, 64 x 100: map/passes <= 8, loop/map >= 50; 128 x 200: map/products <= 1.6")
-    print("kind  units steps       map    passes  products  /passes  /products       loop /map")
+    print(
+        "times in ms; bars: LSTM, 64 x 100: map/passes <= 8, loops' times over map's >= 50; 128 x 200: map/products <= 1.6"
+    )
+    print("kind  units steps       map    passes  products  /passes  /products    cells    /map  written    /map")
     for make in CELLS:
         for size, steps in ((64, 100), (128, 200), (256, 500)):
             if size < 256 or not quick:
