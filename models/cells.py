@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 Kind = Literal["RNN", "LSTM", "GRU"]
@@ -79,7 +79,7 @@ class Cell:
     A GRU's hidden state stays within its bounds if it started there."""
     carry: Carry | None = None
 
-    @property
+    @cached_property
     def quantities(self) -> tuple[str, ...]:
         """All gates and states, in the order of computation."""
         return tuple(self.equations)

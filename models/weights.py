@@ -110,7 +110,7 @@ class LayerWeights:
                 return gru(self.reset_after)
         raise ValueError(f"There is no cell of kind {self.kind!r}; there are RNN, LSTM and GRU.")
 
-    @property
+    @cached_property
     def hidden_size(self) -> int:
         """H, the number of units."""
         return self.weight_hh.shape[0] // len(self.cell.gates)
