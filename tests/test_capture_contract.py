@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import threading
 
 import numpy as np
@@ -12,43 +11,8 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from models import CaptureError, capture
-from tests.oracle import layer, weights_of
-
-
-class Net(nn.Module):
-    """A recurrent module between two linear ones."""
-
-    def __init__(self, kind=nn.LSTM, layers=1, **options):
-        super().__init__()
-        self.read = nn.Linear(3, 4)
-        self.rnn = kind(4, 5, num_layers=layers, batch_first=True, **options)
-        self.head = nn.Linear(5, 2)
-
-    def forward(self, x):
-        return self.head(self.rnn(self.read(x))[0])
-
-
-def values(trace, name):
-    """Every array of one layer."""
-    seen = trace.layers[name]
-    return [seen[quantity].copy() for quantity in seen.quantities] + [seen.input.copy(), seen.hidden_prev.copy()]
-
-
-def hooks(net):
-    """How many hooks there are in the tree."""
-    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in net.modules())
-
-
-def equations(module, x, state=None, suffix="_l0"):
-    """Every gate and state of an LSTM (T, units) from its documented equations."""
-    zeros = x.new_zeros(module.hidden_size)
-    return layer("LSTM", weights_of(module, suffix), x, state or (zeros, zeros))
-
-
-def agrees(seen, expected, tolerance=1e-5):
-    """Whether the first sequence of a layer is as expected."""
-    return all(np.allclose(seen[name][0], own.detach(), rtol=0, atol=tolerance) for name, own in expected.items())
+from models import capture
+from tests.small_net import Net, agrees, equations, hooks, values
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -312,121 +276,3 @@ def test_one_capture_may_be_entered_again():
     with again as second:
         net(x)
     assert list(first.layers) == list(second.layers) == ["l0"]
-
-
-class Frozen(nn.Module):
-    """Holds another module."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_modules_that_cannot_be_opened_are_named_in_one_sentence():
-    scripted = torch.jit.script(nn.LSTM(3, 4))
-    compiled = torch.compile(nn.LSTM(3, 4))
-    in_place = nn.LSTM(3, 4)
-    in_place.compile()
-    for module, words in (
-        (scripted, "scripted"),
-        (Frozen(scripted), "'inner' is scripted"),
-        (compiled, "compiled"),
-        (Frozen(compiled), "'inner' is compiled"),
-        (Frozen(in_place), "'inner' is compiled"),
-        (torch.compile(Net()), "compiled"),
-        (nn.Linear(2, 2), "Linear holds no"),
-    ):
-        with pytest.raises(CaptureError, match=words) as caught:
-            capture(module)
-        message = str(caught.value)
-        assert message.endswith(".") and message.count(". ") == 0 and "\n" not in message
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_scripted_and_compiled_parts_without_recurrence_do_not_stand_in_the_way():
-    net, x = Net(), torch.randn(1, 4, 3)
-    net.head = torch.jit.script(net.head)
-    net.read.compile(backend="eager")
-    with capture(net) as trace:
-        net(x)
-    assert list(trace.layers) == ["rnn.l0"]
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_without_gradients(layers, mode):
-    net, x = Net(layers=layers), torch.randn(1, 4, 3)
-    with mode():
-        plain = net(x)
-        with capture(net) as trace:
-            assert torch.equal(net(x), plain)
-            net(x)
-        read = net.read(x)[0]
-    assert agrees(trace.layers["rnn.l0#2"], equations(net.rnn, read))
-    assert not trace.layers["rnn.l0"].forget_gate.flags.writeable
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-def test_autocast(kind, layers):
-    torch.manual_seed(0)
-    net, x = Net(kind, layers=layers), torch.randn(2, 6, 3)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        plain = net(x)
-        with capture(net) as trace:
-            assert torch.equal(net(x), plain)
-    with capture(net) as exact:
-        net(x)
-    for quantity in exact.layers["rnn.l0"]:
-        seen = trace.layers["rnn.l0"][quantity]
-        assert seen.dtype == np.float32
-        assert np.allclose(seen, exact.layers["rnn.l0"][quantity], atol=0.05)
-
-
-def test_wrapped_modules_keep_their_full_path():
-    net, x = nn.DataParallel(nn.Sequential(Net())), torch.randn(1, 4, 3)
-    with capture(net) as trace:
-        net(x)
-    assert list(trace.layers) == ["module.0.rnn.l0"]
-
-
-def test_what_a_trace_gives_out_is_read_only():
-    net, x = nn.LSTM(3, 4, num_layers=2, dropout=0.5), torch.randn(5, 2, 3)
-    with capture(net) as trace:
-        net(x)
-    seen = trace.layers["l0"]
-    names = (*seen.quantities, "input", "hidden_prev", "cell_prev", "initial_hidden", "initial_cell", "lengths")
-    for array in [getattr(seen, name) for name in (*names, "dropout")] + list(seen.weights.arrays().values()):
-        with pytest.raises(ValueError, match="read-only"):
-            array[...] = 0
-    for thing, name in ((trace, "tokens"), (seen, "weights"), (seen, "reverse"), (seen.weights, "kind")):
-        with pytest.raises(AttributeError):
-            setattr(thing, name, None)
-    with pytest.raises(TypeError):
-        trace.layers["l0"] = seen
-
-
-def test_asking_for_what_is_not_there():
-    with capture(nn.GRU(3, 4)) as trace, pytest.raises(KeyError, match="nothing has run yet"):
-        trace.layers["l0"]
-    net = nn.GRU(3, 4)
-    with capture(net) as trace:
-        net(torch.randn(5, 1, 3))
-    for name in ("forget_gate", "cell", "cell_prev", "initial_cell", "a", "project"):
-        with pytest.raises(AttributeError):
-            getattr(trace.layers["l0"], name)
-    with pytest.raises(KeyError, match="GRU has no forget_gate; it has reset_gate"):
-        trace.layers["l0"]["forget_gate"]
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda trace: pickle.loads(pickle.dumps(trace))])
-def test_a_trace_can_be_copied_and_pickled(duplicate):
-    net, x = nn.LSTM(3, 4, num_layers=2), torch.randn(5, 2, 3)
-    with capture(net) as trace:
-        net(x)
-        twin = duplicate(trace)
-        net(x)
-    assert list(twin.layers) == ["l0", "l1"]
-    for name in twin.layers:
-        assert all(np.array_equal(a, b) for a, b in zip(values(twin, name), values(trace, name), strict=True))
