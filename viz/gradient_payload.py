@@ -8,7 +8,7 @@ from models.paths import PathMap
 from models.trace import LayerTrace
 from viz.payload import pack
 
-MOST_ROWS = 160
+MOST_ROWS = 240
 """Losses that a picture can show."""
 
 

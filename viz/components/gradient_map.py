@@ -40,7 +40,7 @@ def _words() -> dict[str, str]:
         "other": _("every other way, through the weights"),
         "together": _("both together"),
         "sum": _(
-            "As arrows, drawn to scale: the two add up to the whole. {share} of the whole's length came straight."
+            "As arrows, drawn to scale: the two add up to the whole. The straight part is {share} × as long as the whole."
         ),
         "no_line": _("A simple RNN has no cell line: every way goes through W_hh."),
         "carried_cell": _("Gradients by the cell state c"),

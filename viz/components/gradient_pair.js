@@ -95,7 +95,7 @@ unrolled.gradientPair ??= (context) => {
       line("straight", "straight_norm", straight), line("other", "other_norm", other), line("whole", "carried_norm", whole));
     const picture = arrows(straight, other, whole, colours);
     if (picture) {
-      const share = whole > 0 ? `${number((100 * straight) / whole, 3)}%` : "–";
+      const share = whole > 0 ? short(straight / whole) : "–";
       box.append(picture, element("p", { className: "unrolled-quiet", text: fill(words.sum, { share }) }));
     }
     return box;
