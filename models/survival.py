@@ -48,7 +48,7 @@ class _States(Source):
         touched = np.stack([np.searchsorted(steps, positions, side) for side in ("left", "right")], axis=1)
         reached = touched.copy()
         reached[:, 0 if layer.reverse else 1] = 0 if layer.reverse else len(steps)
-        return cls(reached * width, touched * width, np.eye(width, dtype=layer.hidden.dtype))
+        return cls(reached * width, touched * width, np.eye(width, dtype=layer.hidden.dtype), once=False)
 
     def at(self, position: int) -> tuple[slice, np.ndarray]:
         """Every state begins as itself."""
