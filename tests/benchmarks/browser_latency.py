@@ -1,0 +1,181 @@
+"""How long a reader waits: `python -m tests.benchmarks.browser_latency [--rounds N]`.
+
+One browser run of the Step lens at its opening view (python-lm, 2 x 128 LSTM) and of an app that is empty. Times are
+taken in the page: from the event that the reader caused to the task after the frame that shows its effect. What needs
+Python is told twice: to the frame that shows the new numbers, and to the moment when the whole page stands; and as a ratio to
+the rerun of the empty app, which is the floor that Streamlit sets.
+"""
+
+import argparse
+from base64 import b64decode
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median, quantiles
+
+from playwright.sync_api import Page
+
+from models import load_network
+from models.reading import read
+from tests.browser import MISSING, chromium, launch, look, serve, settle
+from viz.layer_payload import layer_payload
+
+EMPTY = Path(__file__).with_name("empty_app.py")
+
+# Times one wait: `begin(type)` starts at the next event of that type, `drawn()` is told by what shows the effect.
+WATCH = """
+(() => {
+  const app = () => document.querySelector('[data-testid="stApp"]');
+  const painted = () => new Promise((done) => requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => { channel.port1.close(); done(performance.now()); };
+    channel.port2.postMessage(0);
+  }));
+  const watch = window.watch = { drawing: 0 };
+  const ask = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (draw) => ask((time) => {
+    const start = performance.now();
+    draw(time);
+    watch.drawing += performance.now() - start;
+  });
+  const stands = () => app().getAttribute("data-test-script-state") === "notRunning"
+    && !document.querySelector('[data-stale="true"]');
+  watch.begin = (type) => {
+    let start = null;
+    let show;
+    const shown = new Promise((done) => { show = done; });
+    window.addEventListener(type, (event) => { start ??= event.timeStamp; }, { capture: true, once: true });
+    watch.drawn = () => { if (start !== null) show(); };
+    watch.results = shown.then(async () => {
+      const repainted = await painted();
+      let whole = repainted;
+      while (!stands()) whole = await painted();
+      return [repainted - start, whole - start];
+    });
+  };
+  watch.key = () => new Promise((done) => window.addEventListener("keydown", (event) => {
+    watch.drawing = 0;
+    painted().then((end) => done([end - event.timeStamp, watch.drawing]));
+  }, { capture: true, once: true }));
+})();
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=12, help="changes of each sort (steps: five times as many)")
+    rounds = parser.parse_args().rounds
+    if not chromium():
+        raise SystemExit(MISSING)
+    with launch() as browser:
+        with serve(script=EMPTY) as url, look(browser, url) as page:
+            page.evaluate(WATCH)
+            page.evaluate(
+                """(() => {
+                    const clicks = () => document.querySelector("#clicks")?.textContent;
+                    let seen = clicks();
+                    new MutationObserver(() => {
+                        if (clicks() !== seen) { seen = clicks(); watch.drawn?.(); }
+                    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+                })()"""
+            )
+            floor = repeat(page, rounds, lambda k: ("click", lambda: page.get_by_role("button", name="again").click()))
+        with serve() as url, look(browser, url) as page:
+            page.evaluate(WATCH)
+            page.evaluate(
+                """() => {
+                    unrolled.store("step").subscribe((changed) => { if (changed.has("trace")) watch.drawn?.(); });
+                }"""
+            )
+            steps = keys(page, 5 * rounds)
+            changes = {
+                "layer change": repeat(page, rounds, lambda k: pick(page, "Layer", f"rnn.l{k % 2}")),
+                "text change, each new": repeat(
+                    page, rounds, lambda k: text(page, f"for i in range({k}):\n    print(i)\n")
+                ),
+                "network change": repeat(
+                    page, rounds, lambda k: pick(page, "Network", ("recall-lstm", "python-lm", "recall-gru")[k % 3])
+                ),
+            }
+        with serve() as url:
+            received = traffic(browser, url)
+    report("key to frame", [total for total, _drawing in steps])
+    report("  of which drawing", [drawing for _total, drawing in steps])
+    shown = report("rerun floor (empty app) to repaint", [drew for drew, _whole in floor])
+    stood = report("  to the whole page", [whole for _drew, whole in floor])
+    for name, times in changes.items():
+        report(f"{name} to repaint", [drew for drew, _whole in times], shown)
+        report("  to the whole page", [whole for _drew, whole in times], stood)
+    net = load_network("python-lm")
+    reading = read(net, net.card.default.text)
+    size = len(layer_payload("step", reading, net.card.default.layer, None))
+    print(f"{'bytes of a view':<38}{size:>12,} ({len(reading.labels)} steps of 128 units, weights included)")
+    print(f"{'received until the first view stands':<38}{received:>12,} (uncompressed messages, scripts included)")
+
+
+def keys(page: Page, count: int) -> list[list[float]]:
+    """[key to frame, drawing] in ms of so many steps."""
+    page.evaluate("document.activeElement.blur()")
+    times = []
+    for k in range(count):
+        page.evaluate("() => { watch.result = watch.key(); }")
+        page.keyboard.press("ArrowLeft" if k < count / 2 else "ArrowRight")
+        times.append(page.evaluate("watch.result"))
+    page.wait_for_timeout(700)
+    settle(page)
+    return times
+
+
+def repeat(page: Page, count: int, change: Callable[[int], tuple[str, Callable[[], None]]]) -> list[list[float]]:
+    """[to repaint, to the whole page] in ms of so many changes; one more goes before them (each must change something)."""
+    times = []
+    for k in range(-1, count):
+        event, act = change(k)
+        page.evaluate("(event) => watch.begin(event)", event)
+        act()
+        times.append(page.evaluate("watch.results"))
+        page.wait_for_timeout(600)  # what the player reports comes after
+        settle(page)
+    return times[1:]
+
+
+def pick(page: Page, label: str, option: str) -> tuple[str, Callable[[], None]]:
+    """Open a menu now; then the choice that is timed."""
+    page.get_by_role("combobox", name=label).click()
+    chosen = page.get_by_role("option", name=option, exact=True)
+    chosen.wait_for()
+    return "pointerup", chosen.click
+
+
+def text(page: Page, words: str) -> tuple[str, Callable[[], None]]:
+    """Type now; then the key that is timed."""
+    area = page.locator("textarea")
+    area.fill(words)
+    return "keydown", lambda: area.press("Control+Enter")
+
+
+def traffic(browser, url: str) -> int:
+    """Bytes of websocket messages until the first view stands."""
+    with look(browser, url) as page:
+        session = page.context.new_cdp_session(page)
+        sizes: list[int] = []
+        session.on(
+            "Network.webSocketFrameReceived",
+            lambda frame: sizes.append(len(b64decode(frame["response"]["payloadData"]))),
+        )
+        session.send("Network.enable")
+        page.reload()
+        settle(page)
+        return sum(sizes)
+
+
+def report(name: str, times: list[float], floor: float | None = None) -> float:
+    """Print one line; gives the median."""
+    middle = median(times)
+    ratio = f"{middle / floor:8.2f} x the floor" if floor else ""
+    print(f"{name:<38}{middle:8.1f} ms   p95 {quantiles(times, n=20, method='inclusive')[-1]:8.1f} ms{ratio}")
+    return middle
+
+
+if __name__ == "__main__":
+    main()
