@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.reading import Reading, SymbolPrediction, ValuePrediction
+from models.reading import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
 from models.trace import LayerTrace
 from viz.payload import pack
 
@@ -36,6 +36,7 @@ def layer_payload(view_id: str, reading: Reading, name: str, unit: int | None) -
             blocks = values.reshape(gates, weights.hidden_size, *values.shape[1:])
             arrays[key] = blocks[:, list(rows)].swapaxes(0, 1)
     predicts, vocabulary = None, None
+    answer: dict[str, object] = {}
     prediction = reading.prediction if len(labels) == len(reading.labels) else None
     if isinstance(prediction, SymbolPrediction):
         predicts, vocabulary = "symbols", prediction.vocabulary
@@ -43,6 +44,9 @@ def layer_payload(view_id: str, reading: Reading, name: str, unit: int | None) -
     elif isinstance(prediction, ValuePrediction):
         predicts = "values"
         arrays |= {"prediction": prediction.value, "truth": prediction.following}
+    elif isinstance(prediction, ClassPrediction):
+        predicts = "class"
+        answer = {"classes": prediction.classes, "probability": [float(each) for each in prediction.probability]}
     return pack(
         view_id,
         layer=name,
@@ -60,6 +64,7 @@ def layer_payload(view_id: str, reading: Reading, name: str, unit: int | None) -
             "reset_after": weights.reset_after,
             "nonlinearity": weights.nonlinearity,
             "reverse": layer.reverse,
+            **answer,
         },
     )
 

@@ -27,7 +27,7 @@ def pack(
     states: Mapping[str, ArrayLike],
     tokens: Sequence[str],
     arrays: Mapping[str, ArrayLike | None] | None = None,
-    predicts: Literal["symbols", "values"] | None = None,
+    predicts: Literal["symbols", "values", "class"] | None = None,
     vocabulary: Sequence[str] | None = None,
     unit_names: Sequence[str] | None = None,
     input_names: Sequence[str] | None = None,
@@ -52,8 +52,8 @@ def pack(
         vocabulary: the symbol of each id.
         unit_names, input_names: names to show for units and inputs.
         rows: the units whose weight rows are in `arrays`.
-        options: how the cell departs from PyTorch's default, such as {"nonlinearity": "relu"}; passed
-            through.
+        options: what else is passed through, such as how the cell departs from PyTorch's default; "columns"
+            lists the units whose values are in `gates` and `states` where not all "units" of the layer are.
 
     Raises:
         ValueError: an array whose first dimension is not the number of tokens.
@@ -62,7 +62,7 @@ def pack(
         name: _plain(name, array) for name, array in {**gates, **states, **(arrays or {})}.items() if array is not None
     }
     for name, array in content.items():
-        if not name.startswith(("weight_", "bias_")) and array.shape[0] != len(tokens):
+        if not name.startswith(("weight_", "bias_", "detail_")) and array.shape[0] != len(tokens):
             raise ValueError(f"{name} has {array.shape[0]} steps, but there are {len(tokens)} tokens.")
 
     places, offset = {}, 0

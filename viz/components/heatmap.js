@@ -45,6 +45,7 @@ unrolled.heading ??= (pen, x, y, width, title, scale, palette, theme) => {
 function build(context) {
   const { root, store } = context;
   const form = unrolled.heatmaps[context.data.form](context);
+  let pressed = null;
   const explain = unrolled.element("span", { className: "unrolled-quiet" });
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const area = unrolled.element("div", { className: "unrolled-area", tabindex: 0, role: "group" }, form.element);
@@ -53,21 +54,43 @@ function build(context) {
   context.on(area, "pointermove", (event) => {
     const at = store.trace ? form.hit(event) : null;
     if (!at) return unrolled.note(null);
-    if (event.buttons & 1) store.set({ step: at.step, unit: at.unit });
+    if (event.buttons & 1 && !form.zooms?.()) store.set({ step: at.step, unit: at.unit });
     const { words } = context;
-    const lines = [
-      `${words.quantities[at.quantity] ?? at.quantity}: ${unrolled.number(store.trace.value(at.quantity, at.step, at.unit))}`,
+    const name = words.quantities[at.quantity] ?? at.quantity;
+    const lines = at.block ? blockLines(at, name) : [
+      `${name}: ${unrolled.number(at.value ?? store.trace.value(at.quantity, at.step, at.unit))}`,
       `${words.unit} ${store.trace.unit_names?.[at.unit] ?? at.unit}`,
       unrolled.fill(words.step_token, { step: at.step + 1, token: unrolled.token(store.trace.tokens[at.step]) }),
     ];
-    if (at.count > 1) lines.push(unrolled.fill(words.strongest, { n: at.count }));
+    if (!at.block && at.count > 1) lines.push(unrolled.fill(words.strongest, { n: at.count }));
     unrolled.note(lines, event.clientX, event.clientY, root);
   });
   context.on(area, "pointerleave", () => unrolled.note(null));
   context.on(area, "pointerdown", (event) => {
     const at = store.trace && event.button === 0 ? form.hit(event) : null;
     if (at) store.set({ step: at.step, unit: at.unit });
+    pressed = at && form.zooms?.() ? event : null;
   });
+  // Where the picture is of blocks, dragging over a part asks Python for that part alone.
+  context.on(area, "pointerup", (event) => {
+    const down = pressed;
+    pressed = null;
+    if (!down || Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 8) return;
+    const window = form.drag(down, event);
+    if (window) context.report("window", window);
+  });
+
+  // What is known of a block of several steps or units.
+  function blockLines({ steps, units, block }, name) {
+    const { words } = context;
+    const range = (from, to) => (from === to ? `${from}` : `${from}–${to}`);
+    return [
+      `${name}: ${unrolled.number(block.mean)}`,
+      unrolled.fill(words.block, { low: unrolled.number(block.low), high: unrolled.number(block.high) }),
+      unrolled.fill(words.block_steps, { steps: range(steps[0] + 1, steps[1]) }),
+      `${words.unit} ${units.length > 4 ? `${units.slice(0, 3).join(", ")} … (${units.length})` : units.join(", ")}`,
+    ];
+  }
   context.on(area, "keydown", (event) => {
     const { trace, step, unit } = store;
     const moves = {
@@ -90,7 +113,8 @@ function build(context) {
     layout() {
       form.layout();
       const { words } = context;
-      explain.textContent = form.crowded() ? `${words.explain} ${words.crowded}` : words.explain;
+      if (form.zooms?.()) explain.textContent = words.zoom;
+      else explain.textContent = form.crowded() ? `${words.explain} ${words.crowded}` : words.explain;
     },
     frame: form.frame,
     destroy: () => unrolled.note(null),

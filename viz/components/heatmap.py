@@ -1,7 +1,7 @@
 """The dense heatmap: every number of a layer at once."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from viz.colours import palette
 from viz.components import define
@@ -15,6 +15,9 @@ def heatmap(
     form: Literal["sequence", "step"],
     key: str,
     quantities: Sequence[str] | None = None,
+    order: Sequence[int] | None = None,
+    shows: Literal["strongest", "mean"] = "strongest",
+    on_window_change: Callable[[], None] | None = None,
 ) -> None:
     """Mount the heatmap of the layer in the store `view_id`.
 
@@ -24,17 +27,25 @@ def heatmap(
             for each, units across, and follows the current step.
         key: of the component in the page.
         quantities: the gates and states to show, in this order; None for all.
+        order: the units in the order in which they are drawn; None for their own.
+        shows: what stands for the numbers of a block, where the store holds blocks (`viz.states_payload`).
+        on_window_change: called when the reader has dragged over a part of such a picture; the part,
+            {"steps": [from, to], "places": [from, to]}, is then in the component's state as "window".
     """
-    define("heatmap", "raster", "heatmap_sequence", "heatmap_step")(
+    handlers: dict[str, Any] = {} if on_window_change is None else {"on_window_change": on_window_change}
+    define("heatmap", "raster", "heatmap_field", "heatmap_sequence", "heatmap_step")(
         key=key,
         data={
             "component": "heatmap",
             "view_id": view_id,
             "form": form,
             "quantities": None if quantities is None else list(quantities),
+            "order": None if order is None else [int(unit) for unit in order],
+            "shows": shows,
             "palette": palette(),
             "words": _words(form),
         },
+        **handlers,
     )
 
 
@@ -44,6 +55,11 @@ def _words(form: Literal["sequence", "step"]) -> dict[str, object]:
         "unit": _("Unit"),
         "step_token": _("step {step}, token '{token}'"),
         "strongest": _("the strongest of the {n} values at this pixel"),
+        "block": _("mean of a block; lowest {low}, highest {high}"),
+        "block_steps": _("steps {steps}"),
+        "zoom": _(
+            "Each row is one or several units, each column one or several steps. Drag over a part to see its exact numbers."
+        ),
         "save": _("Save as PNG"),
         "keys": _("Heatmap. Left and right arrows change the step, up and down the unit."),
         "explain": _("Each row is a unit, each column a step. Click to go there.")

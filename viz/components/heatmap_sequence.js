@@ -16,7 +16,8 @@
   function panel(name, width) {
     const { trace } = store;
     const { palette, words } = context;
-    const array = trace.arrays[name];
+    const field = unrolled.field(store, name, context.data);
+    const { array } = field;
     const scale = trace.scale(name);
     const [steps, units] = array.shape;
     const room = Math.min(width - GUTTER, steps * WIDEST_CELL);
@@ -42,18 +43,17 @@
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
     draw(image, array, scale, inks(palette[scale.name]), x, y);
     pen.putImageData(image, Math.round(GUTTER * ratio), 0);
-    axes(pen, size, y);
+    axes(pen, size, y, field);
     return {
-      labels: labels(pen, size, x),
-      name, array, scale, x, y, size, canvas, plot, value, title,
+      labels: labels(pen, size, x, field),
+      name, field, array, scale, x, y, size, canvas, plot, value, title,
       node: unrolled.element("div", {}, title, plot),
       column: marks[0], row: marks[1], token: marks[2], unit: marks[3],
       pick: picker(array, scale),
     };
   }
 
-  function axes(pen, size, y) {
-    const { trace } = store;
+  function axes(pen, size, y, field) {
     const { theme } = context;
     pen.fillStyle = theme.text;
     pen.strokeStyle = theme.text;
@@ -63,27 +63,30 @@
     pen.font = `13px ${theme.font}`;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    for (const unit of ticks(trace.units, size.height / 34)) {
-      if (unit >= y.from[y.bins]) continue;
-      const [from, to] = place(y, unit);
-      pen.fillText(unit, GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6));
+    for (const at of ticks(field.units.length, size.height / 34)) {
+      const row = field.row(field.units[at]);
+      if (row < 0) continue;
+      const [from, to] = place(y, row);
+      pen.fillText(field.units[at], GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6));
     }
     pen.globalAlpha = 1;
   }
 
   // What stands under a panel: its tokens where they fit, else round step numbers. {text, at, half} in CSS pixels.
-  function labels(pen, size, x) {
+  function labels(pen, size, x, field) {
     const { trace } = store;
     const { theme } = context;
     const cell = size.width / x.bins;
     pen.font = `13px ${theme.code}, ${theme.font}`;
     const tokens = trace.tokens.map((token) => ({ text: unrolled.token(token), half: pen.measureText(unrolled.token(token)).width / 2 }));
-    if (x.bins === trace.steps && tokens.every(({ half }) => 2 * half <= cell - 1)) {
+    if (field.whole && x.bins === trace.steps && tokens.every(({ half }) => 2 * half <= cell - 1)) {
       return { font: pen.font, items: tokens.map((token, step) => ({ ...token, at: GUTTER + (step + 0.5) * cell })) };
     }
     pen.font = `13px ${theme.font}`;
-    const items = ticks(trace.steps, size.width / 56, 1).map((step) => {
-      const [from, to] = place(x, step);
+    const [begin, end] = field.steps;
+    const items = ticks(end - begin, size.width / 56, begin + 1).map((past) => {
+      const step = begin + past;
+      const [from, to] = place(x, field.column(step));
       const half = pen.measureText(step + 1).width / 2;
       return { text: step + 1, half, at: GUTTER + Math.min((from + to) / 2 / ratio, size.width - half) };
     });
@@ -91,7 +94,7 @@
   }
 
   // Write them, but for those that the mark of the current token would half cover.
-  function foot({ canvas, labels: { font, items }, size, x }, marked) {
+  function foot({ canvas, labels: { font, items }, size, x, field }, marked) {
     const pen = canvas.getContext("2d");
     pen.clearRect(0, size.height + 2, GUTTER + size.width, FOOT);
     pen.fillStyle = context.theme.text;
@@ -99,9 +102,10 @@
     pen.textAlign = "center";
     pen.textBaseline = "top";
     pen.font = font;
-    const [from, to] = place(x, store.step);
+    const column = field.column(store.step);
+    const [from, to] = place(x, Math.max(column, 0));
     const at = GUTTER + (from + to) / 2 / ratio;
-    const half = marked ? pen.measureText(unrolled.token(store.trace.tokens[store.step])).width / 2 + 8 : -Infinity;
+    const half = marked && column >= 0 ? pen.measureText(unrolled.token(store.trace.tokens[store.step])).width / 2 + 8 : -Infinity;
     for (const label of items) {
       if (Math.abs(label.at - at) >= half + label.half) pen.fillText(label.text, label.at, size.height + 6);
     }
@@ -128,10 +132,12 @@
     const { trace, step, unit } = store;
     const token = unrolled.token(trace.tokens[step]);
     for (const each of panels) {
-      const { name, x, y, size, column, row, token: tag, unit: number, value, array } = each;
-      if (changed.has("step")) {
-        foot(each, true);
-        const [from, to] = place(x, step).map((pixel) => pixel / ratio);
+      const { name, x, y, size, column, row, token: tag, unit: number, value, field } = each;
+      const shownStep = field.column(step);
+      column.hidden = tag.hidden = shownStep < 0;
+      if (changed.has("step")) foot(each, true);
+      if (changed.has("step") && shownStep >= 0) {
+        const [from, to] = place(x, shownStep).map((pixel) => pixel / ratio);
         const wide = Math.max(to - from, 2);
         column.style.width = `${wide + 4}px`;
         column.style.height = `${size.height + 4}px`;
@@ -140,10 +146,10 @@
         tag.style.transform = `translate(${GUTTER + (from + to) / 2}px, ${size.height + 3}px) translateX(-50%)`;
       }
       if (changed.has("unit")) {
-        const shown = unit < array.shape[1];
-        row.hidden = number.hidden = !shown;
-        if (shown) {
-          const [from, to] = place(y, unit).map((pixel) => pixel / ratio);
+        const shownRow = field.row(unit);
+        row.hidden = number.hidden = shownRow < 0;
+        if (shownRow >= 0) {
+          const [from, to] = place(y, shownRow).map((pixel) => pixel / ratio);
           row.style.width = `${size.width + 4}px`;
           row.style.height = `${Math.max(to - from, 1) + 4}px`;
           row.style.transform = `translate(${GUTTER - 2}px, ${from - 2}px)`;
@@ -167,8 +173,8 @@
     if (px < 0 || py < 0 || px >= x.edges[x.bins] || py >= y.edges[y.bins]) return null;
     const [column, row] = [find(x, px), find(y, py)];
     const [s, sEnd, u, uEnd] = [x.from[column], x.from[column + 1], y.from[row], y.from[row + 1]];
-    const [step, unit] = found.pick(s, sEnd, u, uEnd);
-    return { quantity: found.name, step, unit, count: (sEnd - s) * (uEnd - u) };
+    const [at, of] = found.pick(s, sEnd, u, uEnd);
+    return { quantity: found.name, count: (sEnd - s) * (uEnd - u), ...found.field.at(at, of) };
   }
 
   function picture() {
@@ -184,7 +190,9 @@
       unrolled.heading(pen, x + GUTTER, y, Math.max(260, each.size.width), words.quantities[each.name] ?? each.name, each.scale, palette, theme);
       pen.drawImage(each.canvas, x, y + head, each.size.width + GUTTER, each.size.height + FOOT);
       foot(each, true);
-      const [from, to] = place(each.x, store.step).map((pixel) => pixel / ratio);
+      const column = each.field.column(store.step);
+      if (column < 0) return;
+      const [from, to] = place(each.x, column).map((pixel) => pixel / ratio);
       pen.strokeStyle = theme.accent;
       pen.lineWidth = 2;
       pen.strokeRect(x + GUTTER + from - 1, y + head - 1, Math.max(to - from, 1) + 2, each.size.height + 2);
@@ -192,6 +200,16 @@
     return canvas;
   }
 
+  // The window that was dragged over, from one pointer event to another: steps and places, or null.
+  function drag(down, up) {
+    const [from, to] = [hit(down), hit(up)];
+    const { field } = panels.find((each) => each.name === from?.quantity) ?? {};
+    if (!field || field.whole || to?.quantity !== from.quantity) return null;
+    const span = (ends) => [Math.min(...ends.map((end) => end[0])), Math.max(...ends.map((end) => end[1]))];
+    return { steps: span([from.steps, to.steps]), places: span([from.places, to.places]) };
+  }
+
+  const zooms = () => panels.some(({ field }) => !field.whole);
   const crowded = () => panels.some(({ x, y, array }) => x.bins < array.shape[0] || y.bins < array.shape[1]);
-  return { element, layout, frame, hit, picture, crowded };
+  return { element, layout, frame, hit, picture, crowded, drag, zooms };
 };

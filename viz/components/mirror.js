@@ -28,11 +28,11 @@ unrolled.mirror = (context) => {
       unrolled.element("span", { role: "columnheader", text: words.unit }),
       ...trace.quantities.map((quantity) => unrolled.element("span", { role: "columnheader", text: name(quantity) })));
     cells = Array.from({ length: trace.units }, (_, unit) => trace.quantities.map((quantity) =>
-      unit < trace.arrays[quantity].shape[1]
+      trace.has(quantity, unit)
         ? unrolled.element("span", { role: "cell", "data-quantity": quantity, "data-layer": trace.layer, "data-unit": unit })
         : null));
-    const rows = cells.map((row, unit) => unrolled.element("div", { role: "row" },
-      unrolled.element("span", { role: "rowheader", text: trace.unit_names?.[unit] ?? String(unit) }), ...row.filter(Boolean)));
+    const rows = cells.flatMap((row, unit) => (row.some(Boolean) ? [unrolled.element("div", { role: "row" },
+      unrolled.element("span", { role: "rowheader", text: trace.unit_names?.[unit] ?? String(unit) }), ...row.filter(Boolean))] : []));
     table.replaceChildren(head, ...rows);
     table.setAttribute("aria-label", trace.layer);
   }
@@ -71,6 +71,10 @@ unrolled.mirror = (context) => {
         items.push(item(name, words[name], array.data[step * array.shape[1] + k], { "data-unit": k }));
       }
     }
+    (trace.options?.probability ?? []).forEach((chance, k) => { // of the whole sequence: the same at every step
+      const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];
+      items.push(item("probability", name, chance, { "data-token": name }));
+    });
     others.replaceChildren(...items);
     others.setAttribute("aria-label", words.predictions);
   }

@@ -5,7 +5,7 @@ from typing import Any
 
 from viz.colours import palette
 from viz.components import define
-from viz.i18n import _
+from viz.i18n import _, language
 from viz.names import quantity_names
 
 
@@ -37,6 +37,7 @@ def player(
             "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision")},
             "palette": palette(),
             "words": _words(),
+            "lang": language(),
         },
         on_view_change=on_view_change or (lambda: None),
     )

@@ -7,7 +7,8 @@ function build(context) {
   return {
     layout() {
       const { predicts, arrays } = store.trace;
-      const able = (predicts === "symbols" && arrays.top_token) || (predicts === "values" && arrays.prediction);
+      const { options } = store.trace;
+      const able = (predicts === "class" && options.probability) || (predicts === "symbols" && arrays.top_token) || (predicts === "values" && arrays.prediction);
       const name = able ? predicts : null;
       if (!name) {
         form = null;

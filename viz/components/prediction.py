@@ -2,7 +2,7 @@
 
 from viz.colours import palette
 from viz.components import define
-from viz.i18n import _
+from viz.i18n import _, language
 
 
 def prediction(view_id: str, *, key: str) -> None:
@@ -10,10 +10,17 @@ def prediction(view_id: str, *, key: str) -> None:
 
     A network of symbols: the most probable next symbols, the true one marked, and its surprise in bits.
     A network of numbers: predicted beside true values, and both over all steps.
+    A network that answers once, after the whole sequence: how probable it holds each answer.
     """
-    define("prediction", "raster", "prediction_symbols", "prediction_values")(
+    define("prediction", "raster", "prediction_symbols", "prediction_values", "prediction_class")(
         key=key,
-        data={"component": "prediction", "view_id": view_id, "palette": palette(), "words": _words()},
+        data={
+            "component": "prediction",
+            "view_id": view_id,
+            "palette": palette(),
+            "words": _words(),
+            "lang": language(),
+        },
     )
 
 
@@ -31,5 +38,7 @@ def _words() -> dict[str, str]:
         "error": _("error"),
         "chart": _("Predicted and true next value over all steps"),
         "step_token": _("step {step}, token '{token}'"),
+        "answers": _("After the whole sequence the network answers"),
+        "once": _("It answers once, from the last state of each direction: stepping changes nothing here."),
         "unpredicted": _("This network predicts nothing at each step."),
     }

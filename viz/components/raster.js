@@ -53,7 +53,7 @@ unrolled.raster ??= (() => {
     const units = array.shape[1];
     const pick = picker(array, scale);
     const whole = x.bins === array.shape[0] && y.bins === units;
-    const spaced = { x: x.edges[1] - x.edges[0] >= 9 ? 1 : 0, y: y.edges[1] - y.edges[0] >= 9 ? 1 : 0 };
+    const spaced = array.blocks ? { x: 0, y: 0 } : { x: x.edges[1] - x.edges[0] >= 9 ? 1 : 0, y: y.edges[1] - y.edges[0] >= 9 ? 1 : 0 };
     const factor = 255 / (scale.high - scale.low);
     for (let row = 0; row < y.bins; row++) {
       const start = y.edges[row] * width;

@@ -19,17 +19,27 @@ window.unrolled.store ??= (() => {
       arrays[name] = { shape, data: new Kind(buffer, offset, size) };
     }
     const quantities = [...header.gates, ...header.states];
-    const [steps, units] = arrays[quantities[0]].shape;
+    const [steps, width] = arrays[quantities[0]].shape;
+    // Of a layer too large to travel, some units alone: options.columns lists them in the order of the arrays' columns.
+    const sent = header.options?.columns ? new Map(header.options.columns.map((unit, k) => [unit, k])) : null;
+    const units = header.options?.units ?? width;
     const scales = new Map();
     const trace = { ...header, arrays, quantities, steps, units };
+
+    // Where a unit stands among an array's columns; -1 where it has none, or has not been sent.
+    const column = (array, unit) => {
+      const k = sent ? sent.get(unit) ?? -1 : unit;
+      return k >= 0 && k < (array.shape[1] ?? 1) ? k : -1;
+    };
+    trace.has = (name, unit) => Boolean(arrays[name]) && column(arrays[name], unit) >= 0;
 
     // The number of one quantity (name) at a step and unit; NaN where there is none (a projected state has fewer units).
     trace.value = (name, step, unit) => {
       const array = arrays[name];
       if (!array) return NaN;
-      const width = array.shape[1] ?? 1;
-      if (unit < 0 || unit >= width || step < 0 || step >= array.shape[0]) return NaN;
-      return array.data[step * width + unit];
+      const k = column(array, unit);
+      if (k < 0 || step < 0 || step >= array.shape[0]) return NaN;
+      return array.data[step * (array.shape[1] ?? 1) + k];
     };
 
     // How a quantity is coloured: a sigmoid gate on the scale "unit" 0..1, anything else on "signed", symmetric about 0;
@@ -39,7 +49,7 @@ window.unrolled.store ??= (() => {
       let scale = { name: "unit", low: 0, high: 1 };
       if (!name.endsWith("_gate")) {
         const { data } = arrays[name];
-        let most = 0;
+        let most = header.options?.most?.[name] ?? 0; // of all units, where some alone were sent
         for (let k = 0; k < data.length; k++) {
           const size = Math.abs(data[k]);
           if (size > most && size < Infinity) most = size;

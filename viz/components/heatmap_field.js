@@ -1,0 +1,63 @@
+// What a heatmap over all steps draws: every number of a gate or state, its units in some order, or blocks of them where the layer
+// is too large to travel. Columns are steps or blocks of steps, rows units or blocks of units.
+unrolled.field ??= (() => {
+  const index = (edges, value) => { // the block [edges[k], edges[k + 1]) that holds a value; -1 outside
+    if (value < edges[0] || value >= edges[edges.length - 1]) return -1;
+    let [low, high] = [0, edges.length - 2];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (edges[middle] <= value) low = middle; else high = middle - 1;
+    }
+    return low;
+  };
+
+  function wholeField(trace, name, asked) {
+    const array = trace.arrays[name];
+    const [steps, count] = array.shape;
+    const units = (asked ?? Array.from({ length: count }, (_, k) => k)).filter((unit) => unit < count);
+    const rows = new Int32Array(trace.units).fill(-1);
+    units.forEach((unit, row) => { rows[unit] = row; });
+    let data = array.data;
+    if (asked) {
+      data = new Float32Array(steps * count);
+      for (let step = 0; step < steps; step++) units.forEach((unit, row) => { data[step * count + row] = array.data[step * count + unit]; });
+    }
+    return {
+      whole: true, units, steps: [0, steps],
+      array: { shape: [steps, count], data },
+      column: (step) => (step < steps ? step : -1),
+      row: (unit) => rows[unit] ?? -1,
+      at: (step, row) => ({ step, unit: units[row] }),
+    };
+  }
+
+  function blocks(trace, name, { steps, places, units }, shows) {
+    const [mean, low, high] = ["mean", "low", "high"].map((part) => trace.arrays[`detail_${part}:${name}`]);
+    let { data } = mean;
+    if (low && shows === "strongest") {
+      // Of a signed value the largest magnitude, of a gate what is farthest from the middle of the whole picture.
+      const centre = name.endsWith("_gate") ? mean.data.reduce((sum, value) => sum + value, 0) / mean.data.length : 0;
+      data = data.map((value, k) => (value !== value ? value
+        : Math.abs(high.data[k] - centre) >= Math.abs(low.data[k] - centre) ? high.data[k] : low.data[k]));
+    }
+    const rank = new Map(units.map((unit, k) => [unit, places[0] + k]));
+    return {
+      whole: false, units, steps: [steps[0], steps[steps.length - 1]],
+      array: { shape: mean.shape, data, blocks: Boolean(low) },
+      column: (step) => index(steps, step),
+      row: (unit) => index(places, rank.get(unit) ?? -1),
+      at(column, row) {
+        const k = column * mean.shape[1] + row;
+        const of = units.slice(places[row] - places[0], places[row + 1] - places[0]);
+        const here = { step: (steps[column] + steps[column + 1] - 1) >> 1, unit: of[of.length >> 1], value: mean.data[k] };
+        const block = low ? { mean: mean.data[k], low: low.data[k], high: high.data[k] } : null;
+        return { ...here, block, steps: [steps[column], steps[column + 1]], places: [places[row], places[row + 1]], units: of };
+      },
+    };
+  }
+
+  return ({ trace }, name, { order, shows }) => {
+    const detail = trace.options?.detail?.[name];
+    return detail ? blocks(trace, name, detail, shows) : wholeField(trace, name, order);
+  };
+})();

@@ -1,0 +1,28 @@
+// The one answer of a network that reads a whole sequence first: every class with its probability.
+(unrolled.predictions ??= {}).class = (context) => {
+  const { store } = context;
+  const title = unrolled.element("p", { className: "unrolled-heading" });
+  const list = unrolled.element("div", { className: "unrolled-bars unrolled-classes", role: "list" });
+  const once = unrolled.element("p", { className: "unrolled-quiet" });
+
+  return {
+    nodes: [title, list, once],
+    layout() {
+      const { classes, probability } = store.trace.options;
+      const names = classes[context.data.lang] ?? classes.en;
+      const best = probability.indexOf(Math.max(...probability));
+      title.textContent = context.words.answers;
+      once.textContent = context.words.once;
+      list.replaceChildren(...probability.map((chance, k) => {
+        const fill = unrolled.element("i");
+        fill.style.transform = `scaleX(${chance === chance ? chance : 0})`;
+        const row = unrolled.element("div", { role: "listitem", className: k === best ? "unrolled-true" : "" },
+          unrolled.element("b", { text: names[k] }),
+          unrolled.element("div", { className: "unrolled-track" }, fill),
+          unrolled.element("span", { text: chance === chance ? `${(chance * 100).toFixed(2)}%` : "–" }));
+        return row;
+      }));
+    },
+    frame() {},
+  };
+};

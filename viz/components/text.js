@@ -1,0 +1,88 @@
+// The sequence as running text, line breaks kept, each token on the ground of one number: the chosen quantity of the chosen unit.
+function build(context) {
+  const { root, store } = context;
+  const title = unrolled.element("p", { className: "unrolled-text-title" });
+  const page = unrolled.element("div", { className: "unrolled-text-page", role: "list", tabindex: 0 });
+  const bounds = [0, 1].map(() => unrolled.element("span"));
+  const ramp = unrolled.element("i");
+  const legend = unrolled.element("div", { className: "unrolled-legend unrolled-quiet", "aria-hidden": "true" }, bounds[0], ramp, bounds[1]);
+  root.append(unrolled.element("div", { className: "unrolled-foot" }, title, legend), page);
+  let spans = [];
+  let now = null;
+
+  const stepOf = (event) => {
+    const span = event.target.closest?.("[data-step]");
+    return span ? Number(span.dataset.step) : -1;
+  };
+  context.on(page, "click", (event) => {
+    const step = stepOf(event);
+    if (step >= 0) store.set({ step });
+  });
+  context.on(page, "pointermove", (event) => {
+    const step = store.trace ? stepOf(event) : -1;
+    if (step < 0) return unrolled.note(null);
+    const { trace, quantity, unit } = store;
+    const { words } = context;
+    unrolled.note([
+      unrolled.fill(words.step_token, { step: step + 1, token: unrolled.token(trace.tokens[step]) }),
+      unrolled.fill(words.unit_value, {
+        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.number(trace.value(quantity, step, unit)),
+      }),
+    ], event.clientX, event.clientY, root);
+  });
+  context.on(page, "pointerleave", () => unrolled.note(null));
+
+  function layout() {
+    const { tokens } = store.trace;
+    const characters = tokens.every((token) => [...token].length <= 1);
+    page.dataset.form = characters ? "characters" : "words";
+    const nodes = [];
+    spans = tokens.map((token, step) => {
+      const text = characters ? token.replace("␣", " ") : token;
+      const span = unrolled.element("span", { role: "listitem", "data-step": step, text });
+      nodes.push(span);
+      if (token === "⏎" || token === "\n") nodes.push(unrolled.element("br"));
+      else if (!characters) nodes.push(document.createTextNode(" "));
+      return span;
+    });
+    page.replaceChildren(...nodes);
+    now = null;
+  }
+
+  function paint() {
+    const { trace, quantity, unit } = store;
+    const { words, palette } = context;
+    const scale = trace.scale(quantity);
+    const inks = {};
+    const name = words.quantities[quantity] ?? quantity;
+    spans.forEach((span, step) => {
+      const value = trace.value(quantity, step, unit);
+      const tint = unrolled.tint(value, scale, palette);
+      span.style.background = tint;
+      span.style.color = tint === "transparent" ? "" : (inks[tint] ??= unrolled.ink(tint));
+      Object.assign(span.dataset, { quantity, layer: trace.layer, unit, value: String(value) });
+    });
+    title.textContent = unrolled.fill(words.title, { quantity: name, unit });
+    page.setAttribute("aria-label", title.textContent);
+    bounds[0].textContent = unrolled.number(scale.low, 2);
+    bounds[1].textContent = unrolled.number(scale.high, 2);
+    ramp.style.background = `linear-gradient(to right, ${palette[scale.name].filter((_, k) => k % 15 === 0).join(",")})`;
+  }
+
+  return {
+    layout,
+    frame(changed) {
+      if (changed.has("trace") || changed.has("quantity") || changed.has("unit")) paint();
+      now?.removeAttribute("aria-current");
+      now = spans[store.step];
+      now?.setAttribute("aria-current", "step");
+      if (now && page.scrollHeight > page.clientHeight) { // the page of text alone scrolls, never the whole window
+        const top = now.offsetTop - page.clientHeight / 2;
+        if (Math.abs(page.scrollTop - top) > page.clientHeight / 2 - 30) page.scrollTop = top;
+      }
+    },
+    destroy: () => unrolled.note(null),
+  };
+}
+
+export default (component) => unrolled.mount(component, build);

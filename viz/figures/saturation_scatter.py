@@ -1,0 +1,61 @@
+"""How often each gate is nearly shut or nearly open (Karpathy, Johnson and Li 2015, figure 3)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from models.saturation import LEFT, RIGHT, Saturation
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import INK, finish
+from viz.i18n import _
+from viz.names import quantity_names
+
+SYMBOLS = ("circle", "diamond", "square")
+
+
+def saturation_scatter(gates: Mapping[str, Saturation], *, unit: int, theme: Theme = "light") -> go.Figure:
+    """A dot for each unit and gate: across how often it is shut, up how often it is open.
+
+    Args:
+        gates: the saturation of each gate, (H) each.
+        unit: the unit to ring.
+        theme: "light" or "dark".
+    """
+    figure, names = go.Figure(), quantity_names()
+    # For translators: {unit} and the shares are filled by the browser.
+    hover = _("unit {unit}: shut {left}, open {right} of the time").format(
+        unit="%{customdata}", left="%{x:.0%}", right="%{y:.0%}"
+    )
+    for (gate, held), symbol in zip(gates.items(), SYMBOLS, strict=False):
+        known = np.flatnonzero(np.isfinite(held.left) & np.isfinite(held.right))
+        figure.add_scatter(
+            x=held.left[known],
+            y=held.right[known],
+            name=names[gate],
+            mode="markers",
+            marker={"color": quantity_colour(gate, theme), "symbol": symbol, "size": 9, "opacity": 0.65},
+            customdata=known,
+            hovertemplate=hover,
+        )
+    for gate, held in gates.items():
+        if unit < len(held.left) and np.isfinite(held.left[unit]):
+            figure.add_scatter(
+                x=[held.left[unit]],
+                y=[held.right[unit]],
+                mode="markers",
+                showlegend=False,
+                hoverinfo="skip",
+                marker={
+                    "color": "rgba(0,0,0,0)",
+                    "size": 17,
+                    "line": {"color": INK[theme], "width": 2.5},
+                    "symbol": "circle",
+                },
+                name=names[gate],
+            )
+    figure.add_scatter(x=[0, 1], y=[1, 0], mode="lines", line={"width": 1, "dash": "dot", "color": INK[theme]},
+                       opacity=0.5, showlegend=False, hoverinfo="skip")  # fmt: skip
+    figure.update_xaxes(title_text=_("share of steps below {n}").format(n=LEFT), range=[-0.04, 1.04], tickformat=".0%")
+    figure.update_yaxes(title_text=_("share of steps above {n}").format(n=RIGHT), range=[-0.04, 1.04], tickformat=".0%")
+    return finish(figure, theme, height=420).update_layout(hovermode="closest")

@@ -1,0 +1,66 @@
+"""One gate or state of several units, under one another on one axis of steps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from viz.colours import Theme, quantity_colour
+from viz.figures.curves import add_curve
+from viz.figures.strokes import INK, finish, step_axis
+from viz.i18n import _
+from viz.names import quantity_names
+
+
+def unit_stack(
+    values: np.ndarray,
+    units: Sequence[int],
+    quantity: str,
+    labels: Sequence[str],
+    *,
+    step: int | None = None,
+    first: int = 0,
+    theme: Theme = "light",
+) -> go.Figure:
+    """A panel for each unit.
+
+    Args:
+        values: (T, H), of one gate or state.
+        units: those to draw, from the top.
+        quantity: its name.
+        labels: T strings, one a step.
+        step: the step to mark, from 0.
+        first: the step, from 0, of the first value.
+        theme: "light" or "dark".
+    """
+    figure = make_subplots(
+        rows=len(units), cols=1, shared_xaxes=True, vertical_spacing=0.03 if len(units) > 3 else 0.06
+    )
+    gate = quantity.endswith("_gate")
+    colour = quantity_colour(quantity, theme)
+    for place, unit in enumerate(units, start=1):
+        add_curve(
+            figure,
+            values[:, unit],
+            labels,
+            name=_("unit {unit}").format(unit=unit),
+            colour=colour,
+            legend=False,
+            first=first,
+            row=place,
+            col=1,
+        )
+        figure.update_yaxes(title_text=_("unit {unit}").format(unit=unit), nticks=4, row=place, col=1)
+        if gate:
+            figure.update_yaxes(range=[-0.04, 1.04], tickvals=[0, 0.5, 1], row=place, col=1)
+        elif not np.isfinite(values[:, unit]).any():
+            figure.add_annotation(text=_("no finite number"), showarrow=False, row=place, col=1)
+    if step is not None and first <= step < first + len(labels):
+        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
+    axis = step_axis(labels, first)
+    axis["tickvals"] = [first + at for at in axis["tickvals"]]
+    figure.update_xaxes(range=[first - 0.6, first + len(labels) - 0.4], **axis)
+    figure.update_xaxes(title_text=_("step (token)"), row=len(units), col=1)
+    figure = finish(figure, theme, height=96 * len(units) + 110)
+    return figure.update_layout(title={"text": quantity_names()[quantity], "font": {"size": 15}})

@@ -1,0 +1,99 @@
+"""What the States lens computes, kept for all sessions and never written to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from models.memory import half_life, keep_gate
+from models.orderings import By, order
+from models.padding import Padded, padded
+from models.plane import Plane, principal_plane
+from models.reading import Reading
+from models.saturation import Saturation, saturations
+from models.survival import Survival, survival
+from models.tracked_units import tracked_in_halves, tracked_units
+from models.tracking import Ranking
+from viz.pages import sources
+from viz.states_payload import Picture, Window, picture_of, states_payload, whole
+
+KEPT, LARGE = 32, 4
+"""How many results are kept for all sessions together, and how many pictures of large layers."""
+
+BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
+
+
+@st.cache_resource(show_spinner=False, max_entries=2 * KEPT, hash_funcs=BY_SERIAL)
+def payload(
+    view_id: str, reading: Reading, layer: str, unit: int, by: By, quantity: str, window: Window | None
+) -> bytes:
+    """A layer for the browser; what comes after ``layer`` matters only where it is too large to travel whole."""
+    if whole(reading.trace.layers[layer], reading.row):
+        return states_payload(view_id, reading, layer)
+    return states_payload(view_id, reading, layer, unit, _picture(reading, layer, by, quantity, window))
+
+
+@st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
+def _picture(reading: Reading, layer: str, by: By, quantity: str, window: Window | None) -> Picture:
+    return picture_of(
+        reading.trace.layers[layer],
+        reading.row,
+        window,
+        None if by == "index" else ordered(reading, layer, quantity, by),
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=2 * KEPT, hash_funcs=BY_SERIAL)
+def ordered(reading: Reading, layer: str, quantity: str, by: By) -> np.ndarray:
+    """The units of a layer in an order, (H)."""
+    return order(values(reading, layer, quantity), by)
+
+
+def values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
+    """A gate or state of the sequence, (T, H)."""
+    ran = reading.trace.layers[layer]
+    return ran[quantity][reading.row, : int(ran.lengths[reading.row])]
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def ranking(net: str, text: str, layer: str) -> Ranking:
+    """Which units of a bundled network track what."""
+    return tracked_units(sources.network(net), text, layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def ranking_in_halves(reading: Reading, layer: str) -> Ranking:
+    """The same of a saved run, its second half held out."""
+    return tracked_in_halves(reading, layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def saturation(reading: Reading, layer: str) -> dict[str, Saturation]:
+    """How often each gate is nearly shut or open."""
+    return saturations(reading.trace.layers[layer], reading.row)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def half_lives(reading: Reading, layer: str) -> np.ndarray | None:
+    """Every unit's half-life in steps, (H); None for a cell that has no gate to carry its state."""
+    keep = keep_gate(reading.trace.layers[layer], reading.row)
+    return None if keep is None else half_life(keep)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=BY_SERIAL)
+def survived(reading: Reading, layer: str, step: int) -> Survival:
+    """How much of every input is in the state at ``step``."""
+    return survival(reading.trace.layers[layer], [step], reading.row)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def plane(reading: Reading, layer: str) -> Plane:
+    """The principal plane of the hidden states. Raises Problem: they are not numbers."""
+    return principal_plane(values(reading, layer, "hidden"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def padding(net: str, text: str, count: int) -> Padded:
+    """A text with padding after it, read with and without the mask. Raises Problem: it cannot be."""
+    return padded(sources.network(net), text, count)
