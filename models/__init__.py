@@ -2,6 +2,7 @@
 
 from models.archive import ArchiveError
 from models.capture import CaptureError, capture
+from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
 from models.gradient_map import gradient_map
 from models.network import Network, load_network, network_names
 from models.problem import Problem
@@ -12,6 +13,8 @@ from models.weights import LayerWeights
 __all__ = [
     "ArchiveError",
     "CaptureError",
+    "Checkpoint",
+    "CheckpointError",
     "LayerTrace",
     "LayerWeights",
     "Network",
@@ -20,6 +23,7 @@ __all__ = [
     "Trace",
     "capture",
     "gradient_map",
+    "load_checkpoint",
     "load_network",
     "load_trace",
     "network_names",

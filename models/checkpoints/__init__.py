@@ -1,0 +1,59 @@
+"""Open trained networks from the files that people have.
+
+Each format is one file with two functions: ``match(source)`` says by its content whether it is one, and
+``open(source)`` finds what is in it. Nothing in a file is ever run.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from models.checkpoints import pytorch, safetensors
+from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.contents import CheckpointError, Contents, Limits
+from models.checkpoints.naming import find_layers, unwrapped
+from models.checkpoints.parametrized import effective
+from models.checkpoints.source import Source
+
+__all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
+
+FORMATS = (safetensors, pytorch)
+"""In the order in which they are asked."""
+
+
+def load_checkpoint(source: str | PathLike[str] | bytes, *, limits: Limits | None = None) -> Checkpoint:
+    """Open a trained network's file, whatever its format; its name does not matter.
+
+    Args:
+        source: a path, or the file's bytes.
+        limits: how much the file may ask for.
+
+    Raises:
+        CheckpointError: it cannot be opened; one sentence says what was found and what to do.
+
+    Example:
+        >>> checkpoint = load_checkpoint("model.safetensors")
+        >>> checkpoint.layers["rnn.l0"].weight_hh
+    """
+    try:
+        return _load(Source(source, limits or Limits()))
+    except CheckpointError:
+        raise
+    except Exception as error:  # a hostile file may trip what no header check foresaw
+        raise CheckpointError("This file is damaged; copy or save it again.") from error
+
+
+def _load(source: Source) -> Checkpoint:
+    for format in FORMATS:
+        if format.match(source):
+            contents = format.open(source)
+            break
+    else:
+        raise CheckpointError(
+            "This is no checkpoint of a known format; PyTorch, safetensors, ONNX, Keras and npz files are."
+        )
+    if contents.layers is not None:
+        return Checkpoint.of(contents, contents.layers)
+    tensors = effective(unwrapped(contents.tensors))
+    found = find_layers(tensors)
+    return Checkpoint.of(Contents(contents.format, tensors, None, contents.provenance), found)
