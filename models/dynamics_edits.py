@@ -1,0 +1,376 @@
+"""Change what recurrent layers compute while they run: gates held, units ablated, states patched.
+
+A fused kernel cannot be stopped between two steps, so an edited layer, and all above it in its stack, run through a loop of
+``models.cells``' equations, one step after the other. Layers below run by the kernel as ever. Without edits nothing of
+this is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch.nn.utils.rnn import PackedSequence
+
+from models.arrivals import Arrived
+from models.capture import capture, recurrent_modules
+from models.cells import Cell
+from models.edits import Ablate, Clamp, DynamicsEdit, Patch, Start
+from models.problem import Problem
+from models.trace import Layers, LayerTrace, Recording, Trace
+from models.weight_edits import Parameters, no_layer, no_unit
+from models.weights import NAMES
+
+Held = tuple[int | None, Any]
+"""A unit, or None for all, and its value: a number, or one for each unit (H)."""
+
+
+class Recurrence:
+    """What the steps of one layer share: its recurrent weights, and what its input weights make of every input."""
+
+    def __init__(self, cell: Cell, weights: Mapping[str, Tensor], x: Tensor) -> None:
+        """Take weights by PyTorch's names without the layer's suffix, and the input (B, T, D)."""
+        self.cell, self.weights = cell, weights
+        self.apart = cell.kind == "GRU"  # its candidate needs the two products apart
+        self.bias = weights.get("bias_hh")
+        read = linear(x, weights["weight_ih"], weights.get("bias_ih"))
+        if self.bias is not None and not self.apart:
+            read = read + self.bias
+        self.read = read.unbind(1)
+        """For each of T steps (B, G H)."""
+        self.columns = weights["weight_hh"].T.contiguous()
+
+    def split(self, products: Tensor) -> dict[str, Tensor]:
+        """(B, G H) by gate."""
+        blocks = products.view(len(products), len(self.cell.gates), -1).unbind(1)
+        return dict(zip(self.cell.gates, blocks, strict=True))
+
+    def recurrent(self, of: Tensor) -> Tensor:
+        """``W_h of + b_h``, (B, G H)."""
+        return of @ self.columns if self.bias is None else torch.addmm(self.bias, of, self.columns)
+
+
+class OneStep:
+    """The namespace ``s`` of ``models.cells`` for a single step; each quantity, (B, units), is set once it is computed."""
+
+    def __init__(self, layer: Recurrence, t: int, states: Mapping[str, Tensor]) -> None:
+        """At position ``t``, from the states before, by name."""
+        self._layer, self._read = layer, layer.read[t]
+        for name, values in states.items():
+            setattr(self, f"{name}_prev", values)
+        self.hidden_prev: Tensor
+        if layer.apart:
+            self._x, self._h = layer.split(self._read), layer.split(layer.recurrent(self.hidden_prev))
+        else:
+            self._a = layer.split(torch.addmm(self._read, self.hidden_prev, layer.columns))
+
+    def a(self, gate: str) -> Tensor:
+        """``x(gate) + h(gate)``."""
+        return self._x[gate] + self._h[gate] if self._layer.apart else self._a[gate]
+
+    def x(self, gate: str) -> Tensor:
+        """``W_i? x_t + b_i?``."""
+        return self._x[gate]
+
+    def h(self, gate: str, of: Tensor | None = None) -> Tensor:
+        """``W_h? h_{t-1} + b_h?``, or with ``of`` in the place of h_{t-1}."""
+        return self._h[gate] if of is None else self._layer.split(self._layer.recurrent(of))[gate]
+
+    def project(self, v: Tensor) -> Tensor:
+        """``W_hr v``."""
+        return linear(v, self._layer.weights["weight_hr"])
+
+
+def holding(values: Tensor, held: Iterable[Held]) -> Tensor:
+    """A copy of ``values`` (B, U) with units held at values of their own."""
+    values = values.clone()
+    for unit, value in held:
+        where = slice(None) if unit is None else unit
+        values[:, where] = value if unit is None or not isinstance(value, Tensor) else value[unit]
+    return values
+
+
+@dataclass(eq=False)
+class Script:
+    """What is held in one layer, and when.
+
+    Attributes:
+        start: by state.
+        at: by step and quantity.
+    """
+
+    start: dict[str, list[Held]] = field(default_factory=dict)
+    at: dict[int, dict[str, list[Held]]] = field(default_factory=dict)
+
+    def hold(self, step: int, quantity: str, unit: int | None, value: Any) -> None:
+        """Hold at one step; what was said of the unit there before is overruled."""
+        self.at.setdefault(step, {}).setdefault(quantity, []).append((unit, value))
+
+
+def run_layer(
+    cell: Cell, weights: Mapping[str, Tensor], x: Tensor, states: Mapping[str, Tensor], script: Script, reverse: bool
+) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]:
+    """One layer in one direction over a sequence, a step at a time; gradients can go back through it.
+
+    Args:
+        cell: the equations.
+        weights: by PyTorch's names without the layer's suffix.
+        x: (B, T, D).
+        states: before the first step, by name, (B, units) each.
+        script: what is held; its steps are positions in the sequence.
+        reverse: whether the layer reads from the last position to the first.
+
+    Returns:
+        T tensors (B, units) by position for every quantity, and those that each step started from for every state.
+    """
+    layer, steps = Recurrence(cell, weights, x), x.shape[1]
+    states = {
+        name: holding(values, script.start[name]) if name in script.start else values for name, values in states.items()
+    }
+    rows: dict[str, list[Any]] = {name: [None] * steps for name in cell.quantities}
+    before: dict[str, list[Any]] = {name: [None] * steps for name in cell.states}
+    nothing: dict[str, list[Held]] = {}
+    for t in reversed(range(steps)) if reverse else range(steps):
+        step, now = OneStep(layer, t, states), script.at.get(t, nothing)
+        for name, equation in cell.equations.items():
+            values = equation(step)
+            if name in now:
+                values = holding(values, now[name])
+            setattr(step, name, values)
+            rows[name][t] = values
+        for name in cell.states:
+            before[name][t] = states[name]
+        states = {name: rows[name][t] for name in cell.states}
+    return rows, before
+
+
+def scripts(
+    edits: Iterable[DynamicsEdit],
+    known: Parameters,
+    steps: int,
+    plain: Callable[[], Trace],
+    other: Callable[[str], Trace],
+) -> dict[str, Script]:
+    """What is held in each layer, by name.
+
+    Args:
+        edits: in order.
+        known: the network's parameters.
+        steps: T, how many steps its layers will take.
+        plain: what the layers do with the same sequence where nothing is held.
+        other: what they do with another text.
+
+    Raises:
+        Problem: an edit does not fit the network or the sequence; one sentence says why.
+    """
+    made: dict[str, Script] = {}
+    for edit in edits:
+        if edit.layer not in known.cells:
+            raise no_layer(edit.layer, known.cells)
+        cell, script = known.cells[edit.layer], made.setdefault(edit.layer, Script())
+        quantity = "hidden" if isinstance(edit, Ablate) else edit.state if isinstance(edit, Start) else edit.quantity
+        names = cell.states if isinstance(edit, Start) else cell.quantities
+        if quantity not in names:
+            raise Problem(
+                "{layer} has no {name}; it has {names}.", layer=edit.layer, name=quantity, names=", ".join(names)
+            )
+        units = known.arrays[f"{edit.layer}.weight_hh"].shape[1] if quantity == "hidden" else known.units(edit.layer)
+        if edit.unit is not None and edit.unit >= units:
+            raise no_unit(edit.layer, edit.unit, units)
+        match edit:
+            case Start(_, state, value, unit):
+                script.start.setdefault(state, []).append((unit, value))
+            case Clamp(_, _, value, unit, first, last):
+                for step in _span(first, last, steps):
+                    script.hold(step, quantity, unit, value)
+            case Ablate(layer, unit, by, first, last):
+                value = 0.0 if by == "zero" else float(plain().layers[layer].hidden[0, :, unit].mean(dtype="float64"))
+                for step in _span(first, last, steps):
+                    script.hold(step, quantity, unit, value)
+            case Patch(layer, _, step, text, source, unit):
+                run = other(text).layers[layer]
+                [at] = _span(step, step, steps)
+                [there] = _span(source, source, run.shape[1])
+                script.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
+    return made
+
+
+def _span(first: int, last: int | None, steps: int) -> range:
+    last = steps - 1 if last is None else last
+    for step in (first, last):
+        if step >= steps:
+            raise Problem("There is no step {step}; the sequence has {count} steps.", step=step + 1, count=steps)
+    return range(first, last + 1)
+
+
+class held:
+    """``with held(module, scripts) as run: module(x)`` runs ``module`` as the scripts say; ``run.trace`` tells what happened.
+
+    The module's recurrent parts that have a script run through the loop, and what they put out goes on into the rest of
+    the module, so its predictions are recomputed by its own code; backward passes go through the loop. The module must be
+    this thread's own (``edited_module`` makes such a copy) and call each part once, in evaluation mode. On leaving, no
+    hook remains.
+
+    Raises:
+        Problem: a scripted layer is a Cell, or was fed with a ``PackedSequence``.
+    """
+
+    def __init__(self, module: nn.Module, made: Mapping[str, Script]) -> None:
+        """Prepare to run ``module``."""
+        self.module, self.made = module, made
+        self.states: dict[str, dict[str, list[Tensor]]] = {}
+        """By layer run step by step: its quantities by position, in the graph of the run, (B, units) each."""
+        self._layers: dict[str, LayerTrace] = {}
+        self._capture = capture(module)
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> held:
+        self._parts = recurrent_modules(self.module)
+        self._thread = threading.get_ident()
+        self._captured = self._capture.__enter__()
+        for path, part in self._parts.items():
+            before = f"{path}." if path else ""
+            mine = [name for name in self.made if name.startswith(before) and "." not in name.removeprefix(before)]
+            if not mine:
+                continue
+            if not isinstance(part, nn.RNNBase):
+                self.__exit__(None, None, None)
+                raise Problem(
+                    "{layer} is run step by step by the network's own code; only nn.RNN, nn.LSTM and nn.GRU can be held.",
+                    layer=mine[0],
+                )
+            self._handles.append(part.register_forward_hook(self._rerun(before), with_kwargs=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+        self._capture.__exit__(kind, error, traceback)
+
+    @property
+    def trace(self) -> Trace:
+        """What every layer did."""
+        return Trace(Layers({name: self._layers.get(name, layer) for name, layer in self._captured.layers.items()}))
+
+    def differentiated(self) -> Trace:
+        """``trace`` with the gradients that a backward pass left at the states (see ``retain``)."""
+        layers = dict(self.trace.layers)
+        for name in self._layers:
+            rows = self.states[name]
+            hidden = _stacked_grads(rows["hidden"])
+            cell = _stacked_grads(rows["cell"]) if "cell" in rows else None
+            # Autograd has already brought each state all that comes to it, also from later steps.
+            arrived = Arrived(hidden, cell, (True,) * hidden.shape[1], whole_cell=True)
+            layers[name] = replace(layers[name], recording=replace(layers[name].recording, arrivals=arrived))
+        return Trace(Layers(layers))
+
+    def retain(self) -> None:
+        """Have a backward pass leave its gradients at the states of the layers that run step by step."""
+        for rows in self.states.values():
+            for state in ("hidden", "cell"):
+                for values in rows.get(state, ()):
+                    if values.requires_grad:
+                        values.retain_grad()
+
+    def _rerun(self, before: str) -> Callable[..., Any]:
+        def rerun(part: Any, args: tuple, kwargs: dict, output: Any) -> Any:
+            given = args[0] if args else kwargs["input"]
+            states = args[1] if len(args) > 1 else kwargs.get("hx")
+            if isinstance(given, PackedSequence):
+                raise Problem("Gates can be held only in a network that reads one sequence at a time, not packed ones.")
+            x = given[None] if given.dim() == 2 else given if part.batch_first else given.transpose(0, 1)
+            starts = self._starts(part, x, states, given.dim() == 2)
+            out, ends = self._stack(part, before, x, starts)
+            if given.dim() == 2:
+                out, ends = out[0], [state[:, 0] for state in ends]
+            elif not part.batch_first:
+                out = out.transpose(0, 1)
+            return out, tuple(ends) if part.mode == "LSTM" else ends[0]
+
+        return rerun
+
+    @staticmethod
+    def _starts(part: Any, x: Tensor, states: Any, unbatched: bool) -> list[Tensor]:
+        """The states before the first step, (levels * directions, B, units) each: hidden, and for an LSTM cell."""
+        if states is not None:
+            states = list(states) if part.mode == "LSTM" else [states]
+            return [state[:, None] for state in states] if unbatched else states
+        count = part.num_layers * (2 if part.bidirectional else 1)
+        widths = [part.proj_size or part.hidden_size, part.hidden_size][: 2 if part.mode == "LSTM" else 1]
+        return [x.new_zeros(count, len(x), width) for width in widths]
+
+    def _stack(self, part: Any, before: str, x: Tensor, starts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """All levels: the output (B, T, directions * P), and the last states as ``starts``."""
+        directions = 2 if part.bidirectional else 1
+        ends: list[list[Tensor]] = [[] for _ in starts]
+        looping = False
+        for level in range(part.num_layers):
+            rows = slice(level * directions, (level + 1) * directions)
+            suffixes = [f"l{level}", f"l{level}_reverse"][:directions]
+            looping = looping or any(before + suffix in self.made for suffix in suffixes)
+            if not looping:
+                x, *last = kernel(part, suffixes, x, [state[rows] for state in starts])
+                for each, state in zip(ends, last, strict=True):
+                    each.extend(state)
+                continue
+            outputs = []
+            for direction, suffix in enumerate(suffixes):
+                own = [state[level * directions + direction] for state in starts]
+                hidden, last = self._layer(part, before, suffix, x, own)
+                outputs.append(hidden)
+                for each, state in zip(ends, last, strict=True):
+                    each.append(state)
+            x = torch.cat(outputs, -1) if directions > 1 else outputs[0]
+        return x, [torch.stack(each) for each in ends]
+
+    def _layer(
+        self, part: Any, before: str, suffix: str, x: Tensor, starts: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        seen, reverse = self._captured.layers[before + suffix], suffix.endswith("_reverse")
+        cell = seen.cell_equations
+        weights = {name: getattr(part, f"{name}_{suffix}") for name in NAMES if hasattr(part, f"{name}_{suffix}")}
+        states = dict(zip(("hidden", "cell"), starts, strict=False))
+        script = self.made.get(before + suffix, Script())
+        rows, begun = run_layer(cell, weights, x, states, script, reverse)
+        values = {name: torch.stack(each, 1) for name, each in rows.items()}
+        kept = {name: each.detach() for name, each in values.items()}
+        cells = torch.stack(begun["cell"], 1).detach() if "cell" in begun else None
+        first = -1 if reverse else 0
+        recording = Recording(
+            input=x.detach().clone(),
+            hidden=kept.pop("hidden"),
+            hidden_prev=torch.stack(begun["hidden"], 1).detach(),
+            initial_cell=None if cells is None else cells[:, first].clone(),
+            known=kept if cells is None else kept | {"cell_prev": cells},
+        )
+        self._layers[before + suffix] = LayerTrace(before + suffix, seen.weights, recording, reverse)
+        self.states[before + suffix] = rows
+        end = 0 if reverse else -1
+        return values["hidden"], [rows[name][end] for name in states]
+
+
+def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
+    """One level of ``part`` by torch's own kernel: the output (B, T, directions * P), and the last states."""
+    function: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}[
+        part.mode
+    ]
+    own = [
+        getattr(part, f"{name}_{suffix}") for suffix in suffixes for name in NAMES if hasattr(part, f"{name}_{suffix}")
+    ]
+    begin: Any = starts if part.mode == "LSTM" else starts[0]
+    # time first, as the capture runs a stack's levels: the same numbers bit for bit
+    out, *last = function(x.transpose(0, 1), begin, own, part.bias, 1, 0.0, False, part.bidirectional, False)
+    return out.transpose(0, 1), *last
+
+
+def _stacked_grads(values: list[Tensor]) -> Tensor:
+    """(B, T, units), the gradients left at T states; 0 where none came."""
+    return torch.stack([torch.zeros_like(each) if each.grad is None else each.grad for each in values], 1)
