@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from models.checkpoints import pytorch, safetensors
+from models.checkpoints import npz, pytorch, safetensors
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError, Contents, Limits
 from models.checkpoints.naming import find_layers, unwrapped
@@ -17,7 +17,7 @@ from models.checkpoints.source import Source
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
-FORMATS = (safetensors, pytorch)
+FORMATS = (safetensors, pytorch, npz)
 """In the order in which they are asked."""
 
 
