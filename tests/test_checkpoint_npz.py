@@ -90,7 +90,7 @@ def test_a_network_that_others_trained(monkeypatch):
             _, state = encoder(held["enc_emb"][letters][None])
             spoken, last = [], package.p2idx["<s>"]
             while len(spoken) < 20:
-                out, state = decoder(held["dec_emb"][[[last]]], state)
+                out, state = decoder(held["dec_emb"][torch.tensor([[last]])], state)
                 last = int((out[0, -1] @ held["fc_w"].T + held["fc_b"]).argmax())
                 if last == package.p2idx["</s>"]:
                     break
