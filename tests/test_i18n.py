@@ -117,20 +117,22 @@ SHOWN_ANYWHERE = {
 """Named arguments of any call which a reader sees."""
 
 
-def words_of(node):
+def words_of(node, tex=False):
     """What of a literal a reader would read as words: not markup, icons, placeholders or names in code."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         text = node.value
     elif isinstance(node, ast.JoinedStr):
         text = " ".join(part.value for part in node.values if isinstance(part, ast.Constant))
     elif isinstance(node, (ast.List, ast.Tuple)):
-        return " ".join(filter(None, map(words_of, node.elts)))
+        return " ".join(filter(None, (words_of(part, tex) for part in node.elts)))
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return words_of(node.left) + words_of(node.right)
+        return words_of(node.left, tex) + words_of(node.right, tex)
     elif isinstance(node, ast.IfExp):
-        return words_of(node.body) + words_of(node.orelse)
+        return words_of(node.body, tex) + words_of(node.orelse, tex)
     else:
         return ""
+    if tex:  # of a formula, the words in it
+        text = " ".join(re.findall(r"\\text\{([^}]*)\}", text))
     text = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.S)
     text = re.sub(r"<[^>]*>?|:material/\w+:|%\{[^}]*\}|`[^`]*`|\$[^$]*\$|&\w+;", "", text)
     return " ".join(re.findall(r"[^\W\d_]{2,}", text))
@@ -142,9 +144,10 @@ def untranslated(tree):
         if not isinstance(node, ast.Call):
             continue
         shown = [keyword.value for keyword in node.keywords if keyword.arg in SHOWN_ANYWHERE]
+        tex = isinstance(node.func, ast.Attribute) and node.func.attr == "latex"
         if isinstance(node.func, ast.Attribute) and node.func.attr in SHOWN_FIRST:
             shown += node.args[:1]
-        yield from ((value.lineno, words) for value in shown if (words := words_of(value)))
+        yield from ((value.lineno, words) for value in shown if (words := words_of(value, tex)))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +160,9 @@ def test_no_literal_is_shown_untranslated(path):
 
 def test_the_check_sees_what_it_should():
     shown = ('st.button("Play")', 'left.caption(f"{n} units")', 'st.metric(a, help="What")', 'px.line(title="Gates")')
-    for line in (*shown, 'st.tabs(["One"])', 'st.text("Yes" if a else "No")'):
+    for line in (*shown, 'st.tabs(["One"])', r'st.latex(r"x \text{ of unit}")', 'st.text("Yes" if a else "No")'):
         assert len(list(untranslated(ast.parse(line)))) == 1, line
     quiet = ('st.button(_("Play"))', 'st.html("<b>{}</b>")', 'st.text(f"{n} / {m}")', 'x.index("forget_gate")')
+    quiet += (r'st.latex(r"\frac{a}{b}")',)
     for line in (*quiet, 'st.write(":material/info:")', 'st.html("<style>a { top: 0 }</style>")'):
         assert list(untranslated(ast.parse(line))) == [], line

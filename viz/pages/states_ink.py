@@ -67,16 +67,19 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
                 step=strongest + 1, token=_plain(labels[strongest]), n=int((share > 0.01).sum()), count=len(labels)
             )
         )
-    st.latex(
-        r"\text{every way: } \Big\|\frac{\partial h_t}{\partial x_k}\Big\|_F \qquad \text{cell line: } "
-        r"\Big\|\frac{\partial h_t}{\partial c_t}\prod_{j=k+1}^{t} f_j\,\frac{\partial c_k}{\partial x_k}\Big\|_F"
-        if layer.kind == "LSTM"
-        else r"\text{every way: } \Big\|\frac{\partial h_t}{\partial x_k}\Big\|_F"
+    every, line = _("every way"), _("along the cell line alone")
+    product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
+    symbol = carry.state[0] if carry else ""
+    whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"
+    line_way = (
+        rf"\qquad \text{{{line}}}:\ \Big\|\frac{{\partial h_t}}{{\partial {symbol}_t}}"
+        rf"\prod_{{j=k+1}}^{{t}} {product}_j\,\frac{{\partial {symbol}_k}}{{\partial x_k}}\Big\|_F"
     )
+    st.latex(whole_way + (line_way if along is not None else ""))
+    first = -1 if layer.reverse else 0
     st.latex(
-        rf"t = {step + 1},\ k = {1 if not layer.reverse else len(labels)}:\quad "
-        + rf"\Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F = {_power(whole[-1 if layer.reverse else 0])}"
-        + ("" if along is None else rf",\quad \text{{cell line: }} {_power(along[-1 if layer.reverse else 0])}")
+        rf"t = {step + 1},\ k = {len(labels) if layer.reverse else 1}:\quad \Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F"
+        rf" = {_power(whole[first])}" + ("" if along is None else rf",\quad \text{{{line}}}:\ {_power(along[first])}")
     )
 
 

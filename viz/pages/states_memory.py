@@ -98,7 +98,7 @@ def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, s
     begin = int(layer.lengths[reading.row]) if layer.reverse else 1
     st.latex(
         rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex(part)}\qquad"
-        rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}},\ \text{{unit }}{unit}\Big)"
+        rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
     )
     st.caption(
         _(
