@@ -77,9 +77,9 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     sent: list[dict] = []
     wire = page.context.new_cdp_session(page)
     wire.send("Network.enable")
-    wire.on("Network.webSocketFrameSent", sent.append)
+    wire.on("Network.webSocketFrameSent", lambda frame: sent.append(frame))
     box = canvas.bounding_box()
-    page.mouse.click(box["x"] + 64 + 0.25 * (box["width"] - 72), box["y"] + 0.75 * (box["height"] - 44))
+    canvas.click(position={"x": 64 + 0.25 * (box["width"] - 72), "y": 0.75 * (box["height"] - 44)})
     loss, state, value = pair(page, "pair_norm")
     assert loss in range(28, 34) and state in range(8, 13)
     layer = differentiate(load_network("recall-lstm"), LONG, Loss("next", step=loss)).trace.layers["rnn.l0"]
@@ -93,28 +93,36 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     assert not sent
 
 
-def test_the_curves_follow_a_knob(look_at):
+FIRST = '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hidden_grad_norm"][data-step="0"]'
+
+
+def test_the_curves_follow_a_knob_while_it_moves(look_at):
     page = look_at(link(net="recall-rnn"))
     page.get_by_role("radio", name="untrained, with knobs").click()
-    lstm = page.locator(
-        '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hidden_grad_norm"][data-step="0"]'
-    )
-    expect(lstm).to_have_count(1)
-    before = float(lstm.get_attribute("data-value"))
-    slider = page.get_by_role("slider", name="Bias of the forget gate")
-    slider.focus()
-    for _press in range(8):
-        page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        """(before) => document.querySelector(
-            '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hidden_grad_norm"][data-step="0"]'
-        )?.dataset.value > 10 * before""",
-        arg=before,
-        timeout=5000,
-    )
+    expect(page.locator(FIRST)).to_have_count(1)
     settle(page)
-    # what stood beside it stands still
+    before = float(page.locator(FIRST).get_attribute("data-value"))
+    slider = page.get_by_role("slider", name="Bias of the forget gate")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 3 / 7, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in np.linspace(3 / 7, 0.9, 12):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(50)
+    page.wait_for_function(  # the button is still down
+        "([first, before]) => document.querySelector(first)?.dataset.value > 10 * before", arg=[FIRST, before]
+    )
+    page.mouse.up()
+    settle(page)
     expect(page.locator(".unrolled-pair [data-quantity=pair_norm]")).to_be_visible()
+
+
+def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(look_at):
+    page = look_at(link(net="recall-rnn"))
+    slider = page.get_by_role("slider", name="Threshold θ")
+    expect(page.get_by_text("Half of what is clipped is paid by")).to_be_visible()
+    slider.press("End")
+    expect(page.get_by_text("nothing is clipped, no step pays")).to_be_visible()
 
 
 def test_the_loss_can_be_a_units_value_and_the_page_is_korean_where_the_reader_is(look_at):

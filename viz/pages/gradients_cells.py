@@ -12,6 +12,7 @@ from models.losses import Loss, differentiate
 from models.network import Network
 from models.untrained import Knobs, as_started, gradients
 from models.zoo.recall import EXAMPLES, shown
+from viz.components.knobs import Knob, knobs, turned
 from viz.figures.gradient_comparison import gradient_comparison
 from viz.i18n import _, language
 from viz.pages import gradients_sources, sources
@@ -26,6 +27,8 @@ DISTANCE = 40
 VANISHED = 1e-3
 """Below this share of the last step's gradient the first step learns next to nothing."""
 LAYER = "rnn.l0"
+VIEW_ID = "gradients"
+KNOBS = "cells_knobs"
 STANDING = (1e-14, 1e6)
 """The axis while knobs move: it stands still, so that the curves are seen to move."""
 
@@ -76,38 +79,46 @@ def _recall(here: Session, *, started: bool) -> None:
 
 
 def _with_knobs() -> None:
-    first, second, third, fourth = st.columns(4, gap="medium")
-    with first:
-        steps = st.slider(_("Length of the sequence"), 5, 200, 40, key="knob_steps")
-    with second:
-        radius = st.slider(_("Spectral radius of W_hh"), 0.1, 3.0, 0.9, 0.05, key="knob_radius")
-    with third:
-        bias = st.slider(
+    turning, switching = st.columns([4, 1], gap="medium")
+    scales = (
+        Knob("steps", _("Length of the sequence"), 5, 200, 1, 40),
+        Knob("radius", _("Spectral radius of W_hh"), 0.1, 3.0, 0.05, 0.9),
+        Knob(
+            "bias",
             _("Bias of the forget gate"),
             -2.0,
             5.0,
-            1.0,
             0.25,
-            key="knob_bias",
-            help=_(
+            1.0,
+            hint=_(
                 "In the GRU it is that of the update gate, which keeps the old state likewise. The RNN has neither."
             ),
-        )
-    with fourth:
+        ),
+    )
+    with switching:
         activation = st.segmented_control(
             _("Activation of the RNN"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
         )
-    knobs = Knobs(radius=radius, memory_bias=bias, activation="relu" if activation == "relu" else "tanh", steps=steps)
-    found = {kind: of_knobs(kind, knobs) for kind in get_args(Kind)}
+    values = turned(scales, KNOBS)
+    steps = round(values["steps"])
+    setting = Knobs(
+        radius=values["radius"],
+        memory_bias=values["bias"],
+        activation="relu" if activation == "relu" else "tanh",
+        steps=steps,
+    )
+    found = {kind: of_knobs(kind, setting) for kind in get_args(Kind)}
     st.caption(
         _(
             "{units} units, the same random sequence and the same first weights for all three; "
             "L is the last hidden state along one fixed direction."
-        ).format(units=knobs.hidden)
+        ).format(units=setting.hidden)
     )
     labels = tuple(str(step + 1) for step in range(steps))
     names = {kind: f"untrained-{kind.lower()}" for kind in found}
     _show(found, labels, names=names, lowest=STANDING[0], highest=STANDING[1])
+    with turning:
+        knobs(VIEW_ID, scales, key=KNOBS)
 
 
 def _show(

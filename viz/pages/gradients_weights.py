@@ -7,6 +7,7 @@ from models.clipping import clipping
 from models.gradients import LayerGradients
 from models.losses import Differentiated, Loss
 from models.untrained import EXPLODING, exploding
+from viz.components.knobs import Knob, knobs, turned
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
@@ -17,6 +18,8 @@ from viz.pages.gradients_loss import bundled
 from viz.pages.gradients_norms import power, rate_in_words
 from viz.pages.panel import panel
 from viz.session import Session
+
+VIEW_ID = "gradients"
 
 
 def feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
@@ -109,17 +112,13 @@ def _threshold(done: Differentiated, layer: str, labels: tuple[str, ...], way: s
         )
         return
     # from a thousandth of the norm to three times it, on a log scale
-    low, high = np.log10(before) - 3, np.log10(before) + 0.5
-    chosen = st.slider(
-        _("Threshold (as a power of ten)"),
-        float(np.floor(low * 20) / 20),
-        float(np.ceil(high * 20) / 20),
-        float(np.round((np.log10(before) - 1) * 20) / 20),
-        0.05,
-        format="10^%.2f",
-        key=f"clip_threshold_{way}",
+    power_of = float(np.log10(before))
+    key = f"clip_threshold_{way}"
+    scales = (
+        Knob("theta", _("Threshold θ"), round(power_of - 3, 2), round(power_of + 0.5, 2), 0.01, power_of - 1, True),
     )
-    cut = clipping(done.module, 10.0**chosen, done.trace)
+    turning = st.container()
+    cut = clipping(done.module, 10.0 ** turned(scales, key)["theta"], done.trace)
     st.latex(
         rf"g \leftarrow g\cdot\min\Big(1,\ \frac{{\theta}}{{\|g\|}}\Big):\quad \|g\| = {power(cut.before)},\quad "
         rf"\theta = {power(cut.threshold)},\quad \text{{}} \times\,{cut.coefficient:.4g},\quad \|g\| \to {power(cut.after)}"
@@ -127,6 +126,8 @@ def _threshold(done: Differentiated, layer: str, labels: tuple[str, ...], way: s
     parts = cut.steps[layer].astype(np.float64)
     chart(clipped_steps(parts, cut.coefficient, labels, theme=theme()), "clipped", names=("clipping", way))
     st.markdown(_who_pays(parts, cut.clips))
+    with turning:
+        knobs(VIEW_ID, scales, key=key)
 
 
 def _who_pays(parts: np.ndarray, clips: bool) -> str:
