@@ -1,6 +1,7 @@
 """What every figure shares: fonts, axes, the token labels along the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import plotly.graph_objects as go
 
@@ -35,5 +36,11 @@ def step_axis(labels: Sequence[str], first: int = 0) -> dict:
     """
     if sum(len(label) + 1 for label in labels) <= ROOM:
         return {"tickvals": list(range(len(labels))), "ticktext": list(labels), "tickangle": 0}
-    shown = range(0, len(labels), max(1, len(labels) // 10))
-    return {"tickvals": list(shown), "ticktext": [str(first + step + 1) for step in shown], "tickangle": 0}
+    apart = next(apart for apart in _round_numbers() if len(labels) <= 12 * apart)
+    shown = [step for step in range(len(labels)) if step == 0 or (first + step + 1) % apart == 0]
+    return {"tickvals": shown, "ticktext": [str(first + step + 1) for step in shown], "tickangle": 0}
+
+
+def _round_numbers() -> Iterator[int]:
+    """1, 2, 5, 10, 20, 50, ..."""
+    return (digit * 10**power for power in count() for digit in (1, 2, 5))
