@@ -102,6 +102,7 @@ def test_space_plays_and_pauses_and_playing_tells_the_server_nothing(opening):
         playing = step_of(opening)
         assert playing >= OPENING.step + 8 and not frames
         opening.keyboard.press(" ")
+        opening.wait_for_timeout(100)  # the last step before the pause is still to be painted
         stopped = step_of(opening)
         opening.wait_for_timeout(SETTLED)
     assert step_of(opening) == stopped
