@@ -191,7 +191,7 @@ function build(context) {
     frame(changed) {
       const { trace, step, unit: chosen, quantity } = store;
       const { words, palette } = context;
-      const scale = trace.scale(quantity);
+      const scale = trace.unitScale(quantity, chosen);
       const token = unrolled.token(trace.tokens[step]);
       const name = words.quantities[quantity] ?? quantity;
       if (changed.has("trace") || changed.has("quantity") || changed.has("unit")) {

@@ -60,6 +60,18 @@ window.unrolled.store ??= (() => {
       scales.set(name, scale);
       return scale;
     };
+    // The same for one unit alone, as its tokens are tinted: what is unbounded goes up to the unit's own largest magnitude, so that a
+    // quiet unit beside loud ones is still seen to move.
+    trace.unitScale = (name, unit) => {
+      const scale = trace.scale(name);
+      if (name !== "cell" && name !== "preactivation" && scale.high <= 1) return scale;
+      let most = 0;
+      for (let step = 0; step < steps; step++) {
+        const size = Math.abs(trace.value(name, step, unit));
+        if (size > most && size < Infinity) most = size;
+      }
+      return most > 0 ? { name: "signed", low: -most, high: most } : scale;
+    };
     return trace;
   }
 

@@ -91,7 +91,7 @@ unrolled.strip = (context) => {
   function draw(pen, first, last) {
     const { trace, unit, quantity } = store;
     const { theme, palette } = context;
-    const scale = trace.scale(quantity);
+    const scale = trace.unitScale(quantity, unit);
     const inks = {};
     pen.font = font;
     pen.textAlign = "center";

@@ -52,7 +52,7 @@ function build(context) {
   function paint() {
     const { trace, quantity, unit } = store;
     const { words, palette } = context;
-    const scale = trace.scale(quantity);
+    const scale = trace.unitScale(quantity, unit);
     const inks = {};
     const name = words.quantities[quantity] ?? quantity;
     spans.forEach((span, step) => {
