@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from os import PathLike
 
-from models.checkpoints import npz, pytorch, safetensors
+from models.checkpoints import export, npz, pytorch, safetensors, torchscript
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError, Contents, Limits
 from models.checkpoints.naming import find_layers, unwrapped
 from models.checkpoints.parametrized import effective
+from models.checkpoints.quantized import unpacked
 from models.checkpoints.source import Source
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
-FORMATS = (safetensors, pytorch, npz)
+FORMATS = (safetensors, export, torchscript, pytorch, npz)
 """In the order in which they are asked."""
 
 
@@ -54,6 +55,6 @@ def _load(source: Source) -> Checkpoint:
         )
     if contents.layers is not None:
         return Checkpoint.of(contents, contents.layers)
-    tensors = effective(unwrapped(contents.tensors))
+    tensors = effective(unpacked(unwrapped(contents.tensors)))
     found = find_layers(tensors)
     return Checkpoint.of(Contents(contents.format, tensors, None, contents.provenance), found)
