@@ -26,6 +26,7 @@ def gradient_payload(
     paths: PathMap | None,
     rows: Sequence[int],
     labels: Sequence[str],
+    stacked: bool,
 ) -> bytes:
     """The payload of the map.
 
@@ -38,6 +39,7 @@ def gradient_payload(
         paths: its split, (1, R, T) each; None in an RNN, which has no line to split off.
         rows: the R steps of the losses.
         labels: T strings, one a step.
+        stacked: whether further layers lie above or below, through which a gradient can go too.
     """
     arrays = {}
     if paths is not None:
@@ -50,5 +52,5 @@ def gradient_payload(
         states={"hidden": norms.T},
         arrays=arrays,
         tokens=labels,
-        options={"rows": list(rows), "reverse": layer.reverse},
+        options={"rows": list(rows), "reverse": layer.reverse, "stacked": stacked},
     )

@@ -24,15 +24,19 @@ unrolled.gradientPair ??= (context) => {
     return [mn((value / 10 ** power).toFixed(2)), mo("×"), m("msup", mn("10"), row(power < 0 ? mo("−") : mn(""), mn(String(Math.abs(power)))))];
   }
 
+  const manifold = () => store.trace.kind === "LSTM" || store.trace.options.stacked;
+
   function formula(whole, own, distance, factor) {
     const { trace } = store;
     const step = trace.options.reverse ? -1 : 1;
-    const loss = m("msub", mi("l"), mi("t")), at = (name) => m("msub", mi("h"), mi(name));
-    const previous = m("msub", mi("h"), row(mi("j"), mo(step > 0 ? "−" : "+"), mn("1")));
+        // s: all that a step hands on, where that is more than this layer's h
+    const state = manifold() ? "s" : "h";
+    const loss = m("msub", mi("l"), mi("t")), at = (name) => m("msub", mi(state), mi(name)), end = () => m("msub", mi("h"), mi("k"));
+    const previous = m("msub", mi(state), row(mi("j"), mo(step > 0 ? "−" : "+"), mn("1")));
     const product = m("munderover", mo("∏"), row(mi("j"), mo("="), mi("k"), mo(step > 0 ? "+" : "−"), mn("1")), mi("t"));
     const math = tag(MATH, "math", { display: "block" });
     const cells = [
-      [[norm(partial([loss], [at("k")]))], [mo("="), mo("‖"), partial([m("msub", mi("l"), mi("t"))], [at("t")]), product, partial([at("j")], [previous]), mo("‖")]],
+      [[norm(partial([loss], [end()]))], [mo("="), mo("‖"), partial([m("msub", mi("l"), mi("t"))], [at("t")]), product, partial([at("j")], [previous]), ...(manifold() ? [partial([at("k")], [end()])] : []), mo("‖")]],
       [figure(whole), [mo("="), ...figure(own), ...(factor === null ? [] : [mo("·"), m("msup", row(...figure(factor, 4)), mn(String(distance)))])]],
     ];
     math.append(tag(MATH, "mtable", { displaystyle: "true" }, ...cells.map(([left, right]) => m("mtr", tag(MATH, "mtd", { style: "text-align: right" }, ...left),
@@ -121,7 +125,7 @@ unrolled.gradientPair ??= (context) => {
       const factor = distance && whole > 0 && own > 0 ? (whole / own) ** (1 / distance) : null;
       parts.push(formula(whole, own, distance, factor));
       if (whole === 0) say(words.vanished);
-      else say(distance ? fill(words.factor, { factor: factor === null ? "–" : number(factor, 4) }) : words.same);
+      else say((manifold() ? `${words.states} ` : "") + (distance ? fill(words.factor, { factor: factor === null ? "–" : number(factor, 4) }) : words.same));
       parts.push(split(k, t, r));
     }
     root.replaceChildren(...parts);

@@ -82,4 +82,6 @@ def log_axis(curves: Sequence[np.ndarray], floor: float, highest: float | None =
         "range": [low - 0.15, high],
         "dtick": pitch,
         "exponentformat": "power",
+        "automargin": True,
+        "title_standoff": 12,
     }

@@ -52,7 +52,7 @@ def matrices(here: Session, reading: Reading, loss: Loss, found: LayerGradients 
     labels = reading.labels_of(layer.name)
     at = loss_step(here, reading, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
-    part = slice(last, last + MOST) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
+    part = slice(last, min(last + MOST, len(labels))) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
     with st.spinner(_("Taking the Jacobians apart …"), show_time=True):
         values, bounds = _singular(reading, layer.name, part.start, part.stop)
     with panel(
@@ -104,6 +104,15 @@ def _promised(
             "The bounds hold always, but how close do they come? Mind the powers of ten between them and the thick line."
         ),
     ):
+        entered = np.flatnonzero(found.arrived.hidden[0].numpy().any(axis=-1))
+        if not set(entered.tolist()) <= {at}:
+            st.markdown(
+                _(
+                    "The loss comes to this layer at many steps, from the layer above, so no product of this layer's own "
+                    "Jacobians bounds it; choose the highest layer."
+                )
+            )
+            return
         if not (np.isfinite(own) and own > 0):
             st.markdown(_("The gradient at the loss's own step is 0 or not finite, so there is nothing to compare."))
             return

@@ -23,7 +23,7 @@ def norms_over_time(here: Session, reading: Reading, loss: Loss, found: LayerGra
     norms, at = norms_of(found), loss_step(here, reading, loss)
     with panel(
         _("1 · How large is the gradient at each step?"),
-        _("Go left from the loss: does the curve fall, rise or hold? On this axis a straight line is a steady rate."),
+        _("Go away from the loss: does the curve fall, rise or hold? On this axis a straight line is a steady rate."),
     ):
         st.markdown(_plain(said))
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
@@ -72,7 +72,7 @@ def _tell(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None
             rf"\begin{{aligned}}\frac{{\|\partial L/\partial {symbol}_{{{far + 1}}}\|}}"
             rf"{{\|\partial L/\partial {symbol}_{{{near + 1}}}\|}}"
             rf"&= \frac{{{power(norms[far])}}}{{{power(norms[near])}}}\\"
-            rf"&= {power(share)} = {factor:.3f}^{{{abs(near - far)}}}\end{{aligned}}"
+            rf"&= {power(share)}\\&= {factor:.3f}^{{{abs(near - far)}}}\end{{aligned}}"
         )
 
 

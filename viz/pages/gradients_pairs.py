@@ -27,7 +27,9 @@ def pairs(here: Session, reading: Reading, loss: Loss) -> None:
     )
     with panel(
         _("2 · Which step teaches which?"),
-        _("Each row is one loss. Look for rows that stay bright far to the left: that loss still teaches early steps."),
+        _(
+            "Each row is one loss. Which rows stay strong far from the diagonal? Those losses still teach distant steps."
+        ),
     ):
         st.caption(
             _("A row's loss l: the hidden state of unit {unit} after step t.").format(unit=unit)

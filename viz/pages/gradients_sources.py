@@ -94,7 +94,7 @@ def gradient_map(asked: Map) -> bytes:
     paths = None
     if ran.weights.cell.carry is not None:
         paths = path_map_of(stack, grad, rows, lambda done: asked.progress((1 + done) / 2))[name]
-    return gradient_payload(asked.view_id, ran, norms, paths, rows, reading.labels_of(layer))
+    return gradient_payload(asked.view_id, ran, norms, paths, rows, reading.labels_of(layer), stacked=len(stack) > 1)
 
 
 def norms_of(found: LayerGradients) -> dict[str, np.ndarray]:
