@@ -52,8 +52,11 @@ class Watch:
         has the hooks too, but they do nothing there.
         """
 
-        def here(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        # Torch sets and removes a hook and its with_kwargs flag one after the other: in between, another thread that runs
+        # the same module calls the hook without kwargs.
+        def here(module: nn.Module, args: tuple, *rest: Any) -> None:
             if module is self.module and threading.get_ident() == self.thread:
+                kwargs, output = rest
                 hook(args, kwargs, output)
 
         self.handles.append(self.module.register_forward_hook(here, prepend=True, with_kwargs=True, always_call=always))
