@@ -22,6 +22,7 @@ from models.capture import recurrent_modules
 from models.cells import Cell, gru, lstm, rnn
 from models.edits import Change, ForgetBias, Matrix, Noise, Place, Round, SpectralRadius, WeightEdit
 from models.problem import Problem
+from models.watch import Watch
 from models.weights import NAMES, LayerWeights
 
 LEAST_BITS, MOST_BITS = 2, 24
@@ -103,9 +104,12 @@ def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:
     Raises:
         Problem: an edit does not fit the module; one sentence says why.
     """
-    # Other threads may be hooking the shared module at this moment, so its tables of hooks are copied in one go.
+    # Other threads may be capturing the shared module at this moment: its tables of hooks are copied in one go each, and
+    # the captures' own hooks are left out.
     memo = {
-        id(table): OrderedDict(list(table.items()))
+        id(table): OrderedDict(
+            each for each in list(table.items()) if getattr(each[1], "__module__", "") != Watch.__module__
+        )
         for part in module.modules()
         for name, table in vars(part).items()
         if "hooks" in name and isinstance(table, OrderedDict)
