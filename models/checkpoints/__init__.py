@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from models.checkpoints import export, keras, npz, pytorch, safetensors, torchscript
+from models.checkpoints import export, keras, npz, onnx, pytorch, safetensors, torchscript
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError, Contents, Limits
 from models.checkpoints.naming import find_layers, unwrapped
@@ -18,7 +18,7 @@ from models.checkpoints.source import Source
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
-FORMATS = (safetensors, export, torchscript, pytorch, keras, npz)
+FORMATS = (safetensors, export, torchscript, pytorch, keras, npz, onnx)
 """In the order in which they are asked."""
 
 
