@@ -3,6 +3,9 @@
 from models.archive import ArchiveError
 from models.capture import CaptureError, capture
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
+from models.edit_text import read_edits, write_edits
+from models.edited_network import EditedNetwork, read_edited
+from models.edits import Edits
 from models.gradient_map import gradient_map
 from models.network import Network, load_network, network_names
 from models.problem import Problem
@@ -15,6 +18,8 @@ __all__ = [
     "CaptureError",
     "Checkpoint",
     "CheckpointError",
+    "EditedNetwork",
+    "Edits",
     "LayerTrace",
     "LayerWeights",
     "Network",
@@ -28,4 +33,7 @@ __all__ = [
     "load_trace",
     "network_names",
     "read",
+    "read_edited",
+    "read_edits",
+    "write_edits",
 ]

@@ -5,7 +5,6 @@ The gradients of this loss by every state on the way are then in the trace (``la
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from models.gradients import LayerGradients
 from models.network import Network
 from models.problem import Problem
 from models.trace import LayerTrace, Trace
+from models.weight_edits import edited_module
 
 Asked = Literal["next", "every", "answer", "unit", "saved"]
 
@@ -86,9 +86,7 @@ def differentiate(network: Network, text: str, loss: Loss) -> Differentiated:
     Raises:
         Problem: the loss cannot be had here; one sentence says why.
     """
-    module, given = deepcopy(network.module), network.encode(text)
-    for parameter in module.parameters():
-        parameter.grad = None
+    module, given = edited_module(network.module, ()), network.encode(text)
     with torch.enable_grad(), capture(module) as trace:
         output = module(given)
         value = value_of(network, given, output, loss)

@@ -1,6 +1,8 @@
 """Edited networks as a whole: tokens, effects, sensitivity, and that nobody sees another's edits."""
 
+import io
 import random
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -8,12 +10,14 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from models import Problem, capture, load_network, read
+from models import Problem, capture, load_network, load_trace, read
 from models.edit_effects import difference, effects, prediction_difference
 from models.edit_text import read_edits
 from models.edited_network import EditedNetwork, read_edited
-from models.edits import Edits
+from models.edits import Edits, History
 from models.losses import Loss, differentiate
 from models.token_edits import sequence
 from tests.test_edit_weights import one_thread
@@ -73,8 +77,17 @@ def test_words_and_numbers_are_tokens_too(networks):
         read_edited(wave, "0.1", read_edits("token[0]-"))
 
 
-def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks):
-    """Half of them hold gates, some edit weights, some only read; all hook, copy and run at the same time."""
+@pytest.fixture
+def hurry():
+    """Threads take turns a hundred times as often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks, hurry):
+    """Some hold gates, some edit weights, some differentiate or only read; all hook, copy and run at the same time."""
     base = networks["recall-lstm"]
     text = base.card.default.text
     before = {name: values.clone() for name, values in base.module.state_dict().items()}
@@ -101,6 +114,8 @@ def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks):
         found = []
         for _ in range(4):
             found.append(read_edited(base, text, made[i]) if i % 4 < 3 else read(base, text))
+            if i % 4 == 3:
+                differentiate(base, text, Loss("answer"))
         return found
 
     with ThreadPoolExecutor(50) as pool:
@@ -108,6 +123,46 @@ def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks):
             assert all(same(reading, right) for reading in readings)
     assert all(torch.equal(before[name], values) for name, values in base.module.state_dict().items())
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in base.module.modules())
+
+
+PIECES = (
+    "rnn.l0.weight_hh[forget_gate.1,0]=2", "rnn.l0.reads[0]*=0.5", "rnn.l0.writes[1]=0", "rnn.l0.forget_bias=1",
+    "rnn.l0.weight_hh.radius=1.5", "rnn.l0.weight_ih.bits=3", "head.weight.noise=0.5/1", "rnn.l0.forget_gate[1]@2-4=1",
+    "rnn.l0.ablate[0]=mean", "rnn.l0.cell@3<1:.abab", "rnn.l0.c0[1]=1", "token[1]=b", "token[0]+=a", "token[2]-",
+)  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.lists(st.sampled_from(PIECES), max_size=3))
+def test_undoing_gives_back_the_old_trace_bit_for_bit(networks, first, more):
+    base = networks["counter"]
+    history = History().then(read_edits(";".join(first)))
+    before = read_edited(base, ".aaabbb", history.now)
+    for piece in more:
+        history = history.then(history.now.add(read_edits(piece).on[0]))
+    after = read_edited(base, ".aaabbb", history.now)
+    off = history.now
+    for index in range(len(first), len(off.entries)):
+        off = off.switch(index, False)
+    assert same(read_edited(base, ".aaabbb", off), before)
+    for _ in more:
+        history = history.undo()
+    assert same(read_edited(base, ".aaabbb", history.now), before)
+    for _ in more:
+        history = history.redo()
+    assert same(read_edited(base, ".aaabbb", history.now), after)
+    assert same(read_edited(base, ".aaabbb", history.undo().redo().now), after) or not more
+
+
+def test_an_edited_trace_is_saved_like_any_other(networks):
+    base = networks["recall-lstm"]
+    text = base.card.default.text
+    trace = read_edited(base, text, read_edits("rnn.l0.forget_gate[3]@2-8=1;rnn.l0.c0=0.5")).trace
+    file = io.BytesIO()
+    trace.save(file)
+    again = load_trace(io.BytesIO(file.getvalue())).layers["rnn.l0"]
+    for quantity in (*again.quantities, "input", "hidden_prev", "cell_prev", "initial_cell"):
+        assert np.array_equal(getattr(again, quantity), getattr(trace.layers["rnn.l0"], quantity))
 
 
 def test_a_copy_made_while_others_capture_has_no_part_in_it(networks):
