@@ -77,7 +77,7 @@ function build(context) {
     pressed = null;
     if (!down || Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 8) return;
     const window = form.drag(down, event);
-    if (window) context.report("window", window);
+    if (window) context.report("window", { ...window, at: performance.now() }); // the same part may be asked for again
   });
 
   // What is known of a block of several steps or units.

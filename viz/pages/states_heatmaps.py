@@ -14,7 +14,8 @@ from viz.pages import states_sources
 from viz.pages.panel import panel
 from viz.states_payload import Window, whole
 
-ORDER, STEPS, PLACES, SHOWS, MAP = "order", "zoom_steps", "zoom_places", "block_shows", "states_heatmap"
+ORDER, ZOOM, SHOWS, MAP = "order", "zoom", "block_shows", "states_heatmap"
+STEPS, PLACES = "zoom_steps", "zoom_places"
 
 
 def order_chosen() -> By:
@@ -27,9 +28,7 @@ def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     if whole(layer, reading.row):
         return None
     steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
-    first, last = st.session_state.get(_key(STEPS, reading, layer), (1, steps))
-    low, high = st.session_state.get(_key(PLACES, reading, layer), (1, units))
-    window = Window((first - 1, last), (low - 1, high))
+    window: Window | None = st.session_state.get(_key(ZOOM, reading, layer))
     return None if window == Window((0, steps), (0, units)) else window
 
 
@@ -78,16 +77,18 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
         ).format(n=f"{steps * units:,}")
     )
     across, down, choose = st.columns([4, 4, 3], gap="medium", vertical_alignment="bottom")
-    for place, name, label, count in (
-        (across, STEPS, _("Steps shown"), steps),
-        (down, PLACES, _("Units shown, by their place in the order"), units),
+    window = window_chosen(reading, layer) or Window((0, steps), (0, units))
+    for place, name, label, count, (start, stop) in (
+        (across, STEPS, _("Steps shown"), steps, window.steps),
+        (down, PLACES, _("Units shown, by their place in the order"), units, window.places),
     ):
         key = _key(name, reading, layer)
         if count > 1:
-            if key not in st.session_state:
-                st.session_state[key] = (1, count)
+            # The sliders show the window, which is kept apart: what a run that is cut short set in them is lost.
+            if st.session_state.get(key) != (start + 1, stop):
+                st.session_state[key] = (start + 1, stop)
             with place:
-                st.slider(label, 1, count, key=key)
+                st.slider(label, 1, count, key=key, on_change=_slid, args=(reading, layer))
     words = {"strongest": _("the strongest"), "mean": _("the mean")}
     with choose:
         shows = st.segmented_control(
@@ -103,20 +104,28 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
     return shows or "strongest"
 
 
+def _slid(reading: Reading, layer: LayerTrace) -> None:
+    whole_steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
+    first, last = st.session_state.get(_key(STEPS, reading, layer), (1, whole_steps))
+    low, high = st.session_state.get(_key(PLACES, reading, layer), (1, units))
+    st.session_state[_key(ZOOM, reading, layer)] = Window((first - 1, last), (low - 1, high))
+
+
 def _show_all(reading: Reading, layer: LayerTrace) -> None:
-    st.session_state[_key(STEPS, reading, layer)] = (1, int(layer.lengths[reading.row]))
-    st.session_state[_key(PLACES, reading, layer)] = (1, layer.weights.hidden_size)
+    st.session_state[_key(ZOOM, reading, layer)] = None
 
 
 def _dragged(reading: Reading, layer: LayerTrace) -> None:
-    window = st.session_state[MAP]["window"]
-    if not window:
+    dragged = st.session_state[MAP]["window"]
+    if not dragged:
         return
-    steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
-    for name, count in (("steps", steps), ("places", units)):
-        first, last = (int(edge) for edge in window[name])
-        key = _key(STEPS if name == "steps" else PLACES, reading, layer)
-        st.session_state[key] = (min(first + 1, count), min(max(last, first + 1), count))
+    counts = {"steps": int(layer.lengths[reading.row]), "places": layer.weights.hidden_size}
+    spans = {}
+    for name, count in counts.items():
+        first, last = (int(edge) for edge in dragged[name])
+        first = min(max(first, 0), count - 1)
+        spans[name] = (first, min(max(last, first + 1), count))
+    st.session_state[_key(ZOOM, reading, layer)] = Window(**spans)
 
 
 def _key(name: str, reading: Reading, layer: LayerTrace) -> str:

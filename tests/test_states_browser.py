@@ -1,0 +1,125 @@
+"""The States lens in a real browser: what a reader does there, and numbers read from the page."""
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page
+from torch import nn
+
+from models import capture, load_network
+from models.plane import principal_plane
+from models.reading import read
+from models.text_properties import text_properties
+from tests.browser import look, serve, settle
+
+pytestmark = pytest.mark.browser
+
+OPENING = load_network("python-lm").card.default
+
+
+def tinted(page: Page) -> tuple[dict[str, str], np.ndarray]:
+    """What the running text is tinted by, and every token's number."""
+    tokens = page.evaluate(
+        "[...document.querySelectorAll('.unrolled-text-page [data-value]')].map(({ dataset }) => ({ ...dataset }))"
+    )
+    assert [int(token["step"]) for token in tokens] == list(range(len(tokens)))
+    (what,) = {(token["quantity"], token["layer"], token["unit"]) for token in tokens}
+    return dict(zip(("quantity", "layer", "unit"), what, strict=True)), np.array(
+        [float(token["value"]) for token in tokens]
+    )
+
+
+def row(page: Page, place: int) -> dict[str, str]:
+    return page.locator(f'.unrolled-ranking tr[data-row="{place}"]').evaluate("({ dataset }) => ({ ...dataset })")
+
+
+def open_row(page: Page, place: int) -> dict[str, str]:
+    """Click a row of the list, and wait until the text shows its unit."""
+    wanted = row(page, place)
+    page.locator(f'.unrolled-ranking tr[data-row="{place}"] button').click()
+    page.wait_for_function(
+        """({ layer, unit, quantity }) => { const at = document.querySelector(".unrolled-text-page [data-value]")?.dataset;
+            return at?.layer === layer && at?.unit === unit && at?.quantity === quantity; }""",
+        arg=wanted,
+    )
+    page.wait_for_timeout(700)
+    settle(page)
+    return wanted
+
+
+def test_the_first_row_tracks_what_it_says(look_at):
+    page = look_at("/states")
+    for place in (0, 1):
+        wanted = open_row(page, place)
+        what, values = tinted(page)
+        assert what == {name: wanted[name] for name in ("quantity", "layer", "unit")}
+        truth = read(load_network("python-lm"), OPENING.text).trace.layers[what["layer"]][what["quantity"]]
+        np.testing.assert_allclose(values, truth[0, :, int(what["unit"])], rtol=0, atol=1e-5)
+        told = text_properties(list(OPENING.text))[wanted["property"]]
+        correlation = float(wanted["correlation"])
+        assert np.corrcoef(values, told)[0, 1] == pytest.approx(correlation, abs=1e-4)
+        assert float(wanted["heldOut"]) * correlation > 0 and abs(correlation) >= 0.5
+        inside, outside = values[told > 0], values[told == 0]
+        assert len(inside) and len(outside)
+        assert np.sign(inside.mean() - outside.mean()) == np.sign(correlation)
+
+
+def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(look_at):
+    page = look_at("/states")
+    wanted = open_row(page, 0)
+    page.wait_for_function("unit => new URLSearchParams(location.search).get('unit') === unit", arg=wanted["unit"])
+    assert page.locator(".unrolled-unit").input_value() == wanted["unit"]
+    assert page.locator('.unrolled-ranking tr[data-row="0"]').get_attribute("aria-current") == "true"
+
+
+def test_stepping_moves_the_path_and_the_text_with_no_round_trip(look_at):
+    page = look_at("/states")
+    plane = principal_plane(read(load_network("python-lm"), OPENING.text).trace.layers[OPENING.layer].hidden[0])
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "step => document.querySelector('.unrolled-path-told').dataset.step == step", arg=OPENING.step + 1
+    )
+    at = page.locator(".unrolled-path-told").evaluate("({ dataset: d }) => [Number(d.x), Number(d.y)]")
+    assert at == pytest.approx(plane.points[OPENING.step + 1].tolist(), abs=1e-3)
+    assert page.locator(".unrolled-text-page [aria-current=step]").get_attribute("data-step") == str(OPENING.step + 1)
+    page.wait_for_timeout(700)
+    settle(page)
+
+
+def test_the_brush_follows_its_span(look_at):
+    page = look_at("/states?net=sentiment")
+    page.get_by_text("marks it best").wait_for()
+    page.get_by_role("radio", name="at ≤ −it").click()
+    page.get_by_text("≤ −0.3").wait_for()
+    settle(page)
+
+
+def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(browser, tmp_path):
+    torch.manual_seed(0)
+    module, x = nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4)
+    with torch.inference_mode(), capture(module) as trace:
+        module(x)
+    trace.save(tmp_path / "large.npz")
+    with serve(str(tmp_path / "large.npz")) as url, look(browser, f"{url}/states") as page:
+        plot = page.locator('.unrolled-plot[data-name="hidden"]')
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 140, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 190, box["y"] + 90, steps=4)
+        page.mouse.up()
+        page.get_by_role("button", name="Show all of it").wait_for()
+        settle(page)
+        kept = page.evaluate(
+            """(() => { const { arrays, options } = unrolled.store("states").trace;
+                const { steps, units } = options.detail.hidden;
+                return { steps, units, values: [...arrays["detail_mean:hidden"].data], exact: !arrays["detail_low:hidden"] };
+            })()"""
+        )
+        assert kept["exact"], (kept["steps"][0], kept["steps"][-1], len(kept["units"]))
+        hidden = trace.layers["l0"].hidden[0][kept["steps"][0] : kept["steps"][-1]][:, kept["units"]]
+        np.testing.assert_allclose(np.reshape(kept["values"], hidden.shape), hidden, rtol=0, atol=1e-6)
+        page.get_by_role("button", name="Show all of it").click()
+        page.get_by_role("button", name="Show all of it").wait_for(state="detached")
+        settle(page)

@@ -1,0 +1,203 @@
+"""The States lens without a browser: what the page chooses, sends and says."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torch import nn
+
+from models import capture, load_network
+from models.orderings import order
+from viz.payload import unpack
+
+NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
+HANGUL = re.compile("[가-힣]")
+
+
+def script(opened=None):
+    from viz import chrome
+    from viz.pages import states
+    from viz.session import session
+
+    with session().run(opened=opened), chrome.around():
+        states.page()
+
+
+def start(opened=None, **address: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=120, kwargs={"opened": opened})
+    page.query_params.update(address)
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(each.value for kind in ("markdown", "caption", "warning") for each in page.get(kind))
+
+
+def components(page: AppTest) -> set[str]:
+    return {
+        element.proto.component_name.removeprefix("unrolled_")
+        for element in page.main
+        if element.type == "bidi_component"
+    }
+
+
+def sent(page: AppTest):
+    """What the page sends to the browser: header and arrays of the layer that is shown."""
+    return unpack(payload(page))
+
+
+def payload(page: AppTest) -> bytes:
+    return next(
+        each.proto.bytes
+        for each in page.main
+        if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
+    )
+
+
+def saved(path, module, x):
+    with torch.no_grad(), capture(module) as trace:
+        module(x)
+    trace.save(path)
+    return path
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_has_its_states(name, lang):
+    page = start(net=name, lang=lang)
+    header, arrays = sent(page)
+    layer = page.session_state["unrolled"].view.layer
+    assert header["layer"] == layer and arrays["hidden"].shape[0] == len(header["tokens"])
+    assert {"player", "text", "heatmap", "path"} <= components(page)
+    assert not page.warning
+    words = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
+    assert bool(HANGUL.search(words)) == (lang == "ko")
+
+
+def test_only_a_network_with_padding_shows_what_padding_does():
+    assert "Padding and the mask" not in said(start())
+    page = start(net="sentiment")
+    assert "Padding and the mask" in said(page) and "with the mask: **positive**" in said(page)
+    page.slider(key="padding").set_value(0)
+    run(page)
+    lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", said(page))
+    assert len(lines) == 2 and lines[0] == lines[1]  # without padding the mask changes nothing
+
+
+def test_the_order_of_the_heatmap_is_the_models():
+    page = start()
+    page.session_state["order"] = "variance"
+    run(page)
+    shown = next(
+        each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
+    )
+    hidden = sent(page)[1]["hidden"]  # the quantity that the opening view picks out
+    assert json.loads(shown.json)["order"] == order(hidden, "variance").tolist()
+
+
+def test_the_brush_tells_the_units_that_mark_the_span():
+    page = start()
+    text = said(page)
+    assert re.search(r"Unit \d+ marks it best: hidden state ≥ 0\.3 at \d+% of the span's steps", text)
+    page.number_input(key="brush_threshold").set_value(5.0)
+    run(page)
+    assert "No unit's hidden state is on more often in this span" in said(page)
+
+
+def test_two_texts_part_where_they_differ():
+    page = start()
+    area = next(each for each in page.text_area if each.label == "The other text")
+    text = load_network("python-lm").card.default.text
+    area.set_value(text[:40] + "z" + text[41:])
+    run(page)
+    assert "They part at step 41." in said(page)
+    area = next(each for each in page.text_area if each.label == "The other text")
+    area.set_value(text)
+    run(page)
+    assert "The two runs are the same at every step that both have." in said(page)
+    next(each for each in page.text_area if each.label == "The other text").set_value("")
+    run(page)
+    assert any("empty" in warning.value for warning in page.warning)
+
+
+def test_one_text_through_two_networks_of_other_kinds():
+    page = start(net="recall-lstm")
+    page.session_state["compare_way"] = "networks"
+    page.session_state["compare_net_recall-lstm"] = "recall-rnn"
+    run(page)
+    assert "hidden states are compared" in said(page) or "They part at step 1." in said(page)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_one_token_and_one_unit(kind, tmp_path):
+    path = saved(tmp_path / "one.npz", kind(1, 1, batch_first=True), torch.ones(1, 1, 1))
+    page = start(opened=path)
+    assert sent(page)[1]["hidden"].shape == (1, 1)
+    text = said(page)
+    assert "One step is no span of anything" in text and "Nothing can be tracked in this text" in text
+    assert "nan" not in text.lower()
+
+
+def test_states_that_never_change_are_said_to(tmp_path):
+    module = nn.LSTM(2, 3, batch_first=True)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.zero_()
+    text = said(start(opened=saved(tmp_path / "still.npz", module, torch.zeros(1, 12, 2))))
+    assert "the hidden state never changes" in text.lower() and "Nothing can be tracked" in text
+    assert "nan" not in text.lower()
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_weights_that_are_not_numbers_are_told(kind, tmp_path):
+    module = kind(2, 3, batch_first=True)
+    with torch.no_grad():
+        module.weight_hh_l0[0, 0] = float("nan")
+    page = start(opened=saved(tmp_path / "nan.npz", module, torch.randn(1, 12, 2)))
+    text = said(page)
+    assert "not finite numbers from step 1 on" in text or "not finite numbers from step 2 on" in text
+    assert "derivatives are not finite" in text
+
+
+def test_a_random_network_tracks_nothing_and_the_page_says_so(tmp_path):
+    torch.manual_seed(0)
+    path = saved(tmp_path / "random.npz", nn.LSTM(4, 8, batch_first=True), torch.randn(1, 60, 4))
+    text = said(start(opened=path))
+    assert "No unit tracks any of these properties." in text or "Nothing can be tracked" in text
+
+
+def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
+    torch.manual_seed(0)
+    module, x = nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4)
+    x[0, 1234] *= 100  # a spike of one step
+    path = saved(tmp_path / "large.npz", module, x)
+    page = start(opened=path)
+    assert len(payload(page)) < 2_000_000
+    header, arrays = sent(page)
+    unit = page.session_state["unrolled"].view.unit
+    with torch.no_grad():
+        hidden = module(x)[0][0].numpy()
+    columns = header["options"]["columns"]
+    assert header["options"]["units"] == 96 and unit in columns
+    np.testing.assert_allclose(arrays["hidden"], hidden[:, columns], rtol=0, atol=1e-5)
+    # the spike is in its block's highest or lowest value
+    edges = header["options"]["detail"]["hidden"]["steps"]
+    block = int(np.searchsorted(edges, 1234, side="right")) - 1
+    inside = hidden[edges[block] : edges[block + 1]]
+    assert arrays["detail_high:hidden"][block].max() == pytest.approx(inside.max(), abs=1e-5)
+    assert arrays["detail_low:hidden"][block].min() == pytest.approx(inside.min(), abs=1e-5)
+    next(slider for slider in page.slider if slider.label == "Steps shown").set_value((1201, 1300))
+    run(page)
+    header, arrays = sent(page)
+    assert header["options"]["detail"]["hidden"]["steps"] == list(range(1200, 1301))
+    np.testing.assert_allclose(arrays["detail_mean:hidden"], hidden[1200:1300], rtol=0, atol=1e-5)
+    assert "detail_low:hidden" not in arrays and len(payload(page)) < 2_000_000
