@@ -110,7 +110,7 @@ def compare(page: Page, layer: dict[str, torch.Tensor], step: int) -> None:
     assert set(shown) == {(quantity, unit) for quantity, count in units.items() for unit in range(count)}
     for (quantity, unit), value in shown.items():
         true = float(layer[quantity][step, unit])
-        assert abs(value - true) <= CLOSE + 2e-6 * abs(true), (quantity, unit, step, value, true)
+        assert abs(value - true) <= CLOSE, (quantity, unit, step, value, true)
 
 
 @contextmanager

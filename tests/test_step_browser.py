@@ -186,7 +186,7 @@ def test_drawing_equations_and_arithmetic_say_the_same_numbers(look_at, name):
                 else:
                     true = float(layer[quantity.removesuffix("_prev")][step - 1, unit]) if step else 0.0
                 assert (at_unit, at) == (unit, step)
-                assert abs(value - true) <= CLOSE + 2e-6 * abs(true), (part, quantity)
+                assert abs(value - true) <= CLOSE, (part, quantity)
                 assert abs(shown_number(text) - true) <= 0.00051 * max(1, abs(true)), (part, quantity, text)
             assert set(layer) <= {quantity for quantity, *_ in numbers}, part
         for button in page.locator(".unrolled-arithmetic [data-gate]").all():
