@@ -14,6 +14,7 @@ from models.checkpoints.contents import CheckpointError, Contents, Limits
 from models.checkpoints.naming import find_layers, unwrapped
 from models.checkpoints.parametrized import effective
 from models.checkpoints.quantized import unpacked
+from models.checkpoints.shapes import guess_layers
 from models.checkpoints.source import Source
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
@@ -56,5 +57,5 @@ def _load(source: Source) -> Checkpoint:
     if contents.layers is not None:
         return Checkpoint.of(contents, contents.layers)
     tensors = effective(unpacked(unwrapped(contents.tensors)))
-    found = find_layers(tensors)
+    found = find_layers(tensors) or guess_layers(tensors)
     return Checkpoint.of(Contents(contents.format, tensors, None, contents.provenance), found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -47,15 +47,38 @@ class Checkpoint:
         """The other tensors by name, read-only; float16 and bfloat16 as float32."""
         return Lazy(tuple(self.stored), lambda name: self.stored[name].read())
 
-    def corrected(self, layer: str, **options: Any) -> Checkpoint:
-        """The same checkpoint with options of one layer as the reader knows them, such as ``nonlinearity="relu"``.
+    def corrected(
+        self, layer: str, *, kind: Kind | None = None, order: Sequence[str] = (), **options: Any
+    ) -> Checkpoint:
+        """The same checkpoint with one layer as the reader knows it.
+
+        Args:
+            layer: its name.
+            kind: another kind for the same tensors.
+            order: the gates in the order in which their blocks stand in the file, where that is not PyTorch's.
+            options: of ``LayerWeights``, such as ``nonlinearity="relu"`` or ``reset_after=False``.
 
         Raises:
             KeyError: there is no such layer.
+            CheckpointError: its tensors are not of that kind, or the order does not name its gates.
         """
         known = self.found[layer]
-        assumed = tuple(name for name in known.assumed if name not in options)
-        changed = replace(known, options={**known.options, **options}, assumed=assumed)
+        said = {*options, *(("kind",) if kind else ()), *(("order",) if order else ())}
+        changed = replace(
+            known,
+            kind=kind or known.kind,
+            options={**known.options, **options},
+            assumed=tuple(name for name in known.assumed if name not in said),
+        )
+        gates = weights_of(layer, changed).cell.gates
+        if order:
+            if sorted(order) != sorted(gates):
+                raise CheckpointError(
+                    "The gates of {layer} are {gates}; the order has to name each once.",
+                    layer=layer,
+                    gates=", ".join(gates),
+                )
+            changed = replace(changed, parts=_reordered(changed, [list(order).index(gate) for gate in gates]))
         return replace(self, found={**self.found, layer: changed})
 
     def __repr__(self) -> str:
@@ -77,3 +100,16 @@ def weights_of(name: str, found: FoundLayer) -> LayerWeights:
         return LayerWeights(kind, **arrays, **found.options)
     except ValueError as error:
         raise CheckpointError("The tensors of {layer} do not fit each other.", layer=name) from error
+
+
+def _reordered(found: FoundLayer, blocks: list[int]) -> dict[str, Stored]:
+    """The parts with their blocks of rows in another order."""
+
+    def reader(stored: Stored) -> Stored:
+        def read() -> np.ndarray:
+            pieces = np.split(stored.read(), len(blocks))
+            return np.concatenate([pieces[block] for block in blocks])
+
+        return Stored(stored.shape, stored.dtype, read)
+
+    return {part: stored if part == "weight_hr" else reader(stored) for part, stored in found.parts.items()}

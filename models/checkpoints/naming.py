@@ -26,14 +26,11 @@ def unwrapped(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     named = {name.replace("._orig_mod.", "."): stored for name, stored in tensors.items()}
     if len(named) < len(tensors):
         named = dict(tensors)
-    stripped = True
-    while stripped:
-        stripped = False
+    for _ in range(4):  # one in another: a compiled, parallel, averaged module
         for prefix in WRAPPING:
             inside = [name for name in named if name != "n_averaged"]
             if inside and all(name.startswith(prefix) and name != prefix for name in inside):
                 named = {name.removeprefix(prefix): stored for name, stored in named.items()}
-                stripped = True
     return named
 
 

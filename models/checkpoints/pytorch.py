@@ -12,7 +12,6 @@ from models.checkpoints.pickles import Kept, load_pickle
 from models.checkpoints.source import Source
 
 MAGIC = 0x1950A86A20F9469CFC6C
-ADVICE = "This is a pickle, but not one of torch.save; save tensors alone, with torch.save(model.state_dict(), ...)."
 
 
 def match(source: Source) -> bool:
@@ -59,9 +58,9 @@ def _open_legacy(source: Source) -> Contents:
     except CheckpointError:
         file.seek(0)
         load_pickle(file, limit)  # if it asks for something to be run, say so
-        raise CheckpointError(ADVICE) from None
+        raise _stranger() from None
     if magic != MAGIC:
-        raise CheckpointError(ADVICE)
+        raise _stranger()
     load_pickle(file, 100)
     system = load_pickle(file, 1000)
     if not isinstance(system, dict) or system.get("little_endian", sys.byteorder == "little") is not True:
@@ -80,6 +79,12 @@ def _open_legacy(source: Source) -> Contents:
         storages[str(key)] = source.data[place + 8 : end]
         place = end
     return _contents(Reader(storages.__getitem__, source.limits), described, "PyTorch (legacy)")
+
+
+def _stranger() -> CheckpointError:
+    return CheckpointError(
+        "This is a pickle, but not one of torch.save; save tensors alone, with torch.save(model.state_dict(), ...)."
+    )
 
 
 def _find_widths(value: Any, widths: dict[str, int], seen: set[int]) -> None:
