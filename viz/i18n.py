@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 LOCALE = Path(__file__).parent / "locale"
 TEMPLATE = LOCALE / "unrolled.pot"
 
-PROBLEMS = ("Problem", "ArchiveError", "CaptureError")
+PROBLEMS = ("Problem", "ArchiveError", "CaptureError", "CheckpointError")
 """The errors of `models` whose sentences a reader meets; each is raised with the sentence as a literal."""
 
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
