@@ -241,6 +241,17 @@ def test_a_large_file_is_not_read(tmp_path):
     assert np.array_equal(layer.weight_hh, small["weight_hh_l0"].numpy())
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_mapped_file_is_read_like_another(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.checkpoints.source.MAPPED", 1)
+    net = net_of("gru")
+    path = tmp_path / "model"
+    path.write_bytes(WRITERS[write](net.state_dict()))
+    checkpoint = load_checkpoint(path)
+    same(checkpoint, net.rnn)
+    assert len(checkpoint.tensors) == 3
+
+
 class Hostile:
     """Writes a file when it is unpickled by Python's own machine."""
 

@@ -28,7 +28,7 @@ class Limits:
     Attributes:
         file_size: bytes of the file itself.
         unpacked: bytes of everything in it that has to be unpacked, together.
-        header: bytes of any one header: JSON, a pickle's records, an ONNX node.
+        header: bytes of any one header: JSON, or a pickle that lists tensors.
         operations: steps of a pickle, entries of a directory, nodes of a graph.
         tensors: how many there may be.
         seconds: how long another process may take to read HDF5.
@@ -36,7 +36,7 @@ class Limits:
 
     file_size: int = 16 << 30
     unpacked: int = 512 << 20
-    header: int = 64 << 20
+    header: int = 16 << 20
     operations: int = 1_000_000
     tensors: int = 20_000
     seconds: float = 20.0

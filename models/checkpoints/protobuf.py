@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 Value = int | memoryview
 
+MOST = 1_000_000
+"""Fields that one message may have."""
+
 
 def varint(data: memoryview, at: int) -> tuple[int, int]:
     """The number that begins at ``at``, and where it ends.
@@ -31,10 +34,13 @@ def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
     """(number, value) of every field: an int, or the bytes of a text, a message, a packed list or a fixed-size number.
 
     Raises:
-        ValueError: this is no message.
+        ValueError: this is no message, or one of too many fields.
     """
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > MOST:
+            raise ValueError("there are too many fields")
         key, at = varint(data, at)
         number, kind = key >> 3, key & 7
         if not number:

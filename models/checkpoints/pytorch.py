@@ -51,7 +51,7 @@ def _contents(reader: Reader, described: Any, format: str) -> Contents:
 
 def _open_legacy(source: Source) -> Contents:
     """Five pickles (magic number, version, system, what was saved, keys of the storages), then the storages' bytes."""
-    file = io.BytesIO(source.data)  # the pickles stand first
+    file = source.file()  # the pickles stand first
     limit = source.limits.operations
     try:
         magic = load_pickle(file, 100)

@@ -8,6 +8,7 @@ import zipfile
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from models.checkpoints.contents import CheckpointError, Limits
 
@@ -91,10 +92,16 @@ class Source:
             )
         return {member.filename: member for member in found}
 
+    def file(self) -> BinaryIO:
+        """All bytes, as a file at its beginning; nothing is copied."""
+        if isinstance(self._held, bytes):
+            return io.BytesIO(self._held)
+        self._held.seek(0)
+        return cast(BinaryIO, self._held)
+
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        held = self._held
-        return zipfile.ZipFile(io.BytesIO(held) if isinstance(held, bytes) else held)  # type: ignore[arg-type]
+        return zipfile.ZipFile(self.file())
 
     def member(self, name: str) -> memoryview:
         """The bytes of one member: where they lie, if they are not packed.
