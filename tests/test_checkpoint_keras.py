@@ -99,6 +99,15 @@ def test_a_relu_stands_in_the_configuration(file, tmp_path):
     same(model, checkpoint)
 
 
+def test_bare_weights_ask_for_the_activations(tmp_path):
+    checkpoint = written(model_of(L.GRU(4, name="rnn")), tmp_path / "m.weights.h5")
+    assert checkpoint.found["rnn.l0"].assumed == ("recurrent_activation", "activation")
+    known = checkpoint.corrected("rnn.l0", recurrent_activation="sigmoid", activation="tanh")
+    assert known.found["rnn.l0"].assumed == () and known.layers["rnn.l0"].kind == "GRU"
+    with pytest.raises(CheckpointError, match="hard_sigmoid, which are not supported"):
+        checkpoint.corrected("rnn.l0", recurrent_activation="hard_sigmoid")
+
+
 @pytest.mark.parametrize("file", FILES[:2])
 def test_a_backward_layer_says_so(file, tmp_path):
     model = model_of(L.GRU(4, return_sequences=True, go_backwards=True, name="back"))

@@ -13,6 +13,8 @@ from models.cells import Kind
 from models.checkpoints.contents import CheckpointError, Contents, FoundLayer, Lazy, Stored
 from models.weights import LayerWeights
 
+USUAL = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
@@ -56,14 +58,25 @@ class Checkpoint:
             layer: its name.
             kind: another kind for the same tensors.
             order: the gates in the order in which their blocks stand in the file, where that is not PyTorch's.
-            options: of ``LayerWeights``, such as ``nonlinearity="relu"`` or ``reset_after=False``.
+            options: of ``LayerWeights``, such as ``nonlinearity="relu"`` or ``reset_after=False``; or the ``activation`` and
+                ``recurrent_activation`` of an LSTM or GRU, which confirm what was assumed.
 
         Raises:
             KeyError: there is no such layer.
-            CheckpointError: its tensors are not of that kind, or the order does not name its gates.
+            CheckpointError: its tensors are not of that kind, the order does not name its gates, or an activation is not
+                supported.
         """
         known = self.found[layer]
         said = {*options, *(("kind",) if kind else ()), *(("order",) if order else ())}
+        told = {name: options.pop(name, usual) for name, usual in USUAL.items()}
+        if told != USUAL:
+            raise CheckpointError(
+                "{layer} has the activations {activation} and {recurrent}, which are not supported; "
+                "tanh and sigmoid are, and relu in a SimpleRNN.",
+                layer=layer,
+                activation=told["activation"],
+                recurrent=told["recurrent_activation"],
+            )
         changed = replace(
             known,
             kind=kind or known.kind,
