@@ -22,7 +22,7 @@ MOST = 2_000_000
 WHOLE = 1_250_000
 """Bytes of gates and states up to which a layer travels whole."""
 
-COLUMNS, PICTURE = 500_000, 700_000
+COLUMNS, PICTURE = 400_000, 600_000
 """Of a larger layer: bytes of single units, and of the picture of all."""
 
 

@@ -8,8 +8,8 @@ Two runs are saved and opened, each by its own server: 2,000 tokens through 2 x 
 - a step: from the key until the player shows it (no round trip), and the rerun that tells the server;
 - the rerun of an empty app, the floor that Streamlit sets, and each of these as a multiple of it;
 - bytes: of the layer's payload (at most 2 MB), and of everything that the websocket carried for the first paint;
-- memory: the most that the server took beside its size before the run was opened, as a multiple of what the run's arrays take
-  (every gate and state of every layer, and the inputs). The bar is 2.
+- memory: the most that the server took beyond one that shows a small bundled network, as a multiple of what the run's arrays
+  take (every gate and state of every layer, and the inputs). The bar is 2.
 """
 
 import argparse
@@ -42,16 +42,17 @@ def save(path: Path, module: nn.LSTM, steps: int) -> int:
     )
 
 
-def server_memory(path: Path) -> tuple[int, int]:
-    """Bytes that the server which opened ``path`` holds, now and at most."""
+def most_memory(url: str) -> int:
+    """Bytes that the server at ``url`` has held at most."""
+    port = f"--server.port={url.rpartition(':')[2]}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if str(path).encode() in (process / "cmdline").read_bytes().split(b"\0"):
+            if port in (process / "cmdline").read_bytes().split(b"\0"):
                 lines = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-                return tuple(1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+                return 1024 * int(lines["VmHWM"].split()[0])
         except OSError:
             continue
-    raise RuntimeError(f"No server opened {path}.")
+    raise RuntimeError(f"There is no server at {url}.")
 
 
 def stands(page: Page) -> None:
@@ -64,15 +65,15 @@ def stands(page: Page) -> None:
     settle(page)
 
 
-def zoom(page: Page) -> float:
+def zoom(page: Page, place: int) -> float:
     """Seconds from the end of a drag over the hidden states until their exact numbers are there."""
     plot = page.locator('.unrolled-plot[data-name="hidden"]')
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 200, box["y"] + 30)
+    page.mouse.move(box["x"] + 200 + 40 * place, box["y"] + 30)
     page.mouse.down()
-    page.mouse.move(box["x"] + 215, box["y"] + 50, steps=3)
+    page.mouse.move(box["x"] + 215 + 40 * place, box["y"] + 50, steps=3)
     start = time.perf_counter()
     page.mouse.up()
     page.wait_for_function("""() => !unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)
@@ -111,10 +112,9 @@ def empty_rerun(browser) -> float:
         return median(times)
 
 
-def measure(browser, name: str, path: Path, own: int, floor: float) -> None:
+def measure(browser, name: str, path: Path, own: int, floor: float, base: int) -> None:
     """Open one saved run, and print what it cost."""
     with serve(str(path)) as url:
-        base, _most = server_memory(path)
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         frames: list[int] = []
@@ -131,9 +131,9 @@ def measure(browser, name: str, path: Path, own: int, floor: float) -> None:
             """() => Object.values(unrolled.store("states").trace.arrays)
                 .reduce((sum, { data }) => sum + data.byteLength, 0)"""
         )
-        zooms = [zoom(page) for _ in range(ROUNDS)]
+        zooms = [zoom(page, place) for place in range(ROUNDS)]
         steps = [step(page) for _ in range(ROUNDS)]
-        _now, most = server_memory(path)
+        most = most_memory(url)
         context.close()
     shown, told = (median(times) for times in zip(*steps, strict=True))
     print(f"{name}: its arrays take {own / 1e6:.0f} MB")
@@ -159,10 +159,13 @@ def main() -> None:
         runs["10,000 steps, 2 x 1024"] = (nn.LSTM(512, 1024, 2, batch_first=True), 10_000)
     with tempfile.TemporaryDirectory() as folder, launch() as browser:
         floor = empty_rerun(browser)
+        with serve() as url, look(browser, f"{url}/states?net=counter") as page:
+            stands(page)
+            base = most_memory(url)
         print(f"an empty app's rerun: {1e3 * floor:.0f} ms\n")
         for place, (name, (module, steps)) in enumerate(runs.items()):
             path = Path(folder) / f"run{place}.npz"
-            measure(browser, name, path, save(path, module, steps), floor)
+            measure(browser, name, path, save(path, module, steps), floor, base)
             path.unlink()
 
 

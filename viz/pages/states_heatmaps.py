@@ -1,5 +1,6 @@
 """Every gate and state of every unit at every step, in the order that is asked for; a large layer in blocks, with a zoom."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import streamlit as st
@@ -14,8 +15,8 @@ from viz.pages import states_sources
 from viz.pages.panel import panel
 from viz.states_payload import Window, whole
 
-ORDER, ZOOM, SHOWS, MAP = "order", "zoom", "block_shows", "states_heatmap"
-STEPS, PLACES = "zoom_steps", "zoom_places"
+ORDER, SHOWS, MAP = "order", "block_shows", "states_heatmap"
+ZOOM, ZOOMED, STEPS, PLACES = "zoom", "zoomed", "zoom_steps", "zoom_places"
 
 
 def order_chosen() -> By:
@@ -27,9 +28,8 @@ def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     """The part of a large layer that the reader chose; None for all of it."""
     if whole(layer, reading.row):
         return None
-    steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
-    window: Window | None = st.session_state.get(_key(ZOOM, reading, layer))
-    return None if window == Window((0, steps), (0, units)) else window
+    window: Window | None = st.session_state.get(_key(reading, layer))
+    return None if window == _all(reading, layer) else window
 
 
 def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -> None:
@@ -77,18 +77,25 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
         ).format(n=f"{steps * units:,}")
     )
     across, down, choose = st.columns([4, 4, 3], gap="medium", vertical_alignment="bottom")
-    window = window_chosen(reading, layer) or Window((0, steps), (0, units))
+    window = window_chosen(reading, layer) or _all(reading, layer)
     for place, name, label, count, (start, stop) in (
         (across, STEPS, _("Steps shown"), steps, window.steps),
         (down, PLACES, _("Units shown, by their place in the order"), units, window.places),
     ):
-        key = _key(name, reading, layer)
         if count > 1:
-            # The sliders show the window, which is kept apart: what a run that is cut short set in them is lost.
-            if st.session_state.get(key) != (start + 1, stop):
-                st.session_state[key] = (start + 1, stop)
+            # Other sliders for each part that was not chosen by them: a browser that has not seen it yet would take it back.
+            times = st.session_state.get(ZOOMED, 0)
+            key = f"{name}_{times}_{reading.serial}_{layer.name}"
             with place:
-                st.slider(label, 1, count, key=key, on_change=_slid, args=(reading, layer))
+                st.slider(
+                    label,
+                    1,
+                    count,
+                    (start + 1, stop),
+                    key=key,
+                    on_change=_slid,
+                    args=(reading, layer, key, name, times),
+                )
     words = {"strongest": _("the strongest"), "mean": _("the mean")}
     with choose:
         shows = st.segmented_control(
@@ -104,15 +111,26 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
     return shows or "strongest"
 
 
-def _slid(reading: Reading, layer: LayerTrace) -> None:
-    whole_steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
-    first, last = st.session_state.get(_key(STEPS, reading, layer), (1, whole_steps))
-    low, high = st.session_state.get(_key(PLACES, reading, layer), (1, units))
-    st.session_state[_key(ZOOM, reading, layer)] = Window((first - 1, last), (low - 1, high))
+def _slid(reading: Reading, layer: LayerTrace, key: str, name: str, times: int) -> None:
+    if times != st.session_state.get(ZOOMED, 0):  # a slider that is gone
+        return
+    first, last = st.session_state[key]
+    before = window_chosen(reading, layer) or _all(reading, layer)
+    changed = {"steps" if name == STEPS else "places": (first - 1, last)}
+    st.session_state[_key(reading, layer)] = replace(before, **changed)
 
 
 def _show_all(reading: Reading, layer: LayerTrace) -> None:
-    st.session_state[_key(ZOOM, reading, layer)] = None
+    _zoom_to(reading, layer, None)
+
+
+def _zoom_to(reading: Reading, layer: LayerTrace, window: Window | None) -> None:
+    st.session_state[_key(reading, layer)] = window
+    st.session_state[ZOOMED] = st.session_state.get(ZOOMED, 0) + 1
+
+
+def _all(reading: Reading, layer: LayerTrace) -> Window:
+    return Window((0, int(layer.lengths[reading.row])), (0, layer.weights.hidden_size))
 
 
 def _dragged(reading: Reading, layer: LayerTrace) -> None:
@@ -125,8 +143,8 @@ def _dragged(reading: Reading, layer: LayerTrace) -> None:
         first, last = (int(edge) for edge in dragged[name])
         first = min(max(first, 0), count - 1)
         spans[name] = (first, min(max(last, first + 1), count))
-    st.session_state[_key(ZOOM, reading, layer)] = Window(**spans)
+    _zoom_to(reading, layer, Window(**spans))
 
 
-def _key(name: str, reading: Reading, layer: LayerTrace) -> str:
-    return f"{name}_{reading.serial}_{layer.name}"
+def _key(reading: Reading, layer: LayerTrace) -> str:
+    return f"{ZOOM}_{reading.serial}_{layer.name}"

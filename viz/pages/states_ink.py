@@ -72,8 +72,9 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
     symbol = carry.state[0] if carry else ""
     whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"
     line_way = (
-        rf"\qquad \text{{{line}}}:\ \Big\|\frac{{\partial h_t}}{{\partial {symbol}_t}}"
-        rf"\prod_{{j=k+1}}^{{t}} {product}_j\,\frac{{\partial {symbol}_k}}{{\partial x_k}}\Big\|_F"
+        rf"\qquad \text{{{line}}}:\ \Big\|"
+        + (r"\frac{\partial h_t}{\partial c_t}" if symbol == "c" else "")
+        + rf"\prod_{{j=k+1}}^{{t}} {product}_j\,\frac{{\partial {symbol}_k}}{{\partial x_k}}\Big\|_F"
     )
     st.latex(whole_way + (line_way if along is not None else ""))
     first = -1 if layer.reverse else 0

@@ -64,7 +64,7 @@ def tracking(here: Session, reading: Reading, view_id: str, window: Window | Non
                 st.markdown(verdict)
             if rows:
                 ranking(view_id, rows, revision=here.revision, key="ranking", on_picked_change=_picked)
-            _explain(here, layer)
+            _explain(here, layer, rows)
     with (
         shown,
         panel(
@@ -149,7 +149,7 @@ def _number(value: float) -> float | None:
     return value if value == value else None
 
 
-def _explain(here: Session, layer: LayerTrace) -> None:
+def _explain(here: Session, layer: LayerTrace, rows: list[dict]) -> None:
     file = here.opened is not None and here.view.net == here.opened.name
     held_out = (
         _("Held out is the second half of the run.") if file else _("Held out are the other examples of this network.")
@@ -164,6 +164,13 @@ def _explain(here: Session, layer: LayerTrace) -> None:
             + " "
             + held_out
         )
+        if any(row["name"] == "first_word" for row in rows):
+            st.markdown(
+                _(
+                    "The word to remember is asked at the end of other texts of the same kind, half of them held out; "
+                    "for a word, r is the correlation ratio η, the root of the share of the unit's variance that the word explains."
+                )
+            )
         st.latex(
             r"r = \frac{\sum_t (s_t - \bar s)(p_t - \bar p)}{\sqrt{\sum_t (s_t - \bar s)^2 \sum_t (p_t - \bar p)^2}}"
         )
