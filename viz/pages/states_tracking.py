@@ -168,7 +168,8 @@ def _explain(here: Session, layer: LayerTrace, rows: list[dict]) -> None:
             st.markdown(
                 _(
                     "The word to remember is asked at the end of other texts of the same kind, half of them held out; "
-                    "for a word, r is the correlation ratio η, the root of the share of the unit's variance that the word explains."
+                    "for a word, r is the correlation ratio η, "
+                    "the root of the share of the unit's variance that the word explains."
                 )
             )
         st.latex(
