@@ -73,7 +73,7 @@ def zoom(page: Page, place: int) -> float:
     assert box
     page.mouse.move(box["x"] + 200 + 40 * place, box["y"] + 30)
     page.mouse.down()
-    page.mouse.move(box["x"] + 215 + 40 * place, box["y"] + 50, steps=3)
+    page.mouse.move(box["x"] + 209 + 40 * place, box["y"] + 42, steps=3)
     start = time.perf_counter()
     page.mouse.up()
     page.wait_for_function("""() => !unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)

@@ -12,6 +12,9 @@ from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.session import Session
 
+AT_ONCE = 1e10
+"""Multiplications up to which the ink is drawn unasked at every step."""
+
 MOST = 3e11
 """Multiplications up to which the exact way is gone: some seconds."""
 
@@ -35,6 +38,11 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
                     "choose an earlier step or a shorter run. The half-lives above hold for it as well."
                 ).format(n=f"{effort:.0e}")
             )
+            return
+        asked = f"ink_{reading.serial}_{layer.name}_{step}"
+        if effort > AT_ONCE and not st.session_state.get(asked):
+            st.markdown(_("So far into so large a run this takes some seconds."))
+            st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
             return
         _ink(here, reading, layer, step, labels)
 
