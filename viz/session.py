@@ -21,6 +21,8 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from models.edit_text import read_edits, write_edits
+from models.edits import Edits, History
 from viz import i18n
 from viz.address import View, parse, query, write
 
@@ -42,6 +44,9 @@ class Session:
     refused: the view that was asked for last and could not be shown, until another is asked for; what was
         typed can so be mended.
     boxes: how often the sequence was changed by anything but typing: each time, its text box is a new one.
+    history: the edits as they are, were and would be again.
+    dragging: whether the last change of the edits was one of a slider's.
+    turns: how often the edits were changed by anything but a slider: each time, the sliders are new ones.
     """
 
     view: View = field(default_factory=View)
@@ -51,6 +56,9 @@ class Session:
     opened: Path | None = None
     refused: View | None = None
     boxes: int = 0
+    history: History = field(default_factory=History)
+    dragging: bool = False
+    turns: int = 0
     _written: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _running: bool = False
 
@@ -73,6 +81,42 @@ class Session:
     def settle(self, **changes: Any) -> None:
         """Fill in what was not chosen, or what cannot be: same revision, nothing for the player to follow."""
         self._look(replace(self.view, **changes))
+
+    def edit(self, edits: Edits, *, live: bool = False) -> None:
+        """Show the network with these edits.
+
+        Args:
+            edits: all of them.
+            live: one of many values while a slider is dragged; undo then goes back to before the first of them.
+        """
+        now = self.history_of(self.view.edits)
+        if live:
+            self.history = now.amend(edits) if self.dragging else now.then(edits)
+            self.dragging = True
+            self.notices.clear()
+            self._look(replace(self.view, edits=write_edits(edits)))
+            return
+        self._step(now.then(edits))
+
+    def undo(self) -> None:
+        """One change of the edits back."""
+        self._step(self.history_of(self.view.edits).undo())
+
+    def redo(self) -> None:
+        """One undone change on."""
+        self._step(self.history_of(self.view.edits).redo())
+
+    def history_of(self, edits: str) -> History:
+        """The changes up to ``edits``: another list than the last, as from a link, is one change more."""
+        if write_edits(self.history.now) != edits:
+            self.history = self.history.then(read_edits(edits))
+            self.dragging = False
+        return self.history
+
+    def _step(self, history: History) -> None:
+        self.history, self.dragging = history, False
+        self.turns += 1
+        self._ask(edits=write_edits(history.now))
 
     def heard(self, revision: int, **changes: Any) -> bool:
         """Take what the player reports; False and nothing changed if it speaks of an older revision."""

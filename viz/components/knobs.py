@@ -1,6 +1,6 @@
 """Sliders that tell the page where they are while they still move; Streamlit's own wait until they rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import streamlit as st
@@ -39,7 +39,7 @@ def turned(scales: Sequence[Knob], key: str) -> dict[str, float]:
     return values
 
 
-def knobs(view_id: str, scales: Sequence[Knob], *, key: str) -> None:
+def knobs(view_id: str, scales: Sequence[Knob], *, key: str, on_turned: Callable[[], None] | None = None) -> None:
     """Mount the sliders in one row.
 
     Mount them after what depends on them, in a container that stands above it: a new value goes to the page when the
@@ -49,6 +49,7 @@ def knobs(view_id: str, scales: Sequence[Knob], *, key: str) -> None:
         view_id: a store of the page.
         scales: the sliders.
         key: of the component in the page.
+        on_turned: called before the page runs anew with another value; ``turned`` tells it.
     """
     data = {
         "component": "knobs",
@@ -56,7 +57,7 @@ def knobs(view_id: str, scales: Sequence[Knob], *, key: str) -> None:
         "knobs": [asdict(knob) for knob in scales],
         "heard": _told(key).get("serial", 0),
     }
-    define("knobs")(key=key, data=data, on_turned_change=lambda: None)
+    define("knobs")(key=key, data=data, on_turned_change=on_turned or (lambda: None))
 
 
 def _told(key: str) -> dict[str, float]:

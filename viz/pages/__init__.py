@@ -22,5 +22,10 @@ class Lens:
         import_module(f"viz.pages.{self.name}").page()
 
 
-LENSES = (Lens("step", N_("Step")), Lens("states", N_("States")), Lens("gradients", N_("Gradients")))
+LENSES = (
+    Lens("step", N_("Step")),
+    Lens("states", N_("States")),
+    Lens("gradients", N_("Gradients")),
+    Lens("edit", N_("Edit")),
+)
 """Every page, in the order of the navigation. The first one opens at the root."""

@@ -15,6 +15,7 @@ from viz.address import View
 from viz.i18n import _, language, ngettext, told
 from viz.pages import sources
 from viz.pages.about import about
+from viz.pages.edited import edited
 from viz.session import Session
 
 
@@ -32,6 +33,7 @@ def choose(here: Session) -> Reading:
         if here.good.net is None and asked in sources.names(file):  # a link's network can be shown without its text
             here.settle(net=asked)
         reading = _resolve(here, file)
+    edited(here)
     _fill(here, reading, file)
     here.keep()
     _show(here, reading, file)
@@ -51,16 +53,37 @@ def _opened(here: Session) -> Path | None:
 
 
 def _resolve(here: Session, file: Path | None) -> Reading:
+    if here.view.edits:
+        try:
+            return _resolve_as_asked(here, file)
+        except ValueError as problem:
+            asked = here.view
+            last = here.good.edits if here.good.net == asked.net and here.good.edits != asked.edits else ""
+            for edits in dict.fromkeys((last, "")):
+                here.settle(edits=edits)
+                try:
+                    reading = _resolve_as_asked(here, file)
+                except ValueError:
+                    continue
+                here.notice(told(problem))  # the edits alone were wrong: they go, the rest stays
+                here.turns += 1
+                return reading
+            here.settle(edits=asked.edits)
+            raise
+    return _resolve_as_asked(here, file)
+
+
+def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
     names = sources.names(file)
     view = here.view
     net = view.net or names[0]
     if net not in names:
         raise ValueError(_("There is no network “{name}”; there are {names}.").format(name=net, names=", ".join(names)))
     if file is not None and net == file.name:
-        here.settle(net=net, text=None)
+        here.settle(net=net, text=None, edits="")
         return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else sources.network(net).card.default.text
-    reading = sources.reading(net, text)
+    reading = sources.reading(net, text, view.edits)
     here.settle(net=net, text=text)
     return reading
 
@@ -121,7 +144,7 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
         _bound(st.selectbox, here, "net", _("Network"), options=sources.names(file))
     with layer:
         layers = list(reading.trace.layers)
-        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step"))
+        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits"))
     if saved:
         with sequence:
             _pick_row(here, reading)

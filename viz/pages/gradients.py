@@ -1,8 +1,11 @@
 """Gradients: how much does the loss at step t teach step k? Where does it vanish or explode, and why?"""
 
+import streamlit as st
+
 from models.problem import Problem
-from viz.i18n import told
+from viz.i18n import _, told
 from viz.pages import gradients_sources as sources
+from viz.pages import sources as app_sources
 from viz.pages.controls import choose
 from viz.pages.gradients_cells import cells
 from viz.pages.gradients_loss import bundled, in_words, pick_loss
@@ -20,13 +23,26 @@ def page() -> None:
     loss = pick_loss(here, reading)
     view, found, last = here.view, None, None
     try:
-        found = sources.gradients(reading, view.net or "", view.text or "", view.layer or "", loss)
+        found = sources.gradients(reading, view.net or "", view.text or "", view.layer or "", loss, view.edits)
     except Problem as problem:
         here.notice(told(problem))
     else:
         if bundled(here) and loss.asked not in ("unit", "saved"):
-            last = sources.differentiated(view.net or "", view.text or "", loss).target
+            last = sources.differentiated(view.net or "", view.text or "", loss, view.edits).target
         norms_over_time(here, reading, loss, found, in_words(here, reading, loss, last))
+    if app_sources.holds(view.edits):
+        # What follows takes the steps apart by the equations alone, which held values do not obey.
+        st.info(
+            _(
+                "Values are held at some steps, and no gradient passes through them: the norms above are exact, but the "
+                "map, the Jacobians and the shares of the steps are those of a network that nothing is held in. Switch the "
+                "held values off to see them."
+            ),
+            icon=":material/pause_circle:",
+        )
+        cells(here)
+        clip(here, loss)
+        return
     pairs(here, reading, loss)
     cells(here)
     slopes(here, reading)

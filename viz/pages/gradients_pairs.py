@@ -41,6 +41,7 @@ def pairs(here: Session, reading: Reading, loss: Loss) -> None:
             VIEW_ID,
             here.view.net or "",
             here.view.text or "",
+            here.view.edits,
             reading.serial,
             layer,
             unit,

@@ -25,8 +25,11 @@ BY_SERIAL: dict[str | type[Any], Any] = {Reading: lambda reading: reading.serial
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def differentiated(net: str, text: str, loss: Loss) -> Differentiated:
-    """A bundled network's run after its backward pass. Raises Problem: that loss cannot be had."""
+def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str | None = None) -> Differentiated:
+    """A bundled network's run after its backward pass, edited. Raises Problem: that loss cannot be had."""
+    changes = sources.active(edits)
+    if changes:
+        return sources.edited(net, changes).differentiate(text, loss, layer)
     return differentiate(sources.network(net), text, loss)
 
 
@@ -42,13 +45,14 @@ def unit_gradients(reading: Reading, layer: str, loss: Loss) -> LayerGradients:
     return of_unit(alone(reading, layer), loss)
 
 
-def gradients(reading: Reading, net: str, text: str, layer: str, loss: Loss) -> LayerGradients:
+def gradients(reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: str = "") -> LayerGradients:
     """The gradients of ``loss`` in ``layer``, of one sequence. Raises Problem: that loss cannot be had."""
-    if loss.asked == "unit":
+    if loss.asked == "unit" and not sources.holds(edits):
         return unit_gradients(reading, layer, loss)
     if loss.asked == "saved":
         return alone(reading, layer).gradients
-    return differentiated(net, text, loss).trace.layers[layer].gradients
+    asked_of = layer if loss.asked == "unit" else None
+    return differentiated(net, text, loss, edits, asked_of).trace.layers[layer].gradients
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Map:
 
     Attributes:
         view_id: the store that it is for.
-        net, text, serial: what ran.
+        net, text, edits, serial: what ran.
         layer: whose states.
         unit: the loss at t is this unit's value at t; None for the network's own loss at t.
         reading: what ran.
@@ -67,6 +71,7 @@ class Map:
     view_id: str
     net: str
     text: str
+    edits: str
     serial: int
     layer: str
     unit: int | None
@@ -80,9 +85,10 @@ def gradient_map(asked: Map) -> bytes:
     reading, layer, unit = asked.reading, asked.layer, asked.unit
     stack: Stack
     if unit is None:
-        network = sources.network(asked.net)
+        ran_as = sources.edited(asked.net, sources.active(asked.edits))
+        network = ran_as.network
         stack = stack_of(reading.trace.layers, layer.rpartition(".")[0])
-        grad = loss_grad(network, network.module, network.encode(asked.text))
+        grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given)
     else:
         stack = [[alone(reading, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
@@ -110,6 +116,6 @@ def _norm(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(values, dtype=np.float64).sum(axis=-1))
 
 
-def labels(net: str, text: str) -> list[str]:
-    """A label for each step of a bundled network's text."""
-    return sources.network(net).labels(text)
+def labels(net: str, text: str, edits: str = "") -> list[str]:
+    """A label for each step of what a bundled network reads."""
+    return list(sources.edited(net, sources.active(edits)).sequence(text).labels)

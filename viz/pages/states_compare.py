@@ -57,7 +57,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                 typed = st.text_area(
                     _("The other text"), _other_text(net, text), key=f"compare_text_{net}_{hash(text)}", height=104
                 )
-                second = sources.reading(net, typed)
+                second = sources.reading(net, typed, session().view.edits)
                 names = {"first": _("the text above"), "second": _("the other text")}
     except ValueError as problem:
         st.warning(told(problem), icon=":material/info:")

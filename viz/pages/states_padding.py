@@ -26,6 +26,8 @@ def padded(here: Session, layer: LayerTrace) -> None:
         return
     if sources.network(view.net or "").card.padding is None:
         return
+    if not sources.same_text(sources.active(view.edits)):
+        return  # which steps are held or edited says nothing of padding
     with panel(
         _("Padding and the mask"),
         _("Follow the dashed line into the shade: the state that the answer is read from is no longer the text's."),
@@ -39,7 +41,7 @@ def _padded(name: str) -> None:
     net, unit = view.net or "", view.unit or 0
     count = st.slider(_("Symbols of padding after the text"), 0, MOST, FIRST, key="padding")
     try:
-        found = states_sources.padding(net, view.text or "", count)
+        found = states_sources.padding(net, view.text or "", count, sources.active(view.edits))
     except Problem as problem:
         st.markdown(told(problem))
         return

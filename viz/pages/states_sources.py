@@ -57,9 +57,9 @@ def values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def ranking(net: str, text: str, layer: str) -> Ranking:
-    """Which units of a bundled network track what."""
-    return tracked_units(sources.network(net), text, layer)
+def ranking(net: str, text: str, layer: str, edits: str = "") -> Ranking:
+    """Which units of a bundled network, its weights edited, track what."""
+    return tracked_units(sources.edited(net, sources.active(edits)).network, text, layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
@@ -94,6 +94,6 @@ def plane(reading: Reading, layer: str) -> Plane:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def padding(net: str, text: str, count: int) -> Padded:
+def padding(net: str, text: str, count: int, edits: str = "") -> Padded:
     """A text with padding after it, read with and without the mask. Raises Problem: it cannot be."""
-    return padded(sources.network(net), text, count)
+    return padded(sources.edited(net, sources.active(edits)).network, text, count)

@@ -11,7 +11,7 @@ from viz.components.text import text
 from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.names import quantity_names
-from viz.pages import states_sources
+from viz.pages import sources, states_sources
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.session import Session, session
@@ -80,7 +80,11 @@ def _rankings(here: Session, reading: Reading) -> dict[str, Ranking] | None:
     """The ranking of every layer; None where it takes long and nobody asked for it."""
     view = here.view
     if here.opened is None or view.net != here.opened.name:
-        return {name: states_sources.ranking(view.net or "", view.text or "", name) for name in reading.trace.layers}
+        if sources.same_text(edits := sources.active(view.edits)):
+            net, text = view.net or "", view.text or ""
+            return {name: states_sources.ranking(net, text, name, edits) for name in reading.trace.layers}
+        # held values and edited tokens are in this run alone, so its own second half is what is held out
+        return {name: states_sources.ranking_in_halves(reading, name) for name in reading.trace.layers}
     layers = reading.trace.layers
     if sum(map(_effort, layers.values())) > QUICK and not st.session_state.get(f"rank_{reading.serial}"):
         return None

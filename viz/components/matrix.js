@@ -1,0 +1,96 @@
+// A weight matrix: a click picks an entry, the arrow keys move on from it.
+function build(context) {
+  const { root } = context;
+  const TALLEST = 380, NAMED = 11, LARGEST = 34; // CSS pixels
+  const canvas = unrolled.element("canvas", { tabindex: "0", role: "img" });
+  const said = unrolled.element("div", { className: "unrolled-matrix-said", "aria-live": "polite" });
+  root.append(canvas, said);
+  let values = new Float32Array(0), tint = null, shown = "", box = null;
+
+  const numbers = (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  const at = (row, column) => row * context.data.columns.length + column;
+
+  function lines(row, column) {
+    const { rows, columns } = context.data;
+    const told = [unrolled.number(values[at(row, column)]), unrolled.fill(context.words.entry, { row: rows[row], column: columns[column] })];
+    if (tint) told.push(unrolled.fill(context.words.sensitivity, { value: unrolled.number(tint[at(row, column)]) }));
+    return told;
+  }
+
+  function pick(row, column) {
+    const { rows, columns, picked } = context.data;
+    row = Math.min(Math.max(row, 0), rows.length - 1);
+    column = Math.min(Math.max(column, 0), columns.length - 1);
+    if (row === picked[0] && column === picked[1]) return;
+    context.report("picked", { row, column });
+  }
+
+  function where(event) {
+    const area = canvas.getBoundingClientRect();
+    const column = Math.floor((event.clientX - area.left - box.left) / box.width);
+    const row = Math.floor((event.clientY - area.top - box.top) / box.height);
+    return row >= 0 && column >= 0 && row < context.data.rows.length && column < context.data.columns.length ? [row, column] : null;
+  }
+
+  context.on(canvas, "click", (event) => { const place = box && where(event); if (place) pick(...place); });
+  context.on(canvas, "pointermove", (event) => {
+    const place = box && where(event);
+    unrolled.note(place && lines(...place), event.clientX, event.clientY, canvas);
+  });
+  context.on(canvas, "pointerleave", () => unrolled.note(null));
+  context.on(canvas, "keydown", (event) => {
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const [row, column] = context.data.picked;
+    pick(row + move[0], column + move[1]);
+  });
+
+  function draw() {
+    const { rows, columns, picked } = context.data, { theme, palette } = context;
+    const left = Math.min(90, 12 + 8 * Math.max(...rows.map((name) => name.length))), top = 20;
+    const width = Math.min(LARGEST, (context.width - left) / columns.length);
+    const height = Math.min(LARGEST, TALLEST / rows.length);
+    box = { left, top, width, height };
+    const pen = unrolled.size(canvas, context.width, Math.ceil(top + height * rows.length) + 2);
+    const size = Math.max(...(tint ?? values).map(Math.abs)) || 1;
+    const colours = tint ? palette.unit : palette.signed;
+    for (let row = 0; row < rows.length; row++) {
+      for (let column = 0; column < columns.length; column++) {
+        const k = at(row, column);
+        const share = tint ? Math.sqrt(tint[k] / size) : (values[k] / size + 1) / 2;
+        pen.fillStyle = colours[Math.min(255, Math.max(0, Math.round(255 * share)))];
+        pen.fillRect(left + column * width, top + row * height, width + 0.3, height + 0.3);
+      }
+    }
+    pen.fillStyle = theme.text;
+    pen.font = `12px ${theme.font}`;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    const everyRow = Math.ceil(14 / height), everyColumn = Math.ceil(Math.max(NAMED, 9 * Math.max(...columns.map((name) => name.length))) / width);
+    rows.forEach((name, row) => { if (row % everyRow === 0) pen.fillText(name, left - 6, top + (row + 0.5) * height); });
+    pen.textAlign = "center";
+    columns.forEach((name, column) => { if (column % everyColumn === 0) pen.fillText(name, left + (column + 0.5) * width, top / 2); });
+    const [row, column] = picked;
+    pen.strokeStyle = theme.accent;
+    pen.lineWidth = 2;
+    pen.strokeRect(left + column * width - 1, top + row * height - 1, Math.max(width, 4) + 2, Math.max(height, 4) + 2);
+    const told = lines(row, column);
+    said.textContent = told.join(" · ");
+    canvas.setAttribute("aria-label", [context.words.title, ...told, context.words.keys].join(". "));
+  }
+
+  return {
+    update() {
+      const next = context.data.values + (context.data.tint ?? "");
+      if (next === shown) return;
+      shown = next;
+      values = numbers(context.data.values);
+      tint = context.data.tint ? numbers(context.data.tint) : null;
+    },
+    layout: draw,
+    destroy: () => unrolled.note(null),
+  };
+}
+
+export default (component) => unrolled.mount(component, build);

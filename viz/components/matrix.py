@@ -1,0 +1,64 @@
+"""A weight matrix as a heatmap whose entries can be picked."""
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from viz.colours import palette
+from viz.components import define
+from viz.i18n import _
+
+
+def matrix(
+    view_id: str,
+    values: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    tint: np.ndarray | None = None,
+    picked: tuple[int, int],
+    title: str,
+    key: str,
+    on_picked: Callable[[], None],
+) -> None:
+    """Mount the heatmap.
+
+    Args:
+        view_id: a store of the page that `sequence` loaded.
+        values: (R, C) float32.
+        rows, columns: R and C names.
+        tint: (R, C), 0 or more, what it is tinted by (the sensitivity); None for the values.
+        picked: row and column of the entry that is marked.
+        title: what it is, for screen readers.
+        key: of the component in the page.
+        on_picked: called when the reader picked another entry; `picked_in` tells which.
+    """
+    data = {
+        "component": "matrix",
+        "view_id": view_id,
+        "rows": list(rows),
+        "columns": list(columns),
+        "values": _text(values),
+        "tint": None if tint is None else _text(tint),
+        "picked": list(picked),
+        "palette": palette(),
+        "words": {
+            "title": title,
+            "entry": _("from {column} to {row}"),
+            "sensitivity": _("|dL/dW| = {value}"),
+            "keys": _("Arrow keys move the mark, a click picks an entry."),
+        },
+    }
+    define("matrix")(key=key, data=data, on_picked_change=on_picked)
+
+
+def picked_in(key: str) -> tuple[int, int] | None:
+    """The row and column that were picked last; None before any was."""
+    told = (st.session_state.get(key) or {}).get("picked")
+    return (int(told["row"]), int(told["column"])) if told else None
+
+
+def _text(values: np.ndarray) -> str:
+    return b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()

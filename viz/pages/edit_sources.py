@@ -1,0 +1,96 @@
+"""What the Edit lens computes, kept for all sessions and never written to; and how an edit comes into the list."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from models.edit_effects import Effects, difference, effects
+from models.edit_text import write_edits
+from models.edits import Edit, Edits
+from models.losses import Loss
+from models.problem import Problem
+from models.reading import Reading
+from models.weight_edits import Parameters, parameters_of
+from viz.i18n import told
+from viz.pages import sources
+from viz.session import Session
+
+VIEW_ID = "edit"
+KEPT = 16
+BY_SERIAL = {Reading: lambda reading: reading.serial}
+
+
+def edits_of(here: Session) -> Edits:
+    """All edits, also those that are switched off."""
+    return here.history_of(here.view.edits).now
+
+
+def before(here: Session) -> Reading:
+    """What the network does with the text where nothing is edited."""
+    return sources.reading(here.view.net or "", here.view.text or "")
+
+
+def origin(here: Session) -> Sequence[int | None] | None:
+    """Which step of the text each edited step was; None where they are the same."""
+    changes = sources.active(here.view.edits)
+    if not edits_of(here).tokens:
+        return None
+    return sources.edited(here.view.net or "", changes).sequence(here.view.text or "").origin
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def compared(first: Reading, second: Reading, steps: Sequence[int | None] | None) -> Effects:
+    """What changed from one reading to the other."""
+    return effects(first, second, steps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def changed(
+    first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None
+) -> np.ndarray:
+    """After less before, (T, units)."""
+    return difference(first, second, layer, quantity, steps)
+
+
+def parameters(here: Session) -> Parameters:
+    """The parameters as they are edited, by the names that edits use."""
+    module = sources.edited(here.view.net or "", _weights_alone(here)).network.module
+    return parameters_of(module)
+
+
+def _weights_alone(here: Session) -> str:
+    """Only the edits of weights: the others change no parameter, and a slider that turns them need not copy any."""
+    edits = Edits()
+    for edit in edits_of(here).weights:
+        edits = edits.add(edit)
+    return write_edits(edits)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def sensitivity(net: str, text: str, edits: str, loss: Loss) -> dict[str, np.ndarray]:
+    """|dL/dW| of every parameter. Raises Problem: that loss cannot be had."""
+    return sources.edited(net, edits).sensitivity(text, loss)
+
+
+def put(here: Session, edits: Edits, *, live: bool = False) -> bool:
+    """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing."""
+    try:
+        sources.reading(here.view.net or "", here.view.text or "", write_edits(edits))
+    except ValueError as problem:
+        here.notices.clear()
+        here.notice(told(problem))
+        return False
+    here.edit(edits, live=live)
+    return True
+
+
+def add(here: Session, make: Callable[[], Edit]) -> bool:
+    """Put one more edit at the end of the list, if it can be had."""
+    try:
+        edit = make()
+    except Problem as problem:
+        here.notices.clear()
+        here.notice(told(problem))
+        return False
+    return put(here, edits_of(here).add(edit))

@@ -1,0 +1,36 @@
+"""What stands on every lens while the network is edited: that it is, and the way back."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from models.edits import Edits
+from viz.i18n import _, ngettext
+from viz.session import Session
+
+
+def edited(here: Session) -> None:
+    """Say that this is an edited network, where it is one."""
+    edits = here.history_of(here.view.edits).now
+    if not edits.entries:
+        return
+    count, on = len(edits.entries), len(edits.on)
+    told = ngettext("This is an edited network: {n} edit.", "This is an edited network: {n} edits.", on).format(n=on)
+    if not on:
+        told = ngettext("{n} edit, switched off.", "{n} edits, all switched off.", count).format(n=count)
+    elif on < count:
+        told += " " + _("{n} more are switched off.").format(n=count - on)
+    if edits.dynamics:
+        told += " " + _("Where a value is held, it stands in the place of what its formula gives.")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="edited"):
+        st.markdown(f":material/edit: **{told}**", width="content")
+        if on:
+            st.button(_("Switch all off"), on_click=lambda: _switch(here, on=False), key="edits_off", type="tertiary")
+        else:
+            st.button(_("Switch all on"), on_click=lambda: _switch(here, on=True), key="edits_on", type="tertiary")
+        st.button(_("Clear all edits"), on_click=lambda: here.edit(Edits()), key="edits_clear", type="tertiary")
+
+
+def _switch(here: Session, *, on: bool) -> None:
+    edits = here.history_of(here.view.edits).now
+    here.edit(Edits(tuple(replace(entry, on=on) for entry in edits.entries)))
