@@ -65,9 +65,9 @@ def changed_prediction(
     ids = list(dict.fromkeys([*new.top(TOP)[step], *([] if was is None else old.top(TOP)[was])]))[: TOP + 2]
     past = np.full(len(ids), np.nan) if was is None else old.probability[was, ids]
     _bars(figure, [new.vocabulary[each] for each in ids], past, new.probability[step, ids], theme, row=1, col=1)
-    known = [np.exp2(-each.surprise) for each in (old, new)]
-    _curves(figure, *known, before, after, theme, legend=False, row=1, col=2)
-    figure.update_yaxes(range=[0, 1.02])
+    first, second = (np.exp2(-each.surprise) for each in (old, new))
+    _curves(figure, first, second, before, after, theme, legend=False, row=1, col=2)
+    figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_xaxes(title_text=_("step"), row=1, col=2, **step_axis(after.labels))
     figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]}, row=1, col=2)
     figure = finish(figure, theme, height=320)

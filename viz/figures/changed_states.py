@@ -61,5 +61,7 @@ def changed_states(
     figure.update_xaxes(title_text=_("step"), showgrid=False)
     if sum(len(label) + 1 for label in labels) <= 110:
         figure.update_xaxes(tickvals=list(range(1, len(labels) + 1)), ticktext=list(labels), tickangle=0)
-    figure.update_yaxes(title_text=_("unit"), autorange="reversed", showgrid=False)
+    figure.update_yaxes(
+        title_text=_("unit"), autorange="reversed", showgrid=False, tickformat="d", dtick=max(1, values.shape[1] // 8)
+    )
     return figure

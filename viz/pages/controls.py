@@ -161,6 +161,8 @@ def _point_out(here: Session) -> None:
     """What there is to see, where the view is the one that the network's card begins with."""
     card = sources.network(here.view.net or "").card
     start, view = card.default, here.view
+    if sources.active(view.edits):
+        return  # what the card says is said of the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
         st.info(start.why[language()], icon=":material/visibility:")
     elif card.scored == "last":

@@ -1,7 +1,7 @@
 """One more edit, by menu: of a part of a matrix, a unit, a held gate, a starting state, a token, or a file."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, cast
 
 import streamlit as st
 
@@ -63,7 +63,7 @@ def actions(here: Session, reading: Reading) -> None:
             key=f"add_{kind}",
             icon=":material/add:",
             disabled=make is None,
-            on_click=lambda: make and edit_sources.add(here, make),
+            on_click=(lambda: edit_sources.add(here, make)) if make else None,
         )
 
 
@@ -123,7 +123,7 @@ def _part(known: Parameters) -> Callable[[], Edit]:
             return Round(place, int(amount))
         if how == "noise":
             return Noise(place, amount, int(_said("part_seed")))
-        return Change(place, how, amount)
+        return Change(place, cast(Literal["=", "+=", "*="], how), amount)
 
     return make
 

@@ -1,6 +1,7 @@
 """Guided experiments: one click each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -66,7 +67,7 @@ def experiments(here: Session) -> None:
             st.info(_(experiment.look_for), icon=":material/visibility:")
 
 
-def _gradients() -> "st.Page":  # type: ignore[valid-type]
+def _gradients() -> Any:
     from viz.pages import LENSES
 
     lens = next(lens for lens in LENSES if lens.name == "gradients")

@@ -58,7 +58,7 @@ def place_of(known: Parameters, name: str, gate: str | None, row: int | None, co
 
 def chosen(known: Parameters) -> tuple[str, str | None]:
     """The matrix and gate that are shown."""
-    name = st.session_state.get(NAME)
+    name = str(st.session_state.get(NAME))
     if name not in known.arrays:
         name = next(each for each in known.arrays if each.endswith("weight_hh"))
     gates = gates_of(known, name)
@@ -79,20 +79,20 @@ def picked(name: str, gate: str | None, shape: tuple[int, ...]) -> tuple[int, in
 
 
 def _choose(here: Session, known: Parameters) -> tuple[str, str | None, str]:
+    gate: str | None
     name, gate = chosen(known)
     st.session_state[NAME] = name
     which, block, tint = st.columns([3, 3, 3], gap="medium")
     with which:
-        name = st.selectbox(_("Weights"), list(known.arrays), key=NAME)
+        name = str(st.selectbox(_("Weights"), list(known.arrays), key=NAME))
     gates, names = gates_of(known, name), quantity_names()
+    gate = None
     if gates:
         with block:
             key = f"edit_gate_{name}"
             if st.session_state.get(key) not in gates:
                 st.session_state[key] = "forget_gate" if "forget_gate" in gates else gates[0]
-            gate = st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=key)
-    else:
-        gate = None
+            gate = str(st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=key))
     words = {"value": _("value"), "sensitivity": _("sensitivity |dL/dW|")}
     with tint:
         by = st.segmented_control(

@@ -1,6 +1,7 @@
 """What the Edit lens computes, kept for all sessions and never written to; and how an edit comes into the list."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,7 @@ from viz.session import Session
 
 VIEW_ID = "edit"
 KEPT = 16
-BY_SERIAL = {Reading: lambda reading: reading.serial}
+BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
 
 def edits_of(here: Session) -> Edits:
@@ -73,24 +74,23 @@ def sensitivity(net: str, text: str, edits: str, loss: Loss) -> dict[str, np.nda
     return sources.edited(net, edits).sensitivity(text, loss)
 
 
-def put(here: Session, edits: Edits, *, live: bool = False) -> bool:
+def put(here: Session, edits: Edits, *, live: bool = False) -> None:
     """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing."""
     try:
         sources.reading(here.view.net or "", here.view.text or "", write_edits(edits))
     except ValueError as problem:
         here.notices.clear()
         here.notice(told(problem))
-        return False
+        return
     here.edit(edits, live=live)
-    return True
 
 
-def add(here: Session, make: Callable[[], Edit]) -> bool:
+def add(here: Session, make: Callable[[], Edit]) -> None:
     """Put one more edit at the end of the list, if it can be had."""
     try:
         edit = make()
     except Problem as problem:
         here.notices.clear()
         here.notice(told(problem))
-        return False
-    return put(here, edits_of(here).add(edit))
+        return
+    put(here, edits_of(here).add(edit))

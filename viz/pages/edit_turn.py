@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -58,8 +59,9 @@ def turn_edit(here: Session, index: int, label: str) -> Callable[[], None] | Non
 
     def turned(value: float) -> Edits:
         now = edits_of(here)
-        number = int(value) if over.field == "bits" else value
-        return now.swap(index, replace(now.entries[index].edit, **{over.field: number}))  # type: ignore[type-var]
+        changes: dict[str, Any] = {over.field: int(value) if over.field == "bits" else value}
+        last: Any = now.entries[index].edit  # one of those that `range_of` names
+        return now.swap(index, replace(last, **changes))
 
     return turning(here, Knob("value", label, over.low, over.high, over.step, start), key, turned)
 

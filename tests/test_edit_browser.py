@@ -1,0 +1,110 @@
+"""The Edit lens in a real browser: break, read, undo, share."""
+
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from models import load_network, read, read_edited, read_edits
+from tests.browser import look, settle
+from tests.step_page import address_has, pieces, rerun
+
+pytestmark = pytest.mark.browser
+
+BROKEN = "rnn.l0.writes[0]=0"
+STEP = 9
+
+
+def link(**view: object) -> str:
+    return "/edit?" + urlencode(view)
+
+
+def shown(page: Page) -> dict[str, float]:
+    """The predictions that the player mirrors at the current step, by token."""
+    return dict(
+        page.evaluate(
+            """[...document.querySelectorAll('[data-quantity="probability"]')]
+                .map(({ dataset: d }) => [d.token, Number(d.value)])"""
+        )
+    )
+
+
+def wait_for(page: Page, wanted: dict[str, float]) -> None:
+    """Wait until the page says these probabilities."""
+    page.wait_for_function(
+        """(wanted) => { const here = [...document.querySelectorAll('[data-quantity="probability"]')];
+            return Object.entries(wanted).every(([token, value]) => here.some(({ dataset: d }) =>
+                d.token === token && Math.abs(Number(d.value) - value) < 1e-5)); }""",
+        arg=wanted,
+        timeout=10_000,
+    )
+
+
+def expected(edits: str) -> dict[str, float]:
+    network = load_network("counter")
+    reading = read_edited(network, network.card.default.text, read_edits(edits)) if edits else read(
+        network, network.card.default.text
+    )  # fmt: skip
+    values = reading.prediction.probability[STEP]
+    return {token: float(value) for token, value in zip(network.vocabulary, values, strict=True)}
+
+
+def test_break_the_counter_undo_and_share(look_at, app, browser):
+    page = look_at(link(net="counter", step=STEP))
+    wait_for(page, expected(""))
+    assert max(shown(page), key=shown(page).get) == "b"
+    rerun(page, lambda: page.get_by_role("button", name="Break the counting unit").click())
+    wait_for(page, expected(BROKEN))
+    assert max(shown(page), key=shown(page).get) == "."
+    expect(page.get_by_text("it now expects “.”, no longer “b”")).to_be_visible()
+    address_has(page, edits=BROKEN)
+
+    with look(browser, app + link(**pieces(page))) as other:
+        wait_for(other, expected(BROKEN))
+        expect(other.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
+
+        rerun(page, lambda: page.get_by_role("button", name="Undo").click())
+        wait_for(page, expected(""))
+        assert max(shown(page), key=shown(page).get) == "b"
+        expect(page.get_by_text("This is an edited network")).to_have_count(0)
+        rerun(other, lambda: other.get_by_text("sensitivity |dL/dW|").click())
+        wait_for(other, expected(BROKEN))  # the other session keeps its edit
+
+
+def test_an_entry_is_picked_by_click_and_dragged(look_at):
+    page = look_at(link(net="recall-lstm"))
+    canvas = page.locator(".unrolled-matrix canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    rerun(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+    said = page.locator(".unrolled-matrix-said").inner_text()
+    slider = page.locator(".unrolled-knob input").last
+    name = slider.get_attribute("aria-label")
+    assert name.startswith("rnn.l0.weight_hh[forget_gate.") and not name.endswith("[forget_gate.0,0]")
+    for value in np.linspace(0.1, 0.9, 9):
+        slider.evaluate(
+            "(it, value) => { it.value = value; it.dispatchEvent(new Event('input', {bubbles: true})); }", value
+        )
+        page.wait_for_timeout(30)
+    page.wait_for_function("(name) => location.search.includes('edits=')", arg=name)
+    last = float(slider.input_value())
+    page.wait_for_function(
+        """([name, last]) => { const at = new URLSearchParams(location.search).get("edits");
+            return at.startsWith(name + "=") && Number(at.split("=")[1]) === last; }""",
+        arg=[name, last],
+    )
+    settle(page)
+    assert page.locator(".unrolled-matrix-said").inner_text() != said
+    expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
+    rerun(page, lambda: page.get_by_role("button", name="Undo").click())  # the whole drag is one change
+    assert "edits" not in pieces(page)
+
+
+def test_an_edit_stays_from_lens_to_lens(look_at):
+    page = look_at(link(net="counter", edits=BROKEN, step=STEP))
+    for lens in ("Step", "States", "Gradients"):
+        page.get_by_role("link", name=lens, exact=True).first.click()
+        page.wait_for_timeout(300)
+        settle(page)
+        expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()

@@ -1,0 +1,240 @@
+"""The Edit lens without a browser: what it offers, computes and says."""
+
+import re
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models import EditedNetwork, load_network, read, read_edited, read_edits
+from viz.payload import unpack
+
+BROKEN = "rnn.l0.writes[0]=0"
+HANGUL = re.compile("[가-힣]")
+PAGES = ("edit", "step", "states", "gradients")
+
+
+def script(name):
+    from importlib import import_module
+
+    from viz import chrome
+    from viz.session import session
+
+    with session().run(opened=None), chrome.around():
+        import_module(f"viz.pages.{name}").page()
+
+
+def start(name: str = "edit", **address: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=60, kwargs={"name": name})
+    page.query_params.update(address)
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def text_of(page: AppTest) -> str:
+    return "\n".join(each.value for each in [*page.markdown, *page.caption, *page.info])
+
+
+def edits_of(page: AppTest) -> str:
+    return page.session_state["unrolled"].view.edits
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click()
+    return run(page)
+
+
+def sent(page: AppTest) -> dict[str, np.ndarray]:
+    """The numbers that the page sends to the browser."""
+    mounted = [
+        each.proto
+        for each in page.main
+        if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
+    ]
+    return unpack(mounted[0].bytes)[1]
+
+
+def mirrored(page: AppTest) -> dict[tuple[str, str], float]:
+    html = next(each.proto.body for each in page.get("html") if 'data-group="edit-prediction"' in each.proto.body)
+    values = {}
+    for attributes in re.findall(r"<span ([^>]*)>", html):
+        data = dict(re.findall(r'data-(\w+)="([^"]*)"', attributes))
+        values[data["quantity"], data["token"]] = float(data["value"])
+    return values
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("edits", [BROKEN, "rnn.l0.forget_gate[0]@3-5=1", "token[3]=b"])
+def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
+    page = start(name, net="counter", edits=edits)
+    assert "This is an edited network: 1 edit." in text_of(page)
+    network = load_network("counter")
+    after = read_edited(network, network.card.default.text, read_edits(edits))
+    if name in ("step", "states", "edit"):
+        assert np.array_equal(sent(page)["hidden"], after.trace.layers["rnn.l0"].hidden[0])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_switched_off_edits_change_nothing(name):
+    page = start(name, net="counter", edits="!" + BROKEN)
+    assert "1 edit, switched off." in text_of(page)
+    network = load_network("counter")
+    if name in ("step", "states", "edit"):
+        plain = read(network, network.card.default.text)
+        assert np.array_equal(sent(page)["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
+
+
+def test_the_experiment_breaks_the_counter_and_undo_mends_it():
+    page = press(start(net="python-lm"), "experiment_0")
+    view = page.session_state["unrolled"].view
+    assert (view.net, view.edits, view.step) == ("counter", BROKEN, 9)
+    network, text = load_network("counter"), load_network("counter").card.default.text
+    after = read_edited(network, text, read_edits(BROKEN))
+    found, vocabulary = mirrored(page), network.vocabulary or ()
+    for token in vocabulary:
+        value = after.prediction.probability[9, vocabulary.index(token)]
+        assert found["probability_after", token] == pytest.approx(float(value), abs=1e-6)
+    assert "it now expects “.”, no longer “b”" in text_of(page)
+    press(page, "undo")
+    assert edits_of(page) == "" and "edited network" not in text_of(page)
+    plain = read(network, text).trace.layers["rnn.l0"].hidden[0]
+    assert np.array_equal(sent(page)["hidden"], plain)
+    press(page, "redo")
+    assert edits_of(page) == BROKEN
+
+
+def test_edits_are_switched_removed_and_cleared():
+    page = start(net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
+    turns = page.session_state["unrolled"].turns
+    page.toggle(key=f"on_edit_{turns}_0").set_value(False)
+    run(page)
+    assert edits_of(page) == f"!{BROKEN};rnn.l0.forget_bias=1"
+    turns = page.session_state["unrolled"].turns
+    press(page, f"out_edit_{turns}_1")
+    assert edits_of(page) == f"!{BROKEN}"
+    press(page, "edits_on")
+    assert edits_of(page) == BROKEN
+    press(page, "edits_clear")
+    assert edits_of(page) == ""
+    press(page, "undo")
+    assert edits_of(page) == BROKEN
+
+
+def test_an_exact_value_is_typed():
+    page = start(net="counter")
+    box = page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]")
+    box.set_value("0.25")
+    run(page)
+    assert edits_of(page) == "rnn.l0.weight_hh[forget_gate.0,0]=0.25"
+    page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]").set_value("0.5")
+    run(page)
+    assert edits_of(page) == "rnn.l0.weight_hh[forget_gate.0,0]=0.5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fill", "wanted"),
+    [
+        ("part", {}, "rnn.l0.weight_hh[forget_gate.0]=0"),
+        ("unit", {}, BROKEN),
+        ("hold", {"hold_value": "1"}, "rnn.l0.input_gate[0]@16-17=1"),
+        ("start", {"start_value": "2"}, "rnn.l0.c0[0]=2"),
+        ("token", {"token_text": "b"}, "token[16]=b"),
+        ("patch", {}, "rnn.l0.hidden@16<16:.aaaaaaaabbbbbbbb."),
+    ],
+)
+def test_every_kind_of_edit_is_added_by_menu(kind, fill, wanted):
+    page = start(net="counter")
+    page.selectbox(key="edit_kind").set_value(kind)
+    run(page)
+    for key, value in fill.items():
+        page.text_input(key=key).set_value(value)
+    run(page)
+    if kind == "start":
+        page.selectbox(key="start_rnn.l0").set_value("cell")
+        run(page)
+    press(page, f"add_{kind}")
+    assert edits_of(page) == wanted
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ({"edits": "nonsense"}, "“nonsense” is not an edit"),
+        ({"edits": "rnn.l0.ablate[9]=zero"}, "rnn.l0 has no unit 9; its units are 0 to 1."),
+        ({"edits": "rnn.l0.hidden[0]@99=1"}, "There is no step 100; the sequence has 6 steps."),
+    ],
+)
+@pytest.mark.parametrize("name", PAGES)
+def test_edits_of_a_link_that_do_not_fit_are_dropped_with_a_sentence(name, address, said):
+    page = start(name, net="counter", text=".aabb.", **address)
+    assert edits_of(page) == ""
+    assert page.session_state["unrolled"].view.text == ".aabb."
+    [warning] = page.warning
+    assert said in warning.value.replace("\\", "")
+
+
+def test_a_value_that_is_no_number_gets_one_sentence():
+    page = start(net="counter", edits=BROKEN)
+    page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]").set_value("a lot")
+    run(page)
+    [warning] = page.warning
+    assert "“a lot” is not a finite number" in warning.value
+    assert edits_of(page) == BROKEN
+
+
+def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
+    page = start(net="counter", edits="rnn.l0.weight_hh=0")
+    page.selectbox(key="edit_kind").set_value("hold")
+    run(page)
+    page.number_input(key="hold_to").set_value(40)
+    run(page)
+    press(page, "add_hold")
+    assert [each.value for each in page.warning] == ["There is no step 40; the sequence has 18 steps."]
+    page.selectbox(key="edit_kind").set_value("part")
+    run(page)
+    page.selectbox(key="part_what").set_value("block")
+    page.selectbox(key="part_how").set_value("radius")
+    run(page)
+    press(page, "add_part")
+    [warning] = page.warning
+    assert "The spectral radius of rnn.l0.weight" in warning.value
+    assert edits_of(page) == "rnn.l0.weight_hh=0"
+
+
+def test_the_matrix_is_tinted_by_the_sensitivity():
+    page = start(net="counter")
+    next(each for each in page.button_group if each.key == "edit_tint").set_value("sensitivity")
+    run(page)
+    assert "L is the loss summed over all steps." in text_of(page)
+
+
+def test_another_network_begins_without_edits():
+    page = start(net="counter", edits=BROKEN)
+    page.selectbox(key="choose_net").set_value("wave")
+    run(page)
+    assert edits_of(page) == ""
+
+
+def test_it_speaks_korean():
+    page = start(net="counter", edits=BROKEN, lang="ko")
+    said = text_of(page)
+    assert "편집한 신경망" in said and HANGUL.search(said)
+    assert "edited" not in said
+
+
+def test_held_values_leave_the_exact_gradient_norms():
+    page = start("gradients", net="counter", edits="rnn.l0.forget_gate[0]@3-5=1")
+    assert "Values are held at some steps" in text_of(page)
+
+
+def test_the_downloaded_weights_are_those_of_the_edited_module():
+    from safetensors.torch import load
+
+    edited = EditedNetwork(load_network("counter"), read_edits(BROKEN))
+    state = edited.network.module.state_dict()
+    assert all((state[name] == values).all() for name, values in load(edited.save()).items())
