@@ -238,3 +238,11 @@ def test_the_downloaded_weights_are_those_of_the_edited_module():
     edited = EditedNetwork(load_network("counter"), read_edits(BROKEN))
     state = edited.network.module.state_dict()
     assert all((state[name] == values).all() for name, values in load(edited.save()).items())
+
+
+@pytest.mark.parametrize("edits", [BROKEN, "rnn.l0.forget_gate[0]@3-5=1", "token[3]+=b"])
+def test_the_gradients_are_taken_when_asked_for(edits):
+    page = start(net="counter", edits=edits)
+    page.toggle(key="edit_gradients").set_value(True)
+    run(page)
+    assert any("partial L" in each.value for each in page.latex)

@@ -7,7 +7,6 @@ import streamlit as st
 
 from models.edit_text import number, write_edit
 from models.edits import Change, Edits, Place
-from models.losses import Loss
 from models.problem import Problem
 from models.reading import Reading
 from models.text import display
@@ -17,6 +16,7 @@ from viz.components.matrix import matrix, picked_in
 from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages import edit_sources, sources
+from viz.pages.edit_gradients import loss_of
 from viz.pages.edit_sources import VIEW_ID, edits_of, put
 from viz.pages.edit_turn import turning
 from viz.pages.panel import panel
@@ -113,8 +113,7 @@ def _block(known: Parameters, name: str, gate: str | None, of: np.ndarray | None
 
 
 def _sensitivity(here: Session, known: Parameters, name: str, gate: str | None) -> np.ndarray | None:
-    card = sources.network(here.view.net or "").card
-    loss = Loss("answer" if card.predicts == "class" or card.scored == "last" else "every")
+    loss = loss_of(here)
     st.caption(
         _("L is minus the log of the probability of the final answer.")
         if loss.asked == "answer"

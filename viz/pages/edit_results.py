@@ -13,6 +13,7 @@ from viz.i18n import _, language
 from viz.names import quantity_names
 from viz.pages import edit_sources, states_sources
 from viz.pages.chart import chart, theme
+from viz.pages.edit_gradients import gradients
 from viz.pages.edit_sources import edits_of
 from viz.pages.mirror import HIDDEN
 from viz.pages.panel import panel
@@ -35,6 +36,7 @@ def results(here: Session, after: Reading) -> None:
         _("Follow the first coloured column to the right: does the change die out, or does it last?"),
     ):
         _states(here, before, after)
+    gradients(here, before, after)
 
 
 def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> str:

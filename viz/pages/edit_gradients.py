@@ -1,0 +1,46 @@
+"""What the edits did to the gradients: taken only when asked for, since it costs two backward passes."""
+
+import streamlit as st
+
+from models.losses import Loss
+from models.problem import Problem
+from models.reading import Reading
+from viz.figures.changed_gradients import changed_gradients
+from viz.i18n import _, told
+from viz.pages import gradients_sources, sources
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.session import Session
+
+
+def gradients(here: Session, before: Reading, after: Reading) -> None:
+    """The norms of the loss's gradient by the hidden states, before and after."""
+    with panel(
+        _("The gradients, before and after"),
+        _("Does the edit let the loss reach further back, or cut it off sooner?"),
+    ):
+        if st.toggle(_("Go back through both runs"), key="edit_gradients"):
+            _norms(here, before, after)
+
+
+def _norms(here: Session, before: Reading, after: Reading) -> None:
+    net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
+    loss = loss_of(here)
+    try:
+        runs = [gradients_sources.gradients(before, net, text, layer, loss, edits) for edits in ("", here.view.edits)]
+    except Problem as problem:
+        st.caption(told(problem))
+        return
+    old, new = (gradients_sources.norms_of(run)["hidden"] for run in runs)
+    labels = before.labels_of(layer), after.labels_of(layer)
+    chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))
+    st.latex(
+        rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
+        rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
+    )
+
+
+def loss_of(here: Session) -> Loss:
+    """The loss that the network was trained on: of its answer, or of all steps."""
+    card = sources.network(here.view.net or "").card
+    return Loss("answer" if card.predicts == "class" or card.scored == "last" else "every")
