@@ -49,6 +49,11 @@ def press(page: AppTest, key: str) -> AppTest:
     return run(page)
 
 
+def exact(page: AppTest):
+    """The box with the exact value of the entry that is picked."""
+    return next(each for each in page.text_input if each.key.startswith("exact_"))
+
+
 def sent(page: AppTest) -> dict[str, np.ndarray]:
     """The numbers that the page sends to the browser."""
     mounted = [
@@ -127,11 +132,11 @@ def test_edits_are_switched_removed_and_cleared():
 
 def test_an_exact_value_is_typed():
     page = start(net="counter")
-    box = page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]")
+    box = exact(page)
     box.set_value("0.25")
     run(page)
     assert edits_of(page) == "rnn.l0.weight_hh[forget_gate.0,0]=0.25"
-    page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]").set_value("0.5")
+    exact(page).set_value("0.5")
     run(page)
     assert edits_of(page) == "rnn.l0.weight_hh[forget_gate.0,0]=0.5"
 
@@ -180,7 +185,7 @@ def test_edits_of_a_link_that_do_not_fit_are_dropped_with_a_sentence(name, addre
 
 def test_a_value_that_is_no_number_gets_one_sentence():
     page = start(net="counter", edits=BROKEN)
-    page.text_input(key="exact_rnn.l0.weight_hh[forget_gate.0,0]").set_value("a lot")
+    exact(page).set_value("a lot")
     run(page)
     [warning] = page.warning
     assert "“a lot” is not a finite number" in warning.value

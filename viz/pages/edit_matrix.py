@@ -170,9 +170,10 @@ def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Cal
     with slider:
         mount = turning(here, Knob("value", where, -most, most, most / 500, value), key, turned)
     with exact:
-        box = f"exact_{where}"
-        st.session_state[box] = str(np.float32(value))
-        st.text_input(_("Exact value"), key=box, on_change=lambda: _type(here, place, box))
+        # Another value is another box: one that was set from here while a slider moves would be heard as typed.
+        shown = str(np.float32(value))
+        box = f"exact_{where}_{here.turns}_{shown}"
+        st.text_input(_("Exact value"), shown, key=box, on_change=lambda: _type(here, place, box))
     return mount
 
 
