@@ -79,7 +79,7 @@ def test_an_entry_is_picked_by_click_and_dragged(look_at):
     box = canvas.bounding_box()
     rerun(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
     said = page.locator(".unrolled-matrix-said").inner_text()
-    slider = page.locator(".unrolled-knob input").last
+    slider = page.locator(".unrolled-knob input").first
     name = slider.get_attribute("aria-label")
     assert name.startswith("rnn.l0.weight_hh[forget_gate.") and not name.endswith("[forget_gate.0,0]")
     for value in np.linspace(0.1, 0.9, 9):

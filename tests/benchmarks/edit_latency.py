@@ -43,7 +43,7 @@ def main() -> None:
                     unrolled.store("edit").subscribe((changed) => { if (changed.has("trace")) watch.drawn?.(); });
                 }"""
             )
-            slider = page.locator(".unrolled-knob input").last
+            slider = page.locator(".unrolled-knob input").first
 
             def turn(k: int) -> None:
                 slider.evaluate(
