@@ -82,7 +82,7 @@ def _choose(here: Session, known: Parameters) -> tuple[str, str | None, str]:
     gate: str | None
     name, gate = chosen(known)
     st.session_state[NAME] = name
-    which, block, tint = st.columns([3, 3, 3], gap="medium")
+    which, block = st.columns(2, gap="medium")
     with which:
         name = str(st.selectbox(_("Weights"), list(known.arrays), key=NAME))
     gates, names = gates_of(known, name), quantity_names()
@@ -94,10 +94,9 @@ def _choose(here: Session, known: Parameters) -> tuple[str, str | None, str]:
                 st.session_state[key] = "forget_gate" if "forget_gate" in gates else gates[0]
             gate = str(st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=key))
     words = {"value": _("value"), "sensitivity": _("sensitivity |dL/dW|")}
-    with tint:
-        by = st.segmented_control(
-            _("Tint by"), list(words), format_func=words.__getitem__, default="value", required=True, key=TINT
-        )
+    by = st.segmented_control(
+        _("Tint by"), list(words), format_func=words.__getitem__, default="value", required=True, key=TINT
+    )
     return name, gate, by or "value"
 
 
