@@ -8,7 +8,7 @@ import argparse
 from urllib.parse import urlencode
 
 from models import load_network
-from tests.benchmarks.browser_latency import EMPTY, WATCH, repeat, report
+from tests.benchmarks.browser_latency import WATCH, repeat, report, rerun_floor
 from tests.browser import MISSING, chromium, launch, look, serve
 
 TOKENS = 200
@@ -23,18 +23,7 @@ def main() -> None:
         raise SystemExit(MISSING)
     text = (load_network("python-lm").card.default.text * 2)[:TOKENS]
     with launch() as browser:
-        with serve(script=EMPTY) as url, look(browser, url) as page:
-            page.evaluate(WATCH)
-            page.evaluate(
-                """(() => {
-                    const clicks = () => document.querySelector("#clicks")?.textContent;
-                    let seen = clicks();
-                    new MutationObserver(() => {
-                        if (clicks() !== seen) { seen = clicks(); watch.drawn?.(); }
-                    }).observe(document.body, { childList: true, subtree: true, characterData: true });
-                })()"""
-            )
-            floor = repeat(page, rounds, lambda k: ("click", lambda: page.get_by_role("button", name="again").click()))
+        floor = rerun_floor(browser, rounds)
         address = urlencode({"net": "python-lm", "text": text, "edits": "rnn.l0.weight_hh[forget_gate.0,0]=0.5"})
         with serve() as url, look(browser, f"{url}/edit?{address}") as page:
             page.evaluate(WATCH)
