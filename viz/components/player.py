@@ -5,6 +5,7 @@ from typing import Any
 
 from viz.colours import palette
 from viz.components import define
+from viz.components.transport import transport_words
 from viz.i18n import _, language
 from viz.names import quantity_names
 
@@ -29,7 +30,7 @@ def player(
         {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes
         400 ms after the last move, and never while the sequence plays.
     """
-    mounted = define("player", "strip", "mirror")(
+    mounted = define("player", "transport", "strip", "mirror")(
         key=key,
         data={
             "component": "player",
@@ -46,19 +47,8 @@ def player(
 
 def _words() -> dict[str, Any]:
     return {
+        **transport_words(),
         "quantities": quantity_names(),
-        "player": _("Player"),
-        "first": _("First step (Home)"),
-        "previous": _("Previous step (left arrow)"),
-        "play": _("Play (space)"),
-        "pause": _("Pause (space)"),
-        "next": _("Next step (right arrow)"),
-        "last": _("Last step (End)"),
-        "speed": _("Speed"),
-        "per_second": _("{n} steps/s"),
-        "scrubber": _("Current step"),
-        "scrubber_text": _("step {step}, token '{token}'"),
-        "counter": _("{step} / {steps}"),
         "tint": _("Tint the tokens by"),
         "unit": _("Unit"),
         "fewer": _("Previous unit"),

@@ -1,0 +1,21 @@
+"""What the transport bar says; it is a part of every component that steps through a sequence."""
+
+from viz.i18n import _
+
+
+def transport_words() -> dict[str, str]:
+    """The strings of `transport.js`, in the language in force."""
+    return {
+        "player": _("Player"),
+        "first": _("First step (Home)"),
+        "previous": _("Previous step (left arrow)"),
+        "play": _("Play (space)"),
+        "pause": _("Pause (space)"),
+        "next": _("Next step (right arrow)"),
+        "last": _("Last step (End)"),
+        "speed": _("Speed"),
+        "per_second": _("{n} steps/s"),
+        "scrubber": _("Current step"),
+        "scrubber_text": _("step {step}, token '{token}'"),
+        "counter": _("{step} / {steps}"),
+    }
