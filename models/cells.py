@@ -11,7 +11,8 @@ Every quantity of a cell is one line: a function of a namespace ``s``, in which
 - ``s.project(v)`` is ``W_hr v``.
 
 The lines do not know what they are given. With tensors they compute (``models.evaluate``), for one step or for
-all steps at once; with symbols they are drawn as formulas (``viz.formulas``).
+all steps at once; with symbols they are drawn as formulas (``viz.formulas``). What the sums go through is tanh and the
+sigmoid, as in PyTorch, or another of ``models.activations``, as Keras and ONNX have it.
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014 (GRU). Names and weight-row order are
@@ -25,23 +26,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
 
+from models.activations import OPEN, Activation, activation_of
+
 Kind = Literal["RNN", "LSTM", "GRU"]
 Equation = Callable[[Any], Any]
 
 
-def sigmoid(v: Any) -> Any:
-    """1 / (1 + exp(-v)), from 0 (closed) to 1 (open)."""
-    return v.sigmoid()
-
-
-def tanh(v: Any) -> Any:
-    """The hyperbolic tangent, from -1 to 1."""
-    return v.tanh()
-
-
-def relu(v: Any) -> Any:
-    """max(v, 0)."""
-    return v.relu()
+Span = tuple[float, float] | None
+"""The values that a quantity can take, (lowest, highest), or None where there is no bound."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +65,10 @@ class Cell:
     """What is handed on to the next step."""
     equations: dict[str, Equation]
     """An equation for every gate and state, in the order of computation."""
-    ranges: dict[str, tuple[float, float] | None]
-    """The values that each quantity can take: (lowest, highest), or None where there is no bound.
-
-    A GRU's hidden state stays within its bounds if it started there."""
+    activations: dict[str, Activation]
+    """What each gate's sum goes through; and under ``"cell"`` what an LSTM's cell is read through."""
+    ranges: dict[str, Span]
+    """The values that each quantity can take. A GRU's hidden state stays within its bounds if it started there."""
     carry: Carry | None = None
 
     @cached_property
@@ -85,79 +77,103 @@ class Cell:
         return tuple(self.equations)
 
 
-OPEN, SIGNED = (0.0, 1.0), (-1.0, 1.0)
-
-
 @cache
-def rnn(nonlinearity: Literal["tanh", "relu"] = "tanh") -> Cell:
+def rnn(nonlinearity: str = "tanh") -> Cell:
     """The simple recurrent network of Elman (1990): one layer of units that read themselves."""
-    activation = {"tanh": tanh, "relu": relu}[nonlinearity]
+    through = activation_of(nonlinearity)
     return Cell(
         kind="RNN",
         gates=("preactivation",),
         states=("hidden",),
         equations={
             "preactivation": lambda s: s.a("preactivation"),
-            "hidden": lambda s: activation(s.preactivation),
+            "hidden": lambda s: through(s.preactivation),
         },
-        ranges={"preactivation": None, "hidden": SIGNED if nonlinearity == "tanh" else None},
+        activations={"preactivation": through},
+        ranges={"preactivation": None, "hidden": through.range},
     )
 
 
 @cache
-def lstm(projected: bool = False) -> Cell:
-    """Long short-term memory with a forget gate; ``projected`` hands on ``W_hr (o * tanh(c))``, P values for H units."""
+def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
+    """Long short-term memory with a forget gate; ``projected`` hands on ``W_hr (o * tanh(c))``, P values for H units.
+
+    The candidate and what is read of the cell go through the one activation, the gates through the recurrent one.
+    """
+    through, gate = activation_of(activation), activation_of(recurrent_activation)
     carry = Carry("cell", keep="forget_gate", write=lambda s: s.input_gate * s.candidate)
     return Cell(
         kind="LSTM",
         gates=("input_gate", "forget_gate", "candidate", "output_gate"),
         states=("cell", "hidden"),
         equations={
-            "input_gate": lambda s: sigmoid(s.a("input_gate")),
-            "forget_gate": lambda s: sigmoid(s.a("forget_gate")),
-            "candidate": lambda s: tanh(s.a("candidate")),
-            "output_gate": lambda s: sigmoid(s.a("output_gate")),
+            "input_gate": lambda s: gate(s.a("input_gate")),
+            "forget_gate": lambda s: gate(s.a("forget_gate")),
+            "candidate": lambda s: through(s.a("candidate")),
+            "output_gate": lambda s: gate(s.a("output_gate")),
             "cell": carry,
             "hidden": (
-                (lambda s: s.project(s.output_gate * tanh(s.cell)))
+                (lambda s: s.project(s.output_gate * through(s.cell)))
                 if projected
-                else (lambda s: s.output_gate * tanh(s.cell))
+                else (lambda s: s.output_gate * through(s.cell))
             ),
         },
+        activations={
+            "input_gate": gate,
+            "forget_gate": gate,
+            "candidate": through,
+            "output_gate": gate,
+            "cell": through,
+        },
         ranges={
-            "input_gate": OPEN,
-            "forget_gate": OPEN,
-            "candidate": SIGNED,
-            "output_gate": OPEN,
+            "input_gate": gate.range,
+            "forget_gate": gate.range,
+            "candidate": through.range,
+            "output_gate": gate.range,
             "cell": None,
-            "hidden": None if projected else SIGNED,
+            "hidden": None if projected else _times(gate.range, through.range),
         },
         carry=carry,
     )
 
 
 @cache
-def gru(reset_after: bool = True) -> Cell:
+def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
     """The gated recurrent unit.
 
     ``reset_after`` resets what the recurrent weights made of the state, as PyTorch and cuDNN do; without it the state
     itself is reset before the product, as in Cho et al. 2014 and in older Keras.
     """
+    through, gate = activation_of(activation), activation_of(recurrent_activation)
     carry = Carry("hidden", keep="update_gate", write=lambda s: (1 - s.update_gate) * s.candidate)
     return Cell(
         kind="GRU",
         gates=("reset_gate", "update_gate", "candidate"),
         states=("hidden",),
         equations={
-            "reset_gate": lambda s: sigmoid(s.a("reset_gate")),
-            "update_gate": lambda s: sigmoid(s.a("update_gate")),
+            "reset_gate": lambda s: gate(s.a("reset_gate")),
+            "update_gate": lambda s: gate(s.a("update_gate")),
             "candidate": (
-                (lambda s: tanh(s.x("candidate") + s.reset_gate * s.h("candidate")))
+                (lambda s: through(s.x("candidate") + s.reset_gate * s.h("candidate")))
                 if reset_after
-                else (lambda s: tanh(s.x("candidate") + s.h("candidate", s.reset_gate * s.hidden_prev)))
+                else (lambda s: through(s.x("candidate") + s.h("candidate", s.reset_gate * s.hidden_prev)))
             ),
             "hidden": carry,
         },
-        ranges={"reset_gate": OPEN, "update_gate": OPEN, "candidate": SIGNED, "hidden": SIGNED},
+        activations={"reset_gate": gate, "update_gate": gate, "candidate": through},
+        ranges={
+            "reset_gate": gate.range,
+            "update_gate": gate.range,
+            "candidate": through.range,
+            "hidden": through.range if gate.range == OPEN else None,
+        },
         carry=carry,
     )
+
+
+def _times(one: Span, other: Span) -> Span:
+    """What a product can be."""
+    if one is None or other is None:
+        return None
+    corners = [a * b for a in one for b in other]
+    return min(corners), max(corners)

@@ -1,7 +1,7 @@
 """The local derivatives of the recurrent cells: what one step passes back, unit by unit.
 
-They stand beside the equations of ``models.cells`` and are written in the values that the gates and states had, as one
-does on paper: the sigmoid's slope where it gave y is ``y (1 - y)``, the tanh's is ``1 - y^2``. Every scan backwards
+They stand beside the equations of ``models.cells`` and are written in the values that the gates and states had, as the
+slopes of ``models.activations`` are. Every scan backwards
 (``models.gradients``, ``models.adjoints``) and every Jacobian (``models.jacobian``) is made of these and of the weights.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from models.trace import LayerTrace
@@ -55,74 +56,57 @@ def slopes_of(layer: LayerTrace) -> Slopes:
 
 
 def activation_slopes(layer: LayerTrace) -> dict[str, np.ndarray]:
-    """The slope of each sigmoid and tanh where each step really stood on it, (B, T, H) by gate.
+    """The slope of each activation where each step really stood on it, (B, T, H) by gate.
 
     A sigmoid's is at most 1/4 and a tanh's at most 1; an LSTM's ``"cell"`` is the tanh through which the cell is read.
     """
-    match layer.kind:
-        case "RNN":
-            return {"preactivation": _through_activation(layer)}
-        case "LSTM":
-            return {
-                "input_gate": through_sigmoid(layer.input_gate),
-                "forget_gate": through_sigmoid(layer.forget_gate),
-                "candidate": through_tanh(layer.candidate),
-                "output_gate": through_sigmoid(layer.output_gate),
-                "cell": through_tanh(np.tanh(layer.cell)),
-            }
-    return {
-        "reset_gate": through_sigmoid(layer.reset_gate),
-        "update_gate": through_sigmoid(layer.update_gate),
-        "candidate": through_tanh(layer.candidate),
+    given = {"preactivation": "hidden"}  # an RNN's is told by what it gave
+    slopes = {
+        gate: layer.cell_equations.activations[gate].slope(layer[given.get(gate, gate)])
+        for gate in layer.cell_equations.gates
     }
+    if layer.kind == "LSTM":
+        slopes["cell"] = layer.cell_equations.activations["cell"].slope(read_cell(layer))
+    return slopes
 
 
-def through_sigmoid(y: np.ndarray) -> np.ndarray:
-    """The slope of the sigmoid where it gave ``y``: at most 1/4."""
-    return y * (1 - y)
-
-
-def through_tanh(y: np.ndarray) -> np.ndarray:
-    """The slope of the tanh where it gave ``y``: at most 1."""
-    return 1 - y * y
+def read_cell(layer: LayerTrace) -> np.ndarray:
+    """An LSTM's cell as its output gate lets it out: tanh(c), or another activation of it, (B, T, H)."""
+    return layer.cell_equations.activations["cell"](torch.tensor(layer.cell)).numpy()
 
 
 def _rnn(s: LayerTrace) -> Slopes:
-    """H = tanh(a) or relu(a)."""
-    slope = _through_activation(s)
+    """H = tanh(a), relu(a), ..."""
+    slope = activation_slopes(s)["preactivation"]
     return Slopes({"preactivation": Slope("hidden", slope, slope)})
-
-
-def _through_activation(s: LayerTrace) -> np.ndarray:
-    if s.weights.nonlinearity == "relu":
-        return (s.hidden > 0).astype(s.hidden.dtype)
-    return through_tanh(s.hidden)
 
 
 def _lstm(s: LayerTrace) -> Slopes:
     """C = f c_prev + i g and h = o tanh(c)."""
-    i, f, g, o, read = s.input_gate, s.forget_gate, s.candidate, s.output_gate, np.tanh(s.cell)
+    i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
+    read, through = read_cell(s), s.cell_equations.activations
     by_gate = {
-        "input_gate": ("cell", g * through_sigmoid(i)),
-        "forget_gate": ("cell", s.cell_prev * through_sigmoid(f)),
-        "candidate": ("cell", i * through_tanh(g)),
-        "output_gate": ("hidden", read * through_sigmoid(o)),
+        "input_gate": ("cell", g * through["input_gate"].slope(i)),
+        "forget_gate": ("cell", s.cell_prev * through["forget_gate"].slope(f)),
+        "candidate": ("cell", i * through["candidate"].slope(g)),
+        "output_gate": ("hidden", read * through["output_gate"].slope(o)),
     }
     gates = {gate: Slope(of, slope, slope) for gate, (of, slope) in by_gate.items()}  # type: ignore[arg-type]
-    return Slopes(gates, keep=f, read=o * through_tanh(read))
+    return Slopes(gates, keep=f, read=o * through["cell"].slope(read))
 
 
 def _gru(s: LayerTrace) -> Slopes:
     """H = (1 - z) n + z h_prev, where n reads r times what the recurrent weights make of h_prev, or r h_prev itself."""
     r, z, n = s.reset_gate, s.update_gate, s.candidate
-    by_candidate = (1 - z) * through_tanh(n)
-    by_update = (s.hidden_prev - n) * through_sigmoid(z)
+    through = s.cell_equations.activations
+    by_candidate = (1 - z) * through["candidate"].slope(n)
+    by_update = (s.hidden_prev - n) * through["update_gate"].slope(z)
     update = Slope("hidden", by_update, by_update)
     if s.weights.reset_after:
-        by_reset = by_candidate * s.recurrent_product("candidate") * through_sigmoid(r)
+        by_reset = by_candidate * s.recurrent_product("candidate") * through["reset_gate"].slope(r)
         reset, candidate = Slope("hidden", by_reset, by_reset), Slope("hidden", by_candidate, by_candidate * r)
     else:
-        by_reset = s.hidden_prev * through_sigmoid(r)
+        by_reset = s.hidden_prev * through["reset_gate"].slope(r)
         reset, candidate = Slope("reset", by_reset, by_reset), Slope("hidden", by_candidate, by_candidate)
     gates = {"reset_gate": reset, "update_gate": update, "candidate": candidate}
     return Slopes(gates, keep=z, reset=None if s.weights.reset_after else r)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from models.arrivals import Arrived
-from models.derivatives import Slopes, slopes_of
+from models.derivatives import Slopes, read_cell, slopes_of
 from models.evaluate import past
 from models.weights import NAMES, frozen
 
@@ -129,7 +129,7 @@ class LayerGradients:
             case "bias_hh":
                 return self._products[1], None
             case "weight_hr":
-                read = self.layer.output_gate * np.tanh(self.layer.cell)
+                read = self.layer.output_gate * read_cell(self.layer)
                 return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(read)
         raise KeyError(f"{self.layer.kind} has no {parameter}; it has {', '.join(self.parameters)}.")
 

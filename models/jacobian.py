@@ -78,7 +78,7 @@ class Verdict:
     """What Pascanu, Mikolov and Bengio (2013) can say of a simple RNN from its weights alone.
 
     Attributes:
-        gamma: the activation's steepest slope: 1 for tanh and relu.
+        gamma: the activation's steepest slope: 1 for tanh and relu, 1/4 for the sigmoid.
         norm: the spectral norm of W_hh.
         vanishes: gradients vanish for sure, for norm < 1 / gamma.
         may_explode: norm > 1 / gamma, without which no gradient can explode; it need not.
@@ -100,7 +100,8 @@ def verdict(weights: LayerWeights) -> Verdict:
     """
     if weights.kind != "RNN":
         raise ValueError(f"The bound from the weights alone is for a simple RNN; a {weights.kind} has gates.")
-    gamma, norm = 1.0, recurrent_spectrum(weights)["preactivation"].norm
+    gamma = weights.cell.activations["preactivation"].steepest
+    norm = recurrent_spectrum(weights)["preactivation"].norm
     return Verdict(gamma, norm, norm < 1 / gamma, norm > 1 / gamma)
 
 

@@ -255,6 +255,8 @@ class Trace:
                     "kind": weights.kind,
                     "nonlinearity": weights.nonlinearity,
                     "reset_after": weights.reset_after,
+                    "activation": weights.activation,
+                    "recurrent_activation": weights.recurrent_activation,
                     "reverse": layer.reverse,
                 }
             )
@@ -305,6 +307,8 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
         **matrices,
         nonlinearity=entry["nonlinearity"],
         reset_after=entry["reset_after"],
+        activation=entry.get("activation", "tanh"),  # not told by older files
+        recurrent_activation=entry.get("recurrent_activation", "sigmoid"),
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +43,9 @@ class LayerWeights:
         bias_ih: (G * H), or None in a layer without biases.
         bias_hh: (G * H), or None.
         weight_hr: (P, H), the projection of an LSTM, or None.
-        nonlinearity: of an RNN, ``"tanh"`` or ``"relu"``.
+        nonlinearity: of an RNN, ``"tanh"``, ``"relu"`` or another of ``models.activations``.
+        activation: of an LSTM or GRU, what the candidate goes through, and the cell when it is read: another of them.
+        recurrent_activation: of an LSTM or GRU, what the other gates go through.
         reset_after: of a GRU, whether the reset gate acts after the recurrent product (PyTorch) or before it.
     """
 
@@ -53,8 +55,10 @@ class LayerWeights:
     bias_ih: np.ndarray | None = None
     bias_hh: np.ndarray | None = None
     weight_hr: np.ndarray | None = None
-    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    nonlinearity: str = "tanh"
     reset_after: bool = True
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
 
     def __post_init__(self) -> None:
         """Keep copies of arrays that might still be written to; check that the shapes fit each other."""
@@ -88,14 +92,15 @@ class LayerWeights:
                 )
 
     @classmethod
-    def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh") -> LayerWeights:
-        """What a torch kernel ran with: ``tensors`` by the attributes' names, float32 or float64, on the CPU.
+    def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh", **options: Any) -> LayerWeights:
+        """What a kernel ran with: ``tensors`` by the attributes' names, float32 or float64, on the CPU.
 
-        They are neither copied nor checked, and must not be written to any more.
+        They are neither copied nor checked, and must not be written to any more. ``options`` are the other attributes of
+        a kernel that torch does not have.
         """
         weights = object.__new__(cls)  # a kernel has run with them: they need no checking
         arrays = {name: frozen(tensors[name]) if name in tensors else None for name in NAMES}
-        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, reset_after=True, tensors=tensors)
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, tensors=tensors, **options)
         return weights
 
     @cached_property
@@ -105,9 +110,9 @@ class LayerWeights:
             case "RNN":
                 return rnn(self.nonlinearity)
             case "LSTM":
-                return lstm(self.weight_hr is not None)
+                return lstm(self.weight_hr is not None, self.activation, self.recurrent_activation)
             case "GRU":
-                return gru(self.reset_after)
+                return gru(self.reset_after, self.activation, self.recurrent_activation)
         raise ValueError(f"There is no cell of kind {self.kind!r}; there are RNN, LSTM and GRU.")
 
     @cached_property
@@ -142,6 +147,7 @@ class LayerWeights:
     def __reduce__(self) -> tuple:  # equations cannot be pickled, and need not be
         return LayerWeights, (
             self.kind, *(getattr(self, name) for name in NAMES), self.nonlinearity, self.reset_after,
+            self.activation, self.recurrent_activation,
         )  # fmt: skip
 
     def to_module(self) -> nn.RNNBase:

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+FUNCTIONS = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "linear": lambda v: v,
+    "hard_sigmoid": lambda v: torch.clip(0.2 * v + 0.5, 0, 1),  # as Keras 2 documents it
+    "hard_sigmoid_3": functional.hardsigmoid,
+    "softsign": functional.softsign,
+    "elu": functional.elu,
+}
+"""The activations by the names of ``models.activations``."""
 
 
 def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], **options: object) -> dict[str, Tensor]:
     """One step: every gate and state by name. ``w`` holds weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
+    act, gate = (
+        FUNCTIONS[str(options.get(name, usual))]
+        for name, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
+    )
     h = state[0]
     rows = w["weight_ih"].shape[0]
     zeros = x.new_zeros(rows)
@@ -15,24 +32,23 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
     back = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
     if kind == "LSTM":
         i, f, g, o = (read + back).chunk(4, dim=-1)
-        i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        i, f, g, o = gate(i), gate(f), act(g), gate(o)
         c = f * state[1] + i * g
-        h = o * torch.tanh(c)
+        h = o * act(c)
         if "weight_hr" in w:
             h = h @ w["weight_hr"].T
         return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
     if kind == "GRU":
         (xr, xz, xn), (hr, hz, hn) = read.chunk(3, dim=-1), back.chunk(3, dim=-1)
-        r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+        r, z = gate(xr + hr), gate(xz + hz)
         if options.get("reset_after", True):
-            n = torch.tanh(xn + r * hn)
+            n = act(xn + r * hn)
         else:
             size = rows // 3
-            n = torch.tanh(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
+            n = act(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
         return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden": (1 - z) * n + z * h}
     a = read + back
-    relu = options.get("nonlinearity", "tanh") == "relu"
-    return {"preactivation": a, "hidden": torch.relu(a) if relu else torch.tanh(a)}
+    return {"preactivation": a, "hidden": FUNCTIONS[str(options.get("nonlinearity", "tanh"))](a)}
 
 
 def layer(

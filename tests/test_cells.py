@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from models.cells import Carry, gru, lstm, rnn
+from models.activations import ACTIVATIONS
+from models.cells import Carry
 from models.evaluate import Steps, past, scan, shifted
 from models.weights import LayerWeights
-from tests.oracle import layer
+from tests.oracle import FUNCTIONS, layer
 
-CELLS = [rnn("tanh"), rnn("relu"), lstm(False), lstm(True), gru(True), gru(False)]
+OPTIONS = [
+    *({"kind": "RNN", "nonlinearity": name} for name in ACTIVATIONS),
+    {"kind": "LSTM", "handed_on": 2},
+    *({"kind": "LSTM", "activation": name} for name in ACTIVATIONS),
+    *({"kind": "LSTM", "recurrent_activation": name} for name in ACTIVATIONS),
+    {"kind": "GRU", "reset_after": False},
+    {"kind": "GRU", "reset_after": False, "recurrent_activation": "hard_sigmoid"},
+    *({"kind": "GRU", "activation": name, "recurrent_activation": "hard_sigmoid_3"} for name in ACTIVATIONS),
+]
 
 
 def weights(kind="GRU", units=5, inputs=3, handed_on=None, bias=True, dtype=torch.float64, **options):
@@ -42,23 +51,56 @@ def test_a_gru_that_resets_before_the_product(bias, dtype):
     assert not torch.allclose(after["candidate"], expected["candidate"], atol=1e-3)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_names_ranges_and_carry_fit_together(cell):
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_torchs_and_its_slope_autograds(name):
+    made = ACTIVATIONS[name]
+    v = torch.linspace(-9, 9, 4001, dtype=torch.float64, requires_grad=True)
+    values = FUNCTIONS[name](v)
+    values.sum().backward()
+    assert torch.allclose(made(v), values, rtol=0, atol=1e-12)
+    slope = made.slope(made(v).detach().numpy())
+    np.testing.assert_allclose(slope, v.grad.numpy(), rtol=0, atol=1e-8)  # torch rounds 1 / 6 to float32
+    assert slope.max() <= made.steepest + 1e-12 and slope.max() > 0.99 * made.steepest
+    assert made.slope(np.zeros(1, np.float32)).dtype == np.float32
+    if made.range is not None:
+        low, high = made.range
+        assert low <= values.min() and values.max() <= high
+
+
+def test_what_a_slope_is_at_the_corners():
+    """Relu and elu at 0 as torch has them."""
+    for name in ("relu", "elu"):
+        corner = torch.zeros(1, requires_grad=True)
+        FUNCTIONS[name](corner).backward()
+        assert ACTIVATIONS[name].slope(np.zeros(1)) == corner.grad.numpy()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_names_ranges_and_carry_fit_together(options):
+    cell = weights(**options).cell
     assert set(cell.gates) | set(cell.states) == set(cell.quantities) == set(cell.ranges)
+    assert set(cell.activations) == {*cell.gates, *(["cell"] if cell.kind == "LSTM" else [])}
     assert cell.quantities[-1] == "hidden"
     if cell.carry is not None:
         assert cell.equations[cell.carry.state] is cell.carry and cell.carry.keep in cell.gates
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_equation_gives_one_step_as_well(cell):
+def test_an_unknown_activation_is_named():
+    with pytest.raises(ValueError, match="no activation 'swish'; there are tanh, "):
+        weights("GRU", recurrent_activation="swish")
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_equation_gives_one_step_as_well(options):
     """The same line, given a namespace of one step, computes that step and stays within its range."""
     torch.manual_seed(0)
-    handed_on = 2 if cell is lstm(True) else None
-    options = {"nonlinearity": "relu"} if cell is rnn("relu") else {}
-    own = weights(cell.kind, handed_on=handed_on, reset_after=cell is not gru(False), **options)
-    assert own.cell is cell
+    handed_on = options.get("handed_on")
+    own = weights(**options)
+    cell = own.cell
+    plain = {name: value for name, value in options.items() if name not in ("kind", "handed_on")}
     vector, hidden, held = (torch.randn(size, dtype=torch.float64).tanh() for size in (3, handed_on or 5, 5))
+    if cell.ranges["hidden"] is not None:  # a state that the cell could have handed on
+        hidden = hidden.clamp(*cell.ranges["hidden"])
 
     class Moment:
         hidden_prev, cell_prev = hidden, held
@@ -76,7 +118,7 @@ def test_every_equation_gives_one_step_as_well(cell):
             return own.tensors["weight_hr"] @ v
 
     moment = Moment()
-    expected = layer(cell.kind, own.tensors, vector[None], (hidden, held), reset_after=own.reset_after, **options)
+    expected = layer(own.kind, own.tensors, vector[None], (hidden, held), **{"reset_after": own.reset_after, **plain})
     for name, equation in cell.equations.items():
         setattr(moment, name, equation(moment))
         assert torch.allclose(getattr(moment, name), expected[name][0], rtol=0, atol=1e-12), name
