@@ -17,13 +17,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.capture import capture
-from models.dynamics_edits import Script, held, scripts
+from models.dynamics_edits import held, scripts
 from models.edit_text import write_edits
 from models.edits import Edits
 from models.losses import Differentiated, Loss, answer_of, value_of
 from models.network import Network
 from models.problem import Problem
 from models.reading import Reading, prediction_of
+from models.stepwise import Script
 from models.token_edits import Sequence, sequence
 from models.trace import Trace
 from models.weight_edits import edited_module, no_unit, parameters_of
