@@ -59,10 +59,13 @@ class Card:
         title, task: a short name and one or two sentences, by language (``"en"``, ``"ko"``).
         kind: what a step of a sequence is.
         scored: where the prediction counts: after ``"all"`` symbols or only after the ``"last"``.
-        predicts: the ``"next"`` symbol or value after every step, or the ``"class"`` of the whole sequence.
+        predicts: the ``"next"`` symbol or value after every step, the ``"class"`` of the whole sequence, another
+            ``"sequence"``, ``"values"`` after every step that are not the next input, or ``"nothing"``.
         classes: C answers in the order of their scores, by language; ``None`` where none are predicted.
         architecture: class name and arguments of the module.
         vocabulary: the symbols in the order of their ids; ``None`` for a network of numbers.
+        target_vocabulary: the V' symbols that a predicted sequence is made of, in the order of their ids, the one that
+            begins it first and the one that ends it second; ``None`` where none is predicted.
         unknown: the symbol that stands for all others; ``None`` if the network has none.
         padding: the symbol that fills short sequences up; ``None`` if the network has none.
         particles: Korean particles, which are tokens of their own after a known word.
@@ -80,7 +83,7 @@ class Card:
     task: dict[str, str]
     kind: Kind
     scored: Literal["all", "last"]
-    predicts: Literal["next", "class"]
+    predicts: Literal["next", "class", "sequence", "values", "nothing"]
     classes: dict[str, tuple[str, ...]] | None
     architecture: dict[str, Any]
     vocabulary: tuple[str, ...] | None
@@ -94,13 +97,15 @@ class Card:
     metrics: dict[str, Any]
     examples: tuple[Example, ...]
     default: Start
+    target_vocabulary: tuple[str, ...] | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Card":
         """The card in the JSON file at ``path``."""
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields["vocabulary"] is not None:
-            fields["vocabulary"] = tuple(fields["vocabulary"])
+        for name in ("vocabulary", "target_vocabulary"):
+            if fields.get(name) is not None:
+                fields[name] = tuple(fields[name])
         if fields["classes"] is not None:
             fields["classes"] = {language: tuple(names) for language, names in fields["classes"].items()}
         fields["particles"] = tuple(fields["particles"])
@@ -116,6 +121,8 @@ class Network:
     Symbols: ``module(ids (B, T) int64)`` gives logits (B, T, V) of the next symbol.
     Numbers: ``module(x (B, T, D) float32)`` gives the prediction (B, T, D) of the next value.
     Classes: ``module(ids (B, T) int64, lengths (B) or None)`` gives logits (B, C) of the whole sequence.
+    Sequences: ``module(ids (B, Ts) int64)`` gives logits (B, Tt, V') of the symbols that it writes, each step reading the
+    most probable one before; ``module(ids, targets (B, Tt) int64)`` reads ``targets`` instead.
 
     Example:
         >>> net = load_network("counter")

@@ -11,6 +11,8 @@ from torch import nn
 from models.zoo.classifier import Classifier
 from models.zoo.language_model import LanguageModel
 from models.zoo.number_model import NumberModel
+from models.zoo.transformer import TransformerTranslator
+from models.zoo.translator import Translator
 
 FOLDER = Path(__file__).parent
 
@@ -29,5 +31,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "LanguageModel": LanguageModel,
     "NumberModel": NumberModel,
     "Classifier": Classifier,
+    "Translator": Translator,
+    "TransformerTranslator": TransformerTranslator,
 }
 """The classes a card may name in ``architecture["class"]``."""

@@ -30,9 +30,10 @@ class Recipe:
     measure: Callable[[Any], dict[str, Any]]
     start: Callable[[Any], dict[str, Any]]
     seed: int = 0
-    predicts: Literal["next", "class"] = "next"
+    predicts: Literal["next", "class", "sequence"] = "next"
     classes: dict[str, tuple[str, ...]] | None = None
     vocabulary: tuple[str, ...] | None = None
+    target_vocabulary: tuple[str, ...] | None = None
     unknown: str | None = None
     padding: str | None = None
     particles: tuple[str, ...] = field(default=())

@@ -38,6 +38,7 @@ def card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any])
         "classes": recipe.classes,
         "architecture": recipe.architecture,
         "vocabulary": recipe.vocabulary,
+        "target_vocabulary": recipe.target_vocabulary,
         "unknown": recipe.unknown,
         "padding": recipe.padding,
         "particles": recipe.particles,
