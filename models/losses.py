@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.arrivals import Arrived
-from models.capture import capture
+from models.capture import capture, recurrent_modules
 from models.gradients import LayerGradients
 from models.network import Network
 from models.problem import Problem
@@ -98,7 +98,15 @@ def differentiate(network: Network, text: str, loss: Loss) -> Differentiated:
 
 
 def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
-    """The loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D)."""
+    """The loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D).
+
+    Raises:
+        Problem: the network predicts nothing of which it is known what is right, or nothing follows the step.
+    """
+    if network.card.predicts in ("values", "nothing"):
+        raise Problem(
+            "Of what {name} puts out it is not known what is right; ask for a unit's value.", name=network.name
+        )
     if loss.asked == "answer":
         target = answer_of(network, given, output) if loss.target is None else loss.target
         scores = output[0] if network.card.predicts == "class" else output[0, -1]
@@ -130,19 +138,24 @@ def losses_of(network: Network, given: Tensor, output: Tensor, target: int | Non
     return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
 
-def loss_grad(network: Network, module: Any, given: Tensor) -> Tensor:
+def loss_grad(network: Network, module: nn.Module, given: Tensor) -> Tensor:
     """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
 
-    0 where there is no loss.
+    0 where there is no loss. P counts both directions.
     """
-    with torch.no_grad():
-        read = module.embedding(given) if hasattr(module, "embedding") else given
-        out = module.rnn(read)[0]
-    out = out.detach().requires_grad_()
+    own = edited_module(module, ())  # its own: the hook below changes what it computes
+    *_, last = recurrent_modules(own).values()
+    cut: list[Tensor] = []
+
+    def from_here(part: nn.Module, args: tuple, output: Any) -> Any:
+        cut.append(output[0].detach().requires_grad_())
+        return cut[-1], output[1]
+
+    last.register_forward_hook(from_here)
     with torch.enable_grad():
         # each step's loss reads no other step's output, so the sum's gradient holds all of them apart
-        total = losses_of(network, given, module.head(out)).sum()
-    return torch.autograd.grad(total, out)[0]  # not backward(): the module's own .grad stay as they are
+        total = losses_of(network, given, own(given)).sum()
+    return torch.autograd.grad(total, cut[-1])[0]
 
 
 def of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:

@@ -118,13 +118,16 @@ def read(network: Network, text: str) -> Reading:
     return Reading(trace.with_tokens(labels), labels, prediction, unknown, network.input_names)
 
 
-def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -> Prediction:
-    """What ``output``, the module's for one sequence ``given`` (T) or (T, D), says."""
+def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -> Prediction | None:
+    """What ``output``, the module's for one sequence ``given`` (T) or (T, D), says; None of what scores nothing."""
+    if network.card.predicts == "nothing":
+        return None
     if network.card.classes is not None:
         return ClassPrediction(output.softmax(-1).numpy(), network.card.classes)
-    if network.vocabulary is None:
+    if network.vocabulary is None or network.card.predicts == "values":
         following = np.full(output.shape, np.nan, dtype=np.float32)
-        following[:-1] = given[1:].numpy()
+        if network.card.predicts == "next":
+            following[:-1] = given[1:].numpy()
         return ValuePrediction(output.numpy(), following)
     names = tuple(map(display, network.vocabulary))
     return SymbolPrediction(output.softmax(-1).numpy(), np.append(given[1:].numpy(), -1), names)

@@ -6,11 +6,12 @@ Each format is one file with two functions: ``match(source)`` says by its conten
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 
 from models.checkpoints import export, keras, npz, onnx, pytorch, safetensors, torchscript
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.contents import CheckpointError, Contents, Limits
+from models.checkpoints.contents import CheckpointError, Limits
 from models.checkpoints.naming import find_layers, unwrapped
 from models.checkpoints.parametrized import effective
 from models.checkpoints.quantized import unpacked
@@ -58,4 +59,4 @@ def _load(source: Source) -> Checkpoint:
         return Checkpoint.of(contents, contents.layers)
     tensors = effective(unpacked(unwrapped(contents.tensors)))
     found = find_layers(tensors) or guess_layers(tensors)
-    return Checkpoint.of(Contents(contents.format, tensors, None, contents.provenance), found)
+    return Checkpoint.of(replace(contents, tensors=tensors), found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,19 +25,21 @@ class Checkpoint:
         found: how each layer was found: its kind, shapes, how certain it is and what was assumed, by name.
         stored: shape and type of every other tensor, by name.
         provenance: what the file says of itself.
+        vocabularies: lists of symbols in the order of their ids, by where they stand in the file.
     """
 
     format: str
     found: Mapping[str, FoundLayer]
     stored: Mapping[str, Stored]
     provenance: Mapping[str, str]
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Checkpoint:
         """The checkpoint with ``found`` among its ``contents``."""
         used = {name for layer in found.values() for name in layer.sources}
         others = {name: stored for name, stored in contents.tensors.items() if name not in used}
-        return cls(contents.format, found, others, contents.provenance)
+        return cls(contents.format, found, others, contents.provenance, contents.vocabularies)
 
     @cached_property
     def layers(self) -> Mapping[str, LayerWeights]:

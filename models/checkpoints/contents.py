@@ -97,12 +97,14 @@ class Contents:
         tensors: every tensor, by its name in the file.
         layers: what the format itself says of recurrent layers, or None where the names of the tensors must tell.
         provenance: what the file says of itself: producer, version, epoch, ...
+        vocabularies: lists of symbols in the order of their ids, by where they stand in the file.
     """
 
     format: str
     tensors: Mapping[str, Stored]
     layers: Mapping[str, FoundLayer] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Lazy(Mapping[str, T], Generic[T]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from models.checkpoints.contents import CheckpointError, Contents, FoundLayer, S
 from models.checkpoints.hdf5 import SIGNATURE, Hdf5, read_hdf5
 from models.checkpoints.keras_names import CellConfig, KernelGroup, configured, kernel_groups, tidy_name
 from models.checkpoints.source import Source
+from models.checkpoints.vocabulary import read_vocabulary, vocabularies_in
+from models.problem import Problem
 
 WEIGHTS = "model.weights.h5"
 KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
@@ -52,7 +55,19 @@ def open(source: Source) -> Contents:
         raise CheckpointError("This HDF5 file holds no tensors of numbers.")
     cells = configured(config) if config is not None else {}
     layers = dict(_layers(file, cells, config is not None))
-    return Contents(format, file.tensors, layers, about)
+    return Contents(format, file.tensors, layers, about, _vocabularies(source, config))
+
+
+def _vocabularies(source: Source, config: Any) -> dict[str, tuple[str, ...]]:
+    """The symbols of StringLookup and TextVectorization: in the configuration, or as a text beside it."""
+    found = vocabularies_in(config)
+    for name in source.members:
+        if name.startswith("assets/") and name.endswith("/vocabulary.txt"):
+            with suppress(Problem):  # some other text
+                listed = read_vocabulary(source.small(name))
+                # the text holds what was learned: the layer puts these two before it
+                found[name] = listed if "[UNK]" in listed else ("", "[UNK]", *listed)
+    return found
 
 
 def _json(source: Source, name: str) -> Any:

@@ -10,6 +10,7 @@ from models.checkpoints.contents import CheckpointError, Contents, width_of
 from models.checkpoints.described import DTYPES, Reader
 from models.checkpoints.pickles import Kept, load_pickle
 from models.checkpoints.source import Source
+from models.checkpoints.vocabulary import vocabularies_in
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -46,7 +47,7 @@ def _contents(reader: Reader, described: Any, format: str) -> Contents:
         raise CheckpointError("This file holds no tensors; save a network's, with torch.save(model.state_dict(), ...).")
     if "pytorch-lightning_version" in told:
         format = "PyTorch Lightning"
-    return Contents(format, tensors, provenance=told)
+    return Contents(format, tensors, provenance=told, vocabularies=vocabularies_in(described))
 
 
 def _open_legacy(source: Source) -> Contents:

@@ -9,6 +9,7 @@ from models.checkpoints.described import Reader
 from models.checkpoints.pickles import is_plain, load_pickle
 from models.checkpoints.pytorch import root_of
 from models.checkpoints.source import Source
+from models.checkpoints.vocabulary import vocabularies_in
 
 
 def match(source: Source) -> bool:
@@ -25,7 +26,7 @@ def open(source: Source) -> Contents:
     tensors, _ = reader.state(described)
     if not tensors:
         raise CheckpointError("This TorchScript archive holds no tensors.")
-    return Contents("TorchScript", tensors)
+    return Contents("TorchScript", tensors, vocabularies=vocabularies_in(described))
 
 
 def _is_known(module: str, name: str) -> bool:

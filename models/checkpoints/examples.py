@@ -1,0 +1,46 @@
+"""Sequences to begin with, for a network of which nothing but its weights is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.network import Example, Network
+
+STEPS, NUMBERS = 24, 400
+"""Steps of an example, and how many numbers it has at most."""
+
+
+def examples_of(network: Network) -> tuple[Example, ...]:
+    """Sequences that ``network`` can read: symbols drawn at random and in the vocabulary's order, or random numbers and an
+    impulse; the same at every call."""
+    if network.vocabulary is None:
+        return _numbers(network.card.columns)
+    plain = [symbol for symbol in network.vocabulary if symbol.strip() and not _is_special(symbol)] or [
+        *network.vocabulary
+    ]
+    known = [symbol for symbol in plain[: 50 * STEPS] if network.tokens(symbol) == [symbol]]
+    if not known:
+        return ()
+    between = "" if network.kind == "characters" else " "
+    drawn = np.random.default_rng(0).choice(len(known), STEPS)
+    texts = [between.join(known[index] for index in drawn), between.join(known[:STEPS])]
+    return tuple(Example(text) for text in dict.fromkeys(texts))
+
+
+def _is_special(symbol: str) -> bool:
+    return len(symbol) > 1 and symbol[0] in "<[#" and symbol[-1] in ">]"
+
+
+def _numbers(columns: int) -> tuple[Example, ...]:
+    steps = max(4, min(STEPS, NUMBERS // columns))
+    drawn = np.random.default_rng(0).normal(size=(steps, columns))
+    impulse = np.zeros((steps, columns))
+    impulse[1, 0] = 1
+    wave = np.sin(np.arange(steps)[:, None] * 2 * np.pi / 12 + np.arange(columns))
+    return tuple(Example(as_text(values)) for values in (wave, drawn, impulse))
+
+
+def as_text(values: np.ndarray, digits: int = 3) -> str:
+    """Numbers (T, D) as they would be typed: ``"0.1, 0.5; 0.2, 0.4"``; of one column, ``"0.1, 0.2"``."""
+    rows = [", ".join(f"{round(float(value), digits):g}" for value in step) for step in values]
+    return ("; " if values.shape[1] > 1 else ", ").join(rows)
