@@ -31,6 +31,9 @@ from models.activations import OPEN, Activation, activation_of
 Kind = Literal["RNN", "LSTM", "GRU"]
 Equation = Callable[[Any], Any]
 
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+"""What PyTorch calls the weights of a cell, in the order in which its kernels take them."""
+
 
 Span = tuple[float, float] | None
 """The values that a quantity can take, (lowest, highest), or None where there is no bound."""
@@ -169,6 +172,22 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
         },
         carry=carry,
     )
+
+
+def cell_of(kind: Kind, projected: bool = False, **options: Any) -> Cell:
+    """The cell of this kind; ``options`` are those of ``rnn``, ``lstm`` or ``gru``.
+
+    Raises:
+        ValueError: there is no such kind or activation.
+    """
+    match kind:
+        case "RNN":
+            return rnn(**options)
+        case "LSTM":
+            return lstm(projected, **options)
+        case "GRU":
+            return gru(**options)
+    raise ValueError(f"There is no cell of kind {kind!r}; there are RNN, LSTM and GRU.")
 
 
 def _times(one: Span, other: Span) -> Span:

@@ -22,6 +22,7 @@ from models.capture import capture, recurrent_modules
 from models.edits import Ablate, Clamp, DynamicsEdit, Patch, Start
 from models.problem import Problem
 from models.stepwise import Script, run_layer
+from models.stepwise_modules import Stepwise
 from models.trace import Layers, LayerTrace, Recording, Trace
 from models.weight_edits import Parameters, no_layer, no_unit
 from models.weights import NAMES
@@ -235,10 +236,9 @@ class held:
 
 
 def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
-    """One level of ``part`` by torch's own kernel: the output (B, T, directions * P), and the last states."""
-    function: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}[
-        part.mode
-    ]
+    """One level of ``part`` by its own kernel: the output (B, T, directions * P), and the last states."""
+    fused: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}
+    function = part.kernel if isinstance(part, Stepwise) else fused[part.mode]
     own = [
         getattr(part, f"{name}_{suffix}") for suffix in suffixes for name in NAMES if hasattr(part, f"{name}_{suffix}")
     ]

@@ -75,17 +75,19 @@ class LayerGradients:
         left, right = self._factors(parameter)
         if gate is not None:
             left = left[:, :, self._index(gate)][:, :, None]
-        left = left[:, steps].flatten(2)
+        left = left[:, steps]
         if right is None:
-            return frozen(left.sum(dim=0))
-        return frozen(torch.einsum("bsr,bsc->src", left, right[:, steps]))
+            return frozen(left.sum(dim=0).flatten(1))
+        if gate is not None and right.shape[2] > 1:
+            right = right[:, :, self._index(gate)][:, :, None]
+        return frozen(torch.einsum("bsgr,bsgc->sgrc", left, right[:, steps]).flatten(1, 2))
 
     def norms(self, parameter: str) -> np.ndarray:
         """The Frobenius norm of what each step added to each gate's block of a parameter, (T, gates)."""
         left, right = self._factors(parameter)
         products = torch.einsum("bsgr,ksgr->sgbk", left, left)
         if right is not None:
-            products = products * torch.einsum("bsc,ksc->sbk", right, right)[:, None]
+            products = products * torch.einsum("bsgc,ksgc->sgbk", right, right)
         return frozen(products.sum(dim=(2, 3)).clamp(min=0).sqrt())
 
     def inner(self, parameter: str, total: np.ndarray | None = None) -> np.ndarray:
@@ -98,12 +100,12 @@ class LayerGradients:
         """
         left, right = self._factors(parameter)
         if right is None:
-            right = left.new_ones(*left.shape[:2], 1)
+            right = left.new_ones(*left.shape[:2], 1, 1)
         if total is None:
-            whole = torch.einsum("bsgr,bsc->grc", left, right)
+            whole = torch.einsum("bsgr,bsgc->grc", left, right)
         else:
-            whole = torch.tensor(total, dtype=left.dtype).reshape(*left.shape[2:], right.shape[2])
-        return frozen(torch.einsum("bsgr,grc,bsc->sg", left, whole, right))
+            whole = torch.tensor(total, dtype=left.dtype).reshape(*left.shape[2:], right.shape[3])
+        return frozen(torch.einsum("bsgr,grc,bsgc->sg", left, whole, right))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -117,20 +119,23 @@ class LayerGradients:
         return gates.index(gate)
 
     def _factors(self, parameter: str) -> tuple[Tensor, Tensor | None]:
-        """The two sides of each step's outer product: (B, T, G, R) and (B, T, C)."""
+        """The two sides of each step's outer product: (B, T, G, R) and (B, T, G, C), or (B, T, 1, C) for all gates."""
         kept = self.layer.recording
         match parameter:
             case "weight_ih":
-                return self._products[0], kept.input
+                return self._products[0], kept.input[:, :, None]
+            case "weight_hh" if not self.layer.weights.reset_after:
+                read = torch.tensor(self.layer.reset_gate) * kept.hidden_prev  # by the candidate
+                return self._products[1], torch.stack([kept.hidden_prev, kept.hidden_prev, read], dim=2)
             case "weight_hh":
-                return self._products[1], kept.hidden_prev
+                return self._products[1], kept.hidden_prev[:, :, None]
             case "bias_ih":
                 return self._products[0], None
             case "bias_hh":
                 return self._products[1], None
             case "weight_hr":
-                read = self.layer.output_gate * read_cell(self.layer)
-                return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(read)
+                handed_on = self.layer.output_gate * read_cell(self.layer)
+                return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(handed_on)[:, :, None]
         raise KeyError(f"{self.layer.kind} has no {parameter}; it has {', '.join(self.parameters)}.")
 
     @property
@@ -159,7 +164,9 @@ def flow_back(layer: LayerTrace, arrived: Arrived, slopes: Slopes) -> tuple[Tens
     recurrent, project = weights.tensors["weight_hh"], weights.tensors.get("weight_hr")
     dtype, gates = recurrent.dtype, list(slopes.gates.values())
     by_gate = torch.tensor(np.stack([slope.h for slope in gates], axis=2)).transpose(0, 1)
-    keep = None if slopes.keep is None else torch.tensor(slopes.keep).transpose(0, 1)
+    keep, resets = (
+        None if each is None else torch.tensor(each).transpose(0, 1) for each in (slopes.keep, slopes.reset)
+    )
     hidden = arrived.hidden.to(dtype, copy=True).transpose(0, 1)
     sources = hidden.new_empty(steps, batch, len(gates), size)
     cells: Cells | None = None
@@ -180,7 +187,11 @@ def flow_back(layer: LayerTrace, arrived: Arrived, slopes: Slopes) -> tuple[Tens
             sources[t] = cells.step(t, unit, goes_on=back is not None)
         else:
             sources[t] = unit[:, None]
-        back = (sources[t] * by_gate[t]).flatten(1) @ recurrent
+        if resets is None:
+            back = (sources[t] * by_gate[t]).flatten(1) @ recurrent
+        else:  # the candidate, the last gate, reads r h_{t-1}
+            sources[t, :, 0] = (unit * by_gate[t, :, -1]) @ recurrent[-size:]
+            back = (sources[t] * by_gate[t])[:, :-1].flatten(1) @ recurrent[:-size] + sources[t, :, 0] * resets[t]
         if cells is None and keep is not None:
             back += unit * keep[t]
 

@@ -9,12 +9,13 @@ from torch.overrides import TorchFunctionMode
 
 from models.arrivals import Flow
 from models.recorder import Run, Step
+from models.stepwise_modules import StepwiseKernel
 
-FUSED_CALLS = {
-    "rnn_tanh": ("RNN", "tanh"),
-    "rnn_relu": ("RNN", "relu"),
-    "lstm": ("LSTM", "tanh"),
-    "gru": ("GRU", "tanh"),
+FUSED_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rnn_tanh": ("RNN", {"nonlinearity": "tanh"}),
+    "rnn_relu": ("RNN", {"nonlinearity": "relu"}),
+    "lstm": ("LSTM", {}),
+    "gru": ("GRU", {}),
 }
 CELL_CALLS = {f"{name}_cell": kind for name, kind in FUSED_CALLS.items()}
 
@@ -36,7 +37,7 @@ class KernelCalls(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Call ``func``, and keep the call if it is a recurrent kernel's."""
         name = getattr(func, "__name__", "")
-        if name in FUSED_CALLS:
+        if name in FUSED_CALLS or isinstance(func, StepwiseKernel):
             return self._run_layers(func, args)
         output = func(*args, **(kwargs or {}))
         if name in CELL_CALLS:
@@ -48,7 +49,8 @@ class KernelCalls(TorchFunctionMode):
         return output
 
     def _run_layers(self, func: Any, args: tuple) -> tuple:
-        kind, nonlinearity = FUSED_CALLS[func.__name__]
+        own_kernel = isinstance(func, StepwiseKernel)
+        kind, options = (func.kind, func.options) if own_kernel else FUSED_CALLS[func.__name__]
         packed = isinstance(args[3], list | tuple)
         if packed:
             x, batch_sizes, states, weights, biases, layers, dropout, training, bidirectional = args
@@ -76,7 +78,7 @@ class KernelCalls(TorchFunctionMode):
             self.runs.append(
                 Run(
                     kind=kind,
-                    nonlinearity=nonlinearity,
+                    options=options,
                     layer=layer,
                     directions=directions,
                     biases=biases,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from models.arrivals import Arrivals, Call, Flow, Listener
 from models.evaluate import shifted
+from models.stepwise_modules import named
 from models.trace import LayerTrace, Recording
 from models.weights import LayerWeights
 
@@ -25,7 +26,7 @@ class Run(NamedTuple):
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        nonlinearity: of an RNN.
+        options: of ``LayerWeights``, such as an RNN's nonlinearity.
         layer: which layer of the stack.
         directions: 1, or 2 for a bidirectional layer.
         biases: whether the weights hold biases.
@@ -40,7 +41,7 @@ class Run(NamedTuple):
     """
 
     kind: str
-    nonlinearity: str
+    options: Mapping[str, Any]
     layer: int
     directions: int
     biases: bool
@@ -59,7 +60,7 @@ class Step(NamedTuple):
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        nonlinearity: of an RNN.
+        options: of ``LayerWeights``, such as an RNN's nonlinearity.
         weights: weight_ih, weight_hh and, if it has them, bias_ih and bias_hh.
         input: (B, D).
         before: the states it was given, (B, H) each: hidden, and for an LSTM cell.
@@ -68,7 +69,7 @@ class Step(NamedTuple):
     """
 
     kind: str
-    nonlinearity: str
+    options: Mapping[str, Any]
     weights: tuple[Tensor, ...]
     input: Tensor
     before: tuple[Tensor, ...]
@@ -138,7 +139,7 @@ class Recorder(Mapping[str, LayerTrace]):
             suffix = f"l{run.layer}" + ("_reverse" if direction else "")
             name = f"{module}.{suffix}" if module else suffix
             own = run.weights[direction * per_direction : (direction + 1) * per_direction]
-            weights = self._weights(name, run.kind, run.nonlinearity, run.biases, own)
+            weights = self._weights(name, run.kind, run.options, run.biases, own)
             columns = slice(direction * width, (direction + 1) * width)
             part = {"input": sequences["input"], "hidden": sequences["output"][..., columns]}
             if "dropout" in sequences:
@@ -157,7 +158,7 @@ class Recorder(Mapping[str, LayerTrace]):
     def record_step(self, module: str, step: Step, fresh: bool) -> None:
         """Keep one call of a Cell; ``fresh`` where it was given no state."""
         name = f"{module}.l0" if module else "l0"
-        weights = self._weights(name, step.kind, step.nonlinearity, len(step.weights) == 4, step.weights)
+        weights = self._weights(name, step.kind, step.options, len(step.weights) == 4, step.weights)
         start = tuple(_copy(state) for state in step.before)
         ends = tuple(_copy(state) for state in step.after)
         part = {"input": _copy(step.input), "hidden": ends[0], "hidden_prev": start[0]}
@@ -186,17 +187,15 @@ class Recorder(Mapping[str, LayerTrace]):
         self._layers[f"{name}#{count}" if count > 1 else name] = layer
 
     def _weights(
-        self, name: str, kind: str, nonlinearity: str, biases: bool, weights: tuple[Tensor, ...]
+        self, name: str, kind: str, options: Mapping[str, Any], biases: bool, weights: tuple[Tensor, ...]
     ) -> LayerWeights:
         """A copy of the weights; the one that the layer's last run used where they are still the same."""
-        names = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if biases else [])
-        names += ["weight_hr"] * (len(weights) - len(names))
-        own = dict(zip(names, weights, strict=True))
+        own = named(weights, biases)
         last = self._newest(name)
         # By value: neither a tensor's version nor its address tells of a write through .data or a parametrization.
-        if last is not None and all(_same(last.weights.tensors[key], own[key]) for key in names):
+        if last is not None and all(_same(last.weights.tensors[key], values) for key, values in own.items()):
             return last.weights
-        return LayerWeights.of(kind, {key: _copy(weight) for key, weight in own.items()}, nonlinearity)
+        return LayerWeights.of(kind, {key: _copy(weight) for key, weight in own.items()}, **options)
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:

@@ -102,7 +102,13 @@ class Script:
 
 
 def run_layer(
-    cell: Cell, weights: Mapping[str, Tensor], x: Tensor, states: Mapping[str, Tensor], script: Script, reverse: bool
+    cell: Cell,
+    weights: Mapping[str, Tensor],
+    x: Tensor,
+    states: Mapping[str, Tensor],
+    script: Script,
+    reverse: bool,
+    lengths: Tensor | None = None,
 ) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]:
     """One layer in one direction over a sequence, a step at a time; gradients can go back through it.
 
@@ -113,6 +119,7 @@ def run_layer(
         states: before the first step, by name, (B, units) each.
         script: what is held; its steps are positions in the sequence.
         reverse: whether the layer reads from the last position to the first.
+        lengths: (B), where sequences are shorter than T: beyond its length a sequence's states stay as they are.
 
     Returns:
         T tensors (B, units) by position for every quantity, and those that each step started from for every state.
@@ -130,6 +137,8 @@ def run_layer(
             values = equation(step)
             if name in now:
                 values = holding(values, now[name])
+            if lengths is not None and name in cell.states:
+                values = torch.where((t < lengths)[:, None], values, states[name])
             setattr(step, name, values)
             rows[name][t] = values
         for name in cell.states:

@@ -10,11 +10,11 @@ import torch
 from models.capture import capture
 from models.network import Network
 from models.reading import Reading
+from models.stepwise_modules import recurrent_module
 from models.text import SHOWN
 from models.text_properties import differing, text_properties
 from models.trace import LayerTrace
 from models.tracking import Pair, Ranking, Sample, track
-from models.weights import CELLS_OF_KIND
 from models.zoo import NETWORKS, recall
 
 UNTRAINED = 3
@@ -121,20 +121,20 @@ def _remembered(network: Network, layer: str, quantity: str | None, untrained: i
 def _untrained(layer: LayerTrace, count: int) -> list[LayerTrace]:
     """Layers of the same shape with the weights that PyTorch begins with, after they read what ``layer`` read."""
     weights, given = layer.weights, layer.recording.input
-    options: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
-    if weights.kind == "RNN":
-        options["nonlinearity"] = weights.nonlinearity
+    shape: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
     ran = []
     for seed in range(count):
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(seed)
-            module = CELLS_OF_KIND[weights.kind](
+            module = recurrent_module(
+                weights.kind,
                 weights.input_size,
                 weights.hidden_size,
+                weights.options,
                 batch_first=True,
                 dtype=given.dtype,
                 bidirectional=layer.reverse,
-                **options,
+                **shape,
             )
             with capture(module) as trace:
                 module(given)

@@ -187,7 +187,7 @@ def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: A
         x, out = given, output
     return Run(
         kind=_kind(module, KINDS),
-        nonlinearity=getattr(module, "nonlinearity", "tanh"),
+        options=_options(module),
         layer=0,
         directions=2 if module.bidirectional else 1,
         biases=module.bias,
@@ -213,13 +213,17 @@ def only_step(module: Any, x: Tensor, given: Any, output: Any) -> Step:
     weights = [module.weight_ih, module.weight_hh]
     if module.bias:
         weights += [module.bias_ih, module.bias_hh]
-    nonlinearity = getattr(module, "nonlinearity", "tanh")
-    return Step(_kind(module, KINDS_OF_CELLS), nonlinearity, tuple(weights), x, before, after, flows)
+    return Step(_kind(module, KINDS_OF_CELLS), _options(module), tuple(weights), x, before, after, flows)
 
 
 def _together(states: Any) -> Any:
     """Hidden and cell state, or a hidden state alone, as a tuple; None stays None."""
     return tuple(states) if isinstance(states, list | tuple) else None if states is None else (states,)
+
+
+def _options(module: Any) -> dict[str, Any]:
+    """What tells torch's cells of one kind apart."""
+    return {"nonlinearity": module.nonlinearity} if hasattr(module, "nonlinearity") else {}
 
 
 def _kind(module: nn.Module, kinds: dict[type[nn.Module], str]) -> str:

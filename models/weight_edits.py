@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from models.capture import recurrent_modules
-from models.cells import Cell, gru, lstm, rnn
+from models.cells import Cell, cell_of, gru, lstm, rnn
 from models.edits import Change, ForgetBias, Matrix, Noise, Place, Round, SpectralRadius, WeightEdit
 from models.problem import Problem
+from models.stepwise_modules import Stepwise
 from models.watch import Watch
 from models.weights import NAMES, LayerWeights
 
@@ -91,6 +92,8 @@ def parameters_of(module: nn.Module) -> Parameters:
 
 
 def _cell(part: nn.Module, projected: bool) -> Cell:
+    if isinstance(part, Stepwise):
+        return cell_of(part.kernel.kind, projected, **part.kernel.options)
     if isinstance(part, nn.LSTM | nn.LSTMCell):
         return lstm(projected)
     return gru() if isinstance(part, nn.GRU | nn.GRUCell) else rnn(getattr(part, "nonlinearity", "tanh"))

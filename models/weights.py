@@ -10,12 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.cells import Cell, Kind, gru, lstm, rnn
+from models.cells import NAMES, Cell, Kind, cell_of
+from models.stepwise_modules import recurrent_module
 
 CELLS_OF_KIND = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-
-
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 def frozen(values: Tensor | np.ndarray) -> np.ndarray:
@@ -106,14 +104,15 @@ class LayerWeights:
     @cached_property
     def cell(self) -> Cell:
         """The equations that these weights are for."""
-        match self.kind:
-            case "RNN":
-                return rnn(self.nonlinearity)
-            case "LSTM":
-                return lstm(self.weight_hr is not None, self.activation, self.recurrent_activation)
-            case "GRU":
-                return gru(self.reset_after, self.activation, self.recurrent_activation)
-        raise ValueError(f"There is no cell of kind {self.kind!r}; there are RNN, LSTM and GRU.")
+        return cell_of(self.kind, self.weight_hr is not None, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What tells cells of this kind apart, as ``models.cells.cell_of`` takes it."""
+        if self.kind == "RNN":
+            return {"nonlinearity": self.nonlinearity}
+        through = {"activation": self.activation, "recurrent_activation": self.recurrent_activation}
+        return through | ({"reset_after": self.reset_after} if self.kind == "GRU" else {})
 
     @cached_property
     def hidden_size(self) -> int:
@@ -153,17 +152,12 @@ class LayerWeights:
     def to_module(self) -> nn.RNNBase:
         """A ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
 
-        Raises:
-            ValueError: torch has no GRU that resets before the product.
+        Where torch has no kernel for the cell it is of ``models.stepwise_modules``, which derive from them.
         """
-        if not self.reset_after:
-            raise ValueError("torch.nn.GRU resets after the recurrent product; this GRU resets before it.")
-        options: dict = {"bias": self.bias_ih is not None, "batch_first": True}
-        if self.kind == "RNN":
-            options["nonlinearity"] = self.nonlinearity
+        shape: dict[str, Any] = {"bias": self.bias_ih is not None, "batch_first": True}
         if self.weight_hr is not None:
-            options["proj_size"] = self.output_size
-        module = CELLS_OF_KIND[self.kind](self.input_size, self.hidden_size, **options)
+            shape["proj_size"] = self.output_size
+        module = recurrent_module(self.kind, self.input_size, self.hidden_size, self.options, **shape)
         module = module.to(self.tensors["weight_hh"].dtype)
         module.load_state_dict({f"{name}_l0": values for name, values in self.tensors.items()})
         return module

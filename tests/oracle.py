@@ -12,7 +12,7 @@ FUNCTIONS = {
     "relu": torch.relu,
     "linear": lambda v: v,
     "hard_sigmoid": lambda v: torch.clip(0.2 * v + 0.5, 0, 1),  # as Keras 2 documents it
-    "hard_sigmoid_3": functional.hardsigmoid,
+    "hard_sigmoid_3": lambda v: functional.relu6(v + 3) / 6,  # Keras 3; torch.nn.Hardsigmoid rounds 1 / 6 to float32
     "softsign": functional.softsign,
     "elu": functional.elu,
 }

@@ -13,11 +13,17 @@ from models import capture, gradient_map
 from models import sweep as sweeping
 from models.gradient_map import map_of
 from models.paths import path_map, path_vectors
+from models.stepwise_modules import StepwiseGRU, StepwiseLSTM, StepwiseRNN
 from models.sweep import stack_of
 from tests.unrolled_loop import autograd_map
 
 KINDS = {"rnn": (nn.RNN, {}), "relu": (nn.RNN, {"nonlinearity": "relu"}), "lstm": (nn.LSTM, {}), "gru": (nn.GRU, {})}
 KINDS["projected"] = (nn.LSTM, {"proj_size": 3})
+KINDS["elu"] = (StepwiseRNN, {"nonlinearity": "elu"})
+KINDS["old keras lstm"] = (StepwiseLSTM, {"activation": "softsign", "recurrent_activation": "hard_sigmoid"})
+KINDS["relu lstm"] = (StepwiseLSTM, {"activation": "relu", "proj_size": 3})
+KINDS["keras 3 gru"] = (StepwiseGRU, {"activation": "linear", "recurrent_activation": "hard_sigmoid_3"})
+KINDS["reset before"] = (StepwiseGRU, {"reset_after": False, "recurrent_activation": "hard_sigmoid"})
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 

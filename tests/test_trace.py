@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from models import ArchiveError, Trace, capture, load_trace
 from models.archive import HEADER, read_archive
+from models.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.trace import Layers, LayerTrace, Recording
 from models.weights import LayerWeights
 
@@ -31,7 +32,7 @@ def same(a: LayerTrace, b: LayerTrace) -> bool:
         if one is not None and one.tobytes() != other.tobytes():
             return False
     ours, theirs = a.weights.arrays(), b.weights.arrays()
-    options = [(w.kind, w.nonlinearity, w.reset_after) for w in (a.weights, b.weights)]
+    options = [(w.kind, w.options) for w in (a.weights, b.weights)]
     return (
         (a.name, a.reverse, a.quantities) == (b.name, b.reverse, b.quantities)
         and options[0] == options[1]
@@ -42,8 +43,10 @@ def same(a: LayerTrace, b: LayerTrace) -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [(nn.RNN, {}), (nn.RNN, {"nonlinearity": "relu"}), (nn.LSTM, {}), (nn.LSTM, {"proj_size": 2}), (nn.GRU, {})],
-)
+    [(nn.RNN, {}), (nn.RNN, {"nonlinearity": "relu"}), (nn.LSTM, {}), (nn.LSTM, {"proj_size": 2}), (nn.GRU, {}),
+     (StepwiseLSTM, {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
+     (StepwiseGRU, {"recurrent_activation": "hard_sigmoid_3", "reset_after": False})],
+)  # fmt: skip
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_saved_and_loaded_bit_for_bit(kind, options, packed, dtype, tmp_path):

@@ -95,15 +95,10 @@ def test_integers_are_not_weights():
         LayerWeights("RNN", np.ones((4, 3), int), np.ones((4, 4), int))
 
 
-def test_torch_has_no_gru_that_resets_before_the_product():
-    zeros = np.zeros((6, 2), np.float32)
-    with pytest.raises(ValueError, match="resets after"):
-        LayerWeights("GRU", zeros, zeros, reset_after=False).to_module()
-
-
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda weights: pickle.loads(pickle.dumps(weights))])
 def test_copies(duplicate):
-    weights = LayerWeights("GRU", np.ones((6, 3), np.float32), np.ones((6, 2), np.float32), reset_after=False)
+    options = {"reset_after": False, "activation": "relu", "recurrent_activation": "hard_sigmoid"}
+    weights = LayerWeights("GRU", np.ones((6, 3), np.float32), np.ones((6, 2), np.float32), **options)
     twin = duplicate(weights)
-    assert not twin.reset_after and np.array_equal(twin.weight_ih, weights.weight_ih)
+    assert twin.options == options and np.array_equal(twin.weight_ih, weights.weight_ih)
     assert not twin.weight_ih.flags.writeable

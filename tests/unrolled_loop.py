@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.stepwise_modules import Stepwise
+from tests.oracle import FUNCTIONS
+
 
 def loop(
     module: nn.RNNBase, x: Tensor, states: tuple[Tensor, ...] | None = None, lengths: list[int] | None = None
@@ -14,7 +17,7 @@ def loop(
     Every state in the lists is the very tensor that goes on to the next step and to the layer above.
     ``states`` are as torch takes them; past a sequence's length (``lengths``) states are held and the output is 0.
     """
-    kind, batch, steps = type(module).__name__, *x.shape[:2]
+    kind, batch, steps = module.mode.partition("_")[0], *x.shape[:2]
     hidden_states: dict[str, list[Tensor]] = {}
     cell_states: dict[str, list[Tensor]] = {}
     last_hidden, last_cell = [], []
@@ -54,19 +57,24 @@ def step(
     def parameter(name: str) -> Tensor | float:
         return getattr(module, f"{name}_{suffix}", 0.0)
 
+    options = module.kernel.options if isinstance(module, Stepwise) else {}
+    act, gate = FUNCTIONS[options.get("activation", "tanh")], FUNCTIONS[options.get("recurrent_activation", "sigmoid")]
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
     if kind == "RNN":
         a = from_x + from_h
-        return torch.where(there, a.tanh() if module.nonlinearity == "tanh" else a.relu(), h), c
+        return torch.where(there, FUNCTIONS[module.nonlinearity](a), h), c
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
-        c = torch.where(there, f.sigmoid() * c + i.sigmoid() * g.tanh(), c)
-        new = o.sigmoid() * c.tanh()
+        c = torch.where(there, gate(f) * c + gate(i) * act(g), c)
+        new = gate(o) * act(c)
         return torch.where(there, new @ parameter("weight_hr").T if module.proj_size else new, h), c
     (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
-    z = (xz + hz).sigmoid()
-    n = (xn + (xr + hr).sigmoid() * hn).tanh()
+    r, z = gate(xr + hr), gate(xz + hz)
+    if not options.get("reset_after", True):
+        hn = (r * h) @ parameter("weight_hh").chunk(3)[2].T
+        hn = hn + (parameter("bias_hh").chunk(3)[2] if module.bias else 0.0)
+    n = act(xn + (r * hn if options.get("reset_after", True) else hn))
     return torch.where(there, (1 - z) * n + z * h, h), c
 
 
