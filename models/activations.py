@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 OPEN, SIGNED = (0.0, 1.0), (-1.0, 1.0)
 
@@ -41,6 +42,10 @@ class Activation:
         """The function of ``v``; a symbol stands for it by name."""
         named = getattr(v, "through", None)
         return self.function(v) if named is None else named(self)
+
+    def values(self, v: np.ndarray) -> np.ndarray:
+        """The function of every number of an array."""
+        return self.function(torch.tensor(v)).numpy()
 
 
 def _where(inside: np.ndarray, slope: float, y: np.ndarray) -> np.ndarray:

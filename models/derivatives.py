@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 if TYPE_CHECKING:
     from models.trace import LayerTrace
@@ -72,7 +71,7 @@ def activation_slopes(layer: LayerTrace) -> dict[str, np.ndarray]:
 
 def read_cell(layer: LayerTrace) -> np.ndarray:
     """An LSTM's cell as its output gate lets it out: tanh(c), or another activation of it, (B, T, H)."""
-    return layer.cell_equations.activations["cell"](torch.tensor(layer.cell)).numpy()
+    return layer.cell_equations.activations["cell"].values(layer.cell)
 
 
 def _rnn(s: LayerTrace) -> Slopes:

@@ -13,7 +13,7 @@ from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.fits import Matrix
 from models.checkpoints.opened import Mapped, Tied
 from models.checkpoints.stacks import Part
-from models.weights import CELLS_OF_KIND
+from models.stepwise_modules import recurrent_module
 
 LARGE = 64 << 20
 """Bytes from which on an embedding is not copied."""
@@ -32,15 +32,14 @@ def module_name(tensor: str) -> str:
 
 
 def recurrent(checkpoint: Checkpoint, part: Part) -> nn.RNNBase:
-    """A part as an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, ``batch_first``."""
+    """A part as an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, ``batch_first``, which runs step by step where torch's cannot."""
     layers = {name: checkpoint.layers[name] for name in part.layers}
     first = layers[part.layers[0]]
-    options: dict = {"nonlinearity": first.nonlinearity} if first.kind == "RNN" else {}
-    if first.weight_hr is not None:
-        options["proj_size"] = first.output_size
-    module = CELLS_OF_KIND[first.kind](
-        first.input_size, first.hidden_size, num_layers=len(part.levels), bidirectional=len(part.levels[0]) > 1,
-        bias=first.bias_ih is not None, batch_first=True, device="meta", dtype=first.tensors["weight_hh"].dtype, **options,
+    projected = {} if first.weight_hr is None else {"proj_size": first.output_size}
+    module = recurrent_module(
+        first.kind, first.input_size, first.hidden_size, first.options,
+        num_layers=len(part.levels), bidirectional=len(part.levels[0]) > 1, bias=first.bias_ih is not None,
+        batch_first=True, device="meta", dtype=first.tensors["weight_hh"].dtype, **projected,
     )  # fmt: skip
     state: dict[str, Tensor] = {}
     for level, names in enumerate(part.levels):
