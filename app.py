@@ -1,4 +1,4 @@
-"""Unrolled: `streamlit run app.py`, or `streamlit run app.py -- run.npz` to open a saved trace."""
+"""Unrolled: `streamlit run app.py`, or `streamlit run app.py -- FILE` to open a saved run or a checkpoint."""
 
 import sys
 from pathlib import Path
@@ -6,16 +6,12 @@ from pathlib import Path
 import streamlit as st
 
 from viz import chrome
-from viz.i18n import _
 from viz.pages import LENSES
 from viz.session import session
 
 st.set_page_config(page_title="Unrolled", page_icon=str(chrome.ICON), layout="wide")
 
 with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
-    page = st.navigation(
-        [st.Page(lens.show, title=_(lens.title), url_path=lens.name, default=lens is LENSES[0]) for lens in LENSES],
-        position="top",
-    )
+    page = st.navigation([lens.page() for lens in LENSES], position="top")
     with chrome.around():
         page.run()

@@ -30,6 +30,15 @@ def write_archive(
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 
 
+def is_archive(path: str | PathLike[str]) -> bool:
+    """Whether the file is what ``write_archive`` wrote, by the list of its members alone."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            return f"{HEADER}.npy" in members.namelist()
+    except Exception:  # whatever a damaged list of members trips: it is no archive of ours
+        return False
+
+
 def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30) -> tuple[dict, dict[str, np.ndarray]]:
     """Read what ``write_archive`` wrote: (header, arrays).
 

@@ -18,6 +18,7 @@ from models.network import Network
 from models.problem import Problem
 from models.trace import LayerTrace, Trace
 from models.weight_edits import edited_module
+from models.zoo import NETWORKS, recall
 
 Asked = Literal["next", "every", "answer", "unit", "saved"]
 
@@ -72,7 +73,7 @@ def answer_of(network: Network, given: Tensor, output: Tensor) -> int:
         given: (1, T) ids.
         output: its scores, (1, T, V), or (1, C) of classes.
     """
-    if network.name.startswith("recall-"):
+    if NETWORKS.get(network.name) == recall.__name__:
         return int(given[0, 0])
     scores = output[0] if network.card.predicts == "class" else output[0, -1]
     return int(scores.argmax())

@@ -47,10 +47,10 @@ def around() -> Iterator[None]:
         yield
     finally:  # a page that stops early has most to tell
         for problem in session().notices:
-            notices.warning(_plain(problem), icon=":material/info:")
+            notices.warning(plain(problem), icon=":material/info:")
 
 
-def _plain(sentence: str) -> str:
+def plain(sentence: str) -> str:
     """A sentence as Markdown that shows it letter by letter: it may quote what somebody put into a link."""
     return re.sub(r"([\\`*_\[\]<$~])", r"\\\1", sentence)
 

@@ -30,6 +30,9 @@ KEY = "unrolled"
 REMEMBERED = 50
 """Addresses of our own which are still known as such when the browser sends them late."""
 
+LISTED = 12
+"""Opened networks that one reader's list holds."""
+
 
 @dataclass
 class Session:
@@ -40,7 +43,8 @@ class Session:
     revision: raised whenever Python, not the player in the browser, changes what is to be shown; the
         player follows a revision newer than the last one it followed.
     notices: problems to tell the reader, one sentence each; they stand until the reader goes on.
-    opened: the file named on the command line, if any.
+    opened: the file named on the command line, if any and if it could be opened.
+    files: the names of the networks of checkpoints that this reader opened, the last one first.
     refused: the view that was asked for last and could not be shown, until another is asked for; what was
         typed can so be mended.
     boxes: how often the sequence was changed by anything but typing: each time, its text box is a new one.
@@ -54,6 +58,7 @@ class Session:
     revision: int = 0
     notices: list[str] = field(default_factory=list)
     opened: Path | None = None
+    files: list[str] = field(default_factory=list)
     refused: View | None = None
     boxes: int = 0
     history: History = field(default_factory=History)
@@ -81,6 +86,10 @@ class Session:
     def settle(self, **changes: Any) -> None:
         """Fill in what was not chosen, or what cannot be: same revision, nothing for the player to follow."""
         self._look(replace(self.view, **changes))
+
+    def hold(self, name: str, instead: str | None = None) -> None:
+        """Keep the name of an opened network at the head of this reader's list, in the place of another's."""
+        self.files = [name, *(each for each in self.files if each not in (name, instead))][:LISTED]
 
     def edit(self, edits: Edits, *, live: bool = False) -> None:
         """Show the network with these edits.

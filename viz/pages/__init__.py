@@ -7,7 +7,9 @@ and components.
 from dataclasses import dataclass
 from importlib import import_module
 
-from viz.i18n import N_
+import streamlit as st
+
+from viz.i18n import N_, _
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,16 @@ class Lens:
         """Show the page; its module is loaded when it is first opened."""
         import_module(f"viz.pages.{self.name}").page()
 
+    def page(self) -> st.Page:
+        """The page, in the navigation or to be linked to."""
+        return st.Page(self.show, title=_(self.title), url_path=self.name, default=self is LENSES[0])
+
 
 LENSES = (
     Lens("step", N_("Step")),
     Lens("states", N_("States")),
     Lens("gradients", N_("Gradients")),
     Lens("edit", N_("Edit")),
+    Lens("checkpoint", N_("Checkpoint")),
 )
 """Every page, in the order of the navigation. The first one opens at the root."""

@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from models.archive import ArchiveError
-from models.network import Example, Start
+from models.network import Example, Start, network_names
+from models.problem import Problem
 from models.reading import Reading
 from models.text import display
 from viz.address import View
 from viz.i18n import _, language, ngettext, told
+from viz.pages import opened as checkpoints
 from viz.pages import sources
 from viz.pages.about import about
 from viz.pages.edited import edited
@@ -24,7 +25,7 @@ def choose(here: Session) -> Reading:
 
     What cannot be read is told in one sentence, and the last good view stays.
     """
-    file = _opened(here)
+    file = saved_run(here)
     try:
         reading = _resolve(here, file)
     except ValueError as problem:
@@ -32,7 +33,7 @@ def choose(here: Session) -> Reading:
         here.refuse(told(problem))
         if here.good.net is None and asked in sources.names(file):  # a link's network can be shown without its text
             here.settle(net=asked)
-        reading = _resolve(here, file)
+        reading = _resolve_otherwise(here, file)
     edited(here)
     _fill(here, reading, file)
     here.keep()
@@ -40,16 +41,46 @@ def choose(here: Session) -> Reading:
     return reading
 
 
-def _opened(here: Session) -> Path | None:
-    """The file that was opened with the app, if it can be."""
-    if here.opened is None:
+def saved_run(here: Session) -> Path | None:
+    """The saved run that the app was opened with, if any; a checkpoint comes to the head of this reader's list instead."""
+    file = here.opened
+    if file is None:
         return None
     try:
-        sources.opened(here.opened)
-    except ArchiveError as problem:
+        if sources.is_run(file):
+            sources.opened(file)
+            return file
+        opened = checkpoints.named(file)
+        if opened.name not in here.files:
+            here.hold(opened.name)
+    except Problem as problem:
         here.notice(told(problem))
-        return None
-    return here.opened
+        here.opened = None
+    return None
+
+
+def asked_for(here: Session, file: Path | None) -> str:
+    """The network that the view names, or the first that there is. Raises Problem: it names one that is not there."""
+    names = sources.names(file)
+    net = here.view.net or names[0]
+    if net in names:
+        return net
+    if sources.is_network(net):  # another reader opened it
+        here.hold(net)
+        return net
+    if checkpoints.is_name(net):
+        raise Problem("“{name}” is not open here; open the file on the Checkpoint page first.", name=net)
+    raise Problem("There is no network “{name}”; there are {names}.", name=net, names=", ".join(names))
+
+
+def _resolve_otherwise(here: Session, file: Path | None) -> Reading:
+    """The view that is left after a refusal; where that cannot be shown either, the first bundled network."""
+    try:
+        return _resolve(here, file)
+    except ValueError as problem:
+        here.notice(told(problem))
+        here.settle(net=network_names()[0], text=None, edits="")
+        return _resolve(here, file)
 
 
 def _resolve(here: Session, file: Path | None) -> Reading:
@@ -74,11 +105,8 @@ def _resolve(here: Session, file: Path | None) -> Reading:
 
 
 def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
-    names = sources.names(file)
     view = here.view
-    net = view.net or names[0]
-    if net not in names:
-        raise ValueError(_("There is no network “{name}”; there are {names}.").format(name=net, names=", ".join(names)))
+    net = asked_for(here, file)
     if file is not None and net == file.name:
         here.settle(net=net, text=None, edits="")
         return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
@@ -141,10 +169,10 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
     saved = file is not None and here.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        _bound(st.selectbox, here, "net", _("Network"), options=sources.names(file))
+        bound(st.selectbox, here, "net", _("Network"), options=sources.names(file), format_func=sources.title)
     with layer:
         layers = list(reading.trace.layers)
-        _bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits"))
+        bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits"))
     if saved:
         with sequence:
             _pick_row(here, reading)
@@ -169,7 +197,7 @@ def _point_out(here: Session) -> None:
         st.caption(_("This network was trained on its answer after the last token only."))
 
 
-def _bound(
+def bound(
     widget: Callable[..., Any], here: Session, name: str, label: str, *, keep: tuple[str, ...] = (), **options: Any
 ) -> None:
     """A widget that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
@@ -200,7 +228,7 @@ def _type(here: Session, reading: Reading) -> None:
     }
     label = f"{labels[card.kind]} · {card.task[language()]}"
     key = f"choose_text_{here.boxes}"
-    typed = here.refused.text if here.refused else None
+    typed = here.refused.text if here.refused and here.refused.net in (None, here.view.net) else None
     st.text_area(
         label,
         typed if typed is not None else here.view.text or "",

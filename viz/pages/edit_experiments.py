@@ -1,7 +1,6 @@
 """Guided experiments: one click each."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -67,11 +66,10 @@ def experiments(here: Session) -> None:
             st.info(_(experiment.look_for), icon=":material/visibility:")
 
 
-def _gradients() -> Any:
+def _gradients() -> st.Page:
     from viz.pages import LENSES
 
-    lens = next(lens for lens in LENSES if lens.name == "gradients")
-    return st.Page(lens.show, title=_(lens.title), url_path=lens.name)
+    return next(lens for lens in LENSES if lens.name == "gradients").page()
 
 
 def _begin(here: Session, experiment: Experiment) -> None:

@@ -64,8 +64,8 @@ def _names(here: Session, reading: Reading) -> dict[Asked, str]:
 
 
 def bundled(here: Session) -> bool:
-    """Whether the view's network comes with the app: then its module is there, not a saved run alone."""
-    return here.view.net in sources.names(None)
+    """Whether the view's network itself is there, not a saved run alone."""
+    return sources.is_network(here.view.net)
 
 
 def _symbols(here: Session) -> bool:

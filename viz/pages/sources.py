@@ -1,4 +1,4 @@
-"""Where sequences come from: the bundled networks, and the file that was opened with the app.
+"""Where sequences come from: the bundled networks, checkpoints that were opened, and a saved run.
 
 Networks and readings are shared by all sessions and never written to.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from models.archive import ArchiveError
+from models.archive import ArchiveError, is_archive
 from models.edit_text import read_edits, write_edits
 from models.edited_network import EditedNetwork
 from models.edits import Edits
@@ -15,15 +15,27 @@ from models.network import Network, load_network, network_names
 from models.reading import Reading, read, reading_of
 from models.trace import Trace, load_trace
 from viz.layer_payload import layer_payload
+from viz.pages import opened as checkpoints
+from viz.session import session
 
 READINGS, EDITED = 64, 24
 """Readings that are kept for all sessions together, and those of edited networks."""
 
 
-@st.cache_resource(show_spinner=False)
 def network(name: str) -> Network:
-    """A bundled network. Raises ValueError: there is none of that name."""
+    """A network, bundled or from an opened checkpoint. Raises ValueError: there is none of that name, or it cannot run."""
+    opened = checkpoints.find(name)
+    return _bundled(name) if opened is None else opened.network
+
+
+@st.cache_resource(show_spinner=False)
+def _bundled(name: str) -> Network:
     return load_network(name)
+
+
+def is_network(name: str | None) -> bool:
+    """Whether there is a network of that name, with a module to run; a saved run has none."""
+    return name is not None and (name in network_names() or checkpoints.find(name) is not None)
 
 
 @st.cache_resource(show_spinner=False, max_entries=READINGS)
@@ -37,7 +49,7 @@ def _edited_reading(name: str, text: str, edits: str) -> Reading:
 
 
 def reading(name: str, text: str, edits: str = "") -> Reading:
-    """What a bundled network does with a text, edited as ``edits`` say.
+    """What a network does with a text, edited as ``edits`` say.
 
     Raises:
         ValueError: the text cannot be read, or an edit does not fit.
@@ -48,7 +60,7 @@ def reading(name: str, text: str, edits: str = "") -> Reading:
 
 @st.cache_resource(show_spinner=False, max_entries=EDITED)
 def edited(name: str, edits: str) -> EditedNetwork:
-    """A bundled network with edits, as a text; the network itself stays as it is. Raises Problem: that is no such text."""
+    """A network with edits, as a text; the network itself stays as it is. Raises Problem: that is no such text."""
     return EditedNetwork(network(name), read_edits(edits))
 
 
@@ -76,8 +88,14 @@ def payload(view_id: str, reading: Reading, layer: str, unit: int | None) -> byt
 
 
 @st.cache_resource(show_spinner=False)
+def is_run(path: Path) -> bool:
+    """Whether the file that was named on the command line is a saved run."""
+    return is_archive(path)
+
+
+@st.cache_resource(show_spinner=False)
 def opened(path: Path) -> Trace:
-    """The trace in the file that was named on the command line. Raises ArchiveError: it is none."""
+    """The saved run that was named on the command line. Raises ArchiveError: it is none."""
     trace = load_trace(path)
     if not trace.layers:
         raise ArchiveError("This saved run holds no recurrent layer: nothing ran inside the capture block.")
@@ -90,6 +108,18 @@ def opened_reading(path: Path, row: int) -> Reading:
     return reading_of(opened(path), row)
 
 
-def names(file: Path | None) -> tuple[str, ...]:
-    """What can be chosen: the opened file first, then the bundled networks."""
-    return ((file.name,) if file else ()) + network_names()
+def names(run: Path | None) -> tuple[str, ...]:
+    """What can be chosen: the saved run, the checkpoints that this reader opened, the bundled networks."""
+    files = [name for name in session().files if checkpoints.find(name) is not None]
+    return (*((run.name,) if run else ()), *files, *network_names())
+
+
+def title(name: str) -> str:
+    """A network's name as it is listed: an opened file's own, where that tells it from the others."""
+    opened = checkpoints.find(name)
+    if opened is None:
+        return name
+    alike = [
+        each for each in session().files if (other := checkpoints.find(each)) and other.file.name == opened.file.name
+    ]
+    return name if len(alike) > 1 else opened.file.name

@@ -1,0 +1,122 @@
+"""What the opened network reads: typed, from a file, or made here; and the way to the other lenses."""
+
+import numpy as np
+import streamlit as st
+
+from models.network import Network
+from models.problem import Problem
+from models.sequence_files import MOST, as_text, read_sequence
+from viz.i18n import _
+from viz.pages import LENSES, sources
+from viz.pages.checkpoint_section import say
+from viz.pages.checkpoint_sources import Looked
+from viz.session import Session
+
+STEPS = 24
+
+
+def give(here: Session, looked: Looked, network: Network) -> None:
+    """The sequence, and the button that steps through it."""
+    columns = network.card.columns if network.vocabulary is None else 0
+    words = {"typed": _("typed"), "random": _("random")}
+    if columns:
+        words |= {"file": _("from a file"), "impulse": _("one impulse")}
+    way = st.segmented_control(
+        _("The sequence"), list(words), format_func=words.__getitem__, default="typed", required=True, key="give_way"
+    )
+    if way == "random":
+        _random(here, network, columns)
+    elif way == "impulse":
+        _impulse(here, columns)
+    elif way == "file":
+        _file(here, columns)
+    _typed(here, network, columns)
+    try:
+        sources.reading(looked.net, text_of(here, network), here.view.edits)
+    except Problem as problem:
+        say(problem)
+        return
+    if st.button(_("Step through it"), type="primary", icon=":material/arrow_forward:", key="step_through"):
+        st.switch_page(LENSES[0].page())
+
+
+def text_of(here: Session, network: Network) -> str:
+    """The sequence that is read: the view's, else the network's first example."""
+    return here.view.text if here.view.text is not None else network.card.default.text
+
+
+def _typed(here: Session, network: Network, columns: int) -> None:
+    label = _("Text") if not columns else _("Numbers, one a step")
+    if columns > 1:
+        label = _("Numbers, {n} a step, with ; between the steps").format(n=columns)
+    key = f"give_text_{here.view.net}_{here.boxes}"
+    st.text_area(
+        label,
+        text_of(here, network),
+        key=key,
+        height=104,
+        on_change=lambda: here.type(st.session_state[key]),
+        help=_("Ctrl+Enter reads the new text."),
+    )
+
+
+def _random(here: Session, network: Network, columns: int) -> None:
+    steps, seed, button = st.columns(3, gap="medium", vertical_alignment="bottom")
+    with steps:
+        count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="random_steps"))
+    with seed:
+        number = int(st.number_input(_("Seed"), 0, 10**9 - 1, 0, key="random_seed"))
+
+    def draw() -> None:
+        chance = np.random.default_rng(number)
+        if columns:
+            here.go(text=as_text(chance.normal(size=(count, columns))), step=None)
+            return
+        symbols = [
+            symbol for symbol in network.vocabulary or () if symbol.strip() and network.tokens(symbol) == [symbol]
+        ]
+        if symbols:
+            between = "" if network.kind == "characters" else " "
+            here.go(text=between.join(symbols[at] for at in chance.integers(len(symbols), size=count)), step=None)
+
+    with button:
+        st.button(_("Draw"), on_click=draw, icon=":material/casino:", key="random_draw", width="stretch")
+
+
+def _impulse(here: Session, columns: int) -> None:
+    steps, at, which, button = st.columns(4, gap="medium", vertical_alignment="bottom")
+    with steps:
+        count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="impulse_steps"))
+    with at:
+        step = int(st.number_input(_("At step"), 1, count, min(2, count), key="impulse_step"))
+    with which:
+        column = int(st.number_input(_("In input"), 0, columns - 1, 0, key="impulse_column"))
+
+    def put() -> None:
+        values = np.zeros((count, columns))
+        values[step - 1, column] = 1
+        here.go(text=as_text(values), step=None)
+
+    with button:
+        st.button(_("Put it in"), on_click=put, icon=":material/bolt:", key="impulse_put", width="stretch")
+
+
+def _file(here: Session, columns: int) -> None:
+    given = st.file_uploader(
+        _("A step a row, {n} numbers a step: CSV, or numpy's .npy").format(n=columns),
+        key="give_file",
+        max_upload_size=16,
+    )
+    if given is None or st.session_state.get("given_file") == given.file_id:
+        return
+    st.session_state["given_file"] = given.file_id
+    try:
+        here.go(text=as_text(read_sequence(given.getvalue(), columns)), step=None)
+    except Problem as problem:
+        say(problem)
+        return
+    st.rerun()
+
+
+def _most(columns: int) -> int:
+    return max(1, min(2000, MOST // max(1, columns)))

@@ -1,0 +1,76 @@
+"""The head of the Checkpoint lens: what is looked at, and the box that opens another file."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from models.checkpoints import CheckpointError
+from models.problem import Problem
+from viz.chrome import plain
+from viz.i18n import _, told
+from viz.pages import opened as checkpoints
+from viz.pages import sources
+from viz.pages.checkpoint_sources import Looked
+from viz.pages.controls import asked_for, bound, saved_run
+from viz.session import Session
+
+BOX, REFUSED = "checkpoint_box", "checkpoint_refused"
+
+
+def look_at(here: Session) -> Looked:
+    """Show the head; gives what is looked at. A file that cannot be opened is told beneath the box, and changes nothing."""
+    run = saved_run(here)
+    looked = _looked(here, run)
+    which, box = st.columns([1, 1], gap="medium", vertical_alignment="top")
+    with box:
+        _upload(here)
+    with which:
+        bound(st.selectbox, here, "net", _("Network or file"), options=sources.names(run), format_func=sources.title)
+    return looked
+
+
+def _looked(here: Session, run: Path | None) -> Looked:
+    try:
+        net = asked_for(here, run)
+    except Problem as problem:
+        here.refuse(told(problem))
+        net = here.view.net if here.view.net in sources.names(run) else sources.names(run)[0]
+    here.settle(net=net)
+    if run is not None and net == run.name:
+        return Looked(net, run=run)
+    return Looked(net, sources.active(here.view.edits))
+
+
+def _upload(here: Session) -> None:
+    turn = st.session_state.setdefault(BOX, 0)
+    given = st.file_uploader(
+        _("Open a checkpoint"),
+        accept_multiple_files=True,
+        key=f"{BOX}_{turn}",
+        help=_(
+            "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, known by their content. A checkpoint "
+            "in several files: all of them at once, with their .index.json. Nothing in a file is ever run."
+        ),
+    )
+    if not given:
+        st.session_state.pop(REFUSED, None)
+        return
+    ids = tuple(file.file_id for file in given)
+    refused = st.session_state.get(REFUSED)
+    if refused is None or refused[0] != ids:
+        try:
+            with st.spinner(_("Opening {file} …").format(file=plain(given[0].name))):
+                opened = checkpoints.open_upload({file.name: file.getvalue() for file in given})
+        except CheckpointError as problem:
+            refused = st.session_state[REFUSED] = (ids, problem)
+        else:
+            st.session_state[BOX] = turn + 1  # an empty box: the file is in the list now
+            show(here, opened)
+            st.rerun()
+    st.error(plain(told(refused[1])), icon=":material/block:")
+
+
+def show(here: Session, opened: checkpoints.Opened, instead: str | None = None) -> None:
+    """Look at an opened file from now on; its network takes the place of ``instead`` in the reader's list."""
+    here.hold(opened.name, instead)
+    here.go(net=opened.name, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
