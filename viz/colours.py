@@ -34,6 +34,12 @@ QUANTITY: dict[str, dict[Theme, str]] = {
     "hidden": _SAID,
 }
 
+ATTENTION: dict[str, dict[Theme, str]] = {
+    "attention_weight": _LET_IN,
+    "context": _PROPOSED,
+}
+"""Of an attention: how much of each symbol it lets in, and what comes of it. Its query is a hidden state."""
+
 KIND: dict[str, dict[Theme, str]] = {
     "RNN": {"light": "#b23a00", "dark": "#ff8a4c"},
     "LSTM": {"light": "#0a4583", "dark": "#5a9bf0"},
@@ -84,7 +90,7 @@ def palette() -> dict[str, dict[str, object]]:
     """Everything above for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ...}."""
     return {
         theme: {
-            "quantity": {name: colours[theme] for name, colours in QUANTITY.items()},
+            "quantity": {name: colours[theme] for name, colours in {**QUANTITY, **ATTENTION}.items()},
             "signed": list(signed_scale(theme)),
             "unit": list(unit_scale(theme)),
         }

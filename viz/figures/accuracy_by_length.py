@@ -1,0 +1,60 @@
+"""How often networks are right, against the length of what they read, as measured on data held out."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from viz.colours import Theme
+from viz.figures.strokes import INK, finish
+from viz.i18n import _
+
+COLOURS: tuple[dict[Theme, str], ...] = (
+    {"light": "#b23a00", "dark": "#ff8a4c"},
+    {"light": "#2f93e0", "dark": "#4db4f0"},
+    {"light": "#006b54", "dark": "#12a37c"},
+    {"light": "#c06fa4", "dark": "#f2bfdd"},
+    {"light": "#cc8500", "dark": "#ffcb3a"},
+)
+DASHES = ("solid", "dash", "dashdot", "longdash", "dot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+
+
+def accuracy_by_length(
+    measured: Mapping[str, Mapping[str, float]], *, length: int | None = None, theme: Theme = "light"
+) -> go.Figure:
+    """A line for each network; each has a colour, a dash and a mark of its own.
+
+    Args:
+        measured: network -> {"from-to" (symbols of the input): share that is right}.
+        length: of the input that is looked at, to be marked.
+        theme: "light" or "dark".
+    """
+    figure = go.Figure()
+    ranges = list(dict.fromkeys(each for by_length in measured.values() for each in by_length))
+    ranges.sort(key=lambda each: int(each.partition("-")[0]))
+    for index, (name, by_length) in enumerate(measured.items()):
+        figure.add_scatter(
+            x=list(range(len(ranges))),
+            y=[by_length.get(each) for each in ranges],
+            name=name,
+            mode="lines+markers",
+            line={"color": COLOURS[index % 5][theme], "width": 2.5, "dash": DASHES[index % 5]},
+            marker={"size": 9, "symbol": SYMBOLS[index % 5]},
+            hovertemplate="%{y:.1%}",
+        )
+    for place, each in enumerate(ranges):
+        low, _dash, high = each.partition("-")
+        if length is not None and int(low) <= length <= int(high):
+            figure.add_vrect(
+                x0=place - 0.5, x1=place + 0.5, fillcolor=INK[theme], opacity=0.07, line_width=0,
+                annotation_text=_("this text"), annotation_position="bottom",
+            )  # fmt: skip
+    figure.update_xaxes(
+        title_text=_("symbols in the input"),
+        tickvals=list(range(len(ranges))),
+        ticktext=[each.replace("-", "–") for each in ranges],
+    )
+    figure.update_yaxes(title_text=_("share without any mistake"), range=[-0.03, 1.05], tickformat=".0%")
+    figure = finish(figure, theme, height=340)
+    figure.update_layout(margin={"l": 70})
+    return figure

@@ -1,0 +1,54 @@
+"""What must wait for what: the earliest moment at which each position of a sequence can be computed."""
+
+import plotly.graph_objects as go
+
+from models.waiting import Waiting
+from viz.colours import KIND, Theme
+from viz.figures.strokes import INK, finish
+from viz.i18n import _
+
+
+def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: Theme = "light") -> go.Figure:
+    """Two panels on one scale: a staircase for the recurrent network, level lines for the Transformer.
+
+    Args:
+        recurrent, parallel: when each position can be computed.
+        labels: the symbols of the source, then those of the output.
+        theme: "light" or "dark".
+    """
+    names = {
+        "forward": _("encoder, forwards"),
+        "backward": _("encoder, backwards"),
+        "encoder": _("encoder layer"),
+        "training": _("decoder layer, in training"),
+        "writing": _("decoder, writing"),
+    }
+    figure = go.Figure()
+    for found, family, colour in (
+        (recurrent, "GRU", KIND["RNN"][theme]),
+        (parallel, "Transformer", KIND["GRU"][theme]),
+    ):
+        for place, (part, starts, moments) in enumerate(found.lines):
+            dash = {"backward": "dot", "training": "dash", "writing": "solid"}.get(part, "solid")
+            figure.add_scatter(
+                x=list(range(starts, starts + len(moments))),
+                y=list(moments),
+                mode="lines+markers",
+                name=f"{family}: {names[part]}",
+                legendgroup=f"{family}{part}",
+                showlegend=part not in [earlier for earlier, _start, _moments in found.lines[:place]],
+                line={"color": colour, "dash": dash, "width": 2},
+                marker={"size": 6, "symbol": "circle" if family == "GRU" else "square"},
+                customdata=[labels[starts + k] for k in range(len(moments))],
+                hovertemplate=_("'{token}' after {n} turns").format(token="%{customdata}", n="%{y}"),
+            )
+    border = recurrent.source - 0.5
+    figure.add_vline(x=border, line={"width": 1, "dash": "dot", "color": INK[theme]})
+    figure.add_annotation(x=border, y=1, yref="paper", text=_("source ┊ output"), showarrow=False, yanchor="bottom")
+    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, tickangle=0, title_text=_("symbol"))
+    figure.update_yaxes(title_text=_("turns until it can be computed"), rangemode="tozero")
+    figure = finish(figure, theme, height=380)
+    figure.update_layout(
+        hovermode="closest", margin={"l": 64, "b": 90}, legend={"y": -0.22, "yanchor": "top"}, showlegend=True
+    )
+    return figure
