@@ -1,4 +1,4 @@
-"""Open the recurrent layers of any module while it runs.
+"""Open the recurrent layers and the attentions of any module while it runs.
 
 The module's own fused kernel computes, as ever; what it read and what it put out is kept, and gates are computed
 from that when they are looked at. A stacked module is run one layer at a time, by the same kernel, so that the hidden
@@ -14,12 +14,15 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from models.attention import Attentions
+from models.attention_watch import ATTENTIONS, AttentionRecorder, MultiheadWatch, watches
 from models.recorder import Recorder
 from models.trace import Layers, Trace
 from models.watch import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch, Watch
 
 RECURRENT = FUSED_MODULES + CELL_MODULES
-RECURRENT_NAMES = {kind.__name__ for kind in RECURRENT}
+OPENED = RECURRENT + ATTENTIONS
+OPENED_NAMES = {kind.__name__ for kind in OPENED}
 
 
 class CaptureError(TypeError):
@@ -44,11 +47,15 @@ class capture:
     last state, becomes one trace of all the steps; a call that starts anew is a run of its own (``"rnn.l0#2"``). Only
     calls made in the thread that entered the block count.
 
+    ``trace.attention`` has every ``nn.MultiheadAttention``, also those inside ``nn.Transformer`` and its layers, by its
+    module name: scores, weights of each head, queries, keys, values. One that is asked for one target a call, of the same
+    sources or of more each time, becomes one trace of all the targets.
+
     The outputs are unchanged. The trace keeps copies, so it never changes when the weights later do; on leaving the
     block, also by an exception, no hook or patch remains.
 
     Raises:
-        CaptureError: the module holds no recurrent layer, or a scripted or compiled one.
+        CaptureError: the module holds no recurrent layer and no attention, or a scripted or compiled one.
 
     Example:
         >>> with capture(net) as trace:
@@ -58,22 +65,30 @@ class capture:
     """
 
     def __init__(self, module: nn.Module | HasModule) -> None:
-        """Look for the recurrent layers of ``module``; nothing is touched before the block is entered."""
+        """Look for the layers of ``module``; nothing is touched before the block is entered."""
         self._module = module if isinstance(module, nn.Module) else module.module
-        self._modules = recurrent_modules(self._module)
-        self._watches: list[Watch] = []
+        self._modules = opened_modules(self._module)
+        self._watches: list[Watch | MultiheadWatch] = []
         self._recorders: list[Recorder] = []
 
     def __enter__(self) -> Trace:
         recorder, thread = Recorder(), threading.get_ident()
         fused = {name: part for name, part in self._modules.items() if isinstance(part, FUSED_MODULES)}
-        cells = {name: part for name, part in self._modules.items() if name not in fused}
-        if cells and self._module not in cells.values():
+        cells = {name: part for name, part in self._modules.items() if isinstance(part, CELL_MODULES)}
+        attentions = {name: part for name, part in self._modules.items() if isinstance(part, ATTENTIONS)}
+        if (
+            (cells or attentions)
+            and "" not in self._modules
+            and not isinstance(self._module, nn.TransformerEncoderLayer)
+        ):
             self._watches.append(ForwardWatch(self._module, recorder, thread))
         self._watches += [FusedWatch(name, part, recorder, thread) for name, part in fused.items()]
         self._watches += [CellWatch(name, part, recorder, thread) for name, part in cells.items()]
         self._recorders.append(recorder)
-        return Trace(Layers(recorder))
+        found = AttentionRecorder(recorder)
+        if attentions:
+            self._watches += watches(attentions, found, self._module, thread)
+        return Trace(Layers(recorder), attention=Attentions(found))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -90,20 +105,34 @@ def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:
     Raises:
         CaptureError: there is none, or one that is scripted or compiled.
     """
+    found = {name: part for name, part in opened_modules(module).items() if isinstance(part, RECURRENT)}
+    if not found:
+        raise CaptureError(f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell to look into.")
+    return found
+
+
+def opened_modules(module: nn.Module) -> dict[str, nn.Module]:
+    """The recurrent modules and the attentions in the tree of ``module``, by name ("" for ``module`` itself).
+
+    Raises:
+        CaptureError: there is none, or one that is scripted or compiled.
+    """
     found: dict[str, nn.Module] = {}
     for name, part in module.named_modules():
         shown = f"The module {name!r}" if name else f"This {type(part).__name__}"
         scripted = isinstance(part, torch.jit.ScriptModule)
-        if scripted and (part is module or part.original_name in RECURRENT_NAMES):
+        if scripted and (part is module or part.original_name in OPENED_NAMES):
             raise CaptureError(f"{shown} is scripted and cannot be opened; capture the module it was made from.")
-        if _compiled(part) and any(isinstance(inner, RECURRENT) for inner in part.modules()):
+        if _compiled(part) and any(isinstance(inner, OPENED) for inner in part.modules()):
             raise CaptureError(
                 f"{shown} is compiled by torch.compile and cannot be opened; capture the module it was made from."
             )
-        if isinstance(part, RECURRENT):
+        if isinstance(part, OPENED):
             found[name] = part
     if not found:
-        raise CaptureError(f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell to look into.")
+        raise CaptureError(
+            f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell and no nn.MultiheadAttention to look into."
+        )
     return found
 
 

@@ -146,9 +146,9 @@ class Recorder(Mapping[str, LayerTrace]):
                 part["dropout"] = sequences["dropout"][..., columns]
             start = None
             if run.states is not None:
-                start = tuple(_ordered(_copy(state[direction]), order) for state in run.states)
+                start = tuple(_ordered(copied(state[direction]), order) for state in run.states)
             joinable = run.directions == 1 and lengths is None
-            ends = (part["hidden"][:, -1], *(_copy(state[0]) for state in run.ends[1:])) if joinable else ()
+            ends = (part["hidden"][:, -1], *(copied(state[0]) for state in run.ends[1:])) if joinable else ()
             cells = weights.hidden_size if run.kind == "LSTM" else None
             back = partial(_run_grads, part["hidden"].shape, cells, direction, columns, run.batch_sizes, lengths, order)
             calls = [Call(listener, back)]
@@ -159,9 +159,9 @@ class Recorder(Mapping[str, LayerTrace]):
         """Keep one call of a Cell; ``fresh`` where it was given no state."""
         name = f"{module}.l0" if module else "l0"
         weights = self._weights(name, step.kind, step.options, len(step.weights) == 4, step.weights)
-        start = tuple(_copy(state) for state in step.before)
-        ends = tuple(_copy(state) for state in step.after)
-        part = {"input": _copy(step.input), "hidden": ends[0], "hidden_prev": start[0]}
+        start = tuple(copied(state) for state in step.before)
+        ends = tuple(copied(state) for state in step.after)
+        part = {"input": copied(step.input), "hidden": ends[0], "hidden_prev": start[0]}
         if step.kind == "LSTM":
             part |= {"cell": ends[1], "cell_prev": start[1]}
         parts = [{quantity: values[:, None] for quantity, values in part.items()}]
@@ -195,7 +195,7 @@ class Recorder(Mapping[str, LayerTrace]):
         # By value: neither a tensor's version nor its address tells of a write through .data or a parametrization.
         if last is not None and all(_same(last.weights.tensors[key], values) for key, values in own.items()):
             return last.weights
-        return LayerWeights.of(kind, {key: _copy(weight) for key, weight in own.items()}, **options)
+        return LayerWeights.of(kind, {key: copied(weight) for key, weight in own.items()}, **options)
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
@@ -213,7 +213,7 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     return last.start is None or not torch.equal(last.start[0], begun[0])
 
 
-def _copy(values: Tensor) -> Tensor:
+def copied(values: Tensor) -> Tensor:
     """``values`` in memory of its own, without history, on the CPU, float32 or float64."""
     kept = torch.float64 if values.dtype == torch.float64 else torch.float32
     return values.detach().to("cpu", kept, copy=True, memory_format=torch.contiguous_format)
@@ -236,10 +236,10 @@ def _by_batch(run: Run, order: Tensor | None) -> tuple[dict[str, Tensor], Tensor
     if run.dropout is not None:
         tensors["dropout"] = run.dropout
     if run.batch_sizes is None:
-        return {name: _copy(values.transpose(0, 1)) for name, values in tensors.items()}, None
+        return {name: copied(values.transpose(0, 1)) for name, values in tensors.items()}, None
     padded, lengths = {}, None
     for name, values in tensors.items():
-        padded[name], lengths = _padded(_copy(values), run.batch_sizes, order)
+        padded[name], lengths = _padded(copied(values), run.batch_sizes, order)
     return padded, lengths
 
 

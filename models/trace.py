@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.archive import ArchiveError, read_archive, write_archive
 from models.arrivals import Arrivals, Arrived
+from models.attention import Attentions, AttentionTrace, packed, unpacked
 from models.cells import Cell
 from models.evaluate import Steps, shifted
 from models.gradients import GradientError, LayerGradients
@@ -231,17 +232,19 @@ class Trace:
         layers: by name, in the order in which they first ran. Where one module ran several times, each run that does
             not go on from the one before it has a name of its own: ``"rnn.l0"``, ``"rnn.l0#2"``, ...
         tokens: a label for each step, or None.
+        attention: by module name, in the order in which they first ran; further runs likewise as ``"name#2"``.
     """
 
     layers: Mapping[str, LayerTrace]
     tokens: tuple[str, ...] | None = None
+    attention: Mapping[str, AttentionTrace] = field(default_factory=dict)
 
     def with_tokens(self, tokens: Any) -> Trace:
         """The same trace with a label for each step."""
         return replace(self, tokens=tuple(tokens))
 
     def __reduce__(self) -> tuple:  # with the layers as they are now
-        return Trace, (Layers(dict(self.layers)), self.tokens)
+        return Trace, (Layers(dict(self.layers)), self.tokens, Attentions(dict(self.attention)))
 
     def save(self, path: str | PathLike[str] | BinaryIO) -> None:
         """Write everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` reads it back bit for bit."""
@@ -269,7 +272,8 @@ class Trace:
             if layer.recording.arrivals is not None and (arrived := layer.recording.arrivals.gather()) is not None:
                 kept |= arrived.arrays()
             arrays |= {f"{name}/{key}": values for key, values in (kept | weights.arrays()).items()}
-        write_archive(path, header, arrays)
+        header["attention"], more = packed(self.attention)
+        write_archive(path, header, arrays | more)
 
 
 FORMAT = "unrolled trace 1"
@@ -287,7 +291,8 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
     try:
         layers = {entry["name"]: _layer(entry, arrays) for entry in header["layers"]}
         tokens = header["tokens"]
-        return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)))
+        attention = unpacked(header.get("attention", ()), arrays)
+        return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)), attention)
     except KeyError as error:
         raise ArchiveError("This saved run is damaged: it has no {part}.", part=error) from error
     except ValueError as error:
