@@ -23,7 +23,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from models.problem import Problem
+from models.problem import Sentence
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 """The languages, by the code an address carries; each named in itself."""
@@ -34,8 +34,8 @@ ROOT = Path(__file__).parent.parent
 LOCALE = Path(__file__).parent / "locale"
 TEMPLATE = LOCALE / "unrolled.pot"
 
-PROBLEMS = ("Problem", "ArchiveError", "CaptureError", "CheckpointError")
-"""The errors of `models` whose sentences a reader meets; each is raised with the sentence as a literal."""
+PROBLEMS = ("Problem", "ArchiveError", "CaptureError", "CheckpointError", "Finding", "Sentence")
+"""The errors and findings of `models` whose sentences a reader meets; each is made with the sentence as a literal."""
 
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _ask: list[Callable[[], str | None]] = []
@@ -85,11 +85,11 @@ def N_(message: str) -> str:
     return message
 
 
-def told(problem: Exception) -> str:
-    """What a `models.problem.Problem` says, in the language in force; of any other error, its own words."""
-    if not isinstance(problem, Problem):
-        return str(problem)
-    return _(problem.sentence).format(**problem.values)
+def told(said: Exception | Sentence) -> str:
+    """What a `models.problem.Sentence` says, in the language in force; of any other error, its own words."""
+    if not isinstance(said, Sentence):
+        return str(said)
+    return _(said.sentence).format(**said.values)
 
 
 def best(locale: str | None) -> str:

@@ -1,0 +1,50 @@
+"""What a run of one layer says of its health."""
+
+from __future__ import annotations
+
+from models.checkpoints.findings import SHOWN, Evidence, Finding
+from models.checkpoints.units import ALWAYS, STILL, units_in
+from models.problem import Sentence
+from models.trace import LayerTrace
+
+
+def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
+    """What a run of one layer says: units that did not move, gates that were always at their bound."""
+    said, units, found = units_in(layer, row), layer.weights.hidden_size, list[Finding]()
+    still = said.silent or said.still
+    if still and said.steps > 1:
+        found.append(
+            Finding(
+                "Of the {units} units of {where}, {count} did not move in this run of {steps} steps.",
+                "note" if len(still) < units / 2 else "warning",
+                [Evidence(name, Sentence("units that did not move"), len(still), STILL, "", still[:SHOWN])],
+                where=name,
+                count=len(still),
+                units=layer.weights.output_size,
+                steps=said.steps,
+            )
+        )
+    for gate in said.closed:
+        bound = {"closed": said.closed[gate], "open": said.open[gate]}
+        both = bound["closed"] + bound["open"]
+        if len(both) > units / 2:
+            found.append(
+                Finding(
+                    "Of the {units} gates of {where}, {count} were at their bound at nearly every step of this run: they no "
+                    "longer decide, and no gradient passes through them.",
+                    "warning",
+                    [
+                        Evidence(
+                            f"{name}: {gate}", measure, len(each), ALWAYS, "Karpathy, Johnson and Li 2015", each[:SHOWN]
+                        )
+                        for measure, each in (
+                            (Sentence("gates always closed"), bound["closed"]),
+                            (Sentence("gates always open"), bound["open"]),
+                        )
+                    ],
+                    where=name,
+                    count=len(both),
+                    units=units,
+                )
+            )
+    return found

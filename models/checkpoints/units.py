@@ -1,0 +1,149 @@
+"""Units of a layer that do nothing, do the same, or cannot do anything else: by their weights alone, and in a run.
+
+By weights alone, a unit is dead where nothing in it reads anything, or nothing reads it; two units are duplicates where all
+their gates read the same in the same way; a gate is stuck where no input and no state could bring it back from its bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.saturation import saturations
+from models.trace import LayerTrace
+from models.weights import LayerWeights
+
+FAINT = 1e-6
+"""Weights this small against the layer's median do nothing."""
+ALIKE = 1e-3
+"""Rows that differ by less than this part of their length are the same."""
+STUCK = 4.0
+"""A sigmoid of this is 0.982: further out its slope is below 0.018, a fourteenth of the most it can be."""
+STILL = 1e-3
+"""A unit whose state moves by less than this in a whole run is still."""
+ALWAYS = 0.95
+"""The share of the steps at which a gate is saturated from which on it counts as always saturated."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the weights alone say.
+
+    Attributes:
+        unread: units that nothing reads: neither their own layer nor, where they are known, those above.
+        unreading: units none of whose gates reads anything: they depend on their biases alone.
+        duplicates: pairs of units that compute the same.
+        stuck: by gate, the units whose gate stays beyond ``STUCK`` whatever comes in.
+    """
+
+    unread: tuple[int, ...]
+    unreading: tuple[int, ...]
+    duplicates: tuple[tuple[int, int], ...]
+    stuck: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run says.
+
+    Attributes:
+        still: units whose hidden state moves by less than ``STILL`` over the whole run.
+        silent: units of a relu RNN that are never above 0.
+        closed, open: by gate, the units whose gate is below 0.1, or above 0.9, at ``ALWAYS`` of the steps or more
+            (Karpathy, Johnson and Li 2015).
+        steps: how many steps the run had.
+    """
+
+    still: tuple[int, ...]
+    silent: tuple[int, ...]
+    closed: dict[str, tuple[int, ...]]
+    open: dict[str, tuple[int, ...]]
+    steps: int
+
+
+def units_of(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None, reach: float = 1.0) -> Units:
+    """What a layer's weights alone say of its units.
+
+    Args:
+        weights: a layer.
+        readers: matrices (?, P) that read its output besides itself; None where they are not known: then a unit counts as
+            unread only if there is a projection that does not read it.
+        reach: the largest magnitude of an input; 1 where another layer's states or one-hot vectors come in.
+    """
+    gates, units = len(weights.cell.gates), weights.hidden_size
+    incoming = np.concatenate([np.abs(weights.weight_ih), np.abs(weights.weight_hh)], axis=1, dtype=np.float32)
+    strongest = incoming.max(axis=1).reshape(gates, units)
+    faint = FAINT * float(np.median(strongest))
+    unreading = np.flatnonzero((strongest <= faint).all(axis=0))
+    return Units(_unread(weights, readers), tuple(map(int, unreading)), _duplicates(weights), _stuck(weights, reach))
+
+
+def _unread(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tuple[int, ...]:
+    if weights.weight_hr is not None:
+        by: list[np.ndarray] = [weights.weight_hr]
+    elif readers is None:
+        return ()
+    else:
+        by = [weights.weight_hh, *readers]
+    strongest = np.stack([np.abs(matrix).max(axis=0, initial=0) for matrix in by]).max(axis=0)
+    return tuple(map(int, np.flatnonzero(strongest <= FAINT * float(np.median(strongest)))))
+
+
+def _duplicates(weights: LayerWeights) -> tuple[tuple[int, int], ...]:
+    """Pairs whose rows are the same in every gate, from the Gram matrix of the rows."""
+    gates, units = len(weights.cell.gates), weights.hidden_size
+    gram = np.zeros((units, units))
+    biases = (None, None) if weights.bias_ih is None else (weights.bias_ih, weights.bias_hh)
+    if weights.kind != "GRU" and weights.bias_ih is not None:  # only their sum counts
+        biases = (weights.bias_ih + weights.bias_hh, None)
+    for matrix, bias in zip((weights.weight_ih, weights.weight_hh), biases, strict=True):
+        for gate in range(gates):
+            rows = matrix[gate * units : (gate + 1) * units].astype(np.float64)
+            gram += rows @ rows.T
+            if bias is not None:
+                column = bias[gate * units : (gate + 1) * units].astype(np.float64)
+                gram += np.outer(column, column)
+    if not np.isfinite(gram).all():
+        return ()
+    length = np.diag(gram)
+    apart = length[:, None] + length[None, :] - 2 * gram
+    # a difference this small is rounding of the Gram matrix's own large terms
+    same = (apart <= np.maximum(ALIKE**2, 1e-13) * np.maximum(length[:, None], length[None, :])) & (length > 0)
+    return tuple((int(a), int(b)) for a, b in np.argwhere(np.triu(same, 1))[:1000])
+
+
+def _stuck(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
+    """Gates whose bias outweighs all that can come in; only where states lie within -1 and 1."""
+    cell = weights.cell
+    if weights.bias_ih is None or cell.ranges["hidden"] != (-1.0, 1.0):
+        return {}
+    found = {}
+    for gate in cell.gates:
+        if cell.ranges[gate] != (0.0, 1.0):
+            continue
+        bias = np.abs(weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate))
+        most = np.abs(weights.rows("weight_hh", gate)).sum(axis=1)
+        most = most + reach * np.abs(weights.rows("weight_ih", gate)).sum(axis=1)
+        units = np.flatnonzero(bias - most >= STUCK)
+        if len(units):
+            found[gate] = tuple(map(int, units))
+    return found
+
+
+def units_in(layer: LayerTrace, row: int = 0) -> Ran:
+    """What a run says of a layer's units; of sequence ``row`` of its batch."""
+    steps = int(layer.lengths[row])
+    hidden = layer.hidden[row, :steps]
+    still = np.flatnonzero(hidden.max(axis=0) - hidden.min(axis=0) < STILL) if steps > 1 else np.array([], int)
+    relu = layer.kind == "RNN" and layer.weights.nonlinearity == "relu"
+    silent = np.flatnonzero((hidden <= 0).all(axis=0)) if relu else np.array([], int)
+    found = saturations(layer, row)
+    return Ran(
+        tuple(map(int, still)),
+        tuple(map(int, silent)),
+        {gate: tuple(map(int, np.flatnonzero(each.left >= ALWAYS))) for gate, each in found.items()},
+        {gate: tuple(map(int, np.flatnonzero(each.right >= ALWAYS))) for gate, each in found.items()},
+        steps,
+    )
