@@ -242,34 +242,3 @@ class Edits:
         if not 0 <= index < len(self.entries):
             raise IndexError(f"There is no edit {index}; there are {len(self.entries)}.")
         return Edits(self.entries[:index] + entries + self.entries[index + 1 :])
-
-
-@dataclass(frozen=True)
-class History:
-    """The list of edits as it is, as it was and as it would be again; a value, as the lists in it are.
-
-    Attributes:
-        now: the list that counts.
-        past: earlier lists, oldest first.
-        future: lists that were undone, the next one last.
-    """
-
-    now: Edits = Edits()
-    past: tuple[Edits, ...] = ()
-    future: tuple[Edits, ...] = ()
-
-    def then(self, edits: Edits) -> History:
-        """After a change to ``edits``; what was undone is forgotten. The same list again changes nothing."""
-        return self if edits == self.now else History(edits, (*self.past, self.now))
-
-    def amend(self, edits: Edits) -> History:
-        """After a change that undo does not stop at, such as one of many values while a slider is dragged."""
-        return replace(self, now=edits)
-
-    def undo(self) -> History:
-        """One change back; itself at the beginning."""
-        return History(self.past[-1], self.past[:-1], (*self.future, self.now)) if self.past else self
-
-    def redo(self) -> History:
-        """One undone change on; itself at the end."""
-        return History(self.future[-1], (*self.past, self.now), self.future[:-1]) if self.future else self

@@ -22,11 +22,13 @@ views = st.builds(
     quantity=st.none() | words,
     lang=st.none() | st.sampled_from(list(LANGUAGES)),
     edits=texts,
+    source=st.none() | numbers,
+    attend=texts,
 )
 
 
 def test_the_names_of_an_address_are_a_contract():
-    assert {"net", "text", "layer", "unit", "step", "lang", "edits"} <= set(NAMES)
+    assert {"net", "text", "layer", "unit", "step", "lang", "edits", "source", "attend"} <= set(NAMES)
 
 
 @given(views)
@@ -51,7 +53,7 @@ def test_any_address_gives_a_view_and_one_sentence_for_each_bad_piece(address):
         assert problem.endswith(".") and "\n" not in problem.removesuffix(".")
 
 
-@pytest.mark.parametrize("name", ["unit", "step"])
+@pytest.mark.parametrize("name", ["unit", "step", "source"])
 @pytest.mark.parametrize("value", ["", "-1", "1.5", " 3", "1_0", "٣", "²", "nan", "99999999999", "9" * 5000])
 def test_a_number_is_a_number(name, value):
     view, problems = parse({name: value})

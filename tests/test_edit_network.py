@@ -17,7 +17,8 @@ from models import Problem, capture, load_network, load_trace, read
 from models.edit_effects import difference, effects, prediction_difference
 from models.edit_text import read_edits
 from models.edited_network import EditedNetwork, read_edited
-from models.edits import Edits, History
+from models.edits import Edits
+from models.history import History
 from models.losses import Loss, differentiate
 from models.token_edits import sequence
 from tests.test_edit_weights import one_thread
@@ -136,7 +137,7 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.lists(st.sampled_from(PIECES), max_size=3))
 def test_undoing_gives_back_the_old_trace_bit_for_bit(networks, first, more):
     base = networks["counter"]
-    history = History().then(read_edits(";".join(first)))
+    history = History(Edits()).then(read_edits(";".join(first)))
     before = read_edited(base, ".aaabbb", history.now)
     for piece in more:
         history = history.then(history.now.add(read_edits(piece).on[0]))

@@ -14,7 +14,6 @@ from models.edits import (
     Edits,
     Entry,
     ForgetBias,
-    History,
     Matrix,
     Noise,
     Patch,
@@ -24,6 +23,7 @@ from models.edits import (
     Start,
     Token,
 )
+from models.history import History
 
 WRITTEN = {
     "rnn.l0.weight_hh[forget_gate.3,5]=1": Change(Place("rnn.l0.weight_hh", "forget_gate", 3, 5), "=", 1),
@@ -125,7 +125,7 @@ def test_a_value_that_is_no_number_is_named():
 
 @given(st.lists(lists, min_size=1, max_size=6))
 def test_undo_and_redo_go_through_all_lists(made):
-    start = history = History()
+    start = history = History(Edits())
     passed = [history.now]
     for each in made:
         history = history.then(each)
@@ -144,7 +144,7 @@ def test_undo_and_redo_go_through_all_lists(made):
 
 def test_dragging_is_one_step_back():
     clamp = Edits().add(Clamp("rnn.l0", "cell", 0.0))
-    history = History().then(clamp)
+    history = History(Edits()).then(clamp)
     for value in (0.1, 0.2):
         history = history.amend(history.now.swap(0, Clamp("rnn.l0", "cell", value)))
     assert history.now.on == (Clamp("rnn.l0", "cell", 0.2),)

@@ -30,6 +30,8 @@ class View:
     quantity: the gate or state which is picked out ("forget_gate").
     lang: language of the page, a key of `LANGUAGES`; None: the browser's.
     edits: changes made to the weights, as the Edit lens writes them; "" for none.
+    source: the symbol of a translated text which is picked out, from 0; None for the one that is read most.
+    attend: changes made to the attention and the output, as the Attention lens writes them; "" for none.
     """
 
     net: str | None = None
@@ -40,6 +42,8 @@ class View:
     quantity: str | None = None
     lang: str | None = None
     edits: str = ""
+    source: int | None = None
+    attend: str = ""
 
 
 NAMES = tuple(field.name for field in fields(View))
@@ -140,4 +144,6 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "quantity": lambda value: _word("quantity", value),
     "lang": _language,
     "edits": str,
+    "source": lambda value: _number("source", value),
+    "attend": str,
 }

@@ -22,7 +22,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.edit_text import read_edits, write_edits
-from models.edits import Edits, History
+from models.edits import Edits
+from models.history import History
 from viz import i18n
 from viz.address import View, parse, query, write
 
@@ -51,6 +52,7 @@ class Session:
     history: the edits as they are, were and would be again.
     dragging: whether the last change of the edits was one of a slider's.
     turns: how often the edits were changed by anything but a slider: each time, the sliders are new ones.
+    attended: the changes of the attention as they are, were and would be again, each as the address has them.
     """
 
     view: View = field(default_factory=View)
@@ -61,9 +63,10 @@ class Session:
     files: list[str] = field(default_factory=list)
     refused: View | None = None
     boxes: int = 0
-    history: History = field(default_factory=History)
+    history: History[Edits] = field(default_factory=lambda: History(Edits()))
     dragging: bool = False
     turns: int = 0
+    attended: History[str] = field(default_factory=lambda: History(""))
     _written: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _running: bool = False
 
@@ -115,14 +118,35 @@ class Session:
         """One undone change on."""
         self._step(self.history_of(self.view.edits).redo())
 
-    def history_of(self, edits: str) -> History:
+    def history_of(self, edits: str) -> History[Edits]:
         """The changes up to ``edits``: another list than the last, as from a link, is one change more."""
         if write_edits(self.history.now) != edits:
             self.history = self.history.then(read_edits(edits))
             self.dragging = False
         return self.history
 
-    def _step(self, history: History) -> None:
+    def attend(self, changes: str, *, live: bool = False) -> None:
+        """Show the output with these changes of the attention; ``live`` as of ``edit``."""
+        now = self.attended_to(self.view.attend)
+        self._attend(now.amend(changes) if live and self.dragging else now.then(changes), live=live)
+
+    def attend_again(self, *, undo: bool) -> None:
+        """One change of the attention back, or one undone change on."""
+        now = self.attended_to(self.view.attend)
+        self._attend(now.undo() if undo else now.redo())
+
+    def attended_to(self, changes: str) -> History[str]:
+        """The changes of the attention up to ``changes``: others than the last, as from a link, begin anew."""
+        if self.attended.now != changes:
+            self.attended, self.dragging = History(changes), False
+        return self.attended
+
+    def _attend(self, history: History[str], *, live: bool = False) -> None:
+        self.attended, self.dragging = history, live
+        self.turns += not live
+        self._ask(attend=history.now)
+
+    def _step(self, history: History[Edits]) -> None:
         self.history, self.dragging = history, False
         self.turns += 1
         self._ask(edits=write_edits(history.now))
