@@ -83,7 +83,8 @@ def _words() -> dict[str, Any]:
         "written": _("The symbols that are written, one a step"),
         "mirror": _("The attention of step {step} of {steps}, which writes '{token}'"),
         "readout": _(
-            "Step {step} writes '{token}' and reads '{source}', symbol {n} of the source, with weight {weight} (score {score})."
+            "Step {step} writes '{token}' and reads '{source}', symbol {n} of the source, "
+            "with weight {weight} (score {score})."
         ),
         "weight_at": _("weight {value}"),
         "score_at": _("score {value}"),
