@@ -7,6 +7,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
@@ -65,9 +67,10 @@ def same(model, batch_first=False, prefix="rnn."):
         for row in range(2):
             states = computed(
                 weights.kind, weights.tensors, torch.tensor(x[row]), (zeros, zeros), name.endswith("_reverse"),
-                reset_after=weights.reset_after, nonlinearity=weights.nonlinearity,
+                **weights.options,
             )  # fmt: skip
-            np.testing.assert_allclose(states["hidden"].numpy(), expected[:, index, row], rtol=0, atol=1e-5)
+            tolerance = 1e-5 * max(1, np.abs(expected).max())  # without a bound states may grow far beyond 1
+            np.testing.assert_allclose(states["hidden"].numpy(), expected[:, index, row], rtol=0, atol=tolerance)
     assert len(checkpoint.layers) == expected.shape[1]
     return checkpoint
 
@@ -94,11 +97,63 @@ def test_activations_as_given():
     same(model_of(*node_of("LSTM", activations=["Sigmoid", "Tanh", "Tanh"])))
 
 
+ACTIVATIONS = {
+    "tanh": ("Tanh", [], []),
+    "sigmoid": ("Sigmoid", [], []),
+    "relu": ("Relu", [], []),
+    "softsign": ("Softsign", [], []),
+    "linear": ("Affine", [1.0], [0.0]),
+    "elu": ("Elu", [1.0], []),
+    "hard_sigmoid": ("HardSigmoid", [0.2], [0.5]),
+    "hard_sigmoid_3": ("HardSigmoid", [1 / 6], [0.5]),
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(GATES)),
+    names=st.tuples(*[st.sampled_from(sorted(ACTIVATIONS))] * 4),
+    direction=st.sampled_from(["forward", "reverse", "bidirectional"]),
+    before=st.integers(0, 1),
+)
+def test_any_activations(kind, names, direction, before):
+    """Parameters are given out in turn to the activations that have some; each direction has its own."""
+    directions = 2 if direction == "bidirectional" else 1
+    pairs = [names[:2], names[2:]][:directions]
+    told = [name for gate, own in pairs for name in {"RNN": [own], "LSTM": [gate, own, own], "GRU": [gate, own]}[kind]]
+    options = {"activations": [ACTIVATIONS[name][0] for name in told], "direction": direction}
+    for key, place in (("activation_alpha", 1), ("activation_beta", 2)):
+        if values := [value for name in told for value in ACTIVATIONS[name][place]]:
+            options[key] = values
+    if kind == "GRU":
+        options["linear_before_reset"] = before
+    checkpoint = same(model_of(*node_of(kind, directions, **options)))
+    for (gate, own), layer in zip(pairs, checkpoint.layers.values(), strict=True):
+        if kind == "RNN":
+            assert layer.nonlinearity == own
+        else:
+            assert (layer.recurrent_activation, layer.activation) == (gate, own)
+
+
+def test_parameters_that_a_node_does_not_say():
+    checkpoint = same(model_of(*node_of("LSTM", activations=["HardSigmoid", "Elu", "Elu"])))
+    assert checkpoint.layers["rnn.l0"].options == {"activation": "elu", "recurrent_activation": "hard_sigmoid"}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"inputs": ("", "", "", "B"), "kind": "LSTM"}, "LSTM with peepholes"),
-        ({"kind": "LSTM", "activations": ["HardSigmoid", "Tanh", "Tanh"]}, "has the activations hardsigmoid"),
+        ({"kind": "GRU", "activations": ["HardSigmoid", "Softplus"]}, "has the activation softplus, which is not"),
+        (
+            {"kind": "GRU", "activations": ["HardSigmoid", "Tanh"], "activation_alpha": [0.25]},
+            r"has the activation HardSigmoid\(0.25, 0.5\), which is not supported; tanh, ",
+        ),
+        ({"kind": "RNN", "activations": ["LeakyRelu"]}, r"has the activation LeakyRelu\(0.01\)"),
+        (
+            {"kind": "LSTM", "activations": ["Sigmoid", "Tanh", "Relu"]},
+            "its candidate through tanh and its cell through relu",
+        ),
         ({"kind": "GRU", "clip": 1.0}, "has clip"),
         ({"kind": "LSTM", "input_forget": 1}, "has input_forget"),
     ],

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from models.cells import Kind
+from models.checkpoints.activations import supported
 from models.checkpoints.contents import CheckpointError, Contents, FoundLayer, Lazy, Stored
 from models.weights import LayerWeights
-
-USUAL = {"activation": "tanh", "recurrent_activation": "sigmoid"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +59,8 @@ class Checkpoint:
             layer: its name.
             kind: another kind for the same tensors.
             order: the gates in the order in which their blocks stand in the file, where that is not PyTorch's.
-            options: of ``LayerWeights``, such as ``nonlinearity="relu"`` or ``reset_after=False``; or the ``activation`` and
-                ``recurrent_activation`` of an LSTM or GRU, which confirm what was assumed.
+            options: of ``LayerWeights``, such as ``nonlinearity="relu"``, ``recurrent_activation="hard_sigmoid"`` or
+                ``reset_after=False``; one that is as it was assumed confirms it.
 
         Raises:
             KeyError: there is no such layer.
@@ -70,15 +69,8 @@ class Checkpoint:
         """
         known = self.found[layer]
         said = {*options, *(("kind",) if kind else ()), *(("order",) if order else ())}
-        told = {name: options.pop(name, usual) for name, usual in USUAL.items()}
-        if told != USUAL:
-            raise CheckpointError(
-                "{layer} has the activations {activation} and {recurrent}, which are not supported; "
-                "tanh and sigmoid are, and relu in a SimpleRNN.",
-                layer=layer,
-                activation=told["activation"],
-                recurrent=told["recurrent_activation"],
-            )
+        for option in {"nonlinearity", "activation", "recurrent_activation"} & set(options):
+            supported(layer, str(options[option]))
         changed = replace(
             known,
             kind=kind or known.kind,

@@ -1,7 +1,8 @@
 """Keras: ``.keras`` archives, whole models in ``.h5`` and bare weights, without Keras and without TensorFlow.
 
 Keras keeps its kernels the other way round, (D, G * H), with the gates in the order i f c o (LSTM) and z r h (GRU). Which
-activations a layer has stands in the model's configuration, which bare weights do not have. Configurations are read as
+activations a layer has stands in the model's configuration, which bare weights do not have. CuDNNLSTM and CuDNNGRU of
+Keras 2 keep cuDNN's own matrices in the shape of kernels, and both biases one after the other. Configurations are read as
 data: a Lambda layer in one stays text.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.checkpoints.activations import of_keras, supported
 from models.checkpoints.contents import CheckpointError, Contents, FoundLayer, Stored
 from models.checkpoints.hdf5 import SIGNATURE, Hdf5, read_hdf5
 from models.checkpoints.keras_names import CellConfig, KernelGroup, configured, kernel_groups, tidy_name
@@ -54,7 +56,8 @@ def open(source: Source) -> Contents:
     if not file.tensors:
         raise CheckpointError("This HDF5 file holds no tensors of numbers.")
     cells = configured(config) if config is not None else {}
-    layers = dict(_layers(file, cells, config is not None))
+    major = about.get("keras_version", "3" if WEIGHTS in source.members else "2").partition(".")[0]
+    layers = dict(_layers(file, cells, config is not None, int(major) if major.isdigit() else 2))
     return Contents(format, file.tensors, layers, about, _vocabularies(source, config))
 
 
@@ -82,38 +85,37 @@ def _parsed(text: str) -> Any:
 
 
 def _layers(
-    file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]], has_config: bool
+    file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]], has_config: bool, version: int
 ) -> Iterator[tuple[str, FoundLayer]]:
     for group in kernel_groups(file, cells):
         name = f"{group.layer}.{group.level}"
-        yield name, _layer(name, group, cells.get(tidy_name(group.layer), {}).get(group.level), has_config)
+        yield name, _layer(name, group, cells.get(tidy_name(group.layer), {}).get(group.level), has_config, version)
 
 
-def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config: bool) -> FoundLayer:
+def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config: bool, version: int) -> FoundLayer:
     kernel, recurrent, bias = group.kernel, group.recurrent, group.bias
     units, columns = recurrent.shape
     kind = KINDS[columns // units]
+    by_cudnn = kind != "RNN" and bias is not None and bias.shape == (2 * columns,)
     options: dict[str, Any] = {}
     assumed: tuple[str, ...] = ()
     if config is not None:
-        _check(name, kind, config)
-        if kind == "RNN":
-            options["nonlinearity"] = config.activation
-    else:
+        options = _options(name, kind, config, version)
+    elif not by_cudnn:  # which has tanh and the sigmoid
         assumed = ("nonlinearity",) if kind == "RNN" else ("recurrent_activation", "activation")
     parts = {
-        "weight_ih": _turned(kernel, kind, units),
-        "weight_hh": _turned(recurrent, kind, units),
+        "weight_ih": _turned(kernel, kind, units, by_cudnn),
+        "weight_hh": _turned(recurrent, kind, units, by_cudnn),
     }
     if kind == "GRU":
-        two_biases = bias is not None and len(bias.shape) == 2
+        two_biases = by_cudnn or (bias is not None and len(bias.shape) == 2)
         options["reset_after"] = two_biases if bias is not None else config is None or config.reset_after
         if bias is None and config is None:
             assumed += ("reset_after",)
     if bias is not None:
-        both = kind == "GRU" and options["reset_after"]
+        both = by_cudnn or (kind == "GRU" and options["reset_after"])
         expected = (2, columns) if both else (columns,)
-        if bias.shape != expected:
+        if bias.shape != expected and not by_cudnn:
             raise CheckpointError(
                 "The bias of {layer} is {shape}, but {wanted} would fit its kernels.",
                 layer=name,
@@ -129,9 +131,8 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
     return FoundLayer(kind, parts, group.sources, options, 1.0 if config or not has_config else 0.9, assumed)
 
 
-def _check(name: str, kind: str, config: CellConfig) -> None:
-    """Refuse activations that are not read."""
-    usual = {"RNN": ("tanh", "relu")}.get(kind, ("tanh",))
+def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str, Any]:
+    """The activations that the configuration tells."""
     if config.kind != kind:
         raise CheckpointError(
             "{layer} is a {said} by its configuration, but its kernels are those of a {kind}.",
@@ -139,26 +140,33 @@ def _check(name: str, kind: str, config: CellConfig) -> None:
             said=config.kind,
             kind=kind,
         )
-    if config.activation not in usual or (kind != "RNN" and config.recurrent_activation != "sigmoid"):
-        raise CheckpointError(
-            "{layer} has the activations {activation} and {recurrent}, which are not supported; "
-            "tanh and sigmoid are, and relu in a SimpleRNN.",
-            layer=name,
-            activation=str(config.activation)[:60],
-            recurrent=str(config.recurrent_activation)[:60],
-        )
+    told = {"nonlinearity" if kind == "RNN" else "activation": config.activation}
+    if kind != "RNN":
+        told["recurrent_activation"] = config.recurrent_activation
+    return {option: supported(name, of_keras(said, version)) for option, said in told.items()}
 
 
 def _order(kind: str, units: int) -> np.ndarray:
     return np.concatenate([np.arange(units) + at * units for at in ORDER[kind]])
 
 
-def _turned(kernel: Stored, kind: str, units: int) -> Stored:
-    """(D, G * H) as (G * H, D), in PyTorch's order."""
+def _turned(kernel: Stored, kind: str, units: int, by_cudnn: bool) -> Stored:
+    """(D, G * H) as (G * H, D), in PyTorch's order; in cuDNN's, each gate's (D, H) are the numbers of (H, D) in a row."""
     rows = _order(kind, units)
-    return Stored(kernel.shape[::-1], kernel.dtype, lambda: np.ascontiguousarray(kernel.read().T[rows]))
+
+    def read() -> np.ndarray:
+        values = kernel.read()
+        if by_cudnn:
+            blocks = np.split(values, values.shape[1] // units, axis=1)
+            turned = np.concatenate([block.reshape(units, -1) for block in blocks])
+        else:
+            turned = values.T
+        return np.ascontiguousarray(turned[rows])
+
+    return Stored(kernel.shape[::-1], kernel.dtype, read)
 
 
 def _reordered(bias: Stored, kind: str, units: int, row: int | None) -> Stored:
+    """A bias in PyTorch's order; of two, the one in this row."""
     rows = _order(kind, units)
-    return Stored((len(rows),), bias.dtype, lambda: (bias.read() if row is None else bias.read()[row])[rows])
+    return Stored((len(rows),), bias.dtype, lambda: bias.read().reshape(-1, len(rows))[row or 0][rows])

@@ -17,6 +17,7 @@ from models.checkpoints.hdf5 import Hdf5
 
 CLASSES = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 CLASSES |= {f"{name}Cell": kind for name, kind in CLASSES.items()}
+CLASSES |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # of Keras 2, by their configuration without activations
 
 
 @dataclass(frozen=True)

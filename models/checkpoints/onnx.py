@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.checkpoints.activations import of_onnx, supported
 from models.checkpoints.contents import (
     CheckpointError,
     Contents,
@@ -23,7 +24,7 @@ from models.checkpoints.contents import (
     width_of,
 )
 from models.checkpoints.naming import find_layers
-from models.checkpoints.protobuf import Value, fields, grouped, integers, text
+from models.checkpoints.protobuf import Value, fields, floats, grouped, integers, text
 from models.checkpoints.source import Source
 
 DTYPES = {
@@ -32,7 +33,12 @@ DTYPES = {
 }  # fmt: skip
 GATES = {"RNN": (0,), "LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
 """Where PyTorch's gates stand among ONNX's: i o f c, and z r h."""
-USUAL = {"RNN": (), "LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh")}
+OPTIONS = {
+    "RNN": ("nonlinearity",),
+    "LSTM": ("recurrent_activation", "activation", "activation"),
+    "GRU": ("recurrent_activation", "activation"),
+}
+"""What each of a node's activations is for."""
 DEPTH = 32
 
 
@@ -230,30 +236,41 @@ def _directions(node: Node) -> Iterator[tuple[str, FoundLayer]]:
         raise CheckpointError("The weights of {name} do not fit each other.", name=said)
     if not all(stored.is_float for stored in (w, r, *([bias] if bias else []))):
         raise CheckpointError("The weights of {name} are no floating-point numbers.", name=said)
-    names = [text([value]).lower() for value in node.attributes.get("activations", {}).get(9, [])]
-    per = max(1, len(names) // len(suffixes))
+    activations = list(_activations(node, said, len(suffixes)))
     units = r.shape[2]
     order = np.concatenate([np.arange(units) + gate * units for gate in GATES[kind]])
     for index, suffix in enumerate(suffixes):
-        own = tuple(names[index * per : (index + 1) * per])
-        options: dict = {}
-        if kind == "RNN":
-            options["nonlinearity"] = own[0] if own else "tanh"
-        elif kind == "GRU":
+        options: dict = dict(activations[index])
+        if kind == "GRU":
             linear = node.attributes.get("linear_before_reset", {})
             options["reset_after"] = integers(linear.get(3))[-1:] not in ([], [0])
-        if own and (own not in (("tanh",), ("relu",)) if kind == "RNN" else own != USUAL[kind]):
-            raise CheckpointError(
-                "{name} has the activations {activations}, which are not supported; sigmoid and tanh are, "
-                "and relu in an RNN.",
-                name=said,
-                activations=", ".join(own)[:100],
-            )
         parts = {"weight_ih": _rows(w, index, order), "weight_hh": _rows(r, index, order)}
         if bias is not None:
             parts["bias_ih"] = _rows(bias, index, order)
             parts["bias_hh"] = _rows(bias, index, order + len(order))
         yield suffix, FoundLayer(kind, parts, tuple(given.values()), options)
+
+
+def _activations(node: Node, said: str, directions: int) -> Iterator[dict[str, str]]:
+    """For each direction, what its sums go through."""
+    names = [text([value]) for value in node.attributes.get("activations", {}).get(9, [])]
+    alpha, beta = (floats(node.attributes.get(f"activation_{one}", {}).get(7)) for one in ("alpha", "beta"))
+    found = list(of_onnx(names, alpha, beta))
+    per = len(OPTIONS[node.kind])
+    if len(found) not in (0, directions * per):
+        raise ValueError("activations")
+    for start in range(0, directions * per, per):
+        options: dict[str, str] = {}
+        for option, name in zip(OPTIONS[node.kind], found[start : start + per], strict=False):
+            if options.setdefault(option, supported(said, name)) != name:
+                raise CheckpointError(
+                    "{name} puts its candidate through {one} and its cell through {other}, which is not supported; "
+                    "both have to go through the same activation.",
+                    name=said,
+                    one=options[option],
+                    other=name,
+                )
+        yield options
 
 
 def _rows(stored: Stored, index: int, order: np.ndarray) -> Stored:

@@ -5,6 +5,7 @@ Source: https://protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 Value = int | memoryview
@@ -86,3 +87,9 @@ def integers(values: list[Value] | None) -> list[int]:
             number, at = varint(value, at)
             found.append(number)
     return [number - (1 << 64) if number >> 63 else number for number in found]
+
+
+def floats(values: list[Value] | None) -> list[float]:
+    """32-bit floats, packed or one a field."""
+    data = b"".join(value for value in values or () if not isinstance(value, int))
+    return [number for (number,) in struct.iter_unpack("<f", data)]
