@@ -167,24 +167,15 @@ class Fit:
             return None
         rows, columns = self._matrices[name].shape
         upright = columns == width and not self._keras
-        turned = rows == width and (not upright or "MatMul" in name)
+        turns = self.checkpoint.format.startswith(("Keras", "ONNX", "npz")) or "kernel" in name
+        turned = turns and rows == width and (not upright or "MatMul" in name)
         if not (upright or turned):
             return None
         scores = columns if turned else rows
         return Matrix(name, self._bias(name, scores), turned, scores)
 
     def _bias(self, name: str, size: int) -> str | None:
-        """The bias that belongs to a matrix: named as it, else the only one of its size that is named alike."""
-        for pattern, replacement in BIASES:
-            other = re.sub(pattern, replacement, name)
-            if other != name and other in self._vectors and self._vectors[other].shape == (size,):
-                return other
-        fits = [other for other, stored in self._vectors.items() if stored.shape == (size,)]
-        if "onnx::" in name and len(fits) == 1:
-            return fits[0]
-        module = re.match(r".*[._/]", name)
-        named = [other for other in fits if module and other.startswith(module[0])]
-        return named[0] if len(named) == 1 else None
+        return bias_of(name, size, self._vectors)
 
     @staticmethod
     def _likeness(name: str, stack: Stack, wanted: re.Pattern[str], other: re.Pattern[str]) -> float:
@@ -192,6 +183,20 @@ class Fit:
         role, own = role_of(stack.name), role_of(name)
         likes = 2.0 * bool(wanted.search(name)) - 1.0 * (bool(other.search(name)) and not wanted.search(name))
         return likes + (0.5 if role is not None and role == own else -0.5 if role and own else 0.0)
+
+
+def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:
+    """Which of ``vectors`` is the bias that belongs to a matrix: named as it, else the only one of its size named alike."""
+    for pattern, replacement in BIASES:
+        other = re.sub(pattern, replacement, name)
+        if other != name and other in vectors and vectors[other].shape == (size,):
+            return other
+    fits = [other for other, stored in vectors.items() if stored.shape == (size,)]
+    if "onnx::" in name and len(fits) == 1:
+        return fits[0]
+    module = re.match(r".*[._/]", name)
+    named = [other for other in fits if module and other.startswith(module[0])]
+    return named[0] if len(named) == 1 else None
 
 
 def fit(checkpoint: Checkpoint) -> Fit:

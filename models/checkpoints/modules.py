@@ -18,7 +18,7 @@ from models.stepwise_modules import recurrent_module
 LARGE = 64 << 20
 """Bytes from which on an embedding is not copied."""
 
-TAIL = re.compile(r"([._/](weight|W|w|kernel(:0)?|embeddings(:0)?|vars/\d+)|_[wW])$")
+TAIL = re.compile(r"([._/](weight|bias|[WwBb]|kernel(:0)?|bias:0|embeddings(:0)?|vars/\d+)|_[WwBb])$")
 
 
 def module_name(tensor: str) -> str:
@@ -26,8 +26,8 @@ def module_name(tensor: str) -> str:
     steps = [
         step for step in TAIL.sub("", tensor).replace("/", ".").split(".") if step not in ("layers", "model_weights")
     ]
-    if len(steps) > 1 and steps[-1] == steps[-2]:  # older Keras says a layer's name twice
-        steps.pop()
+    if len(steps) > 1 and steps[-1] == steps[0]:  # older Keras says a layer's name twice, and its model's in between
+        steps = steps[:1]
     return ".".join(steps).replace("onnx::", "") or "part"
 
 
