@@ -1,6 +1,6 @@
 """The controls at the head of every lens: which network, which sequence, which layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,10 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
             _pick_row(here, reading)
         return
     with sequence:
-        _examples(here)
+        pick_example(here)
     with card:
         about(sources.network(here.view.net or "").card)
-    _type(here, reading)
+    type_text(here, reading.unknown)
     _point_out(here)
 
 
@@ -218,8 +218,11 @@ def _set(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
-def _type(here: Session, reading: Reading) -> None:
-    """The text area. It keeps what was typed also where that cannot be read, so that it can be mended."""
+def type_text(here: Session, unknown: Sequence[str]) -> None:
+    """The text area, and what of the text is ``unknown``.
+
+    It keeps what was typed also where that cannot be read, so that it can be mended.
+    """
     card = sources.network(here.view.net or "").card
     labels = {
         "characters": _("Text, read character by character"),
@@ -237,8 +240,8 @@ def _type(here: Session, reading: Reading) -> None:
         height=104,
         help=_("Ctrl+Enter reads the new text."),
     )
-    if reading.unknown:
-        shown = ", ".join(f"“{symbol}”" for symbol in reading.unknown[:12])
+    if unknown:
+        shown = ", ".join(f"“{symbol}”" for symbol in unknown[:12])
         st.caption(
             _("Not in this network's vocabulary, so read as “{unknown}”: {symbols}").format(
                 unknown=card.unknown, symbols=shown
@@ -246,7 +249,8 @@ def _type(here: Session, reading: Reading) -> None:
         )
 
 
-def _examples(here: Session) -> None:
+def pick_example(here: Session) -> None:
+    """The menu of the network's examples."""
     examples: tuple[Example, ...] = sources.network(here.view.net or "").card.examples
     # One widget for each network: a choice that comes late from the browser must not be looked up among another's.
     key = f"choose_example_{here.view.net}"
