@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
+from models.checkpoints import measures
 from models.checkpoints.distributions import forget_biases
 from models.checkpoints.findings import SHOWN, Evidence, Finding
 from models.checkpoints.numbers import Oddities, oddities
 from models.checkpoints.spectra import spectra
 from models.checkpoints.started import started
 from models.checkpoints.units import FAINT, STUCK, units_of
-from models.problem import Sentence
 from models.weights import LayerWeights
 
 LARGE = 100.0
@@ -54,10 +54,7 @@ def broken(name: str, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
             "{where} holds NaN or infinity ({count} numbers), and so is whatever it computes: its training diverged. "
             "Go back to an earlier checkpoint.",
             "broken",
-            [
-                Evidence(f"{name}: {part}", Sentence("numbers that are NaN or infinite"), each.nan + each.inf, 0)
-                for part, each in bad.items()
-            ],
+            [Evidence(f"{name}: {part}", measures.NOT_FINITE, each.nan + each.inf, 0) for part, each in bad.items()],
             where=name,
             count=f"{sum(each.nan + each.inf for each in bad.values()):,}",
         )
@@ -69,7 +66,7 @@ def _sizes(name: str, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
         yield Finding(
             "{where} has a weight of {value}: by itself it drives any gate to its bound, so nothing more is learned there.",
             "warning",
-            [Evidence(f"{name}: {part}", Sentence("largest weight"), value, LARGE) for part, value in large.items()],
+            [Evidence(f"{name}: {part}", measures.LARGEST_WEIGHT, value, LARGE) for part, value in large.items()],
             where=name,
             value=f"{max(large.values()):.4g}",
         )
@@ -79,7 +76,7 @@ def _sizes(name: str, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
             "{where} holds numbers that are all but 0 ({count}, denormal): they do nothing, and are slow to compute with.",
             "note",
             [
-                Evidence(f"{name}: {part}", Sentence("share of denormal numbers"), each.denormal / each.size, DENORMAL)
+                Evidence(f"{name}: {part}", measures.DENORMAL_SHARE, each.denormal / each.size, DENORMAL)
                 for part, each in small.items()
             ],
             where=name,
@@ -90,11 +87,7 @@ def _sizes(name: str, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
 def _untouched(name: str, weights: LayerWeights, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
     begun = started(weights)
     if begun is not None:
-        measure = (
-            Sentence("largest recurrent weight times √H")
-            if begun.library == "PyTorch"
-            else Sentence("largest entry of WᵀW − I")
-        )
+        measure = measures.LARGEST_BY_WIDTH if begun.library == "PyTorch" else measures.FROM_ORTHOGONAL
         yield Finding(
             "{where} is still as {library} initialises it: no training has moved it.",
             "warning",
@@ -108,7 +101,7 @@ def _untouched(name: str, weights: LayerWeights, odd: Mapping[str, Oddities]) ->
             yield Finding(
                 "The biases of {where} are all exactly 0 or 1, as they were initialised: training has not moved them.",
                 "note",
-                [Evidence(f"{name}: bias", Sentence("biases that are neither 0 nor 1"), 0, 1)],
+                [Evidence(f"{name}: bias", measures.MOVED_BIASES, 0, 1)],
                 where=name,
             )
     for part, each in odd.items():
@@ -117,7 +110,7 @@ def _untouched(name: str, weights: LayerWeights, odd: Mapping[str, Oddities]) ->
             yield Finding(
                 "{where} has rows of one and the same number throughout ({count}): nothing ever moved them.",
                 "warning",
-                [Evidence(f"{name}: {part}", Sentence("constant rows"), len(rows), 0, "", rows[:SHOWN])],
+                [Evidence(f"{name}: {part}", measures.CONSTANT_ROWS, len(rows), 0, "", rows[:SHOWN])],
                 where=f"{name}.{part}",
                 count=len(rows),
             )
@@ -136,8 +129,8 @@ def _forgetting(name: str, weights: LayerWeights) -> Iterator[Finding]:
             "step, so it can hardly learn what lasts. Start their biases at 1.",
             "warning",
             [
-                Evidence(f"{name}: forget_gate", Sentence("median of the forget biases"), median, CLOSED, JOZEFOWICZ),
-                Evidence(f"{name}: forget_gate", Sentence("mean forget gate at its bias"), kept),
+                Evidence(f"{name}: forget_gate", measures.MEDIAN_FORGET, median, CLOSED, JOZEFOWICZ),
+                Evidence(f"{name}: forget_gate", measures.MEAN_FORGET, kept),
             ],
             where=name,
             kept=f"{kept:.0%}",
@@ -151,7 +144,7 @@ def _units(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | Non
         yield Finding(
             "{where} has dead units ({count} of {units}): they read nothing, or nothing reads them.",
             "warning",
-            [Evidence(name, Sentence("dead units"), len(dead), FAINT, "", dead[:SHOWN])],
+            [Evidence(name, measures.DEAD_UNITS, len(dead), FAINT, "", dead[:SHOWN])],
             where=name, count=len(dead), units=units,
         )  # fmt: skip
     alive = [pair for pair in said.duplicates if not {*pair} & {*dead}]
@@ -159,14 +152,14 @@ def _units(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | Non
         yield Finding(
             "{where} has pairs of units that are doubles ({count}): both read the same in the same way, so one is wasted.",
             "warning",
-            [Evidence(name, Sentence("pairs of doubles"), len(alive), 0, "", sum(alive, ())[:SHOWN])],
+            [Evidence(name, measures.DOUBLES, len(alive), 0, "", sum(alive, ())[:SHOWN])],
             where=name, count=len(alive),
         )  # fmt: skip
     for gate, stuck in said.stuck.items():
         yield Finding(
             "{where} has gates that are stuck ({count}): no input within −1 and 1 and no state moves them from their bound.",
             "warning",
-            [Evidence(f"{name}: {gate}", Sentence("stuck gates"), len(stuck), STUCK, "", stuck[:SHOWN])],
+            [Evidence(f"{name}: {gate}", measures.STUCK_GATES, len(stuck), STUCK, "", stuck[:SHOWN])],
             where=name, count=len(stuck),
         )  # fmt: skip
 
@@ -180,12 +173,12 @@ def _lasting(name: str, weights: LayerWeights) -> Iterator[Finding]:
         yield Finding(
             "No gradient of {where} can last: a step back leaves at most {left} of it, ten steps {ten}.",
             "warning",
-            [Evidence(name, Sentence("largest singular value"), found.norm, 1 / through.steepest, PASCANU)],
+            [Evidence(name, measures.SINGULAR_VALUE, found.norm, 1 / through.steepest, PASCANU)],
             where=name, left=f"{most:.2g}", ten=f"{most**10:.1g}",
         )  # fmt: skip
     elif found.radius > 1:
         free = through.range is None
-        evidence = [Evidence(name, Sentence("spectral radius"), found.radius, 1.0, PASCANU)]
+        evidence = [Evidence(name, measures.SPECTRAL_RADIUS, found.radius, 1.0, PASCANU)]
         if free:
             yield Finding(
                 "{where} can explode: its recurrent matrix stretches some state by {radius} every step, and its activation "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from models.checkpoints import measures
 from models.checkpoints.findings import SHOWN, Evidence, Finding
 from models.checkpoints.units import ALWAYS, STILL, units_in
-from models.problem import Sentence
 from models.trace import LayerTrace
 
 
@@ -17,7 +17,7 @@ def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
             Finding(
                 "Of the {units} units of {where}, {count} did not move in this run of {steps} steps.",
                 "note" if len(still) < units / 2 else "warning",
-                [Evidence(name, Sentence("units that did not move"), len(still), STILL, "", still[:SHOWN])],
+                [Evidence(name, measures.STILL_UNITS, len(still), STILL, "", still[:SHOWN])],
                 where=name,
                 count=len(still),
                 units=layer.weights.output_size,
@@ -38,8 +38,8 @@ def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
                             f"{name}: {gate}", measure, len(each), ALWAYS, "Karpathy, Johnson and Li 2015", each[:SHOWN]
                         )
                         for measure, each in (
-                            (Sentence("gates always closed"), bound["closed"]),
-                            (Sentence("gates always open"), bound["open"]),
+                            (measures.ALWAYS_CLOSED, bound["closed"]),
+                            (measures.ALWAYS_OPEN, bound["open"]),
                         )
                     ],
                     where=name,

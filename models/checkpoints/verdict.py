@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from models.checkpoints import measures
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError
 from models.checkpoints.findings import ORDER, SHOWN, Evidence, Finding
@@ -16,7 +17,6 @@ from models.checkpoints.fits import fit
 from models.checkpoints.layer_findings import broken, findings_of
 from models.checkpoints.numbers import oddities
 from models.checkpoints.run_findings import findings_in
-from models.problem import Sentence
 from models.trace import LayerTrace
 
 READ = 1 << 26
@@ -58,7 +58,7 @@ def _healthy(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
     if not layers:
         return Finding("This file holds no recurrent layer, so there is nothing to judge.", "note", ())
     count = sum(stored.size for name in layers for stored in checkpoint.found[name].parts.values())
-    evidence = [Evidence(", ".join(layers)[:200], Sentence("numbers looked at"), count)]
+    evidence = [Evidence(", ".join(layers)[:200], measures.LOOKED_AT, count)]
     return Finding(
         "This network looks healthy: every number is finite, and no unit is dead, doubled or stuck.",
         "healthy",
@@ -110,14 +110,14 @@ def findings_of_others(checkpoint: Checkpoint) -> list[Finding]:
                 Finding(
                     "{where} has rows of one and the same number throughout ({count} of {rows}): nothing ever moved them.",
                     "note",
-                    [Evidence(name, Sentence("constant rows"), len(rows), 1, "", rows[:SHOWN])],
+                    [Evidence(name, measures.CONSTANT_ROWS, len(rows), 1, "", rows[:SHOWN])],
                     where=name,
                     count=len(rows),
                     rows=stored.shape[0],
                 )
             )
     if skipped:
-        evidence = [Evidence(name, Sentence("numbers"), checkpoint.stored[name].size, READ) for name in skipped[:10]]
+        evidence = [Evidence(name, measures.NUMBERS, checkpoint.stored[name].size, READ) for name in skipped[:10]]
         found.append(
             Finding("{names} were not read: they are very large.", "note", evidence, names=", ".join(skipped[:5]))
         )
