@@ -17,13 +17,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.capture import capture
+from models.decoding.decode import decode_sequence
 from models.dynamics_edits import held, scripts
 from models.edit_text import write_edits
 from models.edits import Edits
 from models.losses import Differentiated, Loss, answer_of, value_of
 from models.network import Network
 from models.problem import Problem
-from models.reading import Reading, prediction_of
+from models.reading import Reading, prediction_of, written
 from models.stepwise import Script
 from models.token_edits import Sequence, sequence
 from models.trace import Trace
@@ -64,6 +65,9 @@ class EditedNetwork:
     def read(self, text: str) -> Reading:
         """Let the edited network read ``text``, edited."""
         what = self.sequence(text)
+        if self.base.card.predicts == "sequence":
+            self._holds_nothing()
+            return written(decode_sequence(self.network, what))
         module = edited_module(self.base.module, self.edits.weights)  # its own: a run puts hooks on it
         trace: Trace
         with torch.inference_mode():
@@ -92,6 +96,8 @@ class EditedNetwork:
             Problem: the edits do not fit, or the loss cannot be had here; one sentence says why.
         """
         given = self.sequence(text).given
+        if self.base.card.predicts == "sequence":
+            self._holds_nothing(loss)
         module = edited_module(self.base.module, self.edits.weights)
         made = self._scripts(module, given) if self.edits.dynamics else {}
         if made or loss.asked == "unit":
@@ -139,6 +145,14 @@ class EditedNetwork:
         """
         tensors = {name: values.detach().contiguous() for name, values in self.network.module.state_dict().items()}
         return save(tensors, {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits)})
+
+    def _holds_nothing(self, loss: Loss | None = None) -> None:
+        """See that no layer has to run step by step: a decoder's steps are more or fewer with what it writes."""
+        if self.edits.dynamics or (loss is not None and loss.asked == "unit"):
+            raise Problem(
+                "{name} writes a sequence: nothing in it can be held, and no unit asked; edit its weights or its input.",
+                name=self.base.name,
+            )
 
     def _scripts(self, module: nn.Module, given: Tensor) -> dict[str, Script]:
         """What is held in each layer."""

@@ -29,7 +29,8 @@ class Loss:
 
     Attributes:
         asked: ``"next"``: minus the log of the probability of the next symbol after ``step`` (of a network of numbers:
-            the squared error of the next value); ``"every"``: the sum of that over all steps whose next symbol is known;
+            the squared error of the next value; of one that writes a sequence: of the symbol that it writes at ``step``);
+            ``"every"``: the sum of that over all steps whose next symbol is known;
             ``"answer"``: that of what the whole sequence is asked for, the class or the symbol ``target`` after the last
             step; ``"unit"``: the value of a unit after ``step``; ``"saved"``: whatever went backwards before the run was
             saved.
@@ -108,6 +109,8 @@ def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Ten
         raise Problem(
             "Of what {name} puts out it is not known what is right; ask for a unit's value.", name=network.name
         )
+    if network.card.predicts == "sequence":
+        return _value_of_writing(output, loss)
     if loss.asked == "answer":
         target = answer_of(network, given, output) if loss.target is None else loss.target
         scores = output[0] if network.card.predicts == "class" else output[0, -1]
@@ -121,6 +124,16 @@ def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Ten
     if loss.step >= len(steps):
         raise Problem("Nothing follows the last value, so its prediction has no error; choose an earlier step.")
     return steps[loss.step]
+
+
+def _value_of_writing(output: Tensor, loss: Loss) -> Tensor:
+    """The loss, (), of a network that wrote the most probable symbols of ``output`` (1, Tt, V')."""
+    logs, written = output[0].log_softmax(-1), output[0].detach().argmax(-1)
+    if loss.asked != "next":
+        return -logs.gather(-1, written[:, None]).sum()
+    if loss.step >= len(logs):
+        raise Problem("There is no step {step}; the answer has {count} steps.", step=loss.step + 1, count=len(logs))
+    return -logs[loss.step, written[loss.step] if loss.target is None else loss.target]
 
 
 def losses_of(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
@@ -143,7 +156,15 @@ def loss_grad(network: Network, module: nn.Module, given: Tensor) -> Tensor:
     """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
 
     0 where there is no loss. P counts both directions.
+
+    Raises:
+        Problem: the network writes a sequence, so that no layer has a loss at each of its steps.
     """
+    if network.card.predicts == "sequence":
+        raise Problem(
+            "{name} reads one sequence and writes another, so no layer has a loss at each step; ask for a unit's value.",
+            name=network.name,
+        )
     own = edited_module(module, ())  # its own: the hook below changes what it computes
     *_, last = recurrent_modules(own).values()
     cut: list[Tensor] = []

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from models.capture import capture
+from models.decoding import Decoding, decode
 from models.network import Network
 from models.text import display
 from models.trace import Trace
@@ -82,11 +83,14 @@ class Reading:
     Attributes:
         trace: what every layer did; its arrays may hold a batch, of which this is sequence ``row``.
         labels: how each of the T steps is drawn; a layer with another number of steps has none.
-        prediction: what was predicted, or None where nothing is known of it.
+        prediction: what was predicted, or None where nothing is known of it. Of a network that writes a sequence: of the
+            steps of its decoder, where what follows is what it wrote.
         unknown: the symbols that the network does not know and read as its unknown symbol, as they are drawn.
         input_names: what each input of the first layer stands for, or None.
         row: which sequence of the batch.
         serial: a number that no other reading of this process has, to know it by.
+        read: of a network that writes a sequence, what its decoder read at each step, as it is drawn: "⊢", then what it
+            wrote the step before. None of any other.
     """
 
     trace: Trace
@@ -96,11 +100,22 @@ class Reading:
     input_names: tuple[str, ...] | None = None
     row: int = 0
     serial: int = field(default_factory=count().__next__)
+    read: tuple[str, ...] | None = None
 
     def labels_of(self, layer: str) -> tuple[str, ...]:
-        """A label for each step of a layer: the sequence's own, or numbers from 1 where its steps are others."""
+        """A label for each step of a layer: what it read, or numbers from 1 where its steps are others."""
         steps = int(self.trace.layers[layer].lengths[self.row])
-        return self.labels if len(self.labels) == steps else tuple(str(step + 1) for step in range(steps))
+        labels = self.read if self.read is not None and self._decodes(layer) else self.labels
+        return labels if len(labels) == steps else tuple(str(step + 1) for step in range(steps))
+
+    def prediction_of(self, layer: str) -> Prediction | None:
+        """What was predicted after each step of a layer; None where the prediction belongs to the steps of others."""
+        if self.read is not None and not self._decodes(layer):
+            return None
+        return self.prediction
+
+    def _decodes(self, layer: str) -> bool:
+        return layer.split(".")[0] == "decoder"
 
 
 def read(network: Network, text: str) -> Reading:
@@ -109,6 +124,8 @@ def read(network: Network, text: str) -> Reading:
     Raises:
         ValueError: the text cannot be read; one sentence says why.
     """
+    if network.card.predicts == "sequence":
+        return written(decode(network, text))
     given = network.encode(text)
     with torch.inference_mode(), capture(network.module) as trace:
         output = network.module(given)[0]
@@ -116,6 +133,13 @@ def read(network: Network, text: str) -> Reading:
     labels = tuple(network.labels(text))
     unknown = tuple(map(display, network.unknown(text)))
     return Reading(trace.with_tokens(labels), labels, prediction, unknown, network.input_names)
+
+
+def written(of: Decoding) -> Reading:
+    """What a network that writes a sequence did, as a reading."""
+    names = tuple(map(display, of.vocabulary))
+    prediction = SymbolPrediction(of.probability, of.symbols, names)
+    return Reading(of.trace, of.source, prediction, of.unknown, read=tuple(map(display, of.read)))
 
 
 def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -> Prediction | None:

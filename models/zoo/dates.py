@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.text import UNKNOWN
-from models.zoo.dates_measures import measure, start
+from models.zoo.dates_measures import measure
+from models.zoo.dates_start import start
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 from models.zoo.translator import END, PADDING, START

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.capture import capture
+from models.zoo.dates_alignment import alignment
 from models.zoo.written_dates import END, TARGETS, Written, vocabulary, written
 
 ASKED = (8, 70)
@@ -19,8 +19,6 @@ BUCKETS = ((8, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 79), 
 """Characters of a text, from and to; training has hardly any of 100 and more."""
 PER_BUCKET = 200
 """Texts measured in each."""
-PARTS = np.array([0] * 5 + [1] * 3 + [2] * 3)
-"""What each step of an answer of one date writes: the year and its hyphen, the month and its hyphen, the day and the end."""
 
 
 def ids_of(text: str) -> Tensor:
@@ -100,39 +98,4 @@ def measure(module: nn.Module) -> dict[str, Any]:
         "regular_expression_date": round(found_by_expression(one), 4),
         "regular_expression_interval": round(found_by_expression(two), 4),
         "texts_per_length": PER_BUCKET,
-    }
-
-
-def start(module: nn.Module) -> dict[str, Any]:
-    """The decoder's unit that tells best what is being written, over 300 dates held out: eta squared, parts as groups."""
-    random = np.random.default_rng(3)
-    values, parts = [], []
-    for _ in range(300):
-        each = written(random, 30, held=True)
-        read = torch.tensor([[0, *(TARGETS.index(symbol) for symbol in each.answer)]])
-        with torch.inference_mode(), capture(module) as trace:
-            module(ids_of(each.text), read)
-        values.append(trace.layers["decoder.l0"].hidden[0])
-        parts.append(PARTS)
-    states, group = np.concatenate(values), np.concatenate(parts)
-    means = np.stack([states[group == part].mean(0) for part in group])
-    told = means.var(0) / np.maximum(states.var(0), 1e-6)
-    unit = int(told.argmax())
-    text = "우리는 2024년 8월 4일 일요일에 만나요"
-    with torch.inference_mode(), capture(module) as trace:
-        module(ids_of(text))
-    moved = np.abs(np.diff(trace.layers["decoder.l0"].hidden[0, :, unit]))
-    why = (
-        f"Of all units of the decoder, unit {unit} says best what is being written, the year, the month or the day: that "
-        f"explains {told[unit]:.1%} of its variance over 300 dates held out. Here it moves most.",
-        f"디코더의 유닛 가운데 {unit}번이 지금 쓰는 것이 연도인지 월인지 일인지를 가장 잘 알려 줘요. "
-        f"처음 보는 날짜 300개에서 그 값의 분산 중 {told[unit]:.1%}가 그것으로 설명돼요. 여기에서 가장 크게 움직여요.",
-    )
-    return {
-        "text": text,
-        "layer": "decoder.l0",
-        "unit": unit,
-        "step": int(moved.argmax()) + 1,
-        "quantity": "hidden",
-        "why": {"en": why[0], "ko": why[1]},
-    }
+    } | alignment(module, one[:300] + two[:150])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -47,8 +49,13 @@ class TransformerTranslator(nn.Module):
         size |= {"dropout": 0.0, "batch_first": True, "norm_first": True}
         read, write = nn.TransformerEncoderLayer(**size), nn.TransformerDecoderLayer(**size)
         self.encoder = nn.TransformerEncoder(read, layers, nn.LayerNorm(embedding), enable_nested_tensor=False)
-        self.decoder = nn.TransformerDecoder(write, layers, nn.LayerNorm(embedding))
+        self.decoder: Any = nn.TransformerDecoder(write, layers, nn.LayerNorm(embedding))
         self.head = nn.Linear(embedding, targets)
+        for table in (self.embedding, self.target_embedding):
+            # after the scaling of ``placed`` as large as the positions, which would drown otherwise
+            nn.init.normal_(table.weight, std=embedding**-0.5)
+        with torch.no_grad():
+            self.embedding.weight[PADDING] = 0.0
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
         """Logits (B, Tt, V') of the answer's symbols; arguments as of ``Translator``.
@@ -73,11 +80,16 @@ class TransformerTranslator(nn.Module):
         """The memory (B, Ts, D) of ``ids``; ``mask`` (B, Ts) is True at padding."""
         return self.encoder(self.placed(self.embedding(ids)), src_key_padding_mask=mask)
 
-    def write(self, symbols: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Logits (B, Tt, V') of what follows each of ``symbols`` (B, Tt), each step reading only those up to its own."""
+    def write(self, symbols: Tensor, memory: Tensor, mask: Tensor, barred: Sequence[Tensor | None] = ()) -> Tensor:
+        """Logits (B, Tt, V') of what follows each of ``symbols`` (B, Tt), each step reading only those up to its own.
+
+        ``barred`` has for each layer of the decoder where it may not look in the memory, (B * heads, Tt, Ts) bool, or None.
+        """
         later = torch.ones(symbols.shape[1], symbols.shape[1], dtype=torch.bool).triu(1)
         x = self.placed(self.target_embedding(symbols))
-        return self.head(self.decoder(x, memory, tgt_mask=later, memory_key_padding_mask=mask))
+        for layer, bars in zip_longest(self.decoder.layers, barred):
+            x = layer(x, memory, tgt_mask=later, memory_mask=bars, memory_key_padding_mask=mask)
+        return self.head(self.decoder.norm(x))
 
     def placed(self, vectors: Tensor) -> Tensor:
         """Symbols' vectors (B, T, D), scaled by the root of their size, with the position of each added."""

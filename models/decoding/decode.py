@@ -1,0 +1,164 @@
+"""Let a network write its answer to a text, with changes on the way, and keep everything that it computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.attention import Attentions, AttentionTrace
+from models.capture import capture
+from models.decoding.changes import Change, check, written_at
+from models.decoding.writers import RecurrentWriter, Writer, changed_module, writer
+from models.network import Network
+from models.problem import Problem
+from models.token_edits import Sequence, sequence
+from models.trace import Trace
+from models.zoo.translator import END, START
+
+
+@dataclass(frozen=True, eq=False)
+class Decoding:
+    """A text and what a network wrote for it.
+
+    Attributes:
+        source: the Ts symbols that were read, as they are drawn.
+        unknown: those of the text that the network does not know and read as its unknown symbol.
+        symbols: (Tt) int64, ids of what was written, one each step, also where a change decided it.
+        probability: (Tt, V') float32, of each symbol at each step.
+        vocabulary: the V' symbols of the answer.
+        trace: the layers, ``"encoder.l0"``, ``"encoder.l0_reverse"``, ``"decoder.l0"`` of a recurrent network, and in
+            ``trace.attention`` what each attention did; scores are those after all changes.
+        changes: what was changed.
+    """
+
+    source: tuple[str, ...]
+    unknown: tuple[str, ...]
+    symbols: np.ndarray
+    probability: np.ndarray
+    vocabulary: tuple[str, ...]
+    trace: Trace
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """What was written at each of the Tt steps; the last one is ``"⊣"`` if the answer has ended."""
+        return tuple(self.vocabulary[symbol] for symbol in self.symbols)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """What the decoder read at each of the Tt steps: ``"⊢"``, then what it wrote the step before."""
+        return (self.vocabulary[START], *self.target[:-1])
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer has ended; else it was broken off at the most steps that an answer may have."""
+        return int(self.symbols[-1]) == END
+
+    @property
+    def answer(self) -> str:
+        """What was written, without its end."""
+        return "".join(self.target[:-1] if self.finished else self.target)
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """(Tt) float32, the probability of what was written at each step."""
+        return self.probability[np.arange(len(self.symbols)), self.symbols]
+
+    @property
+    def log_probability(self) -> float:
+        """The natural logarithm of the probability of the whole answer; -inf where a change wrote the impossible."""
+        with np.errstate(divide="ignore"):
+            return float(np.log(self.chosen.astype(np.float64)).sum())
+
+    @property
+    def attention(self) -> Mapping[str, AttentionTrace]:
+        """What reads the text: ``"attention"``, or the ``multihead_attn`` of each decoder layer; none of a fixed context."""
+        between = ("attention", "multihead_attn")
+        return {name: each for name, each in self.trace.attention.items() if name.split(".")[-1] in between}
+
+
+def decode(network: Network, text: str, changes: Iterable[Change] = ()) -> Decoding:
+    """Let ``network`` write its answer to ``text``, at each step its most probable symbol.
+
+    Without changes the answer is that of ``network.module(network.encode(text))``. An answer has at most the steps that
+    the network's card names (``longest``), so this always ends.
+
+    Args:
+        network: one that predicts a ``"sequence"``.
+        text: as it would be typed.
+        changes: see ``models.decoding.changes``; of several that contradict each other the last one counts.
+
+    Raises:
+        Problem: the network writes nothing, or the text cannot be read, or a change does not fit; one sentence says why.
+    """
+    return decode_sequence(network, sequence(network, text), changes)
+
+
+def decode_sequence(network: Network, read: Sequence, changes: Iterable[Change] = ()) -> Decoding:
+    """As ``decode``, of what is read for a text, which may have been edited.
+
+    Raises:
+        Problem: the network writes nothing, or a change does not fit.
+    """
+    _writes(network)
+    ids, changes = read.given, tuple(changes)
+    check(network, ids.shape[1], changes)
+    module = changed_module(network, changes)
+    with torch.inference_mode():
+        symbols = greedy(network, writer(module, ids, changes), changes)
+        logits, trace = recorded(module, ids, symbols, changes)
+    return Decoding(
+        source=read.labels,
+        unknown=read.unknown,
+        symbols=symbols.numpy(),
+        probability=logits[0].softmax(-1).numpy(),
+        vocabulary=network.card.target_vocabulary or (),
+        trace=trace.with_tokens(read.labels),
+        changes=changes,
+    )
+
+
+def encoded(network: Network, text: str) -> Tensor:
+    """Ids (1, Ts) of ``text``.
+
+    Raises:
+        Problem: the network writes nothing, or the text cannot be read.
+    """
+    _writes(network)
+    return network.encode(text)
+
+
+def _writes(network: Network) -> None:
+    if network.card.predicts != "sequence":
+        raise Problem("{name} writes no sequence; choose one of the dates networks.", name=network.name)
+
+
+def greedy(network: Network, of: Writer, changes: tuple[Change, ...]) -> Tensor:
+    """(Tt) ids of what is written step by step."""
+    vocabulary = network.card.target_vocabulary or ()
+    found: list[int] = []
+    state, symbol = of.begin(), torch.tensor([[START]])
+    while len(found) < of.module.longest and not (found and found[-1] == END):
+        logits, state = of.write(symbol, state, len(found))
+        forced = written_at(changes, len(found))
+        found.append(int(logits[0, -1].argmax()) if forced is None else vocabulary.index(forced))
+        symbol = torch.tensor([[found[-1]]])
+    return torch.tensor(found)
+
+
+def recorded(module: Any, ids: Tensor, symbols: Tensor, changes: tuple[Change, ...]) -> tuple[Tensor, Trace]:
+    """Logits (1, Tt, V') and trace of ``module`` when it reads ``ids`` and writes ``symbols`` (Tt)."""
+    read = torch.cat([torch.tensor([START]), symbols[:-1]])[None]
+    with capture(module) as trace:
+        of = writer(module, ids, changes)
+        logits, _ = of.write(read, of.begin(), 0)
+    trace = Trace(trace.layers, trace.tokens, trace.attention)
+    if isinstance(of, RecurrentWriter) and of.parts is not None:
+        trace = Trace(trace.layers, trace.tokens, Attentions({"attention": AttentionTrace("attention", (of.parts,))}))
+    return logits, trace
