@@ -38,7 +38,7 @@ def to_safetensors(checkpoint: Checkpoint) -> bytes:
         >>> data = to_safetensors(load_checkpoint("model.keras"))
         >>> nn.LSTM(5, 3, bidirectional=True).load_state_dict(safetensors.torch.load(data))
     """
-    _check(checkpoint)
+    check_writable(checkpoint)
     names = names_of(checkpoint)
     tensors: dict[str, np.ndarray] = {}
     for layer, parts in names.layers.items():
@@ -122,8 +122,9 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def _check(checkpoint: Checkpoint) -> None:
-    """Refuse what cannot be written."""
+def check_writable(checkpoint: Checkpoint) -> None:
+    """Look whether it can be written, without reading it. Raises CheckpointError: it cannot."""
+    names_of(checkpoint)
     strange = {name: _said(found) for name, found in checkpoint.found.items() if not _torch_runs(found)}
     if strange:
         raise CheckpointError(
