@@ -56,16 +56,9 @@ def changed(
 
 def parameters(here: Session) -> Parameters:
     """The parameters as they are edited, by the names that edits use."""
-    module = sources.edited(here.view.net or "", _weights_alone(here)).network.module
+    # the others change no parameter, and a slider that turns them need not copy any
+    module = sources.edited(here.view.net or "", sources.weights_alone(here.view.edits)).network.module
     return parameters_of(module)
-
-
-def _weights_alone(here: Session) -> str:
-    """Only the edits of weights: the others change no parameter, and a slider that turns them need not copy any."""
-    edits = Edits()
-    for edit in edits_of(here).weights:
-        edits = edits.add(edit)
-    return write_edits(edits)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)

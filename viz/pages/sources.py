@@ -10,7 +10,7 @@ import streamlit as st
 from models.archive import ArchiveError, is_archive
 from models.edit_text import read_edits, write_edits
 from models.edited_network import EditedNetwork
-from models.edits import Edits
+from models.edits import Edits, Entry
 from models.network import Network, load_network, network_names
 from models.reading import Reading, read, reading_of
 from models.trace import Trace, load_trace
@@ -69,6 +69,11 @@ def active(edits: str) -> str:
     if not edits:
         return ""
     return write_edits(Edits(tuple(entry for entry in read_edits(edits).entries if entry.on)))
+
+
+def weights_alone(edits: str) -> str:
+    """Those of them that change weights, as a text; "" for none. Raises Problem: it is no such text."""
+    return write_edits(Edits(tuple(map(Entry, read_edits(edits).weights)))) if edits else ""
 
 
 def holds(edits: str) -> bool:
