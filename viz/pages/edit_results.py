@@ -17,6 +17,7 @@ from viz.pages.edit_gradients import gradients
 from viz.pages.edit_sources import edits_of
 from viz.pages.mirror import HIDDEN
 from viz.pages.panel import panel
+from viz.plain import plain
 from viz.session import Session
 
 SHOWN = 6
@@ -29,7 +30,7 @@ def results(here: Session, after: Reading) -> None:
     before, steps = edit_sources.before(here), edit_sources.origin(here)
     found = edit_sources.compared(before, after, steps)
     with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
-        st.markdown(_plain(in_words(found, before, after)), width="stretch")
+        st.markdown(plain(in_words(found, before, after)), width="stretch")
         _prediction(here, before, after)
     with panel(
         _("Every unit, before and after"),
@@ -171,9 +172,3 @@ def _states(here: Session, before: Reading, after: Reading) -> None:
                 rf"\Delta_{{t={step + 1},\,u={unit}}} = {new:.4g} - ({new - values[step, unit]:.4g})"
                 rf" = {values[step, unit]:.4g}"
             )
-
-
-def _plain(sentence: str) -> str:
-    for character in "\\`*_[]<$~#":
-        sentence = sentence.replace(character, "\\" + character)
-    return sentence

@@ -10,6 +10,7 @@ from viz.i18n import _
 from viz.pages import states_sources
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
+from viz.plain import plain
 from viz.session import Session
 
 AT_ONCE = 1e10
@@ -23,7 +24,7 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
     """How much of each input is in the state, by every way and along the cell line."""
     labels = reading.labels_of(layer.name)
     title = _("The fading ink: what is still in h at step {step} (“{token}”)?").format(
-        step=step + 1, token=_plain(labels[step])
+        step=step + 1, token=plain(labels[step])
     )
     with panel(
         title,
@@ -71,9 +72,7 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
         st.caption(
             _(
                 "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
-            ).format(
-                step=strongest + 1, token=_plain(labels[strongest]), n=int((share > 0.01).sum()), count=len(labels)
-            )
+            ).format(step=strongest + 1, token=plain(labels[strongest]), n=int((share > 0.01).sum()), count=len(labels))
         )
     every, line = _("every way"), _("along the cell line alone")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
@@ -97,8 +96,3 @@ def _power(value: float) -> str:
         return f"{value:.3g}"
     exponent = int(np.floor(np.log10(value)))
     return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"
-
-
-def _plain(token: str) -> str:
-    """A token as Markdown shows it letter by letter."""
-    return "".join("\\" + each if each in "\\`*_[]<$~#:" else each for each in token)
