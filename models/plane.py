@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,3 +63,24 @@ def principal_plane(states: np.ndarray) -> Plane:
                 explained[place] = values[-1 - place] / variance
     points = np.concatenate([part @ axes.T for part in centred(states)])
     return Plane(points, axes, mean, explained, variance)
+
+
+def outermost(points: np.ndarray, part: tuple[int, int], count: int) -> np.ndarray:
+    """The steps of ``part``, all of them, and of the others those that a drawing of the whole path cannot do without.
+
+    The rest is split into about ``count`` blocks of steps; of each are kept the first step and those farthest to either side
+    along both directions, so that no excursion is lost.
+
+    Args:
+        points: (T, 2), ``Plane.points``.
+        part: the first step and the one after the last.
+        count: how many blocks there are.
+    """
+    length = len(points)
+    kept = {*range(*part)}
+    if len(kept) < length:
+        edges = np.linspace(0, length, min(count, length) + 1).astype(int)
+        for begin, end in pairwise(edges.tolist()):
+            block = points[begin:end]
+            kept |= {begin, *(begin + block.argmin(axis=0)).tolist(), *(begin + block.argmax(axis=0)).tolist()}
+    return np.array(sorted(kept))

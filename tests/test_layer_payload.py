@@ -37,10 +37,20 @@ def check(trace, name: str, row: int = 0, unit: int | None = None):
     steps = int(layer.lengths[row])
     assert (header["layer"], header["kind"], header["gates"]) == (name, layer.kind, GATES[layer.kind])
     assert len(header["tokens"]) == steps
-    for quantity in [*layer.quantities, "input", "hidden_prev"] + ["cell_prev"] * (layer.kind == "LSTM"):
-        values = layer[quantity] if quantity in layer.quantities else getattr(layer, quantity)
+    for quantity in [*layer.quantities, "input"]:
+        values = layer[quantity] if quantity in layer.quantities else layer.input
         same(arrays[quantity], values[row, :steps])
+    for state in ["hidden"] + ["cell"] * (layer.kind == "LSTM"):
+        same(started(arrays, state, layer.reverse), getattr(layer, f"{state}_prev")[row, :steps])
     return header, arrays
+
+
+def started(arrays, state: str, reverse: bool) -> np.ndarray:
+    """The states that steps started from, as the browser knows them: those of the step before, but at the edge."""
+    if f"{state}_prev" in arrays:
+        return arrays[f"{state}_prev"]
+    edge, now = arrays[f"{state}_before"][None], arrays[state]
+    return np.concatenate([now[1:], edge] if reverse else [edge, now[:-1]])
 
 
 def rows_of(weights, name: str, gates: int, unit: int) -> np.ndarray:
@@ -76,7 +86,10 @@ def test_a_gate_is_what_its_weights_make_of_its_inputs():
     trace = recorded(nn.LSTM(3, 5), torch.randn(6, 1, 3))
     header, arrays = check(trace, "l0" if "l0" in trace.layers else next(iter(trace.layers)))
     for g, gate in enumerate(header["gates"]):
-        total = arrays["input"] @ arrays["weight_ih"][:, g].T + arrays["hidden_prev"] @ arrays["weight_hh"][:, g].T
+        total = (
+            arrays["input"] @ arrays["weight_ih"][:, g].T
+            + started(arrays, "hidden", False) @ arrays["weight_hh"][:, g].T
+        )
         total += arrays["bias_ih"][:, g] + arrays["bias_hh"][:, g]
         expected = np.tanh(total) if gate == "candidate" else 1 / (1 + np.exp(-total))
         np.testing.assert_allclose(arrays[gate], expected, rtol=0, atol=1e-6)
@@ -120,7 +133,7 @@ def test_of_a_large_layer_only_the_chosen_units_rows_travel():
     for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         same(arrays[key][0], rows_of(layer.weights, key, 4, 217))
     payload = layer_payload("step", reading_of(trace), name, 217)
-    assert len(payload) < 3 * 300 * 4 * 10 + 4 * (300 + 64 + 2) * 4 + 4096
+    assert len(payload) < 3 * 300 * 4 * 8 + 4 * (300 + 64 + 2) * 4 + 4096
 
 
 def test_small_layers_travel_whole():

@@ -112,8 +112,8 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
         page.get_by_role("button", name="Show all of it").wait_for()
         settle(page)
         kept = page.evaluate(
-            """(() => { const { arrays, options } = unrolled.store("states").trace;
-                const { steps, units } = options.detail.hidden;
+            """(() => { const { arrays } = unrolled.store("states").trace;
+                const [steps, units] = ["steps", "units"].map((part) => [...arrays[`detail_${part}:hidden`].data]);
                 return { steps, units, values: [...arrays["detail_mean:hidden"].data], exact: !arrays["detail_low:hidden"] };
             })()"""
         )

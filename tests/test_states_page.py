@@ -17,17 +17,18 @@ NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "
 HANGUL = re.compile("[가-힣]")
 
 
-def script(opened=None):
+def script(opened=None, lens="states"):
+    from importlib import import_module
+
     from viz import chrome
-    from viz.pages import states
     from viz.session import session
 
     with session().run(opened=opened), chrome.around():
-        states.page()
+        import_module(f"viz.pages.{lens}").page()
 
 
-def start(opened=None, **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=120, kwargs={"opened": opened})
+def start(opened=None, lens="states", **address: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=120, kwargs={"opened": opened, "lens": lens})
     page.query_params.update(address)
     return run(page)
 
@@ -61,6 +62,16 @@ def payload(page: AppTest) -> bytes:
         for each in page.main
         if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
     )
+
+
+def data_bytes(page: AppTest) -> int:
+    """What all elements of the page send, but for the components' own scripts, which are the same whatever they show."""
+    total = 0
+    for element in page.main:
+        proto = getattr(element, "proto", None)
+        size = proto.ByteSize() if hasattr(proto, "ByteSize") else 0
+        total += size - len(proto.js_content) - len(proto.css_content) if element.type == "bidi_component" else size
+    return total
 
 
 def saved(path, module, x):
@@ -186,11 +197,11 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     unit = page.session_state["unrolled"].view.unit
     with torch.no_grad():
         hidden = module(x)[0][0].numpy()
-    columns = header["options"]["columns"]
-    assert header["options"]["units"] == 96 and unit in columns
-    np.testing.assert_allclose(arrays["hidden"], hidden[:, columns], rtol=0, atol=1e-5)
+    first, end = header["excerpt"]["columns"]
+    assert header["excerpt"]["units"] == 96 and first <= unit < end
+    np.testing.assert_allclose(arrays["column:hidden"], hidden[:, first:end], rtol=0, atol=1e-5)
     # the spike is in its block's highest or lowest value
-    edges = header["options"]["detail"]["hidden"]["steps"]
+    edges = arrays["detail_steps:hidden"]
     block = int(np.searchsorted(edges, 1234, side="right")) - 1
     inside = hidden[edges[block] : edges[block + 1]]
     assert arrays["detail_high:hidden"][block].max() == pytest.approx(inside.max(), abs=1e-5)
@@ -198,6 +209,17 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     next(slider for slider in page.slider if slider.label == "Steps shown").set_value((1201, 1300))
     run(page)
     header, arrays = sent(page)
-    assert header["options"]["detail"]["hidden"]["steps"] == list(range(1200, 1301))
+    assert arrays["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     np.testing.assert_allclose(arrays["detail_mean:hidden"], hidden[1200:1300], rtol=0, atol=1e-5)
     assert "detail_low:hidden" not in arrays and len(payload(page)) < 2_000_000
+
+
+@pytest.mark.parametrize("lens", ["states", "step"])
+@pytest.mark.parametrize("shape", [(2000, 2, 128), (100_000, 1, 8), (10_000, 1, 256)], ids=str)
+def test_all_that_a_page_sends_of_a_run_is_bounded(tmp_path, lens, shape):
+    steps, layers, units = shape
+    torch.manual_seed(0)
+    path = saved(tmp_path / "run.npz", nn.LSTM(4, units, layers, batch_first=True), torch.randn(1, steps, 4))
+    page = start(opened=path, lens=lens, step=str(steps // 2))
+    assert data_bytes(page) < 2_000_000
+    assert sent(page)[0]["excerpt"]["steps"] == steps

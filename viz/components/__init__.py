@@ -4,10 +4,12 @@ All components of a view share one client-side store (`store.js`), so that the t
 once and a step costs no server round trip.
 """
 
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ def define(name: str, *parts: str) -> "ComponentRenderer":
     return st.components.v2.component(
         f"unrolled_{name}", css="\n".join(style), js="\n".join(script), isolate_styles=False
     )
+
+
+def as_text(values: np.ndarray) -> str:
+    """Numbers in float32 as `unrolled.numbers` in `paint.js` reads them out of a component's data."""
+    return b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
 
 
 def _read(file: str) -> str:

@@ -1,7 +1,6 @@
 // How one gate's value comes about: a waterfall of its terms, the sum, and what the activation makes of it.
 const MOST = 8; // terms shown one by one
 const SURE = 3; // of them, at least so many inputs and so many previous units
-const SIGN = { sigmoid: "σ", tanh: "tanh", relu: "relu" };
 
 /** The rows of the waterfall in order: [{label, detail, product, inner, unit}]; `inner` rows are parts of the row above them. */
 function rows(trace, step, unit, gate, words) {
@@ -42,14 +41,14 @@ function rows(trace, step, unit, gate, words) {
   const inner = Boolean(!trace.input_names && (token || level > 0));
   const name = (n) => trace.input_names?.[n] ?? fill(level > 0 ? words.unit_below : token ? words.dimension : words.input, { n });
   if (inner) {
-    const label = level > 0 ? words.below : fill(words.token, { token: unrolled.token(trace.tokens[step]) });
+    const label = level > 0 ? words.below : fill(words.token, { token: unrolled.token(trace.token(step)) });
     out.push({ label, detail: "", product: total(sum.input) });
   }
   for (const term of shown(inputs)) out.push({ label: name(term.index), detail: paired(term, 1), product: term.product, inner });
   const others = !inner ? words.other_inputs : level > 0 ? words.other_units_below : words.other_dimensions;
   out.push(...rest(sum.input, others, inner));
 
-  const whole = trace.arrays.hidden_prev.shape[1] === trace.units; // else a projection stands between units and outputs
+  const whole = trace.arrays.hidden.shape[1] === trace.units; // else a projection stands between units and outputs
   for (const term of shown(previous)) {
     const label = trace.unit_names?.[term.index] ?? fill(whole ? words.unit : words.output, { n: term.index });
     out.push({ label, detail: paired(term, factor), product: term.product, unit: whole ? term.index : null });
@@ -111,9 +110,9 @@ export default (component) => unrolled.mount(component, (context) => {
   /** The activation's curve with this sum on it. */
   const drawCurve = (activation, sum, value) => {
     const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, Math.abs(sum) * 1.15))];
-    const [low, high] = { sigmoid: [0, 1], tanh: [-1, 1], relu: [0, reach] }[activation];
+    const [low, high] = activation.span.map((edge) => Math.min(reach, Math.max(-reach, edge)));
     const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (high - low)) * (H - 12)];
-    const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, numbers.apply[activation](a)).map((n) => n.toFixed(1)));
+    const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, activation.of(a)).map((n) => n.toFixed(1)));
     const [x, y] = at(Math.max(-reach, Math.min(reach, sum)), value);
     const [x0, y0] = at(0, 0);
     curve.setAttribute("viewBox", `0 0 ${W} ${H}`);
@@ -179,8 +178,9 @@ export default (component) => unrolled.mount(component, (context) => {
       note.textContent = trace.options?.reset_after === false ? words.reset_before
         : fill(words.reset_after, { value: numbers.format(made.factor) });
     }
-    const { activation, quantity: outcome } = numbers.outcome(trace, gate);
-    const computed = numbers.apply[activation](made.sum);
+    const activation = numbers.activation(trace, gate);
+    const outcome = gate === "preactivation" ? "hidden" : gate;
+    const computed = activation.of(made.sum);
     const traced = trace.value(outcome, step, unit);
     const difference = Math.abs(computed - traced);
     drawCurve(activation, made.sum, computed);
@@ -190,12 +190,13 @@ export default (component) => unrolled.mount(component, (context) => {
     numbers.mark(inTrace, trace, outcome, step, unit, traced);
     const agreement = html("span", { className: "unrolled-quiet", "data-difference": String(difference) });
     agreement.append(inTrace, ` · ${fill(words.difference, { value: difference < 1e-12 ? "0" : difference.toExponential(0).replace("-", "−") })}`);
-    result.replaceChildren(html("span", { className: "equals" }, `${SIGN[activation]}(${sum}) = `, value), agreement);
+    result.replaceChildren(html("span", { className: "equals" }, activation.symbol === "linear" ? `${sum} = ` : `${activation.symbol}(${sum}) = `, value), agreement);
   };
 
   return {
     speak: () => choice.setAttribute("aria-label", context.words.choose),
     layout,
     frame,
+    exact: true,
   };
 });

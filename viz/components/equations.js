@@ -35,10 +35,11 @@ export default (component) => unrolled.mount(component, (context) => {
   };
 
   const rebuild = () => {
-    const key = JSON.stringify([context.data.lines, context.theme, context.words]);
+    const { lines: equations = [], definitions = [] } = context.data;
+    const key = JSON.stringify([equations, definitions, context.theme, context.words]);
     if (key === built) return;
     built = key;
-    lines = (context.data.lines ?? []).map((line) => {
+    lines = equations.map((line) => {
       const mark = html("span", { className: "mark", "aria-hidden": "true" });
       mark.style.background = context.palette?.quantity[line.quantity] ?? "currentColor";
       const name = html("span", { className: "name", text: context.words.names[line.quantity] });
@@ -50,7 +51,11 @@ export default (component) => unrolled.mount(component, (context) => {
       }
       return row;
     });
-    list.replaceChildren(...lines);
+    list.replaceChildren(...lines, ...definitions.map((drawn) => {
+      const cell = html("div", { className: "form definition" });
+      cell.innerHTML = drawn;
+      return html("div", { className: "line", role: "listitem" }, html("span"), html("span", { className: "name", text: context.words.definition }), cell);
+    }));
     slots = [...list.querySelectorAll("[data-slot]")].map((node) => {
       const before = node.previousElementSibling;
       const operand = before?.localName === "mo" && "+×−".includes(before.textContent);
@@ -83,6 +88,7 @@ export default (component) => unrolled.mount(component, (context) => {
     },
     layout: rebuild,
     frame,
+    exact: true,
     destroy: forget,
   };
 });

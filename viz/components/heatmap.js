@@ -26,7 +26,7 @@ unrolled.sheet ??= (context, width, height) => {
   pen.font = `600 16px ${theme.font}`;
   pen.textBaseline = "middle";
   pen.fillStyle = theme.text;
-  const place = unrolled.fill(words.step_token, { step: store.step + 1, token: unrolled.token(store.trace.tokens[store.step]) });
+  const place = unrolled.fill(words.step_token, { step: store.step + 1, token: unrolled.token(store.trace.token(store.step)) });
   pen.fillText(`${store.trace.layer} · ${place} · ${words.unit} ${store.unit}`, 16, 22);
   pen.translate(0, 34);
   return { canvas, pen };
@@ -60,7 +60,7 @@ function build(context) {
     const lines = at.block ? blockLines(at, name) : [
       `${name}: ${unrolled.number(at.value ?? store.trace.value(at.quantity, at.step, at.unit))}`,
       `${words.unit} ${store.trace.unit_names?.[at.unit] ?? at.unit}`,
-      unrolled.fill(words.step_token, { step: at.step + 1, token: unrolled.token(store.trace.tokens[at.step]) }),
+      unrolled.fill(words.step_token, { step: at.step + 1, token: unrolled.token(store.trace.token(at.step)) }),
     ];
     if (!at.block && at.count > 1) lines.push(unrolled.fill(words.strongest, { n: at.count }));
     unrolled.note(lines, event.clientX, event.clientY, root);
@@ -113,10 +113,11 @@ function build(context) {
     layout() {
       form.layout();
       const { words } = context;
-      if (form.zooms?.()) explain.textContent = words.zoom;
+      if (form.blocks?.()) explain.textContent = form.zooms() ? words.zoom : words.blocks;
       else explain.textContent = form.crowded() ? `${words.explain} ${words.crowded}` : words.explain;
     },
     frame: form.frame,
+    exact: form.exact,
     destroy: () => unrolled.note(null),
   };
 }

@@ -42,6 +42,7 @@ def heatmap(
             "quantities": None if quantities is None else list(quantities),
             "order": None if order is None else [int(unit) for unit in order],
             "shows": shows,
+            "zooms": on_window_change is not None,
             "palette": palette(),
             "words": _words(form),
         },
@@ -59,6 +60,9 @@ def _words(form: Literal["sequence", "step"]) -> dict[str, object]:
         "block_steps": _("steps {steps}"),
         "zoom": _(
             "Each row is one or several units, each column one or several steps. Drag over a part to see its exact numbers."
+        ),
+        "blocks": _(
+            "Each row is one or several units, each column one or several steps; States shows every part of it exactly."
         ),
         "save": _("Save as PNG"),
         "keys": _("Heatmap. Left and right arrows change the step, up and down the unit."),

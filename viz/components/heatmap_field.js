@@ -31,8 +31,9 @@ unrolled.field ??= (() => {
     };
   }
 
-  function blocks(trace, name, { steps, places, units }, shows) {
+  function blocks(trace, name, shows) {
     const [mean, low, high] = ["mean", "low", "high"].map((part) => trace.arrays[`detail_${part}:${name}`]);
+    const [steps, places, units] = ["steps", "places", "units"].map((part) => [...trace.arrays[`detail_${part}:${name}`].data]);
     let { data } = mean;
     if (low && shows === "strongest") {
       // Of a signed value the largest magnitude, of a gate what is farthest from the middle of the whole picture.
@@ -57,7 +58,6 @@ unrolled.field ??= (() => {
   }
 
   return ({ trace }, name, { order, shows }) => {
-    const detail = trace.options?.detail?.[name];
-    return detail ? blocks(trace, name, detail, shows) : wholeField(trace, name, order);
+    return trace.excerpt ? blocks(trace, name, shows) : wholeField(trace, name, order);
   };
 })();

@@ -105,7 +105,7 @@
     const column = field.column(store.step);
     const [from, to] = place(x, Math.max(column, 0));
     const at = GUTTER + (from + to) / 2 / ratio;
-    const half = marked && column >= 0 ? pen.measureText(unrolled.token(store.trace.tokens[store.step])).width / 2 + 8 : -Infinity;
+    const half = marked && column >= 0 ? pen.measureText(unrolled.token(store.trace.token(store.step))).width / 2 + 8 : -Infinity;
     for (const label of items) {
       if (Math.abs(label.at - at) >= half + label.half) pen.fillText(label.text, label.at, size.height + 6);
     }
@@ -130,7 +130,7 @@
 
   function frame(changed) {
     const { trace, step, unit } = store;
-    const token = unrolled.token(trace.tokens[step]);
+    const token = unrolled.token(trace.token(step));
     for (const each of panels) {
       const { name, x, y, size, column, row, token: tag, unit: number, value, field } = each;
       const shownStep = field.column(step);
@@ -209,7 +209,8 @@
     return { steps: span([from.steps, to.steps]), places: span([from.places, to.places]) };
   }
 
-  const zooms = () => panels.some(({ field }) => !field.whole);
+  const blocks = () => panels.some(({ field }) => !field.whole);
+  const zooms = () => context.data.zooms && blocks();
   const crowded = () => panels.some(({ x, y, array }) => x.bins < array.shape[0] || y.bins < array.shape[1]);
-  return { element, layout, frame, hit, picture, crowded, drag, zooms };
+  return { element, layout, frame, hit, picture, crowded, drag, blocks, zooms };
 };

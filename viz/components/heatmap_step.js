@@ -52,10 +52,9 @@
 
   // One step of a quantity as an array (steps = units of the axis, 1): the axis across the rows is that of the units.
   const slice = (name, step) => {
-    const { units, arrays } = store.trace;
-    const width = arrays[name].shape[1];
+    const { units } = store.trace;
     const data = new Float32Array(units).fill(NaN);
-    data.set(arrays[name].data.subarray(step * width, (step + 1) * width));
+    data.set(store.trace.row(name, step));
     return { shape: [units, 1], data };
   };
 
@@ -82,7 +81,7 @@
   }
 
   function hit(event) {
-    if (!event.target.closest?.(".unrolled-plot") || !axis) return null;
+    if (!event.target.closest?.(".unrolled-plot") || !axis || !store.trace.here(store.step)) return null;
     const box = canvas.getBoundingClientRect();
     const px = (event.clientX - box.left) * ratio;
     const k = Math.floor((event.clientY - box.top) / (ROW + SPACE));
@@ -112,5 +111,5 @@
     return sheet;
   }
 
-  return { element, layout, frame, hit, picture, crowded: () => axis && axis.bins < store.trace.units };
+  return { element, layout, frame, exact: true, hit, picture, crowded: () => axis && axis.bins < store.trace.units };
 };

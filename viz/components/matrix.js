@@ -7,7 +7,6 @@ function build(context) {
   root.append(canvas, said);
   let values = new Float32Array(0), tint = null, shown = "", box = null;
 
-  const numbers = (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   const at = (row, column) => row * context.data.columns.length + column;
 
   function lines(row, column) {
@@ -85,8 +84,8 @@ function build(context) {
       const next = context.data.values + (context.data.tint ?? "");
       if (next === shown) return;
       shown = next;
-      values = numbers(context.data.values);
-      tint = context.data.tint ? numbers(context.data.tint) : null;
+      values = unrolled.numbers(context.data.values);
+      tint = context.data.tint ? unrolled.numbers(context.data.tint) : null;
     },
     layout: draw,
     destroy: () => unrolled.note(null),

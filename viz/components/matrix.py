@@ -1,13 +1,12 @@
 """A weight matrix as a heatmap whose entries can be picked."""
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import as_text, define
 from viz.i18n import _
 
 
@@ -40,8 +39,8 @@ def matrix(
         "view_id": view_id,
         "rows": list(rows),
         "columns": list(columns),
-        "values": _text(values),
-        "tint": None if tint is None else _text(tint),
+        "values": as_text(values),
+        "tint": None if tint is None else as_text(tint),
         "picked": list(picked),
         "palette": palette(),
         "words": {
@@ -58,7 +57,3 @@ def picked_in(key: str) -> tuple[int, int] | None:
     """The row and column that were picked last; None before any was."""
     told = (st.session_state.get(key) or {}).get("picked")
     return (int(told["row"]), int(told["column"])) if told else None
-
-
-def _text(values: np.ndarray) -> str:
-    return b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()

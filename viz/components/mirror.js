@@ -52,24 +52,20 @@ unrolled.mirror = (context) => {
   function fillOthers() {
     const { trace, step } = store;
     const { words } = context;
-    const { top_token: ids, top_probability: chances, surprise, prediction, truth } = trace.arrays;
+    const [ids, chances] = [trace.row("top_token", step), trace.row("top_probability", step)];
     const symbol = (id) => trace.vocabulary?.[id] ?? String(id);
     const items = [];
-    if (ids && chances) {
-      const count = ids.shape[1];
-      for (let k = 0; k < count; k++) {
-        const token = symbol(ids.data[step * count + k]);
-        items.push(item("probability", unrolled.token(token), chances.data[step * count + k], { "data-token": token }));
-      }
-    }
+    ids?.forEach((id, k) => {
+      const token = symbol(id);
+      items.push(item("probability", unrolled.token(token), chances[k], { "data-token": token }));
+    });
+    const surprise = trace.row("surprise", step);
     if (surprise) {
-      const next = trace.arrays.next_token?.data[step] ?? -1;
-      items.push(item("surprise", words.surprise, surprise.data[step], next < 0 ? {} : { "data-token": symbol(next) }));
+      const next = trace.row("next_token", step)?.[0] ?? -1;
+      items.push(item("surprise", words.surprise, surprise[0], next < 0 ? {} : { "data-token": symbol(next) }));
     }
-    for (const [name, array] of [["prediction", prediction], ["truth", truth]]) {
-      for (let k = 0; array && k < array.shape[1]; k++) {
-        items.push(item(name, words[name], array.data[step * array.shape[1] + k], { "data-unit": k }));
-      }
+    for (const name of ["prediction", "truth"]) {
+      trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name], value, { "data-unit": k })));
     }
     (trace.options?.probability ?? []).forEach((chance, k) => { // of the whole sequence: the same at every step
       const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];
@@ -81,7 +77,7 @@ unrolled.mirror = (context) => {
 
   function all() {
     clearTimeout(settled);
-    if (!store.trace) return;
+    if (!store.trace?.here(store.step)) return;
     if (mirrored !== store.trace) build();
     for (let unit = 0; unit < cells.length; unit++) fillUnit(unit);
   }
@@ -89,7 +85,7 @@ unrolled.mirror = (context) => {
   function update() {
     soon = 0;
     const { trace, step } = store;
-    if (!trace) return;
+    if (!trace?.here(step)) return; // told when they are here
     caption.textContent = unrolled.fill(context.words.mirror, { layer: trace.layer, step: step + 1 });
     fillOthers();
     if (trace.units <= AT_ONCE) return all();

@@ -48,6 +48,8 @@ window.unrolled.mount ??= (() => {
     const draw = () => {
       frame = 0;
       if (!part || !store.trace || !context.width) return;
+      root.toggleAttribute("data-waiting", Boolean(part.exact) && !store.trace.here(store.step));
+      if (root.hasAttribute("data-waiting")) return; // drawn when its numbers come
       const changed = changes;
       changes = new Set();
       if (stale) {
@@ -108,7 +110,8 @@ window.unrolled.mount ??= (() => {
   // Streamlit calls a component's script again whenever its data changed; build() runs once for each element.
   //   build(context) -> {speak(), update(), layout(), frame(changed), destroy()}, all optional:
   //   speak: set every translated string; update: data changed (also the first time; data.view is for update alone); layout: trace, theme, data or width changed;
-  //   frame: step, unit or quantity changed. layout and frame run inside one animation frame, and only when there is a trace.
+  //   frame: step, unit or quantity changed. layout and frame run inside one animation frame, and only when there is a trace;
+  // exact: true where both need every number of the step: they then wait until these are here.
   // Returns the clean-up that Streamlit calls when the element goes.
   function mount(component, build) {
     const { parentElement } = component;

@@ -48,6 +48,9 @@ Object.assign((window.unrolled ??= {}), {
   // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
   fill: (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
 
+  // float32 numbers that came as base64 in a component's data
+  numbers: (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer),
+
   // A token as it is shown: white space is made visible.
   token: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
 
@@ -99,6 +102,17 @@ Object.assign((window.unrolled ??= {}), {
     const left = x + 14 + width > innerWidth ? x - 14 - width : x + 14;
     const top = y + 16 + height > innerHeight ? y - 12 - height : y + 16;
     box.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+  },
+
+  // The same of one token: which it is, and what it is tinted by.
+  noteToken({ root, store, words }, step, event) {
+    const { trace, quantity, unit } = store;
+    unrolled.note([
+      unrolled.fill(words.step_token, { step: step + 1, token: unrolled.token(trace.token(step)) }),
+      unrolled.fill(words.unit_value, {
+        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.number(trace.value(quantity, step, unit)),
+      }),
+    ], event.clientX, event.clientY, root);
   },
 
   // Keep a canvas as a PNG file.

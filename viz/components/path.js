@@ -8,16 +8,25 @@ function build(context) {
   const told = unrolled.element("p", { className: "unrolled-quiet unrolled-path-told", "data-quantity": "plane" });
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   root.append(plot, unrolled.element("div", { className: "unrolled-foot" }, told, save));
+  let points = []; // [x, y]: of every step, or of a long run those of some steps
+  let steps = []; // which step each is
+  let found = new Map(); // and the other way round
   let places = []; // [x, y] in CSS pixels
 
+  function read({ points: xy, steps: chosen }) {
+    const numbers = unrolled.numbers(xy);
+    points = Array.from({ length: numbers.length / 2 }, (_, k) => [numbers[2 * k], numbers[2 * k + 1]]);
+    steps = chosen ?? points.map((_, step) => step);
+    found = new Map(steps.map((step, k) => [step, k]));
+  }
+
   function layout() {
-    const { points, words, explained } = context.data;
+    const { words, explained } = context.data;
     const { theme, palette } = context;
-    const { tokens } = store.trace;
+    read(context.data);
     const width = context.width;
-    const xs = points.map((point) => point[0]), ys = points.map((point) => point[1]);
     const span = (values) => [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
-    const [left, right] = span(xs), [low, high] = span(ys);
+    const [left, right] = span(points.map((point) => point[0])), [low, high] = span(points.map((point) => point[1]));
     const wide = right - left || 1, tall = high - low || 1;
     const most = Math.min(width * 0.75, 560);
     // One scale for both directions, so that lengths are lengths.
@@ -34,7 +43,7 @@ function build(context) {
     pen.moveTo(zero[0], 0); pen.lineTo(zero[0], height);
     pen.stroke();
     // Early steps are pale, late ones strong: the scale of a gate, without its palest part.
-    const shade = (k) => palette.unit[70 + Math.round((k / Math.max(places.length - 1, 1)) * 170)];
+    const shade = (k) => palette.unit[70 + Math.round((steps[k] / Math.max(store.trace.steps - 1, 1)) * 170)];
     pen.globalAlpha = 0.7;
     pen.lineWidth = places.length > 600 ? 1 : 1.5;
     for (let k = 1; k < places.length; k++) {
@@ -57,7 +66,7 @@ function build(context) {
     pen.fillStyle = theme.text;
     const taken = new Set();
     places.forEach(([x, y], k) => {
-      const text = unrolled.token(tokens[k]);
+      const text = unrolled.token(store.trace.token(steps[k]));
       const size = pen.measureText(text).width;
       const [a, b] = [Math.floor((x + 6) / 14), Math.floor((x + 6 + size) / 14)];
       const row = Math.floor(y / 16);
@@ -78,19 +87,19 @@ function build(context) {
   const nearest = (event) => {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    let found = -1, least = 14 ** 2;
+    let near = -1, least = 14 ** 2;
     places.forEach((place, k) => {
       const away = (place[0] - x) ** 2 + (place[1] - y) ** 2;
-      if (away < least) { least = away; found = k; }
+      if (away < least) { least = away; near = steps[k]; }
     });
-    return found;
+    return near;
   };
   context.on(plot, "pointermove", (event) => {
     const step = store.trace ? nearest(event) : -1;
     plot.style.cursor = step < 0 ? "default" : "pointer";
     if (step < 0) return unrolled.note(null);
-    const token = unrolled.token(store.trace.tokens[step]);
-    const [x, y] = context.data.points[step].map((value) => unrolled.number(value));
+    const token = unrolled.token(store.trace.token(step));
+    const [x, y] = points[found.get(step)].map((value) => unrolled.number(value));
     unrolled.note([unrolled.fill(context.words.step_token, { step: step + 1, token }), `(${x}, ${y})`], event.clientX, event.clientY, root);
   });
   context.on(plot, "pointerleave", () => unrolled.note(null));
@@ -107,12 +116,12 @@ function build(context) {
     },
     layout,
     frame() {
-      const place = places[store.step];
+      const place = places[found.get(store.step)];
       marker.hidden = !place;
       if (!place) return;
-      marker.textContent = unrolled.token(store.trace.tokens[store.step]);
+      marker.textContent = unrolled.token(store.trace.token(store.step));
       marker.style.transform = `translate(${place[0]}px, ${place[1]}px) translate(-11px, -50%)`;
-      const [x, y] = context.data.points[store.step];
+      const [x, y] = points[found.get(store.step)];
       told.textContent = unrolled.fill(context.words.told, {
         step: store.step + 1, token: marker.textContent, x: unrolled.number(x), y: unrolled.number(y),
       });

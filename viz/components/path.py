@@ -1,29 +1,31 @@
 """The path of the states in their principal plane."""
 
-import numpy as np
-
-from models.plane import Plane
+from models.plane import Plane, outermost
 from viz.colours import palette
-from viz.components import define
+from viz.components import as_text, define
 from viz.i18n import _
 
+OUTLINE = 1000
+"""Of a run that is too long for all of its states to be drawn: blocks of steps, each with its outermost states."""
 
-def path(view_id: str, plane: Plane, *, key: str) -> None:
+
+def path(view_id: str, plane: Plane, *, page: tuple[int, int], key: str) -> None:
     """Mount the path of the T states of the trace in the store `view_id`; a marker stands at the current step.
 
     Args:
         view_id: the store that `sequence` loaded.
         plane: where each of its states lies.
+        page: the steps whose exact places travel of a run that is too long for all to; of the others, the outermost.
         key: of the component in the page.
     """
-    largest = float(np.abs(plane.points).max(initial=0)) or 1.0
-    digits = 5 - int(np.floor(np.log10(largest)))
+    steps = outermost(plane.points, page, OUTLINE)
     define("path")(
         key=key,
         data={
             "component": "path",
             "view_id": view_id,
-            "points": [[round(float(x), digits), round(float(y), digits)] for x, y in plane.points],
+            "points": as_text(plane.points[steps]),
+            "steps": None if len(steps) == len(plane.points) else steps.tolist(),
             "explained": [f"{100 * share:.0f}%" for share in plane.explained],
             "palette": palette(),
             "words": _words(),

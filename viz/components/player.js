@@ -61,7 +61,7 @@ function build(context) {
       const { trace, step, unit: chosen, quantity } = store;
       const { words, palette } = context;
       const scale = trace.unitScale(quantity, chosen);
-      const token = unrolled.token(trace.tokens[step]);
+      const token = unrolled.token(trace.token(step));
       const name = words.quantities[quantity] ?? quantity;
       if (changed.has("trace") || changed.has("quantity") || changed.has("unit")) {
         for (const chip of chips.children) chip.setAttribute("aria-pressed", chip.dataset.name === quantity);

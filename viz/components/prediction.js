@@ -23,6 +23,7 @@ function build(context) {
       form.layout();
     },
     frame: () => form?.frame(),
+    exact: true,
     destroy: () => unrolled.note(null),
   };
 }

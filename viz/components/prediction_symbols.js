@@ -8,7 +8,7 @@
     label: () => context.words.surprise_chart,
     series: () => [{ data: store.trace.arrays.surprise.data, bars: true }],
     low: 0,
-    describe: (step) => unrolled.fill(context.words.bits_at, { bits: unrolled.number(store.trace.arrays.surprise.data[step]) }),
+    describe: (step) => unrolled.fill(context.words.bits_at, { bits: unrolled.number(store.trace.row("surprise", step)?.[0]) }),
   });
   let rows = [];
   let charted = false;
@@ -53,21 +53,22 @@
     frame() {
       const { trace, step } = store;
       const { words } = context;
-      const { top_token: ids, top_probability: chances, next_token: next, next_probability: nextChance, surprise } = trace.arrays;
-      const truth = next?.data[step] ?? -1;
-      const first = Array.from(ids.data.subarray(step * trace.top, (step + 1) * trace.top));
+      const [ids, chances, next, nextChance, surprise] = ["top_token", "top_probability", "next_token", "next_probability", "surprise"]
+        .map((name) => trace.row(name, step));
+      const truth = next?.[0] ?? -1;
+      const first = [...ids];
       // A true next symbol that is not among the first takes the last row.
       const below = truth >= 0 && !first.includes(truth);
       rows.forEach((each, k) => {
         const last = below && k === rows.length - 1;
         const id = last ? truth : first[k];
-        const chance = last ? (nextChance?.data[step] ?? NaN) : chances.data[step * trace.top + k];
+        const chance = last ? (nextChance?.[0] ?? NaN) : chances[k];
         each.node.classList.toggle("unrolled-below", last);
         show(each, id, chance, id === truth, words.true);
       });
-      title.textContent = unrolled.fill(words.after, { token: unrolled.token(trace.tokens[step]) });
+      title.textContent = unrolled.fill(words.after, { token: unrolled.token(trace.token(step)) });
       bits.textContent = truth < 0 || !surprise ? words.no_next
-        : unrolled.fill(words.surprise, { bits: unrolled.number(surprise.data[step], 3) });
+        : unrolled.fill(words.surprise, { bits: unrolled.number(surprise[0], 3) });
       if (charted) chart.frame();
     },
   };
@@ -84,11 +85,13 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
   const plot = unrolled.element("div", { className: "unrolled-chart-plot" }, canvas, now);
   const element = unrolled.element("div", { className: "unrolled-chart" }, caption, plot);
   let width = 0;
-  const x = (step) => GUTTER + ((step + 0.5) / store.trace.steps) * width;
+  let [begin, count] = [0, 1]; // the steps that are drawn: those of the page
+  const x = (step) => GUTTER + ((step - begin + 0.5) / count) * width;
 
   function layout() {
     const { theme } = context;
-    const { steps } = store.trace;
+    const [first, end] = store.trace.page;
+    [begin, count] = [first, end - first];
     width = context.width - GUTTER - 2;
     caption.textContent = label();
     canvas.setAttribute("aria-label", label());
@@ -117,7 +120,8 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     pen.globalAlpha = 0.75;
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const step of unrolled.raster.ticks(steps, width / 56, 1)) {
+    for (const past of unrolled.raster.ticks(count, width / 56, begin + 1)) {
+      const step = begin + past;
       pen.fillText(step + 1, Math.min(x(step), GUTTER + width - pen.measureText(step + 1).width / 2), TOP + HEIGHT + 5);
     }
     for (const { data, bars, colour, dash, width: thick } of lines) {
@@ -125,8 +129,8 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
       pen.beginPath();
       if (bars) {
         // With more steps than pixels the bars overlap, and the tallest one is what remains to be seen.
-        const wide = Math.max((width / steps) * 0.8, 1);
-        for (let k = 0; k < steps; k++) if (data[k] === data[k]) pen.rect(x(k) - wide / 2, y(data[k]), wide, y(least) - y(data[k]));
+        const wide = Math.max((width / count) * 0.8, 1);
+        for (let k = 0; k < count; k++) if (data[k] === data[k]) pen.rect(x(begin + k) - wide / 2, y(data[k]), wide, y(least) - y(data[k]));
         pen.fill();
         continue;
       }
@@ -134,9 +138,9 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
       pen.lineWidth = thick ?? 2;
       pen.setLineDash(dash ?? []);
       let drawing = false;
-      for (let k = 0; k < steps; k++) {
+      for (let k = 0; k < count; k++) {
         if (data[k] !== data[k]) { drawing = false; continue; }
-        if (drawing) pen.lineTo(x(k), y(data[k])); else pen.moveTo(x(k), y(data[k]));
+        if (drawing) pen.lineTo(x(begin + k), y(data[k])); else pen.moveTo(x(begin + k), y(data[k]));
         drawing = true;
       }
       pen.stroke();
@@ -144,18 +148,18 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     pen.globalAlpha = 1;
     pen.setLineDash([]);
     now.style.height = `${HEIGHT + 4}px`;
-    now.style.width = `${Math.max(width / steps, 2) + 2}px`;
+    now.style.width = `${Math.max(width / count, 2) + 2}px`;
   }
 
   const at = (event) => {
     const place = (event.clientX - canvas.getBoundingClientRect().left - GUTTER) / width;
-    return place < 0 || place >= 1 ? -1 : Math.floor(place * store.trace.steps);
+    return place < 0 || place >= 1 ? -1 : begin + Math.floor(place * count);
   };
   context.on(plot, "pointermove", (event) => {
     const step = store.trace ? at(event) : -1;
     if (step < 0) return unrolled.note(null);
     if (event.buttons & 1) store.set({ step });
-    const token = unrolled.token(store.trace.tokens[step]);
+    const token = unrolled.token(store.trace.token(step));
     unrolled.note([describe(step), unrolled.fill(context.words.step_token, { step: step + 1, token })], event.clientX, event.clientY, root);
   });
   context.on(plot, "pointerleave", () => unrolled.note(null));
@@ -169,7 +173,7 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     canvas,
     layout,
     frame() {
-      now.style.transform = `translate(${x(store.step) - (Math.max(width / store.trace.steps, 2) + 2) / 2}px, ${TOP - 2}px)`;
+      now.style.transform = `translate(${x(store.step) - (Math.max(width / count, 2) + 2) / 2}px, ${TOP - 2}px)`;
     },
   };
 };

@@ -16,7 +16,8 @@
     const key = (name) => unrolled.element("i", { className: `unrolled-line-${name}` });
     const text = unrolled.element("p", { className: "unrolled-numbers" },
       ...numbers.map(({ name, label, value }) => unrolled.element("span", {}, ...(name === "error" ? [] : [key(name)]), label, value)));
-    const describe = (step) => `${context.words.predicted} ${unrolled.number(predicted[step])} · ${context.words.truth} ${unrolled.number(truth[step])}`;
+    const told = (values, step) => unrolled.number(values[step - store.trace.page[0]]);
+    const describe = (step) => `${context.words.predicted} ${told(predicted, step)} · ${context.words.truth} ${told(truth, step)}`;
     const chart = unrolled.chart(context, {
       label: () => context.words.chart,
       series: () => [
@@ -43,7 +44,7 @@
     },
     frame() {
       for (const { predicted, truth, numbers, chart } of outputs) {
-        const [p, t] = [predicted[store.step], truth[store.step]];
+        const [p, t] = [predicted, truth].map((values) => values[store.step - store.trace.page[0]]);
         [p, t, p - t].forEach((number, k) => {
           numbers[k].label.textContent = context.words[numbers[k].name];
           numbers[k].value.textContent = unrolled.number(number);

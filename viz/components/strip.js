@@ -1,6 +1,6 @@
 // The unrolled strip: one cell a token, tinted by the chosen quantity of the chosen unit; only the lines in sight are painted.
 unrolled.strip = (context) => {
-  const { root, store } = context;
+  const { store } = context;
   const CELL = 34, BETWEEN_LINES = 9, MARGIN = 6, MOST_LINES = 7;
   const GAP = { arrows: 20, links: 6 };
 
@@ -9,7 +9,8 @@ unrolled.strip = (context) => {
   const sheet = unrolled.element("div", { className: "unrolled-strip-sheet" }, canvas, marker);
   const scroller = unrolled.element("div", { className: "unrolled-strip", role: "img" }, sheet);
 
-  let cells = []; // {x, line, width, text}
+  let cells = []; // {x, line, width, text}, of the tokens that are here: those of the page
+  let begin = 0; // the step of the first of them
   let lines = []; // index of the first cell of each line
   let arrows = false;
   let font = "";
@@ -55,6 +56,7 @@ unrolled.strip = (context) => {
 
   function layout() {
     const { tokens } = store.trace;
+    [begin] = store.trace.page;
     const characters = tokens.every((token) => [...token].length <= 1);
     font = characters ? `17px ${context.theme.code}, ${context.theme.font}` : `17px ${context.theme.font}`;
     const pen = canvas.getContext("2d");
@@ -102,7 +104,7 @@ unrolled.strip = (context) => {
     for (let k = lines[first]; k < end; k++) {
       const { x, width, text, line } = cells[k];
       const y = top(line);
-      const tint = unrolled.tint(trace.value(quantity, k, unit), scale, palette);
+      const tint = unrolled.tint(trace.value(quantity, begin + k, unit), scale, palette);
       const solid = tint !== "transparent";
       if (solid) {
         pen.fillStyle = tint;
@@ -137,7 +139,8 @@ unrolled.strip = (context) => {
   }
 
   function mark() {
-    const cell = cells[store.step];
+    const cell = cells[store.step - begin];
+    marker.hidden = !cell;
     if (!cell) return;
     marker.style.width = `${cell.width + 8}px`;
     marker.style.height = `${CELL + 8}px`;
@@ -160,7 +163,7 @@ unrolled.strip = (context) => {
     if (line < 0 || line >= lines.length) return -1;
     const end = lines[line + 1] ?? cells.length;
     for (let k = lines[line]; k < end; k++) {
-      if (x >= cells[k].x - 3 && x <= cells[k].x + cells[k].width + 3) return k;
+      if (x >= cells[k].x - 3 && x <= cells[k].x + cells[k].width + 3) return begin + k;
     }
     return -1;
   }
@@ -174,14 +177,7 @@ unrolled.strip = (context) => {
     const step = store.trace ? at(event) : -1;
     scroller.style.cursor = step < 0 ? "default" : "pointer";
     if (step < 0) return unrolled.note(null);
-    const { trace, quantity, unit } = store;
-    const { words } = context;
-    unrolled.note([
-      unrolled.fill(words.step_token, { step: step + 1, token: unrolled.token(trace.tokens[step]) }),
-      unrolled.fill(words.unit_value, {
-        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.number(trace.value(quantity, step, unit)),
-      }),
-    ], event.clientX, event.clientY, root);
+    unrolled.noteToken(context, step, event);
   });
   context.on(scroller, "pointerleave", () => unrolled.note(null));
 

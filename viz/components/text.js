@@ -21,25 +21,18 @@ function build(context) {
   context.on(page, "pointermove", (event) => {
     const step = store.trace ? stepOf(event) : -1;
     if (step < 0) return unrolled.note(null);
-    const { trace, quantity, unit } = store;
-    const { words } = context;
-    unrolled.note([
-      unrolled.fill(words.step_token, { step: step + 1, token: unrolled.token(trace.tokens[step]) }),
-      unrolled.fill(words.unit_value, {
-        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.number(trace.value(quantity, step, unit)),
-      }),
-    ], event.clientX, event.clientY, root);
+    unrolled.noteToken(context, step, event);
   });
   context.on(page, "pointerleave", () => unrolled.note(null));
 
   function layout() {
-    const { tokens } = store.trace;
+    const { tokens, page: [begin] } = store.trace;
     const characters = tokens.every((token) => [...token].length <= 1);
     page.dataset.form = characters ? "characters" : "words";
     const nodes = [];
-    spans = tokens.map((token, step) => {
+    spans = tokens.map((token, k) => {
       const text = characters ? token.replace("␣", " ") : token;
-      const span = unrolled.element("span", { role: "listitem", "data-step": step, text });
+      const span = unrolled.element("span", { role: "listitem", "data-step": begin + k, text });
       nodes.push(span);
       if (token === "⏎" || token === "\n") nodes.push(unrolled.element("br"));
       else if (!characters) nodes.push(document.createTextNode(" "));
@@ -55,8 +48,8 @@ function build(context) {
     const scale = trace.unitScale(quantity, unit);
     const inks = {};
     const name = words.quantities[quantity] ?? quantity;
-    spans.forEach((span, step) => {
-      const value = trace.value(quantity, step, unit);
+    spans.forEach((span, k) => {
+      const value = trace.value(quantity, trace.page[0] + k, unit);
       const tint = unrolled.tint(value, scale, palette);
       span.style.background = tint;
       span.style.color = tint === "transparent" ? "" : (inks[tint] ??= unrolled.ink(tint));
@@ -74,7 +67,7 @@ function build(context) {
     frame(changed) {
       if (changed.has("trace") || changed.has("quantity") || changed.has("unit")) paint();
       now?.removeAttribute("aria-current");
-      now = spans[store.step];
+      now = spans[store.step - store.trace.page[0]];
       now?.setAttribute("aria-current", "step");
       if (now && page.scrollHeight > page.clientHeight) { // the page of text alone scrolls, never the whole window
         const top = now.offsetTop - page.clientHeight / 2;

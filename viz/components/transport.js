@@ -69,7 +69,7 @@
       const next = Math.max(due + 1000 / Number(speed.value || 4), performance.now());
       timer = setTimeout(() => {
         if (!store.trace || store.step >= store.trace.steps - 1) return pause();
-        go(store.step + 1);
+        if (store.trace.here(store.step)) go(store.step + 1); // else its numbers are still to come
         tick(next);
       }, next - performance.now());
     }
@@ -152,7 +152,8 @@
 
       layout() {
         const { trace } = store;
-        if (playing && trace !== laid) pause(); // another sequence has come
+        const same = trace === laid || (trace.excerpt && trace.layer === laid?.layer && trace.excerpt.run === laid.excerpt?.run);
+        if (playing && !same) pause(); // another sequence has come
         laid = trace;
         scrubber.max = trace.steps - 1;
         counter.style.minWidth = `${2 * String(trace.steps).length + 3}ch`;
@@ -163,7 +164,7 @@
         const { words } = context;
         scrubber.value = step;
         scrubber.style.setProperty("--at", `${(100 * step) / Math.max(trace.steps - 1, 1)}%`);
-        scrubber.setAttribute("aria-valuetext", unrolled.fill(words.scrubber_text, { step: step + 1, token: unrolled.token(trace.tokens[step]) }));
+        scrubber.setAttribute("aria-valuetext", unrolled.fill(words.scrubber_text, { step: step + 1, token: unrolled.token(trace.token(step)) }));
         counter.textContent = unrolled.fill(words.counter, { step: step + 1, steps: trace.steps });
         buttons.first.disabled = buttons.previous.disabled = step === 0;
         buttons.last.disabled = buttons.next.disabled = step === trace.steps - 1;

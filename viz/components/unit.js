@@ -5,21 +5,37 @@
   const unrolled = (window.unrolled ??= {});
   if (unrolled.unit) return;
 
-  const sigmoid = (v) => 1 / (1 + Math.exp(-v));
+  const clip = (v) => Math.min(1, Math.max(0, v));
+  // What a gate's sum can go through, by the names of models/activations.py: how it is written, and what it makes of a number.
+  const ACTIVATIONS = {
+    tanh: { symbol: "tanh", of: Math.tanh, span: [-1, 1] },
+    sigmoid: { symbol: "σ", of: (v) => 1 / (1 + Math.exp(-v)), span: [0, 1] },
+    relu: { symbol: "relu", of: (v) => Math.max(0, v), span: [0, Infinity] },
+    linear: { symbol: "linear", of: (v) => v, span: [-Infinity, Infinity] },
+    hard_sigmoid: { symbol: "hard σ", of: (v) => clip(0.2 * v + 0.5), span: [0, 1] },
+    hard_sigmoid_3: { symbol: "hard σ", of: (v) => clip(v / 6 + 0.5), span: [0, 1] },
+    softsign: { symbol: "softsign", of: (v) => v / (1 + Math.abs(v)), span: [-1, 1] },
+    elu: { symbol: "elu", of: (v) => (v > 0 ? v : Math.expm1(v)), span: [-1, Infinity] },
+  };
+
+  /** What a gate's sum goes through; for "cell" what an LSTM's cell is read through. */
+  function activation(trace, gate) {
+    const { nonlinearity = "tanh", activation: own = "tanh", recurrent_activation: recurrent = "sigmoid" } = trace.options ?? {};
+    return ACTIVATIONS[gate === "preactivation" ? nonlinearity : gate === "candidate" || gate === "cell" ? own : recurrent];
+  }
 
   /** Row of the unit in the payload's weight arrays, or -1 where its weights have not travelled. */
   function row(trace, unit) {
-    if (!trace.arrays.weight_ih) return -1;
+    if (!trace.arrays.weight_ih || !trace.arrays.input) return -1;
     return trace.rows === "all" ? unit : (trace.rows ?? []).indexOf(unit);
   }
 
   /** The vector a gate's recurrent weights are multiplied by: h_{t-1}, or r * h_{t-1} where the reset comes first. */
   function recurrentInput(trace, step, gate) {
-    const [, width] = trace.arrays.hidden_prev.shape;
-    const previous = trace.arrays.hidden_prev.data.subarray(step * width, (step + 1) * width);
+    const previous = trace.before("hidden", step);
     if (!(trace.kind === "GRU" && gate === "candidate" && trace.options?.reset_after === false)) return previous;
-    const reset = trace.arrays.reset_gate.data;
-    return Float64Array.from(previous, (v, k) => v * reset[step * width + k]);
+    const reset = trace.row("reset_gate", step);
+    return Float64Array.from(previous, (v, k) => v * reset[k]);
   }
 
   /** Every term of one gate's sum: {input, recurrent: [{index, weight, value, product}], biases, x, h}; null without rows. */
@@ -28,8 +44,7 @@
     const g = trace.gates.indexOf(gate);
     if (r < 0 || g < 0) return null;
     const G = trace.gates.length;
-    const D = trace.arrays.input.shape[1];
-    const inputs = trace.arrays.input.data.subarray(step * D, (step + 1) * D);
+    const inputs = trace.row("input", step);
     const products = (weights, vector) => {
       const n = vector.length;
       const start = (r * G + g) * n;
@@ -57,22 +72,12 @@
     return after ? trace.value("reset_gate", step, unit) : 1;
   }
 
-  /** What is made of a gate's sum, {activation: "sigmoid" | "tanh" | "relu", quantity}: its value, or an RNN's hidden state. */
-  function outcome(trace, gate) {
-    if (gate === "preactivation") return { activation: trace.options?.nonlinearity ?? "tanh", quantity: "hidden" };
-    return { activation: gate === "candidate" ? "tanh" : "sigmoid", quantity: gate };
-  }
-  const apply = { sigmoid, tanh: Math.tanh, relu: (v) => Math.max(0, v) };
-
   /** {slot: number} of one unit at one step; a number that is not known is NaN. */
   function values(trace, step, unit) {
     if (last.trace === trace && last.step === step && last.unit === unit) return last.out;
     const out = {};
-    const at = (name) => {
-      const array = trace.arrays[name];
-      return array && unit < array.shape[1] ? array.data[step * array.shape[1] + unit] : NaN;
-    };
-    for (const name of [...trace.gates, ...trace.states, "hidden_prev", "cell_prev"]) out[name] = at(name);
+    for (const name of trace.quantities) out[name] = trace.value(name, step, unit);
+    for (const name of ["hidden", "cell"]) out[`${name}_prev`] = trace.before(name, step)?.[unit] ?? NaN;
     for (const gate of trace.gates) {
       const sum = terms(trace, step, unit, gate);
       out[`${gate}.x`] = sum ? sum.x : NaN;
@@ -123,5 +128,5 @@
     },
   };
 
-  unrolled.unit = { row, terms, values, resetFactor, outcome, apply, format, mark, focus };
+  unrolled.unit = { row, terms, values, resetFactor, activation, format, mark, focus };
 })();

@@ -50,15 +50,17 @@ function leave(d, p, y, start, { crosses } = {}) {
   d.symbol(d.group("hidden", "parts"), "hidden", SYMBOL.hidden, p.up + 14, 22, "start", 18);
 }
 
-function lstm(d, width, { options }) {
+function lstm(d, width, trace) {
+  const through = (part) => unrolled.unit.activation(trace, part);
+  const readCell = (v) => through("cell").of(v.cell);
   const p = plan(width, 5);
   const [f, i, g, o, out] = [0, 1, 2, 3, 4].map(p.x);
   const join = 150; // where i meets g
-  const read = 206; // where o meets tanh(c)
+  const read = 206; // where o meets tanh(c), or another activation of c
   const middle = (a, b) => (a + b) / 2;
   d.frame(p.left, 44, p.inner, p.floor - 44);
-  buses(d, p, [[4, p.bus]], [[f, "forget_gate", "σ"], [i, "input_gate", "σ"], [g, "candidate", "tanh"], [o, "output_gate", "σ"]]
-    .map(([x, part, label]) => tapped(d, p, part, x, label)));
+  buses(d, p, [[4, p.bus]], [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]
+    .map(([x, part]) => tapped(d, p, part, x, through(part).symbol)));
 
   // Behind a valve runs what passed it: the product.
   d.wire("cell_prev", [[4, p.top], [f - 28, p.top]], (v) => Math.tanh(v.cell_prev));
@@ -71,8 +73,8 @@ function lstm(d, width, { options }) {
   d.wire("candidate", [[g, p.gates - 15], [g, join], [middle(i, g), join]]);
   d.wire("candidate", [[middle(i, g), join], [i, join]], write);
   d.wire("cell", [[i, join], [i, p.top]], write);
-  const said = (v) => v.output_gate * Math.tanh(v.cell);
-  d.wire("cell", [[out, p.top], [out, read - 32]], (v) => Math.tanh(v.cell));
+  const said = (v) => v.output_gate * readCell(v);
+  d.wire("cell", [[out, p.top], [out, read - 32]], readCell);
   d.wire("cell", [[out, read - 32], [out, read]], said);
   d.wire("output_gate", [[o, p.gates - 15], [o, read], [out, read]]);
 
@@ -90,13 +92,13 @@ function lstm(d, width, { options }) {
     d.chip(part, part, x, p.gates - 38, { symbol: SYMBOL[part], width: Math.min(74, p.pitch - 4) });
   }
   d.dot("cell", out, p.top);
-  d.box("cell", "tanh", out, p.top + 33, { pill: true });
-  d.chip("cell", "tanh_cell", out, p.top + 62, { value: (v) => Math.tanh(v.cell) });
+  d.box("cell", through("cell").symbol, out, p.top + 33, { pill: true });
+  d.chip("cell", "read_cell", out, p.top + 62, { value: readCell });
   d.valve("output_gate", out, read - 32, { across: "x" });
   d.node("output_gate", "×", out, read);
   d.terminal("cell", "cell", p.width - 2, p.top, { anchor: "end" });
 
-  if (options?.projected) {
+  if (trace.options?.projected) {
     d.wire("hidden", [[out, read], [out, 290]], said);
     d.chip("hidden", "read", out, 246, { value: said });
     leave(d, p, p.bus, [[out, 290], [out, p.bus]], { crosses: p.top });
@@ -108,8 +110,9 @@ function lstm(d, width, { options }) {
   return p;
 }
 
-function gru(d, width, { options }) {
-  const before = options?.reset_after === false;
+function gru(d, width, trace) {
+  const label = (part) => unrolled.unit.activation(trace, part).symbol;
+  const before = trace.options?.reset_after === false;
   const p = plan(width, 3, { bus: before ? 444 : 412, tail: 16 });
   const [z, r, n] = [0, 1, 2].map(p.x);
   const join = 160;
@@ -121,7 +124,7 @@ function gru(d, width, { options }) {
   const nTap = { part: "candidate", h: n - 24, x: n + 24, hTop: p.gates + 15, xTop: p.gates + 15, reset: reset + 30 };
   if (before) nTap.before = (v) => v.hidden_prev;
   nTap.after = (v) => (before ? v.reset_gate * v.hidden_prev : squash(v.reset_gate * v["candidate.h"]));
-  buses(d, p, [[entry, p.top], [entry, p.bus]], [tapped(d, p, "update_gate", z, "σ"), tapped(d, p, "reset_gate", r, "σ"), nTap]);
+  buses(d, p, [[entry, p.top], [entry, p.bus]], [tapped(d, p, "update_gate", z, label("update_gate")), tapped(d, p, "reset_gate", r, label("reset_gate")), nTap]);
 
   const kept = (v) => v.update_gate * v.hidden_prev;
   const written = (v) => (1 - v.update_gate) * v.candidate;
@@ -149,7 +152,7 @@ function gru(d, width, { options }) {
   d.chip("update_gate", "update_gate", z, p.gates - 38, { symbol: SYMBOL.update_gate });
   d.chip("reset_gate", "reset_gate", r, p.gates - 38, { symbol: SYMBOL.reset_gate });
   d.chip("candidate", "candidate", n, p.gates - 38, { symbol: ["n", "t"] });
-  d.box("candidate", "tanh", n, p.gates, { width: 84 });
+  d.box("candidate", label("candidate"), n, p.gates, { width: 84 });
   d.chip("candidate", "candidate.x", nTap.x + 8, p.gates + 70);
   if (before) {
     d.chip("candidate", "candidate.h", nTap.h - 8, p.gates + 37);
@@ -165,7 +168,7 @@ function gru(d, width, { options }) {
   return p;
 }
 
-function rnn(d, width, { options }) {
+function rnn(d, width, trace) {
   const p = plan(width, 1, { bus: 372 });
   const x = p.x(0);
   const sum = 268;
@@ -181,7 +184,7 @@ function rnn(d, width, { options }) {
   d.node("preactivation", "+", x, sum);
   d.chip("preactivation", "preactivation", x, sum - 36, { symbol: SYMBOL.preactivation });
   leave(d, p, turn, [[x, 165], [x, turn]]);
-  d.box("hidden", options?.nonlinearity ?? "tanh", x, 190);
+  d.box("hidden", unrolled.unit.activation(trace, "preactivation").symbol, x, 190);
   d.chip("hidden", "hidden", x, 148, { symbol: SYMBOL.hidden });
   return p;
 }
@@ -228,7 +231,7 @@ export default (component) => unrolled.mount(component, (context) => {
   let svg = null, drawing = null, parts = [], built = "";
 
   const partOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
-  const choose = (part) => part && store.trace?.arrays[part] && store.set({ quantity: part });
+  const choose = (part) => part && store.trace?.quantities.includes(part) && store.set({ quantity: part });
   for (const event of ["pointerover", "focusin"]) on(scroll, event, (e) => numbers.focus.set(store, partOf(e.target)));
   for (const event of ["pointerleave", "focusout"]) on(scroll, event, () => numbers.focus.set(store, null));
   on(scroll, "click", (e) => choose(partOf(e.target)));
@@ -255,8 +258,10 @@ export default (component) => unrolled.mount(component, (context) => {
     }
     const value = numbers.values(store.trace, store.step, store.unit)[focus];
     const shown = Number.isNaN(value ?? NaN) ? "" : ` = ${numbers.format(value)}`;
+    const meanings = context.words.meanings[store.trace.kind];
+    const any = focus === "candidate" && String(numbers.activation(store.trace, focus).span) !== "-1,1";
     readout.replaceChildren(html("b", { text: `${context.words.names[focus]}${shown}` }),
-      ` ${context.words.meanings[store.trace.kind][focus] ?? ""}`);
+      ` ${meanings[any ? "any_candidate" : focus] ?? ""}`);
   };
 
   const rebuild = () => {
@@ -271,7 +276,8 @@ export default (component) => unrolled.mount(component, (context) => {
     built = key;
     svg = document.createElementNS(SVG, "svg");
     element("title", {}, svg).textContent = context.words.titles[trace.kind];
-    element("desc", {}, svg).textContent = context.words.descriptions[trace.kind];
+    element("desc", {}, svg).textContent = unrolled.fill(context.words.descriptions[trace.kind],
+      { activation: numbers.activation(trace, "cell").symbol });
     drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words: context.words, before });
     const { height } = CELLS[trace.kind](drawing, width / zoom, trace);
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",
@@ -297,7 +303,7 @@ export default (component) => unrolled.mount(component, (context) => {
       text.textContent = numbers.format(number);
       if (!value) numbers.mark(text, trace, slot, step, unit, number);
     }
-    drawing.say(trace.tokens.length ? unrolled.token(trace.tokens[step]) : "");
+    drawing.say(unrolled.token(trace.token(step)));
     highlight();
   };
 
@@ -309,6 +315,7 @@ export default (component) => unrolled.mount(component, (context) => {
     },
     layout: rebuild,
     frame,
+    exact: true,
     destroy: forget,
   };
 });

@@ -1,12 +1,14 @@
 """Every gate and state of one unit over the whole sequence, as curves."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from models.trace import LayerTrace
 from viz.colours import Theme, quantity_colour
+from viz.figures.curves import add_curve
 from viz.figures.strokes import finish, step_axis
 from viz.i18n import _
 from viz.names import quantity_names
@@ -34,30 +36,18 @@ def unit_curves(
         theme: "light" or "dark".
     """
     cell, names = layer.weights.cell, quantity_names()
-    gates = [name for name in layer.quantities if cell.ranges[name] == (0.0, 1.0)]
+    gates = list(cell.valves)
     signed = [name for name in layer.quantities if name not in gates]
     panels = [panel for panel in (gates, signed) if panel]
     titles = {id(gates): _("gates: 0 shut, 1 open"), id(signed): _("value")}
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    steps = list(range(len(labels)))
-    # For translators: {step} and {token} are filled by the browser.
-    hover = "%{y:.4f} · " + _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     for place, panel in enumerate(panels, start=1):
-        for name, dash in zip(panel, DASHES, strict=False):
+        for name, dash in zip(panel, cycle(DASHES), strict=False):
             values = layer[name][row, : len(labels)]
             if unit >= values.shape[1]:  # a projected LSTM hands on fewer values than it has units
                 continue
-            figure.add_scatter(
-                x=steps,
-                y=values[:, unit],
-                name=names[name],
-                mode="lines",
-                line={"color": quantity_colour(name, theme), "dash": dash, "width": 2},
-                customdata=[[step + 1, label] for step, label in enumerate(labels)],
-                hovertemplate=hover,
-                row=place,
-                col=1,
-            )
+            colour = quantity_colour(name, theme)
+            add_curve(figure, values[:, unit], labels, name=names[name], colour=colour, dash=dash, row=place, col=1)
         figure.update_yaxes(title_text=titles[id(panel)], row=place, col=1)
         if panel is gates:
             figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)

@@ -2,9 +2,13 @@
 
 import streamlit as st
 
+from models.orderings import By
+from models.reading import Reading
 from viz.components.player import player
 from viz.components.sequence import sequence
+from viz.excerpt import Excerpt
 from viz.pages import states_sources
+from viz.pages.carrier import parts
 from viz.pages.controls import choose
 from viz.pages.states_brush import brushed
 from viz.pages.states_compare import compared
@@ -14,7 +18,9 @@ from viz.pages.states_memory import gates
 from viz.pages.states_padding import padded
 from viz.pages.states_path import walked
 from viz.pages.states_tracking import tracking
-from viz.session import session
+from viz.picture import Window
+from viz.session import Session, session
+from viz.states_payload import whole
 
 VIEW_ID = "states"
 PLAYER = "states_player"
@@ -28,9 +34,7 @@ def page() -> None:
     layer, quantity = reading.trace.layers[view.layer or ""], view.quantity or ""
     assert view.unit is not None and view.step is not None
     by, window = order_chosen(), window_chosen(reading, layer)
-    sequence(
-        states_sources.payload(VIEW_ID, reading, layer.name, view.unit, by, quantity, window), key="states_sequence"
-    )
+    _carry(here, reading, by, window)
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
@@ -41,10 +45,24 @@ def page() -> None:
     heatmaps(reading, layer, VIEW_ID, quantity)
     gates(reading, layer, view.unit, view.step)
     ink(here, reading, layer, view.step)
-    walked(reading, layer, VIEW_ID)
+    walked(reading, layer, view.step, VIEW_ID)
     brushed(here, reading, layer)
     compared(here, reading, layer)
     padded(here, layer)
+
+
+def _carry(here: Session, reading: Reading, by: By, window: Window | None) -> None:
+    """Bring the layer to the browser, whole or in parts."""
+    view = here.view
+    name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
+    if whole(reading, name):
+        sequence(states_sources.payload(VIEW_ID, reading, name), key=f"{VIEW_ID}_sequence")
+        return
+
+    def payloads(part: Excerpt, _step: int) -> tuple[bytes]:
+        return (states_sources.excerpt(VIEW_ID, reading, name, part, by, quantity, window),)
+
+    parts(VIEW_ID, reading, name, place, payloads)
 
 
 def _moved() -> None:

@@ -13,7 +13,8 @@ from viz.i18n import _
 from viz.names import quantity_names
 from viz.pages import states_sources
 from viz.pages.panel import panel
-from viz.states_payload import Window, whole
+from viz.picture import Window
+from viz.states_payload import whole
 
 ORDER, SHOWS, MAP = "order", "block_shows", "states_heatmap"
 ZOOM, ZOOMED, STEPS, PLACES = "zoom", "zoomed", "zoom_steps", "zoom_places"
@@ -26,7 +27,7 @@ def order_chosen() -> By:
 
 def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     """The part of a large layer that the reader chose; None for all of it."""
-    if whole(layer, reading.row):
+    if whole(reading, layer.name):
         return None
     window: Window | None = st.session_state.get(_key(reading, layer))
     return None if window == _all(reading, layer) else window
@@ -53,7 +54,7 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
             required=True,
         )
         by = order_chosen()
-        if whole(layer, reading.row):
+        if whole(reading, layer.name):
             order = None if by == "index" else states_sources.ordered(reading, layer.name, quantity, by).tolist()
             heatmap(view_id, form="sequence", key=MAP, order=order)
             return

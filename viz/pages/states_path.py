@@ -6,12 +6,13 @@ from models.problem import Problem
 from models.reading import Reading
 from models.trace import LayerTrace
 from viz.components.path import path
+from viz.excerpt import PAGE, around
 from viz.i18n import _, told
 from viz.pages import states_sources
 from viz.pages.panel import panel
 
 
-def walked(reading: Reading, layer: LayerTrace, view_id: str) -> None:
+def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None:
     """The path, with the tokens on it; the marker is moved by the player."""
     with panel(
         _("The path of the hidden state"),
@@ -30,4 +31,4 @@ def walked(reading: Reading, layer: LayerTrace, view_id: str) -> None:
                 "their variance; pale is early, strong is late."
             ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
         )
-        path(view_id, found, key="path")
+        path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

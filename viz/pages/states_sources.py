@@ -1,8 +1,5 @@
 """What the States lens computes, kept for all sessions and never written to."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -15,33 +12,34 @@ from models.saturation import Saturation, saturations
 from models.survival import Survival, survival
 from models.tracked_units import tracked_in_halves, tracked_units
 from models.tracking import Ranking
+from viz.excerpt import Excerpt
 from viz.pages import sources
-from viz.states_payload import Picture, Window, picture_of, states_payload, whole
+from viz.pages.carrier import BY_SERIAL
+from viz.picture import Picture, Window, picture_of
+from viz.states_payload import states_excerpt, states_payload
 
-KEPT, LARGE = 32, 4
-"""How many results are kept for all sessions together, and how many pictures of large layers."""
-
-BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
+KEPT, LARGE = 32, 8
+"""How many results are kept for all sessions together, and how many of what is large."""
 
 
-@st.cache_resource(show_spinner=False, max_entries=2 * KEPT, hash_funcs=BY_SERIAL)
-def payload(
-    view_id: str, reading: Reading, layer: str, unit: int, by: By, quantity: str, window: Window | None
+@st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
+def payload(view_id: str, reading: Reading, layer: str) -> bytes:
+    """A layer for the browser."""
+    return states_payload(view_id, reading, layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
+def excerpt(
+    view_id: str, reading: Reading, layer: str, part: Excerpt, by: By, quantity: str, window: Window | None
 ) -> bytes:
-    """A layer for the browser; what comes after ``layer`` matters only where it is too large to travel whole."""
-    if whole(reading.trace.layers[layer], reading.row):
-        return states_payload(view_id, reading, layer)
-    return states_payload(view_id, reading, layer, unit, _picture(reading, layer, by, quantity, window))
+    """A part of a layer that is too large to travel whole, with a picture of it, or of a window of it, in this order."""
+    return states_excerpt(view_id, reading, layer, part, _picture(reading, layer, by, quantity, window))
 
 
 @st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
 def _picture(reading: Reading, layer: str, by: By, quantity: str, window: Window | None) -> Picture:
-    return picture_of(
-        reading.trace.layers[layer],
-        reading.row,
-        window,
-        None if by == "index" else ordered(reading, layer, quantity, by),
-    )
+    order = None if by == "index" else ordered(reading, layer, quantity, by)
+    return picture_of(reading.trace.layers[layer], reading.row, window, order)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2 * KEPT, hash_funcs=BY_SERIAL)

@@ -14,8 +14,8 @@ from viz.names import quantity_names
 from viz.pages import sources, states_sources
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
+from viz.picture import Window
 from viz.session import Session, session
-from viz.states_payload import Window
 
 PROPERTIES = {
     "inside_quotes": N_("inside quotes"),

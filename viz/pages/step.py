@@ -7,11 +7,9 @@ from viz.components.equations import equations
 from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
-from viz.components.sequence import sequence
 from viz.components.wiring import wiring
 from viz.i18n import _
-from viz.layer_payload import light
-from viz.pages import sources
+from viz.pages.carrier import carry
 from viz.pages.controls import choose
 from viz.pages.keep import keep
 from viz.pages.panel import panel
@@ -27,8 +25,7 @@ def page() -> None:
     reading = choose(here)
     view = here.view
     layer = reading.trace.layers[view.layer or ""]
-    rows_of = None if light(layer) else view.unit
-    sequence(sources.payload(VIEW_ID, reading, layer.name, rows_of), key="sequence")
+    carry(here, reading, VIEW_ID)
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},

@@ -1,0 +1,93 @@
+"""What brings a run to the browser: once where it is small, else piece by piece as the reader moves on.
+
+Of a large run the browser asks for what it lacks. Only this part of the page is then run again, so that stepping on, or
+playing, is not held up by whatever else stands on the page.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from models.reading import Reading
+from viz.components.sequence import sequence
+from viz.excerpt import Excerpt, Span, excerpt_of
+from viz.layer_payload import excerpt_payload, layer_payload, light, near, near_payload, whole
+from viz.picture import Picture, picture_of
+from viz.session import Session
+
+KEPT = 8
+"""Payloads that are kept for all sessions together, of at most 2 MB each, and pictures of large layers."""
+
+BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
+
+
+def carry(here: Session, reading: Reading, view_id: str) -> None:
+    """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it."""
+    view = here.view
+    layer = reading.trace.layers[view.layer or ""]
+    name, place = layer.name, (view.step or 0, view.unit or 0)
+    if whole(reading, name):
+        sequence(_whole(view_id, reading, name, None if light(layer) else place[1]), key=f"{view_id}_sequence")
+        return
+
+    def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:
+        span = near(reading, name, step)
+        return _excerpt(view_id, reading, name, excerpt), _near(view_id, reading, name, excerpt, span)
+
+    parts(view_id, reading, name, place, payloads)
+
+
+@st.fragment
+def parts(
+    view_id: str,
+    reading: Reading,
+    name: str,
+    place: tuple[int, int],
+    payloads: Callable[[Excerpt, int], tuple[bytes, ...]],
+) -> None:
+    """The parts of a large run around the step and the unit that the browser asked for, else around ``place``.
+
+    Args:
+        view_id: the store that they are for.
+        reading: what ran.
+        name: the layer.
+        place: the view's step and unit.
+        payloads: gives those of an excerpt around a step, in the order in which the browser is to have them.
+    """
+    key = f"{view_id}_sequence"
+
+    def asked() -> None:
+        lacking = st.session_state[key]["lacking"]
+        if lacking and lacking["run"] == reading.serial:
+            st.session_state[f"{key}_asked"] = (reading.serial, name, int(lacking["step"]), int(lacking["unit"]))
+
+    wanted = st.session_state.pop(f"{key}_asked", None)
+    step, unit = wanted[2:] if wanted and wanted[:2] == (reading.serial, name) else place
+    layer, labels = reading.trace.layers[name], reading.labels_of(name)
+    step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), layer.weights.hidden_size - 1)
+    excerpt = excerpt_of(layer, reading.row, labels, step, unit)
+    first, *others = payloads(excerpt, step)
+    sequence(first, key=key, on_lacking_change=asked)
+    for number, payload in enumerate(others):
+        sequence(payload, key=f"{key}_{number}")
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def _whole(view_id: str, reading: Reading, name: str, unit: int | None) -> bytes:
+    return layer_payload(view_id, reading, name, unit)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def _excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt) -> bytes:
+    return excerpt_payload(view_id, reading, name, excerpt, _picture(reading, name))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def _near(view_id: str, reading: Reading, name: str, excerpt: Excerpt, span: Span) -> bytes:
+    return near_payload(_excerpt(view_id, reading, name, excerpt), reading, name, span)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def _picture(reading: Reading, name: str) -> Picture:
+    return picture_of(reading.trace.layers[name], reading.row)
