@@ -3,9 +3,10 @@
 import streamlit as st
 
 from viz.components.player import player
+from viz.components.sequence import sequence
 from viz.i18n import _
+from viz.layer_payload import light
 from viz.pages import sources
-from viz.pages.carrier import carry
 from viz.pages.controls import choose
 from viz.pages.edit_actions import actions
 from viz.pages.edit_experiments import experiments
@@ -29,8 +30,10 @@ def page() -> None:
             icon=":material/info:",
         )
         return
+    layer = reading.trace.layers[view.layer or ""]
+    rows_of = None if light(layer) else view.unit
     experiments(here)
-    carry(here, reading, VIEW_ID)
+    sequence(sources.payload(VIEW_ID, reading, layer.name, rows_of), key="edit_sequence")
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
