@@ -3,10 +3,9 @@
 import streamlit as st
 
 from viz.components.player import player
-from viz.components.sequence import sequence
 from viz.i18n import _
-from viz.layer_payload import light
 from viz.pages import sources
+from viz.pages.carrier import carry
 from viz.pages.controls import choose
 from viz.pages.edit_actions import actions
 from viz.pages.edit_experiments import experiments
@@ -30,10 +29,8 @@ def page() -> None:
             icon=":material/info:",
         )
         return
-    layer = reading.trace.layers[view.layer or ""]
-    rows_of = None if light(layer) else view.unit
     experiments(here)
-    sequence(sources.payload(VIEW_ID, reading, layer.name, rows_of), key="edit_sequence")
+    carry(here, reading, VIEW_ID)
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
