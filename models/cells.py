@@ -79,6 +79,11 @@ class Cell:
         """All gates and states, in the order of computation."""
         return tuple(self.equations)
 
+    @property
+    def valves(self) -> tuple[str, ...]:
+        """The gates that lie between 0, closed, and 1, open, as they do after a sigmoid."""
+        return tuple(gate for gate in self.gates if gate.endswith("_gate") and self.ranges[gate] == OPEN)
+
 
 @cache
 def rnn(nonlinearity: str = "tanh") -> Cell:

@@ -32,7 +32,6 @@ def saturation(gate: np.ndarray, left: float = LEFT, right: float = RIGHT) -> Sa
 
 
 def saturations(layer: LayerTrace, row: int = 0) -> dict[str, Saturation]:
-    """The saturation of every sigmoid gate of ``layer`` in sequence ``row``; none in an RNN."""
-    cell, steps = layer.weights.cell, int(layer.lengths[row])
-    gates = [gate for gate in cell.gates if cell.ranges[gate] == (0.0, 1.0)]
-    return {gate: saturation(layer[gate][row, :steps]) for gate in gates}
+    """The saturation of every gate of ``layer`` that opens and closes, in sequence ``row``; none in an RNN."""
+    steps = int(layer.lengths[row])
+    return {gate: saturation(layer[gate][row, :steps]) for gate in layer.cell_equations.valves}

@@ -1,6 +1,7 @@
 """The drawn formulas against the equations that compute, and against PyTorch's names and shapes."""
 
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from models.activations import ACTIVATIONS
 from models.cells import Cell, gru, lstm, rnn
-from viz.formulas import Formula, Numbers, formulas
+from models.stepwise_modules import recurrent_module
+from viz.formulas import Formula, Numbers, definitions, formulas
 
 H, D, P = 5, 3, 2
 CELLS = {
@@ -19,6 +22,18 @@ CELLS = {
     "GRU reset before": gru(reset_after=False),
     "RNN tanh": rnn(),
     "RNN relu": rnn("relu"),
+    "LSTM of Keras 1": lstm(False, "tanh", "hard_sigmoid"),
+    "LSTM relu": lstm(False, "relu", "hard_sigmoid_3"),
+    "GRU linear": gru(True, "linear", "hard_sigmoid"),
+}
+OPTIONS: dict[str, dict[str, object]] = {
+    "LSTM": {"activation": "tanh", "recurrent_activation": "sigmoid"},
+    "GRU": {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True},
+    "RNN tanh": {"nonlinearity": "tanh"},
+    "RNN relu": {"nonlinearity": "relu"},
+    "LSTM of Keras 1": {"activation": "tanh", "recurrent_activation": "hard_sigmoid"},
+    "LSTM relu": {"activation": "relu", "recurrent_activation": "hard_sigmoid_3"},
+    "GRU linear": {"activation": "linear", "recurrent_activation": "hard_sigmoid", "reset_after": True},
 }
 MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
@@ -59,6 +74,9 @@ def test_every_quantity_has_an_equation_in_every_form_that_is_xml(cell: Cell) ->
         ("GRU", "hidden", "ht=zt⊙ht−1+(1−zt)⊙nt"),
         ("RNN tanh", "preactivation", "at=Wihxt+bih+Whhht−1+bhh"),
         ("RNN relu", "hidden", "ht=relu(at)"),
+        ("LSTM of Keras 1", "forget_gate", "ft=hard σ(Wifxt+bif+Whfht−1+bhf)"),
+        ("LSTM relu", "hidden", "ht=ot⊙relu(ct)"),
+        ("GRU linear", "candidate", "nt=Winxt+bin+rt⊙(Whnht−1+bhn)"),
     ],
 )
 def test_symbols_are_those_of_pytorch(name: str, quantity: str, expected: str) -> None:
@@ -108,13 +126,37 @@ def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
     assert shown >= {*cell.quantities, *parts}
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN tanh", "RNN relu"])
+def defined(cell: Cell, symbol: str) -> Callable[[float], float] | None:
+    """What the line that is drawn under the equations says of a function of a, as one that computes."""
+    drawn = {text(each).partition("(a)=")[0]: each for each in definitions(cell)}
+    if symbol not in drawn:
+        return None
+    plain = re.sub(r"<mfrac[^>]*><mrow>(.*?)</mrow><mrow>(.*)</mrow></mfrac>", r"<mn>(\1)/(\2)</mn>", drawn[symbol])
+    plain = re.sub(r"\|(</mo>.*<mo[^>]*>)\|", r"abs(\1)", plain)
+    python = text(plain).partition("(a)=")[2].replace("−", "-").replace("\u2062", "*")
+    known = {"min": np.minimum, "max": np.maximum, "exp": np.exp, "abs": np.abs}
+    return lambda a: eval(python, {"a": a, **known})
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"tanh", "sigmoid", "linear"}))
+def test_an_activation_is_drawn_as_it_computes(name: str) -> None:
+    a = np.linspace(-5, 5, 101)
+    computed = defined(rnn(name), ACTIVATIONS[name].symbol)
+    assert computed is not None
+    np.testing.assert_allclose(computed(a), ACTIVATIONS[name].values(a), atol=1e-12)
+
+
+def test_what_everybody_knows_is_not_explained() -> None:
+    assert not any(definitions(cell) for cell in (rnn(), rnn("sigmoid"), rnn("linear"), lstm(), gru(False)))
+    assert len(definitions(lstm(False, "relu", "hard_sigmoid"))) == 2
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN tanh", "RNN relu", "LSTM of Keras 1", "LSTM relu", "GRU linear"])
 def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     """Fill the slots with a torch cell's own values: the right side then computes the value at its end."""
     torch.manual_seed(0)
     cell = CELLS[name]
-    relu = {"nonlinearity": "relu"} if name == "RNN relu" else {}
-    module = MODULES[cell.kind](D, H, **relu).double()
+    module = recurrent_module(cell.kind, D, H, OPTIONS[name]).double()
     x, h, c = torch.randn(D).double(), torch.randn(H).double(), torch.randn(H).double()
     with torch.no_grad():
         state = (h[None], c[None]) if cell.kind == "LSTM" else h[None]
@@ -124,10 +166,12 @@ def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     values = {"hidden_prev": h.numpy(), "cell_prev": c.numpy()}
     for k, gate in enumerate(cell.gates):
         values |= {f"{gate}.x": by_x[k], f"{gate}.h": by_h[k]}
+    functions = {"σ": lambda v: 1 / (1 + np.exp(-v)), "tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
+    functions["hard"] = defined(cell, "hard σ")
     for quantity, formula in lines(cell).items():
         right = text(re.sub(r'<mn data-slot="([^"]+)"></mn>', r"<mn>v['\1']</mn>", formula.numbers)).split("=")[1]
         python = right.replace("×", "*").replace("−", "-")
-        functions = {"σ": lambda v: 1 / (1 + np.exp(-v)), "tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
+        python = python.replace("hard σ", "hard")
         values[quantity] = eval(python, {"v": values, **functions})
     hidden = after[0] if cell.kind == "LSTM" else after
     np.testing.assert_allclose(values["hidden"], hidden[0].numpy(), atol=1e-12)

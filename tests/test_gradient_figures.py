@@ -3,11 +3,13 @@
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 
-from models import load_network
+from models import capture, load_network
 from models.derivatives import activation_slopes as slopes_of
 from models.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds
 from models.losses import Loss, differentiate
+from models.stepwise_modules import StepwiseLSTM
 from viz.figures.activation_slopes import activation_slopes
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_bounds import gradient_bounds
@@ -51,13 +53,44 @@ def test_a_comparison_is_in_shares_of_the_last_step_on_an_axis_that_can_stand_st
     assert figures[0].layout.yaxis.range == figures[1].layout.yaxis.range
 
 
-@pytest.mark.parametrize("name", ["recall-rnn", "recall-lstm", "recall-gru"])
-def test_slopes_stay_below_the_bounds_that_are_drawn(name):
-    slopes = {gate: each[0] for gate, each in slopes_of(layer_of(name)).items()}
-    figure = activation_slopes(slopes, LABELS)
+def unusual(**options):
+    """A layer of Keras's kind."""
+    torch.manual_seed(0)
+    module = StepwiseLSTM(3, 4, batch_first=True, **options)
+    with capture(module) as trace:
+        module(3 * torch.randn(1, len(LABELS), 3))
+    return trace.layers["l0"]
+
+
+@pytest.mark.parametrize(
+    ("make", "titles"),
+    [
+        (lambda: layer_of("recall-rnn"), ["slope of tanh: at most 1"]),
+        (lambda: layer_of("recall-lstm"), ["slope of tanh: at most 1", "slope of σ: at most ¼"]),
+        (lambda: layer_of("recall-gru"), ["slope of tanh: at most 1", "slope of σ: at most ¼"]),
+        (
+            lambda: unusual(activation="relu", recurrent_activation="hard_sigmoid"),
+            ["slope of relu: 0 or 1", "slope of hard σ: 0 or 0.2"],
+        ),
+        (lambda: unusual(activation="sigmoid"), ["slope of σ: at most ¼"]),
+    ],
+    ids=["rnn", "lstm", "gru", "relu and hard sigmoid", "one for all"],
+)
+def test_slopes_stay_below_the_bounds_that_are_drawn(make, titles):
+    layer = make()
+    slopes = {gate: each[0] for gate, each in slopes_of(layer).items()}
+    activations = layer.cell_equations.activations
+    figure = activation_slopes(slopes, LABELS, activations=activations)
+    axes = [axis.title.text for axis in figure.select_yaxes()]
+    assert axes == titles
     for gate, each in slopes.items():
-        assert each.max() <= (0.25 if gate.endswith("_gate") else 1.0)
-    assert all(np.nanmax(np.array(trace.y, dtype=float)) <= 1 for trace in figure.data)
+        assert 0 < each.max() <= activations[gate].steepest * (1 + 1e-6)
+    curves = [curve for curve in figure.data if "largest" not in curve.name]
+    assert len(curves) == len(slopes)
+    bounds = [shape.y0 for shape in figure.layout.shapes]
+    for curve in figure.data:
+        place = 0 if curve.yaxis in (None, "y") else int(curve.yaxis[1:]) - 1
+        assert np.nanmax(np.array(curve.y, dtype=float)) <= bounds[place] * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("name", ["recall-rnn", "recall-lstm", "recall-gru"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from models.activations import Activation
 from models.cells import Cell
 
 LETTERS = {
@@ -94,30 +95,55 @@ def formulas(
     return tuple(lines)
 
 
+def definitions(cell: Cell) -> tuple[str, ...]:
+    """What the cell's activations do to a number a, where they are no tanh or sigmoid: one `<math>` element each."""
+    drawn = {each.symbol: each for each in cell.activations.values() if each.name not in ("tanh", "sigmoid", "linear")}
+    printer, a = Definition(cell, {}, False, False), Variable("a")
+    return tuple(
+        _math(printer.draw(a.through(each)), printer.draw(each.function(a))) for each in drawn.values()
+    )  # fmt: skip
+
+
 # -- expressions: what the equations become when they are given symbols -----------------------------------------
 
 
 @dataclass(frozen=True)
 class Expression:
-    """Something that the equations can add, subtract, multiply and squash."""
+    """Something that the equations can add, subtract, multiply and squash; it knows what the activations do to a tensor."""
 
-    def __add__(self, other: Expression) -> Operation:
-        return Operation("+", self, other)
+    def __add__(self, other: Expression | float) -> Operation:
+        return Operation("+", self, _expression(other))
+
+    def __radd__(self, other: float) -> Operation:
+        return Operation("+", Constant(other), self)
 
     def __mul__(self, other: Expression) -> Operation:
         return Operation("*", self, other)
 
+    def __rmul__(self, other: float) -> Operation:
+        return Operation("*", Constant(other), self)
+
+    def __truediv__(self, other: Expression | float) -> Operation:
+        return Operation("/", self, _expression(other))
+
     def __rsub__(self, other: float) -> Operation:
         return Operation("-", Constant(other), self)
 
-    def sigmoid(self) -> Call:
-        return Call("σ", self)
-
-    def tanh(self) -> Call:
-        return Call("tanh", self)
+    def through(self, activation: Activation) -> Expression:
+        return self if activation.name == "linear" else Call(activation.symbol, (self,))
 
     def relu(self) -> Call:
-        return Call("relu", self)
+        return self.clamp(min=0)
+
+    def abs(self) -> Call:
+        return Call("|", (self,))
+
+    def expm1(self) -> Operation:
+        return Operation("-", Call("exp", (self,)), Constant(1))
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> Call:
+        bounded = self if min is None else Call("max", (Constant(min), self))
+        return Call("min", (Constant(max), bounded)) if max is not None else bounded  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -157,7 +183,7 @@ class Projection(Expression):
 @dataclass(frozen=True)
 class Call(Expression):
     function: str
-    argument: Expression
+    arguments: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
@@ -165,6 +191,17 @@ class Operation(Expression):
     sign: str
     left: Expression
     right: Expression
+
+
+@dataclass(frozen=True)
+class Variable(Expression):
+    """Any number."""
+
+    name: str
+
+
+def _expression(value: Expression | float) -> Expression:
+    return value if isinstance(value, Expression) else Constant(value)
 
 
 class _Namespace:
@@ -212,9 +249,17 @@ class Symbols:
                 return self.recurrent_part(gate, vector)
             case Projection(vector):
                 return self.matrix("hr", "P", "H") + _parentheses(self.draw(vector))
-            case Call(function, argument):
+            case Variable(name):
+                return f"<mi>{name}</mi>"
+            case Call("|", (argument,)):
+                return f'<mrow><mo stretchy="false">|</mo>{self.draw(argument)}<mo stretchy="false">|</mo></mrow>'
+            case Call(function, arguments):
                 name = f'<mi class="function">{function}</mi><mo>&#x2061;</mo>'
-                return name + _parentheses(self.draw(argument))
+                return name + _parentheses("<mo>,</mo>".join(map(self.draw, arguments)))
+            case Operation("/", left, right):
+                return (
+                    f'<mfrac displaystyle="true"><mrow>{self.draw(left)}</mrow><mrow>{self.draw(right)}</mrow></mfrac>'
+                )
             case Operation("*", left, right):
                 return self.factor(left) + _operator(self.times) + self.factor(right)
             case Operation(sign, left, right):
@@ -296,6 +341,12 @@ class Numbers(Symbols):
     def draw(self, e: Expression) -> str:
         # A projection reads all units, so the numbers of one cannot stand for it.
         return self.plain.draw(e) if isinstance(e, Projection) else super().draw(e)
+
+
+class Definition(Symbols):
+    """Prints what an activation does to a number."""
+
+    times = "&#x2062;"
 
 
 def _math(*sides: str) -> str:

@@ -6,7 +6,7 @@ from models.cells import Cell
 from viz.colours import palette
 from viz.components import define
 from viz.components.unit import names
-from viz.formulas import formulas
+from viz.formulas import definitions, formulas
 from viz.i18n import _
 
 
@@ -37,6 +37,7 @@ def equations(
             "words": words(),
             "kind": cell.kind,
             "lines": lines(cell, bias=bias, reverse=reverse, **sizes),
+            "definitions": definitions(cell),
         },
         height="content",
     )
@@ -54,6 +55,7 @@ def words() -> dict[str, object]:
     """The strings of the equations, in the language in force."""
     return {
         "names": names(),
+        "definition": _("activation"),
         "form": _("Form of the equations"),
         "forms": {"numbers": _("Numbers"), "symbols": _("Symbols"), "shapes": _("Shapes")},
         "captions": {

@@ -83,14 +83,16 @@ class Drawing {
   }
 
   /** A layer of the network (sigma, tanh: with weights) as a rectangle; a function of one number as a pill. */
-  box(part, label, x, y, { width = 50, pill = false } = {}) {
+  box(part, label, x, y, { width, pill = false } = {}) {
+    const size = label.length > 6 ? 13 : 15;
+    width ??= Math.max(50, 10 + 0.52 * size * label.length);
     const g = this.group(part, "parts");
     const colour = this.colour(part);
     const height = pill ? 24 : 30;
     const at = { x: x - width / 2, y: y - height / 2, width, height, rx: pill ? 12 : 5 };
     element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
     element("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
-    this.text(g, label, x, y, { anchor: "middle", size: 15 });
+    this.text(g, label, x, y, { anchor: "middle", size });
     if (!pill) {
       g.setAttribute("tabindex", "0");
       g.setAttribute("role", "button");

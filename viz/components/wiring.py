@@ -32,7 +32,7 @@ def words() -> dict[str, object]:
         "descriptions": {
             "LSTM": _(
                 "The cell state runs along the top: the forget gate multiplies it, then input gate times candidate is added. "
-                "The hidden state is the output gate times tanh of the cell state."
+                "The hidden state is the output gate times {activation} of the cell state."
             ),
             "GRU": _(
                 "The hidden state runs along the top: the update gate multiplies it, then the candidate times one minus the "

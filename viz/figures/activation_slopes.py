@@ -1,47 +1,48 @@
-"""The slope of every sigmoid and tanh where each step really stood on it."""
+"""The slope of every activation, as a tanh or a sigmoid, where each step really stood on it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from models.activations import Activation
 from viz.colours import Theme, quantity_colour
 from viz.figures.strokes import INK, finish, step_axis
 from viz.i18n import _
 from viz.names import quantity_names
 
 DASHES = ("solid", "dash", "dot", "dashdot")
+STEPPED = ("relu", "hard_sigmoid", "hard_sigmoid_3")
+"""Those that are made of straight lines."""
 
 
 def activation_slopes(
     slopes: Mapping[str, np.ndarray],
     labels: Sequence[str],
     *,
-    relu: bool = False,
+    activations: Mapping[str, Activation],
     theme: Theme = "light",
 ) -> go.Figure:
-    """Two panels, the tanh's slopes below their bound 1 and the sigmoid's below 1/4: the mean and the largest of the units.
+    """A panel for each activation, its slopes below their bound (a tanh's 1, a sigmoid's 1/4): mean and largest of the units.
 
     Args:
         slopes: gate -> (T, H).
         labels: T strings, one a step.
-        relu: whether the RNN's activation is a relu, whose slope is 0 or 1.
+        activations: gate -> what its sum goes through; ``"cell"`` -> what the cell is read through.
         theme: "light" or "dark".
     """
-    sigmoid = [name for name in slopes if name.endswith("_gate")]
-    curved = [name for name in slopes if name not in sigmoid]
-    panels = [(names, bound) for names, bound in ((curved, 1.0), (sigmoid, 0.25)) if names]
-    titles = {
-        1.0: _("slope of relu: 0 or 1") if relu else _("slope of tanh: at most 1"),
-        0.25: _("slope of σ: at most ¼"),
-    }
+    panels: dict[Activation, list[str]] = {}
+    for name in sorted(slopes, key=lambda name: name.endswith("_gate")):
+        panels.setdefault(activations[name], []).append(name)
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.09)
     # For translators: {step} and {token} are filled by the browser.
     hover = "%{y:.3f} · " + _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
-    words, steps = quantity_names() | {"cell": _("tanh of the cell state")}, list(range(len(labels)))
-    for row, (names, bound) in enumerate(panels, start=1):
-        for name, dash in zip(names, DASHES, strict=False):
+    words, steps = names_of_slopes(activations), list(range(len(labels)))
+    for row, (through, names) in enumerate(panels.items(), start=1):
+        bound = through.steepest
+        for name, dash in zip(names, cycle(DASHES), strict=False):
             values, colour = slopes[name], quantity_colour(name, theme)
             figure.add_scatter(
                 x=steps,
@@ -70,7 +71,22 @@ def activation_slopes(
             col=1,
         )
         figure.add_hline(y=bound, line={"color": INK[theme], "width": 1.5, "dash": "dash"}, row=row, col=1)
-        figure.update_yaxes(title_text=titles[bound], range=[-0.02 * bound, 1.12 * bound], row=row, col=1)
+        figure.update_yaxes(title_text=_title(through), range=[-0.02 * bound, 1.12 * bound], row=row, col=1)
     figure.update_xaxes(**step_axis(labels))
     figure.update_xaxes(title_text=_("step (token)"), row=len(panels), col=1)
     return finish(figure, theme, height=190 * len(panels) + 90)
+
+
+def names_of_slopes(activations: Mapping[str, Activation]) -> dict[str, str]:
+    """What each slope is of, by gate; ``"cell"`` is the cell as it is read."""
+    names = quantity_names()
+    if "cell" in activations:
+        names["cell"] = _("{activation} of the cell state").format(activation=activations["cell"].symbol)
+    return names
+
+
+def _title(through: Activation) -> str:
+    bound = {0.25: "¼", 1 / 6: "⅙"}.get(through.steepest, f"{through.steepest:g}")
+    if through.name in STEPPED:
+        return _("slope of {activation}: 0 or {bound}").format(activation=through.symbol, bound=bound)
+    return _("slope of {activation}: at most {bound}").format(activation=through.symbol, bound=bound)

@@ -10,6 +10,7 @@ from models.losses import Loss
 from models.reading import Reading
 from models.trace import LayerTrace
 from viz.figures.activation_slopes import activation_slopes as slopes_figure
+from viz.figures.activation_slopes import names_of_slopes
 from viz.figures.gradient_bounds import gradient_bounds
 from viz.figures.lyapunov import lyapunov
 from viz.figures.step_jacobians import step_jacobians
@@ -35,10 +36,10 @@ def slopes(here: Session, reading: Reading) -> None:
         _("Look how far below its bound each curve lies: every step back multiplies by such a number."),
     ):
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
-        relu = layer.kind == "RNN" and layer.weights.nonlinearity == "relu"
-        figure = slopes_figure(found, labels, relu=relu, theme=theme())
+        through = layer.cell_equations.activations
+        figure = slopes_figure(found, labels, activations=through, theme=theme())
         chart(figure, "slopes", names=(here.view.net, layer.name, "slopes"))
-        names = quantity_names() | {"cell": _("tanh of the cell state")}
+        names = names_of_slopes(through)
         st.markdown(
             _("Mean over all steps and units: {slopes}.").format(
                 slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
@@ -145,14 +146,14 @@ def _spectrum_in_words(layer: LayerTrace) -> str:
             norm=f"{spectrum.norm:.3f}", radius=f"{spectrum.radius:.3f}"
         )
         if said.vanishes:
-            return sentence + " " + _("The norm is below 1: gradients must vanish (Pascanu, Mikolov and Bengio 2013).")
-        if said.may_explode:
-            return (
-                sentence
-                + " "
-                + _("The norm is above 1: gradients can explode, but need not (Pascanu, Mikolov and Bengio 2013).")
+            told = _("The norm is below {bound}: gradients must vanish (Pascanu, Mikolov and Bengio 2013).")
+        elif said.may_explode:
+            told = _(
+                "The norm is above {bound}: gradients can explode, but need not (Pascanu, Mikolov and Bengio 2013)."
             )
-        return sentence
+        else:
+            return sentence
+        return sentence + " " + told.format(bound=f"{1 / said.gamma:g}")
     parts = ", ".join(f"{names[gate]} {each.norm:.2f} ({each.radius:.2f})" for gate, each in found.items())
     return _(
         "Spectral norm (and radius) of each gate's W_h: {parts}. The bound from the weights alone is for a simple RNN; "
