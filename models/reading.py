@@ -110,9 +110,9 @@ class Reading:
 
     def prediction_of(self, layer: str) -> Prediction | None:
         """What was predicted after each step of a layer; None where the prediction belongs to the steps of others."""
-        if self.read is not None and not self._decodes(layer):
-            return None
-        return self.prediction
+        if self.read is not None:
+            return self.prediction if self._decodes(layer) else None
+        return self.prediction if len(self.labels_of(layer)) == len(self.labels) else None
 
     def _decodes(self, layer: str) -> bool:
         return layer.split(".")[0] == "decoder"

@@ -153,7 +153,7 @@ def _weight_rows(layer: LayerTrace, units: Sequence[int]) -> dict[str, np.ndarra
 
 
 def _prediction(reading: Reading, name: str) -> Prediction | None:
-    return reading.prediction if len(reading.labels_of(name)) == len(reading.labels) else None
+    return reading.prediction_of(name)
 
 
 def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"] | None:
