@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.problem import Problem
-from models.text import UNKNOWN, display, split_words, tidy
+from models.text import UNKNOWN, display, split_characters, split_words
 from models.zoo import ARCHITECTURES, FOLDER, NETWORKS
 
 Kind = Literal["characters", "words", "numbers"]
@@ -196,7 +196,7 @@ class Network:
     def tokens(self, text: str) -> list[str]:
         """What the module really reads at each of the T steps: symbols of the vocabulary, or numbers."""
         if self.vocabulary is None:
-            return [", ".join(f"{value:g}" for value in step) for step in read_numbers(text, self.card.columns, None)]
+            return [_short(step) for step in read_numbers(text, self.card.columns, None)]
         known = set(self.vocabulary)
         return [symbol if symbol in known else (self.card.unknown or symbol) for symbol in self._split(text)]
 
@@ -214,7 +214,7 @@ class Network:
     def _split(self, text: str) -> list[str]:
         if self.kind == "words":
             return split_words(text, self.vocabulary or (), self.card.particles)
-        return list(tidy(text))
+        return split_characters(text, self.vocabulary or ())
 
 
 def network_names() -> tuple[str, ...]:
@@ -274,6 +274,12 @@ def _number(text: str) -> float:
         shown = text if len(text) <= 40 else text[:40] + "…"
         raise Problem("“{text}” is not a finite number; write numbers as in 0.1, 0.25, 0.4.", text=shown)
     return value
+
+
+def _short(step: list[float], most: int = 4) -> str:
+    """The numbers of a step; of more than ``most`` the first ones and the last."""
+    shown = [f"{value:g}" for value in step]
+    return ",".join(shown if len(shown) <= most else [*shown[: most - 2], "…", shown[-1]])
 
 
 def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:

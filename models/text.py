@@ -1,7 +1,8 @@
 """How a text becomes tokens: characters, or words with their particles and punctuation apart."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import lru_cache
 
 UNKNOWN = "\ufffd"
 """What stands in a sequence for every symbol that a network never learned."""
@@ -28,14 +29,13 @@ def split_words(text: str, vocabulary: Collection[str], particles: Collection[st
     >>> split_words("모스크바에 왔어요.", {"모스크바", "에", "왔어요", "."}, {"에"})
     ['모스크바', '에', '왔어요', '.']
     """
-    spelling = {word.casefold(): word for word in vocabulary}
-    spelling.update({word: word for word in vocabulary})
+    spelling = _spelling(tuple(vocabulary))
 
     def known(word: str) -> str | None:
         return spelling.get(word) or spelling.get(word.casefold())
 
     tokens: list[str] = []
-    for word in re.findall(r"\w+|[^\w\s]", text):
+    for word in (part for chunk in text.split() for part in _parts(chunk, known)):
         whole = known(word)
         if whole is not None:
             tokens.append(whole)
@@ -48,3 +48,30 @@ def split_words(text: str, vocabulary: Collection[str], particles: Collection[st
         else:
             tokens.append(word)
     return tokens
+
+
+def _parts(chunk: str, known: Callable[[str], str | None]) -> list[str]:
+    """Words and marks of what stands between white space; a whole that is known, such as ``<unk>``, stays whole."""
+    return [chunk] if known(chunk) is not None else re.findall(r"\w+|[^\w\s]", chunk)
+
+
+@lru_cache(maxsize=16)
+def _spelling(vocabulary: tuple[str, ...]) -> dict[str, str]:
+    """The vocabulary's spelling of its words, also by their lower case."""
+    return {word.casefold(): word for word in vocabulary} | {word: word for word in vocabulary}
+
+
+def split_characters(text: str, vocabulary: Collection[str] = ()) -> list[str]:
+    """The characters of ``text``, tidied; a symbol of several, such as ``<pad>``, is one where the vocabulary has it.
+
+    >>> split_characters("ab</s>", {"a", "b", "</s>"})
+    ['a', 'b', '</s>']
+    """
+    tabs = "\t" in vocabulary
+    return _symbols(tuple(vocabulary)).findall(text if tabs else tidy(text))
+
+
+@lru_cache(maxsize=16)
+def _symbols(vocabulary: tuple[str, ...]) -> re.Pattern[str]:
+    long = sorted((symbol for symbol in vocabulary if len(symbol) > 1), key=len, reverse=True)
+    return re.compile("|".join([*map(re.escape, long), "."]), re.DOTALL)

@@ -212,3 +212,20 @@ def test_what_does_not_fit_is_told_in_one_sentence(wrong):
     checkpoint = load_checkpoint(save(Model(nn.LSTM, 5, 11, 11).state_dict()))
     with pytest.raises(CheckpointError, match=sentence):
         network_of(checkpoint, setup, "lm")
+
+
+def test_symbols_of_several_characters():
+    symbols = ("<pad>", "<s>", "</s>", *"abcdefgh")
+    network = opened(Model(nn.LSTM, 5, 11, 11), itos=list(symbols))
+    assert network.tokens("<s>bad</s>") == ["<s>", "b", "a", "d", "</s>"]
+    words = ("<unk>", "don't", "stop", ".", "...", "well-known", "the", "a", "b", "c", "d")
+    network = opened(Model(nn.LSTM, 5, 11, 11), vocabulary={word: index for index, word in enumerate(words)})
+    assert network.kind == "words" and network.card.unknown == "<unk>"
+    assert network.tokens("Don't stop, well-known ... the <unk>") == [
+        "don't", "stop", "<unk>", "well-known", "...", "the", "<unk>",
+    ]  # fmt: skip
+
+
+def test_steps_of_many_numbers_have_short_labels():
+    network = opened(Model(nn.GRU, 9, 9))
+    assert network.labels("1,2,3,4,5,6,7,8,9; 0,0,0,0,0,0,0,0,0.5") == ["1,2,…,9", "0,0,…,0.5"]
