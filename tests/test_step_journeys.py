@@ -1,6 +1,7 @@
 """Journeys through the Step lens in a real browser: links, languages, other sequences, saved runs, what is kept."""
 
 import re
+from base64 import b64encode
 from contextlib import contextmanager
 
 import numpy as np
@@ -210,16 +211,41 @@ def test_what_is_kept_opens(look_at, tmp_path):
         np.testing.assert_allclose(trace.layers["rnn.l0"][quantity][0], values, rtol=0, atol=CLOSE)
     figure = download(lambda: page.get_by_role("button", name="HTML").click())
     assert "Plotly.newPlot" in figure.read_text(encoding="utf-8")
+    names = set()
     for save in page.locator(".unrolled-save").all():
         kept = download(save.click)
         data = kept.read_bytes()
+        names.add(kept.stem)
         if kept.suffix == ".png":
-            assert data.startswith(b"\x89PNG") and len(data) > 2000
+            width, height, colours = drawn_in(page, data)
+            assert width > 300 and height > 60 and colours > 20, kept.name
         else:
             assert kept.suffix == ".svg" and b"<svg" in data[:200] and b"NaN" not in data
             with look_at_file(page, data.decode()) as drawn:
                 assert drawn
-    assert page.locator(".unrolled-save").count() >= 3
+    unit, quantity = (load_network("counter").card.default.unit, load_network("counter").card.default.quantity)
+    assert {
+        f"rnn.l0-{quantity}-unit{unit}-tokens",
+        "rnn.l0-prediction-step4",
+        "rnn.l0-step",
+        "rnn.l0-sequence",
+    } <= names
+
+
+def drawn_in(page: Page, png: bytes) -> list[int]:
+    """Width, height and number of colours of a picture."""
+    return page.evaluate(
+        """async (text) => {
+            const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+            const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+            const canvas = new OffscreenCanvas(image.width, image.height);
+            const pen = canvas.getContext("2d");
+            pen.drawImage(image, 0, 0);
+            const { data } = pen.getImageData(0, 0, image.width, image.height);
+            return [image.width, image.height, new Set(new Uint32Array(data.buffer)).size];
+        }""",
+        b64encode(png).decode(),
+    )
 
 
 @contextmanager

@@ -1,47 +1,5 @@
 // The dense heatmap of a layer: over all steps, or at the current one. The form draws; hover, click, keys and saving are here.
 
-// A colour bar with its numbers on a canvas, 150 px wide, y at its middle.
-unrolled.bar ??= (pen, x, y, scale, palette, theme) => {
-  pen.font = `13px ${theme.font}`;
-  pen.textBaseline = "middle";
-  pen.textAlign = "right";
-  pen.fillStyle = theme.text;
-  pen.fillText(unrolled.number(scale.low, 2), x + 34, y);
-  palette[scale.name].forEach((colour, k) => {
-    pen.fillStyle = colour;
-    pen.fillRect(x + 40 + (k * 69) / 255, y - 5, 1, 10);
-  });
-  pen.textAlign = "left";
-  pen.fillStyle = theme.text;
-  pen.fillText(unrolled.number(scale.high, 2), x + 116, y);
-};
-
-// A sheet for a picture to keep: the page's ground, and what it shows in the first line.
-unrolled.sheet ??= (context, width, height) => {
-  const { store, theme, words } = context;
-  const canvas = document.createElement("canvas");
-  const pen = unrolled.size(canvas, width, height + 34);
-  pen.fillStyle = theme.background;
-  pen.fillRect(0, 0, width, height + 34);
-  pen.font = `600 16px ${theme.font}`;
-  pen.textBaseline = "middle";
-  pen.fillStyle = theme.text;
-  const place = unrolled.fill(words.step_token, { step: store.step + 1, token: unrolled.token(store.trace.token(store.step)) });
-  pen.fillText(`${store.trace.layer} · ${place} · ${words.unit} ${store.unit}`, 16, 22);
-  pen.translate(0, 34);
-  return { canvas, pen };
-};
-
-// A panel's title with its colour bar at the right end.
-unrolled.heading ??= (pen, x, y, width, title, scale, palette, theme) => {
-  pen.font = `600 15px ${theme.font}`;
-  pen.textBaseline = "middle";
-  pen.textAlign = "left";
-  pen.fillStyle = theme.text;
-  pen.fillText(title, x, y + 12);
-  unrolled.bar(pen, x + width - 150, y + 12, scale, palette, theme);
-};
-
 function build(context) {
   const { root, store } = context;
   const form = unrolled.heatmaps[context.data.form](context);

@@ -33,7 +33,7 @@ def heatmap(
             {"steps": [from, to], "places": [from, to]}, is then in the component's state as "window".
     """
     handlers: dict[str, Any] = {} if on_window_change is None else {"on_window_change": on_window_change}
-    define("heatmap", "raster", "heatmap_field", "heatmap_sequence", "heatmap_step")(
+    define("heatmap", "raster", "sheet", "heatmap_field", "heatmap_sequence", "heatmap_step")(
         key=key,
         data={
             "component": "heatmap",

@@ -43,7 +43,10 @@
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
     draw(image, array, scale, inks(palette[scale.name]), x, y);
     pen.putImageData(image, Math.round(GUTTER * ratio), 0);
-    axes(pen, size, y, field);
+    pen.strokeStyle = context.theme.text;
+    pen.globalAlpha = 0.25;
+    pen.strokeRect(GUTTER - 0.5, 0.5, size.width + 1, size.height - 1);
+    pen.globalAlpha = 1;
     return {
       labels: labels(pen, size, x, field),
       name, field, array, scale, x, y, size, canvas, plot, value, title,
@@ -53,12 +56,14 @@
     };
   }
 
-  function axes(pen, size, y, field) {
+  // Write the units, but for those that the mark of the chosen one would half cover.
+  function side({ canvas, size, y, field }, marked) {
     const { theme } = context;
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, GUTTER - 1, size.height + 1);
+    const chosen = marked ? field.row(store.unit) : -1;
+    const [above, below] = chosen < 0 ? [NaN, NaN] : place(y, chosen);
     pen.fillStyle = theme.text;
-    pen.strokeStyle = theme.text;
-    pen.globalAlpha = 0.25;
-    pen.strokeRect(GUTTER - 0.5, 0.5, size.width + 1, size.height - 1);
     pen.globalAlpha = 0.75;
     pen.font = `13px ${theme.font}`;
     pen.textAlign = "right";
@@ -67,7 +72,8 @@
       const row = field.row(field.units[at]);
       if (row < 0) continue;
       const [from, to] = place(y, row);
-      pen.fillText(field.units[at], GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6));
+      const middle = Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 6);
+      if (!(Math.abs(middle - (above + below) / 2 / ratio) < 17)) pen.fillText(field.units[at], GUTTER - 7, middle);
     }
     pen.globalAlpha = 1;
   }
@@ -146,6 +152,7 @@
         tag.style.transform = `translate(${GUTTER + (from + to) / 2}px, ${size.height + 3}px) translateX(-50%)`;
       }
       if (changed.has("unit")) {
+        side(each, true);
         const shownRow = field.row(unit);
         row.hidden = number.hidden = shownRow < 0;
         if (shownRow >= 0) {
@@ -183,13 +190,15 @@
     const columns = element.style.gridTemplateColumns.match(/repeat\((\d+)/)[1] | 0;
     const width = Math.max(260, ...panels.map((each) => each.size.width)) + GUTTER + GAP;
     const height = Math.max(...panels.map((each) => each.size.height)) + FOOT + head + 16;
-    const { canvas, pen } = unrolled.sheet(context, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24);
+    const { canvas, pen } = unrolled.sheet(context, columns * width + GAP, Math.ceil(panels.length / columns) * height + 24, `${words.unit} ${store.unit}`);
     panels.forEach((each, k) => {
       foot(each, false);
+      side(each, false);
       const [x, y] = [4 + (k % columns) * width, 16 + Math.floor(k / columns) * height];
       unrolled.heading(pen, x + GUTTER, y, Math.max(260, each.size.width), words.quantities[each.name] ?? each.name, each.scale, palette, theme);
       pen.drawImage(each.canvas, x, y + head, each.size.width + GUTTER, each.size.height + FOOT);
       foot(each, true);
+      side(each, true);
       const column = each.field.column(store.step);
       if (column < 0) return;
       const [from, to] = place(each.x, column).map((pixel) => pixel / ratio);

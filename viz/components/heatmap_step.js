@@ -97,7 +97,7 @@
     const { theme, words, palette } = context;
     const { width, height } = size();
     const left = names.offsetWidth + 12;
-    const { canvas: sheet, pen } = unrolled.sheet(context, Math.max(left + width + 200, 480), height + FOOT + 32);
+    const { canvas: sheet, pen } = unrolled.sheet(context, Math.max(left + width + 200, 480), height + FOOT + 32, `${words.unit} ${store.unit}`);
     pen.drawImage(canvas, left + 16, 16, width, height + FOOT);
     rows.forEach(({ name, scale }, k) => {
       const at = 16 + k * (ROW + SPACE);

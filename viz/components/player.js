@@ -16,15 +16,19 @@ function build(context) {
   const bounds = [0, 1].map(() => unrolled.element("span"));
   const ramp = unrolled.element("i");
   const legend = unrolled.element("div", { className: "unrolled-legend unrolled-quiet", "aria-hidden": "true" }, bounds[0], ramp, bounds[1]);
+  const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const mirror = unrolled.mirror(context);
   const transport = unrolled.transport(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
   root.setAttribute("role", "region");
-  root.append(transport.element, pickers, strip.element, unrolled.element("div", { className: "unrolled-foot" }, readout, legend), mirror.element);
+  root.append(transport.element, pickers, strip.element, unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
 
   context.on(unit, "input", () => {
     if (unit.value !== "" && Number.isFinite(Number(unit.value))) store.set({ unit: Number(unit.value) });
   });
   context.on(unit, "blur", () => { unit.value = store.unit; });
+  context.on(save, "click", () => {
+    if (store.trace) unrolled.save(strip.picture(), `${store.trace.layer}-${store.quantity}-unit${store.unit}-tokens`);
+  });
   context.on(chips, "click", (event) => {
     const quantity = event.target.closest("button")?.dataset.name;
     if (quantity) store.set({ quantity });
@@ -37,6 +41,7 @@ function build(context) {
       for (const [name, node] of Object.entries(steppers)) unrolled.label(node, words[name]);
       chips.setAttribute("aria-label", words.tint);
       unitLabel.textContent = words.unit;
+      save.textContent = words.save;
       mirror.speak();
     },
 

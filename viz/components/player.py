@@ -30,7 +30,7 @@ def player(
         {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes
         400 ms after the last move, and never while the sequence plays.
     """
-    mounted = define("player", "transport", "strip", "mirror")(
+    mounted = define("player", "transport", "sheet", "strip", "mirror")(
         key=key,
         data={
             "component": "player",
@@ -57,6 +57,7 @@ def _words() -> dict[str, Any]:
         "strip": _("The sequence, one cell a token, tinted by {quantity} of unit {unit}"),
         "step_token": _("step {step}, token '{token}'"),
         "unit_value": _("{quantity}, unit {unit}: {value}"),
+        "save": _("Save as PNG"),
         "mirror": _("Every number of layer {layer} at step {step}"),
         "predictions": _("The most probable next symbols"),
         "surprise": _("surprise in bits"),

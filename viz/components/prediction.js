@@ -3,8 +3,13 @@ function build(context) {
   const { root, store } = context;
   const forms = {};
   let form = null;
+  const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
+  context.on(save, "click", () => {
+    if (form && store.trace) unrolled.save(unrolled.predictionPicture(context, form.parts()), `${store.trace.layer}-prediction-step${store.step}`);
+  });
 
   return {
+    speak() { save.textContent = context.words.save; },
     layout() {
       const { predicts, arrays } = store.trace;
       const { options } = store.trace;
@@ -18,7 +23,7 @@ function build(context) {
       forms[name] ??= unrolled.predictions[name](context);
       if (form !== forms[name]) {
         form = forms[name];
-        root.replaceChildren(...form.nodes);
+        root.replaceChildren(...form.nodes, save);
       }
       form.layout();
     },

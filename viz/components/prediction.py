@@ -12,7 +12,15 @@ def prediction(view_id: str, *, key: str) -> None:
     A network of numbers: predicted beside true values, and both over all steps.
     A network that answers once, after the whole sequence: how probable it holds each answer.
     """
-    define("prediction", "raster", "prediction_symbols", "prediction_values", "prediction_class")(
+    define(
+        "prediction",
+        "raster",
+        "sheet",
+        "prediction_picture",
+        "prediction_symbols",
+        "prediction_values",
+        "prediction_class",
+    )(
         key=key,
         data={
             "component": "prediction",
@@ -40,5 +48,6 @@ def _words() -> dict[str, str]:
         "step_token": _("step {step}, token '{token}'"),
         "answers": _("After the whole sequence the network answers"),
         "once": _("It answers once, from the last state of each direction: stepping changes nothing here."),
+        "save": _("Save as PNG"),
         "unpredicted": _("This network predicts nothing at each step."),
     }

@@ -24,5 +24,12 @@
       }));
     },
     frame() {},
+    parts() {
+      const rows = [...list.children].map((row, k) => ({
+        label: row.querySelector("b").textContent, share: store.trace.options.probability[k],
+        told: row.querySelector("span").textContent, strong: row.className !== "",
+      }));
+      return [{ text: title.textContent, strong: true }, { bars: rows }, { text: once.textContent }];
+    },
   };
 };

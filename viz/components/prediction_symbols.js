@@ -71,6 +71,13 @@
         : unrolled.fill(words.surprise, { bits: unrolled.number(surprise[0], 3) });
       if (charted) chart.frame();
     },
+    parts() {
+      const bars = rows.map(({ node, token, fill, chance, mark }) => ({
+        label: token.textContent, share: Number.parseFloat(fill.style.transform.slice("scaleX(".length)),
+        told: chance.textContent, mark: mark.textContent, strong: node.classList.contains("unrolled-true"),
+      }));
+      return [{ text: title.textContent, strong: true }, { bars }, { text: bits.textContent }, ...(charted ? chart.parts() : [])];
+    },
   };
 };
 
@@ -78,7 +85,7 @@
 //   series(): [{data: (T,) numbers, bars: true} or {data, colour, dash, width}]; low: the axis's start, if fixed
 unrolled.chart ??= (context, { label, series, low = null, describe }) => {
   const { root, store } = context;
-  const HEIGHT = 84, GUTTER = 38, TOP = 10, FOOT = 20;
+  const HEIGHT = 84, GUTTER = 46, TOP = 10, FOOT = 20;
   const canvas = unrolled.element("canvas", { role: "img" });
   const now = unrolled.element("div", { className: "unrolled-chart-now" });
   const caption = unrolled.element("p", { className: "unrolled-quiet" });
@@ -148,7 +155,7 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     pen.globalAlpha = 1;
     pen.setLineDash([]);
     now.style.height = `${HEIGHT + 4}px`;
-    now.style.width = `${Math.max(width / count, 2) + 2}px`;
+    now.style.width = `${wide()}px`;
   }
 
   const at = (event) => {
@@ -168,12 +175,13 @@ unrolled.chart ??= (context, { label, series, low = null, describe }) => {
     if (step >= 0) store.set({ step });
   });
 
+  const wide = () => Math.max(width / count, 2) + 2;
   return {
     element,
-    canvas,
     layout,
     frame() {
-      now.style.transform = `translate(${x(store.step) - (Math.max(width / count, 2) + 2) / 2}px, ${TOP - 2}px)`;
+      now.style.transform = `translate(${x(store.step) - wide() / 2}px, ${TOP - 2}px)`;
     },
+    parts: () => [{ text: caption.textContent }, { chart: { canvas, now: [x(store.step) - wide() / 2, TOP - 2, wide(), HEIGHT + 4] } }],
   };
 };

@@ -1,6 +1,7 @@
 // Predicted against true next value, as numbers and as lines over all steps.
 (unrolled.predictions ??= {}).values = (context) => {
   const { store } = context;
+  const LINES = { predicted: "┄┄ ", truth: "── ", error: "" }; // how they are drawn, in a picture
   const MOST = 4; // charts; further outputs are in the mirror
   const title = unrolled.element("p", { className: "unrolled-heading" });
   const holder = unrolled.element("div", { className: "unrolled-outputs" });
@@ -52,5 +53,8 @@
         chart.frame();
       }
     },
+    parts: () => [{ text: title.textContent, strong: true }, ...outputs.flatMap(({ numbers, chart }) => [
+      { text: numbers.map(({ name, label, value }) => `${LINES[name]}${label.textContent} ${value.textContent}`).join("   ") }, ...chart.parts(),
+    ])],
   };
 };

@@ -1,7 +1,7 @@
 // The unrolled strip: one cell a token, tinted by the chosen quantity of the chosen unit; only the lines in sight are painted.
 unrolled.strip = (context) => {
   const { store } = context;
-  const CELL = 34, BETWEEN_LINES = 9, MARGIN = 6, MOST_LINES = 7;
+  const CELL = 34, BETWEEN_LINES = 9, MARGIN = 6, MOST_LINES = 7, MOST_SAVED = 100;
   const GAP = { arrows: 20, links: 6 };
 
   const canvas = unrolled.element("canvas", { "aria-hidden": "true" });
@@ -181,5 +181,27 @@ unrolled.strip = (context) => {
   });
   context.on(scroller, "pointerleave", () => unrolled.note(null));
 
-  return { element: scroller, layout, paint, mark };
+  // The strip as a picture: all of its lines, of very many those around the current step.
+  function picture() {
+    const { theme, palette, words } = context;
+    const { quantity, unit, trace } = store;
+    const now = cells[store.step - begin];
+    const first = Math.max(0, Math.min((now?.line ?? 0) - MOST_SAVED / 2, lines.length - MOST_SAVED));
+    const last = Math.min(first + MOST_SAVED, lines.length) - 1;
+    const most = top(last - first + 1);
+    const { canvas: sheet, pen } = unrolled.sheet(context, context.width + 20, most + 40, `${words.unit} ${unit}`);
+    unrolled.heading(pen, MARGIN + 10, 0, context.width - 2 * MARGIN, words.quantities[quantity] ?? quantity, trace.unitScale(quantity, unit), palette, theme);
+    pen.translate(10, 30 - first * (CELL + BETWEEN_LINES));
+    draw(pen, first, last);
+    if (now) {
+      pen.strokeStyle = theme.accent;
+      pen.lineWidth = 3;
+      pen.beginPath();
+      pen.roundRect(now.x - 2.5, top(now.line) - 2.5, now.width + 5, CELL + 5, 7);
+      pen.stroke();
+    }
+    return sheet;
+  }
+
+  return { element: scroller, layout, paint, mark, picture };
 };
