@@ -14,7 +14,6 @@ from models.edits import Edits, Entry
 from models.network import Network, load_network, network_names
 from models.reading import Reading, read, reading_of
 from models.trace import Trace, load_trace
-from viz.layer_payload import layer_payload
 from viz.pages import opened as checkpoints
 from viz.session import session
 
@@ -84,12 +83,6 @@ def holds(edits: str) -> bool:
 def same_text(edits: str) -> bool:
     """Whether these edits change the weights alone: what is read is then the text, and nothing is held."""
     return not edits or not (read_edits(edits).dynamics or read_edits(edits).tokens)
-
-
-@st.cache_resource(show_spinner=False, max_entries=READINGS, hash_funcs={Reading: lambda reading: reading.serial})
-def payload(view_id: str, reading: Reading, layer: str, unit: int | None) -> bytes:
-    """A layer of a reading for the browser; `unit` is that whose weights travel, None for all of them."""
-    return layer_payload(view_id, reading, layer, unit)
 
 
 @st.cache_resource(show_spinner=False)
