@@ -39,10 +39,20 @@ def singular_values(
 ) -> np.ndarray:
     """The singular values of each step's Jacobian, largest first, (S, N); arguments as in ``step_jacobians``.
 
-    The largest is the most that a gradient can grow at that step, the smallest the least that it can shrink to.
+    The largest is the most that a gradient can grow at that step, the smallest the least that it can shrink to. They are NaN
+    where the matrix holds numbers that are not finite.
     """
-    parts = [torch.linalg.svdvals(matrices) for _, matrices in _jacobians(layer, sequence, joint, steps)]
+    parts = [_singular(matrices) for _, matrices in _jacobians(layer, sequence, joint, steps)]
     return frozen(torch.cat(parts))
+
+
+def _singular(matrices: Tensor) -> Tensor:
+    finite = matrices.isfinite().all(-1).all(-1)
+    if finite.all():
+        return torch.linalg.svdvals(matrices)
+    values = matrices.new_full(matrices.shape[:2], torch.nan)
+    values[finite] = torch.linalg.svdvals(matrices[finite])
+    return values
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,7 @@ def step_bounds(layer: LayerTrace) -> np.ndarray:
         [out * (to_hidden + _most(slopes.read) * to_cell), out * _most(slopes.read * slopes.keep)],
         [to_cell, _most(slopes.keep)],
     ]
-    return np.linalg.norm(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)), 2, axis=(-2, -1))
+    return _norms(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)))
 
 
 def _most(slope: np.ndarray) -> np.ndarray:
@@ -135,8 +145,15 @@ def _most(slope: np.ndarray) -> np.ndarray:
 
 
 def _norm(matrix: np.ndarray) -> float:
-    """The spectral norm."""
-    return float(np.linalg.norm(matrix.astype(np.float64), 2))
+    """The spectral norm; NaN of a matrix that is not finite."""
+    return float(_norms(matrix.astype(np.float64)))
+
+
+def _norms(matrices: np.ndarray) -> np.ndarray:
+    """The spectral norms of (..., N, M), NaN where a matrix is not finite: what computes them fails there."""
+    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    norms = np.linalg.norm(np.where(finite[..., None, None], matrices, 0), 2, axis=(-2, -1))
+    return np.where(finite, norms, np.nan)
 
 
 def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, count: int | None = None) -> np.ndarray:

@@ -51,7 +51,7 @@ def spectra(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") ->
     for column in range(1, len(eigenvalues) + 1):
         figure.update_yaxes(scaleanchor=f"x{column if column > 1 else ''}", constrain="domain", col=column)
         figure.update_xaxes(constrain="domain", col=column)
-    return finish(figure, theme, height=320).update_layout(hovermode="closest")
+    return finish(figure, theme, height=360).update_layout(hovermode="closest")
 
 
 def _title(name: str, values: np.ndarray) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from models.network import Card
+from viz.chrome import plain
 from viz.i18n import N_, _, language
 
 METRICS = {
@@ -29,20 +30,22 @@ METRICS = {
 def about(card: Card) -> None:
     """A button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
-        st.markdown(f"#### {card.title[language()]}")
+        st.markdown(f"#### {plain(card.title[language()])}")
         st.markdown(card.task[language()])
         settings = card.training
-        st.dataframe(
-            [
-                {_("fact"): _("cell"), _("value"): str(card.architecture.get("cell", card.architecture["class"]))},
-                {_("fact"): _("units in a layer"), _("value"): str(card.architecture["hidden"])},
-                {_("fact"): _("layers"), _("value"): str(card.architecture.get("layers", 1))},
-                {_("fact"): _("trained numbers"), _("value"): f"{card.parameters:,}"},
-                {_("fact"): _("training steps"), _("value"): f"{settings['steps']:,}"},
-                {_("fact"): _("seed"), _("value"): str(settings["seed"])},
-            ],
-            hide_index=True,
-        )
+        facts = {
+            _("cell"): str(card.architecture.get("cell", card.architecture["class"])),
+            _("units in a layer"): str(card.architecture["hidden"]),
+            _("layers"): str(card.architecture.get("layers", 1)),
+            _("trained numbers"): f"{card.parameters:,}",
+        }
+        if settings:
+            facts |= {_("training steps"): f"{settings['steps']:,}", _("seed"): str(settings["seed"])}
+        if unused := card.data.get("unused"):
+            facts[_("in the file, but not run")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
+        st.dataframe([{_("fact"): fact, _("value"): value} for fact, value in facts.items()], hide_index=True)
+        if not card.metrics:
+            return
         st.markdown("**" + _("Measured on data held out") + "**")
         for name, title in METRICS.items():
             if name in card.metrics:

@@ -3,35 +3,26 @@
 import streamlit as st
 
 from models.checkpoints import Checkpoint
-from models.checkpoints.contents import FoundLayer
 from models.checkpoints.stacks import units_of
+from models.checkpoints.written import check_writable, to_safetensors
+from models.problem import Problem
 from viz.i18n import _, ngettext
 from viz.pages.checkpoint_correct import assumed_names, correct
+from viz.pages.checkpoint_facts import numbers_of
+from viz.pages.checkpoint_section import say
 from viz.pages.checkpoint_sources import Looked
+from viz.pages.checkpoint_table import table
 from viz.session import Session
 
-
-def facts(looked: Looked) -> str:
-    """The file in one line."""
-    checkpoint = looked.checkpoint
-    kinds = {layer.kind: sum(each.kind == layer.kind for each in checkpoint.found.values())
-             for layer in checkpoint.found.values()}  # fmt: skip
-    layers = [ngettext("{n} {kind} layer", "{n} {kind} layers", n).format(n=n, kind=kind) for kind, n in kinds.items()]
-    return " · ".join(
-        [
-            checkpoint.format,
-            bytes_of(looked.size),
-            ", ".join(layers) or _("no recurrent layer"),
-            _("{n} numbers").format(n=f"{numbers(checkpoint):,}"),
-        ]
-    )
+LISTED = 12
+"""Rows up to which a table is written out."""
 
 
 def contents(here: Session, looked: Looked) -> None:
     """The layers, what the file leaves open of them, the other tensors, and what it says of itself."""
     checkpoint = looked.checkpoint
     if checkpoint.found:
-        st.dataframe([_row(name, layer) for name, layer in checkpoint.found.items()], hide_index=True)
+        _layers(checkpoint)
     else:
         st.markdown(_("No recurrent layer was found in this file, neither by name nor by shape."))
     if looked.opened is not None:
@@ -41,57 +32,63 @@ def contents(here: Session, looked: Looked) -> None:
         count = len(checkpoint.stored)
         st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
         if count:
-            st.dataframe(
-                [
-                    {_("name"): name, _("size"): " × ".join(map(str, stored.shape)) or "1", _("type"): stored.dtype}
-                    for name, stored in checkpoint.stored.items()
-                ],
-                hide_index=True,
-                height=min(38 + 35 * count, 250),
-            )
+            rows = [
+                {_("name"): name, _("size"): " × ".join(map(str, stored.shape)) or "1", _("type"): stored.dtype}
+                for name, stored in checkpoint.stored.items()
+            ]
+            if count <= LISTED:
+                table(rows)
+            else:
+                st.dataframe(rows, hide_index=True, height=400)
     with said:
         st.markdown("**" + _("What the file says of itself") + "**")
         if checkpoint.provenance:
-            st.dataframe(
-                [{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()], hide_index=True
-            )
+            table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
         else:
             st.markdown(_("Nothing: neither who wrote it, nor when, nor with what."))
+    export(looked)
 
 
-def numbers(checkpoint: Checkpoint) -> int:
-    """How many numbers the file holds that can have been trained."""
-    others = sum(stored.size for stored in checkpoint.stored.values() if stored.is_float)
-    return others + sum(map(_numbers_of, checkpoint.found.values()))
+def _layers(checkpoint: Checkpoint) -> None:
+    """A row for each layer; what is certain of all of them is not said of each."""
+    rows, names = [], assumed_names()
+    guessed = any(layer.certainty < 1 for layer in checkpoint.found.values())
+    left_open = any(layer.assumed for layer in checkpoint.found.values())
+    for name, layer in checkpoint.found.items():
+        row = {
+            _("layer"): name,
+            _("cell"): layer.kind,
+            _("units"): f"{units_of(layer):,}",
+            _("inputs"): f"{layer.parts['weight_ih'].shape[1]:,}",
+            _("numbers"): f"{numbers_of(layer):,}",
+            _("type"): layer.parts["weight_hh"].dtype,
+        }
+        if guessed:
+            by_shape = _("by shape, {share} sure").format(share=f"{layer.certainty:.0%}")
+            row[_("found")] = _("by name") if layer.certainty == 1 else by_shape
+        if left_open:
+            row[_("guessed")] = ", ".join(names.get(each, each) for each in layer.assumed) or "–"
+        rows.append(row)
+    if len(rows) <= LISTED:
+        table(rows)
+    else:
+        st.dataframe(rows, hide_index=True)
 
 
-def _numbers_of(layer: FoundLayer) -> int:
-    held = sum(stored.size for stored in layer.parts.values())
-    # a file with one bias for both: the other is zeros that it does not hold
-    absent = len(layer.sources) < len(layer.parts) and "bias_hh" in layer.parts
-    return held - (layer.parts["bias_hh"].size if absent else 0)
-
-
-def _row(name: str, layer: FoundLayer) -> dict[str, str]:
-    names = assumed_names()
-    open_ = ", ".join(names.get(each, each) for each in layer.assumed)
-    return {
-        _("layer"): name,
-        _("cell"): layer.kind,
-        _("units"): f"{units_of(layer):,}",
-        _("inputs"): f"{layer.parts['weight_ih'].shape[1]:,}",
-        _("numbers"): f"{_numbers_of(layer):,}",
-        _("type"): layer.parts["weight_hh"].dtype,
-        _("how sure"): _("by name")
-        if layer.certainty == 1
-        else _("{share} by shape").format(share=f"{layer.certainty:.0%}"),
-        _("assumed"): open_ or "–",
-    }
-
-
-def bytes_of(size: int) -> str:
-    """A size as people write it: 1.2 MB."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return ngettext("{n} byte", "{n} bytes", size).format(n=size)
+def export(looked: Looked) -> None:
+    """The whole file as safetensors with PyTorch's names."""
+    try:
+        check_writable(looked.checkpoint)
+    except Problem as problem:
+        say(problem)
+        return
+    stem = looked.title.rsplit(".", 1)[0]
+    st.download_button(
+        _("As safetensors, with PyTorch's names"),
+        lambda: to_safetensors(looked.checkpoint),
+        file_name=f"{stem}.safetensors",
+        mime="application/octet-stream",
+        icon=":material/download:",
+        on_click="ignore",
+        help=_("Whatever the format was: torch's own modules take it up with load_state_dict."),
+    )

@@ -10,13 +10,15 @@ from viz.i18n import _
 from viz.pages import LENSES, sources
 from viz.pages.checkpoint_section import say
 from viz.pages.checkpoint_sources import Looked
+from viz.pages.controls import pick_example, type_text
 from viz.session import Session
 
 STEPS = 24
 
 
-def give(here: Session, looked: Looked, network: Network) -> None:
-    """The sequence, and the button that steps through it."""
+def give(here: Session, looked: Looked) -> None:
+    """The sequence, and the button that steps through it. Raises Problem: the network cannot be run."""
+    network = sources.network(looked.net)
     columns = network.card.columns if network.vocabulary is None else 0
     words = {"typed": _("typed"), "random": _("random")}
     if columns:
@@ -30,34 +32,20 @@ def give(here: Session, looked: Looked, network: Network) -> None:
         _impulse(here, columns)
     elif way == "file":
         _file(here, columns)
-    _typed(here, network, columns)
+    else:
+        pick_example(here)
+    unknown: tuple[str, ...] = ()
+    problem = None
     try:
-        sources.reading(looked.net, text_of(here, network), here.view.edits)
-    except Problem as problem:
+        unknown = sources.reading(looked.net, here.view.text or "", here.view.edits).unknown
+    except Problem as caught:
+        problem = caught
+    type_text(here, unknown)
+    if problem is not None:
         say(problem)
         return
     if st.button(_("Step through it"), type="primary", icon=":material/arrow_forward:", key="step_through"):
         st.switch_page(LENSES[0].page())
-
-
-def text_of(here: Session, network: Network) -> str:
-    """The sequence that is read: the view's, else the network's first example."""
-    return here.view.text if here.view.text is not None else network.card.default.text
-
-
-def _typed(here: Session, network: Network, columns: int) -> None:
-    label = _("Text") if not columns else _("Numbers, one a step")
-    if columns > 1:
-        label = _("Numbers, {n} a step, with ; between the steps").format(n=columns)
-    key = f"give_text_{here.view.net}_{here.boxes}"
-    st.text_area(
-        label,
-        text_of(here, network),
-        key=key,
-        height=104,
-        on_change=lambda: here.type(st.session_state[key]),
-        help=_("Ctrl+Enter reads the new text."),
-    )
 
 
 def _random(here: Session, network: Network, columns: int) -> None:

@@ -10,6 +10,8 @@ from viz.chrome import plain
 from viz.i18n import _, told
 from viz.pages import opened as checkpoints
 from viz.pages import sources
+from viz.pages.checkpoint_box import speak_box
+from viz.pages.checkpoint_facts import facts
 from viz.pages.checkpoint_sources import Looked
 from viz.pages.controls import asked_for, bound, saved_run
 from viz.session import Session
@@ -26,6 +28,7 @@ def look_at(here: Session) -> Looked:
         _upload(here)
     with which:
         bound(st.selectbox, here, "net", _("Network or file"), options=sources.names(run), format_func=sources.title)
+        st.markdown(plain(facts(looked)))
     return looked
 
 
@@ -43,6 +46,7 @@ def _looked(here: Session, run: Path | None) -> Looked:
 
 def _upload(here: Session) -> None:
     turn = st.session_state.setdefault(BOX, 0)
+    speak_box(checkpoints.limit())
     given = st.file_uploader(
         _("Open a checkpoint"),
         accept_multiple_files=True,

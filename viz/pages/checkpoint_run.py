@@ -11,12 +11,16 @@ from models.problem import Problem
 from viz.i18n import _
 from viz.pages.checkpoint_open import show
 from viz.pages.checkpoint_section import say
-from viz.pages.opened import Opened
+from viz.pages.checkpoint_sources import Looked
 from viz.session import Session
 
 
-def set_up(here: Session, opened: Opened) -> None:
+def set_up(here: Session, looked: Looked) -> None:
     """The controls. What they say is run at once; what does not fit is told, and the last way to run it stays."""
+    opened = looked.opened
+    if opened is None:
+        st.markdown(_("This network comes with the app, with its own embedding and decoder: it runs as it is."))
+        return
     able, now = opened.fit, opened.setup
     digest = opened.file.digest[:12]
     try:

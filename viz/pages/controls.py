@@ -229,6 +229,8 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
         "words": _("Sentence, read word by word"),
         "numbers": _("Numbers, one a step"),
     }
+    if card.columns > 1:
+        labels["numbers"] = _("Numbers, {n} a step, with ; between the steps").format(n=card.columns)
     label = f"{labels[card.kind]} · {card.task[language()]}"
     key = f"choose_text_{here.boxes}"
     typed = here.refused.text if here.refused and here.refused.net in (None, here.view.net) else None

@@ -53,7 +53,9 @@ def _names(here: Session, reading: Reading) -> dict[Asked, str]:
         kinds: tuple[Asked, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
     else:
         card = sources.network(here.view.net or "").card
-        if card.predicts == "class":
+        if card.predicts in ("values", "nothing"):
+            kinds = ("unit",)
+        elif card.predicts == "class":
             kinds = ("answer", "unit")
         elif card.scored == "last":
             kinds = ("answer", "next", "every", "unit")

@@ -66,7 +66,7 @@ def _tell(bar: DeltaGenerator, done: float) -> None:
 
 def _has_losses(here: Session) -> bool:
     """Whether the network predicts something after every step."""
-    return bundled(here) and sources.network(here.view.net or "").card.predicts not in ("class", "sequence")
+    return bundled(here) and sources.network(here.view.net or "").card.predicts == "next"
 
 
 def _width(reading: Reading, layer: str) -> int:

@@ -22,7 +22,7 @@ def mirror(curves: Iterable[tuple[str, str, str, np.ndarray]], labels: Sequence[
     for quantity, net, layer, values in curves:
         attributes = f'data-quantity="{quantity}" data-net="{escape(net)}" data-layer="{escape(layer)}"'
         cells = "".join(
-            f'<span role="listitem" {attributes} data-step="{step}" data-value="{_plain(value)}">'
+            f'<span role="listitem" {attributes} data-step="{step}" data-value="{as_number(value)}">'
             f"{step + 1} {escape(label)}: {value:.3g}</span> "
             for step, (value, label) in enumerate(zip(values, labels, strict=True))
         )
@@ -30,7 +30,7 @@ def mirror(curves: Iterable[tuple[str, str, str, np.ndarray]], labels: Sequence[
     st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape(caption)}</p>{"".join(rows)}</div>')
 
 
-def _plain(value: float) -> str:
+def as_number(value: float) -> str:
     """As JavaScript's Number reads it."""
     number = float(value)
     if np.isnan(number):

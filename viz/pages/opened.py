@@ -15,12 +15,13 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
 from models.cells import Kind
 from models.checkpoints import Checkpoint, CheckpointError, Limits, load_checkpoint
+from models.checkpoints.opened import Opened as Runnable
 from models.checkpoints.running import Fit, Setup, fit, network_of, usual
 from models.network import Network
 
@@ -108,6 +109,18 @@ class Opened:
         network = network_of(self.checkpoint, self.setup, self.name)
         title = dict.fromkeys(network.card.title, self.file.name)
         return replace(network, card=replace(network.card, title=title))
+
+    @cached_property
+    def runs_as(self) -> dict[str, str]:
+        """The names that the layers have in a run, by those in the file. Raises CheckpointError: it cannot be run."""
+        stack = self.fit.stack(self.setup.stack)
+        names = cast(Runnable, self.network.module).stack_names
+        return {
+            layer: f"{name}.l{level}{suffix}"
+            for part, name in zip(stack.parts, names, strict=True)
+            for level, layers in enumerate(part.levels)
+            for layer, suffix in zip(layers, ("", "_reverse"), strict=False)
+        }
 
     def corrected(self, correction: Correction) -> Opened:
         """With one correction more; how it was to be run is open again. Raises CheckpointError: it does not fit."""

@@ -1,0 +1,45 @@
+"""How far a layer's states are from those in float64, over the steps, in each number format."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import KIND, Theme
+from viz.figures.norms import add_norms, floor_of, log_axis
+from viz.figures.strokes import INK, finish, step_axis
+from viz.i18n import _
+
+NAMES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16", "float16": "float16"}
+DASHES = {"float32": "dot", "tf32": "dash", "bfloat16": "solid", "float16": "dashdot"}
+
+
+def format_colour(format: str, theme: Theme) -> str:
+    """The colour of a number format among others."""
+    kinds = {"tf32": "LSTM", "bfloat16": "RNN", "float16": "GRU"}
+    return KIND[kinds[format]][theme] if format in kinds else INK[theme]
+
+
+def precision_drift(distances: Mapping[str, np.ndarray], labels: Sequence[str], *, theme: Theme = "light") -> go.Figure:
+    """A curve for each format on a log axis; a distance of exactly 0 is a cross at the floor.
+
+    Args:
+        distances: (T) by format: the L2 norm of the difference of the hidden states.
+        labels: T strings, one a step.
+        theme: "light" or "dark".
+    """
+    figure, curves = go.Figure(), list(distances.values())
+    floor = floor_of(curves, span=14)
+    for format, values in distances.items():
+        add_norms(
+            figure,
+            values,
+            labels,
+            name=NAMES[format],
+            colour=format_colour(format, theme),
+            floor=floor,
+            dash=DASHES[format],
+        )
+    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_yaxes(title_text=_("distance from float64"), **log_axis(curves, floor))
+    return finish(figure, theme, height=360)

@@ -1,0 +1,54 @@
+"""How strongly every unit reads, and how strongly it is read: units that do nothing lie at the edge."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.colours import Theme, kind_colour
+from viz.figures.strokes import INK, finish
+from viz.i18n import _
+
+MARKS = ("x", "diamond", "square", "triangle-up", "star")
+
+
+def unit_lengths(
+    reads: np.ndarray,
+    read: np.ndarray,
+    kind: str,
+    marked: Mapping[str, Sequence[int]],
+    *,
+    theme: Theme = "light",
+) -> go.Figure:
+    """A dot for every unit: across the length of the weights by which it reads, up that of those that read it.
+
+    Args:
+        reads: (H), 0 where a unit reads nothing.
+        read: (H), 0 where nothing reads it.
+        kind: of the cell.
+        marked: units to point out, by what they are called.
+        theme: "light" or "dark".
+    """
+    figure = go.Figure()
+    # For translators: the numbers are filled by the browser.
+    hover = _("unit {unit}: reads with {reads}, is read with {read}").format(
+        unit="%{customdata}", reads="%{x:.3g}", read="%{y:.3g}"
+    )
+    taken = {unit for units in marked.values() for unit in units}
+    groups = [(_("units"), [unit for unit in range(len(reads)) if unit not in taken], "circle")]
+    groups += [(name, list(units), mark) for (name, units), mark in zip(marked.items(), MARKS, strict=False) if units]
+    for name, units, mark in groups:
+        plain = mark == "circle"
+        colour = kind_colour(kind, theme) if plain else INK[theme]
+        figure.add_scatter(
+            x=reads[units], y=read[units], mode="markers" if plain else "markers+text", name=name, customdata=units,
+            text=None if plain else [str(unit) for unit in units], textposition="top right", hovertemplate=hover,
+            marker={"color": colour, "symbol": mark, "size": 7 if plain else 11, "opacity": 0.65 if plain else 1},
+        )  # fmt: skip
+    for axis, values, title in (
+        (figure.update_xaxes, reads, _("length of the weights that it reads with")),
+        (figure.update_yaxes, read, _("length of the weights that read it")),
+    ):
+        most = float(values[np.isfinite(values)].max(initial=0)) or 1.0
+        axis(range=[-0.05 * most, 1.1 * most], title_text=title)
+    return finish(figure, theme, height=380).update_layout(hovermode="closest")

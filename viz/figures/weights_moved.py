@@ -1,0 +1,39 @@
+"""How far each block of a layer's weights moved between two checkpoints."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from models.checkpoints.compared import Moved
+from viz.colours import Theme, quantity_colour
+from viz.figures.strokes import finish
+from viz.i18n import _
+from viz.names import quantity_names
+
+
+def weights_moved(moved: Sequence[Moved], *, theme: Theme = "light") -> go.Figure:
+    """A bar for each array and gate: the length of the change against the length that was there.
+
+    Args:
+        moved: of one layer; what is not a finite number has no bar.
+        theme: "light" or "dark".
+    """
+    figure, names = go.Figure(), quantity_names()
+    parts = list(dict.fromkeys(each.part for each in moved))
+    # For translators: {cosine} and {largest} are filled by the browser.
+    hover = _("moved by {share} · cosine {cosine} · largest change of one weight {largest}").format(
+        share="%{y:.2%}", cosine="%{customdata[0]:.4f}", largest="%{customdata[1]:.3g}"
+    )
+    for gate in dict.fromkeys(each.gate for each in moved):
+        own = {each.part: each for each in moved if each.gate == gate}
+        figure.add_bar(
+            x=parts,
+            y=[own[part].relative if part in own and np.isfinite(own[part].relative) else None for part in parts],
+            name=names[gate] if gate else "weight_hr",
+            marker={"color": quantity_colour(gate or "hidden", theme)},
+            customdata=[[own[part].cosine, own[part].largest] if part in own else [None, None] for part in parts],
+            hovertemplate=hover,
+        )
+    figure.update_yaxes(title_text=_("change / length before"), tickformat=".0%", rangemode="tozero")
+    return finish(figure, theme, height=340).update_layout(barmode="group", hovermode="closest")
