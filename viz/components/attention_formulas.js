@@ -66,10 +66,13 @@ function build(context) {
     additive: () => [transposed(mi("v")), apply("tanh", sub("W", "q"), asks(), mo("+"), sub("W", "k"), sub("h", "i"))],
     scaled: () => [fraction([transposed(asks()), sub("k", "i")], [m("msqrt", sub("d", "k"))])],
   };
-  const exponential = (j) => apply("exp", sub("e", "t", j), mo("/"), mi("τ"));
+  const exponential = (j) => apply("exp", sub("e", "t", j));
+  const heat = () => store.trace.options.temperature;
+  // Scores are divided by the temperature, where it is not 1.
+  const cooled = (parts) => (heat() === 1 ? parts : [fraction(parts, [mi("τ")])]);
   const SYMBOLS = {
     query: () => (recurrent() ? [asks(), mo("="), apply(context.data.cell, before("y"), mo(","), before("s"))] : [asks(), mo("="), sub("W", "q"), sub("x", "t")]),
-    score: () => [sub("e", "t", "i"), mo("="), ...SCORES[store.trace.options.score]()],
+    score: () => [sub("e", "t", "i"), mo("="), ...cooled(SCORES[store.trace.options.score]())],
     weight: () => [sub("α", "t", "i"), mo("="), fraction([exponential("i")], [sum("j"), exponential("j")])],
     context: () => [sub("c", "t"), mo("="), sum("i"), sub("α", "t", "i"), recurrent() ? sub("h", "i") : sub("v", "i")],
     join: () => (recurrent()
@@ -105,19 +108,20 @@ function build(context) {
       const terms = Array.from(query, (q, d) => (energy
         ? { value: energy[d] * Math.tanh(q + key[d]), nodes: (first) => [first(energy[d]), mo("×"), apply("tanh", number(q), mo("+"), signed(key[d]))] }
         : { value: q * key[d], nodes: (first) => [first(q), mo("×"), signed(key[d])] }));
-      const total = long(terms, context.words.others);
       const score = number(attending.scores(store)[source], "attention_score");
-      return options.score === "scaled" ? [fraction(total, [m("msqrt", m("mn", String(query.length)))]), mo("="), score] : [...total, mo("="), score];
+      if (attending.scores(store)[source] === -Infinity) return [text(context.words.masked), mo("="), score];
+      if (options.scores_from) return [text(unrolled.fill(context.words.scores_from, { name: options.scores_from })), mo("="), score];
+      const total = long(terms, context.words.others);
+      if (options.score === "scaled") return [fraction(total, [m("msqrt", m("mn", String(query.length)))]), mo("="), score];
+      return heat() === 1 ? [...total, mo("="), score] : [fraction(total, [number(heat())]), mo("="), score];
     },
     weight({ source }) {
       const scores = attending.scores(store);
-      const heat = store.trace.options.temperature ?? 1;
       const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-      const below = scores.reduce((total, score) => total + Math.exp((score - most) / heat), 0);
-      const [score, weight] = [scores[source], attending.weights(store)[source]];
-      if (store.trace.options.forced?.[store.step] !== undefined) return [text(context.words.forced), mo("="), number(weight, "attention_weight")];
-      const shift = heat === 1 ? [number(score), mo("−"), signed(most)] : [brackets(number(score), mo("−"), signed(most)), mo("/"), number(heat)];
-      return [fraction([apply("exp", ...shift)], [number(below)]), mo("="), number(weight, "attention_weight")];
+      const below = scores.reduce((total, score) => total + Math.exp(score - most), 0);
+      const weight = number(attending.weights(store)[source], "attention_weight");
+      if (most === -Infinity) return [text(context.words.masked), mo("="), weight];
+      return [fraction([apply("exp", number(scores[source]), mo("−"), signed(most))], [number(below)]), mo("="), weight];
     },
     context({ step, at }) {
       const { arrays } = store.trace;
@@ -137,13 +141,13 @@ function build(context) {
     },
     probability({ step }) {
       const { arrays, options } = store.trace;
+      const said = [apply("p", token(store.trace.tokens[step])), mo("=")];
+      const chance = number(attending.row(arrays.probability, step)[options.symbols[step]], "probability");
+      if (!arrays.logit) return [...said, chance];
       const logits = attending.row(arrays.logit, step);
       const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
       const below = logits.reduce((total, logit) => total + Math.exp(logit - most), 0);
-      const symbol = options.symbols[step];
-      return [apply("p", token(store.trace.tokens[step])), mo("="),
-        fraction([apply("exp", number(logits[symbol]), mo("−"), signed(most))], [number(below)]),
-        mo("="), number(attending.row(arrays.probability, step)[symbol], "probability")];
+      return [...said, fraction([apply("exp", number(logits[options.symbols[step]]), mo("−"), signed(most))], [number(below)]), mo("="), chance];
     },
   };
 

@@ -43,6 +43,7 @@ def _words() -> dict[str, Any]:
         "others": _("{n} others"),
         "from_context": _("from the context"),
         "from_state": _("from the state, and bias"),
-        "forced": _("set by you"),
+        "masked": _("must not be read"),
+        "scores_from": _("scored by {name}"),
         "layer": _("layer"),
     }

@@ -25,8 +25,8 @@ def _words() -> dict[str, Any]:
         },
         "said": {
             "attention_weight": _("how much it is read"),
-            "contribution_value": _("what it adds to the score of the written symbol"),
-            "contribution_gradient": _("how the score changes with the symbol itself, by every way"),
+            "contribution_value": _("length of what it adds to the decoder"),
+            "contribution_gradient": _("how far the symbol itself speaks for what is written, by every way"),
         },
         "agreement": _(
             "Step {step}, '{token}': between weight and size of gradient × input, Kendall's τ is {agreement} "

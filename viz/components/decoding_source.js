@@ -58,7 +58,6 @@ unrolled.decodingSource ??= (context) => {
     if (!rows || !store.trace) return;
     const { theme, palette } = context;
     const [weights, scores, chosen] = [attending.weights(store), attending.scores(store), attending.source(store)];
-    const masked = store.trace.options.masked ?? [];
     frames(pen, theme);
     for (let k = first; k < last; k++) {
       const [x, cell] = [columns.x(k), columns.cell];
@@ -72,7 +71,7 @@ unrolled.decodingSource ??= (context) => {
       pen.globalAlpha = 1;
       score(pen, x, cell, scores[k], theme);
       bar(pen, x, cell, weight, palette);
-      if (masked.includes(k)) cross(pen, x, cell, theme);
+      if (scores[k] === -Infinity) cross(pen, x, cell, theme);
     }
     numbers(pen, weights, first, last, theme);
     mark(pen, chosen, theme);

@@ -1,0 +1,88 @@
+"""A beam search as a tree: every answer that was followed, symbol by symbol."""
+
+import math
+
+import plotly.graph_objects as go
+
+from models.decoding import BeamTree
+from models.text import display
+from viz.colours import KIND, Theme
+from viz.figures.strokes import GRID, INK, PAPER, finish
+from viz.i18n import _
+
+
+def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
+    """Steps across, the answers that were kept at a step below one another, the most probable one on top.
+
+    Args:
+        tree: what the search kept.
+        theme: "light" or "dark".
+    """
+    places = _places(tree)
+    best = set(tree.path(tree.best))
+    figure = go.Figure()
+    for chosen in (False, True):
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for at, node in enumerate(tree.nodes):
+            if node.parent >= 0 and (at in best) == chosen:
+                (x0, y0), (x1, y1) = places[node.parent], places[at]
+                xs += [x0, x1, None]
+                ys += [y0, y1, None]
+        colour = KIND["GRU"][theme] if chosen else GRID[theme]
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"color": colour, "width": 4 if chosen else 2}, hoverinfo="skip"
+        )
+    figure.add_scatter(
+        x=[x for x, _y in places],
+        y=[y for _x, y in places],
+        mode="markers+text",
+        text=[
+            f"<b>{display(node.symbol)}</b>" if at in best else display(node.symbol)
+            for at, node in enumerate(tree.nodes)
+        ],
+        textfont={"size": 15, "color": INK[theme]},
+        marker={
+            "size": 26,
+            "symbol": "square",
+            "color": PAPER[theme],
+            "line": {
+                "width": [2.5 if at in best else 1 for at in range(len(tree.nodes))],
+                "color": [KIND["GRU"][theme] if at in best else INK[theme] for at in range(len(tree.nodes))],
+            },
+        },
+        customdata=[
+            [
+                f"{node.probability:.3g}",
+                f"{node.log_probability:.2f}",
+                f"{math.exp(node.log_probability):.3g}",
+                tree.answer(at) or display(node.symbol),
+            ]
+            for at, node in enumerate(tree.nodes)
+        ],
+        hovertemplate="<b>%{customdata[3]}</b><br>"
+        + _("this symbol {chance}").format(chance="%{customdata[0]}")
+        + "<br>"
+        + _("all so far {chance}, log {logarithm}").format(chance="%{customdata[2]}", logarithm="%{customdata[1]}")
+        + "<extra></extra>",
+    )
+    deepest = max(y for _x, y in places)
+    figure.update_xaxes(
+        title_text=_("step"), tickvals=list(range(max(node.step for node in tree.nodes) + 1)), showgrid=False,
+        ticktext=[str(step + 1) for step in range(max(node.step for node in tree.nodes) + 1)],
+    )  # fmt: skip
+    figure.update_yaxes(visible=False, range=[deepest + 0.6, -0.6])
+    figure = finish(figure, theme, height=int(90 + 38 * (deepest + 1)))
+    figure.update_layout(hovermode="closest", showlegend=False, margin={"l": 8, "t": 8, "r": 8})
+    return figure
+
+
+def _places(tree: BeamTree) -> list[tuple[float, float]]:
+    """(step, rank among the answers of that step) of every node."""
+    counts: dict[int, int] = {}
+    places = []
+    for node in tree.nodes:
+        rank = counts.get(node.step, 0)
+        counts[node.step] = rank + 1
+        places.append((float(node.step), float(rank)))
+    return places

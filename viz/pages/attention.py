@@ -1,0 +1,72 @@
+"""Attention: which source step does the decoder read, and what does it fetch?"""
+
+import streamlit as st
+
+from viz.i18n import _
+from viz.pages import attention_sources, sources
+from viz.pages.attention_changes import changes
+from viz.pages.attention_controls import Looked, choose_text
+from viz.pages.attention_map import contributed, mapped
+from viz.pages.attention_shapes import shapes
+from viz.pages.attention_stage import stage
+from viz.pages.attention_transformer import transformer
+from viz.pages.attention_without import beams, without
+from viz.pages.controls import choose
+from viz.session import Session, session
+
+OFFERED = "dates-additive"
+"""The network with attention that is offered where there is none."""
+
+
+def page() -> None:
+    """The Attention lens."""
+    here = session()
+    if here.view.net is None:
+        here.settle(net=OFFERED)
+    if not attention_sources.writes(here.view.net):
+        choose(here)
+    if not attention_sources.writes(here.view.net):  # also where a name in a link was none
+        offer(here)
+        example = sources.network(OFFERED).card.default.text
+        decoding = attention_sources.decoded(OFFERED, example)
+        shapes(here, decoding.source, decoding.target, OFFERED)
+        return
+    looked = choose_text(here)
+    if looked.name:
+        show(here, looked)
+    else:
+        offer(here)
+    without(looked)
+    beams(looked)
+    transformer(here, looked)
+    shapes(here, looked.decoding.source, looked.decoding.target, looked.net)
+
+
+def show(here: Session, looked: Looked) -> None:
+    """The attention itself: at work, changed, as a map, and what it explains."""
+    stage(here, looked)
+    changes(here, looked)
+    mapped()
+    contributed(looked)
+
+
+def offer(here: Session) -> None:
+    """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
+    net = here.view.net or ""
+    keeps = attention_sources.writes(net)
+    said = _("{name} has no attention: nothing chooses what it reads at a step.").format(name=net)
+    if keeps:
+        said = _("{name} has no attention: its decoder gets the same summary of the text at every step.").format(
+            name=net
+        )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="offer"):
+        st.info(said, icon=":material/visibility_off:")
+        st.button(
+            _("Look at one that has: {name}").format(name=OFFERED),
+            key="attention_offer",
+            type="primary",
+            on_click=lambda: here.go(
+                net=OFFERED, text=here.view.text if keeps else None, layer=None, unit=None, step=None, quantity=None,
+                edits="", source=None, attend="",
+            ),
+        )  # fmt: skip
