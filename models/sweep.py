@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -51,6 +51,33 @@ def stack_of(layers: Mapping[str, LayerTrace], module: str = "") -> Stack:
     if not found:
         raise ValueError(f"The trace holds no layers of {module!r}.")
     return found
+
+
+def chain_of(layers: Mapping[str, LayerTrace], module: str = "") -> Stack:
+    """The layers of ``module`` and, above them, those of every module that reads just what the one below it put out.
+
+    They are one stack: those of ``module`` keep their levels' names, those above go on counting, ``l2``, ``l3``, ...
+
+    Raises:
+        ValueError: the trace holds none.
+    """
+    found, used = list(stack_of(layers, module)), {module}
+    while True:
+        out = torch.cat([layer.recording.hidden for layer in found[-1]], -1)
+        above = [
+            name.rpartition(".")[0]
+            for name, layer in layers.items()
+            if name.rpartition(".")[2] == "l0"
+            and name.rpartition(".")[0] not in used
+            and torch.equal(layer.recording.input, out)
+        ]
+        if len(above) != 1:
+            return found
+        used.add(above[0])
+        for level in stack_of(layers, above[0]):
+            found.append(
+                [replace(layer, name=f"l{len(found)}" + ("_reverse" if layer.reverse else "")) for layer in level]
+            )
 
 
 def ascending(rows: Sequence[int] | None, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +199,8 @@ def _descend(
             columns = slice(first, first := first + layer.weights.output_size)
             source = Source.of_losses(losses, grad[:, columns], layer.reverse)
             if above is not None:
-                reached = source.reached if len(stack[depth]) == 1 else everything
+                one_way = all(len(level) == 1 for level in stack[depth:])
+                reached = source.reached if one_way else everything
                 source = Source.of_layer(reached, above[..., columns])
             visit = Visit(layer.name.rpartition(".")[2], layer, slopes[layer.name], sequence, part, source)
             moments = adjoints(layer, visit.slopes, sequence, source, depth > 0, scaled)

@@ -14,8 +14,8 @@ from models import sweep as sweeping
 from models.gradient_map import map_of
 from models.paths import path_map, path_vectors
 from models.stepwise_modules import StepwiseGRU, StepwiseLSTM, StepwiseRNN
-from models.sweep import stack_of
-from tests.unrolled_loop import autograd_map
+from models.sweep import chain_of, stack_of
+from tests.unrolled_loop import autograd_map, loop
 
 KINDS = {"rnn": (nn.RNN, {}), "relu": (nn.RNN, {"nonlinearity": "relu"}), "lstm": (nn.LSTM, {}), "gru": (nn.GRU, {})}
 KINDS["projected"] = (nn.LSTM, {"proj_size": 3})
@@ -184,3 +184,33 @@ def test_the_straight_way_is_the_product_of_forget_gates():
         module(x)
     kept = trace.layers["l0"].update_gate[:, 3:].prod(axis=1)
     np.testing.assert_allclose(vectors.straight[:, 2], loss_grad[:, 8].numpy() * kept, rtol=1e-12)
+
+
+def test_modules_that_read_each_other_are_one_stack():
+    torch.manual_seed(0)
+    net = nn.ModuleDict(
+        {
+            "lower": nn.LSTM(3, 5, batch_first=True),
+            "upper": nn.GRU(5, 4, num_layers=2, bidirectional=True, batch_first=True),
+            "other": nn.GRU(3, 5, batch_first=True),
+        }
+    ).double()
+    x, loss_grad = torch.randn(2, 9, 3).double(), torch.randn(2, 9, 8).double()
+    with capture(net) as trace:
+        net["upper"](net["lower"](x)[0])
+        net["other"](x)
+    chain = chain_of(trace.layers, "lower")
+    assert [layer.name for level in chain for layer in level] == ["lower.l0", "l1", "l1_reverse", "l2", "l2_reverse"]
+    assert [len(level) for level in chain_of(trace.layers, "upper")] == [2, 2]
+    assert [len(level) for level in chain_of(trace.layers, "other")] == [1]
+    found = map_of(chain, loss_grad)
+    between, hidden, _, _ = loop(net["lower"], x)
+    out, above, _, _ = loop(net["upper"], between)
+    states = {"l0": hidden["l0"]} | {f"l{int(name[1]) + 1}{name[2:]}": rows for name, rows in above.items()}
+    for t in range(9):
+        losses = (out[:, t] * loss_grad[:, t]).sum()
+        for name, rows in states.items():
+            grads = torch.autograd.grad(losses, rows, retain_graph=True, allow_unused=True)
+            norms = [0 if grad is None else grad.norm(dim=-1) for grad in grads]
+            for k, norm in enumerate(norms):
+                np.testing.assert_allclose(found[name][:, t, k], norm, rtol=1e-9, atol=1e-15)

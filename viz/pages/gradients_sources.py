@@ -13,7 +13,7 @@ from models.gradients import LayerGradients
 from models.losses import Differentiated, Loss, differentiate, loss_grad, of_unit, one_sequence
 from models.paths import path_map_of
 from models.reading import Reading
-from models.sweep import Progress, Stack, stack_of
+from models.sweep import Progress, Stack, chain_of
 from models.trace import LayerTrace
 from viz.gradient_payload import gradient_payload, rows_shown
 from viz.pages import sources
@@ -87,7 +87,7 @@ def gradient_map(asked: Map) -> bytes:
     if unit is None:
         ran_as = sources.edited(asked.net, sources.active(asked.edits))
         network = ran_as.network
-        stack = stack_of(reading.trace.layers, layer.rpartition(".")[0])
+        stack = chain_of(reading.trace.layers, layer.rpartition(".")[0])
         grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given)
     else:
         stack = [[alone(reading, layer)]]
