@@ -19,7 +19,7 @@ def _words() -> dict[str, str]:
         "keys": _("Alignment map. Up and down arrows change the step."),
         "explain": _("Click a cell to go to its step and to hold on to its source symbol; click again to let it go."),
         "entropy": _("entropy (bits)"),
-        "coverage": _("coverage: sum"),
+        "coverage": _("coverage (sum)"),
         "weight_at": _("weight {value}"),
         "score_at": _("score {value}"),
         "writes": _("step {step} writes '{token}'"),

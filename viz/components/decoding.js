@@ -11,13 +11,23 @@ function build(context) {
   const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
   const mirror = unrolled.decodingMirror(context);
   root.setAttribute("role", "region");
-  root.append(transport.element, written, drawing, readout, mirror.element);
+  const [ramp, spans] = [unrolled.element("i"), unrolled.element("span")];
+  const legend = unrolled.element("div", { className: "unrolled-legend unrolled-quiet" }, ramp, spans);
+  const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
+  const foot = unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save);
+  root.append(transport.element, written, drawing, foot, mirror.element);
   let chips = [];
   let followed = -Infinity; // the revision whose pinned symbol was taken
 
   context.on(written, "click", (event) => {
     const step = event.target.closest("button")?.dataset.step;
     if (step !== undefined) store.set({ step: Number(step) });
+  });
+
+  context.on(save, "click", async () => {
+    if (!store.trace) return;
+    const parts = { root: drawing, names: source.names, columns: source.canvas(), target: target.element };
+    unrolled.save(await unrolled.decodingPicture(context, parts), `${store.trace.layer}-step${store.step}`);
   });
 
   // A whole number of pixels for each number of a vector, where they fit.
@@ -59,6 +69,7 @@ function build(context) {
     speak() {
       transport.speak();
       written.setAttribute("aria-label", context.words.written);
+      save.textContent = context.words.save;
     },
 
     update() {
@@ -80,6 +91,9 @@ function build(context) {
       drawing.style.gridTemplateColumns = `minmax(0, max-content) ${right}px`;
       source.layout(context.width - right - 8, rows);
       target.layout(rows, source.span());
+      ramp.style.background = `linear-gradient(to right, ${context.palette.signed.filter((_, k) => k % 15 === 0).join(",")})`;
+      const most = (name) => unrolled.number(source.span()[name].span.high, 2);
+      spans.textContent = unrolled.fill(context.words.spans, { key: most("key"), value: most("value") });
     },
 
     frame() {

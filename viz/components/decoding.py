@@ -42,7 +42,7 @@ def decoding(
     )
 
 
-PARTS = ("decoding_source", "decoding_target", "decoding_mirror")
+PARTS = ("decoding_source", "decoding_target", "decoding_mirror", "decoding_picture")
 
 
 def row_words() -> dict[str, str]:
@@ -88,5 +88,7 @@ def _words() -> dict[str, Any]:
         ),
         "weight_at": _("weight {value}"),
         "score_at": _("score {value}"),
+        "spans": _("keys ±{key}, values ±{value}"),
+        "save": _("Save as PNG"),
         "source_at": _("symbol {n} of the source, '{token}'"),
     }

@@ -4,8 +4,9 @@ unrolled.decodingSource ??= (context) => {
   const { attending } = unrolled;
   const NAMES = ["token", "key", "score", "weight", "value"];
   const names = {}; // row -> its words beside the drawing
+  const ticks = Array.from({ length: 5 }, () => unrolled.element("i", { className: "unrolled-quiet" })); // of the scores, of the weights
   const gutter = unrolled.element("div", { className: "unrolled-decoding-names" }, ...NAMES.map((name) =>
-    (names[name] = unrolled.element("div", { "data-row": name }, unrolled.element("b"), unrolled.element("span", { className: "unrolled-quiet" })))));
+    (names[name] = unrolled.element("div", { "data-row": name }, unrolled.element("b"), unrolled.element("span", { className: "unrolled-quiet" })))), ...ticks);
   const columns = unrolled.columns(context, paint);
   const element = unrolled.element("div", { className: "unrolled-decoding-source" }, gutter, columns.element);
   let rows = null; // row -> {top, height} in CSS pixels
@@ -35,8 +36,8 @@ unrolled.decodingSource ??= (context) => {
     const { arrays, options } = store.trace;
     rows = places;
     wide = context.width >= 860;
-    element.style.gridTemplateColumns = `${wide ? 132 : 92}px max-content`;
-    columns.layout(store.trace.units, room - (wide ? 132 : 92), rows.height, { most: 56 });
+    element.style.gridTemplateColumns = `${wide ? 150 : 112}px max-content`;
+    columns.layout(store.trace.units, room - (wide ? 150 : 112), rows.height, { most: 56 });
     gutter.style.height = `${rows.height}px`;
     for (const name of NAMES) {
       const [title, more] = names[name].children;
@@ -52,6 +53,13 @@ unrolled.decodingSource ??= (context) => {
       if (value > high) high = value;
     }
     scale = { low, high: high > low ? high : low + 1 };
+    const { score, weight } = rows;
+    const marks = [[0, zero(score)], [scale.high, score.top], [scale.low, score.top + score.height], [1, weight.top], [0, weight.top + weight.height]];
+    marks.forEach(([value, y], k) => {
+      ticks[k].textContent = Number.isInteger(value) ? String(value) : unrolled.number(value, 2);
+      ticks[k].style.top = `${y}px`;
+      ticks[k].hidden = marks.slice(0, k).some(([, other]) => Math.abs(other - y) < 13);
+    });
   }
 
   function paint(pen, first, last) {
@@ -192,6 +200,7 @@ unrolled.decodingSource ??= (context) => {
 
   return {
     element,
+    names: gutter,
     layout,
     frame() {
       if (attending.pinned(store) === null) columns.show(attending.strongest(attending.weights(store)));

@@ -40,7 +40,8 @@ def accuracy_by_length(
             mode="lines+markers",
             line={"color": COLOURS[index % 5][theme], "width": 2.5, "dash": DASHES[index % 5]},
             marker={"size": 9, "symbol": SYMBOLS[index % 5]},
-            hovertemplate="%{y:.1%}",
+            customdata=[each.replace("-", "–") for each in ranges],
+            hovertemplate="%{y:.1%} (%{customdata})",
         )
     for place, each in enumerate(ranges):
         low, _dash, high = each.partition("-")
@@ -50,9 +51,10 @@ def accuracy_by_length(
                 annotation_text=_("this text"), annotation_position="bottom",
             )  # fmt: skip
     figure.update_xaxes(
-        title_text=_("symbols in the input"),
+        title_text=_("symbols in the input, from"),
         tickvals=list(range(len(ranges))),
-        ticktext=[each.replace("-", "–") for each in ranges],
+        ticktext=[each.partition("-")[0] for each in ranges],
+        tickangle=0,
     )
     figure.update_yaxes(title_text=_("share without any mistake"), range=[-0.03, 1.05], tickformat=".0%")
     figure = finish(figure, theme, height=340)

@@ -36,7 +36,7 @@ def page() -> None:
         show(here, looked)
     else:
         offer(here)
-    without(looked)
+    without(here, looked)
     beams(looked)
     transformer(here, looked)
     shapes(here, looked.decoding.source, looked.decoding.target, looked.net)

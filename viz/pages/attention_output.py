@@ -48,36 +48,49 @@ def is_date(answer: str) -> bool:
     return all(len(part) == 10 for part in answer.split("/")) and len(days) in (1, 2) and days == sorted(days)
 
 
-def rows(answers: list[tuple[str, Decoding]], quantity: str) -> None:
-    """Outputs below one another, symbol under symbol; what differs from the first is marked.
+def rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None = None) -> None:
+    """Outputs below one another, symbol under symbol; what differs from the first row is marked.
 
     Args:
         answers: what each is, and the output.
-        quantity: of the mirrored symbols, as ``data-quantity``; each row's ``data-group`` is its place.
+        quantity: of the mirrored symbols, as ``data-quantity``; each row's ``data-group`` is its name.
+        right: the right answer, where it is known; it is then the first row.
     """
-    first = answers[0][1].target
-    lines = []
-    for place, (name, decoding) in enumerate(answers):
-        cells = []
-        for step, (token, chance) in enumerate(zip(decoding.target, decoding.chosen, strict=True)):
-            other = step >= len(first) or first[step] != token
-            style = CELL + (DIFFERENT if other else "")
-            cells.append(
-                f'<span style="{style}" title="{chance:.4f}" data-quantity="{quantity}" data-group="{place}" '
-                f'data-step="{step}" data-token="{escape(token)}" data-value="{float(chance)!r}">'
-                f"{escape(display(token))}{BAR.format(width=f'{float(chance):.3f}')}</span>"
+    first = answers[0][1].target if right is None else (*right, END)
+    lines = [] if right is None else [_row(_("right"), [_cell(token, False, "", None) for token in first], "")]
+    for name, decoding in answers:
+        cells = [
+            _cell(
+                token,
+                first[step : step + 1] != (token,),
+                f'data-quantity="{quantity}" data-group="{escape(name)}" data-step="{step}" data-token="{escape(token)}"',
+                float(chance),
             )
-        total = percent(float(np.exp(decoding.log_probability)))
-        lines.append(
-            f'<div style="{NAME}">{escape(name)}</div><div style="{CELLS}">{"".join(cells)}</div>'
-            f'<div style="{TOTAL}">{total}</div>'
-        )
+            for step, (token, chance) in enumerate(zip(decoding.target, decoding.chosen, strict=True))
+        ]
+        lines.append(_row(name, cells, percent(float(np.exp(decoding.log_probability)))))
     st.html(f'<div style="{GRID}">{"".join(lines)}</div>')
 
 
-GRID = "display:grid;grid-template-columns:max-content 1fr max-content;gap:8px 16px;align-items:center"
+def _row(name: str, cells: list[str], total: str) -> str:
+    return (
+        f'<div style="{NAME}">{escape(name)}</div><div style="{CELLS}">{"".join(cells)}</div>'
+        f'<div style="{TOTAL}">{total}</div>'
+    )
+
+
+def _cell(token: str, different: bool, attributes: str, chance: float | None) -> str:
+    """One symbol; below it, as a line, how probable it was."""
+    bar = "" if chance is None else BAR.format(width=f"{chance:.3f}")
+    value = "" if chance is None else f'title="{chance:.4f}" data-value="{chance!r}"'
+    style = CELL + (DIFFERENT if different else "")
+    return f'<span style="{style}" {attributes} {value}>{escape(display(token))}{bar}</span>'
+
+
+END = "⊣"
+GRID = "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 16px;align-items:center;overflow-x:auto"
 NAME = "font-size:14px;white-space:nowrap"
-TOTAL = "font-size:14px;font-variant-numeric:tabular-nums;text-align:right"
+TOTAL = "font-size:14px;font-variant-numeric:tabular-nums"
 CELLS = "display:flex;flex-wrap:wrap;gap:3px"
 CELL = (
     "position:relative;display:inline-grid;place-items:center;min-width:26px;height:32px;padding-bottom:4px;"

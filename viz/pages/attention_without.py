@@ -2,27 +2,31 @@
 
 import re
 from math import exp
+from typing import Literal
 
+import numpy as np
 import streamlit as st
 
 from models.decoding import BeamTree
-from models.zoo.written_dates import AFTER, BEFORE
+from models.zoo.written_dates import AFTER, BEFORE, Written, written
 from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
-from viz.i18n import _
+from viz.i18n import _, language
 from viz.pages import attention_sources, sources
 from viz.pages.attention_controls import Looked
 from viz.pages.attention_output import percent, rows
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
+from viz.plain import plain
+from viz.session import Session
 
 WITHOUT = "dates-fixed"
-WIDTH = "attention_width"
+WIDTH, DRAWN = "attention_width", "attention_drawn"
 LENGTHS = (0, 2, 4, 7, 11)
 """Numbers of phrases that are put around the text."""
 
 
-def without(looked: Looked) -> None:
+def without(here: Session, looked: Looked) -> None:
     """The text through all networks, longer and longer texts, and what was measured on dates held out."""
     others = [name for name in attention_sources.translators() if name != looked.net]
     with panel(
@@ -36,6 +40,7 @@ def without(looked: Looked) -> None:
         rows(answers, "compared_output")
         if WITHOUT in (looked.net, *others):
             _grown(looked)
+    _two_dates(here, looked, [looked.net, *others])
     measured = {
         title: {
             name: sources.network(name).card.metrics[key]
@@ -67,6 +72,35 @@ def _grown(looked: Looked) -> None:
                 [(_("{n} symbols").format(n=len(each.source)), each) for each in decodings],
                 f"grown_output_{'without' if name == WITHOUT else 'with'}",
             )
+
+
+def _two_dates(here: Session, looked: Looked, names: list[str]) -> None:
+    """A text with two dates that no network has seen, through all of them; with the right answer, as it was made."""
+    with panel(
+        _("Two dates are too many for one summary"),
+        _("The first row is what is right. Which parts of the answer does the fixed context lose?"),
+    ):
+        made = _unseen(st.session_state.get(DRAWN, 0), language())
+        st.markdown(f"“{plain(made.text)}”")
+        answers = [(name, attention_sources.decoded(name, made.text)) for name in names]
+        rows(answers, "unseen_output", right=made.answer)
+        with st.container(horizontal=True, gap="small"):
+            st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)
+            st.button(
+                _("Look at this text"),
+                key="attention_take",
+                icon=":material/visibility:",
+                on_click=lambda: here.go(text=made.text, step=0, source=None, attend=""),
+            )
+
+
+def _draw() -> None:
+    st.session_state[DRAWN] = st.session_state.get(DRAWN, 0) + 1
+
+
+def _unseen(number: int, lang: str) -> Written:
+    spoken: Literal["en", "ko"] = "ko" if lang == "ko" else "en"
+    return written(np.random.default_rng((7, number)), 48, held=True, interval=True, language=spoken)
 
 
 def grown(text: str, count: int) -> str:
