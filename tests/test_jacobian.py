@@ -1,5 +1,7 @@
 """Step Jacobians, their bounds and Lyapunov exponents against autograd and closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +145,9 @@ def test_what_the_weights_alone_say():
         if said.vanishes:
             product = np.linalg.multi_dot(step_jacobians(layer)[::-1])
             assert np.linalg.norm(product, 2) <= said.norm**60
+    flat = replace(layer.weights, nonlinearity="sigmoid")  # whose slope is a quarter at most
+    said = verdict(flat)
+    assert said.gamma == 0.25 and said.vanishes and not said.may_explode and said.norm == pytest.approx(1.5)
     with pytest.raises(ValueError, match="a GRU has gates"):
         verdict(traced("gru")[1]["l0"].weights)
 

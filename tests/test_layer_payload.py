@@ -7,6 +7,7 @@ from torch import nn
 
 from models import capture, load_network
 from models.reading import read, reading_of
+from models.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.trace import load_trace
 from viz.layer_payload import MOST_WEIGHTS, layer_payload, light
 from viz.payload import unpack
@@ -192,6 +193,17 @@ def test_a_relu_network_says_so():
     trace = recorded(nn.RNN(2, 3, nonlinearity="relu"), torch.randn(4, 1, 2))
     header, _arrays = check(trace, next(iter(trace.layers)))
     assert header["options"]["nonlinearity"] == "relu"
+
+
+def test_other_activations_are_told():
+    options = {"activation": "relu", "recurrent_activation": "hard_sigmoid"}
+    trace = recorded(StepwiseLSTM(2, 3, **options), torch.randn(4, 1, 2))
+    header, _arrays = check(trace, next(iter(trace.layers)))
+    assert options.items() <= header["options"].items()
+    assert header["options"]["valves"] == ["input_gate", "forget_gate", "output_gate"]
+    trace = recorded(StepwiseGRU(2, 3, recurrent_activation="relu", reset_after=False), torch.randn(4, 1, 2))
+    header, _arrays = check(trace, next(iter(trace.layers)))
+    assert header["options"]["valves"] == [] and header["options"]["reset_after"] is False
 
 
 def test_numbers_in_double_precision_arrive_as_float32():

@@ -105,6 +105,16 @@ def saved(tmp_path):
     return tmp_path / "run.npz"
 
 
+def test_a_run_saved_before_there_were_other_activations(saved):
+    arrays = dict(np.load(saved))
+    header = json.loads(arrays[HEADER].tobytes())
+    for name in ("activation", "recurrent_activation"):
+        del header["layers"][0][name]
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(saved, **arrays)
+    assert load_trace(saved).layers["l0"].weights.options == {"activation": "tanh", "recurrent_activation": "sigmoid"}
+
+
 def test_from_an_open_file(saved):
     assert list(load_trace(io.BytesIO(saved.read_bytes())).layers) == ["l0"]
 
@@ -186,6 +196,8 @@ def test_damaged_arrays(saved, name, damage):
         {"kind": "GRU"},
         {"kind": "RNN", "nonlinearity": "sine"},
         {"kind": "RNN", "nonlinearity": []},
+        {"activation": "sine"},
+        {"recurrent_activation": ["sigmoid"]},
         {"name": "l1"},
         {"name": 3},
     ],
