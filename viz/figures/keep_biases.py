@@ -51,7 +51,7 @@ def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme
         figure.add_annotation(
             x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
         )
-    shown = [opening for opening in OPENINGS if low <= _logit(opening) <= high]
+    shown = [opening for opening in OPENINGS if low + 0.05 * (high - low) < _logit(opening) < high - 0.02 * (high - low)]
     figure.update_xaxes(title_text=_("bias of the {gate} (both added)").format(gate=name), range=[low, high])
     figure.update_yaxes(title_text=_("units, lowest first"), range=[0, len(order) + 1])
     # a second axis needs a trace of its own
@@ -60,7 +60,7 @@ def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme
         xaxis2={
             "overlaying": "x", "side": "top", "range": [low, high], "showgrid": False, "zeroline": False,
             "tickvals": [_logit(opening) for opening in shown], "ticktext": [f"{opening:g}" for opening in shown],
-            "title": {"text": _("{gate} where nothing is read").format(gate=name)},
+            "title": {"text": _("{gate} where nothing is read").format(gate=name), "standoff": 4},
         }
     )  # fmt: skip
     return finish(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})

@@ -32,7 +32,7 @@ def weight_histograms(
         cols=len(gates),
         shared_yaxes="rows",
         column_titles=[names[gate] for gate in gates],
-        horizontal_spacing=0.02,
+        horizontal_spacing=0.03,
         vertical_spacing=0.16 / len(found),
     )
     # For translators: the numbers are filled by the browser.
@@ -63,7 +63,7 @@ def weight_histograms(
                 text=told, font={"size": 12, "color": INK[theme]}, row=row, col=column,
             )  # fmt: skip
             bound = float(block.edges[-1])
-            figure.update_xaxes(range=[-1.05 * bound, 1.05 * bound], nticks=4, row=row, col=column)
+            figure.update_xaxes(range=[-1.15 * bound, 1.15 * bound], nticks=4, row=row, col=column)
         figure.update_yaxes(title_text=array, row=row, col=1)
         most = max(float(block.counts.max() / max(1, block.size)) for block in blocks.values()) or 1.0
         least = 0.5 / max(block.size for block in blocks.values())

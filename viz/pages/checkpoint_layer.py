@@ -14,7 +14,7 @@ def looked_layer(here: Session, looked: Looked, run: Run | None) -> str | None:
     if held in names and held not in runs:  # no other lens can show it, so the view does not hold it
         return held
     shown = next((name for name, ran in runs.items() if ran == here.view.layer), here.view.layer)
-    return shown if shown in names else names[0] if names else None
+    return shown if shown in names else next(iter([*runs, *names]), None)
 
 
 def pick_layer(here: Session, looked: Looked, run: Run | None, layer: str) -> None:

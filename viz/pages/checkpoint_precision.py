@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from models.precision import FORMATS
+from models.precision import EXACT, FORMATS
 from viz.figures.precision_drift import NAMES, precision_drift
 from viz.i18n import _
 from viz.pages import checkpoint_sources as sources
@@ -38,7 +38,7 @@ def formats(looked: Looked, layer: str, run: Run | None) -> None:
         found = sources.drifted(looked, layer, run if ran is not None else None, STEPS)
     distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
     chart(precision_drift(distances, labels, theme=theme()), "drift", names=(looked.title, layer, "formats"))
-    exact = found.states["float64"]["hidden"]
+    exact = found.states[EXACT]["hidden"]
     # a layer that reads backwards ends at the first position
     last = 0 if ran is not None and ran.reverse else -1
     size = float(np.linalg.norm(exact[last]))
@@ -58,8 +58,8 @@ def formats(looked: Looked, layer: str, run: Run | None) -> None:
         _("The distance of the last state from that in float64, by format."),
         "drift",
     )
-    value = distances["bfloat16"][last]
+    low = "bfloat16"
     st.latex(
-        rf"d_T = \|h_T^{{\text{{bfloat16}}}} - h_T^{{\text{{float64}}}}\|_2 = {value:.3g},\qquad "
+        rf"d_T = \|h_T^{{\text{{{low}}}}} - h_T^{{\text{{{EXACT}}}}}\|_2 = {distances[low][last]:.3g},\qquad "
         rf"\|h_T\|_2 = {size:.3g}"
     )

@@ -107,7 +107,7 @@ def _evidence(each: Evidence) -> str:
     value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
     line = f"{plain(where)} · {told(each.measure)}: **{value}**"
     if each.threshold is not None:
-        line += " " + _("(threshold {threshold})").format(threshold=f"{each.threshold:.3g}")
+        line += " " + _("(criterion {threshold})").format(threshold=f"{each.threshold:.3g}")
     if each.units:
         shown = ", ".join(map(str, each.units[:12])) + (" …" if len(each.units) > 12 else "")
         line += " · " + _("which: {list}").format(list=shown)

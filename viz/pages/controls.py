@@ -231,6 +231,9 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
     }
     if card.columns > 1:
         labels["numbers"] = _("Numbers, {n} a step, with ; between the steps").format(n=card.columns)
+    opened = checkpoints.find(here.view.net or "")
+    if opened is not None and opened.setup.kind == "ids" and card.vocabulary is not None:
+        labels["words"] = _("Ids from 0 to {last}, with spaces between").format(last=f"{len(card.vocabulary) - 1:,}")
     label = f"{labels[card.kind]} · {card.task[language()]}"
     key = f"choose_text_{here.boxes}"
     typed = here.refused.text if here.refused and here.refused.net in (None, here.view.net) else None
