@@ -19,7 +19,7 @@ def close(actual, expected):
 
 
 def written(network, text, temperature=1.0, forced=None):
-    """The decoder, one step after the other, with nothing but linear algebra after its GRU cell; every number of every step."""
+    """The decoder, one step after the other, only linear algebra after its GRU cell; every number of every step."""
     module = network.module
     steps = []
     with torch.no_grad():

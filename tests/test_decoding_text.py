@@ -64,8 +64,19 @@ def test_anything_else_is_one_sentence(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["attend", "attend[]", "attend[x]@1", "hide[1]@", "write@1", "write@1=ab", "temperature=hot", "scores=nothing", ";"]
-    + ["attend[٣]", "attend[1]/2", ";".join(["hide[1]"] * (MOST + 1))],
+    [
+        *(
+            "attend",
+            "attend[]",
+            "attend[x]@1",
+            "hide[1]@",
+            "write@1",
+            "write@1=ab",
+            "temperature=hot",
+            "scores=nothing",
+        ),
+        *(";", "attend[٣]", "attend[1]/2", ";".join(["hide[1]"] * (MOST + 1))),
+    ],
 )
 def test_what_is_no_change_is_refused(text):
     with pytest.raises(Problem):
