@@ -94,8 +94,7 @@ def of_run(trace: Trace) -> Checkpoint:
     for name, layer in trace.layers.items():
         weights = layer.weights
         parts = {part: _stored(values) for part, values in weights.arrays().items()}
-        options = {"nonlinearity": weights.nonlinearity, "reset_after": weights.reset_after}
-        found[name] = FoundLayer(weights.kind, parts, tuple(f"{name}/{part}" for part in parts), options)
+        found[name] = FoundLayer(weights.kind, parts, tuple(f"{name}/{part}" for part in parts), weights.options)
     return Checkpoint.of(Contents("Unrolled", {}), found)
 
 
