@@ -82,7 +82,8 @@ class Effects:
     """What changed.
 
     Attributes:
-        first: the first step at which any gate or state changed, or None.
+        first: the first step at which any gate or state changed, or None; of a network that writes a sequence, the first
+            that changed while it read, if any did.
         states: for each layer and quantity that changed where it changed most, the greatest share first.
         predictions: for each step whose prediction changed what changed most there, the greatest change first.
         turn: the first change of the most probable symbol or class, or None.
@@ -99,13 +100,23 @@ class Effects:
 def difference(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin = None) -> np.ndarray:
     """After less before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
-    return _less(new, old, origin)
+    return _less(new, old, origin_of(before, after, layer, origin))
 
 
 def prediction_difference(before: Reading, after: Reading, origin: Origin = None) -> np.ndarray:
     """After less before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
     new, old = (_predicted(reading) for reading in (after, before))
-    return new - old if new.ndim == 1 else _less(new, old, origin)
+    return new - old if new.ndim == 1 else _less(new, old, origin_of(before, after, None, origin))
+
+
+def origin_of(before: Reading, after: Reading, layer: str | None, origin: Origin) -> Origin:
+    """How the steps of a layer (of the prediction if None) belong together, if those of what is read do as ``origin`` says.
+
+    An answer that a network writes may become shorter or longer; its steps are counted from its beginning.
+    """
+    if before.read is None or after.read is None or not (layer is None or after.decodes(layer)):
+        return origin
+    return [step if step < len(before.read) else None for step in range(len(after.read))]
 
 
 def effects(before: Reading, after: Reading, origin: Origin = None, most: int = 8) -> Effects:
@@ -116,17 +127,18 @@ def effects(before: Reading, after: Reading, origin: Origin = None, most: int = 
         origin: how their steps belong together.
         most: how many predictions to tell at most.
     """
-    steps = _origin(after, before, origin)
     found, first = [], []
     for layer in after.trace.layers:
+        own = origin_of(before, after, layer, origin)
+        steps = _origin(after, before, own)
         for quantity in after.trace.layers[layer]:
             new, old = (_values(reading, layer, quantity) for reading in (after, before))
-            change = np.abs(_less(new, old, origin)) / _span(after, layer, quantity, new, old)
+            change = np.abs(_less(new, old, own)) / _span(after, layer, quantity, new, old)
             change = np.nan_to_num(change, nan=0.0, posinf=0.0)
             noticed = change > NOTICED
             if not noticed.any():
                 continue
-            first.append(int(noticed.any(axis=1).argmax()))
+            first.append((after.decodes(layer), int(noticed.any(axis=1).argmax())))
             step, unit = (int(i) for i in np.unravel_index(change.argmax(), change.shape))
             since = int((change[:, unit] >= change[step, unit] / 2).argmax())
             was = steps[step]
@@ -134,9 +146,11 @@ def effects(before: Reading, after: Reading, origin: Origin = None, most: int = 
             values = (float(old[was, unit]), float(new[step, unit]))
             found.append(StateEffect(layer, quantity, unit, step, was, *values, float(change[step, unit]), since))
     found.sort(key=lambda effect: -effect.share)
+    steps = _origin(after, before, origin_of(before, after, None, origin))
     return Effects(
-        min(first, default=None), tuple(found), _predictions(before, after, steps, most), _turn(before, after, steps),
-        _surprise(before, after),
+        # what reads comes before what writes
+        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, most),
+        _turn(before, after, steps), _surprise(before, after),
     )  # fmt: skip
 
 

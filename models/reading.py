@@ -105,17 +105,23 @@ class Reading:
     def labels_of(self, layer: str) -> tuple[str, ...]:
         """A label for each step of a layer: what it read, or numbers from 1 where its steps are others."""
         steps = int(self.trace.layers[layer].lengths[self.row])
-        labels = self.read if self.read is not None and self._decodes(layer) else self.labels
+        labels = self.prediction_labels if self.decodes(layer) else self.labels
         return labels if len(labels) == steps else tuple(str(step + 1) for step in range(steps))
+
+    @property
+    def prediction_labels(self) -> tuple[str, ...]:
+        """A label for each step after which something was predicted: what was read there."""
+        return self.labels if self.read is None else self.read
 
     def prediction_of(self, layer: str) -> Prediction | None:
         """What was predicted after each step of a layer; None where the prediction belongs to the steps of others."""
         if self.read is not None:
-            return self.prediction if self._decodes(layer) else None
+            return self.prediction if self.decodes(layer) else None
         return self.prediction if len(self.labels_of(layer)) == len(self.labels) else None
 
-    def _decodes(self, layer: str) -> bool:
-        return layer.split(".")[0] == "decoder"
+    def decodes(self, layer: str) -> bool:
+        """Whether a layer of a network that writes a sequence belongs to what writes: its steps are those of the answer."""
+        return self.read is not None and layer.split(".")[0] == "decoder"
 
 
 def read(network: Network, text: str) -> Reading:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.capture import capture
 from models.network import LIMIT, Network, load_network, network_names
 from models.text import UNKNOWN, display, split_words
 from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall, wave
@@ -46,6 +47,7 @@ def test_the_card_is_complete(networks, name):
     assert {"seed", "steps", "seconds", "torch"} <= set(card.training)
     assert card.metrics and card.examples
     assert (card.predicts == "class") == (card.classes is not None)
+    assert (card.predicts == "sequence") == (card.target_vocabulary is not None)
     assert all(len(set(names)) == len(names) >= 2 for names in (card.classes or {}).values())
     assert card.parameters == sum(p.numel() for p in net.module.parameters() if p.requires_grad)
     assert not net.module.training
@@ -61,12 +63,22 @@ def test_every_example_and_the_default_view_can_be_shown(networks, name):
         if card.predicts == "class":
             assert net.module(x).shape == (1, len(card.classes["en"]))
             continue
+        if card.predicts == "sequence":
+            answer = net.module(x)
+            assert answer.shape[0] == 1 and answer.shape[2] == len(card.target_vocabulary)
+            assert answer.shape[1] <= card.architecture["longest"]
+            continue
         columns = len(net.vocabulary) if net.vocabulary else card.columns
         assert net.module(x).shape == (1, x.shape[1], columns)
     start = card.default
-    assert start.step < net.encode(start.text).shape[1]
-    assert start.unit < net.module.rnn.hidden_size
-    assert start.layer in {f"rnn.l{layer}" for layer in range(net.module.rnn.num_layers)}
+    with torch.inference_mode(), capture(net) as trace:
+        net(net.encode(start.text))
+    if start.quantity == "attention_weight":
+        _, heads, steps, _ = trace.attention[start.layer].shape
+        assert start.unit < heads and start.step < steps
+    else:
+        _, steps, units = trace.layers[start.layer][start.quantity].shape
+        assert start.unit < units and start.step < steps
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

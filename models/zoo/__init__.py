@@ -24,6 +24,9 @@ NETWORKS: dict[str, str] = {
     "counter": "models.zoo.counting",
     "wave": "models.zoo.wave",
     "sentiment": "models.zoo.sentiment",
+    "dates-fixed": "models.zoo.dates",
+    "dates-dot": "models.zoo.dates",
+    "dates-general": "models.zoo.dates",
 }
 """Name -> the module that trains it, which has ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
 

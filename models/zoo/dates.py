@@ -20,7 +20,6 @@ from models.zoo.dates_start import start
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 from models.zoo.translator import END, PADDING, START
-from models.zoo.written_dates import PADDING as PADDING_SYMBOL
 from models.zoo.written_dates import TARGETS, YEARS, Written, vocabulary, written
 
 BATCH = 64
@@ -167,7 +166,6 @@ def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> 
         vocabulary=vocabulary(),
         target_vocabulary=TARGETS,
         unknown=UNKNOWN,
-        padding=PADDING_SYMBOL,
     )
 
 

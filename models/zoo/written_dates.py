@@ -21,7 +21,9 @@ Language = Literal["en", "ko"]
 YEARS = (1900, 2099)
 """The first and the last year."""
 
-PADDING, START, END = "∅", "⊢", "⊣"
+PADDING, START, END = "", "⊢", "⊣"
+"""The padding is no symbol that could be typed."""
+
 TARGETS = (START, END, "-", "/", *"0123456789")
 """The symbols of the answers, in the order of their ids."""
 

@@ -41,14 +41,14 @@ def changed_prediction(
             add_curve(
                 figure,
                 new.following[:, column],
-                after.labels,
+                after.prediction_labels,
                 name=_("true"),
                 colour=INK[theme],
                 dash="dot",
                 legend=first,
             )
             _curves(figure, old.value[:, column], new.value[:, column], before, after, theme, legend=first)
-        figure.update_xaxes(title_text=_("step"), **step_axis(after.labels))
+        figure.update_xaxes(title_text=_("step"), **step_axis(after.prediction_labels))
         return finish(figure, theme, height=300)
     if not (isinstance(old, SymbolPrediction) and isinstance(new, SymbolPrediction)):
         return None
@@ -58,7 +58,7 @@ def changed_prediction(
         column_widths=[0.38, 0.62],
         horizontal_spacing=0.09,
         subplot_titles=(
-            _("after step {step}, “{token}”").format(step=step + 1, token=after.labels[step]),
+            _("after step {step}, “{token}”").format(step=step + 1, token=after.prediction_labels[step]),
             _("probability of what came next"),
         ),
     )
@@ -68,7 +68,7 @@ def changed_prediction(
     first, second = (np.exp2(-each.surprise) for each in (old, new))
     _curves(figure, first, second, before, after, theme, legend=False, row=1, col=2)
     figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    figure.update_xaxes(title_text=_("step"), row=1, col=2, **step_axis(after.labels))
+    figure.update_xaxes(title_text=_("step"), row=1, col=2, **step_axis(after.prediction_labels))
     figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]}, row=1, col=2)
     figure = finish(figure, theme, height=320)
     figure.update_layout(legend={"y": -0.16, "yanchor": "top"}, margin={"b": 80})
@@ -96,7 +96,7 @@ def _curves(
     **where: int,
 ) -> None:
     for name, values, labels, colour, dash in (
-        (_("before"), old, before.labels, PAIR[0], "solid"),
-        (_("after"), new, after.labels, PAIR[1], "dash"),
+        (_("before"), old, before.prediction_labels, PAIR[0], "solid"),
+        (_("after"), new, after.prediction_labels, PAIR[1], "dash"),
     ):
         add_curve(figure, values, labels, name=name, colour=colour[theme], dash=dash, legend=legend, **where)

@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
+from models.edit_effects import origin_of
 from models.edits import Clamp
 from models.reading import ClassPrediction, Reading, SymbolPrediction
 from viz.figures.changed_prediction import changed_prediction
@@ -67,7 +68,10 @@ def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> 
         if turn.symbols is not None:
             sentences.append(
                 _("After step {step}, “{token}”, it now expects “{after}”, no longer “{before}”.").format(
-                    step=turn.step + 1, token=after.labels[turn.step], after=turn.symbols[1], before=turn.symbols[0]
+                    step=turn.step + 1,
+                    token=after.prediction_labels[turn.step],
+                    after=turn.symbols[1],
+                    before=turn.symbols[0],
                 )
             )
         elif isinstance(after.prediction, ClassPrediction):
@@ -84,7 +88,7 @@ def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> 
                 _("Probability of “{symbol}” after step {step}, “{token}”: {before} → {after}.").format(
                     symbol=most.symbol,
                     step=most.step + 1,
-                    token=after.labels[most.step],
+                    token=after.prediction_labels[most.step],
                     before=f"{most.before:.2g}",
                     after=f"{most.after:.2g}",
                 )
@@ -116,8 +120,8 @@ def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> 
 
 def _prediction(here: Session, before: Reading, after: Reading) -> None:
     """The prediction at the step, before and after, drawn and for who reads the page by program."""
-    step = min(here.view.step or 0, len(after.labels) - 1)
-    steps = edit_sources.origin(here)
+    step = min(here.view.step or 0, len(after.prediction_labels) - 1)
+    steps = origin_of(before, after, None, edit_sources.origin(here))
     was = step if steps is None else steps[step]
     figure = changed_prediction(before, after, step=step, was=was, language=language(), theme=theme())
     if figure is None:
