@@ -33,7 +33,9 @@ class Listener:
             if flow.tensor.requires_grad
         ]
 
-    def _add(self, index: int, shaped: Callable[[Tensor], Tensor] | None, grad: Tensor) -> None:
+    def _add(self, index: int, shaped: Callable[[Tensor], Tensor] | None, grad: Tensor | None) -> None:
+        if grad is None:  # autograd's way to say that nothing came
+            return
         grad = grad.detach()
         kept = torch.float64 if grad.dtype == torch.float64 else torch.float32
         copy = (grad if shaped is None else shaped(grad)).to("cpu", kept, copy=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-import torch
 from torch import nn
 
-from models.capture import capture
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.examples import examples_of
 from models.checkpoints.fits import Matrix
@@ -16,6 +14,7 @@ from models.checkpoints.opened import Predicts
 from models.checkpoints.stacks import Stack
 from models.checkpoints.vocabulary import unknown_of
 from models.network import Card, Network, Start
+from models.reading import read
 
 TASKS: dict[str, dict[str, str]] = {
     "next": {
@@ -25,6 +24,10 @@ TASKS: dict[str, dict[str, str]] = {
     "class": {
         "en": "An opened file: what it was trained on is not known. It scores the whole sequence after its last step.",
         "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 단계가 끝나면 시퀀스 전체에 점수를 매겨요.",
+    },
+    "sequence": {
+        "en": "An opened file: what it was trained on is not known. It reads a sequence, and writes another one.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스를 다 읽고 나서 다른 시퀀스를 써요.",
     },
     "values": {
         "en": "An opened file: what it was trained on is not known. It puts out values after every step.",
@@ -44,7 +47,7 @@ def card_of(
     matrix: Matrix | None,
     vocabulary: tuple[str, ...] | None,
     kind: str,
-    predicts: Predicts,
+    predicts: Predicts | Literal["sequence"],
     classes: tuple[str, ...] | None,
     module: nn.Module,
     name: str,
@@ -58,9 +61,9 @@ def card_of(
         "layers": sum(len(part.levels) for part in stack.parts),
         "embedding": None if embedding is None else stack.inputs,
     }
-    read = {embedding, *((matrix.name, matrix.bias) if matrix else ())}
+    used = {embedding, *((matrix.name, matrix.bias) if matrix else ())}
     unused = [layer for layer in checkpoint.found if layer not in stack.layers]
-    unused += [tensor for tensor, stored in checkpoint.stored.items() if tensor not in read and stored.is_float]
+    unused += [tensor for tensor, stored in checkpoint.stored.items() if tensor not in used and stored.is_float]
     about = {"format": checkpoint.format, "unused": tuple(unused)} | dict(checkpoint.provenance)
     return Card(
         name=name,
@@ -91,8 +94,7 @@ def started(network: Network) -> Network:
     text = examples[0].text if examples else ""
     if not text:
         return network
-    with torch.inference_mode(), capture(network.module) as trace:
-        network.module(network.encode(text))
+    trace = read(network, text).trace
     name, layer = list(trace.layers.items())[-1]
     quantity = layer.weights.cell.states[0]
     values = layer[quantity][0]

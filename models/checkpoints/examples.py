@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.checkpoints.encoder_decoder import ENDS
 from models.network import Example, Network
 
 STEPS, NUMBERS = 24, 400
@@ -23,7 +24,8 @@ def examples_of(network: Network) -> tuple[Example, ...]:
         return ()
     between = "" if network.kind == "characters" else " "
     drawn = np.random.default_rng(0).choice(len(known), STEPS)
-    texts = [between.join(known[index] for index in drawn), between.join(known[:STEPS])]
+    ends = [symbol for symbol in ENDS if symbol in network.vocabulary] if network.card.predicts == "sequence" else []
+    texts = [between.join([*symbols, *ends[:1]]) for symbols in ([known[index] for index in drawn], known[:STEPS])]
     return tuple(Example(text) for text in dict.fromkeys(texts))
 
 

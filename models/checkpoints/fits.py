@@ -6,7 +6,7 @@ Only names and shapes are looked at; nothing is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,8 +18,9 @@ from models.checkpoints.stacks import ARROW, Stack, role_of, stack_of, stacks_of
 TIED = "tied"
 """In the place of a decoder's name: the embedding's own matrix, the other way round."""
 
-EMBEDS = re.compile(r"emb|wte|lookup|(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
-DECODES = re.compile(
+EMBEDS = re.compile(r"emb|wte|lookup", re.IGNORECASE)
+MAY_EMBED = re.compile(r"(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
+SCORES = re.compile(
     r"(^|[._/])(fc|out|output|head|decoder|linear|lin|dense|classifier|cls|logits?|generator|proj|projection|h2o|readout|"
     r"hidden2\w+|to_\w+|lm_head|predict\w*|regressor|softmax)\d*(_?[a-z0-9]*)?([._/:]|$)|matmul|gemm",
     re.IGNORECASE,
@@ -92,7 +93,7 @@ class Fit:
             for name, stored in self._matrices.items()
             if stored.shape[1] == chosen.inputs and stored.shape[0] > 1 and not NEITHER.search(name)
         ]
-        return tuple(sorted(names, key=lambda name: -self._likeness(name, chosen, EMBEDS, DECODES)))
+        return tuple(sorted(names, key=lambda name: -_likeness(name, chosen, embeds, scores)))
 
     def decoders(self, stack: str, embedding: str | None = None) -> tuple[str, ...]:
         """The names of the matrices (V, P) that may score what ``stack`` hands on, the likeliest first.
@@ -107,7 +108,7 @@ class Fit:
         def rank(name: str) -> tuple:
             matrix = known[name]
             assert matrix is not None
-            return (matrix.rows != symbols, -self._likeness(name, chosen, DECODES, EMBEDS), matrix.bias is None)
+            return (matrix.rows != symbols, -_likeness(name, chosen, scores, embeds), matrix.bias is None)
 
         names.sort(key=rank)
         if symbols and self._matrices[str(embedding)].shape[1] == chosen.width:
@@ -146,7 +147,7 @@ class Fit:
     @cached_property
     def embedded(self) -> tuple[str, ...]:
         """The matrices that are named as embeddings."""
-        return tuple(name for name in self._matrices if EMBEDS.search(name) and not DECODES.search(name))
+        return tuple(name for name in self._matrices if embeds(name))
 
     @cached_property
     def _matrices(self) -> dict[str, Stored]:
@@ -177,12 +178,21 @@ class Fit:
     def _bias(self, name: str, size: int) -> str | None:
         return bias_of(name, size, self._vectors)
 
-    @staticmethod
-    def _likeness(name: str, stack: Stack, wanted: re.Pattern[str], other: re.Pattern[str]) -> float:
-        """How much a name sounds like a part of this stack with this purpose."""
-        role, own = role_of(stack.name), role_of(name)
-        likes = 2.0 * bool(wanted.search(name)) - 1.0 * (bool(other.search(name)) and not wanted.search(name))
-        return likes + (0.5 if role is not None and role == own else -0.5 if role and own else 0.0)
+
+def embeds(name: str) -> bool:
+    """Whether a tensor is called as embeddings are."""
+    return bool(EMBEDS.search(name)) or (bool(MAY_EMBED.search(name)) and not SCORES.search(name))
+
+
+def scores(name: str) -> bool:
+    """Whether a tensor is called as decoders are."""
+    return bool(SCORES.search(name)) and not EMBEDS.search(name)
+
+
+def _likeness(name: str, stack: Stack, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> float:
+    """How much a name sounds like a part of this stack with this purpose."""
+    role, own = role_of(stack.name), role_of(name)
+    return 2.0 * wanted(name) - other(name) + (0.5 if role and role == own else -0.5 if role and own else 0.0)
 
 
 def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:

@@ -9,7 +9,7 @@ Example:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import nn
@@ -18,13 +18,14 @@ from models.checkpoints import modules
 from models.checkpoints.card import card_of, started
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError
-from models.checkpoints.fits import DECODES, EMBEDS, TIED, Fit, Matrix, fit
+from models.checkpoints.encoder_decoder import Answers, answers_of, encoder_decoder
+from models.checkpoints.fits import TIED, Fit, Matrix, embeds, fit, scores
 from models.checkpoints.opened import Opened, Predicts, fit_name
 from models.checkpoints.stacks import Stack, role_of
 from models.checkpoints.vocabulary import is_of_characters
 from models.network import Network
 
-__all__ = ["TIED", "Fit", "Setup", "fit", "network_of", "usual"]
+__all__ = ["TIED", "Answers", "Fit", "Setup", "answers_of", "fit", "network_of", "usual"]
 
 MOST_SYMBOLS = 400_000
 """Rows of an embedding whose ids can be symbols."""
@@ -44,6 +45,7 @@ class Setup:
         predicts: what the scores are of; None for what their number says: the next symbol where there are as many as
             symbols, the next value likewise, else the classes of the whole sequence, or (one score of numbers) a value.
         classes: the names of the classes, in the order of their scores; None where they are not known.
+        answers: what writes an answer from the stack's last state, in an encoder-decoder; then ``decoder`` scores that.
     """
 
     stack: str
@@ -53,31 +55,49 @@ class Setup:
     kind: Literal["characters", "words", "numbers", "ids"] = "numbers"
     predicts: Predicts | None = None
     classes: tuple[str, ...] | None = None
+    answers: Answers | None = None
 
 
-def usual(able: Fit, stack: str | None = None, vocabulary: tuple[str, ...] | None = None) -> Setup:
+def usual(
+    able: Fit,
+    stack: str | None = None,
+    vocabulary: tuple[str, ...] | None = None,
+    written: tuple[str, ...] | None = None,
+) -> Setup:
     """The likeliest way to run a checkpoint.
 
     Args:
         able: what its tensors allow.
         stack: which layers, where the reader has chosen; None for those that most is known of.
         vocabulary: where the reader has given one; None for the file's own.
+        written: the symbols that an encoder-decoder answers in, likewise.
 
     Raises:
         CheckpointError: there is nothing to run.
     """
     if stack is not None:
-        return _usual(able, able.stack(stack), vocabulary)
+        return _answering(able, _usual(able, able.stack(stack), vocabulary), written)
     if not able.stacks:
         raise CheckpointError("This file holds no recurrent layers that could run; its tensors can only be looked at.")
     setups = [_usual(able, each, vocabulary) for each in able.stacks.values()]
 
     def known(setup: Setup) -> tuple[bool, ...]:
-        embedding, scores = setup.embedding, setup.decoder is not None
-        said = scores and _rows(able, able.stack(setup.stack), setup) == able.decoder(*_place(setup)).rows
-        return embedding is not None, said, scores
+        embedding, scored = setup.embedding, setup.decoder is not None
+        said = scored and _rows(able, able.stack(setup.stack), setup) == able.decoder(*_place(setup)).rows
+        return embedding is not None, said, scored
 
-    return max(setups, key=known)
+    answering = [_answering(able, setup, written) for setup in setups]
+    return next((setup for setup in answering if setup.answers), max(setups, key=known))
+
+
+def _answering(able: Fit, setup: Setup, written: tuple[str, ...] | None) -> Setup:
+    """The setup with what writes an answer from its last state, where the file tells what that is."""
+    answers = answers_of(able, setup.stack, written)
+    if answers is None or setup.kind == "numbers" or (written is None and role_of(setup.stack) != "encoder"):
+        return setup
+    names = [each for each in able.decoders(answers.stack, answers.embedding) if each != TIED]
+    name = next(each for each in names if able.decoder(answers.stack, each).rows == len(answers.vocabulary))
+    return replace(setup, decoder=name, answers=answers)
 
 
 def _place(setup: Setup) -> tuple[str, str, str | None]:
@@ -106,14 +126,14 @@ def _usual(able: Fit, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup
 
 
 def _may_embed(name: str) -> bool:
-    return bool(EMBEDS.search(name)) or not DECODES.search(name)
+    return not scores(name)
 
 
 def _may_decode(able: Fit, stack: Stack, name: str, embedding: str | None, symbols: int) -> bool:
     matrix = able.decoder(stack.name, name, embedding)
     if name == TIED:
         return matrix.bias is not None
-    if EMBEDS.search(name) and not DECODES.search(name):
+    if embeds(name):
         return False
     if matrix.rows == symbols:
         return True
@@ -121,7 +141,7 @@ def _may_decode(able: Fit, stack: Stack, name: str, embedding: str | None, symbo
     answers = (
         role_of(stack.name) == "encoder" and matrix.rows in others
     )  # of the decoder that reads this stack's states
-    return bool(DECODES.search(name)) and not answers and not able.is_read_on(matrix.rows)
+    return scores(name) and not answers and not able.is_read_on(matrix.rows)
 
 
 def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
@@ -136,6 +156,8 @@ def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
         CheckpointError: the parts of ``setup`` do not fit each other; one sentence says which.
     """
     able = fit(checkpoint)
+    if setup.answers is not None:
+        return _writing(able, setup, setup.answers, name)
     stack = able.stack(setup.stack)
     matrix = None if setup.decoder is None else able.decoder(stack.name, setup.decoder, setup.embedding)
     rows = _rows(able, stack, setup)
@@ -151,6 +173,25 @@ def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
             )
     module = _module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
     card = card_of(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name)
+    return started(Network(name, module, vocabulary, card))
+
+
+def _writing(able: Fit, setup: Setup, answers: Answers, name: str) -> Network:
+    """The network of an encoder-decoder."""
+    checkpoint, stack = able.checkpoint, able.stack(setup.stack)
+    vocabulary = _vocabulary(setup, _rows(able, stack, setup), stack)
+    if vocabulary is None or setup.decoder is None:
+        raise CheckpointError("What writes an answer needs symbols to read and a decoder that scores; choose both.")
+    module = encoder_decoder(checkpoint, able, stack.name, setup.embedding, setup.decoder, answers)
+    matrix = able.decoder(answers.stack, setup.decoder, answers.embedding)
+    card = card_of(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
+    written = {*able.stack(answers.stack).layers, answers.embedding}
+    card = replace(
+        card,
+        target_vocabulary=answers.symbols,
+        architecture=card.architecture | {"longest": answers.longest},
+        data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in written)},
+    )
     return started(Network(name, module, vocabulary, card))
 
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError, FoundLayer
-from models.checkpoints.fits import EMBEDS, bias_of
+from models.checkpoints.fits import bias_of, embeds
 from models.checkpoints.modules import module_name
 from models.checkpoints.stacks import LAYER, parts_of
 from models.stepwise_modules import TORCH_RUNS
@@ -101,9 +101,9 @@ def _others(checkpoint: Checkpoint) -> dict[str, tuple[str, bool]]:
         if len(stored.shape) != 2 or not stored.is_float:
             named.setdefault(name, (name.replace("/", "."), False))
             continue
-        embeds = bool(EMBEDS.search(name))
-        turned = not embeds and (checkpoint.format.startswith("Keras") or "MatMul" in name)
-        bias = None if embeds else bias_of(name, stored.shape[turned], vectors)
+        embedding = embeds(name)
+        turned = not embedding and (checkpoint.format.startswith("Keras") or "MatMul" in name)
+        bias = None if embedding else bias_of(name, stored.shape[turned], vectors)
         module = module_name(bias if bias is not None and "onnx::" in name else name)
         named[name] = f"{module}.weight", turned
         if bias is not None:
