@@ -82,6 +82,6 @@ def _words() -> dict[str, Any]:
         "meanings": {
             "source": _("Every symbol of the source (rows) asks every other (columns), all at once."),
             "written": _("Each step asks the symbols written before it; the later half is masked."),
-            "cross": _("Each step of the output (rows) asks the source (columns): the attention drawn above."),
+            "cross": _("Each step of the output (rows) asks the source (columns): this is what translates."),
         },
     }

@@ -7,6 +7,9 @@ from viz.colours import KIND, Theme
 from viz.figures.strokes import INK, finish
 from viz.i18n import _
 
+MOST = 90
+"""Symbols that have a label along the axis."""
+
 
 def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: Theme = "light") -> go.Figure:
     """Two panels on one scale: a staircase for the recurrent network, level lines for the Transformer.
@@ -44,11 +47,13 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
             )
     border = recurrent.source - 0.5
     figure.add_vline(x=border, line={"width": 1, "dash": "dot", "color": INK[theme]})
-    figure.add_annotation(x=border, y=1, yref="paper", text=_("source ┊ output"), showarrow=False, yanchor="bottom")
-    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, tickangle=0, title_text=_("symbol"))
+    for side, anchor in ((_("source") + " ", "right"), (" " + _("output"), "left")):
+        figure.add_annotation(
+            x=border, y=1, yref="paper", text=side, showarrow=False, yanchor="top", xanchor=anchor, font={"size": 13}
+        )
+    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels} if len(labels) <= MOST else {}
+    figure.update_xaxes(tickangle=0, **ticks)
     figure.update_yaxes(title_text=_("turns until it can be computed"), rangemode="tozero")
-    figure = finish(figure, theme, height=380)
-    figure.update_layout(
-        hovermode="closest", margin={"l": 64, "b": 90}, legend={"y": -0.22, "yanchor": "top"}, showlegend=True
-    )
+    figure = finish(figure, theme, height=400)
+    figure.update_layout(hovermode="closest", margin={"l": 64, "t": 72, "b": 36})
     return figure

@@ -81,7 +81,7 @@ def searched(name: str, text: str, width: int, changes: str = "", edits: str = "
 def heads(name: str, text: str, changes: str = "", edits: str = "") -> Mapping[str, Mapping[str, AttentionTrace]]:
     """Every attention of a Transformer: what reads the source itself, what is written, and the one from the other."""
     of = decoded(name, text, changes, edits)
-    found: dict[str, dict[str, AttentionTrace]] = {"cross": dict(of.attention), "source": {}, "written": {}}
+    found: dict[str, dict[str, AttentionTrace]] = {"source": {}, "written": {}, "cross": dict(of.attention)}
     for each, attention in of.trace.attention.items():
         if each not in of.attention:
             found["source" if each.startswith("encoder") else "written"][each] = attention

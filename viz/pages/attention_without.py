@@ -30,7 +30,7 @@ def without(here: Session, looked: Looked) -> None:
     """The text through all networks, longer and longer texts, and what was measured on dates held out."""
     others = [name for name in attention_sources.translators() if name != looked.net]
     with panel(
-        _("The same text without attention"),
+        _("The same text without attention, and with other scores"),
         _(
             "Where does the summary of the whole text fail that the others read symbol by symbol? Differences are marked."
         ),
