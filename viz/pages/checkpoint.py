@@ -16,6 +16,7 @@ from viz.pages.checkpoint_spectra import spectrums
 from viz.pages.checkpoint_units import oddities, units
 from viz.pages.checkpoint_verdict import judge
 from viz.pages.checkpoint_weights import histograms, kept
+from viz.pages.edited import edited
 from viz.session import Session, session
 
 
@@ -23,6 +24,7 @@ def page() -> None:
     """The Checkpoint lens."""
     here = session()
     looked = look_at(here)
+    edited(here)
     run = run_of(here, looked)
     layer = looked_layer(here, looked, run)
     with section(_("Is it healthy?"), _("Read the first line; what was measured stands beside each sentence.")):

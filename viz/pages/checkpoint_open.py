@@ -41,7 +41,15 @@ def _looked(here: Session, run: Path | None) -> Looked:
     here.settle(net=net)
     if run is not None and net == run.name:
         return Looked(net, run=run)
-    return Looked(net, sources.active(here.view.edits))
+    try:
+        edits = sources.active(here.view.edits)
+        if edits:
+            assert sources.edited(net, edits).network  # where they do not fit, it is told here
+        return Looked(net, edits)
+    except Problem as problem:
+        here.notice(told(problem))
+        here.settle(edits="")
+        return Looked(net)
 
 
 def _upload(here: Session) -> None:
