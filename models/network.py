@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +146,11 @@ class Network:
         """What a step is: ``"characters"``, ``"words"`` or ``"numbers"``."""
         return self.card.kind
 
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each symbol; none in a network of numbers."""
+        return {symbol: index for index, symbol in enumerate(self.vocabulary or ())}
+
     @property
     def input_names(self) -> tuple[str, ...] | None:
         """What each input of the first layer stands for, where it is one symbol (one-hot input), else ``None``."""
@@ -176,7 +182,7 @@ class Network:
                 count=f"{len(symbols):,}",
                 limit=f"{limit:,}",
             )
-        ids = {symbol: index for index, symbol in enumerate(self.vocabulary)}
+        ids = self.ids
         unknown = self.unknown(text)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
             raise Problem(
@@ -197,7 +203,7 @@ class Network:
         """What the module really reads at each of the T steps: symbols of the vocabulary, or numbers."""
         if self.vocabulary is None:
             return [_short(step) for step in read_numbers(text, self.card.columns, None)]
-        known = set(self.vocabulary)
+        known = self.ids
         return [symbol if symbol in known else (self.card.unknown or symbol) for symbol in self._split(text)]
 
     def labels(self, text: str) -> list[str]:
@@ -208,7 +214,7 @@ class Network:
         """The symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
         if self.vocabulary is None:
             return []
-        known = set(self.vocabulary)
+        known = self.ids
         return list(dict.fromkeys(symbol for symbol in self._split(text) if symbol not in known))
 
     def _split(self, text: str) -> list[str]:

@@ -19,7 +19,7 @@ def examples_of(network: Network) -> tuple[Example, ...]:
     plain = [symbol for symbol in network.vocabulary if symbol.strip() and not _is_special(symbol)] or [
         *network.vocabulary
     ]
-    known = [symbol for symbol in plain[: 50 * STEPS] if network.tokens(symbol) == [symbol]]
+    known = [symbol for symbol in plain[: 4 * STEPS] if network.tokens(symbol) == [symbol]]
     if not known:
         return ()
     between = "" if network.kind == "characters" else " "
