@@ -1,5 +1,6 @@
 """The names of gates and states as a reader knows them: one place for figures, components and pages."""
 
+from models.cells import Cell
 from viz.i18n import _
 
 
@@ -16,3 +17,11 @@ def quantity_names() -> dict[str, str]:
         "cell": _("cell state"),
         "hidden": _("hidden state"),
     }
+
+
+def no_valves(cell: Cell) -> str:
+    """Why nothing can be said of how far the gates of a gated cell without `valves` are open."""
+    return _(
+        "The activation of this layer's gates is {activation}; its values need not lie between 0 and 1, so the gates are not "
+        "simply shut or open."
+    ).format(activation=cell.activations[cell.gates[0]].symbol)

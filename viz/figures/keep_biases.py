@@ -3,21 +3,25 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from models.activations import Activation
 from viz.colours import Theme, quantity_colour
 from viz.figures.strokes import INK, finish
 from viz.i18n import _
 from viz.names import quantity_names
 
 OPENINGS = (0.01, 0.05, 0.1, 0.27, 0.5, 0.73, 0.9, 0.95, 0.99)
-"""Where the upper axis is labelled; 0.73 is a bias of 1."""
+"""Where the upper axis is labelled; a sigmoid gives 0.73 for a bias of 1."""
 
 
-def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme: Theme = "light") -> go.Figure:
+def keep_biases(
+    biases: np.ndarray, gate: str, through: Activation, *, unit: int | None = None, theme: Theme = "light"
+) -> go.Figure:
     """A dot for every unit, in the order of their biases; the upper axis is how open the bias alone holds the gate.
 
     Args:
         biases: (H), the sum of both.
         gate: ``"forget_gate"`` or ``"update_gate"``.
+        through: what the gate's sum goes through, from 0 to 1.
         unit: the unit to ring, from 0.
         theme: "light" or "dark".
     """
@@ -35,7 +39,7 @@ def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme
         mode="markers",
         name=name,
         marker={"color": quantity_colour(gate, theme), "size": 7},
-        customdata=list(zip(order.tolist(), _sigmoid(values).tolist(), strict=True)),
+        customdata=list(zip(order.tolist(), through.values(values).tolist(), strict=True)),
         hovertemplate=hover,
         showlegend=False,
     )
@@ -51,7 +55,8 @@ def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme
         figure.add_annotation(
             x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
         )
-    shown = [opening for opening in OPENINGS if low + 0.05 * (high - low) < _logit(opening) < high - 0.02 * (high - low)]
+    left, right = low + 0.05 * (high - low), high - 0.02 * (high - low)
+    ticks = [(opening, bias) for opening, bias in zip(OPENINGS, _biases(through), strict=True) if left < bias < right]
     figure.update_xaxes(title_text=_("bias of the {gate} (both added)").format(gate=name), range=[low, high])
     figure.update_yaxes(title_text=_("units, lowest first"), range=[0, len(order) + 1])
     # a second axis needs a trace of its own
@@ -59,16 +64,14 @@ def keep_biases(biases: np.ndarray, gate: str, *, unit: int | None = None, theme
     figure.update_layout(
         xaxis2={
             "overlaying": "x", "side": "top", "range": [low, high], "showgrid": False, "zeroline": False,
-            "tickvals": [_logit(opening) for opening in shown], "ticktext": [f"{opening:g}" for opening in shown],
+            "tickvals": [bias for _opening, bias in ticks], "ticktext": [f"{opening:g}" for opening, _bias in ticks],
             "title": {"text": _("{gate} where nothing is read").format(gate=name), "standoff": 4},
         }
     )  # fmt: skip
     return finish(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-values))
-
-
-def _logit(opening: float) -> float:
-    return float(np.log(opening / (1 - opening)))
+def _biases(through: Activation) -> list[float]:
+    """The biases that hold a gate as open as ``OPENINGS`` say."""
+    grid = np.linspace(-8, 8, 4001)
+    return np.interp(OPENINGS, through.values(grid), grid).tolist()

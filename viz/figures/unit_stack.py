@@ -37,7 +37,7 @@ def unit_stack(
     figure = make_subplots(
         rows=len(units), cols=1, shared_xaxes=True, vertical_spacing=0.03 if len(units) > 3 else 0.06
     )
-    gate = quantity.endswith("_gate")
+    opens = quantity.endswith("_gate") and not ((values < 0) | (values > 1)).any()  # as a sigmoid does
     colour = quantity_colour(quantity, theme)
     for place, unit in enumerate(units, start=1):
         add_curve(
@@ -52,7 +52,7 @@ def unit_stack(
             col=1,
         )
         figure.update_yaxes(title_text=_("unit {unit}").format(unit=unit), nticks=4, row=place, col=1)
-        if gate:
+        if opens:
             figure.update_yaxes(range=[-0.04, 1.04], tickvals=[0, 0.5, 1], row=place, col=1)
         elif not np.isfinite(values[:, unit]).any():
             figure.add_annotation(text=_("no finite number"), showarrow=False, row=place, col=1)

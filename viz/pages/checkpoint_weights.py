@@ -3,11 +3,12 @@
 import numpy as np
 import streamlit as st
 
+from models.activations import Activation
 from models.checkpoints.health import forget_biases
 from viz.figures.keep_biases import keep_biases
 from viz.figures.weight_histograms import weight_histograms
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.names import no_valves, quantity_names
 from viz.pages import checkpoint_sources as sources
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint_mirror import Number, mirror
@@ -37,14 +38,16 @@ def kept(looked: Looked, layer: str, unit: int | None) -> None:
     if carry is None:
         st.markdown(_("A simple RNN has no gate that keeps its state: its recurrent matrix alone decides, see below."))
         return
-    biases = forget_biases(weights)
+    if carry.keep not in weights.cell.valves:
+        st.markdown(no_valves(weights.cell))
+        return
+    biases, through = forget_biases(weights), weights.cell.activations[carry.keep]
     gate = quantity_names()[carry.keep]
     if biases is None:
         st.markdown(_("This layer has no biases: where nothing is read, its {gate} is half open.").format(gate=gate))
         return
-    chart(
-        keep_biases(biases, carry.keep, unit=unit, theme=theme()), "keep_biases", names=(looked.title, layer, "biases")
-    )
+    figure = keep_biases(biases, carry.keep, through, unit=unit, theme=theme())
+    chart(figure, "keep_biases", names=(looked.title, layer, "biases"))
     mirror(
         [Number("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
         _("The bias of the {gate} of every unit, both added.").format(gate=gate),
@@ -52,17 +55,18 @@ def kept(looked: Looked, layer: str, unit: int | None) -> None:
     )
     known = biases[np.isfinite(biases)]
     if len(known):
-        _formula(float(np.median(known)), carry.keep == "forget_gate")
+        _formula(float(np.median(known)), through, carry.keep == "forget_gate")
 
 
-def _formula(bias: float, lstm: bool) -> None:
+def _formula(bias: float, through: Activation, lstm: bool) -> None:
     """What the median bias keeps of a state, in numbers."""
-    opening = 1 / (1 + np.exp(-bias))
+    opening = float(through.values(np.array([bias]))[0])
+    sign = through.symbol.replace("hard ", r"\mathrm{hard}\,").replace("σ", r"\sigma")
     letter = "f" if lstm else "z"
     last = np.log(2) / -np.log(opening) if 0 < opening < 1 else np.inf
     half = rf"{last:.3g}" if last < 1e6 else r"\infty"
     st.latex(
-        rf"{letter} = \sigma(b) = \sigma({bias:.3g}) = {opening:.3g},\qquad "
+        rf"{letter} = {sign}(b) = {sign}({bias:.3g}) = {opening:.3g},\qquad "
         rf"{letter}^{{\,n}} = \tfrac12 \;\Rightarrow\; n = \frac{{\ln 2}}{{-\ln {letter}}} = {half}"
     )
     st.caption(

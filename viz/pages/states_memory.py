@@ -10,7 +10,7 @@ from models.trace import LayerTrace
 from viz.figures.half_lives import half_lives
 from viz.figures.saturation_scatter import saturation_scatter
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.names import no_valves, quantity_names
 from viz.pages import states_sources
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
@@ -37,8 +37,10 @@ def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
             )
             st.markdown("\n".join(_shares(saturated, unit)))
             st.caption(_("Karpathy, Johnson and Li 2015. Rings: unit {unit}, which is looked at.").format(unit=unit))
-        else:
+        elif layer.kind == "RNN":
             st.markdown(_("A simple RNN has no gates that could shut or open."))
+        else:
+            st.markdown(no_valves(layer.cell_equations))
     with (
         lasts,
         panel(
@@ -67,6 +69,9 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
     carry = layer.weights.cell.carry
     if steps is None or carry is None:
         st.markdown(_("A simple RNN has no gate that carries its state on: every step writes all of it anew."))
+        return
+    if carry.keep not in layer.cell_equations.valves:
+        st.markdown(no_valves(layer.cell_equations))
         return
     length = int(layer.lengths[reading.row])
     figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=theme())
