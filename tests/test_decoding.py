@@ -1,0 +1,558 @@
+"""Networks that write a sequence, with and without changes, against computations written out here."""
+
+import copy
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models import Problem, load_network
+from models.decoding import (
+    Attend,
+    Hide,
+    Scores,
+    Temperature,
+    Write,
+    beam,
+    contributions,
+    coverage,
+    decode,
+    entropy,
+)
+from models.network import Network
+from models.zoo.transformer import TransformerTranslator, positions
+from models.zoo.translator import END, START, Translator
+
+KINDS = ("fixed", "dot", "general", "additive")
+TEXT = "2024년 8월"
+SIZE, LONGEST = 6, 7
+
+
+def untrained(kind: str, seed: int = 0, targets: int = 14, longest: int = LONGEST) -> Network:
+    """A small network with random weights, large enough for its answers to depend on what it reads."""
+    like = load_network("dates-dot")
+    torch.manual_seed(seed)
+    symbols = len(like.vocabulary)
+    module: nn.Module
+    if kind == "transformer":
+        module = TransformerTranslator(symbols, targets, 8, 2, 2, 12, longest)
+    else:
+        module = Translator(symbols, targets, None if kind == "fixed" else kind, SIZE // 2, 4, longest)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if "norm" not in name:
+                parameter.normal_(std=0.6)
+        module.embedding.weight[0] = 0.0
+    card = replace(
+        like.card,
+        target_vocabulary=like.card.target_vocabulary[:targets],
+        architecture=like.card.architecture | {"longest": longest},
+    )
+    return replace(like, name=f"untrained {kind}", module=module.eval(), card=card)
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Network]:
+    return {name: load_network(f"dates-{name}") for name in ("fixed", "dot", "general")}
+
+
+# The equations, once more
+
+
+def gru(cell, suffix, x, h):
+    """One step of a GRU (Cho et al. 2014, as PyTorch has it)."""
+    w, u, b, c = (getattr(cell, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    x, h_ = (w @ x + b).chunk(3), (u @ h + c).chunk(3)
+    r, z = (x[0] + h_[0]).sigmoid(), (x[1] + h_[1]).sigmoid()
+    return (1 - z) * (x[2] + r * h_[2]).tanh() + z * h
+
+
+class ByHand:
+    """A ``Translator`` step by step, position by position. ``change(step, scores)`` may change the scores."""
+
+    def __init__(self, module, ids):
+        self.m = module
+        size, count = module.encoder.hidden_size, len(ids)
+        x = module.embedding.weight[ids]
+        onward, back = [torch.zeros(size)], [torch.zeros(size)]
+        for t in range(count):
+            onward.append(gru(module.encoder, "l0", x[t], onward[-1]))
+            back.append(gru(module.encoder, "l0_reverse", x[count - 1 - t], back[-1]))
+        self.memory = torch.stack([torch.cat([onward[t + 1], back[count - t]]) for t in range(count)])
+        self.summary = torch.cat([onward[-1], back[-1]])
+        self.state = (module.bridge.weight @ self.summary + module.bridge.bias).tanh()
+
+    def score(self, state, h):
+        attention = self.m.attention
+        if attention.score == "dot":
+            return state @ h
+        if attention.score == "general":
+            return state @ attention.key.weight @ h
+        return attention.energy @ (attention.query.weight @ state + attention.key.weight @ h).tanh()
+
+    def step(self, symbol, step=0, change=None):
+        self.state = gru(self.m.decoder, "l0", self.m.target_embedding.weight[symbol], self.state)
+        if self.m.attention is None:
+            weights, context = None, self.summary
+        else:
+            scores = torch.stack([self.score(self.state, h) for h in self.memory])
+            weights = (scores if change is None else change(step, scores)).softmax(0)
+            context = sum(w * h for w, h in zip(weights, self.memory, strict=True))
+        joined = (self.m.join.weight @ torch.cat([context, self.state]) + self.m.join.bias).tanh()
+        return (self.m.head.weight @ joined + self.m.head.bias).softmax(0), weights, context
+
+
+def by_hand(network, text, change=None, forced=None):
+    """Symbols, probabilities (Tt, V'), weights and contexts that the equations give."""
+    with torch.no_grad():
+        of, symbol, found = ByHand(network.module, network.encode(text)[0]), START, []
+        for step in range(network.module.longest):
+            probability, weights, context = of.step(symbol, step, change)
+            symbol = (forced or {}).get(step, int(probability.argmax()))
+            found.append((symbol, probability, weights, context))
+            if symbol == END:
+                break
+    symbols, *rest = zip(*found, strict=True)
+    return list(symbols), *(None if each[0] is None else torch.stack(each).numpy() for each in rest)
+
+
+def same(network, text, changes=(), change=None, forced=None):
+    symbols, probability, weights, context = by_hand(network, text, change, forced)
+    found = decode(network, text, changes)
+    assert found.symbols.tolist() == symbols
+    np.testing.assert_allclose(found.probability, probability, atol=1e-5)
+    if weights is not None:
+        np.testing.assert_allclose(found.attention["attention"].weights[0, 0], weights, atol=1e-5)
+        np.testing.assert_allclose(found.attention["attention"].context[0, 0], context, atol=1e-5)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_recurrent_network_is_what_its_equations_say(kind, seed):
+    network = untrained(kind, seed)
+    found = same(network, TEXT)
+    assert found.source == tuple(network.labels(TEXT)) and len(found.trace.layers) == 3
+    assert (found.attention == {}) == (kind == "fixed")
+    assert found.read[0] == "⊢" and found.read[1:] == found.target[:-1]
+    assert found.finished == (found.symbols[-1] == END) and len(found.symbols) <= LONGEST
+    assert found.log_probability == pytest.approx(np.log(found.chosen).sum(), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "transformer"))
+@pytest.mark.parametrize("seed", range(3))
+def test_without_changes_the_modules_own_forward_writes_the_same(kind, seed):
+    network = untrained(kind, seed)
+    found = decode(network, TEXT)
+    with torch.no_grad():
+        logits = network.module(network.encode(TEXT))[0]
+        taught = network.module(network.encode(TEXT), torch.tensor([[START, *found.symbols[:-1]]]))[0]
+    assert logits.argmax(-1).tolist() == found.symbols.tolist()
+    np.testing.assert_allclose(found.probability, logits.softmax(-1).numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.probability, taught.softmax(-1).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "transformer"))
+def test_texts_of_several_lengths_in_one_batch_are_as_alone(kind):
+    network = untrained(kind, 2)
+    texts = [network.encode(text)[0] for text in (TEXT, "4 Aug", "The 4th of")]
+    longest = max(map(len, texts))
+    ids = torch.stack([nn.functional.pad(each, (0, longest - len(each))) for each in texts])
+    with torch.no_grad():
+        together = network.module(ids)
+        for each, logits in zip(texts, together, strict=True):
+            alone = network.module(each[None])[0]
+            torch.testing.assert_close(logits[: len(alone)], alone, atol=1e-5, rtol=1e-5)
+
+
+# Changes
+
+
+def test_all_attention_to_one_position_at_one_step_and_at_all():
+    network = untrained("general", 1)
+
+    def one(step, scores):
+        return torch.full_like(scores, -torch.inf).index_fill(0, torch.tensor(3), 0.0) if step == 2 else scores
+
+    found = same(network, TEXT, [Attend(3, step=2)], one)
+    assert found.attention["attention"].weights[0, 0, 2, 3] == 1.0
+    every = decode(network, TEXT, [Attend(3)])
+    assert (every.attention["attention"].weights[0, 0].argmax(-1) == 3).all()
+    assert not np.allclose(every.probability[:2], decode(network, TEXT).probability[:2], atol=1e-3)
+
+
+def test_a_hidden_position_is_never_read_and_the_rest_shares_its_weight():
+    network = untrained("additive", 2)
+
+    def hide(step, scores):
+        return scores.index_fill(0, torch.tensor([1, 4]), -torch.inf)
+
+    found = same(network, TEXT, [Hide(1), Hide(4)], hide)
+    assert not found.attention["attention"].weights[0, 0][:, [1, 4]].any()
+    nothing = decode(network, TEXT, [Hide(each) for each in range(len(TEXT))])
+    assert not nothing.attention["attention"].context.any() and np.isfinite(nothing.probability).all()
+    forced = decode(network, TEXT, [Attend(4), Hide(4)])
+    assert (forced.attention["attention"].weights[0, 0, :, 4] == 1).all()
+
+
+@pytest.mark.parametrize("value", [0.2, 3.0])
+def test_temperature_divides_the_scores(value):
+    same(untrained("dot", 3), TEXT, [Temperature(value)], lambda step, scores: scores / value)
+
+
+def test_what_is_taken_to_be_written_is_read_on():
+    network = untrained("dot", 4)
+    symbols = network.card.target_vocabulary
+    plain = decode(network, TEXT)
+    other = next(symbol for symbol in symbols[2:] if symbol != plain.target[1])
+    found = same(network, TEXT, [Write(1, other)], forced={1: symbols.index(other)})
+    assert found.target[1] == other and found.chosen[1] < plain.chosen[1]
+    np.testing.assert_array_equal(found.probability[1], plain.probability[1])
+    short = decode(network, TEXT, [Write(2, "⊣")])
+    assert short.finished and len(short.answer) == 2
+
+
+def test_scores_of_another_network_which_goes_along_with_its_own_states():
+    network, other = untrained("dot", 5), untrained("additive", 6)
+    own, aside = (ByHand(each.module, network.encode(TEXT)[0]) for each in (network, other))
+    symbol = START
+    found = decode(network, TEXT, [Scores(other)])
+    with torch.no_grad():
+        for step in range(len(found.symbols)):
+            _, weights, _ = aside.step(symbol)
+            borrowed = weights.log()
+            probability, _, _ = own.step(symbol, step, lambda _, scores, to=borrowed: to)
+            np.testing.assert_allclose(found.attention["attention"].weights[0, 0, step], weights, atol=1e-5)
+            np.testing.assert_allclose(found.probability[step], probability, atol=1e-5)
+            symbol = int(found.symbols[step])
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "transformer"))
+def test_undoing_restores_everything_bit_for_bit(kind):
+    network = untrained(kind, 7)
+    weights = {name: values.clone() for name, values in network.module.state_dict().items()}
+    before = decode(network, TEXT)
+    changes = [Write(1, "5")] if kind == "fixed" else [Attend(2, step=1), Hide(0), Temperature(0.3), Write(2, "5")]
+    changed = decode(network, TEXT, changes)
+    assert not np.array_equal(changed.probability[-1], before.probability[-1])
+    after = decode(network, TEXT)
+    np.testing.assert_array_equal(after.probability, before.probability)
+    np.testing.assert_array_equal(after.symbols, before.symbols)
+    for name, each in before.attention.items():
+        np.testing.assert_array_equal(after.attention[name].weights, each.weights)
+    assert all(torch.equal(values, weights[name]) for name, values in network.module.state_dict().items())
+
+
+# The Transformer, by torch's own layers with need_weights=True
+
+
+def transformer(module, ids, symbols, change=None):
+    """Logits, and weights by layer, from the parts of torch's layers; ``change(layer, weights)`` (heads, Tt, Ts)."""
+
+    def attend(attention, query, memory, mask=None, layer=None):
+        out, weights = attention(query, memory, memory, attn_mask=mask, average_attn_weights=False)
+        if layer is None or change is None:
+            return out, weights
+        weights = change(layer, weights)
+        value = memory @ attention.in_proj_weight[-8:].T + attention.in_proj_bias[-8:]
+        context = weights @ value.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+        return attention.out_proj(context.transpose(1, 2).flatten(2)), weights
+
+    def feed(layer, x):
+        return layer.linear2(layer.linear1(x).relu())
+
+    x = module.embedding.weight[ids] * math.sqrt(8) + positions(ids.shape[1], 8)
+    for layer in module.encoder.layers:
+        x = x + attend(layer.self_attn, layer.norm1(x), layer.norm1(x))[0]
+        x = x + feed(layer, layer.norm2(x))
+    memory = module.encoder.norm(x)
+    y = module.target_embedding.weight[symbols] * math.sqrt(8) + positions(symbols.shape[1], 8)
+    later, found = torch.ones(symbols.shape[1], symbols.shape[1], dtype=torch.bool).triu(1), []
+    for at, layer in enumerate(module.decoder.layers):
+        y = y + attend(layer.self_attn, layer.norm1(y), layer.norm1(y), later)[0]
+        out, weights = attend(layer.multihead_attn, layer.norm2(y), memory, None, at)
+        found.append(weights)
+        y = y + out
+        y = y + feed(layer, layer.norm3(y))
+    return module.head(module.decoder.norm(y)), found
+
+
+def same_transformer(network, changes=(), change=None):
+    found = decode(network, TEXT, changes)
+    read = torch.tensor([[START, *found.symbols[:-1]]])
+    with torch.no_grad():
+        logits, weights = transformer(network.module, network.encode(TEXT), read, change)
+    np.testing.assert_allclose(found.probability, logits[0].softmax(-1), atol=1e-5)
+    names = [f"decoder.layers.{layer}.multihead_attn" for layer in (0, 1)]
+    assert list(found.attention) == names
+    for name, expected in zip(names, weights, strict=True):
+        np.testing.assert_allclose(found.attention[name].weights, expected, atol=1e-5)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_transformer_is_what_torchs_own_layers_say(seed):
+    found = same_transformer(untrained("transformer", seed))
+    assert not found.trace.layers and len(found.trace.attention) == 6
+
+
+def test_the_changes_of_a_transformer():
+    network = untrained("transformer", 4)
+
+    def one(layer, weights):
+        weights = weights.clone()
+        if layer == 1:
+            weights[:, 0, 2] = torch.eye(weights.shape[-1])[3]
+        return weights
+
+    same_transformer(network, [Attend(3, step=2, layer=1, head=0)], one)
+
+    def hide(layer, weights):
+        weights = weights.clone()
+        weights[:, 1, :, 2] = 0.0
+        return weights / weights.sum(-1, keepdim=True)
+
+    same_transformer(network, [Hide(2, head=1)], hide)
+    same_transformer(
+        network, [Temperature(0.5)], lambda layer, weights: weights**2 / (weights**2).sum(-1, keepdim=True)
+    )
+    nothing = decode(network, TEXT, [Hide(each) for each in range(len(TEXT))])
+    assert np.isfinite(nothing.probability).all()
+
+
+def test_positions_are_those_of_the_paper():
+    found = positions(50, 6)
+    for t, i in itertools.product((0, 1, 17, 49), range(3)):
+        angle = t / 10_000 ** (2 * i / 6)
+        assert found[t, 2 * i] == pytest.approx(math.sin(angle), abs=1e-5)
+        assert found[t, 2 * i + 1] == pytest.approx(math.cos(angle), abs=1e-5)
+
+
+# Beam search
+
+
+@pytest.mark.parametrize("kind", ["dot", "transformer"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_of_one_is_greedy(kind, seed):
+    network = untrained(kind, seed)
+    tree, greedy = beam(network, TEXT, 1), decode(network, TEXT)
+    assert tree.answer() == greedy.answer
+    assert tree.nodes[tree.best].log_probability == pytest.approx(greedy.log_probability, abs=1e-4)
+    assert [tree.nodes[node].symbol for node in tree.path(tree.best)] == list(greedy.target)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_beam_wide_enough_finds_the_most_probable_answer_of_all(seed):
+    """Four symbols, three steps: every answer can be written down."""
+    network = untrained("general", seed, targets=4, longest=3)
+    symbols, totals = network.card.target_vocabulary, {}
+    ids = network.encode(TEXT)
+    for answer in itertools.product(range(4), repeat=3):
+        if END in answer[:-1]:
+            continue
+        with torch.no_grad():
+            logs = network.module(ids, torch.tensor([[START, *answer[:-1]]]))[0].double().log_softmax(-1)
+        totals[answer] = float(logs[range(3), answer].sum())
+        for length in (1, 2):
+            ended = (*answer[:length], END)[: length + 1]
+            if length + 1 <= 3:
+                totals[ended] = float(logs[range(length), answer[:length]].sum() + logs[length, END])
+    with torch.no_grad():
+        totals[(END,)] = float(network.module(ids, torch.tensor([[START]]))[0, 0].double().log_softmax(-1)[END])
+    best = max(totals, key=totals.get)
+    tree = beam(network, TEXT, 16)
+    assert tuple(symbols.index(tree.nodes[node].symbol) for node in tree.path(tree.best)) == best
+    assert tree.nodes[tree.best].log_probability == pytest.approx(totals[best], abs=1e-5)
+
+
+def test_the_tree_of_a_beam_hangs_together(trained):
+    tree = beam(trained["dot"], "2024년 8월 4일 일요일", 4)
+    assert tree.answer() == "2024-08-04"
+    assert [tree.nodes[each].log_probability for each in tree.ends] == sorted(
+        (tree.nodes[each].log_probability for each in tree.ends), reverse=True
+    )
+    for at, node in enumerate(tree.nodes[1:], 1):
+        parent = tree.nodes[node.parent]
+        assert node.parent < at and node.step == parent.step + 1 and not parent.finished
+        assert node.log_probability == pytest.approx(parent.log_probability + math.log(node.probability), abs=1e-6)
+    steps = [node.step for node in tree.nodes]
+    assert max(steps.count(step) for step in set(steps)) <= 4
+
+
+def test_every_answer_of_a_tree_is_as_probable_as_it_says(trained):
+    network, text = trained["fixed"], "from 3 May 2021 to 4 June 2022"
+    tree, symbols = beam(network, text, 8), network.card.target_vocabulary
+    assert len(tree.ends) >= 8
+    for end in tree.ends:
+        ids = [symbols.index(tree.nodes[node].symbol) for node in tree.path(end)]
+        with torch.no_grad():
+            logs = network.module(network.encode(text), torch.tensor([[START, *ids[:-1]]]))[0].log_softmax(-1)
+        assert float(logs[range(len(ids)), ids].sum()) == pytest.approx(tree.nodes[end].log_probability, abs=1e-3)
+
+
+def test_a_beam_follows_the_changes():
+    network = untrained("dot", 3)
+    changes = [Attend(1), Write(1, "7")]
+    tree, greedy = beam(network, TEXT, 1, changes), decode(network, TEXT, changes)
+    assert tree.answer() == greedy.answer and greedy.answer[1] == "7"
+
+
+# Contributions
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "transformer"))
+def test_gradient_times_input_is_the_derivative_along_each_symbol(kind):
+    """Scaling a symbol's vector by 1 + e changes the logarithm of the probability by e times that much."""
+    network = untrained(kind, 8)
+    decoding = decode(network, TEXT)
+    found = contributions(network, TEXT, decoding)
+    module, ids = copy.deepcopy(network.module).double(), network.encode(TEXT)
+    read, e = torch.tensor([[START, *decoding.symbols[:-1]]]), 1e-6
+    if kind == "transformer":
+        module.placed = lambda vectors: vectors * math.sqrt(8) + positions(vectors.shape[1], 8).double()
+
+    def logs(place, scale):
+        handle = module.embedding.register_forward_hook(
+            lambda _, __, out: out * torch.ones(out.shape[1], 1).double().index_fill(0, torch.tensor(place), scale)
+        )
+        with torch.no_grad():
+            values = module(ids, read)[0].log_softmax(-1)[range(read.shape[1]), decoding.symbols]
+        handle.remove()
+        return values
+
+    for place in range(ids.shape[1]):
+        slope = (logs(place, 1 + e) - logs(place, 1 - e)) / (2 * e)
+        np.testing.assert_allclose(found.gradient[:, place], slope, atol=2e-4, rtol=1e-3)
+    assert network.module.embedding.weight.grad is None
+
+
+def test_weight_times_value_of_a_recurrent_network():
+    network = untrained("additive", 9)
+    decoding = decode(network, TEXT)
+    found = contributions(network, TEXT, decoding).weighted["attention"]
+    attention, matrix = decoding.attention["attention"], network.module.join.weight[:, :SIZE].detach().numpy()
+    for t, j in itertools.product(range(found.shape[0]), range(found.shape[1])):
+        vector = matrix @ (attention.weights[0, 0, t, j] * attention.value[0, 0, j])
+        assert found[t, j] == pytest.approx(float(np.linalg.norm(vector)), rel=1e-4)
+
+
+def test_weight_times_value_of_a_transformer_adds_up_to_what_the_attention_puts_out():
+    network = untrained("transformer", 10)
+    decoding = decode(network, TEXT)
+    found = contributions(network, TEXT, decoding).weighted
+    for name, attention in decoding.attention.items():
+        matrix = network.module.get_submodule(name).out_proj.weight.detach().numpy()
+        for t, j in itertools.product(range(found[name].shape[0]), range(found[name].shape[1])):
+            heads = [attention.weights[0, head, t, j] * attention.value[0, head, j] for head in range(2)]
+            assert found[name][t, j] == pytest.approx(float(np.linalg.norm(matrix @ np.concatenate(heads))), rel=1e-4)
+
+
+def test_the_contributions_follow_the_changes():
+    network = untrained("dot", 11)
+    changed = decode(network, TEXT, [Attend(2)])
+    found = contributions(network, TEXT, changed)
+    assert (found.weighted["attention"].argmax(1) == 2).all()
+    assert np.count_nonzero(found.weighted["attention"]) == len(changed.symbols)
+
+
+# Measures
+
+
+def test_entropy_and_coverage():
+    assert entropy(np.array([1.0, 0, 0, 0])) == 0
+    assert entropy(np.full(8, 1 / 8)) == pytest.approx(3)
+    assert entropy(np.array([0.5, 0.25, 0.25])) == pytest.approx(1.5)
+    weights = np.array([[0.5, 0.5, 0], [0, 1, 0]])
+    np.testing.assert_allclose(coverage(weights), [[0.5, 0.5, 0], [0.5, 1.5, 0]])
+    assert entropy(np.ones((2, 3, 4, 5)) / 5).shape == (2, 3, 4)
+
+
+# What does not fit is said in one sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("fixed", [Attend(0)], r"has no attention to change"),
+        ("fixed", [Temperature(1.0)], r"has no attention to change"),
+        ("dot", [Attend(99)], r"no position 100; the text has 8 symbols"),
+        ("dot", [Hide(-1)], r"no position 0"),
+        ("dot", [Temperature(0.0)], r"above 0"),
+        ("dot", [Temperature(float("nan"))], r"above 0"),
+        ("dot", [Write(1, "x")], r"cannot write “x”"),
+        ("dot", [Write(1, "⊢")], r"cannot write “⊢”"),
+        ("dot", [Write(99, "5")], r"no step 100"),
+        ("dot", [Attend(0, layer=1)], r"no layer 1"),
+        ("transformer", [Attend(0, layer=2)], r"no layer 2; the decoder's are 0 to 1"),
+        ("transformer", [Attend(0, head=2)], r"no head 2; the decoder's are 0 to 1"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
+    with pytest.raises(Problem, match=said) as raised:
+        decode(untrained(kind), TEXT, changes)
+    assert "\n" not in str(raised.value) and str(raised.value).endswith(".")
+
+
+def test_scores_that_cannot_be_taken_are_refused():
+    for network, other in (("dot", "fixed"), ("transformer", "dot"), ("dot", "transformer")):
+        with pytest.raises(Problem, match="cannot take its scores"):
+            decode(untrained(network), TEXT, [Scores(untrained(other))])
+    with pytest.raises(Problem, match="cannot take its scores"):
+        decode(untrained("dot"), TEXT, [Scores(load_network("python-lm"))])
+
+
+def test_a_network_that_writes_nothing_is_refused():
+    with pytest.raises(Problem, match="writes no sequence"):
+        decode(load_network("python-lm"), "def f(x):")
+    with pytest.raises(Problem, match="1 to 16"):
+        beam(untrained("dot"), TEXT, 17)
+
+
+# People's input
+
+
+@pytest.mark.parametrize("kind", ["dot", "general", "fixed"])
+@pytest.mark.parametrize(
+    "text",
+    ["le 4 août 2024", "четвертое августа 2024", "hello", "2" * 2000, "가" * 2000, " ", "!!!", "∅", "2024∅-08-04"],
+)
+def test_whatever_is_typed_the_answer_ends_and_its_uncertainty_is_told(trained, kind, text):
+    try:
+        found = decode(trained[kind], text)
+    except Problem as problem:
+        assert str(problem).count("\n") == 0
+        return
+    assert 1 <= len(found.symbols) <= trained[kind].card.architecture["longest"]
+    assert np.isfinite(found.probability).all()
+    np.testing.assert_allclose(found.probability.sum(-1), 1, atol=1e-5)
+
+
+def test_nothing_and_too_much_are_refused(trained):
+    for text, said in (("", "empty"), ("4" * 2001, "2,001 steps; at most 2,000")):
+        with pytest.raises(Problem, match=said):
+            decode(trained["dot"], text)
+
+
+@pytest.mark.parametrize("kind", ["dot", "general"])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("2024년 8월 4일 일요일", "2024-08-04"),
+        ("이천이십사년 팔월 사일", "2024-08-04"),
+        ("4 Aug 2024", "2024-08-04"),
+        ("the fourth of August, 2024", "2024-08-04"),
+        ("우리 할머니 생신 잔치는 2024년 8월 4일 저녁에 강남에서 해요", "2024-08-04"),
+        ("from 4 August 2024 to 2 January 2031", "2024-08-04/2031-01-02"),
+    ],
+)
+def test_a_date_held_out_is_read_and_its_year_is_attended_to(trained, kind, text, answer):
+    found = decode(trained[kind], text)
+    assert found.answer == answer and found.finished
+    year = next(each for each in ("이천이십사", "2024") if each in text)
+    first = text.index(year)
+    mass = found.attention["attention"].weights[0, 0, :4, first : first + len(year)].sum(-1)
+    assert mass.mean() > 0.8
