@@ -28,7 +28,7 @@ def timings(found: Sequence[Timed], *, theme: Theme = "light") -> go.Figure:
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2.5},
             marker={"size": 8, "symbol": symbol},
-            hovertemplate="%{y:.3~g} ms",
+            hovertemplate=_("{n} ms").format(n="%{y:.3~g}"),
         )
     lengths = sorted({each.length for each in found})
     figure.update_xaxes(type="log", title_text=_("symbols in the input"), tickvals=lengths)

@@ -25,6 +25,9 @@ from viz.session import Session
 NAME = "dates-transformer"
 RECURRENT = "dates-additive"
 HEADS, PICKED, TIMES = "attention_heads", "attention_picked", "attention_times"
+MOST = 600
+"""Symbols of a text whose heads are drawn: a map has a number for every pair of them."""
+
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -34,7 +37,18 @@ def transformer(here: Session, looked: Looked) -> None:
         return
     st.markdown("### " + _("From attention to the Transformer: leave the recurrence out"))
     if looked.name:
-        _heads(here, looked)
+        with panel(
+            _("Every head of every layer"),
+            _(
+                "Heads divide the work: find one that looks at neighbours, one that finds the year. Click one to see it large."
+            ),
+        ):
+            if len(looked.decoding.source) <= MOST:
+                _heads(here, looked)
+            else:
+                st.markdown(
+                    _("Every symbol reads every other: of more than {n} symbols no map is drawn.").format(n=MOST)
+                )
     _positions(looked)
     _waiting(looked)
     _timing()
@@ -49,39 +63,33 @@ def _heads(here: Session, looked: Looked) -> None:
     picked = st.session_state.get(PICKED)
     if picked is None or picked[0] not in known:
         picked = (looked.name, looked.head) if mine else (next(iter(found["cross"])), 0)
-    with panel(
-        _("Every head of every layer"),
-        _(
-            "Heads divide the work: find one that looks at neighbours, one that finds the year. Click one to see it large."
-        ),
-    ):
-        heads(
-            VIEW_ID,
-            kinds,
-            picked=picked,
-            revision=here.revision,
-            key=HEADS,
-            on_picked_change=lambda: _picked(here, mine, tuple(found["cross"])),
+    heads(
+        VIEW_ID,
+        kinds,
+        picked=picked,
+        revision=here.revision,
+        key=HEADS,
+        on_picked_change=lambda: _picked(here, mine, tuple(found["cross"])),
+    )
+    decoding = attention_sources.decoded(NAME, looked.text, changes, edits)
+    kind = next(kind for kind, layers in found.items() if picked[0] in layers)
+    weights = found[kind][picked[0]].weights[0, picked[1]]
+    labels = {"source": decoding.source, "written": tuple(map(display, decoding.read))}
+    asking = labels["source"] if kind == "source" else labels["written"]
+    asked = labels["written"] if kind == "written" else labels["source"]
+    layer = list(found[kind]).index(picked[0])
+    st.markdown(
+        "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
+    )
+    chart(attention_map(weights, asking, asked, theme=theme()), "attention_head_map", names=(NAME, picked[0]))
+    if not mine:
+        st.button(
+            _("Step through {name} in the drawing above").format(name=NAME),
+            key="attention_to_transformer",
+            on_click=lambda: here.go(
+                net=NAME, text=here.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
+            ),
         )
-        decoding = attention_sources.decoded(NAME, looked.text, changes, edits)
-        kind = next(kind for kind, layers in found.items() if picked[0] in layers)
-        weights = found[kind][picked[0]].weights[0, picked[1]]
-        labels = {"source": decoding.source, "written": tuple(map(display, decoding.read))}
-        asking = labels["source"] if kind == "source" else labels["written"]
-        asked = labels["written"] if kind == "written" else labels["source"]
-        layer = list(found[kind]).index(picked[0])
-        st.markdown(
-            "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
-        )
-        chart(attention_map(weights, asking, asked, theme=theme()), "attention_head_map", names=(NAME, picked[0]))
-        if not mine:
-            st.button(
-                _("Step through {name} in the drawing above").format(name=NAME),
-                key="attention_to_transformer",
-                on_click=lambda: here.go(
-                    net=NAME, text=here.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
-                ),
-            )
 
 
 def _picked(here: Session, mine: bool, cross: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.decoding import BeamTree
+from models.network import LIMIT
 from models.zoo.written_dates import AFTER, BEFORE, Written, written
 from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
@@ -66,7 +67,7 @@ def _grown(looked: Looked) -> None:
     for column, name in zip(st.columns(2, gap="large"), (WITHOUT, with_attention), strict=True):
         with column:
             st.markdown(f"**{name}**")
-            texts = [grown(looked.text, count) for count in LENGTHS]
+            texts = [text for text in (grown(looked.text, count) for count in LENGTHS) if len(text) <= LIMIT]
             decodings = [attention_sources.decoded(name, text) for text in texts]
             rows(
                 [(_("{n} symbols").format(n=len(each.source)), each) for each in decodings],
