@@ -4,6 +4,8 @@ A page's module has one function, `page()`, which reads the controls, calls `mod
 and components.
 """
 
+import gc
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -21,7 +23,14 @@ class Lens:
 
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
-        import_module(f"viz.pages.{self.name}").page()
+        module = f"viz.pages.{self.name}"
+        if module not in sys.modules:
+            import_module(module)
+            # Streamlit collects garbage after every run. What has been imported stays, and is not to be walked through
+            # each time: with torch it takes longer than most runs.
+            gc.collect()
+            gc.freeze()
+        sys.modules[module].page()
 
     def page(self) -> st.Page:
         """The page, in the navigation or to be linked to."""
