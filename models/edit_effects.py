@@ -163,10 +163,10 @@ def _predictions(
         told = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
     else:
         symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
+        change = np.abs(np.nan_to_num(_less(new, old, None if steps == range(len(old)) else steps)))
         told = []
-        for step, origin in enumerate(steps):
-            if origin is not None:
-                i = int(np.nan_to_num(np.abs(new[step] - old[origin])).argmax())
+        for step, i in enumerate(change.argmax(axis=1).tolist() if change.size else ()):
+            if (origin := steps[step]) is not None:
                 symbol = None if symbols is None else symbols[i]
                 told.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
     told = [effect for effect in told if abs(effect.after - effect.before) > NOTICED]

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from models import load_network, read, read_edited, read_edits
 from tests.browser import look, settle
@@ -82,23 +82,41 @@ def test_an_entry_is_picked_by_click_and_dragged(look_at):
     slider = page.locator(".unrolled-knob input").first
     name = slider.get_attribute("aria-label")
     assert name.startswith("rnn.l0.weight_hh[forget_gate.") and not name.endswith("[forget_gate.0,0]")
-    for value in np.linspace(0.1, 0.9, 9):
-        slider.evaluate(
-            "(it, value) => { it.value = value; it.dispatchEvent(new Event('input', {bubbles: true})); }", value
-        )
-        page.wait_for_timeout(30)
-    page.wait_for_function("(name) => location.search.includes('edits=')", arg=name)
-    last = float(slider.input_value())
-    page.wait_for_function(
-        """([name, last]) => { const at = new URLSearchParams(location.search).get("edits");
-            return at.startsWith(name + "=") && Number(at.split("=")[1]) === last; }""",
-        arg=[name, last],
-    )
-    settle(page)
+    first = drag(page, slider, 0.5, 0.8)
+    stands_at(page, name, first)
     assert page.locator(".unrolled-matrix-said").inner_text() != said
     expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
-    rerun(page, lambda: page.get_by_role("button", name="Undo").click())  # the whole drag is one change
-    assert "edits" not in pieces(page)
+    second = drag(page, slider, 0.8, 0.6)
+    assert second < first
+    stands_at(page, name, second)
+    rerun(page, lambda: page.get_by_role("button", name="Undo").click())  # a whole drag is one change
+    stands_at(page, name, first)
+    rerun(page, lambda: page.get_by_role("button", name="Undo").click())
+    page.wait_for_function("() => !location.search.includes('edits=')")
+
+
+def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
+    """Drag a slider's thumb from one share of its way to another, with the mouse; gives the value where it is let go."""
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * begin, y)
+    page.mouse.down()
+    for share in np.linspace(begin, end, 12):
+        page.mouse.move(box["x"] + box["width"] * share, y)
+        page.wait_for_timeout(25)
+    page.mouse.up()
+    return float(slider.input_value())
+
+
+def stands_at(page: Page, name: str, value: float) -> None:
+    """Wait until the address says this value of the entry, and the page stands."""
+    page.wait_for_function(
+        """([name, value]) => { const at = new URLSearchParams(location.search).get("edits") ?? "";
+            return at.startsWith(name + "=") && Number(at.split("=")[1]) === value; }""",
+        arg=[name, value],
+    )
+    settle(page)
 
 
 def test_an_edit_stays_from_lens_to_lens(look_at):

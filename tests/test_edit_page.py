@@ -7,37 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models import EditedNetwork, load_network, read, read_edited, read_edits
-from viz.payload import unpack
+from tests.lens_page import run, sent, start, text_of
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
 PAGES = ("edit", "step", "states", "gradients")
-
-
-def script(name):
-    from importlib import import_module
-
-    from viz import chrome
-    from viz.session import session
-
-    with session().run(opened=None), chrome.around():
-        import_module(f"viz.pages.{name}").page()
-
-
-def start(name: str = "edit", **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=60, kwargs={"name": name})
-    page.query_params.update(address)
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def text_of(page: AppTest) -> str:
-    return "\n".join(each.value for each in [*page.markdown, *page.caption, *page.info])
 
 
 def edits_of(page: AppTest) -> str:
@@ -54,23 +28,11 @@ def exact(page: AppTest):
     return next(each for each in page.text_input if each.key.startswith("exact_"))
 
 
-def sent(page: AppTest) -> dict[str, np.ndarray]:
-    """The numbers that the page sends to the browser."""
-    mounted = [
-        each.proto
-        for each in page.main
-        if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
-    ]
-    return unpack(mounted[0].bytes)[1]
-
-
-def mirrored(page: AppTest) -> dict[tuple[str, str], float]:
-    html = next(each.proto.body for each in page.get("html") if 'data-group="edit-prediction"' in each.proto.body)
-    values = {}
-    for attributes in re.findall(r"<span ([^>]*)>", html):
-        data = dict(re.findall(r'data-(\w+)="([^"]*)"', attributes))
-        values[data["quantity"], data["token"]] = float(data["value"])
-    return values
+def predicted(page: AppTest, step: int) -> dict[str, tuple[float, float]]:
+    """What the page sends of the prediction at a step: by symbol, its probability before and after."""
+    header, arrays = sent(page, "edit_changed")
+    rows = zip(*(arrays[f"pair_{name}"][step].tolist() for name in ("token", "before", "after")), strict=True)
+    return {header["vocabulary"][int(token)]: (old, new) for token, old, new in rows if token >= 0}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -81,7 +43,7 @@ def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
     network = load_network("counter")
     after = read_edited(network, network.card.default.text, read_edits(edits))
     if name in ("step", "states", "edit"):
-        assert np.array_equal(sent(page)["hidden"], after.trace.layers["rnn.l0"].hidden[0])
+        assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -91,30 +53,30 @@ def test_switched_off_edits_change_nothing(name):
     network = load_network("counter")
     if name in ("step", "states", "edit"):
         plain = read(network, network.card.default.text)
-        assert np.array_equal(sent(page)["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
+        assert np.array_equal(sent(page)[1]["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
 
 
 def test_the_experiment_breaks_the_counter_and_undo_mends_it():
-    page = press(start(net="python-lm"), "experiment_0")
+    page = press(start("edit", net="python-lm"), "experiment_0")
     view = page.session_state["unrolled"].view
     assert (view.net, view.edits, view.step) == ("counter", BROKEN, 9)
     network, text = load_network("counter"), load_network("counter").card.default.text
     after = read_edited(network, text, read_edits(BROKEN))
-    found, vocabulary = mirrored(page), network.vocabulary or ()
-    for token in vocabulary:
-        value = after.prediction.probability[9, vocabulary.index(token)]
-        assert found["probability_after", token] == pytest.approx(float(value), abs=1e-6)
+    before = read(network, text)
+    for index, token in enumerate(network.vocabulary or ()):
+        values = [float(each.prediction.probability[9, index]) for each in (before, after)]
+        assert predicted(page, 9)[token] == pytest.approx(values, abs=1e-6)
     assert "it now expects “.”, no longer “b”" in text_of(page)
     press(page, "undo")
     assert edits_of(page) == "" and "edited network" not in text_of(page)
     plain = read(network, text).trace.layers["rnn.l0"].hidden[0]
-    assert np.array_equal(sent(page)["hidden"], plain)
+    assert np.array_equal(sent(page)[1]["hidden"], plain)
     press(page, "redo")
     assert edits_of(page) == BROKEN
 
 
 def test_edits_are_switched_removed_and_cleared():
-    page = start(net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
+    page = start("edit", net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
     turns = page.session_state["unrolled"].turns
     page.toggle(key=f"on_edit_{turns}_0").set_value(False)
     run(page)
@@ -131,7 +93,7 @@ def test_edits_are_switched_removed_and_cleared():
 
 
 def test_an_exact_value_is_typed():
-    page = start(net="counter")
+    page = start("edit", net="counter")
     box = exact(page)
     box.set_value("0.25")
     run(page)
@@ -153,7 +115,7 @@ def test_an_exact_value_is_typed():
     ],
 )
 def test_every_kind_of_edit_is_added_by_menu(kind, fill, wanted):
-    page = start(net="counter")
+    page = start("edit", net="counter")
     page.selectbox(key="edit_kind").set_value(kind)
     run(page)
     for key, value in fill.items():
@@ -184,7 +146,7 @@ def test_edits_of_a_link_that_do_not_fit_are_dropped_with_a_sentence(name, addre
 
 
 def test_a_value_that_is_no_number_gets_one_sentence():
-    page = start(net="counter", edits=BROKEN)
+    page = start("edit", net="counter", edits=BROKEN)
     exact(page).set_value("a lot")
     run(page)
     [warning] = page.warning
@@ -193,7 +155,7 @@ def test_a_value_that_is_no_number_gets_one_sentence():
 
 
 def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
-    page = start(net="counter", edits="rnn.l0.weight_hh=0")
+    page = start("edit", net="counter", edits="rnn.l0.weight_hh=0")
     page.selectbox(key="edit_kind").set_value("hold")
     run(page)
     page.number_input(key="hold_to").set_value(40)
@@ -212,21 +174,21 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
 
 
 def test_the_matrix_is_tinted_by_the_sensitivity():
-    page = start(net="counter")
+    page = start("edit", net="counter")
     next(each for each in page.button_group if each.key == "edit_tint").set_value("sensitivity")
     run(page)
     assert "L is the loss summed over all steps." in text_of(page)
 
 
 def test_another_network_begins_without_edits():
-    page = start(net="counter", edits=BROKEN)
+    page = start("edit", net="counter", edits=BROKEN)
     page.selectbox(key="choose_net").set_value("wave")
     run(page)
     assert edits_of(page) == ""
 
 
 def test_it_speaks_korean():
-    page = start(net="counter", edits=BROKEN, lang="ko")
+    page = start("edit", net="counter", edits=BROKEN, lang="ko")
     said = text_of(page)
     assert "편집한 신경망" in said and HANGUL.search(said)
     assert "edited" not in said
@@ -247,7 +209,7 @@ def test_the_downloaded_weights_are_those_of_the_edited_module():
 
 @pytest.mark.parametrize("edits", [BROKEN, "rnn.l0.forget_gate[0]@3-5=1", "token[3]+=b"])
 def test_the_gradients_are_taken_when_asked_for(edits):
-    page = start(net="counter", edits=edits)
+    page = start("edit", net="counter", edits=edits)
     page.toggle(key="edit_gradients").set_value(True)
     run(page)
     assert any("partial L" in each.value for each in page.latex)

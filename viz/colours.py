@@ -47,6 +47,9 @@ KIND: dict[str, dict[Theme, str]] = {
 }
 """A colour for each kind of cell, where several stand on one axis."""
 
+PAIR = (KIND["LSTM"], KIND["RNN"])
+"""What was before an edit, and what is after it."""
+
 # The middle of each signed scale is near the page, so that a dark room is not flooded by values near 0.
 _SIGNED_STOPS: dict[Theme, list[str]] = {
     "light": ["#08386b", "#2f7fc1", "#9cc8e8", "#f7f7f5", "#f6b98a", "#d9651b", "#7a2c00"],

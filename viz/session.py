@@ -50,7 +50,8 @@ class Session:
         typed can so be mended.
     boxes: how often the sequence was changed by anything but typing: each time, its text box is a new one.
     history: the edits as they are, were and would be again.
-    dragging: whether the last change of the edits was one of a slider's.
+    drag: which drag of which slider changed the edits last; None where it was something else.
+    dragging: whether the last change of the attention was one of a slider's.
     turns: how often the edits were changed by anything but a slider: each time, the sliders are new ones.
     attended: the changes of the attention as they are, were and would be again, each as the address has them.
     """
@@ -64,6 +65,7 @@ class Session:
     refused: View | None = None
     boxes: int = 0
     history: History[Edits] = field(default_factory=lambda: History(Edits()))
+    drag: str | None = None
     dragging: bool = False
     turns: int = 0
     attended: History[str] = field(default_factory=lambda: History(""))
@@ -94,21 +96,25 @@ class Session:
         """Keep the name of an opened network at the head of this reader's list, in the place of another's."""
         self.files = [name, *(each for each in self.files if each not in (name, instead))][:LISTED]
 
-    def edit(self, edits: Edits, *, live: bool = False) -> None:
-        """Show the network with these edits.
+    def edit(self, edits: Edits) -> None:
+        """Show the network with these edits."""
+        self._step(self.history_of(self.view.edits).then(edits))
+
+    def turn(self, edits: Edits, drag: str, *, rested: bool) -> None:
+        """Show the network with one of many edits while a slider is dragged; undo goes back to before the first of them.
 
         Args:
             edits: all of them.
-            live: one of many values while a slider is dragged; undo then goes back to before the first of them.
+            drag: which drag it is; another one is another change.
+            rested: whether the slider stands still; until then the address is not written.
         """
         now = self.history_of(self.view.edits)
-        if live:
-            self.history = now.amend(edits) if self.dragging else now.then(edits)
-            self.dragging = True
-            self.notices.clear()
-            self._look(replace(self.view, edits=write_edits(edits)))
-            return
-        self._step(now.then(edits))
+        self.history = now.amend(edits) if self.drag == drag else now.then(edits)
+        self.drag = drag
+        self.notices.clear()
+        self.view = replace(self.view, edits=write_edits(edits))
+        if rested:
+            self._look(self.view)
 
     def undo(self) -> None:
         """One change of the edits back."""
@@ -122,7 +128,7 @@ class Session:
         """The changes up to ``edits``: another list than the last, as from a link, is one change more."""
         if write_edits(self.history.now) != edits:
             self.history = self.history.then(read_edits(edits))
-            self.dragging = False
+            self.drag = None
         return self.history
 
     def attend(self, changes: str, *, live: bool = False) -> None:
@@ -147,7 +153,7 @@ class Session:
         self._ask(attend=history.now)
 
     def _step(self, history: History[Edits]) -> None:
-        self.history, self.dragging = history, False
+        self.history, self.drag = history, None
         self.turns += 1
         self._ask(edits=write_edits(history.now))
 

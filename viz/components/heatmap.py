@@ -1,6 +1,6 @@
 """The dense heatmap: every number of a layer at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from viz.colours import palette
@@ -17,6 +17,7 @@ def heatmap(
     quantities: Sequence[str] | None = None,
     order: Sequence[int] | None = None,
     shows: Literal["strongest", "mean"] = "strongest",
+    names: Mapping[str, str] | None = None,
     on_window_change: Callable[[], None] | None = None,
 ) -> None:
     """Mount the heatmap of the layer in the store `view_id`.
@@ -29,6 +30,7 @@ def heatmap(
         quantities: the gates and states to show, in this order; None for all.
         order: the units in the order in which they are drawn; None for their own.
         shows: what stands for the numbers of a block, where the store holds blocks (`viz.states_payload`).
+        names: what quantities are called that are no gates or states.
         on_window_change: called when the reader has dragged over a part of such a picture; the part,
             {"steps": [from, to], "places": [from, to]}, is then in the component's state as "window".
     """
@@ -44,15 +46,15 @@ def heatmap(
             "shows": shows,
             "zooms": on_window_change is not None,
             "palette": palette(),
-            "words": _words(form),
+            "words": _words(form, names or {}),
         },
         **handlers,
     )
 
 
-def _words(form: Literal["sequence", "step"]) -> dict[str, object]:
+def _words(form: Literal["sequence", "step"], names: Mapping[str, str]) -> dict[str, object]:
     return {
-        "quantities": quantity_names(),
+        "quantities": quantity_names() | dict(names),
         "unit": _("Unit"),
         "step_token": _("step {step}, token '{token}'"),
         "strongest": _("the strongest of the {n} values at this pixel"),

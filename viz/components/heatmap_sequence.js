@@ -26,7 +26,8 @@
     const size = { width: x.edges[x.bins] / ratio, height: y.edges[y.bins] / ratio };
 
     const dot = unrolled.element("i");
-    dot.style.background = palette.quantity[name];
+    const known = name.split(":").find((part) => palette.quantity[part]); // also of "before:hidden"
+    dot.style.background = palette.quantity[known];
     const value = unrolled.element("output");
     const ramp = unrolled.element("i");
     ramp.style.background = `linear-gradient(to right, ${palette[scale.name].filter((_, k) => k % 15 === 0).join(",")})`;

@@ -2,9 +2,34 @@
 function build(context) {
   const { root } = context;
   const PATIENCE = 1500; // milliseconds after which an answer is no longer waited for
-  const values = {};
+  const REST = 400; // milliseconds without a move after which the hand is said to rest
+  const sliders = new Map(); // name -> the function that puts it at a value
+  const values = {}, starts = {};
   let shown = "";
   let serial = 0, heard = 0, sentAt = 0, pending = false, later = 0;
+  let drag = 0, movedAt = -Infinity, pressed = false, rested = true, resting = 0;
+
+  // Another value by the hand. Keys in a row are one drag.
+  function move() {
+    if (!pressed && performance.now() - movedAt > 1000) drag = Date.now();
+    movedAt = performance.now();
+    rested = false;
+    clearTimeout(resting);
+    if (context.data.rests) resting = setTimeout(rest, REST);
+    send();
+  }
+
+  function rest() {
+    clearTimeout(resting);
+    if (rested || !context.data.rests) return;
+    rested = true;
+    send();
+  }
+
+  const grip = (holds) => () => {
+    if (holds && !pressed) drag = Date.now();
+    pressed = holds;
+  };
 
   function send() {
     clearTimeout(later);
@@ -16,7 +41,7 @@ function build(context) {
     }
     pending = false;
     sentAt = performance.now();
-    context.report("turned", { ...values, serial: ++serial });
+    context.report("turned", { ...values, serial: ++serial, drag, rested });
   }
 
   // 2.20, or 10 to that power
@@ -27,34 +52,55 @@ function build(context) {
   }
 
   function draw() {
+    sliders.clear();
     root.replaceChildren(...context.data.knobs.map((knob) => {
-      values[knob.name] = Math.min(Math.max(values[knob.name] ?? knob.start, knob.low), knob.high);
-      const output = unrolled.element("output", { text: written(knob, values[knob.name]) });
-      const slider = unrolled.element("input", {
-        type: "range", min: knob.low, max: knob.high, step: knob.step, value: values[knob.name], "aria-label": knob.label, title: knob.hint,
-      });
-      const say = () => slider.setAttribute("aria-valuetext", output.textContent);
-      say();
+      const output = unrolled.element("output");
+      const slider = unrolled.element("input", { type: "range", min: knob.low, max: knob.high, step: knob.step, "aria-label": knob.label, title: knob.hint });
+      const say = () => {
+        output.textContent = written(knob, values[knob.name]);
+        slider.setAttribute("aria-valuetext", output.textContent);
+      };
+      const show = (value) => {
+        values[knob.name] = Math.min(Math.max(value, knob.low), knob.high);
+        slider.value = values[knob.name];
+        say();
+      };
+      show(values[knob.name] ?? knob.start);
+      sliders.set(knob.name, show);
+      slider.addEventListener("pointerdown", grip(true));
+      for (const type of ["pointerup", "pointercancel"]) slider.addEventListener(type, grip(false));
       slider.addEventListener("input", () => {
         values[knob.name] = Number(slider.value);
-        output.textContent = written(knob, values[knob.name]);
         say();
-        send();
+        move();
       });
+      slider.addEventListener("change", rest);
       return unrolled.element("label", { className: "unrolled-knob", title: knob.hint }, unrolled.element("span", { text: knob.label }), output, slider);
     }));
   }
 
+  // Go where the page says, unless the hand is on the way elsewhere.
+  function follow() {
+    for (const { name, start, follows } of context.data.knobs) {
+      if (follows && starts[name] !== start && rested) sliders.get(name)(start);
+      starts[name] = start;
+    }
+  }
+
   return {
     update() {
-      const next = JSON.stringify(context.data.knobs);
+      const next = JSON.stringify(context.data.knobs.map(({ start, ...knob }) => knob));
       if (next !== shown) draw();
       shown = next;
+      follow();
       heard = Math.max(heard, context.data.heard);
       serial = Math.max(serial, heard); // a page that was left and come back to has told more than this one
       if (pending && heard >= serial) send();
     },
-    destroy: () => clearTimeout(later),
+    destroy() {
+      clearTimeout(later);
+      clearTimeout(resting);
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 """Sliders that tell the page where they are while they still move; Streamlit's own wait until they rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import streamlit as st
@@ -18,6 +18,7 @@ class Knob:
         low, high, step, start: its values, and the one that it begins at.
         power: show 10 to the value rather than the value.
         hint: further words, shown when it is pointed at.
+        follows: whether the slider goes to ``start`` whenever that is another one, and not only at first.
     """
 
     name: str
@@ -28,6 +29,22 @@ class Knob:
     start: float
     power: bool = False
     hint: str = ""
+    follows: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the hand did last.
+
+    Attributes:
+        values: of each slider, by name.
+        drag: a number that each drag has of its own, from press to release, or of keys in a row.
+        rested: whether the hand has let go, or not moved for a moment.
+    """
+
+    values: Mapping[str, float]
+    drag: int
+    rested: bool
 
 
 def turned(scales: Sequence[Knob], key: str) -> dict[str, float]:
@@ -39,7 +56,23 @@ def turned(scales: Sequence[Knob], key: str) -> dict[str, float]:
     return values
 
 
-def knobs(view_id: str, scales: Sequence[Knob], *, key: str, on_turned: Callable[[], None] | None = None) -> None:
+def last_turn(key: str) -> Turn | None:
+    """What was turned last; None before anything was."""
+    told = _told(key)
+    if not told:
+        return None
+    values = {name: float(value) for name, value in told.items() if name not in ("serial", "drag", "rested")}
+    return Turn(values, int(told["drag"]), bool(told["rested"]))
+
+
+def knobs(
+    view_id: str,
+    scales: Sequence[Knob],
+    *,
+    key: str,
+    on_turned: Callable[[], None] | None = None,
+    rests: bool = False,
+) -> None:
     """Mount the sliders in one row.
 
     Mount them after what depends on them, in a container that stands above it: a new value goes to the page when the
@@ -49,13 +82,15 @@ def knobs(view_id: str, scales: Sequence[Knob], *, key: str, on_turned: Callable
         view_id: a store of the page.
         scales: the sliders.
         key: of the component in the page.
-        on_turned: called before the page runs anew with another value; ``turned`` tells it.
+        on_turned: called before the page runs anew with another value; ``turned`` tells it, and ``last_turn`` how.
+        rests: whether to tell, too, when the hand rests.
     """
     data = {
         "component": "knobs",
         "view_id": view_id,
         "knobs": [asdict(knob) for knob in scales],
         "heard": _told(key).get("serial", 0),
+        "rests": rests,
     }
     define("knobs")(key=key, data=data, on_turned_change=on_turned or (lambda: None))
 

@@ -52,16 +52,20 @@ function build(context) {
     const height = Math.min(LARGEST, TALLEST / rows.length);
     box = { left, top, width, height };
     const pen = unrolled.size(canvas, context.width, Math.ceil(top + height * rows.length) + 2);
-    const size = Math.max(...(tint ?? values).map(Math.abs)) || 1;
+    const size = (tint ?? values).reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
     const colours = tint ? palette.unit : palette.signed;
-    for (let row = 0; row < rows.length; row++) {
-      for (let column = 0; column < columns.length; column++) {
-        const k = at(row, column);
-        const share = tint ? Math.sqrt(tint[k] / size) : (values[k] / size + 1) / 2;
-        pen.fillStyle = colours[Math.min(255, Math.max(0, Math.round(255 * share)))];
-        pen.fillRect(left + column * width, top + row * height, width + 0.3, height + 0.3);
-      }
+    // One pixel an entry, drawn large.
+    const cells = document.createElement("canvas");
+    [cells.width, cells.height] = [columns.length, rows.length];
+    const brush = cells.getContext("2d"), image = brush.createImageData(columns.length, rows.length);
+    const pixels = new Uint32Array(image.data.buffer), inks = unrolled.raster.inks(colours);
+    for (let k = 0; k < pixels.length; k++) {
+      const share = tint ? Math.sqrt(tint[k] / size) : (values[k] / size + 1) / 2;
+      pixels[k] = inks[Math.min(255, Math.max(0, Math.round(255 * share)))];
     }
+    brush.putImageData(image, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(cells, left, top, columns.length * width, rows.length * height);
     pen.fillStyle = theme.text;
     pen.font = `12px ${theme.font}`;
     pen.textBaseline = "middle";

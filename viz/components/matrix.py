@@ -50,7 +50,7 @@ def matrix(
             "keys": _("Arrow keys move the mark, a click picks an entry."),
         },
     }
-    define("matrix")(key=key, data=data, on_picked_change=on_picked)
+    define("matrix", "raster")(key=key, data=data, on_picked_change=on_picked)
 
 
 def picked_in(key: str) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from viz.colours import KIND, Theme
+from viz.colours import PAIR, Theme
 from viz.figures.norms import add_norms, floor_of, log_axis
 from viz.figures.strokes import finish, step_axis
 from viz.i18n import _
@@ -26,11 +26,11 @@ def changed_gradients(
         theme: "light" or "dark".
     """
     figure, floor = go.Figure(), floor_of([before, after])
-    for name, norms, told, kind, dash in (
-        (_("before"), before, labels[0], "LSTM", "solid"),
-        (_("after"), after, labels[1], "RNN", "dash"),
+    for name, norms, told, colour, dash in (
+        (_("before"), before, labels[0], PAIR[0], "solid"),
+        (_("after"), after, labels[1], PAIR[1], "dash"),
     ):
-        add_norms(figure, norms, told, name=name, colour=KIND[kind][theme], floor=floor, dash=dash)
+        add_norms(figure, norms, told, name=name, colour=colour[theme], floor=floor, dash=dash)
     figure.update_xaxes(title_text=_("step"), **step_axis(labels[1]))
     figure.update_yaxes(title_text="‖∂L/∂h‖", **log_axis([before, after], floor))
     return finish(figure, theme, height=320)

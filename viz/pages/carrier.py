@@ -22,13 +22,21 @@ KEPT = 8
 BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
 
-def carry(here: Session, reading: Reading, view_id: str) -> None:
-    """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it."""
+def carry(here: Session, reading: Reading, view_id: str, *, weights: bool = True) -> None:
+    """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it.
+
+    Args:
+        here: the session.
+        reading: what ran.
+        view_id: the store.
+        weights: whether anything reads the weights; if not, only one unit's travel.
+    """
     view = here.view
     layer = reading.trace.layers[view.layer or ""]
     name, place = layer.name, (view.step or 0, view.unit or 0)
     if whole(reading, name):
-        sequence(_whole(view_id, reading, name, None if light(layer) else place[1]), key=f"{view_id}_sequence")
+        unit = (None if light(layer) else place[1]) if weights else 0
+        sequence(_whole(view_id, reading, name, unit), key=f"{view_id}_sequence")
         return
 
     def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.reading import Reading
 from viz.components.player import player
 from viz.i18n import _
 from viz.pages import sources
@@ -9,9 +10,11 @@ from viz.pages.carrier import carry
 from viz.pages.controls import choose
 from viz.pages.edit_actions import actions
 from viz.pages.edit_experiments import experiments
+from viz.pages.edit_gradients import gradients
 from viz.pages.edit_list import listed
+from viz.pages.edit_live import live
 from viz.pages.edit_matrix import weights
-from viz.pages.edit_results import results
+from viz.pages.edit_results import compared, told
 from viz.pages.edit_sources import VIEW_ID
 from viz.session import session
 
@@ -30,23 +33,29 @@ def page() -> None:
         )
         return
     experiments(here)
-    carry(here, reading, VIEW_ID)
+    spot = st.container()
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
         key=PLAYER,
         on_view_change=_moved,
     )
+
+    def bring(after: Reading) -> None:
+        with spot:
+            carry(here, after, VIEW_ID, weights=False)
+
     left, right = st.columns([3, 2], gap="medium")
-    turning = []
     with left:
-        turning += weights(here, reading)
+        draw_matrix, entry = weights(here, reading)
     with right:
-        turning += listed(here)
+        changed = told(here)
+        last = listed(here)
         actions(here, reading)
-    results(here, reading)
-    for mount in turning:  # last: the sliders then hear that all of this has been drawn
-        mount()
+    compared(here)
+    # The sliders come last: they then hear that all that hangs on them has been drawn.
+    live([bring, *changed, draw_matrix, entry, *last])
+    gradients(here, reading)
 
 
 def _moved() -> None:

@@ -7,20 +7,23 @@ from models.problem import Problem
 from models.reading import Reading
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, told
-from viz.pages import gradients_sources, sources
+from viz.pages import edit_sources, gradients_sources, sources
 from viz.pages.chart import chart, theme
+from viz.pages.edit_sources import edits_of
 from viz.pages.panel import panel
 from viz.session import Session
 
 
-def gradients(here: Session, before: Reading, after: Reading) -> None:
-    """The norms of the loss's gradient by the hidden states, before and after."""
+def gradients(here: Session, after: Reading) -> None:
+    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited."""
+    if not edits_of(here).on:
+        return
     with panel(
         _("The gradients, before and after"),
         _("Does the edit let the loss reach further back, or cut it off sooner?"),
     ):
         if st.toggle(_("Go back through both runs"), key="edit_gradients"):
-            _norms(here, before, after)
+            _norms(here, edit_sources.before(here), after)
 
 
 def _norms(here: Session, before: Reading, after: Reading) -> None:

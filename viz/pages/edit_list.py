@@ -1,13 +1,12 @@
 """The list of edits, in order: switched on and off, removed, undone, and taken away as a file."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from models.edit_text import write_edit
 from models.edits import Edits
 from viz.i18n import _
 from viz.pages import sources
+from viz.pages.edit_live import Part
 from viz.pages.edit_sources import edits_of, put
 from viz.pages.edit_turn import turn_edit
 from viz.pages.panel import panel
@@ -16,20 +15,20 @@ from viz.session import Session
 LONGEST = 60
 
 
-def listed(here: Session) -> list[Callable[[], None]]:
-    """Show the list; gives what mounts its slider."""
+def listed(here: Session) -> list[Part]:
+    """Show the list; gives what draws its slider."""
     edits = edits_of(here)
-    mounts = []
+    parts = []
     with panel(_("The edits, in order"), _("Switch one off: does the prediction come back? Then that edit broke it.")):
         if not edits.entries:
             st.markdown(_("Nothing is changed yet."))
         for index, entry in enumerate(edits.entries):
             _row(here, index, write_edit(entry.edit), entry.on)
         if edits.entries and edits.entries[-1].on:
-            mount = turn_edit(here, len(edits.entries) - 1, _("Turn the last edit"))
-            mounts += [mount] if mount else []
+            part = turn_edit(here, len(edits.entries) - 1, _("Turn the last edit"))
+            parts += [part] if part else []
         _buttons(here, edits)
-    return mounts
+    return parts
 
 
 def _row(here: Session, index: int, text: str, on: bool) -> None:

@@ -1,7 +1,5 @@
 """The weight matrices: pick an entry, drag it or type it."""
 
-from collections.abc import Callable
-
 import numpy as np
 import streamlit as st
 
@@ -17,6 +15,7 @@ from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages import edit_sources, sources
 from viz.pages.edit_gradients import loss_of
+from viz.pages.edit_live import Part, follow_all
 from viz.pages.edit_sources import VIEW_ID, edits_of, put
 from viz.pages.edit_turn import turning
 from viz.pages.panel import panel
@@ -25,8 +24,8 @@ from viz.session import Session
 NAME, TINT, ROW, COLUMN = "edit_weights", "edit_tint", "edit_row", "edit_column"
 
 
-def weights(here: Session, reading: Reading) -> list[Callable[[], None]]:
-    """The matrix and the entry that is picked; gives what mounts its slider."""
+def weights(here: Session, reading: Reading) -> tuple[Part, Part]:
+    """The matrix and the entry that is picked; gives what draws the matrix, and the entry's slider."""
     known = edit_sources.parameters(here)
     with panel(
         _("The weights"),
@@ -37,18 +36,23 @@ def weights(here: Session, reading: Reading) -> list[Callable[[], None]]:
         rows, columns = _names(known, name, reading, values.shape)
         row, column = picked(name, gate, values.shape)
         tint = _sensitivity(here, known, name, gate) if by == "sensitivity" else None
-        matrix(
-            VIEW_ID,
-            values,
-            rows=rows,
-            columns=columns,
-            tint=tint,
-            picked=(row, column),
-            title=_title(name, gate),
-            key=_key(name, gate),
-            on_picked=lambda: _pick(here, name, gate),
-        )
-        return [_entry(here, place_of(known, name, gate, row, column), float(values[row, column]), values)]
+        spot = st.container()
+
+        def draw(_after: Reading) -> None:
+            with spot:
+                matrix(
+                    VIEW_ID,
+                    _block(edit_sources.parameters(here), name, gate),
+                    rows=rows,
+                    columns=columns,
+                    tint=tint,
+                    picked=(row, column),
+                    title=_title(name, gate),
+                    key=_key(name, gate),
+                    on_picked=lambda: _pick(name, gate),
+                )
+
+        return draw, _entry(here, place_of(known, name, gate, row, column), float(values[row, column]), values)
 
 
 def place_of(known: Parameters, name: str, gate: str | None, row: int | None, column: int | None) -> Place:
@@ -149,15 +153,15 @@ def _key(name: str, gate: str | None) -> str:
     return f"matrix_{name}_{gate}"
 
 
-def _pick(here: Session, name: str, gate: str | None) -> None:
+def _pick(name: str, gate: str | None) -> None:
     place = picked_in(_key(name, gate))
     if place is not None:
-        here.dragging = False
         st.session_state[f"picked_{name}_{gate}"] = place
+    follow_all()
 
 
-def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Callable[[], None]:
-    """The picked entry: a slider, and its exact value to type. Gives what mounts the slider."""
+def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Part:
+    """The picked entry: a slider, and its exact value to type. Gives what draws the slider."""
     where = write_edit(Change(place, "=", 0.0)).removesuffix("=0")
     slider, exact = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     key = f"entry_{where}_{here.turns}"
@@ -167,13 +171,13 @@ def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Cal
         return _set(edits_of(here), place, number)
 
     with slider:
-        mount = turning(here, Knob("value", where, -most, most, most / 500, value), key, turned)
+        part = turning(here, Knob("value", where, -most, most, most / 500, value, follows=True), key, turned)
     with exact:
         # Another value is another box: one that was set from here while a slider moves would be heard as typed.
         shown = str(np.float32(value))
         box = f"exact_{where}_{here.turns}_{shown}"
         st.text_input(_("Exact value"), shown, key=box, on_change=lambda: _type(here, place, box))
-    return mount
+    return part
 
 
 def _set(edits: Edits, place: Place, value: float) -> Edits:

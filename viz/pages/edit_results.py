@@ -1,44 +1,65 @@
 """What the edits did: in words, to the prediction, to the states."""
 
-from html import escape
-
-import numpy as np
 import streamlit as st
 
-from models.edit_effects import origin_of
-from models.edits import Clamp
-from models.reading import ClassPrediction, Reading, SymbolPrediction
-from viz.figures.changed_prediction import changed_prediction
-from viz.figures.changed_states import changed_states
+from models.reading import ClassPrediction, Reading
+from viz.changed_payload import changed_names
+from viz.components.changed_prediction import changed_prediction
+from viz.components.heatmap import heatmap
+from viz.components.sequence import sequence
+from viz.components.together import together
 from viz.i18n import _, language
 from viz.names import quantity_names
-from viz.pages import edit_sources, states_sources
-from viz.pages.chart import chart, theme
-from viz.pages.edit_gradients import gradients
-from viz.pages.edit_sources import edits_of
-from viz.pages.mirror import HIDDEN
+from viz.pages import edit_sources
+from viz.pages.edit_live import Part
+from viz.pages.edit_sources import CHANGED_ID, VIEW_ID, edits_of
 from viz.pages.panel import panel
 from viz.plain import plain
 from viz.session import Session
 
-SHOWN = 6
+
+def told(here: Session) -> list[Part]:
+    """What changed, in words and in the prediction; nothing while nothing is edited. Gives what draws it."""
+    if not edits_of(here).on:
+        return []
+    with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
+        words = st.container()
+        changed_prediction(CHANGED_ID, key="changed_prediction")
+    carrier = st.container()
+    together(VIEW_ID, CHANGED_ID, key="edit_together")
+
+    def carry(after: Reading) -> None:
+        before, steps = edit_sources.before(here), edit_sources.origin(here)
+        layer, quantity = here.view.layer or "", here.view.quantity or ""
+        with carrier:
+            sequence(edit_sources.changed(before, after, layer, quantity, steps), key="edit_changed")
+
+    def tell(after: Reading) -> None:
+        before, steps = edit_sources.before(here), edit_sources.origin(here)
+        with words:
+            st.markdown(plain(in_words(edit_sources.compared(before, after, steps), before, after)))
+
+    return [carry, tell]
 
 
-def results(here: Session, after: Reading) -> None:
-    """Before, after and difference; nothing while nothing is edited."""
+def compared(here: Session) -> None:
+    """Every unit at every step: how far it was moved, and from where to where; nothing while nothing is edited."""
     if not edits_of(here).on:
         return
-    before, steps = edit_sources.before(here), edit_sources.origin(here)
-    found = edit_sources.compared(before, after, steps)
-    with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
-        st.markdown(plain(in_words(found, before, after)), width="stretch")
-        _prediction(here, before, after)
+    quantity = here.view.quantity or ""
+    before, after, change = changed_names(quantity)
+    name = quantity_names()[quantity]
+    names = {
+        before: _("{quantity}, before").format(quantity=name),
+        after: _("{quantity}, after").format(quantity=name),
+        change: _("{quantity}: after − before").format(quantity=name),
+    }
     with panel(
         _("Every unit, before and after"),
         _("Follow the first coloured column to the right: does the change die out, or does it last?"),
     ):
-        _states(here, before, after)
-    gradients(here, before, after)
+        heatmap(CHANGED_ID, form="sequence", key="changed_states", quantities=[change], names=names)
+        heatmap(CHANGED_ID, form="sequence", key="changed_pair", quantities=[before, after], names=names)
 
 
 def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> str:
@@ -116,63 +137,3 @@ def in_words(found: "edit_sources.Effects", before: Reading, after: Reading) -> 
             )
         )
     return " ".join(sentences)
-
-
-def _prediction(here: Session, before: Reading, after: Reading) -> None:
-    """The prediction at the step, before and after, drawn and for who reads the page by program."""
-    step = min(here.view.step or 0, len(after.prediction_labels) - 1)
-    steps = origin_of(before, after, None, edit_sources.origin(here))
-    was = step if steps is None else steps[step]
-    figure = changed_prediction(before, after, step=step, was=was, language=language(), theme=theme())
-    if figure is None:
-        return
-    chart(figure, "changed_prediction", names=(here.view.net, "edited", "prediction"))
-    first, second = before.prediction, after.prediction
-    if not (isinstance(first, SymbolPrediction) and isinstance(second, SymbolPrediction)) or was is None:
-        return
-    cells = []
-    for index in second.top(SHOWN)[step]:
-        old, new = float(first.probability[was, index]), float(second.probability[step, index])
-        for quantity, value in (("before", old), ("after", new), ("change", new - old)):
-            token = escape(second.vocabulary[index])
-            cells.append(
-                f'<span role="listitem" data-quantity="probability_{quantity}" data-token="{token}" '
-                f'data-step="{step}" data-value="{value!r}">{token} {quantity}: {value:.3g}</span> '
-            )
-    st.html(f'<div style="{HIDDEN}" data-group="edit-prediction" role="list">{"".join(cells)}</div>')
-
-
-def _states(here: Session, before: Reading, after: Reading) -> None:
-    layer, quantity = here.view.layer or "", here.view.quantity or ""
-    words = {"difference": _("difference"), "before": _("before"), "after": _("after")}
-    shows = st.segmented_control(
-        _("Shown of the {quantity}").format(quantity=quantity_names()[quantity]),
-        list(words),
-        format_func=words.__getitem__,
-        default="difference",
-        required=True,
-        key="edit_shows",
-    )
-    reading = before if shows == "before" else after
-    if shows == "difference":
-        values = edit_sources.changed(before, after, layer, quantity, edit_sources.origin(here))
-    else:
-        values = states_sources.values(reading, layer, quantity)
-    held = [
-        (edit.first, len(values) - 1 if edit.last is None else edit.last, edit.unit)
-        for edit in edits_of(here).dynamics
-        if isinstance(edit, Clamp) and edit.layer == layer and edit.quantity == quantity and shows != "before"
-    ]
-    span = after.trace.layers[layer].cell_equations.ranges[quantity]
-    figure = changed_states(
-        values, reading.labels_of(layer), span=None if shows == "difference" else span, held=held, theme=theme()
-    )
-    chart(figure, "changed_states", names=(here.view.net, layer, quantity, shows))
-    if shows == "difference":
-        unit, step = here.view.unit or 0, min(here.view.step or 0, len(values) - 1)
-        if unit < values.shape[1] and np.isfinite(values[step, unit]):
-            new = states_sources.values(after, layer, quantity)[step, unit]
-            st.latex(
-                rf"\Delta_{{t={step + 1},\,u={unit}}} = {new:.4g} - ({new - values[step, unit]:.4g})"
-                rf" = {values[step, unit]:.4g}"
-            )

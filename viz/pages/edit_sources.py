@@ -1,23 +1,25 @@
 """What the Edit lens computes, kept for all sessions and never written to; and how an edit comes into the list."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from models.edit_effects import Effects, difference, effects
+from models.edit_effects import Effects, effects
 from models.edit_text import write_edits
 from models.edits import Edit, Edits
 from models.losses import Loss
 from models.problem import Problem
 from models.reading import Reading
-from models.weight_edits import Parameters, parameters_of
+from models.weight_edits import Parameters, apply, parameters_of
+from viz.changed_payload import changed_payload
 from viz.i18n import told
 from viz.pages import sources
 from viz.session import Session
 
-VIEW_ID = "edit"
+VIEW_ID, CHANGED_ID = "edit", "edit_changed"
 KEPT = 16
 BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
@@ -47,18 +49,20 @@ def compared(first: Reading, second: Reading, steps: Sequence[int | None] | None
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
-def changed(
-    first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None
-) -> np.ndarray:
-    """After less before, (T, units)."""
-    return difference(first, second, layer, quantity, steps)
+def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None) -> bytes:
+    """A gate or state and the predictions, before and after, for the browser."""
+    return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
 
 
 def parameters(here: Session) -> Parameters:
     """The parameters as they are edited, by the names that edits use."""
-    # the others change no parameter, and a slider that turns them need not copy any
-    module = sources.edited(here.view.net or "", sources.weights_alone(here.view.edits)).network.module
-    return parameters_of(module)
+    known = _parameters(here.view.net or "")
+    return replace(known, arrays={**known.arrays, **apply(known, edits_of(here).weights)})
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _parameters(net: str) -> Parameters:
+    return parameters_of(sources.network(net).module)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -67,15 +71,25 @@ def sensitivity(net: str, text: str, edits: str, loss: Loss) -> dict[str, np.nda
     return sources.edited(net, edits).sensitivity(text, loss)
 
 
-def put(here: Session, edits: Edits, *, live: bool = False) -> None:
-    """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing."""
+def put(here: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
+    """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing.
+
+    Args:
+        here: the session.
+        edits: all of them.
+        drag: the drag of a slider that this is one value of.
+        rested: whether that slider stands still.
+    """
     try:
         sources.reading(here.view.net or "", here.view.text or "", write_edits(edits))
     except ValueError as problem:
         here.notices.clear()
         here.notice(told(problem))
         return
-    here.edit(edits, live=live)
+    if drag is None:
+        here.edit(edits)
+    else:
+        here.turn(edits, drag, rested=rested)
 
 
 def add(here: Session, make: Callable[[], Edit]) -> None:

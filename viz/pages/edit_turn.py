@@ -7,7 +7,9 @@ from typing import Any
 import streamlit as st
 
 from models.edits import Change, Clamp, Edit, Edits, ForgetBias, Noise, Round, SpectralRadius, Start
-from viz.components.knobs import Knob, knobs
+from models.reading import Reading
+from viz.components.knobs import Knob, knobs, last_turn
+from viz.pages.edit_live import Part, follow_all
 from viz.pages.edit_sources import VIEW_ID, edits_of, put
 from viz.session import Session
 
@@ -45,17 +47,16 @@ def range_of(edit: Edit) -> Range | None:
     return None
 
 
-def turn_edit(here: Session, index: int, label: str) -> Callable[[], None] | None:
-    """A place for a slider that turns edit ``index`` of the list; gives what mounts it, None where it has no number."""
+def turn_edit(here: Session, index: int, label: str) -> Part | None:
+    """A place for a slider that turns edit ``index`` of the list; gives what draws it, None where it has no number."""
     edit = edits_of(here).entries[index].edit
     over = range_of(edit)
     if over is None:
         return None
-    value = float(getattr(edit, over.field))
-    start = min(max(value, over.low), over.high)
     key = f"turn_{here.turns}_{index}"
     # the range must not follow the hand that drags
     over = st.session_state.setdefault(f"{key}_range", over)
+    value = min(max(float(getattr(edit, over.field)), over.low), over.high)
 
     def turned(value: float) -> Edits:
         now = edits_of(here)
@@ -63,20 +64,25 @@ def turn_edit(here: Session, index: int, label: str) -> Callable[[], None] | Non
         last: Any = now.entries[index].edit  # one of those that `range_of` names
         return now.swap(index, replace(last, **changes))
 
-    return turning(here, Knob("value", label, over.low, over.high, over.step, start), key, turned)
+    return turning(here, Knob("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
 
 
-def turning(here: Session, knob: Knob, key: str, turned: Callable[[float], Edits]) -> Callable[[], None]:
-    """A place for a slider here; gives what mounts it. ``turned`` makes the list of edits of a value."""
+def turning(here: Session, knob: Knob, key: str, turned: Callable[[float], Edits]) -> Part:
+    """A place for a slider here; gives what draws it. ``turned`` makes the list of edits of a value."""
     place = st.container()
 
     def heard() -> None:
-        told = (st.session_state.get(key) or {}).get("turned") or {}
-        if "value" in told:
-            put(here, turned(float(told["value"])), live=True)
+        hand, old = last_turn(key), edits_of(here)
+        if hand is None:
+            return
+        wanted = turned(hand.values["value"])
+        put(here, wanted, drag=f"{key}:{hand.drag}", rested=hand.rested)
+        # A first edit brings panels with it.
+        if hand.rested or edits_of(here) != wanted or len(wanted.on) != len(old.on):
+            follow_all()
 
-    def mount() -> None:
+    def draw(_after: Reading) -> None:
         with place:
-            knobs(VIEW_ID, (knob,), key=key, on_turned=heard)
+            knobs(VIEW_ID, (knob,), key=key, on_turned=heard, rests=True)
 
-    return mount
+    return draw

@@ -1,0 +1,131 @@
+// A prediction before and after an edit: two bars for each candidate, and over all steps what became of what really came next.
+const SIDES = ["before", "after"];
+
+function build(context) {
+  const { root, store } = context;
+  const MOST = 4; // charts of numbers; all of them are in the rows
+  const title = unrolled.element("p", { className: "unrolled-heading" });
+  const key = unrolled.element("p", { className: "unrolled-quiet unrolled-pair-key", "aria-hidden": "true" });
+  const list = unrolled.element("div", { className: "unrolled-pairs", role: "list" });
+  const charts = unrolled.element("div", { className: "unrolled-outputs" });
+  root.append(unrolled.element("div", {}, title, key, list), charts);
+  let rows = [], drawn = [], charted = "";
+
+  const colour = (side) => context.data.colours[context.theme.dark ? "dark" : "light"][SIDES.indexOf(side)];
+  const column = ({ shape: [steps, width = 1], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
+  // A probability with three decimals, another value as everywhere.
+  const told = (value) => (value !== value ? "–" : store.trace.predicts === "values" ? unrolled.number(value, 3) : value.toFixed(3).replace("-", "−"));
+  const signed = (value) => (value > 0 ? "+" : "") + told(value);
+
+  function row(quantity) {
+    const number = (side) => unrolled.element("span", { "data-quantity": `${quantity}_${side}` });
+    const parts = { name: unrolled.element("b"), before: number("before"), after: number("after"), change: number("change") };
+    const bars = SIDES.map((side) => {
+      const bar = unrolled.element("i");
+      bar.style.background = colour(side);
+      return bar;
+    });
+    const track = unrolled.element("div", { className: "unrolled-pair-track", "aria-hidden": "true" }, ...bars);
+    const arrow = unrolled.element("span", { text: "→" });
+    return { ...parts, bars, node: unrolled.element("div", { role: "listitem" }, parts.name, track, parts.before, arrow, parts.after, parts.change) };
+  }
+
+  function show(each, name, before, after, attributes, barred = true) {
+    each.name.textContent = name;
+    [before, after].forEach((value, k) => { each.bars[k].style.transform = `scaleX(${barred && value === value ? value : 0})`; });
+    for (const [side, value] of [["before", before], ["after", after], ["change", after - before]]) {
+      const cell = each[side];
+      Object.assign(cell.dataset, attributes, { step: store.step, layer: store.trace.layer, value: String(value) });
+      cell.textContent = side === "change" ? signed(value) : told(value);
+    }
+  }
+
+  // A chart over all steps of what was before and is now, and of what really came; each is read from the trace when it is drawn.
+  function curves(label, before, after, truth = null) {
+    return unrolled.chart(context, {
+      label,
+      low: truth ? null : 0,
+      series: () => [
+        ...(truth ? [{ data: truth(), colour: context.theme.text, dash: [2, 3], width: 1.5 }] : []),
+        { data: before(), colour: colour("before"), width: 2 },
+        { data: after(), colour: colour("after"), dash: [5, 4], width: 2 },
+      ],
+      describe: (step) => `${context.words.before} ${unrolled.number(before()[step])} · ${context.words.after} ${unrolled.number(after()[step])}`,
+    });
+  }
+  const part = (name, k = 0) => () => column(store.trace.arrays[name], k);
+
+  const forms = {
+    symbols: {
+      rows: () => store.trace.arrays.pair_token.shape[1],
+      quantity: "probability",
+      charts: () => [curves(() => context.words.next, part("next_before"), part("next_after"))],
+      show(step) {
+        const { trace } = store;
+        const { pair_token: ids, pair_before: before, pair_after: after, next_token: next } = trace.arrays;
+        title.textContent = unrolled.fill(context.words.expected, { step: step + 1, token: unrolled.token(trace.tokens[step]) });
+        rows.forEach((each, k) => {
+          const at = step * rows.length + k, id = ids.data[at];
+          each.node.hidden = id < 0;
+          if (id < 0) return;
+          const token = trace.vocabulary[id];
+          show(each, unrolled.token(token), before.data[at], after.data[at], { token });
+          each.node.classList.toggle("unrolled-true", id === next.data[step]);
+          each.node.title = id === next.data[step] ? context.words.true : "";
+        });
+      },
+    },
+    values: {
+      rows: () => store.trace.arrays.value_after.shape[1],
+      quantity: "prediction",
+      charts: () => Array.from({ length: Math.min(rows.length, MOST) }, (_, k) =>
+        curves(() => context.words.values, part("value_before", k), part("value_after", k), part("truth", k))),
+      show(step) {
+        const { value_before: before, value_after: after } = store.trace.arrays;
+        title.textContent = unrolled.fill(context.words.value_after, { step: step + 1 });
+        rows.forEach((each, k) => show(each, rows.length > 1 ? String(k) : "", before.data[step * rows.length + k], after.data[step * rows.length + k], { unit: k }, false));
+      },
+    },
+    class: {
+      rows: () => store.trace.options.class_after.length,
+      quantity: "probability",
+      charts: () => [],
+      show() {
+        const { class_before: before, class_after: after, classes } = store.trace.options;
+        title.textContent = context.words.answers;
+        const names = classes[context.data.lang] ?? classes.en;
+        rows.forEach((each, k) => show(each, names[k], before[k], after[k], { token: names[k] }));
+      },
+    },
+  };
+
+  return {
+    layout() {
+      const form = forms[store.trace.predicts];
+      root.hidden = !form;
+      if (!form) return;
+      rows = Array.from({ length: form.rows() }, () => row(form.quantity));
+      list.replaceChildren(...rows.map((each) => each.node));
+      list.classList.toggle("unrolled-pairs-plain", store.trace.predicts === "values");
+      key.replaceChildren(...SIDES.map((side) => {
+        const swatch = unrolled.element("i");
+        swatch.style.borderTop = `3px ${side === "before" ? "solid" : "dashed"} ${colour(side)}`;
+        return unrolled.element("span", {}, swatch, context.words[side]);
+      }));
+      const wanted = `${store.trace.predicts} ${rows.length}`;
+      if (charted !== wanted) {
+        charted = wanted;
+        drawn = form.charts();
+        charts.replaceChildren(...drawn.map((each) => each.element));
+      }
+      for (const chart of drawn) chart.layout();
+    },
+    frame() {
+      forms[store.trace.predicts]?.show(store.step);
+      for (const chart of drawn) chart.frame();
+    },
+    destroy: () => unrolled.note(null),
+  };
+}
+
+export default (component) => unrolled.mount(component, build);
