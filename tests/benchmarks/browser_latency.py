@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from models import load_network
 from models.reading import read
-from tests.browser import MISSING, chromium, launch, look, serve, settle
+from tests.browser import MISSING, PATIENCE, chromium, launch, look, serve, settle
 from viz.layer_payload import layer_payload
 
 EMPTY = Path(__file__).with_name("empty_app.py")
@@ -119,29 +119,43 @@ def rerun_floor(browser: Browser, rounds: int) -> list[list[float]]:
     """`repeat` on an app that is empty: what Streamlit itself takes from a click to its answer."""
     with serve(script=EMPTY) as url, look(browser, url) as page:
         page.evaluate(WATCH)
-        page.evaluate(
-            """(() => {
-                const clicks = () => document.querySelector("#clicks")?.textContent;
-                let seen = clicks();
-                new MutationObserver(() => {
-                    if (clicks() !== seen) { seen = clicks(); watch.drawn?.(); }
-                }).observe(document.body, { childList: true, subtree: true, characterData: true });
-            })()"""
-        )
+        watch_clicks(page)
         return repeat(page, rounds, lambda k: ("click", lambda: page.get_by_role("button", name="again").click()))
+
+
+def watch_clicks(page: Page) -> None:
+    """Have the empty app's answer end a wait."""
+    page.evaluate(
+        """(() => {
+            const clicks = () => document.querySelector("#clicks")?.textContent;
+            let seen = clicks();
+            new MutationObserver(() => {
+                if (clicks() !== seen) { seen = clicks(); watch.drawn?.(); }
+            }).observe(document.body, { childList: true, subtree: true, characterData: true });
+        })()"""
+    )
 
 
 def repeat(page: Page, count: int, change: Callable[[int], tuple[str, Callable[[], None]]]) -> list[list[float]]:
     """[to repaint, to the whole page] in ms of so many changes; one more goes before them (each must change something)."""
     times = []
     for k in range(-1, count):
-        event, act = change(k)
-        page.evaluate("(event) => watch.begin(event)", event)
-        act()
-        times.append(page.evaluate("watch.results"))
-        page.wait_for_timeout(600)  # what the player reports comes after
-        settle(page)
+        times.append(once(page, *change(k)))
     return times[1:]
+
+
+def once(page: Page, event: str, act: Callable[[], None]) -> list[float]:
+    """[to repaint, to the whole page] in ms of one change, from the event that it begins with."""
+    page.evaluate("(event) => watch.begin(event)", event)
+    act()
+    times = page.evaluate(
+        """(patience) => Promise.race([watch.results, new Promise((done, fail) =>
+            setTimeout(() => fail(new Error("Nothing new was drawn: did the change change anything?")), patience))])""",
+        PATIENCE,
+    )
+    page.wait_for_timeout(600)  # what the player reports comes after
+    settle(page)
+    return times
 
 
 def pick(page: Page, label: str, option: str) -> tuple[str, Callable[[], None]]:
