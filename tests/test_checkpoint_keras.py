@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
+from models.checkpoints.running import fit, network_of, usual
+from models.reading import read
 from tests.oracle import layer as computed
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -135,6 +137,32 @@ def test_activations_stand_in_the_configuration(kind, activation, recurrent_acti
     checkpoint = written(model, tmp_path / file)
     same(model, checkpoint)
     assert all(not found.assumed for found in checkpoint.found.values())
+
+
+@pytest.mark.parametrize(
+    "rnn",
+    [
+        lambda: L.LSTM(6, return_sequences=True, recurrent_activation="hard_sigmoid", activation="relu"),
+        lambda: L.GRU(6, return_sequences=True, reset_after=False),
+    ],
+    ids=["relu and hard sigmoid", "reset before"],
+)
+def test_a_language_model_that_torch_has_no_kernel_for_runs(rnn, tmp_path):
+    keras.utils.set_random_seed(0)
+    layers = [L.Embedding(11, 5), rnn(), L.Dense(11, activation="softmax")]
+    model = keras.Sequential([keras.Input((None,)), *layers])
+    for index, weight in enumerate(model.weights):
+        weight.assign(weight + 0.8 * np.random.default_rng(index).normal(size=weight.shape))
+    checkpoint = written(model, tmp_path / "model.keras")
+    network = network_of(checkpoint, usual(fit(checkpoint)), "model.keras")
+    ids = np.array([[1, 2, 3, 4, 0, 7, 9]])
+    probability = torch.softmax(network.module(torch.tensor(ids)), -1)[0]
+    expected = keras.ops.convert_to_numpy(model(ids))[0]
+    np.testing.assert_allclose(probability.detach().numpy(), expected, rtol=0, atol=1e-5)
+    layer = next(iter(checkpoint.layers))
+    hidden = read(network, "1 2 3 4 0 7 9").trace.layers[layer].hidden[0]
+    states = keras.ops.convert_to_numpy(layers[1](layers[0](ids)))[0]
+    np.testing.assert_allclose(hidden, states, rtol=0, atol=1e-5)
 
 
 def renamed(path, version):
