@@ -40,7 +40,7 @@ def transformer(here: Session, looked: Looked) -> None:
         with panel(
             _("Every head of every layer"),
             _(
-                "Heads divide the work: find one that looks at neighbours, one that finds the year. Click one to see it large."
+                "Heads divide the work: find one that looks at neighbours, one that finds the year. Click to see it large."
             ),
         ):
             if len(looked.decoding.source) <= MOST:
