@@ -488,7 +488,7 @@ def test_entropy_and_coverage():
         ("dot", [Write(99, "5")], r"no step 100"),
         ("dot", [Attend(0, layer=1)], r"no layer 1"),
         ("transformer", [Attend(0, layer=2)], r"no layer 2; the decoder's are 0 to 1"),
-        ("transformer", [Attend(0, head=2)], r"no head 2; the decoder's are 0 to 1"),
+        ("transformer", [Attend(0, head=2)], r"no head 2; a layer's are 0 to 1"),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(kind, changes, said):

@@ -124,11 +124,10 @@ def _check_place(module: Any, sources: int, change: Attend | Hide) -> None:
         layers, heads = 1, 1
     else:
         layers, heads = len(module.decoder.layers), module.decoder.layers[0].multihead_attn.num_heads
-    for name, chosen, count in (("layer", change.layer, layers), ("head", change.head, heads)):
-        if not 0 <= (chosen or 0) < count:
-            raise Problem(
-                "There is no {part} {index}; the decoder's are 0 to {last}.", part=name, index=chosen, last=count - 1
-            )
+    if not 0 <= (change.layer or 0) < layers:
+        raise Problem("There is no layer {index}; the decoder's are 0 to {last}.", index=change.layer, last=layers - 1)
+    if not 0 <= (change.head or 0) < heads:
+        raise Problem("There is no head {index}; a layer's are 0 to {last}.", index=change.head, last=heads - 1)
 
 
 def barred(changes: Iterable[Change], blocked: Tensor, first: int, layer: int = 0) -> Tensor:
