@@ -82,10 +82,11 @@ def _array(data: bytes) -> np.ndarray:
 def _table(data: bytes) -> np.ndarray:
     try:
         text = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
+        mark = next((mark for mark in ",;\t" if mark in text), " ")
+        lines = csv.reader(text.splitlines(), delimiter=mark)
+        rows = [[value for value in line if value.strip()] for line in lines]
+    except (UnicodeDecodeError, csv.Error):
         raise Problem("This file is neither a text of numbers (CSV) nor a .npy array.") from None
-    mark = next((mark for mark in ",;\t" if mark in text), " ")
-    rows = [[value for value in line if value.strip()] for line in csv.reader(io.StringIO(text), delimiter=mark)]
     rows = [row for row in rows if row]
     if len(rows) > 1 and not _is_number(rows[0][0]):
         rows = rows[1:]  # a heading

@@ -111,7 +111,11 @@ def parts_of(found: Mapping[str, FoundLayer]) -> list[Part]:
         if _is_one_module(levels, found) and sorted(held) == list(range(len(levels))):
             parts.append(_part(own, levels, found))
         else:
-            parts += [_part(f"{own}.{index}", [level], found) for index, level in enumerate(levels)]
+            for index, level in enumerate(
+                levels
+            ):  # two directions that are not alike are no module: the forward one is
+                alike = level if _is_one_module([level], found) else level[:1]
+                parts.append(_part(f"{own}.{index}", [alike], found))
     return parts
 
 
@@ -141,7 +145,8 @@ def _is_one_module(levels: list[tuple[str, ...]], found: Mapping[str, FoundLayer
     }
     below = [sum(found[name].parts["weight_hh"].shape[1] for name in level) for level in levels]
     read = [{found[name].parts["weight_ih"].shape[1] for name in level} for level in levels]
-    return len(alike) == 1 and all(wide == {given} for given, wide in zip(below, read[1:], strict=False))
+    same = len(alike) == 1 and all(len(each) == 1 for each in read)
+    return same and all(wide == {given} for given, wide in zip(below, read[1:], strict=False))
 
 
 def _chains(parts: list[Part]) -> list[list[Part]]:
