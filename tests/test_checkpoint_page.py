@@ -16,7 +16,6 @@ from torch import nn
 from models import capture, load_network
 from models.checkpoints import health
 from models.network import network_names
-from viz.pages import checkpoint_verdict
 from viz.pages import opened as store
 
 HANGUL = re.compile("[가-힣]")
@@ -421,7 +420,7 @@ def test_a_bad_file_on_the_command_line_is_one_sentence_and_the_app_goes_on(tmp_
 
 
 def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypatch):
-    monkeypatch.setattr(checkpoint_verdict, "EAGER", 100)
+    monkeypatch.setattr(store, "LARGE", 100)
     opened = store.open_upload({"large.pt": saved(Net(layers=3), big=torch.zeros(3, 5))})
     read = []
     checkpoint = opened.checkpoint
@@ -432,7 +431,7 @@ def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypat
     run(page)
     assert set(read) <= {"rnn.l0", "rnn.l1"}  # itself, and what reads it
     assert "only rnn.l0 has been read" in said(page)
-    next(each for each in page.button if each.label.startswith("Read and judge all")).click()
+    next(each for each in page.button if each.label.startswith("Read all of it")).click()
     run(page)
     assert set(read) == {"rnn.l0", "rnn.l1", "rnn.l2"} and "only rnn.l0" not in said(page)
 

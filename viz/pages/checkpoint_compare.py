@@ -13,12 +13,10 @@ from viz.pages import checkpoint_sources as sources
 from viz.pages import opened as checkpoints
 from viz.pages import sources as app_sources
 from viz.pages.chart import chart, theme
-from viz.pages.checkpoint_facts import numbers
 from viz.pages.checkpoint_mirror import Number, mirror
 from viz.pages.checkpoint_section import say
 from viz.pages.checkpoint_sources import Looked
 from viz.pages.checkpoint_table import table
-from viz.pages.checkpoint_verdict import EAGER
 from viz.session import Session
 
 ROWS = 10
@@ -132,7 +130,7 @@ def _signed(value: float) -> str:
 
 def _everywhere(other: Looked, looked: Looked, both: Compared) -> None:
     key = f"compare_all_{other.net}_{looked.net}_{looked.edits}"
-    if numbers(looked.checkpoint) > EAGER and not st.session_state.get(key):
+    if (looked.waits or other.waits) and not st.session_state.get(key):
         st.button(
             _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})
         )

@@ -18,7 +18,12 @@ STEPS = 24
 
 def give(here: Session, looked: Looked) -> None:
     """The sequence, and the button that steps through it. Raises Problem: the network cannot be run."""
-    network = sources.network(looked.net)
+    if looked.waits:
+        st.markdown(_("This file is large: its layers are read and run only when you ask for it."))
+        st.button(_("Read and run all of it"), key="run_all", on_click=looked.ask, icon=":material/hourglass:")
+        return
+    with st.spinner(_("Reading it all …")):
+        network = sources.network(looked.net)
     columns = network.card.columns if network.vocabulary is None else 0
     words = {"typed": _("typed"), "random": _("random")}
     if columns:

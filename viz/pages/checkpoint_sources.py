@@ -71,6 +71,17 @@ class Looked:
         return opened.file.name if opened else f"{self.net}.safetensors" if self.net in network_names() else self.net
 
     @property
+    def waits(self) -> bool:
+        """Whether it is large, and nobody has asked yet for all of it."""
+        opened = self.opened
+        return opened is not None and opened.large and not st.session_state.get(f"all_of_{opened.file.digest}")
+
+    def ask(self) -> None:
+        """Ask for all of it."""
+        if self.opened is not None:
+            st.session_state[f"all_of_{self.opened.file.digest}"] = True
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         opened = self.opened
@@ -120,7 +131,9 @@ class Run:
 
 
 def run_of(here: Session, looked: Looked) -> Run | None:
-    """The run; None where it cannot be had."""
+    """The run; None where it cannot be had, or nobody has asked for that of a large file."""
+    if looked.waits:
+        return None
     try:
         if looked.run is not None:
             reading = sources.opened_reading(looked.run, 0)

@@ -14,18 +14,16 @@ from viz.pages.checkpoint_sources import Looked
 from viz.pages.checkpoint_table import table
 from viz.pages.gradients_norms import power
 
-QUICK = 4096
-"""Units up to which the outermost eigenvalues of a large block are estimated without asking."""
-
-
 def spectrums(looked: Looked, layer: str) -> None:
     """The planes, the radii and the distances from orthogonal."""
     weights = looked.checkpoint.layers[layer]
     gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{looked.net}_{looked.edits}_{layer}"
     asked = st.session_state.get(key)
-    if size > QUICK and not asked:
+    if size > EXACT and not asked:
         st.markdown(_("Each recurrent block of this layer is {n} × {n}: that takes a while.").format(n=f"{size:,}"))
-        _ask(key, "estimate", _("Estimate the outermost eigenvalues"))
+        with st.container(horizontal=True):
+            _ask(key, "estimate", _("Estimate the outermost eigenvalues"))
+            _ask(key, "exact", _("All eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
         return
     exact = size if asked == "exact" else EXACT
     bar = st.progress(0.0, _("Eigenvalues …")) if size > EXACT // 4 else None

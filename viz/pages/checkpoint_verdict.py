@@ -10,8 +10,6 @@ from viz.pages import checkpoint_sources as sources
 from viz.pages.checkpoint_facts import numbers
 from viz.pages.checkpoint_sources import Looked, Run
 
-EAGER = 1 << 25
-"""Numbers of a file up to which all of it is judged at once; of a larger one, the layer that is looked at."""
 SHOWN = 6
 """Findings that are shown before the reader asks for more."""
 
@@ -26,8 +24,7 @@ ICONS: dict[Severity, str] = {
 def judge(looked: Looked, layer: str, run: Run | None) -> None:
     """One line that says it all, then every finding with what was measured."""
     checkpoint = looked.checkpoint
-    layers, key = list(checkpoint.found), f"judge_all_{looked.net}_{looked.edits}"
-    whole = numbers(checkpoint) <= EAGER or bool(st.session_state.get(key))
+    layers, whole = list(checkpoint.found), not looked.waits
     if not layers:
         parts = [sources.judged_others(looked)]
     elif whole:
@@ -56,8 +53,8 @@ def judge(looked: Looked, layer: str, run: Run | None) -> None:
                 layer=plain(layer)
             )
         )
-        label = _("Read and judge all of it ({n} numbers)").format(n=f"{numbers(checkpoint):,}")
-        st.button(label, key="judge_all", on_click=lambda: st.session_state.update({key: True}))
+        label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
+        st.button(label, key="judge_all", on_click=looked.ask, icon=":material/hourglass:")
 
 
 def _all(looked: Looked, layers: list[str], run: Run | None) -> list[list[Finding]]:
