@@ -42,6 +42,7 @@ LENSES = (
     Lens("states", N_("States")),
     Lens("gradients", N_("Gradients")),
     Lens("edit", N_("Edit")),
+    Lens("attention", N_("Attention")),
     Lens("checkpoint", N_("Checkpoint")),
 )
 """Every page, in the order of the navigation. The first one opens at the root."""

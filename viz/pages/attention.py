@@ -2,20 +2,19 @@
 
 import streamlit as st
 
+from viz.address import View
 from viz.i18n import _
 from viz.pages import attention_sources, sources
 from viz.pages.attention_changes import changes
 from viz.pages.attention_controls import Looked, choose_text
 from viz.pages.attention_map import contributed, mapped
 from viz.pages.attention_shapes import shapes
+from viz.pages.attention_sources import OFFERED
 from viz.pages.attention_stage import stage
 from viz.pages.attention_transformer import transformer
 from viz.pages.attention_without import beams, without
 from viz.pages.controls import choose
 from viz.session import Session, session
-
-OFFERED = "dates-additive"
-"""The network with attention that is offered where there is none."""
 
 
 def page() -> None:
@@ -66,7 +65,6 @@ def offer(here: Session) -> None:
             key="attention_offer",
             type="primary",
             on_click=lambda: here.go(
-                net=OFFERED, text=here.view.text if keeps else None, layer=None, unit=None, step=None, quantity=None,
-                edits="", source=None, attend="",
+                **vars(View(net=OFFERED, text=here.view.text if keeps else None, lang=here.view.lang))
             ),
-        )  # fmt: skip
+        )

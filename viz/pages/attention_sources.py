@@ -12,6 +12,9 @@ from models.zoo.translator import Translator
 from viz.attention_payload import attention_payload
 from viz.pages import sources
 
+OFFERED, WITHOUT = "dates-general", "dates-fixed"
+"""The network with attention that is offered where there is none, and the one to compare with that has none."""
+
 KEPT = 48
 """Results that are kept for all sessions together."""
 

@@ -17,13 +17,13 @@ from viz.figures.waiting import waiting
 from viz.i18n import _
 from viz.pages import attention_sources, sources
 from viz.pages.attention_controls import Looked, symbol
+from viz.pages.attention_sources import OFFERED
 from viz.pages.attention_stage import VIEW_ID
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.session import Session
 
 NAME = "dates-transformer"
-RECURRENT = "dates-additive"
 HEADS, PICKED, TIMES = "attention_heads", "attention_picked", "attention_times"
 MOST = 600
 """Symbols of a text whose heads are drawn: a map has a number for every pair of them."""
@@ -175,16 +175,16 @@ def _timing() -> None:
                 "Encoders of {first} and {second}, one text, forward only, median of several runs, on {threads} processor "
                 "cores. A recurrent step waits for the one before; attention does T × T products, which a graphics "
                 "processor computes at once and a few cores one after the other."
-            ).format(first=RECURRENT, second=NAME, threads=threads)
+            ).format(first=OFFERED, second=NAME, threads=threads)
         )
 
 
 def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
     """Measure, and show what is there so far; stopping leaves that."""
-    translator, other = sources.network(RECURRENT).module, sources.network(NAME).module
+    translator, other = sources.network(OFFERED).module, sources.network(NAME).module
     symbols = len(sources.network(NAME).vocabulary or ())
     runs = {
-        RECURRENT: lambda ids: translator.encode(ids),  # type: ignore[operator]
+        OFFERED: lambda ids: translator.encode(ids),  # type: ignore[operator]
         NAME: lambda ids: other.encode(ids, ids == 0),  # type: ignore[operator]
     }
     found: list[Timed] = []

@@ -16,12 +16,12 @@ from viz.i18n import _, language
 from viz.pages import attention_sources, sources
 from viz.pages.attention_controls import Looked
 from viz.pages.attention_output import percent, rows
+from viz.pages.attention_sources import OFFERED, WITHOUT
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.plain import plain
 from viz.session import Session
 
-WITHOUT = "dates-fixed"
 WIDTH, DRAWN = "attention_width", "attention_drawn"
 LENGTHS = (0, 2, 4, 7, 11)
 """Numbers of phrases that are put around the text."""
@@ -63,7 +63,7 @@ def _grown(looked: Looked) -> None:
     st.caption(
         _("Marked is what a network writes differently as soon as the text grows: the date in it stays the same.")
     )
-    with_attention = looked.net if looked.net != WITHOUT else "dates-additive"
+    with_attention = looked.net if looked.net != WITHOUT else OFFERED
     for column, name in zip(st.columns(2, gap="large"), (WITHOUT, with_attention), strict=True):
         with column:
             st.markdown(f"**{name}**")

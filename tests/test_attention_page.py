@@ -1,0 +1,395 @@
+"""The Attention lens without a browser: what it offers, computes and says."""
+
+import json
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from models import load_network, network_names, read_edited, read_edits
+from models.decoding import Attend, Hide, Scores, Temperature, Write, beam, decode
+from models.timing import Timed
+from viz.pages import attention_transformer
+from viz.payload import unpack
+
+HANGUL = re.compile("[가-힣]")
+TEXT = "2026년 11월 3일 화요일"
+RECURRENT = [name for name in ("dates-dot", "dates-general", "dates-additive") if name in network_names()]
+ATTENDING = [*RECURRENT, *(name for name in ("dates-transformer",) if name in network_names())]
+
+TRANSFORMER = pytest.mark.skipif("dates-transformer" not in network_names(), reason="the Transformer is not shipped")
+TRANSLATORS = [name for name in ("dates-fixed", "dates-dot", "dates-transformer") if name in network_names()]
+
+
+def script(name):
+    from importlib import import_module
+
+    from viz import chrome
+    from viz.session import session
+
+    with session().run(opened=None), chrome.around():
+        import_module(f"viz.pages.{name}").page()
+
+
+def start(name: str = "attention", **address: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=120, kwargs={"name": name})
+    page.query_params.update(address)
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def text_of(page: AppTest) -> str:
+    html = re.sub("<[^>]*>", " ", " ".join(each.proto.body for each in page.get("html")))
+    return "\n".join([html, *(each.value for each in [*page.markdown, *page.caption, *page.info])])
+
+
+def view_of(page: AppTest):
+    return page.session_state["unrolled"].view
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click()
+    return run(page)
+
+
+def components(page: AppTest) -> dict[str, list]:
+    """The mounted components by name."""
+    found = defaultdict(list)
+    for each in page.main:
+        if each.type == "bidi_component":
+            found[each.proto.component_name.removeprefix("unrolled_")].append(each.proto)
+    return found
+
+
+def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
+    """The payload that the page sends to the browser: its header and its arrays."""
+    return unpack(components(page)["sequence"][0].bytes)
+
+
+def mirrored(page: AppTest, quantity: str) -> dict[str, str]:
+    """Outputs that stand on the page, by their row."""
+    found: dict[str, str] = defaultdict(str)
+    body = " ".join(each.proto.body for each in page.get("html"))
+    for attributes in re.findall(rf'<span ([^>]*data-quantity="{quantity}"[^>]*)>', body):
+        data = dict(re.findall(r'data-(\w+)="([^"]*)"', attributes))
+        found[data["group"]] += data["token"]
+    return dict(found)
+
+
+# -- the networks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("net", ["python-lm", "counter", "sentiment", "wave", "dates-fixed"])
+def test_a_network_without_attention_is_told_in_one_sentence_and_another_is_one_click_away(net):
+    page = start(net=net)
+    [said] = [each.value for each in page.info if "no attention" in each.value]
+    assert said.startswith(net) and said.count(".") == 1
+    assert not {"decoding", "alignment", "contributions"} & components(page).keys()
+    text = view_of(page).text
+    press(page, "attention_offer")
+    assert view_of(page).net == "dates-general"
+    assert (view_of(page).text == text) == (net == "dates-fixed")
+    assert {"decoding", "alignment", "contributions", "attention_formulas"} <= components(page).keys()
+
+
+def test_nothing_chosen_opens_a_network_with_attention():
+    page = start()
+    assert view_of(page).net == "dates-general" and "decoding" in components(page)
+
+
+@pytest.mark.parametrize("net", ATTENDING)
+def test_what_is_drawn_is_what_the_network_wrote(net):
+    page = start(net=net, text=TEXT, step="3")
+    decoding = decode(load_network(net), TEXT)
+    header, arrays = sent(page)
+    name = header["layer"]
+    attention = decoding.attention[name]
+    head = view_of(page).unit if net == "dates-transformer" else 0
+    np.testing.assert_allclose(arrays["attention_weight"], attention.weights[0, head], atol=1e-6)
+    assert header["tokens"] == list(decoding.target) and header["options"]["source"] == list(TEXT.replace(" ", "␣"))
+    assert view_of(page).step == 3
+    data = json.loads(components(page)["decoding"][0].json)
+    assert data["view"]["step"] == 3 and data["view"]["source"] is None
+    assert decoding.answer in text_of(page)
+
+
+def test_another_network_that_writes_keeps_the_text_and_the_step():
+    page = start(net="dates-dot", text=TEXT, step="4", attend="hide[2]")
+    page.selectbox(key="attention_net").set_value("dates-general")
+    run(page)
+    view = view_of(page)
+    assert (view.net, view.text, view.step, view.attend) == ("dates-general", TEXT, 4, "")
+    page.selectbox(key="attention_net").set_value("counter")
+    run(page)
+    assert view_of(page).net == "counter" and view_of(page).text != TEXT
+
+
+def test_edited_weights_are_attended_with():
+    edits = "head.weight[2]=0;head.bias[2]=-50"  # it cannot write a hyphen any more
+    network = load_network("dates-dot")
+    page = start(net="dates-dot", text=TEXT, edits=edits)
+    header, _arrays = sent(page)
+    assert "-" not in header["tokens"]
+    after = read_edited(network, TEXT, read_edits(edits))
+    assert header["tokens"] == list(after.read[1:]) + header["tokens"][-1:]
+
+
+# -- the view ----------------------------------------------------------------------------------------------
+
+
+def test_a_step_of_the_encoder_is_none_of_the_output():
+    page = start(net="dates-dot", text=TEXT, layer="encoder.l0", step="9")
+    assert (view_of(page).layer, view_of(page).step) == ("decoder.l0", 0)
+
+
+@TRANSFORMER
+def test_the_address_names_a_head_and_a_symbol():
+    page = start(
+        net="dates-transformer", text=TEXT, layer="decoder.layers.0.multihead_attn", unit="2", step="1", source="5"
+    )
+    header, _arrays = sent(page)
+    assert (header["layer"], header["options"]["head"]) == ("decoder.layers.0.multihead_attn", 2)
+    assert json.loads(components(page)["decoding"][0].json)["view"]["source"] == 5
+    page.button_group(key="attention_head").set_value(0)
+    run(page)
+    assert sent(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
+    page.button_group(key="attention_layer").set_value(1)
+    run(page)
+    assert sent(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ({"attend": "nonsense"}, "“nonsense” is not a change of the attention"),
+        ({"attend": "attend[99]@3"}, "There is no position 100"),
+        ({"attend": "scores=dates-fixed"}, "cannot take its scores"),
+        ({"attend": "write@2=x"}, "cannot write “x”"),
+        ({"attend": "temperature=-1"}, "A temperature is a number above 0"),
+        ({"step": "99"}, "here it goes from 0 to 10"),
+        ({"source": "-3"}, "“source” cannot be “-3”"),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_one_sentence(address, said):
+    page = start(net="dates-dot", text=TEXT, **address)
+    [warning] = page.warning
+    assert said in warning.value.replace("\\", "")
+    view = view_of(page)
+    assert (view.text, view.attend, view.source) == (TEXT, "", None)
+    assert sent(page)[0]["tokens"] == list(decode(load_network("dates-dot"), TEXT).target)
+
+
+@pytest.mark.parametrize("net", TRANSLATORS)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "The text is empty"), ("x" * 2001, "2,001 steps"), ("ๆๆๆ", "knows none of the symbols")],
+)
+def test_a_text_that_cannot_be_read_is_one_sentence_and_the_last_good_view_stays(net, text, said):
+    page = start(net=net, text=TEXT)
+    page.text_area[0].set_value(text)
+    run(page)
+    [warning] = page.warning
+    assert said in warning.value.replace("\\", "")
+    assert view_of(page).text == TEXT and page.text_area[0].value == text
+
+
+@pytest.mark.parametrize("net", TRANSLATORS)
+def test_a_link_with_such_a_text_opens_the_networks_own(net):
+    page = start(net=net, text="ๆ")
+    assert len(page.warning) == 1
+    assert (view_of(page).net, view_of(page).text) == (net, load_network(net).card.default.text)
+
+
+@pytest.mark.parametrize("net", [name for name in TRANSLATORS if name != "dates-fixed"])
+def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
+    page = start(net=net, text="the " * 500)
+    assert not page.warning and "contributions" not in components(page)
+    assert "The whole answer has probability" in text_of(page)
+    assert page.button(key="ask_contributions")
+    assert "contribution_gradient" not in sent(page)[1]
+
+
+def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
+    text = "le 4 août de l'an 2024"
+    page = start(net="dates-dot", text=text)
+    decoding = decode(load_network("dates-dot"), text)
+    said = text_of(page)
+    chance = np.exp(decoding.log_probability)
+    assert decoding.answer in said and (f"{chance:.1%}" in said or ">99.9%" in said or "<0.1%" in said)
+    assert "û" in said  # not in its vocabulary
+
+
+def test_what_is_no_date_is_said_to_be_none():
+    page = start(net="dates-dot", text=TEXT, attend="write@5=9")
+    assert "-9" in decode(load_network("dates-dot"), TEXT, (Write(5, "9"),)).answer
+    assert "This is no date in ISO 8601" in text_of(page)
+    assert "This is no date" not in text_of(start(net="dates-dot", text=TEXT))
+
+
+# -- changes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("net", ATTENDING)
+def test_forced_attention_changes_the_output_and_undo_restores_it(net):
+    network = load_network(net)
+    page = start(net=net, text=TEXT, step="6", source="10")  # the month's last digit, made to read the day's
+    before = decode(network, TEXT)
+    press(page, "attention_force")
+    after = decode(network, TEXT, (Attend(10, 6),))
+    assert view_of(page).attend == "attend[10]@6"
+    header, arrays = sent(page)
+    assert header["tokens"] == list(after.target)
+    assert arrays["attention_weight"][6].tolist() == [float(place == 10) for place in range(len(TEXT))]
+    rows = mirrored(page, "changed_output")
+    assert rows == {"before": "".join(before.target), "after": "".join(after.target)}
+    if net != "dates-transformer":
+        assert after.answer != before.answer and "it writes something else" in text_of(page)
+    press(page, "attention_undo")
+    assert view_of(page).attend == "" and sent(page)[0]["tokens"] == list(before.target)
+    assert mirrored(page, "changed_output") == {}
+    press(page, "attention_redo")
+    assert sent(page)[0]["tokens"] == list(after.target)
+
+
+def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
+    network = load_network("dates-dot")
+    page = start(net="dates-dot", text=TEXT, step="6", source="3")
+    press(page, "attention_hide")
+    page.selectbox(key="attention_scores").set_value("dates-general")
+    run(page)
+    page.button_group(key="attention_said").set_value("5")
+    run(page)
+    assert view_of(page).attend == "hide[3];scores=dates-general;write@6=5"
+    expected = decode(network, TEXT, (Hide(3), Scores(load_network("dates-general")), Write(6, "5")))
+    header, arrays = sent(page)
+    assert header["tokens"] == list(expected.target) and header["options"]["scores_from"] == "dates-general"
+    np.testing.assert_allclose(arrays["attention_weight"], expected.attention["attention"].weights[0, 0], atol=1e-6)
+    turns = page.session_state["unrolled"].turns
+    press(page, f"attention_out_{turns}_hide[3]")
+    assert view_of(page).attend == "scores=dates-general;write@6=5"
+    page.selectbox(key="attention_scores").set_value("")
+    run(page)
+    assert view_of(page).attend == "write@6=5"
+    for _ in range(5):
+        press(page, "attention_undo")
+    assert view_of(page).attend == "" and page.button(key="attention_undo").disabled
+
+
+@TRANSFORMER
+def test_one_head_alone_is_forced():
+    page = start(
+        net="dates-transformer", text=TEXT, layer="decoder.layers.1.multihead_attn", unit="3", step="2", source="0"
+    )
+    page.radio(key="attention_in").set_value("layer 2, head 4 alone")
+    run(page)
+    press(page, "attention_force")
+    assert view_of(page).attend == "attend[0]@2/1.3"
+    attention = decode(load_network("dates-transformer"), TEXT, (Attend(0, 2, 1, 3),)).attention
+    weights = attention["decoder.layers.1.multihead_attn"].weights[0]
+    assert weights[3, 2, 0] == 1 and weights[2, 2, 0] < 1
+    np.testing.assert_allclose(sent(page)[1]["attention_weight"], weights[3], atol=1e-6)
+
+
+def test_a_link_carries_a_temperature():
+    page = start(net="dates-dot", text=TEXT, attend="temperature=8")
+    expected = decode(load_network("dates-dot"), TEXT, (Temperature(8.0),))
+    np.testing.assert_allclose(
+        sent(page)[1]["attention_score"], expected.attention["attention"].scores[0, 0], atol=1e-5
+    )
+    assert "temperature 8" in [each.label for each in page.button]
+
+
+# -- beside it ---------------------------------------------------------------------------------------------
+
+
+def test_the_same_text_goes_through_all_of_them():
+    page = start(net="dates-dot", text=TEXT)
+    rows = mirrored(page, "compared_output")
+    for name in ("dates-fixed", *ATTENDING):
+        assert rows[name] == "".join(decode(load_network(name), TEXT).target)
+    grown = mirrored(page, "grown_output_without")
+    assert next(iter(grown)) == f"{len(TEXT)} symbols" and len(grown) == 5
+    assert grown[f"{len(TEXT)} symbols"] == rows["dates-fixed"]
+
+
+def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
+    page = start(net="dates-dot", text=TEXT)
+    first = mirrored(page, "unseen_output")
+    press(page, "attention_another")
+    second = mirrored(page, "unseen_output")
+    assert first != second and all("/" in output for output in second.values())
+    press(page, "attention_take")
+    assert "".join(sent(page)[0]["tokens"]) == second["dates-dot"]
+
+
+def test_the_beam_has_a_tree_for_both():
+    page = start(net="dates-dot", text=TEXT)
+    page.slider(key="attention_width").set_value(2)
+    run(page)
+    for name in ("dates-dot", "dates-fixed"):
+        tree = beam(load_network(name), TEXT, 2)
+        assert f"**{name}** · answers that were kept: {tree.answer(tree.ends[0])}" in text_of(page)
+
+
+@TRANSFORMER
+def test_every_head_is_there_and_one_is_large():
+    page = start(net="dates-dot", text=TEXT)
+    data = json.loads(components(page)["heads"][0].json)
+    found = {group["kind"]: len(group["heads"]) for group in data["groups"]}
+    assert found == {"source": 8, "written": 8, "cross": 8}
+    assert f"`{data['picked']['name']}`" in text_of(page)
+
+
+@TRANSFORMER
+def test_times_are_measured_when_asked_for(monkeypatch):
+    asked = []
+
+    def measured(runs, lengths, symbols):
+        for length in (16, 32):
+            for name, encode in runs.items():
+                found = encode(torch.full((1, length), 3))
+                asked.append((name, tuple((found if name == "dates-transformer" else found[0]).shape)))
+                yield Timed(name, length, length / 1000)
+
+    monkeypatch.setattr(attention_transformer, "timings", measured)
+    page = start(net="dates-dot", text=TEXT)
+    assert "Nothing has been measured yet." in text_of(page)
+    press(page, "attention_measure")
+    assert asked == [(name, (1, length, 64)) for length in (16, 32) for name in ("dates-general", "dates-transformer")]
+    assert "Nothing has been measured yet." not in text_of(page)
+    run(page)
+    assert len(asked) == 4
+
+
+def test_the_four_shapes_are_bundled_networks_that_run():
+    page = start(net="dates-dot", text=TEXT)
+    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["shape"])}
+    assert drawn["shape_writes"]["inputs"] == ["d", None, None, None, None] and drawn["shape_writes"]["fed"]
+    assert drawn["shape_writes"]["outputs"] == list("ef␣__")
+    assert drawn["shape_judges"]["outputs"][-1] in ("positive", "negative")
+    assert drawn["shape_expects"]["inputs"] == list("def␣f(")
+    assert drawn["shape_translates"]["outputs"][-1] == "⊣" and drawn["shape_translates"]["inputs"][0] == TEXT[0]
+    page.text_input(key="attention_first").set_value("i")
+    run(page)
+    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["shape"])}
+    assert drawn["shape_writes"]["inputs"][0] == "i"
+    page.text_input(key="attention_first").set_value("뷁")
+    run(page)
+    assert len(page.warning) == 1
+
+
+def test_it_speaks_korean():
+    page = start(net="dates-dot", text=TEXT, lang="ko", attend="attend[10]@6")
+    said = text_of(page)
+    for words in ("일하는 디코더", "읽는 곳을 바꾸기", "순환 신경망의 네 가지 모양", "7단계는 “3”(11번째)만 읽음"):
+        assert words in said or words in [each.label for each in page.button]
+    for english in ("writes", "attention", "symbol", "step "):
+        assert not re.search(rf"(?<![\w`.\-/]){english}(?![\w`.\-])", said), english
