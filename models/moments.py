@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-PART = 1 << 20
-"""How many numbers are held in float64 at a time: 8 MB."""
+PART = 1 << 17
+"""How many numbers are held in float64 at a time: 1 MB."""
 
 
 def centred(values: np.ndarray) -> Iterator[np.ndarray]:

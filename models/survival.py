@@ -18,8 +18,8 @@ from models.problem import Problem
 from models.trace import LayerTrace
 from models.transitions import Transitions
 
-PART = 1 << 23
-"""How many numbers the Jacobians that go back together may have: 32 MB."""
+PART, BLOCK = 1 << 23, 1 << 19
+"""How many numbers the Jacobians that go back together may have, 32 MB, and those of the steps along the cell line, 2 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,11 @@ def survival(
     for start in range(0, len(chosen), together):
         part = slice(start, start + together)
         source = _States.of(chosen[part], width, layer)
+        every = slice(0, len(chosen[part]) * width)
         for count, moment in enumerate(adjoints(layer, slopes, row, source, inputs=True)):
             assert moment.inputs is not None
+            if count % 16 == 15 and moment.rows == every and not moment.state.any():
+                break  # all of them have faded to nothing, and nothing else is to come
             by_input = (moment.state @ moment.inputs).numpy()
             square = np.einsum("nd,nd->n", by_input, by_input, dtype=np.float64).reshape(-1, width).sum(axis=1)
             first, last = moment.rows.start // width, moment.rows.stop // width
@@ -113,7 +116,7 @@ def along_the_cell_line(layer: LayerTrace, slopes: Slopes, steps: np.ndarray, ro
     keep = slopes.keep[row].astype(np.float64)
     read = np.ones_like(keep) if slopes.read is None else slopes.read[row]
     along = np.zeros((len(steps), layer.shape[1]), layer.hidden.dtype)
-    size = max(1, PART // (2 * layer.weights.hidden_size * layer.weights.input_size))
+    size = max(1, BLOCK // (2 * layer.weights.hidden_size * layer.weights.input_size))
     matrices = Transitions(layer.weights, slopes, row, "ih")
     for start in range(0, layer.shape[1], size):
         block = slice(start, min(start + size, layer.shape[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -67,9 +67,10 @@ def tracked_in_halves(reading: Reading, layer: str, quantity: str | None = None,
     properties = text_properties([_plain(label) for label in reading.labels_of(layer)])
     middle = (steps + 1) // 2
     names = list(differing({name: values[:middle] for name, values in properties.items()}))
+    quantity = quantity or default_quantity(ran)
     pairs = []
-    for each in (ran, *_untrained(ran, untrained if names else 0)):
-        states = each[quantity or default_quantity(ran)][reading.row, :steps]
+    for each in (ran[quantity], *_untrained(ran, quantity, untrained if names else 0)):
+        states = each[reading.row, :steps]
         parts = (slice(0, middle), slice(middle, steps))
         first, second = (Sample(states[part], {name: properties[name][part] for name in names}) for part in parts)
         pairs.append((first, second))
@@ -87,13 +88,13 @@ def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: in
     names = differing(_joined([properties for _, properties in chosen]))
     if not names:
         return Ranking(())
-    controls = [_untrained(layer, untrained) for layer, _ in (*chosen, *held_out)]
+    controls = [list(_untrained(layer, quantity, untrained)) for layer, _ in (*chosen, *held_out)]
     pairs: list[Pair] = []
     for each in range(1 + untrained):
         samples = []
         for texts, own in ((chosen, controls[: len(chosen)]), (held_out, controls[len(chosen) :])):
             ran = [
-                (layer if each == 0 else other[each - 1])[quantity][0]
+                (layer[quantity] if each == 0 else other[each - 1])[0]
                 for (layer, _), other in zip(texts, own, strict=True)
             ]
             told = _joined([properties for _, properties in texts])
@@ -112,34 +113,37 @@ def _remembered(network: Network, layer: str, quantity: str | None, untrained: i
             network.module(ids[:, :-1])
         ran = trace.layers[layer]
         words = np.array(network.vocabulary)[ids[:, 0].numpy()]
-        for pair, each in zip(pairs, (ran, *_untrained(ran, untrained)), strict=True):
-            pair.append(Sample(each[quantity or default_quantity(ran)][:, -1], {"first_word": words}))
+        asked = quantity or default_quantity(ran)
+        for pair, each in zip(pairs, (ran[asked], *_untrained(ran, asked, untrained)), strict=True):
+            pair.append(Sample(each[:, -1], {"first_word": words}))
     first, *others = [(pair[0], pair[1]) for pair in pairs]
     return track(first, others)
 
 
-def _untrained(layer: LayerTrace, count: int) -> list[LayerTrace]:
-    """Layers of the same shape with the weights that PyTorch begins with, after they read what ``layer`` read."""
+def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndarray]:
+    """A gate or state, (B, T, H), of layers of the same shape, with PyTorch's first weights, that read what ``layer`` read."""
+    for seed in range(count):
+        yield _begun(layer, seed)[quantity]  # one after the other: no two runs are held at once
+
+
+def _begun(layer: LayerTrace, seed: int) -> LayerTrace:
     weights, given = layer.weights, layer.recording.input
     shape: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
-    ran = []
-    for seed in range(count):
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(seed)
-            module = recurrent_module(
-                weights.kind,
-                weights.input_size,
-                weights.hidden_size,
-                weights.options,
-                batch_first=True,
-                dtype=given.dtype,
-                bidirectional=layer.reverse,
-                **shape,
-            )
-            with capture(module) as trace:
-                module(given)
-        ran.append(trace.layers["l0_reverse" if layer.reverse else "l0"])
-    return ran
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.manual_seed(seed)
+        module = recurrent_module(
+            weights.kind,
+            weights.input_size,
+            weights.hidden_size,
+            weights.options,
+            batch_first=True,
+            dtype=given.dtype,
+            bidirectional=layer.reverse,
+            **shape,
+        )
+        with capture(module) as trace:
+            module(given)
+    return trace.layers["l0_reverse" if layer.reverse else "l0"]
 
 
 def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -36,13 +36,19 @@ class Transitions:
                 by_cell[index], by_hidden[index] = values, values * slopes.read[sequence]
             elif slope.of == "hidden" and not (side == "hh" and slopes.reset is not None and index == CANDIDATE):
                 by_hidden[index] = values
-        # Contiguous (H, T, gates): a batched product of anything else is many times slower.
         self._factors = [
-            (slice(min(by), max(by) + 1), torch.tensor(np.array(list(by.values()))).permute(2, 1, 0).contiguous())
-            for by in (by_hidden, by_cell)
-            if by
+            (slice(min(by), max(by) + 1), self._stacked(list(by.values()))) for by in (by_hidden, by_cell) if by
         ]
         self._room = self._blocks.new_empty(0)
+
+    def _stacked(self, factors: list[np.ndarray]) -> Tensor:
+        """(H, T, gates) of (T, H) each, contiguous: a batched product of anything else is many times slower."""
+        steps, units = factors[0].shape
+        stacked = self._blocks.new_empty(units, steps, len(factors))
+        numbers = stacked.numpy()
+        for place, values in enumerate(factors):
+            numbers[:, :, place] = values.T
+        return stacked
 
     def __call__(self, steps: slice) -> Tensor:
         """The matrices of S steps, which last until the next call.

@@ -27,14 +27,14 @@ function build(context) {
   context.on(area, "pointerdown", (event) => {
     const at = store.trace && event.button === 0 ? form.hit(event) : null;
     if (at) store.set({ step: at.step, unit: at.unit });
-    pressed = at && form.zooms?.() ? event : null;
+    pressed = at && form.zooms?.() ? { at, x: event.clientX, y: event.clientY } : null;
   });
   // Where the picture is of blocks, dragging over a part asks Python for that part alone.
   context.on(area, "pointerup", (event) => {
     const down = pressed;
     pressed = null;
-    if (!down || Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 8) return;
-    const window = form.drag(down, event);
+    if (!down || Math.hypot(event.clientX - down.x, event.clientY - down.y) < 8) return;
+    const window = form.drag(down.at, event);
     if (window) context.report("window", { ...window, at: performance.now() }); // the same part may be asked for again
   });
 

@@ -210,11 +210,11 @@
     return canvas;
   }
 
-  // The window that was dragged over, from one pointer event to another: steps and places, or null.
-  function drag(down, up) {
-    const [from, to] = [hit(down), hit(up)];
-    const { field } = panels.find((each) => each.name === from?.quantity) ?? {};
-    if (!field || field.whole || to?.quantity !== from.quantity) return null;
+  // The window that was dragged over, from what was hit (the picture may have been drawn anew since) to a pointer event: steps and
+  // places, or null.
+  function drag(from, up) {
+    const to = hit(up);
+    if (!from.places || to?.quantity !== from.quantity) return null;
     const span = (ends) => [Math.min(...ends.map((end) => end[0])), Math.max(...ends.map((end) => end[1]))];
     return { steps: span([from.steps, to.steps]), places: span([from.places, to.places]) };
   }
