@@ -12,21 +12,25 @@ from torch import Tensor, nn
 
 from models.zoo.translator import END, PADDING, START
 
+SHIFT = 60
+"""Positions at which a text may begin in training."""
 
-def positions(count: int, size: int) -> Tensor:
-    """The positional encoding (count, size) of Vaswani et al. 2017, section 3.5.
+
+def positions(count: int, size: int, first: int = 0) -> Tensor:
+    """The positional encoding (count, size) of Vaswani et al. 2017, section 3.5, from position ``first`` on.
 
     Column 2 i is ``sin(t / 10000^(2 i / size))``, column 2 i + 1 the cosine of the same.
     """
     rates = torch.exp(-math.log(10_000.0) * torch.arange(0, size, 2) / size)
-    angles = torch.arange(count)[:, None] * rates
+    angles = torch.arange(first, first + count)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
 class TransformerTranslator(nn.Module):
     """``encoder`` reads all symbols at once, ``decoder`` writes with attention to them and to what it wrote.
 
-    Both are stacks of torch's own ``nn.TransformerEncoderLayer`` and ``nn.TransformerDecoderLayer``.
+    Both are stacks of torch's own ``nn.TransformerEncoderLayer`` and ``nn.TransformerDecoderLayer``. In training a text
+    begins at a random position, so that its dates are met at late positions too (Kiyono et al. 2021).
 
     Args:
         symbols: V, size of the vocabulary that is read.
@@ -78,7 +82,8 @@ class TransformerTranslator(nn.Module):
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The memory (B, Ts, D) of ``ids``; ``mask`` (B, Ts) is True at padding."""
-        return self.encoder(self.placed(self.embedding(ids)), src_key_padding_mask=mask)
+        first = int(torch.randint(SHIFT, (1,))) if self.training else 0
+        return self.encoder(self.placed(self.embedding(ids), first), src_key_padding_mask=mask)
 
     def write(self, symbols: Tensor, memory: Tensor, mask: Tensor, barred: Sequence[Tensor | None] = ()) -> Tensor:
         """Logits (B, Tt, V') of what follows each of ``symbols`` (B, Tt), each step reading only those up to its own.
@@ -91,7 +96,7 @@ class TransformerTranslator(nn.Module):
             x = layer(x, memory, tgt_mask=later, memory_mask=bars, memory_key_padding_mask=mask)
         return self.head(self.decoder.norm(x))
 
-    def placed(self, vectors: Tensor) -> Tensor:
-        """Symbols' vectors (B, T, D), scaled by the root of their size, with the position of each added."""
+    def placed(self, vectors: Tensor, first: int = 0) -> Tensor:
+        """Symbols' vectors (B, T, D), scaled by the root of their size, with the position of each added, from ``first``."""
         count, size = vectors.shape[1:]
-        return vectors * math.sqrt(size) + positions(count, size).to(vectors.device)
+        return vectors * math.sqrt(size) + positions(count, size, first).to(vectors.device)

@@ -112,6 +112,8 @@ def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
         return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else sources.network(net).card.default.text
     reading = sources.reading(net, text, view.edits)
+    if not reading.trace.layers:
+        raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
     here.settle(net=net, text=text)
     return reading
 
@@ -169,7 +171,8 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
     saved = file is not None and here.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        bound(st.selectbox, here, "net", _("Network"), options=sources.names(file), format_func=sources.title)
+        names = [name for name in sources.names(file) if sources.has_layers(name)]
+        bound(st.selectbox, here, "net", _("Network"), options=names, format_func=sources.title)
     with layer:
         layers = list(reading.trace.layers)
         bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits"))

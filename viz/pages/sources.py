@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from models.archive import ArchiveError, is_archive
+from models.capture import RECURRENT
 from models.edit_text import read_edits, write_edits
 from models.edited_network import EditedNetwork
 from models.edits import Edits, Entry
@@ -110,6 +111,12 @@ def names(run: Path | None) -> tuple[str, ...]:
     """What can be chosen: the saved run, the checkpoints that this reader opened, the bundled networks."""
     files = [name for name in session().files if checkpoints.find(name) is not None]
     return (*((run.name,) if run else ()), *files, *network_names())
+
+
+@st.cache_resource(show_spinner=False)
+def has_layers(name: str) -> bool:
+    """Whether a network has a recurrent layer; of those that can be chosen, only a bundled one may have none."""
+    return name not in network_names() or any(isinstance(part, RECURRENT) for part in network(name).module.modules())
 
 
 def title(name: str) -> str:
