@@ -13,7 +13,6 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
 
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.compared import compare_checkpoints
@@ -150,17 +149,3 @@ def test_typed_symbols(text, symbols):
 def test_what_is_no_list_of_symbols(data, sentence):
     with pytest.raises(Problem, match=sentence):
         read_vocabulary(data)
-
-
-def test_a_vocabulary_within_a_checkpoint_is_found():
-    lstm = {f"rnn.{name}": values for name, values in torch.nn.LSTM(3, 4).state_dict().items()}
-    letters = "abcde"
-    for name, held in {
-        "itos": list(letters),
-        "word2idx": {letter: index for index, letter in enumerate(letters)},
-        "int2char": dict(enumerate(letters)),
-        "hyper_parameters": {"tokenizer": {"vocab": tuple(letters)}},
-    }.items():
-        file = io.BytesIO()
-        torch.save({"state_dict": lstm, "epoch": 3, name: held}, file)
-        assert tuple(letters) in load_checkpoint(file.getvalue()).vocabularies.values()

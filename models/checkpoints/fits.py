@@ -136,8 +136,14 @@ class Fit:
         return matrix
 
     def vocabulary(self, size: int) -> tuple[str, ...] | None:
-        """The symbols that the file itself lists, where it lists ``size`` of them."""
-        return next((each for each in self.checkpoint.vocabularies.values() if len(each) == size), None)
+        """The symbols that the file itself lists, where it lists ``size`` of them.
+
+        A configuration of Keras leaves out those that its StringLookup and TextVectorization put before them.
+        """
+        listed = list(self.checkpoint.vocabularies.values())
+        if self._keras:
+            listed += [(*before, *each) for before in (("[UNK]",), ("", "[UNK]")) for each in listed]
+        return next((each for each in listed if len(each) == size and len(set(each)) == size), None)
 
     def is_read_on(self, rows: int) -> bool:
         """Whether another matrix reads ``rows`` values: what makes them then is not the last step to an answer."""

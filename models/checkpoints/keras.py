@@ -67,9 +67,7 @@ def _vocabularies(source: Source, config: Any) -> dict[str, tuple[str, ...]]:
     for name in source.members:
         if name.startswith("assets/") and name.endswith("/vocabulary.txt"):
             with suppress(Problem):  # some other text
-                listed = read_vocabulary(source.small(name))
-                # the text holds what was learned: the layer puts these two before it
-                found[name] = listed if "[UNK]" in listed else ("", "[UNK]", *listed)
+                found[name] = read_vocabulary(source.small(name))
     return found
 
 

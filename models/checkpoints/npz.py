@@ -10,6 +10,7 @@ from numpy.lib import format as npy
 from models.archive import HEADER
 from models.checkpoints.contents import CheckpointError, Contents, Stored, array_of, count_of
 from models.checkpoints.source import Source
+from models.checkpoints.vocabulary import LARGEST, symbols_of
 
 LONGEST_HEADER = 10_000
 """Bytes: numpy's own bound for a header that is not trusted."""
@@ -29,10 +30,13 @@ def open(source: Source) -> Contents:
             "This file names {count} tensors, more than are allowed.", count=f"{len(source.members):,}"
         )
     names = [name for name in source.members if name.endswith(".npy")]
-    return Contents("npz", {name.removesuffix(".npy"): _array(source, name) for name in names})
+    listed: dict[str, tuple[str, ...]] = {}
+    tensors = {name.removesuffix(".npy"): _array(source, name, listed) for name in names}
+    return Contents("npz", tensors, vocabularies=listed)
 
 
-def _array(source: Source, name: str) -> Stored:
+def _array(source: Source, name: str, listed: dict[str, tuple[str, ...]]) -> Stored:
+    """An array; one of texts goes to ``listed`` if it is a list of symbols."""
     data = source.member(name)
     file = io.BytesIO(bytes(data[: LONGEST_HEADER + 100]))
     try:
@@ -46,6 +50,10 @@ def _array(source: Source, name: str) -> Stored:
             "The array {name} in this .npz holds pickled objects, which are not opened; save it as numbers.", name=name
         )
     place = file.tell()
+    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - place <= LARGEST:
+        symbols = symbols_of(np.ndarray(shape, dtype, data, place).tolist())
+        if symbols is not None:
+            listed[name.removesuffix(".npy")] = symbols
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         return Stored(shape, str(dtype), lambda: np.empty(0))  # texts, dates: named, but no numbers
     if not all(side >= 0 for side in shape) or count_of(shape) * dtype.itemsize > len(data) - place:

@@ -26,6 +26,7 @@ from models.checkpoints.contents import (
 from models.checkpoints.naming import find_layers
 from models.checkpoints.protobuf import Value, fields, floats, grouped, integers, text
 from models.checkpoints.source import Source
+from models.checkpoints.vocabulary import vocabularies_told
 
 DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
@@ -83,6 +84,7 @@ def open(source: Source) -> Contents:
             _read_graph(_message(body), {}, graph, 0)
         for body in model.get(25, []):  # functions hold nodes, but no initializers
             _read_nodes(grouped(_message(body)).get(7, []), {}, graph, 0)
+        metadata = _metadata(model)
     except ValueError as error:
         if isinstance(error, CheckpointError):
             raise
@@ -97,7 +99,13 @@ def open(source: Source) -> Contents:
                 name=graph.nodes[0].name or graph.nodes[0].kind,
             )
         layers = named
-    return Contents("ONNX", graph.tensors, layers, about)
+    return Contents("ONNX", graph.tensors, layers, about, vocabularies_told(metadata))
+
+
+def _metadata(model: Mapping[int, list[Value]]) -> dict[str, str]:
+    """What the model says of itself besides, by name."""
+    pairs = [grouped(_message(body)) for body in model.get(14, [])[:1000]]
+    return {text(pair.get(1)): text(pair.get(2)) for pair in pairs}
 
 
 def _message(value: Value) -> memoryview:

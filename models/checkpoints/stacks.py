@@ -111,10 +111,9 @@ def parts_of(found: Mapping[str, FoundLayer]) -> list[Part]:
         if _is_one_module(levels, found) and sorted(held) == list(range(len(levels))):
             parts.append(_part(own, levels, found))
         else:
-            for index, level in enumerate(
-                levels
-            ):  # two directions that are not alike are no module: the forward one is
-                alike = level if _is_one_module([level], found) else level[:1]
+            for index, sides in enumerate(levels):
+                # two directions that are not alike are no module: the forward one alone is
+                alike = sides if _is_one_module([sides], found) else sides[:1]
                 parts.append(_part(f"{own}.{index}", [alike], found))
     return parts
 
