@@ -1,13 +1,15 @@
 """Photograph every page: `python -m tests.gallery FOLDER [LENS ...]`.
 
-Light and dark, 1440 and 1024 px wide, English and Korean, as FOLDER/step-dark-1024-ko.png.
+Light and dark, 1440 and 1024 px wide, English and Korean, as FOLDER/step-dark-1024-ko.png; the Checkpoint lens also with
+files that something is wrong with, as FOLDER/checkpoint-sick-dark-1024-ko.png.
 """
 
 import sys
 from itertools import product
 from pathlib import Path
 
-from tests.browser import MISSING, chromium, launch, look, photograph, serve
+from tests.browser import MISSING, chromium, launch, look, photograph, serve, settle
+from tests.specimens import specimens
 from viz.pages import LENSES
 
 SCHEMES = ("light", "dark")
@@ -23,10 +25,17 @@ def main(folder: Path, names: list[str]) -> None:
             if names and lens.name not in names:
                 continue
             address = url if lens is LENSES[0] else f"{url}/{lens.name}"
-            path = folder / f"{lens.name}-{scheme}-{width}-{lang}.png"
-            with look(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
-                photograph(page, path)
-            print(path)
+            files = {"": b""} | (specimens() if lens.name == "checkpoint" else {})
+            for file, content in files.items():
+                shown = "-".join(filter(None, (lens.name, file.split(".")[0], scheme, str(width), lang)))
+                with look(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
+                    if file:
+                        upload = {"name": file, "mimeType": "application/octet-stream", "buffer": content}
+                        page.locator("input[type=file]").first.set_input_files(upload)
+                        page.wait_for_timeout(500)
+                        settle(page)
+                    photograph(page, folder / f"{shown}.png")
+                print(folder / f"{shown}.png")
 
 
 if __name__ == "__main__":
