@@ -14,7 +14,7 @@ function build(context) {
   const [ramp, spans] = [unrolled.element("i"), unrolled.element("span")];
   const legend = unrolled.element("div", { className: "unrolled-legend unrolled-quiet" }, ramp, spans);
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
-  const foot = unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save);
+  const foot = unrolled.element("div", { className: "unrolled-foot" }, readout, unrolled.element("div", { className: "unrolled-legend" }, legend, save));
   root.append(transport.element, written, drawing, foot, mirror.element);
   let chips = [];
   let followed = -Infinity; // the revision whose pinned symbol was taken

@@ -39,6 +39,7 @@ def changes(here: Session, looked: Looked) -> None:
             _here_and_now(here, looked, made)
         with everywhere:
             _everywhere(here, looked, made)
+        _say(here, looked, made)
         _listed(here, looked, made)
         _compared(looked)
 
@@ -99,7 +100,6 @@ def _here_and_now(here: Session, looked: Looked, made: Sequence[Change]) -> None
             help=_("No step may read it."),
             on_click=lambda: _add(here, looked, made, Hide(looked.source, None, layer, head)),
         )
-    _say(here, looked, made)
 
 
 def _say(here: Session, looked: Looked, made: Sequence[Change]) -> None:

@@ -12,6 +12,7 @@ from viz.address import View
 from viz.components.shape import shape
 from viz.i18n import _, language, told
 from viz.pages import sources
+from viz.pages.attention_output import percent
 from viz.pages.lens_link import lens_link
 from viz.pages.panel import panel
 from viz.session import Session
@@ -42,14 +43,14 @@ def shapes(here: Session, source: Sequence[str], output: Sequence[str], translat
         _("The four shapes of a recurrent network"),
         _("What differs is only when it reads and when it writes: how many inputs, how many outputs, and who waits?"),
     ):
-        across = st.columns(4, gap="medium")
-        with across[0]:
+        above, below = st.columns(2, gap="large"), st.columns(2, gap="large")
+        with above[0]:
             _one_to_many()
-        with across[1]:
+        with above[1]:
             _many_to_one()
-        with across[2]:
+        with below[0]:
             _in_step()
-        with across[3]:
+        with below[1]:
             _delayed(here, source, output, translator)
 
 
@@ -81,7 +82,7 @@ def _many_to_one() -> None:
     shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
     st.caption(
         _("{name} reads a whole review and answers once, after the last word: “{answer}”, {chance}.").format(
-            name=JUDGE, answer=said, chance=f"{answer.probability[answer.best]:.1%}"
+            name=JUDGE, answer=said, chance=percent(float(answer.probability[answer.best]))
         )
     )
     _open(View(net=JUDGE, text=example))

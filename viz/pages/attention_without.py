@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.decoding import BeamTree
 from models.network import LIMIT
+from models.zoo.dates_measures import ASKED
 from models.zoo.written_dates import AFTER, BEFORE, Written, written
 from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
@@ -127,6 +128,12 @@ def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) 
                 st.markdown(f"**{title}**")
                 figure = accuracy_by_length(found, length=len(looked.decoding.source), theme=theme())
                 chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
+        st.caption(
+            _(
+                "Training had texts of about {low} to {high} symbols. Beyond that a recurrent network goes on as before; to "
+                "the Transformer those positions are new."
+            ).format(low=ASKED[0], high=ASKED[1])
+        )
 
 
 def beams(looked: Looked) -> None:
