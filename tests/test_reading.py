@@ -23,7 +23,8 @@ def networks():
 
 
 def test_every_bundled_network_is_held_here():
-    assert set(SYMBOLS + NUMBERS + CLASSES) == set(network_names())
+    writing = {name for name in network_names() if load_network(name).card.predicts == "sequence"}
+    assert set(SYMBOLS + NUMBERS + CLASSES) == set(network_names()) - writing  # see test_sequence_reading.py
 
 
 @pytest.mark.parametrize("name", SYMBOLS + NUMBERS + CLASSES)
