@@ -104,7 +104,7 @@ def adjoints(
     now, then = (Rows.zero(max(last for _, last in reached), columns, weights) for _ in range(2))
     living = slice(0, len(now.state))
     to_hidden = Transitions(weights, slopes, sequence, "hh")
-    to_input = Transitions(weights, slopes, sequence, "ih") if inputs else None
+    to_input = Transitions(weights, slopes, sequence, "ih", to_hidden) if inputs else None
     if slopes.read is not None:
         assert slopes.keep is not None
         keep = torch.tensor(slopes.keep[sequence]).unbind()

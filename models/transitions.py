@@ -23,10 +23,24 @@ CANDIDATE = 2
 class Transitions:
     """What the gates of one sequence's steps hand back: to h_{t-1} (side "hh") or to the layer's input x_t ("ih")."""
 
-    def __init__(self, weights: LayerWeights, slopes: Slopes, sequence: int, side: Literal["hh", "ih"] = "hh") -> None:
-        """Of a layer with ``weights`` and local derivatives ``slopes``, for one ``sequence`` of the batch."""
+    def __init__(
+        self,
+        weights: LayerWeights,
+        slopes: Slopes,
+        sequence: int,
+        side: Literal["hh", "ih"] = "hh",
+        other: Transitions | None = None,
+    ) -> None:
+        """Of a layer with ``weights`` and local derivatives ``slopes``, for one ``sequence`` of the batch.
+
+        ``other`` are those of the other side: what both have in common is then held once.
+        """
         self._weights, self._slopes, self._sequence, self._side = weights, slopes, sequence, side
         self._blocks = _blocks(weights, side).transpose(0, 1)  # (H, G, P or D)
+        self._room = self._blocks.new_empty(0)
+        if other is not None and slopes.reset is None and all(slope.x is slope.h for slope in slopes.gates.values()):
+            self._factors: list[tuple[slice, Tensor]] = other._factors
+            return
         by_hidden: dict[int, np.ndarray] = {}
         by_cell: dict[int, np.ndarray] = {}
         for index, slope in enumerate(slopes.gates.values()):
@@ -39,7 +53,6 @@ class Transitions:
         self._factors = [
             (slice(min(by), max(by) + 1), self._stacked(list(by.values()))) for by in (by_hidden, by_cell) if by
         ]
-        self._room = self._blocks.new_empty(0)
 
     def _stacked(self, factors: list[np.ndarray]) -> Tensor:
         """(H, T, gates) of (T, H) each, contiguous: a batched product of anything else is many times slower."""
