@@ -24,7 +24,8 @@ class Listener:
 
     def __init__(self, flows: Sequence[Flow]) -> None:
         """Listen to those of ``flows`` that a gradient can come to."""
-        self.grads: list[Tensor | None] = [None] * len(flows)
+        self.grads: dict[int, Tensor] = {}
+        """What came to each of ``flows``, by its index."""
         self.count = 0
         """How many gradients have come."""
         self._handles = [
@@ -39,7 +40,7 @@ class Listener:
         grad = grad.detach()
         kept = torch.float64 if grad.dtype == torch.float64 else torch.float32
         copy = (grad if shaped is None else shaped(grad)).to("cpu", kept, copy=True)
-        before = self.grads[index]
+        before = self.grads.get(index)
         self.grads[index] = copy if before is None else before + copy
         self.count += 1
 
@@ -103,7 +104,7 @@ class Call:
     """
 
     listener: Listener
-    read: Callable[[Sequence[Tensor | None]], tuple[Tensor, Tensor | None]]
+    read: Callable[[Mapping[int, Tensor]], tuple[Tensor, Tensor | None]]
     whole_cell: bool = False
 
 

@@ -119,14 +119,14 @@ def opened_modules(module: nn.Module) -> dict[str, nn.Module]:
     """
     found: dict[str, nn.Module] = {}
     for name, part in module.named_modules():
-        shown = f"The module {name!r}" if name else f"This {type(part).__name__}"
-        scripted = isinstance(part, torch.jit.ScriptModule)
-        if scripted and (part is module or part.original_name in OPENED_NAMES):
-            raise CaptureError(f"{shown} is scripted and cannot be opened; capture the module it was made from.")
-        if _compiled(part) and any(isinstance(inner, OPENED) for inner in part.modules()):
-            raise CaptureError(
-                f"{shown} is compiled by torch.compile and cannot be opened; capture the module it was made from."
-            )
+        how = None
+        if isinstance(part, torch.jit.ScriptModule) and (part is module or part.original_name in OPENED_NAMES):
+            how = "scripted"
+        elif _compiled(part) and any(isinstance(inner, OPENED) for inner in part.modules()):
+            how = "compiled by torch.compile"
+        if how is not None:
+            shown = f"The module {name!r}" if name else f"This {type(part).__name__}"
+            raise CaptureError(f"{shown} is {how} and cannot be opened; capture the module it was made from.")
         if isinstance(part, OPENED):
             found[name] = part
     if not found:

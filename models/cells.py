@@ -40,6 +40,17 @@ Span = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What the weights make of the input and of the hidden state before, through an activation."""
+
+    name: str
+    activation: Activation
+
+    def __call__(self, s: Any) -> Any:
+        return self.activation(s.a(self.name))
+
+
+@dataclass(frozen=True)
 class Carry:
     """A state that a gate carries on from step to step: ``state_t = keep_t * state_{t-1} + write_t``.
 
@@ -115,10 +126,10 @@ def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation
         gates=("input_gate", "forget_gate", "candidate", "output_gate"),
         states=("cell", "hidden"),
         equations={
-            "input_gate": lambda s: gate(s.a("input_gate")),
-            "forget_gate": lambda s: gate(s.a("forget_gate")),
-            "candidate": lambda s: through(s.a("candidate")),
-            "output_gate": lambda s: gate(s.a("output_gate")),
+            "input_gate": Gate("input_gate", gate),
+            "forget_gate": Gate("forget_gate", gate),
+            "candidate": Gate("candidate", through),
+            "output_gate": Gate("output_gate", gate),
             "cell": carry,
             "hidden": (
                 (lambda s: s.project(s.output_gate * through(s.cell)))
@@ -159,8 +170,8 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
         gates=("reset_gate", "update_gate", "candidate"),
         states=("hidden",),
         equations={
-            "reset_gate": lambda s: gate(s.a("reset_gate")),
-            "update_gate": lambda s: gate(s.a("update_gate")),
+            "reset_gate": Gate("reset_gate", gate),
+            "update_gate": Gate("update_gate", gate),
             "candidate": (
                 (lambda s: through(s.x("candidate") + s.reset_gate * s.h("candidate")))
                 if reset_after

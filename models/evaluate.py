@@ -6,13 +6,18 @@ each gate of all steps is one matrix product, and a carried state (an LSTM's cel
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
-from models.cells import Carry
-from models.weights import LayerWeights
+from models.activations import OPEN
+from models.cells import Carry, Gate
+from models.weights import LayerWeights, frozen
+
+LEAST = 1024
+"""On fewer numbers, most of the time of numpy goes to the call."""
 
 
 def shifted(states: Tensor, initial: Tensor, reverse: bool, lengths: Tensor | None) -> Tensor:
@@ -44,36 +49,46 @@ def past(lengths: Tensor, steps: int) -> Tensor:
     return (torch.arange(steps) >= lengths[:, None])[..., None]
 
 
-def scan(keep: Tensor, write: Tensor, initial: Tensor, reverse: bool) -> Tensor:
+def scan(
+    keep: np.ndarray, write: np.ndarray, initial: np.ndarray | None, reverse: bool, least: int = LEAST
+) -> np.ndarray:
     """``state_t = keep_t * state_{t-1} + write_t`` over all steps, elementwise, in the memory of ``write``.
 
     Args:
-        keep: (B, T, U), between 0 and 1.
+        keep: (B, T, U); between 0 and 1, unless ``least`` is 0.
         write: (B, T, U); afterwards it holds the states.
-        initial: (B, U), the state before the first step.
+        initial: (B, U), the state before the first step, or None for zeros.
         reverse: whether to run from the last step to the first.
+        least: so many numbers are computed at once, where there are; 0 takes one step after the other.
 
     Returns:
         (B, T, U), the state after each step: ``write`` itself.
     """
-    # numpy, and into memory that is already there: two short calls a step, a fraction of what tensors cost.
-    rows = [values.numpy().swapaxes(0, 1) for values in (keep, write)]
+    rows, kept = write.swapaxes(0, 1), keep.swapaxes(0, 1)
     if reverse:
-        rows = [values[::-1] for values in rows]
-    multiply, add, state = np.multiply, np.add, initial.numpy()
-    carried = np.empty_like(state)
-    for kept, row in zip(*rows, strict=True):
-        multiply(kept, state, carried)
-        add(row, carried, row)
-        state = row
+        rows, kept = rows[::-1], kept[::-1]
+    row = rows[0]
+    if initial is not None:
+        row += kept[0] * initial
+    # Every step is first told, all at once, what the ``span`` steps up to it wrote and kept; then come ``span`` at a time.
+    kept, span = kept.copy(), 1
+    while span * row.size < least and span < len(rows):
+        later = rows[span:]
+        later += kept[span:] * rows[:-span]
+        later = kept[span:]
+        later *= kept[:-span]
+        span *= 2
+    for start in range(span, len(rows), span):
+        later = rows[start : start + span]
+        later += kept[start : start + span] * rows[start - span : start][: len(later)]
     return write
 
 
 class Steps:
     """The namespace ``s`` of ``models.cells`` for all steps of a sequence at once.
 
-    Quantities are computed when they are first asked for. Each is (B, T, units), by position in the sequence;
-    positions past a sequence's length are 0.
+    Quantities are computed when they are first asked for. Each is a read-only array (B, T, units), by position in the
+    sequence; positions past a sequence's length are 0.
     """
 
     def __init__(
@@ -89,73 +104,87 @@ class Steps:
     ) -> None:
         """Take a layer's weights, its input (B, T, D), its hidden states (B, T, P) and those one step earlier.
 
-        ``initial_cell`` (B, H) is an LSTM's; ``known`` are further quantities that need no computing.
+        ``initial_cell`` (B, H) is an LSTM's, None for zeros; ``known`` are further quantities that need no computing.
         """
-        self._weights, self._input = weights, x
+        self._weights, self._input, self._hidden_prev = weights, x, hidden_prev
         self._initial_cell, self._reverse = initial_cell, reverse
-        self._padding: Tensor | None = None
-        if lengths is not None:
-            self._padding = past(lengths, x.shape[1])
-        self._products: dict[str, Tensor] = {}
-        self.hidden, self.hidden_prev = hidden, hidden_prev
-        vars(self).update(known)
+        self._padding = None if lengths is None else past(lengths, x.shape[1]).numpy()
+        self._known = known | {"hidden": hidden, "hidden_prev": hidden_prev}
 
-    def __getattr__(self, name: str) -> Tensor:
-        cell = vars(self)["_weights"].cell
+    def __getattr__(self, name: str) -> np.ndarray:
+        cell, known = vars(self)["_weights"].cell, vars(self)["_known"]
+        if name in known:
+            return self._keep(name, frozen(known[name]))
         if name not in cell.equations:
             raise AttributeError(f"{cell.kind} has no {name}; it has {', '.join(cell.quantities)}")
         equation = cell.equations[name]
+        if isinstance(equation, Gate):
+            self._open_gates()
+            return vars(self)[name]
         values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
-        if self._padding is not None:
-            values = values.masked_fill(self._padding, 0)
-        setattr(self, name, values)
+        return self._keep(name, self._padded(values, 0))
+
+    def _open_gates(self) -> None:
+        """Compute all gates that are an activation of their own sum."""
+        cell, sums = self._weights.cell, self._sums()
+        for index, gate in enumerate(cell.gates):
+            equation = cell.equations[gate]
+            if isinstance(equation, Gate) and gate not in self._known:
+                self._keep(gate, self._padded(equation.activation.values(sums[:, :, index]), 0))
+
+    def _keep(self, name: str, values: np.ndarray) -> np.ndarray:
+        values.setflags(write=False)
+        vars(self)[name] = values
         return values
 
-    def _carried(self, carry: Carry) -> Tensor:
-        keep, write = getattr(self, carry.keep), carry.write(self)
-        if self._padding is not None:  # padding hands the state on untouched, whichever way the layer reads
-            keep = keep.masked_fill(self._padding, 1)
-            write = write.masked_fill(self._padding, 0)
-        assert self._initial_cell is not None
-        return scan(keep, write, self._initial_cell, self._reverse)
+    def _padded(self, values: np.ndarray, by: int) -> np.ndarray:
+        return values if self._padding is None else np.where(self._padding, values.dtype.type(by), values)
 
-    def a(self, gate: str) -> Tensor:
+    def _carried(self, carry: Carry) -> np.ndarray:
+        # Padding hands the state on untouched, whichever way the layer reads.
+        keep, write = self._padded(getattr(self, carry.keep), 1), self._padded(carry.write(self), 0)
+        initial = None if self._initial_cell is None else self._initial_cell.numpy()
+        least = LEAST if self._weights.cell.ranges[carry.keep] == OPEN else 0
+        return scan(keep, write, initial, self._reverse, least)
+
+    def a(self, gate: str) -> np.ndarray:
         """``x(gate) + h(gate)``, (B, T, H)."""
-        if self._weights.kind == "GRU":  # its candidate needs the two products apart
-            return self.x(gate) + self.h(gate)
-        if "a" not in self._products:
-            weights, shape = self._weights.tensors, self._input.shape[:2]
-            total = self._input.reshape(-1, self._input.shape[-1]) @ weights["weight_ih"].T
-            total.addmm_(self.hidden_prev.reshape(len(total), -1), weights["weight_hh"].T)
-            if "bias_ih" in weights:
-                total += weights["bias_ih"] + weights["bias_hh"]
-            self._products["a"] = total.view(*shape, -1)
-        return self._products["a"][..., self._rows(gate)]
+        return self._sums()[:, :, self._weights.cell.gates.index(gate)]
 
-    def x(self, gate: str) -> Tensor:
+    def x(self, gate: str) -> np.ndarray:
         """``W_i? x_t + b_i?`` of one gate, (B, T, H)."""
-        return self._block("ih", gate, self._input)
+        return self._x[:, :, self._weights.cell.gates.index(gate)]
 
-    def h(self, gate: str, of: Tensor | None = None) -> Tensor:
+    def h(self, gate: str, of: np.ndarray | None = None) -> np.ndarray:
         """``W_h? h_{t-1} + b_h?`` of one gate, (B, T, H); with ``of`` in the place of h_{t-1} where it is given."""
-        return self._block("hh", gate, self.hidden_prev) if of is None else self._product("hh", of, gate)
+        sums = self._h if of is None else self._product(hh=torch.from_numpy(of))
+        return sums[:, :, self._weights.cell.gates.index(gate)]
 
-    def project(self, v: Tensor) -> Tensor:
+    def project(self, v: np.ndarray) -> np.ndarray:
         """``W_hr v``, (B, T, P)."""
-        return v @ self._weights.tensors["weight_hr"].T
+        assert self._weights.weight_hr is not None
+        return v @ self._weights.weight_hr.T
 
-    def _block(self, side: str, gate: str, of: Tensor) -> Tensor:
-        if side not in self._products:
-            self._products[side] = self._product(side, of)
-        return self._products[side][..., self._rows(gate)]
+    def _sums(self) -> np.ndarray:
+        """``a`` of all gates, (B, T, G, H)."""
+        if self._weights.kind == "GRU":  # its candidate needs the two products apart
+            return self._x + self._h
+        return self._product(ih=self._input, hh=self._hidden_prev)
 
-    def _rows(self, gate: str) -> slice:
-        size = self._weights.hidden_size
-        start = self._weights.cell.gates.index(gate) * size
-        return slice(start, start + size)
+    @cached_property
+    def _x(self) -> np.ndarray:
+        return self._product(ih=self._input)
 
-    def _product(self, side: str, of: Tensor, gate: str | None = None) -> Tensor:
-        """``W of + b`` for all gates in one matrix product, or for one gate."""
-        rows = slice(None) if gate is None else self._rows(gate)
-        bias = self._weights.tensors.get(f"bias_{side}")
-        return linear(of, self._weights.tensors[f"weight_{side}"][rows], None if bias is None else bias[rows])
+    @cached_property
+    def _h(self) -> np.ndarray:
+        return self._product(hh=self._hidden_prev)
+
+    def _product(self, **read: Tensor) -> np.ndarray:
+        """``W v + b`` of what the input weights (``ih``) and the recurrent ones (``hh``) read, added up, (B, T, G, H)."""
+        weights, (batch, steps, _) = self._weights, self._input.shape
+        sums = np.empty((batch * steps, len(weights.weight_hh)), weights.weight_hh.dtype)
+        sums[:] = 0 if weights.bias_ih is None else sum(getattr(weights, f"bias_{side}") for side in read)
+        for side, values in read.items():  # added in place: autocast would make a new product, in half precision
+            rows = values.reshape(len(sums), -1)
+            torch.from_numpy(sums).addmm_(rows, weights.tensors[f"weight_{side}"].t())
+        return sums.reshape(batch, steps, len(weights.cell.gates), -1)

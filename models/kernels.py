@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from models.arrivals import Flow
@@ -60,6 +61,11 @@ class KernelCalls(TorchFunctionMode):
             batch_sizes = None
         if batch_first:
             x = x.transpose(0, 1)
+
+        def shown(values: Tensor) -> Tensor:
+            """As a Run has it."""
+            return values if packed else values.transpose(0, 1)
+
         directions = 2 if bidirectional else 1
         states = tuple(states) if kind == "LSTM" else (states,)
         per_layer = len(weights) // layers
@@ -83,13 +89,13 @@ class KernelCalls(TorchFunctionMode):
                     directions=directions,
                     biases=biases,
                     weights=tuple(own),
-                    input=x,
+                    input=shown(x),
                     states=start,
-                    output=out,
+                    output=shown(out),
                     ends=tuple(final),
                     batch_sizes=batch_sizes,
-                    dropout=noise,
-                    flows=tuple(map(Flow, (out, *final))),
+                    dropout=None if noise is None else shown(noise),
+                    flows=(Flow(out, shown), *map(Flow, final)) if out.requires_grad else (),
                 )
             )
             finals.append(final)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -22,7 +23,7 @@ from models.weights import LayerWeights
 
 
 class Run(NamedTuple):
-    """One call of a fused kernel for one layer in all its directions, time first: (T, B, units), or packed.
+    """One call of a fused kernel for one layer in all its directions, batch first: (B, T, units), or packed.
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
@@ -31,13 +32,14 @@ class Run(NamedTuple):
         directions: 1, or 2 for a bidirectional layer.
         biases: whether the weights hold biases.
         weights: in the order of torch's flat weights, for each direction.
-        input: (T, B, D), or (sum of lengths, D) where packed.
+        input: (B, T, D), or (sum of lengths, D) where packed.
         states: before the first step, (directions, B, P) hidden and, LSTM, (directions, B, H) cell; None for zeros.
-        output: (T, B, directions * P), or packed.
+        output: (B, T, directions * P), or packed.
         ends: the states after the last step, as ``states``.
         batch_sizes: how many sequences are left at each step where packed, else None.
         dropout: what the output was multiplied by on its way up, as ``output``, or None.
-        flows: the output and the states after the last step as they go on into the network, shaped as those above.
+        flows: the output and the states after the last step as they go on into the network, shaped as those above; empty
+            where no gradient can come to them.
     """
 
     kind: str
@@ -83,11 +85,11 @@ class _Layer:
 
     weights: LayerWeights
     reverse: bool
-    parts: list[dict[str, Tensor]]
+    parts: list[dict[str, np.ndarray]]
     """Consecutive parts of the run, each (B, T, units) by quantity."""
-    start: tuple[Tensor, ...] | None
+    start: tuple[np.ndarray, ...] | None
     """The states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros."""
-    ends: tuple[Tensor, ...]
+    ends: tuple[np.ndarray, ...]
     """The states after the last step, likewise; empty where no call can go on from them."""
     lengths: Tensor | None
     forward: int
@@ -131,26 +133,29 @@ class Recorder(Mapping[str, LayerTrace]):
 
     def record(self, module: str, run: Run, order: Tensor | None) -> None:
         """Keep one run of a fused module; ``order`` puts a packed batch back into the order it was given in."""
-        per_direction = len(run.weights) // run.directions
-        width = run.output.shape[-1] // run.directions
-        sequences, lengths = _by_batch(run, order)
+        x, lengths = _by_batch(run.input, run.batch_sizes, order)
+        out, _ = _by_batch(run.output, run.batch_sizes, order)
+        kept = {"input": x.copy()}
         listener = self._listen(run.flows)
+        per_direction = len(run.weights) // run.directions
+        width = out.shape[-1] // run.directions
         for direction in range(run.directions):
-            suffix = f"l{run.layer}" + ("_reverse" if direction else "")
+            suffix = f"l{run.layer}_reverse" if direction else f"l{run.layer}"
             name = f"{module}.{suffix}" if module else suffix
             own = run.weights[direction * per_direction : (direction + 1) * per_direction]
             weights = self._weights(name, run.kind, run.options, run.biases, own)
-            columns = slice(direction * width, (direction + 1) * width)
-            part = {"input": sequences["input"], "hidden": sequences["output"][..., columns]}
-            if "dropout" in sequences:
-                part["dropout"] = sequences["dropout"][..., columns]
             start = None
             if run.states is not None:
-                start = tuple(_ordered(copied(state[direction]), order) for state in run.states)
+                start = tuple(_ordered(_array(state)[direction].copy(), order) for state in run.states)
+            columns = slice(direction * width, (direction + 1) * width)
+            part = kept | _hidden(out[..., columns], start, direction == 1, lengths)
+            if run.dropout is not None:
+                part["dropout"] = _by_batch(run.dropout, run.batch_sizes, order)[0][..., columns].copy()
             joinable = run.directions == 1 and lengths is None
-            ends = (part["hidden"][:, -1], *(copied(state[0]) for state in run.ends[1:])) if joinable else ()
-            cells = weights.hidden_size if run.kind == "LSTM" else None
-            back = partial(_run_grads, part["hidden"].shape, cells, direction, columns, run.batch_sizes, lengths, order)
+            ends = tuple(_array(state)[0].copy() for state in run.ends) if joinable else ()
+            back = partial(
+                _run_grads, weights, part["hidden"].shape, direction, columns, run.batch_sizes, lengths, order
+            )
             calls = [Call(listener, back)]
             layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward, calls)
             self._add(name, layer, joinable and start is not None)
@@ -159,9 +164,9 @@ class Recorder(Mapping[str, LayerTrace]):
         """Keep one call of a Cell; ``fresh`` where it was given no state."""
         name = f"{module}.l0" if module else "l0"
         weights = self._weights(name, step.kind, step.options, len(step.weights) == 4, step.weights)
-        start = tuple(copied(state) for state in step.before)
-        ends = tuple(copied(state) for state in step.after)
-        part = {"input": copied(step.input), "hidden": ends[0], "hidden_prev": start[0]}
+        start = tuple(_array(state).copy() for state in step.before)
+        ends = tuple(_array(state).copy() for state in step.after)
+        part = {"input": _array(step.input).copy(), "hidden": ends[0], "hidden_prev": start[0]}
         if step.kind == "LSTM":
             part |= {"cell": ends[1], "cell_prev": start[1]}
         parts = [{quantity: values[:, None] for quantity, values in part.items()}]
@@ -193,9 +198,9 @@ class Recorder(Mapping[str, LayerTrace]):
         own = named(weights, biases)
         last = self._newest(name)
         # By value: neither a tensor's version nor its address tells of a write through .data or a parametrization.
-        if last is not None and all(_same(last.weights.tensors[key], values) for key, values in own.items()):
+        if last is not None and all(unchanged(last.weights.tensors[key], values) for key, values in own.items()):
             return last.weights
-        return LayerWeights.of(kind, {key: copied(weight) for key, weight in own.items()}, **options)
+        return LayerWeights.of(kind, {key: _array(weight).copy() for key, weight in own.items()}, **options)
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
@@ -204,103 +209,112 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     assert begun is not None
     if last.weights is not layer.weights or [s.shape for s in last.ends] != [s.shape for s in begun]:
         return False
-    if all(map(torch.equal, last.ends, begun)):
+    if all(map(np.array_equal, last.ends, begun)):
         return True
     # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros, or the very state that
     # the run began with, is a new beginning.
     if not step or last.forward != layer.forward or not begun[0].any():
         return False
-    return last.start is None or not torch.equal(last.start[0], begun[0])
+    return last.start is None or not np.array_equal(last.start[0], begun[0])
 
 
 def copied(values: Tensor) -> Tensor:
     """``values`` in memory of its own, without history, on the CPU, float32 or float64."""
-    kept = torch.float64 if values.dtype == torch.float64 else torch.float32
-    return values.detach().to("cpu", kept, copy=True, memory_format=torch.contiguous_format)
+    return torch.from_numpy(_array(values).copy())
 
 
-def _same(copy: Tensor, values: Tensor) -> bool:
+def _array(values: Tensor) -> np.ndarray:
+    """``values`` without history, on the CPU, float32 or float64: in the memory where they are, if they are all that."""
+    if values.dtype not in (torch.float32, torch.float64):
+        values = values.float()
+    return values.numpy(force=True)
+
+
+def unchanged(copy: Tensor, values: Tensor) -> bool:
     """Whether ``values`` still hold what was copied, bit for bit (NaN too)."""
     bits = torch.int64 if copy.dtype == torch.float64 else torch.int32
     plain = values.detach().to(copy.device, copy.dtype)
     return torch.equal(copy.view(bits), plain.view(bits))
 
 
-def _ordered(values: Tensor, order: Tensor | None) -> Tensor:
-    return values if order is None else values[order.to(values.device)]
+def _ordered(values: Any, order: Tensor | None) -> Any:
+    return values if order is None else values[order.numpy(force=True)]
 
 
-def _by_batch(run: Run, order: Tensor | None) -> tuple[dict[str, Tensor], Tensor | None]:
-    """Copies of what the run read and wrote as (B, T, units), and the sequences' lengths where they were packed."""
-    tensors = {"input": run.input, "output": run.output}
-    if run.dropout is not None:
-        tensors["dropout"] = run.dropout
-    if run.batch_sizes is None:
-        return {name: copied(values.transpose(0, 1)) for name, values in tensors.items()}, None
-    padded, lengths = {}, None
-    for name, values in tensors.items():
-        padded[name], lengths = _padded(copied(values), run.batch_sizes, order)
-    return padded, lengths
+def _by_batch(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) -> tuple[np.ndarray, Tensor | None]:
+    """A run's values as (B, T, units), maybe in the memory where they are, and the sequences' lengths if they were packed."""
+    if batch_sizes is None:
+        return _array(values), None
+    packed = PackedSequence(torch.from_numpy(_array(values)), batch_sizes.cpu())
+    padded, lengths = pad_packed_sequence(packed, batch_first=True)
+    return _ordered(padded, order).numpy(), _ordered(lengths, order)
 
 
-def _padded(values: Tensor, batch_sizes: Tensor, order: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Packed values as (B, T, units), and the sequences' lengths."""
-    padded, lengths = pad_packed_sequence(PackedSequence(values, batch_sizes.cpu()), batch_first=True)
-    return _ordered(padded, order), _ordered(lengths, order)
+def _hidden(
+    states: np.ndarray, start: tuple[np.ndarray, ...] | None, reverse: bool, lengths: Tensor | None
+) -> dict[str, np.ndarray]:
+    """Copies of a run's hidden states (B, T, P) and of those one step earlier, by quantity."""
+    batch, steps, size = states.shape
+    if lengths is not None:
+        first = np.zeros((batch, size), states.dtype) if start is None else start[0]
+        hidden = torch.from_numpy(states.copy())
+        previous = shifted(hidden, torch.from_numpy(first), reverse, lengths)
+        return {"hidden": hidden.numpy(), "hidden_prev": previous.numpy()}
+    # One memory: what a step makes is what the next one starts from.
+    both = np.empty((batch, steps + 1, size), states.dtype)
+    both[:, steps if reverse else 0] = 0 if start is None else start[0]
+    earlier, later = both[:, :-1], both[:, 1:]
+    (earlier if reverse else later)[...] = states
+    return {"hidden": earlier, "hidden_prev": later} if reverse else {"hidden": later, "hidden_prev": earlier}
 
 
 def _run_grads(
+    weights: LayerWeights,
     shape: Sequence[int],
-    cells: int | None,
     direction: int,
     columns: slice,
     batch_sizes: Tensor | None,
     lengths: Tensor | None,
     order: Tensor | None,
-    grads: Sequence[Tensor | None],
+    grads: Mapping[int, Tensor],
 ) -> tuple[Tensor, Tensor | None]:
     """What came to a run's output and last states, by state: (B, T, P) hidden, and (B, T, H) where there are cells."""
-    dtype = next((grad.dtype for grad in grads if grad is not None), torch.float32)
+    dtype = next((grad.dtype for grad in grads.values()), torch.float32)
     batch, steps, _ = shape
     hidden = torch.zeros(shape, dtype=dtype)
-    cell = None if cells is None else torch.zeros(batch, steps, cells, dtype=dtype)
-    if grads[0] is not None:
-        output = grads[0].transpose(0, 1) if batch_sizes is None else _padded(grads[0], batch_sizes, order)[0]
-        hidden += output[..., columns]
+    cell = torch.zeros(batch, steps, weights.hidden_size, dtype=dtype) if weights.kind == "LSTM" else None
+    if 0 in grads:
+        hidden += torch.from_numpy(_by_batch(grads[0], batch_sizes, order)[0][..., columns])
     last = (torch.full((batch,), steps) if lengths is None else lengths) - 1
     at = (torch.arange(batch), torch.zeros_like(last) if direction else last)
-    for values, grad in zip((hidden, cell), grads[1:], strict=False):
-        if values is not None and grad is not None:
-            values[at] += _ordered(grad[direction], order)
+    for index, values in enumerate((hidden, cell), start=1):
+        if values is not None and index in grads:
+            values[at] += _ordered(grads[index][direction], order)
     return hidden, cell
 
 
-def _step_grads(after: Sequence[Tensor], grads: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
+def _step_grads(after: Sequence[np.ndarray], grads: Mapping[int, Tensor]) -> tuple[Tensor, Tensor | None]:
     """What came to the states that a Cell gave back, as one step: (B, 1, H) hidden, and for an LSTM cell."""
-    found = [torch.zeros_like(state) if grad is None else grad for state, grad in zip(after, grads, strict=True)]
-    return found[0][:, None], found[1][:, None] if len(found) > 1 else None
+    found = [
+        grads[index][:, None] if index in grads else torch.from_numpy(np.zeros_like(state[:, None]))
+        for index, state in enumerate(after)
+    ]
+    return found[0], found[1] if len(found) > 1 else None
 
 
 def _trace(name: str, layer: _Layer) -> LayerTrace:
     weights, parts = layer.weights, layer.parts
     if len(parts) > 1:
-        parts[:] = [{key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}]
-    (joined,) = parts
-    hidden, start = joined["hidden"], layer.start
-    if start is None:
-        sizes = (weights.output_size, weights.hidden_size)
-        start = tuple(hidden.new_zeros(len(hidden), size) for size in sizes)
-    hidden_prev = joined.get("hidden_prev")
-    if hidden_prev is None:
-        hidden_prev = shifted(hidden, start[0], layer.reverse, layer.lengths)
+        parts[:] = [{key: np.concatenate([part[key] for part in parts], axis=1) for key in parts[0]}]
+    kept = {key: torch.from_numpy(values) for key, values in parts[0].items()}
     recording = Recording(
-        input=joined["input"],
-        hidden=hidden,
-        hidden_prev=hidden_prev,
-        initial_cell=start[1] if weights.kind == "LSTM" else None,
-        known={key: joined[key] for key in ("cell", "cell_prev") if key in joined},
+        input=kept["input"],
+        hidden=kept["hidden"],
+        hidden_prev=kept["hidden_prev"],
+        initial_cell=None if weights.kind != "LSTM" or layer.start is None else torch.from_numpy(layer.start[1]),
+        known={key: kept[key] for key in ("cell", "cell_prev") if key in kept},
         lengths=layer.lengths,
-        dropout=joined.get("dropout"),
+        dropout=kept.get("dropout"),
         arrivals=Arrivals(list(layer.calls)),
     )
     return LayerTrace(name, weights, recording, layer.reverse)

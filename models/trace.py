@@ -29,7 +29,7 @@ class Recording:
         input: (B, T, D), what the layer read.
         hidden: (B, T, P), its hidden states, by position in the sequence.
         hidden_prev: (B, T, P), the hidden state that each step started from.
-        initial_cell: (B, H), an LSTM's cell state before the first step.
+        initial_cell: (B, H), an LSTM's cell state before the first step; None for zeros.
         known: further quantities that were recorded rather than computed, (B, T, H) each.
         lengths: (B), where sequences of several lengths were packed together.
         dropout: (B, T, P), what the layer's output was multiplied by on its way to the next layer in training
@@ -103,8 +103,7 @@ class LayerTrace:
     def __getattr__(self, name: str) -> np.ndarray:
         if name.startswith("_") or name not in self.quantities:
             raise AttributeError(f"{self.kind} has no {name}; it has {', '.join(self.quantities)}")
-        values = frozen(getattr(self._steps, name))
-        vars(self)[name] = values
+        values = vars(self)[name] = getattr(self._steps, name)
         return values
 
     def __getitem__(self, quantity: str) -> np.ndarray:
@@ -130,11 +129,10 @@ class LayerTrace:
     def cell_prev(self) -> np.ndarray:
         """The cell state that each step of an LSTM started from, (B, T, H)."""
         kept = self.recording
-        if kept.initial_cell is None:
-            raise AttributeError(f"{self.kind} has no cell state.")
         if "cell_prev" in kept.known:
             return frozen(kept.known["cell_prev"])
-        return frozen(shifted(self._steps.cell, kept.initial_cell, self.reverse, kept.lengths))
+        first = torch.tensor(self.initial_cell)
+        return frozen(shifted(torch.tensor(self.cell), first, self.reverse, kept.lengths))
 
     @cached_property
     def initial_hidden(self) -> np.ndarray:
@@ -144,8 +142,10 @@ class LayerTrace:
     @cached_property
     def initial_cell(self) -> np.ndarray:
         """The cell state of an LSTM before the first step, (B, H)."""
-        if self.recording.initial_cell is None:
+        if self.kind != "LSTM":
             raise AttributeError(f"{self.kind} has no cell state.")
+        if self.recording.initial_cell is None:
+            return frozen(np.zeros((self.shape[0], self.shape[2]), self.hidden.dtype))
         return frozen(self.recording.initial_cell)
 
     @cached_property

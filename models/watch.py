@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from models.arrivals import Flow
 from models.kernels import KernelCalls
 from models.recorder import Recorder, Run, Step
 
-KINDS: dict[type[nn.Module], str] = {nn.RNN: "RNN", nn.LSTM: "LSTM", nn.GRU: "GRU"}
-KINDS_OF_CELLS: dict[type[nn.Module], str] = {nn.RNNCell: "RNN", nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
-FUSED_MODULES, CELL_MODULES = tuple(KINDS), tuple(KINDS_OF_CELLS)
+FUSED_MODULES: tuple[type[nn.Module], ...] = (nn.RNN, nn.LSTM, nn.GRU)
+CELL_MODULES: tuple[type[nn.Module], ...] = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+KINDS = dict(zip(FUSED_MODULES + CELL_MODULES, ("RNN", "LSTM", "GRU") * 2, strict=True))
 
 _entered = threading.local()
 """``.calls``: the KernelCalls entered in this thread by module, so that nested captures share one."""
@@ -90,10 +90,8 @@ class RecurrentWatch(Watch):
         self.after_call(self.record, always=self.inside)
 
     def needs_kernel(self) -> bool:
-        """Whether the module's arguments and output do not tell what its kernel did."""
-        return is_parametrized(self.module) or not any(
-            type(self.module).forward is base.forward for base in FUSED_MODULES + CELL_MODULES
-        )
+        """Whether the module's arguments and output may not tell what its kernel did, as of a subclass (or parametrized)."""
+        return type(self.module) not in KINDS
 
     def remove(self) -> None:
         """Take the hooks away, and stop looking at the kernel's calls."""
@@ -110,12 +108,10 @@ class RecurrentWatch(Watch):
             entered[self.module].__enter__()
         self.calls = entered[self.module]
 
-    def leave(self) -> KernelCalls:
-        """Undo that; what was seen meanwhile."""
+    def leave(self) -> KernelCalls | None:
+        """Undo that; what was seen meanwhile, None if nothing was looked at."""
         calls, self.calls = self.calls, None
-        if calls is None:
-            return KernelCalls()
-        if self.owner:
+        if calls is not None and self.owner:
             del _entered.calls[self.module]
             calls.__exit__(None, None, None)
         return calls
@@ -134,10 +130,11 @@ class FusedWatch(RecurrentWatch):
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
         """Keep the run of each layer."""
-        runs = self.leave().runs if self.inside else []
+        calls = self.leave()
         if output is None:
             return
         given = args[0] if args else kwargs["input"]
+        runs = [] if calls is None else calls.runs
         if not self.inside:
             states = args[1] if len(args) > 1 else kwargs.get("hx")
             runs = [only_run(self.module, given, states, *output)]
@@ -151,10 +148,11 @@ class CellWatch(RecurrentWatch):
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
         """Keep the step."""
-        steps = self.leave().steps if self.inside else []
+        calls = self.leave()
         if output is None:
             return
         given = args[1] if len(args) > 1 else kwargs.get("hx")
+        steps = [] if calls is None else calls.steps
         if not self.inside:
             steps = [only_step(self.module, args[0] if args else kwargs["input"], given, output)]
         for step in steps:
@@ -164,40 +162,30 @@ class CellWatch(RecurrentWatch):
 def only_run(module: Any, given: Tensor | PackedSequence, states: Any, output: Any, ends: Any) -> Run:
     """What a module of one layer did, told from what it was given and what it gave back."""
     states, ends = _together(states), _together(ends)
-    batch_sizes = None
-    flows = [Flow(output), *map(Flow, ends)]
+    x, out, batch_sizes = given, output, None
+    laid: Callable[[Any], Any] = _as_it_is
+    laid_state = laid
     if isinstance(given, PackedSequence):
         x, out, batch_sizes = given.data, output.data, given.batch_sizes
-        flows[0] = Flow(output.data)
-        if (by_length := given.sorted_indices) is not None:
-            flows[1:] = [Flow(state, lambda grad: grad[:, by_length]) for state in ends]
-        if states is not None and given.sorted_indices is not None:
-            # the kernel reads the longest sequence first
-            states = tuple(state[:, given.sorted_indices] for state in states)
+        if given.sorted_indices is not None:  # the kernel reads the longest sequence first
+            laid_state = itemgetter((slice(None), given.sorted_indices))
     elif given.dim() == 2:  # one sequence without a batch
-        x, out = given[:, None], output[:, None]
-        flows = [Flow(flow.tensor, lambda grad: grad[:, None]) for flow in flows]
-        ends = tuple(state[:, None] for state in ends)
-        if states is not None:
-            states = tuple(state[:, None] for state in states)
-    elif module.batch_first:
-        x, out = given.transpose(0, 1), output.transpose(0, 1)
-        flows[0] = Flow(output, lambda grad: grad.transpose(0, 1))
-    else:
-        x, out = given, output
+        laid, laid_state = itemgetter(None), itemgetter((slice(None), None))
+    elif not module.batch_first:
+        laid = methodcaller("transpose", 0, 1)
     return Run(
-        kind=_kind(module, KINDS),
+        kind=KINDS[type(module)],
         options=_options(module),
         layer=0,
         directions=2 if module.bidirectional else 1,
         biases=module.bias,
         weights=tuple(module._flat_weights),
-        input=x,
-        states=states,
-        output=out,
-        ends=ends,
+        input=laid(x),
+        states=None if states is None else tuple(map(laid_state, states)),
+        output=laid(out),
+        ends=tuple(map(laid_state, ends)),
         batch_sizes=batch_sizes,
-        flows=tuple(flows),
+        flows=(Flow(out, laid), *(Flow(state, laid_state) for state in ends)) if out.requires_grad else (),
     )
 
 
@@ -213,7 +201,7 @@ def only_step(module: Any, x: Tensor, given: Any, output: Any) -> Step:
     weights = [module.weight_ih, module.weight_hh]
     if module.bias:
         weights += [module.bias_ih, module.bias_hh]
-    return Step(_kind(module, KINDS_OF_CELLS), _options(module), tuple(weights), x, before, after, flows)
+    return Step(KINDS[type(module)], _options(module), tuple(weights), x, before, after, flows)
 
 
 def _together(states: Any) -> Any:
@@ -221,10 +209,10 @@ def _together(states: Any) -> Any:
     return tuple(states) if isinstance(states, list | tuple) else None if states is None else (states,)
 
 
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
+
+
 def _options(module: Any) -> dict[str, Any]:
     """What tells torch's cells of one kind apart."""
-    return {"nonlinearity": module.nonlinearity} if hasattr(module, "nonlinearity") else {}
-
-
-def _kind(module: nn.Module, kinds: dict[type[nn.Module], str]) -> str:
-    return next(kind for base, kind in kinds.items() if isinstance(module, base))
+    return {"nonlinearity": module.nonlinearity} if KINDS[type(module)] == "RNN" else {}

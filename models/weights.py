@@ -22,7 +22,7 @@ def frozen(values: Tensor | np.ndarray) -> np.ndarray:
         view = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
     else:
         view = values.view()
-    if view.dtype.kind == "f" and view.dtype.itemsize != 8:
+    if view.dtype.kind == "f" and view.dtype.itemsize not in (4, 8):
         view = view.astype(np.float32, copy=False)
     view.setflags(write=False)
     return view
@@ -90,14 +90,16 @@ class LayerWeights:
                 )
 
     @classmethod
-    def of(cls, kind: str, tensors: dict[str, Tensor], nonlinearity: str = "tanh", **options: Any) -> LayerWeights:
-        """What a kernel ran with: ``tensors`` by the attributes' names, float32 or float64, on the CPU.
+    def of(cls, kind: str, arrays: dict[str, np.ndarray], nonlinearity: str = "tanh", **options: Any) -> LayerWeights:
+        """What a kernel ran with: ``arrays`` by the attributes' names, float32 or float64.
 
-        They are neither copied nor checked, and must not be written to any more. ``options`` are the other attributes of
-        a kernel that torch does not have.
+        They are neither copied nor checked, and are read-only from here on. ``options`` are the other attributes of a kernel
+        that torch does not have.
         """
         weights = object.__new__(cls)  # a kernel has run with them: they need no checking
-        arrays = {name: frozen(tensors[name]) if name in tensors else None for name in NAMES}
+        tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+        for values in arrays.values():
+            values.setflags(write=False)
         vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, tensors=tensors, **options)
         return weights
 

@@ -84,6 +84,17 @@ def test_autocast(kind, layers):
         assert np.allclose(seen, exact.layers["rnn.l0"][quantity], atol=0.05)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_gates_looked_at_under_autocast_are_those_looked_at_later(kind):
+    torch.manual_seed(0)
+    net, x = Net(kind), torch.randn(2, 6, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16), capture(net) as trace:
+        net(x)
+        now = copy.deepcopy(trace)
+        early = values(now, "rnn.l0")
+    assert all(np.array_equal(a, b) for a, b in zip(early, values(trace, "rnn.l0"), strict=True))
+
+
 def test_wrapped_modules_keep_their_full_path():
     net, x = nn.DataParallel(nn.Sequential(Net())), torch.randn(1, 4, 3)
     with capture(net) as trace:
