@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from viz.address import LONGEST_TEXT, NAMES, View, parse, query, write
 from viz.i18n import LANGUAGES, speaking
+from viz.look import in_another_text, read_look, write_look
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
 numbers = st.integers(0, 10**9)
@@ -22,6 +23,7 @@ views = st.builds(
     quantity=st.none() | words,
     lang=st.none() | st.sampled_from(list(LANGUAGES)),
     edits=texts,
+    look=st.builds(write_look, st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4)),
     source=st.none() | numbers,
     attend=texts,
 )
@@ -82,6 +84,23 @@ def test_a_long_text_stays_out_of_the_address():
     assert write(View(net="counter", text="x" * (LONGEST_TEXT + 1))) == {"net": "counter"}
     view, problems = parse({"text": "x" * 100_000})
     assert view.text is None and len(problems) == 1
+
+
+@given(st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4))
+def test_choices_of_a_look_come_back(choices):
+    assert read_look(write_look(choices)) == choices
+
+
+def test_a_look_that_is_none_is_one_sentence():
+    view, problems = parse({"look": "order=mean"}, View(look="order:mean"))
+    assert view == View(look="order:mean")
+    assert problems == [
+        "The link's “look” cannot be “order=mean”: it should be choices as in order:mean;steps:0-99.",
+    ]
+
+
+def test_another_text_leaves_what_is_not_of_its_steps():
+    assert in_another_text("order:mean;other:x;span:3-9;steps:0-99") == "order:mean"
 
 
 def test_empty_text_is_a_text():

@@ -9,7 +9,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import nn
 
-from models import capture, load_network
+from models import capture, load_network, load_trace
 from models.orderings import order
 from viz.payload import unpack
 
@@ -105,9 +105,7 @@ def test_only_a_network_with_padding_shows_what_padding_does():
 
 
 def test_the_order_of_the_heatmap_is_the_models():
-    page = start()
-    page.session_state["order"] = "variance"
-    run(page)
+    page = start(look="order:variance")
     shown = next(
         each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
     )
@@ -141,10 +139,7 @@ def test_two_texts_part_where_they_differ():
 
 
 def test_one_text_through_two_networks_of_other_kinds():
-    page = start(net="recall-lstm")
-    page.session_state["compare_way"] = "networks"
-    page.session_state["compare_net_recall-lstm"] = "recall-rnn"
-    run(page)
+    page = start(net="recall-lstm", look="compare:networks;against:recall-rnn")
     assert "hidden states are compared" in said(page) or "They part at step 1." in said(page)
 
 
@@ -212,6 +207,43 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     assert arrays["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     np.testing.assert_allclose(arrays["detail_mean:hidden"], hidden[1200:1300], rtol=0, atol=1e-5)
     assert "detail_low:hidden" not in arrays and len(payload(page)) < 2_000_000
+
+
+def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
+    torch.manual_seed(0)
+    path = saved(tmp_path / "large.npz", nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4))
+    page = start(opened=path)
+    for slider, value in (("Steps shown", (1201, 1300)), ("Span of steps", (7, 9))):
+        next(each for each in page.slider if each.label == slider).set_value(value)
+        run(page)
+    page.number_input(key="brush_threshold").set_value(0.05)
+    run(page)
+    next(each for each in page.multiselect if each.label == "Units").set_value([5, 3])
+    run(page)
+    address = {name: value[-1] if isinstance(value, list) else value for name, value in page.query_params.items()}
+    assert address["look"] == "span:6-8;stack:5,3;steps:1200-1299;threshold:0.05"
+    other = start(opened=path, **(address | {"look": f"blocks:mean;order:mean;{address['look']}"}))
+    assert sent(other)[1]["detail_steps:hidden"].tolist() == list(range(1200, 1301))
+    quantity = other.session_state["unrolled"].view.quantity
+    values = load_trace(path).layers["l0"][quantity][0]
+    assert sent(other)[1]["detail_units:hidden"].tolist() == order(values, "mean").tolist()
+    assert next(each for each in other.slider if each.label == "Span of steps").value == (7, 9)
+    assert other.number_input(key="brush_threshold").value == 0.05
+    assert next(each for each in other.multiselect if each.label == "Units").value == [5, 3]
+
+
+def test_what_a_link_chooses_in_vain_is_left_to_the_page():
+    page = start(look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many")
+    assert not page.exception and page.number_input(key="brush_threshold").value == 0.3
+    last = len(load_network("python-lm").card.default.text)
+    assert next(each for each in page.slider if each.label == "Span of steps").value[1] <= last
+
+
+def test_another_text_begins_anew_but_for_the_order():
+    page = start(look="order:mean;span:3-9")
+    page.text_area[0].set_value("while True:\n    pass\n")
+    run(page)
+    assert page.session_state["unrolled"].view.look == "order:mean"
 
 
 @pytest.mark.parametrize("lens", ["states", "step"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
 from viz.i18n import LANGUAGES, _
+from viz.look import read_look, write_look
 
 LONGEST_TEXT = 2000
 """Characters of text which a link carries at most; browsers and chat programs cut longer ones."""
@@ -32,6 +33,7 @@ class View:
     edits: changes made to the weights, as the Edit lens writes them; "" for none.
     source: the symbol of a translated text which is picked out, from 0; None for the one that is read most.
     attend: changes made to the attention and the output, as the Attention lens writes them; "" for none.
+    look: what was chosen of the pictures, such as their order or a part of them (``viz.look``); "" for nothing.
     """
 
     net: str | None = None
@@ -44,6 +46,7 @@ class View:
     edits: str = ""
     source: int | None = None
     attend: str = ""
+    look: str = ""
 
 
 NAMES = tuple(field.name for field in fields(View))
@@ -135,6 +138,17 @@ def _language(value: str) -> str:
     return value
 
 
+def _look(value: str) -> str:
+    try:
+        return write_look(read_look(value))
+    except ValueError:
+        raise ValueError(
+            _("The link's “{name}” cannot be “{value}”: it should be choices as in {example}.").format(
+                name="look", value=_short(value), example="order:mean;steps:0-99"
+            )
+        ) from None
+
+
 _READERS: dict[str, Callable[[str], str | int]] = {
     "net": lambda value: _word("net", value),
     "text": _text,
@@ -146,4 +160,5 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "edits": str,
     "source": lambda value: _number("source", value),
     "attend": str,
+    "look": lambda value: _look(value),
 }

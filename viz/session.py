@@ -26,6 +26,7 @@ from models.edits import Edits
 from models.history import History
 from viz import i18n
 from viz.address import View, parse, query, write
+from viz.look import in_another_text, read_look, write_look
 
 KEY = "unrolled"
 REMEMBERED = 50
@@ -86,7 +87,20 @@ class Session:
         self.notices.clear()
         self.refused = None
         self.revision += 1
+        if "text" in changes and changes["text"] != self.view.text:
+            changes = {"look": in_another_text(self.view.look)} | changes
         self._look(replace(self.view, **changes))
+
+    @property
+    def look(self) -> dict[str, str]:
+        """What was chosen of the pictures, by name (``viz.look``)."""
+        return read_look(self.view.look)
+
+    def choose(self, **choices: str | None) -> None:
+        """Choose something of the pictures; None leaves it to the page again."""
+        self.notices.clear()
+        kept = {name: value for name, value in (self.look | choices).items() if value is not None}
+        self._look(replace(self.view, look=write_look(kept)))
 
     def settle(self, **changes: Any) -> None:
         """Fill in what was not chosen, or what cannot be: same revision, nothing for the player to follow."""

@@ -20,7 +20,12 @@ export default (component) => unrolled.mount(component, (context) => {
     caption.textContent = unrolled.fill(context.words.captions[root.dataset.form],
       { unit: names?.[store.unit] ?? store.unit, step: store.step + 1 });
   };
-  for (const button of buttons) on(button, "click", () => choose(button.dataset.form));
+  let told = "numbers"; // the form that Python last said, or was told
+  for (const button of buttons) on(button, "click", () => {
+    told = button.dataset.form;
+    choose(told);
+    context.report("form", told);
+  });
 
   const lineOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
   on(list, "pointerover", (e) => numbers.focus.set(store, lineOf(e.target)));
@@ -85,6 +90,12 @@ export default (component) => unrolled.mount(component, (context) => {
       choice.setAttribute("aria-label", context.words.form);
       for (const button of buttons) button.textContent = context.words.forms[button.dataset.form];
       say();
+    },
+    update() {
+      const { form = "numbers" } = context.data;
+      if (form === told) return;
+      told = form;
+      choose(form);
     },
     layout: rebuild,
     frame,

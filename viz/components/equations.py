@@ -1,5 +1,6 @@
 """The equations of a cell: with symbols, with one unit's live numbers, with shapes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from models.cells import Cell
@@ -8,6 +9,8 @@ from viz.components import define
 from viz.components.unit import names
 from viz.formulas import definitions, formulas
 from viz.i18n import _
+
+FORMS = ("numbers", "symbols", "shapes")
 
 
 def equations(
@@ -20,12 +23,18 @@ def equations(
     reverse: bool = False,
     view_id: str = "step",
     key: str = "equations",
+    form: str = "numbers",
+    on_form_change: Callable[[], None] = lambda: None,
 ) -> None:
     """Show the cell's equations, one line per gate and state; the numbers are those of the view's unit and step.
 
     Args:
         cell: the equations, `LayerWeights.cell` of the layer shown.
         hidden_size, input_size, output_size, bias, reverse: see `viz.formulas.formulas`.
+        view_id: the store whose numbers they show.
+        key: of the component in the page.
+        form: what is shown to begin with: one of `FORMS`.
+        on_form_change: called when the reader chose another; it is then in the component's state as "form".
     """
     sizes = {"hidden_size": hidden_size, "input_size": input_size, "output_size": output_size}
     define("equations", "unit")(
@@ -38,8 +47,10 @@ def equations(
             "kind": cell.kind,
             "lines": lines(cell, bias=bias, reverse=reverse, **sizes),
             "definitions": definitions(cell),
+            "form": form,
         },
         height="content",
+        on_form_change=on_form_change,
     )
 
 

@@ -1,5 +1,7 @@
 """Brush: choose a span of the text and see which units are on there and off elsewhere."""
 
+from math import isfinite
+
 import streamlit as st
 
 from models.brush import THRESHOLD, brush
@@ -11,6 +13,7 @@ from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages import states_sources
 from viz.pages.chart import chart, theme
+from viz.pages.looks import NUMBER, SPAN, TEXT, bound
 from viz.pages.panel import panel
 from viz.session import Session, session
 
@@ -39,18 +42,43 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int) -> Non
         st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
         return
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="bottom")
-    key = f"span_{reading.serial}_{layer.name}"
-    if key not in st.session_state:
-        st.session_state[key] = (max(1, step + 1 - AROUND), min(count, step + 1 + AROUND))
     with span:
-        chosen: tuple[int, int] = st.slider(_("Span of steps"), 1, count, key=key)  # type: ignore[assignment]
-    first, last = chosen
+        first, last = bound(
+            st.slider,
+            _("Span of steps"),
+            1,
+            count,
+            name="span",
+            key=f"span_{reading.serial}_{layer.name}",
+            form=SPAN,
+            otherwise=(max(1, step + 1 - AROUND), min(count, step + 1 + AROUND)),
+            fits=lambda span: span[1] <= count,
+        )
     with level:
-        threshold = st.number_input(_("Threshold"), value=THRESHOLD, step=0.05, format="%.2f", key="brush_threshold")
+        threshold = bound(
+            st.number_input,
+            _("Threshold"),
+            name="threshold",
+            key="brush_threshold",
+            form=NUMBER,
+            otherwise=THRESHOLD,
+            fits=isfinite,
+            step=0.05,
+            format="%.2f",
+        )
     ways = {"above": _("at ≥ it"), "below": _("at ≤ −it")}
     with side:
-        way = st.segmented_control(
-            _("A unit is on"), list(ways), format_func=ways.__getitem__, default="above", required=True, key="brush_way"
+        way = bound(
+            st.segmented_control,
+            _("A unit is on"),
+            list(ways),
+            name="on",
+            key="brush_way",
+            form=TEXT,
+            otherwise="above",
+            fits=ways.__contains__,
+            format_func=ways.__getitem__,
+            required=True,
         )
     signed = -values if way == "below" else values
     try:

@@ -11,6 +11,7 @@ from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages import sources, states_sources
 from viz.pages.chart import chart, theme
+from viz.pages.looks import COUNT, TEXT, bound
 from viz.pages.panel import panel
 from viz.session import Session, session
 
@@ -39,23 +40,44 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
     which, what = st.columns([3, 5], gap="medium", vertical_alignment="top")
     with which:
-        way = st.segmented_control(
-            _("Compare"), list(ways), format_func=ways.__getitem__, default="texts", required=True, key="compare_way"
+        way = bound(
+            st.segmented_control,
+            _("Compare"),
+            list(ways),
+            name="compare",
+            key="compare_way",
+            form=TEXT,
+            otherwise="texts",
+            fits=ways.__contains__,
+            format_func=ways.__getitem__,
+            required=True,
         )
     names = {"first": _("this run"), "second": _("the other run")}
     try:
         with what:
             if way == "networks":
-                other = st.selectbox(
+                others = [name for name in sources.names(None) if name != net]
+                other = bound(
+                    st.selectbox,
                     _("The other network"),
-                    [name for name in sources.names(None) if name != net],
+                    others,
+                    name="against",
                     key=f"compare_net_{net}",
+                    form=TEXT,
+                    otherwise=others[0],
+                    fits=others.__contains__,
                 )
                 second = sources.reading(other, text)
                 names = {"first": net, "second": other}
             else:
-                typed = st.text_area(
-                    _("The other text"), _other_text(net, text), key=f"compare_text_{net}_{hash(text)}", height=104
+                typed = bound(
+                    st.text_area,
+                    _("The other text"),
+                    name="other",
+                    key=f"compare_text_{net}_{hash(text)}",
+                    form=TEXT,
+                    otherwise=_other_text(net, text),
+                    height=104,
                 )
                 second = sources.reading(net, typed, session().view.edits)
                 names = {"first": _("the text above"), "second": _("the other text")}
@@ -83,8 +105,16 @@ def _rows(here: Session, reading: Reading, layer: LayerTrace) -> None:
     if batch == 1:
         st.markdown(_("This saved run holds one sequence: there is no second one to compare it with."))
         return
-    other = st.number_input(
-        _("The other sequence"), 1, batch, 1 if reading.row else 2, key=f"compare_row_{reading.serial}"
+    other = bound(
+        st.number_input,
+        _("The other sequence"),
+        1,
+        batch,
+        name="other",
+        key=f"compare_row_{reading.serial}",
+        form=COUNT,
+        otherwise=1 if reading.row else 2,
+        fits=lambda row: 1 <= row <= batch,
     )
     assert here.opened is not None
     second = sources.opened_reading(here.opened, int(other) - 1)

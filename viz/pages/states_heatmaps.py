@@ -1,7 +1,7 @@
 """Every gate and state of every unit at every step, in the order that is asked for; a large layer in blocks, with a zoom."""
 
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, cast, get_args
 
 import streamlit as st
 
@@ -12,25 +12,28 @@ from viz.components.heatmap import heatmap
 from viz.i18n import _
 from viz.names import quantity_names
 from viz.pages import states_sources
+from viz.pages.looks import SPAN, TEXT, bound, chosen
 from viz.pages.panel import panel
 from viz.picture import Window
+from viz.session import session
 from viz.states_payload import whole
 
-ORDER, SHOWS, MAP = "order", "block_shows", "states_heatmap"
-ZOOM, ZOOMED, STEPS, PLACES = "zoom", "zoomed", "zoom_steps", "zoom_places"
+MAP, ZOOMED = "states_heatmap", "zoomed"
 
 
 def order_chosen() -> By:
     """The order of the units that the reader chose."""
-    return cast(By, st.session_state.get(ORDER) or "index")
+    return cast(By, chosen("order", TEXT, "index", get_args(By).__contains__))
 
 
 def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     """The part of a large layer that the reader chose; None for all of it."""
     if whole(reading, layer.name):
         return None
-    window: Window | None = st.session_state.get(_key(reading, layer))
-    return None if window == _all(reading, layer) else window
+    counts = _counts(reading, layer)
+    spans = {name: chosen(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
+    window = Window(*((first - 1, last) for first, last in spans.values()))
+    return None if window == Window(*((0, count) for count in counts.values())) else window
 
 
 def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -> None:
@@ -45,12 +48,16 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
             "variance": _("variance, falling"),
             "similarity": _("similarity"),
         }
-        st.segmented_control(
+        bound(
+            st.segmented_control,
             _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity]),
             list(words),
+            name="order",
+            key="order",
+            form=TEXT,
+            otherwise="index",
+            fits=words.__contains__,
             format_func=words.__getitem__,
-            default="index" if ORDER not in st.session_state else None,
-            key=ORDER,
             required=True,
         )
         by = order_chosen()
@@ -78,74 +85,62 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
         ).format(n=f"{steps * units:,}")
     )
     across, down, choose = st.columns([4, 4, 3], gap="medium", vertical_alignment="bottom")
-    window = window_chosen(reading, layer) or _all(reading, layer)
-    for place, name, label, count, (start, stop) in (
-        (across, STEPS, _("Steps shown"), steps, window.steps),
-        (down, PLACES, _("Units shown, by their place in the order"), units, window.places),
-    ):
+    labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
+    # Other sliders for each part that was not chosen by them: a browser that has not seen it yet would take it back.
+    times = st.session_state.get(ZOOMED, 0)
+    for name, count in _counts(reading, layer).items():
+        place, label = labels[name]
         if count > 1:
-            # Other sliders for each part that was not chosen by them: a browser that has not seen it yet would take it back.
-            times = st.session_state.get(ZOOMED, 0)
-            key = f"{name}_{times}_{reading.serial}_{layer.name}"
             with place:
-                st.slider(
+                bound(
+                    st.slider,
                     label,
                     1,
                     count,
-                    (start + 1, stop),
-                    key=key,
-                    on_change=_slid,
-                    args=(reading, layer, key, name, times),
+                    name=name,
+                    key=f"{name}_{times}_{reading.serial}_{layer.name}",
+                    form=SPAN,
+                    otherwise=(1, count),
+                    fits=_within(count),
                 )
     words = {"strongest": _("the strongest"), "mean": _("the mean")}
     with choose:
-        shows = st.segmented_control(
+        shows = bound(
+            st.segmented_control,
             _("A block shows"),
             list(words),
+            name="blocks",
+            key="blocks",
+            form=TEXT,
+            otherwise="strongest",
+            fits=words.__contains__,
             format_func=words.__getitem__,
-            default="strongest" if SHOWS not in st.session_state else None,
-            key=SHOWS,
             required=True,
         )
     if window_chosen(reading, layer) is not None:
-        st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_show_all, args=(reading, layer))
-    return shows or "strongest"
+        st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
+    return shows
 
 
-def _slid(reading: Reading, layer: LayerTrace, key: str, name: str, times: int) -> None:
-    if times != st.session_state.get(ZOOMED, 0):  # a slider that is gone
-        return
-    first, last = st.session_state[key]
-    before = window_chosen(reading, layer) or _all(reading, layer)
-    changed = {"steps" if name == STEPS else "places": (first - 1, last)}
-    st.session_state[_key(reading, layer)] = replace(before, **changed)
+def _counts(reading: Reading, layer: LayerTrace) -> dict[str, int]:
+    return {"steps": int(layer.lengths[reading.row]), "units": layer.weights.hidden_size}
 
 
-def _show_all(reading: Reading, layer: LayerTrace) -> None:
-    _zoom_to(reading, layer, None)
+def _within(count: int) -> Callable[[tuple[int, int]], bool]:
+    return lambda span: span[1] <= count
 
 
-def _zoom_to(reading: Reading, layer: LayerTrace, window: Window | None) -> None:
-    st.session_state[_key(reading, layer)] = window
+def _zoom_to(steps: str | None, units: str | None) -> None:
+    session().choose(steps=steps, units=units)
     st.session_state[ZOOMED] = st.session_state.get(ZOOMED, 0) + 1
-
-
-def _all(reading: Reading, layer: LayerTrace) -> Window:
-    return Window((0, int(layer.lengths[reading.row])), (0, layer.weights.hidden_size))
 
 
 def _dragged(reading: Reading, layer: LayerTrace) -> None:
     dragged = st.session_state[MAP]["window"]
     if not dragged:
         return
-    counts = {"steps": int(layer.lengths[reading.row]), "places": layer.weights.hidden_size}
-    spans = {}
-    for name, count in counts.items():
-        first, last = (int(edge) for edge in dragged[name])
-        first = min(max(first, 0), count - 1)
-        spans[name] = (first, min(max(last, first + 1), count))
-    _zoom_to(reading, layer, Window(**spans))
-
-
-def _key(reading: Reading, layer: LayerTrace) -> str:
-    return f"{ZOOM}_{reading.serial}_{layer.name}"
+    spans = []
+    for edges, count in zip((dragged["steps"], dragged["places"]), _counts(reading, layer).values(), strict=True):
+        first = min(max(int(edges[0]), 0), count - 1)
+        spans.append(SPAN.write((first + 1, min(max(int(edges[1]), first + 1), count))))
+    _zoom_to(*spans)

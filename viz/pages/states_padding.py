@@ -12,6 +12,7 @@ from viz.i18n import _, language, told
 from viz.names import quantity_names
 from viz.pages import sources, states_sources
 from viz.pages.chart import chart, theme
+from viz.pages.looks import COUNT, bound
 from viz.pages.panel import panel
 from viz.session import Session, session
 
@@ -39,7 +40,17 @@ def padded(here: Session, layer: LayerTrace) -> None:
 def _padded(name: str) -> None:
     view = session().view
     net, unit = view.net or "", view.unit or 0
-    count = st.slider(_("Symbols of padding after the text"), 0, MOST, FIRST, key="padding")
+    count = bound(
+        st.slider,
+        _("Symbols of padding after the text"),
+        0,
+        MOST,
+        name="padding",
+        key="padding",
+        form=COUNT,
+        otherwise=FIRST,
+        fits=lambda count: 0 <= count <= MOST,
+    )
     try:
         found = states_sources.padding(net, view.text or "", count, sources.active(view.edits))
     except Problem as problem:

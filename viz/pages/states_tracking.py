@@ -13,6 +13,7 @@ from viz.i18n import N_, _
 from viz.names import quantity_names
 from viz.pages import sources, states_sources
 from viz.pages.chart import chart, theme
+from viz.pages.looks import COUNTS, bound
 from viz.pages.panel import panel
 from viz.picture import Window
 from viz.session import Session, session
@@ -39,8 +40,8 @@ TRACKED, CHANCE, TOLD = 10, 3, 2
 QUICK = 2e10
 """Multiplications up to which the untrained layers are asked without a word."""
 
-STACKED = 4
-"""Units under one another before the reader chooses."""
+STACKED, STACKED_MOST = 4, 8
+"""Units under one another before the reader chooses, and at most."""
 
 
 def tracking(here: Session, reading: Reading, view_id: str, window: Window | None) -> None:
@@ -226,12 +227,16 @@ def _curves(
 ) -> None:
     values = states_sources.values(reading, layer.name, quantity)
     key = f"stack_{reading.serial}_{layer.name}_{unit}"
-    units = st.multiselect(
+    units = bound(
+        st.multiselect,
         _("Units"),
         range(values.shape[1]),
-        [each for each in first if each < values.shape[1]],
-        max_selections=8,
+        name="stack",
         key=key,
+        form=COUNTS,
+        otherwise=[each for each in first if each < values.shape[1]],
+        fits=lambda units: len(units) <= STACKED_MOST and all(0 <= unit < values.shape[1] for unit in units),
+        max_selections=STACKED_MOST,
     )
     begin, end = window.steps if window else (0, len(values))
     labels = reading.labels_of(layer.name)[begin:end]

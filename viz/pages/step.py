@@ -3,7 +3,7 @@
 import streamlit as st
 
 from viz.components.arithmetic import arithmetic
-from viz.components.equations import equations
+from viz.components.equations import FORMS, equations
 from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
@@ -12,11 +12,12 @@ from viz.i18n import _
 from viz.pages.carrier import carry
 from viz.pages.controls import choose
 from viz.pages.keep import keep
+from viz.pages.looks import TEXT, chosen
 from viz.pages.panel import panel
 from viz.session import session
 
 VIEW_ID = "step"
-PLAYER = "player"
+PLAYER, EQUATIONS = "player", "equations"
 
 
 def page() -> None:
@@ -47,6 +48,9 @@ def page() -> None:
                 bias=layer.weights.bias_ih is not None,
                 reverse=layer.reverse,
                 view_id=VIEW_ID,
+                key=EQUATIONS,
+                form=chosen("form", TEXT, FORMS[0], FORMS.__contains__),
+                on_form_change=_formed,
             )
     with told:
         with panel(_("What it predicts"), _("Where is it sure, where surprised? Peaks are symbols it did not expect.")):
@@ -63,6 +67,11 @@ def page() -> None:
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
     keep(here, reading)
+
+
+def _formed() -> None:
+    form = st.session_state[EQUATIONS]["form"]
+    session().choose(form=None if form == FORMS[0] else form)
 
 
 def _moved() -> None:
