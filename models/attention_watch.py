@@ -54,6 +54,11 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
     def __len__(self) -> int:
         return len(self._calls)
 
+    def newest(self, module: str) -> AttentionCall | None:
+        """The last call of a module, or None."""
+        name, _ = self._newest.get(module, ("", 0))
+        return self._calls[name][-1] if name else None
+
     def record(self, module: str, call: AttentionCall) -> None:
         """Keep one call of a module: as one more target of its last run, or as a run of its own."""
         name, forward = self._newest.get(module, ("", -1))
@@ -107,7 +112,9 @@ class MultiheadWatch:
         """Keep one call of ``module``."""
         self.seen += 1
         with torch.no_grad():
-            self.attentions.record(self.names[module], multihead_call(module, given, output, random))
+            name = self.names[module]
+            last = self.attentions.newest(name)
+            self.attentions.record(name, multihead_call(module, given, output, random, last))
 
 
 def watches(
@@ -146,7 +153,7 @@ def _layer_forward(original: Callable) -> Callable:
 
     @wraps(original)
     def forward(self: Any, src: Any, *args: Any, **kwargs: Any) -> Any:
-        watching = [each for each in _here() if self.self_attn in each.names]
+        watching = [each for each in _here() if getattr(self, "self_attn", None) in each.names]
         for each in watching:
             each.attentions.recorder.forward += each.root is self  # a hook on it to count its calls would slow it down
         before = [each.seen for each in watching]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from models.attention import AttentionParts, grown
-from models.recorder import copied
+from models.attention import AttentionCall, AttentionParts, grown
+from models.recorder import copied, unchanged
 
 PARAMETERS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias", "bias_k", "bias_v")
 MASKS = ("attn_mask", "key_padding_mask")
@@ -91,7 +92,9 @@ class MultiheadCall:
         return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-def multihead_call(module: Any, given: Mapping[str, Any], output: Tensor, random: Tensor | None) -> MultiheadCall:
+def multihead_call(
+    module: Any, given: Mapping[str, Any], output: Tensor, random: Tensor | None, last: AttentionCall | None = None
+) -> MultiheadCall:
     """What a call of ``module`` did.
 
     Args:
@@ -99,57 +102,64 @@ def multihead_call(module: Any, given: Mapping[str, Any], output: Tensor, random
         given: the arguments of its forward by name, all of them.
         output: what it returned for the queries.
         random: the state of the generator of random numbers before the call, where it dropped weights.
+        last: its call before this one; what is still the same is not copied again.
     """
-    names = ("query", "key", "value")
-    owners = {id(given[name]): given[name] for name in names}  # one copy of what is given twice
-    copies = {at: copied(laid_out(values, module.batch_first)) for at, values in owners.items()}
-    query, key, value = (copies[id(given[name])] for name in names)
+    before = last if isinstance(last, MultiheadCall) else None
+    known: Mapping[str, Tensor] = {} if before is None else before.parameters
+    copies: dict[int, Tensor] = {}  # one copy of what is given twice
+    for name in ("query", "key", "value"):
+        values = laid_out(given[name], module.batch_first)
+        if id(given[name]) not in copies:
+            copies[id(given[name])] = kept(values, None if before is None else getattr(before, name))
+    query, key, value = (copies[id(given[name])] for name in ("query", "key", "value"))
     mask, padding = (given[name] if given[name] is None else kept_mask(given[name]) for name in MASKS)
     if padding is not None and padding.dim() == 1:
         padding = padding[None]
     if given["query"].is_nested:
         mask = nested_mask(given["query"], given["key"], module.num_heads)
-    parameters = {name: getattr(module, name) for name in PARAMETERS if getattr(module, name) is not None}
-    result = copied(laid_out(output, module.batch_first))
+    with settled(module):
+        own = {name: getattr(module, name) for name in PARAMETERS}
+        parameters = {name: kept(values, known.get(name)) for name, values in own.items() if values is not None}
     call = MultiheadCall(
         heads=module.num_heads,
         zeros=module.add_zero_attn,
-        parameters={name: copied(values) for name, values in parameters.items()},
+        parameters=parameters,
         query=query,
         key=key,
         value=value,
         mask=mask,
         padding=padding,
-        empty=math.nan if result.isnan().any() else 0.0,
+        empty=math.nan if laid_out(output, module.batch_first).isnan().any() else 0.0,
     )
     if given["is_causal"] and mask is not None and padding is None and not given["need_weights"]:
         # torch's kernel may go by the hint and never look at the mask; then sources that the module adds are later ones too
         targets, sources = call.parts().scores.shape[-2:]
         causal = torch.ones(targets, sources, dtype=torch.bool).triu(1)
-        call = min((call, replace(call, mask=causal)), key=lambda each: distance(module, each, result))
-    return call if random is None else with_dropout(module, call, result, random)
+        call = min((call, replace(call, mask=causal)), key=lambda each: distance(module, each, output))
+    return call if random is None else with_dropout(module, call, output, random)
 
 
-def with_dropout(module: Any, call: MultiheadCall, result: Tensor, random: Tensor) -> MultiheadCall:
+def with_dropout(module: Any, call: MultiheadCall, output: Tensor, random: Tensor) -> MultiheadCall:
     """``call`` with what was dropped: drawn again from the same state, and believed if the output comes out of it."""
     generator = torch.Generator()
     generator.set_state(random)
     scores = call.parts().scores
     kept = torch.empty_like(scores).bernoulli_(1 - module.dropout, generator=generator)
     again = replace(call, dropout=kept / (1 - module.dropout))
-    found = distance(module, again, result) <= 1e-3 * max(1.0, float(result.abs().max()))
+    found = distance(module, again, output) <= 1e-3 * max(1.0, float(output.abs().max()))
     return again if found else replace(call, unsure=True)
 
 
-def distance(module: Any, call: MultiheadCall, result: Tensor) -> float:
-    """The largest difference between ``result`` (B, Tt, E) and what ``call`` would have put out."""
-    parts = call.parts()
+def distance(module: Any, call: MultiheadCall, output: Tensor) -> float:
+    """The largest difference between ``output`` and what ``call`` would have put out."""
+    parts, result = call.parts(), copied(laid_out(output, module.batch_first))
     weights = parts.scores.softmax(-1).nan_to_num(call.empty)
     context = (weights if parts.dropout is None else weights * parts.dropout) @ parts.value
-    bias = module.out_proj.bias
-    out = linear(
-        context.transpose(1, 2).flatten(2), copied(module.out_proj.weight), None if bias is None else copied(bias)
-    )
+    with settled(module.out_proj):
+        bias = module.out_proj.bias
+        out = linear(
+            context.transpose(1, 2).flatten(2), copied(module.out_proj.weight), None if bias is None else copied(bias)
+        )
     return float((out - result).abs().nan_to_num(0.0).max())
 
 
@@ -160,6 +170,26 @@ def laid_out(values: Tensor, batch_first: bool) -> Tensor:
     if values.dim() == 2:
         return values[None]
     return values if batch_first else values.transpose(0, 1)
+
+
+def kept(values: Tensor, before: Tensor | None) -> Tensor:
+    """``values`` in memory of their own: ``before``, if it holds the same."""
+    if before is not None and before.shape == values.shape and unchanged(before, values):
+        return before
+    return copied(values)
+
+
+@contextmanager
+def settled(module: nn.Module) -> Iterator[None]:
+    """For a while, looking at the module's parametrized tensors does not change them, as spectral norms do in training."""
+    moving = [part for part in getattr(module, "parametrizations", nn.ModuleDict()).modules() if part.training]
+    for part in moving:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in moving:
+            part.training = True
 
 
 def kept_mask(mask: Tensor) -> Tensor:

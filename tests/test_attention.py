@@ -501,3 +501,70 @@ def test_what_holds_neither_is_refused_in_one_sentence():
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with capture(nn.ModuleDict({"a": nn.MultiheadAttention(8, 2)})) as trace, pytest.raises(KeyError, match="none"):
         trace.attention["b"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_looking_at_parametrized_weights_does_not_move_them(training):
+    """A spectral norm takes a step of its power iteration whenever its weight is read in training."""
+    found = []
+    for watched in (False, True):
+        torch.manual_seed(11)
+        module = nn.MultiheadAttention(8, 2, batch_first=True)
+        torch.nn.utils.parametrizations.spectral_norm(module, "in_proj_weight")
+        torch.nn.utils.parametrizations.weight_norm(module.out_proj, "weight")
+        module.train(training)
+        x = torch.randn(2, 5, 8)
+        outputs = []
+        for _ in range(3):
+            if not watched:
+                outputs.append(module(x, x, x)[0])
+                continue
+            with capture(module) as trace:
+                outputs.append(module(x, x, x, average_attn_weights=False)[0])
+            out = module.out_proj(
+                torch.from_numpy(trace.attention["attention"].context.copy()).transpose(1, 2).flatten(2)
+            )
+            torch.testing.assert_close(out, outputs[-1], atol=1e-5, rtol=1e-5)
+        assert module.parametrizations.in_proj_weight[0].training == training
+        found.append(outputs)
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_a_subclass_that_goes_on_to_torchs_forward_is_recorded():
+    class Loud(nn.MultiheadAttention):
+        def forward(self, x):
+            return super().forward(2 * x, x, x)[0]
+
+    net, x = nn.Sequential(Loud(8, 2, batch_first=True)), torch.randn(2, 5, 8)
+    with capture(net) as trace:
+        net(x)
+    plain = nn.MultiheadAttention(8, 2, batch_first=True)
+    plain.load_state_dict(net[0].state_dict())
+    np.testing.assert_allclose(trace.attention["0"].weights, torchs_own(plain, 2 * x, x, x), atol=1e-5)
+
+
+def test_what_stays_the_same_is_kept_once():
+    module, memory = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(1, 7, 8)
+    with capture(nn.ModuleDict({"attn": module})) as trace:
+        for _ in range(4):
+            module(torch.randn(1, 1, 8), memory, memory)
+        with torch.no_grad():
+            module.in_proj_weight.mul_(2)
+        module(torch.randn(1, 1, 8), memory, memory)
+    calls = trace.attention["attn"].calls
+    assert len(calls) == 4 and len({id(call.key) for call in calls}) == 1
+    assert len({id(call.parameters["in_proj_weight"]) for call in calls}) == 1
+    (other,) = trace.attention["attn#2"].calls
+    assert torch.equal(other.parameters["in_proj_weight"], 2 * calls[0].parameters["in_proj_weight"])
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_an_encoder_on_its_own_keeps_its_fused_kernel():
+    torch.manual_seed(12)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
+    x, padding = torch.randn(2, 5, 8), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    with torch.no_grad():
+        plain = encoder(x, src_key_padding_mask=padding)
+        with capture(encoder) as trace:
+            assert torch.equal(encoder(x, src_key_padding_mask=padding), plain)
+    assert list(trace.attention) == ["layers.0.self_attn", "layers.1.self_attn"]
