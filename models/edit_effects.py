@@ -87,7 +87,8 @@ class Effects:
         states: for each layer and quantity that changed where it changed most, the greatest share first.
         predictions: for each step whose prediction changed what changed most there, the greatest change first.
         turn: the first change of the most probable symbol or class, or None.
-        surprise: the mean surprise in bits before and after, or None for a network without symbols.
+        surprise: the mean surprise in bits before and after; None for a network without symbols, or where its answer
+            alone counts.
     """
 
     first: int | None
@@ -119,43 +120,68 @@ def origin_of(before: Reading, after: Reading, layer: str | None, origin: Origin
     return [step if step < len(before.read) else None for step in range(len(after.read))]
 
 
-def effects(before: Reading, after: Reading, origin: Origin = None, most: int = 8) -> Effects:
+def effects(
+    before: Reading, after: Reading, origin: Origin = None, *, most: int = 8, answer_alone: bool = False
+) -> Effects:
     """Compare two readings by networks of one shape.
 
     Args:
         before, after: the readings.
         origin: how their steps belong together.
         most: how many predictions to tell at most.
+        answer_alone: whether the network was trained on its answer after the last step alone: no other prediction counts.
     """
+    steps = _origin(after, before, origin_of(before, after, None, origin))
+    counted = [len(steps) - 1] if answer_alone else range(len(steps))
     found, first = [], []
     for layer in after.trace.layers:
         own = origin_of(before, after, layer, origin)
-        steps = _origin(after, before, own)
         for quantity in after.trace.layers[layer]:
-            new, old = (_values(reading, layer, quantity) for reading in (after, before))
-            change = np.abs(_less(new, old, own)) / _span(after, layer, quantity, new, old)
-            change = np.nan_to_num(change, nan=0.0, posinf=0.0)
+            change = _share(before, after, layer, quantity, own)
             noticed = change > NOTICED
             if not noticed.any():
                 continue
             first.append((after.decodes(layer), int(noticed.any(axis=1).argmax())))
-            step, unit = (int(i) for i in np.unravel_index(change.argmax(), change.shape))
-            since = int((change[:, unit] >= change[step, unit] / 2).argmax())
-            was = steps[step]
-            assert was is not None
-            values = (float(old[was, unit]), float(new[step, unit]))
-            found.append(StateEffect(layer, quantity, unit, step, was, *values, float(change[step, unit]), since))
+            unit = int(change.max(axis=0).argmax())
+            found.append(_effect(before, after, layer, quantity, unit, change[:, unit], own))
     found.sort(key=lambda effect: -effect.share)
-    steps = _origin(after, before, origin_of(before, after, None, origin))
     return Effects(
         # what reads comes before what writes
-        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, most),
-        _turn(before, after, steps), _surprise(before, after),
+        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, counted, most),
+        _turn(before, after, steps, counted), None if answer_alone else _surprise(before, after),
     )  # fmt: skip
 
 
+def effect_on(
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: Origin = None
+) -> StateEffect | None:
+    """Where one unit's gate or state changed most; None where it did not."""
+    own = origin_of(before, after, layer, origin)
+    change = _share(before, after, layer, quantity, own)[:, unit]
+    return _effect(before, after, layer, quantity, unit, change, own) if (change > NOTICED).any() else None
+
+
+def _share(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin) -> np.ndarray:
+    """(T, units) how much changed, as a share of what the quantity can vary by; 0 at inserted steps."""
+    new, old = (_values(reading, layer, quantity) for reading in (after, before))
+    change = np.abs(_less(new, old, origin)) / _span(after, layer, quantity, new, old)
+    return np.nan_to_num(change, nan=0.0, posinf=0.0)
+
+
+def _effect(
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, change: np.ndarray, origin: Origin
+) -> StateEffect:
+    step = int(change.argmax())
+    was = step if origin is None else origin[step]
+    assert was is not None
+    old = float(_values(before, layer, quantity)[was, unit])
+    new = float(_values(after, layer, quantity)[step, unit])
+    since = int((change >= change[step] / 2).argmax())
+    return StateEffect(layer, quantity, unit, step, was, old, new, float(change[step]), since)
+
+
 def _predictions(
-    before: Reading, after: Reading, steps: Sequence[int | None], most: int
+    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int], most: int
 ) -> tuple[PredictionEffect, ...]:
     new, old = (_predicted(reading) for reading in (after, before))
     if new.ndim == 1:
@@ -164,8 +190,9 @@ def _predictions(
     else:
         symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
         change = np.abs(np.nan_to_num(_less(new, old, None if steps == range(len(old)) else steps)))
+        largest = change.argmax(axis=1).tolist() if change.size else []
         told = []
-        for step, i in enumerate(change.argmax(axis=1).tolist() if change.size else ()):
+        for step, i in ((step, largest[step]) for step in counted if largest):
             if (origin := steps[step]) is not None:
                 symbol = None if symbols is None else symbols[i]
                 told.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
@@ -173,7 +200,7 @@ def _predictions(
     return tuple(sorted(told, key=lambda effect: -abs(effect.after - effect.before))[:most])
 
 
-def _turn(before: Reading, after: Reading, steps: Sequence[int | None]) -> Turn | None:
+def _turn(before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int]) -> Turn | None:
     if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
         best = before.prediction.best, after.prediction.best
         return None if best[0] == best[1] else Turn(len(after.labels) - 1, len(before.labels) - 1, *best, None)
@@ -181,8 +208,8 @@ def _turn(before: Reading, after: Reading, steps: Sequence[int | None]) -> Turn 
         return None
     symbols = after.prediction.vocabulary
     new, old = (_predicted(reading).argmax(axis=1) for reading in (after, before))
-    for step, origin in enumerate(steps):
-        if origin is not None and new[step] != old[origin]:
+    for step in counted:
+        if (origin := steps[step]) is not None and new[step] != old[origin]:
             best = int(old[origin]), int(new[step])
             return Turn(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
     return None

@@ -79,7 +79,14 @@ class EditedNetwork:
                 with capture(module) as trace:
                     output = module(what.given)[0]
         prediction = prediction_of(self.base, what.given[0], output)
-        return Reading(trace.with_tokens(what.labels), what.labels, prediction, what.unknown, self.base.input_names)
+        return Reading(
+            trace.with_tokens(what.labels),
+            what.labels,
+            prediction,
+            what.unknown,
+            self.base.input_names,
+            held=self.edits.dynamics,
+        )
 
     def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> Differentiated:
         """Let the edited network read ``text``, and go back from ``loss``.

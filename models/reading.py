@@ -11,6 +11,7 @@ import torch
 
 from models.capture import capture
 from models.decoding import Decoding, decode
+from models.edits import DynamicsEdit
 from models.network import Network
 from models.text import display
 from models.trace import Trace
@@ -89,6 +90,7 @@ class Reading:
         input_names: what each input of the first layer stands for, or None.
         row: which sequence of the batch.
         serial: a number that no other reading of this process has, to know it by.
+        held: what edits held in the place of what the layers compute.
         read: of a network that writes a sequence, what its decoder read at each step, as it is drawn: "⊢", then what it
             wrote the step before. None of any other.
     """
@@ -101,6 +103,7 @@ class Reading:
     row: int = 0
     serial: int = field(default_factory=count().__next__)
     read: tuple[str, ...] | None = None
+    held: tuple[DynamicsEdit, ...] = ()
 
     def labels_of(self, layer: str) -> tuple[str, ...]:
         """A label for each step of a layer: what it read, or numbers from 1 where its steps are others."""

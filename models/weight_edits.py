@@ -47,6 +47,10 @@ class Parameters:
     readers: Mapping[str, tuple[tuple[str, int], ...]]
     own_names: Mapping[str, str]
 
+    def feeds(self, name: str) -> bool:
+        """Whether the columns of a matrix are the units of a layer below."""
+        return any(name == reader for readers in self.readers.values() for reader, _column in readers)
+
     def units(self, layer: str) -> int:
         """H, how many units a layer has."""
         return len(self.arrays[f"{layer}.weight_ih"]) // len(self.cells[layer].gates)

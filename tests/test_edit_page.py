@@ -1,13 +1,19 @@
 """The Edit lens without a browser: what it offers, computes and says."""
 
+import json
 import re
+from base64 import b64decode
+from copy import deepcopy
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
-from models import EditedNetwork, load_network, read, read_edited, read_edits
-from tests.lens_page import run, sent, start, text_of
+from models import EditedNetwork, capture, load_network, read, read_edited, read_edits
+from models.edit_csv import write_csv
+from models.losses import Loss
+from tests.lens_page import mounted, run, sent, start, text_of
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
@@ -173,13 +179,6 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
     assert edits_of(page) == "rnn.l0.weight_hh=0"
 
 
-def test_the_matrix_is_tinted_by_the_sensitivity():
-    page = start("edit", net="counter")
-    next(each for each in page.button_group if each.key == "edit_tint").set_value("sensitivity")
-    run(page)
-    assert "L is the loss summed over all steps." in text_of(page)
-
-
 def test_another_network_begins_without_edits():
     page = start("edit", net="counter", edits=BROKEN)
     page.selectbox(key="choose_net").set_value("wave")
@@ -213,3 +212,82 @@ def test_the_gradients_are_taken_when_asked_for(edits):
     page.toggle(key="edit_gradients").set_value(True)
     run(page)
     assert any("partial L" in each.value for each in page.latex)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"1,2\n3,4\n", "These are 2 × 2 numbers; rnn.l0.weight_hh needs 8 × 2."),
+        (b"1,2\n3\n", "Row 2 of the CSV has 1 numbers, the first has 2."),
+        (b"1,2\n3,x\n", "“x” is not a finite number"),
+        (b"", "These are 0 numbers"),
+        (b"\xff\xfe\x00", "is not a finite number"),
+    ],
+)
+def test_a_csv_that_does_not_fit_gets_one_sentence(content, said):
+    page = start("edit", net="counter")
+    page.selectbox(key="edit_kind").set_value("csv")
+    run(page)
+    page.file_uploader(key="csv_file").upload("matrix.csv", content)
+    run(page)
+    press(page, "add_csv")
+    [warning] = page.warning
+    assert said in warning.value.replace("\\", "")
+    assert edits_of(page) == ""
+
+
+def test_a_csv_that_fits_is_the_matrix_that_runs():
+    values = np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)
+    page = start("edit", net="counter")
+    page.selectbox(key="edit_kind").set_value("csv")
+    run(page)
+    page.file_uploader(key="csv_file").upload("matrix.csv", write_csv(values).encode())
+    run(page)
+    press(page, "add_csv")
+    network = load_network("counter")
+    module = deepcopy(network.module)
+    with torch.no_grad():
+        module.rnn.weight_hh_l0.copy_(torch.from_numpy(values))
+        with capture(module) as trace:
+            module(network.encode(network.card.default.text))
+    assert np.array_equal(sent(page)[1]["hidden"], trace.layers["rnn.l0"].hidden[0])
+
+
+def test_the_table_holds_the_exact_values():
+    page = start("edit", net="counter", state={"edit_table": True})
+    [table] = page.data_editor
+    weights = load_network("counter").module.rnn.weight_hh_l0.detach().numpy()[2:4]
+    assert np.array_equal(table.value[["0", "1"]].to_numpy().astype(np.float32), weights)
+    assert "too many for a table" not in text_of(page)
+
+
+def test_the_units_weights_are_listed_and_picked():
+    page = start("edit", net="counter")
+    [listed] = [json.loads(each.json) for each in mounted(page)["links"]]
+    reads, writes = (each["rows"] for each in listed["lists"])
+    network = load_network("counter")
+    at = network.vocabulary.index("b")
+    [score] = [row for row in writes if row["told"] == "→ score of “b”"]
+    assert score["at"] == ["head.weight", None, at, 0]
+    assert np.float32(score["value"]) == network.module.head.weight.detach().numpy()[at, 0]
+    assert reads[0]["told"] == "input gate ← “.”" and abs(reads[0]["value"]) >= abs(reads[1]["value"])
+
+
+@pytest.mark.parametrize("asked", ["next", "every", "unit"])
+def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
+    page = start(
+        "edit", net="counter", unit="1", step="9", state={"gradients_asked": asked, "edit_tint": "sensitivity"}
+    )
+    [matrix] = [json.loads(each.json) for each in mounted(page)["matrix"]]
+    shown = np.frombuffer(b64decode(matrix["tint"]), "<f4").reshape(2, 2)
+    loss = Loss(asked, step=9 if asked != "every" else 0, unit=1 if asked == "unit" else 0)
+    edited = EditedNetwork(load_network("counter"), read_edits(""))
+    text = edited.base.card.default.text
+    wanted = edited.sensitivity(text, loss, "rnn.l0" if asked == "unit" else None)["rnn.l0.weight_hh"][2:4]
+    assert np.array_equal(shown, wanted) and wanted.any()
+
+
+def test_a_link_carries_no_more_than_a_browser_does():
+    page = start("edit", net="counter", edits="!" + ";!".join([BROKEN] * 500))
+    [warning] = page.warning
+    assert "a link carries 8,000 at most" in warning.value.replace("\\", "") and edits_of(page) == ""

@@ -135,3 +135,32 @@ def test_the_browser_tells_the_language_where_the_address_does_not():
 def test_a_link_cannot_put_markup_into_the_page():
     page = start(step="[x](http://example.org) $a$")
     assert page.warning[0].value.count("\\[x\\](") == 1 and "\\$a\\$" in page.warning[0].value
+
+
+DRAGS = """
+from models.edit_text import read_edits
+from viz.session import session
+
+here = session()
+told = []
+with here.run(opened=None):
+    here.settle(net="counter")
+    for value, drag, rested in ((1, "a:1", False), (2, "a:1", True), (3, "b:1", False), (4, "b:1", True), (5, "b:2", False)):
+        here.turn(read_edits(f"rnn.l0.forget_bias={value}"), drag, rested=rested)
+    for _ in range(4):
+        told.append(here.view.edits)
+        here.undo()
+    told.append(here.view.edits)
+    here.redo()
+    told.append(here.view.edits)
+import streamlit as st
+st.session_state.told = told
+"""
+
+
+def test_one_drag_is_one_undo_step_whichever_slider():
+    page = AppTest.from_string(DRAGS, default_timeout=30).run()
+    assert not page.exception
+    assert page.session_state.told == [
+        *(f"rnn.l0.forget_bias={value}" for value in (5, 4, 2)), "", "", "rnn.l0.forget_bias=2"
+    ]  # fmt: skip

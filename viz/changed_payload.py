@@ -4,6 +4,7 @@ import numpy as np
 
 from models.edit_effects import Origin, difference, origin_of
 from models.reading import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
+from viz.held import held_in
 from viz.payload import pack
 
 TOP, ROWS = 5, 7
@@ -31,7 +32,12 @@ def changed_payload(
     new = _values(after, layer, quantity)
     old = _aligned(_values(before, layer, quantity), own)
     arrays: dict[str, np.ndarray] = {}
-    options: dict[str, object] = {"reverse": traced.reverse}
+    names = changed_names(quantity)
+    marks = [mark for mark in held_in(after, layer) if mark["quantity"] == quantity]
+    options: dict[str, object] = {
+        "reverse": traced.reverse,
+        "held": [mark | {"quantity": name} for mark in marks for name in names[1:]],
+    }
     predicts, vocabulary = None, None
     first, second = before.prediction_of(layer), after.prediction_of(layer)
     if isinstance(first, SymbolPrediction) and isinstance(second, SymbolPrediction):
@@ -49,9 +55,7 @@ def changed_payload(
         layer=layer,
         kind=traced.kind,
         gates={},
-        states=dict(
-            zip(changed_names(quantity), (old, new, difference(before, after, layer, quantity, origin)), strict=True)
-        ),
+        states=dict(zip(names, (old, new, difference(before, after, layer, quantity, origin)), strict=True)),
         tokens=after.labels_of(layer),
         arrays=arrays,
         predicts=predicts,  # type: ignore[arg-type]

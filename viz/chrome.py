@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from viz.address import fits
+from viz.address import too_long
 from viz.components.link import link
 from viz.i18n import LANGUAGES, _
 from viz.session import session
@@ -40,7 +40,7 @@ def around() -> Iterator[None]:
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
-        link(whole=fits(session().view), key="link")
+        link(without=too_long(session().view), key="link")
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     try:

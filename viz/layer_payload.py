@@ -8,6 +8,7 @@ import numpy as np
 from models.reading import ClassPrediction, Prediction, Reading, SymbolPrediction, ValuePrediction
 from models.trace import LayerTrace
 from viz.excerpt import NEAR, Excerpt, Span, around, columns_of, cut, described, fits, width
+from viz.held import held_in
 from viz.payload import pack, pack_near
 from viz.picture import Picture
 
@@ -108,6 +109,7 @@ def _pack(
             "projected": weights.weight_hr is not None,
             "reverse": layer.reverse,
             "valves": weights.cell.valves,
+            "held": held_in(reading, layer.name),
             **weights.options,
             **answer,
         },

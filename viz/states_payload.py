@@ -10,6 +10,7 @@ import numpy as np
 from models.reading import Reading
 from models.trace import LayerTrace
 from viz.excerpt import Excerpt, columns_of, cut, described, fits, size
+from viz.held import held_in
 from viz.payload import pack
 from viz.picture import Picture
 
@@ -24,7 +25,7 @@ def states_payload(view_id: str, reading: Reading, name: str) -> bytes:
     layer = reading.trace.layers[name]
     steps = slice(0, int(layer.lengths[reading.row]))
     numbers = {quantity: layer[quantity][reading.row, steps] for quantity in layer.quantities}
-    return _pack(view_id, layer, numbers, reading.labels_of(name))
+    return _pack(view_id, reading, layer, numbers, reading.labels_of(name))
 
 
 def states_excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt, picture: Picture) -> bytes:
@@ -32,6 +33,7 @@ def states_excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt, 
     layer, row = reading.trace.layers[name], reading.row
     return _pack(
         view_id,
+        reading,
         layer,
         dict.fromkeys(layer.quantities),
         [cut(label) for label in reading.labels_of(name)[excerpt.page.slice]],
@@ -41,7 +43,12 @@ def states_excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt, 
 
 
 def _pack(
-    view_id: str, layer: LayerTrace, numbers: Mapping[str, np.ndarray | None], labels: Sequence[str], **more: Any
+    view_id: str,
+    reading: Reading,
+    layer: LayerTrace,
+    numbers: Mapping[str, np.ndarray | None],
+    labels: Sequence[str],
+    **more: Any,
 ) -> bytes:
     cell = layer.weights.cell
     return pack(
@@ -51,6 +58,6 @@ def _pack(
         gates={gate: numbers[gate] for gate in cell.gates},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
-        options={"reverse": layer.reverse, "valves": cell.valves},
+        options={"reverse": layer.reverse, "valves": cell.valves, "held": held_in(reading, layer.name)},
         **more,
     )

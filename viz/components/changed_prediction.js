@@ -15,7 +15,7 @@ function build(context) {
   const column = ({ shape: [steps, width = 1], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
   // A probability with three decimals, another value as everywhere.
   const told = (value) => (value !== value ? "–" : store.trace.predicts === "values" ? unrolled.number(value, 3) : value.toFixed(3).replace("-", "−"));
-  const signed = (value) => (value > 0 ? "+" : "") + told(value);
+  const signed = (value) => { const text = told(value); return /[1-9]/.test(text) ? (value > 0 ? "+" : "") + text : text.replace("−", ""); };
 
   function row(quantity) {
     const number = (side) => unrolled.element("span", { "data-quantity": `${quantity}_${side}` });

@@ -79,6 +79,22 @@
     pen.globalAlpha = 1;
   }
 
+  // What an edit holds in the place of what the cell computes.
+  function outline(pen, size, { name, x, y, field }) {
+    for (const { quantity, unit, steps } of store.trace.options?.held ?? []) {
+      const [first, last] = steps.map(field.column), row = unit === null ? 0 : field.row(unit);
+      if (quantity !== name || first < 0 || last < 0 || row < 0) continue;
+      const [left, right] = [place(x, first)[0], place(x, last)[1]].map((pixel) => GUTTER + pixel / ratio);
+      const [top, bottom] = (unit === null ? [0, size.height * ratio] : place(y, row)).map((pixel) => pixel / ratio);
+      for (const [width, colour] of [[4, context.theme.background], [2, context.theme.text]]) {
+        pen.lineWidth = width;
+        pen.strokeStyle = colour;
+        pen.strokeRect(left, top, Math.max(right - left, 2), Math.max(bottom - top, 2));
+      }
+    }
+    pen.lineWidth = 1;
+  }
+
   // What stands under a panel: its tokens where they fit, else round step numbers. {text, at, half} in CSS pixels.
   function labels(pen, size, x, field) {
     const { trace } = store;

@@ -1,5 +1,5 @@
 export default function ({ data, parentElement }) {
-  const { words, whole } = data;
+  const { words } = data;
   let button = parentElement.querySelector("button");
   if (!button) {
     const root = document.createElement("div");
@@ -22,7 +22,7 @@ export default function ({ data, parentElement }) {
       return;
     }
     button.dataset.told = "yes";
-    say(whole ? words.copied : words.without);
+    say(words.copied);
     setTimeout(() => { delete button.dataset.told; say(words.copy); }, 2500);
   };
 }

@@ -4,7 +4,9 @@ function build(context) {
   const TALLEST = 380, NAMED = 11, LARGEST = 34; // CSS pixels
   const canvas = unrolled.element("canvas", { tabindex: "0", role: "img" });
   const said = unrolled.element("div", { className: "unrolled-matrix-said", "aria-live": "polite" });
-  root.append(canvas, said);
+  const bounds = [0, 1].map(() => unrolled.element("span")), ramp = unrolled.element("i");
+  const legend = unrolled.element("span", { className: "unrolled-scale unrolled-quiet", "aria-hidden": "true" }, bounds[0], ramp, bounds[1]);
+  root.append(canvas, unrolled.element("div", { className: "unrolled-matrix-foot" }, said, legend));
   let values = new Float32Array(0), tint = null, shown = "", box = null;
 
   const at = (row, column) => row * context.data.columns.length + column;
@@ -74,6 +76,9 @@ function build(context) {
     rows.forEach((name, row) => { if (row % everyRow === 0) pen.fillText(name, left - 6, top + (row + 0.5) * height); });
     pen.textAlign = "center";
     columns.forEach((name, column) => { if (column % everyColumn === 0) pen.fillText(name, left + (column + 0.5) * width, top / 2); });
+    bounds[0].textContent = unrolled.number(tint ? 0 : -size, 2);
+    bounds[1].textContent = unrolled.number(size, 2);
+    ramp.style.background = `linear-gradient(to right, ${colours.filter((_, k) => k % 15 === 0).join(",")})`;
     const [row, column] = picked;
     pen.strokeStyle = theme.accent;
     pen.lineWidth = 2;

@@ -19,6 +19,7 @@ def matrix(
     tint: np.ndarray | None = None,
     picked: tuple[int, int],
     title: str,
+    entry: str,
     key: str,
     on_picked: Callable[[], None],
 ) -> None:
@@ -31,6 +32,7 @@ def matrix(
         tint: (R, C), 0 or more, what it is tinted by (the sensitivity); None for the values.
         picked: row and column of the entry that is marked.
         title: what it is, for screen readers.
+        entry: what an entry does, with {row} and {column}.
         key: of the component in the page.
         on_picked: called when the reader picked another entry; `picked_in` tells which.
     """
@@ -45,7 +47,7 @@ def matrix(
         "palette": palette(),
         "words": {
             "title": title,
-            "entry": _("from {column} to {row}"),
+            "entry": entry,
             "sensitivity": _("|dL/dW| = {value}"),
             "keys": _("Arrow keys move the mark, a click picks an entry."),
         },

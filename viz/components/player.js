@@ -11,7 +11,8 @@ function build(context) {
   const picker = unrolled.element("div", { className: "unrolled-picker" }, unitLabel, steppers.fewer, unit, steppers.more);
   const pickers = unrolled.element("div", { className: "unrolled-pickers" }, chips, picker);
 
-  const strip = unrolled.strip(context);
+  const held = unrolled.held(context);
+  const strip = unrolled.strip(context, held);
   const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
   const bounds = [0, 1].map(() => unrolled.element("span"));
   const ramp = unrolled.element("i");
@@ -20,7 +21,7 @@ function build(context) {
   const mirror = unrolled.mirror(context);
   const transport = unrolled.transport(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
   root.setAttribute("role", "region");
-  root.append(transport.element, pickers, strip.element, unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
+  root.append(transport.element, pickers, strip.element, held.element, unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
 
   context.on(unit, "input", () => {
     if (unit.value !== "" && Number.isFinite(Number(unit.value))) store.set({ unit: Number(unit.value) });
@@ -59,6 +60,7 @@ function build(context) {
         return unrolled.element("button", { type: "button", "data-name": name }, dot, words.quantities[name] ?? name);
       }));
       if (focused) chips.querySelector(`[data-name="${focused}"]`)?.focus();
+      held.layout();
       strip.layout();
     },
 
@@ -82,7 +84,7 @@ function build(context) {
       strip.mark();
       readout.textContent = unrolled.fill(words.readout, {
         step: step + 1, steps: trace.steps, token, quantity: name, unit: chosen, value: unrolled.number(trace.value(quantity, step, chosen)),
-      });
+      }) + (held.at(step) ? ` (${words.held_here})` : "");
       mirror.later();
       transport.frame();
     },

@@ -30,7 +30,7 @@ def player(
         {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes
         400 ms after the last move, and never while the sequence plays.
     """
-    mounted = define("player", "transport", "sheet", "strip", "mirror")(
+    mounted = define("player", "transport", "sheet", "held", "strip", "mirror")(
         key=key,
         data={
             "component": "player",
@@ -57,6 +57,9 @@ def _words() -> dict[str, Any]:
         "strip": _("The sequence, one cell a token, tinted by {quantity} of unit {unit}"),
         "step_token": _("step {step}, token '{token}'"),
         "unit_value": _("{quantity}, unit {unit}: {value}"),
+        "held": _("{quantity} of unit {unit} held, step {steps}"),
+        "held_all": _("{quantity} of all units held, step {steps}"),
+        "held_here": _("held by an edit"),
         "save": _("Save as PNG"),
         "mirror": _("Every number of layer {layer} at step {step}"),
         "predictions": _("The most probable next symbols"),

@@ -1,5 +1,5 @@
 // The unrolled strip: one cell a token, tinted by the chosen quantity of the chosen unit; only the lines in sight are painted.
-unrolled.strip = (context) => {
+unrolled.strip = (context, held) => {
   const { store } = context;
   const CELL = 34, BETWEEN_LINES = 9, MARGIN = 6, MOST_LINES = 7, MOST_SAVED = 100;
   const GAP = { arrows: 20, links: 6 };
@@ -119,6 +119,7 @@ unrolled.strip = (context) => {
       pen.globalAlpha = 1;
       pen.fillStyle = solid ? (inks[tint] ??= unrolled.ink(tint)) : theme.text;
       pen.fillText(text, x + width / 2, y + CELL / 2 + 1);
+      held.mark(pen, begin + k, cells[k], y + CELL, cells[k + 1]?.line === line ? cells[k + 1].x - x - width : 0);
       if (k + 1 < cells.length) {
         pen.globalAlpha = 0.55;
         link(pen, x + width + (arrows ? 4 : 0), x + width + (arrows ? GAP.arrows - 4 : GAP.links), y + CELL / 2);

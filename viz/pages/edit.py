@@ -11,6 +11,7 @@ from viz.pages.controls import choose
 from viz.pages.edit_actions import actions
 from viz.pages.edit_experiments import experiments
 from viz.pages.edit_gradients import gradients
+from viz.pages.edit_links import unit_weights
 from viz.pages.edit_list import listed
 from viz.pages.edit_live import live
 from viz.pages.edit_matrix import weights
@@ -47,7 +48,8 @@ def page() -> None:
 
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        draw_matrix, entry = weights(here, reading)
+        draw_matrix, entry, loss = weights(here, reading)
+        unit_weights(here, reading)
     with right:
         changed = told(here)
         last = listed(here)
@@ -55,7 +57,7 @@ def page() -> None:
     compared(here)
     # The sliders come last: they then hear that all that hangs on them has been drawn.
     live([bring, *changed, draw_matrix, entry, *last])
-    gradients(here, reading)
+    gradients(here, reading, loss)
 
 
 def _moved() -> None:

@@ -27,7 +27,7 @@ from models.weight_edits import Parameters
 from viz.i18n import _
 from viz.names import quantity_names
 from viz.pages import edit_sources
-from viz.pages.edit_matrix import chosen, picked, place_of
+from viz.pages.edit_picked import chosen, picked, place_of
 from viz.pages.panel import panel
 from viz.session import Session
 

@@ -7,6 +7,7 @@ import streamlit as st
 from models.edit_text import read_edits
 from viz.i18n import N_, _
 from viz.pages import sources
+from viz.pages.gradients_cells import WAY
 from viz.session import Session
 
 
@@ -56,18 +57,21 @@ def experiments(here: Session) -> None:
                 icon=":material/science:",
                 on_click=lambda experiment=experiment: _begin(here, experiment),
             )
-        st.page_link(
-            _gradients(),
-            label=_("An untrained RNN: push the spectral radius through 1, on the Gradients lens"),
-            icon=":material/trending_up:",
-        )
+        if st.button(
+            _("Push the spectral radius through 1 (untrained RNN)"),
+            key="experiment_radius",
+            icon=":material/science:",
+            help=_("On the Gradients lens: turn the radius up from 0.9 and watch where the curve of the RNN goes."),
+        ):
+            st.session_state[WAY] = "knobs"
+            st.switch_page(_gradients())
     for experiment in EXPERIMENTS:
         if (here.view.net, here.view.edits) == (experiment.net, experiment.edits):
             st.info(_(experiment.look_for), icon=":material/visibility:")
 
 
 def _gradients() -> st.Page:
-    from viz.pages import LENSES
+    from viz.pages import LENSES  # which names the lens that this button stands on
 
     return next(lens for lens in LENSES if lens.name == "gradients").page()
 

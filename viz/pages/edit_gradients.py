@@ -7,15 +7,22 @@ from models.problem import Problem
 from models.reading import Reading
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, told
-from viz.pages import edit_sources, gradients_sources, sources
+from viz.pages import edit_sources, gradients_sources
 from viz.pages.chart import chart, theme
 from viz.pages.edit_sources import edits_of
+from viz.pages.gradients_loss import in_words, pick_loss
 from viz.pages.panel import panel
 from viz.session import Session
 
 
-def gradients(here: Session, after: Reading) -> None:
-    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited."""
+def gradients(here: Session, after: Reading, loss: Loss | None) -> None:
+    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
+
+    Args:
+        here: the session.
+        after: what the edited network does.
+        loss: that which was chosen further up; None to have it chosen here.
+    """
     if not edits_of(here).on:
         return
     with panel(
@@ -23,12 +30,12 @@ def gradients(here: Session, after: Reading) -> None:
         _("Does the edit let the loss reach further back, or cut it off sooner?"),
     ):
         if st.toggle(_("Go back through both runs"), key="edit_gradients"):
-            _norms(here, edit_sources.before(here), after)
+            _norms(here, edit_sources.before(here), after, loss or pick_loss(here, after))
 
 
-def _norms(here: Session, before: Reading, after: Reading) -> None:
+def _norms(here: Session, before: Reading, after: Reading, loss: Loss) -> None:
     net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
-    loss = loss_of(here)
+    st.caption(in_words(here, after, loss, None))
     try:
         runs = [gradients_sources.gradients(before, net, text, layer, loss, edits) for edits in ("", here.view.edits)]
     except Problem as problem:
@@ -41,9 +48,3 @@ def _norms(here: Session, before: Reading, after: Reading) -> None:
         rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
         rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
     )
-
-
-def loss_of(here: Session) -> Loss:
-    """The loss that the network was trained on: of its answer, or of all steps."""
-    card = sources.network(here.view.net or "").card
-    return Loss("answer" if card.predicts == "class" or card.scored == "last" else "every")

@@ -3,13 +3,16 @@
 import streamlit as st
 
 from models.edit_text import write_edit
-from models.edits import Edits
+from models.edits import Change, Edit, Edits, Entry
+from viz.described import described
 from viz.i18n import _
-from viz.pages import sources
+from viz.pages import edit_sources, sources
 from viz.pages.edit_live import Part
+from viz.pages.edit_picked import block_of, chosen, picked, place_of
 from viz.pages.edit_sources import edits_of, put
 from viz.pages.edit_turn import turn_edit
 from viz.pages.panel import panel
+from viz.plain import plain
 from viz.session import Session
 
 LONGEST = 60
@@ -23,27 +26,38 @@ def listed(here: Session) -> list[Part]:
         if not edits.entries:
             st.markdown(_("Nothing is changed yet."))
         for index, entry in enumerate(edits.entries):
-            _row(here, index, write_edit(entry.edit), entry.on)
-        if edits.entries and edits.entries[-1].on:
+            _row(here, index, entry)
+        if edits.entries and edits.entries[-1].on and not _is_picked(here, edits.entries[-1].edit):
             part = turn_edit(here, len(edits.entries) - 1, _("Turn the last edit"))
             parts += [part] if part else []
         _buttons(here, edits)
     return parts
 
 
-def _row(here: Session, index: int, text: str, on: bool) -> None:
+def _is_picked(here: Session, edit: Edit) -> bool:
+    """Whether an edit sets the entry that is picked in the matrix: its slider stands there already."""
+    known = edit_sources.parameters(here)
+    name, gate = chosen(known)
+    row, column = picked(name, gate, block_of(known, name, gate).shape)
+    return edit == Change(place_of(known, name, gate, row, column), "=", getattr(edit, "value", 0.0))
+
+
+def _row(here: Session, index: int, entry: Entry) -> None:
+    text, on = write_edit(entry.edit), entry.on
+    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     key = f"edit_{here.turns}_{index}"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"row_{key}"):
+    switch, words, out = st.columns([2, 12, 2], vertical_alignment="center", gap="small")
+    with switch:
         st.toggle(
             _("Edit {n} is on").format(n=index + 1),
             on,
             key=f"on_{key}",
             label_visibility="collapsed",
             on_change=lambda: put(here, edits_of(here).switch(index, not on)),
-            width="content",
         )
-        shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-        st.code(shown, language=None, width="stretch")
+    with words:
+        st.markdown(plain(described(entry.edit)), help=f"`{shown}`")
+    with out:
         st.button(
             "",
             key=f"out_{key}",

@@ -13,10 +13,11 @@ from models.edits import Edit, Edits
 from models.losses import Loss
 from models.problem import Problem
 from models.reading import Reading
+from models.tracked_effects import TrackedEffect, tracked_effect
 from models.weight_edits import Parameters, apply, parameters_of
 from viz.changed_payload import changed_payload
 from viz.i18n import told
-from viz.pages import sources
+from viz.pages import sources, states_sources
 from viz.session import Session
 
 VIEW_ID, CHANGED_ID = "edit", "edit_changed"
@@ -43,9 +44,18 @@ def origin(here: Session) -> Sequence[int | None] | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
-def compared(first: Reading, second: Reading, steps: Sequence[int | None] | None) -> Effects:
+def compared(
+    first: Reading, second: Reading, steps: Sequence[int | None] | None, answer_alone: bool = False
+) -> Effects:
     """What changed from one reading to the other."""
-    return effects(first, second, steps)
+    return effects(first, second, steps, answer_alone=answer_alone)
+
+
+def tracked(here: Session, first: Reading, second: Reading, steps: Sequence[int | None] | None) -> TrackedEffect | None:
+    """What became of the units that track something in the network as it is."""
+    net, text = here.view.net or "", here.view.text or ""
+    rankings = {layer: states_sources.ranking(net, text, layer) for layer in first.trace.layers}
+    return tracked_effect(first, second, rankings, steps)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
@@ -66,9 +76,9 @@ def _parameters(net: str) -> Parameters:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def sensitivity(net: str, text: str, edits: str, loss: Loss) -> dict[str, np.ndarray]:
-    """|dL/dW| of every parameter. Raises Problem: that loss cannot be had."""
-    return sources.edited(net, edits).sensitivity(text, loss)
+def sensitivity(net: str, text: str, edits: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
+    """|dL/dW| of every parameter; ``layer`` is that of a unit's loss. Raises Problem: that loss cannot be had."""
+    return sources.edited(net, edits).sensitivity(text, loss, layer)
 
 
 def put(here: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:

@@ -28,7 +28,7 @@ VANISHED = 1e-3
 """Below this share of the last step's gradient the first step learns next to nothing."""
 LAYER = "rnn.l0"
 VIEW_ID = "gradients"
-KNOBS = "cells_knobs"
+WAY, KNOBS = "cells_way", "cells_knobs"
 STANDING = (1e-14, 1e6)
 """The axis while knobs move: it stands still, so that the curves are seen to move."""
 
@@ -50,7 +50,12 @@ def _side_by_side(here: Session) -> None:
         "knobs": _("untrained, with knobs"),
     }
     way = st.segmented_control(
-        _("Networks"), list(ways), format_func=ways.__getitem__, default="trained", required=True, key="cells_way"
+        _("Networks"),
+        list(ways),
+        format_func=ways.__getitem__,
+        default=None if WAY in st.session_state else "trained",  # another lens may have chosen
+        required=True,
+        key=WAY,
     )
     if way == "knobs":
         _with_knobs()
