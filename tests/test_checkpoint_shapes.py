@@ -70,6 +70,16 @@ def test_names_go_before_shapes():
     assert list(checkpoint.layers) == ["rnn.l0"] and len(checkpoint.tensors) == 2
 
 
+def test_an_attention_is_no_gru():
+    """The three projections of torch's attention, and of GPT-2's, have the shape of a GRU's matrices."""
+    transformer = nn.TransformerDecoderLayer(8, 2, 16)
+    state = {
+        f"layers.{index}.{name}": values for index in range(2) for name, values in transformer.state_dict().items()
+    }
+    state |= {f"h.{index}.attn.c_attn.weight": torch.zeros(8, 24) for index in range(2)}
+    assert not load_checkpoint(save({name: values.clone() for name, values in state.items()})).layers
+
+
 def test_many_matrices_take_no_time():
     many = {f"t{index}": torch.zeros(4, 1 + index % 2) for index in range(10_000)}
     start = time.perf_counter()

@@ -18,6 +18,9 @@ from models.checkpoints.naming import KINDS
 RECURRENT = re.compile(r"rec|hid|hh|state|(^|[^a-z])u([^a-z]|$)|w_?h", re.IGNORECASE)
 """What people call a recurrent matrix; a square one is taken for one only then."""
 
+ATTENDS = re.compile(r"att(n|ention)|qkv|in_proj", re.IGNORECASE)
+"""What people call an attention's matrices: its three projections in one have a GRU's shape, and are none."""
+
 NEAR = 32
 """How many places apart the tensors of one layer may stand."""
 
@@ -32,7 +35,11 @@ class Places:
 
 def guess_layers(tensors: Mapping[str, Stored]) -> dict[str, FoundLayer]:
     """The layers that the shapes of ``tensors`` allow, in their order, with a certainty below 1."""
-    free = {name: stored for name, stored in tensors.items() if stored.is_float and 0 not in stored.shape}
+    free = {
+        name: stored
+        for name, stored in tensors.items()
+        if stored.is_float and 0 not in stored.shape and not ATTENDS.search(name)
+    }
     places = Places(tuple(free), {name: index for index, name in enumerate(free)})
     found: dict[str, FoundLayer] = {}
     levels: dict[str, int] = {}
