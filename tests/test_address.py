@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.address import LONGEST_TEXT, NAMES, View, parse, query, write
+from viz.address import LONGEST_EDITS, LONGEST_TEXT, NAMES, View, parse, query, too_long, write
 from viz.i18n import LANGUAGES, speaking
 from viz.look import in_another_text, read_look, write_look
 
@@ -105,3 +105,15 @@ def test_another_text_leaves_what_is_not_of_its_steps():
 
 def test_empty_text_is_a_text():
     assert parse(write(View(text=""))) == (View(text=""), [])
+
+
+@pytest.mark.parametrize("name", ["text", "edits"])
+def test_what_is_too_long_for_a_link_is_left_out_and_refused(name):
+    most = {"text": LONGEST_TEXT, "edits": LONGEST_EDITS}[name]
+    fits, does_not = (View(net="counter", **{name: "x" * size}) for size in (most, most + 1))
+    assert too_long(fits) == () and parse(write(fits)) == (fits, [])
+    assert too_long(does_not) == (name,) and write(does_not) == {"net": "counter"}
+    with speaking("en"):
+        view, [problem] = parse({"net": "counter", name: "x" * (most + 1)})
+    assert f"{most + 1:,}" in problem and f"{most:,}" in problem and problem.endswith(".")
+    assert view == View(net="counter", **({} if name == "text" else {"edits": ""}))

@@ -15,6 +15,9 @@ from viz.look import read_look, write_look
 LONGEST_TEXT = 2000
 """Characters of text which a link carries at most; browsers and chat programs cut longer ones."""
 
+LONGEST_EDITS = 8000
+"""Characters of edits which a link carries at most; a whole matrix has more, and servers refuse such addresses."""
+
 LONGEST_WORD = 200
 LARGEST_NUMBER = 10**9
 
@@ -74,12 +77,12 @@ def parse(address: Mapping[str, str], otherwise: View | None = None) -> tuple[Vi
 
 
 def write(view: View) -> dict[str, str]:
-    """The pieces of an address which `parse` reads as `view`; a text over `LONGEST_TEXT` is left out."""
+    """The pieces of an address which `parse` reads as `view`; what is `too_long` for a link is left out."""
     pieces = {name: str(getattr(view, name)) for name in NAMES if getattr(view, name) not in (None, "")}
     if view.text == "":
         pieces["text"] = ""
-    if not fits(view):
-        del pieces["text"]
+    for name in too_long(view):
+        del pieces[name]
     return pieces
 
 
@@ -88,9 +91,10 @@ def query(view: View) -> str:
     return urlencode(write(view))
 
 
-def fits(view: View) -> bool:
-    """Whether a link can carry this view's text."""
-    return view.text is None or len(view.text) <= LONGEST_TEXT
+def too_long(view: View) -> tuple[str, ...]:
+    """The names of what a link cannot carry of this view: its "text", its "edits"."""
+    sizes = {"text": (len(view.text or ""), LONGEST_TEXT), "edits": (len(view.edits), LONGEST_EDITS)}
+    return tuple(name for name, (size, most) in sizes.items() if size > most)
 
 
 def _short(value: str) -> str:
@@ -128,6 +132,16 @@ def _text(value: str) -> str:
     return value
 
 
+def _edits(value: str) -> str:
+    if len(value) > LONGEST_EDITS:
+        raise ValueError(
+            _("The link's edits have {n} characters: a link carries {most} at most.").format(
+                n=f"{len(value):,}", most=f"{LONGEST_EDITS:,}"
+            )
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if value not in LANGUAGES:
         raise ValueError(
@@ -157,7 +171,7 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "step": lambda value: _number("step", value),
     "quantity": lambda value: _word("quantity", value),
     "lang": _language,
-    "edits": str,
+    "edits": _edits,
     "source": lambda value: _number("source", value),
     "attend": str,
     "look": lambda value: _look(value),
