@@ -1,5 +1,6 @@
 """The Checkpoint lens without a browser: what it opens, says, measures and hands to the other lenses."""
 
+import importlib.util
 import io
 import os
 import pickle
@@ -15,6 +16,7 @@ from torch import nn
 
 from models import capture, load_network
 from models.checkpoints import health
+from models.decoding import decode
 from models.network import network_names
 from viz.pages import opened as store
 
@@ -240,11 +242,11 @@ def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
     page = upload(start(), ("lm.pt", saved(net)))
     assert store.find(view(page).net).setup.kind == "ids"
     page = choose(page, "Symbols", "typed")
-    area = next(each for each in page.text_area if each.label.startswith("7 symbols"))
+    area = next(each for each in page.text_area if each.label.startswith("Its 7 symbols"))
     area.set_value("abc")
     page = run(page)
     assert "3 symbols" in said(page) and store.find(view(page).net).setup.kind == "ids"
-    next(each for each in page.text_area if each.label.startswith("7 symbols")).set_value("abcdefg")
+    next(each for each in page.text_area if each.label.startswith("Its 7 symbols")).set_value("abcdefg")
     page = run(page)
     assert store.find(view(page).net).network.vocabulary == WORDS
     assert len(page.session_state["unrolled"].files) == 1  # one file, one line of the list
@@ -256,7 +258,7 @@ def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
 def test_symbols_may_come_from_a_second_file(net):
     page = upload(start(), ("lm.pt", saved(net)))
     page = choose(page, "Symbols", "file")
-    box = next(each for each in page.file_uploader if each.label.startswith("7 symbols"))
+    box = next(each for each in page.file_uploader if each.label.startswith("Its 7 symbols"))
     box.set_value(("vocab.json", b'{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "f": 5, "g": 6}', "application/json"))
     page = run(page)
     assert store.find(view(page).net).network.vocabulary == WORDS
@@ -445,3 +447,35 @@ def verdict_script(name):
 
 def test_the_limit_of_uploads_is_said(tmp_path):
     assert store.limit() >> 20 == 500 and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
+
+
+def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
+    """g2p-en's own file, as its package ships it: the vocabularies are typed, and it says the package's phonemes."""
+    package = importlib.util.find_spec("g2p_en")
+    if package is None or package.origin is None:
+        pytest.skip("g2p-en is not installed")
+    source = Path(package.origin).parent
+    page = upload(start(), ("checkpoint20.npz", (source / "checkpoint20.npz").read_bytes()))
+    page = choose(page, "Recurrent layers", "enc")
+    page = choose(page, "Symbols", "typed")
+    graphemes = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
+    next(each for each in page.text_area if each.label.startswith("Its 29 symbols")).set_value("\n".join(graphemes))
+    page = run(page)
+    page = choose(page, "Does another part write", "typed")
+    next(each for each in page.text_area if each.label.startswith("The symbols of the answer")).set_value("a\nb")
+    page = run(page)
+    assert "No other part of this file goes on from the last state of enc" in said(page)
+    listed = (source / "g2p.py").read_text().split("self.phonemes = ")[1].split("self.g2idx")[0]
+    phonemes = [symbol for pair in re.findall(r"""'([^']+)'|"([^"]+)\"""", listed) for symbol in pair if symbol]
+    area = next(each for each in page.text_area if each.label.startswith("The symbols of the answer"))
+    area.set_value("\n".join(phonemes))
+    page = run(page)
+    opened = store.find(view(page).net)
+    assert opened.setup.answers.vocabulary == tuple(phonemes) and opened.runs_as == {
+        "enc.l0": "encoder.l0",
+        "dec.l0": "decoder.l0",
+    }
+    wrote = decode(opened.network, "seoul</s>")
+    assert list(wrote.target[:-1]) == ["S", "UW1", "L"]  # g2p-en itself says so too
+    for lens in ("step", "states", "gradients", "edit", "attention"):
+        start(lens=lens, net=opened.name)

@@ -1,17 +1,21 @@
 """Run it: which of the file's tensors embed, recur and score, and what the symbols are called."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from models.checkpoints.running import TIED, Fit, Setup, usual
+from models.checkpoints.running import TIED, Fit, Setup, fit, usual
 from models.checkpoints.stacks import Stack
-from models.checkpoints.vocabulary import is_of_characters, read_vocabulary, typed_vocabulary
 from models.problem import Problem
 from viz.i18n import _
+from viz.pages.checkpoint_answer import answer, answered
+from viz.pages.checkpoint_chain import chain
 from viz.pages.checkpoint_open import show
 from viz.pages.checkpoint_section import say
 from viz.pages.checkpoint_sources import Looked
+from viz.pages.checkpoint_symbols import symbols
+from viz.pages.sources import network
 from viz.session import Session
 
 
@@ -20,6 +24,7 @@ def set_up(here: Session, looked: Looked) -> None:
     opened = looked.opened
     if opened is None:
         st.markdown(_("This network comes with the app, with its own embedding and decoder: it runs as it is."))
+        _bundled_chain(looked)
         return
     able, now = opened.fit, opened.setup
     digest = opened.file.digest[:12]
@@ -30,6 +35,16 @@ def set_up(here: Session, looked: Looked) -> None:
             st.rerun()
     except Problem as problem:
         say(problem)
+    chain(able, now)
+
+
+def _bundled_chain(looked: Looked) -> None:
+    """The way of a step, where the file's tensors alone tell it."""
+    card = network(looked.net).card
+    if card.predicts in ("next", "class") and looked.checkpoint.found:
+        able = fit(looked.checkpoint)
+        kind = card.kind if card.vocabulary is not None else "numbers"
+        chain(able, replace(usual(able), kind=kind))
 
 
 def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
@@ -43,14 +58,20 @@ def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
     first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
     with first:
         embedding = _embedding(able, stack, base, key)
-    with second:
-        decoder = _decoder(able, stack, base, embedding, f"{key}_{embedding}")
-    symbols = _symbols(able, stack, base, embedding, f"{key}_{embedding}")
-    if symbols is None:
+    key += f"_{embedding}"
+    decoder = second.empty()  # stands beside the embedding, but what it offers depends on what writes the answer
+    read = symbols(able, stack, base, embedding, key)
+    if read is None:
         return None
-    vocabulary, kind = symbols
-    predicts, classes = _scores(able, base, embedding, decoder, stack, f"{key}_{embedding}_{decoder}")
-    return Setup(name, embedding, decoder, vocabulary, kind, predicts, classes)
+    vocabulary, kind = read
+    setup = replace(base, embedding=embedding, vocabulary=vocabulary, kind=kind)
+    answers = answer(able, setup, key) if kind != "numbers" else None
+    if answers is not None:
+        return answered(able, setup, answers)
+    with decoder:
+        chosen = _decoder(able, stack, base, embedding, key)
+    predicts, classes = _scores(able, base, embedding, chosen, stack, f"{key}_{chosen}")
+    return replace(setup, decoder=chosen, predicts=predicts, classes=classes, answers=None)
 
 
 def _select(label: str, options: list[Any], index: int, key: str, names: Any, **more: Any) -> Any:
@@ -83,63 +104,6 @@ def _decoder(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: s
         f"run_decoder_{key}",
         lambda name: names[name] if name in names else _sized(able, name),
     )
-
-
-def _symbols(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: str) -> tuple[Any, Any] | None:
-    """The vocabulary and what a step is; None while no vocabulary has been given."""
-    size = able.checkpoint.stored[embedding].shape[0] if embedding else stack.inputs
-    own = {name: listed for name, listed in able.checkpoint.vocabularies.items() if len(listed) == size}
-    given = base.vocabulary if base.vocabulary not in own.values() else None
-    kept = given if given and len(given) == size else None
-    words = {f"own {name}": _("from the file: {name}").format(name=name) for name in own}
-    if kept:
-        words["kept"] = _("the {n} symbols that were given").format(n=f"{size:,}")
-    ids = _("not known: ids from 0 to {last}") if embedding else _("not known: one-hot, ids from 0 to {last}")
-    words |= {"file": _("from a second file"), "typed": _("typed"), "ids": ids.format(last=f"{size - 1:,}")}
-    if embedding is None:
-        words["numbers"] = _("none: {n} numbers a step").format(n=f"{size:,}")
-    listed = next((f"own {name}" for name, symbols in own.items() if symbols == base.vocabulary), None)
-    likely = listed or ("kept" if kept else base.kind)
-    first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
-    with first:
-        index = list(words).index(likely) if likely in words else 0
-        choice = _select(_("Symbols"), list(words), index, f"run_symbols_{key}_{bool(kept)}", words.__getitem__)
-    if choice in ("ids", "numbers"):
-        return None, choice
-    vocabulary = (
-        own[choice[4:]] if choice.startswith("own ") else kept if choice == "kept" else _given(choice, size, key)
-    )
-    if vocabulary is None:
-        return None
-    kinds = {"characters": _("characters"), "words": _("words")}
-    usually = base.kind if base.kind in kinds else "characters" if is_of_characters(vocabulary) else "words"
-    with second:
-        kind = st.segmented_control(
-            _("A text is read as"),
-            list(kinds),
-            format_func=kinds.__getitem__,
-            default=usually,
-            required=True,
-            key=f"run_kind_{key}",
-        )
-    return vocabulary, kind
-
-
-def _given(choice: str, size: int, key: str) -> tuple[str, ...] | None:
-    """The symbols from a second file, or typed."""
-    if choice == "typed":
-        text = st.text_area(
-            _("{n} symbols in the order of their ids: one a line, or characters in a row").format(n=f"{size:,}"),
-            key=f"run_typed_{key}",
-            height=104,
-        )
-        return typed_vocabulary(text) if text.strip() else None
-    given = st.file_uploader(
-        _("{n} symbols in the order of their ids: JSON, or a text with one a line").format(n=f"{size:,}"),
-        key=f"run_file_{key}",
-        max_upload_size=16,
-    )
-    return read_vocabulary(given.getvalue()) if given else None
 
 
 def _scores(

@@ -121,11 +121,15 @@ class Opened:
     @cached_property
     def runs_as(self) -> dict[str, str]:
         """The names that the layers have in a run, by those in the file. Raises CheckpointError: it cannot be run."""
-        stack = self.fit.stack(self.setup.stack)
-        names = cast(Runnable, self.network.module).stack_names
+        setup, module = self.setup, self.network.module
+        if setup.answers is None:
+            modules = dict(zip(self.fit.stack(setup.stack).parts, cast(Runnable, module).stack_names, strict=True))
+        else:  # one part reads, another writes
+            names = {setup.stack: "encoder", setup.answers.stack: "decoder"}
+            modules = {self.fit.stack(stack).parts[0]: name for stack, name in names.items()}
         return {
             layer: f"{name}.l{level}{suffix}"
-            for part, name in zip(stack.parts, names, strict=True)
+            for part, name in modules.items()
             for level, layers in enumerate(part.levels)
             for layer, suffix in zip(layers, ("", "_reverse"), strict=False)
         }
