@@ -17,6 +17,7 @@ from tests.step_page import SETTLED, address_has, pieces, rerun, sent_frames, ty
 pytestmark = pytest.mark.browser
 
 NET = "dates-general"
+TEXT = load_network(NET).card.default.text
 DAYS = (datetime.date(2024, 8, 6), datetime.date(1987, 5, 13), datetime.date(2031, 12, 25))
 CLOSE = 1e-5
 
@@ -72,7 +73,7 @@ def test_attention_is_forced_elsewhere_and_undone(look_at):
 
 
 def test_stepping_asks_the_server_nothing_until_it_settles(look_at):
-    page = look_at(link(net=NET, step=0))
+    page = look_at(link(net=NET, text=TEXT, step=0))
     page.locator(".unrolled-decoding").click(position={"x": 5, "y": 5})
     with sent_frames(page) as frames:
         for step in range(1, 6):
@@ -83,7 +84,7 @@ def test_stepping_asks_the_server_nothing_until_it_settles(look_at):
         settle(page)
         assert frames
     address_has(page, step=5)
-    decoding = decode(load_network(NET), load_network(NET).card.default.text)
+    decoding = decode(load_network(NET), TEXT)
     shown = page.evaluate(
         """[...document.querySelectorAll('.unrolled-mirror [data-quantity="probability"]')].map(({ dataset: d }) =>
             [d.token, Number(d.value)])"""
@@ -95,7 +96,7 @@ def test_stepping_asks_the_server_nothing_until_it_settles(look_at):
 
 
 def test_playing_goes_to_the_end_and_a_click_goes_back(look_at):
-    page = look_at(link(net=NET, step=0))
+    page = look_at(link(net=NET, text=TEXT, step=0))
     page.locator(".unrolled-decoding .unrolled-speed").select_option("16")
     page.locator(".unrolled-decoding .unrolled-play").click()
     at_step(page, 10)
@@ -105,10 +106,9 @@ def test_playing_goes_to_the_end_and_a_click_goes_back(look_at):
 
 def test_the_formulas_end_in_the_numbers_of_the_drawing(look_at):
     network = load_network(NET)
-    text = network.card.default.text
-    page = look_at(link(net=NET, step=3, source=6))
+    page = look_at(link(net=NET, text=TEXT, step=3, source=6))
     at_step(page, 3)
-    attention = decode(network, text).attention["attention"]
+    attention = decode(network, TEXT).attention["attention"]
     slots = dict(
         page.evaluate(
             """[...document.querySelectorAll(".unrolled-attention_formulas [data-slot]")].map(({ dataset: d }) =>
@@ -119,7 +119,7 @@ def test_the_formulas_end_in_the_numbers_of_the_drawing(look_at):
     assert slots["attention_score"] == pytest.approx(float(attention.scores[0, 0, 3, 6]), abs=CLOSE)
     assert slots["attention_weight"] == pytest.approx(float(attention.weights[0, 0, 3, 6]), abs=CLOSE)
     assert slots["context"] == pytest.approx(float(attention.context[0, 0, 3, unit]), abs=CLOSE)
-    decoding = decode(network, text)
+    decoding = decode(network, TEXT)
     assert slots["probability"] == pytest.approx(float(decoding.chosen[3]), abs=CLOSE)
     state = torch.tensor(decoding.trace.layers["decoder.l0"].hidden[0, 3])
     joined = torch.tanh(network.module.join(torch.cat([torch.tensor(attention.context[0, 0, 3]), state])))
@@ -127,26 +127,25 @@ def test_the_formulas_end_in_the_numbers_of_the_drawing(look_at):
 
 
 def test_a_cell_opens_in_the_step_lens(look_at):
-    page = look_at(link(net=NET, step=4, source=2))
+    page = look_at(link(net=NET, text=TEXT, step=4, source=2))
     rerun(page, lambda: page.get_by_role("link", name=re.compile("decoder's cell at step 5")).click())
     page.wait_for_selector(".unrolled-player")
     address_has(page, net=NET, layer="decoder.l0", step=4)
 
-    page = look_at(link(net=NET, step=4, source=2))
+    page = look_at(link(net=NET, text=TEXT, step=4, source=2))
     rerun(page, lambda: page.get_by_role("link", name=re.compile("encoder's cell at")).first.click())
     page.wait_for_selector(".unrolled-player")
     address_has(page, net=NET, layer="encoder.l0", step=2)
 
 
 def test_the_map_and_the_drawing_move_together(look_at):
-    page = look_at(link(net=NET, step=0))
-    text = load_network(NET).card.default.text
+    page = look_at(link(net=NET, text=TEXT, step=0))
     canvas = page.locator(".unrolled-alignment .unrolled-columns canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     column, step = 7, 8
     top = 116 + 2 * 30 + 8  # of the map: below the curves and two rows of symbols
-    page.mouse.click(box["x"] + (column + 0.5) * box["width"] / len(text), box["y"] + top + (step + 0.5) * 24)
+    page.mouse.click(box["x"] + (column + 0.5) * box["width"] / len(TEXT), box["y"] + top + (step + 0.5) * 24)
     at_step(page, step)
     address_has(page, step=step, source=column)
 

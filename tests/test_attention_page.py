@@ -1,15 +1,18 @@
 """The Attention lens without a browser: what it offers, computes and says."""
 
+import base64
 import json
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from torch import nn
 
-from models import load_network, network_names, read_edited, read_edits
+from models import capture, load_network, network_names, read_edited, read_edits
 from models.decoding import Attend, Hide, Scores, Temperature, Write, beam, decode
 from models.timing import Timed
 from viz.pages import attention_transformer
@@ -24,18 +27,18 @@ TRANSFORMER = pytest.mark.skipif("dates-transformer" not in network_names(), rea
 TRANSLATORS = [name for name in ("dates-fixed", "dates-dot", "dates-transformer") if name in network_names()]
 
 
-def script(name):
+def script(name, opened):
     from importlib import import_module
 
     from viz import chrome
     from viz.session import session
 
-    with session().run(opened=None), chrome.around():
+    with session().run(opened=opened), chrome.around():
         import_module(f"viz.pages.{name}").page()
 
 
-def start(name: str = "attention", **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=120, kwargs={"name": name})
+def start(name: str = "attention", opened: Path | None = None, **address: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=120, kwargs={"name": name, "opened": opened})
     page.query_params.update(address)
     return run(page)
 
@@ -205,7 +208,12 @@ def test_a_text_that_cannot_be_read_is_one_sentence_and_the_last_good_view_stays
 def test_a_link_with_such_a_text_opens_the_networks_own(net):
     page = start(net=net, text="ๆ")
     assert len(page.warning) == 1
-    assert (view_of(page).net, view_of(page).text) == (net, load_network(net).card.default.text)
+    assert (view_of(page).net, view_of(page).text) == (net, "the fourth of August, 2024")
+
+
+def test_it_opens_with_an_example_in_the_readers_language():
+    assert view_of(start(net="dates-dot", lang="ko")).text == "우리는 2024년 8월 4일 일요일에 만나요"
+    assert view_of(start(net="dates-dot", lang="en")).text == "the fourth of August, 2024"
 
 
 @pytest.mark.parametrize("net", [name for name in TRANSLATORS if name != "dates-fixed"])
@@ -393,3 +401,47 @@ def test_it_speaks_korean():
         assert words in said or words in [each.label for each in page.button]
     for english in ("writes", "attention", "symbol", "step "):
         assert not re.search(rf"(?<![\w`.\-/]){english}(?![\w`.\-])", said), english
+
+
+# -- a saved run -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A run of a user's own module, and what torch says its weights are."""
+    torch.manual_seed(5)
+    module = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval()
+    x = torch.randn(3, 6, 16)
+    with torch.no_grad(), capture(module) as trace:
+        module(x)
+    path = tmp_path_factory.mktemp("saved") / "mine.npz"
+    trace.save(path)
+    with torch.no_grad():
+        weights = module.self_attn(x, x, x, need_weights=True, average_attn_weights=False)[1]
+    return path, weights.numpy()
+
+
+def drawn(page: AppTest) -> np.ndarray:
+    [chart] = page.get("plotly_chart")
+    values = json.loads(chart.proto.spec)["data"][0]["z"]
+    return np.frombuffer(base64.b64decode(values["bdata"]), np.float32).reshape(6, 6) if "bdata" in values else values
+
+
+def test_anybodys_saved_attention_is_drawn_head_by_head(saved):
+    path, weights = saved
+    page = start(opened=path)
+    assert view_of(page).net == "mine.npz" and page.selectbox(key="recorded_module").value == "self_attn"
+    np.testing.assert_allclose(drawn(page), weights[0, 0], atol=1e-5)
+    page.number_input(key="recorded_head_self_attn").set_value(3)
+    page.number_input(key="row").set_value(2)
+    run(page)
+    np.testing.assert_allclose(drawn(page), weights[1, 2], atol=1e-5)
+    terms = weights[1, 2] * np.log2(weights[1, 2])
+    assert f"looks at {-terms.sum(1).mean():.2f} bits" in text_of(page)
+
+
+def test_a_run_without_recurrence_is_one_sentence_elsewhere(saved):
+    page = start("step", opened=saved[0])
+    [warning] = page.warning
+    assert "mine.npz has no recurrent layer to look into; see it in the Attention lens." in warning.value
+    assert view_of(page).net == "python-lm"

@@ -6,28 +6,32 @@ from viz.address import View
 from viz.i18n import _
 from viz.pages import attention_sources, sources
 from viz.pages.attention_changes import changes
-from viz.pages.attention_controls import Looked, choose_text
+from viz.pages.attention_controls import Looked, choose_text, opening
 from viz.pages.attention_map import contributed, mapped
+from viz.pages.attention_recorded import recorded
 from viz.pages.attention_shapes import shapes
 from viz.pages.attention_sources import OFFERED
 from viz.pages.attention_stage import stage
 from viz.pages.attention_transformer import transformer
 from viz.pages.attention_without import beams, without
-from viz.pages.controls import choose
+from viz.pages.controls import choose, saved_run
 from viz.session import Session, session
 
 
 def page() -> None:
     """The Attention lens."""
     here = session()
+    file = saved_run(here)
+    if file is not None and here.view.net in (None, file.name) and sources.opened(file).attention:
+        recorded(here, file)
+        return
     if here.view.net is None:
         here.settle(net=OFFERED)
     if not attention_sources.writes(here.view.net):
         choose(here)
     if not attention_sources.writes(here.view.net):  # also where a name in a link was none
         offer(here)
-        example = sources.network(OFFERED).card.default.text
-        decoding = attention_sources.decoded(OFFERED, example)
+        decoding = attention_sources.decoded(OFFERED, opening(sources.network(OFFERED).card))
         shapes(here, decoding.source, decoding.target, OFFERED)
         return
     looked = choose_text(here)

@@ -6,9 +6,10 @@ import streamlit as st
 
 from models.attention import AttentionTrace
 from models.decoding import Decoding
+from models.network import Card
 from models.problem import Problem
 from models.text import display
-from viz.i18n import _, told
+from viz.i18n import _, language, told
 from viz.pages import attention_sources, sources
 from viz.pages.about import about
 from viz.pages.controls import pick_example, saved_run, type_text
@@ -16,6 +17,8 @@ from viz.pages.edited import edited
 from viz.session import Session
 
 NET = "attention_net"
+SHORT = 30
+"""Symbols of an opening text at most: each then has a wide column."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def choose_text(here: Session) -> Looked:
 
 def _decoded(here: Session, net: str) -> Decoding:
     """What the network writes; what is wrong with the text or the changes is told, and they are as they last were."""
-    start = sources.network(net).card.default.text
+    start = opening(sources.network(net).card)
     text = here.view.text if here.view.text is not None else start
     here.settle(net=net, text=text)
     try:
@@ -97,17 +100,20 @@ def _decoded(here: Session, net: str) -> Decoding:
         return attention_sources.decoded(net, start)
 
 
+def opening(card: Card) -> str:
+    """The text that a network is shown with first: its longest example of one line in the reader's language."""
+    own = [example.text for example in card.examples if example.language == language()]
+    return max((text for text in own if len(text) <= SHORT), key=len, default=card.default.text)
+
+
 def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
     """Choose what the view leaves open, and what does not fit."""
-    view, card = here.view, sources.network(net).card
+    view = here.view
     steps = len(decoding.symbols)
     layers = list(decoding.attention if not attention_sources.is_recurrent(net) else decoding.trace.layers)
     writing = layers[-1]  # the decoder's: a step is one of the output's
     layer = view.layer if view.layer in layers and not view.layer.startswith("encoder") else writing
-    step = view.step if view.step is not None and view.layer in (None, layer) else None
-    if step is None:
-        begun = card.default.layer == layer and view.text == card.default.text and view.layer is None
-        step = min(card.default.step, steps - 1) if begun else 0
+    step = view.step if view.step is not None and view.layer in (None, layer) else 0
     if step >= steps:
         here.notice(
             _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
@@ -140,7 +146,7 @@ def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
 def _show(here: Session, decoding: Decoding) -> None:
     which, example, card = st.columns([3, 6, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        _networks(here)
+        pick_network(here)
     with example:
         pick_example(here)
     with card:
@@ -148,8 +154,8 @@ def _show(here: Session, decoding: Decoding) -> None:
     type_text(here, decoding.unknown)
 
 
-def _networks(here: Session) -> None:
-    """All networks; from one that writes to another the text stays."""
+def pick_network(here: Session) -> None:
+    """The menu of all networks; from one that writes to another the text stays."""
     names = list(sources.names(saved_run(here)))
     if st.session_state.get(NET) != here.view.net:
         st.session_state[NET] = here.view.net

@@ -107,13 +107,14 @@ def _resolve(here: Session, file: Path | None) -> Reading:
 def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
     view = here.view
     net = asked_for(here, file)
-    if file is not None and net == file.name:
+    saved = file is not None and net == file.name
+    if not (sources.opened(file).layers if saved and file else sources.has_layers(net)):
+        raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
+    if saved and file:
         here.settle(net=net, text=None, edits="")
         return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else sources.network(net).card.default.text
     reading = sources.reading(net, text, view.edits)
-    if not reading.trace.layers:
-        raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
     here.settle(net=net, text=text)
     return reading
 
@@ -175,10 +176,10 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
         bound(st.selectbox, here, "net", _("Network"), options=names, format_func=sources.title)
     with layer:
         layers = list(reading.trace.layers)
-        bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits"))
+        bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits", "look"))
     if saved:
         with sequence:
-            _pick_row(here, reading)
+            pick_row(here, next(iter(reading.trace.layers.values())).shape[0])
         return
     with sequence:
         pick_example(here)
@@ -279,7 +280,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 40 else line[:39] + "…"
 
 
-def _pick_row(here: Session, reading: Reading) -> None:
-    batch = next(iter(reading.trace.layers.values())).shape[0]
+def pick_row(here: Session, batch: int) -> None:
+    """Which sequence of a saved run's batch is looked at."""
     label = ngettext("A saved run of {n} sequence", "A saved run: which of its {n} sequences?", batch).format(n=batch)
     st.number_input(label, 1, batch, key="row", on_change=lambda: here.go(step=None), disabled=batch == 1)

@@ -96,8 +96,10 @@ def is_run(path: Path) -> bool:
 def opened(path: Path) -> Trace:
     """The saved run that was named on the command line. Raises ArchiveError: it is none."""
     trace = load_trace(path)
-    if not trace.layers:
-        raise ArchiveError("This saved run holds no recurrent layer: nothing ran inside the capture block.")
+    if not trace.layers and not trace.attention:
+        raise ArchiveError(
+            "This saved run holds no recurrent layer and no attention: nothing ran inside the capture block."
+        )
     return trace
 
 
