@@ -27,6 +27,7 @@ NETWORKS: dict[str, str] = {
     "dates-fixed": "models.zoo.dates",
     "dates-dot": "models.zoo.dates",
     "dates-general": "models.zoo.dates",
+    "dates-additive": "models.zoo.dates",
     "dates-transformer": "models.zoo.dates",
 }
 """Name -> the module that trains it, which has ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
