@@ -1,8 +1,10 @@
 """Recurrent networks that can be looked into: usable from a notebook or a training script alone."""
 
 from models.archive import ArchiveError
+from models.attention import AttentionTrace
 from models.capture import CaptureError, capture
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
+from models.decoding import decode
 from models.edit_text import read_edits, write_edits
 from models.edited_network import EditedNetwork, read_edited
 from models.edits import Edits
@@ -15,6 +17,7 @@ from models.weights import LayerWeights
 
 __all__ = [
     "ArchiveError",
+    "AttentionTrace",
     "CaptureError",
     "Checkpoint",
     "CheckpointError",
@@ -27,6 +30,7 @@ __all__ = [
     "Reading",
     "Trace",
     "capture",
+    "decode",
     "gradient_map",
     "load_checkpoint",
     "load_network",
