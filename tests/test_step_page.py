@@ -257,3 +257,22 @@ def test_the_saved_numbers_are_the_runs(tmp_path):
         for quantity in layer.quantities:
             np.testing.assert_array_equal(opened.layers[name][quantity], layer[quantity])
     assert opened.tokens == reading.labels
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_about_tells_every_accuracy_of_the_review_reader(lang):
+    page = start(net="sentiment", lang=lang)
+    metrics = load_network("sentiment").card.metrics
+    tables = [each.value for each in page.dataframe]
+    shown = [row for table in tables for row in table.values.tolist()]
+    for name in ("accuracy", "accuracy_of_bag_of_words", "accuracy_negated_by_language"):
+        assert list(metrics[name].values()) in shown, name
+    for way in metrics["accuracy_by_padding"].values():
+        assert list(way.values()) in [row[1:] for row in shown]
+    heads = " ".join(str(name) for table in tables for name in table.columns)
+    assert ("부정" if lang == "ko" else "with a negation") in heads and "negated" not in heads
+
+
+@pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "the answer turns")])
+def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
+    assert any(look_for in caption.value for caption in start(net=name).caption)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.network import Card
 from viz.chrome import plain
-from viz.i18n import N_, _, language
+from viz.i18n import LANGUAGES, N_, _, language
 
 METRICS = {
     "bits_per_character": N_("bits per character"),
@@ -14,6 +14,11 @@ METRICS = {
     "right_closing_bracket": N_("share of closing brackets where the right kind ranks first of the three"),
     "held_out_characters": N_("characters held out"),
     "guessing": N_("accuracy of guessing"),
+    "accuracy": N_("accuracy on reviews"),
+    "accuracy_of_bag_of_words": N_("the same for weighing each word by itself, whatever the order"),
+    "accuracy_negated_by_language": N_("accuracy on reviews with a negation, by language"),
+    "accuracy_by_padding": N_("accuracy by the number of padding symbols after the review"),
+    "reviews": N_("reviews held out"),
     "accuracy_by_distance": N_("accuracy by the number of tokens between the city and the answer"),
     "accuracy_beyond_training": N_("accuracy at distances longer than in training"),
     "exact_date": N_("share of dates without a mistake"),
@@ -35,6 +40,15 @@ METRICS = {
     "rms_of_the_waves": N_("root mean square of the waves themselves"),
 }
 """The figures of a card that are shown, in this order, in words."""
+
+CASES = {
+    "plain": N_("without a negation"),
+    "negated": N_("with a negation"),
+    "negated_pairs_never_seen": N_("with a pair of negation and word that training never had"),
+    "masked": N_("with the mask"),
+    "read": N_("without it: the padding is read"),
+}
+"""The cases that a figure is told for, in words; others, such as a number, stand for themselves."""
 
 
 def about(card: Card) -> None:
@@ -65,6 +79,16 @@ def about(card: Card) -> None:
 def _metric(title: str, value: Any) -> None:
     if isinstance(value, dict):
         st.markdown(title)
-        st.dataframe([{str(key): number for key, number in value.items()}], hide_index=True)
+        nested = all(isinstance(each, dict) for each in value.values())
+        rows = [{" ": _case(key)} | _cases(each) for key, each in value.items()] if nested else [_cases(value)]
+        st.dataframe(rows, hide_index=True)
     else:
         st.markdown(f"{title}: **{value:,}**")
+
+
+def _cases(values: dict[str, Any]) -> dict[str, Any]:
+    return {_case(key): value for key, value in values.items()}
+
+
+def _case(key: str) -> str:
+    return _(CASES[key]) if key in CASES else LANGUAGES.get(key, str(key))

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.reading import ClassPrediction, Reading, ValuePrediction
 from viz.components.arithmetic import arithmetic
 from viz.components.equations import FORMS, equations
 from viz.components.heatmap import heatmap
@@ -53,7 +54,7 @@ def page() -> None:
                 on_form_change=_formed,
             )
     with told:
-        with panel(_("What it predicts"), _("Where is it sure, where surprised? Peaks are symbols it did not expect.")):
+        with panel(_("What it predicts"), _look_for(reading)):
             prediction(VIEW_ID, key="prediction")
         with panel(
             _("Where the number comes from"), _("Which inputs and which earlier units push the gate open or shut?")
@@ -63,10 +64,19 @@ def page() -> None:
         heatmap(VIEW_ID, form="step", key="units")
     with panel(
         _("Every unit at every step"),
-        _("Look for rows that switch at brackets, quotes or line ends: such a unit tracks something."),
+        _("Look for rows that switch where something in the sequence turns: such a unit tracks something."),
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
     keep(here, reading)
+
+
+def _look_for(reading: Reading) -> str:
+    """What to look for in the prediction."""
+    if isinstance(reading.prediction, ValuePrediction):
+        return _("Where does the dashed line leave the true one? There it did not expect what came.")
+    if isinstance(reading.prediction, ClassPrediction):
+        return _("How sure is it? Change one word of the text and see whether the answer turns.")
+    return _("Where is it sure, where surprised? Peaks are symbols it did not expect.")
 
 
 def _formed() -> None:
