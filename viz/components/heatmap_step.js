@@ -20,7 +20,7 @@
 
   function layout() {
     const { trace } = store;
-    const { palette, words, theme } = context;
+    const { palette, words } = context;
     ratio = window.devicePixelRatio || 1;
     const shown = context.data.quantities?.filter((name) => trace.quantities.includes(name)) ?? trace.quantities;
     rows = shown.map((name) => ({ name, scale: trace.scale(name), table: inks(palette[trace.scale(name).name]) }));
@@ -35,19 +35,31 @@
     if (trace.units <= wide) wide -= wide % trace.units; // as many whole pixels for each unit
     axis = divide(trace.units, wide);
     const { width, height } = size();
-    const pen = unrolled.size(canvas, width, height + FOOT);
+    unrolled.size(canvas, width, height + FOOT);
     canvas.setAttribute("aria-label", shown.map((name) => words.quantities[name] ?? name).join(", "));
     y.edges[1] = Math.round(ROW * ratio);
     image = new ImageData(axis.edges[axis.bins], y.edges[1]);
+  }
+
+  // Write the units under the rows, but for those that the mark of the chosen one would half cover.
+  function foot() {
+    const { theme } = context;
+    const { width, height } = size();
+    const pen = canvas.getContext("2d");
+    const middle = (unit) => { const [from, to] = place(axis, unit); return (from + to) / 2 / ratio; };
+    pen.clearRect(0, height + 1, width, FOOT);
     pen.fillStyle = theme.text;
     pen.globalAlpha = 0.75;
     pen.font = `13px ${theme.font}`;
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const unit of ticks(trace.units, width / 44)) {
-      const [from, to] = place(axis, unit);
-      pen.fillText(unit, Math.min(Math.max((from + to) / 2 / ratio, 5), width - pen.measureText(unit).width / 2), height + 6);
+    const chosen = pen.measureText(store.unit).width / 2 + 10;
+    for (const unit of ticks(store.trace.units, width / 44)) {
+      const half = pen.measureText(unit).width / 2;
+      if (unit !== store.unit && Math.abs(middle(unit) - middle(store.unit)) < chosen + half) continue;
+      pen.fillText(unit, Math.min(Math.max(middle(unit), 5), width - half), height + 6);
     }
+    pen.globalAlpha = 1;
   }
 
   // One step of a quantity as an array (steps = units of the axis, 1): the axis across the rows is that of the units.
@@ -71,6 +83,7 @@
       values.children[k].textContent = unrolled.number(trace.value(name, step, unit));
     });
     if (changed.has("unit")) {
+      foot();
       const [from, to] = place(axis, unit).map((pixel) => pixel / ratio);
       mark.style.width = `${Math.max(to - from, 1) + 6}px`;
       mark.style.height = `${height + 6}px`;

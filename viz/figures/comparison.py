@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from models.comparison import Comparison
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
-from viz.figures.strokes import INK, finish
+from viz.figures.strokes import INK, finish, step_axis
 from viz.i18n import _
 
 PAIR = (KIND["LSTM"], KIND["RNN"])
@@ -64,8 +64,6 @@ def comparison(
         figure.update_yaxes(title_text=away, rangemode="tozero", row=3, col=1)
         if compared.parted is not None and compared.parted > 0:
             figure.add_vline(x=compared.parted, line={"width": 1, "dash": "dot", "color": INK[theme]})
-    figure.update_xaxes(range=[-0.6, longest - 0.4])
+    figure.update_xaxes(range=[-0.6, longest - 0.4], **step_axis([str(step + 1) for step in range(longest)]))
     figure.update_xaxes(title_text=_("step"), row=rows, col=1)
-    shown = range(0, longest, max(1, longest // 10))
-    figure.update_xaxes(tickvals=list(shown), ticktext=[str(step + 1) for step in shown])
     return finish(figure, theme, height=180 * rows + 110)

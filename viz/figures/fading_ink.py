@@ -79,7 +79,9 @@ def fading_ink(
     if begin <= step < begin + DRAWN:
         figure.add_vline(x=step - begin, line={"width": 1.5, "dash": "dot", "color": INK[theme]})
     figure.update_yaxes(title_text="‖∂h/∂x‖", row=2, col=1, **log_axis([values for _n, values, *_r in ways], floor))
-    figure.update_xaxes(range=[-0.6, len(tokens) - 0.4], showgrid=False, **step_axis(tokens, begin))
+    known = np.flatnonzero(~np.isnan(whole[part]))  # no room for the inputs that the state cannot know
+    edges = (int(known[0]), int(known[-1])) if len(known) else (0, len(tokens) - 1)
+    figure.update_xaxes(range=[edges[0] - 0.6, edges[1] + 0.6], showgrid=False, **step_axis(tokens, begin))
     figure.update_xaxes(title_text=_("input at step (token)"), row=2, col=1)
     figure = finish(figure, theme, height=430)
     return figure.update_layout(

@@ -60,6 +60,10 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
     )
     figure.update_xaxes(title_text=_("units, the shortest memory first"), range=[0, len(steps) + 1])
     figure.update_yaxes(
-        title_text=_("half-life in steps"), type="log", range=[np.log10(LEAST) - 0.1, np.log10(top) + 0.15], dtick=1
+        title_text=_("half-life in steps"),
+        type="log",
+        range=[np.log10(LEAST) - 0.1, np.log10(top) + 0.15],
+        dtick=1,
+        exponentformat="none",
     )
     return finish(figure, theme, height=420).update_layout(hovermode="closest")

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from models.trace import LayerTrace
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
-from viz.figures.strokes import finish, step_axis
+from viz.figures.strokes import INK, finish, step_axis
 from viz.i18n import _
 from viz.names import quantity_names
 
@@ -52,7 +52,7 @@ def unit_curves(
         if panel is gates:
             figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)
     if step is not None:
-        figure.add_vline(x=step, line={"width": 1, "dash": "dot"})
+        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
     figure.update_xaxes(**step_axis(labels))
     figure.update_xaxes(title_text=_("step (token)"), row=len(panels), col=1)
     return finish(figure, theme, height=210 * len(panels) + 80)

@@ -15,7 +15,7 @@ from viz.pages.looks import COUNT, TEXT, bound
 from viz.pages.panel import panel
 from viz.session import Session, session
 
-SWAPS = (('"hello"', " hello "), (" not ", " really "))
+SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("모스크바", "파리"))
 """What is changed first in a text that has it; the number of steps stays, so that both stay side by side."""
 
 Run = tuple[str, Reading, LayerTrace]
@@ -38,7 +38,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     view = session().view
     net, text = view.net or "", view.text or ""
     ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
-    which, what = st.columns([3, 5], gap="medium", vertical_alignment="top")
+    which, what = st.columns([4, 5], gap="medium", vertical_alignment="top")
     with which:
         way = bound(
             st.segmented_control,
