@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -42,6 +42,10 @@ class AttentionParts:
         """Itself."""
         return self
 
+    def repeats(self, last: Any) -> bool:
+        """Never: the bundled networks' own attentions are asked for each target once."""
+        return False
+
     def goes_on(self, last: AttentionCall) -> bool:
         """Whether it asks for one more target after ``last``, of the same sources or of those and more."""
         if not isinstance(last, AttentionParts) or self.query.shape[2] != 1 or last.query.shape[2] != 1:
@@ -57,6 +61,9 @@ class AttentionCall(Protocol):
 
     def goes_on(self, last: Any) -> bool:
         """Whether it asks for one more target after ``last``, of the same sources or of those and more."""
+
+    def repeats(self, last: Any) -> bool:
+        """Whether it asks for all targets of ``last`` once more, and for others after them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -168,12 +175,12 @@ def joined(calls: Sequence[AttentionParts]) -> AttentionParts:
     )
 
 
-def grown(before: Tensor, now: Tensor) -> bool:
+def grown(before: Tensor, now: Tensor, same: Callable[[Tensor, Tensor], bool] = torch.equal) -> bool:
     """Whether ``now`` (..., T, units) begins with all of ``before``."""
     shapes = before.shape[:-2], now.shape[:-2], before.shape[-1], now.shape[-1]
     if shapes[0] != shapes[1] or shapes[2] != shapes[3] or before.shape[-2] > now.shape[-2]:
         return False
-    return torch.equal(before, now[..., : before.shape[-2], :])
+    return same(before, now[..., : before.shape[-2], :])
 
 
 class Attentions(Mapping[str, AttentionTrace]):

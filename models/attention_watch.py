@@ -60,12 +60,15 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
         return self._calls[name][-1] if name else None
 
     def record(self, module: str, call: AttentionCall) -> None:
-        """Keep one call of a module: as one more target of its last run, or as a run of its own."""
+        """Keep one call of a module: as more targets of its last run, or as a run of its own."""
         name, forward = self._newest.get(module, ("", -1))
-        if forward == self.recorder.forward and call.goes_on(self._calls[name][-1]):
-            self._calls[name].append(call)
-            self._traces.pop(name, None)
-            return
+        if forward == self.recorder.forward:
+            last = self._calls[name][-1]
+            again = call.repeats(last)
+            if again or call.goes_on(last):
+                self._calls[name][-1 if again else len(self._calls[name]) :] = [call]
+                self._traces.pop(name, None)
+                return
         shown = module or "attention"
         runs = sum(each == shown or each.startswith(f"{shown}#") for each in self._calls)
         name = shown if runs == 0 else f"{shown}#{runs + 1}"

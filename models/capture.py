@@ -49,7 +49,8 @@ class capture:
 
     ``trace.attention`` has every ``nn.MultiheadAttention``, also those inside ``nn.Transformer`` and its layers, by its
     module name: scores, weights of each head, queries, keys, values. One that is asked for one target a call, of the same
-    sources or of more each time, becomes one trace of all the targets.
+    sources or of more each time, becomes one trace of all the targets; so does one that is asked for all targets so far
+    and one more in each call.
 
     The outputs are unchanged. The trace keeps copies, so it never changes when the weights later do; on leaving the
     block, also by an exception, no hook or patch remains.

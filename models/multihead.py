@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,8 +73,19 @@ class MultiheadCall:
         """Whether it asks for one more target after ``last``, of the same sources or of those and more."""
         if not isinstance(last, MultiheadCall) or self.query.shape[1] != 1 or last.query.shape[1] != 1:
             return False
-        same = all(torch.equal(values, last.parameters[name]) for name, values in self.parameters.items())
-        return same and grown(last.key, self.key) and grown(last.value, self.value)
+        return self._same_parameters(last) and grown(last.key, self.key) and grown(last.value, self.value)
+
+    def repeats(self, last: Any) -> bool:
+        """Whether it asks for all targets of ``last`` once more, and for others after them: a decoder without a cache."""
+        if not isinstance(last, MultiheadCall) or self.query.shape[1] <= last.query.shape[1]:
+            return False
+        # what a layer below computed anew for more targets may differ in the last digits
+        pairs = ((last.query, self.query), (last.key, self.key), (last.value, self.value))
+        same = partial(torch.allclose, rtol=1e-4, atol=1e-5)
+        return self._same_parameters(last) and all(grown(before, now, same) for before, now in pairs)
+
+    def _same_parameters(self, last: MultiheadCall) -> bool:
+        return all(torch.equal(values, last.parameters[name]) for name, values in self.parameters.items())
 
     def _projected(self) -> list[Tensor]:
         """Query, key and value after their projections, (B, T, E), sources that the module adds among them."""

@@ -312,6 +312,34 @@ def test_with_a_growing_cache_the_later_sources_count_as_masked():
     np.testing.assert_allclose(trace.attention["attn"].weights, expected, atol=1e-6)
 
 
+def test_a_decoder_that_reads_everything_anew_at_each_step_is_one_record():
+    torch.manual_seed(10)
+    net = nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), 2).eval()
+    target, memory = torch.randn(2, 6, 8), torch.randn(2, 5, 8)
+
+    class Growing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.decoder = net
+
+        def forward(self, steps):
+            for count in steps:
+                causal = nn.Transformer.generate_square_subsequent_mask(count)
+                out = self.decoder(target[:, :count], memory, tgt_mask=causal)
+            return out
+
+    whole = Growing()
+    plain = whole(range(1, 7))
+    with capture(whole) as stepwise:
+        assert torch.equal(whole(range(1, 7)), plain)
+    with capture(whole) as once:
+        whole([6])
+    assert list(stepwise.attention) == list(once.attention) and len(once.attention) == 4
+    for name, expected in once.attention.items():
+        np.testing.assert_allclose(stepwise.attention[name].weights, expected.weights, atol=1e-6)
+        np.testing.assert_allclose(stepwise.attention[name].context, expected.context, atol=1e-5)
+
+
 class Twice(nn.Module):
     """Asks one target of the same sources in every call."""
 
