@@ -71,3 +71,14 @@ def test_nothing_is_wider_than_the_window(look_at, width):
     })()""")
         <= 0
     )
+
+
+def test_the_menus_show_what_is_looked_at_on_every_page(look_at):
+    page = look_at("/?net=sentiment&layer=rnn.l0_reverse")
+    for lens in ("States", "Gradients", "Checkpoint", "Step"):
+        page.get_by_role("link", name=lens, exact=True).first.click()
+        page.wait_for_timeout(500)
+        settle(page)
+        for label, value in (("Network", "sentiment"), ("Layer|The layer", "rnn.l0_reverse")):
+            expect(page.get_by_role("combobox", name=re.compile(f"^({label})")).first).to_have_value(value)
+        assert pieces(page)["net"] == "sentiment" and pieces(page)["layer"] == "rnn.l0_reverse"

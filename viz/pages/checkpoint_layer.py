@@ -4,6 +4,7 @@ import streamlit as st
 
 from viz.i18n import _
 from viz.pages.checkpoint_sources import Looked, Run
+from viz.pages.controls import put
 from viz.session import Session
 
 
@@ -20,8 +21,7 @@ def looked_layer(here: Session, looked: Looked, run: Run | None) -> str | None:
 def pick_layer(here: Session, looked: Looked, run: Run | None, layer: str) -> None:
     """The menu of layers."""
     names, key = list(looked.checkpoint.found), _key(looked)
-    if st.session_state.get(key) != layer:
-        st.session_state[key] = layer
+    put(key, layer)
 
     def chosen() -> None:
         name = st.session_state[key]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.network import Example, Start, network_names
 from models.problem import Problem
@@ -206,7 +207,7 @@ def bound(
 ) -> None:
     """A widget that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
     key = f"choose_{name}"
-    _set(key, getattr(here.view, name))
+    put(key, getattr(here.view, name))
     fixed = {field.name for field in fields(View)} & {"lang", *keep}
 
     def chosen() -> None:
@@ -216,10 +217,15 @@ def bound(
     widget(label, key=key, on_change=chosen, **options)
 
 
-def _set(key: str, value: Any) -> None:
-    """Let a widget show a value. Setting it anew in every run would close a menu that the reader has just opened."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+def put(key: str, value: Any) -> None:
+    """Let a widget show a value: once on every page, whose widgets are others, and then where it has changed.
+
+    Setting it anew in every run would close a menu that the reader has just opened.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    page, place = context.page_script_hash if context else "", f"{key}_on"
+    if st.session_state.get(place) != page or key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key], st.session_state[place] = value, page
 
 
 def type_text(here: Session, unknown: Sequence[str]) -> None:
@@ -269,7 +275,7 @@ def pick_example(here: Session) -> None:
             here.go(text=st.session_state[key], step=None)
 
     texts = [example.text for example in examples]
-    _set(key, here.view.text if here.view.text in texts else None)
+    put(key, here.view.text if here.view.text in texts else None)
     st.selectbox(
         _("Example sequence"), texts, format_func=_short, key=key, on_change=picked, placeholder=_("your own text")
     )
