@@ -64,25 +64,24 @@ def _upload(here: Session) -> None:
             "in several files: all of them at once, with their .index.json. Nothing in a file is ever run."
         ),
     )
-    if not given:
-        st.session_state.pop(REFUSED, None)
-        return
-    ids = tuple(file.file_id for file in given)
-    refused = st.session_state.get(REFUSED)
-    if refused is None or refused[0] != ids:
+    if given:
+        # An empty box from now on: what was opened is in the list, and what was refused must not join the next.
+        st.session_state[BOX] = turn + 1
         try:
             with st.spinner(_("Opening {file} …").format(file=plain(given[0].name))):
                 opened = checkpoints.open_upload({file.name: file.getvalue() for file in given})
         except CheckpointError as problem:
-            refused = st.session_state[REFUSED] = (ids, problem)
+            st.session_state[REFUSED] = (here.view.net, given[0].name, problem)
         else:
-            st.session_state[BOX] = turn + 1  # an empty box: the file is in the list now
             show(here, opened)
-            st.rerun()
-    st.error(plain(told(refused[1])), icon=":material/block:")
+        st.rerun()
+    net, name, refused = st.session_state.get(REFUSED, (None, "", None))
+    if refused is not None and net == here.view.net:
+        st.error(plain(f"{name}: {told(refused)}"), icon=":material/block:")
 
 
 def show(here: Session, opened: checkpoints.Opened, instead: str | None = None) -> None:
     """Look at an opened file from now on; its network takes the place of ``instead`` in the reader's list."""
+    st.session_state.pop(REFUSED, None)
     here.hold(opened.name, instead)
     here.go(net=opened.name, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
