@@ -17,7 +17,7 @@ from models.checkpoints.fits import TIED, Fit, scores
 from models.checkpoints.modules import decoder as decoder_of
 from models.checkpoints.modules import embedding as embedding_of
 from models.checkpoints.modules import recurrent
-from models.checkpoints.stacks import Stack
+from models.checkpoints.stacks import MOST_STACKS, Stack
 from models.zoo.translator import END, START, Translator
 
 STARTS = ("<s>", "<start>", "<sos>", "<SOS>", "<bos>", "<BOS>", "<go>", "[START]", "[CLS]", "SOS", "⊢", "\t")
@@ -68,8 +68,8 @@ def answers_of(able: Fit, stack: str, vocabulary: tuple[str, ...] | None = None)
         vocabulary: the symbols of the answer; None for the file's own.
     """
     reads = able.stack(stack)
-    for name, writes in able.stacks.items():
-        if {*reads.layers} & {*writes.layers} or not _goes_on(reads, writes):
+    for name, writes in list(able.stacks.items())[:MOST_STACKS]:
+        if not _goes_on(reads, writes) or reads.parts[0] == writes.parts[0]:
             continue
         named = [each for each in able.embeddings(name) if not scores(each)]
         for embedding in (*named[:1], None):
@@ -83,8 +83,10 @@ def _answers(able: Fit, writes: Stack, embedding: str | None, vocabulary: tuple[
     """What writes, if there are as many symbols as vectors and as scores, and it is known which begin and end an answer."""
     size = writes.inputs if embedding is None else able.checkpoint.stored[embedding].shape[0]
     listed = vocabulary or able.vocabulary(size)
+    if listed is None or len(listed) != size:
+        return None
     heads = [name for name in able.decoders(writes.name, embedding) if name != TIED]
-    if listed is None or len(listed) != size or size not in {able.decoder(writes.name, head).rows for head in heads}:
+    if size not in {able.decoder(writes.name, head).rows for head in heads}:
         return None
     start = next((each for each in STARTS if each in listed), None)
     end = next((each for each in ENDS if each in listed), None)

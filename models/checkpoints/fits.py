@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from models.checkpoints.checkpoint import Checkpoint
@@ -26,6 +26,9 @@ SCORES = re.compile(
     re.IGNORECASE,
 )
 NEITHER = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
+MANY = 1000
+"""Vectors up to which one of another name may be a matrix's bias."""
+
 BIASES = (
     (r"weight$", "bias"), (r"/vars/0$", "/vars/1"), (r"kernel(:0)?$", r"bias\1"), (r"_w$", "_b"), (r"_W$", "_b"),
     (r"\.w$", ".b"), (r"(^|[._/])W(.*)$", r"\1b\2"), (r"(^|[._/])w(.*)$", r"\1b\2"),
@@ -147,8 +150,7 @@ class Fit:
 
     def is_read_on(self, rows: int) -> bool:
         """Whether another matrix reads ``rows`` values: what makes them then is not the last step to an answer."""
-        side = 0 if self._keras else 1
-        return any(stored.shape[side] == rows != stored.shape[1 - side] for stored in self._matrices.values())
+        return rows in self._read
 
     @cached_property
     def embedded(self) -> tuple[str, ...]:
@@ -159,6 +161,12 @@ class Fit:
     def _matrices(self) -> dict[str, Stored]:
         held = self.checkpoint.stored.items()
         return {name: stored for name, stored in held if len(stored.shape) == 2 and stored.is_float and stored.size}
+
+    @cached_property
+    def _read(self) -> set[int]:
+        """What the matrices read that are not square."""
+        side = 0 if self._keras else 1
+        return {each.shape[side] for each in self._matrices.values() if each.shape[0] != each.shape[1]}
 
     @cached_property
     def _vectors(self) -> dict[str, Stored]:
@@ -182,14 +190,22 @@ class Fit:
         return Matrix(name, self._bias(name, scores), turned, scores)
 
     def _bias(self, name: str, size: int) -> str | None:
-        return bias_of(name, size, self._vectors)
+        if (name, size) not in self._biases:
+            self._biases[name, size] = bias_of(name, size, self._vectors)
+        return self._biases[name, size]
+
+    @cached_property
+    def _biases(self) -> dict[tuple[str, int], str | None]:
+        return {}
 
 
+@lru_cache(maxsize=1 << 15)
 def embeds(name: str) -> bool:
     """Whether a tensor is called as embeddings are."""
     return bool(EMBEDS.search(name)) or (bool(MAY_EMBED.search(name)) and not SCORES.search(name))
 
 
+@lru_cache(maxsize=1 << 15)
 def scores(name: str) -> bool:
     """Whether a tensor is called as decoders are."""
     return bool(SCORES.search(name)) and not EMBEDS.search(name)
@@ -207,7 +223,7 @@ def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:
         other = re.sub(pattern, replacement, name)
         if other != name and other in vectors and vectors[other].shape == (size,):
             return other
-    fits = [other for other, stored in vectors.items() if stored.shape == (size,)]
+    fits = [other for other, stored in vectors.items() if stored.shape == (size,)] if len(vectors) <= MANY else []
     if "onnx::" in name and len(fits) == 1:
         return fits[0]
     module = re.match(r".*[._/]", name)

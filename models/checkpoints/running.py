@@ -21,11 +21,14 @@ from models.checkpoints.contents import CheckpointError
 from models.checkpoints.encoder_decoder import Answers, answers_of, encoder_decoder
 from models.checkpoints.fits import TIED, Fit, Matrix, embeds, fit, scores
 from models.checkpoints.opened import Opened, Predicts, fit_name
-from models.checkpoints.stacks import Stack, role_of
+from models.checkpoints.stacks import MOST_STACKS, Stack, role_of
 from models.checkpoints.vocabulary import is_of_characters
 from models.network import Network
 
 __all__ = ["TIED", "Answers", "Fit", "Setup", "answers_of", "fit", "network_of", "usual"]
+
+MOST_DECODERS = 64
+"""Decoders of a stack among which the likeliest is looked for."""
 
 MOST_SYMBOLS = 400_000
 """Rows of an embedding whose ids can be symbols."""
@@ -79,7 +82,7 @@ def usual(
         return _answering(able, _usual(able, able.stack(stack), vocabulary), written)
     if not able.stacks:
         raise CheckpointError("This file holds no recurrent layers that could run; its tensors can only be looked at.")
-    setups = [_usual(able, each, vocabulary) for each in able.stacks.values()]
+    setups = [_usual(able, each, vocabulary) for each in list(able.stacks.values())[:MOST_STACKS]]
 
     def known(setup: Setup) -> tuple[bool, ...]:
         embedding, scored = setup.embedding, setup.decoder is not None
@@ -92,8 +95,10 @@ def usual(
 
 def _answering(able: Fit, setup: Setup, written: tuple[str, ...] | None) -> Setup:
     """The setup with what writes an answer from its last state, where the file tells what that is."""
+    if setup.kind == "numbers" or (written is None and role_of(setup.stack) != "encoder"):
+        return setup
     answers = answers_of(able, setup.stack, written)
-    if answers is None or setup.kind == "numbers" or (written is None and role_of(setup.stack) != "encoder"):
+    if answers is None:
         return setup
     names = [each for each in able.decoders(answers.stack, answers.embedding) if each != TIED]
     name = next(each for each in names if able.decoder(answers.stack, each).rows == len(answers.vocabulary))
@@ -118,10 +123,8 @@ def _usual(able: Fit, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup
         )
     else:
         kind = "ids" if embedding else "numbers"
-    decoder = next(
-        (name for name in able.decoders(stack.name, embedding) if _may_decode(able, stack, name, embedding, symbols)),
-        None,
-    )
+    likely = able.decoders(stack.name, embedding)[:MOST_DECODERS]
+    decoder = next((name for name in likely if _may_decode(able, stack, name, embedding, symbols)), None)
     return Setup(stack.name, embedding, decoder, vocabulary, kind)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, permutations
 
 from models.checkpoints.contents import FoundLayer
@@ -17,6 +18,12 @@ LAYER = re.compile(r"(?P<path>.*?)\.?l(?P<level>\d+)(?P<reverse>_reverse)?", re.
 ROLES = {"encoder": re.compile(r"(^|[._/])enc|encoder"), "decoder": re.compile(r"(^|[._/])dec|decoder")}
 ARROW = " → "
 """Between the names of parts that read each other."""
+
+MOST_STACKS = 32
+"""Stacks of a file among which the likeliest is looked for."""
+
+MOST_NAMED = 6
+"""Parts that are all named in a stack's name."""
 
 MOST_ORDERS = 5
 """Parts of which every order is tried."""
@@ -87,7 +94,8 @@ def stacks_of(found: Mapping[str, FoundLayer]) -> dict[str, Stack]:
 def stack_of(parts: Iterable[Part]) -> Stack:
     """The stack of ``parts``."""
     parts = tuple(parts)
-    return Stack(ARROW.join(part.path for part in parts), parts)
+    names = [part.path for part in parts]
+    return Stack(ARROW.join(names if len(names) <= MOST_NAMED else [names[0], "…", names[-1]]), parts)
 
 
 def parts_of(found: Mapping[str, FoundLayer]) -> list[Part]:
@@ -167,6 +175,7 @@ def _reads(below: Part, above: Part) -> bool:
     return below.width == above.inputs and role_of(below.path) == role_of(above.path)
 
 
+@lru_cache(maxsize=1 << 15)
 def role_of(path: str) -> str | None:
     """``"encoder"`` or ``"decoder"``, where its name says so."""
     return next((role for role, pattern in ROLES.items() if pattern.search(path.lower())), None)

@@ -13,7 +13,7 @@ from models.checkpoints import measures
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.contents import CheckpointError
 from models.checkpoints.findings import ORDER, SHOWN, Evidence, Finding
-from models.checkpoints.fits import fit
+from models.checkpoints.fits import Fit, fit
 from models.checkpoints.layer_findings import broken, findings_of
 from models.checkpoints.numbers import oddities
 from models.checkpoints.run_findings import findings_in
@@ -41,10 +41,10 @@ def verdict(
         >>> for finding in verdict(load_checkpoint("model.pt")):
         ...     print(finding.severity, finding, finding.evidence)
     """
-    chosen = tuple(checkpoint.found if layers is None else layers)
+    chosen, able = tuple(checkpoint.found if layers is None else layers), fit(checkpoint)
     found: list[Finding] = []
     for name in chosen:
-        found += findings_of(name, checkpoint.layers[name], readers_of(checkpoint, name))
+        found += findings_of(name, checkpoint.layers[name], readers_of(checkpoint, name, able))
         if ran is not None and name in ran:
             found += findings_in(ran[name], name)
     if others:
@@ -66,13 +66,15 @@ def _healthy(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
     )
 
 
-def readers_of(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | None:
+def readers_of(checkpoint: Checkpoint, name: str, able: Fit | None = None) -> list[np.ndarray] | None:
     """The matrices (?, P) that read a layer's output besides itself; None where the file does not tell.
 
     They are the next level's input weights, or, of a last level, every decoder that fits it.
     """
-    able = fit(checkpoint)
+    able = able or fit(checkpoint)
     for stack in able.stacks.values():  # those of several parts first
+        if name not in stack.layers:
+            continue
         levels = [level for part in stack.parts for level in part.levels]
         for index, level in enumerate(levels):
             if name not in level:
