@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
 from models.checkpoints.running import fit, network_of, usual
+from models.precision import drift
 from models.reading import read
 from tests.oracle import layer as computed
 
@@ -260,33 +261,14 @@ def test_the_numbers_of_the_study_notes(notes):
     np.testing.assert_allclose(states_of(notes, "notes.l0_reverse", x)[0], 0.70387346, rtol=0, atol=1e-6)
 
 
-def tf32(values):
-    """The 10-bit mantissa of a TF32 factor, ties up."""
-    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
-    return ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
-
-
 def test_the_printed_arrays_of_the_study_notes_are_tf32(notes):
     printed = {
         "notes.l0": [0.35896602, 0.5509713, 0.5910032, 0.6301636],
         "notes.l0_reverse": [0.7037439, 0.5884772, 0.39501813, 0.21932526],
     }
-
-    def sigmoid(v):
-        return 1 / (1 + np.exp(-v))
-
     for name, expected in printed.items():
-        weights = notes.layers[name]
-        order = range(4) if name == "notes.l0" else range(3, -1, -1)
-        hidden = cell = np.zeros(3, dtype=np.float32)
-        found = np.zeros(4, dtype=np.float32)
-        for step in order:
-            a = tf32(weights.weight_ih) @ tf32(NOTES[step]) + tf32(weights.weight_hh) @ tf32(hidden)
-            i, f, g, o = np.split(a + weights.bias_ih + weights.bias_hh, 4)
-            cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
-            hidden = sigmoid(o) * np.tanh(cell)
-            found[step] = hidden[0]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-7)
+        found = drift(notes.layers[name], NOTES, ["tf32"], reverse=name.endswith("_reverse"))
+        np.testing.assert_allclose(found.states["tf32"]["hidden"][:, 0], expected, rtol=0, atol=2e-7)
 
 
 def test_a_lambda_stays_text(tmp_path):
