@@ -3,12 +3,13 @@
 import copy
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
 import torch
 
-from models import load_network
+from models import load_network, load_trace
 from models.decoding import (
     Attend,
     Write,
@@ -122,6 +123,26 @@ def test_gradient_times_input_is_the_derivative_along_each_symbol(kind):
         slope = (logs(place, 1 + e) - logs(place, 1 - e)) / (2 * e)
         np.testing.assert_allclose(found.gradient[:, place], slope, atol=2e-4, rtol=1e-3)
     assert network.module.embedding.weight.grad is None
+
+
+@pytest.mark.parametrize("kind", ["dot", "transformer"])
+def test_a_long_text_goes_backwards_a_few_steps_at_a_time(kind, monkeypatch):
+    network = untrained(kind, 8)
+    decoding = decode(network, TEXT)
+    together = contributions(network, TEXT, decoding).gradient
+    monkeypatch.setattr("models.decoding.contributions.TOGETHER", 2 * len(TEXT) ** 2)
+    np.testing.assert_allclose(contributions(network, TEXT, decoding).gradient, together, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "transformer"])
+def test_what_was_written_is_saved_and_loaded(kind, tmp_path):
+    trace = decode(untrained(kind, 3), TEXT, [Write(1, "5")]).trace
+    trace.save(tmp_path / "run.npz")
+    for again in (load_trace(tmp_path / "run.npz"), pickle.loads(pickle.dumps(trace))):
+        assert list(again.layers) == list(trace.layers) and again.tokens == trace.tokens
+        assert list(again.attention) == list(trace.attention)
+        for name, each in trace.attention.items():
+            np.testing.assert_array_equal(again.attention[name].weights, each.weights)
 
 
 def test_weight_times_value_of_a_recurrent_network():

@@ -20,6 +20,9 @@ from models.decoding.writers import changed_module, writer
 from models.network import Network
 from models.zoo.translator import START, Translator
 
+TOGETHER = 1 << 24
+"""Pairs of source symbols in all copies of a text that go backwards together: a Transformer keeps a number for each pair."""
+
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
@@ -66,21 +69,23 @@ def weight_times_value(module: Any, name: str, attention: Any) -> np.ndarray:
 def gradient_times_input(network: Network, text: str, decoding: Decoding) -> np.ndarray:
     """(Tt, Ts): see ``Contributions``."""
     module = copy.deepcopy(changed_module(network, decoding.changes))
-    symbols = torch.tensor(decoding.symbols)
-    steps = len(symbols)
-    kept: list[Tensor] = []
+    symbols, ids = torch.tensor(decoding.symbols), network.encode(text)
+    read = torch.cat([torch.tensor([START]), symbols[:-1]])
+    vectors: list[Tensor] = []
 
     def keep(_: Any, __: Any, output: Tensor) -> Tensor:
-        kept.append(output.detach().requires_grad_())
-        return kept[-1]
+        vectors.append(output.detach().requires_grad_())
+        return vectors[-1]
 
     module.embedding.register_forward_hook(keep)
-    # one copy of the text for each step, so that one backward pass keeps the steps apart
-    ids = network.encode(text).expand(steps, -1)
-    read = torch.cat([torch.tensor([START]), symbols[:-1]]).expand(steps, -1)
-    with torch.enable_grad():
-        of = writer(module, ids, decoding.changes)
-        logits, _ = of.write(read, of.begin(), 0)
-        at = torch.arange(steps)
-        (grad,) = torch.autograd.grad(logits.log_softmax(-1)[at, at, symbols].sum(), kept)
-    return (grad * kept[0]).sum(-1).detach().numpy()
+    found = []
+    for steps in torch.arange(len(symbols)).split(max(1, TOGETHER // ids.shape[1] ** 2)):
+        # one copy of the text for each step, so that one backward pass keeps the steps apart
+        rows = len(steps)
+        with torch.enable_grad():
+            of = writer(module, ids.expand(rows, -1), decoding.changes)
+            logits, _ = of.write(read.expand(rows, -1), of.begin(), 0)
+            asked = logits.log_softmax(-1)[torch.arange(rows), steps, symbols[steps]].sum()
+        (grad,) = torch.autograd.grad(asked, vectors[-1])
+        found.append((grad * vectors[-1]).sum(-1).detach())
+    return torch.cat(found).numpy()
