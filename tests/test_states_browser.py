@@ -94,6 +94,31 @@ def test_the_brush_follows_its_span(look_at):
     settle(page)
 
 
+def test_a_span_is_chosen_by_dragging_over_its_tokens(look_at):
+    page = look_at("/states?net=sentiment")
+    tokens = page.locator(".unrolled-span-page [data-step]")
+    tokens.nth(20).scroll_into_view_if_needed()
+    start, end = tokens.nth(14).bounding_box(), tokens.nth(16).bounding_box()
+    page.mouse.move(start["x"] + 4, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=6)
+    chosen = (
+        "[...document.querySelectorAll('.unrolled-span-page [data-chosen]')].map((token) => Number(token.dataset.step))"
+    )
+    assert page.evaluate(chosen) == [14, 15, 16]
+    page.mouse.up()
+    page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-16'")
+    page.get_by_text("The span: not at all").wait_for()
+    settle(page)
+    assert page.evaluate(chosen) == [14, 15, 16]
+    slider = page.get_by_role("slider", name="Span of steps")
+    assert [slider.nth(k).input_value() for k in (0, 1)] == ["15", "17"]
+    slider.nth(1).press("ArrowRight")  # the same by keyboard
+    page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-17'")
+    settle(page)
+    assert page.evaluate(chosen) == [14, 15, 16, 17]
+
+
 def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(browser, tmp_path):
     torch.manual_seed(0)
     module, x = nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4)

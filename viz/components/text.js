@@ -10,35 +10,19 @@ function build(context) {
   let spans = [];
   let now = null;
 
-  const stepOf = (event) => {
-    const span = event.target.closest?.("[data-step]");
-    return span ? Number(span.dataset.step) : -1;
-  };
   context.on(page, "click", (event) => {
-    const step = stepOf(event);
+    const step = unrolled.tokenAt(event);
     if (step >= 0) store.set({ step });
   });
   context.on(page, "pointermove", (event) => {
-    const step = store.trace ? stepOf(event) : -1;
+    const step = store.trace ? unrolled.tokenAt(event) : -1;
     if (step < 0) return unrolled.note(null);
     unrolled.noteToken(context, step, event);
   });
   context.on(page, "pointerleave", () => unrolled.note(null));
 
   function layout() {
-    const { tokens, page: [begin] } = store.trace;
-    const characters = tokens.every((token) => [...token].length <= 1);
-    page.dataset.form = characters ? "characters" : "words";
-    const nodes = [];
-    spans = tokens.map((token, k) => {
-      const text = characters ? token.replace("␣", " ") : token;
-      const span = unrolled.element("span", { role: "listitem", "data-step": begin + k, text });
-      nodes.push(span);
-      if (token === "⏎" || token === "\n") nodes.push(unrolled.element("br"));
-      else if (!characters) nodes.push(document.createTextNode(" "));
-      return span;
-    });
-    page.replaceChildren(...nodes);
+    spans = unrolled.runningText(page, store.trace);
     now = null;
   }
 

@@ -11,7 +11,7 @@ def text(view_id: str, *, key: str) -> None:
 
     Every token carries its value (`data-value`), so that the whole text can be read by program as well.
     """
-    define("text")(
+    define("text", "tokens")(
         key=key,
         data={"component": "text", "view_id": view_id, "palette": palette(), "words": _words()},
         height="content",

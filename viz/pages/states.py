@@ -46,7 +46,7 @@ def page() -> None:
     gates(reading, layer, view.unit, view.step)
     ink(here, reading, layer, view.step)
     walked(reading, layer, view.step, VIEW_ID)
-    brushed(here, reading, layer)
+    brushed(here, reading, layer, VIEW_ID)
     compared(here, reading, layer)
     padded(here, layer)
 

@@ -8,6 +8,7 @@ from models.brush import THRESHOLD, brush
 from models.problem import Problem
 from models.reading import Reading
 from models.trace import LayerTrace
+from viz.components.span import span as drag_over
 from viz.figures.brushed_units import brushed_units
 from viz.i18n import _, told
 from viz.names import quantity_names
@@ -17,6 +18,8 @@ from viz.pages.looks import NUMBER, SPAN, TEXT, bound
 from viz.pages.panel import panel
 from viz.session import Session, session
 
+DRAGGED = "brush_span"
+
 SHOWN = 12
 """Units that are drawn at most."""
 
@@ -24,23 +27,30 @@ AROUND = 3
 """Steps to each side of the current one that are chosen to begin with."""
 
 
-def brushed(here: Session, reading: Reading, layer: LayerTrace) -> None:
+def brushed(here: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
     """The span, the threshold, and the units that mark it."""
     with panel(
         _("Brush: which units mark a span?"),
         _("Choose a word, a bracket, a quotation: the best unit fills the frame and is empty outside it."),
     ):
-        _brush(reading, layer, here.view.quantity or "", here.view.step or 0)
+        _brush(reading, layer, here.view.quantity or "", here.view.step or 0, view_id)
+
+
+def _dragged() -> None:
+    dragged = st.session_state[DRAGGED]["span"]
+    if dragged:
+        session().choose(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
 
 
 @st.fragment
-def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int) -> None:
+def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
     values = states_sources.values(reading, layer.name, quantity)
     labels = reading.labels_of(layer.name)
     count = len(labels)
     if count < 2:
         st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
         return
+    above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="bottom")
     with span:
         first, last = bound(
@@ -80,6 +90,8 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int) -> Non
             format_func=ways.__getitem__,
             required=True,
         )
+    with above:
+        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
     signed = -values if way == "below" else values
     try:
         found = brush(signed, first - 1, last, threshold)
