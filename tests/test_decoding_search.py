@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 import pickle
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_a_long_text_goes_backwards_a_few_steps_at_a_time(kind, monkeypatch):
     network = untrained(kind, 8)
     decoding = decode(network, TEXT)
     together = contributions(network, TEXT, decoding).gradient
-    monkeypatch.setattr("models.decoding.contributions.TOGETHER", 2 * len(TEXT) ** 2)
+    monkeypatch.setattr(import_module("models.decoding.contributions"), "TOGETHER", 2 * len(TEXT) ** 2)
     np.testing.assert_allclose(contributions(network, TEXT, decoding).gradient, together, atol=1e-6)
 
 
