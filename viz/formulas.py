@@ -320,7 +320,7 @@ class Numbers(Symbols):
     times = "×"
 
     def __init__(self, cell: Cell, sizes: dict[str, int], bias: bool, reverse: bool) -> None:
-        super().__init__(cell, sizes, bias, reverse)
+        super().__init__(cell, sizes, False, reverse)  # each part is one number, its bias included
         self.plain = Symbols(cell, sizes, bias, reverse)
         self.slots: list[str] = []
 
@@ -333,10 +333,6 @@ class Numbers(Symbols):
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
         return self.leaf(f"{gate}.h")
-
-    def factor(self, e: Expression) -> str:
-        drawn = self.draw(e)
-        return _parentheses(drawn) if isinstance(e, Operation) and e.sign != "*" else drawn
 
     def draw(self, e: Expression) -> str:
         # A projection reads all units, so the numbers of one cannot stand for it.
