@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network, network_names, read_edited, read_edits
+from models.checkpoints.running import usual
 from models.decoding import Attend, Hide, Scores, Temperature, Write, beam, decode
 from models.timing import Timed
-from viz.pages import attention_transformer
+from viz.pages import attention_transformer, opened, sources
 from viz.payload import unpack
 
 HANGUL = re.compile("[가-힣]")
@@ -126,11 +128,11 @@ def test_what_is_drawn_is_what_the_network_wrote(net):
 
 def test_another_network_that_writes_keeps_the_text_and_the_step():
     page = start(net="dates-dot", text=TEXT, step="4", attend="hide[2]")
-    page.selectbox(key="attention_net").set_value("dates-general")
+    page.selectbox(key="attention_net_dates-dot").set_value("dates-general")
     run(page)
     view = view_of(page)
     assert (view.net, view.text, view.step, view.attend) == ("dates-general", TEXT, 4, "")
-    page.selectbox(key="attention_net").set_value("counter")
+    page.selectbox(key="attention_net_dates-general").set_value("counter")
     run(page)
     assert view_of(page).net == "counter" and view_of(page).text != TEXT
 
@@ -161,10 +163,10 @@ def test_the_address_names_a_head_and_a_symbol():
     header, _arrays = sent(page)
     assert (header["layer"], header["options"]["head"]) == ("decoder.layers.0.multihead_attn", 2)
     assert json.loads(components(page)["decoding"][0].json)["view"]["source"] == 5
-    page.button_group(key="attention_head").set_value(0)
+    page.button_group(key="attention_head_2").set_value(0)
     run(page)
     assert sent(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
-    page.button_group(key="attention_layer").set_value(1)
+    page.button_group(key="attention_layer_0").set_value(1)
     run(page)
     assert sent(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
 
@@ -271,9 +273,9 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     network = load_network("dates-dot")
     page = start(net="dates-dot", text=TEXT, step="6", source="3")
     press(page, "attention_hide")
-    page.selectbox(key="attention_scores").set_value("dates-general")
+    page.selectbox(key="attention_scores_").set_value("dates-general")
     run(page)
-    page.button_group(key="attention_said").set_value("5")
+    next(each for each in page.button_group if each.key.startswith("attention_said")).set_value("5")
     run(page)
     assert view_of(page).attend == "hide[3];scores=dates-general;write@6=5"
     expected = decode(network, TEXT, (Hide(3), Scores(load_network("dates-general")), Write(6, "5")))
@@ -283,7 +285,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     turns = page.session_state["unrolled"].turns
     press(page, f"attention_out_{turns}_hide[3]")
     assert view_of(page).attend == "scores=dates-general;write@6=5"
-    page.selectbox(key="attention_scores").set_value("")
+    page.selectbox(key="attention_scores_dates-general").set_value("")
     run(page)
     assert view_of(page).attend == "write@6=5"
     for _ in range(5):
@@ -445,3 +447,27 @@ def test_a_run_without_recurrence_is_one_sentence_elsewhere(saved):
     [warning] = page.warning
     assert "mine.npz has no recurrent layer to look into; see it in the Attention lens." in warning.value
     assert view_of(page).net == "python-lm"
+
+
+# -- an opened checkpoint ----------------------------------------------------------------------------------
+
+
+def test_an_opened_encoder_decoder_has_no_attention_but_a_beam(tmp_path):
+    torch.manual_seed(2)
+    shapes = {"enc_emb": (6, 4), "dec_emb": (5, 4), "fc_w": (5, 8), "fc_b": (5,)}
+    tensors = {name: torch.randn(shape) for name, shape in shapes.items()}
+    for part in ("enc", "dec"):
+        tensors |= {f"{part}.{name}": value for name, value in nn.GRU(4, 8).state_dict().items()}
+    path = tmp_path / "speaks.safetensors"
+    save_file(tensors, path)
+    plain = opened.open_path(path)
+    setup = usual(plain.fit, vocabulary=tuple("abcde⏎"), written=("<s>", "</s>", "x", "y", "z"))
+    name = plain.run_as(setup).name
+    page = start(net=name, text="abc")
+    decoding = decode(sources.network(name), "abc")
+    assert "no attention" in text_of(page) and "decoding" not in components(page)
+    assert not page.button(key="attention_offer").disabled and "compared_output" not in str(page.get("html"))
+    tree = beam(sources.network(name), "abc", 3)
+    said = text_of(page).replace("\\", "")
+    assert f"**speaks.safetensors** · answers that were kept: {tree.answer(tree.ends[0])}" in said
+    assert decoding.source == ("a", "b", "c")

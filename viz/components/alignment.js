@@ -3,7 +3,7 @@
 function build(context) {
   const { root, store } = context;
   const { attending } = unrolled;
-  const CURVES = 116, TOKEN = 30, COVERAGE = 46, ENTROPY = 150, GUTTER = 56;
+  const CURVES = 116, TOKEN = 30, COVERAGE = 46, ENTROPY = 132, GUTTER = 40;
   const sides = { left: unrolled.element("canvas"), right: unrolled.element("canvas") };
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
@@ -27,7 +27,7 @@ function build(context) {
     row = trace.steps > 16 ? 20 : 24;
     height = top(trace.steps) + COVERAGE + 24;
     const room = context.width - GUTTER - ENTROPY;
-    columns.layout(trace.units, room, height, { least: 13, most: 40 });
+    columns.layout(trace.units, room, height, { least: 9, most: 40 });
     pitch = Math.min(44, Math.max(16, (columns.cell * columns.count) / trace.steps));
     columns.element.setAttribute("aria-label", context.words.map);
     ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
@@ -51,7 +51,7 @@ function build(context) {
     pen.fillStyle = tint === "transparent" ? theme.text : unrolled.ink(tint);
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    pen.font = `${Math.min(17, Math.max(12, width - 1))}px ${theme.code}, ${theme.font}`;
+    pen.font = `${Math.min(17, Math.max(11, width - 1))}px ${theme.code}, ${theme.font}`;
     pen.fillText(text, x, y + TOKEN / 2 - 1, width);
   }
 
@@ -139,7 +139,7 @@ function build(context) {
     right.fillStyle = theme.text;
     const entropy = trace.arrays.entropy.data;
     const most = Math.max(1, Math.log2(trace.units));
-    const room = ENTROPY - 74;
+    const room = ENTROPY - 62;
     right.globalAlpha = 0.8;
     right.fillText(words.entropy, 14, top(0) - 14);
     right.fillText(words.coverage, 14, bottom() + 8 + COVERAGE / 2);

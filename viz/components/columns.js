@@ -23,6 +23,8 @@ unrolled.columns ??= (context, paint) => {
   self.paint = () => {
     if (!self.count) return;
     const from = element.scrollLeft;
+    element.classList.toggle("unrolled-before", from > 1);
+    element.classList.toggle("unrolled-after", from + self.shown < self.cell * self.count - 1);
     const pen = unrolled.size(canvas, self.shown, self.height);
     pen.translate(-from, 0);
     paint(pen, Math.max(0, Math.floor(from / self.cell)), Math.min(self.count, Math.ceil((from + self.shown) / self.cell)));

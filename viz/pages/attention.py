@@ -10,11 +10,12 @@ from viz.pages.attention_controls import Looked, choose_text, opening
 from viz.pages.attention_map import contributed, mapped
 from viz.pages.attention_recorded import recorded
 from viz.pages.attention_shapes import shapes
-from viz.pages.attention_sources import OFFERED
+from viz.pages.attention_sources import OFFERED, WITHOUT
 from viz.pages.attention_stage import stage
 from viz.pages.attention_transformer import transformer
 from viz.pages.attention_without import beams, without
 from viz.pages.controls import choose, saved_run
+from viz.plain import plain
 from viz.session import Session, session
 
 
@@ -31,18 +32,31 @@ def page() -> None:
         choose(here)
     if not attention_sources.writes(here.view.net):  # also where a name in a link was none
         offer(here)
-        decoding = attention_sources.decoded(OFFERED, opening(sources.network(OFFERED).card))
-        shapes(here, decoding.source, decoding.target, OFFERED)
+        drawn_shapes(here)
         return
     looked = choose_text(here)
     if looked.name:
         show(here, looked)
     else:
         offer(here)
+    if (
+        looked.net not in attention_sources.translators()
+    ):  # an opened one, of other symbols than those that come with it
+        beams(looked, [looked.net])
+        drawn_shapes(here)
+        return
     without(here, looked)
-    beams(looked)
+    beams(looked, list(dict.fromkeys((looked.net, WITHOUT))))
     transformer(here, looked)
-    shapes(here, looked.decoding.source, looked.decoding.target, looked.net)
+    drawn_shapes(here, looked)
+
+
+def drawn_shapes(here: Session, looked: Looked | None = None) -> None:
+    """The four shapes; the last one with what is looked at, if recurrent networks can read it."""
+    net = looked.net if looked and attention_sources.is_recurrent(looked.net) else OFFERED
+    text = looked.text if looked else opening(sources.network(net).card)
+    decoding = attention_sources.decoded(net, text)
+    shapes(decoding.source, decoding.target, View(net=net, text=text))
 
 
 def show(here: Session, looked: Looked) -> None:
@@ -56,11 +70,12 @@ def show(here: Session, looked: Looked) -> None:
 def offer(here: Session) -> None:
     """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
     net = here.view.net or ""
-    keeps = attention_sources.writes(net)
-    said = _("{name} has no attention: nothing chooses what it reads at a step.").format(name=net)
-    if keeps:
+    name = plain(sources.title(net))
+    keeps = net in attention_sources.translators()
+    said = _("{name} has no attention: nothing chooses what it reads at a step.").format(name=name)
+    if attention_sources.writes(net):
         said = _("{name} has no attention: its decoder gets the same summary of the text at every step.").format(
-            name=net
+            name=name
         )
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="offer"):
         st.info(said, icon=":material/visibility_off:")

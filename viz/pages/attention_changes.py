@@ -107,18 +107,19 @@ def _say(here: Session, looked: Looked, made: Sequence[Change]) -> None:
     symbols = list(looked.decoding.vocabulary[1:])
     written = looked.decoding.target[looked.step]
 
+    key = f"{SAID}_{here.turns}_{looked.step}_{written}"
+
     def said() -> None:
-        chosen = st.session_state[SAID]
-        if chosen is not None and chosen != written:
+        chosen = st.session_state[key]
+        if chosen is not None:
             _add(here, looked, made, Write(looked.step, chosen))
 
-    if st.session_state.get(SAID) != written:
-        st.session_state[SAID] = written
     st.pills(
         _("Step {step} writes, and step {next} reads").format(step=looked.step + 1, next=looked.step + 2),
         symbols,
+        default=written,
         format_func=display,
-        key=SAID,
+        key=key,
         on_change=said,
     )
 
@@ -153,19 +154,19 @@ def _scores(here: Session, looked: Looked, made: Sequence[Change]) -> None:
         if name != looked.net and attention_sources.is_recurrent(name) and attention_sources.attends(name)
     ]
     now = next((each.network.name for each in made if isinstance(each, Scores)), OWN)
-    if st.session_state.get(OTHERS) != now:
-        st.session_state[OTHERS] = now
+    key = f"{OTHERS}_{now}"
 
     def chosen() -> None:
-        name = st.session_state[OTHERS]
+        name = st.session_state[key]
         rest = [each for each in made if not isinstance(each, Scores)]
         _put(here, looked, [*rest, Scores(sources.network(name))] if name else rest)
 
     st.selectbox(
         _("Scores"),
         [OWN, *others],
+        [OWN, *others].index(now),
         format_func=lambda name: name or _("its own"),
-        key=OTHERS,
+        key=key,
         on_change=chosen,
         help=_("Another network's score function, with that network's own states, decides what is read."),
     )

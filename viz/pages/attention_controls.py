@@ -9,10 +9,11 @@ from models.decoding import Decoding
 from models.network import Card
 from models.problem import Problem
 from models.text import display
+from viz.address import View
 from viz.i18n import _, language, told
 from viz.pages import attention_sources, sources
 from viz.pages.about import about
-from viz.pages.controls import pick_example, saved_run, type_text
+from viz.pages.controls import asked_for, pick_example, saved_run, type_text
 from viz.pages.edited import edited
 from viz.session import Session
 
@@ -54,8 +55,7 @@ def choose_text(here: Session) -> Looked:
 
     What cannot be read is told in one sentence, and the last good view stays.
     """
-    net = here.view.net or ""
-    saved_run(here)  # a checkpoint that the app was opened with comes into the list
+    net = asked_for(here, saved_run(here))
     decoding = _decoded(here, net)
     edited(here)
     if not sources.same_text(here.view.edits):
@@ -157,18 +157,17 @@ def _show(here: Session, decoding: Decoding) -> None:
 def pick_network(here: Session) -> None:
     """The menu of all networks; from one that writes to another the text stays."""
     names = list(sources.names(saved_run(here)))
-    if st.session_state.get(NET) != here.view.net:
-        st.session_state[NET] = here.view.net
+    now = here.view.net or names[0]
+    key = f"{NET}_{now}"  # a menu of its own for each network: it begins at the one that is shown, whoever chose that
 
     def chosen() -> None:
-        net = st.session_state[NET]
+        net = st.session_state[key]
         if attention_sources.writes(net) and attention_sources.writes(here.view.net):
             here.go(**vars(replace(here.view, net=net, layer=None, unit=None, quantity=None, attend="")))
         else:
-            opening = {"text": None, "layer": None, "unit": None, "step": None, "quantity": None}
-            here.go(net=net, **opening, edits="", source=None, attend="")
+            here.go(**vars(View(net=net, lang=here.view.lang)))
 
-    st.selectbox(_("Network"), names, key=NET, on_change=chosen, format_func=sources.title)
+    st.selectbox(_("Network"), names, names.index(now), key=key, on_change=chosen, format_func=sources.title)
 
 
 def symbol(decoding: Decoding, place: int) -> str:

@@ -15,7 +15,6 @@ from viz.pages import sources
 from viz.pages.attention_output import percent
 from viz.pages.lens_link import lens_link
 from viz.pages.panel import panel
-from viz.session import Session
 
 WRITER, JUDGE = "python-lm", "sentiment"
 FIRST = "attention_first"
@@ -31,13 +30,12 @@ class Drawn:
     outputs: tuple[str | None, ...]
 
 
-def shapes(here: Session, source: Sequence[str], output: Sequence[str], translator: str) -> None:
+def shapes(source: Sequence[str], output: Sequence[str], translated: View) -> None:
     """The four drawings side by side.
 
     Args:
-        here: the reader's session.
-        source, output: what a translating network read and wrote.
-        translator: its name.
+        source, output: what a recurrent network that translates read and wrote.
+        translated: the network and its text.
     """
     with panel(
         _("The four shapes of a recurrent network"),
@@ -51,7 +49,7 @@ def shapes(here: Session, source: Sequence[str], output: Sequence[str], translat
         with below[0]:
             _in_step()
         with below[1]:
-            _delayed(here, source, output, translator)
+            _delayed(source, output, translated)
 
 
 def _one_to_many() -> None:
@@ -100,14 +98,14 @@ def _in_step() -> None:
     _open(View(net=WRITER, text=text))
 
 
-def _delayed(here: Session, source: Sequence[str], output: Sequence[str], translator: str) -> None:
+def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> None:
     st.markdown("##### " + _("Many to many, delayed"))
     read, wrote = _short(source), _short(output)
     inputs = (*read, *[None] * len(wrote))
     outputs = (*[None] * len(read), *wrote)
     shape("shape_translates", inputs, outputs, label=_("Many to many, delayed"), key="shape_translates")
-    st.caption(_("{name} reads all of it first, and only then writes: a translation.").format(name=translator))
-    _open(View(net=translator, text=here.view.text if here.view.net == translator else None))
+    st.caption(_("{name} reads all of it first, and only then writes: a translation.").format(name=translated.net))
+    _open(translated)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -58,21 +58,25 @@ def _heads(here: Session, looked: Looked) -> None:
     names = list(looked.decoding.attention)
     heads = range(looked.attention.shape[1])
     left, right, _rest = st.columns([1, 1, 2], gap="medium")
-    for column, key, label, options, now, field in (
-        (left, "attention_layer", _("Decoder layer"), list(range(len(names))), names.index(looked.name), "layer"),
-        (right, "attention_head", _("Head"), list(heads), looked.head, "unit"),
+    for column, name, label, count, now, field in (
+        (left, "attention_layer", _("Decoder layer"), len(names), names.index(looked.name), "layer"),
+        (right, "attention_head", _("Head"), len(heads), looked.head, "unit"),
     ):
-        if st.session_state.get(key) != now:
-            st.session_state[key] = now
+        key = f"{name}_{now}"
 
         def chosen(key: str = key, field: str = field) -> None:
             value = st.session_state[key]
-            if value is not None:
-                here.go(**{field: names[value] if field == "layer" else value})
+            here.go(**{field: names[value] if field == "layer" else value})
 
         with column:
             st.segmented_control(
-                label, options, format_func=lambda place: str(place + 1), key=key, on_change=chosen, required=True
+                label,
+                list(range(count)),
+                default=now,
+                format_func=lambda place: str(place + 1),
+                key=key,
+                on_change=chosen,
+                required=True,
             )
 
 

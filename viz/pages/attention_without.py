@@ -136,11 +136,8 @@ def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) 
         )
 
 
-def beams(looked: Looked) -> None:
-    """Beam search with its tree, for this network and for the one without attention."""
-    names = [looked.net]
-    if looked.net != WITHOUT and WITHOUT in attention_sources.translators():
-        names.append(WITHOUT)
+def beams(looked: Looked, names: list[str]) -> None:
+    """Beam search with its tree, for each of these networks."""
     with panel(
         _("Beam search: follow several answers at once"),
         _("Where does the tree fork? There the network is unsure; with a width of 1 the first choice is final."),
@@ -150,7 +147,7 @@ def beams(looked: Looked) -> None:
             changes = looked.changes if name == looked.net else ""
             edits = looked.edits if name == looked.net else ""
             tree = attention_sources.searched(name, looked.text, width, changes, edits)
-            st.markdown(f"**{name}** · {_in_words(tree)}")
+            st.markdown(f"**{plain(sources.title(name))}** · {plain(_in_words(tree))}")
             chart(beam_tree(tree, theme=theme()), f"beam_{name}", names=(name, "beam"))
 
 
