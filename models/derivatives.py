@@ -7,10 +7,12 @@ slopes of ``models.activations`` are. Every scan backwards
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from models.problem import Problem
 
 if TYPE_CHECKING:
     from models.trace import LayerTrace
@@ -50,8 +52,47 @@ class Slopes:
 
 
 def slopes_of(layer: LayerTrace) -> Slopes:
-    """The local derivatives of ``layer``'s steps at the values they had."""
-    return {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
+    """The local derivatives of ``layer``'s steps at the values they had; nothing goes back through a value that was held.
+
+    Raises:
+        Problem: the hidden state of a projected layer was held, of which no unit's slope alone can tell.
+    """
+    slopes = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
+    return _around_held(layer, slopes) if layer.recording.held else slopes
+
+
+def taken_apart(layer: LayerTrace) -> bool:
+    """Whether the steps of ``layer`` have slopes: not where a hidden state is held after its projection."""
+    return layer.weights.weight_hr is None or "hidden" not in layer.recording.held
+
+
+def _around_held(layer: LayerTrace, slopes: Slopes) -> Slopes:
+    """``slopes`` with 0 wherever the value that would follow was put in its place by hand."""
+    free = {name: ~mask.numpy() for name, mask in layer.recording.held.items()}
+    if not taken_apart(layer):
+        raise Problem(
+            "The hidden state of {layer} is held after its projection; its steps cannot be told apart.",
+            layer=layer.name,
+        )
+
+    def passing(values: np.ndarray, *names: str) -> np.ndarray:
+        for name in names:
+            if name in free:
+                values = values * free[name]
+        return values
+
+    gates = {}
+    for gate, slope in slopes.gates.items():
+        # a GRU's reset gate acts through the candidate
+        names = (gate, slope.of) + (("candidate",) if gate == "reset_gate" and slope.of == "hidden" else ())
+        gates[gate] = replace(slope, x=passing(slope.x, *names), h=passing(slope.h, *names))
+    keep, read = slopes.keep, slopes.read
+    return replace(
+        slopes,
+        gates=gates,
+        keep=None if keep is None else passing(keep, "hidden" if read is None else "cell"),
+        read=None if read is None else passing(read, "hidden"),
+    )
 
 
 def activation_slopes(layer: LayerTrace) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from models.arrivals import Arrived
 from models.capture import capture, recurrent_modules
+from models.derivatives import taken_apart
 from models.edits import Ablate, Clamp, DynamicsEdit, Patch, Start
 from models.problem import Problem
 from models.stepwise import Script, run_layer
@@ -104,6 +105,8 @@ class held:
         self.module, self.made = module, made
         self.states: dict[str, dict[str, list[Tensor]]] = {}
         """By layer run step by step: its quantities by position, in the graph of the run, (B, units) each."""
+        self.stacked: dict[str, dict[str, Tensor]] = {}
+        """The same as they are handed on to what reads the layer, (B, T, units) each: apart from its own next steps."""
         self._layers: dict[str, LayerTrace] = {}
         self._capture = capture(module)
         self._handles: list[Any] = []
@@ -141,20 +144,22 @@ class held:
     def differentiated(self) -> Trace:
         """``trace`` with the gradients that a backward pass left at the states (see ``retain``)."""
         layers = dict(self.trace.layers)
-        for name in self._layers:
-            rows = self.states[name]
-            hidden = _stacked_grads(rows["hidden"])
-            cell = _stacked_grads(rows["cell"]) if "cell" in rows else None
-            # Autograd has already brought each state all that comes to it, also from later steps.
-            arrived = Arrived(hidden, cell, (True,) * hidden.shape[1], whole_cell=True)
-            layers[name] = replace(layers[name], recording=replace(layers[name].recording, arrivals=arrived))
+        for name, layer in self._layers.items():
+            if taken_apart(layer):  # what came from outside; the slopes tell how it flows back from step to step
+                hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
+                arrived = Arrived(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
+            else:  # autograd has already brought each state all that comes to it
+                rows = self.states[name]
+                hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
+                arrived = Arrived(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
+            layers[name] = replace(layer, recording=replace(layer.recording, arrivals=arrived))
         return Trace(Layers(layers))
 
     def retain(self) -> None:
         """Have a backward pass leave its gradients at the states of the layers that run step by step."""
-        for rows in self.states.values():
+        for name, rows in self.states.items():
             for state in ("hidden", "cell"):
-                for values in rows.get(state, ()):
+                for values in (*rows.get(state, ()), *([self.stacked[name][state]] if state in rows else [])):
                     if values.requires_grad:
                         values.retain_grad()
 
@@ -228,11 +233,12 @@ class held:
             hidden_prev=torch.stack(begun["hidden"], 1).detach(),
             initial_cell=None if cells is None else cells[:, first].clone(),
             known=kept if cells is None else kept | {"cell_prev": cells},
+            held=script.masks(values),
         )
         self._layers[before + suffix] = LayerTrace(before + suffix, seen.weights, recording, reverse)
-        self.states[before + suffix] = rows
+        self.states[before + suffix], self.stacked[before + suffix] = rows, values
         end = 0 if reverse else -1
-        return values["hidden"], [rows[name][end] for name in states]
+        return values["hidden"], [values[name][:, end] for name in states]
 
 
 def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
@@ -248,6 +254,11 @@ def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> t
     return out.transpose(0, 1), *last
 
 
+def _grad(values: Tensor) -> Tensor:
+    """The gradient left at a tensor; 0 where none came."""
+    return torch.zeros_like(values) if values.grad is None else values.grad
+
+
 def _stacked_grads(values: list[Tensor]) -> Tensor:
     """(B, T, units), the gradients left at T states; 0 where none came."""
-    return torch.stack([torch.zeros_like(each) if each.grad is None else each.grad for each in values], 1)
+    return torch.stack(list(map(_grad, values)), 1)

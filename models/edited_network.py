@@ -176,14 +176,13 @@ class EditedNetwork:
     def _value(self, run: held, given: Tensor, output: Any, loss: Loss, layer: str | None) -> Tensor:
         if loss.asked != "unit":
             return value_of(self.base, given, output, loss)
-        rows = run.states[layer or next(iter(run.states))][loss.quantity]
-        if loss.step >= len(rows):
-            raise Problem(
-                "There is no step {step}; the sequence has {count} steps.", step=loss.step + 1, count=len(rows)
-            )
-        if loss.unit >= rows[0].shape[-1]:
-            raise no_unit(str(layer), loss.unit, rows[0].shape[-1])
-        return rows[loss.step][0, loss.unit]
+        values = run.stacked[layer or next(iter(run.stacked))][loss.quantity][0]
+        steps, units = values.shape
+        if loss.step >= steps:
+            raise Problem("There is no step {step}; the sequence has {count} steps.", step=loss.step + 1, count=steps)
+        if loss.unit >= units:
+            raise no_unit(str(layer), loss.unit, units)
+        return values[loss.step, loss.unit]
 
 
 def read_edited(network: Network, text: str, edits: Edits) -> Reading:

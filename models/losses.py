@@ -152,10 +152,17 @@ def losses_of(network: Network, given: Tensor, output: Tensor, target: int | Non
     return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
 
-def loss_grad(network: Network, module: nn.Module, given: Tensor) -> Tensor:
+def loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Tensor | None = None) -> Tensor:
     """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
 
     0 where there is no loss. P counts both directions.
+
+    Args:
+        network: which network.
+        module: its module.
+        given: (1, T) ids, or (1, T, D) values.
+        handed_on: (1, T, P), the recurrent layers' output where it was another than the module's own, as in a run in which
+            values were held.
 
     Raises:
         Problem: the network writes a sequence, so that no layer has a loss at each of its steps.
@@ -170,7 +177,7 @@ def loss_grad(network: Network, module: nn.Module, given: Tensor) -> Tensor:
     cut: list[Tensor] = []
 
     def from_here(part: nn.Module, args: tuple, output: Any) -> Any:
-        cut.append(output[0].detach().requires_grad_())
+        cut.append((output[0] if handed_on is None else handed_on.clone()).detach().requires_grad_())
         return cut[-1], output[1]
 
     last.register_forward_hook(from_here)

@@ -100,6 +100,16 @@ class Script:
         """Hold at one step; what was said of the unit there before is overruled."""
         self.at.setdefault(step, {}).setdefault(quantity, []).append((unit, value))
 
+    def masks(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Where each quantity is held, (T, units) bool; ``values`` are all of them, (B, T, units)."""
+        found: dict[str, Tensor] = {}
+        for step, quantities in self.at.items():
+            for name, held in quantities.items():
+                mask = found.setdefault(name, torch.zeros(values[name].shape[1:], dtype=torch.bool))
+                for unit, _ in held:
+                    mask[step, slice(None) if unit is None else unit] = True
+        return found
+
 
 def run_layer(
     cell: Cell,

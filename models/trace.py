@@ -35,6 +35,8 @@ class Recording:
         dropout: (B, T, P), what the layer's output was multiplied by on its way to the next layer in training
             (0 where dropped, 1 / (1 - p) elsewhere), or None where nothing was dropped.
         arrivals: what backward passes brought to its outputs, or None.
+        held: by quantity, (T, units) bool, where an edit put a value in the place of the computed one: nothing that the
+            step read has moved it.
     """
 
     input: Tensor
@@ -45,6 +47,7 @@ class Recording:
     lengths: Tensor | None = None
     dropout: Tensor | None = None
     arrivals: Arrivals | Arrived | None = None
+    held: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

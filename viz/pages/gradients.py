@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.derivatives import taken_apart
 from models.problem import Problem
 from viz.i18n import _, told
 from viz.pages import gradients_sources as sources
@@ -31,14 +32,17 @@ def page() -> None:
             last = sources.differentiated(view.net or "", view.text or "", loss, view.edits).target
         norms_over_time(here, reading, loss, found, in_words(here, reading, loss, last))
     if app_sources.holds(view.edits):
-        # What follows takes the steps apart by the equations alone, which held values do not obey.
+        st.info(
+            _("Values are held at some steps: no gradient passes through them, here and in all that follows."),
+            icon=":material/pause_circle:",
+        )
+    if not all(map(taken_apart, reading.trace.layers.values())):
         st.info(
             _(
-                "Values are held at some steps, and no gradient passes through them: the norms above are exact, but the "
-                "map, the Jacobians and the shares of the steps are those of a network that nothing is held in. Switch the "
-                "held values off to see them."
+                "A hidden state is held after its projection, so no unit's slope tells what its step passes back: the norms "
+                "above are exact, but there is no map and no Jacobian of these steps."
             ),
-            icon=":material/pause_circle:",
+            icon=":material/info:",
         )
         cells(here)
         clip(here, loss)

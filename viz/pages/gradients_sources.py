@@ -88,7 +88,9 @@ def gradient_map(asked: Map) -> bytes:
         ran_as = sources.edited(asked.net, sources.active(asked.edits))
         network = ran_as.network
         stack = chain_of(reading.trace.layers, layer.rpartition(".")[0])
-        grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given)
+        held = sources.holds(sources.active(asked.edits))
+        handed_on = torch.cat([each.recording.hidden for each in stack[-1]], -1) if held else None
+        grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given, handed_on)
     else:
         stack = [[alone(reading, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)

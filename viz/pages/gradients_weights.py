@@ -12,7 +12,7 @@ from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
-from viz.pages import gradients_sources, sources
+from viz.pages import gradients_sources
 from viz.pages.chart import chart, theme
 from viz.pages.gradients_loss import bundled
 from viz.pages.gradients_norms import power, rate_in_words
@@ -75,7 +75,7 @@ def clip(here: Session, loss: Loss) -> None:
 @st.fragment
 def _clip(here: Session, loss: Loss) -> None:
     ways = {"exploding": _("an RNN that explodes"), "here": _("this network and its loss")}
-    own = bundled(here) and loss.asked not in ("unit", "saved") and not sources.holds(here.view.edits)
+    own = bundled(here) and loss.asked not in ("unit", "saved")
     names = list(ways) if own else ["exploding"]
     if st.session_state.get("clip_way") not in names:
         st.session_state["clip_way"] = names[0]
