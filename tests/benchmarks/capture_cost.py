@@ -1,7 +1,7 @@
 """What looking costs: ``python -m tests.benchmarks.capture_cost``.
 
-Each way of looking is timed beside the plain forward, turn by turn in one run, so that a busy machine slows both; what is
-printed is the median of the paired ratios. One thread, batch 1, no gradients.
+Each way of looking takes turns with the plain forward, in one run, so that a busy machine slows both; what is printed is the
+median of the ratios of the pairs. One thread, batch 1, no gradients.
 
 "Its arithmetic alone" is what seeing every gate costs an LSTM without hooks, names or a trace: the forward, copies of what it
 read and made and of its weights, two matrix products, four activations and the scan of the cell. What is above it is ours.
@@ -26,6 +26,8 @@ KINDS: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.
 SIZES = ((64, 100), (256, 1000))
 BARS = {"every gate and state": {(64, 100): 2.2, (256, 1000): 2.2}, "hidden only": {(256, 1000): 1.3}}
 """How many plain forwards an LSTM may cost at (H, T)."""
+PAIRS = 10
+"""Turns that a way and the plain forward take before another way's."""
 
 
 def looked_at(net: nn.RNNBase, x: torch.Tensor, look: Callable) -> None:
@@ -83,24 +85,26 @@ def cell_loop(net: nn.RNNBase, x: torch.Tensor) -> Callable[[], None]:
     return run
 
 
-def measure(ways: dict[str, Callable[[], None]], seconds: float) -> tuple[float, dict[str, float]]:
-    """Time ``ways`` in turn for ``seconds``: the first one's median time, and each one's median ratio to it."""
-    first, *_ = ways
-    for way in ways.values():
-        way()
-    times: dict[str, list[float]] = {name: [] for name in ways}
+def measure(
+    plain: Callable[[], object], ways: dict[str, Callable[[], object]], seconds: float
+) -> tuple[float, dict[str, float]]:
+    """Time ``ways`` in turn for ``seconds``: the median time of ``plain``, and each way's median ratio to it."""
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    base: list[float] = []
     order, shuffle = list(ways.items()), random.Random(0).shuffle
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[first]) < 5:
-        shuffle(order)  # what ran before leaves its caches behind
+    while time.perf_counter() < end or len(base) < 5 * PAIRS:
+        shuffle(order)
         for name, way in order:
-            start = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - start)
-    ratios = {
-        name: statistics.median(a / b for a, b in zip(own, times[first], strict=True)) for name, own in times.items()
-    }
-    return statistics.median(times[first]), ratios
+            way()  # what ran before leaves its caches behind: neither of the pairs below is to pay for that
+            for _ in range(PAIRS):
+                start = time.perf_counter()
+                plain()
+                between = time.perf_counter()
+                way()
+                base.append(between - start)
+                ratios[name].append((time.perf_counter() - between) / base[-1])
+    return statistics.median(base), {name: statistics.median(found) for name, found in ratios.items()}
 
 
 def main() -> None:
@@ -115,8 +119,7 @@ def main() -> None:
             torch.manual_seed(0)
             net = KINDS[kind](units, units, batch_first=True).eval()
             x = torch.randn(1, steps, units)
-            ways: dict[str, Callable[[], None]] = {
-                "plain forward": lambda net=net, x=x: net(x),
+            ways: dict[str, Callable[[], object]] = {
                 "nothing looked at": lambda net=net, x=x: looked_at(net, x, lambda layer: None),
                 "hidden only": lambda net=net, x=x: looked_at(net, x, lambda layer: layer.hidden),
                 "every gate and state": lambda net=net, x=x: looked_at(
@@ -128,7 +131,7 @@ def main() -> None:
             if isinstance(net, nn.LSTM):
                 ways["its arithmetic alone"] = lambda net=net, x=x: arithmetic(net, x)
             with torch.no_grad():
-                plain, ratios = measure(ways, options.seconds)
+                plain, ratios = measure(lambda net=net, x=x: net(x), ways, options.seconds)
             print(f"{kind}, H={units}, T={steps}: plain forward {plain * 1e3:.3f} ms")
             for name, ratio in ratios.items():
                 bar = BARS.get(name, {}).get((units, steps)) if kind == "LSTM" else None
