@@ -14,6 +14,7 @@ from viz.pages.checkpoint_sources import Looked
 from viz.pages.checkpoint_table import table
 from viz.pages.gradients_norms import power
 
+
 def spectrums(looked: Looked, layer: str) -> None:
     """The planes, the radii and the distances from orthogonal."""
     weights = looked.checkpoint.layers[layer]
