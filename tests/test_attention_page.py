@@ -346,7 +346,8 @@ def test_the_beam_has_a_tree_for_both():
     run(page)
     for name in ("dates-dot", "dates-fixed"):
         tree = beam(load_network(name), TEXT, 2)
-        assert f"**{name}** · answers that were kept: {tree.answer(tree.ends[0])}" in text_of(page)
+        said = text_of(page).replace("\\", "")
+        assert f"**{name}** · answers that were kept: {tree.answer(tree.ends[0])}" in said
 
 
 @TRANSFORMER
