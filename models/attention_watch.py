@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn.functional import layer_norm
 
 from models.attention import AttentionCall, AttentionParts, AttentionTrace
@@ -144,8 +145,9 @@ def _attention_forward(original: Callable) -> Callable:
         output = original(self, *args, **kwargs)
         given = ATTENTION.bind(self, *args, **kwargs)
         given.apply_defaults()
-        for each in watching:
-            each.record(self, given.arguments, output[0], random)
+        if not is_functorch_wrapped_tensor(output[0]):  # inside vmap or grad of torch.func there are no values to keep
+            for each in watching:
+                each.record(self, given.arguments, output[0], random)
         return output
 
     return forward

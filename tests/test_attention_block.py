@@ -206,3 +206,14 @@ def test_an_encoder_on_its_own_keeps_its_fused_kernel():
         with capture(encoder) as trace:
             assert torch.equal(encoder(x, src_key_padding_mask=padding), plain)
     assert list(trace.attention) == ["layers.0.self_attn", "layers.1.self_attn"]
+
+
+def test_inside_transforms_of_torch_func_nothing_is_recorded_and_all_works():
+    torch.manual_seed(13)
+    module, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(4, 1, 5, 8)
+    plain = torch.vmap(lambda each: module(each, each, each)[0])(x)
+    with capture(module) as trace:
+        mapped = torch.vmap(lambda each: module(each, each, each)[0])(x)
+        assert not trace.attention
+        module(x[0], x[0], x[0])
+    assert torch.equal(mapped, plain) and list(trace.attention) == ["attention"]
