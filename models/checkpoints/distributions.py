@@ -41,23 +41,21 @@ def distributions(weights: LayerWeights, bins: int = BINS) -> dict[str, dict[str
     """
     found: dict[str, dict[str, Distribution]] = {}
     for name, values in weights.arrays().items():
-        whole = values[np.isfinite(values)]
-        bound = float(np.abs(whole).max(initial=0)) or 1.0
+        gates = weights.cell.gates
+        blocks = {"hidden": values} if name == "weight_hr" else {gate: weights.rows(name, gate) for gate in gates}
+        finite = {gate: block[np.isfinite(block)] for gate, block in blocks.items()}
+        bound = max(max(float(each.max(initial=0)), -float(each.min(initial=0))) for each in finite.values()) or 1.0
         edges = np.linspace(-bound, bound, bins + 1)
-        if name == "weight_hr":
-            found[name] = {"hidden": _distribution(values, edges)}
-        else:
-            found[name] = {gate: _distribution(weights.rows(name, gate), edges) for gate in weights.cell.gates}
+        found[name] = {gate: _distribution(finite[gate], block.size, edges) for gate, block in blocks.items()}
     return found
 
 
-def _distribution(values: np.ndarray, edges: np.ndarray) -> Distribution:
-    finite = values[np.isfinite(values)].astype(np.float64)
+def _distribution(finite: np.ndarray, size: int, edges: np.ndarray) -> Distribution:
     counts = np.histogram(finite, edges)[0]
     if not len(finite):
-        return Distribution(counts, edges, np.nan, np.nan, np.nan, np.nan, values.size, 0)
-    bounds = float(finite.min()), float(finite.max())
-    return Distribution(counts, edges, float(finite.mean()), float(finite.std()), *bounds, values.size, len(finite))
+        return Distribution(counts, edges, np.nan, np.nan, np.nan, np.nan, size, 0)
+    mean, deviation = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
+    return Distribution(counts, edges, mean, deviation, float(finite.min()), float(finite.max()), size, len(finite))
 
 
 def forget_biases(weights: LayerWeights) -> np.ndarray | None:

@@ -49,8 +49,8 @@ def started(weights: LayerWeights) -> Started | None:
 
 def _is_uniform(values: np.ndarray, bound: float) -> bool:
     """Whether values fill (-bound, bound) evenly, and do not leave it: their largest and their mean square."""
-    largest = float(np.abs(values).max())
-    square = float(np.mean(values.astype(np.float64) ** 2))
+    largest = max(float(values.max()), -float(values.min()))
+    square = float(np.einsum("rc,rc->r", values, values).mean(dtype=np.float64) / values.shape[1])
     # the mean square of n uniform numbers is bound^2 / 3 within 4 of its standard deviations, bound^2 sqrt(4 / (45 n))
     slack = 4 * np.sqrt(4 / (45 * values.size)) * bound**2
     return bound * (1 - 40 / values.size) <= largest <= bound * (1 + 1e-6) and abs(square - bound**2 / 3) <= slack

@@ -19,6 +19,8 @@ FAINT = 1e-6
 """Weights this small against the layer's median do nothing."""
 ALIKE = 1e-3
 """Rows that differ by less than this part of their length are the same."""
+PART, MOST = 512, 1000
+"""Units whose rows are compared with all others at once, and pairs of doubles at most."""
 STUCK = 4.0
 """A sigmoid of this is 0.982: further out its slope is below 0.018, a fourteenth of the most it can be."""
 STILL = 1e-3
@@ -72,9 +74,8 @@ def units_of(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None,
             unread only if there is a projection that does not read it.
         reach: the largest magnitude of an input; 1 where another layer's states or one-hot vectors come in.
     """
-    gates, units = len(weights.cell.gates), weights.hidden_size
-    incoming = np.concatenate([np.abs(weights.weight_ih), np.abs(weights.weight_hh)], axis=1, dtype=np.float32)
-    strongest = incoming.max(axis=1).reshape(gates, units)
+    strongest = np.maximum(_strongest(weights.weight_ih, 1), _strongest(weights.weight_hh, 1))
+    strongest = strongest.reshape(len(weights.cell.gates), -1)
     faint = FAINT * float(np.median(strongest))
     unreading = np.flatnonzero((strongest <= faint).all(axis=0))
     return Units(_unread(weights, readers), tuple(map(int, unreading)), _duplicates(weights), _stuck(weights, reach))
@@ -87,31 +88,44 @@ def _unread(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tupl
         return ()
     else:
         by = [weights.weight_hh, *readers]
-    strongest = np.stack([np.abs(matrix).max(axis=0, initial=0) for matrix in by]).max(axis=0)
+    strongest = np.stack([_strongest(matrix, 0) for matrix in by]).max(axis=0)
     return tuple(map(int, np.flatnonzero(strongest <= FAINT * float(np.median(strongest)))))
 
 
+def _strongest(matrix: np.ndarray, axis: int) -> np.ndarray:
+    """The largest magnitude along an axis, without a copy of the matrix."""
+    return np.maximum(matrix.max(axis=axis, initial=0), -matrix.min(axis=axis, initial=0))
+
+
 def _duplicates(weights: LayerWeights) -> tuple[tuple[int, int], ...]:
-    """Pairs whose rows are the same in every gate, from the Gram matrix of the rows."""
-    gates, units = len(weights.cell.gates), weights.hidden_size
-    gram = np.zeros((units, units))
-    biases = (None, None) if weights.bias_ih is None else (weights.bias_ih, weights.bias_hh)
-    if weights.kind != "GRU" and weights.bias_ih is not None:  # only their sum counts
-        biases = (weights.bias_ih + weights.bias_hh, None)
-    for matrix, bias in zip((weights.weight_ih, weights.weight_hh), biases, strict=True):
-        for gate in range(gates):
-            rows = matrix[gate * units : (gate + 1) * units].astype(np.float64)
-            gram += rows @ rows.T
-            if bias is not None:
-                column = bias[gate * units : (gate + 1) * units].astype(np.float64)
-                gram += np.outer(column, column)
-    if not np.isfinite(gram).all():
-        return ()
-    length = np.diag(gram)
-    apart = length[:, None] + length[None, :] - 2 * gram
-    # a difference this small is rounding of the Gram matrix's own large terms
-    same = (apart <= np.maximum(ALIKE**2, 1e-13) * np.maximum(length[:, None], length[None, :])) & (length > 0)
-    return tuple((int(a), int(b)) for a, b in np.argwhere(np.triu(same, 1))[:1000])
+    """Pairs whose rows are the same in every gate: those that are near in the Gram matrix, held against each other."""
+    units, blocks = weights.hidden_size, _blocks(weights)
+    length = sum(np.einsum("ud,ud->u", block, block) for block in blocks)
+    found: list[tuple[int, int]] = []
+    for start in range(0, units, PART):
+        rows = slice(start, min(start + PART, units))
+        gram = sum(block[rows] @ block.T for block in blocks)
+        longer = np.maximum(length[rows, None], length[None])
+        apart = length[rows, None] + length[None] - 2 * gram
+        for one, other in np.argwhere((apart <= 1e-4 * longer) & (longer > 0)):
+            if other > one + start and len(found) < MOST and _same(blocks, one + start, other):
+                found.append((int(one + start), int(other)))
+    return tuple(found)
+
+
+def _blocks(weights: LayerWeights) -> list[np.ndarray]:
+    """What a unit reads with, (H, ?) for each gate and matrix; of biases of which only the sum counts, the sum."""
+    gates = weights.cell.gates
+    found = [weights.rows(name, gate) for name in ("weight_ih", "weight_hh") for gate in gates]
+    if weights.bias_ih is not None:
+        both = {gate: (weights.rows("bias_ih", gate), weights.rows("bias_hh", gate)) for gate in gates}
+        found += [np.stack(pair if weights.kind == "GRU" else [pair[0] + pair[1]], axis=1) for pair in both.values()]
+    return found
+
+
+def _same(blocks: list[np.ndarray], one: int, other: int) -> bool:
+    pair = [np.concatenate([block[unit] for block in blocks]).astype(np.float64) for unit in (one, other)]
+    return bool(np.linalg.norm(pair[0] - pair[1]) <= ALIKE * max(map(np.linalg.norm, pair)))
 
 
 def _stuck(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
