@@ -37,7 +37,8 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
         values = values[:, None]
     if values.ndim != 2 or values.shape[1] != columns:
         raise Problem(
-            "This file holds numbers of the shape {shape}; the network reads {columns} a step, so (steps, {columns}) is needed.",
+            "This file holds numbers of the shape {shape}; the network reads {columns} a step, so (steps, {columns}) is "
+            "needed.",
             shape=values.shape,
             columns=columns,
         )
