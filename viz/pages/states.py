@@ -41,8 +41,10 @@ def page() -> None:
         key=PLAYER,
         on_view_change=_moved,
     )
-    tracking(here, reading, VIEW_ID, window)
-    heatmaps(reading, layer, VIEW_ID, quantity)
+    above = st.container()
+    heatmaps(reading, layer, VIEW_ID, quantity)  # first: the ranking above them takes longer
+    with above:
+        tracking(here, reading, VIEW_ID, window)
     gates(reading, layer, view.unit, view.step)
     ink(here, reading, layer, view.step)
     walked(reading, layer, view.step, VIEW_ID)

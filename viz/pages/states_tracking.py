@@ -47,8 +47,15 @@ STACKED, STACKED_MOST = 4, 8
 def tracking(here: Session, reading: Reading, view_id: str, window: Window | None) -> None:
     """The ranked list beside the tinted text, and some units' curves."""
     layer = reading.trace.layers[here.view.layer or ""]
-    found = _rankings(here, reading)
     listed, shown = st.columns([6, 5], gap="medium")
+    with (
+        shown,
+        panel(
+            _("The text, tinted by one unit"),
+            _("Look for a colour that holds over a whole span, and turns where something in the text turns."),
+        ),
+    ):
+        text(view_id, key="text")  # first: the ranking takes longer
     with (
         listed,
         panel(
@@ -56,6 +63,7 @@ def tracking(here: Session, reading: Reading, view_id: str, window: Window | Non
             _("Click a row and look at the text: does the tint turn where the list says? Held-out text is the test."),
         ),
     ):
+        found = _rankings(here, reading)
         rows = _rows(found or {}, reading)
         if found is None:
             _ask(reading)
@@ -66,14 +74,6 @@ def tracking(here: Session, reading: Reading, view_id: str, window: Window | Non
             if rows:
                 ranking(view_id, rows, revision=here.revision, key="ranking", on_picked_change=_picked)
             _explain(here, layer, rows)
-    with (
-        shown,
-        panel(
-            _("The text, tinted by one unit"),
-            _("Look for a colour that holds over a whole span, and turns where something in the text turns."),
-        ),
-    ):
-        text(view_id, key="text")
     _stack(here, reading, layer, rows, window)
 
 
