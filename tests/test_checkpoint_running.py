@@ -229,3 +229,13 @@ def test_symbols_of_several_characters():
 def test_steps_of_many_numbers_have_short_labels():
     network = opened(Model(nn.GRU, 9, 9))
     assert network.labels("1,2,3,4,5,6,7,8,9; 0,0,0,0,0,0,0,0,0.5") == ["1,2,…,9", "0,0,…,0.5"]
+
+
+@pytest.mark.parametrize("weight", [float("nan"), 1e30])
+def test_a_broken_network_opens_and_says_so(weight):
+    model = Model(nn.RNN, 5, 11, 11, nonlinearity="relu")
+    with torch.no_grad():
+        model.encoder_stack["rnn"].weight_hh_l0.fill_(weight)
+    checkpoint = load_checkpoint(save(model.state_dict())).corrected("encoder_stack.rnn.l0", nonlinearity="relu")
+    start = network_of(checkpoint, usual(fit(checkpoint)), "broken").card.default
+    assert "No unit of this layer stays a finite number" in start.why["en"] and start.unit < 6

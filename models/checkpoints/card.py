@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 from torch import nn
 
 from models.checkpoints.checkpoint import Checkpoint
@@ -37,6 +38,15 @@ TASKS: dict[str, dict[str, str]] = {
         "en": "An opened file: what it was trained on is not known. Its recurrent layers run; nothing scores their output.",
         "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 순환층은 돌아가지만 출력에 점수를 매기는 것은 없어요.",
     },
+}
+
+WHY = {
+    "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
+    "ko": "이 층의 유닛 {units}개 가운데 유닛 {unit}이(가) 이 예시에서 가장 크게 변해요. {low}에서 {high}까지예요.",
+}
+WHY_NOT = {
+    "en": "No unit of this layer stays a finite number here: its weights hold NaN or infinity, or its states explode.",
+    "ko": "이 층의 유닛은 하나도 유한한 숫자로 남지 않아요. 가중치에 NaN이나 무한대가 있거나, 상태가 폭발해요.",
 }
 
 
@@ -98,14 +108,12 @@ def started(network: Network) -> Network:
     name, layer = list(trace.layers.items())[-1]
     quantity = layer.weights.cell.states[0]
     values = layer[quantity][0]
-    swing = values.max(0) - values.min(0)
-    unit = int(swing.argmax())
-    step = int(abs(values[:, unit]).argmax())
-    low, high = (f"{bound:.2f}" for bound in (values[:, unit].min(), values[:, unit].max()))
+    with np.errstate(invalid="ignore"):
+        swing = values.max(axis=0) - values.min(axis=0)
+    unit = int(np.where(np.isfinite(swing), swing, -1).argmax())
+    step = int(np.abs(values[:, unit]).argmax())
+    low, high = (f"{bound:.3g}" for bound in (values[:, unit].min(), values[:, unit].max()))
     spoken = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
-    why = {
-        "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
-        "ko": "이 층의 유닛 {units}개 가운데 유닛 {unit}이(가) 이 예시에서 가장 크게 변해요. {low}에서 {high}까지예요.",
-    }
+    why = WHY if np.isfinite(swing[unit]) else WHY_NOT
     start = Start(text, name, unit, step, quantity, {lang: sentence.format(**spoken) for lang, sentence in why.items()})
     return replace(network, card=replace(network.card, examples=examples, default=start))
