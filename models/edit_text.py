@@ -31,23 +31,8 @@ import zlib
 
 import numpy as np
 
-from models.edits import (
-    Ablate,
-    Change,
-    Clamp,
-    Edit,
-    Edits,
-    Entry,
-    ForgetBias,
-    Matrix,
-    Noise,
-    Patch,
-    Place,
-    Round,
-    SpectralRadius,
-    Start,
-    Token,
-)
+from models import edits as kinds
+from models.edits import Edit, Edits, Entry
 from models.problem import Problem
 
 QUANTITIES = (
@@ -97,28 +82,28 @@ def write_edits(edits: Edits) -> str:
 def write_edit(edit: Edit) -> str:
     """One edit as a text."""
     match edit:
-        case Change(place, how, value):
+        case kinds.Change(place, how, value):
             return f"{_place(place)}{how}{_plain(value)}"
-        case ForgetBias(layer, value, unit):
+        case kinds.ForgetBias(layer, value, unit):
             return f"{layer}.forget_bias{_unit(unit)}={_plain(value)}"
-        case SpectralRadius(place, value):
+        case kinds.SpectralRadius(place, value):
             return f"{_place(place)}.radius={_plain(value)}"
-        case Round(place, bits):
+        case kinds.Round(place, bits):
             return f"{_place(place)}.bits={bits}"
-        case Noise(place, deviation, seed):
+        case kinds.Noise(place, deviation, seed):
             return f"{_place(place)}.noise={_plain(deviation)}/{seed}"
-        case Matrix(name, shape, data):
+        case kinds.Matrix(name, shape, data):
             packed = base64.urlsafe_b64encode(zlib.compress(data, 9)).decode().rstrip("=")
             return f"{name}.values={'x'.join(map(str, shape))}:{packed}"
-        case Clamp(layer, quantity, value, unit, first, last):
+        case kinds.Clamp(layer, quantity, value, unit, first, last):
             return f"{layer}.{quantity}{_unit(unit)}{_steps(first, last)}={_plain(value)}"
-        case Ablate(layer, unit, by, first, last):
+        case kinds.Ablate(layer, unit, by, first, last):
             return f"{layer}.ablate{_unit(unit)}{_steps(first, last)}={by}"
-        case Patch(layer, quantity, step, text, source, unit):
+        case kinds.Patch(layer, quantity, step, text, source, unit):
             return f"{layer}.{quantity}{_unit(unit)}@{step}<{source}:{_escaped(text)}"
-        case Start(layer, state, value, unit):
+        case kinds.Start(layer, state, value, unit):
             return f"{layer}.{'h0' if state == 'hidden' else 'c0'}{_unit(unit)}={_plain(value)}"
-        case Token(how, step, token):
+        case kinds.Token(how, step, token):
             return f"token[{step}]{TOKEN_SIGNS[how]}{_escaped(token)}"
 
 
@@ -162,14 +147,14 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
     if name == "token" and found["first"] is None and found["verb"] is None:
         if not plain or row is None or (how == "-") != (not value) or how not in ("=", "+=", "-"):
             raise _not_an_edit(text)
-        return Token("replace" if how == "=" else "insert" if how == "+=" else "delete", row, _unescaped(value))
+        return kinds.Token("replace" if how == "=" else "insert" if how == "+=" else "delete", row, _unescaped(value))
     timed = found["first"] is not None
     if last_part in (*QUANTITIES, "ablate", "forget_bias", "h0", "c0") and layer and not found["verb"] and plain:
         if last_part in QUANTITIES and how == "<" and timed and not found["to"]:
             source, colon, other = value.partition(":")
             if not (colon and source.isascii() and source.isdigit() and len(source) <= 9):
                 raise _not_an_edit(text)
-            return Patch(layer, last_part, int(found["first"]), _unescaped(other), int(source), row)
+            return kinds.Patch(layer, last_part, int(found["first"]), _unescaped(other), int(source), row)
         if how != "=":
             raise _not_an_edit(text)
         first = int(found["first"]) if timed else 0
@@ -179,33 +164,33 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
         if last_part == "ablate":
             if row is None or value not in ("zero", "mean"):
                 raise _not_an_edit(text)
-            return Ablate(layer, row, "zero" if value == "zero" else "mean", first, last)
+            return kinds.Ablate(layer, row, "zero" if value == "zero" else "mean", first, last)
         if last_part in QUANTITIES:
-            return Clamp(layer, last_part, number(value), row, first, last)
+            return kinds.Clamp(layer, last_part, number(value), row, first, last)
         if timed:
             raise _not_an_edit(text)
         if last_part == "forget_bias":
-            return ForgetBias(layer, number(value), row)
-        return Start(layer, "hidden" if last_part == "h0" else "cell", number(value), row)
+            return kinds.ForgetBias(layer, number(value), row)
+        return kinds.Start(layer, "hidden" if last_part == "h0" else "cell", number(value), row)
     if timed or how not in ("=", "+=", "*=") or (found["verb"] and how != "="):
         raise _not_an_edit(text)
-    place = Place(name, gate, row, column)
+    place = kinds.Place(name, gate, row, column)
     match found["verb"]:
         case "radius":
-            return SpectralRadius(place, number(value))
+            return kinds.SpectralRadius(place, number(value))
         case "bits":
-            return Round(place, int(value))
+            return kinds.Round(place, int(value))
         case "noise":
             deviation, _, seed = value.partition("/")
             if not re.fullmatch(r"\d{1,9}", seed, re.ASCII):
                 raise _not_an_edit(text)
-            return Noise(place, number(deviation), int(seed))
+            return kinds.Noise(place, number(deviation), int(seed))
         case "values":
-            return _matrix(name, value, text) if place == Place(name) else _refuse(text)
-    return Change(place, "=" if how == "=" else "+=" if how == "+=" else "*=", number(value))
+            return _matrix(name, value, text) if place == kinds.Place(name) else _refuse(text)
+    return kinds.Change(place, "=" if how == "=" else "+=" if how == "+=" else "*=", number(value))
 
 
-def _matrix(name: str, value: str, text: str) -> Matrix:
+def _matrix(name: str, value: str, text: str) -> kinds.Matrix:
     size, _, packed = value.partition(":")
     if not re.fullmatch(r"\d{1,8}(x\d{1,8})?", size, re.ASCII):
         raise _not_an_edit(text)
@@ -217,7 +202,7 @@ def _matrix(name: str, value: str, text: str) -> Matrix:
     data = zlib.decompressobj().decompress(base64.b64decode(padded, altchars=b"-_", validate=True), wanted + 1)
     if len(data) != wanted or not np.isfinite(np.frombuffer(data, "<f4")).all():
         raise _not_an_edit(text)
-    return Matrix(name, shape, data)
+    return kinds.Matrix(name, shape, data)
 
 
 def _not_an_edit(text: str) -> Problem:
@@ -245,7 +230,7 @@ def _steps(first: int, last: int | None) -> str:
     return f"@{first}" if first == last else f"@{first}-{last}"
 
 
-def _place(place: Place) -> str:
+def _place(place: kinds.Place) -> str:
     rows = ".".join(str(part) for part in (place.gate, place.row) if part is not None)
     column = "" if place.column is None else f",{place.column}"
     return place.name + (f"[{rows or ':'}{column}]" if rows or column else "")

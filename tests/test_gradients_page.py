@@ -11,33 +11,10 @@ from torch import nn
 from models import capture, load_network
 from models.losses import Loss, differentiate
 from models.zoo.recall import shown
-from viz.payload import unpack
+from tests.lens_page import run, sent, start, text_of
 
 LONG = shown(40, "en", 69)
 HANGUL = re.compile("[가-힣]")
-
-
-def script(opened=None):
-    from viz import chrome
-    from viz.pages import gradients
-    from viz.session import session
-
-    with session().run(opened=opened), chrome.around():
-        gradients.page()
-
-
-def start(asked: str | None = None, opened=None, **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=60, kwargs={"opened": opened})
-    if asked:
-        page.session_state["gradients_asked"] = asked
-    page.query_params.update(address)
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
 
 
 def mirrored(page: AppTest, group: str, **wanted: str) -> np.ndarray:
@@ -51,19 +28,6 @@ def mirrored(page: AppTest, group: str, **wanted: str) -> np.ndarray:
     return np.array([values[step] for step in sorted(values)])
 
 
-def text_of(page: AppTest) -> str:
-    return "\n".join([*(each.value for each in page.markdown), *(each.value for each in page.caption)])
-
-
-def sent(page: AppTest):
-    """The map that the page sends to the browser."""
-    return next(
-        unpack(each.proto.bytes)
-        for each in page.main
-        if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
-    )
-
-
 def control(page: AppTest, key: str, value: object) -> AppTest:
     next(each for each in page.button_group if each.key == key).set_value(value)
     return run(page)
@@ -71,7 +35,7 @@ def control(page: AppTest, key: str, value: object) -> AppTest:
 
 @pytest.mark.parametrize("net", ["recall-rnn", "recall-lstm", "recall-gru"])
 def test_the_norms_are_those_of_the_answers_gradient(net):
-    page = start(net=net, text=LONG)
+    page = start("gradients", net=net, text=LONG)
     layer = differentiate(load_network(net), LONG, Loss("answer")).trace.layers["rnn.l0"]
     states = {"hidden_grad_norm": layer.hidden_grad}
     if layer.kind == "LSTM":
@@ -84,7 +48,7 @@ def test_the_norms_are_those_of_the_answers_gradient(net):
 
 
 def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
-    page = start(net="recall-lstm", text=LONG)
+    page = start("gradients", net="recall-lstm", text=LONG)
 
     def shares() -> dict[str, float]:
         curves = {
@@ -106,7 +70,7 @@ def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
 
 
 def test_the_map_holds_every_pair_and_its_two_ways():
-    page = start(net="recall-lstm")
+    page = start("gradients", net="recall-lstm")
     header, arrays = sent(page)
     norms = arrays["hidden"]
     steps = len(header["tokens"])
@@ -114,12 +78,12 @@ def test_the_map_holds_every_pair_and_its_two_ways():
     assert not np.triu(norms.T, 1).any() and (norms.diagonal() > 0).all()
     whole, straight, other = (arrays[name] for name in ("carried", "straight", "other"))
     assert (whole <= straight + other + 1e-6).all() and (np.abs(straight - other) <= whole + 1e-6).all()
-    assert "straight" not in sent(start(net="recall-rnn"))[1]
+    assert "straight" not in sent(start("gradients", net="recall-rnn"))[1]
 
 
 def test_every_loss_that_a_network_can_be_asked_is_offered():
     offered = {
-        net: next(each for each in start(net=net).button_group if each.key == "gradients_asked").options
+        net: next(each for each in start("gradients", net=net).button_group if each.key == "gradients_asked").options
         for net in ("python-lm", "recall-rnn", "wave", "sentiment")
     }
     counts = {net: len(options) for net, options in offered.items()}
@@ -127,7 +91,7 @@ def test_every_loss_that_a_network_can_be_asked_is_offered():
 
 
 def test_a_units_value_and_all_steps_can_be_the_loss():
-    page = start("unit", net="recall-gru", text=LONG, unit="5", step="9")
+    page = start("gradients", state={"gradients_asked": "unit"}, net="recall-gru", text=LONG, unit="5", step="9")
     found = mirrored(page, "gradient-norms", quantity="hidden_grad_norm")
     assert found[9] == 1 and (found[:9] > 0).all() and not found[10:].any()
     control(page, "gradients_asked", "every")
@@ -142,13 +106,13 @@ def test_a_units_value_and_all_steps_can_be_the_loss():
     ],
 )
 def test_what_cannot_be_asked_is_told_once_and_the_rest_stands(address, asked, said):
-    page = start(asked, **address)
+    page = start("gradients", state={"gradients_asked": asked}, **address)
     assert [said in each.value for each in page.warning] == [True]
     assert "6 · When it explodes" in text_of(page)
 
 
 def test_the_knobs_begin_in_the_middle_of_a_decay():
-    page = control(start(net="recall-rnn"), "cells_way", "knobs")
+    page = control(start("gradients", net="recall-rnn"), "cells_way", "knobs")
     shares = {}
     for kind in ("rnn", "lstm", "gru"):
         norms = mirrored(page, "comparison", net=f"untrained-{kind}", quantity="hidden_grad_norm")
@@ -158,7 +122,7 @@ def test_the_knobs_begin_in_the_middle_of_a_decay():
 
 
 def test_clipping_says_what_is_left_and_who_pays():
-    page = start(net="recall-rnn")
+    page = start("gradients", net="recall-rnn")
     assert "Half of what is clipped is paid by" in text_of(page)
     formula = next(each.value for each in page.latex if "theta" in each.value)
     assert "0.1}" in formula or "0.1," in formula  # the threshold begins at a tenth of the norm
@@ -186,21 +150,21 @@ def saved(tmp_path):
 
 def test_a_saved_run_shows_the_gradients_that_it_was_saved_with(saved):
     path, layer = saved(False)
-    page = start(opened=path)
+    page = start("gradients", opened=path)
     found = mirrored(page, "gradient-norms", quantity="cell_grad_norm")
     assert found == pytest.approx(np.linalg.norm(layer.cell_grad[0], axis=-1), rel=1e-5)
     assert "straight" in sent(page)[1]
     path, _layer = saved(False, backward=False)
-    assert mirrored(start(opened=path), "gradient-norms", quantity="hidden_grad_norm")[-1] == 1
+    assert mirrored(start("gradients", opened=path), "gradient-norms", quantity="hidden_grad_norm")[-1] == 1
 
 
 def test_a_gradient_that_is_no_number_is_named_where_it_first_appears(saved):
     path, _layer = saved(True)
-    page = start(opened=path)
+    page = start("gradients", opened=path)
     assert "It is NaN from step 4" in text_of(page)
     assert np.isnan(mirrored(page, "gradient-norms", quantity="hidden_grad_norm")[:4]).all()
 
 
 def test_the_page_speaks_korean():
-    page = start(net="recall-gru", lang="ko")
+    page = start("gradients", net="recall-gru", lang="ko")
     assert all(HANGUL.search(each.value) for each in page.caption)

@@ -11,57 +11,14 @@ from torch import nn
 
 from models import capture, load_network, load_trace
 from models.orderings import order
-from viz.payload import unpack
+from tests.lens_page import mounted, run, sent, start, text_of
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
 HANGUL = re.compile("[가-힣]")
 
 
-def script(opened=None, lens="states"):
-    from importlib import import_module
-
-    from viz import chrome
-    from viz.session import session
-
-    with session().run(opened=opened), chrome.around():
-        import_module(f"viz.pages.{lens}").page()
-
-
-def start(opened=None, lens="states", **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=120, kwargs={"opened": opened, "lens": lens})
-    page.query_params.update(address)
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def said(page: AppTest) -> str:
-    return "\n".join(each.value for kind in ("markdown", "caption", "warning") for each in page.get(kind))
-
-
-def components(page: AppTest) -> set[str]:
-    return {
-        element.proto.component_name.removeprefix("unrolled_")
-        for element in page.main
-        if element.type == "bidi_component"
-    }
-
-
-def sent(page: AppTest):
-    """What the page sends to the browser: header and arrays of the layer that is shown."""
-    return unpack(payload(page))
-
-
 def payload(page: AppTest) -> bytes:
-    return next(
-        each.proto.bytes
-        for each in page.main
-        if each.type == "bidi_component" and each.proto.component_name == "unrolled_sequence"
-    )
+    return mounted(page)["sequence"][0].bytes
 
 
 def data_bytes(page: AppTest) -> int:
@@ -84,28 +41,28 @@ def saved(path, module, x):
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_has_its_states(name, lang):
-    page = start(net=name, lang=lang)
+    page = start("states", net=name, lang=lang)
     header, arrays = sent(page)
     layer = page.session_state["unrolled"].view.layer
     assert header["layer"] == layer and arrays["hidden"].shape[0] == len(header["tokens"])
-    assert {"player", "text", "heatmap", "path"} <= components(page)
+    assert {"player", "text", "heatmap", "path"} <= set(mounted(page))
     assert not page.warning
     words = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
     assert bool(HANGUL.search(words)) == (lang == "ko")
 
 
 def test_only_a_network_with_padding_shows_what_padding_does():
-    assert "Padding and the mask" not in said(start())
-    page = start(net="sentiment")
-    assert "Padding and the mask" in said(page) and "with the mask: **positive**" in said(page)
+    assert "Padding and the mask" not in text_of(start("states"))
+    page = start("states", net="sentiment")
+    assert "Padding and the mask" in text_of(page) and "with the mask: **positive**" in text_of(page)
     page.slider(key="padding").set_value(0)
     run(page)
-    lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", said(page))
+    lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", text_of(page))
     assert len(lines) == 2 and lines[0] == lines[1]  # without padding the mask changes nothing
 
 
 def test_the_order_of_the_heatmap_is_the_models():
-    page = start(look="order:variance")
+    page = start("states", look="order:variance")
     shown = next(
         each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
     )
@@ -114,41 +71,41 @@ def test_the_order_of_the_heatmap_is_the_models():
 
 
 def test_the_brush_tells_the_units_that_mark_the_span():
-    page = start()
-    text = said(page)
+    page = start("states")
+    text = text_of(page)
     assert re.search(r"Unit \d+ marks it best: hidden state ≥ 0\.3 at \d+% of the span's steps", text)
     page.number_input(key="brush_threshold").set_value(5.0)
     run(page)
-    assert "No unit's hidden state is on more often in this span" in said(page)
+    assert "No unit's hidden state is on more often in this span" in text_of(page)
 
 
 def test_two_texts_part_where_they_differ():
-    page = start()
+    page = start("states")
     area = next(each for each in page.text_area if each.label == "The other text")
     text = load_network("python-lm").card.default.text
     area.set_value(text[:40] + "z" + text[41:])
     run(page)
-    assert "They part at step 41." in said(page)
+    assert "They part at step 41." in text_of(page)
     area = next(each for each in page.text_area if each.label == "The other text")
     area.set_value(text)
     run(page)
-    assert "The two runs are the same at every step that both have." in said(page)
+    assert "The two runs are the same at every step that both have." in text_of(page)
     next(each for each in page.text_area if each.label == "The other text").set_value("")
     run(page)
     assert any("empty" in warning.value for warning in page.warning)
 
 
 def test_one_text_through_two_networks_of_other_kinds():
-    page = start(net="recall-lstm", look="compare:networks;against:recall-rnn")
-    assert "hidden states are compared" in said(page) or "They part at step 1." in said(page)
+    page = start("states", net="recall-lstm", look="compare:networks;against:recall-rnn")
+    assert "hidden states are compared" in text_of(page) or "They part at step 1." in text_of(page)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_one_token_and_one_unit(kind, tmp_path):
     path = saved(tmp_path / "one.npz", kind(1, 1, batch_first=True), torch.ones(1, 1, 1))
-    page = start(opened=path)
+    page = start("states", opened=path)
     assert sent(page)[1]["hidden"].shape == (1, 1)
-    text = said(page)
+    text = text_of(page)
     assert "One step is no span of anything" in text and "Nothing can be tracked in this text" in text
     assert "nan" not in text.lower()
 
@@ -158,7 +115,7 @@ def test_states_that_never_change_are_said_to(tmp_path):
     with torch.no_grad():
         for weight in module.parameters():
             weight.zero_()
-    text = said(start(opened=saved(tmp_path / "still.npz", module, torch.zeros(1, 12, 2))))
+    text = text_of(start("states", opened=saved(tmp_path / "still.npz", module, torch.zeros(1, 12, 2))))
     assert "the hidden state never changes" in text.lower() and "Nothing can be tracked" in text
     assert "nan" not in text.lower()
 
@@ -168,8 +125,8 @@ def test_weights_that_are_not_numbers_are_told(kind, tmp_path):
     module = kind(2, 3, batch_first=True)
     with torch.no_grad():
         module.weight_hh_l0[0, 0] = float("nan")
-    page = start(opened=saved(tmp_path / "nan.npz", module, torch.randn(1, 12, 2)))
-    text = said(page)
+    page = start("states", opened=saved(tmp_path / "nan.npz", module, torch.randn(1, 12, 2)))
+    text = text_of(page)
     assert "not finite numbers from step 1 on" in text or "not finite numbers from step 2 on" in text
     assert "derivatives are not finite" in text
 
@@ -177,7 +134,7 @@ def test_weights_that_are_not_numbers_are_told(kind, tmp_path):
 def test_a_random_network_tracks_nothing_and_the_page_says_so(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "random.npz", nn.LSTM(4, 8, batch_first=True), torch.randn(1, 60, 4))
-    text = said(start(opened=path))
+    text = text_of(start("states", opened=path))
     assert "No unit tracks any of these properties." in text or "Nothing can be tracked" in text
 
 
@@ -186,7 +143,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     module, x = nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4)
     x[0, 1234] *= 100  # a spike of one step
     path = saved(tmp_path / "large.npz", module, x)
-    page = start(opened=path)
+    page = start("states", opened=path)
     assert len(payload(page)) < 2_000_000
     header, arrays = sent(page)
     unit = page.session_state["unrolled"].view.unit
@@ -212,7 +169,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
 def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "large.npz", nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4))
-    page = start(opened=path)
+    page = start("states", opened=path)
     for slider, value in (("Steps shown", (1201, 1300)), ("Span of steps", (7, 9))):
         next(each for each in page.slider if each.label == slider).set_value(value)
         run(page)
@@ -222,7 +179,7 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     run(page)
     address = {name: value[-1] if isinstance(value, list) else value for name, value in page.query_params.items()}
     assert address["look"] == "span:6-8;stack:5,3;steps:1200-1299;threshold:0.05"
-    other = start(opened=path, **(address | {"look": f"blocks:mean;order:mean;{address['look']}"}))
+    other = start("states", opened=path, **(address | {"look": f"blocks:mean;order:mean;{address['look']}"}))
     assert sent(other)[1]["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     quantity = other.session_state["unrolled"].view.quantity
     values = load_trace(path).layers["l0"][quantity][0]
@@ -233,14 +190,16 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
 
 
 def test_what_a_link_chooses_in_vain_is_left_to_the_page():
-    page = start(look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many")
+    page = start(
+        "states", look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many"
+    )
     assert not page.exception and page.number_input(key="brush_threshold").value == 0.3
     last = len(load_network("python-lm").card.default.text)
     assert next(each for each in page.slider if each.label == "Span of steps").value[1] <= last
 
 
 def test_another_text_begins_anew_but_for_the_order():
-    page = start(look="order:mean;span:3-9")
+    page = start("states", look="order:mean;span:3-9")
     page.text_area[0].set_value("while True:\n    pass\n")
     run(page)
     assert page.session_state["unrolled"].view.look == "order:mean"
@@ -252,6 +211,6 @@ def test_all_that_a_page_sends_of_a_run_is_bounded(tmp_path, lens, shape):
     steps, layers, units = shape
     torch.manual_seed(0)
     path = saved(tmp_path / "run.npz", nn.LSTM(4, units, layers, batch_first=True), torch.randn(1, steps, 4))
-    page = start(opened=path, lens=lens, step=str(steps // 2))
+    page = start(lens, opened=path, step=str(steps // 2))
     assert data_bytes(page) < 2_000_000
     assert sent(page)[0]["excerpt"]["steps"] == steps

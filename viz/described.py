@@ -1,20 +1,7 @@
 """An edit in words, with steps counted from 1 as everywhere on the pages."""
 
-from models.edits import (
-    Ablate,
-    Change,
-    Clamp,
-    Edit,
-    ForgetBias,
-    Matrix,
-    Noise,
-    Patch,
-    Place,
-    Round,
-    SpectralRadius,
-    Start,
-    Token,
-)
+from models import edits as kinds
+from models.edits import Edit
 from models.text import display
 from viz.i18n import _
 from viz.names import quantity_names
@@ -23,28 +10,28 @@ from viz.names import quantity_names
 def described(edit: Edit) -> str:
     """What an edit does."""
     match edit:
-        case Change(place, how, value):
+        case kinds.Change(place, how, value):
             told = {
                 "=": _("{place}: set to {value}"),
                 "+=": _("{place}: {value} added"),
                 "*=": _("{place}: multiplied by {value}"),
             }[how]
             return told.format(place=place_in_words(place), value=_number(value))
-        case ForgetBias(layer, value, unit):
+        case kinds.ForgetBias(layer, value, unit):
             return _("Forget bias of {whose}: set to {value}").format(whose=_whose(layer, unit), value=_number(value))
-        case SpectralRadius(place, value):
+        case kinds.SpectralRadius(place, value):
             return _("{place}: spectral radius scaled to {value}").format(
                 place=place_in_words(place), value=_number(value)
             )
-        case Round(place, bits):
+        case kinds.Round(place, bits):
             return _("{place}: rounded to {bits} bits").format(place=place_in_words(place), bits=bits)
-        case Noise(place, deviation, seed):
+        case kinds.Noise(place, deviation, seed):
             return _("{place}: noise of deviation {value} added (seed {seed})").format(
                 place=place_in_words(place), value=_number(deviation), seed=seed
             )
-        case Matrix(name):
+        case kinds.Matrix(name):
             return _("{name}: replaced by the matrix of a file").format(name=name)
-        case Token(how, step, token):
+        case kinds.Token(how, step, token):
             told = {
                 "replace": _("Step {step} reads “{token}” instead"),
                 "insert": _("“{token}” inserted before step {step}"),
@@ -55,31 +42,31 @@ def described(edit: Edit) -> str:
             return _held(edit)
 
 
-def _held(edit: Clamp | Ablate | Patch | Start) -> str:
+def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.Start) -> str:
     names, whose = quantity_names(), _whose(edit.layer, edit.unit)
     match edit:
-        case Clamp(_layer, quantity, value, _unit, first, last):
+        case kinds.Clamp(_layer, quantity, value, _unit, first, last):
             return _("{quantity} of {whose}: held at {value}, {steps}").format(
                 quantity=names[quantity], whose=whose, value=_number(value), steps=_steps(first, last)
             )
-        case Ablate(_layer, _unit, by, first, last):
+        case kinds.Ablate(_layer, _unit, by, first, last):
             told = (
                 _("{quantity} of {whose}: held at 0, {steps}")
                 if by == "zero"
                 else _("{quantity} of {whose}: held at its mean, {steps}")
             )
             return told.format(quantity=names["hidden"], whose=whose, steps=_steps(first, last))
-        case Patch(_layer, quantity, step, text, source):
+        case kinds.Patch(_layer, quantity, step, text, source):
             return _("{quantity} of {whose}: at step {step} what it was at step {source} of “{text}”").format(
                 quantity=names[quantity], whose=whose, step=step + 1, source=source + 1, text=_short(text)
             )
-        case Start(_layer, state, value):
+        case kinds.Start(_layer, state, value):
             return _("{quantity} of {whose}: {value} before the first step").format(
                 quantity=names[state], whose=whose, value=_number(value)
             )
 
 
-def place_in_words(place: Place) -> str:
+def place_in_words(place: kinds.Place) -> str:
     """What part of the weights a place is."""
     layer, _dot, kind = place.name.rpartition(".")
     if kind in ("reads", "writes"):
@@ -93,7 +80,7 @@ def place_in_words(place: Place) -> str:
     return _("{name}, {rows} from column {column}").format(name=place.name, rows=rows, column=place.column)
 
 
-def _rows(place: Place) -> str:
+def _rows(place: kinds.Place) -> str:
     if place.gate is not None:
         gate = quantity_names()[place.gate]
         if place.row is None:

@@ -5,22 +5,10 @@ from typing import Any, Literal, cast
 
 import streamlit as st
 
+from models import edits as kinds
 from models.edit_csv import read_csv, write_csv
 from models.edit_text import number
-from models.edits import (
-    Ablate,
-    Change,
-    Clamp,
-    Edit,
-    ForgetBias,
-    Noise,
-    Patch,
-    Place,
-    Round,
-    SpectralRadius,
-    Start,
-    Token,
-)
+from models.edits import Edit
 from models.problem import Problem
 from models.reading import Reading
 from models.weight_edits import Parameters
@@ -116,14 +104,14 @@ def _part(known: Parameters) -> Callable[[], Edit]:
         )
         amount = number(_said(f"part_{how}"))
         if how == "radius":
-            return SpectralRadius(place, amount)
+            return kinds.SpectralRadius(place, amount)
         if how == "bits":
             if amount != int(amount):
                 raise Problem("Weights are rounded to a whole number of bits, not to {bits}.", bits=f"{amount:g}")
-            return Round(place, int(amount))
+            return kinds.Round(place, int(amount))
         if how == "noise":
-            return Noise(place, amount, int(_said("part_seed")))
-        return Change(place, cast(Literal["=", "+=", "*="], how), amount)
+            return kinds.Noise(place, amount, int(_said("part_seed")))
+        return kinds.Change(place, cast(Literal["=", "+=", "*="], how), amount)
 
     return make
 
@@ -146,12 +134,12 @@ def _unit(here: Session, known: Parameters) -> Callable[[], Edit]:
     def make() -> Edit:
         unit = here.view.unit or 0
         if how == "zero" or how == "mean":
-            return Ablate(layer, unit, "zero" if how == "zero" else "mean")
+            return kinds.Ablate(layer, unit, "zero" if how == "zero" else "mean")
         amount = number(_said(f"unit_{how}"))
         if how == "forget":
-            return ForgetBias(layer, amount, unit)
-        place = Place(f"{layer}.{how}", None, unit)
-        return Change(place, "=" if amount == 0 else "*=", amount)
+            return kinds.ForgetBias(layer, amount, unit)
+        place = kinds.Place(f"{layer}.{how}", None, unit)
+        return kinds.Change(place, "=" if amount == 0 else "*=", amount)
 
     return make
 
@@ -178,7 +166,7 @@ def _hold(here: Session, reading: Reading) -> Callable[[], Edit]:
         if end < begin:
             raise Problem("The last step, {last}, comes before the first, {first}.", last=end + 1, first=begin + 1)
         unit = here.view.unit if of == "one" else None
-        return Clamp(layer, quantity, number(_said("hold_value")), unit, begin, end)
+        return kinds.Clamp(layer, quantity, number(_said("hold_value")), unit, begin, end)
 
     return make
 
@@ -192,7 +180,9 @@ def _start(here: Session, reading: Reading) -> Callable[[], Edit]:
     with second:
         st.text_input(_("Value before the first step"), "1", key="start_value")
     st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=here.view.unit, layer=layer))
-    return lambda: Start(layer, "cell" if state == "cell" else "hidden", number(_said("start_value")), here.view.unit)
+    return lambda: kinds.Start(
+        layer, "cell" if state == "cell" else "hidden", number(_said("start_value")), here.view.unit
+    )
 
 
 def _token(here: Session) -> Callable[[], Edit]:
@@ -208,11 +198,11 @@ def _token(here: Session) -> Callable[[], Edit]:
     def make() -> Edit:
         step = int(_said("token_step")) - 1
         if how == "delete":
-            return Token("delete", step)
+            return kinds.Token("delete", step)
         text = str(_said("token_text"))
         if not text:
             raise Problem("Type the token that is to stand there.")
-        return Token("replace" if how == "replace" else "insert", step, text)
+        return kinds.Token("replace" if how == "replace" else "insert", step, text)
 
     return make
 
@@ -235,7 +225,7 @@ def _patch(here: Session, reading: Reading) -> Callable[[], Edit]:
     with second:
         whose = {"all": _("all units"), "one": _("unit {unit}").format(unit=here.view.unit)}
         of = st.selectbox(_("Of"), list(whose), format_func=whose.__getitem__, key="patch_of")
-    return lambda: Patch(
+    return lambda: kinds.Patch(
         layer,
         quantity,
         int(_said("patch_step")) - 1,
