@@ -1,5 +1,6 @@
 """The Checkpoint lens without a browser: what it says of a file and measures of it."""
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -132,16 +133,32 @@ def test_what_is_no_checkpoint_is_told_in_one_sentence(data):
     assert view(page).net == NETWORKS[0]
 
 
-def test_numbers_that_are_damaged_behind_a_whole_header_are_told_where_they_are_shown(tmp_path, net):
-    state = {f"rnn.{name}": values.numpy() for name, values in net.rnn.state_dict().items()}
-    np.savez_compressed(tmp_path / "net.npz", **state)
-    data = bytearray((tmp_path / "net.npz").read_bytes())
-    place = data.find(b"weight_hh_l1.npy") + 400
-    data[place : place + 8] = b"\xff" * 8
-    page = upload(start(), ("net.npz", bytes(data)))
-    assert view(page).net.startswith("net.npz~") or page.error
-    assert page.warning or page.error
-    assert "2 LSTM layers" in said(page) or page.error
+def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_shown(net):
+    """Behind a header that is whole: what cannot be read is met while the page is drawn."""
+    opened = store.open_upload({"damaged.pt": saved(net, vocab=list(WORDS))})
+    stored = opened.checkpoint.found["rnn.l1"].parts["weight_hh"]
+    object.__setattr__(stored, "read", lambda: np.zeros(3).reshape(8, 8))
+    page = start(net=opened.name)
+    sentence = "The numbers of rnn.l1 in this file are damaged."
+    assert any(sentence in each.value for each in page.warning)
+    assert "2 LSTM layers" in said(page) and mirrored(page, "keep-biases", layer="rnn.l0")
+    page = choose(page, "The layer", "rnn.l1")
+    assert sum(sentence in each.value for each in page.warning) >= 4  # in every section that would show them
+
+
+def test_a_checkpoint_in_shards_is_dropped_with_its_index(net):
+    state, places = net.state_dict(), {}
+    shards = {"model-1.safetensors": {}, "model-2.safetensors": {}}
+    for index, (name, values) in enumerate(state.items()):
+        places[name] = list(shards)[index % 2]
+        shards[places[name]][name] = values
+    files = [(name, save(part)) for name, part in shards.items()]
+    index = ("model.safetensors.index.json", json.dumps({"weight_map": places}).encode())
+    page = upload(start(), *files)
+    assert "These are 2 files" in page.error[0].value
+    page = upload(page, *files, index)
+    assert not page.error and "2 LSTM layers" in said(page)
+    assert view(page).net.startswith("model.safetensors.index.json~")
 
 
 def test_a_sick_network_is_said_to_be(net):

@@ -149,7 +149,7 @@ def _everywhere(other: Looked, looked: Looked, both: Compared) -> None:
         [
             {
                 _("what"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),
-                _("moved by"): f"{each.relative:.3%}" if np.isfinite(each.relative) else _("not finite"),
+                _("moved by"): f"{100 * each.relative:.3g}%" if np.isfinite(each.relative) else _("not finite"),
                 _("cosine"): f"{each.cosine:.4f}" if np.isfinite(each.cosine) else "–",
                 _("largest change"): f"{each.largest:.4g}",
                 _("at"): ", ".join(map(str, each.at)),

@@ -6,10 +6,10 @@ from models.checkpoints import Checkpoint
 from models.checkpoints.stacks import units_of
 from models.checkpoints.written import check_writable, to_safetensors
 from models.problem import Problem
-from viz.i18n import _, ngettext
+from viz.chrome import plain
+from viz.i18n import _, ngettext, told
 from viz.pages.checkpoint_correct import assumed_names, correct
 from viz.pages.checkpoint_facts import numbers_of
-from viz.pages.checkpoint_section import say
 from viz.pages.checkpoint_sources import Looked
 from viz.pages.checkpoint_table import table
 from viz.session import Session
@@ -80,7 +80,7 @@ def export(looked: Looked) -> None:
     try:
         check_writable(looked.checkpoint)
     except Problem as problem:
-        say(problem)
+        st.caption(plain(told(problem)))
         return
     stem = looked.title.rsplit(".", 1)[0]
     st.download_button(
