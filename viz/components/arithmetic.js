@@ -109,15 +109,15 @@ export default (component) => unrolled.mount(component, (context) => {
 
   /** The activation's curve with this sum on it. */
   const drawCurve = (activation, sum, value) => {
-    const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, Math.abs(sum) * 1.15))];
+    const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, (Math.abs(sum) || 0) * 1.15))];
     const [low, high] = activation.span.map((edge) => Math.min(reach, Math.max(-reach, edge)));
     const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (high - low)) * (H - 12)];
     const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, activation.of(a)).map((n) => n.toFixed(1)));
     const [x, y] = at(Math.max(-reach, Math.min(reach, sum)), value);
     const [x0, y0] = at(0, 0);
     curve.setAttribute("viewBox", `0 0 ${W} ${H}`);
-    curve.innerHTML = `<path d="M0,${y0}H${W}M${x0},0V${H}" class="axis"/><path d="M${points.join("L")}" class="curve"/>`
-      + `<path d="M${x},${y0}V${y}" class="drop"/><circle cx="${x}" cy="${y}" r="5" fill="${colours.gate}"/>`;
+    curve.innerHTML = `<path d="M0,${y0}H${W}M${x0},0V${H}" class="axis"/><path d="M${points.join("L")}" class="curve"/>`;
+    if (!Number.isNaN(sum)) curve.innerHTML += `<path d="M${x},${y0}V${y}" class="drop"/><circle cx="${x}" cy="${y}" r="5" fill="${colours.gate}"/>`;
   };
 
   const layout = () => {
