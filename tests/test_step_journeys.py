@@ -171,8 +171,9 @@ def test_a_file_that_is_no_run_is_one_sentence_and_the_app_goes_on(browser, tmp_
 # -- seeing and keeping ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1024, "dark")])
-def test_the_page_fits_and_nothing_is_blank(look_at, width, scheme, lang):
-    page = look_at(link(net="recall-lstm", lang=lang), width=width, scheme=scheme)
+@pytest.mark.parametrize("lens", ["", "/states"])
+def test_the_page_fits_and_nothing_is_blank(look_at, lens, width, scheme, lang):
+    page = look_at(lens + link(net="recall-lstm", lang=lang)[lens != "" :], width=width, scheme=scheme)
     assert page.evaluate(
         """["stMain", "stMainBlockContainer"].every((name) => {
             const box = document.querySelector(`[data-testid="${name}"]`);
