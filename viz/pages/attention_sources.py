@@ -12,7 +12,7 @@ from models.zoo.translator import Translator
 from viz.attention_payload import attention_payload
 from viz.pages import sources
 
-OFFERED, WITHOUT = "dates-general", "dates-fixed"
+OFFERED, WITHOUT = "dates-additive", "dates-fixed"
 """The network with attention that is offered where there is none, and the one to compare with that has none."""
 
 KEPT = 48
