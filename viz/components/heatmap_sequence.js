@@ -166,7 +166,8 @@
         column.style.height = `${size.height + 4}px`;
         column.style.transform = `translate(${GUTTER + from - 2}px, -2px)`;
         tag.textContent = token;
-        tag.style.transform = `translate(${GUTTER + (from + to) / 2}px, ${size.height + 3}px) translateX(-50%)`;
+        const middle = Math.min((from + to) / 2, size.width - 4 * token.length); // a wide token stays under its panel
+        tag.style.transform = `translate(${GUTTER + middle}px, ${size.height + 3}px) translateX(-50%)`;
       }
       if (changed.has("unit")) {
         side(each, true);

@@ -37,7 +37,7 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
                 _(
                     "Exactly, this would take {n} multiplications, which is too long to wait for: "
                     "choose an earlier step or a shorter run. The half-lives above hold for it as well."
-                ).format(n=f"{effort:.0e}")
+                ).format(n=_large(effort))
             )
             return
         asked = f"ink_{reading.serial}_{layer.name}_{step}"
@@ -89,6 +89,12 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
         rf"t = {step + 1},\ k = {len(labels) if layer.reverse else 1}:\quad \Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F"
         rf" = {_power(whole[first])}" + ("" if along is None else rf",\quad \text{{{line}}}:\ {_power(along[first])}")
     )
+
+
+def _large(value: float) -> str:
+    """Such as 9·10¹³."""
+    exponent = int(np.floor(np.log10(value)))
+    return f"{value / 10.0**exponent:.0f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _power(value: float) -> str:
