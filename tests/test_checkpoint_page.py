@@ -225,3 +225,10 @@ def verdict_script(name):
 
 def test_the_limit_of_uploads_is_said(tmp_path):
     assert store.limit() >> 20 == 500 and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
+
+
+def test_a_file_without_recurrent_layers_is_looked_at_all_the_same():
+    page = upload(start(), ("linear.pt", saved(nn.Linear(3, 4))))
+    text = said(page)
+    assert "no recurrent layer, so there is nothing to judge" in text and "can only be looked at" in text
+    assert view(page).net.startswith("linear.pt~")

@@ -27,7 +27,7 @@ def give(here: Session, looked: Looked) -> None:
     columns = network.card.columns if network.vocabulary is None else 0
     words = {"typed": _("typed"), "random": _("random")}
     if columns:
-        words |= {"file": _("from a file"), "impulse": _("one impulse")}
+        words |= {"file": _("from a file"), "impulse": _("impulse")}
     way = st.segmented_control(
         _("The sequence"), list(words), format_func=words.__getitem__, default="typed", required=True, key="give_way"
     )

@@ -155,8 +155,9 @@ def judged(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
 def judged_others(looked: Looked) -> list[Finding]:
-    """What the other tensors say."""
-    return findings_of_others(looked.checkpoint)
+    """What the other tensors say; of a file without layers, that too."""
+    checkpoint = looked.checkpoint
+    return findings_of_others(checkpoint) if checkpoint.found else verdict(checkpoint)
 
 
 def together(parts: Iterable[list[Finding]]) -> list[Finding]:

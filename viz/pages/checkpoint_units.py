@@ -51,7 +51,10 @@ def units(looked: Looked, layer: str, run: Run | None) -> None:
             rows += [(_("{gate} always shut").format(gate=names[gate]), did.closed[gate])]
             rows += [(_("{gate} always open").format(gate=names[gate]), did.open[gate])]
         _table(rows, count)
-        st.caption(_("Always: below 0.1, or above 0.9, at {share} of the steps or more.").format(share=f"{ALWAYS:.0%}"))
+        if did.closed:
+            st.caption(
+                _("Always: below 0.1, or above 0.9, at {share} of the steps or more.").format(share=f"{ALWAYS:.0%}")
+            )
 
 
 def _table(rows: list[tuple[str, tuple[int, ...]]], count: int) -> None:
