@@ -115,9 +115,9 @@ def _scores(
     rows = able.decoder(stack.name, decoder, embedding).rows
     read = able.checkpoint.stored[embedding].shape[0] if embedding else stack.inputs
     words = {
-        "next": _("what comes next, after every step"),
-        "class": _("the whole sequence: a class"),
-        "values": _("values after every step"),
+        "next": _("what comes next"),
+        "class": _("the sequence's class"),
+        "values": _("values at each step"),
     }
     if rows != read:
         del words["next"]
