@@ -122,6 +122,7 @@ def test_the_formulas_end_in_the_numbers_of_the_drawing(look_at):
     decoding = decode(network, TEXT)
     assert slots["probability"] == pytest.approx(float(decoding.chosen[3]), abs=CLOSE)
     state = torch.tensor(decoding.trace.layers["decoder.l0"].hidden[0, 3])
+    assert slots["state_norm"] == pytest.approx(float(state.norm()), abs=CLOSE)
     joined = torch.tanh(network.module.join(torch.cat([torch.tensor(attention.context[0, 0, 3]), state])))
     assert slots["joined"] == pytest.approx(joined[unit].item(), abs=CLOSE)
 

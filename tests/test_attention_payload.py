@@ -52,6 +52,7 @@ def written(network, text, temperature=1.0, forced=None):
             steps.append(
                 {
                     "query": query,
+                    "state": s,
                     "attention_score": scores,
                     "attention_weight": weights,
                     "context": context,

@@ -20,8 +20,9 @@ def attention_payload(
     """The payload of head ``head`` of the attention ``name``: steps are those of the output, units the source's symbols.
 
     Beside the weights and the scores, (Tt, Ts), it has what they come of ("query", "source_key"), what comes of them
-    ("source_value", "context", and of a recurrent network "joined" with its two parts), the distribution over the V'
-    symbols, "entropy" (Tt), "source_coverage" (Ts), and the contributions with their "agreement" (Tt) where they are given.
+    ("source_value", "context", and of a recurrent network its "state", and "joined" with its two parts), the distribution
+    over the V' symbols, "entropy" (Tt), "source_coverage" (Ts), and where they are given the contributions with their
+    "agreement" (Tt).
     """
     attention = decoding.attention[name]
     weights = attention.weights[0, head]
@@ -78,6 +79,7 @@ def _recurrent(network: Network, decoding: Decoding) -> tuple[str, dict[str, np.
         parts = context @ fetched.T, states @ asking.T + module.join.bias
         joined = (parts[0] + parts[1]).tanh()
         arrays = {
+            "state": states.numpy(),
             "joined_context": parts[0].numpy(),
             "joined_state": parts[1].numpy(),
             "joined": joined.numpy(),

@@ -3,7 +3,7 @@ function build(context) {
   const { root, store } = context;
   const { attending, element: html } = unrolled;
   const MATH = "http://www.w3.org/1998/Math/MathML";
-  const SHOWN = 3; // terms of a long sum
+  const shown = () => (context.width < 1000 ? 2 : 3); // terms of a long sum
   const STAGES = ["query", "score", "weight", "context", "join", "probability"];
   const caption = html("p", { className: "unrolled-quiet" });
   const unitLabel = html("label", { className: "unrolled-quiet", for: `dimension-${store.viewId}` });
@@ -85,9 +85,9 @@ function build(context) {
   // The largest terms of a sum one by one, the others together: terms of {value, nodes(first)}.
   function long(terms, rest) {
     const ranked = [...terms].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    const shown = ranked.slice(0, ranked.length === SHOWN + 1 ? SHOWN + 1 : SHOWN);
-    const others = ranked.slice(shown.length);
-    const out = shown.flatMap((term, k) => [...(k ? [mo("+")] : []), ...term.nodes(k ? signed : number)]);
+    const first = ranked.slice(0, ranked.length === shown() + 1 ? shown() + 1 : shown());
+    const others = ranked.slice(first.length);
+    const out = first.flatMap((term, k) => [...(k ? [mo("+")] : []), ...term.nodes(k ? signed : number)]);
     if (!others.length) return out;
     const left = others.reduce((total, term) => total + term.value, 0);
     return [...out, mo("+"), m("munder", signed(left), text(unrolled.fill(rest, { n: others.length })))];
@@ -97,9 +97,9 @@ function build(context) {
     query({ step }) {
       const { trace } = store;
       const read = token(trace.options.read[step]);
-      const size = Math.hypot(...attending.row(trace.arrays.query, step));
+      const size = Math.hypot(...attending.row(trace.arrays.state ?? trace.arrays.query, step));
       const from = recurrent() ? apply(context.data.cell, read, mo(","), step ? sub("s", String(step)) : sub("s", "0")) : apply(context.words.layer, read);
-      return [mo("‖"), from, mo("‖"), mo("="), number(size, "query_norm")];
+      return [mo("‖"), from, mo("‖"), mo("="), number(size, recurrent() ? "state_norm" : "query_norm")];
     },
     score({ step, source }) {
       const { arrays, options } = store.trace;

@@ -39,7 +39,10 @@ def _words() -> dict[str, Any]:
             "probability": _("next symbol"),
         },
         "unit": _("unit of the context"),
-        "caption": _("Step {step}, source symbol {n} '{token}', unit {unit} of the context."),
+        "caption": _(
+            "Step {step}, source symbol {n} '{token}', unit {unit} of the context. In exp the largest score is subtracted "
+            "from all, which changes no ratio."
+        ),
         "others": _("{n} others"),
         "from_context": _("from the context"),
         "from_state": _("from the state, and bias"),

@@ -8,6 +8,8 @@ function build(context) {
   const names = {};
   const gutter = unrolled.element("div", { className: "unrolled-contributions-names" }, ...WAYS.map((way) =>
     (names[way] = unrolled.element("div", {}, unrolled.element("b"), unrolled.element("span", { className: "unrolled-quiet" })))));
+  const highest = WAYS.map((_, k) => unrolled.element("i", { className: "unrolled-quiet", style: `top: ${TOKEN + 14 + k * (TALL + GAP)}px` }));
+  gutter.append(...highest);
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
   const drawing = unrolled.element("div", { className: "unrolled-contributions-drawing" }, gutter, columns.element);
@@ -28,11 +30,11 @@ function build(context) {
       if (value > high) high = value;
     }
     const factor = TALL / (high - low || 1);
-    return { factor, zero: high * factor };
+    return { factor, zero: high * factor, high };
   }
 
   function layout() {
-    columns.layout(store.trace.units, context.width - 190, height, { least: 13, most: 44 });
+    columns.layout(store.trace.units, context.width - 208, height, { least: 13, most: 44 });
     gutter.style.height = `${height}px`;
     WAYS.forEach((way, k) => {
       const [title, more] = names[way].children;
@@ -54,7 +56,8 @@ function build(context) {
     for (let k = first; k < last; k++) pen.fillText(unrolled.token(store.trace.options.source[k]), columns.x(k) + columns.cell / 2, TOKEN / 2, columns.cell);
     WAYS.forEach((way, place) => {
       const row = values(way);
-      const { factor, zero } = scale(way, row);
+      const { factor, zero, high } = scale(way, row);
+      highest[place].textContent = Number.isInteger(high) ? high : unrolled.number(high, 2);
       for (let k = first; k < last; k++) {
         const at = row[k] * factor;
         pen.fillStyle = way === "attention_weight" ? palette.quantity.attention_weight : row[k] < 0 ? palette.signed[40] : palette.signed[215];

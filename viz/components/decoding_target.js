@@ -71,7 +71,7 @@ unrolled.decodingTarget ??= (context) => {
     box(words.boxes[recurrent ? "cell" : "layer"], spine + (recurrent ? 2 : 4), top, recurrent ? 56 : 62, hidden);
     wire([[spine, ask], [STRIP + 5, ask]], hidden);
     make("circle", { cx: spine, cy: ask, r: 4, fill: hidden });
-    symbol(recurrent ? "s" : "q", "t", STRIP + 32, ask - 15);
+    symbol(recurrent && options.score !== "additive" ? "s" : "q", "t", STRIP + 32, ask - 15);
     wire([[STRIP + 2, give], [spine, give], [spine, join + 18]], fetched);
     symbol("c", "t", STRIP + 32, give - 15);
     box(words.boxes[recurrent ? "join" : "heads"], spine, join, 62, theme.text);
