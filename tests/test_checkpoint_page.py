@@ -135,7 +135,7 @@ def test_what_is_no_checkpoint_is_told_in_one_sentence(data):
 
 def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_shown(net):
     """Behind a header that is whole: what cannot be read is met while the page is drawn."""
-    opened = store.open_upload({"damaged.pt": saved(net, vocab=list(WORDS))})
+    opened = store.open_upload({"damaged.pt": saved(net, vocab=list(WORDS), own="damaged")})
     stored = opened.checkpoint.found["rnn.l1"].parts["weight_hh"]
     object.__setattr__(stored, "read", lambda: np.zeros(3).reshape(8, 8))
     page = start(net=opened.name)
