@@ -121,7 +121,7 @@ def _remembered(network: Network, layer: str, quantity: str | None, untrained: i
 
 
 def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndarray]:
-    """A gate or state, (B, T, H), of layers of the same shape, with PyTorch's first weights, that read what ``layer`` read."""
+    """A gate or state, (B, T, H), of untrained layers of its shape that read what ``layer`` read."""
     for seed in range(count):
         yield _begun(layer, seed)[quantity]  # one after the other: no two runs are held at once
 

@@ -22,7 +22,10 @@ async ([asks, seconds]) => {
   window.sessions ??= asks.map(() => {
     const socket = new WebSocket(`${location.origin.replace("http", "ws")}/_stcore/stream`, ["streamlit"]);
     socket.binaryType = "arraybuffer";
-    socket.opened = new Promise((done, fail) => { socket.onopen = done; socket.onerror = () => fail(new Error("no socket")); });
+    socket.opened = new Promise((done, fail) => {
+      socket.onopen = done;
+      socket.onerror = () => fail(new Error("no socket"));
+    });
     return socket;
   });
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -32,7 +35,8 @@ async ([asks, seconds]) => {
     return btoa(letters);
   };
   await Promise.all(window.sessions.map((socket) => socket.opened));
-  const within = (promise) => Promise.race([promise, new Promise((_, fail) => setTimeout(() => fail(new Error("no answer")), 1000 * seconds))]);
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error("no answer")), 1000 * seconds));
+  const within = (promise) => Promise.race([promise, late]);
   return within(Promise.all(window.sessions.map((socket, k) => new Promise((done) => {
     socket.onmessage = ({ data }) => {
       const message = new Uint8Array(data);

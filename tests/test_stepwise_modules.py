@@ -86,7 +86,8 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
                 hidden.append(expected["hidden"])
                 assert set(expected) == set(seen.quantities)
                 for name, values in expected.items():
-                    tolerance = 1e-9 * max(1.0, float(values.abs().max()))  # without a bound states may grow far beyond 1
+                    # Without a bound states may grow far beyond 1.
+                    tolerance = 1e-9 * max(1.0, float(values.abs().max()))
                     torch.testing.assert_close(
                         torch.tensor(seen[name][row, : len(x)]), values, rtol=0, atol=tolerance, equal_nan=True
                     )
