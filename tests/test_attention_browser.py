@@ -199,3 +199,14 @@ def test_pictures_are_kept(look_at, tmp_path):
         waiting.value.save_as(path)
         data = path.read_bytes()
         assert data.startswith(b"\x89PNG") and len(data) > 8000
+
+
+def test_a_page_that_is_left_alone_asks_nothing(look_at):
+    page = look_at(link(net=NET, text=TEXT, step=3))
+    with sent_frames(page) as frames:
+        page.wait_for_timeout(3 * SETTLED)
+    assert not frames
+    rerun(page, lambda: page.get_by_role("button", name="Mask this symbol").click())
+    with sent_frames(page) as frames:
+        page.wait_for_timeout(3 * SETTLED)
+    assert not frames

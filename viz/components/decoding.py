@@ -33,7 +33,8 @@ def decoding(
         data={
             "component": "decoding",
             "view_id": view_id,
-            "view": {name: view.get(name) for name in ("step", "source", "revision")},
+            # a unit and a quantity stand for nothing here, but what the browser reports has them: it must find them unchanged
+            "view": {"unit": 0, "quantity": "attention_weight", **view},
             "palette": palette(),
             "words": _words(),
         },
