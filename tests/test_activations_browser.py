@@ -90,13 +90,16 @@ def test_what_is_shown_is_what_was_computed(browser, run, name):
 
         gates = page.locator(".unrolled-arithmetic [data-gate]")
         for index in range(gates.count() or 1):
+            through = options.get("nonlinearity")
             if kind != "RNN":
+                candidate = gates.nth(index).get_attribute("data-gate") == "candidate"
+                through = options["activation" if candidate else "recurrent_activation"]
                 gates.nth(index).click()
+                expect(gates.nth(index)).to_have_attribute("aria-pressed", "true")  # drawn with the next frame
             difference = page.locator(".unrolled-arithmetic [data-difference]")
             expect(difference).to_have_count(1)
             assert float(difference.get_attribute("data-difference")) <= 1e-6
             said = page.locator(".unrolled-arithmetic .equals").inner_text()
-            through = options.get("nonlinearity") or options["activation" if index == 2 else "recurrent_activation"]
             assert said.startswith(SYMBOLS[through] + "(") or (through == "linear" and "(" not in said)
 
 

@@ -74,12 +74,15 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     assert pair(page, "pair_norm")[:2] == (40, 0)
     canvas = page.locator(".unrolled-gradient_map canvas")
     canvas.scroll_into_view_if_needed()
+    settle(page)
     sent: list[dict] = []
     wire = page.context.new_cdp_session(page)
     wire.send("Network.enable")
     wire.on("Network.webSocketFrameSent", lambda frame: sent.append(frame))
     box = canvas.bounding_box()
     canvas.click(position={"x": 64 + 0.25 * (box["width"] - 72), "y": 0.75 * (box["height"] - 44)})
+    picked = page.locator('.unrolled-pair [data-quantity="pair_norm"]')
+    expect(picked).not_to_have_attribute("data-step", "0")  # drawn with the next frame
     loss, state, value = pair(page, "pair_norm")
     assert loss in range(28, 34) and state in range(8, 13)
     layer = differentiate(load_network("recall-lstm"), LONG, Loss("next", step=loss)).trace.layers["rnn.l0"]
@@ -89,7 +92,7 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     straight, other = (pair(page, f"{name}_norm")[2] for name in ("straight", "other"))
     assert abs(straight - other) <= whole * (1 + 1e-5) and whole <= (straight + other) * (1 + 1e-5)
     page.locator(".unrolled-gradient_map .unrolled-area").press("ArrowLeft")
-    expect(page.locator('.unrolled-pair [data-quantity="pair_norm"]')).to_have_attribute("data-step", str(state - 1))
+    expect(picked).to_have_attribute("data-step", str(state - 1))
     assert not sent
 
 

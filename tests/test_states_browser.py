@@ -136,6 +136,9 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
         page.mouse.up()
         page.get_by_role("button", name="Show all of it").wait_for()
         settle(page)
+        page.wait_for_function(
+            '() => !unrolled.store("states").trace.arrays["detail_low:hidden"]'
+        )  # a picture's numbers come after the words
         kept = page.evaluate(
             """(() => { const { arrays } = unrolled.store("states").trace;
                 const [steps, units] = ["steps", "units"].map((part) => [...arrays[`detail_${part}:hidden`].data]);
