@@ -21,6 +21,10 @@ def payload(page: AppTest) -> bytes:
     return mounted(page)["sequence"][0].bytes
 
 
+def labelled(widgets, label: str):
+    return next(each for each in widgets if each.label == label)
+
+
 def data_bytes(page: AppTest) -> int:
     """What all elements of the page send, but for the components' own scripts, which are the same whatever they show."""
     total = 0
@@ -55,7 +59,7 @@ def test_only_a_network_with_padding_shows_what_padding_does():
     assert "Padding and the mask" not in text_of(start("states"))
     page = start("states", net="sentiment")
     assert "Padding and the mask" in text_of(page) and "with the mask: **positive**" in text_of(page)
-    page.slider(key="padding").set_value(0)
+    labelled(page.slider, "Symbols of padding after the text").set_value(0)
     run(page)
     lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", text_of(page))
     assert len(lines) == 2 and lines[0] == lines[1]  # without padding the mask changes nothing
@@ -74,23 +78,23 @@ def test_the_brush_tells_the_units_that_mark_the_span():
     page = start("states")
     text = text_of(page)
     assert re.search(r"Unit \d+ marks it best: hidden state ≥ 0\.3 at \d+% of the span's steps", text)
-    page.number_input(key="brush_threshold").set_value(5.0)
+    labelled(page.number_input, "Threshold").set_value(5.0)
     run(page)
     assert "No unit's hidden state is on more often in this span" in text_of(page)
 
 
 def test_two_texts_part_where_they_differ():
     page = start("states")
-    area = next(each for each in page.text_area if each.label == "The other text")
+    area = labelled(page.text_area, "The other text")
     text = load_network("python-lm").card.default.text
     area.set_value(text[:40] + "z" + text[41:])
     run(page)
     assert "They part at step 41." in text_of(page)
-    area = next(each for each in page.text_area if each.label == "The other text")
+    area = labelled(page.text_area, "The other text")
     area.set_value(text)
     run(page)
     assert "The two runs are the same at every step that both have." in text_of(page)
-    next(each for each in page.text_area if each.label == "The other text").set_value("")
+    labelled(page.text_area, "The other text").set_value("")
     run(page)
     assert any("empty" in warning.value for warning in page.warning)
 
@@ -158,7 +162,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     inside = hidden[edges[block] : edges[block + 1]]
     assert arrays["detail_high:hidden"][block].max() == pytest.approx(inside.max(), abs=1e-5)
     assert arrays["detail_low:hidden"][block].min() == pytest.approx(inside.min(), abs=1e-5)
-    next(slider for slider in page.slider if slider.label == "Steps shown").set_value((1201, 1300))
+    labelled(page.slider, "Steps shown").set_value((1201, 1300))
     run(page)
     header, arrays = sent(page)
     assert arrays["detail_steps:hidden"].tolist() == list(range(1200, 1301))
@@ -173,9 +177,9 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     for slider, value in (("Steps shown", (1201, 1300)), ("Span of steps", (7, 9))):
         next(each for each in page.slider if each.label == slider).set_value(value)
         run(page)
-    page.number_input(key="brush_threshold").set_value(0.05)
+    labelled(page.number_input, "Threshold").set_value(0.05)
     run(page)
-    next(each for each in page.multiselect if each.label == "Units").set_value([5, 3])
+    labelled(page.multiselect, "Units").set_value([5, 3])
     run(page)
     address = {name: value[-1] if isinstance(value, list) else value for name, value in page.query_params.items()}
     assert address["look"] == "span:6-8;stack:5,3;steps:1200-1299;threshold:0.05"
@@ -184,18 +188,18 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     quantity = other.session_state["unrolled"].view.quantity
     values = load_trace(path).layers["l0"][quantity][0]
     assert sent(other)[1]["detail_units:hidden"].tolist() == order(values, "mean").tolist()
-    assert next(each for each in other.slider if each.label == "Span of steps").value == (7, 9)
-    assert other.number_input(key="brush_threshold").value == 0.05
-    assert next(each for each in other.multiselect if each.label == "Units").value == [5, 3]
+    assert labelled(other.slider, "Span of steps").value == (7, 9)
+    assert labelled(other.number_input, "Threshold").value == 0.05
+    assert labelled(other.multiselect, "Units").value == [5, 3]
 
 
 def test_what_a_link_chooses_in_vain_is_left_to_the_page():
     page = start(
         "states", look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many"
     )
-    assert not page.exception and page.number_input(key="brush_threshold").value == 0.3
+    assert not page.exception and labelled(page.number_input, "Threshold").value == 0.3
     last = len(load_network("python-lm").card.default.text)
-    assert next(each for each in page.slider if each.label == "Span of steps").value[1] <= last
+    assert labelled(page.slider, "Span of steps").value[1] <= last
 
 
 def test_another_text_begins_anew_but_for_the_order():

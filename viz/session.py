@@ -241,8 +241,10 @@ class Session:
         if self._running:  # the view may change again: one run is one entry in the browser's history
             return
         address = query(view)
+        # What the browser sent may be older than what it was told since.
+        changed = bool(self._written) and self._written[-1] != address
         self._remember(address)
-        if query_of(st.query_params.to_dict()) != address:
+        if changed or query_of(st.query_params.to_dict()) != address:
             st.query_params.from_dict(write(view))
 
 

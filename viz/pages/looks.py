@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
@@ -56,6 +56,7 @@ def bound(
     form: Form[T],
     otherwise: T,
     fits: Callable[[T], bool] = lambda value: True,
+    begins: Literal["value", "default", "index"] = "value",
     **settings: Any,
 ) -> T:
     """A widget that shows a choice of the view, and changes it.
@@ -69,20 +70,26 @@ def bound(
         form: how the choice is written.
         otherwise: what is shown where nothing (or nothing that can be) is chosen; it is not written into the address.
         fits: whether a choice can be made here.
+        begins: which of the widget's settings says what it begins with.
         settings: its further settings.
     """
-    told, asked = f"{key}:told", session().look.get(name)
+    told, turn, start = f"{key}:told", f"{key}:turn", f"{key}:start"
+    asked = session().look.get(name)
     now = (asked, otherwise if asked is None else None)
-    # Set only when the view changed otherwise than by this widget: setting it in every run would undo what comes late.
-    if key not in st.session_state or st.session_state.get(told) != now:
-        st.session_state[key] = chosen(name, form, otherwise, fits)
-        st.session_state[told] = now
+    # Where the view was changed otherwise than by this widget, another one takes its place: a browser that has not yet heard
+    # of a change made to its widget would report the old value, and take the change back.
+    if st.session_state.get(told) != now or f"{key}:{st.session_state[turn]}" not in st.session_state:
+        st.session_state[told], st.session_state[start] = now, chosen(name, form, otherwise, fits)
+        st.session_state[turn] = st.session_state.get(turn, 0) + 1
+    own = f"{key}:{st.session_state[turn]}"
+    begin = st.session_state[start]
+    settings[begins] = list(options[0]).index(begin) if begins == "index" else begin
 
     def changed() -> None:
-        value = st.session_state[key]
+        value = st.session_state[own]
         text = None if value is None or value == otherwise else form.write(value)
         st.session_state[told] = (text, otherwise if text is None else None)
         session().choose(**{name: text})
 
-    value: T = widget(label, *options, key=key, on_change=changed, **settings)
+    value: T = widget(label, *options, key=own, on_change=changed, **settings)
     return value

@@ -88,6 +88,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             otherwise="above",
             fits=ways.__contains__,
             format_func=ways.__getitem__,
+            begins="default",
             required=True,
         )
     with above:

@@ -50,6 +50,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
             otherwise="texts",
             fits=ways.__contains__,
             format_func=ways.__getitem__,
+            begins="default",
             required=True,
         )
     names = {"first": _("this run"), "second": _("the other run")}
@@ -66,6 +67,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                     form=TEXT,
                     otherwise=others[0],
                     fits=others.__contains__,
+                    begins="index",
                 )
                 second = sources.reading(other, text)
                 names = {"first": net, "second": other}

@@ -18,7 +18,7 @@ from viz.picture import Window
 from viz.session import session
 from viz.states_payload import whole
 
-MAP, ZOOMED = "states_heatmap", "zoomed"
+MAP = "states_heatmap"
 
 
 def order_chosen() -> By:
@@ -58,6 +58,7 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
             otherwise="index",
             fits=words.__contains__,
             format_func=words.__getitem__,
+            begins="default",
             required=True,
         )
         by = order_chosen()
@@ -86,8 +87,6 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
     )
     across, down, choose = st.columns([4, 4, 3], gap="medium", vertical_alignment="bottom")
     labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
-    # Other sliders for each part that was not chosen by them: a browser that has not seen it yet would take it back.
-    times = st.session_state.get(ZOOMED, 0)
     for name, count in _counts(reading, layer).items():
         place, label = labels[name]
         if count > 1:
@@ -98,7 +97,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
                     1,
                     count,
                     name=name,
-                    key=f"{name}_{times}_{reading.serial}_{layer.name}",
+                    key=f"{name}_{reading.serial}_{layer.name}",
                     form=SPAN,
                     otherwise=(1, count),
                     fits=_within(count),
@@ -115,6 +114,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
             otherwise="strongest",
             fits=words.__contains__,
             format_func=words.__getitem__,
+            begins="default",
             required=True,
         )
     if window_chosen(reading, layer) is not None:
@@ -132,7 +132,6 @@ def _within(count: int) -> Callable[[tuple[int, int]], bool]:
 
 def _zoom_to(steps: str | None, units: str | None) -> None:
     session().choose(steps=steps, units=units)
-    st.session_state[ZOOMED] = st.session_state.get(ZOOMED, 0) + 1
 
 
 def _dragged(reading: Reading, layer: LayerTrace) -> None:

@@ -236,6 +236,7 @@ def _curves(
         form=COUNTS,
         otherwise=[each for each in first if each < values.shape[1]],
         fits=lambda units: len(units) <= STACKED_MOST and all(0 <= unit < values.shape[1] for unit in units),
+        begins="default",
         max_selections=STACKED_MOST,
     )
     begin, end = window.steps if window else (0, len(values))
