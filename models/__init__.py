@@ -2,13 +2,13 @@
 
 from models.archive import ArchiveError
 from models.attention import AttentionTrace
-from models.capture import CaptureError, capture
+from models.capturing.capture import CaptureError, capture
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
 from models.decoding import decode
-from models.edit_text import read_edits, write_edits
-from models.edited_network import EditedNetwork, read_edited
-from models.edits import Edits
-from models.gradient_map import gradient_map
+from models.edits.edit import Edits
+from models.edits.network import EditedNetwork, read_edited
+from models.edits.text import read_edits, write_edits
+from models.gradients.gradient_map import gradient_map
 from models.network import Network, load_network, network_names
 from models.problem import Problem
 from models.reading import Reading, read

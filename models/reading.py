@@ -9,9 +9,9 @@ from itertools import count
 import numpy as np
 import torch
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.decoding import Decoding, decode
-from models.edits import DynamicsEdit
+from models.edits.edit import DynamicsEdit
 from models.network import Network
 from models.text import display
 from models.trace import Trace

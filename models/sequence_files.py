@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.lib import format as npy
 
-from models.edit_text import number
+from models.edits.text import number
 from models.network import LIMIT
 from models.problem import Problem
 

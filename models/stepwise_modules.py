@@ -3,7 +3,7 @@
     net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
 
 They take the arguments, hold the parameters and give the outputs of the modules that they derive from; only the kernel is
-another, which runs the equations step by step. ``models.capture`` sees it as it sees torch's own.
+another, which runs the equations step by step. ``models.capturing.capture`` sees it as it sees torch's own.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from models.archive import ArchiveError, read_archive, write_archive
-from models.arrivals import Arrivals, Arrived
 from models.attention import Attentions, AttentionTrace, packed, unpacked
+from models.capturing.arrivals import Arrivals, Arrived
 from models.cells import Cell
 from models.evaluate import Steps, shifted
-from models.gradients import GradientError, LayerGradients
+from models.gradients.layer import GradientError, LayerGradients
 from models.weights import NAMES, LayerWeights, frozen
 
 

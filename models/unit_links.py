@@ -7,8 +7,8 @@ from typing import Literal
 
 import torch
 
-from models.edits import Place
-from models.weight_edits import Parameters, regions
+from models.edits.edit import Place
+from models.edits.weights import Parameters, regions
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from viz.payload import unpack
+from viz.payloads.payload import unpack
 
 TEXT = "2026년 11월 3일 화요일"
 
@@ -19,7 +19,7 @@ def script(name, opened):
     from viz.session import session
 
     with session().run(opened=opened), chrome.around():
-        import_module(f"viz.pages.{name}").page()
+        import_module(f"viz.pages.{name}.page").page()
 
 
 def start(name: str = "attention", opened: Path | None = None, **address: str) -> AppTest:

@@ -45,7 +45,7 @@ def script(opened=None, lens="checkpoint", held=()):
     for name in held:
         session().hold(name)
     with session().run(opened=opened), chrome.around():
-        import_module(f"viz.pages.{lens}").page()
+        import_module(f"viz.pages.{lens}.page").page()
 
 
 def start(opened=None, lens="checkpoint", held=(), **address):

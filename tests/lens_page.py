@@ -5,7 +5,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from viz.payload import unpack
+from viz.payloads.payload import unpack
 
 
 def script(lens, opened):
@@ -16,7 +16,7 @@ def script(lens, opened):
     from viz.session import session
 
     with session().run(opened=opened), chrome.around():
-        import_module(f"viz.pages.{lens}").page()
+        import_module(f"viz.pages.{lens}.page").page()
 
 
 def start(lens: str, opened: Path | None = None, state: dict[str, Any] | None = None, **address: str) -> AppTest:

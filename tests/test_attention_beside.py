@@ -16,7 +16,8 @@ from models.checkpoints.running import usual
 from models.decoding import beam, decode
 from models.timing import Timed
 from tests.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
-from viz.pages import attention_transformer, opened, sources
+from viz.pages import opened, sources
+from viz.pages.attention import transformer as attention_transformer
 
 ATTENDING = ("dates-dot", "dates-general", "dates-additive", "dates-transformer")
 

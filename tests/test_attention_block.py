@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models import capture, load_trace
-from models.capture import CaptureError
+from models.capturing.capture import CaptureError
 from tests.test_attention import nothing_stays, torchs_own
 
 __all__ = ["nothing_stays"]  # a fixture that every test here has

@@ -6,8 +6,8 @@ import torch
 
 from models import load_network
 from models.decoding import Attend, Temperature, contributions, decode
-from viz.attention_payload import attention_payload
-from viz.payload import unpack
+from viz.payloads.attention import attention_payload
+from viz.payloads.payload import unpack
 
 CLOSE = 1e-5
 TEXT = "우리는 2026년 11월 3일 화요일에 만나요"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models import load_network, read, read_edited, read_edits
-from models.edited_network import EditedNetwork
-from viz.changed_payload import ROWS, TOP, changed_names, changed_payload
-from viz.payload import unpack
+from models.edits.network import EditedNetwork
+from viz.payloads.changed import ROWS, TOP, changed_names, changed_payload
+from viz.payloads.payload import unpack
 
 LAYER = "rnn.l0"
 

@@ -15,7 +15,7 @@ from torch import nn
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.running import Answers, Setup, answers_of, fit, network_of, usual
 from models.decoding.decode import decode
-from models.losses import Loss, differentiate
+from models.gradients.losses import Loss, differentiate
 from models.reading import read
 
 READS, WRITES = ("</s>", *"abcdef"), ("x", "<s>", "y", "</s>", "z")

@@ -217,8 +217,8 @@ def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypat
 
 
 def verdict_script(name):
-    from viz.pages.checkpoint_sources import Looked
-    from viz.pages.checkpoint_verdict import judge
+    from viz.pages.checkpoint.sources import Looked
+    from viz.pages.checkpoint.verdict import judge
 
     judge(Looked(name), "rnn.l0", None)
 

@@ -12,9 +12,9 @@ from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.running import TIED, Setup, fit, network_of, usual
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork
-from models.losses import Loss, differentiate, loss_grad
+from models.edits.network import EditedNetwork
+from models.edits.text import read_edits
+from models.gradients.losses import Loss, differentiate, loss_grad
 from models.reading import ClassPrediction, SymbolPrediction, ValuePrediction, read
 
 SYMBOLS = ("<unk>", *"abcdefghij")

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.checkpoints import load_checkpoint
 from models.checkpoints.running import fit, network_of, usual
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork
-from models.losses import Loss, differentiate
+from models.edits.network import EditedNetwork
+from models.edits.text import read_edits
+from models.gradients.losses import Loss, differentiate
 from models.reading import read
 
 os.environ["KERAS_BACKEND"] = "torch"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models import Problem, load_network
 from models.agreement import kendall
 from models.decoding import Attend, Hide, Scores, Temperature, Write
-from models.decoding_text import MOST, read_changes, write_changes
+from models.decoding.change_text import MOST, read_changes, write_changes
 
 WRITTEN = {
     "attend[7]@3": Attend(7, 3),

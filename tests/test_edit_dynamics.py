@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import Problem, capture, load_network, read
-from models.dynamics_edits import held, scripts
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork, read_edited
-from models.losses import Loss
-from models.weight_edits import parameters_of
+from models.edits.dynamics import held, scripts
+from models.edits.network import EditedNetwork, read_edited
+from models.edits.text import read_edits
+from models.edits.weights import parameters_of
+from models.gradients.losses import Loss
 from tests import oracle
 from tests.test_edit_weights import Net, net, one_thread
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import Problem, capture, load_network, load_trace, read
-from models.edit_effects import difference, effects, prediction_difference
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork, read_edited
-from models.edits import Edits
+from models.edits.edit import Edits
+from models.edits.effects import difference, effects, prediction_difference
+from models.edits.network import EditedNetwork, read_edited
+from models.edits.text import read_edits
+from models.edits.tokens import sequence
+from models.gradients.losses import Loss, differentiate
 from models.history import History
-from models.losses import Loss, differentiate
-from models.token_edits import sequence
 from tests.test_edit_weights import one_thread
 
 __all__ = ["one_thread"]

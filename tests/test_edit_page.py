@@ -11,8 +11,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from models import EditedNetwork, capture, load_network, read, read_edited, read_edits
-from models.edit_csv import write_csv
-from models.losses import Loss
+from models.edits.matrix_csv import write_csv
+from models.gradients.losses import Loss
 from tests.lens_page import mounted, run, sent, start, text_of
 
 BROKEN = "rnn.l0.writes[0]=0"

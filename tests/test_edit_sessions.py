@@ -9,7 +9,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from models import load_network, read_edited, read_edits
-from viz.payload import unpack
+from viz.payloads.payload import unpack
 
 pytestmark = pytest.mark.browser
 

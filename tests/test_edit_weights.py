@@ -12,11 +12,11 @@ from safetensors.torch import load
 from torch import nn
 
 from models import LayerWeights, Problem, capture, load_network, read
-from models.edit_csv import read_csv, write_csv
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork, read_edited
-from models.edits import Change, Edits, Place
-from models.weight_edits import edited_layers, edited_module, parameters_of
+from models.edits.edit import Change, Edits, Place
+from models.edits.matrix_csv import read_csv, write_csv
+from models.edits.network import EditedNetwork, read_edited
+from models.edits.text import read_edits
+from models.edits.weights import edited_layers, edited_module, parameters_of
 
 KINDS = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 

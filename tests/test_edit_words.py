@@ -5,15 +5,15 @@ import re
 import pytest
 
 from models import load_network, read
-from models.edit_effects import effects
-from models.edit_text import read_edit, read_edits
-from models.edited_network import EditedNetwork
-from models.tracked_effects import tracked_effect
-from models.tracked_units import tracked_units
+from models.edits.effects import effects
+from models.edits.network import EditedNetwork
+from models.edits.text import read_edit, read_edits
+from models.edits.tracked_effects import tracked_effect
+from models.states.tracked_units import tracked_units
 from tests.test_edits import WRITTEN
 from viz.described import described
 from viz.i18n import speaking
-from viz.pages.edit_words import in_words
+from viz.pages.edit.words import in_words
 
 HANGUL = re.compile("[가-힣]")
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Problem
-from models import edits as kinds
-from models.edit_text import QUANTITIES, read_edit, read_edits, write_edit, write_edits
-from models.edits import Edits, Entry
+from models.edits import edit as kinds
+from models.edits.edit import Edits, Entry
+from models.edits.text import QUANTITIES, read_edit, read_edits, write_edit, write_edits
 from models.history import History
 
 WRITTEN = {

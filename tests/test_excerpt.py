@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import capture, load_network
-from models.plane import outermost
 from models.reading import read, reading_of
+from models.states.plane import outermost
 from models.trace import LayerTrace, Trace
 from tests.test_layer_payload import started
-from viz.excerpt import PAGE, around, cut, excerpt_of, fits
-from viz.layer_payload import excerpt_payload, layer_payload, near, near_payload, whole
-from viz.payload import unpack
-from viz.picture import picture_of
+from viz.payloads.excerpt import PAGE, around, cut, excerpt_of, fits
+from viz.payloads.layer import excerpt_payload, layer_payload, near, near_payload, whole
+from viz.payloads.payload import unpack
+from viz.payloads.picture import picture_of
 
 MOST = 2_000_000
 """Bytes that a view may send."""

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models import capture
-from models.clipping import clip_coefficient, clipping
-from models.gradients import GradientError
+from models.gradients.clipping import clip_coefficient, clipping
+from models.gradients.layer import GradientError
 
 
 class Net(nn.Module):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models import capture, load_network
-from models.derivatives import activation_slopes as slopes_of
-from models.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds
-from models.losses import Loss, differentiate
+from models.gradients.derivatives import activation_slopes as slopes_of
+from models.gradients.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds
+from models.gradients.losses import Loss, differentiate
 from models.stepwise_modules import StepwiseLSTM
 from viz.figures.activation_slopes import activation_slopes
 from viz.figures.clipped_steps import clipped_steps

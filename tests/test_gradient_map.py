@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import capture, gradient_map
-from models import sweep as sweeping
-from models.gradient_map import map_of
-from models.paths import path_map, path_vectors
+from models.gradients import sweep as sweeping
+from models.gradients.gradient_map import map_of
+from models.gradients.paths import path_map, path_vectors
+from models.gradients.sweep import chain_of, stack_of
 from models.stepwise_modules import StepwiseGRU, StepwiseLSTM, StepwiseRNN
-from models.sweep import chain_of, stack_of
 from tests.unrolled_loop import autograd_map, loop
 
 KINDS = {"rnn": (nn.RNN, {}), "relu": (nn.RNN, {"nonlinearity": "relu"}), "lstm": (nn.LSTM, {}), "gru": (nn.GRU, {})}

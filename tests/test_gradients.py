@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models import capture, load_trace
-from models.gradients import GradientError
-from models.nonfinite import first_in, first_nonfinite
+from models.gradients.layer import GradientError
+from models.gradients.nonfinite import first_in, first_nonfinite
 from tests.test_gradient_map import KINDS, TOLERANCE, case
 from tests.unrolled_loop import loop
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models import load_network
-from models.losses import Loss, differentiate
+from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import shown
 from tests.browser import settle
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network
-from models.losses import Loss, differentiate
+from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import shown
 from tests.lens_page import run, sent, start, text_of
 

@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from models import Problem, load_network, read_edited, read_edits
-from models.derivatives import slopes_of
-from models.dynamics_edits import held
-from models.edited_network import EditedNetwork
-from models.gradient_map import map_of
-from models.jacobian import step_jacobians
-from models.losses import loss_grad, losses_of
+from models.edits.dynamics import held
+from models.edits.network import EditedNetwork
+from models.edits.weights import edited_module
+from models.gradients.derivatives import slopes_of
+from models.gradients.gradient_map import map_of
+from models.gradients.jacobian import step_jacobians
+from models.gradients.losses import loss_grad, losses_of
+from models.gradients.sweep import stack_of
 from models.stepwise import Script
-from models.sweep import stack_of
-from models.weight_edits import edited_module
 
 KINDS = {
     "RNN": (nn.RNN, ("preactivation", "hidden")),

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from models import LayerWeights, capture
-from models.derivatives import activation_slopes, slopes_of
 from models.evaluate import shifted
-from models.jacobian import (
+from models.gradients.derivatives import activation_slopes, slopes_of
+from models.gradients.jacobian import (
     lyapunov_spectrum,
     recurrent_spectrum,
     singular_values,
@@ -87,7 +87,7 @@ def test_resetting_before_the_product():
 
 
 def test_the_map_of_a_gru_that_resets_before_the_product():
-    from models.gradient_map import map_of
+    from models.gradients.gradient_map import map_of
 
     layer, tensors, x = reset_before()
     loss_grad = torch.randn(1, 7, 5, dtype=torch.float64)

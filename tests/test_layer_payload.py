@@ -9,8 +9,8 @@ from models import capture, load_network
 from models.reading import read, reading_of
 from models.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.trace import load_trace
-from viz.layer_payload import MOST_WEIGHTS, layer_payload, light
-from viz.payload import unpack
+from viz.payloads.layer import MOST_WEIGHTS, layer_payload, light
+from viz.payloads.payload import unpack
 
 GATES = {
     "LSTM": ["input_gate", "forget_gate", "candidate", "output_gate"],

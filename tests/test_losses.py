@@ -5,13 +5,22 @@ import pytest
 import torch
 
 from models import capture, load_network
-from models.decay import decay
-from models.gradient_map import map_of
-from models.losses import Loss, differentiate, loss_grad, losses_of, of_unit, one_sequence
+from models.gradients.decay import decay
+from models.gradients.gradient_map import map_of
+from models.gradients.losses import Loss, differentiate, loss_grad, losses_of, of_unit, one_sequence
+from models.gradients.sweep import stack_of
+from models.gradients.untrained import (
+    EXPLODING,
+    Knobs,
+    as_started,
+    direction,
+    exploding,
+    gradients,
+    sequence,
+    untrained,
+)
+from models.gradients.untrained import spectral_radius as radius
 from models.problem import Problem
-from models.sweep import stack_of
-from models.untrained import EXPLODING, Knobs, as_started, direction, exploding, gradients, sequence, untrained
-from models.untrained import spectral_radius as radius
 from tests.unrolled_loop import loop
 
 TEXT = "Moscow greets me. It rained. I am travelling in"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.payload import pack, unpack
+from viz.payloads.payload import pack, unpack
 
 
 def lstm(steps: int, units: int, seed: int = 0, **changes):

@@ -6,8 +6,8 @@ import torch
 
 from models import Problem, load_network, read
 from models.network import Network
-from models.padding import padded
 from models.reading import ClassPrediction
+from models.states.padding import padded
 from models.text import split_words
 from models.zoo import reviews, sentiment
 

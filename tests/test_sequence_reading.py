@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models import EditedNetwork, Problem, capture, load_network, network_names, read, read_edited, read_edits
-from models.edit_effects import difference, effects, prediction_difference
-from models.losses import Loss, differentiate, loss_grad
+from models.edits.effects import difference, effects, prediction_difference
+from models.gradients.losses import Loss, differentiate, loss_grad
 from tests.translators import KINDS, TEXT, ByHand, by_hand, gru, untrained
 
 LAYERS = ["encoder.l0", "encoder.l0_reverse", "decoder.l0"]

@@ -138,7 +138,7 @@ def test_a_link_cannot_put_markup_into_the_page():
 
 
 DRAGS = """
-from models.edit_text import read_edits
+from models.edits.text import read_edits
 from viz.session import session
 
 here = session()

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from models import Problem, capture
-from models.brush import brush
-from models.comparison import compare
-from models.detail import blocks, detail
-from models.memory import half_life, keep_gate, kept, kept_from
-from models.orderings import order
-from models.plane import principal_plane
-from models.saturation import saturation, saturations
+from models.states.brush import brush
+from models.states.comparison import compare
+from models.states.detail import blocks, detail
+from models.states.memory import half_life, keep_gate, kept, kept_from
+from models.states.orderings import order
+from models.states.plane import principal_plane
+from models.states.saturation import saturation, saturations
 
 ORDERS = ("index", "mean", "variance", "similarity")
 

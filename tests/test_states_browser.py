@@ -7,9 +7,9 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture, load_network
-from models.plane import principal_plane
 from models.reading import read
-from models.text_properties import text_properties
+from models.states.plane import principal_plane
+from models.states.text_properties import text_properties
 from tests.browser import look, serve, settle
 
 pytestmark = pytest.mark.browser

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from models import capture
-from models.comparison import compare
-from models.memory import half_life, keep_gate
-from models.saturation import saturations
-from models.survival import survival
+from models.states.comparison import compare
+from models.states.memory import half_life, keep_gate
+from models.states.saturation import saturations
+from models.states.survival import survival
 from viz.figures.brushed_units import brushed_units
 from viz.figures.comparison import comparison
 from viz.figures.curves import POINTS

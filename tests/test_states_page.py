@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network, load_trace
-from models.orderings import order
+from models.states.orderings import order
 from tests.lens_page import mounted, run, sent, start, text_of
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")

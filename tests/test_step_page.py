@@ -11,7 +11,7 @@ from models import load_network
 from models.trace import load_trace
 from tests import oracle
 from tests.browser import ROOT
-from viz.payload import unpack
+from viz.payloads.payload import unpack
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
 HANGUL = re.compile("[가-힣]")

@@ -15,10 +15,10 @@ from torch.nn.utils.rnn import pad_packed_sequence
 
 from models import LayerWeights, capture, load_trace
 from models.activations import ACTIVATIONS
-from models.dynamics_edits import held, scripts
-from models.edit_text import read_edits
+from models.edits.dynamics import held, scripts
+from models.edits.text import read_edits
+from models.edits.weights import edited_module, parameters_of
 from models.stepwise_modules import Stepwise, StepwiseGRU, StepwiseLSTM, StepwiseRNN, recurrent_module
-from models.weight_edits import edited_module, parameters_of
 from tests import oracle
 from tests.test_capture import build, cases, flat
 

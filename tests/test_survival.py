@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from models import Problem, capture
-from models.reach import reach
-from models.survival import survival
+from models.states.reach import reach
+from models.states.survival import survival
 
 KINDS = [
     ("LSTM", {}),
@@ -99,7 +99,7 @@ def test_chosen_states_packed_sequences_and_many_parts(monkeypatch):
             expected = getattr(whole, part)[[6, 2, 6]]
             np.testing.assert_allclose(getattr(found, part), expected, rtol=1e-5, atol=1e-9)
         told = []
-        monkeypatch.setattr("models.survival.PART", 100)
+        monkeypatch.setattr("models.states.survival.PART", 100)
         np.testing.assert_allclose(survival(alone[name], progress=told.append).whole, whole.whole, rtol=1e-6)
         monkeypatch.undo()
         assert told[-1] == 1 and told == sorted(told) and told[0] == 0

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models import load_network, read, read_edited, read_edits
-from models.edited_network import EditedNetwork
-from models.text_properties import text_properties
-from models.tracked_effects import TOLD, tracked_effect
-from models.tracked_units import tracked_units
+from models.edits.network import EditedNetwork
+from models.edits.tracked_effects import TOLD, tracked_effect
+from models.states.text_properties import text_properties
+from models.states.tracked_units import tracked_units
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from torch import nn
 from models import capture, load_network, read
 from models.network import Network
 from models.reading import reading_of
-from models.text_properties import PROPERTIES, after_negation, differing, text_properties
-from models.tracked_units import tracked_in_halves, tracked_units
-from models.tracking import NONE_TRACKS, NOTHING_CHANGES, RULE, Ranking, Sample, track
+from models.states.text_properties import PROPERTIES, after_negation, differing, text_properties
+from models.states.tracked_units import tracked_in_halves, tracked_units
+from models.states.tracking import NONE_TRACKS, NOTHING_CHANGES, RULE, Ranking, Sample, track
 from models.zoo.language_model import LanguageModel
 
 PLANTED = 5

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from models import Problem, load_network
-from models.edits import Change, Edits, Place
+from models.edits.edit import Change, Edits, Place
+from models.edits.weights import apply, parameters_of
 from models.unit_links import unit_links
-from models.weight_edits import apply, parameters_of
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.network import LIMIT, Network, load_network, network_names
 from models.text import UNKNOWN, display, split_words
 from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall, wave

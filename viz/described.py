@@ -1,7 +1,7 @@
 """An edit in words, with steps counted from 1 as everywhere on the pages."""
 
-from models import edits as kinds
-from models.edits import Edit
+from models.edits import edit as kinds
+from models.edits.edit import Edit
 from models.text import display
 from viz.i18n import _
 from viz.names import quantity_names

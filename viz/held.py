@@ -1,6 +1,6 @@
 """What edits hold in a layer, as the browser marks it."""
 
-from models.edits import Ablate, Clamp, DynamicsEdit, Patch
+from models.edits.edit import Ablate, Clamp, DynamicsEdit, Patch
 from models.reading import Reading
 
 

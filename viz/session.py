@@ -21,8 +21,8 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from models.edit_text import read_edits, write_edits
-from models.edits import Edits
+from models.edits.edit import Edits
+from models.edits.text import read_edits, write_edits
 from models.history import History
 from viz import i18n
 from viz.address import View, parse, query, write

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.saturation import saturations
+from models.states.saturation import saturations
 from models.trace import LayerTrace
 from models.weights import LayerWeights
 

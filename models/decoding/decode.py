@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from models.attention import Attentions, AttentionTrace
-from models.capture import capture
+from models.capturing.capture import capture
 from models.decoding.changes import Change, check, written_at
 from models.decoding.writers import RecurrentWriter, Writer, changed_module, writer
+from models.edits.tokens import Sequence, sequence
 from models.network import Network
 from models.problem import Problem
-from models.token_edits import Sequence, sequence
 from models.trace import Trace
 from models.zoo.translator import END, START
 

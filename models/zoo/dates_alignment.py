@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.zoo.written_dates import TARGETS, Written, vocabulary
 
 STEPS = {"year": (0, 4), "month": (5, 7), "day": (8, 10)}

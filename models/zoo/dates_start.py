@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.zoo.dates_alignment import alignment
 from models.zoo.dates_measures import as_in_training, ids_of
 from models.zoo.written_dates import TARGETS

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.text import UNKNOWN, tidy
 from models.zoo import ngram
 from models.zoo.language_model import LanguageModel, State, open_forget_gates

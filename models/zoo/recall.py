@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.capture import capture
+from models.capturing.capture import capture
 from models.text import UNKNOWN
 from models.zoo.language_model import LanguageModel, open_forget_gates
 from models.zoo.recipe import Recipe

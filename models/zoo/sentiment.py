@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.capture import capture
+from models.capturing.capture import capture
+from models.states.text_properties import after_negation
 from models.text import UNKNOWN
-from models.text_properties import after_negation
 from models.zoo.classifier import Classifier
 from models.zoo.language_model import open_forget_gates
 from models.zoo.recipe import Recipe

@@ -13,9 +13,9 @@ import time
 import torch
 
 from models import load_network, read
-from models.edit_text import read_edits
-from models.edited_network import EditedNetwork, read_edited
-from models.losses import Loss
+from models.edits.network import EditedNetwork, read_edited
+from models.edits.text import read_edits
+from models.gradients.losses import Loss
 
 EDITS = {
     "nothing": "",

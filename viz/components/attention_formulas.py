@@ -11,7 +11,7 @@ def attention_formulas(view_id: str, *, cell: str, key: str) -> None:
     """Show the formulas of the attention in the store `view_id`, from the query to the next symbol.
 
     Args:
-        view_id: the store that `sequence` loaded with the bytes of `viz.attention_payload`.
+        view_id: the store that `sequence` loaded with the bytes of `viz.payloads.attention`.
         cell: the decoder's, as in "GRU"; not used where there is none.
         key: of the component in the page.
     """

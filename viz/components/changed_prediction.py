@@ -6,7 +6,7 @@ from viz.i18n import _, language
 
 
 def changed_prediction(view_id: str, *, key: str) -> None:
-    """Mount the predictions that the store `view_id` holds of both runs (`viz.changed_payload`).
+    """Mount the predictions that the store `view_id` holds of both runs (`viz.payloads.changed`).
 
     Of a network of symbols the most probable ones of both, and over all steps the probability of what came next; of numbers
     the predicted values beside the true ones; of a network that answers once, how probable it holds each answer.

@@ -20,7 +20,7 @@ def decoding(
     """Mount the player of the output and the drawing of one attention head at the current step; mirror its numbers.
 
     Args:
-        view_id: the store that `sequence` loaded with the bytes of `viz.attention_payload`.
+        view_id: the store that `sequence` loaded with the bytes of `viz.payloads.attention`.
         view: {"step", "source", "revision"}: what the server wants shown; "source" is the symbol that is pinned, or
             None for the one with the most weight. The browser obeys once for each new `revision`.
         key: of the component in the page.

@@ -6,7 +6,7 @@ from viz.i18n import _
 
 
 def gradient_map(view_id: str, *, view: dict[str, int | None], key: str) -> None:
-    """Mount the map that the store `view_id` holds (`viz.gradient_payload`), and beside it the pair that is picked in it.
+    """Mount the map that the store `view_id` holds (`viz.payloads.gradients`), and beside it the pair that is picked in it.
 
     Args:
         view_id: the store that `sequence` loaded.

@@ -29,7 +29,7 @@ def heatmap(
         key: of the component in the page.
         quantities: the gates and states to show, in this order; None for all.
         order: the units in the order in which they are drawn; None for their own.
-        shows: what stands for the numbers of a block, where the store holds blocks (`viz.states_payload`).
+        shows: what stands for the numbers of a block, where the store holds blocks (`viz.payloads.states`).
         names: what quantities are called that are no gates or states.
         on_window_change: called when the reader has dragged over a part of such a picture; the part,
             {"steps": [from, to], "places": [from, to]}, is then in the component's state as "window".

@@ -1,6 +1,6 @@
 """The path of the states in their principal plane."""
 
-from models.plane import Plane, outermost
+from models.states.plane import Plane, outermost
 from viz.colours import palette
 from viz.components import as_text, define
 from viz.i18n import _

@@ -7,7 +7,7 @@ from viz.components import define
 
 
 def sequence(payload: bytes, *, key: str, on_lacking_change: Callable[[], None] | None = None) -> None:
-    """Load the bytes of `viz.payload.pack` (or `pack_near`) into the store of the view that they name.
+    """Load the bytes of `viz.payloads.payload.pack` (or `pack_near`) into the store of the view that they name.
 
     The same bytes on a later run are not sent again: Streamlit keeps large messages on the client, and the store keeps a
     trace whose id it already has.

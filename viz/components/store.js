@@ -4,7 +4,7 @@ window.unrolled.store ??= (() => {
   const stores = new Map();
   const HEADER_LENGTH = 4;
 
-  // Bytes made by viz/payload.py: the header, and its arrays when they are asked for, {name: {shape, data, first}}.
+  // Bytes made by viz/payloads/payload.py: the header, and its arrays when they are asked for, {name: {shape, data, first}}.
   function decode(bytes) {
     const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(HEADER_LENGTH, HEADER_LENGTH + length)));
@@ -25,7 +25,7 @@ window.unrolled.store ??= (() => {
   const within = (value, [from, to]) => value >= from && value < to;
 
   // -> {header fields, arrays, steps, units, quantities, page, row(), value(), before(), token(), here(), settled(), scale(), ...}.
-  // Of a run too large to travel whole (header.excerpt, made by viz/excerpt.py) there are a page of tokens, over that page some units,
+  // Of a run too large to travel whole (header.excerpt, made by viz/payloads/excerpt.py) there are a page of tokens, over that page some units,
   // and near the step all units, which come apart (add).
   function open(header, arraysFrom) {
     const { excerpt } = header;

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.detail import detail
+from models.states.detail import detail
 from viz.colours import Theme, quantity_colour
 from viz.figures.strokes import GRID, INK, finish, step_axis
 from viz.i18n import _

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from models.comparison import Comparison
+from models.states.comparison import Comparison
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
 from viz.figures.strokes import INK, finish, step_axis

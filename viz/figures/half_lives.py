@@ -15,7 +15,7 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
     """Every unit's half-life in steps, shortest first, on a log axis.
 
     Args:
-        steps: (H), ``models.memory.half_life``; inf forgets nothing, NaN is unknown.
+        steps: (H), ``models.states.memory.half_life``; inf forgets nothing, NaN is unknown.
         gate: the gate that carries the state on.
         unit: the unit to ring.
         length: T of the sequence; a longer half-life outlasts it.

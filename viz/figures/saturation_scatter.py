@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from models.saturation import LEFT, RIGHT, Saturation
+from models.states.saturation import LEFT, RIGHT, Saturation
 from viz.colours import Theme, quantity_colour
 from viz.figures.strokes import INK, finish
 from viz.i18n import _

@@ -1,6 +1,6 @@
-"""The lenses: one file a page here, one line a page in `LENSES`.
+"""The lenses: a folder a lens here, a line a lens in `LENSES`.
 
-A page's module has one function, `page()`, which reads the controls, calls `models`, and shows figures
+Its `page.py` has one function, `page()`, which reads the controls, calls `models`, and shows figures
 and components.
 """
 
@@ -16,14 +16,14 @@ from viz.i18n import N_, _
 
 @dataclass(frozen=True)
 class Lens:
-    """A page: its module in this package (and name in the address) and its title."""
+    """A page: its folder in this package (and name in the address) and its title."""
 
     name: str
     title: str
 
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
-        module = f"viz.pages.{self.name}"
+        module = f"viz.pages.{self.name}.page"
         if module not in sys.modules:
             import_module(module)
             # Streamlit collects garbage after every run. What has been imported stays, and is not to be walked through

@@ -11,9 +11,9 @@ import streamlit as st
 
 from models.reading import Reading
 from viz.components.sequence import sequence
-from viz.excerpt import Excerpt, Span, excerpt_of
-from viz.layer_payload import excerpt_payload, layer_payload, light, near, near_payload, whole
-from viz.picture import Picture, picture_of
+from viz.payloads.excerpt import Excerpt, Span, excerpt_of
+from viz.payloads.layer import excerpt_payload, layer_payload, light, near, near_payload, whole
+from viz.payloads.picture import Picture, picture_of
 from viz.session import Session
 
 KEPT = 8

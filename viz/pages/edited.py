@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from models.edits import Edits
+from models.edits.edit import Edits
 from viz.i18n import _, ngettext
 from viz.session import Session
 

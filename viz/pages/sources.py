@@ -8,10 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from models.archive import ArchiveError, is_archive
-from models.capture import RECURRENT
-from models.edit_text import read_edits, write_edits
-from models.edited_network import EditedNetwork
-from models.edits import Edits, Entry
+from models.capturing.capture import RECURRENT
+from models.edits.edit import Edits, Entry
+from models.edits.network import EditedNetwork
+from models.edits.text import read_edits, write_edits
 from models.network import Network, load_network, network_names
 from models.reading import Reading, read, reading_of
 from models.trace import Trace, load_trace

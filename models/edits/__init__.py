@@ -1,0 +1,1 @@
+"""Changes to weights, to the running computation and to the sequence, and the network that they make."""

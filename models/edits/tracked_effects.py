@@ -1,0 +1,83 @@
+"""What an edit did to the units that track something: whether they still do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.edits.effects import Origin, StateEffect, effect_on
+from models.reading import Reading
+from models.states.text_properties import text_properties
+from models.states.tracked_units import default_quantity
+from models.states.tracking import LEAST, Match, Ranking
+from models.text import SHOWN
+
+TOLD = 0.05
+"""Smaller changes, as a share of what a quantity can vary by, are no news of a unit."""
+
+
+@dataclass(frozen=True)
+class TrackedEffect:
+    """What became of a unit that tracks something.
+
+    Attributes:
+        match: the unit and its property, as of the network before.
+        effect: where its state changed most.
+        correlation: Pearson's r of the state with the property over this text, before and after; 0 for a state that never
+            changes. None where the property does not change in the text, or is told at its end alone, or the text was edited.
+    """
+
+    match: Match
+    effect: StateEffect
+    correlation: tuple[float, float] | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it tracked its property in this text and does so no more."""
+        if self.correlation is None:
+            return False
+        before, after = self.correlation
+        return abs(before) >= LEAST and abs(after) < LEAST
+
+
+def tracked_effect(
+    before: Reading, after: Reading, rankings: Mapping[str, Ranking], origin: Origin = None
+) -> TrackedEffect | None:
+    """The unit of those that track something that the edit changed most; None where it changed none to speak of.
+
+    Args:
+        before, after: the readings.
+        rankings: by layer, which unit tracks what in the network before.
+        origin: how the steps belong together (``models.edits.effects``).
+    """
+    found = []
+    for layer, ranking in rankings.items():
+        quantity = default_quantity(after.trace.layers[layer])
+        for match in ranking.tracked:
+            effect = effect_on(before, after, layer, quantity, match.unit, origin)
+            if effect is not None and effect.share >= TOLD:
+                found.append((effect, match))
+    if not found:
+        return None
+    effect, match = max(found, key=lambda each: each[0].share)
+    return TrackedEffect(match, effect, _correlations(before, after, effect, match.name, origin))
+
+
+def _correlations(
+    before: Reading, after: Reading, effect: StateEffect, name: str, origin: Origin
+) -> tuple[float, float] | None:
+    drawn = {symbol: token for token, symbol in SHOWN.items()}
+    told = text_properties([drawn.get(label, label) for label in after.labels_of(effect.layer)]).get(name)
+    if origin is not None or told is None or not np.ptp(told):
+        return None
+    first, second = (
+        _correlation(reading.trace.layers[effect.layer][effect.quantity][reading.row, : len(told), effect.unit], told)
+        for reading in (before, after)
+    )
+    return first, second
+
+
+def _correlation(states: np.ndarray, told: np.ndarray) -> float:
+    return float(np.corrcoef(states.astype(np.float64), told)[0, 1]) if np.ptp(states) else 0.0

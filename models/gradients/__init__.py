@@ -1,0 +1,1 @@
+"""How much the loss teaches each step: arrays in, arrays out."""

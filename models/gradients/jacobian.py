@@ -1,0 +1,222 @@
+"""The matrix that every backward step multiplies by, what the weights promise about it, and what really happened.
+
+The step's Jacobian is J_t = dh_t / dh_{t-1}. Gradients vanish or explode as products of these do (Bengio, Simard and Frasconi
+1994; Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural networks", section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.gradients.derivatives import Slopes, slopes_of
+from models.gradients.transitions import Transitions
+from models.trace import LayerTrace
+from models.weights import LayerWeights, frozen
+
+
+def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)) -> np.ndarray:
+    """dh_t / dh_{t-1} at each step, all else held fixed: [s, i, j] is by how much unit j's last value moves unit i's.
+
+    Args:
+        layer: what ran.
+        sequence: which one of the batch.
+        joint: of an LSTM, the Jacobian of (h, c) together, h first; of the others the same as without.
+        steps: the positions, S of them; all together need S times N x N numbers.
+
+    Returns:
+        (S, N, N), by position: N = P, or P + H of the joint one.
+    """
+    return frozen(torch.cat([matrices for _, matrices in _jacobians(layer, sequence, joint, steps)]))
+
+
+def singular_values(
+    layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)
+) -> np.ndarray:
+    """The singular values of each step's Jacobian, largest first, (S, N); arguments as in ``step_jacobians``.
+
+    The largest is the most that a gradient can grow at that step, the smallest the least that it can shrink to. They are NaN
+    where the matrix holds numbers that are not finite.
+    """
+    parts = [_singular(matrices) for _, matrices in _jacobians(layer, sequence, joint, steps)]
+    return frozen(torch.cat(parts))
+
+
+def _singular(matrices: Tensor) -> Tensor:
+    finite = matrices.isfinite().all(-1).all(-1)
+    if finite.all():
+        return torch.linalg.svdvals(matrices)
+    values = matrices.new_full(matrices.shape[:2], torch.nan)
+    values[finite] = torch.linalg.svdvals(matrices[finite])
+    return values
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What a recurrent matrix does to a vector at most, and in the long run.
+
+    Attributes:
+        norm: its spectral norm, the largest singular value: the most that it stretches a vector by.
+        radius: its spectral radius, the largest absolute eigenvalue: what it stretches by per step in the long run.
+    """
+
+    norm: float
+    radius: float
+
+
+def recurrent_spectrum(weights: LayerWeights) -> dict[str, Spectrum]:
+    """The spectrum of W_hh by gate, with the projection (W_h? W_hr) where there is one."""
+    project = weights.weight_hr
+    found = {}
+    for gate in weights.cell.gates:
+        matrix = weights.rows("weight_hh", gate).astype(np.float64)
+        if project is not None:
+            matrix = matrix @ project
+        if not np.isfinite(matrix).all():
+            found[gate] = Spectrum(np.nan, np.nan)
+            continue
+        found[gate] = Spectrum(float(np.linalg.norm(matrix, 2)), float(np.abs(np.linalg.eigvals(matrix)).max()))
+    return found
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Pascanu, Mikolov and Bengio (2013) can say of a simple RNN from its weights alone.
+
+    Attributes:
+        gamma: the activation's steepest slope: 1 for tanh and relu, 1/4 for the sigmoid.
+        norm: the spectral norm of W_hh.
+        vanishes: gradients vanish for sure, for norm < 1 / gamma.
+        may_explode: norm > 1 / gamma, without which no gradient can explode; it need not.
+    """
+
+    gamma: float
+    norm: float
+    vanishes: bool
+    may_explode: bool
+
+
+def verdict(weights: LayerWeights) -> Verdict:
+    """The verdict on a simple RNN.
+
+    By the spectral norm, with which the paper proves it: the largest eigenvalue alone bounds nothing unless W_hh is normal.
+
+    Raises:
+        ValueError: the weights are of a gated cell, of which it says nothing.
+    """
+    if weights.kind != "RNN":
+        raise ValueError(f"The bound from the weights alone is for a simple RNN; a {weights.kind} has gates.")
+    gamma = weights.cell.activations["preactivation"].steepest
+    norm = recurrent_spectrum(weights)["preactivation"].norm
+    return Verdict(gamma, norm, norm < 1 / gamma, norm > 1 / gamma)
+
+
+def step_bounds(layer: LayerTrace) -> np.ndarray:
+    """How far the norm of each step's Jacobian (the joint one of an LSTM) can reach, (B, T), from norms alone.
+
+    The same bound as in the paper, taken at the slopes that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for
+    gates the sum of such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
+    """
+    slopes, weights = slopes_of(layer), layer.weights
+    through = {gate: _most(slope.h) * _norm(weights.rows("weight_hh", gate)) for gate, slope in slopes.gates.items()}
+    if slopes.reset is not None:  # the candidate reads r h_{t-1}
+        through["candidate"] *= _most(slopes.reset) + through.pop("reset_gate")
+    nothing = np.zeros(layer.shape[:2])
+    to_hidden = sum((bound for gate, bound in through.items() if slopes.gates[gate].of != "cell"), nothing)
+    if slopes.read is None:
+        return to_hidden if slopes.keep is None else to_hidden + _most(slopes.keep)
+    assert slopes.keep is not None
+    to_cell = sum((bound for gate, bound in through.items() if slopes.gates[gate].of == "cell"), nothing)
+    out = 1.0 if weights.weight_hr is None else _norm(weights.weight_hr)
+    blocks = [
+        [out * (to_hidden + _most(slopes.read) * to_cell), out * _most(slopes.read * slopes.keep)],
+        [to_cell, _most(slopes.keep)],
+    ]
+    return _norms(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)))
+
+
+def _most(slope: np.ndarray) -> np.ndarray:
+    """The largest over the units, (B, T)."""
+    return np.abs(slope.astype(np.float64)).max(axis=-1)
+
+
+def _norm(matrix: np.ndarray) -> float:
+    """The spectral norm; NaN of a matrix that is not finite."""
+    return float(_norms(matrix.astype(np.float64)))
+
+
+def _norms(matrices: np.ndarray) -> np.ndarray:
+    """The spectral norms of (..., N, M), NaN where a matrix is not finite: what computes them fails there."""
+    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    norms = np.linalg.norm(np.where(finite[..., None, None], matrices, 0), 2, axis=(-2, -1))
+    return np.where(finite, norms, np.nan)
+
+
+def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, count: int | None = None) -> np.ndarray:
+    """The finite-time Lyapunov exponents of one run, largest first, (N) or (``count``), per step and in natural units.
+
+    exp(T * exponent) is by what the run stretched a small difference between states along each direction: negative where it
+    fades, positive where it grows. The QR method of Benettin, Galgani, Giorgilli and Strelcyn (1980): an orthonormal frame
+    is carried along by the Jacobians and set upright again at every step.
+
+    Args:
+        layer: what ran. sequence: which one of the batch.
+        joint: of an LSTM, over (h, c); else over h alone, c held fixed.
+        count: how many of the largest exponents; all if None.
+    """
+    frame, logs, taken = None, None, 0
+    for positions, matrices in _jacobians(layer, sequence, joint, slice(None), in_order=True):
+        for matrix in matrices:
+            if frame is None:
+                frame = torch.eye(len(matrix), dtype=torch.float64)[:, :count]
+                logs = torch.zeros(frame.shape[1], dtype=torch.float64)
+            frame, stretched = torch.linalg.qr(matrix.double() @ frame)
+            logs += stretched.diagonal().abs().log()
+        taken += len(positions)
+    assert logs is not None
+    return np.sort((logs / taken).numpy())[::-1].copy()
+
+
+BLOCK = 1 << 22
+"""How many numbers the Jacobians made at a time may have."""
+
+
+def _jacobians(
+    layer: LayerTrace, sequence: int, joint: bool, steps: slice, in_order: bool = False
+) -> Iterator[tuple[range, Tensor]]:
+    """Some positions at a time, and their Jacobians (S, N, N); ``in_order`` of computation, and no padding."""
+    slopes, weights = slopes_of(layer), layer.weights
+    back = Transitions(weights, slopes, sequence)
+    last = int(layer.lengths[sequence]) if in_order else layer.shape[1]
+    positions = range(*steps.indices(last))
+    if positions.step != 1:
+        raise ValueError("steps must follow each other.")
+    numbers = (weights.output_size + joint * weights.hidden_size) ** 2
+    length = max(1, BLOCK // numbers)
+    starts = range(positions.start, positions.stop, length)
+    for start in reversed(starts) if in_order and layer.reverse else starts:
+        block = range(start, min(start + length, positions.stop))
+        matrices = _assemble(weights, slopes, back(slice(block.start, block.stop)), sequence, block, joint)
+        yield block, matrices.flip(0) if in_order and layer.reverse else matrices
+
+
+def _assemble(weights: LayerWeights, slopes: Slopes, back: Tensor, sequence: int, block: range, joint: bool) -> Tensor:
+    """Jacobians from what steps hand back: the rows of h (through the projection), then with ``joint`` those of c."""
+    size, project = weights.hidden_size, weights.tensors.get("weight_hr")
+    back = back.transpose(0, 1)
+    hidden = back[:, :size]
+    if project is not None:
+        hidden = project @ hidden
+    if not joint or slopes.read is None:
+        return hidden.clone()
+    assert slopes.keep is not None
+    at = (sequence, slice(block.start, block.stop))
+    keep = torch.diag_embed(torch.tensor(slopes.keep[at]))
+    read = torch.diag_embed(torch.tensor(slopes.keep[at] * slopes.read[at]))
+    if project is not None:
+        read = project @ read
+    return torch.cat([torch.cat([hidden, read], dim=2), torch.cat([back[:, size:], keep], dim=2)], dim=1)

@@ -1,0 +1,227 @@
+"""What a network's run is asked: a loss, and the run differentiated by it.
+
+The gradients of this loss by every state on the way are then in the trace (``layer.hidden_grad``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.capturing.arrivals import Arrived
+from models.capturing.capture import capture, recurrent_modules
+from models.edits.weights import edited_module
+from models.gradients.layer import LayerGradients
+from models.network import Network
+from models.problem import Problem
+from models.trace import LayerTrace, Trace
+from models.zoo import NETWORKS, recall
+
+Asked = Literal["next", "every", "answer", "unit", "saved"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One number that a run ends in.
+
+    Attributes:
+        asked: ``"next"``: minus the log of the probability of the next symbol after ``step`` (of a network of numbers:
+            the squared error of the next value; of one that writes a sequence: of the symbol that it writes at ``step``);
+            ``"every"``: the sum of that over all steps whose next symbol is known;
+            ``"answer"``: that of what the whole sequence is asked for, the class or the symbol ``target`` after the last
+            step; ``"unit"``: the value of a unit after ``step``; ``"saved"``: whatever went backwards before the run was
+            saved.
+        step: from 0.
+        target: id of the symbol or class; None for the one that really came next.
+        unit: of the layer that is looked at, from 0.
+        quantity: ``"hidden"`` or, in an LSTM, ``"cell"``.
+    """
+
+    asked: Asked
+    step: int = 0
+    target: int | None = None
+    unit: int = 0
+    quantity: Literal["hidden", "cell"] = "hidden"
+
+
+@dataclass(frozen=True, eq=False)
+class Differentiated:
+    """A run after its backward pass.
+
+    Attributes:
+        trace: the layers, with the gradients of every state.
+        value: the loss.
+        module: a copy of the network's, whose parameters hold their ``.grad``.
+        target: what the last step was asked for: id of the symbol or class; None in a network of numbers.
+    """
+
+    trace: Trace
+    value: float
+    module: nn.Module
+    target: int | None
+
+
+def answer_of(network: Network, given: Tensor, output: Tensor) -> int:
+    """What a sequence is taken to ask for: the class, or the symbol after the last step.
+
+    The recall networks are asked for the first word, which is the city; any other for what it holds most probable.
+
+    Args:
+        network: which network.
+        given: (1, T) ids.
+        output: its scores, (1, T, V), or (1, C) of classes.
+    """
+    if NETWORKS.get(network.name) == recall.__name__:
+        return int(given[0, 0])
+    scores = output[0] if network.card.predicts == "class" else output[0, -1]
+    return int(scores.argmax())
+
+
+def differentiate(network: Network, text: str, loss: Loss) -> Differentiated:
+    """Let ``network`` read ``text``, and go back from ``loss`` (any but a unit's value).
+
+    The network's own ``.grad`` stay as they are: a copy is differentiated.
+
+    Raises:
+        Problem: the loss cannot be had here; one sentence says why.
+    """
+    module, given = edited_module(network.module, ()), network.encode(text)
+    with torch.enable_grad(), capture(module) as trace:
+        output = module(given)
+        value = value_of(network, given, output, loss)
+        value.backward()
+    target = loss.target
+    if target is None and network.vocabulary is not None:
+        target = answer_of(network, given, output)
+    return Differentiated(trace, float(value.detach()), module, target)
+
+
+def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
+    """The loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D).
+
+    Raises:
+        Problem: the network predicts nothing of which it is known what is right, or nothing follows the step.
+    """
+    if network.card.predicts in ("values", "nothing"):
+        raise Problem(
+            "Of what {name} puts out it is not known what is right; ask for a unit's value.", name=network.name
+        )
+    if network.card.predicts == "sequence":
+        return _value_of_writing(output, loss)
+    if loss.asked == "answer":
+        target = answer_of(network, given, output) if loss.target is None else loss.target
+        scores = output[0] if network.card.predicts == "class" else output[0, -1]
+        return -scores.log_softmax(-1)[target]
+    steps = losses_of(network, given, output, loss.target)
+    if loss.asked == "every":
+        known = steps if network.vocabulary is None else steps[: given.shape[1] - 1]
+        if not len(known):
+            raise Problem("The sequence has one step only, so no next symbol is known; type a longer one.")
+        return known.sum()
+    if loss.step >= len(steps):
+        raise Problem("Nothing follows the last value, so its prediction has no error; choose an earlier step.")
+    return steps[loss.step]
+
+
+def _value_of_writing(output: Tensor, loss: Loss) -> Tensor:
+    """The loss, (), of a network that wrote the most probable symbols of ``output`` (1, Tt, V')."""
+    logs, written = output[0].log_softmax(-1), output[0].detach().argmax(-1)
+    if loss.asked != "next":
+        return -logs.gather(-1, written[:, None]).sum()
+    if loss.step >= len(logs):
+        raise Problem("There is no step {step}; the answer has {count} steps.", step=loss.step + 1, count=len(logs))
+    return -logs[loss.step, written[loss.step] if loss.target is None else loss.target]
+
+
+def losses_of(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
+    """The loss at every step: (T), or (T - 1) in a network of numbers, where nothing is known to follow the last.
+
+    Args:
+        network: which network; one that predicts the next symbol or value.
+        given: (1, T) ids, or (1, T, D) values.
+        output: what its module made of them.
+        target: what the last step is asked for; None for ``answer_of``.
+    """
+    if network.vocabulary is None:
+        return (output[0, :-1] - given[0, 1:]).square().sum(-1)
+    last = answer_of(network, given, output) if target is None else target
+    targets = torch.cat([given[0, 1:], torch.tensor([last])])
+    return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+
+
+def loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Tensor | None = None) -> Tensor:
+    """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
+
+    0 where there is no loss. P counts both directions.
+
+    Args:
+        network: which network.
+        module: its module.
+        given: (1, T) ids, or (1, T, D) values.
+        handed_on: (1, T, P), the recurrent layers' output where it was another than the module's own, as in a run in which
+            values were held.
+
+    Raises:
+        Problem: the network writes a sequence, so that no layer has a loss at each of its steps.
+    """
+    if network.card.predicts == "sequence":
+        raise Problem(
+            "{name} reads one sequence and writes another, so no layer has a loss at each step; ask for a unit's value.",
+            name=network.name,
+        )
+    own = edited_module(module, ())  # its own: the hook below changes what it computes
+    *_, last = recurrent_modules(own).values()
+    cut: list[Tensor] = []
+
+    def from_here(part: nn.Module, args: tuple, output: Any) -> Any:
+        cut.append((output[0] if handed_on is None else handed_on.clone()).detach().requires_grad_())
+        return cut[-1], output[1]
+
+    last.register_forward_hook(from_here)
+    with torch.enable_grad():
+        # each step's loss reads no other step's output, so the sum's gradient holds all of them apart
+        total = losses_of(network, given, own(given)).sum()
+    return torch.autograd.grad(total, cut[-1])[0]
+
+
+def of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
+    """The gradients of the value of one unit of ``layer``: they need neither the module nor a second run.
+
+    A unit's value depends on nothing above its layer and on nothing later, so these are the whole network's gradients.
+
+    Args:
+        layer: what ran, one sequence of it.
+        loss: whose ``asked`` is ``"unit"``; its step is the position in the sequence.
+    """
+    hidden = torch.zeros_like(layer.recording.hidden)
+    cell = hidden.new_zeros(layer.shape) if layer.kind == "LSTM" else None
+    chosen = hidden if cell is None or loss.quantity == "hidden" else cell
+    chosen[0, loss.step, loss.unit] = 1.0
+    return LayerGradients(layer, Arrived(hidden, cell, (False,) * layer.shape[1]))
+
+
+def one_sequence(layer: LayerTrace, row: int) -> LayerTrace:
+    """Sequence ``row`` of ``layer``'s batch as a run of its own, (1, its own length, units)."""
+    kept, steps = layer.recording, slice(0, int(layer.lengths[row]))
+    rows = slice(row, row + 1)
+    if layer.shape[0] == 1 and kept.lengths is None:
+        return layer
+    arrived = None if kept.arrivals is None else kept.arrivals.gather()
+    if arrived is not None:
+        cell = None if arrived.cell is None else arrived.cell[rows, steps]
+        arrived = replace(arrived, hidden=arrived.hidden[rows, steps], cell=cell, cuts=arrived.cuts[steps])
+    recording = replace(
+        kept,
+        input=kept.input[rows, steps],
+        hidden=kept.hidden[rows, steps],
+        hidden_prev=kept.hidden_prev[rows, steps],
+        initial_cell=None if kept.initial_cell is None else kept.initial_cell[rows],
+        known={name: values[rows, steps] for name, values in kept.known.items()},
+        lengths=None,
+        dropout=None if kept.dropout is None else kept.dropout[rows, steps],
+        arrivals=arrived,
+    )
+    return replace(layer, recording=recording)

@@ -1,0 +1,102 @@
+"""The matrices that take what one step passes back to the step before it.
+
+A row vector d = [dl/dh_t | dl/dc_t] (an LSTM's; the others have the first part alone) times the matrix of step t is what
+the gates of that step hand back. To go through it rather than through every gate saves an LSTM half of the products
+and a GRU two thirds, as soon as there are more losses than a few.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.gradients.derivatives import Slopes
+from models.weights import LayerWeights
+
+CANDIDATE = 2
+"""The candidate's place among a GRU's gates."""
+
+
+class Transitions:
+    """What the gates of one sequence's steps hand back: to h_{t-1} (side "hh") or to the layer's input x_t ("ih")."""
+
+    def __init__(
+        self,
+        weights: LayerWeights,
+        slopes: Slopes,
+        sequence: int,
+        side: Literal["hh", "ih"] = "hh",
+        other: Transitions | None = None,
+    ) -> None:
+        """Of a layer with ``weights`` and local derivatives ``slopes``, for one ``sequence`` of the batch.
+
+        ``other`` are those of the other side: what both have in common is then held once.
+        """
+        self._weights, self._slopes, self._sequence, self._side = weights, slopes, sequence, side
+        self._blocks = _blocks(weights, side).transpose(0, 1)  # (H, G, P or D)
+        self._room = self._blocks.new_empty(0)
+        if other is not None and slopes.reset is None and all(slope.x is slope.h for slope in slopes.gates.values()):
+            self._factors: list[tuple[slice, Tensor]] = other._factors
+            return
+        by_hidden: dict[int, np.ndarray] = {}
+        by_cell: dict[int, np.ndarray] = {}
+        for index, slope in enumerate(slopes.gates.values()):
+            values = (slope.h if side == "hh" else slope.x)[sequence]
+            if slope.of == "cell":
+                assert slopes.read is not None
+                by_cell[index], by_hidden[index] = values, values * slopes.read[sequence]
+            elif slope.of == "hidden" and not (side == "hh" and slopes.reset is not None and index == CANDIDATE):
+                by_hidden[index] = values
+        self._factors = [
+            (slice(min(by), max(by) + 1), self._stacked(list(by.values()))) for by in (by_hidden, by_cell) if by
+        ]
+
+    def _stacked(self, factors: list[np.ndarray]) -> Tensor:
+        """(H, T, gates) of (T, H) each, contiguous: a batched product of anything else is many times slower."""
+        steps, units = factors[0].shape
+        stacked = self._blocks.new_empty(units, steps, len(factors))
+        numbers = stacked.numpy()
+        for place, values in enumerate(factors):
+            numbers[:, :, place] = values.T
+        return stacked
+
+    def __call__(self, steps: slice) -> Tensor:
+        """The matrices of S steps, which last until the next call.
+
+        With dh the derivative of a loss by the hidden state (before a projection) and dc that by the cell, apart from what
+        reaches it through this same hidden state, ``[dh | dc] @ result[:, s]`` is the loss's derivative by h_{t-1} or x_t.
+
+        Returns:
+            (H, S, P or D), in an LSTM (2 H, S, P or D): the rows of dh, then those of dc.
+        """
+        units, columns = len(self._blocks), self._blocks.shape[2]
+        count = self._factors[0][1][0, steps].shape[0]
+        if self._room.numel() < (numbers := len(self._factors) * units * count * columns):
+            self._room = self._blocks.new_empty(numbers)  # once: to get fresh memory takes longer than to fill it
+        result = self._room[:numbers].view(len(self._factors), units, count, columns)
+        for half, (gates, factors) in zip(result, self._factors, strict=True):
+            torch.bmm(factors[:, steps], self._blocks[:, gates], out=half)
+        if self._slopes.reset is not None:
+            result[0] += self._through_reset(steps)
+        if self._side == "hh" and self._slopes.keep is not None and self._slopes.read is None:
+            result[0].diagonal(dim1=0, dim2=2).add_(torch.tensor(self._slopes.keep[self._sequence, steps]))
+        return result.view(-1, count, columns)
+
+    def _through_reset(self, steps: slice) -> Tensor:
+        """What passes through r h_{t-1} in a GRU that resets before the product, (H, S, H or D)."""
+        slopes, at = self._slopes, (self._sequence, steps, None, slice(None))
+        reset, candidate = slopes.gates["reset_gate"], slopes.gates["candidate"]
+        by_candidate = torch.tensor(candidate.h[at]).transpose(-1, -2)
+        to_reset = by_candidate * _blocks(self._weights, "hh")[CANDIDATE]  # (S, H, H)
+        handed = (to_reset * torch.tensor(reset.h[at])) @ _blocks(self._weights, self._side)[0]
+        if self._side == "hh":
+            handed += to_reset * torch.tensor(slopes.reset[at])  # type: ignore[index]
+        return handed.transpose(0, 1)
+
+
+def _blocks(weights: LayerWeights, side: str) -> Tensor:
+    """(G, H, P or D), the weights of each gate."""
+    return weights.tensors[f"weight_{side}"].unflatten(0, (len(weights.cell.gates), -1))

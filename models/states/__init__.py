@@ -1,0 +1,1 @@
+"""What units did over a whole run: arrays in, arrays out."""

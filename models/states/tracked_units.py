@@ -1,0 +1,157 @@
+"""The ranked list "which unit tracks what" of a network, a text and a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from models.capturing.capture import capture
+from models.network import Network
+from models.reading import Reading
+from models.states.text_properties import differing, text_properties
+from models.states.tracking import Pair, Ranking, Sample, track
+from models.stepwise_modules import recurrent_module
+from models.text import SHOWN
+from models.trace import LayerTrace
+from models.zoo import NETWORKS, recall
+
+UNTRAINED = 3
+"""How many untrained layers are asked."""
+
+WORDS, DISTANCE = 320, 24
+"""How many texts ask for the remembered word (and as many held out), and how many words lie between."""
+
+Texts = Sequence[tuple[LayerTrace, dict[str, np.ndarray]]]
+"""What a layer did with each text, and the text's properties, (T) each."""
+
+
+def default_quantity(layer: LayerTrace) -> str:
+    """The state that carries memory: an LSTM's cell, else the hidden state."""
+    return layer.quantities[-2] if layer.kind == "LSTM" else "hidden"
+
+
+def tracked_units(
+    network: Network, text: str, layer: str, quantity: str | None = None, untrained: int = UNTRAINED
+) -> Ranking:
+    """Which units of ``layer`` track a property of ``text``.
+
+    They are chosen on ``text`` and held against the other examples on the network's card; a recall network is asked for the
+    word to be remembered too, at the end of texts of its own kind in the language of ``text``, half of them held out.
+
+    Args:
+        network: a bundled one, or any with a card.
+        text: as it would be typed.
+        layer: its name, as in ``trace.layers``.
+        quantity: the gate or state that is looked at; an LSTM's cell or the hidden state where none is said.
+        untrained: how many untrained layers of its shape are asked, each for one more run of the layer.
+
+    Raises:
+        Problem: the text cannot be read.
+    """
+    tokens = network.tokens(text)
+    others = [example.text for example in network.card.examples if network.tokens(example.text) != tokens]
+    chosen = [_read(network, text, layer)]
+    held_out = [_read(network, other, layer) for other in others]
+    ranking = _ranking(chosen, held_out, quantity, untrained)
+    if NETWORKS.get(network.name) == recall.__name__:
+        ranking += _remembered(network, layer, quantity, untrained, any("가" <= symbol <= "힣" for symbol in text))
+    return ranking
+
+
+def tracked_in_halves(reading: Reading, layer: str, quantity: str | None = None, untrained: int = UNTRAINED) -> Ranking:
+    """The same of one sequence that was recorded, its second half held out."""
+    ran = reading.trace.layers[layer]
+    steps = int(ran.lengths[reading.row])
+    properties = text_properties([_plain(label) for label in reading.labels_of(layer)])
+    middle = (steps + 1) // 2
+    names = list(differing({name: values[:middle] for name, values in properties.items()}))
+    quantity = quantity or default_quantity(ran)
+    pairs = []
+    for each in (ran[quantity], *_untrained(ran, quantity, untrained if names else 0)):
+        states = each[reading.row, :steps]
+        parts = (slice(0, middle), slice(middle, steps))
+        first, second = (Sample(states[part], {name: properties[name][part] for name in names}) for part in parts)
+        pairs.append((first, second))
+    return track(pairs[0], pairs[1:])
+
+
+def _read(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str, np.ndarray]]:
+    with torch.inference_mode(), capture(network.module) as trace:
+        network.module(network.encode(text))
+    return trace.layers[layer], text_properties(network.tokens(text))
+
+
+def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: int) -> Ranking:
+    quantity = quantity or default_quantity(chosen[0][0])
+    names = differing(_joined([properties for _, properties in chosen]))
+    if not names:
+        return Ranking(())
+    controls = [list(_untrained(layer, quantity, untrained)) for layer, _ in (*chosen, *held_out)]
+    pairs: list[Pair] = []
+    for each in range(1 + untrained):
+        samples = []
+        for texts, own in ((chosen, controls[: len(chosen)]), (held_out, controls[len(chosen) :])):
+            ran = [
+                (layer[quantity] if each == 0 else other[each - 1])[0]
+                for (layer, _), other in zip(texts, own, strict=True)
+            ]
+            told = _joined([properties for _, properties in texts])
+            states = np.concatenate(ran) if ran else np.zeros((0, chosen[0][0][quantity].shape[2]))
+            samples.append(Sample(states, {name: told[name] for name in names if name in told}))
+        pairs.append((samples[0], samples[1]))
+    return track(pairs[0], pairs[1:])
+
+
+def _remembered(network: Network, layer: str, quantity: str | None, untrained: int, korean: bool) -> Ranking:
+    """Which units hold the first word when its text ends."""
+    pairs: list[list[Sample]] = [[] for _ in range(1 + untrained)]
+    for seed in (1, 2):
+        ids = recall.batch(np.random.default_rng((seed, 9)), DISTANCE, WORDS, "ko" if korean else "en")
+        with torch.inference_mode(), capture(network.module) as trace:
+            network.module(ids[:, :-1])
+        ran = trace.layers[layer]
+        words = np.array(network.vocabulary)[ids[:, 0].numpy()]
+        asked = quantity or default_quantity(ran)
+        for pair, each in zip(pairs, (ran[asked], *_untrained(ran, asked, untrained)), strict=True):
+            pair.append(Sample(each[:, -1], {"first_word": words}))
+    first, *others = [(pair[0], pair[1]) for pair in pairs]
+    return track(first, others)
+
+
+def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndarray]:
+    """A gate or state, (B, T, H), of untrained layers of its shape that read what ``layer`` read."""
+    for seed in range(count):
+        yield _begun(layer, seed)[quantity]  # one after the other: no two runs are held at once
+
+
+def _begun(layer: LayerTrace, seed: int) -> LayerTrace:
+    weights, given = layer.weights, layer.recording.input
+    shape: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.manual_seed(seed)
+        module = recurrent_module(
+            weights.kind,
+            weights.input_size,
+            weights.hidden_size,
+            weights.options,
+            batch_first=True,
+            dtype=given.dtype,
+            bidirectional=layer.reverse,
+            **shape,
+        )
+        with capture(module) as trace:
+            module(given)
+    return trace.layers["l0_reverse" if layer.reverse else "l0"]
+
+
+def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The properties of several texts, one after the other."""
+    parts = list(parts)
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+
+def _plain(label: str) -> str:
+    """The token that ``models.text.display`` drew."""
+    return {drawn: token for token, drawn in SHOWN.items()}.get(label, label)

@@ -1,0 +1,159 @@
+"""Which unit tracks what: units whose values rise and fall with a property of the text (Karpathy, Johnson and Li 2015).
+
+Among many units some follow any property by chance, and a layer that has learned nothing follows some of them too, because
+its states still hold the last few symbols. So a unit is chosen on one text and held against another, and against untrained
+layers of its shape that read the same texts (as Zhang and Bowman 2018 do with what is read out of a network).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.states.moments import centred
+
+LEAST, MORE = 0.5, 0.1
+RULE = (
+    "A unit tracks a property when its two correlations, on the text and on the held-out text, have the same sign and are "
+    "both at least 0.5, and at least 0.1 more than any unit of untrained layers of the same shape reaches on both."
+)
+NOTHING_CHANGES = "Nothing can be tracked in this text: no property of it changes, or no unit does."
+NONE_TRACKS = "No unit tracks any of these properties."
+
+
+@dataclass(frozen=True)
+class Match:
+    """A unit beside a property.
+
+    Attributes:
+        name: the property's.
+        unit: the unit.
+        correlation: on the text on which the unit was chosen: Pearson's r; for a property that is a word, the correlation
+            ratio eta (the root of the share of the unit's variance that the word explains; Pearson 1911), from 0 to 1.
+        held_out: the same unit's on the held-out text; for a word, with the means that the first text gave. NaN where the
+            property does not change there.
+        untrained: the most that a unit of the untrained layers reaches on both, 0 where none were asked.
+        tracked: whether the unit tracks the property by ``RULE``.
+    """
+
+    name: str
+    unit: int
+    correlation: float
+    held_out: float
+    untrained: float
+    tracked: bool
+
+    @property
+    def strength(self) -> float:
+        """The smaller of the two correlations, 0 where their signs differ."""
+        return float(_both(np.array(self.correlation), np.array(self.held_out)))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Which unit tracks what, the surest first; after those that track something, those that seemed to on the text alone."""
+
+    matches: tuple[Match, ...]
+
+    @property
+    def tracked(self) -> tuple[Match, ...]:
+        """Those that track their property."""
+        return tuple(match for match in self.matches if match.tracked)
+
+    @property
+    def verdict(self) -> str | None:
+        """Why there is none that does, as a sentence; None where there is one."""
+        if not self.matches:
+            return NOTHING_CHANGES
+        return None if self.tracked else NONE_TRACKS
+
+    def __add__(self, other: Ranking) -> Ranking:
+        return ranked((*self.matches, *other.matches))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What was seen at N steps.
+
+    Attributes:
+        states: (N, H), a gate or state.
+        properties: by name, (N) each: numbers, or words.
+    """
+
+    states: np.ndarray
+    properties: Mapping[str, np.ndarray]
+
+
+Pair = tuple[Sample, Sample]
+"""A text, and a held-out one."""
+
+
+def track(pair: Pair, untrained: Sequence[Pair] = (), each: int = 3) -> Ranking:
+    """The units that follow each property best.
+
+    Args:
+        pair: the text on which units are chosen, and the held-out text.
+        untrained: the same of untrained layers.
+        each: how many units are told for every property.
+    """
+    text, held_out = pair
+    matches: list[Match] = []
+    for name in text.properties:
+        found, again = correlations(text, held_out, name)
+        best = max((float(_both(*correlations(*other, name)).max(initial=0)) for other in untrained), default=0.0)
+        sure = _both(found, again)
+        order = np.argsort(-np.abs(np.nan_to_num(found)), kind="stable")[:each]
+        for unit in order[np.abs(np.nan_to_num(found[order])) > 0]:
+            is_tracked = bool(sure[unit] >= max(LEAST, best + MORE))
+            matches.append(Match(name, int(unit), float(found[unit]), float(again[unit]), best, is_tracked))
+    return ranked(matches)
+
+
+def ranked(matches: Sequence[Match]) -> Ranking:
+    """The surest first; of equals, in the order in which they came."""
+    return Ranking(tuple(sorted(matches, key=lambda match: (-match.tracked, -match.strength))))
+
+
+def correlations(text: Sample, held_out: Sample, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(H) each, every unit's correlation with a property on the two texts; NaN where the unit or the property is constant."""
+    values, others = text.properties[name], held_out.properties.get(name, np.zeros(0))
+    states, other_states = text.states, held_out.states[: len(others)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if values.dtype.kind in "fb":
+            return _pearson(states, values), _pearson(other_states, others)
+        states, other_states = states.astype(np.float64), other_states.astype(np.float64)
+        means = {word: states[values == word].mean(axis=0) for word in dict.fromkeys(values.tolist())}
+        known = np.isin(others, list(means))
+        return (
+            _explained(states, np.stack([means[word] for word in values.tolist()])),
+            _explained(other_states[known], np.array([means[word] for word in others[known].tolist()])),
+        )
+
+
+def _pearson(states: np.ndarray, values: np.ndarray) -> np.ndarray:
+    if len(values) < 2 or values.min() == values.max():
+        return np.full(states.shape[1], np.nan)
+    y, done = values - values.mean(), 0
+    products, squares = np.zeros((2, states.shape[1]))
+    for part in centred(states):
+        products += y[done : (done := done + len(part))] @ part
+        squares += np.einsum("nh,nh->h", part, part)
+    r = products / np.sqrt(squares * (y @ y))
+    return np.where(states.min(axis=0) == states.max(axis=0), np.nan, r)
+
+
+def _explained(states: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """(H), the root of the share of each unit's variance that ``told`` (N, H) explains, 0 where it explains none."""
+    if len(states) < 2:
+        return np.full(states.shape[1], np.nan)
+    around = np.square(states - states.mean(axis=0)).sum(axis=0)
+    share = 1 - np.square(states - told).sum(axis=0) / around
+    return np.where(states.min(axis=0) == states.max(axis=0), np.nan, np.sqrt(np.maximum(share, 0)))
+
+
+def _both(found: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """The smaller of two correlations' sizes; 0 where their signs differ or one is unknown."""
+    agree = found * again > 0
+    return np.where(agree, np.minimum(np.abs(found), np.abs(again)), 0.0)

@@ -1,0 +1,1 @@
+"""The Attention lens: `page.py` puts its parts together."""

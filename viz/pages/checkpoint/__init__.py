@@ -1,0 +1,1 @@
+"""The Checkpoint lens: `page.py` puts its parts together."""

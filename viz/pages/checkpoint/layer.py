@@ -1,0 +1,40 @@
+"""Which layer of the file is looked at: that of the other lenses, wherever it runs there."""
+
+import streamlit as st
+
+from viz.i18n import _
+from viz.pages.checkpoint.sources import Looked, Run
+from viz.pages.controls import put
+from viz.session import Session
+
+
+def looked_layer(here: Session, looked: Looked, run: Run | None) -> str | None:
+    """The layer by its name in the file; None where there is none."""
+    names, runs = list(looked.checkpoint.found), run.names if run else {}
+    held = st.session_state.get(_key(looked))
+    if held in names and held not in runs:  # no other lens can show it, so the view does not hold it
+        return held
+    shown = next((name for name, ran in runs.items() if ran == here.view.layer), here.view.layer)
+    return shown if shown in names else next(iter([*runs, *names]), None)
+
+
+def pick_layer(here: Session, looked: Looked, run: Run | None, layer: str) -> None:
+    """The menu of layers."""
+    names, key = list(looked.checkpoint.found), _key(looked)
+    put(key, layer)
+
+    def chosen() -> None:
+        name = st.session_state[key]
+        if run and name in run.names:
+            here.go(layer=run.names[name], unit=None, quantity=None)
+
+    st.selectbox(_("The layer that is looked at below"), names, key=key, on_change=chosen)
+
+
+def unit_of(here: Session, layer: str, run: Run | None) -> int | None:
+    """The unit that is looked at on the other lenses, where it is one of this layer's."""
+    return here.view.unit if run and run.names.get(layer) == here.view.layer else None
+
+
+def _key(looked: Looked) -> str:
+    return f"checkpoint_layer_{looked.net}"

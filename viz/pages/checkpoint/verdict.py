@@ -1,0 +1,113 @@
+"""The verdict, in words, with the evidence beside it."""
+
+import streamlit as st
+
+from models.checkpoints.findings import Evidence, Finding, Severity
+from viz.chrome import plain
+from viz.i18n import _, ngettext, told
+from viz.names import quantity_names
+from viz.pages.checkpoint import sources
+from viz.pages.checkpoint.facts import numbers
+from viz.pages.checkpoint.sources import Looked, Run
+
+SHOWN = 6
+"""Findings that are shown before the reader asks for more."""
+
+ICONS: dict[Severity, str] = {
+    "broken": ":red[:material/dangerous:]",
+    "warning": ":orange[:material/warning:]",
+    "note": ":blue[:material/info:]",
+    "healthy": ":green[:material/check_circle:]",
+}
+
+
+def judge(looked: Looked, layer: str, run: Run | None) -> None:
+    """One line that says it all, then every finding with what was measured."""
+    checkpoint = looked.checkpoint
+    layers, whole = list(checkpoint.found), not looked.waits
+    if not layers:
+        parts = [sources.judged_others(looked)]
+    elif whole:
+        parts = _all(looked, layers, run)
+    else:
+        parts = [sources.judged(looked, layer, run)]
+    found = sources.together(parts)
+    _headline(found, bool(layers))
+    unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
+    if unsure:
+        st.caption(
+            _("{layers}: found by shape, not by name. What is said here rests on that guess; see below.").format(
+                layers=plain(", ".join(unsure))
+            )
+        )
+    for finding in found[:SHOWN]:
+        _show(finding)
+    if found[SHOWN:]:
+        more = len(found) - SHOWN
+        with st.expander(ngettext("{n} more finding", "{n} more findings", more).format(n=more)):
+            for finding in found[SHOWN:]:
+                _show(finding)
+    if not whole:
+        st.caption(
+            _("Of this large file only {layer} has been read: everything said here is said of it.").format(
+                layer=plain(layer)
+            )
+        )
+        label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
+        st.button(label, key="judge_all", on_click=looked.ask, icon=":material/hourglass:")
+
+
+def _all(looked: Looked, layers: list[str], run: Run | None) -> list[list[Finding]]:
+    bar = st.progress(0.0, _("Reading …"))
+    parts = []
+    for place, name in enumerate(layers):
+        bar.progress(place / (len(layers) + 1), _("Reading {layer} …").format(layer=plain(name)))
+        parts.append(sources.judged(looked, name, run))
+    parts.append(sources.judged_others(looked))
+    bar.empty()
+    return parts
+
+
+def _headline(found: list[Finding], layers: bool) -> None:
+    worst = found[0].severity if found else "note"
+    count = sum(finding.severity == worst for finding in found)
+    if worst == "broken":
+        st.error(_("Broken: what this network computes is not numbers."), icon=":material/dangerous:")
+    elif worst == "warning":
+        st.warning(
+            ngettext(
+                "It runs, but {n} thing keeps it from working as well as it could.",
+                "It runs, but {n} things keep it from working as well as it could.",
+                count,
+            ).format(n=count),
+            icon=":material/warning:",
+        )
+    elif layers:
+        st.success(_("Healthy, as far as its weights can tell."), icon=":material/check_circle:")
+
+
+def _show(finding: Finding) -> None:
+    said, evidence = st.columns([3, 2], gap="medium")
+    with said:
+        st.markdown(f"{ICONS[finding.severity]} {plain(told(finding))}")
+    with evidence:
+        told_of = [each for each in finding.evidence if each.value] or finding.evidence
+        for each in told_of[:4]:
+            st.markdown(_evidence(each))
+
+
+def _evidence(each: Evidence) -> str:
+    place, _colon, gate = each.where.partition(": ")
+    names = quantity_names()
+    where = f"{place}, {names[gate]}" if gate in names else each.where.replace(": ", ".")
+    whole = float(each.value).is_integer()
+    value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
+    line = f"{plain(where)} · {told(each.measure)}: **{value}**"
+    if each.threshold is not None:
+        line += " " + _("(criterion {threshold})").format(threshold=f"{each.threshold:.3g}")
+    if each.units:
+        shown = ", ".join(map(str, each.units[:12])) + (" …" if len(each.units) > 12 else "")
+        line += " · " + _("which: {list}").format(list=shown)
+    if each.source:
+        line += f" · :gray[{plain(each.source)}]"
+    return line

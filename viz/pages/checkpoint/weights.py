@@ -1,0 +1,74 @@
+"""The weights of one layer: how they are distributed, gate by gate, and what the biases of the keeping gate mean."""
+
+import numpy as np
+import streamlit as st
+
+from models.activations import Activation
+from models.checkpoints.health import forget_biases
+from viz.figures.keep_biases import keep_biases
+from viz.figures.weight_histograms import weight_histograms
+from viz.i18n import _
+from viz.names import no_valves, quantity_names
+from viz.pages.chart import chart, theme
+from viz.pages.checkpoint import sources
+from viz.pages.checkpoint.mirror import Number, mirror
+from viz.pages.checkpoint.sources import Looked
+
+
+def histograms(looked: Looked, layer: str) -> None:
+    """A histogram for each array and gate."""
+    words = {"share": _("share"), "log": _("share, on a log axis")}
+    axis = st.segmented_control(
+        _("Height"), list(words), format_func=words.__getitem__, default="share", required=True, key="histogram_axis"
+    )
+    with st.spinner(_("Counting the weights …")):
+        found = sources.distributed(looked, layer)
+    chart(
+        weight_histograms(found, log=axis == "log", theme=theme()),
+        "weight_histograms",
+        names=(looked.title, layer, "weights"),
+    )
+    st.caption(_("sd: standard deviation. ih reads the input, hh the previous hidden state."))
+
+
+def kept(looked: Looked, layer: str, unit: int | None) -> None:
+    """The biases of the gate that keeps the state."""
+    weights = looked.checkpoint.layers[layer]
+    carry = weights.cell.carry
+    if carry is None:
+        st.markdown(_("A simple RNN has no gate that keeps its state: its recurrent matrix alone decides, see below."))
+        return
+    if carry.keep not in weights.cell.valves:
+        st.markdown(no_valves(weights.cell))
+        return
+    biases, through = forget_biases(weights), weights.cell.activations[carry.keep]
+    gate = quantity_names()[carry.keep]
+    if biases is None:
+        st.markdown(_("This layer has no biases: where nothing is read, its {gate} is half open.").format(gate=gate))
+        return
+    figure = keep_biases(biases, carry.keep, through, unit=unit, theme=theme())
+    chart(figure, "keep_biases", names=(looked.title, layer, "biases"))
+    mirror(
+        [Number("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
+        _("The bias of the {gate} of every unit, both added.").format(gate=gate),
+        "keep-biases",
+    )
+    known = biases[np.isfinite(biases)]
+    if len(known):
+        _formula(float(np.median(known)), through, carry.keep == "forget_gate")
+
+
+def _formula(bias: float, through: Activation, lstm: bool) -> None:
+    """What the median bias keeps of a state, in numbers."""
+    opening = float(through.values(np.array([bias]))[0])
+    sign = through.symbol.replace("hard ", r"\mathrm{hard}\,").replace("σ", r"\sigma")
+    letter = "f" if lstm else "z"
+    last = np.log(2) / -np.log(opening) if 0 < opening < 1 else np.inf
+    half = rf"{last:.3g}" if last < 1e6 else r"\infty"
+    st.latex(
+        rf"{letter} = {sign}(b) = {sign}({bias:.3g}) = {opening:.3g},\qquad "
+        rf"{letter}^{{\,n}} = \tfrac12 \;\Rightarrow\; n = \frac{{\ln 2}}{{-\ln {letter}}} = {half}"
+    )
+    st.caption(
+        _("For the median bias: n is the number of steps after which half of a state is left, where nothing is read.")
+    )

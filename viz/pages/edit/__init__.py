@@ -1,0 +1,1 @@
+"""The Edit lens: `page.py` puts its parts together."""

@@ -1,0 +1,84 @@
+"""Guided experiments: one click each."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from models.edits.text import read_edits
+from viz.i18n import N_, _
+from viz.pages import sources
+from viz.pages.gradients.cells import WAY
+from viz.session import Session
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One: its button, the network, its edits, the step to look at, and what to look for."""
+
+    title: str
+    net: str
+    edits: str
+    step: int
+    look_for: str
+
+
+EXPERIMENTS = (
+    Experiment(
+        N_("Break the counting unit"),
+        "counter",
+        "rnn.l0.writes[0]=0",
+        9,
+        N_(
+            "Nothing reads unit 0 any more, so the network cannot tell how many a's it has seen: after the first b it "
+            "expects the end at once. Undo, and it counts again."
+        ),
+    ),
+    Experiment(
+        N_("Forget in mid-sentence"),
+        "recall-lstm",
+        "rnn.l0.forget_gate@12=0",
+        24,
+        N_(
+            "At one step every forget gate is shut, so the cell drops the city of the first word: look which city the "
+            "network names after the last word."
+        ),
+    ),
+)
+
+
+def experiments(here: Session) -> None:
+    """The buttons, and what to look for in the experiment that is on."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(_("Experiments:"), width="content")
+        for index, experiment in enumerate(EXPERIMENTS):
+            st.button(
+                f"{_(experiment.title)} ({experiment.net})",
+                key=f"experiment_{index}",
+                icon=":material/science:",
+                on_click=lambda experiment=experiment: _begin(here, experiment),
+            )
+        if st.button(
+            _("Push the spectral radius through 1 (untrained RNN)"),
+            key="experiment_radius",
+            icon=":material/science:",
+            help=_("On the Gradients lens: turn the radius up from 0.9 and watch where the curve of the RNN goes."),
+        ):
+            st.session_state[WAY] = "knobs"
+            st.switch_page(_gradients())
+    for experiment in EXPERIMENTS:
+        if (here.view.net, here.view.edits) == (experiment.net, experiment.edits):
+            st.info(_(experiment.look_for), icon=":material/visibility:")
+
+
+def _gradients() -> st.Page:
+    from viz.pages import LENSES  # which names the lens that this button stands on
+
+    return next(lens for lens in LENSES if lens.name == "gradients").page()
+
+
+def _begin(here: Session, experiment: Experiment) -> None:
+    start = sources.network(experiment.net).card.default
+    here.go(
+        net=experiment.net, text=start.text, layer=start.layer, unit=start.unit, step=experiment.step, quantity=None, edits=""
+    )  # fmt: skip
+    here.edit(read_edits(experiment.edits))

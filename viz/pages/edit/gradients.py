@@ -1,0 +1,51 @@
+"""What the edits did to the gradients: taken only when asked for, since it costs two backward passes."""
+
+import streamlit as st
+
+from models.gradients.losses import Loss
+from models.problem import Problem
+from models.reading import Reading
+from viz.figures.changed_gradients import changed_gradients
+from viz.i18n import _, told
+from viz.pages.chart import chart, theme
+from viz.pages.edit import sources as edit_sources
+from viz.pages.edit.sources import edits_of
+from viz.pages.gradients import sources as gradients_sources
+from viz.pages.gradients.loss import in_words, pick_loss
+from viz.pages.panel import panel
+from viz.session import Session
+
+
+def gradients(here: Session, after: Reading, loss: Loss | None) -> None:
+    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
+
+    Args:
+        here: the session.
+        after: what the edited network does.
+        loss: that which was chosen further up; None to have it chosen here.
+    """
+    if not edits_of(here).on:
+        return
+    with panel(
+        _("The gradients, before and after"),
+        _("Does the edit let the loss reach further back, or cut it off sooner?"),
+    ):
+        if st.toggle(_("Go back through both runs"), key="edit_gradients"):
+            _norms(here, edit_sources.before(here), after, loss or pick_loss(here, after))
+
+
+def _norms(here: Session, before: Reading, after: Reading, loss: Loss) -> None:
+    net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
+    st.caption(in_words(here, after, loss, None))
+    try:
+        runs = [gradients_sources.gradients(before, net, text, layer, loss, edits) for edits in ("", here.view.edits)]
+    except Problem as problem:
+        st.caption(told(problem))
+        return
+    old, new = (gradients_sources.norms_of(run)["hidden"] for run in runs)
+    labels = before.labels_of(layer), after.labels_of(layer)
+    chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))
+    st.latex(
+        rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
+        rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
+    )

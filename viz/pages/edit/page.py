@@ -1,0 +1,65 @@
+"""Edit: what if this weight, gate, unit or token were different?"""
+
+import streamlit as st
+
+from models.reading import Reading
+from viz.components.player import player
+from viz.i18n import _
+from viz.pages import sources
+from viz.pages.carrier import carry
+from viz.pages.controls import choose
+from viz.pages.edit.actions import actions
+from viz.pages.edit.experiments import experiments
+from viz.pages.edit.gradients import gradients
+from viz.pages.edit.links import unit_weights
+from viz.pages.edit.list import listed
+from viz.pages.edit.live import live
+from viz.pages.edit.matrix import weights
+from viz.pages.edit.results import compared, told
+from viz.pages.edit.sources import VIEW_ID
+from viz.session import session
+
+PLAYER = "edit_player"
+
+
+def page() -> None:
+    """The Edit lens."""
+    here = session()
+    reading = choose(here)
+    view = here.view
+    if not sources.is_network(view.net):
+        st.info(
+            _("A saved run holds numbers, not the network that made them: choose a network above to edit it."),
+            icon=":material/info:",
+        )
+        return
+    experiments(here)
+    spot = st.container()
+    player(
+        VIEW_ID,
+        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
+        key=PLAYER,
+        on_view_change=_moved,
+    )
+
+    def bring(after: Reading) -> None:
+        with spot:
+            carry(here, after, VIEW_ID, weights=False)
+
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        draw_matrix, entry, loss = weights(here, reading)
+        unit_weights(here, reading)
+    with right:
+        changed = told(here)
+        last = listed(here)
+        actions(here, reading)
+    compared(here)
+    # The sliders come last: they then hear that all that hangs on them has been drawn.
+    live([bring, *changed, draw_matrix, entry, *last])
+    gradients(here, reading, loss)
+
+
+def _moved() -> None:
+    reported = st.session_state[PLAYER]["view"]
+    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])

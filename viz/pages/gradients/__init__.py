@@ -1,0 +1,1 @@
+"""The Gradients lens: `page.py` puts its parts together."""

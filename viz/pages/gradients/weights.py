@@ -1,0 +1,146 @@
+"""The last parts of the Gradients lens: which steps feed the weights' gradients, and which pay when they are clipped."""
+
+import numpy as np
+import streamlit as st
+
+from models.gradients.clipping import clipping
+from models.gradients.layer import LayerGradients
+from models.gradients.losses import Differentiated, Loss
+from models.gradients.untrained import EXPLODING, exploding
+from viz.components.knobs import Knob, knobs, turned
+from viz.figures.clipped_steps import clipped_steps
+from viz.figures.gradient_norms import gradient_norms
+from viz.figures.weight_steps import weight_steps
+from viz.i18n import _
+from viz.pages.chart import chart, theme
+from viz.pages.gradients import sources
+from viz.pages.gradients.loss import bundled
+from viz.pages.gradients.norms import power, rate_in_words
+from viz.pages.panel import panel
+from viz.session import Session
+
+VIEW_ID = "gradients"
+
+
+def feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+    """Which steps fed each weight block's gradient."""
+    with panel(
+        _("5 · Which steps feed the weights?"),
+        _("The bars add up to the gradient of one matrix. Do all steps speak, or a few? Bars below 0 pull back."),
+    ):
+        _feeding(here, labels, found)
+
+
+@st.fragment
+def _feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+    words = {
+        "weight_ih": _("input weights W_ih"),
+        "weight_hh": _("recurrent weights W_hh"),
+        "bias_ih": _("biases b_ih"),
+        "bias_hh": _("biases b_hh"),
+    }
+    names = [name for name in words if name in found.parameters]
+    chosen = st.segmented_control(
+        _("Weights"), names, format_func=words.__getitem__, default=names[1], required=True, key="feeding"
+    )
+    inner = found.inner(chosen).astype(np.float64)
+    total = float(inner.sum())  # the squared norm of the whole gradient
+    if not (np.isfinite(total) and total > 0):
+        st.markdown(
+            _("This gradient is 0: no step feeds it.") if total == 0 else _("This gradient is not a finite number.")
+        )
+        return
+    parts = inner / np.sqrt(total)
+    gates = found.layer.weights.cell.gates
+    chart(weight_steps(parts, gates, labels, theme=theme()), "weight_steps", names=(here.view.net, chosen, "steps"))
+    most = int(np.abs(parts.sum(axis=1)).argmax())
+    symbol = {"weight_ih": "W_{ih}", "weight_hh": "W_{hh}", "bias_ih": "b_{ih}", "bias_hh": "b_{hh}"}[chosen]
+    st.latex(
+        rf"\frac{{\partial L}}{{\partial {symbol}}} = \sum_{{t=1}}^{{{len(labels)}}}"
+        rf"\Big(\frac{{\partial L}}{{\partial {symbol}}}\Big)_t,"
+        rf"\qquad \Big\|\frac{{\partial L}}{{\partial {symbol}}}\Big\| = {power(np.sqrt(total))}"
+        rf"\quad (t={most + 1}:\; {100 * parts[most].sum() / np.sqrt(total):.1f}\,\%)"
+    )
+
+
+def clip(here: Session, loss: Loss) -> None:
+    """Clipping by the global norm."""
+    with panel(
+        _("6 · When it explodes: clipping"),
+        _("Move the threshold below the norm. Which steps lose most? The direction stays, only the length is cut."),
+    ):
+        _clip(here, loss)
+
+
+@st.fragment
+def _clip(here: Session, loss: Loss) -> None:
+    ways = {"exploding": _("an RNN that explodes"), "here": _("this network and its loss")}
+    own = bundled(here) and loss.asked not in ("unit", "saved")
+    names = list(ways) if own else ["exploding"]
+    if st.session_state.get("clip_way") not in names:
+        st.session_state["clip_way"] = names[0]
+    way = st.segmented_control(_("Network"), names, format_func=ways.__getitem__, required=True, key="clip_way")
+    done = (
+        sources.differentiated(here.view.net or "", here.view.text or "", loss, here.view.edits)
+        if way == "here"
+        else _exploding()
+    )
+    layer = (here.view.layer or "") if way == "here" else "l0"
+    traced = done.trace.layers[layer]
+    labels = tuple(str(step + 1) for step in range(traced.shape[1]))
+    if way == "here":
+        labels = tuple(sources.labels(here.view.net or "", here.view.text or "", here.view.edits))
+    else:
+        norms = sources.norms_of(traced.gradients)
+        st.markdown(
+            _(
+                "An untrained RNN of {units} units whose W_hh has the spectral radius {radius}, after {steps} steps."
+            ).format(units=EXPLODING.hidden, radius=EXPLODING.radius, steps=EXPLODING.steps)
+            + " "
+            + rate_in_words(norms["hidden"])
+        )
+        figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=theme())
+        chart(figure, "exploding", names=("exploding", "gradient-norms"))
+    _threshold(done, layer, labels, str(way))
+
+
+def _threshold(done: Differentiated, layer: str, labels: tuple[str, ...], way: str) -> None:
+    before = clipping(done.module, 1.0).before
+    if not (np.isfinite(before) and before > 0):
+        st.markdown(
+            _("The gradient's norm is {value}: clipping cannot mend that.").format(value=before if before else 0)
+        )
+        return
+    # from a thousandth of the norm to three times it, on a log scale
+    power_of = float(np.log10(before))
+    key = f"clip_threshold_{way}"
+    scales = (
+        Knob("theta", _("Threshold θ"), round(power_of - 3, 2), round(power_of + 0.5, 2), 0.01, power_of - 1, True),
+    )
+    turning = st.container()
+    cut = clipping(done.module, 10.0 ** turned(scales, key)["theta"], done.trace)
+    st.latex(
+        rf"g \leftarrow g\cdot\min\Big(1,\ \frac{{\theta}}{{\|g\|}}\Big):\quad \|g\| = {power(cut.before)},\quad "
+        rf"\theta = {power(cut.threshold)},\quad \text{{}} \times\,{cut.coefficient:.4g},\quad \|g\| \to {power(cut.after)}"
+    )
+    parts = cut.steps[layer].astype(np.float64)
+    chart(clipped_steps(parts, cut.coefficient, labels, theme=theme()), "clipped", names=("clipping", way))
+    st.markdown(_who_pays(parts, cut.clips))
+    with turning:
+        knobs(VIEW_ID, scales, key=key)
+
+
+def _who_pays(parts: np.ndarray, clips: bool) -> str:
+    if not clips:
+        return _("The norm is below the threshold: nothing is clipped, no step pays.")
+    order = np.argsort(-parts)
+    count = 1 + int(np.argmax(np.cumsum(parts[order]) >= parts.sum() / 2))
+    first = ", ".join(str(int(step) + 1) for step in sorted(order[: min(count, 8)]))
+    return _("Half of what is clipped is paid by {count} of {steps} steps: {first}{more}").format(
+        count=count, steps=len(parts), first=first, more=" …" if count > 8 else ""
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _exploding() -> Differentiated:
+    return exploding()

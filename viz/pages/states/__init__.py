@@ -1,0 +1,1 @@
+"""The States lens: `page.py` puts its parts together."""

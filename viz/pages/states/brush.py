@@ -1,0 +1,136 @@
+"""Brush: choose a span of the text and see which units are on there and off elsewhere."""
+
+from math import isfinite
+
+import streamlit as st
+
+from models.problem import Problem
+from models.reading import Reading
+from models.states.brush import THRESHOLD, brush
+from models.trace import LayerTrace
+from viz.components.span import span as drag_over
+from viz.figures.brushed_units import brushed_units
+from viz.i18n import _, told
+from viz.names import quantity_names
+from viz.pages.chart import chart, theme
+from viz.pages.looks import NUMBER, SPAN, TEXT, bound
+from viz.pages.panel import panel
+from viz.pages.states import sources
+from viz.session import Session, session
+
+DRAGGED = "brush_span"
+
+SHOWN = 12
+"""Units that are drawn at most."""
+
+AROUND = 3
+"""Steps to each side of the current one that are chosen to begin with."""
+
+
+def brushed(here: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
+    """The span, the threshold, and the units that mark it."""
+    with panel(
+        _("Brush: which units mark a span?"),
+        _("Choose a word, a bracket, a quotation: the best unit fills the frame and is empty outside it."),
+    ):
+        _brush(reading, layer, here.view.quantity or "", here.view.step or 0, view_id)
+
+
+def _dragged() -> None:
+    dragged = st.session_state[DRAGGED]["span"]
+    if dragged:
+        session().choose(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
+
+
+@st.fragment
+def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
+    values = sources.values(reading, layer.name, quantity)
+    labels = reading.labels_of(layer.name)
+    count = len(labels)
+    if count < 2:
+        st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
+        return
+    above = st.container()
+    span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="bottom")
+    with span:
+        first, last = bound(
+            st.slider,
+            _("Span of steps"),
+            1,
+            count,
+            name="span",
+            key=f"span_{reading.serial}_{layer.name}",
+            form=SPAN,
+            otherwise=(max(1, step + 1 - AROUND), min(count, step + 1 + AROUND)),
+            fits=lambda span: span[1] <= count,
+        )
+    with level:
+        threshold = bound(
+            st.number_input,
+            _("Threshold"),
+            name="threshold",
+            key="brush_threshold",
+            form=NUMBER,
+            otherwise=THRESHOLD,
+            fits=isfinite,
+            step=0.05,
+            format="%.2f",
+        )
+    ways = {"above": _("at ≥ it"), "below": _("at ≤ −it")}
+    with side:
+        way = bound(
+            st.segmented_control,
+            _("A unit is on"),
+            list(ways),
+            name="on",
+            key="brush_way",
+            form=TEXT,
+            otherwise="above",
+            fits=ways.__contains__,
+            format_func=ways.__getitem__,
+            begins="default",
+            required=True,
+        )
+    with above:
+        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
+    signed = -values if way == "below" else values
+    try:
+        found = brush(signed, first - 1, last, threshold)
+    except Problem as problem:
+        st.markdown(told(problem))
+        return
+    spanned = "".join(f"{label} " if len(label) > 1 else label for label in labels[first - 1 : min(last, first + 79)])
+    st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
+    if not len(found.units):
+        st.markdown(
+            _(
+                "No unit's {quantity} is on more often in this span than outside it; try another threshold or span."
+            ).format(quantity=quantity_names()[quantity])
+        )
+        return
+    shown = found.units[:SHOWN]
+    on = signed[:, shown] >= threshold
+    figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=theme())
+    chart(figure, "brushed", names=(layer.name, quantity, "brush", f"{first}-{last}"))
+    best = int(shown[0])
+    sign = "≤ −" if way == "below" else "≥ "
+    st.markdown(
+        _(
+            "Unit {unit} marks it best: {quantity} {sign}{threshold} at {inside} of the span's steps "
+            "and {outside} of the others. {exact} units mark it exactly."
+        ).format(
+            unit=best,
+            quantity=quantity_names()[quantity],
+            sign=sign,
+            threshold=f"{threshold:g}",
+            inside=f"{found.inside[0]:.0%}",
+            outside=f"{found.outside[0]:.1%}",
+            exact=len(found.exact),
+        )
+    )
+    picked = st.pills(
+        _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
+    )
+    if picked is not None and picked != session().view.unit:
+        session().go(unit=picked)
+        st.rerun()

@@ -1,0 +1,1 @@
+"""The Step lens: `page.py` puts its parts together."""

@@ -1,0 +1,1 @@
+"""What travels to the browser: numbers as bytes."""

@@ -1,0 +1,146 @@
+"""What travels to the browser: the numbers of one layer over one sequence, as one block of bytes; of a long one, as two.
+
+Layout: uint32 (little endian) length N of the header, N bytes of UTF-8 JSON padded with spaces so that 4 + N
+is a multiple of 8, then the arrays, each at its offset from the end of the header. The browser views the
+numbers in place; nothing is parsed number by number.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_ALIGNMENT = 8
+_INTEGERS = ("top_token", "next_token", "detail_steps", "detail_places", "detail_units")
+
+
+def pack(
+    view_id: str,
+    *,
+    layer: str,
+    kind: str,
+    gates: Mapping[str, ArrayLike | None],
+    states: Mapping[str, ArrayLike | None],
+    tokens: Sequence[str],
+    arrays: Mapping[str, ArrayLike | None] | None = None,
+    predicts: Literal["symbols", "values", "class"] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    unit_names: Sequence[str] | None = None,
+    input_names: Sequence[str] | None = None,
+    rows: Literal["all"] | Sequence[int] = "all",
+    options: Mapping[str, Any] | None = None,
+    excerpt: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Write the payload of one layer.
+
+    Args:
+        view_id: the client-side store that it is for, such as "step".
+        layer: the layer's name, such as "rnn.l0".
+        kind: "LSTM", "GRU" or "RNN".
+        gates: name -> (T, H), in weight-row order; None where its numbers travel apart (``excerpt``).
+        states: name -> (T, H) or None; "hidden" may be (T, P) in a projected LSTM.
+        tokens: T strings as they are displayed.
+        arrays: what else the components read, by name; None is left out. "input" (T, D); "hidden_before" (P),
+            "cell_before" (H): the states before the first step that is read, or where a step did not start from what the
+            step before left, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
+            "bias_ih", "bias_hh" (R, G): the weight rows of the listed units; for networks of symbols "top_token",
+            "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability" (T,), "surprise" (T,) in bits,
+            NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for none.
+        predicts: what the network predicts, if anything.
+        vocabulary: the symbol of each id.
+        unit_names, input_names: names to show for units and inputs.
+        rows: the units whose weight rows are in `arrays`.
+        options: what else is passed through, such as how the cell departs from PyTorch's default.
+        excerpt: of a run that is too large to travel whole, what it is that travels (``viz.payloads.excerpt``).
+
+    Raises:
+        ValueError: an array whose first dimension is not the number of tokens.
+    """
+    content = {
+        name: _plain(name, array) for name, array in {**gates, **states, **(arrays or {})}.items() if array is not None
+    }
+    for name, array in content.items():
+        if not _timeless(name) and array.shape[0] != len(tokens):
+            raise ValueError(f"{name} has {array.shape[0]} steps, but there are {len(tokens)} tokens.")
+    return _write(
+        {
+            "view_id": view_id,
+            "layer": layer,
+            "kind": kind,
+            "gates": list(gates),
+            "states": list(states),
+            "tokens": list(tokens),
+            "predicts": predicts,
+            "vocabulary": None if vocabulary is None else list(vocabulary),
+            "top": content["top_token"].shape[1] if "top_token" in content else 0,
+            "unit_names": None if unit_names is None else list(unit_names),
+            "input_names": None if input_names is None else list(input_names),
+            "rows": rows if rows == "all" else [int(row) for row in rows],
+            "options": dict(options or {}),
+            "excerpt": None if excerpt is None else dict(excerpt),
+        },
+        content,
+    )
+
+
+def pack_near(
+    payload: bytes, *, steps: tuple[int, int], stay: tuple[int, int], arrays: Mapping[str, ArrayLike | None]
+) -> bytes:
+    """Write the numbers of all units at some steps, which the browser adds to what an excerpt told of the run.
+
+    Args:
+        payload: the excerpt that it goes with.
+        steps: the first step, and the one after the last.
+        stay: the steps at which no others are wanted, likewise.
+        arrays: as those of ``pack``, of these steps alone.
+    """
+    header = _header(payload)[0]
+    content = {name: _plain(name, array) for name, array in arrays.items() if array is not None}
+    for name, array in content.items():
+        if not _timeless(name) and array.shape[0] != steps[1] - steps[0]:
+            raise ValueError(f"{name} has {array.shape[0]} steps, not those of {steps}.")
+    return _write({"view_id": header["view_id"], "of": header["id"], "steps": steps, "stay": stay}, content)
+
+
+def _write(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes:
+    places, offset = {}, 0
+    for name, array in content.items():
+        places[name] = {"shape": list(array.shape), "offset": offset, "dtype": array.dtype.name}
+        offset += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+    header["arrays"] = places
+    body = b"".join(array.tobytes() + bytes(-array.nbytes % _ALIGNMENT) for array in content.values())
+    # The id is of the content: the browser keeps the trace that it has when nothing in it changed.
+    described = json.dumps(header, sort_keys=True).encode()
+    header["id"] = hashlib.blake2b(described + body, digest_size=16).hexdigest()
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(4 + len(text)) % _ALIGNMENT)
+    return struct.pack("<I", len(text)) + text + body
+
+
+def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `pack` wrote, as the browser does: the header and the arrays by name."""
+    header, length = _header(payload)
+    arrays = {}
+    for name, place in header["arrays"].items():
+        dtype = np.dtype(place["dtype"]).newbyteorder("<")
+        count = int(np.prod(place["shape"], dtype=np.int64))
+        start = 4 + length + place["offset"]
+        arrays[name] = np.frombuffer(payload, dtype, count, start).reshape(place["shape"])
+    return header, arrays
+
+
+def _header(payload: bytes) -> tuple[dict[str, Any], int]:
+    (length,) = struct.unpack_from("<I", payload)
+    return json.loads(payload[4 : 4 + length]), length
+
+
+def _timeless(name: str) -> bool:
+    return name.startswith(("weight_", "bias_", "detail_", "column:", "source_")) or name.endswith("_before")
+
+
+def _plain(name: str, array: ArrayLike) -> NDArray[Any]:
+    return np.ascontiguousarray(array, dtype="<i4" if name.partition(":")[0] in _INTEGERS else "<f4")
