@@ -18,7 +18,8 @@ from models.gradients.jacobian import (
     step_jacobians,
     verdict,
 )
-from models.trace import LayerTrace, Recording
+from models.layer_run import Recording
+from models.trace import LayerTrace
 from tests import oracle
 from tests.test_gradient_map import KINDS, TOLERANCE, case
 

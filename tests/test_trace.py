@@ -13,8 +13,9 @@ from torch.nn.utils.rnn import pack_sequence
 
 from models import ArchiveError, Trace, capture, load_trace
 from models.archive import HEADER, read_archive
+from models.layer_run import Recording
 from models.stepwise_modules import StepwiseGRU, StepwiseLSTM
-from models.trace import Layers, LayerTrace, Recording
+from models.trace import Layers, LayerTrace
 from models.weights import LayerWeights
 
 EXTRAS = ("input", "hidden_prev", "initial_hidden", "lengths", "dropout")

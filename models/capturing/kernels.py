@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.capturing.arrivals import Flow
 from models.capturing.recorder import Run, Step
+from models.gradients.arrivals import Flow
 from models.stepwise_modules import StepwiseKernel
 
 FUSED_CALLS: dict[str, tuple[str, dict[str, Any]]] = {

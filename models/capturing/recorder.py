@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from models.capturing.arrivals import Arrivals, Call, Flow, Listener
 from models.evaluate import shifted
+from models.gradients.arrivals import Arrivals, Call, Flow, Listener
+from models.layer_run import Recording
 from models.stepwise_modules import named
-from models.trace import LayerTrace, Recording
+from models.trace import LayerTrace
 from models.weights import LayerWeights
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from models.capturing.arrivals import Flow
 from models.capturing.kernels import KernelCalls
 from models.capturing.recorder import Recorder, Run, Step
+from models.gradients.arrivals import Flow
 
 FUSED_MODULES: tuple[type[nn.Module], ...] = (nn.RNN, nn.LSTM, nn.GRU)
 CELL_MODULES: tuple[type[nn.Module], ...] = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)

@@ -17,15 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from models.capturing.arrivals import Arrived
 from models.capturing.capture import capture, recurrent_modules
 from models.edits.edit import Ablate, Clamp, DynamicsEdit, Patch, Start
 from models.edits.weights import Parameters, no_layer, no_unit
+from models.gradients.arrivals import Arrived
 from models.gradients.derivatives import taken_apart
+from models.layer_run import Recording
 from models.problem import Problem
 from models.stepwise import Script, run_layer
 from models.stepwise_modules import Stepwise
-from models.trace import Layers, LayerTrace, Recording, Trace
+from models.trace import Layers, LayerTrace, Trace
 from models.weights import NAMES
 
 

@@ -8,14 +8,12 @@ and every Jacobian (``models.gradients.jacobian``) is made of these and of the w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from models.layer_run import LayerRun
 from models.problem import Problem
-
-if TYPE_CHECKING:
-    from models.trace import LayerTrace
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class Slopes:
     reset: np.ndarray | None = None
 
 
-def slopes_of(layer: LayerTrace) -> Slopes:
+def slopes_of(layer: LayerRun) -> Slopes:
     """The local derivatives of ``layer``'s steps at the values they had; nothing goes back through a value that was held.
 
     Raises:
@@ -61,12 +59,12 @@ def slopes_of(layer: LayerTrace) -> Slopes:
     return _around_held(layer, slopes) if layer.recording.held else slopes
 
 
-def taken_apart(layer: LayerTrace) -> bool:
+def taken_apart(layer: LayerRun) -> bool:
     """Whether the steps of ``layer`` have slopes: not where a hidden state is held after its projection."""
     return layer.weights.weight_hr is None or "hidden" not in layer.recording.held
 
 
-def _around_held(layer: LayerTrace, slopes: Slopes) -> Slopes:
+def _around_held(layer: LayerRun, slopes: Slopes) -> Slopes:
     """``slopes`` with 0 wherever the value that would follow was put in its place by hand."""
     free = {name: ~mask.numpy() for name, mask in layer.recording.held.items()}
     if not taken_apart(layer):
@@ -95,7 +93,7 @@ def _around_held(layer: LayerTrace, slopes: Slopes) -> Slopes:
     )
 
 
-def activation_slopes(layer: LayerTrace) -> dict[str, np.ndarray]:
+def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
     """The slope of each activation where each step really stood on it, (B, T, H) by gate.
 
     A sigmoid's is at most 1/4 and a tanh's at most 1; an LSTM's ``"cell"`` is the tanh through which the cell is read.
@@ -110,18 +108,18 @@ def activation_slopes(layer: LayerTrace) -> dict[str, np.ndarray]:
     return slopes
 
 
-def read_cell(layer: LayerTrace) -> np.ndarray:
+def read_cell(layer: LayerRun) -> np.ndarray:
     """An LSTM's cell as its output gate lets it out: tanh(c), or another activation of it, (B, T, H)."""
     return layer.cell_equations.activations["cell"].values(layer.cell)
 
 
-def _rnn(s: LayerTrace) -> Slopes:
+def _rnn(s: LayerRun) -> Slopes:
     """H = tanh(a), relu(a), ..."""
     slope = activation_slopes(s)["preactivation"]
     return Slopes({"preactivation": Slope("hidden", slope, slope)})
 
 
-def _lstm(s: LayerTrace) -> Slopes:
+def _lstm(s: LayerRun) -> Slopes:
     """C = f c_prev + i g and h = o tanh(c)."""
     i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
     read, through = read_cell(s), s.cell_equations.activations
@@ -135,7 +133,7 @@ def _lstm(s: LayerTrace) -> Slopes:
     return Slopes(gates, keep=f, read=o * through["cell"].slope(read))
 
 
-def _gru(s: LayerTrace) -> Slopes:
+def _gru(s: LayerRun) -> Slopes:
     """H = (1 - z) n + z h_prev, where n reads r times what the recurrent weights make of h_prev, or r h_prev itself."""
     r, z, n = s.reset_gate, s.update_gate, s.candidate
     through = s.cell_equations.activations

@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.capturing.arrivals import Arrived
 from models.evaluate import past
+from models.gradients.arrivals import Arrived
 from models.gradients.derivatives import Slopes, read_cell, slopes_of
+from models.layer_run import LayerRun
 from models.weights import NAMES, frozen
-
-if TYPE_CHECKING:
-    from models.trace import LayerTrace
 
 
 class GradientError(RuntimeError):
@@ -38,7 +35,7 @@ class LayerGradients:
         arrived: what came to its outputs.
     """
 
-    layer: LayerTrace
+    layer: LayerRun
     arrived: Arrived
 
     @property
@@ -153,7 +150,7 @@ class LayerGradients:
         return frozen(hidden), None if cell is None else frozen(cell), products
 
 
-def flow_back(layer: LayerTrace, arrived: Arrived, slopes: Slopes) -> tuple[Tensor, Tensor | None, Tensor]:
+def flow_back(layer: LayerRun, arrived: Arrived, slopes: Slopes) -> tuple[Tensor, Tensor | None, Tensor]:
     """Carry the gradients that came to a layer's outputs back through its steps.
 
     Returns:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from models.capturing.arrivals import Arrived
 from models.capturing.capture import capture, recurrent_modules
 from models.edits.weights import edited_module
+from models.gradients.arrivals import Arrived
 from models.gradients.layer import LayerGradients
 from models.network import Network
 from models.problem import Problem

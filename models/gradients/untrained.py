@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.capturing.arrivals import Arrived
 from models.capturing.capture import capture
 from models.cells import Kind
+from models.gradients.arrivals import Arrived
 from models.gradients.layer import LayerGradients
 from models.gradients.losses import Differentiated
 from models.network import Network
