@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pad_packed_sequence
@@ -69,6 +69,7 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
         options["reset_after"] = reset_after
     module = own(module, **options)
     plain = flat(module(*args))
+    assume(all(bool((values.abs() < 1e6).all()) for values in plain))  # without a bound states may outgrow every float
     with capture(module) as trace:
         output = flat(module(*args))
     assert all(map(torch.equal, plain, output))
@@ -86,7 +87,7 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
                 hidden.append(expected["hidden"])
                 assert set(expected) == set(seen.quantities)
                 for name, values in expected.items():
-                    # Without a bound states may grow far beyond 1.
+                    # They may grow far beyond 1.
                     tolerance = 1e-9 * max(1.0, float(values.abs().max()))
                     torch.testing.assert_close(
                         torch.tensor(seen[name][row, : len(x)]), values, rtol=0, atol=tolerance, equal_nan=True
