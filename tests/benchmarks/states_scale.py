@@ -68,7 +68,7 @@ def stands(page: Page) -> None:
 def zoom(page: Page, place: int) -> float:
     """Seconds from the end of a drag over the hidden states until their exact numbers are there."""
     plot = page.locator('.unrolled-plot[data-name="hidden"]')
-    plot.scroll_into_view_if_needed()
+    plot.evaluate("node => node.scrollIntoView({ block: 'center' })")
     box = plot.bounding_box()
     assert box
     page.mouse.move(box["x"] + 200 + 40 * place, box["y"] + 30)
@@ -81,8 +81,16 @@ def zoom(page: Page, place: int) -> float:
     settle(page)
     page.get_by_role("button", name="Show all of it").click()
     page.wait_for_function("""() => unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)
-    settle(page)
+    told(page)
     return taken
+
+
+def told(page: Page) -> None:
+    """Wait until the server knows the step that the player shows."""
+    page.wait_for_function(
+        "() => new URLSearchParams(location.search).get('step') === document.querySelector('.unrolled-scrubber').value"
+    )
+    settle(page)
 
 
 def step(page: Page) -> tuple[float, float]:
@@ -93,10 +101,7 @@ def step(page: Page) -> tuple[float, float]:
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("before => document.querySelector('.unrolled-scrubber').value !== before", arg=before)
     shown = time.perf_counter() - start
-    page.wait_for_function(
-        "() => new URLSearchParams(location.search).get('step') === document.querySelector('.unrolled-scrubber').value"
-    )
-    settle(page)
+    told(page)
     return shown, time.perf_counter() - start - 0.4  # the player waits 400 ms before it tells
 
 
@@ -137,11 +142,11 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
         context.close()
     if base is None:
         return most
-    shown, told = (median(times) for times in zip(*steps, strict=True))
+    shown, answered = (median(times) for times in zip(*steps, strict=True))
     print(f"{name}: its arrays take {own / 1e6:.0f} MB")
     print(f"  first paint  {paints[0]:6.2f} s, known {paints[1]:.2f} s ({paints[1] / floor:.0f} x an empty rerun)")
     print(f"  zoom         {median(zooms):6.2f} s ({median(zooms) / floor:.1f} x an empty rerun)")
-    print(f"  a step       {1e3 * shown:6.0f} ms to show, {told:.2f} s to tell ({told / floor:.1f} x an empty rerun)")
+    print(f"  a step       {1e3 * shown:6.0f} ms to show, {answered:.2f} s to tell ({answered / floor:.1f} x an empty rerun)")
     print(
         f"  bytes        {payload / 1e6:6.2f} MB in the layer's arrays, {received / 1e6:.2f} MB by the websocket in all"
     )
