@@ -35,6 +35,11 @@ def run(page: AppTest) -> AppTest:
     return page
 
 
+def at(widgets: Any, place: str) -> Any:
+    """The one of ``page.slider`` and the like that stands at a place (see ``viz.pages.shown``)."""
+    return next(each for each in widgets if (each.key or "").rpartition(":")[0] == place)
+
+
 def text_of(page: AppTest) -> str:
     """All that it says."""
     return "\n".join(each.value for kind in ("markdown", "caption", "info", "warning") for each in page.get(kind))

@@ -8,6 +8,7 @@ import pytest
 from models import load_network, read_edited, read_edits
 from models.decoding import Attend, Hide, Scores, Temperature, Write, decode
 from tests.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
+from tests.lens_page import at
 
 RECURRENT = ("dates-dot", "dates-general", "dates-additive")
 ATTENDING = (*RECURRENT, "dates-transformer")
@@ -54,11 +55,11 @@ def test_what_is_drawn_is_what_the_network_wrote(net):
 
 def test_another_network_that_writes_keeps_the_text_and_the_step():
     page = start(net="dates-dot", text=TEXT, step="4", attend="hide[2]")
-    page.selectbox(key="attention_net_dates-dot").set_value("dates-general")
+    at(page.selectbox, "attention_net").set_value("dates-general")
     run(page)
     view = view_of(page)
     assert (view.net, view.text, view.step, view.attend) == ("dates-general", TEXT, 4, "")
-    page.selectbox(key="attention_net_dates-general").set_value("counter")
+    at(page.selectbox, "attention_net").set_value("counter")
     run(page)
     assert view_of(page).net == "counter" and view_of(page).text != TEXT
 
@@ -88,10 +89,10 @@ def test_the_address_names_a_head_and_a_symbol():
     header, _arrays = sent(page)
     assert (header["layer"], header["options"]["head"]) == ("decoder.layers.0.multihead_attn", 2)
     assert json.loads(components(page)["decoding"][0].json)["view"]["source"] == 5
-    page.button_group(key="attention_head_2").set_value(0)
+    at(page.button_group, "attention_head").set_value(0)
     run(page)
     assert sent(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
-    page.button_group(key="attention_layer_0").set_value(1)
+    at(page.button_group, "attention_layer").set_value(1)
     run(page)
     assert sent(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
 
@@ -198,7 +199,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     network = load_network("dates-dot")
     page = start(net="dates-dot", text=TEXT, step="6", source="3")
     press(page, "attention_hide")
-    page.selectbox(key="attention_scores_").set_value("dates-general")
+    at(page.selectbox, "attention_scores").set_value("dates-general")
     run(page)
     next(each for each in page.button_group if each.key.startswith("attention_said")).set_value("5")
     run(page)
@@ -210,7 +211,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     turns = page.session_state["unrolled"].turns
     press(page, f"attention_out_{turns}_hide[3]")
     assert view_of(page).attend == "scores=dates-general;write@6=5"
-    page.selectbox(key="attention_scores_dates-general").set_value("")
+    at(page.selectbox, "attention_scores").set_value("")
     run(page)
     assert view_of(page).attend == "write@6=5"
     for _ in range(5):

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from models import EditedNetwork, capture, load_network, read, read_edited, read_edits
 from models.edits.matrix_csv import write_csv
 from models.gradients.losses import Loss
-from tests.lens_page import mounted, run, sent, start, text_of
+from tests.lens_page import at, mounted, run, sent, start, text_of
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
@@ -181,7 +181,7 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
 
 def test_another_network_begins_without_edits():
     page = start("edit", net="counter", edits=BROKEN)
-    page.selectbox(key="choose_net").set_value("wave")
+    at(page.selectbox, "choose_net").set_value("wave")
     run(page)
     assert edits_of(page) == ""
 

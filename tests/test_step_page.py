@@ -11,6 +11,7 @@ from models import load_network
 from models.trace import load_trace
 from tests import oracle
 from tests.browser import ROOT
+from tests.lens_page import at
 from viz.payloads.payload import unpack
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -65,7 +66,7 @@ def type_(page: AppTest, text: str) -> AppTest:
 
 
 def choose(page: AppTest, what: str, value: object) -> AppTest:
-    page.selectbox(key=f"choose_{what}").set_value(value)
+    at(page.selectbox, f"choose_{what}").set_value(value)
     return run(page)
 
 
@@ -91,7 +92,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
 def test_every_network_shows_its_own_numbers(name, lang):
     page = choose(start(lang=lang), "net", name)
     card = load_network(name).card
-    last = page.selectbox(key="choose_layer").options[-1]
+    last = at(page.selectbox, "choose_layer").options[-1]
     choose(page, "layer", last)
     header, arrays = sent(page)
     assert (header["layer"], header["kind"]) == (last, card.architecture["cell"])
@@ -115,7 +116,7 @@ def test_another_text_is_read_from_its_end():
 def test_an_example_becomes_the_text():
     page = start()
     text = load_network("python-lm").card.examples[2].text
-    page.selectbox(key="choose_example_python-lm").set_value(text)
+    at(page.selectbox, "choose_example").set_value(text)
     run(page)
     assert page.text_area[0].value == text == address(page)["text"]
 

@@ -49,7 +49,6 @@ class Session:
     files: the names of the networks of checkpoints that this reader opened, the last one first.
     refused: the view that was asked for last and could not be shown, until another is asked for; what was
         typed can so be mended.
-    boxes: how often the sequence was changed by anything but typing: each time, its text box is a new one.
     history: the edits as they are, were and would be again.
     drag: which drag of which slider changed the edits last; None where it was something else.
     dragging: whether the last change of the attention was one of a slider's.
@@ -64,7 +63,6 @@ class Session:
     opened: Path | None = None
     files: list[str] = field(default_factory=list)
     refused: View | None = None
-    boxes: int = 0
     history: History[Edits] = field(default_factory=lambda: History(Edits()))
     drag: str | None = None
     dragging: bool = False
@@ -75,8 +73,6 @@ class Session:
 
     def go(self, **changes: Any) -> None:
         """Show something else, as the reader asked; `changes` are fields of `View`."""
-        if changes.keys() & {"net", "text"}:
-            self.boxes += 1
         self._ask(**changes)
 
     def type(self, text: str) -> None:
@@ -227,7 +223,6 @@ class Session:
         view, problems = parse(pieces, self.good)
         self.view = replace(view, lang=lang)
         self.refused = None
-        self.boxes += 1
         self.revision += 1
         self.notices[:] = problems
         self._remember(here)

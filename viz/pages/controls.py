@@ -1,12 +1,11 @@
 """The controls at the head of every lens: which network, which sequence, which layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.network import Example, Start, network_names
 from models.problem import Problem
@@ -18,6 +17,7 @@ from viz.pages import opened as checkpoints
 from viz.pages import sources
 from viz.pages.about import about
 from viz.pages.edited import edited
+from viz.pages.shown import shown
 from viz.session import Session
 
 
@@ -174,10 +174,10 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         names = [name for name in sources.names(file) if sources.has_layers(name)]
-        bound(st.selectbox, here, "net", _("Network"), options=names, format_func=sources.title)
+        bound(here, "net", _("Network"), names, format_func=sources.title)
     with layer:
         layers = list(reading.trace.layers)
-        bound(st.selectbox, here, "layer", _("Layer"), options=layers, keep=("net", "text", "step", "edits", "look"))
+        bound(here, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
     if saved:
         with sequence:
             pick_row(here, next(iter(reading.trace.layers.values())).shape[0])
@@ -203,29 +203,17 @@ def _point_out(here: Session) -> None:
 
 
 def bound(
-    widget: Callable[..., Any], here: Session, name: str, label: str, *, keep: tuple[str, ...] = (), **options: Any
+    here: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
 ) -> None:
-    """A widget that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
-    key = f"choose_{name}"
-    put(key, getattr(here.view, name))
+    """A menu that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
     fixed = {field.name for field in fields(View)} & {"lang", *keep}
 
-    def chosen() -> None:
+    def chosen(value: Any) -> None:
         opening = {field.name: field.default for field in fields(View) if field.name not in fixed}
-        here.go(**{**opening, name: st.session_state[key]})
+        here.go(**{**opening, name: value})
 
-    widget(label, key=key, on_change=chosen, **options)
-
-
-def put(key: str, value: Any) -> None:
-    """Let a widget show a value: once on every page, whose widgets are others, and then where it has changed.
-
-    Setting it anew in every run would close a menu that the reader has just opened.
-    """
-    context = get_script_run_ctx(suppress_warning=True)
-    page, place = context.page_script_hash if context else "", f"{key}_on"
-    if st.session_state.get(place) != page or key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key], st.session_state[place] = value, page
+    now = getattr(here.view, name)
+    shown(st.selectbox, label, options, key=f"choose_{name}", value=now, changed=chosen, begins="index", **settings)
 
 
 def type_text(here: Session, unknown: Sequence[str]) -> None:
@@ -245,21 +233,21 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
     if opened is not None and opened.setup.kind == "ids" and card.vocabulary is not None:
         labels["words"] = _("Ids from 0 to {last}, with spaces between").format(last=f"{len(card.vocabulary) - 1:,}")
     label = f"{labels[card.kind]} · {card.task[language()]}"
-    key = f"choose_text_{here.boxes}"
     typed = here.refused.text if here.refused and here.refused.net in (None, here.view.net) else None
-    st.text_area(
+    shown(
+        st.text_area,
         label,
-        typed if typed is not None else here.view.text or "",
-        key=key,
-        on_change=lambda: here.type(st.session_state[key]),
+        key="choose_text",
+        value=typed if typed is not None else here.view.text or "",
+        changed=here.type,
         height=104,
         help=_("Ctrl+Enter reads the new text."),
     )
     if unknown:
-        shown = ", ".join(f"“{symbol}”" for symbol in unknown[:12])
+        symbols = ", ".join(f"“{symbol}”" for symbol in unknown[:12])
         st.caption(
             _("Not in this network's vocabulary, so read as “{unknown}”: {symbols}").format(
-                unknown=card.unknown, symbols=shown
+                unknown=card.unknown, symbols=symbols
             )
         )
 
@@ -267,17 +255,22 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
 def pick_example(here: Session) -> None:
     """The menu of the network's examples."""
     examples: tuple[Example, ...] = sources.network(here.view.net or "").card.examples
-    # One widget for each network: a choice that comes late from the browser must not be looked up among another's.
-    key = f"choose_example_{here.view.net}"
-
-    def picked() -> None:
-        if st.session_state[key] in texts:
-            here.go(text=st.session_state[key], step=None)
-
     texts = [example.text for example in examples]
-    put(key, here.view.text if here.view.text in texts else None)
-    st.selectbox(
-        _("Example sequence"), texts, format_func=_short, key=key, on_change=picked, placeholder=_("your own text")
+
+    def picked(text: str | None) -> None:
+        if text is not None:
+            here.go(text=text, step=None)
+
+    shown(
+        st.selectbox,
+        _("Example sequence"),
+        texts,
+        key="choose_example",
+        value=here.view.text if here.view.text in texts else None,
+        changed=picked,
+        begins="index",
+        format_func=_short,
+        placeholder=_("your own text"),
     )
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-import streamlit as st
-
+from viz.pages.shown import shown
 from viz.session import session
 
 T = TypeVar("T")
@@ -73,23 +72,9 @@ def bound(
         begins: which of the widget's settings says what it begins with.
         settings: its further settings.
     """
-    told, turn, start = f"{key}:told", f"{key}:turn", f"{key}:start"
-    asked = session().look.get(name)
-    now = (asked, otherwise if asked is None else None)
-    # Where the view was changed otherwise than by this widget, another one takes its place: a browser that has not yet heard
-    # of a change made to its widget would report the old value, and take the change back.
-    if st.session_state.get(told) != now or f"{key}:{st.session_state[turn]}" not in st.session_state:
-        st.session_state[told], st.session_state[start] = now, chosen(name, form, otherwise, fits)
-        st.session_state[turn] = st.session_state.get(turn, 0) + 1
-    own = f"{key}:{st.session_state[turn]}"
-    begin = st.session_state[start]
-    settings[begins] = list(options[0]).index(begin) if begins == "index" else begin
 
-    def changed() -> None:
-        value = st.session_state[own]
-        text = None if value is None or value == otherwise else form.write(value)
-        st.session_state[told] = (text, otherwise if text is None else None)
-        session().choose(**{name: text})
+    def changed(value: T) -> None:
+        session().choose(**{name: None if value is None or value == otherwise else form.write(value)})
 
-    value: T = widget(label, *options, key=own, on_change=changed, **settings)
-    return value
+    value = chosen(name, form, otherwise, fits)
+    return shown(widget, label, *options, key=key, value=value, changed=changed, begins=begins, **settings)

@@ -17,6 +17,7 @@ from viz.pages.attention.controls import Looked, symbol
 from viz.pages.attention.output import rows
 from viz.pages.attention.stage import VIEW_ID
 from viz.pages.panel import panel
+from viz.pages.shown import shown
 from viz.session import Session
 
 HEAT = "attention_heat"
@@ -108,20 +109,19 @@ def _say(here: Session, looked: Looked, made: Sequence[Change]) -> None:
     symbols = list(looked.decoding.vocabulary[1:])
     written = looked.decoding.target[looked.step]
 
-    key = f"{SAID}_{here.turns}_{looked.step}_{written}"
-
-    def said() -> None:
-        chosen = st.session_state[key]
+    def said(chosen: str | None) -> None:
         if chosen is not None:
             _add(here, looked, made, Write(looked.step, chosen))
 
-    st.pills(
+    shown(
+        st.pills,
         _("Step {step} writes, and step {next} reads").format(step=looked.step + 1, next=looked.step + 2),
         symbols,
-        default=written,
+        key=f"{SAID}_{looked.step}",
+        value=written,
+        changed=said,
+        begins="default",
         format_func=display,
-        key=key,
-        on_change=said,
     )
 
 
@@ -155,20 +155,20 @@ def _scores(here: Session, looked: Looked, made: Sequence[Change]) -> None:
         if name != looked.net and attention_sources.is_recurrent(name) and attention_sources.attends(name)
     ]
     now = next((each.network.name for each in made if isinstance(each, Scores)), OWN)
-    key = f"{OTHERS}_{now}"
 
-    def chosen() -> None:
-        name = st.session_state[key]
+    def chosen(name: str) -> None:
         rest = [each for each in made if not isinstance(each, Scores)]
         _put(here, looked, [*rest, Scores(sources.network(name))] if name else rest)
 
-    st.selectbox(
+    shown(
+        st.selectbox,
         _("Scores"),
         [OWN, *others],
-        [OWN, *others].index(now),
+        key=OTHERS,
+        value=now,
+        changed=chosen,
+        begins="index",
         format_func=lambda name: name or _("its own"),
-        key=key,
-        on_change=chosen,
         help=_("Another network's score function, with that network's own states, decides what is read."),
     )
 

@@ -16,6 +16,7 @@ from viz.pages.about import about
 from viz.pages.attention import sources as attention_sources
 from viz.pages.controls import asked_for, pick_example, saved_run, type_text
 from viz.pages.edited import edited
+from viz.pages.shown import shown
 from viz.session import Session
 
 NET = "attention_net"
@@ -159,16 +160,15 @@ def pick_network(here: Session) -> None:
     """The menu of all networks; from one that writes to another the text stays."""
     names = list(sources.names(saved_run(here)))
     now = here.view.net or names[0]
-    key = f"{NET}_{now}"  # a menu of its own for each network: it begins at the one that is shown, whoever chose that
 
-    def chosen() -> None:
-        net = st.session_state[key]
+    def chosen(net: str) -> None:
         if attention_sources.writes(net) and attention_sources.writes(here.view.net):
             here.go(**vars(replace(here.view, net=net, layer=None, unit=None, quantity=None, attend="")))
         else:
             here.go(**vars(View(net=net, lang=here.view.lang)))
 
-    st.selectbox(_("Network"), names, names.index(now), key=key, on_change=chosen, format_func=sources.title)
+    label, title = _("Network"), sources.title
+    shown(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
 
 
 def symbol(decoding: Decoding, place: int) -> str:

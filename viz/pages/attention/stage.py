@@ -13,6 +13,7 @@ from viz.pages.attention.controls import Looked, symbol
 from viz.pages.attention.output import answer_in_words
 from viz.pages.lens_link import lens_link
 from viz.pages.panel import panel
+from viz.pages.shown import shown
 from viz.session import Session, session
 
 VIEW_ID = "attention"
@@ -62,20 +63,20 @@ def _heads(here: Session, looked: Looked) -> None:
         (left, "attention_layer", _("Decoder layer"), len(names), names.index(looked.name), "layer"),
         (right, "attention_head", _("Head"), len(heads), looked.head, "unit"),
     ):
-        key = f"{name}_{now}"
 
-        def chosen(key: str = key, field: str = field) -> None:
-            value = st.session_state[key]
+        def chosen(value: int, field: str = field) -> None:
             here.go(**{field: names[value] if field == "layer" else value})
 
         with column:
-            st.segmented_control(
+            shown(
+                st.segmented_control,
                 label,
                 list(range(count)),
-                default=now,
+                key=name,
+                value=now,
+                changed=chosen,
+                begins="default",
                 format_func=lambda place: str(place + 1),
-                key=key,
-                on_change=chosen,
                 required=True,
             )
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from viz.i18n import _
 from viz.pages.checkpoint.sources import Looked, Run
-from viz.pages.controls import put
+from viz.pages.shown import shown
 from viz.session import Session
 
 
@@ -20,15 +20,15 @@ def looked_layer(here: Session, looked: Looked, run: Run | None) -> str | None:
 
 def pick_layer(here: Session, looked: Looked, run: Run | None, layer: str) -> None:
     """The menu of layers."""
-    names, key = list(looked.checkpoint.found), _key(looked)
-    put(key, layer)
+    names = list(looked.checkpoint.found)
 
-    def chosen() -> None:
-        name = st.session_state[key]
+    def chosen(name: str) -> None:
+        st.session_state[_key(looked)] = name
         if run and name in run.names:
             here.go(layer=run.names[name], unit=None, quantity=None)
 
-    st.selectbox(_("The layer that is looked at below"), names, key=key, on_change=chosen)
+    label = _("The layer that is looked at below")
+    shown(st.selectbox, label, names, key="checkpoint_layer", value=layer, changed=chosen, begins="index")
 
 
 def unit_of(here: Session, layer: str, run: Run | None) -> int | None:

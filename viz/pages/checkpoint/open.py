@@ -27,7 +27,7 @@ def look_at(here: Session) -> Looked:
     with box:
         _upload(here)
     with which:
-        bound(st.selectbox, here, "net", _("Network or file"), options=sources.names(run), format_func=sources.title)
+        bound(here, "net", _("Network or file"), sources.names(run), format_func=sources.title)
         st.markdown(plain(facts(looked)))
     return looked
 

@@ -10,6 +10,7 @@ from viz.i18n import _, language
 from viz.names import quantity_names
 from viz.pages import sources
 from viz.pages.gradients import sources as gradients_sources
+from viz.pages.shown import shown
 from viz.session import Session
 
 ASKED = "gradients_asked"
@@ -78,27 +79,26 @@ def _symbols(here: Session) -> bool:
 def _pick_step(here: Session, reading: Reading, *, before_last: bool) -> None:
     labels = reading.labels_of(here.view.layer or "")
     last = len(labels) - 1 - before_last
-    key = "gradients_step"
     step = min(here.view.step or 0, max(last, 0))
     if step != here.view.step:
         here.settle(step=step)
-    st.session_state[key] = step + 1
     if last < 1:
         return
-    st.slider(
+    shown(
+        st.slider,
         _("Step t of the loss (now “{token}”)").format(token=labels[step]),
         1,
         last + 1,
-        key=key,
-        on_change=lambda: here.go(step=st.session_state[key] - 1),
+        key="gradients_step",
+        value=step + 1,
+        changed=lambda number: here.go(step=number - 1),
     )
 
 
 def _pick_unit(here: Session, reading: Reading) -> str:
     layer = reading.trace.layers[here.view.layer or ""]
     states, names = list(layer.weights.cell.states), quantity_names()
-    key, state = "gradients_unit", "gradients_state"
-    st.session_state[key] = here.view.unit
+    state = "gradients_state"
     which, what = st.columns(2, vertical_alignment="bottom")
     if st.session_state.get(state) not in states:
         st.session_state[state] = "hidden"
@@ -107,9 +107,17 @@ def _pick_unit(here: Session, reading: Reading) -> str:
     width = layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
     if (here.view.unit or 0) >= width:
         here.settle(unit=width - 1)
-        st.session_state[key] = width - 1
     with which:
-        st.number_input(_("Unit"), 0, width - 1, key=key, on_change=lambda: here.go(unit=int(st.session_state[key])))
+        unit = here.view.unit or 0
+        shown(
+            st.number_input,
+            _("Unit"),
+            0,
+            width - 1,
+            key="gradients_unit",
+            value=unit,
+            changed=lambda n: here.go(unit=n),
+        )
     return quantity
 
 
