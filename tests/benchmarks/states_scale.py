@@ -146,7 +146,9 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
     print(f"{name}: its arrays take {own / 1e6:.0f} MB")
     print(f"  first paint  {paints[0]:6.2f} s, known {paints[1]:.2f} s ({paints[1] / floor:.0f} x an empty rerun)")
     print(f"  zoom         {median(zooms):6.2f} s ({median(zooms) / floor:.1f} x an empty rerun)")
-    print(f"  a step       {1e3 * shown:6.0f} ms to show, {answered:.2f} s to tell ({answered / floor:.1f} x an empty rerun)")
+    print(
+        f"  a step       {1e3 * shown:6.0f} ms to show, {answered:.2f} s to tell ({answered / floor:.1f} x an empty rerun)"
+    )
     print(
         f"  bytes        {payload / 1e6:6.2f} MB in the layer's arrays, {received / 1e6:.2f} MB by the websocket in all"
     )
