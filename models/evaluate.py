@@ -71,16 +71,16 @@ def scan(
     if initial is not None:
         row += kept[0] * initial
     # Every step is first told, all at once, what the ``span`` steps up to it wrote and kept; then come ``span`` at a time.
-    kept, span = kept.copy(), 1
+    # The first ``span`` steps know all by then: ``kept`` is that of the others.
+    kept, span = kept[1:], 1
     while span * row.size < least and span < len(rows):
         later = rows[span:]
-        later += kept[span:] * rows[:-span]
-        later = kept[span:]
-        later *= kept[:-span]
+        later += kept * rows[:-span]
+        kept = kept[span:] * kept[:-span]
         span *= 2
     for start in range(span, len(rows), span):
         later = rows[start : start + span]
-        later += kept[start : start + span] * rows[start - span : start][: len(later)]
+        later += kept[start - span : start] * rows[start - span : start][: len(later)]
     return write
 
 
@@ -127,10 +127,11 @@ class Steps:
     def _open_gates(self) -> None:
         """Compute all gates that are an activation of their own sum."""
         cell, sums = self._weights.cell, self._sums()
-        for index, gate in enumerate(cell.gates):
-            equation = cell.equations[gate]
-            if isinstance(equation, Gate) and gate not in self._known:
-                self._keep(gate, self._padded(equation.activation.values(sums[:, :, index]), 0))
+        for blocks, activation in cell.opened:
+            values = activation.values(sums[:, :, blocks])
+            for place, gate in enumerate(cell.gates[blocks]):
+                if gate not in self._known:
+                    self._keep(gate, self._padded(values[:, :, place], 0))
 
     def _keep(self, name: str, values: np.ndarray) -> np.ndarray:
         values.setflags(write=False)
@@ -182,9 +183,13 @@ class Steps:
     def _product(self, **read: Tensor) -> np.ndarray:
         """``W v + b`` of what the input weights (``ih``) and the recurrent ones (``hh``) read, added up, (B, T, G, H)."""
         weights, (batch, steps, _) = self._weights, self._input.shape
-        sums = np.empty((batch * steps, len(weights.weight_hh)), weights.weight_hh.dtype)
-        sums[:] = 0 if weights.bias_ih is None else sum(getattr(weights, f"bias_{side}") for side in read)
-        for side, values in read.items():  # added in place: autocast would make a new product, in half precision
-            rows = values.reshape(len(sums), -1)
-            torch.from_numpy(sums).addmm_(rows, weights.tensors[f"weight_{side}"].t())
+        products = [
+            values.numpy().reshape(batch * steps, -1) @ getattr(weights, f"weight_{side}").T
+            for side, values in read.items()
+        ]
+        sums = products[0]
+        for more in products[1:]:
+            sums += more
+        if weights.bias_ih is not None:
+            sums += sum(getattr(weights, f"bias_{side}") for side in read)
         return sums.reshape(batch, steps, len(weights.cell.gates), -1)
