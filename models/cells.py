@@ -90,6 +90,20 @@ class Cell:
         """All gates and states, in the order of computation."""
         return tuple(self.equations)
 
+    @cached_property
+    def opened(self) -> tuple[tuple[slice, Activation], ...]:
+        """The gates that are an activation of their own sum: neighbours of one activation together, by their blocks."""
+        found: list[tuple[slice, Activation]] = []
+        for index, name in enumerate(self.gates):
+            gate = self.equations[name]
+            if isinstance(gate, Gate):
+                before, activation = found[-1] if found else (slice(0, 0), None)
+                if before.stop == index and activation is gate.activation:
+                    found[-1] = slice(before.start, index + 1), gate.activation
+                else:
+                    found.append((slice(index, index + 1), gate.activation))
+        return tuple(found)
+
     @property
     def valves(self) -> tuple[str, ...]:
         """The gates that lie between 0, closed, and 1, open, as they do after a sigmoid."""

@@ -75,7 +75,7 @@ class LayerRun:
         """``"RNN"``, ``"LSTM"`` or ``"GRU"``."""
         return self.weights.kind
 
-    @property
+    @cached_property
     def quantities(self) -> tuple[str, ...]:
         """The names of its gates and states, in the order of computation."""
         return self.weights.cell.quantities
@@ -96,14 +96,13 @@ class LayerRun:
     def __getattr__(self, name: str) -> np.ndarray:
         if name.startswith("_") or name not in self.quantities:
             raise AttributeError(f"{self.kind} has no {name}; it has {', '.join(self.quantities)}")
-        values = vars(self)[name] = getattr(self._steps, name)
-        return values
+        return getattr(self._steps, name)
 
     def __getitem__(self, quantity: str) -> np.ndarray:
         """A gate or state by name, (B, T, units)."""
         if quantity not in self.quantities:
             raise KeyError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
-        return getattr(self, quantity)
+        return getattr(self._steps, quantity)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.quantities)

@@ -88,7 +88,7 @@ class Trace:
 
     layers: Mapping[str, LayerTrace]
     tokens: tuple[str, ...] | None = None
-    attention: Mapping[str, AttentionTrace] = field(default_factory=dict)
+    attention: Mapping[str, AttentionTrace] = field(default_factory=lambda: Attentions({}))
 
     def with_tokens(self, tokens: Any) -> Trace:
         """The same trace with a label for each step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -97,24 +97,24 @@ class LayerWeights:
         that torch does not have.
         """
         weights = object.__new__(cls)  # a kernel has run with them: they need no checking
-        tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
         for values in arrays.values():
             values.setflags(write=False)
-        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, tensors=tensors, **options)
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, **options)
         return weights
 
     @cached_property
     def cell(self) -> Cell:
         """The equations that these weights are for."""
-        return cell_of(self.kind, self.weight_hr is not None, **self.options)
+        return _cell(self.kind, self.weight_hr is not None, *self._told)
 
     @property
     def options(self) -> dict[str, Any]:
         """What tells cells of this kind apart, as ``models.cells.cell_of`` takes it."""
-        if self.kind == "RNN":
-            return {"nonlinearity": self.nonlinearity}
-        through = {"activation": self.activation, "recurrent_activation": self.recurrent_activation}
-        return through | ({"reset_after": self.reset_after} if self.kind == "GRU" else {})
+        return _options(self.kind, *self._told)
+
+    @property
+    def _told(self) -> tuple[str, bool, str, str]:
+        return self.nonlinearity, self.reset_after, self.activation, self.recurrent_activation
 
     @cached_property
     def hidden_size(self) -> int:
@@ -163,3 +163,17 @@ class LayerWeights:
         module = module.to(self.tensors["weight_hh"].dtype)
         module.load_state_dict({f"{name}_l0": values for name, values in self.tensors.items()})
         return module
+
+
+def _options(
+    kind: str, nonlinearity: str, reset_after: bool, activation: str, recurrent_activation: str
+) -> dict[str, Any]:
+    if kind == "RNN":
+        return {"nonlinearity": nonlinearity}
+    through = {"activation": activation, "recurrent_activation": recurrent_activation}
+    return through | ({"reset_after": reset_after} if kind == "GRU" else {})
+
+
+@cache
+def _cell(kind: Kind, projected: bool, *told: Any) -> Cell:
+    return cell_of(kind, projected, **_options(kind, *told))

@@ -74,21 +74,21 @@ class capture:
 
     def __enter__(self) -> Trace:
         recorder, thread = Recorder(), threading.get_ident()
-        fused = {name: part for name, part in self._modules.items() if isinstance(part, FUSED_MODULES)}
-        cells = {name: part for name, part in self._modules.items() if isinstance(part, CELL_MODULES)}
-        attentions = {name: part for name, part in self._modules.items() if isinstance(part, ATTENTIONS)}
-        if (
-            (cells or attentions)
-            and "" not in self._modules
-            and not isinstance(self._module, nn.TransformerEncoderLayer)
-        ):
+        others = {name: part for name, part in self._modules.items() if not isinstance(part, FUSED_MODULES)}
+        if others and "" not in self._modules and not isinstance(self._module, nn.TransformerEncoderLayer):
             self._watches.append(ForwardWatch(self._module, recorder, thread))
-        self._watches += [FusedWatch(name, part, recorder, thread) for name, part in fused.items()]
-        self._watches += [CellWatch(name, part, recorder, thread) for name, part in cells.items()]
+        self._watches += [
+            FusedWatch(name, part, recorder, thread) for name, part in self._modules.items() if name not in others
+        ]
+        attentions = {name: part for name, part in others.items() if isinstance(part, ATTENTIONS)}
+        self._watches += [
+            CellWatch(name, part, recorder, thread) for name, part in others.items() if name not in attentions
+        ]
         self._recorders.append(recorder)
+        if not attentions:
+            return Trace(Layers(recorder))
         found = AttentionRecorder(recorder)
-        if attentions:
-            self._watches += watches(attentions, found, self._module, thread)
+        self._watches += watches(attentions, found, self._module, thread)
         return Trace(Layers(recorder), attention=Attentions(found))
 
     def __exit__(

@@ -80,6 +80,10 @@ class Step(NamedTuple):
     flows: tuple[Flow, ...] = ()
 
 
+DEAF = Listener(())
+"""Where no gradient can come."""
+
+
 @dataclass(eq=False)
 class _Layer:
     """One run of one layer in one direction, which further calls may continue."""
@@ -116,6 +120,9 @@ class Recorder(Mapping[str, LayerTrace]):
             layer.trace = _trace(name, layer)
         return layer.trace
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
 
@@ -128,6 +135,8 @@ class Recorder(Mapping[str, LayerTrace]):
             self._listeners.pop().stop()
 
     def _listen(self, flows: tuple[Flow, ...]) -> Listener:
+        if not flows:
+            return DEAF
         listener = Listener(flows)
         self._listeners.append(listener)
         return listener
@@ -153,7 +162,7 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.dropout is not None:
                 part["dropout"] = _by_batch(run.dropout, run.batch_sizes, order)[0][..., columns].copy()
             joinable = run.directions == 1 and lengths is None
-            ends = tuple(_array(state)[0].copy() for state in run.ends) if joinable else ()
+            ends = (part["hidden"][:, -1], *(_array(state)[0].copy() for state in run.ends[1:])) if joinable else ()
             back = partial(
                 _run_grads, weights, part["hidden"].shape, direction, columns, run.batch_sizes, lengths, order
             )

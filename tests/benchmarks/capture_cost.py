@@ -10,10 +10,13 @@ read and made and of its weights, two matrix products, four activations and the 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import time
 from collections.abc import Callable
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy reads it when it is imported
 
 import numpy as np
 import torch
