@@ -30,6 +30,7 @@ def test_before_after_and_difference_are_the_runs_own(quantity):
     old, new = (each.trace.layers[LAYER][quantity][0] for each in (before, after))
     for name, values in zip(changed_names(quantity), (old, new, new - old), strict=True):
         assert np.array_equal(arrays[name], values)
+    assert header["options"]["alike"] == list(changed_names(quantity)[:2])
     assert header["tokens"] == list(after.labels)
 
 

@@ -1,5 +1,6 @@
 """The Edit lens in a real browser: break, read, undo, share."""
 
+import re
 from urllib.parse import urlencode
 
 import numpy as np
@@ -126,3 +127,24 @@ def test_an_edit_stays_from_lens_to_lens(look_at):
         page.wait_for_timeout(300)
         settle(page)
         expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
+
+
+def test_before_and_after_are_drawn_on_one_scale(look_at):
+    page = look_at(link(net="recall-lstm", edits="rnn.l0.forget_gate@12=0", quantity="cell"))
+    network = load_network("recall-lstm")
+    text = network.card.default.text
+    runs = (read(network, text), read_edited(network, text, read_edits("rnn.l0.forget_gate@12=0")))
+    old, new = (float(np.abs(run.trace.layers["rnn.l0"].cell).max()) for run in runs)
+    assert old > 1.2 * new  # each on its own scale would look alike
+    scales = page.locator(".st-key-changed_pair .unrolled-scale").all_inner_texts()
+    assert len(scales) == 2 and scales[0] == scales[1], scales
+    assert [float(each) for each in re.findall(r"[\d.]+", scales[0])] == pytest.approx([old, old], rel=0.05)
+
+
+def test_the_current_step_is_marked_in_the_chart_of_all_steps(look_at):
+    page = look_at(link(net="counter", edits=BROKEN, step=STEP))
+    chart = page.locator(".unrolled-changed_prediction .unrolled-chart-plot")
+    plot, mark = (place.bounding_box() for place in (chart.locator("canvas"), chart.locator(".unrolled-chart-now")))
+    assert plot["y"] <= mark["y"] and mark["y"] + mark["height"] <= plot["y"] + plot["height"]
+    share = (mark["x"] + mark["width"] / 2 - plot["x"]) / plot["width"]
+    assert abs(share - (STEP + 0.5) / len(load_network("counter").card.default.text)) < 0.1

@@ -82,12 +82,13 @@ window.unrolled.store ??= (() => {
     };
 
     // How a quantity is coloured: a gate that opens and closes on the scale "unit" 0..1, anything else on "signed", symmetric about 0;
-    // a tanh value on -1..1, what is unbounded up to its largest magnitude in the sequence.
+    // a tanh value on -1..1, what is unbounded up to its largest magnitude in the sequence: of all those that are to be compared.
     trace.scale = (name) => {
       if (scales.has(name)) return scales.get(name);
       let scale = { name: "unit", low: 0, high: 1 };
       if (!(header.options?.valves?.includes(name) ?? name.endsWith("_gate"))) {
-        const most = excerpt?.most[name] ?? largest(arrays[name].data);
+        const alike = header.options?.alike?.includes(name) ? header.options.alike : [name];
+        const most = Math.max(...alike.map((each) => excerpt?.most[each] ?? largest(arrays[each].data)));
         const bounded = (name === "hidden" || name === "candidate") && most <= 1;
         scale = { name: "signed", low: bounded ? -1 : -most || -1, high: bounded ? 1 : most || 1 };
       }

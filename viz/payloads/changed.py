@@ -37,6 +37,7 @@ def changed_payload(
     options: dict[str, object] = {
         "reverse": traced.reverse,
         "held": [mark | {"quantity": name} for mark in marks for name in names[1:]],
+        "alike": names[:2],
     }
     predicts, vocabulary = None, None
     first, second = before.prediction_of(layer), after.prediction_of(layer)
