@@ -75,7 +75,10 @@ function build(context) {
     const everyRow = Math.ceil(14 / height), everyColumn = Math.ceil(Math.max(NAMED, 9 * Math.max(...columns.map((name) => name.length))) / width);
     rows.forEach((name, row) => { if (row % everyRow === 0) pen.fillText(name, left - 6, top + (row + 0.5) * height); });
     pen.textAlign = "center";
-    columns.forEach((name, column) => { if (column % everyColumn === 0) pen.fillText(name, left + (column + 0.5) * width, top / 2); });
+    columns.forEach((name, column) => {
+      if (column % everyColumn !== 0) return;
+      pen.fillText(name, Math.min(left + (column + 0.5) * width, context.width - pen.measureText(name).width / 2), top / 2);
+    });
     bounds[0].textContent = unrolled.number(tint ? 0 : -size, 2);
     bounds[1].textContent = unrolled.number(size, 2);
     ramp.style.background = `linear-gradient(to right, ${colours.filter((_, k) => k % 15 === 0).join(",")})`;

@@ -17,6 +17,8 @@ from viz.plain import plain
 from viz.session import Session
 
 LONGEST = 60
+MANY, TALLEST = 8, 480
+"""More edits than so many are scrolled through in a box of so many CSS pixels, so that undo stays in sight."""
 
 
 def listed(here: Session) -> list[Part]:
@@ -26,8 +28,9 @@ def listed(here: Session) -> list[Part]:
     with panel(_("The edits, in order"), _("Switch one off: does the prediction come back? Then that edit broke it.")):
         if not edits.entries:
             st.markdown(_("Nothing is changed yet."))
-        for index, entry in enumerate(edits.entries):
-            _row(here, index, entry)
+        with st.container(height=TALLEST if len(edits.entries) > MANY else "content", border=False):
+            for index, entry in enumerate(edits.entries):
+                _row(here, index, entry)
         if edits.entries and edits.entries[-1].on and not _is_picked(here, edits.entries[-1].edit):
             part = turn_edit(here, len(edits.entries) - 1, _("Turn the last edit"))
             parts += [part] if part else []
