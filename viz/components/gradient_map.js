@@ -139,7 +139,8 @@ function build(context) {
     const { low, high } = scale;
     const ramp = unrolled.element("i");
     ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
-    bar.replaceChildren(power(low.toFixed(1)), ramp, power(high.toFixed(1)));
+    const [from, to] = [low, high].map((each) => power(Number(each.toFixed(1))));
+    bar.replaceChildren(from, ramp, to);
   }
 
   function layout() {

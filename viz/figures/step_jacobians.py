@@ -33,9 +33,13 @@ def step_jacobians(
         (_("middle one"), middle, quantity_colour("candidate", theme), "dash", 2),
         (_("smallest"), values[:, -1], quantity_colour("output_gate", theme), "dashdot", 1.5),
     ]
+    seen = [curve for _name, curve, *_style in curves if curve is not None]
+    floor = floor_of(seen, span=8)
     for name, curve, colour, dash, width in curves:
         if curve is None:
             continue
+        if not (curve >= floor).any():
+            name = _("{name}: below the axis").format(name=name)
         figure.add_scatter(
             x=steps,
             y=[float(value) if np.isfinite(value) and value > 0 else None for value in curve],
@@ -45,8 +49,7 @@ def step_jacobians(
             customdata=[[first + step + 1, label] for step, label in enumerate(labels)],
             hovertemplate="%{y:.3~g} · " + hover,
         )
-    seen = [curve for _name, curve, *_ in curves if curve is not None]
     figure.add_hline(y=1, line={"color": INK[theme], "width": 1, "dash": "dash"})
     figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels, first))
-    figure.update_yaxes(title_text=_("stretches by"), **log_axis([*seen, np.ones(1)], floor_of(seen, span=8)))
+    figure.update_yaxes(title_text=_("stretches by"), **log_axis([*seen, np.ones(1)], floor))
     return finish(figure, theme, height=360)

@@ -19,7 +19,8 @@ def edited(here: Session) -> None:
     if not on:
         told = ngettext("{n} edit, switched off.", "{n} edits, all switched off.", count).format(n=count)
     elif on < count:
-        told += " " + _("{n} more are switched off.").format(n=count - on)
+        off = count - on
+        told += " " + ngettext("{n} more is switched off.", "{n} more are switched off.", off).format(n=off)
     if edits.dynamics:
         told += " " + _("Where a value is held, it stands in the place of what its formula gives.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="edited"):

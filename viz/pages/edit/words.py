@@ -136,4 +136,4 @@ def _written(reading: Reading) -> str:
 
 
 def _told(value: float) -> str:
-    return f"{value:.2f}"
+    return f"{value:.2f}".replace("-", "−")
