@@ -1,5 +1,7 @@
 """The States lens in a real browser: what a reader does there, and numbers read from the page."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -89,7 +91,7 @@ def test_stepping_moves_the_path_and_the_text_with_no_round_trip(look_at):
 def test_the_brush_follows_its_span(look_at):
     page = look_at("/states?net=sentiment")
     page.get_by_text("marks it best").wait_for()
-    page.get_by_role("radio", name="at ≤ −it").click()
+    page.get_by_role("radio", name="≤ −threshold").click()
     page.get_by_text("≤ −0.3").wait_for()
     settle(page)
 
@@ -117,6 +119,34 @@ def test_a_span_is_chosen_by_dragging_over_its_tokens(look_at):
     page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-17'")
     settle(page)
     assert page.evaluate(chosen) == [14, 15, 16, 17]
+
+
+def test_a_spike_of_one_step_is_seen_among_blocks_of_many(browser, tmp_path):
+    torch.manual_seed(0)
+    module, x = nn.LSTM(1, 96, batch_first=True), torch.zeros(1, 2500, 1)
+    x[0, 1200] = 50
+    with torch.inference_mode(), capture(module) as trace:
+        module(x)
+    trace.save(tmp_path / "spike.npz")
+    gate = trace.layers["l0"]["input_gate"][0]
+    with serve(str(tmp_path / "spike.npz")) as url, look(browser, f"{url}/states") as page:
+        drawn, mean, edges, places = page.evaluate(
+            """() => { const store = unrolled.store("states"), { arrays } = store.trace;
+                const read = (shows) => [...unrolled.field(store, "input_gate", { shows }).array.data];
+                const whole = ["steps", "places"].map((part) => [...arrays[`detail_${part}:input_gate`].data]);
+                return [read("spikes"), read("mean"), ...whole]; }"""
+        )
+        shape = len(edges) - 1, len(places) - 1
+        drawn, mean = np.reshape(drawn, shape), np.reshape(mean, shape)
+        column = int(np.searchsorted(edges, 1200, side="right")) - 1
+        assert edges[column + 1] - edges[column] > 5
+        for row, (first, last) in enumerate(itertools.pairwise(places)):
+            block = gate[edges[column] : edges[column + 1], first:last]
+            if np.ptp(block) > 0.3:
+                assert drawn[column, row] in (block.min(), block.max())
+        assert (np.abs(drawn - mean)[column] > 0.2).any()
+        quiet = np.delete(drawn, [0, column, column + 1], axis=0)  # elsewhere nothing happens
+        np.testing.assert_array_equal(quiet, np.delete(mean, [0, column, column + 1], axis=0))
 
 
 def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(browser, tmp_path):

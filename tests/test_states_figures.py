@@ -74,6 +74,23 @@ def test_half_lives_are_sorted_and_infinite_ones_are_at_the_top(layer):
     assert np.isfinite(figure.data[0].y).all()
 
 
+def test_the_sequence_length_is_named_at_its_own_line(layer):
+    figure = half_lives(half_life(keep_gate(layer)), "forget_gate", unit=0, length=12)
+    (note,), (line,) = figure.layout.annotations, figure.layout.shapes
+    assert note.text == "the sequence's length" and line.y0 == 12
+    low, high = figure.layout.yaxis.range
+    assert (
+        note.y == pytest.approx(np.log10(12)) and low < note.y < high
+    )  # on a log axis notes are placed by the logarithm
+
+
+def test_a_value_alone_among_unknown_ones_is_a_dot():
+    values = np.array([[0.5, np.nan], [np.nan, 1], [1, 2], [2, np.nan]], np.float32)
+    alone, line = unit_stack(values, [0, 1], "cell", LABELS[:4]).data
+    assert "markers" in alone.mode and "markers" not in line.mode
+    assert "markers" in unit_stack(values[:1], [0], "cell", LABELS[:1]).data[0].mode
+
+
 def test_the_ink_is_the_survival_and_its_shares(layer):
     found = survival(layer, [9])
     whole = found.whole[0].astype(float)

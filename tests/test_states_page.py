@@ -74,6 +74,11 @@ def test_the_order_of_the_heatmap_is_the_models():
     assert json.loads(shown.json)["order"] == order(hidden, "variance").tolist()
 
 
+def test_the_brush_begins_with_the_word_that_is_read():
+    page = start("states", net="python-lm")
+    assert "The span: `` hello ``" in text_of(page)
+
+
 def test_the_brush_tells_the_units_that_mark_the_span():
     page = start("states")
     text = text_of(page)

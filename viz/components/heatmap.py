@@ -16,7 +16,7 @@ def heatmap(
     key: str,
     quantities: Sequence[str] | None = None,
     order: Sequence[int] | None = None,
-    shows: Literal["strongest", "mean"] = "strongest",
+    shows: Literal["spikes", "mean", "low", "high"] = "spikes",
     names: Mapping[str, str] | None = None,
     on_window_change: Callable[[], None] | None = None,
 ) -> None:
@@ -29,7 +29,8 @@ def heatmap(
         key: of the component in the page.
         quantities: the gates and states to show, in this order; None for all.
         order: the units in the order in which they are drawn; None for their own.
-        shows: what stands for the numbers of a block, where the store holds blocks (`viz.payloads.states`).
+        shows: what stands for the numbers of a block, where the store holds blocks (`viz.payloads.states`): "spikes" is the
+            mean, or the lowest or highest value where it goes beyond what most blocks of the same units reach.
         names: what quantities are called that are no gates or states.
         on_window_change: called when the reader has dragged over a part of such a picture; the part,
             {"steps": [from, to], "places": [from, to]}, is then in the component's state as "window".

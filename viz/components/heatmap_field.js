@@ -31,16 +31,31 @@ unrolled.field ??= (() => {
     };
   }
 
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+  // The means, but where a block goes beyond what most of its row's blocks reach: there its lowest or highest value, so that a
+  // spike does not drown in a mean.
+  function spikes(mean, low, high, scale) {
+    const [columns, rows] = mean.shape;
+    const least = 0.1 * (scale.high - scale.low);
+    const data = Float32Array.from(mean.data);
+    for (let row = 0; row < rows; row++) {
+      const known = Array.from({ length: columns }, (_, column) => column * rows + row).filter((k) => mean.data[k] === mean.data[k]);
+      const [under, over] = [median(known.map((k) => low.data[k])), median(known.map((k) => high.data[k]))];
+      for (const k of known) {
+        const [falls, rises] = [under - low.data[k], high.data[k] - over];
+        if (Math.max(falls, rises) > least) data[k] = rises >= falls ? high.data[k] : low.data[k];
+      }
+    }
+    return data;
+  }
+
   function blocks(trace, name, shows) {
     const [mean, low, high] = ["mean", "low", "high"].map((part) => trace.arrays[`detail_${part}:${name}`]);
     const [steps, places, units] = ["steps", "places", "units"].map((part) => [...trace.arrays[`detail_${part}:${name}`].data]);
     let { data } = mean;
-    if (low && shows === "strongest") {
-      // Of a signed value the largest magnitude, of a gate what is farthest from the middle of the whole picture.
-      const centre = name.endsWith("_gate") ? mean.data.reduce((sum, value) => sum + value, 0) / mean.data.length : 0;
-      data = data.map((value, k) => (value !== value ? value
-        : Math.abs(high.data[k] - centre) >= Math.abs(low.data[k] - centre) ? high.data[k] : low.data[k]));
-    }
+    if (low && shows === "spikes") data = spikes(mean, low, high, trace.scale(name));
+    else if (low && shows !== "mean") data = (shows === "low" ? low : high).data;
     const rank = new Map(units.map((unit, k) => [unit, places[0] + k]));
     return {
       whole: false, units, steps: [steps[0], steps[steps.length - 1]],

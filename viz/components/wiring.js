@@ -106,7 +106,7 @@ function lstm(d, width, trace) {
   } else {
     leave(d, p, p.bus, [[out, read + 11], [out, p.bus]], { crosses: p.top });
   }
-  d.chip("hidden", "hidden", out, p.bus - 48);
+  d.chip("hidden", "hidden", out, p.bus - 26); // below the numbers of the column beside it
   return p;
 }
 

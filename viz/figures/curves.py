@@ -46,6 +46,8 @@ def add_curve(
         told = [[step + 1, label] for step, label in zip(steps, labels, strict=True)]
         shown = [float(value) if np.isfinite(value) else None for value in values]
         hover = "%{y:.4g} · " + at
+        if _alone(np.isfinite(values)):
+            common["mode"] = "lines+markers"
         figure.add_scatter(x=list(steps), y=shown, line=line, customdata=told, hovertemplate=hover, **common)
         return
     blocks = detail(values[:, None], POINTS // 3)
@@ -64,6 +66,12 @@ def add_curve(
     figure.add_scatter(x=steps, y=high, line=edge, fill="tonexty", fillcolor=_faint(colour), **band)
     hover = "%{y:.4g} · %{customdata}"
     figure.add_scatter(x=steps, y=mean, line=line, customdata=spans, hovertemplate=hover, **common)
+
+
+def _alone(known: np.ndarray) -> bool:
+    """Whether a known value stands between unknown ones, where no line would show it."""
+    beside = np.concatenate([[False], known, [False]])
+    return bool((known & ~beside[:-2] & ~beside[2:]).any())
 
 
 def _faint(colour: str) -> str:

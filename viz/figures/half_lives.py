@@ -52,18 +52,24 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
             hoverinfo="skip",
             showlegend=False,
         )
-    figure.add_hline(
-        y=length,
-        line={"width": 1, "dash": "dot", "color": INK[theme]},
-        annotation_text=_("the sequence's length"),
-        annotation_position="top left",
+    figure.add_hline(y=length, line={"width": 1, "dash": "dot", "color": INK[theme]})
+    figure.add_annotation(  # of its own: on a log axis a line's annotation would stand at 10 to its height
+        text=_("the sequence's length"),
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=float(np.log10(length)),
+        yanchor="bottom",
+        showarrow=False,
     )
-    figure.update_xaxes(title_text=_("units, the shortest memory first"), range=[0, len(steps) + 1])
+    edge = 0.5 + 0.02 * len(steps)  # room for the ring
+    ticks = {"dtick": 1} if len(steps) <= 12 else {}
+    figure.update_xaxes(title_text=_("units, the shortest memory first"), range=[1 - edge, len(steps) + edge], **ticks)
     figure.update_yaxes(
         title_text=_("half-life in steps"),
         type="log",
         range=[np.log10(LEAST) - 0.1, np.log10(top) + 0.15],
         dtick=1,
-        exponentformat="none",
+        tickformat=",",
     )
     return finish(figure, theme, height=420).update_layout(hovermode="closest")

@@ -1,5 +1,6 @@
 """Brush: choose a span of the text and see which units are on there and off elsewhere."""
 
+from collections.abc import Sequence
 from math import isfinite
 
 import streamlit as st
@@ -24,7 +25,7 @@ SHOWN = 12
 """Units that are drawn at most."""
 
 AROUND = 3
-"""Steps to each side of the current one that are chosen to begin with."""
+"""Steps to each side of the current one that are chosen to begin with, where it is in no word of letters."""
 
 
 def brushed(here: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
@@ -42,6 +43,22 @@ def _dragged() -> None:
         session().choose(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
 
 
+def _begin(labels: Sequence[str], step: int) -> tuple[int, int]:
+    """First and last step, from 1: of the word that the letter at ``step`` is in, or else of a few steps around."""
+    first = last = step
+    while first > 0 and _letter(labels[first - 1]):
+        first -= 1
+    while last < len(labels) - 1 and _letter(labels[last + 1]):
+        last += 1
+    if not _letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
+        return max(1, step + 1 - AROUND), min(len(labels), step + 1 + AROUND)
+    return first + 1, last + 1
+
+
+def _letter(label: str) -> bool:
+    return len(label) == 1 and (label.isalnum() or label == "_")
+
+
 @st.fragment
 def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
     values = sources.values(reading, layer.name, quantity)
@@ -51,7 +68,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
         st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
         return
     above = st.container()
-    span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="bottom")
+    span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:
         first, last = bound(
             st.slider,
@@ -61,7 +78,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             name="span",
             key=f"span_{reading.serial}_{layer.name}",
             form=SPAN,
-            otherwise=(max(1, step + 1 - AROUND), min(count, step + 1 + AROUND)),
+            otherwise=_begin(labels, step),
             fits=lambda span: span[1] <= count,
         )
     with level:
@@ -76,7 +93,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             step=0.05,
             format="%.2f",
         )
-    ways = {"above": _("at ≥ it"), "below": _("at ≤ −it")}
+    ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
         way = bound(
             st.segmented_control,

@@ -81,11 +81,12 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
     steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
     st.caption(
         _(
-            "{n} numbers a gate or state are more than a screen can show: each block stands for several. "
-            "Choose a part below, or drag over it, for its exact numbers."
+            "{n} numbers a gate or state are more than a screen can show: each block stands for several, by their mean or, "
+            "where one of them is rare for the unit, by that one. Choose a part below, or drag over it, "
+            "for its exact numbers."
         ).format(n=f"{steps * units:,}")
     )
-    across, down, choose = st.columns([4, 4, 3], gap="medium", vertical_alignment="bottom")
+    across, down, choose = st.columns([3, 3, 4], gap="medium", vertical_alignment="top")
     labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
     for name, count in _counts(reading, layer).items():
         place, label = labels[name]
@@ -102,7 +103,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
                     otherwise=(1, count),
                     fits=_within(count),
                 )
-    words = {"strongest": _("the strongest"), "mean": _("the mean")}
+    words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
     with choose:
         shows = bound(
             st.segmented_control,
@@ -111,7 +112,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
             name="blocks",
             key="blocks",
             form=TEXT,
-            otherwise="strongest",
+            otherwise="spikes",
             fits=words.__contains__,
             format_func=words.__getitem__,
             begins="default",

@@ -72,8 +72,15 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
         st.caption(
             _(
                 "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
-            ).format(step=strongest + 1, token=plain(labels[strongest]), n=int((share > 0.01).sum()), count=len(labels))
+            ).format(
+                step=strongest + 1,
+                token=plain(labels[strongest]),
+                n=int((share > 0.01).sum()),
+                count=int((~np.isnan(whole)).sum()),
+            )
         )
+    elif most == 0:
+        st.markdown(_("No input has any ink in this state: every derivative is 0."))
     every, line = _("every way"), _("along the cell line alone")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
     symbol = carry.state[0] if carry else ""

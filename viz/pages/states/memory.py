@@ -31,7 +31,9 @@ def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
         ),
     ):
         saturated = sources.saturation(reading, layer.name)
-        if saturated:
+        if saturated and not any(np.isfinite(held.left).any() for held in saturated.values()):
+            st.markdown(_("The gates are not finite numbers, so none is known to be shut or open."))
+        elif saturated:
             chart(
                 saturation_scatter(saturated, unit=unit, theme=theme()), "saturation", names=(layer.name, "saturation")
             )
@@ -73,12 +75,12 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
     if carry.keep not in layer.cell_equations.valves:
         st.markdown(no_valves(layer.cell_equations))
         return
+    if np.isnan(steps).all():
+        st.markdown(_("The gates are not finite numbers, so there is no half-life."))
+        return
     length = int(layer.lengths[reading.row])
     figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=theme())
     chart(figure, "half_lives", names=(layer.name, "half-lives"))
-    if not np.isfinite(steps).any() and np.isnan(steps).all():
-        st.markdown(_("The gates are not finite numbers, so there is no half-life."))
-        return
     _formula(reading, layer, float(steps[unit]), unit, step)
 
 

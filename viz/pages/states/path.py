@@ -25,10 +25,11 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
             return
         if found.variance == 0:
             st.markdown(_("The hidden state never changes in this sequence, so its path is a single point."))
-        st.caption(
-            _(
-                "The two directions in which the {units} units move most (principal component analysis) hold {share} of "
-                "their variance; pale is early, strong is late."
-            ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
-        )
+        elif layer.weights.output_size > 1:
+            st.caption(
+                _(
+                    "The two directions in which the {units} units move most (principal component analysis) hold {share} of "
+                    "their variance; pale is early, strong is late."
+                ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
+            )
         path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")
