@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 
 import numpy as np
@@ -16,6 +17,8 @@ from models.checkpoints.running import usual
 from models.decoding import beam, decode
 from models.timing import Timed
 from tests.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
+from viz.figures.beam_tree import beam_tree
+from viz.figures.positions import positional_encoding
 from viz.pages import opened, sources
 from viz.pages.attention import transformer as attention_transformer
 
@@ -53,6 +56,23 @@ def test_the_beam_has_a_tree_for_both():
         tree = beam(load_network(name), TEXT, 2)
         said = text_of(page).replace("\\", "")
         assert f"**{name}** · answers that were kept: {tree.answer(tree.ends[0])}" in said
+
+
+def test_a_tree_is_dotted_where_it_is_hardly_possible():
+    tree = beam(load_network("dates-fixed"), "4 Aug 2024", 4)
+    drawn = {True: 0, False: 0}
+    for line in beam_tree(tree).data[:-1]:
+        drawn[line.line.dash == "dot"] += sum(each is None for each in line.x)
+    chances = [math.exp(node.log_probability) for node in tree.nodes if node.parent >= 0]
+    assert drawn == {True: sum(each < 0.01 for each in chances), False: sum(each >= 0.01 for each in chances)}
+    assert min(drawn.values()) > 3
+
+
+def test_positions_are_counted_from_0_as_in_their_formula():
+    figure = positional_encoding(np.zeros((90, 4)), ["x"] * 90)
+    axis = figure.layout.xaxis
+    assert all(int(said) == place for place, said in zip(axis.tickvals, axis.ticktext, strict=True))
+    assert figure.data[0].customdata[0][7][0] == 7
 
 
 def test_every_head_is_there_and_one_is_large():

@@ -188,6 +188,34 @@ def test_a_long_text_scrolls_inside_its_drawing(look_at):
     assert columns.evaluate("(it) => it.scrollWidth > it.clientWidth")
     page.keyboard.press("End")
     assert columns.evaluate("(it) => it.scrollLeft") > 0
+    # what is written stands in sight above the curves, wherever the map is scrolled to
+    alignment = page.locator(".unrolled-alignment .unrolled-columns")
+    written = alignment.evaluate(
+        """(it) => [0, it.scrollWidth].map((place) => new Promise((done) => {
+            it.scrollLeft = place;
+            setTimeout(() => {
+                const { width } = it.firstChild.firstChild;
+                const { data } = it.firstChild.firstChild.getContext("2d").getImageData(0, 0, width, 24);
+                done(new Set(new Uint32Array(data.buffer)).size);
+            }, 100);
+        })).reduce(async (sizes, next) => [...(await sizes), await next], [])"""
+    )
+    assert min(written) > 3, written
+
+
+OUTSIDE = """() => [...document.querySelectorAll(".unrolled-heads button, [data-quantity$='_output']")].filter((each) => {
+    const panel = each.closest('[data-testid="stVerticalBlock"]').getBoundingClientRect();
+    const { left, right } = each.getBoundingClientRect();
+    return left < panel.left - 1 || right > panel.right + 1;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_heads_and_outputs_stay_inside_their_panels(look_at, width):
+    page = look_at(link(net=NET, text="from 4 Aug 2024 to 7 Aug 2024", lang="en"), width=width)
+    page.wait_for_selector(".unrolled-heads button")
+    assert page.locator("[data-quantity=grown_output_with]").count() > 5 * 20
+    assert page.evaluate(OUTSIDE) == 0
 
 
 def test_pictures_are_kept(look_at, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models import load_network
-from models.decoding import Attend, Temperature, contributions, decode
+from models.decoding import Attend, Scores, Temperature, contributions, decode
 from viz.payloads.attention import attention_payload
 from viz.payloads.payload import unpack
 
@@ -88,6 +88,14 @@ def test_every_number_is_torchs(name, changed):
     close(arrays["entropy"], terms.sum(1))
     if changed:
         assert arrays["attention_weight"][1].tolist() == [float(place == 3) for place in range(len(TEXT))]
+
+
+@pytest.mark.parametrize("other", RECURRENT)
+def test_the_formula_of_the_score_is_that_of_the_network_which_scores(other):
+    network, another = load_network("dates-additive"), load_network(other)
+    decoding = decode(network, TEXT, () if another is network else (Scores(another),))
+    options = unpack(attention_payload("attention", network, decoding, None, "attention"))[0]["options"]
+    assert options["score"] == "additive" and options["scored"] == other.removeprefix("dates-")
 
 
 @pytest.mark.parametrize("name", RECURRENT)

@@ -20,7 +20,7 @@ function build(context) {
   const top = (step) => CURVES + 2 * TOKEN + 8 + step * row;
   const bottom = () => top(store.trace.steps);
   const target = (step) => from() + (step + 0.5) * pitch; // where an output symbol stands above the curves
-  const from = () => Math.max(0, (columns.cell * columns.count - pitch * store.trace.steps) / 2);
+  const from = () => columns.element.scrollLeft + Math.max(0, (columns.shown - pitch * store.trace.steps) / 2); // always in sight
 
   function layout() {
     const { trace } = store;
@@ -28,7 +28,7 @@ function build(context) {
     height = top(trace.steps) + COVERAGE + 24;
     const room = context.width - GUTTER - ENTROPY;
     columns.layout(trace.units, room, height, { least: 9, most: 40 });
-    pitch = Math.min(44, Math.max(16, (columns.cell * columns.count) / trace.steps));
+    pitch = Math.min(44, Math.max(16, columns.shown / trace.steps));
     columns.element.setAttribute("aria-label", context.words.map);
     ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
     explain.textContent = context.words.explain;

@@ -72,7 +72,7 @@ function build(context) {
   const cooled = (parts) => (heat() === 1 ? parts : [fraction(parts, [mi("τ")])]);
   const SYMBOLS = {
     query: () => (recurrent() ? [asks(), mo("="), apply(context.data.cell, before("y"), mo(","), before("s"))] : [asks(), mo("="), sub("W", "q"), sub("x", "t")]),
-    score: () => [sub("e", "t", "i"), mo("="), ...cooled(SCORES[store.trace.options.score]())],
+    score: () => [sub("e", "t", "i"), mo("="), ...cooled(SCORES[store.trace.options.scored]())],
     weight: () => [sub("α", "t", "i"), mo("="), fraction([exponential("i")], [sum("j"), exponential("j")])],
     context: () => [sub("c", "t"), mo("="), sum("i"), sub("α", "t", "i"), recurrent() ? sub("h", "i") : sub("v", "i")],
     join: () => (recurrent()

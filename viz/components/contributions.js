@@ -34,7 +34,7 @@ function build(context) {
   }
 
   function layout() {
-    columns.layout(store.trace.units, context.width - 208, height, { least: 13, most: 44 });
+    columns.layout(store.trace.units, context.width - 228, height, { least: 13, most: 44 });
     gutter.style.height = `${height}px`;
     WAYS.forEach((way, k) => {
       const [title, more] = names[way].children;

@@ -76,6 +76,7 @@ def _words() -> dict[str, Any]:
             "weight": {"all": _("softmax: they add up to 1")},
             "value": {"all": _("each as strong as its weight")},
         },
+        "unused": _("not used: {name} gives the scores"),
         "boxes": {"cell": "GRU", "layer": _("layer"), "join": _("join"), "heads": _("heads")},
         "query": _("query"),
         "context": _("context"),

@@ -42,7 +42,10 @@ unrolled.decodingSource ??= (context) => {
     for (const name of NAMES) {
       const [title, more] = names[name].children;
       title.textContent = context.words.rows[name];
-      more.textContent = context.words.said[name][options.score] ?? context.words.said[name].all;
+      const said = context.words.said[name];
+      more.textContent = name === "key" && options.scores_from
+        ? unrolled.fill(context.words.unused, { name: options.scores_from })
+        : (said[options[name === "score" ? "scored" : "score"]] ?? said.all);
       names[name].style.top = `${rows[name].top + rows[name].height / 2}px`;
     }
     images = { key: picture(arrays.source_key), value: picture(arrays.source_value) };
@@ -81,8 +84,8 @@ unrolled.decodingSource ??= (context) => {
       bar(pen, x, cell, weight, palette);
       if (scores[k] === -Infinity) cross(pen, x, cell, theme);
     }
-    numbers(pen, weights, first, last, theme);
     mark(pen, chosen, theme);
+    numbers(pen, weights, first, last, theme);
   }
 
   function frames(pen, theme) {
@@ -156,6 +159,8 @@ unrolled.decodingSource ??= (context) => {
     pen.textAlign = "center";
     pen.textBaseline = "bottom";
     pen.fillStyle = theme.text;
+    pen.strokeStyle = theme.background; // a number stands before the lines around its column
+    pen.lineWidth = 4;
     const half = pen.measureText("0.88").width / 2;
     const taken = [];
     const order = Array.from({ length: last - first }, (_, k) => first + k).filter((k) => weights[k] >= 0.045).sort((a, b) => weights[b] - weights[a]);
@@ -164,7 +169,9 @@ unrolled.decodingSource ??= (context) => {
       const at = Math.min(Math.max(columns.x(k) + columns.cell / 2, half), edge - half);
       if (taken.some((other) => Math.abs(other - at) < 2 * half + 4)) continue;
       taken.push(at);
-      pen.fillText(weights[k].toFixed(2), at, top + height - weights[k] * height - 2);
+      const y = top + height - weights[k] * height - 2;
+      pen.strokeText(weights[k].toFixed(2), at, y);
+      pen.fillText(weights[k].toFixed(2), at, y);
     }
   }
 

@@ -11,9 +11,11 @@ function build(context) {
 
   function card(head) {
     const canvas = unrolled.element("canvas", { "aria-hidden": "true" });
+    const place = { layer: head.layer + 1, head: head.head + 1 };
     const button = unrolled.element("button", { type: "button", "data-name": head.name, "data-head": head.head }, canvas,
-      unrolled.element("span", { text: unrolled.fill(context.words.head, { layer: head.layer + 1, head: head.head + 1 }) }));
+      unrolled.element("span", { text: unrolled.fill(context.words.head, place) }));
     button.title = head.title;
+    button.setAttribute("aria-label", unrolled.fill(context.words.place, place));
     return { head, canvas, button, levels: bytes(head.levels) };
   }
 
@@ -44,7 +46,8 @@ function build(context) {
       const own = heads.map(card);
       cards.push(...own);
       const count = new Set(heads.map(({ head }) => head)).size;
-      const grid = unrolled.element("div", { className: "unrolled-heads-grid" }, ...own.map(({ button }) => button));
+      const grid = unrolled.element("div", { className: "unrolled-heads-grid" }, ...own.flatMap(({ head, button }) => (head.head ? [button] : [
+        unrolled.element("p", { className: "unrolled-quiet", text: unrolled.fill(words.layer, { layer: head.layer + 1 }) }), button])));
       grid.style.gridTemplateColumns = `repeat(${count}, max-content)`;
       return unrolled.element("section", {}, unrolled.element("h5", { text: words.kinds[kind] }),
         unrolled.element("p", { className: "unrolled-quiet", text: words.meanings[kind] }), grid);

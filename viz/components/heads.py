@@ -73,7 +73,9 @@ def _small(weights: np.ndarray) -> dict[str, Any]:
 
 def _words() -> dict[str, Any]:
     return {
-        "head": _("layer {layer}, head {head}"),
+        "place": _("layer {layer}, head {head}"),
+        "layer": _("layer {layer}"),
+        "head": _("head {head}"),
         "kinds": {
             "source": _("The source reads itself"),
             "written": _("What is written reads itself"),

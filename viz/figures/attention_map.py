@@ -6,18 +6,19 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, plotly_scale, unit_scale
-from viz.figures.strokes import finish
+from viz.figures.strokes import finish, step_axis
 from viz.i18n import _
 
 
 def attention_map(
-    weights: np.ndarray, asking: Sequence[str], asked: Sequence[str], *, theme: Theme = "light"
+    weights: np.ndarray, asking: Sequence[str], asked: Sequence[str], *, most: float = 1.0, theme: Theme = "light"
 ) -> go.Figure:
     """Who asks down, who is asked across.
 
     Args:
         weights: (T, T'), 0..1.
         asking: T symbols. asked: T' symbols.
+        most: the weight that has the strongest colour.
         theme: "light" or "dark".
     """
     rows, columns = ([f"{place + 1} {symbol}" for place, symbol in enumerate(symbols)] for symbols in (asking, asked))
@@ -26,7 +27,7 @@ def attention_map(
         go.Heatmap(
             z=weights,
             zmin=0,
-            zmax=1,
+            zmax=most,
             colorscale=plotly_scale(unit_scale(theme)),
             customdata=told,
             hovertemplate="%{z:.4f}<br>"
@@ -45,7 +46,7 @@ def attention_map(
 
 
 def _ticks(symbols: Sequence[str]) -> dict:
-    """Every symbol where there is room for it, else numbers."""
+    """Every symbol where there is room for it, else numbers from 1."""
     if len(symbols) > 80:
-        return {}
+        return step_axis(symbols)
     return {"tickvals": list(range(len(symbols))), "ticktext": list(symbols), "tickangle": 0}

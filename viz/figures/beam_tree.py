@@ -10,6 +10,9 @@ from viz.colours import KIND, Theme
 from viz.figures.strokes import GRID, INK, PAPER, finish
 from viz.i18n import _
 
+UNLIKELY = 0.01
+"""Answers below this probability are drawn faint: a beam is always as wide as it was asked for, however sure the network."""
+
 
 def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
     """Steps across, the answers that were kept at a step below one another, the most probable one on top.
@@ -21,18 +24,22 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
     places = _places(tree)
     best = set(tree.path(tree.best))
     figure = go.Figure()
-    for chosen in (False, True):
+    faint = [math.exp(node.log_probability) < UNLIKELY for node in tree.nodes]
+    for chosen, unlikely in ((False, True), (False, False), (True, True), (True, False)):
         xs: list[float | None] = []
         ys: list[float | None] = []
         for at, node in enumerate(tree.nodes):
-            if node.parent >= 0 and (at in best) == chosen:
+            if node.parent >= 0 and (at in best) == chosen and faint[at] == unlikely:
                 (x0, y0), (x1, y1) = places[node.parent], places[at]
                 xs += [x0, x1, None]
                 ys += [y0, y1, None]
-        colour = KIND["GRU"][theme] if chosen else GRID[theme]
-        figure.add_scatter(
-            x=xs, y=ys, mode="lines", line={"color": colour, "width": 4 if chosen else 2}, hoverinfo="skip"
-        )
+        colour = KIND["GRU"][theme] if chosen else INK[theme]
+        width = 4 if chosen else 1 if unlikely else 2
+        line = {"color": colour, "width": width, "dash": "dot" if unlikely else "solid"}
+        figure.add_scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip")
+    border = [
+        KIND["GRU"][theme] if at in best else GRID[theme] if faint[at] else INK[theme] for at in range(len(faint))
+    ]
     figure.add_scatter(
         x=[x for x, _y in places],
         y=[y for _x, y in places],
@@ -48,7 +55,7 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
             "color": PAPER[theme],
             "line": {
                 "width": [2.5 if at in best else 1 for at in range(len(tree.nodes))],
-                "color": [KIND["GRU"][theme] if at in best else INK[theme] for at in range(len(tree.nodes))],
+                "color": border,
             },
         },
         customdata=[

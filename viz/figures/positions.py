@@ -19,24 +19,25 @@ def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme
     """
     titles = (_("even columns: sine"), _("odd columns: cosine"))
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.07)
-    # For translators: {step} and {token} are filled by the browser.
-    at = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
-    for place in (0, 1):
-        values = encoding[:, place::2].T
+    # For translators: {place} and {token} are filled by the browser.
+    at = _("position {place}, “{token}”").format(place="%{customdata[0]}", token="%{customdata[1]}")
+    for odd in (0, 1):
+        values = encoding[:, odd::2].T
         figure.add_heatmap(
             z=values,
-            y=list(range(place, encoding.shape[1], 2)),
+            y=list(range(odd, encoding.shape[1], 2)),
             zmin=-1,
             zmax=1,
             colorscale=plotly_scale(signed_scale(theme)),
-            customdata=[[[step + 1, label] for step, label in enumerate(labels)]] * len(values),
+            customdata=[[[place, label] for place, label in enumerate(labels)]] * len(values),
             hovertemplate="%{z:.4f} · " + at + "<br>" + _("column {column}").format(column="%{y}") + "<extra></extra>",
             colorbar={"thickness": 12, "len": 0.9, "tickvals": [-1, 0, 1]},
-            showscale=place == 1,
+            showscale=odd == 1,
             row=1,
-            col=place + 1,
+            col=odd + 1,
         )
-    figure.update_xaxes(title_text=_("position"), showgrid=False, **step_axis(labels))
+    # as in the formula, positions are counted from 0
+    figure.update_xaxes(title_text=_("position"), showgrid=False, **step_axis(labels, -1))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text=_("column of the vector"), col=1)
     figure = finish(figure, theme, height=340)

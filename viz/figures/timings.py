@@ -18,7 +18,7 @@ def timings(found: Sequence[Timed], *, theme: Theme = "light") -> go.Figure:
         theme: "light" or "dark".
     """
     figure = go.Figure()
-    styles = ((KIND["RNN"][theme], "solid", "circle"), (KIND["GRU"][theme], "dash", "square"))
+    styles = ((KIND["GRU"][theme], "solid", "circle"), (KIND["RNN"][theme], "dash", "square"))
     for name, (colour, dash, symbol) in zip(dict.fromkeys(each.name for each in found), styles, strict=False):
         own = sorted((each for each in found if each.name == name), key=lambda each: each.length)
         figure.add_scatter(

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from models.waiting import Waiting
 from viz.colours import KIND, Theme
-from viz.figures.strokes import INK, finish
+from viz.figures.strokes import INK, finish, step_axis
 from viz.i18n import _
 
 MOST = 90
@@ -28,8 +28,8 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
     }
     figure = go.Figure()
     for found, family, colour in (
-        (recurrent, "GRU", KIND["RNN"][theme]),
-        (parallel, "Transformer", KIND["GRU"][theme]),
+        (recurrent, "GRU", KIND["GRU"][theme]),
+        (parallel, _("Transformer"), KIND["RNN"][theme]),
     ):
         for place, (part, starts, moments) in enumerate(found.lines):
             dash = {"backward": "dot", "training": "dash", "writing": "solid"}.get(part, "solid")
@@ -51,8 +51,8 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
         figure.add_annotation(
             x=border, y=1, yref="paper", text=side, showarrow=False, yanchor="top", xanchor=anchor, font={"size": 13}
         )
-    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels} if len(labels) <= MOST else {}
-    figure.update_xaxes(tickangle=0, **ticks)
+    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "tickangle": 0}
+    figure.update_xaxes(**(ticks if len(labels) <= MOST else step_axis(labels)))
     figure.update_yaxes(title_text=_("turns until it can be computed"), rangemode="tozero")
     figure = finish(figure, theme, height=400)
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 72, "b": 36})

@@ -60,7 +60,7 @@ def attention_payload(
             "symbols": decoding.symbols.tolist(),
             "heads": attention.shape[1],
             "head": head,
-            **_changed(decoding),
+            **_changed(decoding, score),
         },
     )
 
@@ -90,7 +90,11 @@ def _recurrent(network: Network, decoding: Decoding) -> tuple[str, dict[str, np.
     return module.attention.score, arrays
 
 
-def _changed(decoding: Decoding) -> dict[str, Any]:
+def _changed(decoding: Decoding, score: str) -> dict[str, Any]:
     """What of the changes the drawing and the formulas speak of."""
-    other = scores_of(decoding.changes)
-    return {"temperature": temperature(decoding.changes), "scores_from": None if other is None else other.name}
+    other: Any = scores_of(decoding.changes)
+    return {
+        "temperature": temperature(decoding.changes),
+        "scores_from": None if other is None else other.name,
+        "scored": score if other is None else other.module.attention.score,
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from models.attention import AttentionTrace
@@ -43,9 +44,11 @@ def recorded(here: Session, file: Path) -> None:
         row = min(st.session_state.get("row", 1), attention.shape[0]) - 1
         weights = attention.weights[row, head]
         asking, asked = (_labels(trace.tokens, count) for count in weights.shape)
-        chart(
-            attention_map(weights, asking, asked, theme=theme()), "recorded_map", names=(file.name, name, str(head + 1))
-        )
+        most = (
+            float(np.nan_to_num(attention.weights[row]).max()) or 1.0
+        )  # of all its heads, so that they can be compared
+        figure = attention_map(weights, asking, asked, most=most, theme=theme())
+        chart(figure, "recorded_map", names=(file.name, name, str(head + 1)))
         st.markdown(_in_words(attention, row, head))
 
 

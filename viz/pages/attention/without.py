@@ -28,6 +28,9 @@ WIDTH, DRAWN = "attention_width", "attention_drawn"
 LENGTHS = (0, 2, 4, 7, 11)
 """Numbers of phrases that are put around the text."""
 
+BESIDE = 13
+"""Symbols of an output of which two fit beside each other."""
+
 
 def without(here: Session, looked: Looked) -> None:
     """The text through all networks, longer and longer texts, and what was measured on dates held out."""
@@ -66,11 +69,13 @@ def _grown(looked: Looked) -> None:
         _("Marked is what a network writes differently as soon as the text grows: the date in it stays the same.")
     )
     with_attention = looked.net if looked.net != WITHOUT else OFFERED
-    for column, name in zip(st.columns(2, gap="large"), (WITHOUT, with_attention), strict=True):
-        with column:
+    texts = [text for text in (grown(looked.text, count) for count in LENGTHS) if len(text) <= LIMIT]
+    answers = {name: [attention_sources.decoded(name, text) for text in texts] for name in (WITHOUT, with_attention)}
+    long = any(len(each.target) > BESIDE for decodings in answers.values() for each in decodings)
+    places = [st.container(), st.container()] if long else st.columns(2, gap="large")
+    for place, (name, decodings) in zip(places, answers.items(), strict=True):
+        with place:
             st.markdown(f"**{name}**")
-            texts = [text for text in (grown(looked.text, count) for count in LENGTHS) if len(text) <= LIMIT]
-            decodings = [attention_sources.decoded(name, text) for text in texts]
             rows(
                 [(_("{n} symbols").format(n=len(each.source)), each) for each in decodings],
                 f"grown_output_{'without' if name == WITHOUT else 'with'}",
@@ -141,7 +146,10 @@ def beams(looked: Looked, names: list[str]) -> None:
     """Beam search with its tree, for each of these networks."""
     with panel(
         _("Beam search: follow several answers at once"),
-        _("Where does the tree fork? There the network is unsure; with a width of 1 the first choice is final."),
+        _(
+            "Dotted is what has a chance below 1 %. Where does a solid line fork? There the network is unsure; with a width "
+            "of 1 the first choice is final."
+        ),
     ):
         width = st.slider(_("Width of the beam"), 1, 6, 3, key=WIDTH)
         for name in names:
