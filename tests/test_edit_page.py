@@ -179,6 +179,25 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
     assert edits_of(page) == "rnn.l0.weight_hh=0"
 
 
+def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
+    held = "rnn.l0.forget_gate[0]@9-12=1"
+    page = start("edit", net="counter", edits=f"{BROKEN};{held}")
+    [text] = [each for each in page.text_area if each.value == ".aaaaaaaabbbbbbbb."]
+    text.set_value(".aabb.")
+    run(page)
+    assert page.session_state["unrolled"].view.text == ".aabb."
+    assert [each.value for each in page.warning] == ["There is no step 10; the sequence has 6 steps."]
+    assert edits_of(page) == f"{BROKEN};!{held}"
+    assert "This is an edited network: 1 edit. 1 more is switched off." in text_of(page)
+    after = read_edited(load_network("counter"), ".aabb.", read_edits(BROKEN))
+    assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
+    [text] = [each for each in page.text_area if each.value == ".aabb."]
+    text.set_value(".aaaaaaaabbbbbbbb.")
+    run(page)
+    press(page, "undo")
+    assert edits_of(page) == f"{BROKEN};{held}"
+
+
 def test_another_network_begins_without_edits():
     page = start("edit", net="counter", edits=BROKEN)
     at(page.selectbox, "choose_net").set_value("wave")

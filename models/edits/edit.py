@@ -218,6 +218,10 @@ class Edits:
         entries.insert(to, entries.pop(index))
         return Edits(tuple(entries))
 
+    def of_any_text(self) -> Edits:
+        """With those of the weights as they are and all others, which belong to a sequence, switched off."""
+        return Edits(tuple(replace(each, on=each.on and isinstance(each.edit, WeightEdit)) for each in self.entries))
+
     @property
     def on(self) -> tuple[Edit, ...]:
         """The edits that are switched on, in order."""

@@ -90,14 +90,17 @@ def _resolve(here: Session, file: Path | None) -> Reading:
             return _resolve_as_asked(here, file)
         except ValueError as problem:
             asked = here.view
-            last = here.good.edits if here.good.net == asked.net and here.good.edits != asked.edits else ""
+            last = ""
+            if here.good.net == asked.net:  # the same edits were good before: it is the text that they do not fit
+                same = here.good.edits == asked.edits
+                last = sources.of_any_text(asked.edits) if same else here.good.edits
             for edits in dict.fromkeys((last, "")):
                 here.settle(edits=edits)
                 try:
                     reading = _resolve_as_asked(here, file)
                 except ValueError:
                     continue
-                here.notice(told(problem))  # the edits alone were wrong: they go, the rest stays
+                here.notice(told(problem))  # the edits alone were wrong: they go or are off, the rest stays
                 here.turns += 1
                 return reading
             here.settle(edits=asked.edits)

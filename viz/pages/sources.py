@@ -76,6 +76,11 @@ def weights_alone(edits: str) -> str:
     return write_edits(Edits(tuple(map(Entry, read_edits(edits).weights)))) if edits else ""
 
 
+def of_any_text(edits: str) -> str:
+    """The same edits with all that belong to a sequence switched off, as a text. Raises Problem: it is no such text."""
+    return write_edits(read_edits(edits).of_any_text()) if edits else ""
+
+
 def holds(edits: str) -> bool:
     """Whether these edits hold values of the running computation, so that no weights alone explain what is seen."""
     return bool(edits) and bool(read_edits(edits).dynamics)
