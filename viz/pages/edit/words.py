@@ -19,9 +19,7 @@ def in_words(found: Effects, tracked: TrackedEffect | None, before: Reading, aft
         sentences.append(_moved(found, after))
     if found.surprise is not None and _told(found.surprise[0]) != _told(found.surprise[1]):
         sentences.append(
-            _("Mean surprise: {before} → {after} bits.").format(
-                before=_told(found.surprise[0]), after=_told(found.surprise[1])
-            )
+            _("Mean surprise: {before} → {after} bits.").format(**_both(found.surprise[0], found.surprise[1]))
         )
     return " ".join(sentences)
 
@@ -63,21 +61,19 @@ def _predicted(found: Effects, after: Reading) -> list[str]:
                 symbol=most.symbol,
                 step=most.step + 1,
                 token=after.prediction_labels[most.step],
-                before=_told(most.before),
-                after=_told(most.after),
+                **_both(most.before, most.after),
             )
         ]
     if isinstance(after.prediction, ClassPrediction):
         return [
             _("Probability of “{symbol}”: {before} → {after}.").format(
                 symbol=after.prediction.classes[language()][most.index],
-                before=_told(most.before),
-                after=_told(most.after),
+                **_both(most.before, most.after),
             )
         ]
     return [
         _("The predicted value after step {step}: {before} → {after}.").format(
-            step=most.step + 1, before=_told(most.before), after=_told(most.after)
+            step=most.step + 1, **_both(most.before, most.after)
         )
     ]
 
@@ -95,8 +91,7 @@ def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
             quantity=quantity_names()[effect.quantity],
             step=effect.step + 1,
             token=after.labels_of(effect.layer)[effect.step],
-            before=_told(effect.before),
-            after=_told(effect.after),
+            **_both(effect.before, effect.after),
             **unit,
         )
     ]
@@ -106,7 +101,7 @@ def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
             if tracked.lost
             else _("Their correlation in this text goes from {before} to {after}.")
         )
-        sentences.append(sentence.format(before=_told(tracked.correlation[0]), after=_told(tracked.correlation[1])))
+        sentences.append(sentence.format(**_both(tracked.correlation[0], tracked.correlation[1])))
     return sentences
 
 
@@ -123,8 +118,7 @@ def _moved(found: Effects, after: Reading) -> str:
         layer=effect.layer,
         step=effect.step + 1,
         token=after.labels_of(effect.layer)[effect.step],
-        before=_told(effect.before),
-        after=_told(effect.after),
+        **_both(effect.before, effect.after),
     )
 
 
@@ -135,5 +129,13 @@ def _written(reading: Reading) -> str:
     return "".join(symbols).removesuffix("⊣")
 
 
-def _told(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def _told(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _both(before: float, after: float) -> dict[str, str]:
+    """Both with two decimals, or with as many as they need to differ."""
+    pairs = ({"before": _told(before, digits), "after": _told(after, digits)} for digits in range(2, 8))
+    return next(
+        (pair for pair in pairs if pair["before"] != pair["after"]), {"before": _told(before), "after": _told(after)}
+    )
