@@ -61,8 +61,11 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
 
 
 def as_text(values: np.ndarray) -> str:
-    """Numbers (T, D) as they would be typed, every float32 exactly; ``read_numbers`` reads them back."""
-    rows = [", ".join(str(value) for value in step) for step in values.astype(np.float32)]
+    """Numbers (T, D) as they would be typed: ``"0.1, 0.5; 0.2, 1"``; of one column, ``"0.1, 0.2"``.
+
+    Every float32 exactly: ``read_numbers`` reads them back.
+    """
+    rows = [", ".join(str(value).removesuffix(".0") for value in step) for step in values.astype(np.float32)]
     return ("; " if values.shape[1] > 1 else ", ").join(rows)
 
 

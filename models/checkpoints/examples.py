@@ -6,9 +6,12 @@ import numpy as np
 
 from models.checkpoints.encoder_decoder import ENDS
 from models.network import Example, Network
+from models.sequence_files import as_text
 
 STEPS, NUMBERS = 24, 400
 """Steps of an example, and how many numbers it has at most."""
+DIGITS = 3
+"""Decimals of a number that is made up."""
 
 
 def examples_of(network: Network) -> tuple[Example, ...]:
@@ -39,10 +42,4 @@ def _numbers(columns: int) -> tuple[Example, ...]:
     impulse = np.zeros((steps, columns))
     impulse[1, 0] = 1
     wave = np.sin(np.arange(steps)[:, None] * 2 * np.pi / 12 + np.arange(columns))
-    return tuple(Example(as_text(values)) for values in (wave, drawn, impulse))
-
-
-def as_text(values: np.ndarray, digits: int = 3) -> str:
-    """Numbers (T, D) as they would be typed: ``"0.1, 0.5; 0.2, 0.4"``; of one column, ``"0.1, 0.2"``."""
-    rows = [", ".join(f"{round(float(value), digits):g}" for value in step) for step in values]
-    return ("; " if values.shape[1] > 1 else ", ").join(rows)
+    return tuple(Example(as_text(values.round(DIGITS))) for values in (wave, drawn, impulse))
