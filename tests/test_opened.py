@@ -139,3 +139,17 @@ def test_shards_come_with_their_index(net):
 
 def test_uploads_are_bounded_by_the_servers_own_limit():
     assert store.limit() == 500 << 20  # .streamlit/config.toml
+
+
+def test_the_environment_sets_limits(monkeypatch, tmp_path):
+    data = save(Net(11).state_dict())
+    (tmp_path / "net.safetensors").write_bytes(data)
+    monkeypatch.setenv("UNROLLED_TENSORS", "5")
+    monkeypatch.setenv("UNROLLED_UNPACKED", "2")
+    assert (store.allowed().tensors, store.allowed().unpacked) == (5, 2 << 20)
+    with pytest.raises(CheckpointError, match=r"names 7 tensors, more than are allowed; .* raise the limit"):
+        store.open_upload({"few.safetensors": data})
+    with pytest.raises(CheckpointError, match="names 7 tensors"):
+        store.open_path(tmp_path / "net.safetensors")
+    monkeypatch.setenv("UNROLLED_TENSORS", "many")
+    assert store.open_path(tmp_path / "net.safetensors").checkpoint.found

@@ -6,6 +6,7 @@ in it are part of the name under which lenses and links know it: ``lm.pt~3f2a9c0
 
 from __future__ import annotations
 
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ from models.checkpoints import Checkpoint, CheckpointError, Limits, load_checkpo
 from models.checkpoints.opened import Opened as Runnable
 from models.checkpoints.running import Fit, Setup, fit, network_of, usual
 from models.network import Network
+
+SETTINGS = {"UNROLLED_UNPACKED": ("unpacked", 1 << 20), "UNROLLED_TENSORS": ("tensors", 1)}
+"""Limits that the environment may set, and their units: MB that a file unpacks to, and tensors in it."""
 
 COUNT, BYTES = 32, 2 << 30
 """How many ways to run files, and how much of uploaded files, are kept for all sessions together."""
@@ -210,9 +214,9 @@ def is_name(net: str) -> bool:
     return NAME.fullmatch(net) is not None
 
 
-def open_path(path: Path, limits: Limits | None = None) -> Opened:
+def open_path(path: Path) -> Opened:
     """Open a file on this machine. Raises CheckpointError: it cannot be opened."""
-    checkpoint = load_checkpoint(path, limits=limits)
+    checkpoint = load_checkpoint(path, limits=allowed())
     size = path.stat().st_size
     held = size if size <= WHOLE else 0
     return _keep(path.name, _digest(path, size), size, held, checkpoint)
@@ -227,7 +231,7 @@ def open_upload(files: Mapping[str, bytes]) -> Opened:
     Raises:
         CheckpointError: it cannot be opened; one sentence says what was found.
     """
-    limits = Limits(file_size=limit())
+    limits = allowed(file_size=limit())
     if len(files) == 1:
         ((name, content),) = files.items()
         digest = sha256(content).hexdigest()
@@ -253,6 +257,16 @@ def open_upload(files: Mapping[str, bytes]) -> Opened:
 def limit() -> int:
     """Bytes that an uploaded file may have."""
     return int(st.get_option("server.maxUploadSize")) << 20
+
+
+def allowed(**own: int) -> Limits:
+    """What a file may ask for: as ``Limits`` says, but for ``own`` and for what a whole number in the environment says."""
+    told = {
+        name: int(said) * unit
+        for key, (name, unit) in SETTINGS.items()
+        if (said := os.environ.get(key, "")).isascii() and said.isdigit()
+    }
+    return Limits(**(told | own))
 
 
 def _keep(name: str, digest: str, size: int, held: int, checkpoint: Checkpoint) -> Opened:
