@@ -89,6 +89,12 @@ def test_units_that_are_marked_are_drawn_apart(weights):
     assert units_of(weights).unreading == ()
 
 
+def test_units_at_one_place_are_named_together():
+    figure = unit_lengths(np.array([1.0, 1, 2, 1]), np.array([3.0, 3, 3, 3]), "GRU", {"double": (0, 1, 2, 3)})
+    (marked,) = [trace for trace in figure.data if trace.name == "double"]
+    assert list(marked.text) == ["0, 1, 3", "", "2", ""]
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_format_has_its_curve(theme):
     distances = {"float32": np.array([0.0, 1e-8]), "tf32": np.array([1e-4, 2e-4]), "bfloat16": np.array([0.1, np.nan])}

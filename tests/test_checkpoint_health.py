@@ -163,6 +163,8 @@ def test_duplicates_compute_the_same(kind):
                 values[8 * gate + 6] -= 0.25
     weights = changed(weights, **arrays)
     assert units_of(weights).duplicates == ((1, 6),)
+    (evidence,) = (each for found in findings_of("l0", weights) for each in found.evidence if each.pairs)
+    assert (evidence.value, evidence.pairs, evidence.threshold) == (1, ((1, 6),), None)
     out = weights.to_module().double()(torch.randn(1, 9, 5).double())[0]
     torch.testing.assert_close(out[..., 1], out[..., 6], rtol=0, atol=1e-6)
     assert units_of(layer(kind)).duplicates == ()

@@ -139,7 +139,7 @@ def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_
     stored = opened.checkpoint.found["rnn.l1"].parts["weight_hh"]
     object.__setattr__(stored, "read", lambda: np.zeros(3).reshape(8, 8))
     page = start(net=opened.name)
-    sentence = "The numbers of rnn.l1 in this file are damaged."
+    sentence = "The numbers of rnn.l1 in this file are damaged; copy the file again."
     assert any(sentence in each.value for each in page.warning)
     assert "2 LSTM layers" in said(page) and mirrored(page, "keep-biases", layer="rnn.l0")
     page = choose(page, "The layer", "rnn.l1")

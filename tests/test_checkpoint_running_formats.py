@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,11 @@ TEXT = " ".join(map(str, IDS))
 def opened(source, **choice):
     checkpoint = load_checkpoint(source)
     return network_of(checkpoint, usual(fit(checkpoint), **choice), "file")
+
+
+def held(checkpoint):
+    """How many numbers of recurrent layers the file holds."""
+    return sum(stored.size for found in checkpoint.found.values() for stored in found.parts.values() if stored.held)
 
 
 def keras_model(*layers, inputs=(8,), dtype="int32"):
@@ -169,6 +175,39 @@ def test_an_onnx_graph():
     with torch.inference_mode():
         np.testing.assert_allclose(network.module(network.encode(TEXT)), expected, rtol=0, atol=1e-5)
     assert list(read(network, TEXT).trace.layers) == ["rnn.l0", "rnn.l0_reverse", "rnn.l1", "rnn.l1_reverse"]
+
+
+def test_an_onnx_graph_that_reads_numbers():
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+
+    class Reads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gru, self.fc = nn.GRU(3, 8, batch_first=True), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.fc(self.gru(x)[0])
+
+    torch.manual_seed(0)
+    model, file, given = Reads().eval(), io.BytesIO(), torch.randn(1, 7, 3)
+    torch.onnx.export(model, (given,), file, dynamo=False, input_names=["x"])
+    expected = runtime.InferenceSession(file.getvalue()).run(None, {"x": given.numpy()})[0]
+    checkpoint = load_checkpoint(file.getvalue())
+    assert held(checkpoint) == sum(values.numel() for values in model.gru.parameters())
+    setup = usual(fit(checkpoint))
+    assert setup.decoder is not None and "MatMul" in setup.decoder
+    network = network_of(checkpoint, replace(setup, predicts="values"), "file")
+    with torch.inference_mode():
+        np.testing.assert_allclose(network.module(given), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_the_numbers_of_a_keras_layer_are_counted_as_keras_counts_them(kind, tmp_path):
+    layers = pytest.importorskip("keras").layers
+    model = keras_model(getattr(layers, kind)(5), inputs=(6, 3), dtype="float32")
+    model.save(tmp_path / "m.keras")
+    assert held(load_checkpoint(tmp_path / "m.keras")) == model.count_params()
 
 
 def test_a_loop_over_a_cell():

@@ -53,7 +53,7 @@ def _load(source: Source) -> Checkpoint:
             break
     else:
         raise CheckpointError(
-            "This is no checkpoint of a known format; PyTorch, safetensors, ONNX, Keras and npz files are."
+            "This is no checkpoint of a known format; open a PyTorch, safetensors, ONNX, Keras or npz file."
         )
     if contents.layers is not None:
         return Checkpoint.of(contents, contents.layers)

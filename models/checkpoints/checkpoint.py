@@ -106,7 +106,9 @@ def weights_of(name: str, found: FoundLayer) -> LayerWeights:
     try:
         return LayerWeights(kind, **arrays, **found.options)
     except ValueError as error:
-        raise CheckpointError("The tensors of {layer} do not fit each other.", layer=name) from error
+        raise CheckpointError(
+            "The tensors of {layer} do not fit each other; save the network again.", layer=name
+        ) from error
 
 
 def _reordered(found: FoundLayer, blocks: list[int]) -> dict[str, Stored]:
@@ -117,6 +119,6 @@ def _reordered(found: FoundLayer, blocks: list[int]) -> dict[str, Stored]:
             pieces = np.split(stored.read(), len(blocks))
             return np.concatenate([pieces[block] for block in blocks])
 
-        return Stored(stored.shape, stored.dtype, read)
+        return replace(stored, read=read)
 
     return {part: stored if part == "weight_hr" else reader(stored) for part, stored in found.parts.items()}

@@ -50,11 +50,18 @@ class Stored:
         shape: its sizes.
         dtype: the file's own type, by torch's name, such as ``"bfloat16"``.
         read: gives its values: read-only, float16 and bfloat16 as float32.
+        held: whether the file holds it; not so for a bias of zeros that a layer of one bias has beside its own.
     """
 
     shape: tuple[int, ...]
     dtype: str
     read: Callable[[], np.ndarray]
+    held: bool = True
+
+    @classmethod
+    def zeros(cls, size: int) -> Stored:
+        """A bias (size) that the file does not hold."""
+        return cls((size,), "float32", lambda: np.zeros(size, dtype=np.float32), held=False)
 
     @property
     def is_float(self) -> bool:
@@ -124,7 +131,9 @@ class Lazy(Mapping[str, T], Generic[T]):
             except CheckpointError:
                 raise
             except Exception as error:  # the numbers themselves may be damaged, behind headers that are not
-                raise CheckpointError("The numbers of {name} in this file are damaged.", name=name) from error
+                raise CheckpointError(
+                    "The numbers of {name} in this file are damaged; copy the file again.", name=name
+                ) from error
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -68,7 +68,8 @@ class Reader:
         self.seen += 1
         if self.seen > self.limits.operations or len(into) > self.limits.tensors or depth > 64:
             raise CheckpointError(
-                "This file holds more tensors than are allowed, or holds them too deep in each other."
+                "This file holds more tensors than are allowed, or holds them too deep in each other; "
+                "save the network's weights alone."
             )
         if isinstance(value, Called):
             if _is_tensor(value):

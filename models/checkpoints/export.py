@@ -50,7 +50,9 @@ def _weights(source: Source, config: str, folder: str) -> Iterator[tuple[str, St
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError("The table of weights in this torch.export archive is damaged.") from error
+        raise CheckpointError(
+            "The table of weights in this torch.export archive is damaged; export it again."
+        ) from error
 
 
 def _tensor(data: memoryview, about: dict[str, Any]) -> Stored:

@@ -22,9 +22,10 @@ class Evidence:
         where: the layer or tensor, and the gate after a colon where it is one gate's: ``"rnn.l0: forget_gate"``.
         measure: what was measured.
         value: what came out.
-        threshold: what it was held against; None where the number stands for itself.
-        source: who set that threshold; "" where it is ours.
-        units: the units, rows or pairs (one after the other) that it is about, not more than ``SHOWN``.
+        threshold: what it was held against; None where it is a count of what ``measure`` says.
+        source: who set the threshold; "" where it is ours.
+        units: the units or rows that it is about, not more than ``SHOWN``.
+        pairs: the pairs of units that it is about, likewise.
     """
 
     where: str
@@ -33,6 +34,7 @@ class Evidence:
     threshold: float | None = None
     source: str = ""
     units: tuple[int, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 SHOWN = 100

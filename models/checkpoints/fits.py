@@ -165,8 +165,12 @@ class Fit:
     @cached_property
     def _read(self) -> set[int]:
         """What the matrices read that are not square."""
-        side = 0 if self._keras else 1
-        return {each.shape[side] for each in self._matrices.values() if each.shape[0] != each.shape[1]}
+        found = self._matrices.items()
+        return {
+            each.shape[0 if self._keras or "MatMul" in name else 1]
+            for name, each in found
+            if each.shape[0] != each.shape[1]
+        }
 
     @cached_property
     def _vectors(self) -> dict[str, Stored]:

@@ -37,7 +37,8 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5:
     """
     if len(data) > 2 * limits.unpacked:
         raise CheckpointError(
-            "This HDF5 file has {size} bytes, more than the {largest} that are allowed.",
+            "This HDF5 file has {size} bytes, more than the {largest} that are allowed; "
+            "save the weights alone, or raise the limit.",
             size=f"{len(data):,}",
             largest=f"{2 * limits.unpacked:,}",
         )
@@ -47,7 +48,9 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5:
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=limits.seconds)
     except subprocess.TimeoutExpired:
-        raise CheckpointError("This HDF5 file could not be read within {n} s.", n=f"{limits.seconds:g}") from None
+        raise CheckpointError(
+            "This HDF5 file could not be read within {n} s; save the weights alone.", n=f"{limits.seconds:g}"
+        ) from None
     return told(done.stdout)
 
 
@@ -68,9 +71,15 @@ def told(out: bytes) -> Hdf5:
                 name=header["name"],
             )
         case "large":
-            raise CheckpointError("{name} in this HDF5 file is larger than is allowed.", name=header["name"])
+            raise CheckpointError(
+                "{name} in this HDF5 file is larger than is allowed; save the weights alone, or raise the limit.",
+                name=header["name"],
+            )
         case "many":
-            raise CheckpointError("This HDF5 file holds more groups and tensors than are allowed.")
+            raise CheckpointError(
+                "This HDF5 file holds more groups and tensors than are allowed; "
+                "save the weights alone, or raise the limit."
+            )
         case "damaged":
             raise CheckpointError("This HDF5 file is damaged; copy or save it again.")
     values = memoryview(out)[8 + length :]

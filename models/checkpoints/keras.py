@@ -54,7 +54,7 @@ def open(source: Source) -> Contents:
             config = _parsed(root["model_config"])
         format = "Keras HDF5" if config is not None else "Keras weights"
     if not file.tensors:
-        raise CheckpointError("This HDF5 file holds no tensors of numbers.")
+        raise CheckpointError("This HDF5 file holds no tensors of numbers; save a model's weights into it.")
     cells = configured(config) if config is not None else {}
     major = about.get("keras_version", "3" if WEIGHTS in source.members else "2").partition(".")[0]
     layers = dict(_layers(file, cells, config is not None, int(major) if major.isdigit() else 2))
@@ -121,11 +121,7 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
                 wanted=list(expected),
             )
         parts["bias_ih"] = _reordered(bias, kind, units, 0 if both else None)
-        parts["bias_hh"] = (
-            _reordered(bias, kind, units, 1)
-            if both
-            else Stored((columns,), "float32", lambda: np.zeros(columns, dtype=np.float32))
-        )
+        parts["bias_hh"] = _reordered(bias, kind, units, 1) if both else Stored.zeros(columns)
     return FoundLayer(kind, parts, group.sources, options, 1.0 if config or not has_config else 0.9, assumed)
 
 
@@ -133,7 +129,7 @@ def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str
     """The activations that the configuration tells."""
     if config.kind != kind:
         raise CheckpointError(
-            "{layer} is a {said} by its configuration, but its kernels are those of a {kind}.",
+            "{layer} is a {said} by its configuration, but its kernels are those of a {kind}; save the model again.",
             layer=name,
             said=config.kind,
             kind=kind,

@@ -13,7 +13,7 @@ from models.checkpoints.findings import SHOWN, Evidence, Finding
 from models.checkpoints.numbers import Oddities, oddities
 from models.checkpoints.spectra import spectra
 from models.checkpoints.started import started
-from models.checkpoints.units import FAINT, STUCK, units_of
+from models.checkpoints.units import units_of
 from models.weights import LayerWeights
 
 LARGE = 100.0
@@ -54,7 +54,7 @@ def broken(name: str, odd: Mapping[str, Oddities]) -> Iterator[Finding]:
             "{where} holds NaN or infinity ({count} numbers), and so is whatever it computes: its training diverged. "
             "Go back to an earlier checkpoint.",
             "broken",
-            [Evidence(f"{name}: {part}", measures.NOT_FINITE, each.nan + each.inf, 0) for part, each in bad.items()],
+            [Evidence(f"{name}: {part}", measures.NOT_FINITE, each.nan + each.inf) for part, each in bad.items()],
             where=name,
             count=f"{sum(each.nan + each.inf for each in bad.values()):,}",
         )
@@ -101,7 +101,7 @@ def _untouched(name: str, weights: LayerWeights, odd: Mapping[str, Oddities]) ->
             yield Finding(
                 "The biases of {where} are all exactly 0 or 1, as they were initialised: training has not moved them.",
                 "note",
-                [Evidence(f"{name}: bias", measures.MOVED_BIASES, 0, 1)],
+                [Evidence(f"{name}: bias", measures.MOVED_BIASES, 0)],
                 where=name,
             )
     for part, each in odd.items():
@@ -110,7 +110,7 @@ def _untouched(name: str, weights: LayerWeights, odd: Mapping[str, Oddities]) ->
             yield Finding(
                 "{where} has rows of one and the same number throughout ({count}): nothing ever moved them.",
                 "warning",
-                [Evidence(f"{name}: {part}", measures.CONSTANT_ROWS, len(rows), 0, "", rows[:SHOWN])],
+                [Evidence(f"{name}: {part}", measures.CONSTANT_ROWS, len(rows), units=rows[:SHOWN])],
                 where=f"{name}.{part}",
                 count=len(rows),
             )
@@ -144,7 +144,7 @@ def _units(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | Non
         yield Finding(
             "{where} has dead units ({count} of {units}): they read nothing, or nothing reads them.",
             "warning",
-            [Evidence(name, measures.DEAD_UNITS, len(dead), FAINT, "", dead[:SHOWN])],
+            [Evidence(name, measures.DEAD_UNITS, len(dead), units=dead[:SHOWN])],
             where=name, count=len(dead), units=units,
         )  # fmt: skip
     alive = [pair for pair in said.duplicates if not {*pair} & {*dead}]
@@ -152,14 +152,14 @@ def _units(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | Non
         yield Finding(
             "{where} has pairs of units that are doubles ({count}): both read the same in the same way, so one is wasted.",
             "warning",
-            [Evidence(name, measures.DOUBLES, len(alive), 0, "", sum(alive, ())[:SHOWN])],
+            [Evidence(name, measures.DOUBLES, len(alive), pairs=tuple(alive[:SHOWN]))],
             where=name, count=len(alive),
         )  # fmt: skip
     for gate, stuck in said.stuck.items():
         yield Finding(
             "{where} has gates that are stuck ({count}): no input within −1 and 1 and no state moves them from their bound.",
             "warning",
-            [Evidence(f"{name}: {gate}", measures.STUCK_GATES, len(stuck), STUCK, "", stuck[:SHOWN])],
+            [Evidence(f"{name}: {gate}", measures.STUCK_GATES, len(stuck), units=stuck[:SHOWN])],
             where=name, count=len(stuck),
         )  # fmt: skip
 

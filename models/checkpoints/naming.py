@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import numpy as np
-
 from models.checkpoints.contents import CheckpointError, FoundLayer, Stored
 
 KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
@@ -66,7 +64,7 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     recurrent, read = parts["weight_hh"].shape, parts["weight_ih"].shape
     if len(recurrent) != 2 or len(read) != 2 or 0 in recurrent or 0 in read or recurrent[0] != read[0]:
         raise CheckpointError(
-            "The matrices of {layer} are {input} and {recurrent}, which do not fit each other.",
+            "The matrices of {layer} are {input} and {recurrent}, which do not fit each other; save the network again.",
             layer=layer,
             input=list(read),
             recurrent=list(recurrent),
@@ -102,5 +100,5 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     complete = dict(parts)
     if ("bias_ih" in parts) != ("bias_hh" in parts):
         missing = "bias_ih" if "bias_hh" in parts else "bias_hh"
-        complete[missing] = Stored((rows,), "float32", lambda: np.zeros(rows, dtype=np.float32))
+        complete[missing] = Stored.zeros(rows)
     return FoundLayer(kind, complete, sources, assumed=("nonlinearity",) if kind == "RNN" else ())

@@ -27,7 +27,8 @@ def open(source: Source) -> Contents:
         raise CheckpointError("This .npz is a saved run, not a checkpoint; load_trace(...) opens it.")
     if len(source.members) > source.limits.tensors:
         raise CheckpointError(
-            "This file names {count} tensors, more than are allowed.", count=f"{len(source.members):,}"
+            "This file names {count} tensors, more than are allowed; save the weights alone, or raise the limit.",
+            count=f"{len(source.members):,}",
         )
     names = [name for name in source.members if name.endswith(".npy")]
     listed: dict[str, tuple[str, ...]] = {}

@@ -116,7 +116,7 @@ def _message(value: Value) -> memoryview:
 
 def _read_graph(data: memoryview, outer: Mapping[str, Stored], graph: Graph, depth: int) -> None:
     if depth > DEPTH:
-        raise CheckpointError("The graphs of this ONNX file stand too deep within each other.")
+        raise CheckpointError("The graphs of this ONNX file stand too deep within each other; export it again.")
     held = grouped(data)
     constants = dict(outer)
     for body in held.get(5, []):
@@ -128,7 +128,9 @@ def _read_graph(data: memoryview, outer: Mapping[str, Stored], graph: Graph, dep
 
 def _keep(graph: Graph, name: str, stored: Stored) -> None:
     if len(graph.tensors) >= graph.limits.tensors:
-        raise CheckpointError("This ONNX file holds more tensors than are allowed.")
+        raise CheckpointError(
+            "This ONNX file holds more tensors than are allowed; export the recurrent part alone, or raise the limit."
+        )
     graph.tensors[name] = stored
 
 
@@ -136,7 +138,9 @@ def _read_nodes(bodies: list[Value], constants: dict[str, Stored], graph: Graph,
     for body in bodies:
         graph.seen += 1
         if graph.seen > graph.limits.operations:
-            raise CheckpointError("This ONNX file holds more nodes than are allowed.")
+            raise CheckpointError(
+                "This ONNX file holds more nodes than are allowed; export the recurrent part alone, or raise the limit."
+            )
         node = grouped(_message(body))
         inputs = [text([value]) for value in node.get(1, [])]
         outputs = [text([value]) for value in node.get(2, [])]
@@ -188,7 +192,9 @@ def _tensor(data: memoryview) -> tuple[str, Stored]:
             fits = count <= sum(1 if isinstance(value, int) else len(value) for value in packed)
             read = lambda: _small(integers(packed), dtype, shape)  # noqa: E731
     if not fits:
-        raise CheckpointError("{name} of this ONNX file does not have as many numbers as its shape says.", name=name)
+        raise CheckpointError(
+            "{name} of this ONNX file does not have as many numbers as its shape says; export it again.", name=name
+        )
     return name, Stored(shape, dtype, read)
 
 
@@ -241,9 +247,9 @@ def _directions(node: Node) -> Iterator[tuple[str, FoundLayer]]:
     fits = len(w.shape) == 3 == len(r.shape) and w.shape[:2] == r.shape[:2] == (len(suffixes), gates * r.shape[2])
     bias = node.constants[given[3]] if 3 in given else None
     if not fits or not w.shape[2] or (bias is not None and bias.shape != (len(suffixes), 2 * w.shape[1])):
-        raise CheckpointError("The weights of {name} do not fit each other.", name=said)
+        raise CheckpointError("The weights of {name} do not fit each other; export it again.", name=said)
     if not all(stored.is_float for stored in (w, r, *([bias] if bias else []))):
-        raise CheckpointError("The weights of {name} are no floating-point numbers.", name=said)
+        raise CheckpointError("The weights of {name} are no floating-point numbers; export it in float32.", name=said)
     activations = list(_activations(node, said, len(suffixes)))
     units = r.shape[2]
     order = np.concatenate([np.arange(units) + gate * units for gate in GATES[kind]])

@@ -63,7 +63,9 @@ def effective(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
 
 
 def _misfit(weight: str) -> CheckpointError:
-    return CheckpointError("The parts of the normalised {weight} do not fit each other.", weight=weight)
+    return CheckpointError(
+        "The parts of the normalised {weight} do not fit each other; save the network again.", weight=weight
+    )
 
 
 def _weight_norm(weight: str, g: Stored, v: Stored) -> Stored:

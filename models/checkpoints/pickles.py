@@ -112,7 +112,10 @@ class _Machine:
     def run(self, file: BinaryIO) -> Any:
         for count, (op, arg, _position) in enumerate(pickletools.genops(file)):
             if count > self.limit:
-                raise CheckpointError("The list of tensors in this file is longer than is allowed.")
+                raise CheckpointError(
+                    "The list of tensors in this file is longer than is allowed; "
+                    "save the weights alone, or raise the limit."
+                )
             if op.name == "STOP":
                 return self.stack[-1]
             self.step(op.name, arg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.checkpoints import measures
 from models.checkpoints.findings import SHOWN, Evidence, Finding
-from models.checkpoints.units import ALWAYS, STILL, units_in
+from models.checkpoints.units import units_in
 from models.trace import LayerTrace
 
 
@@ -17,7 +17,7 @@ def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
             Finding(
                 "Of the {units} units of {where}, {count} did not move in this run of {steps} steps.",
                 "note" if len(still) < units / 2 else "warning",
-                [Evidence(name, measures.STILL_UNITS, len(still), STILL, "", still[:SHOWN])],
+                [Evidence(name, measures.STILL_UNITS, len(still), units=still[:SHOWN])],
                 where=name,
                 count=len(still),
                 units=layer.weights.output_size,
@@ -35,7 +35,7 @@ def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
                     "warning",
                     [
                         Evidence(
-                            f"{name}: {gate}", measure, len(each), ALWAYS, "Karpathy, Johnson and Li 2015", each[:SHOWN]
+                            f"{name}: {gate}", measure, len(each), None, "Karpathy, Johnson and Li 2015", each[:SHOWN]
                         )
                         for measure, each in (
                             (measures.ALWAYS_CLOSED, bound["closed"]),

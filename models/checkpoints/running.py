@@ -172,7 +172,9 @@ def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
         classes = setup.classes or tuple(map(str, range(count)))
         if len(classes) != count:
             raise CheckpointError(
-                "There are {given} names of classes, but {count} classes.", given=len(classes), count=count
+                "There are {given} names of classes, but {count} classes; give one for each.",
+                given=len(classes),
+                count=count,
             )
     module = _module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
     card = card_of(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name)

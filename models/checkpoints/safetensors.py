@@ -43,14 +43,18 @@ def open(source: Source) -> Contents:
     length = _length(source)
     if length > source.limits.header or 8 + length > len(source.data):
         raise CheckpointError(
-            "This safetensors file says that its header has {size} bytes, but the file has {length}.",
+            "This safetensors file says that its header has {size} bytes, but the file has {length}; "
+            "copy the file again.",
             size=f"{length:,}",
             length=f"{len(source.data):,}",
         )
     header = _json(source.data[8 : 8 + length])
     about = header.pop("__metadata__", None) or {}
     if len(header) > source.limits.tensors:
-        raise CheckpointError("This file names {count} tensors, more than are allowed.", count=f"{len(header):,}")
+        raise CheckpointError(
+            "This file names {count} tensors, more than are allowed; save the weights alone, or raise the limit.",
+            count=f"{len(header):,}",
+        )
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
     told = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
@@ -77,7 +81,8 @@ def _tensor(name: str, entry: Any, values: memoryview) -> Stored:
         fits = False
     if not fits:
         raise CheckpointError(
-            "The header of this safetensors file does not fit the file at {name}; it is cut short or damaged.",
+            "The header of this safetensors file does not fit the file at {name}: it is cut short or damaged; "
+            "copy the file again.",
             name=name,
         )
     return Stored(shape, dtype, lambda: array_of(values[start:end], dtype, shape))
@@ -85,7 +90,7 @@ def _tensor(name: str, entry: Any, values: memoryview) -> Stored:
 
 def _open_index(source: Source) -> Contents:
     if len(source.data) > source.limits.header:
-        raise CheckpointError("This index is larger than is allowed.")
+        raise CheckpointError("This index is larger than is allowed; open the files one at a time.")
     index = _json(source.data)
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
@@ -97,13 +102,22 @@ def _open_index(source: Source) -> Contents:
     tensors: dict[str, Stored] = {}
     for file in dict.fromkeys(places.values()):
         if PurePath(file).name != file or "\\" in file or file in ("", ".", ".."):
-            raise CheckpointError("This index points out of its own folder, at {file}.", file=file)
+            raise CheckpointError(
+                "This index points out of its own folder, at {file}; put all files into one folder.", file=file
+            )
         shard = Source(source.path.parent / file, source.limits)
         if not match(shard) or _is_index(shard):
-            raise CheckpointError("{file}, which this index names, is no safetensors file.", file=file)
+            raise CheckpointError(
+                "{file}, which this index names, is no safetensors file; copy all files of the checkpoint again.",
+                file=file,
+            )
         held = open(shard).tensors
         for name in (name for name, place in places.items() if place == file):
             if name not in held:
-                raise CheckpointError("{file} does not hold {name}, which the index says.", file=file, name=name)
+                raise CheckpointError(
+                    "{file} does not hold {name}, which the index says; copy all files of the checkpoint again.",
+                    file=file,
+                    name=name,
+                )
             tensors[name] = held[name]
     return Contents("safetensors", tensors, provenance={"shards": str(len(set(places.values())))})

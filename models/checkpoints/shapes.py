@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from models.checkpoints.contents import FoundLayer, Stored
 from models.checkpoints.naming import KINDS
 
@@ -119,7 +117,7 @@ def _layer(
     biases = near[:2]
     parts |= {part: free[name] for part, name in zip(("bias_ih", "bias_hh"), biases, strict=False)}
     if len(biases) == 1:
-        parts["bias_hh"] = Stored((rows,), "float32", lambda: np.zeros(rows, dtype=np.float32))
+        parts["bias_hh"] = Stored.zeros(rows)
     certainty = {1: 0.3, 3: 0.7, 4: 0.7}[gates] + (0.1 if biases else 0.0) - (0.0 if certain else 0.3)
     assumed = {1: ("nonlinearity",), 3: ("order", "reset_after"), 4: ("order",)}[gates]
     sources = (read, recurrent, *biases)

@@ -43,7 +43,7 @@ class Source:
                     self._check(size := self.path.stat().st_size)
                     self._held = file.read() if size < MAPPED else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except FileNotFoundError:
-                raise CheckpointError("There is no file {file}.", file=str(source)) from None
+                raise CheckpointError("There is no file {file}; check its name.", file=str(source)) from None
             except IsADirectoryError:
                 raise CheckpointError(
                     "{file} is a folder; choose the checkpoint in it, or its .index.json.", file=str(source)
@@ -54,10 +54,11 @@ class Source:
 
     def _check(self, size: int) -> None:
         if not size:
-            raise CheckpointError("This file is empty.")
+            raise CheckpointError("This file is empty; choose another, or save it again.")
         if size > self.limits.file_size:
             raise CheckpointError(
-                "This file has {size} bytes, more than the {largest} that are allowed.",
+                "This file has {size} bytes, more than the {largest} that are allowed; "
+                "save the weights alone, or raise the limit.",
                 size=f"{size:,}",
                 largest=f"{self.limits.file_size:,}",
             )
@@ -82,11 +83,15 @@ class Source:
                 "This archive is cut short or damaged: it has no list of its members; copy the file again."
             ) from error
         if len(found) > self.limits.tensors * 2:
-            raise CheckpointError("This archive has {count} members, more than are allowed.", count=f"{len(found):,}")
+            raise CheckpointError(
+                "This archive has {count} members, more than are allowed; save the weights alone, or raise the limit.",
+                count=f"{len(found):,}",
+            )
         packed = sum(member.file_size for member in found if member.compress_type != zipfile.ZIP_STORED)
         if packed > self.limits.unpacked:
             raise CheckpointError(
-                "This file unpacks to {size} bytes, more than the {largest} that are allowed.",
+                "This file unpacks to {size} bytes, more than the {largest} that are allowed; "
+                "save the weights alone, or raise the limit.",
                 size=f"{packed:,}",
                 largest=f"{self.limits.unpacked:,}",
             )
@@ -130,10 +135,16 @@ class Source:
         except CheckpointError:
             raise
         except Exception as error:
-            raise CheckpointError("The part {name} of this archive is missing or damaged.", name=name) from error
+            raise CheckpointError(
+                "The part {name} of this archive is missing or damaged; copy the file again.", name=name
+            ) from error
 
     def small(self, name: str) -> bytes:
         """The bytes of a member that is read as a whole, such as a JSON text."""
         if name in self.members and self.members[name].file_size > self.limits.header:
-            raise CheckpointError("The part {name} of this archive is larger than is allowed.", name=name)
+            raise CheckpointError(
+                "The part {name} of this archive is larger than is allowed; "
+                "save the weights alone, or raise the limit.",
+                name=name,
+            )
         return bytes(self.member(name))

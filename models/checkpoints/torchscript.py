@@ -25,7 +25,7 @@ def open(source: Source) -> Contents:
     reader = Reader(lambda key: source.member(f"{root}data/{key}"), source.limits)
     tensors, _ = reader.state(described)
     if not tensors:
-        raise CheckpointError("This TorchScript archive holds no tensors.")
+        raise CheckpointError("This TorchScript archive holds no tensors; save a network that has weights.")
     return Contents("TorchScript", tensors, vocabularies=vocabularies_in(described))
 
 

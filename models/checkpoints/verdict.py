@@ -57,7 +57,7 @@ def verdict(
 def _healthy(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
     if not layers:
         return Finding("This file holds no recurrent layer, so there is nothing to judge.", "note", ())
-    count = sum(stored.size for name in layers for stored in checkpoint.found[name].parts.values())
+    count = sum(each.size for name in layers for each in checkpoint.found[name].parts.values() if each.held)
     evidence = [Evidence(", ".join(layers)[:200], measures.LOOKED_AT, count)]
     return Finding(
         "This network looks healthy: every number is finite, and no unit is dead, doubled or stuck.",
@@ -112,7 +112,7 @@ def findings_of_others(checkpoint: Checkpoint) -> list[Finding]:
                 Finding(
                     "{where} has rows of one and the same number throughout ({count} of {rows}): nothing ever moved them.",
                     "note",
-                    [Evidence(name, measures.CONSTANT_ROWS, len(rows), 1, "", rows[:SHOWN])],
+                    [Evidence(name, measures.CONSTANT_ROWS, len(rows), units=rows[:SHOWN])],
                     where=name,
                     count=len(rows),
                     rows=stored.shape[0],

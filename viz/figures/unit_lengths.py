@@ -11,6 +11,9 @@ from viz.i18n import _
 
 MARKS = ("x", "diamond", "square", "triangle-up", "star")
 
+TOGETHER = 4
+"""Units at one place that are named."""
+
 
 def unit_lengths(
     reads: np.ndarray,
@@ -42,7 +45,7 @@ def unit_lengths(
         colour = kind_colour(kind, theme) if plain else INK[theme]
         figure.add_scatter(
             x=reads[units], y=read[units], mode="markers" if plain else "markers+text", name=name, customdata=units,
-            text=None if plain else [str(unit) for unit in units], textposition="top right", hovertemplate=hover,
+            text=None if plain else _labels(units, reads, read), textposition="top right", hovertemplate=hover,
             marker={"color": colour, "symbol": mark, "size": 7 if plain else 11, "opacity": 0.65 if plain else 1},
         )  # fmt: skip
     for axis, values, title in (
@@ -51,4 +54,13 @@ def unit_lengths(
     ):
         most = float(values[np.isfinite(values)].max(initial=0)) or 1.0
         axis(range=[-0.05 * most, 1.1 * most], title_text=title)
-    return finish(figure, theme, height=380).update_layout(hovermode="closest")
+    return finish(figure, theme, height=460).update_layout(hovermode="closest")
+
+
+def _labels(units: Sequence[int], reads: np.ndarray, read: np.ndarray) -> list[str]:
+    """The number of each unit; of those at one place, the first tells all."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for unit in units:
+        places.setdefault((f"{reads[unit]:.3g}", f"{read[unit]:.3g}"), []).append(unit)
+    told = {at[0]: ", ".join(map(str, at[:TOGETHER])) + (" …" if len(at) > TOGETHER else "") for at in places.values()}
+    return [told.get(unit, "") for unit in units]

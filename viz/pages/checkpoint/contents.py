@@ -30,8 +30,10 @@ def contents(here: Session, looked: Looked) -> None:
     others, said = st.columns([3, 2], gap="medium")
     with others:
         count = len(checkpoint.stored)
-        st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
-        if count:
+        if not count:
+            st.markdown("**" + _("No other tensors") + "**")
+        else:
+            st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
             rows = [
                 {_("name"): name, _("size"): " × ".join(map(str, stored.shape)) or "1", _("type"): stored.dtype}
                 for name, stored in checkpoint.stored.items()

@@ -53,14 +53,11 @@ def correct(here: Session, opened: Opened) -> None:
     if not names:
         return
     with st.expander(_("What the file does not say"), icon=":material/help:", expanded=bool(open_)):
+        said: dict[str, list[str]] = {}
         for name, layer in open_.items():
-            left = ", ".join(assumed_names().get(each, each) for each in layer.assumed)
-            sure = (
-                ""
-                if layer.certainty == 1
-                else " " + _("That it is a layer at all is {share} sure.").format(share=f"{layer.certainty:.0%}")
-            )
-            st.markdown(f"**{plain(name)}**: " + _("the {what} is a guess.").format(what=left) + sure)
+            said.setdefault(_guessed(layer), []).append(name)
+        for guess, whose in said.items():
+            st.markdown(f"**{plain(', '.join(whose))}**: {guess}")
         key = f"{opened.file.digest[:12]}"
         name = st.selectbox(_("Layer"), names, key=f"correct_layer_{key}") if len(names) > 1 else names[0]
         correction = _controls(opened, name, found[name], f"{key}_{name}")
@@ -72,6 +69,15 @@ def correct(here: Session, opened: Opened) -> None:
                 return
             show(here, changed, instead=opened.name)
             st.rerun()
+
+
+def _guessed(layer: FoundLayer) -> str:
+    names = assumed_names()
+    left = ", ".join(names.get(each, each) for each in layer.assumed)
+    said = _("guessed, for the file does not say it: {what}.").format(what=left)
+    if layer.certainty < 1:
+        said += " " + _("That it is a layer at all is {share} sure.").format(share=f"{layer.certainty:.0%}")
+    return said
 
 
 def _controls(opened: Opened, name: str, layer: FoundLayer, key: str) -> Correction:

@@ -30,10 +30,7 @@ def numbers(checkpoint: Checkpoint) -> int:
 
 def numbers_of(layer: FoundLayer) -> int:
     """How many numbers the file holds of a layer."""
-    held = sum(stored.size for stored in layer.parts.values())
-    # a file with one bias for both: the other is zeros that it does not hold
-    absent = len(layer.sources) < len(layer.parts) and "bias_hh" in layer.parts
-    return held - (layer.parts["bias_hh"].size if absent else 0)
+    return sum(stored.size for stored in layer.parts.values() if stored.held)
 
 
 def bytes_of(size: int) -> str:

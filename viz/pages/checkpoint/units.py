@@ -59,7 +59,10 @@ def units(looked: Looked, layer: str, run: Run | None) -> None:
 
 def _table(rows: list[tuple[str, tuple[int, ...]]], count: int) -> None:
     table(
-        [{_("what"): what, _("units"): f"{len(units):,} / {count:,}", _("which"): _list(units)} for what, units in rows]
+        [
+            {_("what"): what, _("units"): f"{len(units):,}\u00a0/\u00a0{count:,}", _("which"): _list(units)}
+            for what, units in rows
+        ]
     )
 
 

@@ -12,6 +12,8 @@ from viz.pages.checkpoint.sources import Looked, Run
 
 SHOWN = 6
 """Findings that are shown before the reader asks for more."""
+LISTED = 12
+"""Units, rows or pairs that are named beside a finding."""
 
 ICONS: dict[Severity, str] = {
     "broken": ":red[:material/dangerous:]",
@@ -104,9 +106,10 @@ def _evidence(each: Evidence) -> str:
     value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
     line = f"{plain(where)} · {told(each.measure)}: **{value}**"
     if each.threshold is not None:
-        line += " " + _("(criterion {threshold})").format(threshold=f"{each.threshold:.3g}")
-    if each.units:
-        shown = ", ".join(map(str, each.units[:12])) + (" …" if len(each.units) > 12 else "")
+        line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
+    which = [*map(str, each.units), *(f"{one} = {other}" for one, other in each.pairs)]
+    if which:
+        shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
         line += " · " + _("which: {list}").format(list=shown)
     if each.source:
         line += f" · :gray[{plain(each.source)}]"
