@@ -76,13 +76,22 @@ def test_the_order_of_the_heatmap_is_the_models():
 
 def test_the_brush_begins_with_the_word_that_is_read():
     page = start("states", net="python-lm")
-    assert "The span: `` hello ``" in text_of(page)
+    text = text_of(page)
+    assert "The span: `` hello ``" in text
+    assert "Unit 14 marks it best: hidden state ≤ −0.3 at 100% of the span's steps" in text
+
+
+def test_the_brush_looks_where_the_units_mark_best_until_a_side_is_chosen():
+    page = start("states", net="python-lm", unit=3)
+    assert "hidden state ≤ −0.3 at 100%" in text_of(page)
+    page = start("states", net="python-lm", look="on:above")
+    assert "hidden state ≥ 0.3 at" in text_of(page) and "≤ −0.3" not in text_of(page)
 
 
 def test_the_brush_tells_the_units_that_mark_the_span():
     page = start("states")
     text = text_of(page)
-    assert re.search(r"Unit \d+ marks it best: hidden state ≥ 0\.3 at \d+% of the span's steps", text)
+    assert re.search(r"Unit \d+ marks it best: hidden state ≤ −0\.3 at \d+% of the span's steps", text)
     labelled(page.number_input, "Threshold").set_value(5.0)
     run(page)
     assert "No unit's hidden state is on more often in this span" in text_of(page)

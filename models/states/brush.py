@@ -29,6 +29,11 @@ class Brushed:
     threshold: float
 
     @property
+    def best(self) -> float:
+        """By how much more of the span's steps than of the others the first unit is on; 0 where there is none."""
+        return float(self.inside[0] - self.outside[0]) if len(self.units) else 0.0
+
+    @property
     def exact(self) -> np.ndarray:
         """The units that are on throughout the span and never outside."""
         return self.units[(self.inside == 1) & (self.outside == 0)]

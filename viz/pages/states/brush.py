@@ -93,6 +93,14 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             step=0.05,
             format="%.2f",
         )
+    with above:
+        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
+    signed = {"above": values, "below": -values}
+    try:
+        brushed_ways = {way: brush(signed[way], first - 1, last, threshold) for way in signed}
+    except Problem as problem:
+        st.markdown(told(problem))
+        return
     ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
         way = bound(
@@ -102,20 +110,13 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             name="on",
             key="brush_way",
             form=TEXT,
-            otherwise="above",
+            otherwise=max(ways, key=lambda way: brushed_ways[way].best),
             fits=ways.__contains__,
             format_func=ways.__getitem__,
             begins="default",
             required=True,
         )
-    with above:
-        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
-    signed = -values if way == "below" else values
-    try:
-        found = brush(signed, first - 1, last, threshold)
-    except Problem as problem:
-        st.markdown(told(problem))
-        return
+    found = brushed_ways[way]
     spanned = "".join(f"{label} " if len(label) > 1 else label for label in labels[first - 1 : min(last, first + 79)])
     st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
     if not len(found.units):
@@ -126,7 +127,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
         )
         return
     shown = found.units[:SHOWN]
-    on = signed[:, shown] >= threshold
+    on = signed[way][:, shown] >= threshold
     figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=theme())
     chart(figure, "brushed", names=(layer.name, quantity, "brush", f"{first}-{last}"))
     best = int(shown[0])
