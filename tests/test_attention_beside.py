@@ -48,6 +48,18 @@ def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
     assert "".join(sent(page)[0]["tokens"]) == second["dates-dot"]
 
 
+def test_accuracy_against_length_is_that_of_the_cards():
+    page = start(net="dates-additive", text=TEXT)
+    charts = [json.loads(each.proto.spec)["data"] for each in page.get("plotly_chart")]
+    drawn = [lines for lines in charts if {line.get("name") for line in lines} == {"dates-fixed", *ATTENDING}]
+    for lines, metric in zip(drawn, ("exact_date_by_length", "exact_interval_by_length"), strict=True):
+        for line in lines:
+            measured = load_network(line["name"]).card.metrics[metric]
+            assert dict(zip(line["customdata"], line["y"], strict=True)) == {
+                each.replace("-", "–"): share for each, share in measured.items()
+            }
+
+
 def test_the_beam_has_a_tree_for_both():
     page = start(net="dates-dot", text=TEXT)
     page.slider(key="attention_width").set_value(2)

@@ -39,9 +39,9 @@ def changes(here: Session, looked: Looked) -> None:
         at, everywhere = st.columns(2, gap="large")
         with at:
             _here_and_now(here, looked, made)
+            _say(here, looked, made)
         with everywhere:
             _everywhere(here, looked, made)
-        _say(here, looked, made)
         _listed(here, looked, made)
         _compared(looked)
 

@@ -50,7 +50,7 @@ def without(here: Session, looked: Looked) -> None:
     measured = {
         title: {
             name: sources.network(name).card.metrics[key]
-            for name in (looked.net, *others)
+            for name in attention_sources.translators()  # in an order that stays, so that each keeps its colour
             if key in sources.network(name).card.metrics
         }
         for title, key in (
