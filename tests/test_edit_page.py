@@ -310,3 +310,34 @@ def test_a_link_carries_no_more_than_a_browser_does():
     page = start("edit", net="counter", edits="!" + ";!".join([BROKEN] * 500))
     [warning] = page.warning
     assert "a link carries 8,000 at most" in warning.value.replace("\\", "") and edits_of(page) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "edits"),
+    [
+        ("recall-lstm", "rnn.l0.forget_gate@12=0"),
+        ("python-lm", "rnn.l1.forget_gate=0"),
+        ("sentiment", "rnn.l0.hidden=0"),
+    ],
+)
+def test_both_gradients_are_those_of_one_loss_and_it_is_named(name, edits):
+    network = load_network(name)
+    text = network.card.default.text
+    last = len(read(network, text).labels) - 1
+    page = start("edit", net=name, edits=edits, step=str(last), state={"edit_tint": "sensitivity"})
+    page.toggle(key="edit_gradients").set_value(True)
+    run(page)
+    layer = page.session_state["unrolled"].view.layer
+    plain = read(network, text).prediction
+    if name == "recall-lstm":
+        target = network.vocabulary.index("Moscow")
+    else:
+        target = plain.best if name == "sentiment" else int(plain.probability[last].argmax())
+    asked = Loss("next" if name == "python-lm" else "answer", last, target)
+    wanted = [EditedNetwork(network, read_edits(each)).differentiate(text, asked) for each in ("", edits)]
+    ends = [np.linalg.norm(each.trace.layers[layer].gradients.hidden[0, -1]) for each in wanted]
+    [told] = [each.value for each in page.latex if "partial L" in each.value]
+    assert rf"{ends[0]:.4g} \;\to\; {ends[1]:.4g}" in told
+    named = (plain.classes["en"] if name == "sentiment" else plain.vocabulary)[target]
+    captions = [each.value for each in page.caption if each.value.startswith("L = ")]
+    assert captions and f"−ln p(“{named}”)" in captions[-1]

@@ -133,13 +133,7 @@ class EditedNetwork:
 
         Arguments and errors as of ``differentiate``. A parameter that the loss does not depend on has zeros.
         """
-        module = self.differentiate(text, loss, layer).module
-        known, own = parameters_of(module), dict(module.named_parameters())
-        found = {}
-        for name, values in known.arrays.items():
-            grad = own[known.own_names[name]].grad
-            found[name] = (torch.zeros_like(values) if grad is None else grad.abs()).numpy()
-        return found
+        return sensitivity_of(self.differentiate(text, loss, layer))
 
     def weights(self) -> dict[str, np.ndarray]:
         """The edited parameters, by the names that edits use."""
@@ -183,6 +177,16 @@ class EditedNetwork:
         if loss.unit >= units:
             raise no_unit(str(layer), loss.unit, units)
         return values[loss.step, loss.unit]
+
+
+def sensitivity_of(done: Differentiated) -> dict[str, np.ndarray]:
+    """|dL/dW| of every parameter of a run that went backwards, as ``EditedNetwork.sensitivity`` gives it."""
+    known, own = parameters_of(done.module), dict(done.module.named_parameters())
+    found = {}
+    for name, values in known.arrays.items():
+        grad = own[known.own_names[name]].grad
+        found[name] = (torch.zeros_like(values) if grad is None else grad.abs()).numpy()
+    return found
 
 
 def read_edited(network: Network, text: str, edits: Edits) -> Reading:

@@ -1,10 +1,12 @@
 """What the edits did to the gradients: taken only when asked for, since it costs two backward passes."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from models.gradients.losses import Loss
 from models.problem import Problem
-from models.reading import Reading
+from models.reading import Reading, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, told
 from viz.pages.chart import chart, theme
@@ -36,16 +38,29 @@ def gradients(here: Session, after: Reading, loss: Loss | None) -> None:
 
 def _norms(here: Session, before: Reading, after: Reading, loss: Loss) -> None:
     net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
-    st.caption(in_words(here, after, loss, None))
     try:
-        runs = [gradients_sources.gradients(before, net, text, layer, loss, edits) for edits in ("", here.view.edits)]
+        first = gradients_sources.gradients(before, net, text, layer, loss)
+        same = _as_before(before, net, text, loss)
+        second = gradients_sources.gradients(after, net, text, layer, same, here.view.edits)
     except Problem as problem:
         st.caption(told(problem))
         return
-    old, new = (gradients_sources.norms_of(run)["hidden"] for run in runs)
+    st.caption(in_words(here, after if before.read is None else before, same, same.target))
+    old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
     labels = before.labels_of(layer), after.labels_of(layer)
     chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))
     st.latex(
         rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
         rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
     )
+
+
+def _as_before(before: Reading, net: str, text: str, loss: Loss) -> Loss:
+    """The loss that asks both runs for the same symbol or class: the first run's own where its own is asked for."""
+    if loss.asked == "unit":
+        return loss
+    if before.read is None:
+        return replace(loss, target=gradients_sources.differentiated(net, text, loss).target)
+    if loss.asked != "next" or not isinstance(before.prediction, SymbolPrediction):
+        return loss
+    return replace(loss, target=int(before.prediction.following[loss.step]))

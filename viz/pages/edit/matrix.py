@@ -101,11 +101,11 @@ def _sensitivity(here: Session, reading: Reading, loss: Loss) -> dict[str, np.nd
     asked_of = view.layer if loss.asked == "unit" else None
     edits = sources.active(view.edits)
     try:
-        found = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
+        found, target = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
     except Problem as problem:
         st.caption(told(problem))
         return None
-    st.caption(in_words(here, reading, loss, None))
+    st.caption(in_words(here, reading, loss, target))
     return found
 
 

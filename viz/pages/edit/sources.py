@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.edits.edit import Edit, Edits
 from models.edits.effects import Effects, effects
+from models.edits.network import sensitivity_of
 from models.edits.text import write_edits
 from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weights import Parameters, apply, parameters_of
@@ -77,9 +78,15 @@ def _parameters(net: str) -> Parameters:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def sensitivity(net: str, text: str, edits: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
-    """|dL/dW| of every parameter; ``layer`` is that of a unit's loss. Raises Problem: that loss cannot be had."""
-    return sources.edited(net, edits).sensitivity(text, loss, layer)
+def sensitivity(
+    net: str, text: str, edits: str, loss: Loss, layer: str | None = None
+) -> tuple[dict[str, np.ndarray], int | None]:
+    """|dL/dW| of every parameter, and what the last step was asked for; ``layer`` is that of a unit's loss.
+
+    Raises Problem: that loss cannot be had.
+    """
+    done = sources.edited(net, edits).differentiate(text, loss, layer)
+    return sensitivity_of(done), done.target
 
 
 def put(here: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
