@@ -45,7 +45,8 @@ def unit_lengths(
         colour = kind_colour(kind, theme) if plain else INK[theme]
         figure.add_scatter(
             x=reads[units], y=read[units], mode="markers" if plain else "markers+text", name=name, customdata=units,
-            text=None if plain else _labels(units, reads, read), textposition="top right", hovertemplate=hover,
+            text=None if plain else _labels(units, reads, read), hovertemplate=hover,
+            textposition=["top left" if reads[unit] > 0.8 * reads.max() else "top right" for unit in units],
             marker={"color": colour, "symbol": mark, "size": 7 if plain else 11, "opacity": 0.65 if plain else 1},
         )  # fmt: skip
     for axis, values, title in (

@@ -107,7 +107,7 @@ def _evidence(each: Evidence) -> str:
     line = f"{plain(where)} · {told(each.measure)}: **{value}**"
     if each.threshold is not None:
         line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
-    which = [*map(str, each.units), *(f"{one} = {other}" for one, other in each.pairs)]
+    which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
     if which:
         shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
         line += " · " + _("which: {list}").format(list=shown)
