@@ -91,6 +91,7 @@ function build(context) {
     update() {
       const next = JSON.stringify(context.data.knobs.map(({ start, ...knob }) => knob));
       if (next !== shown) draw();
+      if (context.data.reveal && !shown) requestAnimationFrame(() => root.scrollIntoView({ block: "center" }));
       shown = next;
       follow();
       heard = Math.max(heard, context.data.heard);

@@ -72,6 +72,7 @@ def knobs(
     key: str,
     on_turned: Callable[[], None] | None = None,
     rests: bool = False,
+    reveal: bool = False,
 ) -> None:
     """Mount the sliders in one row.
 
@@ -84,6 +85,7 @@ def knobs(
         key: of the component in the page.
         on_turned: called before the page runs anew with another value; ``turned`` tells it, and ``last_turn`` how.
         rests: whether to tell, too, when the hand rests.
+        reveal: whether the page scrolls to the sliders when they come.
     """
     data = {
         "component": "knobs",
@@ -91,6 +93,7 @@ def knobs(
         "knobs": [asdict(knob) for knob in scales],
         "heard": _told(key).get("serial", 0),
         "rests": rests,
+        "reveal": reveal,
     }
     define("knobs")(key=key, data=data, on_turned_change=on_turned or (lambda: None))
 

@@ -7,7 +7,7 @@ import streamlit as st
 from models.edits.text import read_edits
 from viz.i18n import N_, _
 from viz.pages import sources
-from viz.pages.gradients.cells import WAY
+from viz.pages.gradients.cells import lead_to_knobs
 from viz.session import Session
 
 
@@ -63,7 +63,7 @@ def experiments(here: Session) -> None:
             icon=":material/science:",
             help=_("On the Gradients lens: turn the radius up from 0.9 and watch where the curve of the RNN goes."),
         ):
-            st.session_state[WAY] = "knobs"
+            lead_to_knobs()
             st.switch_page(_gradients())
     for experiment in EXPERIMENTS:
         if (here.view.net, here.view.edits) == (experiment.net, experiment.edits):

@@ -18,7 +18,7 @@ from viz.i18n import _, language
 from viz.pages import sources
 from viz.pages.chart import chart, theme
 from viz.pages.gradients import sources as gradients_sources
-from viz.pages.gradients.norms import rate_in_words
+from viz.pages.gradients.norms import prose, rate_in_words
 from viz.pages.mirror import mirror
 from viz.pages.panel import panel
 from viz.session import Session
@@ -29,7 +29,7 @@ VANISHED = 1e-3
 """Below this share of the last step's gradient the first step learns next to nothing."""
 LAYER = "rnn.l0"
 VIEW_ID = "gradients"
-WAY, KNOBS = "cells_way", "cells_knobs"
+WAY, KNOBS, LED = "cells_way", "cells_knobs", "cells_led"
 STANDING = (1e-14, 1e6)
 """The axis while knobs move: it stands still, so that the curves are seen to move."""
 
@@ -61,6 +61,7 @@ def _side_by_side(here: Session) -> None:
     if way == "knobs":
         _with_knobs()
     else:
+        st.session_state.pop(LED, None)
         _recall(here, started=way == "started")
 
 
@@ -84,7 +85,17 @@ def _recall(here: Session, *, started: bool) -> None:
         st.rerun()
 
 
+def lead_to_knobs() -> None:
+    """Have the lens open at its knobs, with a word on which to turn."""
+    st.session_state[WAY], st.session_state[LED] = "knobs", True
+
+
 def _with_knobs() -> None:
+    if LED in st.session_state:
+        st.info(
+            _("Turn the spectral radius up from 0.9 through 1: where does the curve of the RNN go?"),
+            icon=":material/visibility:",
+        )
     turning, switching = st.columns([4, 1], gap="medium")
     scales = (
         Knob("steps", _("Length of the sequence"), 5, 200, 1, 40),
@@ -124,7 +135,9 @@ def _with_knobs() -> None:
     names = {kind: f"untrained-{kind.lower()}" for kind in found}
     _show(found, labels, names=names, lowest=STANDING[0], highest=STANDING[1])
     with turning:
-        knobs(VIEW_ID, scales, key=KNOBS)
+        knobs(VIEW_ID, scales, key=KNOBS, reveal=st.session_state.get(LED, False))
+    if LED in st.session_state:
+        st.session_state[LED] = False
 
 
 def _show(
@@ -173,14 +186,14 @@ def share_in_words(norms: np.ndarray) -> str:
     part = share(norms)
     if not np.isfinite(part):
         return _("the gradient is not a finite number")
-    return _("the first step gets {share} × the last step's").format(share=f"{part:.3g}")
+    return _("the first step gets {share} × the last step's").format(share=prose(part))
 
 
 def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
     shares = {kind: share(gradients_sources.norms_of(each)["hidden"]) for kind, each in found.items()}
-    # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8e-12.
+    # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8·10⁻¹².
     facts = _("Over {n} steps: RNN {rnn} ×, LSTM {lstm} × the last step's gradient.").format(
-        n=distance, rnn=f"{shares['RNN']:.2g}", lstm=f"{shares['LSTM']:.2g}"
+        n=distance, rnn=prose(shares["RNN"], 2), lstm=prose(shares["LSTM"], 2)
     )
     if shares["RNN"] < VANISHED <= shares["LSTM"]:
         told = _("The RNN's has vanished (below {limit}), the LSTM's has not.").format(limit=VANISHED)
@@ -203,7 +216,7 @@ def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, te
         ).format(
             before=f"{before:.2f}",
             after=f"{radius:.2f}",
-            share=f"{share(gradients_sources.norms_of(first)['hidden']):.2g}",
+            share=prose(share(gradients_sources.norms_of(first)["hidden"]), 2),
             way=_("the same before training"),
         )
     else:

@@ -16,6 +16,8 @@ from viz.pages.mirror import mirror
 from viz.pages.panel import panel
 from viz.session import Session
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def norms_over_time(here: Session, reading: Reading, loss: Loss, found: LayerGradients, said: str) -> None:
     """The curves, what they do in words, and the end of the chain in numbers."""
@@ -107,6 +109,12 @@ def power(value: float) -> str:
         return f"{value:.3g}"
     exponent = int(np.floor(np.log10(value)))
     return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"
+
+
+def prose(value: float, digits: int = 3) -> str:
+    """A number in a sentence: 0.162, or 9.04·10⁻⁷."""
+    mantissa, _e, exponent = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa}·10{str(int(exponent)).translate(RAISED)}" if exponent else mantissa
 
 
 def _plain(text: str) -> str:
