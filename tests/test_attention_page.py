@@ -1,6 +1,7 @@
 """The Attention lens without a browser: what it offers, computes and says."""
 
 import json
+from itertools import zip_longest
 
 import numpy as np
 import pytest
@@ -139,6 +140,12 @@ def test_a_link_with_such_a_text_opens_the_networks_own(net):
     assert (view_of(page).net, view_of(page).text) == (net, "the fourth of August, 2024")
 
 
+@pytest.mark.parametrize(("net", "cell"), [("dates-fixed", "GRU"), ("dates-transformer", "none: attention")])
+def test_the_card_says_which_cell_it_has(net, cell):
+    facts = start(net=net).dataframe[0].value
+    assert facts.loc[facts["fact"] == "cell", "value"].item().startswith(cell)
+
+
 def test_it_opens_with_an_example_in_the_readers_language():
     assert view_of(start(net="dates-dot", lang="ko")).text == "우리는 2024년 8월 4일 일요일에 만나요"
     assert view_of(start(net="dates-dot", lang="en")).text == "the fourth of August, 2024"
@@ -187,7 +194,10 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     rows = mirrored(page, "changed_output")
     assert rows == {"before": "".join(before.target), "after": "".join(after.target)}
     if net != "dates-transformer":
-        assert after.answer != before.answer and "it writes something else" in text_of(page)
+        others = [step for step, pair in enumerate(zip_longest(before.target, after.target), 1) if len(set(pair)) > 1]
+        one = f"Only step {others[0]} writes something else."
+        said = one if len(others) == 1 else f"From step {others[0]} on, {len(others)} symbols differ."
+        assert after.answer != before.answer and said in text_of(page)
     press(page, "attention_undo")
     assert view_of(page).attend == "" and sent(page)[0]["tokens"] == list(before.target)
     assert mirrored(page, "changed_output") == {}

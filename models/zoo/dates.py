@@ -111,7 +111,7 @@ TASK = {
 HOW: dict[str, dict[str, tuple[str, str]]] = {
     "fixed": {
         "en": ("fixed context", "Everything the decoder learns of the text is one vector that stays the same."),
-        "ko": ("고정 문맥", "디코더는 글 전체를 내내 똑같은 벡터 하나로만 알아요."),
+        "ko": ("고정 컨텍스트", "디코더는 글 전체를 내내 똑같은 벡터 하나로만 알아요."),
     },
     "dot": {
         "en": ("dot attention", "At each step the decoder looks back at the text; score: s · h."),

@@ -3,7 +3,7 @@
 function build(context) {
   const { root, store } = context;
   const { attending } = unrolled;
-  const CURVES = 116, TOKEN = 30, COVERAGE = 46, ENTROPY = 132, GUTTER = 40;
+  const CURVES = 116, TOKEN = 30, COVERAGE = 46, ENTROPY = 132, GUTTER = 40, FADE = 28; // of the map's edges, where it scrolls
   const sides = { left: unrolled.element("canvas"), right: unrolled.element("canvas") };
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
@@ -20,6 +20,7 @@ function build(context) {
   const top = (step) => CURVES + 2 * TOKEN + 8 + step * row;
   const bottom = () => top(store.trace.steps);
   const target = (step) => from() + (step + 0.5) * pitch; // where an output symbol stands above the curves
+  const sight = () => columns.shown - (columns.scrolls() ? 2 * FADE : 0);
   const from = () => columns.element.scrollLeft + Math.max(0, (columns.shown - pitch * store.trace.steps) / 2); // always in sight
 
   function layout() {
@@ -28,7 +29,7 @@ function build(context) {
     height = top(trace.steps) + COVERAGE + 24;
     const room = context.width - GUTTER - ENTROPY;
     columns.layout(trace.units, room, height, { least: 9, most: 40 });
-    pitch = Math.min(44, Math.max(16, columns.shown / trace.steps));
+    pitch = Math.min(44, Math.max(16, sight() / trace.steps));
     columns.element.setAttribute("aria-label", context.words.map);
     ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
     explain.textContent = context.words.explain;

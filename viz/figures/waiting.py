@@ -8,7 +8,7 @@ from viz.figures.strokes import INK, finish, step_axis
 from viz.i18n import _
 
 MOST = 90
-"""Symbols that have a label along the axis."""
+"""Symbols that have a mark and a label along the axis."""
 
 
 def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: Theme = "light") -> go.Figure:
@@ -36,7 +36,7 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
             figure.add_scatter(
                 x=list(range(starts, starts + len(moments))),
                 y=list(moments),
-                mode="lines+markers",
+                mode="lines+markers" if len(labels) <= MOST else "lines",
                 name=f"{family}: {names[part]}",
                 legendgroup=f"{family}{part}",
                 showlegend=part not in [earlier for earlier, _start, _moments in found.lines[:place]],

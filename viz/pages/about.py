@@ -50,15 +50,18 @@ CASES = {
 }
 """The cases that a figure is told for, in words; others, such as a number, stand for themselves."""
 
+CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none: attention instead of recurrence")}
+"""The cell of a class that has no choice of one."""
+
 
 def about(card: Card) -> None:
     """A button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
         st.markdown(f"#### {plain(card.title[language()])}")
         st.markdown(card.task[language()])
-        settings = card.training
+        settings, kind = card.training, card.architecture["class"]
         facts = {
-            _("cell"): str(card.architecture.get("cell", card.architecture["class"])),
+            _("cell"): str(card.architecture.get("cell", _(CELLS.get(kind, kind)))),
             _("units in a layer"): str(card.architecture["hidden"]),
             _("layers"): str(card.architecture.get("layers", 1)),
             _("trained numbers"): f"{card.parameters:,}",

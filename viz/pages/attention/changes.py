@@ -36,7 +36,7 @@ def changes(here: Session, looked: Looked) -> None:
         _("Change what it reads"),
         _("Move the attention of one step elsewhere: does only that symbol change, or everything after it?"),
     ):
-        at, everywhere = st.columns(2, gap="large")
+        at, everywhere = st.columns([2, 1], gap="large")
         with at:
             _here_and_now(here, looked, made)
             _say(here, looked, made)
@@ -222,18 +222,17 @@ def _compared(looked: Looked) -> None:
         return
     after = looked.decoding
     rows([(_("before"), before), (_("after"), after)], "changed_output")
-    first = next(
-        (
-            step
-            for step in range(max(len(before.target), len(after.target)))
-            if before.target[step : step + 1] != after.target[step : step + 1]
-        ),
-        None,
-    )
-    if first is None:
+    others = [
+        step + 1
+        for step in range(max(len(before.target), len(after.target)))
+        if before.target[step : step + 1] != after.target[step : step + 1]
+    ]
+    if not others:
         st.markdown(_("The output is the same: the change did not decide any symbol."))
+    elif len(others) == 1:
+        st.markdown(_("Only step {step} writes something else.").format(step=others[0]))
     else:
-        st.markdown(_("From step {step} on it writes something else.").format(step=first + 1))
+        st.markdown(_("From step {step} on, {n} symbols differ.").format(step=others[0], n=len(others)))
 
 
 def _logarithm(value: float) -> float:
