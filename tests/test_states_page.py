@@ -74,6 +74,15 @@ def test_the_order_of_the_heatmap_is_the_models():
     assert json.loads(shown.json)["order"] == order(hidden, "variance").tolist()
 
 
+def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
+    page = start("states", net="recall-gru", look="compare:networks")
+    offered = labelled(page.selectbox, "The other network")
+    assert offered.value == "recall-lstm" and offered.options[:2] == ["recall-lstm", "recall-rnn"]
+    page = start("states", net="python-lm", look="compare:networks;against:dates-transformer")  # it has no such layer
+    offered = labelled(page.selectbox, "The other network")
+    assert "dates-transformer" not in offered.options and offered.value.startswith("dates-")
+
+
 def test_the_brush_begins_with_the_word_that_is_read():
     page = start("states", net="python-lm")
     text = text_of(page)

@@ -35,6 +35,7 @@ function build(context) {
     pressed = null;
     if (!down || Math.hypot(event.clientX - down.x, event.clientY - down.y) < 8) return;
     const window = form.drag(down.at, event);
+    unrolled.note(null); // what it says is of blocks that are about to go
     if (window) context.report("window", { ...window, at: performance.now() }); // the same part may be asked for again
   });
 

@@ -58,7 +58,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     try:
         with what:
             if way == "networks":
-                others = [name for name in sources.names(None) if name != net]
+                others = _others(net)
                 other = bound(
                     st.selectbox,
                     _("The other network"),
@@ -69,9 +69,10 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                     otherwise=others[0],
                     fits=others.__contains__,
                     begins="index",
+                    format_func=sources.title,
                 )
                 second = sources.reading(other, text)
-                names = {"first": net, "second": other}
+                names = {"first": sources.title(net), "second": sources.title(other)}
             else:
                 typed = bound(
                     st.text_area,
@@ -90,6 +91,18 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     layers = second.trace.layers
     theirs = layers[layer.name] if layer.name in layers else list(layers.values())[-1]
     _draw((names["first"], reading, layer), (names["second"], second, theirs), view.quantity or "", view.unit or 0)
+
+
+def _others(net: str) -> list[str]:
+    """The other networks, first those that read as this one does, then those that know most of its symbols."""
+    mine = sources.network(net).card
+
+    def unlike(name: str) -> tuple[bool, int]:
+        card = sources.network(name).card
+        return card.kind != mine.kind, -len(set(card.vocabulary or ()) & set(mine.vocabulary or ()))
+
+    names = [name for name in sources.names(None) if name != net and sources.has_layers(name)]
+    return sorted(names, key=unlike)
 
 
 def _other_text(net: str, text: str) -> str:
