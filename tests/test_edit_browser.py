@@ -148,3 +148,26 @@ def test_the_current_step_is_marked_in_the_chart_of_all_steps(look_at):
     assert plot["y"] <= mark["y"] and mark["y"] + mark["height"] <= plot["y"] + plot["height"]
     share = (mark["x"] + mark["width"] / 2 - plot["x"]) / plot["width"]
     assert abs(share - (STEP + 0.5) / len(load_network("counter").card.default.text)) < 0.1
+
+
+def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at):
+    page = look_at(link(net="counter"))
+    page.get_by_role("button", name="Push the spectral radius through 1").click()
+    page.wait_for_url("**/gradients?**")
+    settle(page)
+    slider = page.get_by_role("slider", name="Spectral radius of W_hh")
+    expect(slider).to_be_in_viewport()
+    expect(page.get_by_text("Turn the spectral radius up from 0.9 through 1")).to_be_visible()
+
+    def share() -> float:  # of the last step's gradient, at the first
+        return page.evaluate(
+            """() => { const all = [...document.querySelectorAll(
+                    '[data-quantity="hidden_grad_norm"][data-net="untrained-rnn"]')].map(({ dataset: d }) => Number(d.value));
+                return all[0] / all.at(-1); }"""
+        )
+
+    low = share()
+    drag(page, slider, 0.28, 0.75)
+    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    settle(page)
+    assert low < 1e-3 < share() / 10
