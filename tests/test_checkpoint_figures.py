@@ -45,6 +45,14 @@ def test_every_array_and_gate_has_its_histogram(weights, theme, log):
         assert sum(bars.y) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("scale", "end"), [(0.46, 0.4), (1.0, 1.0), (7.3e-5, 7e-5), (250.0, 200.0)])
+def test_every_histogram_says_how_far_it_reaches(weights, scale, end):
+    arrays = {name: scale * values / np.abs(values).max() for name, values in weights.arrays().items()}
+    figure = weight_histograms(distributions(LayerWeights(weights.kind, **arrays)))
+    for axis in figure.select_xaxes():
+        assert axis.tickvals == pytest.approx((-end, 0, end)) and -axis.range[0] == axis.range[1] >= end
+
+
 def test_an_array_without_a_finite_number_has_a_histogram_that_says_so(weights):
     nothing = np.full((24, 6), np.nan, np.float32)
     broken = LayerWeights("LSTM", weights.weight_ih, nothing, weights.bias_ih, weights.bias_hh)

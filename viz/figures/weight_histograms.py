@@ -63,7 +63,8 @@ def weight_histograms(
                 text=told, font={"size": 12, "color": INK[theme]}, row=row, col=column,
             )  # fmt: skip
             bound = float(block.edges[-1])
-            figure.update_xaxes(range=[-1.15 * bound, 1.15 * bound], nticks=4, row=row, col=column)
+            end = _round(bound)
+            figure.update_xaxes(range=[-1.15 * bound, 1.15 * bound], tickvals=[-end, 0, end], row=row, col=column)
         figure.update_yaxes(title_text=array, row=row, col=1)
         most = max(float(block.counts.max() / max(1, block.size)) for block in blocks.values()) or 1.0
         least = 0.5 / max(block.size for block in blocks.values())
@@ -75,3 +76,9 @@ def weight_histograms(
         figure.update_yaxes(tickformat=".0%", nticks=4)
     figure.update_layout(bargap=0)
     return finish(figure, theme, height=ROW * len(found) + 90).update_layout(hovermode="closest")
+
+
+def _round(bound: float) -> float:
+    """The largest number of one digit that is not above ``bound``."""
+    digits, power = f"{bound:.6e}".split("e")
+    return float(f"{digits[0]}e{power}")

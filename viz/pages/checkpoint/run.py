@@ -74,8 +74,9 @@ def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
     return replace(setup, decoder=chosen, predicts=predicts, classes=classes, answers=None)
 
 
-def _select(label: str, options: list[Any], index: int, key: str, names: Any, **more: Any) -> Any:
-    return st.selectbox(label, options, index, key=key, format_func=names, **more)
+def _select(label: str, options: list[Any], index: int, key: str, names: Any) -> Any:
+    # required: "none" is an option like the others, not an empty choice
+    return st.selectbox(label, options, index, key=key, format_func=names, required=True)
 
 
 def _sized(able: Fit, name: str) -> str:
