@@ -150,11 +150,13 @@ def test_the_current_step_is_marked_in_the_chart_of_all_steps(look_at):
     assert abs(share - (STEP + 0.5) / len(load_network("counter").card.default.text)) < 0.1
 
 
-def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at):
-    page = look_at(link(net="counter"))
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at, width):
+    page = look_at(link(net="counter"), width=width)
     page.get_by_role("button", name="Push the spectral radius through 1").click()
     page.wait_for_url("**/gradients?**")
     settle(page)
+    page.wait_for_timeout(3000)  # until it no longer follows what is drawn above
     slider = page.get_by_role("slider", name="Spectral radius of W_hh")
     expect(slider).to_be_in_viewport()
     expect(page.get_by_text("Turn the spectral radius up from 0.9 through 1")).to_be_visible()

@@ -7,7 +7,7 @@ function build(context) {
   const values = {}, starts = {};
   let shown = "";
   let serial = 0, heard = 0, sentAt = 0, pending = false, later = 0;
-  let drag = 0, movedAt = -Infinity, pressed = false, rested = true, resting = 0;
+  let drag = 0, movedAt = -Infinity, pressed = false, rested = true, resting = 0, revealing = 0;
 
   // Another value by the hand. Keys in a row are one drag.
   function move() {
@@ -79,6 +79,14 @@ function build(context) {
     }));
   }
 
+  // Stay in the middle of the window while what stands above is still being drawn, unless the reader goes elsewhere.
+  function reveal() {
+    const stop = () => clearInterval(revealing);
+    revealing = setInterval(() => root.scrollIntoView({ block: "center" }), 150);
+    setTimeout(stop, 3000);
+    for (const type of ["wheel", "pointerdown", "keydown"]) window.addEventListener(type, stop, { once: true, passive: true });
+  }
+
   // Go where the page says, unless the hand is on the way elsewhere.
   function follow() {
     for (const { name, start, follows } of context.data.knobs) {
@@ -91,7 +99,7 @@ function build(context) {
     update() {
       const next = JSON.stringify(context.data.knobs.map(({ start, ...knob }) => knob));
       if (next !== shown) draw();
-      if (context.data.reveal && !shown) requestAnimationFrame(() => root.scrollIntoView({ block: "center" }));
+      if (context.data.reveal && !shown) reveal();
       shown = next;
       follow();
       heard = Math.max(heard, context.data.heard);
@@ -101,6 +109,7 @@ function build(context) {
     destroy() {
       clearTimeout(later);
       clearTimeout(resting);
+      clearInterval(revealing);
     },
   };
 }
