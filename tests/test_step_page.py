@@ -82,7 +82,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
     chosen = view(page)
     assert (chosen.net, chosen.text, chosen.layer) == ("python-lm", begins.text, begins.layer)
     assert (chosen.unit, chosen.step, chosen.quantity) == (begins.unit, begins.step, begins.quantity)
-    assert not warnings(page) and page.info[0].value == begins.why["en"]
+    assert not warnings(page) and page.info[0].value == begins.why["en"].replace("at -", "at −")
     header, arrays = sent(page)
     assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 128)
 

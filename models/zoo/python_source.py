@@ -247,7 +247,7 @@ def start(module: LanguageModel) -> dict[str, Any]:
         f"The {state[0]} of unit {best['unit']} knows whether the text is inside quotes: over held-out source it "
         f"correlates with that at {best['correlation']:.2f}. Here a string is open and waits for its closing quote.",
         f"{best['unit']}번 유닛의 {state[1]}는 지금 따옴표 안인지 알고 있어요. 학습에 쓰지 않은 소스에서 둘의 상관계수는 "
-        f"{best['correlation']:.2f}이에요. 여기서는 문자열이 열려 있고 닫는 따옴표를 기다려요.",
+        f"{best['correlation']:.2f} 정도예요. 여기서는 문자열이 열려 있고 닫는 따옴표를 기다려요.",
     )
     return {
         "text": DEFAULT_TEXT,

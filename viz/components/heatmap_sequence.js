@@ -35,7 +35,7 @@
       unrolled.number(scale.low, 2), ramp, unrolled.number(scale.high, 2));
     const title = unrolled.element("div", { className: "unrolled-title" },
       unrolled.element("span", {}, dot, words.quantities[name] ?? name), value, legend);
-    title.style.maxWidth = `${Math.min(Math.max(GUTTER + size.width, 350), width)}px`;
+    title.style.maxWidth = `${Math.min(Math.max(GUTTER + size.width, 380), width)}px`;
     const canvas = unrolled.element("canvas", { role: "img", "aria-label": words.quantities[name] ?? name });
     const marks = ["column", "row", "token", "unit"].map((mark) => unrolled.element("div", { className: `unrolled-mark-${mark}` }));
     const plot = unrolled.element("div", { className: "unrolled-plot", "data-name": name }, canvas, ...marks);
@@ -139,7 +139,7 @@
     const { trace } = store;
     ratio = window.devicePixelRatio || 1;
     const names = context.data.quantities?.filter((name) => trace.quantities.includes(name)) ?? trace.quantities;
-    const least = Math.min(Math.max(trace.steps * 2.6 + GUTTER, 350), 680); // the title, too, needs its room
+    const least = Math.min(Math.max(trace.steps * 2.6 + GUTTER, 380), 680); // the title, too, needs its room
     const fit = Math.max(1, Math.floor((context.width + GAP) / (least + GAP)));
     let columns = 1;
     for (let n = 1; n <= Math.min(fit, 4); n++) if (names.length % n === 0) columns = n; // no ragged last row

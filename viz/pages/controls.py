@@ -200,7 +200,8 @@ def _point_out(here: Session) -> None:
     if sources.active(view.edits):
         return  # what the card says is said of the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
-        st.info(start.why[language()], icon=":material/visibility:")
+        why = start.why[language()].replace(" -", " −")  # as every other number on the page has it
+        st.info(why, icon=":material/visibility:")
     elif card.scored == "last":
         st.caption(_("This network was trained on its answer after the last token only."))
 
