@@ -168,6 +168,14 @@ def test_duplicates_compute_the_same(kind):
     out = weights.to_module().double()(torch.randn(1, 9, 5).double())[0]
     torch.testing.assert_close(out[..., 1], out[..., 6], rtol=0, atol=1e-6)
     assert units_of(layer(kind)).duplicates == ()
+    module = weights.to_module()
+    with torch.no_grad(), capture(module) as trace:
+        module.float()(torch.randn(1, 9, 5))
+    assert units_in(next(iter(trace.layers.values()))).duplicates == ((1, 6),)
+    (finding,) = [
+        each for each in findings_in(next(iter(trace.layers.values())), "l0") if "same at every step" in str(each)
+    ]
+    assert finding.severity == "note" and finding.evidence[0].pairs == ((1, 6),)
 
 
 def test_stuck_gates_stay():

@@ -24,6 +24,17 @@ def findings_in(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
                 steps=said.steps,
             )
         )
+    if said.duplicates:
+        found.append(
+            Finding(
+                "{where} has pairs of units that were the same at every step of this run ({count}): for this sequence one "
+                "of each would do.",
+                "note",
+                [Evidence(name, measures.SAME_STATES, len(said.duplicates), pairs=said.duplicates[:SHOWN])],
+                where=name,
+                count=len(said.duplicates),
+            )
+        )
     for gate in said.closed:
         bound = {"closed": said.closed[gate], "open": said.open[gate]}
         both = bound["closed"] + bound["open"]

@@ -2,6 +2,7 @@
 
 By weights alone, a unit is dead where nothing in it reads anything, or nothing reads it; two units are duplicates where all
 their gates read the same in the same way; a gate is stuck where no input and no state could bring it back from its bound.
+In a run, two units are duplicates where they move and their states are the same throughout.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Ran:
     Attributes:
         still: units whose hidden state moves by less than ``STILL`` over the whole run.
         silent: units of a relu RNN that are never above 0.
+        duplicates: pairs of units that move, and whose hidden states are the same at every step.
         closed, open: by gate, the units whose gate is below 0.1, or above 0.9, at ``ALWAYS`` of the steps or more
             (Karpathy, Johnson and Li 2015).
         steps: how many steps the run had.
@@ -60,6 +62,7 @@ class Ran:
 
     still: tuple[int, ...]
     silent: tuple[int, ...]
+    duplicates: tuple[tuple[int, int], ...]
     closed: dict[str, tuple[int, ...]]
     open: dict[str, tuple[int, ...]]
     steps: int
@@ -78,7 +81,9 @@ def units_of(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None,
     strongest = strongest.reshape(len(weights.cell.gates), -1)
     faint = FAINT * float(np.median(strongest))
     unreading = np.flatnonzero((strongest <= faint).all(axis=0))
-    return Units(_unread(weights, readers), tuple(map(int, unreading)), _duplicates(weights), _stuck(weights, reach))
+    return Units(
+        _unread(weights, readers), tuple(map(int, unreading)), _alike(_blocks(weights)), _stuck(weights, reach)
+    )
 
 
 def _unread(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tuple[int, ...]:
@@ -97,9 +102,9 @@ def _strongest(matrix: np.ndarray, axis: int) -> np.ndarray:
     return np.maximum(matrix.max(axis=axis, initial=0), -matrix.min(axis=axis, initial=0))
 
 
-def _duplicates(weights: LayerWeights) -> tuple[tuple[int, int], ...]:
-    """Pairs whose rows are the same in every gate: those that are near in the Gram matrix, held against each other."""
-    units, blocks = weights.hidden_size, _blocks(weights)
+def _alike(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
+    """Pairs of units whose rows are the same in every block (U, ?): near in the Gram matrix, then held against each other."""
+    units = len(blocks[0])
     length = sum(np.einsum("ud,ud->u", block, block) for block in blocks)
     found: list[tuple[int, int]] = []
     for start in range(0, units, PART):
@@ -146,6 +151,13 @@ def _stuck(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
     return found
 
 
+def _together(hidden: np.ndarray, still: set[int]) -> tuple[tuple[int, int], ...]:
+    """Pairs of columns of states (T, H) that move alike, and from the same place; of those that move at all."""
+    middle = hidden.mean(axis=0)
+    pairs = _alike([(hidden - middle).T]) if len(hidden) > 1 else ()
+    return tuple(pair for pair in pairs if not {*pair} & still and abs(middle[pair[0]] - middle[pair[1]]) < STILL)
+
+
 def units_in(layer: LayerTrace, row: int = 0) -> Ran:
     """What a run says of a layer's units; of sequence ``row`` of its batch."""
     steps = int(layer.lengths[row])
@@ -157,6 +169,7 @@ def units_in(layer: LayerTrace, row: int = 0) -> Ran:
     return Ran(
         tuple(map(int, still)),
         tuple(map(int, silent)),
+        _together(hidden, {*still}),
         {gate: tuple(map(int, np.flatnonzero(each.left >= ALWAYS))) for gate, each in found.items()},
         {gate: tuple(map(int, np.flatnonzero(each.right >= ALWAYS))) for gate, each in found.items()},
         steps,

@@ -45,6 +45,7 @@ def units(looked: Looked, layer: str, run: Run | None) -> None:
         told = ngettext("In a run of {n} step", "In a run of {n} steps", did.steps).format(n=did.steps)
         st.markdown(f"**{told}**")
         rows = [(_("did not move (by {n})").format(n=STILL), did.still)]
+        rows += [(_("same as another throughout"), tuple(sorted({unit for pair in did.duplicates for unit in pair})))]
         if did.silent:
             rows += [(_("never above 0"), did.silent)]
         for gate in did.closed:
