@@ -52,6 +52,18 @@ def test_what_is_written_is_told_whole():
     assert told("dates-dot", "decoder.l0.weight_hh=0").startswith("It now writes “2044-")
 
 
+def test_a_small_change_is_told_with_as_many_decimals_as_it_takes():
+    edits = "rnn.l0.forget_gate[63]@12-20=1"
+    network = load_network("recall-lstm")
+    text = network.card.default.text
+    city = network.vocabulary.index("Moscow")
+    runs = (read(network, text), EditedNetwork(network, read_edits(edits)).read(text))
+    old, new = (float(run.prediction.probability[-1, city]) for run in runs)
+    assert f"{old:.2f}" == f"{new:.2f}"
+    [(before, after)] = re.findall(r"Probability of “Moscow” .*?: (\S+) → (\d\.\d+)", told("recall-lstm", edits))
+    assert before != after and [float(before), float(after)] == pytest.approx([old, new], abs=10.0 ** (2 - len(before)))
+
+
 def test_nothing_is_told_of_nothing():
     assert told("counter", "rnn.l0.weight_hh*=1").startswith("Nothing changed")
 

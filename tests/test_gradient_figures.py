@@ -113,6 +113,13 @@ def test_what_happened_is_below_what_was_promised(name):
     assert values_of_only(lyapunov(exponents)) == pytest.approx(exponents)
 
 
+def test_a_curve_that_lies_below_the_axis_says_so():
+    stretch = np.outer(np.ones(len(LABELS)), [2.0, 0.5, 1e-12])
+    names = [curve.name for curve in step_jacobians(stretch, None, LABELS).data]
+    assert names == ["largest singular value", "middle one", "smallest: below the axis"]
+    assert step_jacobians(stretch[:, :2], None, LABELS).data[-1].name == "smallest"
+
+
 def values_of_only(figure: go.Figure) -> np.ndarray:
     (trace,) = figure.data
     return np.array(trace.y, dtype=float)
