@@ -104,7 +104,7 @@ def _steps(first: int, last: int | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.6g}"
+    return f"{value:.6g}".replace("-", "−")
 
 
 def _short(text: str) -> str:
