@@ -33,7 +33,7 @@ def page() -> None:
         contents(here, looked)
     if looked.run is None:
         with section(_("Run it"), _("Is this how the network was trained? Then every other lens shows what it does.")):
-            how, what = st.columns([5, 4], gap="medium")
+            how, what = st.columns([3, 2], gap="medium")
             with how:
                 set_up(here, looked)
             with what:

@@ -18,6 +18,9 @@ from viz.pages.checkpoint.symbols import symbols
 from viz.pages.sources import network
 from viz.session import Session
 
+NONE = ""
+"""No embedding, or no decoder: an option like the others, where None would be an empty box."""
+
 
 def set_up(here: Session, looked: Looked) -> None:
     """The controls. What they say is run at once; what does not fit is told, and the last way to run it stays."""
@@ -75,8 +78,7 @@ def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
 
 
 def _select(label: str, options: list[Any], index: int, key: str, names: Any) -> Any:
-    # required: "none" is an option like the others, not an empty choice
-    return st.selectbox(label, options, index, key=key, format_func=names, required=True)
+    return st.selectbox(label, options, index, key=key, format_func=names)
 
 
 def _sized(able: Fit, name: str) -> str:
@@ -85,26 +87,28 @@ def _sized(able: Fit, name: str) -> str:
 
 
 def _embedding(able: Fit, stack: Stack, base: Setup, key: str) -> str | None:
-    options = [*able.embeddings(stack.name), None]
-    return _select(
+    options = [*able.embeddings(stack.name), NONE]
+    chosen = _select(
         _("Embedding: a vector for each symbol"),
         options,
-        options.index(base.embedding),
+        options.index(base.embedding or NONE),
         f"run_embedding_{key}",
-        lambda name: _("none") if name is None else _sized(able, name),
+        lambda name: _("none") if name == NONE else _sized(able, name),
     )
+    return chosen or None
 
 
 def _decoder(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: str) -> str | None:
-    options = [*able.decoders(stack.name, embedding), None]
-    names = {None: _("none"), TIED: _("the embedding's own matrix (tied)")}
-    return _select(
+    options = [*able.decoders(stack.name, embedding), NONE]
+    names = {NONE: _("none"), TIED: _("the embedding's own matrix (tied)")}
+    chosen = _select(
         _("Decoder: scores from the last hidden state"),
         options,
         options.index(base.decoder) if base.decoder in options else len(options) - 1,
         f"run_decoder_{key}",
         lambda name: names[name] if name in names else _sized(able, name),
     )
+    return chosen or None
 
 
 def _scores(
