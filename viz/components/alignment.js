@@ -28,7 +28,7 @@ function build(context) {
     row = trace.steps > 16 ? 20 : 24;
     height = top(trace.steps) + COVERAGE + 24;
     const room = context.width - GUTTER - ENTROPY;
-    columns.layout(trace.units, room, height, { least: 9, most: 40 });
+    columns.layout(trace.units, room, height, { least: 9, most: 56 });
     pitch = Math.min(44, Math.max(16, sight() / trace.steps));
     columns.element.setAttribute("aria-label", context.words.map);
     ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
