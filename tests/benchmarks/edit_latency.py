@@ -46,6 +46,7 @@ async ([count, pause]) => {
     slider.dispatchEvent(new Event("input", { bubbles: true }));
     await new Promise((done) => setTimeout(done, pause));
   }
+  slider.dispatchEvent(new Event("change", { bubbles: true })); // the hand lets go
   const start = performance.now(), last = Number(slider.value);
   const edits = () => new URLSearchParams(location.search).get("edits");
   const state = () => document.querySelector('[data-testid="stApp"]').getAttribute("data-test-script-state");
