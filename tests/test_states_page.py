@@ -87,6 +87,8 @@ def test_the_brush_begins_with_the_word_that_is_read():
     page = start("states", net="python-lm")
     text = text_of(page)
     assert "The span: `` hello ``" in text
+    page = start("states", net="wave", text="1, 1, 0.5, 1, 1, 1, 0.5, 1", step=3)
+    assert "The span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are no letters of one word
     assert "Unit 14 marks it best: hidden state ≤ −0.3 at 100% of the span's steps" in text
 
 

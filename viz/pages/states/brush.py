@@ -50,9 +50,14 @@ def _begin(labels: Sequence[str], step: int) -> tuple[int, int]:
         first -= 1
     while last < len(labels) - 1 and _letter(labels[last + 1]):
         last += 1
-    if not _letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
+    if _words(labels) or not _letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
         return max(1, step + 1 - AROUND), min(len(labels), step + 1 + AROUND)
     return first + 1, last + 1
+
+
+def _words(labels: Sequence[str]) -> bool:
+    """Whether the tokens are words or numbers, with spaces between them."""
+    return any(len(label) > 1 for label in labels)
 
 
 def _letter(label: str) -> bool:
@@ -117,7 +122,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             required=True,
         )
     found = brushed_ways[way]
-    spanned = "".join(f"{label} " if len(label) > 1 else label for label in labels[first - 1 : min(last, first + 79)])
+    spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
     st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
     if not len(found.units):
         st.markdown(
