@@ -142,8 +142,9 @@ class Drawing {
     const at = { x: x - w / 2, y: y - 11, width: w, height: 22, rx: 5 };
     element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
     element("rect", { ...at, fill: this.box_fill, class: "ground" }, g);
-    if (symbol) this.symbol(g, part, symbol, x - w / 2 + 3, y);
-    const text = this.text(g, "", symbol ? x + w / 2 - 3 : x, y, { anchor: symbol ? "end" : "middle" });
+    const edge = w < 72 ? 0 : 3; // a narrow one needs all of its width for a symbol and a minus
+    if (symbol) this.symbol(g, part, symbol, x - w / 2 + edge, y);
+    const text = this.text(g, "", symbol ? x + w / 2 - edge : x, y, { anchor: symbol ? "end" : "middle" });
     this.live.chips.push({ text, slot, value });
   }
 
