@@ -97,9 +97,10 @@ class LayerWeights:
         that torch does not have.
         """
         weights = object.__new__(cls)  # a kernel has run with them: they need no checking
+        writable = {name: values.view() for name, values in arrays.items()}  # torch takes no others
         for values in arrays.values():
             values.setflags(write=False)
-        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, **options)
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, _writable=writable, **options)
         return weights
 
     @cached_property
@@ -133,7 +134,10 @@ class LayerWeights:
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """The arrays that are there, as tensors of their own."""
+        """The arrays that are there, as tensors: in the same memory, but where others may hold it too of their own."""
+        kept = vars(self).pop("_writable", None)
+        if kept is not None:
+            return {name: torch.from_numpy(values) for name, values in kept.items()}
         return {name: torch.tensor(values) for name, values in self.arrays().items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
