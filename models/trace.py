@@ -152,6 +152,18 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
         raise ArchiveError("This saved run is damaged: its header does not describe its arrays.") from error
 
 
+def _in_one_memory(tensors: dict[str, torch.Tensor], state: str) -> dict[str, torch.Tensor]:
+    """A state and the one a step earlier (B, T, U), which are the same numbers where nothing was changed in between."""
+    later, earlier = tensors.get(state), tensors.get(f"{state}_prev")
+    if later is None or earlier is None or later.dtype != earlier.dtype:
+        return {}
+    bits = torch.int64 if later.dtype == torch.float64 else torch.int32
+    if not torch.equal(later[:, :-1].view(bits), earlier[:, 1:].view(bits)):
+        return {}
+    both = torch.cat([earlier[:, :1], later], dim=1)
+    return {state: both[:, 1:], f"{state}_prev": both[:, :-1]}
+
+
 def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
     name = entry["name"]
     own = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
@@ -182,6 +194,9 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
     lengths = tensors["lengths"]
     if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 1) & (lengths <= steps)).all():
         raise ValueError(f"{name}/lengths does not fit {batch} sequences of at most {steps} steps.")
+    if not entry["reverse"]:
+        for state in weights.cell.states:
+            tensors |= _in_one_memory(tensors, state)
     recording = Recording(
         input=tensors["input"],
         hidden=tensors["hidden"],

@@ -120,6 +120,15 @@ def test_from_an_open_file(saved):
     assert list(load_trace(io.BytesIO(saved.read_bytes())).layers) == ["l0"]
 
 
+def test_states_and_those_a_step_earlier_are_held_once(tmp_path):
+    net = nn.LSTM(3, 4)
+    with capture(net) as trace:
+        net(torch.randn(5, 3, 3))
+    trace.save(tmp_path / "run.npz")
+    layer = load_trace(tmp_path / "run.npz").layers["l0"]
+    assert np.shares_memory(layer.hidden, layer.hidden_prev) and np.shares_memory(layer.cell, layer.cell_prev)
+
+
 def refused(source) -> str:
     """The one sentence that says why ``source`` is refused."""
     with pytest.raises(ArchiveError) as caught:

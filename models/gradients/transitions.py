@@ -38,29 +38,38 @@ class Transitions:
         self._weights, self._slopes, self._sequence, self._side = weights, slopes, sequence, side
         self._blocks = _blocks(weights, side).transpose(0, 1)  # (H, G, P or D)
         self._room = self._blocks.new_empty(0)
-        if other is not None and slopes.reset is None and all(slope.x is slope.h for slope in slopes.gates.values()):
-            self._factors: list[tuple[slice, Tensor]] = other._factors
-            return
-        by_hidden: dict[int, np.ndarray] = {}
-        by_cell: dict[int, np.ndarray] = {}
+        self._made: tuple[slice, list[tuple[slice, Tensor]]] | None = None
+        same = slopes.reset is None and all(slope.x is slope.h for slope in slopes.gates.values())
+        self._other = other if same else None
+        by_hidden: dict[int, tuple[np.ndarray, ...]] = {}
+        by_cell: dict[int, tuple[np.ndarray, ...]] = {}
         for index, slope in enumerate(slopes.gates.values()):
             values = (slope.h if side == "hh" else slope.x)[sequence]
             if slope.of == "cell":
                 assert slopes.read is not None
-                by_cell[index], by_hidden[index] = values, values * slopes.read[sequence]
+                by_cell[index], by_hidden[index] = (values,), (values, slopes.read[sequence])
             elif slope.of == "hidden" and not (side == "hh" and slopes.reset is not None and index == CANDIDATE):
-                by_hidden[index] = values
-        self._factors = [
-            (slice(min(by), max(by) + 1), self._stacked(list(by.values()))) for by in (by_hidden, by_cell) if by
-        ]
+                by_hidden[index] = (values,)
+        self._halves = [(slice(min(by), max(by) + 1), list(by.values())) for by in (by_hidden, by_cell) if by]
 
-    def _stacked(self, factors: list[np.ndarray]) -> Tensor:
-        """(H, T, gates) of (T, H) each, contiguous: a batched product of anything else is many times slower."""
-        steps, units = factors[0].shape
-        stacked = self._blocks.new_empty(units, steps, len(factors))
+    def _factors(self, steps: slice) -> list[tuple[slice, Tensor]]:
+        """What the gates' rows are multiplied by at S steps, (H, S, gates) for each half; no more is held at a time."""
+        if self._other is not None:
+            return self._other._factors(steps)
+        if self._made is None or self._made[0] != steps:
+            self._made = steps, [(gates, self._stacked(factors, steps)) for gates, factors in self._halves]
+        return self._made[1]
+
+    def _stacked(self, factors: list[tuple[np.ndarray, ...]], steps: slice) -> Tensor:
+        """(H, S, gates) of products of (T, H), contiguous: a batched product of anything else is many times slower."""
+        count, units = factors[0][0][steps].shape
+        stacked = self._blocks.new_empty(units, count, len(factors))
         numbers = stacked.numpy()
-        for place, values in enumerate(factors):
-            numbers[:, :, place] = values.T
+        for place, (values, *more) in enumerate(factors):
+            part = values[steps]
+            for other in more:
+                part = part * other[steps]
+            numbers[:, :, place] = part.T
         return stacked
 
     def __call__(self, steps: slice) -> Tensor:
@@ -72,13 +81,13 @@ class Transitions:
         Returns:
             (H, S, P or D), in an LSTM (2 H, S, P or D): the rows of dh, then those of dc.
         """
-        units, columns = len(self._blocks), self._blocks.shape[2]
-        count = self._factors[0][1][0, steps].shape[0]
-        if self._room.numel() < (numbers := len(self._factors) * units * count * columns):
+        factors = self._factors(steps)
+        units, columns, count = len(self._blocks), self._blocks.shape[2], factors[0][1].shape[1]
+        if self._room.numel() < (numbers := len(factors) * units * count * columns):
             self._room = self._blocks.new_empty(numbers)  # once: to get fresh memory takes longer than to fill it
-        result = self._room[:numbers].view(len(self._factors), units, count, columns)
-        for half, (gates, factors) in zip(result, self._factors, strict=True):
-            torch.bmm(factors[:, steps], self._blocks[:, gates], out=half)
+        result = self._room[:numbers].view(len(factors), units, count, columns)
+        for half, (gates, part) in zip(result, factors, strict=True):
+            torch.bmm(part, self._blocks[:, gates], out=half)
         if self._slopes.reset is not None:
             result[0] += self._through_reset(steps)
         if self._side == "hh" and self._slopes.keep is not None and self._slopes.read is None:
