@@ -1,7 +1,6 @@
 """The four shapes of a recurrent network, each with a bundled network that runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 
@@ -20,14 +19,6 @@ WRITER, JUDGE = "python-lm", "sentiment"
 FIRST = "attention_first"
 WRITTEN, DRAWN = 48, 5
 """Symbols that are written on, and how many of them are drawn."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What a drawing shows: what is read and put out at each step, None for nothing."""
-
-    inputs: tuple[str | None, ...]
-    outputs: tuple[str | None, ...]
 
 
 def shapes(source: Sequence[str], output: Sequence[str], translated: View) -> None:
