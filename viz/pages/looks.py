@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+import streamlit as st
+
 from viz.pages.shown import shown
 from viz.session import session
 
@@ -78,3 +80,20 @@ def bound(
 
     value = chosen(name, form, otherwise, fits)
     return shown(widget, label, *options, key=key, value=value, changed=changed, begins=begins, **settings)
+
+
+def bound_words(label: str, words: dict[str, str], *, name: str, key: str, otherwise: str) -> str:
+    """Buttons side by side, of which one is always chosen, as ``bound``; ``words`` are what each choice is called."""
+    return bound(
+        st.segmented_control,
+        label,
+        list(words),
+        name=name,
+        key=key,
+        form=TEXT,
+        otherwise=otherwise,
+        fits=words.__contains__,
+        begins="default",
+        format_func=words.__getitem__,
+        required=True,
+    )

@@ -14,7 +14,7 @@ from viz.figures.brushed_units import brushed_units
 from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages.chart import chart, theme
-from viz.pages.looks import NUMBER, SPAN, TEXT, bound
+from viz.pages.looks import NUMBER, SPAN, bound, bound_words
 from viz.pages.panel import panel
 from viz.pages.states import sources
 from viz.session import Session, session
@@ -108,19 +108,8 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
         return
     ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
-        way = bound(
-            st.segmented_control,
-            _("A unit is on"),
-            list(ways),
-            name="on",
-            key="brush_way",
-            form=TEXT,
-            otherwise=max(ways, key=lambda way: brushed_ways[way].best),
-            fits=ways.__contains__,
-            format_func=ways.__getitem__,
-            begins="default",
-            required=True,
-        )
+        clearest = max(ways, key=lambda way: brushed_ways[way].best)
+        way = bound_words(_("A unit is on"), ways, name="on", key="brush_way", otherwise=clearest)
     found = brushed_ways[way]
     spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
     st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))

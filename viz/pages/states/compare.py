@@ -11,7 +11,7 @@ from viz.i18n import _, told
 from viz.names import quantity_names
 from viz.pages import sources
 from viz.pages.chart import chart, theme
-from viz.pages.looks import COUNT, TEXT, bound
+from viz.pages.looks import COUNT, TEXT, bound, bound_words
 from viz.pages.panel import panel
 from viz.pages.states import sources as states_sources
 from viz.session import Session, session
@@ -41,19 +41,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
     which, what = st.columns([4, 5], gap="medium", vertical_alignment="top")
     with which:
-        way = bound(
-            st.segmented_control,
-            _("Compare"),
-            list(ways),
-            name="compare",
-            key="compare_way",
-            form=TEXT,
-            otherwise="texts",
-            fits=ways.__contains__,
-            format_func=ways.__getitem__,
-            begins="default",
-            required=True,
-        )
+        way = bound_words(_("Compare"), ways, name="compare", key="compare_way", otherwise="texts")
     names = {"first": _("this run"), "second": _("the other run")}
     try:
         with what:

@@ -11,7 +11,7 @@ from models.trace import LayerTrace
 from viz.components.heatmap import heatmap
 from viz.i18n import _
 from viz.names import quantity_names
-from viz.pages.looks import SPAN, TEXT, bound, chosen
+from viz.pages.looks import SPAN, TEXT, bound, bound_words, chosen
 from viz.pages.panel import panel
 from viz.pages.states import sources
 from viz.payloads.picture import Window
@@ -48,19 +48,8 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
             "variance": _("variance, falling"),
             "similarity": _("similarity"),
         }
-        bound(
-            st.segmented_control,
-            _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity]),
-            list(words),
-            name="order",
-            key="order",
-            form=TEXT,
-            otherwise="index",
-            fits=words.__contains__,
-            format_func=words.__getitem__,
-            begins="default",
-            required=True,
-        )
+        label = _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity])
+        bound_words(label, words, name="order", key="order", otherwise="index")
         by = order_chosen()
         if whole(reading, layer.name):
             order = None if by == "index" else sources.ordered(reading, layer.name, quantity, by).tolist()
@@ -105,19 +94,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
                 )
     words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
     with choose:
-        shows = bound(
-            st.segmented_control,
-            _("A block shows"),
-            list(words),
-            name="blocks",
-            key="blocks",
-            form=TEXT,
-            otherwise="spikes",
-            fits=words.__contains__,
-            format_func=words.__getitem__,
-            begins="default",
-            required=True,
-        )
+        shows = bound_words(_("A block shows"), words, name="blocks", key="blocks", otherwise="spikes")
     if window_chosen(reading, layer) is not None:
         st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
     return shows
