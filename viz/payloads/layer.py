@@ -8,9 +8,9 @@ import numpy as np
 from models.reading import ClassPrediction, Prediction, Reading, SymbolPrediction, ValuePrediction
 from models.trace import LayerTrace
 from viz.held import held_in
-from viz.payloads.excerpt import NEAR, Excerpt, Span, around, columns_of, cut, described, fits, width
+from viz.payloads.excerpt import NEAR, Excerpt, Span, around, fits, width
 from viz.payloads.payload import pack, pack_near
-from viz.payloads.picture import Picture
+from viz.payloads.picture import Picture, excerpted
 
 MOST_WEIGHTS = 600_000
 """Bytes of weights that travel with a trace; of a larger layer only some units' rows do."""
@@ -54,18 +54,9 @@ def layer_payload(view_id: str, reading: Reading, name: str, unit: int | None) -
 
 def excerpt_payload(view_id: str, reading: Reading, name: str, excerpt: Excerpt, picture: Picture) -> bytes:
     """What travels of a layer that is too large to travel whole, but for what is near the step (``near_payload``)."""
-    layer, row = reading.trace.layers[name], reading.row
-    return _pack(
-        view_id,
-        reading,
-        layer,
-        numbers=dict.fromkeys(layer.quantities),
-        labels=[cut(label) for label in reading.labels_of(name)[excerpt.page.slice]],
-        arrays=columns_of(layer, row, excerpt) | picture.arrays,
-        steps=excerpt.page.slice,
-        rows=excerpt.columns,
-        excerpt=described(layer, row, excerpt, reading.serial, near=True) | {"most": picture.most},
-    )
+    parts = excerpted(reading, name, excerpt, picture, near=True)
+    layer, steps = reading.trace.layers[name], excerpt.page.slice
+    return _pack(view_id, reading, layer, steps=steps, rows=excerpt.columns, **parts)
 
 
 def near_payload(payload: bytes, reading: Reading, name: str, span: Span) -> bytes:

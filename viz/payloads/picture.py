@@ -6,12 +6,14 @@ A window that is small enough is exact: every block is one number (``models.stat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from models.reading import Reading
 from models.states.detail import Detail, detail
 from models.trace import LayerTrace
-from viz.payloads.excerpt import largest
+from viz.payloads.excerpt import Excerpt, columns_of, cut, described, largest
 
 PICTURE = 600_000
 """Bytes of a picture."""
@@ -76,3 +78,17 @@ def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None,
     shown = len(range(*steps.indices(len(values)))) * len(range(*places.indices(units)))
     cells = room // 4 if 4 * shown <= room else room // 12  # exact, or mean, lowest and highest
     return detail(values, max(1, cells), steps, places, order)
+
+
+def excerpted(reading: Reading, name: str, excerpt: Excerpt, picture: Picture, *, near: bool) -> dict[str, Any]:
+    """What stands for a layer that is too large to travel whole: its quantities without numbers, an excerpt, the picture.
+
+    ``near``: whether the numbers near the step come after it.
+    """
+    layer, row = reading.trace.layers[name], reading.row
+    return {
+        "numbers": dict.fromkeys(layer.quantities),
+        "labels": [cut(label) for label in reading.labels_of(name)[excerpt.page.slice]],
+        "arrays": columns_of(layer, row, excerpt) | picture.arrays,
+        "excerpt": described(layer, row, excerpt, reading.serial, near=near) | {"most": picture.most},
+    }

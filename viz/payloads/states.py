@@ -10,9 +10,9 @@ import numpy as np
 from models.reading import Reading
 from models.trace import LayerTrace
 from viz.held import held_in
-from viz.payloads.excerpt import Excerpt, columns_of, cut, described, fits, size
+from viz.payloads.excerpt import Excerpt, fits, size
 from viz.payloads.payload import pack
-from viz.payloads.picture import Picture
+from viz.payloads.picture import Picture, excerpted
 
 
 def whole(reading: Reading, name: str) -> bool:
@@ -30,16 +30,7 @@ def states_payload(view_id: str, reading: Reading, name: str) -> bytes:
 
 def states_excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt, picture: Picture) -> bytes:
     """What travels of a layer that is too large to travel whole."""
-    layer, row = reading.trace.layers[name], reading.row
-    return _pack(
-        view_id,
-        reading,
-        layer,
-        dict.fromkeys(layer.quantities),
-        [cut(label) for label in reading.labels_of(name)[excerpt.page.slice]],
-        arrays=columns_of(layer, row, excerpt) | picture.arrays,
-        excerpt=described(layer, row, excerpt, reading.serial, near=False) | {"most": picture.most},
-    )
+    return _pack(view_id, reading, reading.trace.layers[name], **excerpted(reading, name, excerpt, picture, near=False))
 
 
 def _pack(
