@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.lib import format as npy
 
+from models.edits.matrix_csv import check_lengths
 from models.edits.text import number
 from models.network import LIMIT
 from models.problem import Problem
@@ -96,12 +97,7 @@ def _table(data: bytes) -> np.ndarray:
         rows = rows[1:]  # a heading
     if not rows:
         raise Problem("This file holds no numbers; write a step a line, with commas between the numbers.")
-    for index, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            raise Problem(
-                "Row {row} of the CSV has {count} numbers, the first has {first}.",
-                row=index + 1, count=len(row), first=len(rows[0]),
-            )  # fmt: skip
+    check_lengths(rows)
     return np.array([[number(value.strip()) for value in row] for row in rows], dtype=np.float32)
 
 
