@@ -7,31 +7,15 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from tests import lens_page
+from tests.lens_page import run
 from viz.payloads.payload import unpack
 
 TEXT = "2026년 11월 3일 화요일"
 
 
-def script(name, opened):
-    from importlib import import_module
-
-    from viz import chrome
-    from viz.session import session
-
-    with session().run(opened=opened), chrome.around():
-        import_module(f"viz.pages.{name}.page").page()
-
-
 def start(name: str = "attention", opened: Path | None = None, **address: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=120, kwargs={"name": name, "opened": opened})
-    page.query_params.update(address)
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
+    return lens_page.start(name, opened, **address)
 
 
 def text_of(page: AppTest) -> str:

@@ -11,7 +11,7 @@ from models import load_network
 from models.trace import load_trace
 from tests import oracle
 from tests.browser import ROOT
-from tests.lens_page import at
+from tests.lens_page import at, run
 from viz.payloads.payload import unpack
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -27,12 +27,6 @@ def start(**address: str) -> AppTest:
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     page.query_params.update(address)
     return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
 
 
 def address(page: AppTest) -> dict[str, str]:
