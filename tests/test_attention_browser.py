@@ -245,3 +245,12 @@ def test_a_press_is_answered_once(look_at):
         page.wait_for_timeout(4 * SETTLED)
         settle(page)
     assert len(frames) == 1  # the player has nothing to tell of what the page itself shows
+
+
+def test_outputs_beside_each_other_keep_their_probabilities_in_sight(look_at):
+    page = look_at(link(net=NET, text="the fourth of August, 2024"), width=1024)
+    page.locator('[data-quantity="compared_output"]').first.wait_for()
+    wider = page.locator("div[style*=grid-template-columns]").evaluate_all(
+        "nodes => nodes.map((node) => node.scrollWidth - node.clientWidth)"
+    )
+    assert len(wider) >= 3 and max(wider) <= 0

@@ -88,12 +88,12 @@ def _cell(token: str, different: bool, attributes: str, chance: float | None) ->
 
 
 END = "⊣"
-GRID = "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 12px;align-items:center;overflow-x:auto"
+GRID = "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 8px;align-items:center;overflow-x:auto"
 NAME = "font-size:14px;white-space:nowrap"
 TOTAL = "font-size:14px;font-variant-numeric:tabular-nums"
 CELLS = "display:flex;gap:2px"
 CELL = (
-    "position:relative;display:inline-grid;place-items:center;min-width:24px;height:32px;padding-bottom:4px;"
+    "position:relative;display:inline-grid;place-items:center;min-width:22px;height:32px;padding-bottom:4px;"
     "font:600 17px var(--st-code-font,monospace);border:1px solid color-mix(in srgb,currentColor 25%,transparent);"
     "border-radius:5px;"
 )
