@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -155,6 +156,27 @@ class LayerRun:
     def recurrent_product(self, gate: str) -> np.ndarray:
         """What one gate's recurrent weights made of the previous hidden state, ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
         return frozen(self._steps.h(gate))
+
+    def part(self, sequence: int, steps: slice) -> Self:
+        """Some steps of one sequence of the batch as a run of their own, (1, S, ...), without what backward passes brought."""
+        at, kept = (slice(sequence, sequence + 1), steps), self.recording
+        names = (*self.quantities, "hidden_prev") + (("cell_prev",) if self.kind == "LSTM" else ())
+        known = {name: torch.tensor(getattr(self, name)[at]) for name in names}
+        start, stop, _ = steps.indices(self.shape[1])
+        first = slice(-1, None) if self.reverse else slice(1)
+        return replace(
+            self,
+            recording=Recording(
+                input=kept.input[at],
+                hidden=known.pop("hidden"),
+                hidden_prev=known.pop("hidden_prev"),
+                initial_cell=known["cell_prev"][:, first].squeeze(1) if self.kind == "LSTM" else None,
+                known=known,
+                lengths=None if kept.lengths is None else (kept.lengths[at[0]] - start).clamp(0, stop - start),
+                dropout=None if kept.dropout is None else kept.dropout[at],
+                held={name: mask[steps] for name, mask in kept.held.items()},
+            ),
+        )
 
     def _first(self, values: Tensor) -> Tensor:
         if not self.reverse:

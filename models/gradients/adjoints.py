@@ -6,7 +6,7 @@ that is already there; a loss takes part from the step at which it first reaches
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,13 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gradients.derivatives import Slopes
+from models.gradients.derivatives import Slopes, slopes_of
 from models.gradients.transitions import Transitions
 from models.trace import LayerTrace
 from models.weights import LayerWeights
 
 TOGETHER, BLOCK = range(4, 17), 1 << 18
 """How many steps are prepared together: so many that their matrices have this many numbers, which a core keeps at hand."""
+
+BLOCKS = 16
+"""How many such blocks' local derivatives are held together, where not all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,39 +87,39 @@ class Moment(NamedTuple):
 
 
 def adjoints(
-    layer: LayerTrace, slopes: Slopes, sequence: int, source: Source, inputs: bool = False, scaled: bool = False
+    layer: LayerTrace,
+    sequence: int,
+    source: Source,
+    inputs: bool = False,
+    scaled: bool = False,
+    slopes: Slopes | None = None,
 ) -> Iterator[Moment]:
     """Go back through one sequence of ``layer``, from the last step that it computed to the first.
 
     Args:
         layer: what ran.
-        slopes: its local derivatives.
         sequence: which one of the batch.
         source: what comes from above.
         inputs: whether the derivatives by the layer's input will be wanted.
         scaled: whether what comes was multiplied by ``SCALE``.
+        slopes: the layer's local derivatives, where they are held anyway; else those of a few blocks are at a time.
     """
     weights, size = layer.weights, layer.weights.hidden_size
-    project = weights.tensors.get("weight_hr")
-    columns = size if slopes.read is None else 2 * size
+    project, has_cell = weights.tensors.get("weight_hr"), layer.kind == "LSTM"
+    columns = 2 * size if has_cell else size
     limit, reached = faint(layer.hidden.dtype, scaled), source.reached.tolist()
     precision = None if scaled else torch.float64
     now, then = (Rows.zero(max(last for _, last in reached), columns, weights) for _ in range(2))
     living = slice(0, len(now.state))
-    to_hidden = Transitions(weights, slopes, sequence, "hh")
-    to_input = Transitions(weights, slopes, sequence, "ih", to_hidden) if inputs else None
-    if slopes.read is not None:
-        assert slopes.keep is not None
-        keep = torch.tensor(slopes.keep[sequence]).unbind()
-        keep_read = torch.tensor(slopes.keep[sequence] * slopes.read[sequence]).unbind()
+    numbers = columns * (weights.output_size + inputs * weights.input_size)
+    steps = _Blocks(layer, sequence, slopes, inputs, min(TOGETHER[-1], max(TOGETHER[0], BLOCK // numbers)))
 
-    for block in _blocks(layer, columns * (weights.output_size + inputs * weights.input_size)):
+    for block in steps:
         lowest, highest = min(first for first, _ in reached[block]), max(last for _, last in reached[block])
         rows = slice(max(lowest, living.start), min(highest, living.stop))
         if rows.start >= rows.stop:
             continue
-        matrices = to_hidden(block).unbind(1)
-        input_matrices = to_input(block).unbind(1) if to_input is not None else None
+        matrices, input_matrices, kept = steps.prepared(block)
         here, there = now.part(rows), then.part(rows)
         positions = range(block.start, block.stop)
         for position in positions if layer.reverse else reversed(positions):
@@ -128,14 +131,54 @@ def adjoints(
             norms = torch.linalg.vector_norm(here.hidden, dim=1, dtype=precision).numpy()
             if at % 8 == 0:
                 _let_go(here, norms, limit)
-            yield Moment(position, rows, norms, here.state, None if input_matrices is None else input_matrices[at])
+            yield Moment(position, rows, norms, here.state, input_matrices[at] if input_matrices else None)
             torch.mm(here.state, matrices[at], out=there.hidden)
-            if slopes.read is not None:  # dc_{k-1} = f (dc + dh dh/dc)
-                torch.mul(here.cell, keep[position], out=there.cell)
-                there.cell.addcmul_(here.read, keep_read[position])
+            if kept:  # dc_{k-1} = f (dc + dh dh/dc)
+                keep, keep_read = kept[at]
+                torch.mul(here.cell, keep, out=there.cell)
+                there.cell.addcmul_(here.read, keep_read)
             now, then, here, there = then, now, there, here
         if source.once:
             living = _living(here, rows, living, layer.reverse)
+
+
+class _Blocks:
+    """The steps of one sequence in blocks that are prepared together, the last computed first."""
+
+    def __init__(self, layer: LayerTrace, sequence: int, slopes: Slopes | None, inputs: bool, length: int) -> None:
+        """Blocks of ``length`` steps; ``slopes`` are the layer's, where they are known."""
+        self._layer, self._sequence, self._inputs, self._length = layer, sequence, inputs, length
+        self._span = slice(0, 0)
+        if slopes is not None:
+            self._hold(slopes, sequence, slice(0, layer.shape[1]))
+
+    def __iter__(self) -> Iterator[slice]:
+        steps = self._layer.shape[1]
+        starts = range(0, steps, self._length)
+        for start in starts if self._layer.reverse else reversed(starts):
+            yield slice(start, min(start + self._length, steps))
+
+    def prepared(self, block: slice) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[tuple[Tensor, Tensor]]]:
+        """By step of ``block``: what takes a row to the step before; to the input; and what keeps an LSTM's cell."""
+        if not self._span.start <= block.start < self._span.stop:
+            length = BLOCKS * self._length
+            start = block.start // length * length
+            span = slice(start, min(start + length, self._layer.shape[1]))
+            self._hold(slopes_of(self._layer.part(self._sequence, span)), 0, span)
+        steps = slice(block.start - self._span.start, block.stop - self._span.start)
+        to_input = self._to_input(steps).unbind(1) if self._to_input is not None else ()
+        kept = zip(self._keep[steps], self._keep_read[steps], strict=True) if self._keep else ()
+        return self._to_hidden(steps).unbind(1), to_input, list(kept)
+
+    def _hold(self, slopes: Slopes, row: int, span: slice) -> None:
+        weights = self._layer.weights
+        self._span = span
+        self._to_hidden = Transitions(weights, slopes, row, "hh")
+        self._to_input = Transitions(weights, slopes, row, "ih", self._to_hidden) if self._inputs else None
+        self._keep: tuple[Tensor, ...] = ()
+        if slopes.read is not None and slopes.keep is not None:
+            self._keep = torch.tensor(slopes.keep[row]).unbind()
+            self._keep_read = torch.tensor(slopes.keep[row] * slopes.read[row]).unbind()
 
 
 class Rows:
@@ -177,13 +220,6 @@ def faint(dtype: np.dtype, scaled: bool = False) -> float:
     if dtype == np.float64:
         return 1e-150
     return 1e-16 if scaled else 1e-31
-
-
-def _blocks(layer: LayerTrace, numbers: int) -> list[slice]:
-    """The steps in groups, the last computed first; the matrices of a step have ``numbers`` numbers."""
-    steps, length = layer.shape[1], min(TOGETHER[-1], max(TOGETHER[0], BLOCK // numbers))
-    blocks = [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
-    return blocks if layer.reverse else blocks[::-1]
 
 
 def _let_go(rows: Rows, norms: np.ndarray, limit: float) -> None:

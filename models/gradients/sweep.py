@@ -203,7 +203,7 @@ def _descend(
                 reached = source.reached if one_way else everything
                 source = Source.of_layer(reached, above[..., columns])
             visit = Visit(layer.name.rpartition(".")[2], layer, slopes[layer.name], sequence, part, source)
-            moments = adjoints(layer, visit.slopes, sequence, source, depth > 0, scaled)
+            moments = adjoints(layer, sequence, source, depth > 0, scaled, visit.slopes)
             yield visit, moments if below is None else _handing_down(moments, below)
         if below is not None:
             _undo_dropout(below, stack[depth - 1], sequence)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.gradients.adjoints import Source, adjoints
-from models.gradients.derivatives import Slopes, slopes_of
+from models.gradients.derivatives import slopes_of
 from models.gradients.transitions import Transitions
 from models.problem import Problem
 from models.trace import LayerTrace
@@ -85,14 +85,14 @@ def survival(
     if asked.size and not (asked.min() >= 0 and asked.max() < length):
         raise Problem("The sequence has {steps} steps; the state after another step was asked for.", steps=length)
     chosen, places = np.unique(asked, return_inverse=True)
-    slopes, width = slopes_of(layer), layer.weights.output_size
+    width = layer.weights.output_size
     together = max(1, PART // (width * layer.weights.hidden_size))
     whole = np.zeros((len(chosen), layer.shape[1]), layer.hidden.dtype)
     for start in range(0, len(chosen), together):
         part = slice(start, start + together)
         source = _States.of(chosen[part], width, layer)
         every = slice(0, len(chosen[part]) * width)
-        for count, moment in enumerate(adjoints(layer, slopes, row, source, inputs=True)):
+        for count, moment in enumerate(adjoints(layer, row, source, inputs=True)):
             assert moment.inputs is not None
             if count % 16 == 15 and moment.rows == every and not moment.state.any():
                 break  # all of them have faded to nothing, and nothing else is to come
@@ -104,44 +104,38 @@ def survival(
                 progress((start + (count / layer.shape[1]) * together) / max(len(chosen), together))
     if progress is not None:
         progress(1.0)
-    along = along_the_cell_line(layer, slopes, chosen, row)
+    along = along_the_cell_line(layer, chosen, row)
     return Survival(asked, whole[places, :length], None if along is None else along[places, :length])
 
 
-def along_the_cell_line(layer: LayerTrace, slopes: Slopes, steps: np.ndarray, row: int = 0) -> np.ndarray | None:
+def along_the_cell_line(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> np.ndarray | None:
     """(R, T), the norms of what x_k writes to the carried state, the gates keep and h_t reads, at ``steps``."""
-    if slopes.keep is None:
+    weights, count = layer.weights, layer.shape[1]
+    if weights.cell.carry is None:
         return None
-    project = layer.weights.tensors.get("weight_hr")
-    keep = slopes.keep[row].astype(np.float64)
-    read = np.ones_like(keep) if slopes.read is None else slopes.read[row]
-    along = np.zeros((len(steps), layer.shape[1]), layer.hidden.dtype)
-    size = max(1, BLOCK // (2 * layer.weights.hidden_size * layer.weights.input_size))
-    matrices = Transitions(layer.weights, slopes, row, "ih")
-    for start in range(0, layer.shape[1], size):
-        block = slice(start, min(start + size, layer.shape[1]))
-        written = matrices(block)[-layer.weights.hidden_size :].numpy()
+    project = weights.tensors.get("weight_hr")
+    along = np.zeros((len(steps), count), layer.hidden.dtype)
+    left = np.empty((len(steps), weights.hidden_size))  # of the state carried on from what is not yet gone through
+    size = max(1, BLOCK // (2 * weights.hidden_size * weights.input_size))
+    starts = range(0, count, size)
+    for start in starts if layer.reverse else reversed(starts):
+        positions = np.arange(start, min(start + size, count))[:: 1 if layer.reverse else -1]
+        slopes = slopes_of(layer.part(row, slice(start, start + size)))
+        assert slopes.keep is not None
+        written = Transitions(weights, slopes, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
         norms = np.sqrt(np.einsum("hsd,hsd->sh", written, written, dtype=np.float64))
         for place, step in enumerate(steps):
-            left = _kept(keep, step, block, layer.reverse) * read[step]
+            known = positions[positions >= step] if layer.reverse else positions[positions <= step]
+            if not len(known):
+                continue
+            here = known - start
+            if known[0] == step:
+                left[place] = 1.0 if slopes.read is None else slopes.read[0, here[0]]
+            factors = np.cumprod(np.concatenate([left[place][None], slopes.keep[0, here]]), axis=0)
+            kept, left[place] = factors[:-1], factors[-1]
             if project is None:
-                along[place, block] = np.sqrt(np.square(left * norms).sum(axis=1))
+                along[place, known] = np.sqrt(np.square(kept * norms[here]).sum(axis=1))
             else:
-                handed = np.einsum("ph,sh,hsd->spd", project.numpy(), left, written, optimize=True)
-                along[place, block] = np.sqrt(np.square(handed).sum(axis=(1, 2)))
+                handed = np.einsum("ph,sh,hsd->spd", project.numpy(), kept, written[:, here], optimize=True)
+                along[place, known] = np.sqrt(np.square(handed).sum(axis=(1, 2)))
     return along
-
-
-def _kept(keep: np.ndarray, step: int, block: slice, reverse: bool) -> np.ndarray:
-    """(S, H), what is left at ``step`` of the carried state at each position of ``block``; 0 where that comes later."""
-    if reverse:  # the same, seen from the other end
-        last = len(keep) - 1
-        turned = slice(last - block.stop + 1, last - block.start + 1)
-        return _kept(keep[::-1], last - step, turned, False)[::-1]
-    result = np.zeros((block.stop - block.start, keep.shape[1]))
-    stop = min(block.stop, step + 1)
-    if stop > block.start:
-        after = keep[stop : step + 1].prod(axis=0)
-        factors = np.concatenate([keep[block.start + 1 : stop], after[None]])
-        result[: stop - block.start] = np.cumprod(factors[::-1], axis=0)[::-1]
-    return result
