@@ -44,7 +44,7 @@ def half_life(keep: np.ndarray) -> np.ndarray:
     At a step where the gate is f, half is left after ln(1/2) / ln(f) steps like it. A gate of exactly 1 forgets nothing
     (inf), one of exactly 0 everything at once (0). NaN for a unit that is not a number somewhere.
     """
-    parts = np.array_split(keep, max(1, keep.size // PART), axis=1)  # some units at a time: it sorts in float64
+    parts = np.array_split(keep, max(1, -(-keep.size // PART)), axis=1)  # some units at a time: it sorts in float64
     return np.concatenate([_half_life(part.astype(np.float64)) for part in parts])
 
 

@@ -11,13 +11,13 @@ import streamlit as st
 
 from models.reading import Reading
 from viz.components.sequence import sequence
-from viz.payloads.excerpt import Excerpt, Span, excerpt_of
+from viz.payloads.excerpt import Excerpt, excerpt_of
 from viz.payloads.layer import excerpt_payload, layer_payload, light, near, near_payload, whole
 from viz.payloads.picture import Picture, picture_of
 from viz.session import Session
 
 KEPT = 8
-"""Payloads that are kept for all sessions together, of at most 2 MB each, and pictures of large layers."""
+"""Small layers' payloads, and pictures of large ones, that are kept for all sessions together."""
 
 BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
@@ -40,8 +40,8 @@ def carry(here: Session, reading: Reading, view_id: str, *, weights: bool = True
         return
 
     def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:
-        span = near(reading, name, step)
-        return _excerpt(view_id, reading, name, excerpt), _near(view_id, reading, name, excerpt, span)
+        first = excerpt_payload(view_id, reading, name, excerpt, _picture(reading, name))
+        return first, near_payload(first, reading, name, near(reading, name, step))
 
     parts(view_id, reading, name, place, payloads)
 
@@ -84,16 +84,6 @@ def parts(
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def _whole(view_id: str, reading: Reading, name: str, unit: int | None) -> bytes:
     return layer_payload(view_id, reading, name, unit)
-
-
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
-def _excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt) -> bytes:
-    return excerpt_payload(view_id, reading, name, excerpt, _picture(reading, name))
-
-
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
-def _near(view_id: str, reading: Reading, name: str, excerpt: Excerpt, span: Span) -> bytes:
-    return near_payload(_excerpt(view_id, reading, name, excerpt), reading, name, span)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)

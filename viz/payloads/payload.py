@@ -112,13 +112,15 @@ def _write(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes:
         places[name] = {"shape": list(array.shape), "offset": offset, "dtype": array.dtype.name}
         offset += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
     header["arrays"] = places
-    body = b"".join(array.tobytes() + bytes(-array.nbytes % _ALIGNMENT) for array in content.values())
+    body = [part for array in content.values() for part in (array.data, bytes(-array.nbytes % _ALIGNMENT))]
     # The id is of the content: the browser keeps the trace that it has when nothing in it changed.
-    described = json.dumps(header, sort_keys=True).encode()
-    header["id"] = hashlib.blake2b(described + body, digest_size=16).hexdigest()
+    told = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
+    for part in body:
+        told.update(part)
+    header["id"] = told.hexdigest()
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(4 + len(text)) % _ALIGNMENT)
-    return struct.pack("<I", len(text)) + text + body
+    return b"".join([struct.pack("<I", len(text)), text, *body])
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -19,7 +19,7 @@ from viz.pages.states.path import walked
 from viz.pages.states.tracking import tracking
 from viz.payloads.excerpt import Excerpt
 from viz.payloads.picture import Window
-from viz.payloads.states import whole
+from viz.payloads.states import states_excerpt, whole
 from viz.session import Session, session
 
 VIEW_ID = "states"
@@ -62,7 +62,8 @@ def _carry(here: Session, reading: Reading, by: By, window: Window | None) -> No
         return
 
     def payloads(part: Excerpt, _step: int) -> tuple[bytes]:
-        return (sources.excerpt(VIEW_ID, reading, name, part, by, quantity, window),)
+        picture = sources.picture(reading, name, by, quantity, window)
+        return (states_excerpt(VIEW_ID, reading, name, part, picture),)
 
     parts(VIEW_ID, reading, name, place, payloads)
 

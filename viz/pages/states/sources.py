@@ -14,9 +14,8 @@ from models.states.tracked_units import tracked_in_halves, tracked_units
 from models.states.tracking import Ranking
 from viz.pages import sources
 from viz.pages.carrier import BY_SERIAL
-from viz.payloads.excerpt import Excerpt
 from viz.payloads.picture import Picture, Window, picture_of
-from viz.payloads.states import states_excerpt, states_payload
+from viz.payloads.states import states_payload
 
 KEPT, LARGE = 32, 8
 """How many results are kept for all sessions together, and how many of what is large."""
@@ -29,15 +28,8 @@ def payload(view_id: str, reading: Reading, layer: str) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
-def excerpt(
-    view_id: str, reading: Reading, layer: str, part: Excerpt, by: By, quantity: str, window: Window | None
-) -> bytes:
-    """A part of a layer that is too large to travel whole, with a picture of it, or of a window of it, in this order."""
-    return states_excerpt(view_id, reading, layer, part, _picture(reading, layer, by, quantity, window))
-
-
-@st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
-def _picture(reading: Reading, layer: str, by: By, quantity: str, window: Window | None) -> Picture:
+def picture(reading: Reading, layer: str, by: By, quantity: str, window: Window | None) -> Picture:
+    """A picture of a layer that is too large to travel whole, or of a window of it, in this order."""
     order = None if by == "index" else ordered(reading, layer, quantity, by)
     return picture_of(reading.trace.layers[layer], reading.row, window, order)
 
