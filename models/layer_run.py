@@ -158,7 +158,7 @@ class LayerRun:
         return frozen(self._steps.h(gate))
 
     def part(self, sequence: int, steps: slice) -> Self:
-        """Some steps of one sequence of the batch as a run of their own, (1, S, ...), without what backward passes brought."""
+        """Some steps of one sequence of the batch as a run of their own, (1, S, ...), without what backward brought."""
         at, kept = (slice(sequence, sequence + 1), steps), self.recording
         names = (*self.quantities, "hidden_prev") + (("cell_prev",) if self.kind == "LSTM" else ())
         known = {name: torch.tensor(getattr(self, name)[at]) for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, BinaryIO
@@ -140,7 +140,9 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
     if header.get("format") != FORMAT:
         raise ArchiveError("This .npz was not written by trace.save(...).")
     try:
-        layers = {entry["name"]: _layer(entry, arrays) for entry in header["layers"]}
+        layers: dict[str, LayerTrace] = {}
+        for entry in header["layers"]:
+            layers[entry["name"]] = _layer(entry, arrays, [below.recording.hidden for below in layers.values()])
         tokens = header["tokens"]
         attention = unpacked(header.get("attention", ()), arrays)
         return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)), attention)
@@ -155,16 +157,20 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
 def _in_one_memory(tensors: dict[str, torch.Tensor], state: str) -> dict[str, torch.Tensor]:
     """A state and the one a step earlier (B, T, U), which are the same numbers where nothing was changed in between."""
     later, earlier = tensors.get(state), tensors.get(f"{state}_prev")
-    if later is None or earlier is None or later.dtype != earlier.dtype:
-        return {}
-    bits = torch.int64 if later.dtype == torch.float64 else torch.int32
-    if not torch.equal(later[:, :-1].view(bits), earlier[:, 1:].view(bits)):
+    if later is None or earlier is None or not _same(later[:, :-1], earlier[:, 1:]):
         return {}
     both = torch.cat([earlier[:, :1], later], dim=1)
     return {state: both[:, 1:], f"{state}_prev": both[:, :-1]}
 
 
-def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether the bits are: NaN is NaN, and 0 is not -0."""
+    bits = torch.int64 if one.dtype == torch.float64 else torch.int32
+    return one.dtype == other.dtype and torch.equal(one.view(bits), other.view(bits))
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], read: Sequence[torch.Tensor]) -> LayerTrace:
+    """A layer of the file; ``read`` are the states of those before it, of which one may be what it reads."""
     name = entry["name"]
     own = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
     matrices: dict[str, Any] = {key: frozen(own.pop(key)) for key in NAMES if key in own}
@@ -198,7 +204,7 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> LayerTrace:
         for state in weights.cell.states:
             tensors |= _in_one_memory(tensors, state)
     recording = Recording(
-        input=tensors["input"],
+        input=next((states for states in read if _same(states, tensors["input"])), tensors["input"]),
         hidden=tensors["hidden"],
         hidden_prev=tensors["hidden_prev"],
         initial_cell=tensors["initial_cell"] if states else None,

@@ -68,6 +68,33 @@ def test_saved_and_loaded_bit_for_bit(kind, options, packed, dtype, tmp_path):
     assert all(same(trace.layers[name], load_trace(tmp_path / "twice.npz").layers[name]) for name in trace.layers)
 
 
+def test_what_is_there_twice_is_held_once(tmp_path):
+    net = nn.LSTM(3, 4, num_layers=2)
+    with capture(net) as trace:
+        net(torch.randn(5, 2, 3))
+    trace.save(tmp_path / "run.npz")
+    below, above = load_trace(tmp_path / "run.npz").layers.values()
+    assert np.shares_memory(above.input, below.hidden)
+    for layer in (below, above):
+        assert np.shares_memory(layer.hidden[:, :-1], layer.hidden_prev[:, 1:])
+        assert np.shares_memory(layer.cell[:, :-1], layer.cell_prev[:, 1:])
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("steps", [slice(0, 3), slice(2, 9), slice(8, 9)])
+def test_a_part_of_a_run_is_the_run_there(kind, steps):
+    torch.manual_seed(0)
+    net = kind(3, 4, bidirectional=True)
+    with capture(net) as trace:
+        net(pack_sequence([torch.randn(n, 3) for n in (9, 6)]))
+    for layer in trace.layers.values():
+        for row, length in enumerate((9, 6)):
+            part = layer.part(row, steps)
+            for name in (*layer.quantities, "input", "hidden_prev", *(("cell_prev",) if kind is nn.LSTM else ())):
+                np.testing.assert_array_equal(getattr(part, name)[0], getattr(layer, name)[row, steps])
+            assert part.lengths.tolist() == [max(0, min(length, steps.stop) - steps.start)]
+
+
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_loop_over_a_cell_too(kind, tmp_path):
     cell, state = kind(3, 4), None
