@@ -71,6 +71,25 @@ def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, opt
             np.testing.assert_allclose(found.along, found.whole, rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_a_few_steps_at_a_time_tell_the_same(kind, options, monkeypatch):
+    """In long runs the local derivatives of a few steps are held; here of 8, and along the cell line of 1."""
+    torch.manual_seed(6)
+    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    packed = pack_padded_sequence(torch.randn(2, 27, 5), torch.tensor([27, 21]), batch_first=True)
+    for layer in ran(module, packed).layers.values():
+        expected = survival(layer, row=1)
+        with monkeypatch.context() as short:
+            short.setattr("models.gradients.adjoints.TOGETHER", range(4, 5))
+            short.setattr("models.gradients.adjoints.BLOCKS", 2)
+            short.setattr("models.states.survival.BLOCK", 1)
+            found = survival(layer, row=1)
+        np.testing.assert_allclose(found.whole, expected.whole, rtol=1e-5, atol=1e-30)
+        if kind != "RNN":
+            np.testing.assert_allclose(found.along, expected.along, rtol=1e-5, atol=1e-30)
+
+
 def test_along_the_cell_line_step_by_step():
     torch.manual_seed(3)
     module = nn.LSTM(3, 6, batch_first=True)

@@ -18,8 +18,8 @@ from models.gradients.transitions import Transitions
 from models.problem import Problem
 from models.trace import LayerTrace
 
-PART, BLOCK = 1 << 23, 1 << 19
-"""How many numbers the Jacobians that go back together may have, 32 MB, and those of the steps along the cell line, 2 MB."""
+PART, BLOCK = 1 << 23, 1 << 18
+"""How many numbers the Jacobians that go back together may have, 32 MB, and those of the steps along the cell line, 1 MB."""
 
 
 @dataclass(frozen=True, eq=False)
