@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from viz import chrome
+from viz import chrome, process
 from viz.pages import LENSES
 from viz.session import session
 
@@ -15,3 +15,4 @@ with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
     page = st.navigation([lens.page() for lens in LENSES], position="top")
     with chrome.around():
         page.run()
+process.give_back()

@@ -4,14 +4,13 @@ Its `page.py` has one function, `page()`, which reads the controls, calls `model
 and components.
 """
 
-import gc
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 
 import streamlit as st
-from threadpoolctl import threadpool_limits
 
+from viz import process
 from viz.i18n import N_, _
 
 
@@ -27,12 +26,7 @@ class Lens:
         module = f"viz.pages.{self.name}.page"
         if module not in sys.modules:
             import_module(module)
-            # After a product numpy's threads wait for another at full speed; those who draw have better use for the cores.
-            threadpool_limits(1, user_api="blas")
-            # Streamlit collects garbage after every run. What has been imported stays, and is not to be walked through
-            # each time: with torch it takes longer than most runs.
-            gc.collect()
-            gc.freeze()
+            process.settle()
         sys.modules[module].page()
 
     def page(self) -> st.Page:
