@@ -11,7 +11,7 @@ from models import Problem, capture
 from models.states.brush import brush
 from models.states.comparison import compare
 from models.states.detail import blocks, detail
-from models.states.memory import half_life, keep_gate, kept, kept_from
+from models.states.memory import half_life, keep_gate, kept, kept_from, kept_power
 from models.states.orderings import order
 from models.states.plane import principal_plane
 from models.states.saturation import saturation, saturations
@@ -58,6 +58,13 @@ def test_saturation_at_the_edges_and_of_nothing():
 # Memory
 
 
+def test_what_is_too_little_for_a_number_still_has_a_power():
+    gate = np.full((2001, 1), 0.5, np.float32)
+    assert kept(gate, 0, 2000)[0] == 0.0 and kept_power(gate, 0, 2000)[0] == pytest.approx(2000 * np.log10(0.5))
+    gate[7] = 0
+    assert kept_power(gate, 0, 2000)[0] == -np.inf
+
+
 @pytest.mark.parametrize(("kind", "gate"), [("LSTM", "forget_gate"), ("GRU", "update_gate")])
 @pytest.mark.parametrize("way", ["l0", "l0_reverse"])
 def test_what_is_kept_between_two_steps(kind, gate, way):
@@ -69,6 +76,7 @@ def test_what_is_kept_between_two_steps(kind, gate, way):
         for step in range(since + 1, until + 1):
             expected = expected * values[step].astype(float)
         np.testing.assert_allclose(kept(keep, since, until), expected, rtol=1e-12)
+        np.testing.assert_allclose(10 ** kept_power(keep, since, until), expected, rtol=1e-12)
         np.testing.assert_allclose(kept_from(keep, since)[until - since], expected, rtol=1e-12)
 
 

@@ -31,6 +31,12 @@ def kept(keep: np.ndarray, since: int, until: int) -> np.ndarray:
     return keep[since + 1 : until + 1].prod(axis=0, dtype=np.float64)
 
 
+def kept_power(keep: np.ndarray, since: int, until: int) -> np.ndarray:
+    """(H) float64, log10 of ``kept``, also where that is too small for a number; -inf where a gate was exactly 0."""
+    with np.errstate(divide="ignore"):
+        return np.log10(keep[since + 1 : until + 1], dtype=np.float64).sum(axis=0)
+
+
 def kept_from(keep: np.ndarray, since: int) -> np.ndarray:
     """(T - since, H) float64: ``kept(keep, since, t)`` for every t from ``since`` on."""
     factors = keep[since:].astype(np.float64)

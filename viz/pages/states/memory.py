@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.reading import Reading
-from models.states.memory import keep_gate, kept
+from models.states.memory import keep_gate, kept, kept_power
 from models.states.saturation import Saturation
 from models.trace import LayerTrace
 from viz.figures.half_lives import half_lives
@@ -102,22 +102,36 @@ def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, s
         st.latex(rf"t_{{1/2}} = \operatorname{{median}}_t\frac{{\ln\frac12}}{{\ln {symbol}_t}} = {_tex(half_life)}")
     now = len(keep) - 1 - step if layer.reverse else step
     part = float(kept(keep[:, [unit]], 0, now)[0])
+    power = float(kept_power(keep[:, [unit]], 0, now)[0])
     begin = int(layer.lengths[reading.row]) if layer.reverse else 1
     st.latex(
-        rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex(part)}\qquad"
+        rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex_power(power)}\qquad"
         rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
     )
-    st.caption(
-        _(
-            "Unit {unit}: the {gate} alone leaves {part} of the state of step {begin} at the current step {step}."
-        ).format(
-            unit=unit,
-            gate=quantity_names()[carry.keep],
-            part=f"{100 * part:.3g}%" if part >= 1e-6 else _("less than a millionth"),
-            begin=begin,
-            step=step + 1,
-        )
+    told = _(
+        "Unit {unit}: the {gate} alone leaves {part} of the state of step {begin} at the current step {step}."
+    ).format(
+        unit=unit,
+        gate=quantity_names()[carry.keep],
+        part=f"{100 * part:.3g}%" if part >= 1e-6 else _("less than a millionth"),
+        begin=begin,
+        step=step + 1,
     )
+    if part < 0.5 and half_life > now:
+        told += " " + _(
+            "The half-life is that of a middling step: a few with the gate nearly shut forget it all the same."
+        )
+    st.caption(told)
+
+
+def _tex_power(power: float) -> str:
+    """10 to the ``power``."""
+    if not power < -300:
+        return _tex(10.0**power)
+    if np.isinf(power):
+        return "0"
+    exponent = int(np.floor(power))
+    return rf"{10.0 ** (power - exponent):.2f}\cdot10^{{{exponent}}}"
 
 
 def _tex(value: float) -> str:
