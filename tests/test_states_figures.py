@@ -8,6 +8,7 @@ from torch import nn
 from models import capture
 from models.states.comparison import compare
 from models.states.memory import half_life, keep_gate
+from models.states.reach import reach
 from models.states.saturation import saturations
 from models.states.survival import survival
 from viz.figures.brushed_units import brushed_units
@@ -100,6 +101,13 @@ def test_the_ink_is_the_survival_and_its_shares(layer):
     np.testing.assert_allclose(ink.z[1][:10], whole[:10] / np.nanmax(whole), rtol=1e-6)
     np.testing.assert_allclose(figure.data[1].y[:10], whole[:10].tolist(), rtol=1e-6)
     assert {note.text for note in figure.layout.annotations} >= set(LABELS[:9])
+
+
+def test_the_ink_of_one_input_is_its_reach(layer):
+    found = reach(layer, 3)
+    figure = fading_ink(np.where(np.arange(12) < 3, np.nan, found.whole), found.along, LABELS, step=3, reaching=True)
+    np.testing.assert_allclose(figure.data[1].y[3:], found.whole[3:].tolist(), rtol=1e-6)
+    assert figure.layout.xaxis2.title.text == "state at step (token)"
 
 
 def test_a_comparison_draws_both_runs_and_what_is_between_them(layer):

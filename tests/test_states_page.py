@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network, load_trace
+from models.reading import read
 from models.states.orderings import order
+from models.states.survival import survival
 from tests.lens_page import mounted, run, sent, start, text_of
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -106,6 +108,24 @@ def test_the_brush_tells_the_units_that_mark_the_span():
     labelled(page.number_input, "Threshold").set_value(5.0)
     run(page)
     assert "No unit's hidden state is on more often in this span" in text_of(page)
+
+
+def test_no_unit_marking_a_span_exactly_is_said_in_words():
+    assert "No unit marks it exactly." in text_of(start("states"))
+
+
+@pytest.mark.parametrize(("net", "layer"), [("recall-lstm", "rnn.l0"), ("sentiment", "rnn.l0_reverse")])
+@pytest.mark.parametrize("way", ["left", "reach"])
+def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
+    page = start("states", net=net, layer=layer, step=7, look=f"ink:{way}")
+    asked = {"left": "what is still in h at step 8 ", "reach": "how far does the input of step 8 "}
+    assert {name for name, title in asked.items() if title in text_of(page)} == {way}
+    (told,) = (each.value for each in page.latex if r"}{\partial x}\Big\|_F = " in each.value)
+    t, k, norm = re.search(r"t = (\d+),\\ k = (\d+):.*?_F = ([^,]+),", told).groups()
+    assert {"left": t, "reach": k}[way] == "8"
+    ran = read(load_network(net), load_network(net).card.default.text).trace.layers[layer]
+    expected = survival(ran, [int(t) - 1]).whole[0, int(k) - 1]
+    assert float(norm.replace(r"\cdot10^{", "e").strip("}")) == pytest.approx(expected, rel=6e-3) and expected > 0
 
 
 def test_two_texts_part_where_they_differ():

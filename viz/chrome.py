@@ -29,6 +29,10 @@ STYLE = """
   }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
+  /* Streamlit writes white on the theme's colour, which is pale in the dark */
+  [data-testid="stMultiSelectTagsContainer"] > span > span {
+    background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
+  }
   [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 </style>
 """

@@ -13,7 +13,7 @@ from models.gradients.adjoints import faint
 from models.gradients.derivatives import slopes_of
 from models.gradients.transitions import Transitions
 from models.problem import Problem
-from models.states.survival import Survival
+from models.states.survival import BLOCK, Survival
 from models.trace import LayerTrace
 
 
@@ -36,30 +36,42 @@ def reach(layer: LayerTrace, step: int, row: int = 0) -> Survival:
     length, units = int(layer.lengths[row]), layer.weights.hidden_size
     if not 0 <= step < length:
         raise Problem("The sequence has {steps} steps; the input at another step was asked for.", steps=length)
-    slopes, project = slopes_of(layer), layer.weights.tensors.get("weight_hr")
-    to_hidden = Transitions(layer.weights, slopes, row, "hh")
-    entering = Transitions(layer.weights, slopes, row, "ih")(slice(step, step + 1))[:, 0]
-    read, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
-    hidden = read if project is None else project @ read
-    written = (cell if slopes.read is not None else read).numpy().astype(np.float64)
+    weights, project = layer.weights, layer.weights.tensors.get("weight_hr")
     whole = np.zeros(length, layer.hidden.dtype)
-    along = None if slopes.keep is None else whole.copy()
+    along = None if weights.cell.carry is None else whole.copy()
+    slopes = slopes_of(layer.part(row, slice(step, step + 1)))
+    entering = Transitions(weights, slopes, 0, "ih")(slice(1))[:, 0]
+    read, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
+    written = (read if slopes.read is None else cell).numpy().astype(np.float64)
     left = np.ones(units)
-    for position in range(step, -1, -1) if layer.reverse else range(step, length):
-        if position != step:
-            matrix = to_hidden(slice(position, position + 1))[:, 0]
-            read = matrix[:units] @ hidden
-            if slopes.read is not None and slopes.keep is not None:
-                kept = torch.tensor(slopes.keep[row, position])[:, None] * cell
-                read += torch.tensor(slopes.read[row, position])[:, None] * kept
-                cell = kept + matrix[units:] @ hidden
-            hidden = read if project is None else project @ read
+
+    def tell(position: int, lets_out: np.ndarray | float) -> bool:
+        """Note what is in the state at a position, and whether anything is."""
         whole[position] = torch.linalg.vector_norm(hidden, dtype=torch.float64)
-        if along is not None and slopes.keep is not None:
-            left = left if position == step else left * slopes.keep[row, position]
-            through = left if slopes.read is None else left * slopes.read[row, position]
-            handed = through[:, None] * written
+        if along is not None:
+            handed = (left * lets_out)[:, None] * written
             along[position] = np.linalg.norm(handed if project is None else project.numpy() @ handed)
-        if max(whole[position], float(torch.linalg.vector_norm(cell))) < faint(layer.hidden.dtype):
-            break
+        return max(whole[position], float(torch.linalg.vector_norm(cell))) >= faint(layer.hidden.dtype)
+
+    hidden = read if project is None else project @ read
+    lives = tell(step, 1.0 if slopes.read is None else slopes.read[0, 0])
+    later = range(step - 1, -1, -1) if layer.reverse else range(step + 1, length)
+    size = max(1, BLOCK // (2 * units * weights.output_size))
+    for start in range(0, len(later), size):
+        block = later[start : start + size]
+        slopes = slopes_of(layer.part(row, slice(min(block), max(block) + 1)))
+        matrices = Transitions(weights, slopes, 0, "hh")(slice(None)).unbind(1)
+        for position in block:
+            if not lives:
+                return Survival(np.arange(length), whole, along)
+            at = position - min(block)
+            read = matrices[at][:units] @ hidden
+            if slopes.read is not None and slopes.keep is not None:
+                kept = torch.tensor(slopes.keep[0, at])[:, None] * cell
+                read += torch.tensor(slopes.read[0, at])[:, None] * kept
+                cell = kept + matrices[at][units:] @ hidden
+            hidden = read if project is None else project @ read
+            if slopes.keep is not None:
+                left = left * slopes.keep[0, at]
+            lives = tell(position, 1.0 if slopes.read is None else slopes.read[0, at])
     return Survival(np.arange(length), whole, along)

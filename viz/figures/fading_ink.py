@@ -25,16 +25,18 @@ def fading_ink(
     *,
     step: int,
     carried: str = "cell",
+    reaching: bool = False,
     theme: Theme = "light",
 ) -> go.Figure:
     """Above, a row of ink for each way, as dark as the input is strong in the state; below, the same numbers on a log axis.
 
     Args:
-        whole: (T), ||d h_t / d x_k|| by every way; NaN for inputs that come after the state.
+        whole: (T), ||d h_t / d x_k|| by every way; NaN where the state comes before the input.
         along: (T), the part along the cell line alone; None where there is no such line.
         labels: T strings, one a step.
-        step: t, from 0.
+        step: t, from 0, or k where one input's reach is drawn.
         carried: the state that the line carries, for its colour.
+        reaching: whether the steps are those of states that one input reaches, at ``step``.
         theme: "light" or "dark".
     """
     begin = max(0, min(step - DRAWN // 2, len(labels) - DRAWN))
@@ -82,7 +84,8 @@ def fading_ink(
     known = np.flatnonzero(~np.isnan(whole[part]))  # no room for the inputs that the state cannot know
     edges = (int(known[0]), int(known[-1])) if len(known) else (0, len(tokens) - 1)
     figure.update_xaxes(range=[edges[0] - 0.6, edges[1] + 0.6], showgrid=False, **step_axis(tokens, begin))
-    figure.update_xaxes(title_text=_("input at step (token)"), row=2, col=1)
+    steps_of = _("state at step (token)") if reaching else _("input at step (token)")
+    figure.update_xaxes(title_text=steps_of, row=2, col=1)
     figure = finish(figure, theme, height=430)
     return figure.update_layout(
         hovermode="closest",

@@ -82,6 +82,7 @@ def log_axis(curves: Sequence[np.ndarray], floor: float, highest: float | None =
         "range": [low - 0.15, high],
         "dtick": pitch,
         "exponentformat": "power",
+        "tickfont": {"size": 11.2},  # of powers plotly draws the 10 a quarter larger
         "automargin": True,
         "title_standoff": 12,
     }

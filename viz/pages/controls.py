@@ -12,7 +12,7 @@ from models.problem import Problem
 from models.reading import Reading
 from models.text import display
 from viz.address import View
-from viz.i18n import _, language, ngettext, told
+from viz.i18n import _, language, told
 from viz.pages import opened as checkpoints
 from viz.pages import sources
 from viz.pages.about import about
@@ -285,5 +285,9 @@ def _short(text: str) -> str:
 
 def pick_row(here: Session, batch: int) -> None:
     """Which sequence of a saved run's batch is looked at."""
-    label = ngettext("A saved run of {n} sequence", "A saved run: which of its {n} sequences?", batch).format(n=batch)
+    label = (
+        _("A saved run of one sequence")
+        if batch == 1
+        else _("A saved run: which of its {n} sequences?").format(n=batch)
+    )
     st.number_input(label, 1, batch, key="row", on_change=lambda: here.go(step=None), disabled=batch == 1)

@@ -11,7 +11,7 @@ from models.states.brush import THRESHOLD, brush
 from models.trace import LayerTrace
 from viz.components.span import span as drag_over
 from viz.figures.brushed_units import brushed_units
-from viz.i18n import _, told
+from viz.i18n import _, ngettext, told
 from viz.names import quantity_names
 from viz.pages.chart import chart, theme
 from viz.pages.looks import NUMBER, SPAN, bound, bound_words
@@ -129,7 +129,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     st.markdown(
         _(
             "Unit {unit} marks it best: {quantity} {sign}{threshold} at {inside} of the span's steps "
-            "and {outside} of the others. {exact} units mark it exactly."
+            "and {outside} of the others."
         ).format(
             unit=best,
             quantity=quantity_names()[quantity],
@@ -137,8 +137,9 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             threshold=f"{threshold:g}",
             inside=f"{found.inside[0]:.0%}",
             outside=f"{found.outside[0]:.1%}",
-            exact=len(found.exact),
         )
+        + " "
+        + _exactly(len(found.exact))
     )
     picked = st.pills(
         _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
@@ -146,3 +147,10 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     if picked is not None and picked != session().view.unit:
         session().go(unit=picked)
         st.rerun()
+
+
+def _exactly(count: int) -> str:
+    """How many units are on in the span and nowhere else."""
+    if not count:
+        return _("No unit marks it exactly.")
+    return ngettext("{n} unit marks it exactly.", "{n} units mark it exactly.", count).format(n=count)

@@ -49,13 +49,18 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
             "similarity": _("similarity"),
         }
         label = _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity])
-        bound_words(label, words, name="order", key="order", otherwise="index")
+        small = whole(reading, layer.name)
+        left, right = (st.container(), None) if small else st.columns(2, gap="medium")
+        with left:
+            bound_words(label, words, name="order", key="order", otherwise="index")
         by = order_chosen()
-        if whole(reading, layer.name):
+        if right is None:
             order = None if by == "index" else sources.ordered(reading, layer.name, quantity, by).tolist()
             heatmap(view_id, form="sequence", key=MAP, order=order)
             return
-        shows = _zoom(reading, layer)
+        with right:
+            shows = _block_shows()
+        _zoom(reading, layer)
         heatmap(
             view_id,
             form="sequence",
@@ -65,8 +70,14 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
         )
 
 
-def _zoom(reading: Reading, layer: LayerTrace) -> Any:
-    """Which part is shown, and what stands for a block of it."""
+def _block_shows() -> Any:
+    """What stands for a block."""
+    words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
+    return bound_words(_("A block shows"), words, name="blocks", key="blocks", otherwise="spikes")
+
+
+def _zoom(reading: Reading, layer: LayerTrace) -> None:
+    """Which part is shown."""
     steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
     st.caption(
         _(
@@ -75,7 +86,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
             "for its exact numbers."
         ).format(n=f"{steps * units:,}")
     )
-    across, down, choose = st.columns([3, 3, 4], gap="medium", vertical_alignment="top")
+    across, down = st.columns(2, gap="medium", vertical_alignment="top")
     labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
     for name, count in _counts(reading, layer).items():
         place, label = labels[name]
@@ -92,12 +103,8 @@ def _zoom(reading: Reading, layer: LayerTrace) -> Any:
                     otherwise=(1, count),
                     fits=_within(count),
                 )
-    words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
-    with choose:
-        shows = bound_words(_("A block shows"), words, name="blocks", key="blocks", otherwise="spikes")
     if window_chosen(reading, layer) is not None:
         st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
-    return shows
 
 
 def _counts(reading: Reading, layer: LayerTrace) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The fading ink: how much of every input is still in the state at the current step."""
+"""The fading ink: how much of every input is still in the state at the current step, or of its input in every state."""
 
 import numpy as np
 import streamlit as st
@@ -8,29 +8,42 @@ from models.trace import LayerTrace
 from viz.figures.fading_ink import fading_ink
 from viz.i18n import _
 from viz.pages.chart import chart, theme
+from viz.pages.looks import TEXT, bound_words, chosen
 from viz.pages.panel import panel
 from viz.pages.states import sources
 from viz.plain import plain
 from viz.session import Session
 
-AT_ONCE = 1e10
+AT_ONCE = 5e10
 """Multiplications up to which the ink is drawn unasked at every step."""
 
 MOST = 3e11
 """Multiplications up to which the exact way is gone: some seconds."""
 
 
+LEFT, REACH = "left", "reach"
+"""Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
+
+
 def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
-    """How much of each input is in the state, by every way and along the cell line."""
+    """How much of each input is in one state, or of one input in each state: by every way, and along the cell line."""
     labels = reading.labels_of(layer.name)
-    title = _("The fading ink: what is still in h at step {step} (“{token}”)?").format(
-        step=step + 1, token=plain(labels[step])
-    )
-    with panel(
-        title,
-        _("Go left from the step: the paler, the more is forgotten. Where is the cell line darker than the whole?"),
-    ):
-        count = len(labels) - step if layer.reverse else step + 1
+    way = chosen("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
+    titles = {
+        LEFT: _("The fading ink: what is still in h at step {step} (“{token}”)?"),
+        REACH: _("The fading ink: how far does the input of step {step} (“{token}”) reach?"),
+    }
+    look_for = {
+        LEFT: _(
+            "Go away from the step: the fainter, the more is forgotten. Where is the cell line stronger than the whole?"
+        ),
+        REACH: _("Go away from the step: where does the ink run out, and what wipes it away?"),
+    }
+    with panel(titles[way].format(step=step + 1, token=plain(labels[step])), look_for[way]):
+        words = {LEFT: _("what is left in this state"), REACH: _("how far this input reaches")}
+        bound_words(_("Of step {step}").format(step=step + 1), words, name="ink", key="ink_way", otherwise=LEFT)
+        before = len(labels) - step if layer.reverse else step + 1
+        count = before if way == LEFT else len(labels) + 1 - before
         effort = 8.0 * count * layer.weights.output_size * layer.weights.hidden_size**2
         if effort > MOST:
             st.markdown(
@@ -40,47 +53,37 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
                 ).format(n=_large(effort))
             )
             return
-        asked = f"ink_{reading.serial}_{layer.name}_{step}"
+        asked = f"ink_{way}_{reading.serial}_{layer.name}_{step}"
         if effort > AT_ONCE and not st.session_state.get(asked):
             st.markdown(_("So far into so large a run this takes some seconds."))
             st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
             return
-        _ink(here, reading, layer, step, labels)
+        _ink(here, reading, layer, step, labels, way)
 
 
-def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...]) -> None:
-    with st.spinner(_("Carrying the derivatives back …")):
-        found = sources.survived(reading, layer.name, step)
-    whole, along = found.whole[0], None if found.along is None else found.along[0]
+def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
+    with st.spinner(_("Carrying the derivatives back …") if way == LEFT else _("Carrying the derivatives on …")):
+        if way == LEFT:
+            found = sources.survived(reading, layer.name, step)
+            whole, along = found.whole[0], None if found.along is None else found.along[0]
+        else:
+            found = sources.reached(reading, layer.name, step)
+            whole, along = found.whole, found.along
     if not np.isfinite(whole).all():
         st.markdown(_("The derivatives are not finite numbers: the weights or the states are not."))
         return
-    # a state cannot know what comes after it: those inputs are not zeros to wonder at
-    later = slice(0, step) if layer.reverse else slice(step + 1, None)
+    # what a state cannot know is no zero to wonder at
+    unknown = slice(0, step) if layer.reverse == (way == LEFT) else slice(step + 1, None)
     whole, along = (None if part is None else part.copy() for part in (whole, along))
     assert whole is not None
     for part in (whole, along):
         if part is not None:
-            part[later] = np.nan
+            part[unknown] = np.nan
     carry = layer.weights.cell.carry
-    figure = fading_ink(whole, along, labels, step=step, carried=carry.state if carry else "hidden", theme=theme())
-    chart(figure, "fading_ink", names=(here.view.net, layer.name, "ink", f"step{step + 1}"))
-    most = float(np.nanmax(whole))
-    if len(labels) > 1 and most > 0:
-        strongest = int(np.nanargmax(whole))
-        share = np.nan_to_num(whole) / most
-        st.caption(
-            _(
-                "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
-            ).format(
-                step=strongest + 1,
-                token=plain(labels[strongest]),
-                n=int((share > 0.01).sum()),
-                count=int((~np.isnan(whole)).sum()),
-            )
-        )
-    elif most == 0:
-        st.markdown(_("No input has any ink in this state: every derivative is 0."))
+    carried = carry.state if carry else "hidden"
+    figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=theme())
+    chart(figure, "fading_ink", names=(here.view.net, layer.name, "ink", way, f"step{step + 1}"))
+    _told(whole, labels, way)
     every, line = _("every way"), _("along the cell line alone")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
     symbol = carry.state[0] if carry else ""
@@ -91,11 +94,37 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
         + rf"\prod_{{j=k+1}}^{{t}} {product}_j\,\frac{{\partial {symbol}_k}}{{\partial x_k}}\Big\|_F"
     )
     st.latex(whole_way + (line_way if along is not None else ""))
-    first = -1 if layer.reverse else 0
+    far = -1 if layer.reverse == (way == LEFT) else 0  # the input, or the state, at the far end
+    ends = (step + 1, len(labels) if far else 1)
+    t, k = ends if way == LEFT else ends[::-1]
     st.latex(
-        rf"t = {step + 1},\ k = {len(labels) if layer.reverse else 1}:\quad \Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F"
-        rf" = {_power(whole[first])}" + ("" if along is None else rf",\quad \text{{{line}}}:\ {_power(along[first])}")
+        rf"t = {t},\ k = {k}:\quad \Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F"
+        rf" = {_power(whole[far])}" + ("" if along is None else rf",\quad \text{{{line}}}:\ {_power(along[far])}")
     )
+
+
+def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
+    """In words, where the ink is strongest, and where there is any."""
+    most, known = float(np.nanmax(whole)), int((~np.isnan(whole)).sum())
+    if most == 0:
+        nothing = {
+            LEFT: _("No input has any ink in this state: every derivative is 0."),
+            REACH: _("This input has no ink in any state: every derivative is 0."),
+        }
+        st.markdown(nothing[way])
+    elif len(labels) > 1:
+        told = {
+            LEFT: _(
+                "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
+            ),
+            REACH: _(
+                "Its ink is strongest in the state of step {step} (“{token}”); "
+                "{n} of {count} states have more than 1% of that."
+            ),
+        }
+        strongest = int(np.nanargmax(whole))
+        count = int((np.nan_to_num(whole) / most > 0.01).sum())
+        st.caption(told[way].format(step=strongest + 1, token=plain(labels[strongest]), n=count, count=known))
 
 
 def _large(value: float) -> str:

@@ -29,7 +29,7 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
             st.caption(
                 _(
                     "The two directions in which the {units} units move most (principal component analysis) hold {share} of "
-                    "their variance; pale is early, strong is late."
+                    "their variance; faint is early, strong is late."
                 ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
             )
         path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

@@ -8,6 +8,7 @@ from models.states.memory import half_life, keep_gate
 from models.states.orderings import By, order
 from models.states.padding import Padded, padded
 from models.states.plane import Plane, principal_plane
+from models.states.reach import reach
 from models.states.saturation import Saturation, saturations
 from models.states.survival import Survival, survival
 from models.states.tracked_units import tracked_in_halves, tracked_units
@@ -75,6 +76,12 @@ def half_lives(reading: Reading, layer: str) -> np.ndarray | None:
 def survived(reading: Reading, layer: str, step: int) -> Survival:
     """How much of every input is in the state at ``step``."""
     return survival(reading.trace.layers[layer], [step], reading.row)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=BY_SERIAL)
+def reached(reading: Reading, layer: str, step: int) -> Survival:
+    """How much of the input at ``step`` is in every state."""
+    return reach(reading.trace.layers[layer], step, reading.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
