@@ -76,6 +76,13 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     except ValueError as problem:
         st.warning(told(problem), icon=":material/info:")
         return
+    if way == "networks":
+        st.caption(
+            _(
+                "Networks that were trained apart share no more than their units' numbers: "
+                "compare when the states move, not how far apart they are."
+            )
+        )
     layers = second.trace.layers
     theirs = layers[layer.name] if layer.name in layers else list(layers.values())[-1]
     _draw((names["first"], reading, layer), (names["second"], second, theirs), view.quantity or "", view.unit or 0)
