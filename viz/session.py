@@ -245,9 +245,9 @@ class Session:
 
 def session() -> Session:
     """This reader's session."""
-    if KEY not in st.session_state:
-        st.session_state[KEY] = Session()
-    held: Session = st.session_state[KEY]
+    held: Session | None = st.session_state.get(KEY)
+    if held is None:
+        held = st.session_state[KEY] = Session()
     return held
 
 
@@ -264,9 +264,10 @@ def _came_back() -> bool:
 
 
 def _language() -> str | None:
-    if get_script_run_ctx(suppress_warning=True) is None or KEY not in st.session_state:
+    if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    return session().view.lang
+    held: Session | None = st.session_state.get(KEY)  # at each string: one look
+    return None if held is None else held.view.lang
 
 
 i18n.ask(_language)
