@@ -41,11 +41,13 @@ def unit_links(known: Parameters, layer: str, unit: int, way: Literal["reads", "
         values = known.arrays[name]
         values = values.reshape(len(values), -1)
         gates, size = _gates(known, name)
-        chosen = torch.arange(values.shape[1])[columns].tolist()
-        for at in torch.arange(len(values))[rows].tolist():
+        chosen = range(values.shape[1])[columns]
+        for at, weights in zip(
+            torch.arange(len(values))[rows].tolist(), values[rows][:, columns].tolist(), strict=True
+        ):
             gate = gates[at // size] if gates else None
             row = at % size if gates else at
-            found += [Link(name, gate, row, column, float(values[at, column])) for column in chosen]
+            found += [Link(name, gate, row, column, value) for column, value in zip(chosen, weights, strict=True)]
     return sorted(found, key=lambda link: -abs(link.value))
 
 

@@ -15,6 +15,9 @@ from viz.session import Session
 KEY = "edit_links"
 MOST = 60
 
+Axes = tuple[list[str], list[str]]
+"""What a matrix's rows and columns stand for."""
+
 
 def unit_weights(here: Session, reading: Reading) -> None:
     """Both lists."""
@@ -27,16 +30,17 @@ def unit_weights(here: Session, reading: Reading) -> None:
         ),
     ):
         reads, writes = (unit_links(known, layer, unit, way) for way in ("reads", "writes"))
+        axes = {name: axis_names(known, name, reading) for name in {link.name for link in reads + writes}}
         links(
             VIEW_ID,
             lists=[
                 (
                     _("It reads {n} weights").format(n=f"{len(reads):,}"),
-                    [(_read(known, reading, link), link) for link in reads[:MOST]],
+                    [(_read(known, reading, axes[link.name], link), link) for link in reads[:MOST]],
                 ),
                 (
                     _("It is read by {n} weights").format(n=f"{len(writes):,}"),
-                    [(_written(known, reading, layer, link), link) for link in writes[:MOST]],
+                    [(_written(known, axes[link.name], layer, link), link) for link in writes[:MOST]],
                 ),
             ],
             key=KEY,
@@ -44,12 +48,12 @@ def unit_weights(here: Session, reading: Reading) -> None:
         )
 
 
-def _read(known: Parameters, reading: Reading, link: Link) -> str:
+def _read(known: Parameters, reading: Reading, axes: Axes, link: Link) -> str:
     """Which gate is moved, and by what."""
     gate = quantity_names()[link.gate or ""]
     if known.arrays[link.name].dim() == 1:
         return _("{gate}: bias ({name})").format(gate=gate, name=link.name.rpartition(".")[2])
-    column = axis_names(known, link.name, reading)[1][link.column]
+    column = axes[1][link.column]
     if link.name.endswith("weight_hh"):
         return _("{gate} ← unit {unit}").format(gate=gate, unit=column)
     if known.feeds(link.name):
@@ -59,10 +63,10 @@ def _read(known: Parameters, reading: Reading, link: Link) -> str:
     return _("{gate} ← input {column}").format(gate=gate, column=column)
 
 
-def _written(known: Parameters, reading: Reading, layer: str, link: Link) -> str:
+def _written(known: Parameters, axes: Axes, layer: str, link: Link) -> str:
     """What is moved."""
     owner = link.name.rpartition(".")[0]
-    row = axis_names(known, link.name, reading)[0][link.row]
+    row = axes[0][link.row]
     if link.gate is None:
         return _("→ score of “{symbol}”").format(symbol=row) if known.feeds(link.name) else f"→ {row}"
     if owner == layer:

@@ -10,7 +10,7 @@ import streamlit as st
 from models.edits.edit import Edit, Edits
 from models.edits.effects import Effects, effects
 from models.edits.network import sensitivity_of
-from models.edits.text import write_edits
+from models.edits.text import read_edits, write_edits
 from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weights import Parameters, apply, parameters_of
 from models.gradients.losses import Loss
@@ -68,8 +68,13 @@ def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: S
 
 def parameters(here: Session) -> Parameters:
     """The parameters as they are edited, by the names that edits use."""
-    known = _parameters(here.view.net or "")
-    return replace(known, arrays={**known.arrays, **apply(known, edits_of(here).weights)})
+    return _edited(here.view.net or "", sources.weights_alone(here.view.edits))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _edited(net: str, edits: str) -> Parameters:
+    known = _parameters(net)
+    return replace(known, arrays={**known.arrays, **apply(known, read_edits(edits).weights)})
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
