@@ -51,12 +51,12 @@ def page() -> None:
         draw_matrix, entry, loss = weights(here, reading)
         unit_weights(here, reading)
     with right:
-        changed = told(here)
+        drawn, said = told(here)
         last = listed(here)
         actions(here, reading)
     compared(here)
-    # The sliders come last: they then hear that all that hangs on them has been drawn.
-    live([bring, *changed, draw_matrix, entry, *last])
+    # The numbers first, then the words. The sliders come last: they then hear that all that hangs on them has been drawn.
+    live([bring, *drawn, draw_matrix, *said, entry, *last])
     gradients(here, reading, loss)
 
 

@@ -20,10 +20,10 @@ from viz.plain import plain
 from viz.session import Session
 
 
-def told(here: Session) -> list[Part]:
-    """What changed, in words and in the prediction; nothing while nothing is edited. Gives what draws it."""
+def told(here: Session) -> tuple[list[Part], list[Part]]:
+    """What changed, in the prediction and in words; nothing while nothing is edited. Gives what draws each of them."""
     if not edits_of(here).on:
-        return []
+        return [], []
     with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
         words = st.container()
         changed_prediction(CHANGED_ID, key="changed_prediction")
@@ -43,7 +43,7 @@ def told(here: Session) -> list[Part]:
             found = edit_sources.compared(before, after, steps, card.scored == "last")
             st.markdown(plain(in_words(found, edit_sources.tracked(here, before, after, steps), before, after)))
 
-    return [carry, tell]
+    return [carry], [tell]
 
 
 def compared(here: Session) -> None:
