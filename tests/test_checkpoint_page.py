@@ -29,6 +29,7 @@ from tests.checkpoint_page import (
     upload,
     view,
 )
+from tests.specimens import specimens
 from viz.pages import opened as store
 
 HANGUL = re.compile("[가-힣]")
@@ -51,6 +52,16 @@ def test_a_bundled_network_is_an_example(name, lang):
     assert f"{count:,}" in said(page)
     titles = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
     assert bool(HANGUL.search(titles)) == (lang == "ko")
+
+
+def test_a_broken_file_opens_on_the_layer_that_is_broken():
+    page = upload(start(), ("broken.pt", specimens()["broken.pt"]))
+    assert "rnn.l1 holds NaN or infinity (2 numbers)" in said(page)
+    menu = next(each for each in page.selectbox if each.label == "The layer that is looked at below")
+    assert menu.value == "rnn.l1" and menu.options == ["rnn.l0", "rnn.l1"]
+    menu.set_value("rnn.l0")
+    run(page)
+    assert next(each for each in page.selectbox if each.label == menu.label).value == "rnn.l0"
 
 
 def test_an_uploaded_file_is_opened_judged_and_run(net):

@@ -111,7 +111,8 @@ def _alike(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
         rows = slice(start, min(start + PART, units))
         gram = sum(block[rows] @ block.T for block in blocks)
         longer = np.maximum(length[rows, None], length[None])
-        apart = length[rows, None] + length[None] - 2 * gram
+        with np.errstate(invalid="ignore"):  # of infinite weights none are near
+            apart = length[rows, None] + length[None] - 2 * gram
         for one, other in np.argwhere((apart <= 1e-4 * longer) & (longer > 0)):
             if other > one + start and len(found) < MOST and _same(blocks, one + start, other):
                 found.append((int(one + start), int(other)))

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.checkpoints.findings import Finding
 from viz.i18n import _
 from viz.pages.checkpoint.compare import compared
 from viz.pages.checkpoint.contents import contents
@@ -26,9 +27,10 @@ def page() -> None:
     looked = look_at(here)
     edited(here)
     run = run_of(here, looked)
-    layer = looked_layer(here, looked, run)
+    layer, found = looked_layer(here, looked, run), list[Finding]()
     with section(_("Is it healthy?"), _("Read the first line; what was measured stands beside each sentence.")):
-        judge(looked, layer or "", run)
+        found = judge(looked, layer or "", run)
+    layer = looked_layer(here, looked, run, found)
     with section(_("What is in the file"), _("Do the sizes fit each other, and is every layer there that you expect?")):
         contents(here, looked)
     if looked.run is None:

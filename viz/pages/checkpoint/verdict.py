@@ -23,8 +23,8 @@ ICONS: dict[Severity, str] = {
 }
 
 
-def judge(looked: Looked, layer: str, run: Run | None) -> None:
-    """One line that says it all, then every finding with what was measured."""
+def judge(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
+    """One line that says it all, then every finding with what was measured; gives the findings."""
     checkpoint = looked.checkpoint
     layers, whole = list(checkpoint.found), not looked.waits
     if not layers:
@@ -57,6 +57,7 @@ def judge(looked: Looked, layer: str, run: Run | None) -> None:
         )
         label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
         st.button(label, key="judge_all", on_click=looked.ask, icon=":material/hourglass:")
+    return found
 
 
 def _all(looked: Looked, layers: list[str], run: Run | None) -> list[list[Finding]]:
