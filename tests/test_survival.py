@@ -137,8 +137,8 @@ def test_what_is_not_a_number_is_told_as_such():
     module = nn.LSTM(3, 4, batch_first=True)
     with torch.no_grad():
         module.weight_hh_l0[2, 1] = float("nan")
-    found = survival(ran(module, torch.randn(1, 6, 3)).layers["l0"])
-    assert np.isnan(found.whole[5, 0])
+    layer = ran(module, torch.randn(1, 6, 3)).layers["l0"]
+    assert np.isnan(survival(layer).whole[5, 0]) and np.isnan(reach(layer, 0).whole[5])
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")

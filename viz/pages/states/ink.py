@@ -20,7 +20,6 @@ AT_ONCE = 5e10
 MOST = 3e11
 """Multiplications up to which the exact way is gone: some seconds."""
 
-
 LEFT, REACH = "left", "reach"
 """Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
 
@@ -49,13 +48,13 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
             st.markdown(
                 _(
                     "Exactly, this would take {n} multiplications, which is too long to wait for: "
-                    "choose an earlier step or a shorter run. The half-lives above hold for it as well."
+                    "choose another step or a shorter run. The half-lives above hold for it as well."
                 ).format(n=_large(effort))
             )
             return
         asked = f"ink_{way}_{reading.serial}_{layer.name}_{step}"
         if effort > AT_ONCE and not st.session_state.get(asked):
-            st.markdown(_("So far into so large a run this takes some seconds."))
+            st.markdown(_("Over so many steps of so large a layer this takes some seconds."))
             st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
             return
         _ink(here, reading, layer, step, labels, way)
