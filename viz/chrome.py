@@ -18,7 +18,8 @@ LOGO = STATIC / "logo.svg"
 SWITCH = "language"
 
 # The one place for style that Streamlit's settings do not reach. The bar lies in the page's own header,
-# left of Streamlit's menu, so that it takes no room from the page.
+# left of Streamlit's menu, so that it takes no room from the page. What was picked among several has its own colours,
+# as Streamlit's are white on the theme's, which is pale in the dark.
 STYLE = """
 <style>
   .st-key-bar [data-testid="stElementContainer"] { width: auto; }
@@ -29,7 +30,6 @@ STYLE = """
   }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
-  /* Streamlit writes white on the theme's colour, which is pale in the dark */
   [data-testid="stMultiSelectTagsContainer"] > span > span {
     background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
   }
