@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import nn
 
+from models import EditedNetwork, load_network, read_edits
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.written import to_safetensors
+from models.stepwise_modules import StepwiseGRU, StepwiseLSTM
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -149,3 +153,46 @@ def test_what_is_too_large_is_not_read(monkeypatch):
     monkeypatch.setattr("models.checkpoints.written.LARGEST", 100)
     with pytest.raises(CheckpointError, match="more than the 100 that can be written at once"):
         to_safetensors(load_checkpoint(save(nn.LSTM(3, 4).state_dict())))
+
+
+def test_what_no_tensor_tells_is_told_beside_them():
+    for cell, options in ((nn.RNN, {"nonlinearity": "relu"}), (nn.LSTM, {}), (nn.GRU, {})):
+        checkpoint = load_checkpoint(save(Model(cell, **options).state_dict()))
+        for name in checkpoint.found:
+            checkpoint = checkpoint.corrected(name, **options)
+        again = load_checkpoint(to_safetensors(checkpoint)).found
+        assert all(layer.options == options and not layer.assumed for layer in again.values())
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (StepwiseLSTM, {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
+        (StepwiseGRU, {"recurrent_activation": "hard_sigmoid_3", "reset_after": False}),
+        (nn.RNN, {"nonlinearity": "relu"}),
+    ],
+)
+def test_edited_weights_of_unusual_cells_are_opened_as_they_are(module, options):
+    base = load_network("wave")
+    changed = deepcopy(base.module)
+    own = changed.rnn
+    changed.rnn = module(own.input_size, own.hidden_size, own.num_layers, batch_first=True, **options)
+    edited = EditedNetwork(replace(base, module=changed), read_edits("rnn.l0.weight_hh[0,0]=0.25"))
+    (weights,) = load_checkpoint(edited.save()).layers.values()
+    assert {name: weights.options[name] for name in options} == options
+    x = torch.randn(1, 7, own.input_size)
+    with torch.no_grad():
+        torch.testing.assert_close(weights.to_module()(x)[0], edited.network.module.rnn(x)[0])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "", "[", "[" * 100_000, "[]", '{"l0": []}', '{"l0": {"kind": "GRU", "nonlinearity": "relu"}}',
+        '{"l0": {"kind": "RNN", "nonlinearity": "launch"}}', '{"l0": {"kind": "RNN", "nonlinearity": ["relu"]}}',
+        '{"l0": {"kind": "RNN", "weight_hh": 3}}', '{"l9": {"kind": "RNN", "nonlinearity": "relu"}}',
+    ],
+)  # fmt: skip
+def test_what_is_told_and_does_not_fit_is_passed_over(told):
+    found = load_checkpoint(save(nn.RNN(3, 4).state_dict(), {"layers": told})).found["l0"]
+    assert not found.options and found.assumed == ("nonlinearity",)

@@ -17,6 +17,7 @@ from models.checkpoints.parametrized import effective
 from models.checkpoints.quantized import unpacked
 from models.checkpoints.shapes import guess_layers
 from models.checkpoints.source import Source
+from models.checkpoints.told import with_told
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
@@ -58,5 +59,5 @@ def _load(source: Source) -> Checkpoint:
     if contents.layers is not None:
         return Checkpoint.of(contents, contents.layers)
     tensors = effective(unpacked(unwrapped(contents.tensors)))
-    found = find_layers(tensors) or guess_layers(tensors)
+    found = with_told(find_layers(tensors) or guess_layers(tensors), contents.told)
     return Checkpoint.of(replace(contents, tensors=tensors), found)

@@ -105,6 +105,7 @@ class Contents:
         layers: what the format itself says of recurrent layers, or None where the names of the tensors must tell.
         provenance: what the file says of itself: producer, version, epoch, ...
         vocabularies: lists of symbols in the order of their ids, by where they stand in the file.
+        told: what the file says of layers that are found by their tensors (``models.checkpoints.told``).
     """
 
     format: str
@@ -112,6 +113,7 @@ class Contents:
     layers: Mapping[str, FoundLayer] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Lazy(Mapping[str, T], Generic[T]):

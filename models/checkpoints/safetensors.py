@@ -13,6 +13,7 @@ from typing import Any
 
 from models.checkpoints.contents import CheckpointError, Contents, Stored, array_of, width_of
 from models.checkpoints.source import Source
+from models.checkpoints.told import told_of
 from models.checkpoints.vocabulary import vocabularies_told
 
 DTYPES = {
@@ -58,7 +59,7 @@ def open(source: Source) -> Contents:
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
     told = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
-    return Contents("safetensors", tensors, provenance=told, vocabularies=vocabularies_told(about))
+    return Contents("safetensors", tensors, provenance=told, vocabularies=vocabularies_told(about), told=told_of(about))
 
 
 def _json(data: memoryview) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Recurrent layers are called as the modules ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +16,7 @@ from models.checkpoints.contents import CheckpointError, FoundLayer
 from models.checkpoints.fits import bias_of, embeds
 from models.checkpoints.modules import module_name
 from models.checkpoints.stacks import LAYER, parts_of
+from models.checkpoints.told import tell
 from models.stepwise_modules import TORCH_RUNS
 
 LARGEST = 2 << 30
@@ -29,7 +29,7 @@ RENAMED = ("Keras", "ONNX", "npz")
 def to_safetensors(checkpoint: Checkpoint) -> bytes:
     """The whole checkpoint as a file; ``module.load_state_dict(safetensors.torch.load(data))`` takes it up.
 
-    Its metadata tell the kind of every recurrent module, and an RNN's nonlinearity.
+    Its metadata tell the kind and the options of every recurrent layer.
 
     Raises:
         CheckpointError: torch has no kernel for one of its layers, or it is too large to be written at once.
@@ -47,8 +47,11 @@ def to_safetensors(checkpoint: Checkpoint) -> bytes:
     for tensor, (name, turned) in names.others.items():
         values = checkpoint.tensors[tensor]
         tensors[name] = np.ascontiguousarray(values.T if turned else values)
-    about = {name: {"kind": found.kind, **found.options} for name, found in checkpoint.found.items()}
-    return save(tensors, {"format": "pt", "layers": json.dumps(about)})
+    layers = {
+        "".join(names.layers[name]["weight_hh"].rpartition("weight_hh_")[::2]): (found.kind, found.options)
+        for name, found in checkpoint.found.items()
+    }
+    return save(tensors, {"format": "pt", **tell(layers)})
 
 
 class Names:

@@ -16,13 +16,14 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from models.capturing.capture import capture
+from models.capturing.capture import capture, recurrent_modules
+from models.checkpoints.told import tell
 from models.decoding.decode import decode_sequence
 from models.edits.dynamics import held, scripts
 from models.edits.edit import Edits
 from models.edits.text import write_edits
 from models.edits.tokens import Sequence, sequence
-from models.edits.weights import edited_module, no_unit, parameters_of
+from models.edits.weights import edited_module, kind_of, no_unit, parameters_of
 from models.gradients.losses import Differentiated, Loss, answer_of, value_of
 from models.network import Network
 from models.problem import Problem
@@ -140,12 +141,18 @@ class EditedNetwork:
         return {name: values.numpy() for name, values in parameters_of(self.network.module).arrays.items()}
 
     def save(self) -> bytes:
-        """The edited weights as a ``.safetensors`` file with PyTorch's names; its metadata tell all edits as a text.
+        """The edited weights as a ``.safetensors`` file with PyTorch's names.
+
+        Its metadata tell all edits as a text, and of each recurrent layer what its weights do not: the activations.
 
         ``module.load_state_dict(safetensors.torch.load(data))`` takes them up again.
         """
-        tensors = {name: values.detach().contiguous() for name, values in self.network.module.state_dict().items()}
-        return save(tensors, {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits)})
+        module = self.network.module
+        tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
+        parts = recurrent_modules(module)
+        layers = {name: kind_of(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
+        about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **tell(layers)}
+        return save(tensors, about)
 
     def _holds_nothing(self, loss: Loss | None = None) -> None:
         """See that no layer has to run step by step: a decoder's steps are more or fewer with what it writes."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from models.capturing.capture import recurrent_modules
 from models.capturing.watch import Watch
-from models.cells import Cell, cell_of, gru, lstm, rnn
+from models.cells import Cell, Kind, cell_of
 from models.edits.edit import Change, ForgetBias, Matrix, Noise, Place, Round, SpectralRadius, WeightEdit
 from models.problem import Problem
 from models.stepwise_modules import Stepwise
@@ -78,7 +78,8 @@ def parameters_of(module: nn.Module) -> Parameters:
                     name = before + kind + (f"_{suffix}" if stacked else "")
                     if name in own:
                         arrays[f"{layer}.{kind}"], names[f"{layer}.{kind}"] = own.pop(name), name
-                cells[layer] = _cell(part, f"{layer}.weight_hr" in arrays)
+                kind, options = kind_of(part)
+                cells[layer] = cell_of(kind, f"{layer}.weight_hr" in arrays, **options)
                 width = arrays[f"{layer}.weight_hh"].shape[1]
                 reading = [(f"{layer}.weight_hh", 0)]
                 if level + 1 < levels:
@@ -95,12 +96,13 @@ def parameters_of(module: nn.Module) -> Parameters:
     return Parameters(arrays | own, cells, readers, names | {name: name for name in own})
 
 
-def _cell(part: nn.Module, projected: bool) -> Cell:
+def kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
+    """The kind of a recurrent module's cells, and their options (``models.cells.cell_of``)."""
     if isinstance(part, Stepwise):
-        return cell_of(part.kernel.kind, projected, **part.kernel.options)
+        return part.kernel.kind, part.kernel.options
     if isinstance(part, nn.LSTM | nn.LSTMCell):
-        return lstm(projected)
-    return gru() if isinstance(part, nn.GRU | nn.GRUCell) else rnn(getattr(part, "nonlinearity", "tanh"))
+        return "LSTM", {}
+    return ("GRU", {}) if isinstance(part, nn.GRU | nn.GRUCell) else ("RNN", {"nonlinearity": part.nonlinearity})
 
 
 def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:

@@ -51,7 +51,9 @@ def reach(layer: LayerTrace, step: int, row: int = 0) -> Survival:
         if along is not None:
             handed = (left * lets_out)[:, None] * written
             along[position] = np.linalg.norm(handed if project is None else project.numpy() @ handed)
-        return not max(whole[position], float(torch.linalg.vector_norm(cell))) < faint(layer.hidden.dtype)  # NaN goes on
+        return not max(whole[position], float(torch.linalg.vector_norm(cell))) < faint(
+            layer.hidden.dtype
+        )  # NaN goes on
 
     hidden = read if project is None else project @ read
     lives = tell(step, 1.0 if slopes.read is None else slopes.read[0, 0])
