@@ -98,6 +98,7 @@ def test_an_entry_is_picked_by_click_and_dragged(look_at):
 
 def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
     """Drag a slider's thumb from one share of its way to another, with the mouse; gives the value where it is let go."""
+    settle(page)  # what an edit brings with it moves the slider
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     y = box["y"] + box["height"] / 2

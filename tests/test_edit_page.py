@@ -83,8 +83,7 @@ def test_the_experiment_breaks_the_counter_and_undo_mends_it():
 
 def test_edits_are_switched_removed_and_cleared():
     page = start("edit", net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
-    turns = page.session_state["unrolled"].turns
-    page.toggle(key=f"on_edit_{turns}_0").set_value(False)
+    at(page.toggle, "on_0").set_value(False)
     run(page)
     assert edits_of(page) == f"!{BROKEN};rnn.l0.forget_bias=1"
     turns = page.session_state["unrolled"].turns

@@ -3,7 +3,7 @@
 import pytest
 
 from viz.pages import shown as module
-from viz.pages.shown import shown
+from viz.pages.shown import shown, standing
 
 
 class Page:
@@ -67,3 +67,13 @@ def test_other_options_make_another_widget_with_the_value_that_stands(page):
     page.report(page.last, 7)
     own = page.last
     assert page.show(7, 0, 20) == 7 and page.last != own
+
+
+def test_of_what_was_replaced_nothing_is_heard(page):
+    told = []
+    first = standing("box", "box_1", lambda: told.append(1))
+    first()
+    second = standing("box", "box_2", lambda: told.append(2))
+    first()
+    second()
+    assert told == [1, 2]

@@ -69,3 +69,14 @@ def shown(
 
     found: T = widget(label, *options, key=here.key, on_change=heard, **settings)
     return found
+
+
+def standing(place: str, key: str, heard: Callable[[], None]) -> Callable[[], None]:
+    """What the widget ``key`` calls when it was changed: ``heard``, as long as no other has taken its ``place``."""
+    st.session_state[f"{place}:standing"] = key
+
+    def hear() -> None:
+        if st.session_state.get(f"{place}:standing") == key:
+            heard()
+
+    return hear

@@ -13,6 +13,7 @@ from viz.pages.edit.picked import block_of, chosen, picked, place_of
 from viz.pages.edit.sources import edits_of, put
 from viz.pages.edit.turn import turn_edit
 from viz.pages.panel import panel
+from viz.pages.shown import shown
 from viz.plain import plain
 from viz.session import Session
 
@@ -48,19 +49,20 @@ def _is_picked(here: Session, edit: Edit) -> bool:
 
 def _row(here: Session, index: int, entry: Entry) -> None:
     text, on = write_edit(entry.edit), entry.on
-    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     key = f"edit_{here.turns}_{index}"
     switch, words, out = st.columns([2, 12, 2], vertical_alignment="center", gap="small")
     with switch:
-        st.toggle(
+        shown(
+            st.toggle,
             _("Edit {n} is on").format(n=index + 1),
-            on,
-            key=f"on_{key}",
+            key=f"on_{index}",
+            value=on,
+            changed=lambda now: _switched(here, index, now),
             label_visibility="collapsed",
-            on_change=lambda: put(here, edits_of(here).switch(index, not on)),
         )
     with words:
-        st.markdown(plain(described(entry.edit)), help=f"`{shown}`")
+        st.markdown(plain(described(entry.edit)), help=f"`{short}`")
     with out:
         st.button(
             "",
@@ -70,6 +72,12 @@ def _row(here: Session, index: int, entry: Entry) -> None:
             type="tertiary",
             on_click=lambda: put(here, edits_of(here).remove(index)),
         )
+
+
+def _switched(here: Session, index: int, on: bool) -> None:
+    edits = edits_of(here)
+    if index < len(edits.entries):  # it may have been removed since
+        put(here, edits.switch(index, on))
 
 
 def _buttons(here: Session, edits: Edits) -> None:

@@ -36,6 +36,7 @@ from viz.pages.edit.table import table
 from viz.pages.edit.turn import turning
 from viz.pages.gradients.loss import in_words, pick_loss
 from viz.pages.panel import panel
+from viz.pages.shown import standing
 from viz.session import Session
 
 TINT = "edit_tint"
@@ -136,7 +137,9 @@ def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Par
         # Another value is another box: one that was set from here while a slider moves would be heard as typed.
         shown = str(np.float32(value))
         box = f"exact_{where}_{here.turns}_{shown}"
-        st.text_input(_("Exact value"), shown, key=box, on_change=lambda: _type(here, place, box))
+        st.text_input(
+            _("Exact value"), shown, key=box, on_change=standing("exact", box, lambda: _type(here, place, box))
+        )
     return part
 
 

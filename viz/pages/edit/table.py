@@ -10,6 +10,7 @@ from models.edits.weights import Parameters
 from viz.i18n import _
 from viz.pages.edit.picked import pick, place_of, with_entry
 from viz.pages.edit.sources import edits_of, put
+from viz.pages.shown import standing
 from viz.session import Session
 
 MOST = 300 * 300
@@ -48,7 +49,7 @@ def table(
         hide_index=True,
         height=min(360, 40 + 36 * len(rows)),
         key=key,
-        on_change=lambda: _typed(here, known, name, gate, st.session_state[key]["edited_rows"]),
+        on_change=standing("table", key, lambda: _typed(here, known, name, gate, st.session_state[key]["edited_rows"])),
     )
 
 
