@@ -58,8 +58,8 @@ def open(source: Source) -> Contents:
         )
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
-    told = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
-    return Contents("safetensors", tensors, provenance=told, vocabularies=vocabularies_told(about), told=told_of(about))
+    said = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
+    return Contents("safetensors", tensors, provenance=said, vocabularies=vocabularies_told(about), told=told_of(about))
 
 
 def _json(data: memoryview) -> dict[str, Any]:

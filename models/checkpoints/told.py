@@ -12,14 +12,9 @@ from typing import Any
 
 from models.activations import ACTIVATIONS
 from models.checkpoints.contents import FoundLayer
+from models.stepwise_modules import TORCH_RUNS
 
 KEY = "layers"
-OPTIONS = {
-    "RNN": ("nonlinearity",),
-    "LSTM": ("activation", "recurrent_activation"),
-    "GRU": ("activation", "recurrent_activation", "reset_after"),
-}
-"""What may be told of a layer of each kind: options of ``LayerWeights``."""
 
 
 def tell(layers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
@@ -44,7 +39,8 @@ def with_told(found: Mapping[str, FoundLayer], told: Mapping[str, Mapping[str, A
 def _with(layer: FoundLayer, told: Mapping[str, Any]) -> FoundLayer:
     if told.get("kind") != layer.kind:
         return layer
-    options = {name: told[name] for name in OPTIONS[layer.kind] if name in told and _fits(name, told[name])}
+    known = TORCH_RUNS[layer.kind][0]  # type: ignore[index]
+    options = {name: told[name] for name in known if name in told and _fits(name, told[name])}
     assumed = tuple(name for name in layer.assumed if name not in options)
     return replace(layer, options={**layer.options, **options}, assumed=assumed)
 

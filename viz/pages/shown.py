@@ -62,17 +62,19 @@ def shown(
 
     def heard() -> None:
         now = st.session_state[here.key]
-        # A browser that has not yet heard that a widget is gone reports it once more, and Streamlit takes that for a change.
-        if st.session_state[place] is here and now != here.value:
+        if now != here.value:
             here.value = now
             changed(now)
 
-    found: T = widget(label, *options, key=here.key, on_change=heard, **settings)
+    found: T = widget(label, *options, key=here.key, on_change=standing(key, here.key, heard), **settings)
     return found
 
 
 def standing(place: str, key: str, heard: Callable[[], None]) -> Callable[[], None]:
-    """What the widget ``key`` calls when it was changed: ``heard``, as long as no other has taken its ``place``."""
+    """What the widget ``key`` calls when it was changed: ``heard``, as long as no other has taken its ``place``.
+
+    A browser that has not yet heard that a widget is gone reports it once more, and Streamlit takes that for a change.
+    """
     st.session_state[f"{place}:standing"] = key
 
     def hear() -> None:
