@@ -178,6 +178,15 @@ def test_duplicates_compute_the_same(kind):
     assert finding.severity == "note" and finding.evidence[0].pairs == ((1, 6),)
 
 
+def test_a_unit_of_infinite_weights_is_no_double():
+    torch.manual_seed(0)
+    module = nn.LSTM(3, 8)
+    with torch.no_grad():
+        module.weight_ih_l0[0, 0] = float("inf")
+    (weights,) = load_checkpoint(save(module.state_dict())).layers.values()
+    assert units_of(weights).duplicates == ()
+
+
 def test_stuck_gates_stay():
     weights = layer(units=4)
     bias = weights.bias_ih.copy()

@@ -111,9 +111,10 @@ def _alike(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
         rows = slice(start, min(start + PART, units))
         gram = sum(block[rows] @ block.T for block in blocks)
         longer = np.maximum(length[rows, None], length[None])
-        with np.errstate(invalid="ignore"):  # of infinite weights none are near
+        with np.errstate(invalid="ignore"):
             apart = length[rows, None] + length[None] - 2 * gram
-        for one, other in np.argwhere((apart <= 1e-4 * longer) & (longer > 0)):
+        near = (apart <= 1e-4 * longer) & (longer > 0) & np.isfinite(apart)  # infinite weights are far from all others
+        for one, other in np.argwhere(near):
             if other > one + start and len(found) < MOST and _same(blocks, one + start, other):
                 found.append((int(one + start), int(other)))
     return tuple(found)

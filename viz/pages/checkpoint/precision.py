@@ -36,9 +36,12 @@ def formats(looked: Looked, layer: str, run: Run | None) -> None:
         return
     with st.spinner(_("Running it in four formats …")):
         found = sources.drifted(looked, layer, run if ran is not None else None, STEPS)
+    exact = found.states[EXACT]["hidden"]
+    if not np.isfinite(exact).all():
+        st.markdown(_("The states are not finite numbers in any format, so they have no distance from each other."))
+        return
     distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
     chart(precision_drift(distances, labels, theme=theme()), "drift", names=(looked.title, layer, "formats"))
-    exact = found.states[EXACT]["hidden"]
     # a layer that reads backwards ends at the first position
     last = 0 if ran is not None and ran.reverse else -1
     size = float(np.linalg.norm(exact[last]))
