@@ -5,14 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from viz import chrome, process
+from viz import layout, runtime
 from viz.pages import LENSES
 from viz.session import session
 
-st.set_page_config(page_title="Unrolled", page_icon=str(chrome.ICON), layout="wide")
+st.set_page_config(page_title="Unrolled", page_icon=str(layout.ICON), layout="wide")
 
 with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
     page = st.navigation([lens.page() for lens in LENSES], position="top")
-    with chrome.around():
+    with layout.around():
         page.run()
-process.give_back()
+runtime.give_back()

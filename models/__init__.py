@@ -1,19 +1,19 @@
 """Recurrent networks that can be looked into: usable from a notebook or a training script alone."""
 
-from models.archive import ArchiveError
-from models.attention import AttentionTrace
 from models.capturing.capture import CaptureError, capture
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
+from models.core.archive import ArchiveError
+from models.core.attention import AttentionTrace
+from models.core.messages import Problem
+from models.core.trace import LayerTrace, Trace, load_trace
+from models.core.weights import LayerWeights
 from models.decoding import decode
 from models.edits.edit import Edits
-from models.edits.network import EditedNetwork, read_edited
-from models.edits.text import read_edits, write_edits
+from models.edits.edit_syntax import read_edits, write_edits
+from models.edits.edited_network import EditedNetwork, read_edited
 from models.gradients.gradient_map import gradient_map
-from models.network import Network, load_network, network_names
-from models.problem import Problem
-from models.reading import Reading, read
-from models.trace import LayerTrace, Trace, load_trace
-from models.weights import LayerWeights
+from models.networks.forward_run import Reading, read
+from models.networks.network import Network, load_network, network_names
 
 __all__ = [
     "ArchiveError",

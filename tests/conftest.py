@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
 
-from tests.browser import MISSING, chromium, launch, look, serve
+from tests.support.browser import MISSING, chromium, launch, look, serve
 
 torch.set_num_threads(2)
 settings.register_profile("unrolled", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,8 +8,8 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from tests.browser import MISSING, chromium, launch, look, photograph, serve, settle
-from tests.specimens import specimens
+from tests.support.browser import MISSING, chromium, launch, look, photograph, serve, settle
+from tests.support.specimens import specimens
 from viz.pages import LENSES
 
 SCHEMES = ("light", "dark")

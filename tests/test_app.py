@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import settle
+from tests.support.browser import settle
 
 pytestmark = pytest.mark.browser
 

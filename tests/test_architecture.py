@@ -12,7 +12,7 @@ LONGEST = 400
 
 TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyproject.toml", "LICENSE"}
 
-STREAMLIT = ("app.py", "viz/pages/", "viz/components/", "viz/session.py", "viz/chrome.py")
+STREAMLIT = ("app.py", "viz/pages/", "viz/components/", "viz/session.py", "viz/layout.py")
 """Where streamlit may be imported (and in tests)."""
 
 
@@ -57,11 +57,11 @@ def test_imports_follow_the_data(path):
         seen = [
             used
             for used in imports(path)
-            if used.startswith(("viz.pages", "viz.components", "viz.session", "viz.chrome"))
+            if used.startswith(("viz.pages", "viz.components", "viz.session", "viz.layout"))
         ]
         assert not seen
     if name.startswith("viz/components/"):
-        assert not [used for used in imports(path) if used.startswith(("viz.pages", "viz.session", "viz.chrome"))]
+        assert not [used for used in imports(path) if used.startswith(("viz.pages", "viz.session", "viz.layout"))]
     assert "app" not in used and "tests" not in used
 
 

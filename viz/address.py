@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
 from viz.i18n import LANGUAGES, _
-from viz.look import read_look, write_look
+from viz.view_options import read_look, write_look
 
 LONGEST_TEXT = 2000
 """Characters of text which a link carries at most; browsers and chat programs cut longer ones."""
@@ -36,7 +36,7 @@ class View:
     edits: changes made to the weights, as the Edit lens writes them; "" for none.
     source: the symbol of a translated text which is picked out, from 0; None for the one that is read most.
     attend: changes made to the attention and the output, as the Attention lens writes them; "" for none.
-    look: what was chosen of the pictures, such as their order or a part of them (``viz.look``); "" for nothing.
+    look: what was chosen of the pictures, such as their order or a part of them (``viz.view_options``); "" for nothing.
     """
 
     net: str | None = None

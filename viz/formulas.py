@@ -1,6 +1,6 @@
 """The cells' equations as MathML: with symbols, with the live numbers of one unit, and with shapes.
 
-The lines of `models.cells` are evaluated with symbols in the place of tensors; what comes out is an expression, and a
+The lines of `models.core.cells` are evaluated with symbols in the place of tensors; what comes out is an expression, and a
 formula is one way to print it. So a formula cannot say anything else than what is computed. The symbols' names are those of
 the documentation of `torch.nn.LSTM`, `torch.nn.GRU` and `torch.nn.RNN`.
 
@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from models.activations import Activation
-from models.cells import Cell
+from models.core.activations import Activation
+from models.core.cells import Cell
 
 LETTERS = {
     "input_gate": "i",
@@ -205,7 +205,7 @@ def _expression(value: Expression | float) -> Expression:
 
 
 class _Namespace:
-    """The `s` of models.cells for symbols."""
+    """The `s` of models.core.cells for symbols."""
 
     def x(self, gate: str) -> InputPart:
         return InputPart(gate)

@@ -23,7 +23,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from models.problem import Sentence
+from models.core.messages import Sentence
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 """The languages, by the code an address carries; each named in itself."""
@@ -86,7 +86,7 @@ def N_(message: str) -> str:
 
 
 def told(said: Exception | Sentence) -> str:
-    """What a `models.problem.Sentence` says, in the language in force; of any other error, its own words."""
+    """What a `models.core.messages.Sentence` says, in the language in force; of any other error, its own words."""
     if not isinstance(said, Sentence):
         return str(said)
     return _(said.sentence).format(**said.values)

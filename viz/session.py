@@ -21,12 +21,12 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from models.core.undo_history import History
 from models.edits.edit import Edits
-from models.edits.text import read_edits, write_edits
-from models.history import History
+from models.edits.edit_syntax import read_edits, write_edits
 from viz import i18n
 from viz.address import View, parse, query, write
-from viz.look import in_another_text, read_look, write_look
+from viz.view_options import in_another_text, read_look, write_look
 
 KEY = "unrolled"
 REMEMBERED = 50
@@ -89,7 +89,7 @@ class Session:
 
     @property
     def look(self) -> dict[str, str]:
-        """What was chosen of the pictures, by name (``viz.look``)."""
+        """What was chosen of the pictures, by name (``viz.view_options``)."""
         return read_look(self.view.look)
 
     def choose(self, **choices: str | None) -> None:

@@ -14,11 +14,11 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from models.attention import Attentions
-from models.capturing.attention_watch import ATTENTIONS, AttentionRecorder, MultiheadWatch, watches
+from models.capturing.attention_hooks import ATTENTIONS, AttentionRecorder, MultiheadWatch, watches
+from models.capturing.hooks import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch, Watch
 from models.capturing.recorder import Recorder
-from models.capturing.watch import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch, Watch
-from models.trace import Layers, Trace
+from models.core.attention import Attentions
+from models.core.trace import Layers, Trace
 
 RECURRENT = FUSED_MODULES + CELL_MODULES
 OPENED = RECURRENT + ATTENTIONS
@@ -30,7 +30,7 @@ class CaptureError(TypeError):
 
 
 class HasModule(Protocol):
-    """What wraps a module, as ``models.network.Network`` does."""
+    """What wraps a module, as ``models.networks.network.Network`` does."""
 
     @property
     def module(self) -> nn.Module:

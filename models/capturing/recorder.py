@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from models.evaluate import shifted
-from models.gradients.arrivals import Arrivals, Call, Flow, Listener
-from models.layer_run import Recording
-from models.stepwise_modules import named
-from models.trace import LayerTrace
-from models.weights import LayerWeights
+from models.core.gate_evaluation import shifted
+from models.core.layer_run import Recording
+from models.core.output_gradients import Arrivals, Call, Flow, Listener
+from models.core.stepwise_modules import named
+from models.core.trace import LayerTrace
+from models.core.weights import LayerWeights
 
 
 class Run(NamedTuple):

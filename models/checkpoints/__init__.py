@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike
 
-from models.checkpoints import export, keras, npz, onnx, pytorch, safetensors, torchscript
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.contents import CheckpointError, Limits
-from models.checkpoints.naming import find_layers, unwrapped
-from models.checkpoints.parametrized import effective
-from models.checkpoints.quantized import unpacked
-from models.checkpoints.shapes import guess_layers
-from models.checkpoints.source import Source
-from models.checkpoints.told import with_told
+from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, torch_export, torchscript
+from models.checkpoints.layers.find_by_name import find_layers, unwrapped
+from models.checkpoints.layers.find_by_shape import guess_layers
+from models.checkpoints.layers.weight_norm import effective
+from models.checkpoints.parsing.contents import CheckpointError, Limits
+from models.checkpoints.parsing.file_source import Source
+from models.checkpoints.parsing.quantized import unpacked
+from models.core.layer_metadata import with_told
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
-FORMATS = (safetensors, export, torchscript, pytorch, keras, npz, onnx)
+FORMATS = (safetensors, torch_export, torchscript, pytorch, keras, npz, onnx)
 """In the order in which they are asked."""
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from models.cells import Kind
-from models.checkpoints.activations import supported
-from models.checkpoints.contents import CheckpointError, Contents, FoundLayer, Lazy, Stored
-from models.weights import LayerWeights
+from models.checkpoints.layers.activation_names import supported
+from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, Lazy, Stored
+from models.core.cells import Kind
+from models.core.weights import LayerWeights
 
 
 @dataclass(frozen=True, eq=False)

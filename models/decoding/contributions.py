@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.architectures.translator import START, Translator
 from models.decoding.decode import Decoding
-from models.decoding.writers import changed_module, writer
-from models.network import Network
-from models.zoo.translator import START, Translator
+from models.decoding.decoders import changed_module, writer
+from models.networks.network import Network
 
 TOGETHER = 1 << 24
 """Pairs of source symbols in all copies of a text that go backwards together: a Transformer keeps a number for each pair."""

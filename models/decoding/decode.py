@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.attention import Attentions, AttentionTrace
+from models.architectures.translator import END, START
 from models.capturing.capture import capture
-from models.decoding.changes import Change, check, written_at
-from models.decoding.writers import RecurrentWriter, Writer, changed_module, writer
-from models.edits.tokens import Sequence, sequence
-from models.network import Network
-from models.problem import Problem
-from models.trace import Trace
-from models.zoo.translator import END, START
+from models.core.attention import Attentions, AttentionTrace
+from models.core.messages import Problem
+from models.core.trace import Trace
+from models.decoding.attention_interventions import Change, check, written_at
+from models.decoding.decoders import RecurrentWriter, Writer, changed_module, writer
+from models.edits.token_edits import Sequence, sequence
+from models.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def decode(network: Network, text: str, changes: Iterable[Change] = ()) -> Decod
     Args:
         network: one that predicts a ``"sequence"``.
         text: as it would be typed.
-        changes: see ``models.decoding.changes``; of several that contradict each other the last one counts.
+        changes: see ``models.decoding.attention_interventions``; of several that contradict each other the last one counts.
 
     Raises:
         Problem: the network writes nothing, or the text cannot be read, or a change does not fit; one sentence says why.

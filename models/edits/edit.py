@@ -1,8 +1,8 @@
 """A change to a network, as a small value: to its weights, to what it computes while it runs, or to what it reads.
 
-An edit says what is changed and does nothing by itself. ``models.edits.weights`` applies those of the weights,
-``models.edits.dynamics`` those of the running computation, ``models.edits.tokens`` those of the input, and
-``models.edits.network`` all together; ``models.edits.text`` writes them down for an address. Steps and units count from 0.
+An edit says what is changed and does nothing by itself. ``models.edits.weight_edits`` applies those of the weights,
+``models.edits.interventions`` those of the running computation, ``models.edits.token_edits`` those of the input, and
+``models.edits.edited_network`` all together; ``models.edits.edit_syntax`` writes them down for an address. Steps and units count from 0.
 
 Within each of the three groups edits act in the order of the list. Weights are changed first, then the input, and the
 computation last, so the steps of a held gate are those of the changed sequence.

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.core.messages import Problem
 from models.edits.edit import Matrix
-from models.edits.text import number
-from models.edits.weights import check_shape
-from models.problem import Problem
+from models.edits.edit_syntax import number
+from models.edits.weight_edits import check_shape
 
 
 def read_csv(text: str, name: str, shape: tuple[int, ...]) -> Matrix:

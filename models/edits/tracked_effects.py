@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.edits.effects import Origin, StateEffect, effect_on
-from models.reading import Reading
+from models.core.tokenize_text import SHOWN
+from models.edits.edit_effects import Origin, StateEffect, effect_on
+from models.networks.forward_run import Reading
 from models.states.text_properties import text_properties
 from models.states.tracked_units import default_quantity
-from models.states.tracking import LEAST, Match, Ranking
-from models.text import SHOWN
+from models.states.unit_tracking import LEAST, Match, Ranking
 
 TOLD = 0.05
 """Smaller changes, as a share of what a quantity can vary by, are no news of a unit."""
@@ -50,7 +50,7 @@ def tracked_effect(
     Args:
         before, after: the readings.
         rankings: by layer, which unit tracks what in the network before.
-        origin: how the steps belong together (``models.edits.effects``).
+        origin: how the steps belong together (``models.edits.edit_effects``).
     """
     found = []
     for layer, ranking in rankings.items():

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gradients.derivatives import Slopes, slopes_of
+from models.core.trace import LayerTrace
+from models.core.weights import LayerWeights
+from models.gradients.local_derivatives import Slopes, slopes_of
 from models.gradients.transitions import Transitions
-from models.trace import LayerTrace
-from models.weights import LayerWeights
 
 TOGETHER, BLOCK = range(4, 17), 1 << 18
 """How many steps are prepared together: so many that their matrices have this many numbers, which a core keeps at hand."""

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.gradients.layer import GradientError
-from models.trace import Trace
+from models.core.layer_gradients import GradientError
+from models.core.trace import Trace
 
 TINY = 1e-6
 """What torch adds to the norm that it divides by."""

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from models.gradients.adjoints import Moment, faint
-from models.gradients.sweep import Progress, Stack, Visit, ascending, run, scales, sweep
+from models.gradients.module_backward import Progress, Stack, Visit, ascending, run, scales, sweep
 
 
 def gradient_map(

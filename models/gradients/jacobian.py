@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gradients.derivatives import Slopes, slopes_of
+from models.core.trace import LayerTrace
+from models.core.weights import LayerWeights, frozen
+from models.gradients.local_derivatives import Slopes, slopes_of
 from models.gradients.transitions import Transitions
-from models.trace import LayerTrace
-from models.weights import LayerWeights, frozen
 
 
 def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)) -> np.ndarray:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from models.capturing.capture import capture, recurrent_modules
-from models.edits.weights import edited_module
-from models.gradients.arrivals import Arrived
-from models.gradients.layer import LayerGradients
-from models.network import Network
-from models.problem import Problem
-from models.trace import LayerTrace, Trace
+from models.core.layer_gradients import LayerGradients
+from models.core.messages import Problem
+from models.core.output_gradients import Arrived
+from models.core.trace import LayerTrace, Trace
+from models.edits.weight_edits import edited_module
+from models.networks.network import Network
 from models.zoo import NETWORKS, recall
 
 Asked = Literal["next", "every", "answer", "unit", "saved"]

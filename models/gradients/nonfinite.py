@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.trace import LayerTrace
+from models.core.trace import LayerTrace
 
 
 @dataclass(frozen=True)

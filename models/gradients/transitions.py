@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gradients.derivatives import Slopes
-from models.weights import LayerWeights
+from models.core.weights import LayerWeights
+from models.gradients.local_derivatives import Slopes
 
 CANDIDATE = 2
 """The candidate's place among a GRU's gates."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.trace import LayerTrace
+from models.core.trace import LayerTrace
 
 LEFT, RIGHT = 0.1, 0.9
 """Below the first a gate counts as left-saturated (closed), above the second as right-saturated (open)."""

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from models.capturing.capture import capture
-from models.network import Network
-from models.reading import Reading
+from models.core.stepwise_modules import recurrent_module
+from models.core.tokenize_text import SHOWN
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.networks.network import Network
 from models.states.text_properties import differing, text_properties
-from models.states.tracking import Pair, Ranking, Sample, track
-from models.stepwise_modules import recurrent_module
-from models.text import SHOWN
-from models.trace import LayerTrace
+from models.states.unit_tracking import Pair, Ranking, Sample, track
 from models.zoo import NETWORKS, recall
 
 UNTRAINED = 3
@@ -153,5 +153,5 @@ def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _plain(label: str) -> str:
-    """The token that ``models.text.display`` drew."""
+    """The token that ``models.core.tokenize_text.display`` drew."""
     return {drawn: token for token, drawn in SHOWN.items()}.get(label, label)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import nn
 
-from models.zoo.classifier import Classifier
-from models.zoo.language_model import LanguageModel
-from models.zoo.number_model import NumberModel
-from models.zoo.transformer import TransformerTranslator
-from models.zoo.translator import Translator
+from models.architectures.classifier import Classifier
+from models.architectures.language_model import LanguageModel
+from models.architectures.number_model import NumberModel
+from models.architectures.transformer import TransformerTranslator
+from models.architectures.translator import Translator
 
 FOLDER = Path(__file__).parent
 

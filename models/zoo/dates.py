@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.text import UNKNOWN
+from models.architectures.translator import END, PADDING, START
+from models.core.tokenize_text import UNKNOWN
 from models.zoo.dates_measures import measure
 from models.zoo.dates_start import start
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
-from models.zoo.translator import END, PADDING, START
 from models.zoo.written_dates import TARGETS, YEARS, Written, vocabulary, written
 
 BATCH = 64

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.language_model import LanguageModel, State, open_forget_gates
 from models.capturing.capture import capture
-from models.text import UNKNOWN, tidy
+from models.core.tokenize_text import UNKNOWN, tidy
 from models.zoo import ngram
-from models.zoo.language_model import LanguageModel, State, open_forget_gates
 from models.zoo.python_features import FEATURES, features
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.language_model import LanguageModel, open_forget_gates
 from models.capturing.capture import capture
-from models.text import UNKNOWN
-from models.zoo.language_model import LanguageModel, open_forget_gates
+from models.core.tokenize_text import UNKNOWN
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 

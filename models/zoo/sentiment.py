@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.classifier import Classifier
+from models.architectures.language_model import open_forget_gates
 from models.capturing.capture import capture
+from models.core.tokenize_text import UNKNOWN
 from models.states.text_properties import after_negation
-from models.text import UNKNOWN
-from models.zoo.classifier import Classifier
-from models.zoo.language_model import open_forget_gates
 from models.zoo.recipe import Recipe
 from models.zoo.reviews import CLASSES, PADDING, PARTICLES, Review, review, reviews, vocabulary, written
 from models.zoo.training import fit

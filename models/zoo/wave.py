@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.number_model import NumberModel
 from models.capturing.capture import capture
-from models.zoo.number_model import NumberModel
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.text import UNKNOWN
+from models.core.tokenize_text import UNKNOWN
 
 Language = Literal["en", "ko"]
 YEARS = (1900, 2099)

@@ -15,9 +15,9 @@ from statistics import median, quantiles
 from playwright.sync_api import Browser, Page
 
 from models import load_network
-from models.reading import read
-from tests.browser import MISSING, PATIENCE, chromium, launch, look, serve, settle
-from viz.payloads.layer import layer_payload
+from models.networks.forward_run import read
+from tests.support.browser import MISSING, PATIENCE, chromium, launch, look, serve, settle
+from viz.payloads.layer_payload import layer_payload
 
 EMPTY = Path(__file__).with_name("empty_app.py")
 

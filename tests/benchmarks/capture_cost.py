@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from models import capture
-from models.evaluate import scan
+from models.core.gate_evaluation import scan
 
 KINDS: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 SIZES = ((64, 100), (256, 1000))

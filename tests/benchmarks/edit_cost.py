@@ -13,8 +13,8 @@ import time
 import torch
 
 from models import load_network, read
-from models.edits.network import EditedNetwork, read_edited
-from models.edits.text import read_edits
+from models.edits.edit_syntax import read_edits
+from models.edits.edited_network import EditedNetwork, read_edited
 from models.gradients.losses import Loss
 
 EDITS = {

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from models import load_network
 from tests.benchmarks.browser_latency import EMPTY, WATCH, once, report, watch_clicks
-from tests.browser import MISSING, chromium, launch, look, serve
+from tests.support.browser import MISSING, chromium, launch, look, serve
 
 TOKENS, WARM = 200, 3
 

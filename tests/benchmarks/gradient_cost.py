@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from models import gradient_map
-from tests.unrolled_loop import autograd_map
+from tests.support.unrolled_loop import autograd_map
 
 CELLS = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}
 

@@ -23,7 +23,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture
-from tests.browser import MISSING, chromium, launch, look, serve, settle
+from tests.support.browser import MISSING, chromium, launch, look, serve, settle
 
 EMPTY = Path(__file__).with_name("empty_app.py")
 ROUNDS = 5

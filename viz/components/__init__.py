@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent
 
 # Put before every component's own script and style: whichever component comes first installs them.
-_SHARED = ("store", "page", "paint")
+_SHARED = ("store", "mount", "canvas")
 
 
 @cache
@@ -31,7 +31,7 @@ def define(name: str, *parts: str) -> "ComponentRenderer":
     Returns the function that mounts it. Raises FileNotFoundError when there is no such script.
     """
     script = [_read(f"{part}.js") for part in (*_SHARED, *parts, name)]
-    style = [_read(f"{part}.css") for part in ("page", *parts, name) if (_FOLDER / f"{part}.css").exists()]
+    style = [_read(f"{part}.css") for part in ("mount", *parts, name) if f"{part}.css" in _files()]
     return st.components.v2.component(
         f"unrolled_{name}", css="\n".join(style), js="\n".join(script), isolate_styles=False
     )
@@ -42,5 +42,11 @@ def as_text(values: np.ndarray) -> str:
     return b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
 
 
+@cache
+def _files() -> dict[str, Path]:
+    """Every script and style sheet below this folder, by its file name; a file name occurs once."""
+    return {path.name: path for path in _FOLDER.rglob("*") if path.suffix in (".js", ".css")}
+
+
 def _read(file: str) -> str:
-    return (_FOLDER / file).read_text(encoding="utf-8")
+    return _files()[file].read_text(encoding="utf-8")

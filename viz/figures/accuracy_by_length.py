@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from viz.colours import Theme
-from viz.figures.strokes import INK, finish
+from viz.figures.style import INK, finish
 from viz.i18n import _
 
 COLOURS: tuple[dict[Theme, str], ...] = (

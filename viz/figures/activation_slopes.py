@@ -7,11 +7,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from models.activations import Activation
+from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import INK, finish, step_axis
+from viz.figures.style import INK, finish, step_axis
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 STEPPED = ("relu", "hard_sigmoid", "hard_sigmoid_3")

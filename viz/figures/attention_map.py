@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, plotly_scale, unit_scale
-from viz.figures.strokes import finish, step_axis
+from viz.figures.style import finish, step_axis
 from viz.i18n import _
 
 

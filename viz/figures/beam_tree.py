@@ -4,10 +4,10 @@ import math
 
 import plotly.graph_objects as go
 
+from models.core.tokenize_text import display
 from models.decoding import BeamTree
-from models.text import display
 from viz.colours import KIND, Theme
-from viz.figures.strokes import GRID, INK, PAPER, finish
+from viz.figures.style import GRID, INK, PAPER, finish
 from viz.i18n import _
 
 UNLIKELY = 0.01

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.states.detail import detail
+from models.states.downsample import detail
 from viz.i18n import _
 
 POINTS = 1500

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.cells import Kind
+from models.core.cells import Kind
 from viz.colours import Theme, kind_colour
-from viz.figures.norms import add_norms, floor_of, log_axis
-from viz.figures.strokes import finish, step_axis
+from viz.figures.log_norm_axis import add_norms, floor_of, log_axis
+from viz.figures.style import finish, step_axis
 from viz.i18n import _
 
 DASHES = {"RNN": "solid", "LSTM": "dash", "GRU": "dot"}

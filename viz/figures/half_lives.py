@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import INK, finish
+from viz.figures.style import INK, finish
 from viz.i18n import _
 
 LEAST = 0.05
@@ -15,7 +15,7 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
     """Every unit's half-life in steps, shortest first, on a log axis.
 
     Args:
-        steps: (H), ``models.states.memory.half_life``; inf forgets nothing, NaN is unknown.
+        steps: (H), ``models.states.gate_retention.half_life``; inf forgets nothing, NaN is unknown.
         gate: the gate that carries the state on.
         unit: the unit to ring.
         length: T of the sequence; a longer half-life outlasts it.

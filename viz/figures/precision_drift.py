@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import KIND, Theme
-from viz.figures.norms import add_norms, floor_of, log_axis
-from viz.figures.strokes import INK, finish, step_axis
+from viz.figures.log_norm_axis import add_norms, floor_of, log_axis
+from viz.figures.style import INK, finish, step_axis
 from viz.i18n import _
 
 NAMES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16", "float16": "float16"}

@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from models.states.saturation import LEFT, RIGHT, Saturation
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import INK, finish
+from viz.figures.style import INK, finish
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 SYMBOLS = ("circle", "diamond", "square")
 

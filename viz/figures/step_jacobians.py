@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.norms import floor_of, log_axis
-from viz.figures.strokes import INK, finish, step_axis
+from viz.figures.log_norm_axis import floor_of, log_axis
+from viz.figures.style import INK, finish, step_axis
 from viz.i18n import _
 
 

@@ -6,12 +6,12 @@ from itertools import cycle
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from models.trace import LayerTrace
+from models.core.trace import LayerTrace
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
-from viz.figures.strokes import INK, finish, step_axis
+from viz.figures.style import INK, finish, step_axis
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, kind_colour
-from viz.figures.strokes import INK, finish
+from viz.figures.style import INK, finish
 from viz.i18n import _
 
 MARKS = ("x", "diamond", "square", "triangle-up", "star")

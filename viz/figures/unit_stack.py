@@ -8,9 +8,9 @@ from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
-from viz.figures.strokes import INK, finish, step_axis
+from viz.figures.style import INK, finish, step_axis
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 
 def unit_stack(

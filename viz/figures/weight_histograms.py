@@ -8,9 +8,9 @@ from plotly.subplots import make_subplots
 
 from models.checkpoints.health import Distribution
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import INK, finish
+from viz.figures.style import INK, finish
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 ROW = 128
 

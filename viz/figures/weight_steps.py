@@ -6,9 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import finish, step_axis
+from viz.figures.style import finish, step_axis
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 
 def weight_steps(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.checkpoints.compared import Moved
+from models.checkpoints.health.compare_checkpoints import Moved
 from viz.colours import Theme, quantity_colour
-from viz.figures.strokes import finish
+from viz.figures.style import finish
 from viz.i18n import _
-from viz.names import quantity_names
+from viz.quantity_names import quantity_names
 
 
 def weights_moved(moved: Sequence[Moved], *, theme: Theme = "light") -> go.Figure:

@@ -1,6 +1,6 @@
 """The lenses: a folder a lens here, a line a lens in `LENSES`.
 
-Its `page.py` has one function, `page()`, which reads the controls, calls `models`, and shows figures
+Its `NAME_page.py` has one function, `page()`, which reads the controls, calls `models`, and shows figures
 and components.
 """
 
@@ -10,7 +10,7 @@ from importlib import import_module
 
 import streamlit as st
 
-from viz import process
+from viz import runtime
 from viz.i18n import N_, _
 
 
@@ -23,10 +23,10 @@ class Lens:
 
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
-        module = f"viz.pages.{self.name}.page"
+        module = f"viz.pages.{self.name}.{self.name}_page"
         if module not in sys.modules:
             import_module(module)
-            process.settle()
+            runtime.settle()
         sys.modules[module].page()
 
     def page(self) -> st.Page:

@@ -7,17 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from models.network import Example, Start, network_names
-from models.problem import Problem
-from models.reading import Reading
-from models.text import display
+from models.core.messages import Problem
+from models.core.tokenize_text import display
+from models.networks.forward_run import Reading
+from models.networks.network import Example, Start, network_names
 from viz.address import View
 from viz.i18n import _, language, told
-from viz.pages import opened as checkpoints
-from viz.pages import sources
-from viz.pages.about import about
-from viz.pages.edited import edited
-from viz.pages.shown import shown
+from viz.pages import cache
+from viz.pages import checkpoint_store as checkpoints
+from viz.pages.edited_banner import edited
+from viz.pages.network_card import about
+from viz.pages.synced_widget import shown
 from viz.session import Session
 
 
@@ -32,7 +32,7 @@ def choose(here: Session) -> Reading:
     except ValueError as problem:
         asked = here.view.net
         here.refuse(told(problem))
-        if here.good.net is None and asked in sources.names(file):  # a link's network can be shown without its text
+        if here.good.net is None and asked in cache.names(file):  # a link's network can be shown without its text
             here.settle(net=asked)
         reading = _resolve_otherwise(here, file)
     edited(here)
@@ -48,8 +48,8 @@ def saved_run(here: Session) -> Path | None:
     if file is None:
         return None
     try:
-        if sources.is_run(file):
-            sources.opened(file)
+        if cache.is_run(file):
+            cache.opened(file)
             return file
         opened = checkpoints.named(file)
         if opened.name not in here.files:
@@ -62,11 +62,11 @@ def saved_run(here: Session) -> Path | None:
 
 def asked_for(here: Session, file: Path | None) -> str:
     """The network that the view names, or the first that there is. Raises Problem: it names one that is not there."""
-    names = sources.names(file)
+    names = cache.names(file)
     net = here.view.net or names[0]
     if net in names:
         return net
-    if sources.is_network(net):  # another reader opened it
+    if cache.is_network(net):  # another reader opened it
         here.hold(net)
         return net
     if checkpoints.is_name(net):
@@ -93,7 +93,7 @@ def _resolve(here: Session, file: Path | None) -> Reading:
             last = ""
             if here.good.net == asked.net:  # the same edits were good before: it is the text that they do not fit
                 same = here.good.edits == asked.edits
-                last = sources.of_any_text(asked.edits) if same else here.good.edits
+                last = cache.of_any_text(asked.edits) if same else here.good.edits
             for edits in dict.fromkeys((last, "")):
                 here.settle(edits=edits)
                 try:
@@ -112,13 +112,13 @@ def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
     view = here.view
     net = asked_for(here, file)
     saved = file is not None and net == file.name
-    if not (sources.opened(file).layers if saved and file else sources.has_layers(net)):
+    if not (cache.opened(file).layers if saved and file else cache.has_layers(net)):
         raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
     if saved and file:
         here.settle(net=net, text=None, edits="")
-        return sources.opened_reading(file, st.session_state.get("row", 1) - 1)
-    text = view.text if view.text is not None else sources.network(net).card.default.text
-    reading = sources.reading(net, text, view.edits)
+        return cache.opened_reading(file, st.session_state.get("row", 1) - 1)
+    text = view.text if view.text is not None else cache.network(net).card.default.text
+    reading = cache.reading(net, text, view.edits)
     here.settle(net=net, text=text)
     return reading
 
@@ -147,7 +147,7 @@ def _fill(here: Session, reading: Reading, file: Path | None) -> None:
 def _start(view: View, file: Path | None) -> Start | None:
     if file is not None and view.net == file.name:
         return None
-    return sources.network(view.net or "").card.default
+    return cache.network(view.net or "").card.default
 
 
 def _known(here: Session, what: str, asked: str | None, known: list[str]) -> str | None:
@@ -176,8 +176,8 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
     saved = file is not None and here.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        names = [name for name in sources.names(file) if sources.has_layers(name)]
-        bound(here, "net", _("Network"), names, format_func=sources.title)
+        names = [name for name in cache.names(file) if cache.has_layers(name)]
+        bound(here, "net", _("Network"), names, format_func=cache.title)
     with layer:
         layers = list(reading.trace.layers)
         bound(here, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
@@ -188,16 +188,16 @@ def _show(here: Session, reading: Reading, file: Path | None) -> None:
     with sequence:
         pick_example(here)
     with card:
-        about(sources.network(here.view.net or "").card)
+        about(cache.network(here.view.net or "").card)
     type_text(here, reading.unknown)
     _point_out(here)
 
 
 def _point_out(here: Session) -> None:
     """What there is to see, where the view is the one that the network's card begins with."""
-    card = sources.network(here.view.net or "").card
+    card = cache.network(here.view.net or "").card
     start, view = card.default, here.view
-    if sources.active(view.edits):
+    if cache.active(view.edits):
         return  # what the card says is said of the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
         why = start.why[language()].replace(" -", " −")  # as every other number on the page has it
@@ -225,7 +225,7 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
 
     It keeps what was typed also where that cannot be read, so that it can be mended.
     """
-    card = sources.network(here.view.net or "").card
+    card = cache.network(here.view.net or "").card
     labels = {
         "characters": _("Text, read character by character"),
         "words": _("Sentence, read word by word"),
@@ -258,7 +258,7 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
 
 def pick_example(here: Session) -> None:
     """The menu of the network's examples."""
-    examples: tuple[Example, ...] = sources.network(here.view.net or "").card.examples
+    examples: tuple[Example, ...] = cache.network(here.view.net or "").card.examples
     texts = [example.text for example in examples]
 
     def picked(text: str | None) -> None:

@@ -2,7 +2,7 @@
 
 Four things: the tokens of a page of steps; over that page the exact numbers of some units (that which is looked at and its
 neighbours); the exact numbers of all units near the current step, where a lens shows them; and a picture of everything in
-blocks (``viz.payloads.picture``). When the reader leaves the page, those units or what is near, the browser asks for others.
+blocks (``viz.payloads.heatmap_image``). When the reader leaves the page, those units or what is near, the browser asks for others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.trace import LayerTrace
+from models.core.trace import LayerTrace
 
 WHOLE = 1_250_000
 """Bytes of a sequence's numbers and tokens up to which it travels whole."""

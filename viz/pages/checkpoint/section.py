@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from models.problem import Problem
-from viz.chrome import plain
+from models.core.messages import Problem
 from viz.i18n import told
+from viz.layout import plain
 from viz.pages.panel import panel
 
 

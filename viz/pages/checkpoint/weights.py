@@ -3,16 +3,16 @@
 import numpy as np
 import streamlit as st
 
-from models.activations import Activation
 from models.checkpoints.health import forget_biases
-from viz.figures.keep_biases import keep_biases
+from models.core.activations import Activation
+from viz.figures.forget_biases import keep_biases
 from viz.figures.weight_histograms import weight_histograms
 from viz.i18n import _
-from viz.names import no_valves, quantity_names
 from viz.pages.chart import chart, theme
-from viz.pages.checkpoint import sources
-from viz.pages.checkpoint.mirror import Number, mirror
-from viz.pages.checkpoint.sources import Looked
+from viz.pages.checkpoint import checkpoint_cache
+from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.quantity_names import no_valves, quantity_names
 
 
 def histograms(looked: Looked, layer: str) -> None:
@@ -22,7 +22,7 @@ def histograms(looked: Looked, layer: str) -> None:
         _("Height"), list(words), format_func=words.__getitem__, default="share", required=True, key="histogram_axis"
     )
     with st.spinner(_("Counting the weights …")):
-        found = sources.distributed(looked, layer)
+        found = checkpoint_cache.distributed(looked, layer)
     chart(
         weight_histograms(found, log=axis == "log", theme=theme()),
         "weight_histograms",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from models.edits.text import read_edits
+from models.edits.edit_syntax import read_edits
 from viz.i18n import N_, _
-from viz.pages import sources
-from viz.pages.gradients.cells import lead_to_knobs
+from viz.pages import cache
+from viz.pages.gradients.compare_cells import lead_to_knobs
 from viz.session import Session
 
 
@@ -77,7 +77,7 @@ def _gradients() -> st.Page:
 
 
 def _begin(here: Session, experiment: Experiment) -> None:
-    start = sources.network(experiment.net).card.default
+    start = cache.network(experiment.net).card.default
     here.go(
         net=experiment.net, text=start.text, layer=start.layer, unit=start.unit, step=experiment.step, quantity=None, edits=""
     )  # fmt: skip

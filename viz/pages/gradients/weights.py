@@ -3,19 +3,19 @@
 import numpy as np
 import streamlit as st
 
+from models.core.layer_gradients import LayerGradients
 from models.gradients.clipping import clipping
-from models.gradients.layer import LayerGradients
+from models.gradients.initialized import EXPLODING, exploding
 from models.gradients.losses import Differentiated, Loss
-from models.gradients.untrained import EXPLODING, exploding
-from viz.components.knobs import Knob, knobs, turned
+from viz.components.sliders import Knob, knobs, turned
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
 from viz.pages.chart import chart, theme
-from viz.pages.gradients import sources
-from viz.pages.gradients.loss import bundled
-from viz.pages.gradients.norms import power, rate_in_words
+from viz.pages.gradients import gradient_cache
+from viz.pages.gradients.loss_choice import bundled
+from viz.pages.gradients.norm_panels import power, rate_in_words
 from viz.pages.panel import panel
 from viz.session import Session
 
@@ -81,7 +81,7 @@ def _clip(here: Session, loss: Loss) -> None:
         st.session_state["clip_way"] = names[0]
     way = st.segmented_control(_("Network"), names, format_func=ways.__getitem__, required=True, key="clip_way")
     done = (
-        sources.differentiated(here.view.net or "", here.view.text or "", loss, here.view.edits)
+        gradient_cache.differentiated(here.view.net or "", here.view.text or "", loss, here.view.edits)
         if way == "here"
         else _exploding()
     )
@@ -89,9 +89,9 @@ def _clip(here: Session, loss: Loss) -> None:
     traced = done.trace.layers[layer]
     labels = tuple(str(step + 1) for step in range(traced.shape[1]))
     if way == "here":
-        labels = tuple(sources.labels(here.view.net or "", here.view.text or "", here.view.edits))
+        labels = tuple(gradient_cache.labels(here.view.net or "", here.view.text or "", here.view.edits))
     else:
-        norms = sources.norms_of(traced.gradients)
+        norms = gradient_cache.norms_of(traced.gradients)
         st.markdown(
             _(
                 "An untrained RNN of {units} units whose W_hh has the spectral radius {radius}, after {steps} steps."

@@ -1,0 +1,1 @@
+"""Build a network that runs from the tensors of a checkpoint."""

@@ -1,0 +1,119 @@
+"""What is truly known of an opened network: its card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from models.checkpoints.building.checkpoint_module import Predicts
+from models.checkpoints.building.compatibility import Matrix
+from models.checkpoints.building.example_sequences import examples_of
+from models.checkpoints.building.vocabulary import unknown_of
+from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.layers.stacks import Stack
+from models.networks.forward_run import read
+from models.networks.network import Card, Network, Start
+
+TASKS: dict[str, dict[str, str]] = {
+    "next": {
+        "en": "An opened file: what it was trained on is not known. It scores what comes next after every step.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 단계마다 다음에 올 것에 점수를 매겨요.",
+    },
+    "class": {
+        "en": "An opened file: what it was trained on is not known. It scores the whole sequence after its last step.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 단계가 끝나면 시퀀스 전체에 점수를 매겨요.",
+    },
+    "sequence": {
+        "en": "An opened file: what it was trained on is not known. It reads a sequence, and writes another one.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스를 다 읽고 나서 다른 시퀀스를 써요.",
+    },
+    "values": {
+        "en": "An opened file: what it was trained on is not known. It puts out values after every step.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 단계마다 값을 내놓아요.",
+    },
+    "nothing": {
+        "en": "An opened file: what it was trained on is not known. Its recurrent layers run; nothing scores their output.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 순환층은 돌아가지만 출력에 점수를 매기는 것은 없어요.",
+    },
+}
+
+WHY = {
+    "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
+    "ko": "이 층의 유닛 {units}개 가운데 유닛 {unit}이(가) 이 예시에서 가장 크게 변해요. {low}에서 {high}까지예요.",
+}
+WHY_NOT = {
+    "en": "No unit of this layer stays a finite number here: its weights hold NaN or infinity, or its states explode.",
+    "ko": "이 층의 유닛은 하나도 유한한 숫자로 남지 않아요. 가중치에 NaN이나 무한대가 있거나, 상태가 폭발해요.",
+}
+
+
+def card_of(
+    checkpoint: Checkpoint,
+    stack: Stack,
+    embedding: str | None,
+    matrix: Matrix | None,
+    vocabulary: tuple[str, ...] | None,
+    kind: str,
+    predicts: Predicts | Literal["sequence"],
+    classes: tuple[str, ...] | None,
+    module: nn.Module,
+    name: str,
+) -> Card:
+    """The card of an opened network; it has no examples and no beginning yet."""
+    kinds = dict.fromkeys(part.kind for part in stack.parts)
+    architecture: dict[str, Any] = {
+        "class": type(module).__name__,
+        "cell": ", ".join(kinds),
+        "hidden": max(part.units for part in stack.parts),
+        "layers": sum(len(part.levels) for part in stack.parts),
+        "embedding": None if embedding is None else stack.inputs,
+    }
+    used = {embedding, *((matrix.name, matrix.bias) if matrix else ())}
+    unused = [layer for layer in checkpoint.found if layer not in stack.layers]
+    unused += [tensor for tensor, stored in checkpoint.stored.items() if tensor not in used and stored.is_float]
+    about = {"format": checkpoint.format, "unused": tuple(unused)} | dict(checkpoint.provenance)
+    return Card(
+        name=name,
+        title={"en": name, "ko": name},
+        task=TASKS[predicts],
+        kind="words" if kind == "ids" else kind,  # type: ignore[arg-type]
+        scored="last" if predicts == "class" else "all",
+        predicts=predicts,
+        classes=None if classes is None else {"en": classes, "ko": classes},
+        architecture=architecture,
+        vocabulary=vocabulary,
+        unknown=None if vocabulary is None else unknown_of(vocabulary),
+        padding=None,
+        particles=(),
+        columns=stack.inputs if vocabulary is None else 0,
+        parameters=sum(values.numel() for values in module.parameters()),
+        data=about,
+        training={},
+        metrics={},
+        examples=(),
+        default=Start("", "", 0, 0, "hidden", {}),
+    )
+
+
+def started(network: Network) -> Network:
+    """``network`` with examples on its card, and what is worth seeing first: the unit that changes most."""
+    examples = examples_of(network)
+    text = examples[0].text if examples else ""
+    if not text:
+        return network
+    trace = read(network, text).trace
+    name, layer = list(trace.layers.items())[-1]
+    quantity = layer.weights.cell.states[0]
+    values = layer[quantity][0]
+    with np.errstate(invalid="ignore"):
+        swing = values.max(axis=0) - values.min(axis=0)
+    unit = int(np.where(np.isfinite(swing), swing, -1).argmax())
+    step = int(np.abs(values[:, unit]).argmax())
+    low, high = (f"{bound:.3g}" for bound in (values[:, unit].min(), values[:, unit].max()))
+    spoken = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
+    why = WHY if np.isfinite(swing[unit]) else WHY_NOT
+    start = Start(text, name, unit, step, quantity, {lang: sentence.format(**spoken) for lang, sentence in why.items()})
+    return replace(network, card=replace(network.card, examples=examples, default=start))

@@ -1,0 +1,246 @@
+"""What a checkpoint's tensors allow: which stacks can run, what may embed their input and score their output.
+
+Only names and shapes are looked at; nothing is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.layers.stacks import ARROW, Stack, role_of, stack_of, stacks_of
+from models.checkpoints.parsing.contents import CheckpointError, Stored
+
+TIED = "tied"
+"""In the place of a decoder's name: the embedding's own matrix, the other way round."""
+
+EMBEDS = re.compile(r"emb|wte|lookup", re.IGNORECASE)
+MAY_EMBED = re.compile(r"(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
+SCORES = re.compile(
+    r"(^|[._/])(fc|out|output|head|decoder|linear|lin|dense|classifier|cls|logits?|generator|proj|projection|h2o|readout|"
+    r"hidden2\w+|to_\w+|lm_head|predict\w*|regressor|softmax)\d*(_?[a-z0-9]*)?([._/:]|$)|matmul|gemm",
+    re.IGNORECASE,
+)
+NEITHER = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
+MANY = 1000
+"""Vectors up to which one of another name may be a matrix's bias."""
+
+BIASES = (
+    (r"weight$", "bias"), (r"/vars/0$", "/vars/1"), (r"kernel(:0)?$", r"bias\1"), (r"_w$", "_b"), (r"_W$", "_b"),
+    (r"\.w$", ".b"), (r"(^|[._/])W(.*)$", r"\1b\2"), (r"(^|[._/])w(.*)$", r"\1b\2"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A decoder as it lies in the file.
+
+    Attributes:
+        name: of its matrix.
+        bias: the name of its bias, or None.
+        turned: whether it lies as (P, V), as in Keras, and not as (V, P).
+        rows: V, how many scores it makes.
+    """
+
+    name: str
+    bias: str | None
+    turned: bool
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What can be run, and with what.
+
+    Attributes:
+        checkpoint: the file.
+        stacks: recurrent layers that can run one after the other, by name.
+    """
+
+    checkpoint: Checkpoint
+    stacks: Mapping[str, Stack]
+
+    def stack(self, name: str) -> Stack:
+        """A stack by its name; also parts in another order, with ``" → "`` between them.
+
+        Raises:
+            CheckpointError: there is none of that name, or its parts do not read each other.
+        """
+        if name in self.stacks:
+            return self.stacks[name]
+        names = name.split(ARROW.strip())
+        parts = [part for each in names for part in self.stacks.get(each.strip(), Stack("", ())).parts]
+        if len(parts) < len(names):
+            raise CheckpointError(
+                "There is no stack of layers “{name}”; there are {names}.",
+                name=name,
+                names=", ".join(self.stacks) or "…",
+            )
+        for below, above in pairwise(parts):
+            if below.width != above.inputs:
+                raise CheckpointError(
+                    "{above} reads {inputs} numbers a step, but {below} hands on {width}.",
+                    above=above.path, inputs=above.inputs, below=below.path, width=below.width,
+                )  # fmt: skip
+        return stack_of(parts)
+
+    def embeddings(self, stack: str) -> tuple[str, ...]:
+        """The names of the matrices (V, D) that may embed what ``stack`` reads, the likeliest first."""
+        chosen = self.stack(stack)
+        names = [
+            name
+            for name, stored in self._matrices.items()
+            if stored.shape[1] == chosen.inputs and stored.shape[0] > 1 and not NEITHER.search(name)
+        ]
+        return tuple(sorted(names, key=lambda name: -_likeness(name, chosen, embeds, scores)))
+
+    def decoders(self, stack: str, embedding: str | None = None) -> tuple[str, ...]:
+        """The names of the matrices (V, P) that may score what ``stack`` hands on, the likeliest first.
+
+        ``"tied"`` is among them where ``embedding`` is as wide as the stack's output.
+        """
+        chosen = self.stack(stack)
+        known = {name: self._decoder(name, chosen.width) for name in self._matrices if name != embedding}
+        symbols = self._matrices[embedding].shape[0] if embedding in self._matrices else 0
+        names = [name for name, matrix in known.items() if matrix is not None]
+
+        def rank(name: str) -> tuple:
+            matrix = known[name]
+            assert matrix is not None
+            return (matrix.rows != symbols, -_likeness(name, chosen, scores, embeds), matrix.bias is None)
+
+        names.sort(key=rank)
+        if symbols and self._matrices[str(embedding)].shape[1] == chosen.width:
+            names.append(TIED)
+        return tuple(names)
+
+    def decoder(self, stack: str, name: str, embedding: str | None = None) -> Matrix:
+        """Where a decoder lies.
+
+        Raises:
+            CheckpointError: there is no such matrix, or it does not fit.
+        """
+        width = self.stack(stack).width
+        if name == TIED:
+            rows, columns = self._matrices[embedding].shape if embedding in self._matrices else (0, 0)
+            if columns != width:
+                raise CheckpointError("A tied decoder needs an embedding of {width} numbers a symbol.", width=width)
+            return Matrix(str(embedding), self._bias(str(embedding), rows), False, rows)
+        matrix = self._decoder(name, width) if name in self._matrices else None
+        if matrix is None:
+            raise CheckpointError(
+                "{name} cannot score what {stack} hands on; a matrix of {width} columns can.",
+                name=name, stack=stack, width=width,
+            )  # fmt: skip
+        return matrix
+
+    def vocabulary(self, size: int) -> tuple[str, ...] | None:
+        """The symbols that the file itself lists, where it lists ``size`` of them.
+
+        A configuration of Keras leaves out those that its StringLookup and TextVectorization put before them.
+        """
+        listed = list(self.checkpoint.vocabularies.values())
+        if self._keras:
+            listed += [(*before, *each) for before in (("[UNK]",), ("", "[UNK]")) for each in listed]
+        return next((each for each in listed if len(each) == size and len(set(each)) == size), None)
+
+    def is_read_on(self, rows: int) -> bool:
+        """Whether another matrix reads ``rows`` values: what makes them then is not the last step to an answer."""
+        return rows in self._read
+
+    @cached_property
+    def embedded(self) -> tuple[str, ...]:
+        """The matrices that are named as embeddings."""
+        return tuple(name for name in self._matrices if embeds(name))
+
+    @cached_property
+    def _matrices(self) -> dict[str, Stored]:
+        held = self.checkpoint.stored.items()
+        return {name: stored for name, stored in held if len(stored.shape) == 2 and stored.is_float and stored.size}
+
+    @cached_property
+    def _read(self) -> set[int]:
+        """What the matrices read that are not square."""
+        found = self._matrices.items()
+        return {
+            each.shape[0 if self._keras or "MatMul" in name else 1]
+            for name, each in found
+            if each.shape[0] != each.shape[1]
+        }
+
+    @cached_property
+    def _vectors(self) -> dict[str, Stored]:
+        held = self.checkpoint.stored.items()
+        return {name: stored for name, stored in held if len(stored.shape) == 1 and stored.is_float}
+
+    @property
+    def _keras(self) -> bool:
+        return self.checkpoint.format.startswith("Keras")
+
+    def _decoder(self, name: str, width: int) -> Matrix | None:
+        if NEITHER.search(name):
+            return None
+        rows, columns = self._matrices[name].shape
+        upright = columns == width and not self._keras
+        turns = self.checkpoint.format.startswith(("Keras", "ONNX", "npz")) or "kernel" in name
+        turned = turns and rows == width and (not upright or "MatMul" in name)
+        if not (upright or turned):
+            return None
+        scores = columns if turned else rows
+        return Matrix(name, self._bias(name, scores), turned, scores)
+
+    def _bias(self, name: str, size: int) -> str | None:
+        if (name, size) not in self._biases:
+            self._biases[name, size] = bias_of(name, size, self._vectors)
+        return self._biases[name, size]
+
+    @cached_property
+    def _biases(self) -> dict[tuple[str, int], str | None]:
+        return {}
+
+
+@lru_cache(maxsize=1 << 15)
+def embeds(name: str) -> bool:
+    """Whether a tensor is called as embeddings are."""
+    return bool(EMBEDS.search(name)) or (bool(MAY_EMBED.search(name)) and not SCORES.search(name))
+
+
+@lru_cache(maxsize=1 << 15)
+def scores(name: str) -> bool:
+    """Whether a tensor is called as decoders are."""
+    return bool(SCORES.search(name)) and not EMBEDS.search(name)
+
+
+def _likeness(name: str, stack: Stack, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> float:
+    """How much a name sounds like a part of this stack with this purpose."""
+    role, own = role_of(stack.name), role_of(name)
+    return 2.0 * wanted(name) - other(name) + (0.5 if role and role == own else -0.5 if role and own else 0.0)
+
+
+def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:
+    """Which of ``vectors`` is the bias that belongs to a matrix: named as it, else the only one of its size named alike."""
+    for pattern, replacement in BIASES:
+        other = re.sub(pattern, replacement, name)
+        if other != name and other in vectors and vectors[other].shape == (size,):
+            return other
+    fits = [other for other, stored in vectors.items() if stored.shape == (size,)] if len(vectors) <= MANY else []
+    if "onnx::" in name and len(fits) == 1:
+        return fits[0]
+    module = re.match(r".*[._/]", name)
+    named = [other for other in fits if module and other.startswith(module[0])]
+    return named[0] if len(named) == 1 else None
+
+
+def fit(checkpoint: Checkpoint) -> Fit:
+    """What the tensors of ``checkpoint`` allow.
+
+    Example:
+        >>> able = fit(load_checkpoint("model.pt"))
+        >>> list(able.stacks), able.embeddings("rnn"), able.decoders("rnn")
+        (['rnn'], ('embedding.weight',), ('head.weight',))
+    """
+    return Fit(checkpoint, stacks_of(checkpoint.found))

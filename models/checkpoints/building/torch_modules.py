@@ -1,0 +1,79 @@
+"""Torch's own modules with a checkpoint's tensors in them."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.checkpoints.building.checkpoint_module import Mapped, Tied
+from models.checkpoints.building.compatibility import Matrix
+from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.layers.stacks import Part
+from models.core.stepwise_modules import recurrent_module
+
+LARGE = 64 << 20
+"""Bytes from which on an embedding is not copied."""
+
+TAIL = re.compile(r"([._/](weight|bias|[WwBb]|kernel(:0)?|bias:0|embeddings(:0)?|vars/\d+)|_[WwBb])$")
+
+
+def module_name(tensor: str) -> str:
+    """The name of the module that a tensor belongs to: ``"head"`` of ``"head.weight"`` or ``"layers/head/vars/0"``."""
+    steps = [
+        step for step in TAIL.sub("", tensor).replace("/", ".").split(".") if step not in ("layers", "model_weights")
+    ]
+    if len(steps) > 1 and steps[-1] == steps[0]:  # older Keras says a layer's name twice, and its model's in between
+        steps = steps[:1]
+    return ".".join(steps).replace("onnx::", "") or "part"
+
+
+def recurrent(checkpoint: Checkpoint, part: Part) -> nn.RNNBase:
+    """A part as an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, ``batch_first``, which runs step by step where torch's cannot."""
+    layers = {name: checkpoint.layers[name] for name in part.layers}
+    first = layers[part.layers[0]]
+    projected = {} if first.weight_hr is None else {"proj_size": first.output_size}
+    module = recurrent_module(
+        first.kind, first.input_size, first.hidden_size, first.options,
+        num_layers=len(part.levels), bidirectional=len(part.levels[0]) > 1, bias=first.bias_ih is not None,
+        batch_first=True, device="meta", dtype=first.tensors["weight_hh"].dtype, **projected,
+    )  # fmt: skip
+    state: dict[str, Tensor] = {}
+    for level, names in enumerate(part.levels):
+        for suffix, name in zip(("", "_reverse"), names, strict=False):
+            state |= {f"{own}_l{level}{suffix}": values for own, values in layers[name].tensors.items()}
+    module.load_state_dict(state, assign=True)
+    return module
+
+
+def embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn.Embedding | Mapped:
+    """The matrix (V, D) called ``name`` as an embedding."""
+    values = checkpoint.tensors[name]
+    if values.nbytes > LARGE:
+        return Mapped(_shared(values))
+    return nn.Embedding.from_pretrained(_own(values, dtype), freeze=False)
+
+
+def decoder(checkpoint: Checkpoint, matrix: Matrix, tied: bool, dtype: torch.dtype) -> nn.Linear | Tied:
+    """A matrix as it scores."""
+    bias = None if matrix.bias is None else _own(checkpoint.tensors[matrix.bias], dtype)
+    if tied:
+        return Tied(bias)
+    values = checkpoint.tensors[matrix.name]
+    weight = _own(values.T if matrix.turned else values, dtype)
+    module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    module.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}), assign=True)
+    return module
+
+
+def _own(values: np.ndarray, dtype: torch.dtype) -> Tensor:
+    return torch.tensor(np.ascontiguousarray(values)).to(dtype)
+
+
+def _shared(values: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it must not be written to: nothing does
+        return torch.from_numpy(values)

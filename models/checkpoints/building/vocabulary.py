@@ -1,0 +1,181 @@
+"""The symbols that a network reads: found beside its tensors, read from a file of their own, or typed."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from models.checkpoints.parsing.pickles import Called
+from models.core.messages import Problem
+
+LARGEST = 16 << 20
+"""Bytes of a file of symbols."""
+MOST = 1_000_000
+"""Symbols."""
+LONGEST = 200
+"""Characters of one symbol."""
+
+UNKNOWNS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk", "\ufffd")
+"""What stands for every symbol that a network never learned."""
+
+
+def symbols_of(value: Any) -> tuple[str, ...] | None:
+    """The symbols that a plain value lists, in the order of their ids; None if it is no such list.
+
+    Args:
+        value: a list of symbols, or ``{symbol: id}`` or ``{id: symbol}``. An id that no symbol has is called ``"#id"``.
+    """
+    if isinstance(value, list | tuple):
+        symbols = tuple(value)
+    elif isinstance(value, Mapping) and value:
+        pairs = [_by_id(key, entry) for key, entry in value.items()]
+        ids: dict[int, Any] = dict(pair for pair in pairs if pair is not None)
+        if len(ids) < len(value) or min(ids) < 0 or max(ids) > 2 * len(ids) + 100:
+            return None
+        symbols = tuple(ids.get(each, f"#{each}") for each in range(max(ids) + 1))
+    else:
+        return None
+    named = all(isinstance(symbol, str) and len(symbol) <= LONGEST for symbol in symbols)
+    return symbols if 1 < len(symbols) <= MOST and named and len(set(symbols)) == len(symbols) else None
+
+
+def _by_id(key: Any, entry: Any) -> tuple[int, Any] | None:
+    if isinstance(key, str) and type(entry) is int:
+        return entry, key
+    if isinstance(entry, str) and (type(key) is int or (isinstance(key, str) and key.isascii() and key.isdigit())):
+        return (int(key), entry) if len(str(key)) < 10 else None
+    return None
+
+
+def vocabularies_in(value: Any, most: int = 100_000) -> dict[str, tuple[str, ...]]:
+    """Every list of symbols within plain values, by the path to it; at most ``most`` values are looked at."""
+    found: dict[str, tuple[str, ...]] = {}
+    left = most
+    for name, entry in _walk(value):
+        left -= 1
+        if left < 0 or len(found) >= 100:
+            break
+        symbols = symbols_of(entry)
+        if symbols is not None:
+            found[name or "symbols"] = symbols
+    return found
+
+
+def vocabularies_told(about: Any) -> dict[str, tuple[str, ...]]:
+    """The lists of symbols among texts by name, such as a file's metadata, where one is written as JSON."""
+    held = {}
+    for name, text in about.items() if isinstance(about, Mapping) else ():
+        if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
+            with suppress(ValueError, RecursionError):
+                held[str(name)] = json.loads(text)
+    return vocabularies_in(held)
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+    """Containers within containers, each once, by the path to them, the outer ones first."""
+    waiting, seen = deque([("", value)]), set[int]()
+    while waiting:
+        name, entry = waiting.popleft()
+        if isinstance(entry, Called):  # what a class of its own holds; of TorchScript's typed lists, the list
+            entry = entry.args[0] if entry.name.startswith("torch.jit._pickle.") and entry.args else entry.state
+        yield name, entry
+        inner = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if _is_list(entry) else ()
+        for key, each in inner:
+            if (isinstance(each, Mapping | Called) or _is_list(each)) and id(each) not in seen:
+                seen.add(id(each))
+                waiting.append((f"{name}.{key}"[-200:] if name else str(key)[:200], each))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def read_vocabulary(data: bytes) -> tuple[str, ...]:
+    """The symbols that a file lists, in the order of their ids.
+
+    Args:
+        data: JSON, a list of symbols or ``{symbol: id}``, also somewhere within it; or a text, one symbol a line.
+
+    Raises:
+        Problem: it is no such file; one sentence says why.
+
+    Example:
+        >>> read_vocabulary(b'{"<unk>": 0, "a": 1}')
+        ('<unk>', 'a')
+    """
+    if len(data) > LARGEST:
+        raise Problem(
+            "This list of symbols has {size} bytes, more than the {largest} that are allowed.",
+            size=f"{len(data):,}",
+            largest=f"{LARGEST:,}",
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Problem("This list of symbols is no text in UTF-8; save it as JSON, or one symbol a line.") from None
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            held = json.loads(text)
+        except (ValueError, RecursionError):
+            held = None
+        listed = [] if held is None else sorted(vocabularies_in(held).values(), key=len)
+        if listed:
+            return listed[-1]
+        if held is not None:
+            raise Problem("This JSON lists no symbols; a list of symbols or an object {{symbol: id}} does.")
+    lines = text.splitlines() if "\r" in text else text.removesuffix("\n").split("\n")
+    return _checked(lines)
+
+
+def typed_vocabulary(text: str) -> tuple[str, ...]:
+    """The symbols that a reader typed: one a line, or with white space between them, or single characters in a row.
+
+    Raises:
+        Problem: they are no list of symbols; one sentence says why.
+
+    Example:
+        >>> typed_vocabulary("abc"), typed_vocabulary("<unk> the cat")
+        (('a', 'b', 'c'), ('<unk>', 'the', 'cat'))
+    """
+    if text.lstrip()[:1] in ("[", "{") and len(text.strip()) > 1:
+        return read_vocabulary(text.encode())
+    if "\n" in text.strip("\n"):
+        return _checked(text.strip("\n").split("\n"))
+    return _checked(text.split() if " " in text.strip() else list(text.strip()))
+
+
+def _checked(symbols: list[str]) -> tuple[str, ...]:
+    if len(symbols) < 2:
+        raise Problem("This lists no symbols; write them one a line, in the order of their ids.")
+    if len(symbols) > MOST:
+        raise Problem(
+            "This lists {count} symbols; at most {most} can be read.", count=f"{len(symbols):,}", most=f"{MOST:,}"
+        )
+    seen: set[str] = set()
+    for symbol in symbols:
+        if len(symbol) > LONGEST:
+            raise Problem(
+                "The symbol “{symbol}” is longer than {most} characters; write one symbol a line.",
+                symbol=symbol[:40] + "…",
+                most=LONGEST,
+            )
+        if symbol in seen:
+            raise Problem("The symbol “{symbol}” stands in the list twice; each has one id.", symbol=symbol)
+        seen.add(symbol)
+    return tuple(symbols)
+
+
+def unknown_of(vocabulary: tuple[str, ...]) -> str | None:
+    """The symbol that stands for all others, where the vocabulary has one of the usual names for it."""
+    return next((name for name in UNKNOWNS if name in vocabulary), None)
+
+
+def is_of_characters(vocabulary: tuple[str, ...]) -> bool:
+    """Whether most of the symbols are single characters, but for those in brackets."""
+    plain = [
+        symbol for symbol in vocabulary if not (len(symbol) > 2 and symbol[0] in "<[#" and symbol[-1] in ">]0123456789")
+    ]
+    return bool(plain) and sum(len(symbol) == 1 for symbol in plain) >= 0.8 * len(plain)

@@ -1,0 +1,1 @@
+"""One file a checkpoint format, each with `match` and `open`."""

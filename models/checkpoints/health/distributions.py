@@ -1,0 +1,69 @@
+"""How the weights of a recurrent layer are distributed, block by block of its gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.core.weights import LayerWeights
+
+BINS = 61
+"""Odd, so that 0 lies in the middle of a bin."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """The finite numbers of one block.
+
+    Attributes:
+        counts: (BINS), how many lie in each bin.
+        edges: (BINS + 1), the same for every block of one array, symmetric about 0.
+        mean, deviation: of the numbers; smallest, largest: their bounds.
+        size: how many numbers there are; finite: how many of them are finite.
+    """
+
+    counts: np.ndarray
+    edges: np.ndarray
+    mean: float
+    deviation: float
+    smallest: float
+    largest: float
+    size: int
+    finite: int
+
+
+def distributions(weights: LayerWeights, bins: int = BINS) -> dict[str, dict[str, Distribution]]:
+    """By array, such as ``"weight_hh"``, and by gate; a projection's only block is called ``"hidden"``.
+
+    Example:
+        >>> distributions(checkpoint.layers["rnn.l0"])["weight_hh"]["forget_gate"].deviation
+    """
+    found: dict[str, dict[str, Distribution]] = {}
+    for name, values in weights.arrays().items():
+        gates = weights.cell.gates
+        blocks = {"hidden": values} if name == "weight_hr" else {gate: weights.rows(name, gate) for gate in gates}
+        finite = {gate: block[np.isfinite(block)] for gate, block in blocks.items()}
+        bound = max(max(float(each.max(initial=0)), -float(each.min(initial=0))) for each in finite.values()) or 1.0
+        edges = np.linspace(-bound, bound, bins + 1)
+        found[name] = {gate: _distribution(finite[gate], block.size, edges) for gate, block in blocks.items()}
+    return found
+
+
+def _distribution(finite: np.ndarray, size: int, edges: np.ndarray) -> Distribution:
+    counts = np.histogram(finite, edges)[0]
+    if not len(finite):
+        return Distribution(counts, edges, np.nan, np.nan, np.nan, np.nan, size, 0)
+    mean, deviation = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
+    return Distribution(counts, edges, mean, deviation, float(finite.min()), float(finite.max()), size, len(finite))
+
+
+def forget_biases(weights: LayerWeights) -> np.ndarray | None:
+    """(H), ``b_if + b_hf`` of an LSTM: how far each forget gate is open where nothing is read; None without biases.
+
+    Of a GRU it is that of the update gate, which keeps the state as the forget gate keeps the cell.
+    """
+    gate = weights.cell.carry.keep if weights.cell.carry else None
+    if gate is None or weights.bias_ih is None:
+        return None
+    return weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate)

@@ -1,0 +1,113 @@
+"""What the recurrent matrices of a layer do to a state again and again: their eigenvalues and singular values.
+
+An eigenvalue's magnitude says by what its direction grows or shrinks each time the matrix is applied; the largest, the
+spectral radius, decides in the long run. The singular values say by how much a single step can stretch and shrink; they are
+all 1 in an orthogonal matrix, which keeps every length (Saxe et al. 2014; Arjovsky et al. 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from models.core.messages import Problem
+from models.core.weights import LayerWeights
+
+EXACT = 1024
+"""Units up to which all eigenvalues are computed; about a second for a block of so many."""
+KRYLOV = 120
+"""Dimensions of the space in which those of a larger block are looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The spectrum of a square block (H, H).
+
+    Attributes:
+        eigenvalues: complex, the largest magnitude first: (H), or, not ``exact``, estimates of the outermost ones.
+        singular_values: (H) float64, the largest first, or likewise.
+        exact: whether these are all.
+    """
+
+    eigenvalues: np.ndarray
+    singular_values: np.ndarray
+    exact: bool
+
+    @property
+    def radius(self) -> float:
+        """The spectral radius: the largest magnitude of an eigenvalue."""
+        return float(np.abs(self.eigenvalues[0]))
+
+    @property
+    def norm(self) -> float:
+        """The spectral norm: the most by which one step can stretch."""
+        return float(self.singular_values[0])
+
+    @cached_property
+    def from_orthogonal(self) -> float | None:
+        """|W^T W - I|_F / sqrt(H): 0 if orthogonal, 1 if zero; None where not all singular values are known."""
+        return float(np.sqrt(np.mean((self.singular_values**2 - 1) ** 2))) if self.exact else None
+
+
+def recurrent_blocks(weights: LayerWeights) -> dict[str, np.ndarray]:
+    """The square matrix by which each gate reads the hidden state, (H, H), by gate; projected, ``W_hr W_h?``, (P, P)."""
+    blocks = {gate: weights.rows("weight_hh", gate) for gate in weights.cell.gates}
+    if weights.weight_hr is not None:
+        blocks = {gate: weights.weight_hr @ block for gate, block in blocks.items()}
+    return blocks
+
+
+def spectra(weights: LayerWeights, exact: int = EXACT) -> dict[str, Spectrum]:
+    """The spectrum of every recurrent block, by gate.
+
+    Args:
+        weights: a layer.
+        exact: up to how many units all values are computed; of larger blocks the outermost are estimated.
+
+    Raises:
+        Problem: a block holds numbers that are not finite.
+
+    Example:
+        >>> spectra(checkpoint.layers["rnn.l0"])["candidate"].radius
+    """
+    return {gate: spectrum(block, exact, gate) for gate, block in recurrent_blocks(weights).items()}
+
+
+def spectrum(matrix: np.ndarray, exact: int = EXACT, name: str = "W") -> Spectrum:
+    """The spectrum of a square matrix. Raises Problem: it holds numbers that are not finite."""
+    if not np.isfinite(matrix).all():
+        raise Problem("{name} holds numbers that are not finite, so it has no spectrum.", name=name)
+    wide = matrix.astype(np.float64)
+    if len(matrix) <= exact:
+        values = np.linalg.eigvals(wide)
+        singular = np.linalg.svd(wide, compute_uv=False)
+    else:
+        values = _outermost(wide, False)
+        singular = np.sqrt(np.abs(_outermost(wide, True)))
+    order = np.argsort(-np.abs(values), kind="stable")
+    return Spectrum(values[order], np.sort(singular)[::-1], len(matrix) <= exact)
+
+
+def _outermost(matrix: np.ndarray, squared: bool) -> np.ndarray:
+    """Estimates of the outermost eigenvalues of W, or of W^T W, by Arnoldi's method (Arnoldi 1951; Saad 2011, chapter 6)."""
+    size = min(KRYLOV, len(matrix))
+    basis = np.zeros((size + 1, len(matrix)))
+    basis[0] = np.random.default_rng(0).normal(size=len(matrix))
+    basis[0] /= np.linalg.norm(basis[0])
+    reduced = np.zeros((size + 1, size))
+    for step in range(size):
+        vector = matrix @ basis[step]
+        if squared:
+            vector = matrix.T @ vector
+        for _ in range(2):  # a second time, for the digits that the first one lost
+            parts = basis[: step + 1] @ vector
+            vector -= parts @ basis[: step + 1]
+            reduced[: step + 1, step] += parts
+        length = np.linalg.norm(vector)
+        if length < 1e-12:
+            return np.linalg.eigvals(reduced[: step + 1, : step + 1])
+        reduced[step + 1, step] = length
+        basis[step + 1] = vector / length
+    return np.linalg.eigvals(reduced[:size])

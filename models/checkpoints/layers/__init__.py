@@ -1,0 +1,1 @@
+"""Find the recurrent layers among the tensors of a checkpoint."""

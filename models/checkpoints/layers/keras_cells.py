@@ -1,0 +1,204 @@
+"""Which tensors of a Keras file are one cell's kernels, and what the model's configuration says of that cell.
+
+Keras 3 keeps ``layers/lstm/cell/vars/0`` (kernel), ``1`` (recurrent kernel), ``2`` (bias), with the layer's own name as an
+attribute of ``layers/lstm/vars``; older files keep ``lstm_1/lstm_1/lstm_cell/kernel:0`` and a list of such names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
+from typing import Any
+
+from models.checkpoints.parsing.contents import Stored
+from models.checkpoints.parsing.hdf5 import Hdf5
+
+CLASSES = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
+CLASSES |= {f"{name}Cell": kind for name, kind in CLASSES.items()}
+CLASSES |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # of Keras 2, by their configuration without activations
+
+
+@dataclass(frozen=True)
+class CellConfig:
+    """What a configuration says of one cell.
+
+    Attributes:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        activation, recurrent_activation: their names; anything else is no name of a known one.
+        reset_after: of a GRU.
+        group: how Keras 3 calls it among stacked cells.
+        place: its place in the model.
+    """
+
+    kind: str
+    activation: Any
+    recurrent_activation: Any
+    reset_after: bool
+    group: str
+    place: int
+
+
+@dataclass(frozen=True, eq=False)
+class KernelGroup:
+    """One cell's tensors: of ``layer``, at ``level`` (``"l0"``, ``"l0_reverse"``), with their names in the file."""
+
+    layer: str
+    level: str
+    kernel: Stored
+    recurrent: Stored
+    bias: Stored | None
+    sources: tuple[str, ...]
+    cell: str = ""
+
+
+def tidy_name(layer: str) -> str:
+    """A layer's own name, without those of the models around it."""
+    return layer.rpartition(".")[2]
+
+
+def configured(config: Any) -> dict[str, dict[str, CellConfig]]:
+    """Every recurrent cell that a model's configuration names: by layer, then by level."""
+    found: dict[str, dict[str, CellConfig]] = {}
+    waiting, seen = [config], 0
+    while waiting:
+        entry = waiting.pop()
+        seen += 1
+        if isinstance(entry, list):
+            waiting += reversed(entry)
+        if not isinstance(entry, dict) or seen > 1_000_000:
+            continue
+        inner, name = entry.get("config"), entry.get("class_name")
+        layer = inner.get("name") if isinstance(inner, dict) else None
+        cells = dict(_cells(name, inner, len(found))) if isinstance(layer, str) else {}
+        if cells:
+            found[str(layer)] = cells
+        else:
+            waiting += reversed(list(entry.values()))
+    return found
+
+
+def _cells(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig]]:
+    """The cells of one layer, by level."""
+    if name == "Bidirectional" and isinstance(inner := config.get("layer"), dict):
+        for level, forward in _cells(inner.get("class_name"), inner.get("config"), place):
+            yield level.removesuffix("_reverse"), forward
+        back = config.get("backward_layer") or inner
+        for level, backward in _cells(back.get("class_name"), back.get("config"), place):
+            yield f"{level.removesuffix('_reverse')}_reverse", backward
+    elif name in ("RNN", "StackedRNNCells") and isinstance(config, dict):
+        cell = config.get("cell")
+        inside = config.get("cells", [cell])
+        if isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
+            inside = cell["config"]["cells"]
+        counts: dict[str, int] = {}
+        for index, each in enumerate(inside):
+            if not isinstance(each, dict) or each.get("class_name") not in CLASSES:
+                continue
+            group = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", each["class_name"]).lower()
+            counts[group] = counts.get(group, -1) + 1
+            for _, made in _cells(each["class_name"], each.get("config"), place):
+                suffix = f"_{counts[group]}" if counts[group] else ""
+                yield f"l{index}{_reverse(config)}", replace(made, group=group + suffix)
+    elif name in CLASSES and isinstance(config, dict):
+        recurrent = config.get("recurrent_activation", "sigmoid")
+        told = CellConfig(CLASSES[name], _plain(config.get("activation", "tanh")), _plain(recurrent),
+                          bool(config.get("reset_after", False)), "", place)  # fmt: skip
+        yield f"l0{_reverse(config)}", told
+
+
+def _reverse(config: Mapping[str, Any]) -> str:
+    return "_reverse" if config.get("go_backwards") is True else ""
+
+
+def _plain(activation: Any) -> Any:
+    """An activation's name, also where it was written out as a function of Keras."""
+    if isinstance(activation, dict) and activation.get("module") in ("builtins", "keras.activations", None):
+        activation = activation.get("config", activation)
+    return activation
+
+
+def kernel_groups(file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]]) -> list[KernelGroup]:
+    """Every cell's tensors, in the model's order as far as the file tells it."""
+    sets: dict[str, dict[str, str]] = {}
+    for name in _in_order(file):
+        folder, _, last = name.rpartition("/")
+        last = last.removesuffix(":0")
+        if folder.endswith("vars") and re.search(r"(^|/)(cell|cells/[^/]+)/vars$", folder):
+            last = {"0": "kernel", "1": "recurrent_kernel", "2": "bias"}.get(last, last)
+        sets.setdefault(folder, {})[last] = name
+    groups: dict[tuple[str, str], list[KernelGroup]] = {}
+    for folder, names in sets.items():
+        if not {"kernel", "recurrent_kernel"} <= set(names):
+            continue
+        kernel, recurrent = file.tensors[names["kernel"]], file.tensors[names["recurrent_kernel"]]
+        if len(kernel.shape) != 2 or len(recurrent.shape) != 2 or 0 in kernel.shape + recurrent.shape:
+            continue
+        units, columns = recurrent.shape
+        if columns not in (units, 3 * units, 4 * units) or kernel.shape[1] != columns:
+            continue
+        if not (kernel.is_float and recurrent.is_float):
+            continue
+        layer, reverse, cell = _place(folder, file, cells)
+        bias = file.tensors[names["bias"]] if "bias" in names else None
+        sources = tuple(names[part] for part in ("kernel", "recurrent_kernel", "bias") if part in names)
+        group = KernelGroup(layer, reverse, kernel, recurrent, bias, sources, cell)
+        groups.setdefault((layer, reverse), []).append(group)
+    found = []
+    for (layer, reverse), stack in groups.items():
+        known = cells.get(tidy_name(layer), {})
+        for index, group in enumerate(_stacked(stack, known)):
+            level = f"l{index}{reverse}"
+            if not reverse and level not in known and f"{level}_reverse" in known:
+                level += "_reverse"
+            found.append(replace(group, level=level))
+    places = {layer: next(iter(levels.values())).place for layer, levels in cells.items() if levels}
+    return sorted(found, key=lambda group: (places.get(tidy_name(group.layer), len(places)),))
+
+
+def _in_order(file: Hdf5) -> list[str]:
+    """The tensors' names, forward before backward, as an older file lists them."""
+    listed: list[str] = []
+    for folder, held in file.attributes.items():
+        names = held.get("weight_names")
+        for name in names if isinstance(names, list) else ():
+            listed.append(f"{folder}/{name}" if folder else str(name))
+    known = [name for name in listed if name in file.tensors]
+    rest = sorted(file.tensors, key=lambda name: name.replace("backward_layer", "forward_layer~"))
+    return list(dict.fromkeys(known + rest))
+
+
+def _place(folder: str, file: Hdf5, cells: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(layer, "" or "_reverse", the cell's own name) of a folder of kernels."""
+    path = folder.split("/")
+    reverse = "_reverse" if any(part.startswith("backward_") for part in path) else ""
+    if path[-1] != "vars":  # an older file: model_weights/LAYER/...
+        path = path[1:] if path[0] == "model_weights" else path
+        known = [part for part in path if part in cells]
+        return (known or path)[0], reverse, path[-1]
+    del path[-1]
+    cell = path[-1] if path[-2:-1] == ["cells"] else ""
+    while path and (path[-1] in ("cell", "cells", "forward_layer", "backward_layer", "layer") or path[-1] == cell):
+        cell = "" if path[-1] == cell and path[-2:-1] != ["cells"] else cell
+        path.pop()
+    names = []
+    for at, part in enumerate(path):
+        if part != "layers":
+            own = file.attributes.get("/".join([*path[: at + 1], "vars"]), {}).get("name")
+            names.append(own if isinstance(own, str) else part)
+    return ".".join(names) or "layer", reverse, folder.split("/")[-2]
+
+
+def _stacked(groups: list[KernelGroup], known: Mapping[str, CellConfig]) -> list[KernelGroup]:
+    """Stacked cells in the order in which they read each other: as configured, else as their widths fit."""
+    if len(groups) < 2:
+        return groups
+    order = [cell.group for cell in known.values()]
+    if all(group.cell in order for group in groups):
+        return sorted(groups, key=lambda group: order.index(group.cell))
+    if len(groups) <= 6:
+        for trial in permutations(groups):
+            if all(a.recurrent.shape[0] == b.kernel.shape[0] for a, b in pairwise(trial)):
+                return list(trial)
+    return groups

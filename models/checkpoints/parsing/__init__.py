@@ -1,0 +1,1 @@
+"""Low-level readers of file contents: bytes, pickles, protocol buffers, HDF5."""

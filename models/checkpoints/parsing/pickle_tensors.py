@@ -1,0 +1,186 @@
+"""From what a PyTorch pickle describes to tensors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from models.checkpoints.parsing.contents import CheckpointError, Limits, Stored, array_of, count_of, width_of
+from models.checkpoints.parsing.pickles import Called, Kept
+
+DTYPES = {
+    "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
+    "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool", "QInt8": "int8", "QUInt8": "uint8",
+    "QInt32": "int32", "Untyped": "uint8",
+}  # fmt: skip
+
+Storages = Callable[[str], memoryview]
+"""Gives the bytes of a storage by its key; a KeyError where there is none."""
+
+WRAPPERS = (
+    "state_dict", "model_state_dict", "model_state", "model", "net_state_dict", "net", "network", "module", "weights",
+    "params",
+)  # fmt: skip
+NOT_WEIGHTS = (
+    "optim",
+    "lr_sched",
+    "scheduler",
+    "callbacks",
+    "loops",
+    "scaler",
+    "rng",
+    "_flat_weights",
+    "traced_inputs",
+)
+
+
+class Reader:
+    """Finds the tensors in a pickle's description."""
+
+    def __init__(self, storages: Storages, limits: Limits) -> None:
+        """Take the storages by key."""
+        self.storages, self.limits = storages, limits
+        self.seen = 0
+
+    def state(self, root: Any) -> tuple[dict[str, Stored], dict[str, str]]:
+        """The tensors of a state_dict, or of a dict that holds one, by name; and what stands beside it."""
+        tensors: dict[str, Stored] = {}
+        told: dict[str, str] = {}
+        if isinstance(root, dict):
+            told = {
+                str(key): str(value)[:200]
+                for key, value in root.items()
+                if isinstance(key, str) and isinstance(value, str | int | float | bool)
+            }
+            for key in WRAPPERS:
+                if isinstance(root.get(key), dict | Called) and not _is_tensor(root[key]):
+                    self.collect(root[key], "", tensors, 0)
+                    if tensors:
+                        return tensors, told
+                    self.seen = 0
+        self.collect(root, "", tensors, 0)
+        return tensors, dict(list(told.items())[:20])
+
+    def collect(self, value: Any, name: str, into: dict[str, Stored], depth: int) -> None:
+        """Put every tensor below ``value`` into ``into``, named by the path to it."""
+        self.seen += 1
+        if self.seen > self.limits.operations or len(into) > self.limits.tensors or depth > 64:
+            raise CheckpointError(
+                "This file holds more tensors than are allowed, or holds them too deep in each other; "
+                "save the network's weights alone."
+            )
+        if isinstance(value, Called):
+            if _is_tensor(value):
+                stored = self.tensor(value, name)
+                if stored is not None:
+                    into[name or "tensor"] = stored
+                return
+            if value.name == "torch.ScriptObject":
+                self.packed(value, name, into)
+                return
+            if value.name.startswith("torch.jit._pickle.") and value.args:  # a list with its type
+                value = value.args[0]
+            else:
+                value = value.state if value.state is not None else value.args
+        if isinstance(value, Mapping):
+            items = [(str(key), below) for key, below in value.items() if isinstance(key, str | int)]
+        elif isinstance(value, list | tuple):
+            items = [(str(index), below) for index, below in enumerate(value)]
+        else:
+            return
+        for key, below in items:
+            if isinstance(below, Called | dict | list | tuple) and not key.startswith(NOT_WEIGHTS):
+                self.collect(below, f"{name}.{key}" if name else key, into, depth + 1)
+
+    def packed(self, value: Called, name: str, into: dict[str, Stored]) -> None:
+        """The tensors within one of torch's quantized kernels' own objects."""
+        self.collect([value.args, value.state], f"{name}._packed" if name else "_packed", into, 1)
+
+    def tensor(self, value: Called, name: str) -> Stored | None:
+        """The tensor that a ``_rebuild_...`` call describes; None if it is of a kind that is never a weight."""
+        args, depth = value.args, 0
+        kind = value.name
+        while kind in UNWRAPPED and depth < 8:
+            depth += 1
+            if kind == "torch._tensor._rebuild_from_type_v2":
+                kind, args = args[0].path, args[2]
+            else:
+                if not isinstance(args[0], Called):
+                    return None
+                kind, args = args[0].name, args[0].args
+        if kind not in REBUILT:
+            return None
+        try:
+            stored = self.dense(kind, args)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise CheckpointError(
+                "The tensor {name} does not lie within this file, which is cut short or damaged; copy the file again.",
+                name=name or "tensor",
+            ) from error
+        return stored
+
+    def dense(self, kind: str, args: tuple) -> Stored | None:
+        """A tensor from (storage, offset, size, stride, ...)."""
+        storage, offset, size, stride = args[:4]
+        if not isinstance(storage, Kept):
+            return None
+        shape, strides = _sizes(size), _sizes(stride)
+        _, type_name, key, _location, _count = storage.key[:5]
+        dtype = DTYPES.get(type_name.path.rsplit(".", 1)[-1].removesuffix("Storage"))
+        if kind.endswith("_v3"):
+            dtype = args[6].path.removeprefix("torch.")
+        if dtype is None:
+            return None
+        if len(strides) != len(shape) or type(offset) is not int or offset < 0:
+            raise ValueError
+        data, width = self.storages(str(key)), width_of(dtype)
+        last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
+        count = count_of(shape)
+        if count * width > max(len(data), 1 << 20) or (count and (last + 1) * width > len(data)):
+            raise ValueError  # also where rows lie on top of each other to seem many
+        if kind.endswith("_qtensor"):
+            return self.quantized(Stored(shape, dtype, lambda: array_of(data, dtype, shape, strides, offset)), args[4])
+        return Stored(shape, dtype, lambda: array_of(data, dtype, shape, strides, offset))
+
+    def quantized(self, stored: Stored, parameters: tuple) -> Stored:
+        """What the integers stand for: ``(q - zero_point) * scale``, per tensor or per row."""
+        if parameters[0].path == "torch.per_tensor_affine":
+            scale, zero = float(parameters[1]), int(parameters[2])
+            return Stored(stored.shape, "float32", lambda: (stored.read() - np.float32(zero)) * np.float32(scale))
+        scales, zeros, axis = self.dense("", parameters[1].args), self.dense("", parameters[2].args), parameters[3]
+        if scales is None or zeros is None or scales.shape != zeros.shape or scales.shape != (stored.shape[axis],):
+            raise ValueError
+        along = [1] * len(stored.shape)
+        along[axis] = -1
+
+        def read() -> np.ndarray:
+            steps = scales.read().reshape(along).astype(np.float32)
+            return (stored.read() - zeros.read().reshape(along).astype(np.float32)) * steps
+
+        return Stored(stored.shape, "float32", read)
+
+
+REBUILT = {
+    f"torch._utils.{name}"
+    for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor")
+}
+UNWRAPPED = {
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch.nn.parameter.Parameter",
+    "torch.nn.parameter.Buffer",
+    "torch._tensor._rebuild_from_type_v2",
+}
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Called) and (value.name.startswith("torch._utils._rebuild") or value.name in UNWRAPPED)
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    sizes = tuple(value.args[0] if isinstance(value, Called) else value)
+    if len(sizes) > 16 or not all(type(size) is int and 0 <= size < 1 << 40 for size in sizes):
+        raise ValueError
+    return sizes

@@ -1,0 +1,274 @@
+"""Read a pickle as data: nothing in it is imported, called or built.
+
+A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. This one
+has no such power: a call is noted down as a ``Called`` with its arguments, and the only names it knows are those of
+tensors and plain containers (``torch.load(..., weights_only=True)`` knows about the same).
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from models.checkpoints.parsing.contents import CheckpointError
+
+
+@dataclass(frozen=True)
+class Name:
+    """Something that the pickle names, such as ``torch.FloatStorage``."""
+
+    path: str
+
+
+@dataclass(eq=False)
+class Called:
+    """What a call in the pickle would have made."""
+
+    name: str
+    args: tuple
+    state: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A reference to what is kept outside the pickle: a storage."""
+
+    key: Any
+
+
+PLAIN = {
+    "builtins": {"set", "frozenset", "list", "tuple", "dict", "int", "float", "bool", "str", "bytes", "bytearray",
+                 "complex", "slice", "range"},
+    "collections": {"OrderedDict", "defaultdict", "Counter"},
+    "torch": {"Size", "device", "Tensor", "ScriptObject"},
+    "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
+                     "_rebuild_parameter_with_state", "_rebuild_qtensor", "_rebuild_sparse_tensor",
+                     "_rebuild_meta_tensor_no_storage"},
+    "torch._tensor": {"_rebuild_from_type_v2"},
+    "torch.nn.parameter": {"Parameter", "Buffer"},
+    "torch.serialization": {"_get_layout"},
+    "torch.storage": {"UntypedStorage", "TypedStorage"},
+    "argparse": {"Namespace"},
+    "pathlib": {"Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
+    "datetime": {"datetime", "date", "timedelta"},
+    "_codecs": {"encode"},
+    "numpy": {"dtype", "ndarray"},
+    "numpy.core.multiarray": {"scalar", "_reconstruct"},
+    "numpy._core.multiarray": {"scalar", "_reconstruct"},
+    "lightning.fabric.utilities.data": {"AttributeDict"},
+    "pytorch_lightning.utilities.parsing": {"AttributeDict"},
+    "lightning.pytorch.utilities.parsing": {"AttributeDict"},
+}  # fmt: skip
+PLAIN["__builtin__"] = PLAIN["builtins"] | {"unicode", "long"}
+TORCH_TYPES = (
+    "float", "double", "half", "bfloat", "int", "long", "short", "char", "byte", "bool", "uint", "complex", "cfloat",
+    "q", "per_tensor", "per_channel", "strided", "sparse",
+)  # fmt: skip
+
+
+def is_plain(module: str, name: str) -> bool:
+    """Whether it is a tensor's or a container's name."""
+    if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPES)):
+        return name.replace("_", "").isalnum()
+    return name in PLAIN.get(module, ())
+
+
+KEYS = (str, int, float, bool, bytes, type(None), Name)
+
+
+def load_pickle(
+    file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_plain, named: str = ""
+) -> Any:
+    """What the pickle at the file's position describes: plain values, ``Name``, ``Called`` and ``Kept``.
+
+    Args:
+        file: read up to the pickle's end.
+        limit: how many operations it may have.
+        allowed: whether a name (module, name) may stand in it.
+        named: what the messages call it.
+
+    Raises:
+        CheckpointError: it is damaged, too long, or names something else.
+    """
+    try:
+        return _Machine(limit, allowed).run(file)
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            "The list of tensors in this file is cut short or damaged; copy the file again."
+        ) from error
+
+
+class _Machine:
+    def __init__(self, limit: int, allowed: Callable[[str, str], bool]) -> None:
+        self.limit, self.allowed = limit, allowed
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, file: BinaryIO) -> Any:
+        for count, (op, arg, _position) in enumerate(pickletools.genops(file)):
+            if count > self.limit:
+                raise CheckpointError(
+                    "The list of tensors in this file is longer than is allowed; "
+                    "save the weights alone, or raise the limit."
+                )
+            if op.name == "STOP":
+                return self.stack[-1]
+            self.step(op.name, arg)
+        raise ValueError("no end")
+
+    def above_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def name(self, module: str, name: str) -> Name:
+        if not (isinstance(module, str) and isinstance(name, str) and self.allowed(module, name)):
+            raise CheckpointError(
+                "This file asks for {name} to be run while it is opened, which was not done; "
+                "save tensors alone, with torch.save(model.state_dict(), ...).",
+                name=f"{module}.{name}"[:120],
+            )
+        return Name(f"{module}.{name}")
+
+    def call(self, callee: Any, args: Any) -> Any:
+        if not isinstance(callee, Name) or not isinstance(args, tuple):
+            raise ValueError("no call")
+        if callee.path == "collections.OrderedDict" or callee.path.endswith((".AttributeDict", "tins.dict")):
+            pairs = args[0] if args else []
+            return _filled({}, [value for pair in pairs for value in pair])
+        if callee.path == "collections.defaultdict":
+            return {}
+        return Called(callee.path, args)
+
+    def build(self, state: Any) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Called):
+            target.state = state
+        elif not isinstance(target, dict | list | set):  # a container's own attributes: not needed
+            raise ValueError("no object")
+
+    def step(self, op: str, arg: Any) -> None:
+        stack = self.stack
+        match op:
+            case "PROTO" | "FRAME":
+                pass
+            case "MARK":
+                self.marks.append(len(stack))
+            case "POP":
+                stack.pop()
+            case "POP_MARK":
+                self.above_mark()
+            case "DUP":
+                stack.append(stack[-1])
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(op == "NEWTRUE")
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_SET":
+                stack.append(set())
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(op[-1])
+                items = tuple(stack[-count:])
+                if len(items) < count:
+                    raise ValueError("empty stack")
+                stack[-count:] = [items]
+            case "TUPLE":
+                stack.append(tuple(self.above_mark()))
+            case "LIST":
+                stack.append(self.above_mark())
+            case "DICT":
+                stack.append(_filled({}, self.above_mark()))
+            case "FROZENSET":
+                stack.append(frozenset(_keys(self.above_mark())))
+            case "APPEND":
+                value = stack.pop()
+                _list(stack[-1]).append(value)
+            case "APPENDS":
+                items_above = self.above_mark()
+                _list(stack[-1]).extend(items_above)
+            case "SETITEM":
+                pair = stack[-2:]
+                del stack[-2:]
+                self.fill(pair)
+            case "SETITEMS":
+                self.fill(self.above_mark())
+            case "ADDITEMS":
+                added = _keys(self.above_mark())
+                stack[-1].update(added)
+            case "GLOBAL" | "INST":
+                module, name = arg.split(" ", 1)
+                found = self.name(module, name)
+                stack.append(found if op == "GLOBAL" else self.call(found, tuple(self.above_mark())))
+            case "STACK_GLOBAL":
+                module, name = stack[-2:]
+                stack[-2:] = [self.name(module, name)]
+            case "REDUCE" | "NEWOBJ":
+                callee, args = stack[-2:]
+                stack[-2:] = [self.call(callee, args)]
+            case "NEWOBJ_EX":
+                callee, args, _named = stack[-3:]
+                stack[-3:] = [self.call(callee, args)]
+            case "OBJ":
+                callee, *given = self.above_mark()
+                stack.append(self.call(callee, tuple(given)))
+            case "BUILD":
+                state = stack.pop()
+                self.build(state)
+            case "BINPERSID":
+                stack.append(Kept(stack.pop()))
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self.memo[arg] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(self.memo[arg])
+            case _ if op in LITERALS:
+                stack.append(arg)
+            case _:
+                raise ValueError(op)
+
+    def fill(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, dict):
+            _filled(target, items)
+        elif not isinstance(target, Called):  # a mapping of a class of its own: not needed
+            raise ValueError("no mapping")
+
+
+LITERALS = {
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
+    "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES",
+    "BINBYTES8", "BYTEARRAY8",
+}  # fmt: skip
+
+
+def _list(value: Any) -> list:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _keys(values: list[Any]) -> list[Any]:
+    """Values that may be keys: none whose hash would take long to find, such as tuples of tuples of tuples."""
+    if not all(isinstance(value, KEYS) for value in values):
+        raise TypeError("no key")
+    return values
+
+
+def _filled(target: dict, items: list[Any]) -> dict:
+    keys = items[::2]
+    for key, value in zip(keys, items[1::2], strict=True):
+        target[key if isinstance(key, KEYS) else f"<{type(key).__name__} {len(target)}>"] = value
+    return target

@@ -1,0 +1,51 @@
+"""Dynamically quantized layers: integers and their scale, packed for torch's kernels, under PyTorch's plain names.
+
+The values that come out are those that the integers stand for: what the quantized kernel multiplies with, but for its
+rounding of the input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from models.checkpoints.parsing.contents import Stored
+
+PACKED = re.compile(r"(?P<module>.*?)_all_weight_values\.(?P<index>\d+)\.param\._packed\.1\.0\.(?P<place>.*)")
+PLACES = {
+    "1.0": "bias_ih", "1.1": "bias_hh",
+    "4.0._packed.1.0.0": "weight_ih", "4.1._packed.1.0.0": "weight_hh",
+}  # fmt: skip
+
+
+def unpacked(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+    """The same tensors, with the packed ones of recurrent layers under the names they had before."""
+    layers: dict[str, dict[int, dict[str, Stored]]] = {}
+    rest: dict[str, Stored] = {}
+    for name, stored in tensors.items():
+        if match := PACKED.fullmatch(name):
+            parts = layers.setdefault(match["module"], {}).setdefault(int(match["index"]), {})
+            if match["place"] in PLACES:
+                parts[PLACES[match["place"]]] = stored
+        else:
+            rest[name] = stored
+    for module, by_index in layers.items():
+        count = 2 if _reads_both_ways(by_index) else 1
+        for index, parts in sorted(by_index.items()):
+            suffix = f"_l{index // count}" + ("_reverse" if index % count else "")
+            rest |= {f"{module}{part}{suffix}": stored for part, stored in parts.items()}
+    return rest
+
+
+def _reads_both_ways(layers: Mapping[int, Mapping[str, Stored]]) -> bool:
+    """Whether every second one is a layer's reverse: the file tells it by the inputs' widths alone.
+
+    Two whose inputs are as wide as their states might be either; they are taken for a stack.
+    """
+    if len(layers) % 2 or not all({"weight_ih", "weight_hh"} <= set(parts) for parts in layers.values()):
+        return False
+    shapes = [parts["weight_ih"].shape + parts["weight_hh"].shape for _, parts in sorted(layers.items())]
+    if any(len(shape) != 4 for shape in shapes):
+        return False
+    widths, units = [shape[1] for shape in shapes], shapes[0][3]
+    return widths[0] == widths[1] != units or (len(widths) > 2 and widths[2] == 2 * units)

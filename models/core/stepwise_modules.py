@@ -1,0 +1,171 @@
+"""torch's recurrent modules for cells that its kernels do not run: other activations, a GRU that resets before its product.
+
+    net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
+
+They take the arguments, hold the parameters and give the outputs of the modules that they derive from; only the kernel is
+another, which runs the equations step by step. ``models.capturing.capture`` sees it as it sees torch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
+
+from models.core.cells import NAMES, Cell, Kind, cell_of
+from models.core.stepwise import Script, run_layer
+
+KERNELS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+TORCH_RUNS: dict[Kind, tuple[dict[str, Any], ...]] = {
+    "RNN": ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"}),
+    "LSTM": ({"activation": "tanh", "recurrent_activation": "sigmoid"},),
+    "GRU": ({"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True},),
+}
+"""The cells that torch's kernels run, by the options of ``models.core.cells.cell_of``."""
+
+
+def recurrent_module(kind: Kind, inputs: int, units: int, options: Mapping[str, Any], **shape: Any) -> nn.RNNBase:
+    """torch's own module where it has a kernel for these cells, otherwise one that runs step by step.
+
+    Args:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        inputs: D. units: H.
+        options: of the cell, ``LayerWeights.options``.
+        shape: what torch's modules take besides: ``num_layers``, ``bias``, ``batch_first``, ``bidirectional``, ...
+    """
+    if dict(options) in TORCH_RUNS[kind]:
+        own = {"nonlinearity": options["nonlinearity"]} if kind == "RNN" else {}
+        return {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[kind](inputs, units, **own, **shape)
+    made: Any = {"RNN": StepwiseRNN, "LSTM": StepwiseLSTM, "GRU": StepwiseGRU}[kind]
+    module: nn.RNNBase = made(inputs, units, **options, **shape)
+    return module
+
+
+@dataclass(frozen=True, eq=False)
+class StepwiseKernel:
+    """A kernel with the arguments of ``torch.lstm``, ``torch.gru`` and ``torch.rnn_tanh`` that runs any equations.
+
+    Attributes:
+        kind: of the cell.
+        options: of ``models.core.cells.cell_of``.
+    """
+
+    kind: Kind
+    options: Mapping[str, Any]
+
+    def __call__(self, *given: Any) -> tuple[Tensor, ...]:
+        """The output and the states after the last step, as torch's kernels give them."""
+        if has_torch_function(given[:1]):  # whoever watches torch's kernels sees this one too
+            return handle_torch_function(self, given[:1], *given)
+        if packed := isinstance(given[3], list | tuple):
+            x, batch_sizes, states, weights, biases, layers, dropout, training, bidirectional = given
+            batch_first = False
+        else:
+            x, states, weights, biases, layers, dropout, training, bidirectional, batch_first = given
+            batch_sizes = None
+        if batch_first:
+            x = x.transpose(0, 1)
+        states = tuple(states) if self.kind == "LSTM" else (states,)
+        directions = 2 if bidirectional else 1
+        each = len(weights) // (layers * directions)
+        ends: list[list[Tensor]] = [[] for _ in states]
+        for level in range(layers):
+            outputs = []
+            padded, lengths = _padded(x, batch_sizes) if packed else (x.transpose(0, 1), None)
+            for direction in range(directions):
+                index = level * directions + direction
+                own = named(weights[index * each : (index + 1) * each], biases)
+                begin = dict(zip(("hidden", "cell"), (state[index] for state in states), strict=False))
+                rows, _ = run_layer(self.cell(own), own, padded, begin, Script(), direction == 1, lengths)
+                outputs.append(torch.stack(rows["hidden"]))
+                for end, name in zip(ends, begin, strict=True):
+                    end.append(rows[name][0 if direction else -1])
+            x = torch.cat(outputs, -1)
+            if lengths is not None:
+                x = pack_padded_sequence(x, lengths).data
+            if training and dropout > 0 and level < layers - 1:
+                x = torch.dropout(x, dropout, True)
+        return (x.transpose(0, 1) if batch_first else x, *(torch.stack(end) for end in ends))
+
+    def cell(self, weights: Mapping[str, Tensor]) -> Cell:
+        """The equations for these weights."""
+        return cell_of(self.kind, projected="weight_hr" in weights, **self.options)
+
+
+def named(weights: Sequence[Tensor], biases: bool) -> dict[str, Tensor]:
+    """One layer's weights in the order of torch's kernels, by name."""
+    names = [name for name in NAMES if biases or not name.startswith("bias")]
+    return dict(zip(names, weights, strict=False))
+
+
+def _padded(x: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """Packed values as (B, T, units), and the sequences' lengths."""
+    return pad_packed_sequence(PackedSequence(x, batch_sizes), batch_first=True)
+
+
+class _Instead(TorchFunctionMode):
+    """While it is entered, ``kernel`` runs in the place of torch's."""
+
+    def __init__(self, kernel: StepwiseKernel) -> None:
+        super().__init__()
+        self._kernel = kernel
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if getattr(func, "__name__", "") not in KERNELS:
+            return func(*args, **(kwargs or {}))
+        return self._kernel(*args)
+
+
+class Stepwise(nn.RNNBase):
+    """What the modules below have in common."""
+
+    kernel: StepwiseKernel
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As torch's module, with another kernel."""
+        with _Instead(self.kernel):
+            return super().forward(*args, **kwargs)
+
+
+class StepwiseRNN(Stepwise, nn.RNN):
+    """An ``nn.RNN`` with any activation."""
+
+    def __init__(self, *args: Any, nonlinearity: str = "tanh", **shape: Any) -> None:
+        """Take what ``nn.RNN`` takes, with any ``nonlinearity`` of ``models.core.activations``."""
+        super().__init__(*args, **shape)
+        self.nonlinearity = nonlinearity
+        self.kernel = StepwiseKernel("RNN", {"nonlinearity": nonlinearity})
+
+
+class StepwiseLSTM(Stepwise, nn.LSTM):
+    """An ``nn.LSTM`` with any activations."""
+
+    def __init__(
+        self, *args: Any, activation: str = "tanh", recurrent_activation: str = "sigmoid", **shape: Any
+    ) -> None:
+        """Take what ``nn.LSTM`` takes, and the activations of ``LayerWeights``."""
+        super().__init__(*args, **shape)
+        options = {"activation": activation, "recurrent_activation": recurrent_activation}
+        self.kernel = StepwiseKernel("LSTM", options)
+
+
+class StepwiseGRU(Stepwise, nn.GRU):
+    """An ``nn.GRU`` with any activations, and the reset gate before or after the recurrent product."""
+
+    def __init__(
+        self,
+        *args: Any,
+        activation: str = "tanh",
+        recurrent_activation: str = "sigmoid",
+        reset_after: bool = True,
+        **shape: Any,
+    ) -> None:
+        """Take what ``nn.GRU`` takes, and the activations and ``reset_after`` of ``LayerWeights``."""
+        super().__init__(*args, **shape)
+        options = {"activation": activation, "recurrent_activation": recurrent_activation, "reset_after": reset_after}
+        self.kernel = StepwiseKernel("GRU", options)

@@ -1,0 +1,183 @@
+"""The weights of one recurrent layer in one direction, whatever they were read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.core.cells import NAMES, Cell, Kind, cell_of
+from models.core.stepwise_modules import recurrent_module
+
+CELLS_OF_KIND = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+
+
+def frozen(values: Tensor | np.ndarray) -> np.ndarray:
+    """A read-only view: float64 and integers as they are, every other float as float32 (then a copy)."""
+    if isinstance(values, Tensor):
+        view = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
+    else:
+        view = values.view()
+    if view.dtype.kind == "f" and view.dtype.itemsize not in (4, 8):
+        view = view.astype(np.float32, copy=False)
+    view.setflags(write=False)
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """One layer in one direction: immutable, in PyTorch's gate order.
+
+    With G gates, H units, D inputs and P recurrent outputs (P = H unless projected):
+
+    Attributes:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        weight_ih: (G * H, D), reads the input; the rows of gate g are ``g * H`` to ``(g + 1) * H``.
+        weight_hh: (G * H, P), reads the previous hidden state.
+        bias_ih: (G * H), or None in a layer without biases.
+        bias_hh: (G * H), or None.
+        weight_hr: (P, H), the projection of an LSTM, or None.
+        nonlinearity: of an RNN, ``"tanh"``, ``"relu"`` or another of ``models.core.activations``.
+        activation: of an LSTM or GRU, what the candidate goes through, and the cell when it is read: another of them.
+        recurrent_activation: of an LSTM or GRU, what the other gates go through.
+        reset_after: of a GRU, whether the reset gate acts after the recurrent product (PyTorch) or before it.
+    """
+
+    kind: Kind
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias_ih: np.ndarray | None = None
+    bias_hh: np.ndarray | None = None
+    weight_hr: np.ndarray | None = None
+    nonlinearity: str = "tanh"
+    reset_after: bool = True
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        """Keep copies of arrays that might still be written to; check that the shapes fit each other."""
+        for name in NAMES:
+            values = getattr(self, name)
+            if values is not None:
+                shared = isinstance(values, np.ndarray) and not values.flags.writeable
+                values = frozen(values)
+                object.__setattr__(self, name, values if shared else frozen(values.copy()))
+        gates, rows = len(self.cell.gates), self.weight_hh.shape[0]
+        if rows % gates or self.weight_ih.shape[0] != rows:
+            raise ValueError(
+                f"A {self.kind} has {gates} gates, but its weights have {self.weight_ih.shape[0]} and {rows} rows."
+            )
+        units = rows // gates
+        handed_on = units if self.weight_hr is None else self.weight_hr.shape[0]
+        expected = {
+            "weight_ih": (rows, self.weight_ih.shape[-1]),
+            "weight_hh": (rows, handed_on),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+            "weight_hr": (handed_on, units),
+        }
+        if (self.bias_ih is None) != (self.bias_hh is None):
+            raise ValueError(f"A {self.kind} has both biases or none.")
+        for name, values in self.arrays().items():
+            if values.shape != expected[name] or values.dtype.kind != "f":
+                raise ValueError(
+                    f"{name} of a {self.kind} of {units} units is float {expected[name]}, "
+                    f"not {values.dtype} {values.shape}."
+                )
+
+    @classmethod
+    def of(cls, kind: str, arrays: dict[str, np.ndarray], nonlinearity: str = "tanh", **options: Any) -> LayerWeights:
+        """What a kernel ran with: ``arrays`` by the attributes' names, float32 or float64.
+
+        They are neither copied nor checked, and are read-only from here on. ``options`` are the other attributes of a kernel
+        that torch does not have.
+        """
+        weights = object.__new__(cls)  # a kernel has run with them: they need no checking
+        writable = {name: values.view() for name, values in arrays.items()}  # torch takes no others
+        for values in arrays.values():
+            values.setflags(write=False)
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, _writable=writable, **options)
+        return weights
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The equations that these weights are for."""
+        return _cell(self.kind, self.weight_hr is not None, *self._told)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What tells cells of this kind apart, as ``models.core.cells.cell_of`` takes it."""
+        return _options(self.kind, *self._told)
+
+    @property
+    def _told(self) -> tuple[str, bool, str, str]:
+        return self.nonlinearity, self.reset_after, self.activation, self.recurrent_activation
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """H, the number of units."""
+        return self.weight_hh.shape[0] // len(self.cell.gates)
+
+    @property
+    def input_size(self) -> int:
+        """D, the number of inputs."""
+        return self.weight_ih.shape[1]
+
+    @property
+    def output_size(self) -> int:
+        """P, the number of values handed on: H, or the size of the projection."""
+        return self.weight_hh.shape[1]
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The arrays that are there, as tensors: in the same memory, but where others may hold it too of their own."""
+        kept = vars(self).pop("_writable", None)
+        if kept is not None:
+            return {name: torch.from_numpy(values) for name, values in kept.items()}
+        return {name: torch.tensor(values) for name, values in self.arrays().items()}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that are there, by PyTorch's names without the layer's suffix."""
+        return {name: getattr(self, name) for name in NAMES if getattr(self, name) is not None}
+
+    def rows(self, name: str, gate: str) -> np.ndarray:
+        """The rows of one gate in the matrix or bias called ``name``, such as ``"weight_ih"``."""
+        start = self.cell.gates.index(gate) * self.hidden_size
+        return getattr(self, name)[start : start + self.hidden_size]
+
+    def __reduce__(self) -> tuple:  # equations cannot be pickled, and need not be
+        return LayerWeights, (
+            self.kind, *(getattr(self, name) for name in NAMES), self.nonlinearity, self.reset_after,
+            self.activation, self.recurrent_activation,
+        )  # fmt: skip
+
+    def to_module(self) -> nn.RNNBase:
+        """A ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
+
+        Where torch has no kernel for the cell it is of ``models.core.stepwise_modules``, which derive from them.
+        """
+        shape: dict[str, Any] = {"bias": self.bias_ih is not None, "batch_first": True}
+        if self.weight_hr is not None:
+            shape["proj_size"] = self.output_size
+        module = recurrent_module(self.kind, self.input_size, self.hidden_size, self.options, **shape)
+        module = module.to(self.tensors["weight_hh"].dtype)
+        module.load_state_dict({f"{name}_l0": values for name, values in self.tensors.items()})
+        return module
+
+
+def _options(
+    kind: str, nonlinearity: str, reset_after: bool, activation: str, recurrent_activation: str
+) -> dict[str, Any]:
+    if kind == "RNN":
+        return {"nonlinearity": nonlinearity}
+    through = {"activation": activation, "recurrent_activation": recurrent_activation}
+    return through | ({"reset_after": reset_after} if kind == "GRU" else {})
+
+
+@cache
+def _cell(kind: Kind, projected: bool, *told: Any) -> Cell:
+    return cell_of(kind, projected, **_options(kind, *told))

@@ -1,0 +1,263 @@
+"""What an edit did: two readings of a sequence, before and after, as differences and as what changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
+
+NOTICED = 1e-5
+"""Smaller changes, as a share of what a quantity can vary by, are taken for rounding."""
+
+Origin = Sequence[int | None] | None
+"""For each step after the edit, which step it was before (``Sequence.origin``); None where they are the same."""
+
+
+@dataclass(frozen=True)
+class StateEffect:
+    """Where a gate or state changed most.
+
+    Attributes:
+        layer, quantity, unit: which.
+        step: where it changed most, in the edited sequence, from 0.
+        origin: that step before the edit.
+        before, after: its value there.
+        share: the change as a share of what the quantity can vary by (1 for a gate from closed to open).
+        since: the first step at which the unit changed by half as much or more.
+    """
+
+    layer: str
+    quantity: str
+    unit: int
+    step: int
+    origin: int
+    before: float
+    after: float
+    share: float
+    since: int
+
+
+@dataclass(frozen=True)
+class PredictionEffect:
+    """A prediction that changed.
+
+    Attributes:
+        step: after which step of the edited sequence; the last one for a whole sequence's class.
+        origin: that step before the edit.
+        index: id of the symbol, or number of the class or column.
+        symbol: the symbol as it is drawn; None for a class or a column.
+        before, after: its probability, or the predicted value.
+    """
+
+    step: int
+    origin: int
+    index: int
+    symbol: str | None
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The first step after which another symbol (or class) is the most probable one.
+
+    Attributes:
+        step, origin: as in ``PredictionEffect``.
+        before, after: the most probable one's id.
+        symbols: both as they are drawn; None for classes.
+    """
+
+    step: int
+    origin: int
+    before: int
+    after: int
+    symbols: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What changed.
+
+    Attributes:
+        first: the first step at which any gate or state changed, or None; of a network that writes a sequence, the first
+            that changed while it read, if any did.
+        states: for each layer and quantity that changed where it changed most, the greatest share first.
+        predictions: for each step whose prediction changed what changed most there, the greatest change first.
+        turn: the first change of the most probable symbol or class, or None.
+        surprise: the mean surprise in bits before and after; None for a network without symbols, or where its answer
+            alone counts.
+    """
+
+    first: int | None
+    states: tuple[StateEffect, ...]
+    predictions: tuple[PredictionEffect, ...]
+    turn: Turn | None
+    surprise: tuple[float, float] | None
+
+
+def difference(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin = None) -> np.ndarray:
+    """After less before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
+    new, old = (_values(reading, layer, quantity) for reading in (after, before))
+    return _less(new, old, origin_of(before, after, layer, origin))
+
+
+def prediction_difference(before: Reading, after: Reading, origin: Origin = None) -> np.ndarray:
+    """After less before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
+    new, old = (_predicted(reading) for reading in (after, before))
+    return new - old if new.ndim == 1 else _less(new, old, origin_of(before, after, None, origin))
+
+
+def origin_of(before: Reading, after: Reading, layer: str | None, origin: Origin) -> Origin:
+    """How the steps of a layer (of the prediction if None) belong together, if those of what is read do as ``origin`` says.
+
+    An answer that a network writes may become shorter or longer; its steps are counted from its beginning.
+    """
+    if before.read is None or after.read is None or not (layer is None or after.decodes(layer)):
+        return origin
+    return [step if step < len(before.read) else None for step in range(len(after.read))]
+
+
+def effects(
+    before: Reading, after: Reading, origin: Origin = None, *, most: int = 8, answer_alone: bool = False
+) -> Effects:
+    """Compare two readings by networks of one shape.
+
+    Args:
+        before, after: the readings.
+        origin: how their steps belong together.
+        most: how many predictions to tell at most.
+        answer_alone: whether the network was trained on its answer after the last step alone: no other prediction counts.
+    """
+    steps = _origin(after, before, origin_of(before, after, None, origin))
+    counted = [len(steps) - 1] if answer_alone else range(len(steps))
+    found, first = [], []
+    for layer in after.trace.layers:
+        own = origin_of(before, after, layer, origin)
+        for quantity in after.trace.layers[layer]:
+            change = _share(before, after, layer, quantity, own)
+            noticed = change > NOTICED
+            if not noticed.any():
+                continue
+            first.append((after.decodes(layer), int(noticed.any(axis=1).argmax())))
+            unit = int(change.max(axis=0).argmax())
+            found.append(_effect(before, after, layer, quantity, unit, change[:, unit], own))
+    found.sort(key=lambda effect: -effect.share)
+    return Effects(
+        # what reads comes before what writes
+        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, counted, most),
+        _turn(before, after, steps, counted), None if answer_alone else _surprise(before, after),
+    )  # fmt: skip
+
+
+def effect_on(
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: Origin = None
+) -> StateEffect | None:
+    """Where one unit's gate or state changed most; None where it did not."""
+    own = origin_of(before, after, layer, origin)
+    change = _share(before, after, layer, quantity, own)[:, unit]
+    return _effect(before, after, layer, quantity, unit, change, own) if (change > NOTICED).any() else None
+
+
+def _share(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin) -> np.ndarray:
+    """(T, units) how much changed, as a share of what the quantity can vary by; 0 at inserted steps."""
+    new, old = (_values(reading, layer, quantity) for reading in (after, before))
+    change = np.abs(_less(new, old, origin)) / _span(after, layer, quantity, new, old)
+    return np.nan_to_num(change, nan=0.0, posinf=0.0)
+
+
+def _effect(
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, change: np.ndarray, origin: Origin
+) -> StateEffect:
+    step = int(change.argmax())
+    was = step if origin is None else origin[step]
+    assert was is not None
+    old = float(_values(before, layer, quantity)[was, unit])
+    new = float(_values(after, layer, quantity)[step, unit])
+    since = int((change >= change[step] / 2).argmax())
+    return StateEffect(layer, quantity, unit, step, was, old, new, float(change[step]), since)
+
+
+def _predictions(
+    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int], most: int
+) -> tuple[PredictionEffect, ...]:
+    new, old = (_predicted(reading) for reading in (after, before))
+    if new.ndim == 1:
+        last, was = len(after.labels) - 1, len(before.labels) - 1
+        told = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
+    else:
+        symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
+        change = np.abs(np.nan_to_num(_less(new, old, None if steps == range(len(old)) else steps)))
+        largest = change.argmax(axis=1).tolist() if change.size else []
+        told = []
+        for step, i in ((step, largest[step]) for step in counted if largest):
+            if (origin := steps[step]) is not None:
+                symbol = None if symbols is None else symbols[i]
+                told.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
+    told = [effect for effect in told if abs(effect.after - effect.before) > NOTICED]
+    return tuple(sorted(told, key=lambda effect: -abs(effect.after - effect.before))[:most])
+
+
+def _turn(before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int]) -> Turn | None:
+    if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
+        best = before.prediction.best, after.prediction.best
+        return None if best[0] == best[1] else Turn(len(after.labels) - 1, len(before.labels) - 1, *best, None)
+    if not isinstance(after.prediction, SymbolPrediction):
+        return None
+    symbols = after.prediction.vocabulary
+    new, old = (_predicted(reading).argmax(axis=1) for reading in (after, before))
+    for step in counted:
+        if (origin := steps[step]) is not None and new[step] != old[origin]:
+            best = int(old[origin]), int(new[step])
+            return Turn(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
+    return None
+
+
+def _surprise(before: Reading, after: Reading) -> tuple[float, float] | None:
+    bits = [
+        reading.prediction.surprise[:-1] if isinstance(reading.prediction, SymbolPrediction) else np.zeros(0)
+        for reading in (before, after)
+    ]
+    return (float(bits[0].mean()), float(bits[1].mean())) if len(bits[0]) and len(bits[1]) else None
+
+
+def _values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
+    traced = reading.trace.layers[layer]
+    return traced[quantity][reading.row, : int(traced.lengths[reading.row])]
+
+
+def _predicted(reading: Reading) -> np.ndarray:
+    match reading.prediction:
+        case SymbolPrediction(probability) | ClassPrediction(probability):
+            return probability
+        case ValuePrediction(value):
+            return value
+    return np.zeros((len(reading.labels), 0), np.float32)
+
+
+def _origin(after: Reading, before: Reading, origin: Origin) -> Sequence[int | None]:
+    if origin is not None:
+        return origin
+    if len(after.labels) != len(before.labels):
+        raise ValueError("The readings have different numbers of steps; say how they belong together.")
+    return range(len(after.labels))
+
+
+def _less(new: np.ndarray, old: np.ndarray, origin: Origin) -> np.ndarray:
+    if origin is None:
+        return new - old
+    result = np.full(new.shape, np.nan, new.dtype)
+    there = [step for step, was in enumerate(origin) if was is not None]
+    result[there] = new[there] - old[[was for was in origin if was is not None]]
+    return result
+
+
+def _span(reading: Reading, layer: str, quantity: str, *values: np.ndarray) -> float:
+    """What a quantity can vary by: the width of its range; where it has none, twice the greatest magnitude there is."""
+    span = reading.trace.layers[layer].cell_equations.ranges[quantity]
+    if span is not None:
+        return span[1] - span[0]
+    greatest = max((float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in values), default=0)
+    return 2 * greatest or 1.0

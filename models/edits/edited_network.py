@@ -1,0 +1,205 @@
+"""A network with edits: read, differentiated and saved like any other, while the network that it came from stays as it is.
+
+With edits of weights and input alone, the edited network is a torch module that holds the edited weights, and its trace is
+what ``capture`` sees of that module. Only where something is held, ablated or patched do layers run step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from models.capturing.capture import capture, recurrent_modules
+from models.core.layer_metadata import tell
+from models.core.messages import Problem
+from models.core.stepwise import Script
+from models.core.trace import Trace
+from models.decoding.decode import decode_sequence
+from models.edits.edit import Edits
+from models.edits.edit_syntax import write_edits
+from models.edits.interventions import held, scripts
+from models.edits.token_edits import Sequence, sequence
+from models.edits.weight_edits import edited_module, kind_of, no_unit, parameters_of
+from models.gradients.losses import Differentiated, Loss, answer_of, value_of
+from models.networks.forward_run import Reading, prediction_of, written
+from models.networks.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class EditedNetwork:
+    """A network and the edits that are made to it, immutable; several threads may edit one network at once.
+
+    Attributes:
+        base: the network as it is; only read.
+        edits: what is changed.
+
+    Example:
+        >>> edits = read_edits("rnn.l0.forget_gate@3-8=0")
+        >>> EditedNetwork(load_network("recall-lstm"), edits).read(text).prediction.top(1)
+    """
+
+    base: Network
+    edits: Edits
+
+    @cached_property
+    def network(self) -> Network:
+        """The network with edited weights in a module of its own: for ``capture``, a backward pass, or further training.
+
+        Held gates, ablations, patches and tokens are no part of it.
+
+        Raises:
+            Problem: an edit does not fit; one sentence says why. The methods below raise it too.
+        """
+        return replace(self.base, module=edited_module(self.base.module, self.edits.weights))
+
+    def sequence(self, text: str) -> Sequence:
+        """What is read for ``text``."""
+        return sequence(self.base, text, self.edits.tokens)
+
+    def read(self, text: str) -> Reading:
+        """Let the edited network read ``text``, edited."""
+        what = self.sequence(text)
+        if self.base.card.predicts == "sequence":
+            self._holds_nothing()
+            return written(decode_sequence(self.network, what))
+        module = edited_module(self.base.module, self.edits.weights)  # its own: a run puts hooks on it
+        trace: Trace
+        with torch.inference_mode():
+            if self.edits.dynamics:
+                with held(module, self._scripts(module, what.given)) as run:
+                    output = module(what.given)[0]
+                trace = run.trace
+            else:
+                with capture(module) as trace:
+                    output = module(what.given)[0]
+        prediction = prediction_of(self.base, what.given[0], output)
+        return Reading(
+            trace.with_tokens(what.labels),
+            what.labels,
+            prediction,
+            what.unknown,
+            self.base.input_names,
+            held=self.edits.dynamics,
+        )
+
+    def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> Differentiated:
+        """Let the edited network read ``text``, and go back from ``loss``.
+
+        Where something is held, every layer runs step by step, and the trace has dL/dh_t and dL/dc_t from autograd: no
+        gradient passes through a held value. (dL/da of a held gate is no part of it: its preactivation was not used.)
+
+        Args:
+            text: as it would be typed.
+            loss: any but ``"saved"``.
+            layer: whose unit a loss of ``"unit"`` asks for.
+
+        Raises:
+            Problem: the edits do not fit, or the loss cannot be had here; one sentence says why.
+        """
+        given = self.sequence(text).given
+        if self.base.card.predicts == "sequence":
+            self._holds_nothing(loss)
+        module = edited_module(self.base.module, self.edits.weights)
+        made = self._scripts(module, given) if self.edits.dynamics else {}
+        if made or loss.asked == "unit":
+            made = {name: made.get(name, Script()) for name in parameters_of(module).cells}
+        trace: Trace
+        with torch.enable_grad():
+            if made:
+                with held(module, made) as run:
+                    output = module(given)
+                    run.retain()
+                    value = self._value(run, given, output, loss, layer)
+                    value.backward()
+                trace = run.differentiated()
+            else:
+                with capture(module) as trace:
+                    output = module(given)
+                    value = value_of(self.base, given, output, loss)
+                    value.backward()
+        target = loss.target
+        if target is None and self.base.vocabulary is not None:
+            target = answer_of(self.base, given, output)
+        return Differentiated(trace, float(value.detach()), module, target)
+
+    def sensitivity(self, text: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
+        """|dL/dW| of every parameter, float32 of its shape, by the names that edits use (``"rnn.l0.weight_hh"``).
+
+        Arguments and errors as of ``differentiate``. A parameter that the loss does not depend on has zeros.
+        """
+        return sensitivity_of(self.differentiate(text, loss, layer))
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The edited parameters, by the names that edits use."""
+        return {name: values.numpy() for name, values in parameters_of(self.network.module).arrays.items()}
+
+    def save(self) -> bytes:
+        """The edited weights as a ``.safetensors`` file with PyTorch's names.
+
+        Its metadata tell all edits as a text, and of each recurrent layer what its weights do not: the activations.
+
+        ``module.load_state_dict(safetensors.torch.load(data))`` takes them up again.
+        """
+        module = self.network.module
+        tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
+        parts = recurrent_modules(module)
+        layers = {name: kind_of(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
+        about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **tell(layers)}
+        return save(tensors, about)
+
+    def _holds_nothing(self, loss: Loss | None = None) -> None:
+        """See that no layer has to run step by step: a decoder's steps are more or fewer with what it writes."""
+        if self.edits.dynamics or (loss is not None and loss.asked == "unit"):
+            raise Problem(
+                "{name} writes a sequence: nothing in it can be held, and no unit asked; edit its weights or its input.",
+                name=self.base.name,
+            )
+
+    def _scripts(self, module: nn.Module, given: Tensor) -> dict[str, Script]:
+        """What is held in each layer."""
+
+        def run(sequence: Tensor) -> Trace:
+            with torch.inference_mode(), capture(module) as trace:
+                module(sequence)
+            return trace
+
+        plain: Callable[[], Trace] = cache(lambda: run(given))
+        other: Callable[[str], Trace] = cache(lambda text: run(self.base.encode(text)))
+        return scripts(self.edits.dynamics, parameters_of(module), given.shape[1], plain, other)
+
+    def _value(self, run: held, given: Tensor, output: Any, loss: Loss, layer: str | None) -> Tensor:
+        if loss.asked != "unit":
+            return value_of(self.base, given, output, loss)
+        values = run.stacked[layer or next(iter(run.stacked))][loss.quantity][0]
+        steps, units = values.shape
+        if loss.step >= steps:
+            raise Problem("There is no step {step}; the sequence has {count} steps.", step=loss.step + 1, count=steps)
+        if loss.unit >= units:
+            raise no_unit(str(layer), loss.unit, units)
+        return values[loss.step, loss.unit]
+
+
+def sensitivity_of(done: Differentiated) -> dict[str, np.ndarray]:
+    """|dL/dW| of every parameter of a run that went backwards, as ``EditedNetwork.sensitivity`` gives it."""
+    known, own = parameters_of(done.module), dict(done.module.named_parameters())
+    found = {}
+    for name, values in known.arrays.items():
+        grad = own[known.own_names[name]].grad
+        found[name] = (torch.zeros_like(values) if grad is None else grad.abs()).numpy()
+    return found
+
+
+def read_edited(network: Network, text: str, edits: Edits) -> Reading:
+    """What ``network`` with ``edits`` does with ``text``: ``EditedNetwork(network, edits).read(text)``.
+
+    Raises:
+        Problem: the text cannot be read, or an edit does not fit; one sentence says why.
+    """
+    return EditedNetwork(network, edits).read(text)

@@ -1,0 +1,265 @@
+"""Change what recurrent layers compute while they run: gates held, units ablated, states patched.
+
+A fused kernel cannot be stopped between two steps, so an edited layer, and all above it in its stack, run step by step
+(``models.core.stepwise``). Layers below run by the kernel as ever. Without edits nothing of
+this is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from models.capturing.capture import capture, recurrent_modules
+from models.core.layer_run import Recording
+from models.core.messages import Problem
+from models.core.output_gradients import Arrived
+from models.core.stepwise import Script, run_layer
+from models.core.stepwise_modules import Stepwise
+from models.core.trace import Layers, LayerTrace, Trace
+from models.core.weights import NAMES
+from models.edits.edit import Ablate, Clamp, DynamicsEdit, Patch, Start
+from models.edits.weight_edits import Parameters, no_layer, no_unit
+from models.gradients.local_derivatives import taken_apart
+
+
+def scripts(
+    edits: Iterable[DynamicsEdit],
+    known: Parameters,
+    steps: int,
+    plain: Callable[[], Trace],
+    other: Callable[[str], Trace],
+) -> dict[str, Script]:
+    """What is held in each layer, by name.
+
+    Args:
+        edits: in order.
+        known: the network's parameters.
+        steps: T, how many steps its layers will take.
+        plain: what the layers do with the same sequence where nothing is held.
+        other: what they do with another text.
+
+    Raises:
+        Problem: an edit does not fit the network or the sequence; one sentence says why.
+    """
+    made: dict[str, Script] = {}
+    for edit in edits:
+        if edit.layer not in known.cells:
+            raise no_layer(edit.layer, known.cells)
+        cell, script = known.cells[edit.layer], made.setdefault(edit.layer, Script())
+        quantity = "hidden" if isinstance(edit, Ablate) else edit.state if isinstance(edit, Start) else edit.quantity
+        names = cell.states if isinstance(edit, Start) else cell.quantities
+        if quantity not in names:
+            raise Problem(
+                "{layer} has no {name}; it has {names}.", layer=edit.layer, name=quantity, names=", ".join(names)
+            )
+        units = known.arrays[f"{edit.layer}.weight_hh"].shape[1] if quantity == "hidden" else known.units(edit.layer)
+        if edit.unit is not None and edit.unit >= units:
+            raise no_unit(edit.layer, edit.unit, units)
+        match edit:
+            case Start(_, state, value, unit):
+                script.start.setdefault(state, []).append((unit, value))
+            case Clamp(_, _, value, unit, first, last):
+                for step in _span(first, last, steps):
+                    script.hold(step, quantity, unit, value)
+            case Ablate(layer, unit, by, first, last):
+                value = 0.0 if by == "zero" else float(plain().layers[layer].hidden[0, :, unit].mean(dtype="float64"))
+                for step in _span(first, last, steps):
+                    script.hold(step, quantity, unit, value)
+            case Patch(layer, _, step, text, source, unit):
+                run = other(text).layers[layer]
+                [at] = _span(step, step, steps)
+                [there] = _span(source, source, run.shape[1])
+                script.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
+    return made
+
+
+def _span(first: int, last: int | None, steps: int) -> range:
+    last = steps - 1 if last is None else last
+    for step in (first, last):
+        if step >= steps:
+            raise Problem("There is no step {step}; the sequence has {count} steps.", step=step + 1, count=steps)
+    return range(first, last + 1)
+
+
+class held:
+    """``with held(module, scripts) as run: module(x)`` runs ``module`` as the scripts say; ``run.trace`` tells what happened.
+
+    The module's recurrent parts that have a script run through the loop, and what they put out goes on into the rest of
+    the module, so its predictions are recomputed by its own code; backward passes go through the loop. The module must be
+    this thread's own (``edited_module`` makes such a copy) and call each part once, in evaluation mode. On leaving, no
+    hook remains.
+
+    Raises:
+        Problem: a scripted layer is a Cell, or was fed with a ``PackedSequence``.
+    """
+
+    def __init__(self, module: nn.Module, made: Mapping[str, Script]) -> None:
+        """Prepare to run ``module``."""
+        self.module, self.made = module, made
+        self.states: dict[str, dict[str, list[Tensor]]] = {}
+        """By layer run step by step: its quantities by position, in the graph of the run, (B, units) each."""
+        self.stacked: dict[str, dict[str, Tensor]] = {}
+        """The same as they are handed on to what reads the layer, (B, T, units) each: apart from its own next steps."""
+        self._layers: dict[str, LayerTrace] = {}
+        self._capture = capture(module)
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> held:
+        self._parts = recurrent_modules(self.module)
+        self._thread = threading.get_ident()
+        self._captured = self._capture.__enter__()
+        for path, part in self._parts.items():
+            before = f"{path}." if path else ""
+            mine = [name for name in self.made if name.startswith(before) and "." not in name.removeprefix(before)]
+            if not mine:
+                continue
+            if not isinstance(part, nn.RNNBase):
+                self.__exit__(None, None, None)
+                raise Problem(
+                    "{layer} is run step by step by the network's own code; only nn.RNN, nn.LSTM and nn.GRU can be held.",
+                    layer=mine[0],
+                )
+            self._handles.append(part.register_forward_hook(self._rerun(before), with_kwargs=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+        self._capture.__exit__(kind, error, traceback)
+
+    @property
+    def trace(self) -> Trace:
+        """What every layer did."""
+        return Trace(Layers({name: self._layers.get(name, layer) for name, layer in self._captured.layers.items()}))
+
+    def differentiated(self) -> Trace:
+        """``trace`` with the gradients that a backward pass left at the states (see ``retain``)."""
+        layers = dict(self.trace.layers)
+        for name, layer in self._layers.items():
+            if taken_apart(layer):  # what came from outside; the slopes tell how it flows back from step to step
+                hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
+                arrived = Arrived(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
+            else:  # autograd has already brought each state all that comes to it
+                rows = self.states[name]
+                hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
+                arrived = Arrived(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
+            layers[name] = replace(layer, recording=replace(layer.recording, arrivals=arrived))
+        return Trace(Layers(layers))
+
+    def retain(self) -> None:
+        """Have a backward pass leave its gradients at the states of the layers that run step by step."""
+        for name, rows in self.states.items():
+            for state in ("hidden", "cell"):
+                for values in (*rows.get(state, ()), *([self.stacked[name][state]] if state in rows else [])):
+                    if values.requires_grad:
+                        values.retain_grad()
+
+    def _rerun(self, before: str) -> Callable[..., Any]:
+        def rerun(part: Any, args: tuple, kwargs: dict, output: Any) -> Any:
+            given = args[0] if args else kwargs["input"]
+            states = args[1] if len(args) > 1 else kwargs.get("hx")
+            if isinstance(given, PackedSequence):
+                raise Problem("Gates can be held only in a network that reads one sequence at a time, not packed ones.")
+            x = given[None] if given.dim() == 2 else given if part.batch_first else given.transpose(0, 1)
+            starts = self._starts(part, x, states, given.dim() == 2)
+            out, ends = self._stack(part, before, x, starts)
+            if given.dim() == 2:
+                out, ends = out[0], [state[:, 0] for state in ends]
+            elif not part.batch_first:
+                out = out.transpose(0, 1)
+            return out, tuple(ends) if part.mode == "LSTM" else ends[0]
+
+        return rerun
+
+    @staticmethod
+    def _starts(part: Any, x: Tensor, states: Any, unbatched: bool) -> list[Tensor]:
+        """The states before the first step, (levels * directions, B, units) each: hidden, and for an LSTM cell."""
+        if states is not None:
+            states = list(states) if part.mode == "LSTM" else [states]
+            return [state[:, None] for state in states] if unbatched else states
+        count = part.num_layers * (2 if part.bidirectional else 1)
+        widths = [part.proj_size or part.hidden_size, part.hidden_size][: 2 if part.mode == "LSTM" else 1]
+        return [x.new_zeros(count, len(x), width) for width in widths]
+
+    def _stack(self, part: Any, before: str, x: Tensor, starts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """All levels: the output (B, T, directions * P), and the last states as ``starts``."""
+        directions = 2 if part.bidirectional else 1
+        ends: list[list[Tensor]] = [[] for _ in starts]
+        looping = False
+        for level in range(part.num_layers):
+            rows = slice(level * directions, (level + 1) * directions)
+            suffixes = [f"l{level}", f"l{level}_reverse"][:directions]
+            looping = looping or any(before + suffix in self.made for suffix in suffixes)
+            if not looping:
+                x, *last = kernel(part, suffixes, x, [state[rows] for state in starts])
+                for each, state in zip(ends, last, strict=True):
+                    each.extend(state)
+                continue
+            outputs = []
+            for direction, suffix in enumerate(suffixes):
+                own = [state[level * directions + direction] for state in starts]
+                hidden, last = self._layer(part, before, suffix, x, own)
+                outputs.append(hidden)
+                for each, state in zip(ends, last, strict=True):
+                    each.append(state)
+            x = torch.cat(outputs, -1) if directions > 1 else outputs[0]
+        return x, [torch.stack(each) for each in ends]
+
+    def _layer(
+        self, part: Any, before: str, suffix: str, x: Tensor, starts: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        seen, reverse = self._captured.layers[before + suffix], suffix.endswith("_reverse")
+        cell = seen.cell_equations
+        weights = {name: getattr(part, f"{name}_{suffix}") for name in NAMES if hasattr(part, f"{name}_{suffix}")}
+        states = dict(zip(("hidden", "cell"), starts, strict=False))
+        script = self.made.get(before + suffix, Script())
+        rows, begun = run_layer(cell, weights, x, states, script, reverse)
+        values = {name: torch.stack(each, 1) for name, each in rows.items()}
+        kept = {name: each.detach() for name, each in values.items()}
+        cells = torch.stack(begun["cell"], 1).detach() if "cell" in begun else None
+        first = -1 if reverse else 0
+        recording = Recording(
+            input=x.detach().clone(),
+            hidden=kept.pop("hidden"),
+            hidden_prev=torch.stack(begun["hidden"], 1).detach(),
+            initial_cell=None if cells is None else cells[:, first].clone(),
+            known=kept if cells is None else kept | {"cell_prev": cells},
+            held=script.masks(values),
+        )
+        self._layers[before + suffix] = LayerTrace(before + suffix, seen.weights, recording, reverse)
+        self.states[before + suffix], self.stacked[before + suffix] = rows, values
+        end = 0 if reverse else -1
+        return values["hidden"], [values[name][:, end] for name in states]
+
+
+def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
+    """One level of ``part`` by its own kernel: the output (B, T, directions * P), and the last states."""
+    fused: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}
+    function = part.kernel if isinstance(part, Stepwise) else fused[part.mode]
+    own = [
+        getattr(part, f"{name}_{suffix}") for suffix in suffixes for name in NAMES if hasattr(part, f"{name}_{suffix}")
+    ]
+    begin: Any = starts if part.mode == "LSTM" else starts[0]
+    # time first, as the capture runs a stack's levels: the same numbers bit for bit
+    out, *last = function(x.transpose(0, 1), begin, own, part.bias, 1, 0.0, False, part.bidirectional, False)
+    return out.transpose(0, 1), *last
+
+
+def _grad(values: Tensor) -> Tensor:
+    """The gradient left at a tensor; 0 where none came."""
+    return torch.zeros_like(values) if values.grad is None else values.grad
+
+
+def _stacked_grads(values: list[Tensor]) -> Tensor:
+    """(B, T, units), the gradients left at T states; 0 where none came."""
+    return torch.stack(list(map(_grad, values)), 1)

@@ -1,0 +1,59 @@
+"""The weights of one unit: those by which it is moved, and those by which it moves others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from models.edits.edit import Place
+from models.edits.weight_edits import Parameters, regions
+
+
+@dataclass(frozen=True)
+class Link:
+    """One weight.
+
+    Attributes:
+        name: of the matrix or bias it is in, as in ``Place``.
+        gate: the gate whose row it is in, or None where rows belong to no gates.
+        row: the unit of that gate; else the row.
+        column: 0 in a bias.
+        value: the weight.
+    """
+
+    name: str
+    gate: str | None
+    row: int
+    column: int
+    value: float
+
+
+def unit_links(known: Parameters, layer: str, unit: int, way: Literal["reads", "writes"]) -> list[Link]:
+    """All weights by which ``unit`` reads, or by which it is read, the largest magnitude first.
+
+    Raises:
+        Problem: there is no such layer or unit.
+    """
+    found = []
+    for name, rows, columns in regions(known, Place(f"{layer}.{way}", row=unit)):
+        values = known.arrays[name]
+        values = values.reshape(len(values), -1)
+        gates, size = _gates(known, name)
+        chosen = range(values.shape[1])[columns]
+        for at, weights in zip(
+            torch.arange(len(values))[rows].tolist(), values[rows][:, columns].tolist(), strict=True
+        ):
+            gate = gates[at // size] if gates else None
+            row = at % size if gates else at
+            found += [Link(name, gate, row, column, value) for column, value in zip(chosen, weights, strict=True)]
+    return sorted(found, key=lambda link: -abs(link.value))
+
+
+def _gates(known: Parameters, name: str) -> tuple[tuple[str, ...], int]:
+    """The gates that the rows belong to, and how many rows each has."""
+    layer, _, kind = name.rpartition(".")
+    if layer not in known.cells or kind == "weight_hr":
+        return (), 0
+    return known.cells[layer].gates, known.units(layer)

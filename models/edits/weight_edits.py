@@ -1,0 +1,361 @@
+"""Apply edits to weights: new arrays come of it, and what was given is never written.
+
+A network's parameters are seen by the names that edits use: ``rnn.l0.weight_hh`` for PyTorch's ``rnn.weight_hh_l0``, and
+PyTorch's own names for all others (``head.weight``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.capturing.capture import recurrent_modules
+from models.capturing.hooks import Watch
+from models.core.cells import Cell, Kind, cell_of
+from models.core.messages import Problem
+from models.core.stepwise_modules import Stepwise
+from models.core.weights import NAMES, LayerWeights
+from models.edits.edit import Change, ForgetBias, Matrix, Noise, Place, Round, SpectralRadius, WeightEdit
+
+LEAST_BITS, MOST_BITS = 2, 24
+Region = tuple[str, slice | Tensor, slice]
+"""A part of one array: its name, the rows and the columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """All parameters of a network by the names that edits use.
+
+    Attributes:
+        arrays: the parameters.
+        cells: the equations of each layer, by name.
+        readers: by layer, the matrices that read its output: (name, column that unit 0's output comes in at).
+        own_names: PyTorch's name of each array.
+    """
+
+    arrays: Mapping[str, Tensor]
+    cells: Mapping[str, Cell]
+    readers: Mapping[str, tuple[tuple[str, int], ...]]
+    own_names: Mapping[str, str]
+
+    def feeds(self, name: str) -> bool:
+        """Whether the columns of a matrix are the units of a layer below."""
+        return any(name == reader for readers in self.readers.values() for reader, _column in readers)
+
+    def units(self, layer: str) -> int:
+        """H, how many units a layer has."""
+        return len(self.arrays[f"{layer}.weight_ih"]) // len(self.cells[layer].gates)
+
+
+def parameters_of(module: nn.Module) -> Parameters:
+    """The parameters of ``module``, detached but not copied: not to be written.
+
+    The top layer of a stack is read by the first ``nn.Linear`` after it, in the order in which the parts were made, whose
+    width fits; further readers of unusual modules are not known.
+    """
+    own = {name: values.detach() for name, values in module.named_parameters()}
+    arrays, cells, readers, names = {}, {}, {}, {}
+    parts = list(module.named_modules())
+    for path, part in recurrent_modules(module).items():
+        before = f"{path}." if path else ""
+        stacked = isinstance(part, nn.RNNBase)
+        directions = 2 if stacked and part.bidirectional else 1
+        levels = int(part.num_layers) if isinstance(part, nn.RNNBase) else 1
+        for level in range(levels):
+            for direction in range(directions):
+                suffix = f"l{level}" + ("_reverse" if direction else "")
+                layer = before + suffix
+                for kind in NAMES:
+                    name = before + kind + (f"_{suffix}" if stacked else "")
+                    if name in own:
+                        arrays[f"{layer}.{kind}"], names[f"{layer}.{kind}"] = own.pop(name), name
+                kind, options = kind_of(part)
+                cells[layer] = cell_of(kind, f"{layer}.weight_hr" in arrays, **options)
+                width = arrays[f"{layer}.weight_hh"].shape[1]
+                reading = [(f"{layer}.weight_hh", 0)]
+                if level + 1 < levels:
+                    above = (f"{before}l{level + 1}{end}.weight_ih" for end in ("", "_reverse")[:directions])
+                    reading += [(name, direction * width) for name in above]
+                else:
+                    after = parts[[each for _, each in parts].index(part) + 1 :]
+                    fits = (
+                        name for name, each in after
+                        if isinstance(each, nn.Linear) and each.in_features == directions * width
+                    )  # fmt: skip
+                    reading += [(f"{name}.weight", direction * width) for name in list(fits)[:1]]
+                readers[layer] = tuple(reading)
+    return Parameters(arrays | own, cells, readers, names | {name: name for name in own})
+
+
+def kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
+    """The kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
+    if isinstance(part, Stepwise):
+        return part.kernel.kind, part.kernel.options
+    if isinstance(part, nn.LSTM | nn.LSTMCell):
+        return "LSTM", {}
+    return ("GRU", {}) if isinstance(part, nn.GRU | nn.GRUCell) else ("RNN", {"nonlinearity": part.nonlinearity})
+
+
+def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:
+    """A copy of ``module`` with edited weights, in the same mode; its ``.grad`` are None.
+
+    ``module`` itself is only read: any number of threads may edit it at once.
+
+    Raises:
+        Problem: an edit does not fit the module; one sentence says why.
+    """
+    # Other threads may be capturing the shared module at this moment: its tables of hooks are copied in one go each, and
+    # the captures' own hooks are left out.
+    memo = {
+        id(table): OrderedDict(
+            each for each in list(table.items()) if getattr(each[1], "__module__", "") != Watch.__module__
+        )
+        for part in module.modules()
+        for name, table in vars(part).items()
+        if "hooks" in name and isinstance(table, OrderedDict)
+    }
+    copy = deepcopy(module, memo)
+    edits = tuple(edits)
+    if edits:
+        known = parameters_of(copy)
+        changed = apply(known, edits)
+        with torch.no_grad():
+            for name, values in changed.items():
+                known.arrays[name].copy_(values)
+    return copy
+
+
+def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit]) -> dict[str, LayerWeights]:
+    """Layers with edited weights, by name; a layer that no edit touches is the same object.
+
+    Raises:
+        Problem: an edit does not fit; one sentence says why.
+    """
+    arrays = {f"{name}.{kind}": each for name, layer in layers.items() for kind, each in layer.tensors.items()}
+    cells = {name: layer.cell for name, layer in layers.items()}
+    readers = {name: ((f"{name}.weight_hh", 0),) for name in layers}
+    changed = apply(Parameters(arrays, cells, readers, {name: name for name in arrays}), edits)
+    result = {}
+    for name, layer in layers.items():
+        own: dict[str, Any] = {kind: changed[f"{name}.{kind}"].numpy() for kind in NAMES if f"{name}.{kind}" in changed}
+        result[name] = replace(layer, **own) if own else layer
+    return result
+
+
+def apply(known: Parameters, edits: Iterable[WeightEdit]) -> dict[str, Tensor]:
+    """The parameters that ``edits`` change, one edit after the other, by name: new tensors.
+
+    Raises:
+        Problem: an edit does not fit; one sentence says why.
+    """
+    changed: dict[str, Tensor] = {}
+    for edit in edits:
+        random = torch.Generator().manual_seed(edit.seed if isinstance(edit, Noise) else 0)
+        for name, rows, columns in _where(known, edit):
+            values = changed[name] if name in changed else known.arrays[name].clone()
+            at = (rows, columns) if values.dim() > 1 else (rows,)
+            values[at] = _edited(edit, name, values[at], random)
+            if not values[at].isfinite().all() and known.arrays[name].isfinite().all():
+                raise Problem("This makes numbers in {name} larger than float32 can hold.", name=name)
+            changed[name] = values
+    return changed
+
+
+def _where(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
+    """The parts of arrays that ``edit`` changes, each by itself."""
+    match edit:
+        case SpectralRadius(place):
+            return _blocks(known, place)
+        case ForgetBias(layer, _, unit):
+            return _forget_biases(known, layer, unit)
+        case Matrix(name, shape):
+            found = list(regions(known, Place(name)))
+            check_shape(name, shape, tuple(known.arrays[name].shape))
+            return iter(found)
+        case _:
+            return regions(known, edit.place)
+
+
+def _edited(edit: WeightEdit, name: str, values: Tensor, random: torch.Generator) -> Tensor:
+    """What comes in the place of ``values``, a part of the array ``name``."""
+    match edit:
+        case Change(_, "=", value):
+            return torch.full_like(values, value)
+        case Change(_, how, value):
+            return values + value if how == "+=" else values * value
+        case ForgetBias(_, value):
+            return torch.full_like(values, value if name.endswith("bias_ih") else 0.0)
+        case SpectralRadius(_, value):
+            return with_radius(values, value, name)
+        case Round(_, bits):
+            return rounded(values, bits)
+        case Noise(_, deviation):
+            if deviation < 0:
+                raise Problem("The size of the noise must be 0 or more, not {value}.", value=f"{deviation:g}")
+            return values + deviation * torch.randn(values.shape, generator=random, dtype=values.dtype)
+        case Matrix():
+            return torch.tensor(edit.values, dtype=values.dtype)
+
+
+def regions(known: Parameters, place: Place) -> Iterator[Region]:
+    """The arrays that ``place`` lies in, with its rows and columns there.
+
+    Raises:
+        Problem: there is no such place.
+    """
+    layer, _, kind = place.name.rpartition(".")
+    if kind in ("reads", "writes") and place.name not in known.arrays:
+        _check_layer(known, layer)
+        _check_unit(layer, place.row, known.units(layer))
+        yield from _reads(known, layer, place.row) if kind == "reads" else _writes(known, layer, place.row)
+        return
+    if place.name not in known.arrays:
+        raise Problem(
+            "There are no weights “{name}”; there are {names}.", name=place.name, names=", ".join(known.arrays)
+        )
+    shape = known.arrays[place.name].shape
+    rows: slice | Tensor = slice(None) if place.row is None else slice(place.row, place.row + 1)
+    gated = layer in known.cells and kind != "weight_hr"
+    if place.gate is not None or (gated and place.row is not None):
+        gates = known.cells[layer].gates if gated else ()
+        if place.gate is not None and place.gate not in gates:
+            raise Problem(
+                "{layer} has no {name}; it has {names}.",
+                layer=place.name, name=place.gate, names=", ".join(gates) or "…",
+            )  # fmt: skip
+        size = known.units(layer)
+        _check_unit(layer, place.row, size, optional=True)
+        chosen = range(len(gates)) if place.gate is None else [gates.index(place.gate)]
+        units = range(size) if place.row is None else [place.row]
+        rows = torch.tensor([gate * size + unit for gate in chosen for unit in units])
+        if place.gate is not None:
+            rows = slice(int(rows[0]), int(rows[-1]) + 1)
+    elif place.row is not None and place.row >= shape[0]:
+        raise Problem(
+            "{name} has no row {row}; its last one is {last}.", name=place.name, row=place.row, last=shape[0] - 1
+        )
+    if place.column is None:
+        yield place.name, rows, slice(None)
+        return
+    last = shape[1] - 1 if len(shape) > 1 else 0
+    if place.column > last:
+        raise Problem(
+            "{name} has no column {column}; its last one is {last}.", name=place.name, column=place.column, last=last
+        )
+    yield place.name, rows, slice(place.column, place.column + 1)
+
+
+def _reads(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
+    for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        if f"{layer}.{kind}" in known.arrays:
+            yield from regions(known, Place(f"{layer}.{kind}", row=unit))
+
+
+def _writes(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
+    assert unit is not None
+    projection = f"{layer}.weight_hr"
+    readers = ((projection, 0),) if projection in known.arrays else known.readers[layer]
+    for name, start in readers:
+        yield name, slice(None), slice(start + unit, start + unit + 1)
+
+
+def _blocks(known: Parameters, place: Place) -> Iterator[Region]:
+    """The square blocks of ``place``, one for each gate that it covers."""
+    layer, _, kind = place.name.rpartition(".")
+    list(regions(known, place))
+    shape = known.arrays[place.name].shape if place.name in known.arrays else ()
+    gated = kind in ("weight_ih", "weight_hh") and layer in known.cells
+    gates = known.cells[layer].gates if gated else (None,)
+    size = shape[0] // len(gates) if shape else 0
+    if place.row is not None or place.column is not None or len(shape) != 2 or size != shape[1]:
+        raise Problem("{name} is not square, so it has no spectral radius.", name=place.name)
+    for index, gate in enumerate(gates):
+        if place.gate in (None, gate):
+            yield place.name, slice(index * size, (index + 1) * size), slice(None)
+
+
+def with_radius(matrix: Tensor, value: float, name: str) -> Tensor:
+    """``matrix`` (H, H) scaled so that the largest magnitude of an eigenvalue is ``value``."""
+    if value < 0:
+        raise Problem("A spectral radius is 0 or more; {value} is not.", value=f"{value:g}")
+    exact = matrix.double()
+    radius = _radius(exact.numpy().tobytes(), len(exact))
+    # A nilpotent matrix has radius 0 too, up to rounding.
+    if not radius > 1e-12 * float(exact.abs().max()):
+        raise Problem("The spectral radius of {name} is 0, so no scaling gives it another.", name=name)
+    return (exact * (value / radius)).to(matrix.dtype)
+
+
+@lru_cache(maxsize=32)
+def _radius(data: bytes, size: int) -> float:
+    """The spectral radius of a float64 matrix, remembered: while a slider is dragged, it is the same again and again."""
+    return float(np.abs(np.linalg.eigvals(np.frombuffer(data).reshape(size, size))).max())
+
+
+def rounded(values: Tensor, bits: int) -> Tensor:
+    """``values`` rounded to 2^bits - 1 levels about 0, the outermost at the largest magnitude; ties to even."""
+    if not LEAST_BITS <= bits <= MOST_BITS:
+        raise Problem(
+            "Weights can be rounded to {least} to {most} bits, not to {bits}.",
+            least=LEAST_BITS,
+            most=MOST_BITS,
+            bits=bits,
+        )
+    step = values.double().abs().max() / (2 ** (bits - 1) - 1)
+    return values if step == 0 else ((values.double() / step).round() * step).to(values.dtype)
+
+
+def _forget_biases(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
+    _check_layer(known, layer)
+    if f"{layer}.bias_ih" not in known.arrays:
+        raise Problem("{layer} has no biases.", layer=layer)
+    for kind in ("bias_ih", "bias_hh"):
+        [(name, rows, _)] = regions(known, Place(f"{layer}.{kind}", "forget_gate", unit))
+        yield name, rows, slice(None)
+
+
+def _check_layer(known: Parameters, layer: str) -> None:
+    if layer not in known.cells:
+        raise no_layer(layer, known.cells)
+
+
+def no_layer(layer: str, names: Iterable[str]) -> Problem:
+    """That there is no layer of this name."""
+    return Problem("There is no layer “{layer}”; there are {names}.", layer=layer, names=", ".join(names))
+
+
+def _check_unit(layer: str, unit: int | None, units: int, optional: bool = False) -> None:
+    if unit is None and optional:
+        return
+    if unit is None or unit >= units:
+        raise no_unit(layer, unit, units)
+
+
+def no_unit(layer: str, unit: int | None, units: int) -> Problem:
+    """That a layer has no such unit."""
+    return Problem(
+        "{layer} has no unit {unit}; its units are 0 to {last}.",
+        layer=layer, unit="…" if unit is None else unit, last=units - 1,
+    )  # fmt: skip
+
+
+def check_shape(name: str, given: tuple[int, ...], needed: tuple[int, ...]) -> None:
+    """Raise a Problem where a matrix of another shape is given than ``name`` needs."""
+    if given != needed:
+        raise Problem(
+            "These are {given} numbers; {name} needs {needed}.",
+            given=_size(given), name=name, needed=_size(needed),
+        )  # fmt: skip
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) if math.prod(shape) else "0"

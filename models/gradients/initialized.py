@@ -1,0 +1,120 @@
+"""Networks as they are before any training, with the few things set that decide whether their gradients last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.architectures.language_model import open_forget_gates
+from models.capturing.capture import capture
+from models.core.cells import Kind
+from models.core.layer_gradients import LayerGradients
+from models.core.output_gradients import Arrived
+from models.core.weights import CELLS_OF_KIND
+from models.gradients.losses import Differentiated
+from models.networks.network import Network
+from models.zoo import ARCHITECTURES
+
+BLOCKS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What decides.
+
+    Attributes:
+        radius: spectral radius to which every gate's recurrent weights are scaled.
+        memory_bias: of an LSTM's forget gate and a GRU's update gate: how much is kept to begin with (Jozefowicz,
+            Zaremba and Sutskever 2015 recommend 1 for the forget gate).
+        activation: of the RNN.
+        steps: T, length of the sequence.
+        hidden: H. inputs: D.
+        seed: of the weights and of the sequence.
+    """
+
+    radius: float = 0.9
+    memory_bias: float = 0.0
+    activation: Literal["tanh", "relu"] = "tanh"
+    steps: int = 40
+    hidden: int = 64
+    inputs: int = 32
+    seed: int = 0
+
+
+def untrained(kind: Kind, knobs: Knobs) -> nn.RNNBase:
+    """One layer of ``kind``: every weight uniform within 1 / sqrt(H), as torch starts it, then set as ``knobs`` say.
+
+    The same seed gives the three kinds the same numbers as far as they go: an RNN's matrix is an LSTM's first block.
+    """
+    options = {"nonlinearity": knobs.activation} if kind == "RNN" else {}
+    module = CELLS_OF_KIND[kind](knobs.inputs, knobs.hidden, batch_first=True, **options)
+    limit, size = knobs.hidden**-0.5, knobs.hidden
+    with torch.no_grad():
+        for index, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")):
+            random = torch.Generator().manual_seed(4 * knobs.seed + index)
+            values = getattr(module, name)
+            values.copy_(torch.rand(values.shape, generator=random) * 2 * limit - limit)
+        for gate in range(BLOCKS[kind]):
+            block = module.weight_hh_l0[gate * size : (gate + 1) * size]
+            block *= knobs.radius / spectral_radius(block.numpy())
+        if kind != "RNN":  # the forget gate and the update gate are both the second block
+            module.bias_ih_l0[size : 2 * size] = knobs.memory_bias
+            module.bias_hh_l0[size : 2 * size] = 0.0
+    return module
+
+
+def spectral_radius(matrix: np.ndarray) -> float:
+    """The largest magnitude of an eigenvalue of a square matrix."""
+    return float(np.abs(np.linalg.eigvals(matrix.astype(np.float64))).max())
+
+
+def sequence(knobs: Knobs) -> Tensor:
+    """(1, T, D) standard normal numbers; a longer sequence begins with the shorter one."""
+    random = torch.Generator().manual_seed(knobs.seed + 10_000)
+    return torch.stack([torch.randn(knobs.inputs, generator=random) for _ in range(knobs.steps)])[None]
+
+
+def direction(knobs: Knobs) -> Tensor:
+    """(H), of length 1: the loss <direction, h_T> has a gradient of norm 1 at the last step, whatever the cell."""
+    random = torch.Generator().manual_seed(knobs.seed + 20_000)
+    values = torch.randn(knobs.hidden, generator=random)
+    return values / values.norm()
+
+
+def gradients(kind: Kind, knobs: Knobs) -> LayerGradients:
+    """The gradients of <direction, h_T> in an untrained layer that has read the sequence."""
+    module = untrained(kind, knobs)
+    with torch.no_grad(), capture(module) as trace:
+        module(sequence(knobs))
+    layer = trace.layers["l0"]
+    hidden = torch.zeros_like(layer.recording.hidden)
+    hidden[:, -1] = direction(knobs)
+    cell = torch.zeros_like(hidden) if kind == "LSTM" else None
+    return LayerGradients(layer, Arrived(hidden, cell, (False,) * knobs.steps))
+
+
+EXPLODING = Knobs(radius=2.2, steps=60)
+"""A simple RNN whose gradients explode."""
+
+
+def exploding(knobs: Knobs = EXPLODING) -> Differentiated:
+    """The example of an exploding gradient: an untrained RNN, and the loss <direction, h_T>, gone backwards."""
+    module = untrained("RNN", knobs)
+    with torch.enable_grad(), capture(module) as trace:
+        value = module(sequence(knobs))[0][0, -1] @ direction(knobs)
+        value.backward()
+    return Differentiated(trace, float(value.detach()), module, None)
+
+
+def as_started(network: Network) -> Network:
+    """A recall network as its training found it: the first weights that the seed on its card gives."""
+    arguments = dict(network.card.architecture)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(network.card.training["seed"])
+        module = ARCHITECTURES[arguments.pop("class")](**arguments)
+    open_forget_gates(module)  # as models.zoo.recall does before its first step
+    return replace(network, module=module.eval())

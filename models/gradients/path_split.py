@@ -1,0 +1,129 @@
+"""A gradient split by its path: straight along the line that a gate carries on, or any other way.
+
+In an LSTM the line is the cell: from c_t back to c_k the straight way is f_{k+1} ... f_t, unit by unit, with no weights on it
+(the constant error carousel of Hochreiter and Schmidhuber 1997). In a GRU it is the hidden state, by the update gates. A
+simple RNN has no such line; there everything but the loss's own step goes another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.gradients.adjoints import Moment
+from models.gradients.module_backward import Progress, Stack, Visit, ascending, run, scales, sweep
+
+
+@dataclass(frozen=True, eq=False)
+class PathMap:
+    """The norms of d l_t / d s_k, with s the carried state (an LSTM's cell, otherwise the hidden state); (B, R, T) each.
+
+    Attributes:
+        whole: of the whole derivative.
+        straight: of what entered the layer's line from above, at whatever step, and since then only followed the line.
+        other: of all the rest. The three vectors obey whole = straight + other; their norms need not add up.
+    """
+
+    whole: np.ndarray
+    straight: np.ndarray
+    other: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PathVectors:
+    """d l_t / d s_k of one loss for every step k and unit, (B, T, H) each: as in PathMap, whole = straight + other."""
+
+    whole: np.ndarray
+    straight: np.ndarray
+    other: np.ndarray
+
+
+def path_map(
+    module: nn.RNNBase,
+    x: Tensor,
+    loss_grad: Tensor,
+    rows: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, PathMap]:
+    """The path split for every loss t and step k, by layer name; arguments and errors as in ``gradient_map``."""
+    return path_map_of(run(module, x), loss_grad, rows, progress)
+
+
+def path_map_of(
+    stack: Stack, loss_grad: Tensor, rows: Sequence[int] | None = None, progress: Progress | None = None
+) -> dict[str, PathMap]:
+    """``path_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
+    losses, places = ascending(rows, stack[0][0].shape[1])
+    found = _split(stack, loss_grad, losses, False, progress)
+    return {name: PathMap(*(part[:, places] for part in parts)) for name, parts in found.items()}
+
+
+def path_vectors(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
+    """The path split of the one loss at step ``row``, unit by unit; the other arguments as in ``gradient_map``."""
+    return path_vectors_of(run(module, x), loss_grad, row)
+
+
+def path_vectors_of(stack: Stack, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
+    """``path_vectors`` of what has run already."""
+    losses, _ = ascending([row], stack[0][0].shape[1])
+    return {name: PathVectors(*parts) for name, parts in _split(stack, loss_grad, losses, True, None).items()}
+
+
+def _split(
+    stack: Stack, loss_grad: Tensor, losses: np.ndarray, vectors: bool, progress: Progress | None
+) -> dict[str, np.ndarray]:
+    """Whole, straight and other by layer, lowest first."""
+    for scale in scales(stack):
+        keeper = _Split(len(losses), vectors, scale)
+        with np.errstate(over="ignore"):
+            sweep(stack, loss_grad, losses, keeper, progress, scale)
+        if all(np.isfinite(found).all() for found in keeper.found.values()):
+            break
+    names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
+    return {name: keeper.found[name] for name in names}
+
+
+class _Split:
+    """Follows the straight way beside the whole, and keeps whole, straight and other of every layer: norms or vectors."""
+
+    def __init__(self, losses: int, vectors: bool, scale: float) -> None:
+        self._losses, self._vectors, self._scale = losses, vectors, scale
+        self.found: dict[str, np.ndarray] = {}
+
+    def begin(self, visit: Visit) -> None:
+        layer, part = visit.layer, visit.part
+        batch, steps, size = layer.shape
+        shape = (3, batch, steps, size) if self._vectors else (3, batch, self._losses, steps)
+        found = self.found.setdefault(visit.name, np.zeros(shape, layer.hidden.dtype))
+        self._found = found[:, visit.sequence] if self._vectors else found[:, visit.sequence, part]
+        self._visit, self._project = visit, layer.weights.tensors.get("weight_hr")
+        self._straight = torch.zeros(part.stop - part.start, size, dtype=layer.weights.tensors["weight_hh"].dtype)
+        self._later: int | None = None
+
+    def step(self, moment: Moment) -> None:
+        slopes, k = self._visit.slopes, moment.position
+        size = self._straight.shape[1]
+        whole = moment.state[:, :size]
+        if slopes.read is not None:  # by the cell: through this step's hidden state too
+            whole = moment.state[:, size:] + whole * self._at(slopes.read, k)
+        if self._later is not None:
+            self._straight *= 0 if slopes.keep is None else self._at(slopes.keep, self._later)
+        self._later = k
+        rows, values = self._visit.source.at(k)
+        entered = torch.from_numpy(values)
+        if self._project is not None:
+            entered = entered @ self._project
+        self._straight[rows] += entered if slopes.read is None else entered * self._at(slopes.read, k)
+        straight = self._straight[moment.rows]
+        for found, part in zip(self._found, (whole, straight, whole - straight), strict=True):
+            if self._vectors:
+                found[k] = part[0] / self._scale if len(part) else 0
+            else:
+                found[moment.rows, k] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) / self._scale
+
+    def _at(self, slope: np.ndarray, position: int) -> Tensor:
+        return torch.tensor(slope[self._visit.sequence, position])

@@ -1,0 +1,1 @@
+"""A network with its vocabulary and card, its forward runs, and the sequences that it takes as input."""

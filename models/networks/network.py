@@ -1,0 +1,297 @@
+"""A bundled network: the module, what it reads, and the card that says what it is and how well it does."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.core.messages import Problem
+from models.core.tokenize_text import UNKNOWN, display, split_characters, split_words
+from models.zoo import ARCHITECTURES, FOLDER, NETWORKS
+
+Kind = Literal["characters", "words", "numbers"]
+LIMIT = 2000
+"""Steps that ``Network.encode`` accepts unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sequence to start from.
+
+    Attributes:
+        text: as it would be typed.
+        language: ``"en"`` or ``"ko"`` where it is in a natural language, else ``None``.
+    """
+
+    text: str
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The view of a network that is worth seeing first.
+
+    Attributes:
+        text, layer, unit, step, quantity: what is shown; ``unit`` and ``step`` count from 0.
+        why: what there is to see, and how it was measured, by language (``"en"``, ``"ko"``).
+    """
+
+    text: str
+    layer: str
+    unit: int
+    step: int
+    quantity: str
+    why: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a network is, how it came to be and how well it does.
+
+    Attributes:
+        name: as in ``load_network(name)``.
+        title, task: a short name and one or two sentences, by language (``"en"``, ``"ko"``).
+        kind: what a step of a sequence is.
+        scored: where the prediction counts: after ``"all"`` symbols or only after the ``"last"``.
+        predicts: the ``"next"`` symbol or value after every step, the ``"class"`` of the whole sequence, another
+            ``"sequence"``, ``"values"`` after every step that are not the next input, or ``"nothing"``.
+        classes: C answers in the order of their scores, by language; ``None`` where none are predicted.
+        architecture: class name and arguments of the module.
+        vocabulary: the symbols in the order of their ids; ``None`` for a network of numbers.
+        target_vocabulary: the V' symbols that a predicted sequence is made of, in the order of their ids, the one that
+            begins it first and the one that ends it second; ``None`` where none is predicted.
+        unknown: the symbol that stands for all others; ``None`` if the network has none.
+        padding: the symbol that fills short sequences up; ``None`` if the network has none.
+        particles: Korean particles, which are tokens of their own after a known word.
+        columns: D, numbers per step of a network of numbers, else 0.
+        parameters: numbers in the module that were trained.
+        data: source, licence and split of what it was trained on.
+        training: seed, steps, seconds, torch version and settings.
+        metrics: measured on data held out, beside what simpler predictors reach there.
+        examples: sequences to pick.
+        default: what to show first.
+    """
+
+    name: str
+    title: dict[str, str]
+    task: dict[str, str]
+    kind: Kind
+    scored: Literal["all", "last"]
+    predicts: Literal["next", "class", "sequence", "values", "nothing"]
+    classes: dict[str, tuple[str, ...]] | None
+    architecture: dict[str, Any]
+    vocabulary: tuple[str, ...] | None
+    unknown: str | None
+    padding: str | None
+    particles: tuple[str, ...]
+    columns: int
+    parameters: int
+    data: dict[str, Any]
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    examples: tuple[Example, ...]
+    default: Start
+    target_vocabulary: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Card":
+        """The card in the JSON file at ``path``."""
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("vocabulary", "target_vocabulary"):
+            if fields.get(name) is not None:
+                fields[name] = tuple(fields[name])
+        if fields["classes"] is not None:
+            fields["classes"] = {language: tuple(names) for language, names in fields["classes"].items()}
+        fields["particles"] = tuple(fields["particles"])
+        fields["examples"] = tuple(Example(**each) for each in fields["examples"])
+        fields["default"] = Start(**fields["default"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network and how to speak to it.
+
+    Symbols: ``module(ids (B, T) int64)`` gives logits (B, T, V) of the next symbol.
+    Numbers: ``module(x (B, T, D) float32)`` gives the prediction (B, T, D) of the next value.
+    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` gives logits (B, C) of the whole sequence.
+    Sequences: ``module(ids (B, Ts) int64)`` gives logits (B, Tt, V') of the symbols that it writes, each step reading the
+    most probable one before; ``module(ids, targets (B, Tt) int64)`` reads ``targets`` instead.
+
+    Example:
+        >>> net = load_network("counter")
+        >>> net.module(net.encode(".aaabbb")).argmax(-1)   # what it expects after each symbol
+
+    Attributes:
+        name: as in ``load_network(name)``.
+        module: in evaluation mode; holds its recurrent layers as ``rnn``.
+        vocabulary: V symbols in the order of their ids; ``None`` for a network of numbers.
+        card: what the network is and how well it does.
+    """
+
+    name: str
+    module: nn.Module
+    vocabulary: tuple[str, ...] | None
+    card: Card
+
+    @property
+    def kind(self) -> Kind:
+        """What a step is: ``"characters"``, ``"words"`` or ``"numbers"``."""
+        return self.card.kind
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each symbol; none in a network of numbers."""
+        return {symbol: index for index, symbol in enumerate(self.vocabulary or ())}
+
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """What each input of the first layer stands for, where it is one symbol (one-hot input), else ``None``."""
+        one_hot = self.vocabulary is not None and self.card.architecture.get("embedding") is None
+        return self.vocabulary if one_hot else None
+
+    def __call__(self, given: Tensor) -> Tensor:
+        """The module's own forward: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
+        return self.module(given)
+
+    def encode(self, text: str, limit: int = LIMIT) -> Tensor:
+        """The sequence that ``text`` says, as the module reads it.
+
+        Returns:
+            Ids (1, T) int64, the unknown symbol's id where the vocabulary lacks a symbol; for a network of numbers
+            the values (1, T, D) float32.
+
+        Raises:
+            ValueError: nothing to read, nothing known, more than ``limit`` steps, or not a number; one sentence.
+        """
+        if self.vocabulary is None:
+            return torch.tensor([read_numbers(text, self.card.columns, limit)], dtype=torch.float32)
+        symbols = self._split(text)
+        if not symbols:
+            raise Problem("The text is empty; type something for {name} to read.", name=self.name)
+        if len(symbols) > limit:
+            raise Problem(
+                "The text has {count} steps; at most {limit} can be read at once.",
+                count=f"{len(symbols):,}",
+                limit=f"{limit:,}",
+            )
+        ids = self.ids
+        unknown = self.unknown(text)
+        if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
+            raise Problem(
+                "{name} knows none of the symbols of this text ({symbols}).",
+                name=self.name,
+                symbols=_named(unknown or symbols),
+            )
+        if unknown and self.card.unknown is None:
+            raise Problem(
+                "{name} does not know {unknown}; its symbols are {symbols}.",
+                name=self.name,
+                unknown=_named(unknown),
+                symbols=_named(self.vocabulary),
+            )
+        return torch.tensor([[ids[s] if s in ids else ids[str(self.card.unknown)] for s in symbols]])
+
+    def tokens(self, text: str) -> list[str]:
+        """What the module really reads at each of the T steps: symbols of the vocabulary, or numbers."""
+        if self.vocabulary is None:
+            return [_short(step) for step in read_numbers(text, self.card.columns, None)]
+        known = self.ids
+        return [symbol if symbol in known else (self.card.unknown or symbol) for symbol in self._split(text)]
+
+    def labels(self, text: str) -> list[str]:
+        """``tokens(text)`` as they are drawn: a newline as ``'⏎'``, a space as ``'␣'``."""
+        return [display(token) for token in self.tokens(text)]
+
+    def unknown(self, text: str) -> list[str]:
+        """The symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
+        if self.vocabulary is None:
+            return []
+        known = self.ids
+        return list(dict.fromkeys(symbol for symbol in self._split(text) if symbol not in known))
+
+    def _split(self, text: str) -> list[str]:
+        if self.kind == "words":
+            return split_words(text, self.vocabulary or (), self.card.particles)
+        return split_characters(text, self.vocabulary or ())
+
+
+def network_names() -> tuple[str, ...]:
+    """The names that ``load_network`` knows, in the order they are offered."""
+    return tuple(NETWORKS)
+
+
+def load_network(name: str) -> Network:
+    """A bundled network, its trained weights read from ``models/zoo``.
+
+    Raises:
+        ValueError: no network has that name; the sentence lists those there are.
+    """
+    if name not in NETWORKS:
+        raise Problem("There is no network “{name}”; there are {names}.", name=name, names=", ".join(NETWORKS))
+    card = Card.read(FOLDER / f"{name}.json")
+    arguments = dict(card.architecture)
+    module = ARCHITECTURES[arguments.pop("class")](**arguments)
+    module.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
+    return Network(name, module.eval(), card.vocabulary, card)
+
+
+def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]]:
+    """The steps (T, D) in ``text``: one after the other for D = 1, else D numbers a step and ``;`` or a line between.
+
+    Raises:
+        ValueError: one sentence that names the first thing that is wrong.
+    """
+    whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
+    rows = [row for row in (part.strip() for part in whole) if row]
+    if not rows:
+        raise Problem("There are no numbers; type some, as in 0.1, 0.25, 0.4.")
+    if limit is not None and len(rows) > limit:
+        raise Problem(
+            "The text has {count} steps; at most {limit} can be read at once.",
+            count=f"{len(rows):,}",
+            limit=f"{limit:,}",
+        )
+    steps = []
+    for row in rows:
+        step = [_number(part) for part in re.split(r"[,\s]+", row) if part]
+        if len(step) != columns:
+            raise Problem(
+                "“{step}” has {count} numbers; each step needs {columns}.", step=row, count=len(step), columns=columns
+            )
+        steps.append(step)
+    return steps
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    # 3.4e38 is the largest float32: a larger number would reach the module as infinity
+    if not math.isfinite(value) or abs(value) > torch.finfo(torch.float32).max:
+        shown = text if len(text) <= 40 else text[:40] + "…"
+        raise Problem("“{text}” is not a finite number; write numbers as in 0.1, 0.25, 0.4.", text=shown)
+    return value
+
+
+def _short(step: list[float], most: int = 4) -> str:
+    """The numbers of a step; of more than ``most`` the first ones and the last."""
+    shown = [f"{value:g}" for value in step]
+    return ",".join(shown if len(shown) <= most else [*shown[: most - 2], "…", shown[-1]])
+
+
+def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
+    """Symbols in quotes, the first ``most`` of them."""
+    shown = ", ".join(f"“{display(symbol)}”" for symbol in symbols[:most])
+    return shown + (f" … (+{len(symbols) - most})" if len(symbols) > most else "")
+
+
+__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "load_network", "network_names", "read_numbers"]

@@ -1,0 +1,109 @@
+"""A sequence of numbers from a file: a step a row, as CSV or as one of numpy's arrays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+from numpy.lib import format as npy
+
+from models.core.messages import Problem
+from models.edits.edit_syntax import number
+from models.edits.matrix_csv import check_lengths
+from models.networks.network import LIMIT
+
+MOST = 20_000
+"""Numbers of a sequence that can be typed, and so shown in a text box."""
+
+MAGIC = b"\x93NUMPY"
+
+
+def read_sequence(data: bytes, columns: int) -> np.ndarray:
+    """The sequence (T, D) in a file.
+
+    Args:
+        data: rows of D numbers with commas (or semicolons, tabs or spaces) between, a heading allowed; or a ``.npy`` array
+            (T, D), (1, T, D), or (T) where D = 1. Pickled objects are not opened.
+        columns: D, how many numbers the network reads a step.
+
+    Raises:
+        Problem: it holds no such sequence; one sentence says what it holds.
+    """
+    values = _array(data) if data.startswith(MAGIC) else _table(data)
+    if values.ndim == 3 and len(values) == 1:
+        values = values[0]
+    if values.ndim == 1 and columns == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.shape[1] != columns:
+        raise Problem(
+            "This file holds numbers of the shape {shape}; the network reads {columns} a step, so (steps, {columns}) is "
+            "needed.",
+            shape=values.shape,
+            columns=columns,
+        )
+    if not 0 < len(values) <= LIMIT or values.size > MOST:
+        most = min(LIMIT, MOST // columns)
+        raise Problem(
+            "This file has {count} steps; from 1 to {limit} can be read at once.",
+            count=f"{len(values):,}",
+            limit=f"{most:,}",
+        )
+    values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        step, column = np.argwhere(~np.isfinite(values))[0]
+        raise Problem(
+            "Number {column} of step {step} in this file is not finite; every number has to be.",
+            column=column + 1,
+            step=step + 1,
+        )
+    return values
+
+
+def as_text(values: np.ndarray) -> str:
+    """Numbers (T, D) as they would be typed: ``"0.1, 0.5; 0.2, 1"``; of one column, ``"0.1, 0.2"``.
+
+    Every float32 exactly: ``read_numbers`` reads them back.
+    """
+    rows = [", ".join(str(value).removesuffix(".0") for value in step) for step in values.astype(np.float32)]
+    return ("; " if values.shape[1] > 1 else ", ").join(rows)
+
+
+def _array(data: bytes) -> np.ndarray:
+    file = io.BytesIO(data)
+    try:
+        read = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
+        shape, _by_columns, dtype = read(file)
+        # the header alone says how much is allocated: it must be in the file
+        whole = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize <= len(data) - file.tell()
+        if whole:
+            return np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:
+        raise Problem("This .npy file is damaged; save it again with numpy.save.") from error
+    raise Problem("This .npy file holds no numbers, or is cut short; save numbers with numpy.save.")
+
+
+def _table(data: bytes) -> np.ndarray:
+    try:
+        text = data.decode("utf-8-sig").strip()
+        mark = next((mark for mark in ",;\t" if mark in text), " ")
+        lines = csv.reader(text.splitlines(), delimiter=mark)
+        rows = [[value for value in line if value.strip()] for line in lines]
+    except (UnicodeDecodeError, csv.Error):
+        raise Problem("This file is neither a text of numbers (CSV) nor a .npy array.") from None
+    rows = [row for row in rows if row]
+    if len(rows) > 1 and not _is_number(rows[0][0]):
+        rows = rows[1:]  # a heading
+    if not rows:
+        raise Problem("This file holds no numbers; write a step a line, with commas between the numbers.")
+    check_lengths(rows)
+    return np.array([[number(value.strip()) for value in row] for row in rows], dtype=np.float32)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

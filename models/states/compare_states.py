@@ -1,0 +1,45 @@
+"""Two runs on one axis: two texts through one network, or one text through two networks of one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.core.messages import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The second run less the first, step by step from the beginning.
+
+    Attributes:
+        difference: (N, H), at the N steps that both have.
+        distance: (N) float64, the L2 norm of the difference at each step.
+        parted: the first step at which they differ at all, or None.
+        steps: how many steps each run has.
+    """
+
+    difference: np.ndarray
+    distance: np.ndarray
+    parted: int | None
+    steps: tuple[int, int]
+
+
+def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
+    """Compare the same quantity of two runs, (T, H) and (T', H), aligned by step.
+
+    Raises:
+        Problem: the runs have different numbers of units.
+    """
+    if first.shape[1] != second.shape[1]:
+        raise Problem(
+            "The runs have {first} and {second} units; a difference needs the same number in both.",
+            first=first.shape[1],
+            second=second.shape[1],
+        )
+    common = min(len(first), len(second))
+    difference = second[:common] - first[:common]
+    apart = (difference != 0).any(axis=1)
+    distance = np.sqrt(np.einsum("th,th->t", difference, difference, dtype=np.float64))
+    return Comparison(difference, distance, int(apart.argmax()) if apart.any() else None, (len(first), len(second)))

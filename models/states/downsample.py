@@ -1,0 +1,100 @@
+"""A recording at the detail that a picture can show: mean, lowest and highest value of blocks of steps and units.
+
+A spike is in the lowest or the highest value of its block, however many steps the block holds; where a window is small
+enough, every block is one number and the picture is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isqrt
+
+import numpy as np
+
+from models.core.messages import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """A window of a recording as h x t blocks.
+
+    Attributes:
+        mean: (t, h) float32, of each block; NaN where a number in it is not one.
+        low: (t, h) float32, the lowest value of each block.
+        high: (t, h) float32, the highest.
+        steps: (t + 1), the blocks' first steps, and the window's end.
+        places: (h + 1), the blocks' first places among the drawn units, and the window's end.
+        units: the window's units, in the order in which they are drawn.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    steps: np.ndarray
+    places: np.ndarray
+    units: np.ndarray
+
+    @property
+    def exact(self) -> bool:
+        """Whether every block is one number."""
+        return len(self.steps) - 1 == self.steps[-1] - self.steps[0] and len(self.places) - 1 == len(self.units)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes a picture needs: the mean alone where it is exact, all three otherwise."""
+        return self.mean.nbytes * (1 if self.exact else 3)
+
+
+def detail(
+    values: np.ndarray,
+    cells: int,
+    steps: slice = slice(None),
+    places: slice = slice(None),
+    order: np.ndarray | None = None,
+) -> Detail:
+    """A window of ``values`` (T, H) in at most ``cells`` blocks.
+
+    Beside the result it takes a block of steps at a time, never a second copy of ``values``.
+
+    Args:
+        values: (T, H), a gate or state.
+        cells: how many blocks there may be, at least 1.
+        steps: the window's steps.
+        places: the window's units, by their place in ``order``.
+        order: (H), the units in the order in which they are drawn (``models.states.unit_order``).
+
+    Raises:
+        Problem: the window is empty.
+    """
+    start, stop, _ = steps.indices(values.shape[0])
+    units = np.arange(values.shape[1]) if order is None else np.asarray(order)
+    first, last, _ = places.indices(len(units))
+    units = units[first:last]
+    if stop <= start or not units.size or cells < 1:
+        raise Problem("The window holds no steps or no units.")
+    t, h = blocks(stop - start, len(units), cells)
+    step_edges = start + np.linspace(0, stop - start, t + 1).round().astype(int)
+    edges = np.linspace(0, len(units), h + 1).round().astype(int)
+    counts = np.diff(edges)
+    mean, low, high = (np.empty((t, h), np.float32) for _ in range(3))
+    for block, (begin, end) in enumerate(pairwise(step_edges.tolist())):
+        part = values[begin:end]
+        low[block] = np.minimum.reduceat(part.min(axis=0)[units], edges[:-1])
+        high[block] = np.maximum.reduceat(part.max(axis=0)[units], edges[:-1])
+        total = np.add.reduceat(part.sum(axis=0, dtype=np.float64)[units], edges[:-1])
+        mean[block] = total / (counts * (end - begin))
+    return Detail(mean, low, high, step_edges, first + edges, units)
+
+
+def blocks(steps: int, units: int, cells: int) -> tuple[int, int]:
+    """How many blocks of steps and of units there are: at most ``cells`` together, all if they fit, else as square as can be.
+
+    >>> blocks(10_000, 1024, 60_000), blocks(10_000, 8, 60_000), blocks(83, 128, 60_000)
+    ((245, 244), (7500, 8), (83, 128))
+    """
+    if steps * units <= cells:
+        return steps, units
+    h = max(1, min(units, isqrt(cells)))
+    t = min(steps, max(1, cells // h))
+    return t, min(units, max(1, cells // t))

@@ -1,0 +1,53 @@
+"""What padding does to a network that answers after the last step: the same text with the padding masked, and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from models.capturing.capture import capture
+from models.core.messages import Problem
+from models.core.tokenize_text import display
+from models.networks.forward_run import Reading, prediction_of
+from models.networks.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Padded:
+    """One text, followed by padding, read twice.
+
+    Attributes:
+        masked: with the mask: every layer stops at the text's last step, as if there were no padding.
+        unmasked: without it: the padding is read like any other symbol. Its labels end with the padding's.
+        steps: how many steps are the text's own.
+    """
+
+    masked: Reading
+    unmasked: Reading
+    steps: int
+
+
+def padded(network: Network, text: str, count: int) -> Padded:
+    """Let ``network`` read ``text`` and ``count`` symbols of padding after it, with and without the mask.
+
+    Raises:
+        Problem: the text cannot be read, the network has no padding, or the count is negative.
+    """
+    symbol = network.card.padding
+    if symbol is None or network.vocabulary is None:
+        raise Problem("{name} has no padding symbol; a network that answers with a class has one.", name=network.name)
+    if count < 0:
+        raise Problem("The number of padding steps is {count}; it must be 0 or more.", count=count)
+    own = network.encode(text)
+    fill = torch.full((1, count), network.vocabulary.index(symbol))
+    ids, steps = torch.cat([own, fill], dim=1), own.shape[1]
+    labels = (*network.labels(text), *([symbol] * count))
+
+    def reading(lengths: torch.Tensor | None, shown: tuple[str, ...]) -> Reading:
+        with torch.inference_mode(), capture(network.module) as trace:
+            output = network.module(ids, lengths)[0]
+        prediction = prediction_of(network, ids[0], output)
+        return Reading(trace.with_tokens(shown), shown, prediction, tuple(map(display, network.unknown(text))))
+
+    return Padded(reading(torch.tensor([steps]), labels[:steps]), reading(None, labels), steps)

@@ -1,0 +1,151 @@
+"""Damaged files that open all the same: whatever is done with them works, or is refused in one sentence.
+
+Likewise damaged lists of symbols and sequences of numbers.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from models.checkpoints import CheckpointError, load_checkpoint
+from models.checkpoints.building.build import fit, network_of, usual
+from models.checkpoints.building.vocabulary import read_vocabulary, typed_vocabulary
+from models.checkpoints.health import verdict
+from models.checkpoints.health.compare_checkpoints import compare_checkpoints
+from models.checkpoints.save import to_safetensors
+from models.core.messages import Problem
+from models.networks.forward_run import read
+from models.networks.sequence_files import read_sequence
+from tests.models.checkpoints.test_checkpoint_fuzz import MAKERS, damaged, hdf5_file
+
+SECONDS = 1.0
+"""For each format."""
+
+
+def run(checkpoint):
+    network = network_of(checkpoint, usual(fit(checkpoint)), "damaged")
+    if network.card.default.text:
+        read(network, network.card.default.text)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [make for make in MAKERS if make is not hdf5_file], ids=lambda make: make.__name__)
+def test_what_is_done_with_damaged_checkpoints(make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = make()
+    whole, chance = load_checkpoint(data), random.Random(11)
+    jobs = (run, verdict, to_safetensors, lambda checkpoint: list(compare_checkpoints(whole, checkpoint).all()))
+    end, opened = time.perf_counter() + SECONDS, 0
+    while time.perf_counter() < end or not opened:
+        try:
+            checkpoint = load_checkpoint(damaged(data, chance))
+        except CheckpointError:
+            continue
+        opened += 1
+        for job in jobs:
+            begun = time.perf_counter()
+            try:
+                job(checkpoint)
+            except Problem as problem:
+                assert problem.sentence and "\n" not in str(problem)
+            assert time.perf_counter() - begun < 5
+
+
+LISTS = {
+    "json list": json.dumps(["<unk>", *"abcdefgh", "é", "한국어"]).encode(),
+    "json ids": json.dumps({"model": {"vocab": {symbol: index for index, symbol in enumerate("abcdefgh")}}}).encode(),
+    "json symbols": json.dumps({str(index): symbol for index, symbol in enumerate("abcdefgh")}).encode(),
+    "lines": "\n".join(["<unk>", *"abcdefgh", "한국어"]).encode(),
+    "deep": b"[" * 100_000,
+    "large numbers": b'{"a": 1' + b"0" * 5000 + b', "b": 0}',
+}
+
+
+@pytest.mark.parametrize("made", LISTS)
+def test_damaged_lists_of_symbols(made):
+    chance, end, tried = random.Random(3), time.perf_counter() + SECONDS / 2, 0
+    while time.perf_counter() < end or tried < 50:
+        data = damaged(LISTS[made], chance) if tried else LISTS[made]
+        tried += 1
+        try:
+            symbols = read_vocabulary(data)
+        except Problem as problem:
+            assert str(problem)
+        else:
+            assert len(set(symbols)) == len(symbols) > 1 and all(isinstance(symbol, str) for symbol in symbols)
+
+
+def npy(values, **options):
+    file = io.BytesIO()
+    np.save(file, values, **options)
+    return file.getvalue()
+
+
+NUMBERS = {
+    "npy": npy(np.random.default_rng(0).normal(size=(6, 3))),
+    "npy by columns": npy(np.asfortranarray(np.arange(18, dtype=">i4").reshape(6, 3))),
+    "npy objects": npy(np.array([[{"a": 1}]], dtype=object), allow_pickle=True),
+    "csv": b"a,b,c\n" + b"\n".join(b"0.5,1e3,-2" for _ in range(6)),
+    "csv with semicolons": b"0,5;1;2\n" * 4,
+}
+
+
+@pytest.mark.parametrize("made", NUMBERS)
+def test_damaged_sequences_of_numbers(made, tmp_path):
+    chance, end, tried = random.Random(5), time.perf_counter() + SECONDS / 2, 0
+    while time.perf_counter() < end or tried < 50:
+        data = damaged(NUMBERS[made], chance) if tried else NUMBERS[made]
+        tried += 1
+        try:
+            values = read_sequence(data, 3)
+        except Problem as problem:
+            assert str(problem)
+        else:
+            assert values.dtype == np.float32 and values.shape[1] == 3 and np.isfinite(values).all()
+
+
+def test_a_header_alone_takes_no_memory():
+    """An array of 8 TB by its header is refused before anything is allocated."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 1)})
+    with pytest.raises(Problem, match="cut short"):
+        read_sequence(header.getvalue() + bytes(100), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("abc", ("a", "b", "c")),
+        ("<unk> the cat", ("<unk>", "the", "cat")),
+        ("a b\nc", ("a b", "c")),
+        ('["x", "y z"]', ("x", "y z")),
+        ('{"y": 1, "x": 0, "z": 3}', ("x", "y", "#2", "z")),
+        ('{"0": "x", "1": "y"}', ("x", "y")),
+    ],
+)
+def test_typed_symbols(text, symbols):
+    assert typed_vocabulary(text) == symbols
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (b"a", "lists no symbols; write them one a line"),
+        (b"[1, 2]", "This JSON lists no symbols"),
+        (b"a\nb\na", "“a” stands in the list twice"),
+        (b"a\n" + b"b" * 300, "longer than 200 characters"),
+        (b"a\nb" * (1 << 23), "more than the 16,777,216 that are allowed"),
+    ],
+)
+def test_what_is_no_list_of_symbols(data, sentence):
+    with pytest.raises(Problem, match=sentence):
+        read_vocabulary(data)

@@ -1,0 +1,257 @@
+"""A trace on disk: bit for bit what was saved, and one sentence for every file that is something else."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+
+from models import ArchiveError, Trace, capture, load_trace
+from models.core.archive import HEADER, read_archive
+from models.core.layer_run import Recording
+from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
+from models.core.trace import Layers, LayerTrace
+from models.core.weights import LayerWeights
+
+EXTRAS = ("input", "hidden_prev", "initial_hidden", "lengths", "dropout")
+
+
+def same(a: LayerTrace, b: LayerTrace) -> bool:
+    """Bit for bit the same layer."""
+    names = (*a.quantities, *EXTRAS, *(("cell_prev", "initial_cell") if a.kind == "LSTM" else ()))
+    for name in names:
+        one, other = getattr(a, name), getattr(b, name)
+        if (one is None) != (other is None):
+            return False
+        if one is not None and (one.dtype != other.dtype or one.shape != other.shape):
+            return False
+        if one is not None and one.tobytes() != other.tobytes():
+            return False
+    ours, theirs = a.weights.arrays(), b.weights.arrays()
+    options = [(w.kind, w.options) for w in (a.weights, b.weights)]
+    return (
+        (a.name, a.reverse, a.quantities) == (b.name, b.reverse, b.quantities)
+        and options[0] == options[1]
+        and list(ours) == list(theirs)
+        and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(nn.RNN, {}), (nn.RNN, {"nonlinearity": "relu"}), (nn.LSTM, {}), (nn.LSTM, {"proj_size": 2}), (nn.GRU, {}),
+     (StepwiseLSTM, {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
+     (StepwiseGRU, {"recurrent_activation": "hard_sigmoid_3", "reset_after": False})],
+)  # fmt: skip
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_saved_and_loaded_bit_for_bit(kind, options, packed, dtype, tmp_path):
+    torch.manual_seed(0)
+    net = kind(3, 4, num_layers=2, bidirectional=True, dropout=0.5, **options).to(dtype)
+    x = torch.randn(5, 3, 3, dtype=dtype)
+    given = pack_sequence([x[:n, b] for b, n in enumerate([2, 5, 3])], enforce_sorted=False) if packed else x
+    with capture(net) as trace:
+        net(given)
+    trace = trace.with_tokens(["가", "b", "\n", "", "é"])
+    path = tmp_path / "run of 1"
+    trace.save(path)
+    again = load_trace(path)
+    assert again.tokens == trace.tokens and list(again.layers) == list(trace.layers)
+    assert all(same(trace.layers[name], again.layers[name]) for name in trace.layers)
+    assert not again.layers["l0"].hidden.flags.writeable
+    again.save(tmp_path / "twice.npz")
+    assert all(same(trace.layers[name], load_trace(tmp_path / "twice.npz").layers[name]) for name in trace.layers)
+
+
+def test_what_is_there_twice_is_held_once(tmp_path):
+    net = nn.LSTM(3, 4, num_layers=2)
+    with capture(net) as trace:
+        net(torch.randn(5, 2, 3))
+    trace.save(tmp_path / "run.npz")
+    below, above = load_trace(tmp_path / "run.npz").layers.values()
+    assert np.shares_memory(above.input, below.hidden)
+    for layer in (below, above):
+        assert np.shares_memory(layer.hidden[:, :-1], layer.hidden_prev[:, 1:])
+        assert np.shares_memory(layer.cell[:, :-1], layer.cell_prev[:, 1:])
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("steps", [slice(0, 3), slice(2, 9), slice(8, 9)])
+def test_a_part_of_a_run_is_the_run_there(kind, steps):
+    torch.manual_seed(0)
+    net = kind(3, 4, bidirectional=True)
+    with capture(net) as trace:
+        net(pack_sequence([torch.randn(n, 3) for n in (9, 6)]))
+    for layer in trace.layers.values():
+        for row, length in enumerate((9, 6)):
+            part = layer.part(row, steps)
+            for name in (*layer.quantities, "input", "hidden_prev", *(("cell_prev",) if kind is nn.LSTM else ())):
+                np.testing.assert_array_equal(getattr(part, name)[0], getattr(layer, name)[row, steps])
+            assert part.lengths.tolist() == [max(0, min(length, steps.stop) - steps.start)]
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_a_loop_over_a_cell_too(kind, tmp_path):
+    cell, state = kind(3, 4), None
+    with capture(cell) as trace:
+        for x in torch.randn(5, 2, 3):
+            state = cell(x, state)
+    trace.save(tmp_path / "run.npz")
+    assert same(trace.layers["l0"], load_trace(tmp_path / "run.npz").layers["l0"])
+
+
+def test_a_gru_that_resets_before_the_product_too(tmp_path):
+    torch.manual_seed(0)
+    weights = LayerWeights("GRU", torch.randn(12, 3), torch.randn(12, 4), reset_after=False)
+    recording = Recording(torch.randn(1, 5, 3), *torch.randn(2, 1, 5, 4))
+    trace = Trace(Layers({"a/b.l0": LayerTrace("a/b.l0", weights, recording)}))
+    trace.save(tmp_path / "run.npz")
+    assert same(trace.layers["a/b.l0"], load_trace(tmp_path / "run.npz").layers["a/b.l0"])
+
+
+def test_tokens_are_kept_even_where_layers_differ_in_length(tmp_path):
+    net = nn.ModuleDict({"a": nn.GRU(3, 4), "b": nn.GRU(3, 4)})
+    with capture(net) as trace:
+        net["a"](torch.randn(5, 1, 3))
+        net["b"](torch.randn(2, 1, 3))
+    trace.with_tokens("hello").save(tmp_path / "run.npz")
+    assert load_trace(tmp_path / "run.npz").tokens == tuple("hello")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A saved run."""
+    net = nn.LSTM(3, 4)
+    with capture(net) as trace:
+        net(torch.randn(5, 2, 3))
+    trace.save(tmp_path / "run.npz")
+    return tmp_path / "run.npz"
+
+
+def test_a_run_saved_before_there_were_other_activations(saved):
+    arrays = dict(np.load(saved))
+    header = json.loads(arrays[HEADER].tobytes())
+    for name in ("activation", "recurrent_activation"):
+        del header["layers"][0][name]
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(saved, **arrays)
+    assert load_trace(saved).layers["l0"].weights.options == {"activation": "tanh", "recurrent_activation": "sigmoid"}
+
+
+def test_from_an_open_file(saved):
+    assert list(load_trace(io.BytesIO(saved.read_bytes())).layers) == ["l0"]
+
+
+def test_states_and_those_a_step_earlier_are_held_once(tmp_path):
+    net = nn.LSTM(3, 4)
+    with capture(net) as trace:
+        net(torch.randn(5, 3, 3))
+    trace.save(tmp_path / "run.npz")
+    layer = load_trace(tmp_path / "run.npz").layers["l0"]
+    assert np.shares_memory(layer.hidden, layer.hidden_prev) and np.shares_memory(layer.cell, layer.cell_prev)
+
+
+def refused(source) -> str:
+    """The one sentence that says why ``source`` is refused."""
+    with pytest.raises(ArchiveError) as caught:
+        load_trace(source)
+    message = str(caught.value)
+    assert message and "\n" not in message and message.endswith(".") and ". " not in message, message
+    return message
+
+
+def test_files_that_are_something_else(tmp_path, saved):
+    assert "no file" in refused(tmp_path / "absent.npz")
+    for content in (b"", b"hello", saved.read_bytes()[:200], saved.read_bytes()[:-300]):
+        (tmp_path / "other").write_bytes(content)
+        refused(tmp_path / "other")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    refused(tmp_path / "one.npy")
+    np.savez(tmp_path / "plain.npz", a=np.zeros(3))
+    assert "no saved run" in refused(tmp_path / "plain.npz")
+    np.savez(tmp_path / "pickle.npz", a=np.array([{"a": 1}], dtype=object))
+    refused(tmp_path / "pickle.npz")
+    refused(tmp_path)
+
+
+def test_a_pickle_inside_is_never_run(saved, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path / "exploded").touch, ()
+
+    arrays = dict(np.load(saved))
+    arrays["l0/input"] = np.array([Bomb()], dtype=object)
+    np.savez(saved, **arrays)
+    refused(saved)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_too_large(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", a=np.zeros(1 << 20, np.uint8))
+    with pytest.raises(ArchiveError, match="more than the 100,000 that are allowed"):
+        read_archive(tmp_path / "bomb.npz", largest=100_000)
+
+
+@pytest.mark.parametrize("name", ["input", "hidden", "hidden_prev", "cell", "cell_prev", "initial_cell", "forget_gate",
+                                  "lengths", "weight_ih", "weight_hh", "bias_ih"])  # fmt: skip
+@pytest.mark.parametrize("damage", ["gone", "shape", "flat", "text", "int", "float16"])
+def test_damaged_arrays(saved, name, damage):
+    arrays = dict(np.load(saved))
+    own = arrays.pop(f"l0/{name}")
+    change = {
+        "shape": lambda: np.concatenate([own, own]),
+        "flat": lambda: own.reshape(-1)[:1].reshape(()),
+        "text": lambda: np.full(own.shape, "x"),
+        "int": lambda: np.full(own.shape, 100),
+        "float16": lambda: own.astype(np.float16),
+    }
+    if damage != "gone":
+        arrays[f"l0/{name}"] = change[damage]()
+    np.savez(saved, **arrays)
+    if damage == "float16" and name.startswith(("weight", "bias")):
+        load_trace(saved)  # widened, as half-precision weights are
+    else:
+        refused(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "another"},
+        {"layers": None},
+        {"layers": [3]},
+        {"layers": [{}]},
+        {"layers": {"a": 1}},
+        {"tokens": 3},
+        {"kind": "MGU"},
+        {"kind": ["LSTM"]},
+        {"kind": "GRU"},
+        {"kind": "RNN", "nonlinearity": "sine"},
+        {"kind": "RNN", "nonlinearity": []},
+        {"activation": "sine"},
+        {"recurrent_activation": ["sigmoid"]},
+        {"name": "l1"},
+        {"name": 3},
+    ],
+)
+def test_damaged_headers(saved, change):
+    arrays = dict(np.load(saved))
+    header = json.loads(arrays[HEADER].tobytes())
+    for key, value in change.items():
+        (header if key in header else header["layers"][0])[key] = value
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(saved, **arrays)
+    refused(saved)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{", b"\xff\xfe", b"null"])
+def test_headers_that_are_no_header(saved, text):
+    arrays = dict(np.load(saved))
+    arrays[HEADER] = np.frombuffer(text, dtype=np.uint8)
+    np.savez(saved, **arrays)
+    refused(saved)

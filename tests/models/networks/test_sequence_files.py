@@ -1,0 +1,70 @@
+"""Sequences of numbers from files: what numpy and a spreadsheet wrote comes back exactly, anything else is told."""
+
+import io
+
+import numpy as np
+import pytest
+
+from models.core.messages import Problem
+from models.networks.network import read_numbers
+from models.networks.sequence_files import as_text, read_sequence
+
+VALUES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+
+
+def saved(values, **how):
+    file = io.BytesIO()
+    np.save(file, values, **how)
+    return file.getvalue()
+
+
+def refused(data, columns=3):
+    with pytest.raises(Problem) as caught:
+        read_sequence(data, columns)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_numpy_saved_comes_back(dtype, order):
+    values = np.asarray(VALUES * 10, dtype=dtype, order=order)
+    for given in (values, values[None]):
+        np.testing.assert_array_equal(read_sequence(saved(given), 3), values.astype(np.float32))
+
+
+def test_one_column_may_be_a_row():
+    np.testing.assert_array_equal(read_sequence(saved(VALUES[:, 0]), 1), VALUES[:, :1])
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])
+@pytest.mark.parametrize("head", ["", "a{0}b{0}c\n"])
+def test_what_a_spreadsheet_wrote_comes_back(mark, head):
+    text = head.format(mark.strip() or mark) + "\r\n".join(mark.join(map(str, row)) for row in VALUES)
+    np.testing.assert_array_equal(read_sequence(text.encode("utf-8-sig"), 3), VALUES)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_as_text_is_exact(columns):
+    values = np.concatenate([VALUES, [[1e-38, 3.4e38, -0.0]]])[:, :columns].astype(np.float32)
+    back = np.array(read_numbers(as_text(values), columns, None), dtype=np.float32)
+    np.testing.assert_array_equal(back, values)
+
+
+def test_anything_else_is_told():
+    assert "shape (7, 2)" in refused(saved(VALUES[:, :2])) and "reads 3 a step" in refused(saved(VALUES[:, :2]))
+    assert "no numbers" in refused(saved(np.array([{"a": 1}], dtype=object), allow_pickle=True))
+    assert "no numbers" in refused(saved(np.array(["a", "b"])))
+    assert "not finite" in refused(saved(np.where(VALUES > 1, np.nan, VALUES)))
+    assert "2,001 steps" in refused(saved(np.zeros((2001, 3))))
+    assert (
+        "Row 2" in refused(b"1,2,3\n1,2") and "no numbers" in refused(b" \n") and "neither" in refused(b"\xff\xfe\x00")
+    )
+    assert "“x”" in refused(b"1,2,3\n1,x,3")
+
+
+def test_a_header_that_lies_allocates_nothing():
+    whole = saved(VALUES)
+    lying = whole.replace(b"'shape': (7, 3), }       ", b"'shape': (70000000, 3), }")
+    assert len(lying) == len(whole) and lying != whole
+    for damaged in (whole[:20], whole[:-20], lying):
+        assert ".npy file" in refused(damaged)

@@ -1,0 +1,168 @@
+"""Networks that write a sequence on the other lenses: what their layers did, what a loss of theirs teaches, what edits do."""
+
+import numpy as np
+import pytest
+import torch
+
+from models import EditedNetwork, Problem, capture, load_network, network_names, read, read_edited, read_edits
+from models.edits.edit_effects import difference, effects, prediction_difference
+from models.gradients.losses import Loss, differentiate, loss_grad
+from tests.support.translators import KINDS, TEXT, ByHand, by_hand, gru, untrained
+
+LAYERS = ["encoder.l0", "encoder.l0_reverse", "decoder.l0"]
+
+
+class Written(ByHand):
+    """Keeps every state, so that autograd can be asked for its gradient."""
+
+    def __init__(self, module, ids):
+        with torch.enable_grad():
+            super().__init__(module, ids)
+        self.decoder = []
+
+    def step(self, symbol, step=0, change=None):
+        found = super().step(symbol, step, change)
+        self.decoder.append(self.state)
+        return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_layers_states_are_those_of_a_step_loop(kind):
+    network = untrained(kind, 1)
+    reading = read(network, TEXT)
+    assert list(reading.trace.layers) == LAYERS
+    symbols, probability, _, _ = by_hand(network, TEXT)
+    with torch.no_grad():
+        of = ByHand(network.module, network.encode(TEXT)[0])
+        states = []
+        for symbol in (0, *symbols[:-1]):
+            of.step(symbol)
+            states.append(of.state)
+    half = network.module.encoder.hidden_size
+    for layer, expected in zip(LAYERS, (of.memory[:, :half], of.memory[:, half:], torch.stack(states)), strict=True):
+        np.testing.assert_allclose(reading.trace.layers[layer].hidden[0], expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(reading.prediction.probability, probability, atol=1e-5)
+    assert reading.prediction.following.tolist() == symbols
+    with capture(network) as trace, torch.no_grad():
+        network.module(network.encode(TEXT))
+    for layer in LAYERS:  # written step by step it is the same
+        np.testing.assert_allclose(trace.layers[layer].hidden, reading.trace.layers[layer].hidden, atol=1e-6)
+
+
+def test_each_layer_has_the_labels_of_its_own_steps_and_the_decoder_alone_predicts():
+    network = load_network("dates-dot")
+    reading = read(network, "4 Aug 2024")
+    assert reading.labels_of("encoder.l0") == reading.labels == ("4", "␣", "A", "u", "g", "␣", "2", "0", "2", "4")
+    assert reading.labels_of("decoder.l0") == reading.prediction_labels == ("⊢", *"2024-08-04")
+    assert reading.prediction_of("encoder.l0") is None
+    assert reading.prediction_of("decoder.l0") is reading.prediction
+    names = reading.prediction.vocabulary
+    assert [names[each] for each in reading.prediction.following] == [*"2024-08-04", "⊣"]
+    assert (reading.prediction.surprise < 1).all()
+    as_long = read(network, "2024/08/04.")  # source and answer have eleven steps each
+    assert as_long.labels_of("encoder.l0") != as_long.labels_of("decoder.l0")
+    assert as_long.prediction_of("encoder.l0_reverse") is None
+
+
+def test_other_networks_predict_in_every_layer():
+    reading = read(load_network("python-lm"), "x = 1")
+    assert all(reading.prediction_of(layer) is reading.prediction for layer in reading.trace.layers)
+    assert reading.prediction_labels == reading.labels
+
+
+def test_a_transformer_has_no_layers_but_attention():
+    reading = read(untrained("transformer"), TEXT)
+    assert not reading.trace.layers and len(reading.trace.attention) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", [Loss("next", step=2), Loss("next", step=1, target=6), Loss("every"), Loss("answer")])
+def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind, loss):
+    network = untrained(kind, 3)
+    done = differentiate(network, TEXT, loss)
+    symbols = by_hand(network, TEXT)[0]
+    with torch.enable_grad():
+        module, ids = network.module, network.encode(TEXT)[0]
+        size, count = module.encoder.hidden_size, len(ids)
+        x = module.embedding.weight[ids].detach()
+        states = {"l0": [], "l0_reverse": []}
+        for suffix, order in (("l0", range(count)), ("l0_reverse", reversed(range(count)))):
+            state = torch.zeros(size)
+            for at in order:
+                state = gru(module.encoder, suffix, x[at], state)
+                states[suffix].append(state)
+        backwards = states["l0_reverse"][::-1]
+        of = Written(module, ids)
+        of.memory = torch.stack([torch.cat(pair) for pair in zip(states["l0"], backwards, strict=True)])
+        of.summary = torch.cat([states["l0"][-1], states["l0_reverse"][-1]])
+        of.state = (module.bridge.weight @ of.summary + module.bridge.bias).tanh()
+        logs = [of.step(symbol)[0].log() for symbol in (0, *symbols[:-1])]
+        parts = [-each[symbol] for each, symbol in zip(logs, symbols, strict=True)]
+        target = symbols[loss.step] if loss.target is None else loss.target
+        value = -logs[loss.step][target] if loss.asked == "next" else torch.stack(parts).sum()
+        every = [*states["l0"], *backwards, *of.decoder]
+        grads = [
+            torch.zeros_like(state) if grad is None else grad
+            for state, grad in zip(every, torch.autograd.grad(value, every, allow_unused=True), strict=True)
+        ]
+    assert done.value == pytest.approx(float(value.detach()), rel=1e-5)
+    wanted = torch.stack(grads[:count]), torch.stack(grads[count : 2 * count]), torch.stack(grads[2 * count :])
+    for layer, expected in zip(LAYERS, wanted, strict=True):
+        found = done.trace.layers[layer].hidden_grad[0]
+        assert np.abs(found - expected.numpy()).max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+    assert all(parameter.grad is None for parameter in network.module.parameters())
+
+
+def test_what_these_networks_cannot_be_asked_is_told_in_a_sentence():
+    network = untrained("dot")
+    with pytest.raises(Problem, match=r"^There is no step 100; the answer has \d steps\.$"):
+        differentiate(network, TEXT, Loss("next", step=99))
+    with pytest.raises(Problem, match=r"reads one sequence and writes another[^\n]*\.$"):
+        loss_grad(network, network.module, network.encode(TEXT))
+    for edits in ("decoder.l0.hidden[2]@1=0", "encoder.l0.ablate[3]=zero"):
+        edited = EditedNetwork(network, read_edits(edits))
+        with pytest.raises(Problem, match=r"nothing in it can be held[^\n]*\.$"):
+            edited.read(TEXT)
+        with pytest.raises(Problem, match=r"nothing in it can be held[^\n]*\.$"):
+            edited.differentiate(TEXT, Loss("every"))
+
+
+def test_edited_weights_and_symbols_are_written_with():
+    network = load_network("dates-dot")
+    changed = read_edited(network, "4 Aug 2024", read_edits("token[0]=9"))
+    plain = read(network, "9 Aug 2024")
+    np.testing.assert_array_equal(changed.prediction.probability, plain.prediction.probability)
+    assert changed.labels == plain.labels and changed.read == plain.read
+    broken = EditedNetwork(network, read_edits("encoder.l0.weight_hh=0;decoder.l0.weight_ih=0"))
+    module = broken.network.module
+    assert not module.encoder.weight_hh_l0.any() and network.module.encoder.weight_hh_l0.any()
+    with torch.no_grad():
+        logits = module(network.encode("4 Aug 2024"))[0]
+    np.testing.assert_allclose(broken.read("4 Aug 2024").prediction.probability, logits.softmax(-1), atol=1e-6)
+    np.testing.assert_array_equal(read(network, "9 Aug 2024").prediction.probability, plain.prediction.probability)
+
+
+def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
+    network, text = load_network("dates-dot"), "from 4 May 2021 to 3 June 2022"
+    edits = read_edits(";".join(["token[15]-"] * 15))
+    before, edited = read(network, text), EditedNetwork(network, edits)
+    after, origin = edited.read(text), edited.sequence(text).origin
+    assert len(before.read) == 22 and len(after.read) == 11
+    found = difference(before, after, "decoder.l0", "hidden", origin)
+    states = [each.trace.layers["decoder.l0"].hidden[0] for each in (before, after)]
+    np.testing.assert_allclose(found, states[1] - states[0][:11], atol=1e-7)
+    assert difference(before, after, "encoder.l0", "hidden", origin).shape[0] == 15
+    chances = prediction_difference(before, after, origin)
+    np.testing.assert_allclose(chances, after.prediction.probability - before.prediction.probability[:11], atol=1e-7)
+    told = effects(before, after, origin)
+    assert told.turn.step == 10 and told.turn.symbols == ("/", "⊣")
+    longer = difference(after, before, "decoder.l0", "hidden", range(15))
+    assert np.isnan(longer[11:]).all() and np.isfinite(longer[:11]).all()
+
+
+@pytest.mark.parametrize("name", [name for name in network_names() if name.startswith("dates-")])
+def test_every_example_of_the_bundled_ones_can_be_read(name):
+    network = load_network(name)
+    for example in network.card.examples:
+        reading = read(network, example.text)
+        assert reading.prediction.following[-1] == 1 and not reading.unknown

@@ -1,0 +1,56 @@
+"""The Attention lens without a browser: how tests open it, use it and read it."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from tests.support import lens_page
+from tests.support.lens_page import run
+from viz.payloads.binary_payload import unpack
+
+TEXT = "2026년 11월 3일 화요일"
+
+
+def start(name: str = "attention", opened: Path | None = None, **address: str) -> AppTest:
+    return lens_page.start(name, opened, **address)
+
+
+def text_of(page: AppTest) -> str:
+    html = re.sub("<[^>]*>", " ", " ".join(each.proto.body for each in page.get("html")))
+    return "\n".join([html, *(each.value for each in [*page.markdown, *page.caption, *page.info])])
+
+
+def view_of(page: AppTest):
+    return page.session_state["unrolled"].view
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click()
+    return run(page)
+
+
+def components(page: AppTest) -> dict[str, list]:
+    """The mounted components by name."""
+    found = defaultdict(list)
+    for each in page.main:
+        if each.type == "bidi_component":
+            found[each.proto.component_name.removeprefix("unrolled_")].append(each.proto)
+    return found
+
+
+def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
+    """The payload that the page sends to the browser: its header and its arrays."""
+    return unpack(components(page)["sequence"][0].bytes)
+
+
+def mirrored(page: AppTest, quantity: str) -> dict[str, str]:
+    """Outputs that stand on the page, by their row."""
+    found: dict[str, str] = defaultdict(str)
+    body = " ".join(each.proto.body for each in page.get("html"))
+    for attributes in re.findall(rf'<span ([^>]*data-quantity="{quantity}"[^>]*)>', body):
+        data = dict(re.findall(r'data-(\w+)="([^"]*)"', attributes))
+        found[data["group"]] += data["token"]
+    return dict(found)

@@ -1,0 +1,110 @@
+"""What tests do on the Checkpoint lens without a browser, and read from it."""
+
+import io
+import os
+import re
+
+import torch
+from streamlit.testing.v1 import AppTest
+from torch import nn
+
+from models import load_network
+from models.networks.network import network_names
+
+NETWORKS = tuple(name for name in network_names() if load_network(name).card.predicts in ("next", "class"))
+"""The bundled networks that predict one thing a step, or one of all."""
+
+WORDS = tuple("abcdefg")
+
+
+class Net(nn.Module):
+    """A language model of seven symbols."""
+
+    def __init__(self, kind=nn.LSTM, layers=2):
+        super().__init__()
+        self.embed = nn.Embedding(len(WORDS), 4)
+        self.rnn = kind(4, 8, num_layers=layers, batch_first=True)
+        self.head = nn.Linear(8, len(WORDS))
+
+    def forward(self, ids):
+        return self.head(self.rnn(self.embed(ids))[0])
+
+
+def saved(module, **further):
+    file = io.BytesIO()
+    torch.save({"state_dict": module.state_dict(), **further}, file)
+    return file.getvalue()
+
+
+def script(opened=None, lens="checkpoint", held=()):
+    from importlib import import_module
+
+    from viz import layout
+    from viz.session import session
+
+    for name in held:
+        session().hold(name)
+    with session().run(opened=opened), layout.around():
+        import_module(f"viz.pages.{lens}.page").page()
+
+
+def start(opened=None, lens="checkpoint", held=(), **address):
+    page = AppTest.from_function(script, default_timeout=120, kwargs={"opened": opened, "lens": lens, "held": held})
+    page.query_params.update(address)
+    return run(page)
+
+
+def run(page):
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def upload(page, *files):
+    box = next(each for each in page.file_uploader if each.proto.multiple_files)
+    box.set_value([(name, data, "application/octet-stream") for name, data in files])
+    return run(page)
+
+
+def said(page):
+    kinds = ("markdown", "caption", "warning", "error", "success", "info")
+    return "\n".join(each.value for kind in kinds for each in page.get(kind)).replace("\\", "")
+
+
+def view(page):
+    return page.session_state["unrolled"].view
+
+
+def mirrored(page, group, **wanted):
+    """The numbers of one list of the page."""
+    html = next(each.proto.body for each in page.get("html") if f'data-group="{group}"' in each.proto.body)
+    rows = [dict(re.findall(r'data-(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<span ([^>]*)>", html)]
+    return [float(row["value"]) for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+
+
+def choose(page, label, option):
+    next(each for each in page.selectbox if each.label.startswith(label)).select(option)
+    return run(page)
+
+
+class Hostile:
+    """Its pickle would write a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def sick(net):
+    """NaN, a dead unit, a double, shut forget gates."""
+    with torch.no_grad():
+        for level in (0, 1):
+            getattr(net.rnn, f"bias_ih_l{level}")[8:16] = -3
+            getattr(net.rnn, f"bias_hh_l{level}")[8:16] = 0
+        for gate in range(4):
+            for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                getattr(net.rnn, f"{part}_l0")[gate * 8 + 3] = 0
+                getattr(net.rnn, f"{part}_l1")[gate * 8 + 6] = getattr(net.rnn, f"{part}_l1")[gate * 8 + 5]
+    return net

@@ -1,0 +1,89 @@
+"""The recurrent equations as PyTorch documents them, a step at a time: what the engine is held against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+FUNCTIONS = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "linear": lambda v: v,
+    "hard_sigmoid": lambda v: torch.clip(0.2 * v + 0.5, 0, 1),  # as Keras 2 documents it
+    "hard_sigmoid_3": lambda v: functional.relu6(v + 3) / 6,  # Keras 3; torch.nn.Hardsigmoid rounds 1 / 6 to float32
+    "softsign": functional.softsign,
+    "elu": functional.elu,
+}
+"""The activations by the names of ``models.core.activations``."""
+
+
+def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], **options: object) -> dict[str, Tensor]:
+    """One step: every gate and state by name. ``w`` holds weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
+    act, gate = (
+        FUNCTIONS[str(options.get(name, usual))]
+        for name, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
+    )
+    h = state[0]
+    rows = w["weight_ih"].shape[0]
+    zeros = x.new_zeros(rows)
+    read = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
+    back = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
+    if kind == "LSTM":
+        i, f, g, o = (read + back).chunk(4, dim=-1)
+        i, f, g, o = gate(i), gate(f), act(g), gate(o)
+        c = f * state[1] + i * g
+        h = o * act(c)
+        if "weight_hr" in w:
+            h = h @ w["weight_hr"].T
+        return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
+    if kind == "GRU":
+        (xr, xz, xn), (hr, hz, hn) = read.chunk(3, dim=-1), back.chunk(3, dim=-1)
+        r, z = gate(xr + hr), gate(xz + hz)
+        if options.get("reset_after", True):
+            n = act(xn + r * hn)
+        else:
+            size = rows // 3
+            n = act(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
+        return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden": (1 - z) * n + z * h}
+    a = read + back
+    return {"preactivation": a, "hidden": FUNCTIONS[str(options.get("nonlinearity", "tanh"))](a)}
+
+
+def layer(
+    kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], reverse: bool = False, **options: object
+) -> dict[str, Tensor]:
+    """One sequence (T, D) through one layer: every gate and state, (T, units), by position."""
+    order = range(len(x))
+    rows: dict[int, dict[str, Tensor]] = {}
+    for t in reversed(order) if reverse else order:
+        rows[t] = step(kind, w, x[t], state, **options)
+        state = (rows[t]["hidden"], rows[t]["cell"]) if kind == "LSTM" else (rows[t]["hidden"],)
+    return {name: torch.stack([rows[t][name] for t in order]) for name in rows[0]}
+
+
+def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
+    """The weights of one layer in one direction (``suffix`` as ``"_l0_reverse"``, or "" for a Cell), by plain name."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    found = {name: getattr(module, name + suffix, None) for name in names}
+    return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
+
+
+def network(module: torch.nn.Module, given: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Every gate and state of every layer, by layer name, of a bundled network that reads ``given`` (1, T, ...)."""
+    rnn = module.rnn
+    kind = "RNN" if rnn.mode.startswith("RNN") else rnn.mode
+    layers: dict[str, dict[str, Tensor]] = {}
+    with torch.no_grad():
+        x = module.embedding(given)[0] if hasattr(module, "embedding") else given[0]
+        zero = torch.zeros(rnn.hidden_size)
+        for level in range(rnn.num_layers):
+            outputs = []
+            for suffix in ("", "_reverse")[: 1 + rnn.bidirectional]:
+                name = f"_l{level}{suffix}"
+                computed = layer(kind, weights_of(rnn, name), x, (zero, zero), reverse=bool(suffix))
+                layers[f"rnn.{name[1:]}"] = computed
+                outputs.append(computed["hidden"])
+            x = torch.cat(outputs, dim=-1)
+    return layers

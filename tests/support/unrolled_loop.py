@@ -1,0 +1,94 @@
+"""An oracle for gradients: torch.nn's recurrent modules written out as loops whose every state autograd can see."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.core.stepwise_modules import Stepwise
+from tests.support.oracle import FUNCTIONS
+
+
+def loop(
+    module: nn.RNNBase, x: Tensor, states: tuple[Tensor, ...] | None = None, lengths: list[int] | None = None
+) -> tuple[Tensor, dict[str, list[Tensor]], dict[str, list[Tensor]], tuple[Tensor, ...]]:
+    """Run ``module`` on ``x`` (B, T, D): output (B, T, units), hidden and cell states by layer and position, last states.
+
+    Every state in the lists is the very tensor that goes on to the next step and to the layer above.
+    ``states`` are as torch takes them; past a sequence's length (``lengths``) states are held and the output is 0.
+    """
+    kind, batch, steps = module.mode.partition("_")[0], *x.shape[:2]
+    hidden_states: dict[str, list[Tensor]] = {}
+    cell_states: dict[str, list[Tensor]] = {}
+    last_hidden, last_cell = [], []
+    directions = 2 if module.bidirectional else 1
+    width = module.proj_size or module.hidden_size
+    for layer in range(module.num_layers):
+        outputs = []
+        for direction in range(directions):
+            suffix = f"l{layer}" + ("_reverse" if direction else "")
+            index = layer * directions + direction
+            h = x.new_zeros(batch, width) if states is None else states[0][index]
+            c = x.new_zeros(batch, module.hidden_size)
+            if kind == "LSTM" and states is not None:
+                c = states[1][index]
+            hs: list[Tensor] = [h] * steps
+            cs: list[Tensor] = [c] * steps
+            out: list[Tensor] = [h] * steps
+            for t in reversed(range(steps)) if direction else range(steps):
+                there = torch.ones(batch, 1, dtype=torch.bool)
+                if lengths is not None:
+                    there = torch.tensor([t < length for length in lengths])[:, None]
+                h, c = step(module, kind, suffix, x[:, t], h, c, there)
+                hs[t], cs[t], out[t] = h, c, torch.where(there, h, torch.zeros_like(h))
+            hidden_states[suffix], cell_states[suffix] = hs, cs
+            last_hidden.append(h)
+            last_cell.append(c)
+            outputs.append(torch.stack(out, dim=1))
+        x = torch.cat(outputs, dim=-1)
+    return x, hidden_states, cell_states, (torch.stack(last_hidden), torch.stack(last_cell))
+
+
+def step(
+    module: nn.RNNBase, kind: str, suffix: str, x: Tensor, h: Tensor, c: Tensor, there: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step of one layer, after the formulas of torch's documentation, where ``there`` (B, 1); else nothing changes."""
+
+    def parameter(name: str) -> Tensor | float:
+        return getattr(module, f"{name}_{suffix}", 0.0)
+
+    options = module.kernel.options if isinstance(module, Stepwise) else {}
+    act, gate = FUNCTIONS[options.get("activation", "tanh")], FUNCTIONS[options.get("recurrent_activation", "sigmoid")]
+    from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
+    from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
+    if kind == "RNN":
+        a = from_x + from_h
+        return torch.where(there, FUNCTIONS[module.nonlinearity](a), h), c
+    if kind == "LSTM":
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        c = torch.where(there, gate(f) * c + gate(i) * act(g), c)
+        new = gate(o) * act(c)
+        return torch.where(there, new @ parameter("weight_hr").T if module.proj_size else new, h), c
+    (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
+    r, z = gate(xr + hr), gate(xz + hz)
+    if not options.get("reset_after", True):
+        hn = (r * h) @ parameter("weight_hh").chunk(3)[2].T
+        hn = hn + (parameter("bias_hh").chunk(3)[2] if module.bias else 0.0)
+    n = act(xn + (r * hn if options.get("reset_after", True) else hn))
+    return torch.where(there, (1 - z) * n + z * h, h), c
+
+
+def autograd_map(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, of: str = "hidden") -> dict[str, Tensor]:
+    """[b, t, k] = the norm of d l_t / d h_k (or c_k), one backward pass per t: (B, T, T) by layer."""
+    output, hidden, cell, _ = loop(module, x)
+    batch, steps, _ = x.shape
+    wanted = hidden if of == "hidden" else cell
+    states = [state for layer in wanted.values() for state in layer]
+    maps = torch.zeros(len(wanted), batch, steps, steps, dtype=x.dtype)
+    for t in range(steps):
+        loss = (output[:, t] * loss_grad[:, t]).sum()
+        grads = torch.autograd.grad(loss, states, retain_graph=True, allow_unused=True)
+        for index, grad in enumerate(grads):
+            if grad is not None:
+                maps[index // steps, :, t, index % steps] = torch.linalg.vector_norm(grad, dim=-1)
+    return dict(zip(wanted, maps, strict=True))

@@ -1,0 +1,130 @@
+"""The Checkpoint lens in a real browser: a file is opened, judged and stepped through; a hostile one is refused."""
+
+import os
+import pickle
+import re
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+from torch import nn
+from torch.nn import functional
+
+from tests.support import oracle
+from tests.support.browser import look, serve, settle
+from tests.support.step_page import compare, go, pieces, type_
+
+pytestmark = pytest.mark.browser
+
+SYMBOLS = tuple("abcdefghij ")
+
+
+class Model(nn.Module):
+    """A language model as people write it."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(len(SYMBOLS), 6)
+        self.rnn = nn.LSTM(6, 12, num_layers=2, batch_first=True)
+        self.fc = nn.Linear(12, len(SYMBOLS))
+
+    def forward(self, ids):
+        return self.fc(self.rnn(self.embedding(ids))[0])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model that has learned a little, with what training leaves beside it in the file."""
+    torch.manual_seed(3)
+    model, text = Model(), "a bad cab bid a big cafe fade "
+    ids = torch.tensor([[SYMBOLS.index(letter) for letter in text * 4]])
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(60):
+        loss = functional.cross_entropy(model(ids[:, :-1])[0], ids[0, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    return model, {
+        "model_state_dict": model.state_dict(),
+        "optimizer_state_dict": optimizer.state_dict(),
+        "vocab": list(SYMBOLS),
+        "epoch": 60,
+        "loss": float(loss),
+    }
+
+
+def upload(page: Page, path) -> None:
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').first.set_input_files(path)
+    page.wait_for_timeout(500)
+    settle(page)
+
+
+def test_a_real_file_is_opened_judged_and_stepped_through(look_at, trained, tmp_path):
+    model, file = trained
+    torch.save(file, tmp_path / "lm.pt")
+    page = look_at("/checkpoint")
+    upload(page, tmp_path / "lm.pt")
+    expect(page.get_by_text("Healthy, as far as its weights can tell.")).to_be_visible()
+    expect(page.get_by_text(re.compile("PyTorch · .* · 2 LSTM layers"))).to_be_visible()
+    assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", pieces(page)["net"])
+    spectra = page.locator('[data-quantity="spectral_radius"]').evaluate_all(
+        "all => Object.fromEntries(all.map(({ dataset: d }) => [d.gate, Number(d.value)]))"
+    )
+    for gate, block in zip(spectra, model.rnn.weight_hh_l0.detach().double().chunk(4), strict=True):
+        assert spectra[gate] == pytest.approx(float(torch.linalg.eigvals(block).abs().max()), rel=1e-5)
+    page.get_by_role("button", name="Step through it").click()
+    page.wait_for_selector(".unrolled-scrubber", state="attached")
+    settle(page)
+    text = "abba cafe jig"
+    type_(page, text)
+    ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])
+    with torch.no_grad():
+        computed, scores = oracle.network(model, ids), model(ids)[0]
+    for step in (0, 7, len(text) - 1):
+        go(page, step)
+        compare(page, computed["rnn.l1"], step)
+        likeliest = page.locator('[data-quantity="probability"]').first.evaluate("({ dataset: d }) => ({ ...d })")
+        chances = scores[step].softmax(-1)
+        assert float(likeliest["value"]) == pytest.approx(float(chances.max()), abs=1e-5)
+        assert likeliest["token"].replace("␣", " ") == SYMBOLS[int(chances.argmax())]
+
+
+class Hostile:
+    """Its pickle would write a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(look_at, trained, tmp_path):
+    model, _file = trained
+    torch.save({"weights": model.state_dict(), "extra": Hostile(tmp_path / "written")}, tmp_path / "evil.pt")
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "written")))
+    torch.save(model.state_dict(), tmp_path / "good.pt")
+    page = look_at("/checkpoint")
+    before = pieces(page)["net"]
+    for name in ("evil.pt", "bare.pt"):
+        upload(page, tmp_path / name)
+        expect(page.get_by_text(f"{name}: This file asks for")).to_be_visible()
+        assert pieces(page)["net"] == before and not (tmp_path / "written").exists()
+    upload(page, tmp_path / "good.pt")
+    assert pieces(page)["net"].startswith("good.pt~")
+    expect(page.get_by_text("This file asks for")).to_have_count(0)
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_a_file_on_the_command_line_is_what_opens(browser, trained, tmp_path):
+    model, file = trained
+    torch.save(file, tmp_path / "lm.ckpt")
+    with serve(str(tmp_path / "lm.ckpt")) as url, look(browser, url) as page:
+        assert pieces(page)["net"].startswith("lm.ckpt~")
+        text = pieces(page)["text"]
+        ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])
+        with torch.no_grad():
+            computed = oracle.network(model, ids)
+        go(page, len(text) - 1)
+        compare(page, computed["rnn.l1"], len(text) - 1)

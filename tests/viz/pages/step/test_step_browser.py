@@ -1,0 +1,275 @@
+"""The Step lens in a real browser: stepping and choosing, every number on the page against torch's own."""
+
+import math
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from models import load_network
+from models.core.tokenize_text import display
+from tests.support.browser import look, settle
+from tests.support.step_page import (
+    CLOSE,
+    LAST,
+    OPENING,
+    SETTLED,
+    address_has,
+    at_step,
+    choose_unit,
+    compare,
+    computed,
+    go,
+    link,
+    pieces,
+    sent_frames,
+    step_of,
+    unit_of,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def shared(app, browser):
+    """One page at the opening view for all tests that only move about in it."""
+    with look(browser, app) as page:
+        yield page
+
+
+@pytest.fixture
+def opening(shared):
+    """The shared page, back at the opening view."""
+    shared.evaluate("document.activeElement.blur()")
+    choose_unit(shared, OPENING.unit)
+    shared.locator(f'.unrolled-chips [data-name="{OPENING.quantity}"]').click()
+    go(shared, OPENING.step)
+    address_has(shared, step=OPENING.step, unit=OPENING.unit, quantity=OPENING.quantity)
+    settle(shared)
+    return shared
+
+
+# -- the first look ------------------------------------------------------------------------------------
+
+
+def test_the_first_load_shows_the_first_network_at_its_interesting_step(opening):
+    assert pieces(opening) == {
+        "net": "python-lm", "text": OPENING.text, "layer": OPENING.layer, "unit": str(OPENING.unit),
+        "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en",
+    }  # fmt: skip
+    assert step_of(opening) == OPENING.step and unit_of(opening) == OPENING.unit
+    compare(opening, computed("python-lm", OPENING.text)[0][OPENING.layer], OPENING.step)
+
+
+def test_stepping_asks_the_server_nothing_and_the_numbers_follow(opening):
+    layer = computed("python-lm", OPENING.text)[0][OPENING.layer]
+    with sent_frames(opening) as frames:
+        for _ in range(15):
+            opening.keyboard.press("ArrowRight")
+        for _ in range(5):
+            opening.keyboard.press("ArrowLeft")
+        at_step(opening, OPENING.step + 10)
+        assert not frames
+        opening.wait_for_timeout(SETTLED)
+        assert len(frames) == 1
+    compare(opening, layer, OPENING.step + 10)
+    address_has(opening, step=OPENING.step + 10)
+
+
+def test_home_end_and_the_buttons(opening):
+    layer = computed("python-lm", OPENING.text)[0][OPENING.layer]
+    for act, step in [
+        (lambda: opening.keyboard.press("End"), LAST),
+        (lambda: opening.keyboard.press("ArrowRight"), LAST),
+        (lambda: opening.keyboard.press("Home"), 0),
+        (lambda: opening.keyboard.press("ArrowLeft"), 0),
+        (lambda: opening.locator(".unrolled-next").click(), 1),
+        (lambda: opening.locator(".unrolled-last").click(), LAST),
+        (lambda: opening.locator(".unrolled-previous").click(), LAST - 1),
+        (lambda: opening.locator(".unrolled-first").click(), 0),
+    ]:
+        act()
+        at_step(opening, step)
+        compare(opening, layer, step)
+
+
+def test_space_plays_and_pauses_and_playing_tells_the_server_nothing(opening):
+    opening.locator(".unrolled-speed").select_option("16")
+    opening.evaluate("document.activeElement.blur()")
+    with sent_frames(opening) as frames:
+        opening.keyboard.press(" ")
+        opening.wait_for_timeout(1000)
+        playing = step_of(opening)
+        assert playing >= OPENING.step + 8 and not frames
+        opening.keyboard.press(" ")
+        opening.wait_for_timeout(100)  # the last step before the pause is still to be painted
+        stopped = step_of(opening)
+        opening.wait_for_timeout(SETTLED)
+    assert step_of(opening) == stopped
+    address_has(opening, step=stopped)
+
+
+def test_playing_stops_at_the_end(opening):
+    go(opening, LAST - 3)
+    opening.locator(".unrolled-speed").select_option("16")
+    opening.locator(".unrolled-play").click()
+    at_step(opening, LAST)
+    expect(opening.get_by_role("button", name=re.compile("Play"))).to_be_visible()
+
+
+def test_a_click_on_a_token_goes_there(opening):
+    target = opening.locator(".unrolled-strip-now").bounding_box()
+    go(opening, OPENING.step - 4)
+    box = opening.locator(".unrolled-strip").bounding_box()
+    assert box["y"] <= target["y"] and target["y"] + target["height"] <= box["y"] + box["height"] + 4
+    opening.mouse.click(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2)
+    at_step(opening, OPENING.step)
+
+
+def test_the_heatmap_chooses_unit_and_step(opening):
+    plot = opening.locator('.unrolled-plot[data-name="forget_gate"]')
+    plot.scroll_into_view_if_needed()
+    column, row = (
+        plot.locator(".unrolled-mark-column").bounding_box(),
+        plot.locator(".unrolled-mark-row").bounding_box(),
+    )
+    choose_unit(opening, 100)
+    go(opening, 3)
+    plot.scroll_into_view_if_needed()
+    moved = plot.locator(".unrolled-mark-row").bounding_box()
+    before = plot.bounding_box()
+    assert moved["y"] > row["y"]  # the page has not scrolled meanwhile, or not so far that unit 100 is above unit 14
+    opening.mouse.click(column["x"] + column["width"] / 2, before["y"] + before["height"] * 0.1)
+    at_step(opening, OPENING.step)
+    assert unit_of(opening) < 30
+    value = float(plot.locator("xpath=..").locator("output").inner_text().replace("−", "-"))
+    layer = computed("python-lm", OPENING.text)[0][OPENING.layer]
+    assert abs(value - float(layer["forget_gate"][OPENING.step, unit_of(opening)])) < 1e-3
+
+
+def test_arrow_keys_in_the_heatmap_move_by_unit_and_step(opening):
+    area = opening.locator(".unrolled-area").first
+    area.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowRight"):
+        area.press(key)
+    at_step(opening, OPENING.step + 1)
+    assert unit_of(opening) == OPENING.unit + 1
+
+
+# -- the cell, number by number --------------------------------------------------------------------------
+
+
+def shown_number(text: str) -> float:
+    return float(text.strip("()").replace("−", "-").replace("∞", "inf"))
+
+
+@pytest.mark.parametrize("name", ["python-lm", "recall-gru", "recall-rnn"])
+def test_drawing_equations_and_arithmetic_say_the_same_numbers(look_at, name):
+    start = load_network(name).card.default
+    page = look_at(link(net=name))
+    layer = computed(name, start.text)[0][start.layer]
+    steps = len(next(iter(layer.values())))
+    for unit, step in [(start.unit, start.step), (0, 0), (33, steps // 2), (63, steps - 1)]:
+        choose_unit(page, unit)
+        go(page, step)
+        compare(page, layer, step)
+        for part in ("wiring", "equations"):
+            numbers = page.evaluate(
+                """(part) => [...document.querySelectorAll(`.unrolled-${part} [data-slot][data-quantity]`)].map(
+                    ({ dataset: d, textContent }) =>
+                        [d.quantity, Number(d.unit), Number(d.step), Number(d.value), textContent])""",
+                part,
+            )
+            for quantity, at_unit, at, value, text in numbers:
+                if quantity in layer:
+                    true = float(layer[quantity][step, unit])
+                else:
+                    true = float(layer[quantity.removesuffix("_prev")][step - 1, unit]) if step else 0.0
+                assert (at_unit, at) == (unit, step)
+                assert abs(value - true) <= CLOSE, (part, quantity)
+                assert abs(shown_number(text) - true) <= 0.00051 * max(1, abs(true)), (part, quantity, text)
+            assert set(layer) <= {quantity for quantity, *_ in numbers}, part
+        for button in page.locator(".unrolled-arithmetic [data-gate]").all():
+            if button.is_visible():
+                button.click()
+            page.wait_for_timeout(40)
+            difference = page.locator(".unrolled-arithmetic [data-difference]").get_attribute("data-difference")
+            assert float(difference) < CLOSE, (unit, step)
+
+
+def test_the_arithmetic_leads_to_the_unit_that_contributed(opening):
+    labels = opening.locator(".unrolled-arithmetic .rows .row .label:enabled")
+    name = labels.first.inner_text()
+    labels.first.click()
+    opening.wait_for_timeout(100)
+    assert unit_of(opening) == int(re.search(r"\d+", name)[0])
+
+
+def test_the_quantity_is_chosen_in_drawing_equations_and_chips_alike(opening):
+    opening.locator('.unrolled-equations [data-part="output_gate"]').click()
+    expect(opening.locator('.unrolled-chips [data-name="output_gate"]')).to_have_attribute("aria-pressed", "true")
+    opening.locator('.unrolled-chips [data-name="cell"]').click()
+    address_has(opening, quantity="cell")
+
+
+# -- what is predicted -----------------------------------------------------------------------------------
+
+
+def test_predictions_and_surprise_are_torchs(opening):
+    net = load_network("python-lm")
+    symbols = [display(symbol) for symbol in net.vocabulary]
+    _layers, logits, ids = computed("python-lm", OPENING.text)
+    probability = logits.double().softmax(-1)
+    for step in (0, OPENING.step, LAST):
+        go(opening, step)
+        shown = opening.evaluate(
+            """[...document.querySelectorAll('.unrolled-mirror [data-quantity="probability"]')].map(({ dataset: d }) =>
+                [d.token, Number(d.step), Number(d.value)])"""
+        )
+        assert len(shown) == 8 and all(at == step for _token, at, _value in shown)
+        best = probability[step].topk(8)
+        for (token, _at, value), true in zip(shown, best.values, strict=True):
+            assert abs(value - float(true)) < CLOSE
+            assert abs(float(probability[step, symbols.index(token)]) - value) < CLOSE
+        surprise = opening.locator('.unrolled-mirror [data-quantity="surprise"]').get_attribute("data-value")
+        if step == LAST:
+            assert surprise == "NaN"
+        else:
+            assert abs(float(surprise) + math.log2(float(probability[step, ids[step + 1]]))) < 1e-4
+
+
+def test_a_network_of_numbers_shows_prediction_and_truth(look_at):
+    page = look_at(link(net="wave", step=3))
+    _layers, output, given = computed("wave", load_network("wave").card.default.text)
+    for quantity, true in (("prediction", output[3, 0]), ("truth", given[4, 0])):
+        cell = page.locator(f'.unrolled-mirror [data-quantity="{quantity}"]')
+        expect(cell).to_have_attribute("data-step", "3")
+        assert abs(float(cell.get_attribute("data-value")) - float(true)) < CLOSE
+
+
+# -- seeing and keeping ------------------------------------------------------------------------------------
+
+
+def test_everything_can_be_reached_by_keyboard(opening):
+    opening.mouse.click(5, 400)
+    opening.locator("textarea").focus()
+    reached = []
+    for _ in range(60):
+        opening.keyboard.press("Tab")
+        reached.append(
+            opening.evaluate(
+                """(() => { const { activeElement: e } = document;
+                    return `${e.className?.baseVal ?? e.className} ${e.dataset?.name ?? ""} ${e.dataset?.part ?? ""}`; })()"""
+            )
+        )
+    whole = "\n".join(reached)
+    for part in (
+        "unrolled-play",
+        "unrolled-scrubber",
+        "forget_gate",
+        "unrolled-unit",
+        "unrolled-area",
+        "unrolled-save",
+    ):
+        assert part in whole, f"{part} not in {whole}"
+    assert any("unrolled-scrubber" in each for each in reached[:12])

@@ -1,0 +1,273 @@
+"""The Step lens without a browser: what the page chooses, sends and says."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models import load_network
+from models.core.trace import load_trace
+from tests.support import oracle
+from tests.support.browser import ROOT
+from tests.support.lens_page import at, run
+from viz.payloads.binary_payload import unpack
+
+NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
+HANGUL = re.compile("[가-힣]")
+
+
+@pytest.fixture(autouse=True)
+def no_file_named(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["app.py"])
+
+
+def start(**address: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    page.query_params.update(address)
+    return run(page)
+
+
+def address(page: AppTest) -> dict[str, str]:
+    return {name: value[-1] if isinstance(value, list) else value for name, value in page.query_params.items()}
+
+
+def warnings(page: AppTest) -> list[str]:
+    return [re.sub(r"\\(.)", r"\1", warning.value) for warning in page.warning]
+
+
+def view(page: AppTest):
+    return page.session_state["unrolled"].view
+
+
+def components(page: AppTest) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for element in page.main:
+        if element.type == "bidi_component":
+            found.setdefault(element.proto.component_name.removeprefix("unrolled_"), []).append(element.proto)
+    return found
+
+
+def sent(page: AppTest):
+    """What the page sends to the browser: header and arrays of the layer that is shown."""
+    return unpack(components(page)["sequence"][0].bytes)
+
+
+def type_(page: AppTest, text: str) -> AppTest:
+    page.text_area[0].set_value(text)
+    return run(page)
+
+
+def choose(page: AppTest, what: str, value: object) -> AppTest:
+    at(page.selectbox, f"choose_{what}").set_value(value)
+    return run(page)
+
+
+def hidden(name: str, text: str, layer: str) -> np.ndarray:
+    """A layer's hidden states (T, H), a step at a time."""
+    net = load_network(name)
+    return oracle.network(net.module, net.encode(text))[layer]["hidden"].numpy()
+
+
+def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
+    page = start()
+    begins = load_network("python-lm").card.default
+    chosen = view(page)
+    assert (chosen.net, chosen.text, chosen.layer) == ("python-lm", begins.text, begins.layer)
+    assert (chosen.unit, chosen.step, chosen.quantity) == (begins.unit, begins.step, begins.quantity)
+    assert not warnings(page) and page.info[0].value == begins.why["en"].replace("at -", "at −")
+    header, arrays = sent(page)
+    assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 128)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_shows_its_own_numbers(name, lang):
+    page = choose(start(lang=lang), "net", name)
+    card = load_network(name).card
+    last = at(page.selectbox, "choose_layer").options[-1]
+    choose(page, "layer", last)
+    header, arrays = sent(page)
+    assert (header["layer"], header["kind"]) == (last, card.architecture["cell"])
+    np.testing.assert_allclose(arrays["hidden"], hidden(name, card.default.text, last), rtol=0, atol=1e-5)
+    assert address(page)["net"] == name and not warnings(page)
+    assert card.task[lang] in page.text_area[0].label
+    assert {"player", "wiring", "equations", "arithmetic", "prediction"} <= components(page).keys()
+    assert len(components(page)["heatmap"]) == 2
+
+
+def test_another_text_is_read_from_its_end():
+    page = type_(start(step="3"), "while True:\n    pass")
+    header, _arrays = sent(page)
+    assert header["tokens"][10:13] == [":", "⏎", "␣"] and view(page).step == 19
+    choose(page, "layer", "rnn.l1")
+    np.testing.assert_allclose(
+        sent(page)[1]["hidden"], hidden("python-lm", "while True:\n    pass", "rnn.l1"), rtol=0, atol=1e-5
+    )
+
+
+def test_an_example_becomes_the_text():
+    page = start()
+    text = load_network("python-lm").card.examples[2].text
+    at(page.selectbox, "choose_example").set_value(text)
+    run(page)
+    assert page.text_area[0].value == text == address(page)["text"]
+
+
+def test_another_layer_keeps_text_and_step_but_opens_its_own_unit():
+    page = choose(start(step="11", unit="99"), "layer", "rnn.l1")
+    assert (view(page).layer, view(page).step, view(page).unit) == ("rnn.l1", 11, 0)
+    assert sent(page)[0]["layer"] == "rnn.l1"
+
+
+def test_another_network_starts_at_its_own_view():
+    page = choose(start(step="11", unit="99", layer="rnn.l1"), "net", "recall-gru")
+    begins = load_network("recall-gru").card.default
+    assert (view(page).layer, view(page).unit, view(page).step) == (begins.layer, begins.unit, begins.step)
+    assert page.text_area[0].value == begins.text
+
+
+def test_unknown_symbols_are_named_and_shown_as_replaced():
+    page = type_(start(), "x = '한글'")
+    assert any("“한”, “글”" in caption.value and "�" in caption.value for caption in page.caption)
+    assert sent(page)[0]["tokens"][5:7] == ["�", "�"] and not warnings(page)
+
+
+BAD = [
+    ("python-lm", ""),
+    ("python-lm", "한글만"),
+    ("python-lm", "x" * 100_000),
+    ("counter", "xyz"),
+    ("counter", "aab?"),
+    ("recall-lstm", "zebra quagga"),
+    ("recall-lstm", " \n "),
+    ("wave", "0.1, two, 0.3"),
+    ("wave", "1, nan"),
+    ("wave", ""),
+    ("wave", "9e99"),
+    ("wave", "1 " * 100_000),
+]
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize(("name", "text"), BAD, ids=[f"{name}-{text[:9]!r}" for name, text in BAD])
+def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, text, lang):
+    page = start(net=name, lang=lang, step="2", unit="1")
+    before, payload = address(page), sent(page)
+    type_(page, text)
+    assert len(warnings(page)) == 1 and bool(HANGUL.search(re.sub("“.*”", "", warnings(page)[0]))) == (lang == "ko")
+    assert address(page) == before and sent(page)[0]["id"] == payload[0]["id"]
+    assert page.text_area[0].value == text  # to be mended
+    run(page)
+    assert page.text_area[0].value == text
+    choose(page, "net", "python-lm" if name != "python-lm" else "counter")
+    assert not warnings(page) and page.text_area[0].value != text
+
+
+def test_a_mended_text_is_read():
+    page = type_(start(net="counter"), "aabbx")
+    type_(page, "aabb")
+    assert not warnings(page) and address(page)["text"] == "aabb" and len(sent(page)[0]["tokens"]) == 4
+
+
+NONSENSE = {
+    "net": "nothing",
+    "text": "x" * 3000,
+    "layer": "rnn.l9",
+    "unit": "-1",
+    "step": "soon",
+    "quantity": "reset_gate",
+    "lang": "xx",
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("piece", [name for name in NONSENSE if name != "lang"])
+def test_each_piece_of_nonsense_in_a_link_is_one_sentence(piece, lang):
+    page = start(**{piece: NONSENSE[piece], "lang": lang})
+    assert len(warnings(page)) == 1 and bool(HANGUL.search(warnings(page)[0])) == (lang == "ko")
+    assert address(page) == address(start(lang=lang))
+
+
+def test_nonsense_in_every_piece_of_a_link_at_once():
+    page = start(**NONSENSE)
+    assert len(warnings(page)) == len(set(warnings(page))) >= 5
+    assert address(page) == address(start())
+
+
+@pytest.mark.parametrize(("unit", "step"), [("128", "0"), ("0", "9999")])
+def test_a_link_beyond_the_sequence_says_how_far_it_goes(unit, step):
+    page = start(unit=unit, step=step)
+    assert len(warnings(page)) == 1 and re.search(r"from 0 to (127|\d+)", warnings(page)[0])
+
+
+def test_a_link_whose_text_cannot_be_read_still_opens_its_network():
+    page = start(net="counter", text="hello")
+    assert len(warnings(page)) == 1 and address(page)["net"] == "counter"
+    assert address(page)["text"] == load_network("counter").card.default.text
+
+
+def test_a_link_opens_exactly_its_view():
+    link = {
+        "net": "recall-gru",
+        "text": "Seoul greets me. I am travelling in",
+        "layer": "rnn.l0",
+        "unit": "7",
+        "step": "4",
+        "quantity": "update_gate",
+        "lang": "ko",
+    }
+    page = start(**link)
+    assert address(page) == link and not warnings(page)
+    assert sent(page)[0]["tokens"][:2] == ["Seoul", "greets"]
+
+
+def test_the_player_is_told_where_the_view_is_and_reports_where_it_went():
+    page = start(step="5", unit="6")
+    data = json.loads(components(page)["player"][0].json)
+    assert (data["view"]["step"], data["view"]["unit"]) == (5, 6)
+
+
+def test_a_run_of_many_steps_is_shown():
+    page = type_(start(), "x = 1\n" * 333)
+    assert not warnings(page) and len(sent(page)[0]["tokens"]) == 1998
+
+
+def test_the_card_of_every_network_can_be_read():
+    page = start()
+    for name in NETWORKS:
+        choose(page, "net", name)
+        assert any(load_network(name).card.title["en"] in each.value for each in page.markdown)
+
+
+def test_the_saved_numbers_are_the_runs(tmp_path):
+    from models.networks.forward_run import read
+    from viz.pages.downloads import _npz
+
+    reading = read(load_network("counter"), ".aabb")
+    (tmp_path / "run.npz").write_bytes(_npz(reading))
+    opened = load_trace(tmp_path / "run.npz")
+    for name, layer in reading.trace.layers.items():
+        for quantity in layer.quantities:
+            np.testing.assert_array_equal(opened.layers[name][quantity], layer[quantity])
+    assert opened.tokens == reading.labels
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_about_tells_every_accuracy_of_the_review_reader(lang):
+    page = start(net="sentiment", lang=lang)
+    metrics = load_network("sentiment").card.metrics
+    tables = [each.value for each in page.dataframe]
+    shown = [row for table in tables for row in table.values.tolist()]
+    for name in ("accuracy", "accuracy_of_bag_of_words", "accuracy_negated_by_language"):
+        assert list(metrics[name].values()) in shown, name
+    for way in metrics["accuracy_by_padding"].values():
+        assert list(way.values()) in [row[1:] for row in shown]
+    heads = " ".join(str(name) for table in tables for name in table.columns)
+    assert ("부정" if lang == "ko" else "with a negation") in heads and "negated" not in heads
+
+
+@pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "the answer turns")])
+def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
+    assert any(look_for in caption.value for caption in start(net=name).caption)

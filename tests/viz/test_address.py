@@ -1,0 +1,119 @@
+"""An address carries a view there and back, and no address, however odd, is more than a sentence of trouble."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viz.address import LONGEST_EDITS, LONGEST_TEXT, NAMES, View, parse, query, too_long, write
+from viz.i18n import LANGUAGES, speaking
+from viz.view_options import in_another_text, read_look, write_look
+
+words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
+numbers = st.integers(0, 10**9)
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+views = st.builds(
+    View,
+    net=st.none() | words,
+    text=st.none() | texts,
+    layer=st.none() | words,
+    unit=st.none() | numbers,
+    step=st.none() | numbers,
+    quantity=st.none() | words,
+    lang=st.none() | st.sampled_from(list(LANGUAGES)),
+    edits=texts,
+    look=st.builds(write_look, st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4)),
+    source=st.none() | numbers,
+    attend=texts,
+)
+
+
+def test_the_names_of_an_address_are_a_contract():
+    assert {"net", "text", "layer", "unit", "step", "lang", "edits", "source", "attend"} <= set(NAMES)
+
+
+@given(views)
+def test_a_view_comes_back_from_its_address(view):
+    assert parse(write(view)) == (view, [])
+
+
+@given(views)
+def test_a_view_comes_back_from_its_link(view):
+    assert parse(dict(parse_qsl(query(view), keep_blank_values=True))) == (view, [])
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "utm_source", ""]), texts | st.sampled_from(["-1", "²", "1e3", "0x1"])))
+def test_any_address_gives_a_view_and_one_sentence_for_each_bad_piece(address):
+    view, problems = parse(address)
+    assert parse(write(view)) == (view, [])
+    assert len(problems) <= len(set(NAMES) & set(address))
+    for name in ("net", "layer", "quantity", "lang"):  # taken letter by letter, or refused
+        if getattr(view, name) is not None:
+            assert getattr(view, name) == address[name]
+    for problem in problems:
+        assert problem.endswith(".") and "\n" not in problem.removesuffix(".")
+
+
+@pytest.mark.parametrize("name", ["unit", "step", "source"])
+@pytest.mark.parametrize("value", ["", "-1", "1.5", " 3", "1_0", "٣", "²", "nan", "99999999999", "9" * 5000])
+def test_a_number_is_a_number(name, value):
+    view, problems = parse({name: value})
+    assert view == View() and len(problems) == 1
+    assert f"“{name}”" in problems[0]
+
+
+def test_a_bad_piece_leaves_the_good_ones_and_is_as_it_was_before():
+    before = View(net="counter", step=3, unit=1)
+    view, problems = parse({"net": "python-lm", "step": "soon", "lang": "xx"}, before)
+    assert view == View(net="python-lm", step=3)
+    assert problems == [
+        "The link's “step” cannot be “soon”: it should be a whole number from 0.",
+        "The link's “lang” cannot be “xx”: it should be one of en, ko.",
+    ]
+
+
+def test_a_problem_is_told_in_the_language_of_the_page():
+    with speaking("ko"):
+        (problem,) = parse({"step": "soon"})[1]
+    assert "soon" in problem and "The link" not in problem
+
+
+def test_a_long_text_stays_out_of_the_address():
+    assert "text" in write(View(text="x" * LONGEST_TEXT))
+    assert write(View(net="counter", text="x" * (LONGEST_TEXT + 1))) == {"net": "counter"}
+    view, problems = parse({"text": "x" * 100_000})
+    assert view.text is None and len(problems) == 1
+
+
+@given(st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4))
+def test_choices_of_a_look_come_back(choices):
+    assert read_look(write_look(choices)) == choices
+
+
+def test_a_look_that_is_none_is_one_sentence():
+    view, problems = parse({"look": "order=mean"}, View(look="order:mean"))
+    assert view == View(look="order:mean")
+    assert problems == [
+        "The link's “look” cannot be “order=mean”: it should be choices as in order:mean;steps:0-99.",
+    ]
+
+
+def test_another_text_leaves_what_is_not_of_its_steps():
+    assert in_another_text("order:mean;other:x;span:3-9;steps:0-99") == "order:mean"
+
+
+def test_empty_text_is_a_text():
+    assert parse(write(View(text=""))) == (View(text=""), [])
+
+
+@pytest.mark.parametrize("name", ["text", "edits"])
+def test_what_is_too_long_for_a_link_is_left_out_and_refused(name):
+    most = {"text": LONGEST_TEXT, "edits": LONGEST_EDITS}[name]
+    fits, does_not = (View(net="counter", **{name: "x" * size}) for size in (most, most + 1))
+    assert too_long(fits) == () and parse(write(fits)) == (fits, [])
+    assert too_long(does_not) == (name,) and write(does_not) == {"net": "counter"}
+    with speaking("en"):
+        view, [problem] = parse({"net": "counter", name: "x" * (most + 1)})
+    assert f"{most + 1:,}" in problem and f"{most:,}" in problem and problem.endswith(".")
+    assert view == View(net="counter", **({} if name == "text" else {"edits": ""}))

@@ -1,0 +1,41 @@
+"""What the app asks of its process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HELD = """
+import numpy as np
+from viz import process
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * %d / 2**20
+
+def held_by_little_things():
+    kept = [bytes(100_000) for _ in range(500)]
+    last = bytes(100_000)  # keeps what is before it from being given back by itself
+    del kept
+    return last
+
+process.settle()
+before = resident()
+np.ones(1 << 18)  # when it is freed, glibc by itself takes its size for that of what lasts shortly
+arrays, between = zip(*[(np.ones(1 << 17), bytes(10_000)) for _ in range(100)])
+del arrays
+print(resident() - before)
+last = held_by_little_things()
+process.give_back()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is glibc that keeps memory")
+def test_memory_goes_back_to_the_system():
+    ran = subprocess.run(
+        [sys.executable, "-c", HELD % os.sysconf("SC_PAGE_SIZE")], capture_output=True, text=True, check=True,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert all(float(line) < 10 for line in ran.stdout.split()), ran.stdout

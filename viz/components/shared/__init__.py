@@ -1,0 +1,1 @@
+"""Scripts and words that several components share."""

@@ -1,0 +1,112 @@
+"""An edit in words, with steps counted from 1 as everywhere on the pages."""
+
+from models.core.tokenize_text import display
+from models.edits import edit as kinds
+from models.edits.edit import Edit
+from viz.i18n import _
+from viz.quantity_names import quantity_names
+
+
+def described(edit: Edit) -> str:
+    """What an edit does."""
+    match edit:
+        case kinds.Change(place, how, value):
+            told = {
+                "=": _("{place}: set to {value}"),
+                "+=": _("{place}: {value} added"),
+                "*=": _("{place}: multiplied by {value}"),
+            }[how]
+            return told.format(place=place_in_words(place), value=_number(value))
+        case kinds.ForgetBias(layer, value, unit):
+            return _("Forget bias of {whose}: set to {value}").format(whose=_whose(layer, unit), value=_number(value))
+        case kinds.SpectralRadius(place, value):
+            return _("{place}: spectral radius scaled to {value}").format(
+                place=place_in_words(place), value=_number(value)
+            )
+        case kinds.Round(place, bits):
+            return _("{place}: rounded to {bits} bits").format(place=place_in_words(place), bits=bits)
+        case kinds.Noise(place, deviation, seed):
+            return _("{place}: noise of deviation {value} added (seed {seed})").format(
+                place=place_in_words(place), value=_number(deviation), seed=seed
+            )
+        case kinds.Matrix(name):
+            return _("{name}: replaced by the matrix of a file").format(name=name)
+        case kinds.Token(how, step, token):
+            told = {
+                "replace": _("Step {step} reads “{token}” instead"),
+                "insert": _("“{token}” inserted before step {step}"),
+                "delete": _("Step {step} deleted"),
+            }[how]
+            return told.format(step=step + 1, token=display(token))
+        case _:
+            return _held(edit)
+
+
+def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.Start) -> str:
+    names, whose = quantity_names(), _whose(edit.layer, edit.unit)
+    match edit:
+        case kinds.Clamp(_layer, quantity, value, _unit, first, last):
+            return _("{quantity} of {whose}: held at {value}, {steps}").format(
+                quantity=names[quantity], whose=whose, value=_number(value), steps=_steps(first, last)
+            )
+        case kinds.Ablate(_layer, _unit, by, first, last):
+            told = (
+                _("{quantity} of {whose}: held at 0, {steps}")
+                if by == "zero"
+                else _("{quantity} of {whose}: held at its mean, {steps}")
+            )
+            return told.format(quantity=names["hidden"], whose=whose, steps=_steps(first, last))
+        case kinds.Patch(_layer, quantity, step, text, source):
+            return _("{quantity} of {whose}: at step {step} what it was at step {source} of “{text}”").format(
+                quantity=names[quantity], whose=whose, step=step + 1, source=source + 1, text=_short(text)
+            )
+        case kinds.Start(_layer, state, value):
+            return _("{quantity} of {whose}: {value} before the first step").format(
+                quantity=names[state], whose=whose, value=_number(value)
+            )
+
+
+def place_in_words(place: kinds.Place) -> str:
+    """What part of the weights a place is."""
+    layer, _dot, kind = place.name.rpartition(".")
+    if kind in ("reads", "writes"):
+        told = _("All that {whose} reads") if kind == "reads" else _("All that reads {whose}")
+        return told.format(whose=_whose(layer, place.row))
+    if place.gate is None and place.row is None and place.column is None:
+        return place.name
+    rows = _rows(place)
+    if place.column is None:
+        return _("{name}, {rows}").format(name=place.name, rows=rows)
+    return _("{name}, {rows} from column {column}").format(name=place.name, rows=rows, column=place.column)
+
+
+def _rows(place: kinds.Place) -> str:
+    if place.gate is not None:
+        gate = quantity_names()[place.gate]
+        if place.row is None:
+            return _("{gate} of all units").format(gate=gate)
+        return _("{gate} of unit {unit}").format(gate=gate, unit=place.row)
+    return _("all rows") if place.row is None else _("row {row}").format(row=place.row)
+
+
+def _whose(layer: str, unit: int | None) -> str:
+    if unit is None:
+        return _("all units of {layer}").format(layer=layer)
+    return _("unit {unit} of {layer}").format(unit=unit, layer=layer)
+
+
+def _steps(first: int, last: int | None) -> str:
+    if last is None:
+        return _("from step {first} on").format(first=first + 1) if first else _("at every step")
+    if first == last:
+        return _("step {step}").format(step=first + 1)
+    return _("steps {first} to {last}").format(first=first + 1, last=last + 1)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}".replace("-", "−")
+
+
+def _short(text: str) -> str:
+    line = display(text)
+    return line if len(line) <= 30 else line[:29] + "…"

@@ -1,0 +1,77 @@
+"""The biases of the gate that keeps the state, and how open they hold it."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from models.core.activations import Activation
+from viz.colours import Theme, quantity_colour
+from viz.figures.style import INK, finish
+from viz.i18n import _
+from viz.quantity_names import quantity_names
+
+OPENINGS = (0.01, 0.05, 0.1, 0.27, 0.5, 0.73, 0.9, 0.95, 0.99)
+"""Where the upper axis is labelled; a sigmoid gives 0.73 for a bias of 1."""
+
+
+def keep_biases(
+    biases: np.ndarray, gate: str, through: Activation, *, unit: int | None = None, theme: Theme = "light"
+) -> go.Figure:
+    """A dot for every unit, in the order of their biases; the upper axis is how open the bias alone holds the gate.
+
+    Args:
+        biases: (H), the sum of both.
+        gate: ``"forget_gate"`` or ``"update_gate"``.
+        through: what the gate's sum goes through, from 0 to 1.
+        unit: the unit to ring, from 0.
+        theme: "light" or "dark".
+    """
+    figure, name = go.Figure(), quantity_names()[gate]
+    known = np.flatnonzero(np.isfinite(biases))
+    order = known[np.argsort(biases[known], kind="stable")]
+    values = biases[order].astype(float)
+    # For translators: the numbers are filled by the browser.
+    hover = _("unit {unit}: bias {bias}, gate {opening}").format(
+        unit="%{customdata[0]}", bias="%{x:.4g}", opening="%{customdata[1]:.3f}"
+    )
+    figure.add_scatter(
+        x=values,
+        y=np.arange(1, len(order) + 1),
+        mode="markers",
+        name=name,
+        marker={"color": quantity_colour(gate, theme), "size": 7},
+        customdata=list(zip(order.tolist(), through.values(values).tolist(), strict=True)),
+        hovertemplate=hover,
+        showlegend=False,
+    )
+    if unit is not None and unit in order:
+        ring = {"color": "rgba(0,0,0,0)", "size": 15, "line": {"color": INK[theme], "width": 2.5}}
+        figure.add_scatter(
+            x=[float(biases[unit])], y=[int(np.flatnonzero(order == unit)[0]) + 1], mode="markers", marker=ring,
+            showlegend=False, hoverinfo="skip",
+        )  # fmt: skip
+    low, high = min(-1.0, values.min(initial=0) - 0.3), max(1.5, values.max(initial=0) + 0.3)
+    for at, text in ((0.0, _("half open")), (1.0, _("bias 1"))):
+        figure.add_vline(x=at, line={"color": INK[theme], "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
+        )
+    left, right = low + 0.05 * (high - low), high - 0.02 * (high - low)
+    ticks = [(opening, bias) for opening, bias in zip(OPENINGS, _biases(through), strict=True) if left < bias < right]
+    figure.update_xaxes(title_text=_("bias of the {gate} (both added)").format(gate=name), range=[low, high])
+    figure.update_yaxes(title_text=_("units, lowest first"), range=[0, len(order) + 1])
+    # a second axis needs a trace of its own
+    figure.add_scatter(x=[None], y=[None], xaxis="x2", showlegend=False)
+    figure.update_layout(
+        xaxis2={
+            "overlaying": "x", "side": "top", "range": [low, high], "showgrid": False, "zeroline": False,
+            "tickvals": [bias for _opening, bias in ticks], "ticktext": [f"{opening:g}" for opening, _bias in ticks],
+            "title": {"text": _("{gate} where nothing is read").format(gate=name), "standoff": 4},
+        }
+    )  # fmt: skip
+    return finish(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})
+
+
+def _biases(through: Activation) -> list[float]:
+    """The biases that hold a gate as open as ``OPENINGS`` say."""
+    grid = np.linspace(-8, 8, 4001)
+    return np.interp(OPENINGS, through.values(grid), grid).tolist()

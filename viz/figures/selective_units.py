@@ -1,0 +1,71 @@
+"""The units that are on in a span and off elsewhere: when each is on (Strobelt et al. 2018)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from models.states.downsample import detail
+from viz.colours import Theme, quantity_colour
+from viz.figures.style import GRID, INK, finish, step_axis
+from viz.i18n import _
+
+BLOCKS = 1200
+"""Blocks of steps that are drawn at most; one in which a unit is on at all is drawn as on."""
+
+
+def brushed_units(
+    on: np.ndarray,
+    units: Sequence[int],
+    span: tuple[int, int],
+    labels: Sequence[str],
+    *,
+    quantity: str,
+    theme: Theme = "light",
+) -> go.Figure:
+    """A row for each unit, filled at the steps at which it is on; the span is framed.
+
+    Args:
+        on: (T, N), whether each of the units is on.
+        units: N of them, from the top.
+        span: its first step, from 0, and the step after its last.
+        labels: T strings, one a step.
+        quantity: the gate or state, for its colour.
+        theme: "light" or "dark".
+    """
+    seen = detail(on.astype(np.float32), BLOCKS * max(1, len(units)))
+    steps = (seen.steps[:-1] + seen.steps[1:] - 1) / 2
+    names = [_("unit {unit}").format(unit=unit) for unit in units]
+    figure = go.Figure(
+        go.Heatmap(
+            z=(seen.high.T > 0).astype(np.int8),
+            x=steps,
+            y=names,
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            colorscale=[[0, GRID[theme]], [1, quantity_colour(quantity, theme)]],
+            xgap=1 if len(steps) < 200 else 0,
+            ygap=3,
+            text=[[labels[int(step)] for step in steps]] * len(units),
+            customdata=[[int(step) + 1 for step in steps]] * len(units),
+            # For translators: what is in %{} is filled by the browser.
+            hovertemplate="%{y} · "
+            + _("step {step}, token '{token}'").format(step="%{customdata}", token="%{text}")
+            + "<extra></extra>",
+        )
+    )
+    figure.add_shape(
+        type="rect",
+        x0=span[0] - 0.5,
+        x1=span[1] - 0.5,
+        y0=-0.5,
+        y1=len(units) - 0.5,
+        line={"color": INK[theme], "width": 2.5},
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(
+        title_text=_("step (token)"), showgrid=False, range=[-0.6, len(labels) - 0.4], **step_axis(labels)
+    )
+    figure = finish(figure, theme, height=30 * len(units) + 110)
+    return figure.update_layout(hovermode="closest", margin={"l": 80, "t": 12})

@@ -1,0 +1,69 @@
+"""One unit in two runs, and how far the runs are apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from models.states.compare_states import Comparison
+from viz.colours import KIND, Theme
+from viz.figures.curves import add_curve
+from viz.figures.style import INK, finish, step_axis
+from viz.i18n import _
+
+PAIR = (KIND["LSTM"], KIND["RNN"])
+"""The colours of the first and the second run."""
+
+
+def comparison(
+    runs: Sequence[tuple[str, np.ndarray, Sequence[str]]],
+    compared: Comparison | None,
+    *,
+    unit: int,
+    title: str,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Above, the unit in both runs; below, their difference; below that, the distance of the whole states.
+
+    Args:
+        runs: (name, values (T, H), T labels) of the two.
+        compared: what the two have to do with each other; None where their units are others.
+        unit: the unit to draw; a run that has none of that number is left out.
+        title: of the values.
+        theme: "light" or "dark".
+    """
+    rows = 1 if compared is None else 3
+    figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.07)
+    for (name, values, labels), colour, dash in zip(runs, PAIR, ("solid", "dash"), strict=True):
+        if unit < values.shape[1]:
+            add_curve(figure, values[:, unit], labels, name=name, colour=colour[theme], dash=dash, row=1, col=1)
+    figure.update_yaxes(title_text=title, row=1, col=1)
+    longest = max(len(labels) for _name, _values, labels in runs)
+    if compared is not None:
+        names = [name for name, _values, _labels in runs]
+        labels = [
+            first if first == second else f"{first} | {second}"
+            for first, second in zip(runs[0][2], runs[1][2], strict=False)
+        ]
+        told = _("{second} − {first}").format(first=names[0], second=names[1])
+        away = _("distance of all units")
+        common = len(compared.distance)
+        add_curve(
+            figure,
+            compared.difference[:, unit],
+            labels[:common],
+            name=told,
+            colour=INK[theme],
+            legend=False,
+            row=2,
+            col=1,
+        )
+        add_curve(figure, compared.distance, labels[:common], name=away, colour=INK[theme], legend=False, row=3, col=1)
+        figure.update_yaxes(title_text=_("difference"), row=2, col=1)
+        figure.update_yaxes(title_text=away, rangemode="tozero", row=3, col=1)
+        if compared.parted is not None and compared.parted > 0:
+            figure.add_vline(x=compared.parted, line={"width": 1, "dash": "dot", "color": INK[theme]})
+    figure.update_xaxes(range=[-0.6, longest - 0.4], **step_axis([str(step + 1) for step in range(longest)]))
+    figure.update_xaxes(title_text=_("step"), row=rows, col=1)
+    return finish(figure, theme, height=180 * rows + 110)

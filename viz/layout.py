@@ -1,0 +1,77 @@
+"""What stands on every page: the name, the language switch, the link, and what went wrong."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from viz.address import too_long
+from viz.components.copy_link import link
+from viz.i18n import LANGUAGES, _
+from viz.session import session
+
+STATIC = Path(__file__).parent / "static"
+ICON = STATIC / "unrolled.svg"
+LOGO = STATIC / "logo.svg"
+SWITCH = "language"
+
+# The one place for style that Streamlit's settings do not reach. The bar lies in the page's own header,
+# left of Streamlit's menu, so that it takes no room from the page. What was picked among several has its own colours,
+# as Streamlit's are white on the theme's, which is pale in the dark.
+STYLE = """
+<style>
+  .st-key-bar [data-testid="stElementContainer"] { width: auto; }
+  @media (min-width: 768px) { /* below, Streamlit folds the navigation away and the bar is the page's first line */
+    .st-key-bar { position: fixed; top: 0.875rem; right: 3.25rem; z-index: 999991; width: auto; }
+    [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
+    [data-testid="stTopNav"] { margin-right: 6.5rem; }
+  }
+  [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
+  [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
+  [data-testid="stMultiSelectTagsContainer"] > span > span {
+    background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
+  }
+  [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
+</style>
+"""
+
+
+@contextmanager
+def around() -> Iterator[None]:
+    """Stand around a page: the bar at the top right, and above the page what it found to be wrong."""
+    st.logo(str(LOGO), size="large")
+    st.html(STYLE)
+    with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
+        link(without=too_long(session().view), key="link")
+        _language_switch()
+    notices = st.container(key="notices", gap="xsmall")
+    try:
+        yield
+    finally:  # a page that stops early has most to tell
+        for problem in session().notices:
+            notices.warning(plain(problem), icon=":material/info:")
+
+
+def plain(sentence: str) -> str:
+    """A sentence as Markdown that shows it letter by letter: it may quote what somebody put into a link."""
+    return re.sub(r"([\\`*_\[\]<$~])", r"\\\1", sentence)
+
+
+def _language_switch() -> None:
+    # The address may have changed the language since the switch was last touched.
+    st.session_state[SWITCH] = session().view.lang
+    st.segmented_control(
+        _("Language"),
+        list(LANGUAGES),
+        format_func=LANGUAGES.__getitem__,
+        required=True,
+        key=SWITCH,
+        on_change=_speak,
+        label_visibility="collapsed",
+    )
+
+
+def _speak() -> None:
+    session().go(lang=st.session_state[SWITCH])

@@ -1,0 +1,176 @@
+"""The controls at the head of the Attention lens: which network, which text, and what it wrote for it."""
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from models.core.attention import AttentionTrace
+from models.core.messages import Problem
+from models.core.tokenize_text import display
+from models.decoding import Decoding
+from models.networks.network import Card
+from viz.address import View
+from viz.i18n import _, language, told
+from viz.pages import cache
+from viz.pages.attention import attention_cache as attention_sources
+from viz.pages.controls import asked_for, pick_example, saved_run, type_text
+from viz.pages.edited_banner import edited
+from viz.pages.network_card import about
+from viz.pages.synced_widget import shown
+from viz.session import Session
+
+NET = "attention_net"
+SHORT = 30
+"""Symbols of an opening text at most: each then has a wide column."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is looked at.
+
+    Attributes:
+        net, text, changes, edits: what ran.
+        decoding: what the network wrote.
+        name, head: the attention that is drawn; "" where the network has none.
+        step: of the output.
+        source: the symbol of the source that is picked out: the reader's, else the one that is read most.
+    """
+
+    net: str
+    text: str
+    changes: str
+    edits: str
+    decoding: Decoding
+    name: str
+    head: int
+    step: int
+    source: int
+
+    @property
+    def attention(self) -> AttentionTrace:
+        """The attention that is drawn."""
+        return self.decoding.attention[self.name]
+
+
+def choose_text(here: Session) -> Looked:
+    """Show the controls and let the network that the view names write; fills in whatever the view leaves open.
+
+    What cannot be read is told in one sentence, and the last good view stays.
+    """
+    net = asked_for(here, saved_run(here))
+    decoding = _decoded(here, net)
+    edited(here)
+    if not cache.same_text(here.view.edits):
+        st.info(
+            _("Of the edits, those of weights are made here; held values and changed tokens are not."),
+            icon=":material/edit_off:",
+        )
+    looked = _fill(here, net, decoding)
+    here.keep()
+    _show(here, decoding)
+    return looked
+
+
+def _decoded(here: Session, net: str) -> Decoding:
+    """What the network writes; what is wrong with the text or the changes is told, and they are as they last were."""
+    start = opening(cache.network(net).card)
+    text = here.view.text if here.view.text is not None else start
+    here.settle(net=net, text=text)
+    try:
+        return attention_sources.decoded(net, text, here.view.attend, here.view.edits)
+    except Problem as problem:
+        sentence = told(problem)
+    if here.view.attend:  # the changes alone may be wrong: they go, the text stays
+        try:
+            found = attention_sources.decoded(net, text, "", here.view.edits)
+        except Problem:
+            pass
+        else:
+            here.settle(attend="")
+            here.notice(sentence)
+            return found
+    here.refuse(sentence)
+    if here.view.net != net:  # the last good view was another network's
+        here.settle(
+            net=net, text=start, layer=None, unit=None, step=None, quantity=None, edits="", source=None, attend=""
+        )
+    try:
+        return attention_sources.decoded(net, here.view.text or start, here.view.attend, here.view.edits)
+    except Problem as problem:
+        here.notice(told(problem))
+        here.settle(text=start, edits="", attend="")
+        return attention_sources.decoded(net, start)
+
+
+def opening(card: Card) -> str:
+    """The text that a network is shown with first: its longest example of one line in the reader's language."""
+    own = [example.text for example in card.examples if example.language == language()]
+    return max((text for text in own if len(text) <= SHORT), key=len, default=card.default.text)
+
+
+def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
+    """Choose what the view leaves open, and what does not fit."""
+    view = here.view
+    steps = len(decoding.symbols)
+    layers = list(decoding.attention if not attention_sources.is_recurrent(net) else decoding.trace.layers)
+    writing = layers[-1]  # the decoder's: a step is one of the output's
+    layer = view.layer if view.layer in layers and not view.layer.startswith("encoder") else writing
+    step = view.step if view.step is not None and view.layer in (None, layer) else 0
+    if step >= steps:
+        here.notice(
+            _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
+                name="step", value=step, last=steps - 1
+            )
+        )
+        step = 0
+    source = view.source if view.source is not None and view.source < len(decoding.source) else None
+    name, head, unit, quantity = "", 0, view.unit, view.quantity
+    if decoding.attention:
+        name = layer if layer in decoding.attention else next(iter(decoding.attention))
+    if layer == name:  # a Transformer's: its units are heads
+        head = unit if unit is not None and unit < decoding.attention[name].shape[1] else 0
+        unit, quantity = head, None
+    here.settle(layer=layer, unit=unit, step=step, quantity=quantity, source=source)
+    most = int(decoding.attention[name].weights[0, head, step].argmax()) if name else 0
+    return Looked(
+        net=net,
+        text=here.view.text or "",
+        changes=here.view.attend,
+        edits=here.view.edits,
+        decoding=decoding,
+        name=name,
+        head=head,
+        step=step,
+        source=most if source is None else source,
+    )
+
+
+def _show(here: Session, decoding: Decoding) -> None:
+    which, example, card = st.columns([3, 6, 3], gap="medium", vertical_alignment="bottom")
+    with which:
+        pick_network(here)
+    with example:
+        pick_example(here)
+    with card:
+        about(cache.network(here.view.net or "").card)
+    type_text(here, decoding.unknown)
+
+
+def pick_network(here: Session) -> None:
+    """The menu of all networks; from one that writes to another the text stays."""
+    names = list(cache.names(saved_run(here)))
+    now = here.view.net or names[0]
+
+    def chosen(net: str) -> None:
+        if attention_sources.writes(net) and attention_sources.writes(here.view.net):
+            here.go(**vars(replace(here.view, net=net, layer=None, unit=None, quantity=None, attend="")))
+        else:
+            here.go(**vars(View(net=net, lang=here.view.lang)))
+
+    label, title = _("Network"), cache.title
+    shown(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
+
+
+def symbol(decoding: Decoding, place: int) -> str:
+    """A symbol of the source, as it stands in a sentence."""
+    return display(decoding.source[place])

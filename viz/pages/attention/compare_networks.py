@@ -1,0 +1,168 @@
+"""What the fixed context cannot carry: the same text through other networks, longer texts, and beam search."""
+
+import re
+from math import exp
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+
+from models.decoding import BeamTree
+from models.networks.network import LIMIT
+from models.zoo.dates_measures import ASKED
+from models.zoo.written_dates import AFTER, BEFORE, Written, written
+from viz.figures.accuracy_by_length import accuracy_by_length
+from viz.figures.beam_tree import beam_tree
+from viz.i18n import _, language
+from viz.markdown import plain
+from viz.pages import cache
+from viz.pages.attention import attention_cache as attention_sources
+from viz.pages.attention.answer_panel import percent, rows
+from viz.pages.attention.attention_cache import OFFERED, WITHOUT
+from viz.pages.attention.attention_controls import Looked
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.session import Session
+
+WIDTH, DRAWN = "attention_width", "attention_drawn"
+LENGTHS = (0, 2, 4, 7, 11)
+"""Numbers of phrases that are put around the text."""
+
+BESIDE = 13
+"""Symbols of an output of which two fit beside each other."""
+
+
+def without(here: Session, looked: Looked) -> None:
+    """The text through all networks, longer and longer texts, and what was measured on dates held out."""
+    others = [name for name in attention_sources.translators() if name != looked.net]
+    with panel(
+        _("The same text without attention, and with other scores"),
+        _(
+            "Where does the summary of the whole text fail that the others read symbol by symbol? Differences are marked."
+        ),
+    ):
+        answers = [(looked.net, looked.decoding)]
+        answers += [(name, attention_sources.decoded(name, looked.text)) for name in others]
+        rows(answers, "compared_output")
+        if WITHOUT in (looked.net, *others):
+            _grown(looked)
+    _two_dates(here, looked, [looked.net, *others])
+    measured = {
+        title: {
+            name: cache.network(name).card.metrics[key]
+            for name in attention_sources.translators()  # in an order that stays, so that each keeps its colour
+            if key in cache.network(name).card.metrics
+        }
+        for title, key in (
+            (_("one date"), "exact_date_by_length"),
+            (_("from one date to another"), "exact_interval_by_length"),
+        )
+    }
+    if all(measured.values()):
+        _measured(looked, measured)
+
+
+def _grown(looked: Looked) -> None:
+    """The text with harmless words around it: does a network still write what it wrote?"""
+    st.markdown("##### " + _("With more and more harmless words around it"))
+    st.caption(
+        _("Marked is what a network writes differently as soon as the text grows: the date in it stays the same.")
+    )
+    with_attention = looked.net if looked.net != WITHOUT else OFFERED
+    texts = [text for text in (grown(looked.text, count) for count in LENGTHS) if len(text) <= LIMIT]
+    answers = {name: [attention_sources.decoded(name, text) for text in texts] for name in (WITHOUT, with_attention)}
+    long = any(len(each.target) > BESIDE for decodings in answers.values() for each in decodings)
+    places = [st.container(), st.container()] if long else st.columns(2, gap="large")
+    for place, (name, decodings) in zip(places, answers.items(), strict=True):
+        with place:
+            st.markdown(f"**{name}**")
+            rows(
+                [(_("{n} symbols").format(n=len(each.source)), each) for each in decodings],
+                f"grown_output_{'without' if name == WITHOUT else 'with'}",
+            )
+
+
+def _two_dates(here: Session, looked: Looked, names: list[str]) -> None:
+    """A text with two dates that no network has seen, through all of them; with the right answer, as it was made."""
+    with panel(
+        _("Two dates are too many for one summary"),
+        _("The first row is what is right. Which parts of the answer does the fixed context lose?"),
+    ):
+        made = _unseen(st.session_state.get(DRAWN, 0), language())
+        st.markdown(f"“{plain(made.text)}”")
+        answers = [(name, attention_sources.decoded(name, made.text)) for name in names]
+        rows(answers, "unseen_output", right=made.answer)
+        with st.container(horizontal=True, gap="small"):
+            st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)
+            st.button(
+                _("Look at this text"),
+                key="attention_take",
+                icon=":material/visibility:",
+                on_click=lambda: here.go(text=made.text, step=0, source=None, attend=""),
+            )
+
+
+def _draw() -> None:
+    st.session_state[DRAWN] = st.session_state.get(DRAWN, 0) + 1
+
+
+def _unseen(number: int, lang: str) -> Written:
+    spoken: Literal["en", "ko"] = "ko" if lang == "ko" else "en"
+    return written(np.random.default_rng((7, number)), 48, held=True, interval=True, language=spoken)
+
+
+def grown(text: str, count: int) -> str:
+    """``text`` with ``count`` phrases around it, in its own language."""
+    spoken = "ko" if re.search("[가-힣]", text) else "en"
+    before, after = BEFORE[spoken], AFTER[spoken]  # type: ignore[index]
+    for place in range(count):
+        phrases = before if place % 2 == 0 else after
+        phrase = phrases[(place // 2) % len(phrases)]
+        text = phrase + text if place % 2 == 0 else text + phrase
+    return text
+
+
+def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) -> None:
+    with panel(
+        _("Accuracy against length, as measured on dates held out"),
+        _(
+            "Which lines stay up? One summary holds one date of a short text; two dates, or a long text, are too much for it."
+        ),
+    ):
+        for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
+            with column:
+                st.markdown(f"**{title}**")
+                figure = accuracy_by_length(found, length=len(looked.decoding.source), theme=theme())
+                chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
+        st.caption(
+            _(
+                "Training had texts of about {low} to {high} symbols. Beyond that a recurrent network goes on as before; to "
+                "the Transformer those positions are new."
+            ).format(low=ASKED[0], high=ASKED[1])
+        )
+
+
+def beams(looked: Looked, names: list[str]) -> None:
+    """Beam search with its tree, for each of these networks."""
+    with panel(
+        _("Beam search: follow several answers at once"),
+        _(
+            "Dotted is what has a chance below 1 %. Where does a solid line fork? There the network is unsure; with a width "
+            "of 1 the first choice is final."
+        ),
+    ):
+        width = st.slider(_("Width of the beam"), 1, 6, 3, key=WIDTH)
+        for name in names:
+            changes = looked.changes if name == looked.net else ""
+            edits = looked.edits if name == looked.net else ""
+            tree = attention_sources.searched(name, looked.text, width, changes, edits)
+            st.markdown(f"**{plain(cache.title(name))}** · {plain(_in_words(tree))}")
+            chart(beam_tree(tree, theme=theme()), f"beam_{name}", names=(name, "beam"))
+
+
+def _in_words(tree: BeamTree) -> str:
+    shown = [
+        f"{tree.answer(end) or '∅'} ({percent(exp(tree.nodes[end].log_probability))})"
+        for end in tree.ends[: tree.width]
+    ]
+    return _("answers that were kept: {answers}").format(answers=", ".join(shown))

@@ -1,0 +1,206 @@
+"""The Transformer: its heads, its positions, and why it need not wait."""
+
+import os
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from models.architectures.transformer import TransformerTranslator, positions
+from models.core.tokenize_text import display
+from models.networks.critical_path import parallel, recurrent
+from models.networks.timing import Timed, timings
+from viz.components.attention_heads import heads
+from viz.figures.attention_map import attention_map
+from viz.figures.dependency_chart import waiting
+from viz.figures.positional_encoding import positional_encoding
+from viz.figures.timing_chart import timings as timings_figure
+from viz.i18n import _
+from viz.pages import cache
+from viz.pages.attention import attention_cache as attention_sources
+from viz.pages.attention.attention_cache import OFFERED
+from viz.pages.attention.attention_controls import Looked, symbol
+from viz.pages.attention.decoder_panel import VIEW_ID
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.session import Session
+
+NAME = "dates-transformer"
+HEADS, PICKED, TIMES = "attention_heads", "attention_picked", "attention_times"
+MOST = 600
+"""Symbols of a text whose heads are drawn: a map has a number for every pair of them."""
+
+LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+
+
+def transformer(here: Session, looked: Looked) -> None:
+    """All of it, with the text that is looked at."""
+    if NAME not in attention_sources.translators():
+        return
+    st.markdown("### " + _("From attention to the Transformer: leave the recurrence out"))
+    if looked.name:
+        with panel(
+            _("Every head of every layer"),
+            _(
+                "Heads divide the work: find one that looks at neighbours, one that finds the year. Click to see it large."
+            ),
+        ):
+            if len(looked.decoding.source) <= MOST:
+                _heads(here, looked)
+            else:
+                st.markdown(
+                    _("Every symbol reads every other: of more than {n} symbols no map is drawn.").format(n=MOST)
+                )
+    _positions(looked)
+    _waiting(looked)
+    _timing()
+
+
+def _heads(here: Session, looked: Looked) -> None:
+    mine = looked.net == NAME
+    changes, edits = (looked.changes, looked.edits) if mine else ("", "")
+    found = attention_sources.heads(NAME, looked.text, changes, edits)
+    kinds = {kind: [(name, each.weights[0]) for name, each in layers.items()] for kind, layers in found.items()}
+    known = {name for layers in found.values() for name in layers}
+    picked = st.session_state.get(PICKED)
+    if picked is None or picked[0] not in known:
+        picked = (looked.name, looked.head) if mine else (next(iter(found["cross"])), 0)
+    heads(
+        VIEW_ID,
+        kinds,
+        picked=picked,
+        revision=here.revision,
+        key=HEADS,
+        on_picked_change=lambda: _picked(here, mine, tuple(found["cross"])),
+    )
+    decoding = attention_sources.decoded(NAME, looked.text, changes, edits)
+    kind = next(kind for kind, layers in found.items() if picked[0] in layers)
+    weights = found[kind][picked[0]].weights[0, picked[1]]
+    labels = {"source": decoding.source, "written": tuple(map(display, decoding.read))}
+    asking = labels["source"] if kind == "source" else labels["written"]
+    asked = labels["written"] if kind == "written" else labels["source"]
+    layer = list(found[kind]).index(picked[0])
+    st.markdown(
+        "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
+    )
+    chart(attention_map(weights, asking, asked, theme=theme()), "attention_head_map", names=(NAME, picked[0]))
+    if not mine:
+        st.button(
+            _("Step through {name} in the drawing above").format(name=NAME),
+            key="attention_to_transformer",
+            on_click=lambda: here.go(
+                net=NAME, text=here.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
+            ),
+        )
+
+
+def _picked(here: Session, mine: bool, cross: tuple[str, ...]) -> None:
+    told = st.session_state[HEADS]["picked"]
+    st.session_state[PICKED] = (told["name"], int(told["head"]))
+    if mine and told["name"] in cross:  # the drawing above shows what reads the source
+        here.go(layer=told["name"], unit=int(told["head"]))
+
+
+def _positions(looked: Looked) -> None:
+    module = cache.network(NAME).module
+    assert isinstance(module, TransformerTranslator)
+    size = module.embedding.embedding_dim
+    labels = list(looked.decoding.source)
+    encoding = positions(len(labels), size).numpy()
+    with panel(
+        _("Positional encoding: the order, written into the vectors"),
+        _(
+            "Without recurrence nothing tells first from last, so a wave is added: fast ones at the top, slow ones below."
+        ),
+    ):
+        chart(positional_encoding(encoding, labels, theme=theme()), "positions", names=(NAME, "positions"))
+        place, column = looked.source, 4
+        st.latex(
+            rf"PE_{{t,\,2i}} = \sin\frac{{t}}{{10000^{{2i/{size}}}}}, \quad "
+            rf"PE_{{t,\,2i+1}} = \cos\frac{{t}}{{10000^{{2i/{size}}}}}"
+            rf"\qquad PE_{{{place},\,{column}}} = \sin\frac{{{place}}}{{{10000 ** (column / size):.4g}}}"
+            rf" = {encoding[place, column]:.4f}"
+        )
+        st.caption(
+            _("Column {column} at “{token}”, position {place} counted from 0.").format(
+                column=column, token=symbol(looked.decoding, place), place=place
+            )
+        )
+
+
+def _waiting(looked: Looked) -> None:
+    decoding = looked.decoding
+    module = cache.network(NAME).module
+    assert isinstance(module, TransformerTranslator)
+    layers = len(module.encoder.layers)
+    source, output = len(decoding.source), len(decoding.target)
+    one, other = recurrent(source, output), parallel(source, output, layers)
+    with panel(
+        _("Why it runs in parallel: what must wait for what"),
+        _("A staircase must be climbed step by step; a level line can be computed all at once."),
+    ):
+        labels = [*decoding.source, *map(display, decoding.target)]
+        chart(waiting(one, other, labels, theme=theme()), "waiting", names=("waiting",))
+        st.markdown(
+            _(
+                "To read these {source} symbols a recurrent network takes **{source}** turns, one after the other; the "
+                "Transformer takes **{layers}**, one a layer, whatever the length. In training, where the output is given, "
+                "its decoder takes {layers} more. Only when it writes must it wait for its own last symbol, like any decoder."
+            ).format(source=source, layers=layers)
+        )
+
+
+def _timing() -> None:
+    with panel(
+        _("Time against length, measured on this machine"),
+        _("Fewer turns are not less work: each symbol looks at every other. Where do the lines cross here?"),
+    ):
+        found: list[Timed] = st.session_state.get(TIMES, [])
+        left, right = st.columns([1, 3], vertical_alignment="center")
+        with left:
+            start = st.button(_("Measure now"), key="attention_measure", icon=":material/timer:")
+            place = st.empty()
+        with right:
+            bar = st.empty()
+        chart_place = st.empty()
+        if start:
+            place.button(_("Stop"), key="attention_stop", icon=":material/stop:")
+            found = _measure(bar, chart_place)
+            place.empty()
+        if not found:
+            st.markdown(_("Nothing has been measured yet."))
+            return
+        _chart(chart_place, found, "timings")
+        threads = os.cpu_count() or 1
+        st.caption(
+            _(
+                "Encoders of {first} and {second}, one text, forward only, median of several runs, on {threads} processor "
+                "cores. A recurrent step waits for the one before; attention does T × T products, which a graphics "
+                "processor computes at once and a few cores one after the other."
+            ).format(first=OFFERED, second=NAME, threads=threads)
+        )
+
+
+def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
+    """Measure, and show what is there so far; stopping leaves that."""
+    translator, other = cache.network(OFFERED).module, cache.network(NAME).module
+    symbols = len(cache.network(NAME).vocabulary or ())
+    runs = {
+        OFFERED: lambda ids: translator.encode(ids),  # type: ignore[operator]
+        NAME: lambda ids: other.encode(ids, ids == 0),  # type: ignore[operator]
+    }
+    found: list[Timed] = []
+    for each in timings(runs, LENGTHS, symbols):
+        found.append(each)
+        st.session_state[TIMES] = list(found)
+        bar.progress(
+            len(found) / (2 * len(LENGTHS)), _("{name}: {length} symbols").format(name=each.name, length=each.length)
+        )
+        if len(found) % 2 == 0:
+            _chart(place, found, f"timings_{len(found)}")
+    bar.empty()
+    return found
+
+
+def _chart(place: DeltaGenerator, found: list[Timed], key: str) -> None:
+    with place.container():
+        chart(timings_figure(found, theme=theme()), key, names=("timings",))

@@ -1,0 +1,254 @@
+"""What the Checkpoint lens looks at and computes, kept for all sessions and never written to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from models.checkpoints import Checkpoint, load_checkpoint
+from models.checkpoints.health import (
+    Distribution,
+    Finding,
+    Oddities,
+    Spectrum,
+    Units,
+    distributions,
+    findings_of_others,
+    oddities,
+    recurrent_blocks,
+    spectrum,
+    units_of,
+    verdict,
+)
+from models.checkpoints.health.compare_checkpoints import Compared, Moved, compare_checkpoints
+from models.checkpoints.health.findings import ORDER
+from models.checkpoints.health.verdict import readers_of
+from models.checkpoints.parsing.contents import Contents, FoundLayer, Stored
+from models.core.trace import LayerTrace, Trace
+from models.gradients.module_backward import stack_of
+from models.networks.forward_run import Reading
+from models.networks.network import network_names
+from models.networks.precision import Drift, drift, stack_drift
+from models.zoo import FOLDER
+from viz.pages import cache
+from viz.pages import checkpoint_store as checkpoints
+from viz.session import Session
+
+KEPT = 16
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is looked at: two are the same if their numbers are.
+
+    Attributes:
+        net: name of the network.
+        edits: that are switched on, as a text; "" for none.
+        run: the saved run that it is, if it is one.
+    """
+
+    net: str
+    edits: str = ""
+    run: Path | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What is in it. Raises Problem: it cannot be opened."""
+        opened = checkpoints.find(self.net)
+        return opened.checkpoint if opened is not None and not self.edits else _checkpoint(self)
+
+    @property
+    def opened(self) -> checkpoints.Opened | None:
+        """The opened file that it is, if it is one."""
+        return checkpoints.find(self.net)
+
+    @property
+    def title(self) -> str:
+        """The file's own name."""
+        opened = self.opened
+        return opened.file.name if opened else f"{self.net}.safetensors" if self.net in network_names() else self.net
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is large, and nobody has asked yet for all of it."""
+        opened = self.opened
+        return opened is not None and opened.large and not st.session_state.get(f"all_of_{opened.file.digest}")
+
+    def ask(self) -> None:
+        """Ask for all of it."""
+        if self.opened is not None:
+            st.session_state[f"all_of_{self.opened.file.digest}"] = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        opened = self.opened
+        if opened:
+            return opened.file.size
+        return (self.run or FOLDER / f"{self.net}.safetensors").stat().st_size
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _checkpoint(looked: Looked) -> Checkpoint:
+    if looked.run is not None:
+        return of_run(cache.opened(looked.run))
+    if looked.edits:
+        return load_checkpoint(cache.edited(looked.net, looked.edits).save())
+    return load_checkpoint(FOLDER / f"{looked.net}.safetensors")
+
+
+def of_run(trace: Trace) -> Checkpoint:
+    """The weights that a saved run was made with, as a checkpoint."""
+    found = {}
+    for name, layer in trace.layers.items():
+        weights = layer.weights
+        parts = {part: _stored(values) for part, values in weights.arrays().items()}
+        found[name] = FoundLayer(weights.kind, parts, tuple(f"{name}/{part}" for part in parts), weights.options)
+    return Checkpoint.of(Contents("Unrolled", {}), found)
+
+
+def _stored(values: np.ndarray) -> Stored:
+    return Stored(values.shape, str(values.dtype), lambda: values)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the layers did with the reader's sequence.
+
+    Attributes:
+        reading: the run.
+        names: the names that the layers have in it, by those in the file.
+    """
+
+    reading: Reading
+    names: Mapping[str, str]
+
+    def layer(self, name: str) -> LayerTrace | None:
+        """What a layer of the file did, if it ran."""
+        return self.reading.trace.layers.get(self.names.get(name, ""))
+
+
+def run_of(here: Session, looked: Looked) -> Run | None:
+    """The run; None where it cannot be had, or nobody has asked for that of a large file."""
+    if looked.waits:
+        return None
+    try:
+        if looked.run is not None:
+            reading = cache.opened_reading(looked.run, 0)
+        else:
+            if here.view.text is None:
+                here.settle(text=cache.network(looked.net).card.default.text)
+            reading = cache.reading(looked.net, here.view.text or "", here.view.edits)
+    except ValueError:
+        return None
+    return Run(reading, looked.opened.runs_as if looked.opened else {name: name for name in reading.trace.layers})
+
+
+@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs={Run: lambda run: run.reading.serial})
+def judged(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
+    """What the weights of one layer say, and what its run says."""
+    ran = run.layer(layer) if run else None
+    return verdict(looked.checkpoint, [layer], {layer: ran} if ran else None, others=False)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def judged_others(looked: Looked) -> list[Finding]:
+    """What the other tensors say; of a file without layers, that too."""
+    checkpoint = looked.checkpoint
+    return findings_of_others(checkpoint) if checkpoint.found else verdict(checkpoint)
+
+
+def together(parts: Iterable[list[Finding]]) -> list[Finding]:
+    """Several verdicts as one, the worst first; it is healthy only where all are."""
+    found = [finding for part in parts for finding in part]
+    healthy = [finding for finding in found if finding.severity == "healthy"]
+    others = [finding for finding in found if finding.severity != "healthy"]
+    if healthy and all(finding.severity == "note" for finding in others):
+        evidence = [each for finding in healthy for each in finding.evidence]
+        others.append(Finding(healthy[0].sentence, "healthy", evidence, **healthy[0].values))
+    return sorted(others, key=lambda finding: ORDER.index(finding.severity))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def distributed(looked: Looked, layer: str) -> dict[str, dict[str, Distribution]]:
+    """How the weights of a layer are distributed, by array and gate."""
+    return distributions(looked.checkpoint.layers[layer])
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def odd(looked: Looked, layer: str) -> dict[str, Oddities]:
+    """What is odd about the numbers of a layer, by array."""
+    parts = looked.checkpoint.found[layer].parts
+    return {
+        part: oddities(values, parts[part].dtype) for part, values in looked.checkpoint.layers[layer].arrays().items()
+    }
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def block_spectrum(looked: Looked, layer: str, gate: str, exact: int) -> Spectrum:
+    """The spectrum of one recurrent block. Raises Problem: it holds numbers that are not finite."""
+    return spectrum(recurrent_blocks(looked.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def units(looked: Looked, layer: str) -> Units:
+    """What the weights alone say of the units."""
+    checkpoint = looked.checkpoint
+    return units_of(checkpoint.layers[layer], readers_of(checkpoint, layer))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def lengths(looked: Looked, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """How strongly every unit reads and is read, (H) each: the lengths of its rows, and of its columns in all readers."""
+    checkpoint = looked.checkpoint
+    weights = checkpoint.layers[layer]
+    gates = len(weights.cell.gates)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows = np.square(weights.weight_ih).sum(axis=1) + np.square(weights.weight_hh).sum(axis=1)
+        reads = np.sqrt(rows.reshape(gates, -1).sum(axis=0))
+        readers = [weights.weight_hh, *(readers_of(checkpoint, layer) or [])]
+        if weights.weight_hr is not None:
+            readers = [weights.weight_hr]
+        read = np.sqrt(sum(np.square(matrix).sum(axis=0) for matrix in readers))
+    return reads, read
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs={Run: lambda run: run.reading.serial})
+def drifted(looked: Looked, layer: str, run: Run | None, steps: int) -> Drift:
+    """A layer in several number formats: in the run, each level reading the one below it in the same format.
+
+    A layer that does not run reads ``steps`` random vectors.
+    """
+    ran = run.layer(layer) if run else None
+    if run is None or ran is None:
+        weights = looked.checkpoint.layers[layer]
+        return drift(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
+    stack = stack_of(run.reading.trace.layers, ran.name.rpartition(".")[0])
+    row = run.reading.row
+    given = stack[0][0].input[row, : int(ran.lengths[row])]
+    found = stack_drift([[each.weights for each in level] for level in stack], given)
+    return next(
+        drift
+        for level, drifts in zip(stack, found, strict=True)
+        for each, drift in zip(level, drifts, strict=True)
+        if each.name == ran.name
+    )
+
+
+def beside(first: Looked, second: Looked) -> Compared:
+    """Two files beside each other. Raises CheckpointError: they have nothing in common."""
+    return compare_checkpoints(first.checkpoint, second.checkpoint)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def moved_in(first: Looked, second: Looked, layer: str) -> list[Moved]:
+    """What moved in a layer, by its name in the first."""
+    return beside(first, second).layer(layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def moved_everywhere(first: Looked, second: Looked) -> list[Moved]:
+    """What moved in all that both have."""
+    return list(beside(first, second).all())

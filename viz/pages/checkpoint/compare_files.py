@@ -1,0 +1,162 @@
+"""A second file beside the first: the same network at two steps of its training, and what moved."""
+
+import numpy as np
+import streamlit as st
+
+from models.checkpoints.health.compare_checkpoints import Compared, Moved
+from models.core.messages import Problem
+from viz.figures.weights_moved import weights_moved
+from viz.i18n import _, ngettext
+from viz.layout import plain
+from viz.pages import cache as app_sources
+from viz.pages import checkpoint_store as checkpoints
+from viz.pages.chart import chart, theme
+from viz.pages.checkpoint import checkpoint_cache
+from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.dense_table import table
+from viz.pages.checkpoint.section import say
+from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+ROWS = 10
+UNEDITED = ""
+
+
+def compared(here: Session, looked: Looked, layer: str) -> None:
+    """The choice of the other file, the bars of the layer, and what moved most anywhere."""
+    which, box = st.columns(2, gap="medium", vertical_alignment="top")
+    with box:
+        _upload(here)
+    with which:
+        other = _choose(looked)
+    if other is None:
+        st.markdown(_("Choose the same network at an earlier step, or open its file here."))
+        return
+    both = checkpoint_cache.beside(other, looked)
+    _differences(both)
+    mine = [name for name, own in both.layers.items() if own == layer]
+    if not mine:
+        st.markdown(_("The other file has no layer of this shape to compare {layer} with.").format(layer=plain(layer)))
+    else:
+        found = checkpoint_cache.moved_in(other, looked, mine[0])
+        chart(weights_moved(found, theme=theme()), "moved", names=(other.title, looked.title, layer, "moved"))
+        mirror(
+            [Number(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
+            _("By how much each block moved, against its length before."),
+            "moved",
+        )
+        _formula(found)
+    _everywhere(other, looked, both)
+
+
+def _choose(looked: Looked) -> Looked | None:
+    names = [name for name in app_sources.names(None) if name != looked.net]
+    words = {name: app_sources.title(name) for name in names}
+    if looked.edits:
+        words = {UNEDITED: _("this network without its edits"), **words}
+    mates = [name for name in words if _same(name, looked)]
+    chosen = st.selectbox(
+        _("The earlier one"),
+        list(words),
+        list(words).index(mates[0]) if mates else None,
+        format_func=words.__getitem__,
+        key=f"compare_{looked.net}_{looked.edits}_{len(names)}",
+        placeholder=_("none chosen"),
+    )
+    if chosen is None:
+        return None
+    return Looked(looked.net if chosen == UNEDITED else chosen)
+
+
+def _same(name: str, looked: Looked) -> bool:
+    """Whether another opened file, or the network without its edits, may be the same network at another step."""
+    if name == UNEDITED:
+        return True
+    opened = checkpoints.find(name)
+    if opened is None:
+        return False
+    own, other = looked.checkpoint.found, opened.checkpoint.found
+    shapes = [{each: layer.parts["weight_hh"].shape for each, layer in found.items()} for found in (own, other)]
+    return shapes[0] == shapes[1]
+
+
+def _upload(here: Session) -> None:
+    key = "compare_box"
+    turn = st.session_state.setdefault(key, 0)
+    given = st.file_uploader(_("Open another file to compare with"), key=f"{key}_{turn}")
+    if given is None:
+        return
+    try:
+        opened = checkpoints.open_upload({given.name: given.getvalue()})
+    except Problem as problem:
+        say(problem)
+        return
+    st.session_state[key] = turn + 1
+    shown = here.view.net
+    here.hold(opened.name)
+    if shown in here.files:
+        here.hold(shown)
+    st.rerun()
+
+
+def _differences(both: Compared) -> None:
+    """What only one of them has."""
+    for names, sentence in (
+        (both.changed, _("In another kind or shape: {names}.")),
+        (both.only_first, _("Only in the earlier one: {names}.")),
+        (both.only_second, _("Only in this one: {names}.")),
+    ):
+        if names:
+            shown = ", ".join(names[:ROWS]) + (" …" if len(names) > ROWS else "")
+            st.caption(sentence.format(names=plain(shown)))
+
+
+def _formula(found: list[Moved]) -> None:
+    most = max((each for each in found if np.isfinite(each.relative)), key=lambda each: each.relative, default=None)
+    if most is None or not most.at:
+        return
+    place = ",".join(map(str, most.at))
+    gate = quantity_names()[most.gate].replace(" ", r"\ ") if most.gate else most.part
+    st.latex(
+        rf"\text{{{gate}}}:\quad \frac{{\|W' - W\|}}{{\|W\|}} = {most.relative:.3g},\qquad "
+        rf"w'_{{{place}}} - w_{{{place}}} = {most.after:.4g} - {_signed(most.before)} = {most.after - most.before:.3g}"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"({value:.4g})" if value < 0 else f"{value:.4g}"
+
+
+def _everywhere(other: Looked, looked: Looked, both: Compared) -> None:
+    key = f"compare_all_{other.net}_{looked.net}_{looked.edits}"
+    if (looked.waits or other.waits) and not st.session_state.get(key):
+        st.button(
+            _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})
+        )
+        return
+    with st.spinner(_("Comparing …")):
+        found = checkpoint_cache.moved_everywhere(other, looked)
+    moved = [each for each in found if each.relative != 0]
+    still = len(found) - len(moved)
+    if not moved:
+        st.markdown(_("Nothing moved: the two files hold the same numbers."))
+        return
+    moved.sort(key=lambda each: -each.relative if np.isfinite(each.relative) else -np.inf)
+    st.markdown("**" + _("What moved most, in all of both files") + "**")
+    names = quantity_names()
+    table(
+        [
+            {
+                _("what"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),
+                _("moved by"): f"{100 * each.relative:.3g}%" if np.isfinite(each.relative) else _("not finite"),
+                _("cosine"): f"{each.cosine:.4f}" if np.isfinite(each.cosine) else "–",
+                _("largest change"): f"{each.largest:.4g}",
+                _("at"): ", ".join(map(str, each.at)),
+                _("from → to"): f"{each.before:.4g} → {each.after:.4g}",
+            }
+            for each in moved[:ROWS]
+        ]
+    )
+    if still:
+        st.caption(ngettext("{n} block did not move at all.", "{n} blocks did not move at all.", still).format(n=still))

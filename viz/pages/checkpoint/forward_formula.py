@@ -1,0 +1,54 @@
+"""The way of one step through an opened network, as a formula with its own sizes."""
+
+import streamlit as st
+
+from models.checkpoints import Checkpoint
+from models.checkpoints.building.build import Fit, Setup
+from models.checkpoints.layers.stacks import Part
+
+
+def chain(able: Fit, setup: Setup) -> None:
+    """From a symbol or numbers through every layer to the scores."""
+    stack, checkpoint = able.stack(setup.stack), able.checkpoint
+    if setup.embedding is not None:
+        steps = [_ids(checkpoint.stored[setup.embedding].shape[0]), _arrow("E"), _space(stack.inputs)]
+    elif setup.kind == "numbers":
+        steps = [_space(stack.inputs)]
+    else:
+        steps = [_ids(stack.inputs), _arrow(r"\text{one-hot}"), _space(stack.inputs)]
+    for part in stack.parts:
+        steps += _levels(part, checkpoint)
+    if setup.answers is not None:
+        written = able.stack(setup.answers.stack)
+        lines = [steps, [_ids(len(setup.answers.vocabulary)), _arrow("E'"), _space(written.inputs)]]
+        for part in written.parts:
+            lines[1] += _levels(part, checkpoint)
+        lines[1] += [_arrow("W"), _space(len(setup.answers.vocabulary))]
+        told = r" \\ ".join("& " + " ".join(line) for line in lines)
+        st.latex(rf"\begin{{aligned}}{told}\end{{aligned}}")
+        return
+    if setup.decoder is not None:
+        rows = able.decoder(setup.stack, setup.decoder, setup.embedding).rows
+        steps += [_arrow("E^\\top" if setup.decoder == "tied" else "W"), _space(rows)]
+    st.latex(" ".join(steps))
+
+
+def _levels(part: Part, checkpoint: Checkpoint) -> list[str]:
+    steps = []
+    for level in part.levels:
+        kind = rf"\text{{{part.kind}}}"
+        width = sum(checkpoint.found[name].parts["weight_hh"].shape[1] for name in level)
+        steps += [_arrow(rf"\overleftrightarrow{{{kind}}}" if len(level) > 1 else kind), _space(width)]
+    return steps
+
+
+def _ids(count: int) -> str:
+    return rf"\{{0,\dots,{count - 1}\}}"
+
+
+def _space(size: int) -> str:
+    return rf"\mathbb{{R}}^{{{size}}}"
+
+
+def _arrow(what: str) -> str:
+    return rf"\xrightarrow{{\;{what}\;}}"

@@ -1,0 +1,117 @@
+"""The verdict, in words, with the evidence beside it."""
+
+import streamlit as st
+
+from models.checkpoints.health.findings import Evidence, Finding, Severity
+from viz.i18n import _, ngettext, told
+from viz.layout import plain
+from viz.pages.checkpoint import checkpoint_cache
+from viz.pages.checkpoint.checkpoint_cache import Looked, Run
+from viz.pages.checkpoint.file_summary import numbers
+from viz.quantity_names import quantity_names
+
+SHOWN = 6
+"""Findings that are shown before the reader asks for more."""
+LISTED = 12
+"""Units, rows or pairs that are named beside a finding."""
+
+ICONS: dict[Severity, str] = {
+    "broken": ":red[:material/dangerous:]",
+    "warning": ":orange[:material/warning:]",
+    "note": ":blue[:material/info:]",
+    "healthy": ":green[:material/check_circle:]",
+}
+
+
+def judge(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
+    """One line that says it all, then every finding with what was measured; gives the findings."""
+    checkpoint = looked.checkpoint
+    layers, whole = list(checkpoint.found), not looked.waits
+    if not layers:
+        parts = [checkpoint_cache.judged_others(looked)]
+    elif whole:
+        parts = _all(looked, layers, run)
+    else:
+        parts = [checkpoint_cache.judged(looked, layer, run)]
+    found = checkpoint_cache.together(parts)
+    _headline(found, bool(layers))
+    unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
+    if unsure:
+        st.caption(
+            _("{layers}: found by shape, not by name. What is said here rests on that guess; see below.").format(
+                layers=plain(", ".join(unsure))
+            )
+        )
+    for finding in found[:SHOWN]:
+        _show(finding)
+    if found[SHOWN:]:
+        more = len(found) - SHOWN
+        with st.expander(ngettext("{n} more finding", "{n} more findings", more).format(n=more)):
+            for finding in found[SHOWN:]:
+                _show(finding)
+    if not whole:
+        st.caption(
+            _("Of this large file only {layer} has been read: everything said here is said of it.").format(
+                layer=plain(layer)
+            )
+        )
+        label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
+        st.button(label, key="judge_all", on_click=looked.ask, icon=":material/hourglass:")
+    return found
+
+
+def _all(looked: Looked, layers: list[str], run: Run | None) -> list[list[Finding]]:
+    bar = st.progress(0.0, _("Reading …"))
+    parts = []
+    for place, name in enumerate(layers):
+        bar.progress(place / (len(layers) + 1), _("Reading {layer} …").format(layer=plain(name)))
+        parts.append(checkpoint_cache.judged(looked, name, run))
+    parts.append(checkpoint_cache.judged_others(looked))
+    bar.empty()
+    return parts
+
+
+def _headline(found: list[Finding], layers: bool) -> None:
+    worst = found[0].severity if found else "note"
+    count = sum(finding.severity == worst for finding in found)
+    if worst == "broken":
+        st.error(_("Broken: what this network computes is not numbers."), icon=":material/dangerous:")
+    elif worst == "warning":
+        st.warning(
+            ngettext(
+                "It runs, but {n} thing keeps it from working as well as it could.",
+                "It runs, but {n} things keep it from working as well as it could.",
+                count,
+            ).format(n=count),
+            icon=":material/warning:",
+        )
+    elif layers:
+        st.success(_("Healthy, as far as its weights can tell."), icon=":material/check_circle:")
+
+
+def _show(finding: Finding) -> None:
+    said, evidence = st.columns([3, 2], gap="medium")
+    with said:
+        st.markdown(f"{ICONS[finding.severity]} {plain(told(finding))}")
+    with evidence:
+        told_of = [each for each in finding.evidence if each.value] or finding.evidence
+        for each in told_of[:4]:
+            st.markdown(_evidence(each))
+
+
+def _evidence(each: Evidence) -> str:
+    place, _colon, gate = each.where.partition(": ")
+    names = quantity_names()
+    where = f"{place}, {names[gate]}" if gate in names else each.where.replace(": ", ".")
+    whole = float(each.value).is_integer()
+    value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
+    line = f"{plain(where)} · {told(each.measure)}: **{value}**"
+    if each.threshold is not None:
+        line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
+    which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
+    if which:
+        shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
+        line += " · " + _("which: {list}").format(list=shown)
+    if each.source:
+        line += f" · :gray[{plain(each.source)}]"
+    return line

@@ -1,0 +1,132 @@
+"""What a file does not say of its layers: how sure the guess is, and the reader's own word for it."""
+
+from itertools import permutations
+from typing import Any, cast
+
+import streamlit as st
+
+from models.checkpoints.parsing.contents import FoundLayer
+from models.core.activations import ACTIVATIONS
+from models.core.cells import Kind
+from models.core.messages import Problem
+from viz.i18n import _
+from viz.layout import plain
+from viz.pages.checkpoint.file_upload import show
+from viz.pages.checkpoint.section import say
+from viz.pages.checkpoint_store import Correction, Opened
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+GATES = {
+    "RNN": {"a": "preactivation"},
+    "LSTM": {"i": "input_gate", "f": "forget_gate", "g": "candidate", "o": "output_gate"},
+    "GRU": {"r": "reset_gate", "z": "update_gate", "n": "candidate"},
+}
+WHOSE = {
+    "ifgo": "PyTorch, Keras",
+    "iofg": "ONNX",
+    "igfo": "TensorFlow 1",
+    "gifo": "Chainer",
+    "rzn": "PyTorch",
+    "zrn": "Keras, ONNX",
+}
+"""Orders of the gates, and who writes them so."""
+
+
+def assumed_names() -> dict[str, str]:
+    """What a file may leave open, in words."""
+    return {
+        "kind": _("kind of cell"),
+        "order": _("order of the gates"),
+        "reset_after": _("place of the reset"),
+        "nonlinearity": _("nonlinearity"),
+        "activation": _("activation of the candidate"),
+        "recurrent_activation": _("activation of the gates"),
+    }
+
+
+def correct(here: Session, opened: Opened) -> None:
+    """The controls; nothing where the file leaves nothing open and nothing was corrected."""
+    found = opened.checkpoint.found
+    open_ = {name: layer for name, layer in found.items() if layer.assumed}
+    names = list(dict.fromkeys([*open_, *(each.layer for each in opened.corrections)]))
+    if not names:
+        return
+    with st.expander(_("What the file does not say"), icon=":material/help:", expanded=bool(open_)):
+        said: dict[str, list[str]] = {}
+        for name, layer in open_.items():
+            said.setdefault(_guessed(layer), []).append(name)
+        for guess, whose in said.items():
+            st.markdown(f"**{plain(', '.join(whose))}**: {guess}")
+        key = f"{opened.file.digest[:12]}"
+        name = st.selectbox(_("Layer"), names, key=f"correct_layer_{key}") if len(names) > 1 else names[0]
+        correction = _controls(opened, name, found[name], f"{key}_{name}")
+        if st.button(_("Read it so"), key=f"correct_{key}", icon=":material/check:"):
+            try:
+                changed = opened.corrected(correction)
+            except Problem as problem:
+                say(problem)
+                return
+            show(here, changed, instead=opened.name)
+            st.rerun()
+
+
+def _guessed(layer: FoundLayer) -> str:
+    names = assumed_names()
+    left = ", ".join(names.get(each, each) for each in layer.assumed)
+    said = _("guessed, for the file does not say it: {what}.").format(what=left)
+    if layer.certainty < 1:
+        said += " " + _("That it is a layer at all is {share} sure.").format(share=f"{layer.certainty:.0%}")
+    return said
+
+
+def _controls(opened: Opened, name: str, layer: FoundLayer, key: str) -> Correction:
+    before = next((each for each in opened.corrections if each.layer == name), Correction(name))
+    columns = st.columns(4, gap="medium", vertical_alignment="bottom")
+    kinds = list(GATES)
+    with columns[0]:
+        kind = str(st.selectbox(_("Kind of cell"), kinds, kinds.index(layer.kind), key=f"correct_kind_{key}"))
+    order: tuple[str, ...] = ()
+    if kind != "RNN":
+        with columns[1]:
+            order = _order(kind, before.order, key)
+    options: dict[str, Any] = {}
+    asked = ["nonlinearity"] if kind == "RNN" else ["recurrent_activation", "activation"]
+    for column, option in zip(columns[1 if kind == "RNN" else 2 :], asked, strict=False):
+        with column:
+            usual = "sigmoid" if option == "recurrent_activation" else "tanh"
+            now = str(layer.options.get(option, usual))
+            offered = list(dict.fromkeys([usual, *ACTIVATIONS]))
+            label = assumed_names()[option]
+            options[option] = st.selectbox(
+                label[:1].upper() + label[1:], offered, offered.index(now), key=f"correct_{option}_{key}"
+            )
+    if kind == "GRU":
+        places = {
+            True: _("after the recurrent product (PyTorch, cuDNN)"),
+            False: _("before the recurrent product (Cho et al. 2014, older Keras)"),
+        }
+        now_after = bool(layer.options.get("reset_after", True))
+        options["reset_after"] = st.radio(
+            _("The reset acts"), list(places), 0 if now_after else 1, format_func=places.__getitem__,
+            key=f"correct_reset_{key}", horizontal=True,
+        )  # fmt: skip
+    return Correction(name, cast(Kind, kind), order, tuple(sorted(options.items())))
+
+
+def _order(kind: str, before: tuple[str, ...], key: str) -> tuple[str, ...]:
+    letters = GATES[kind]
+    orders = list(
+        dict.fromkeys([*(each for each in WHOSE if set(each) == set(letters)), *map("".join, permutations(letters))])
+    )
+    now = "".join(letter for gate in before for letter, name in letters.items() if name == gate)
+    names = quantity_names()
+    chosen = st.selectbox(
+        _("Order of the gates"),
+        orders,
+        orders.index(now) if now in orders else 0,
+        format_func=lambda order: " ".join(order) + (f" · {WHOSE[order]}" if order in WHOSE else ""),
+        key=f"correct_order_{key}_{kind}",
+        help=", ".join(f"{letter}: {names[gate]}" for letter, gate in letters.items()),
+    )
+    return tuple(letters[letter] for letter in chosen)

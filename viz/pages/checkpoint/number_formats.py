@@ -1,0 +1,68 @@
+"""The same layer in other number formats: how far the states drift apart over the steps."""
+
+import numpy as np
+import streamlit as st
+
+from models.networks.precision import EXACT, FORMATS
+from viz.figures.precision_drift import NAMES, precision_drift
+from viz.i18n import _
+from viz.pages.chart import chart, theme
+from viz.pages.checkpoint import checkpoint_cache
+from viz.pages.checkpoint.checkpoint_cache import Looked, Run
+from viz.pages.checkpoint.dense_table import table
+from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+
+STEPS = 64
+LONG = 2e9
+"""Multiplications up to which it is computed without asking."""
+
+
+def formats(looked: Looked, layer: str, run: Run | None) -> None:
+    """The curves, and what is left of them after the last step."""
+    ran = run.layer(layer) if run else None
+    if run is None or ran is None:
+        st.markdown(_("This layer does not run yet; it reads {n} random steps here.").format(n=STEPS))
+        labels: tuple[str, ...] = tuple(str(step + 1) for step in range(STEPS))
+    else:
+        labels = run.reading.labels_of(ran.name)
+    weights = looked.checkpoint.layers[layer]
+    work = 5.0 * len(labels) * weights.weight_hh.size
+    if ran is not None:
+        st.caption(_("In each format every layer reads what the layer below it puts out in that format."))
+    key = f"drift_{looked.net}_{looked.edits}_{layer}_{run.reading.serial if run else 0}"
+    if work > LONG and not st.session_state.get(key):
+        st.markdown(_("This layer is large: in four formats that takes a while."))
+        st.button(_("Compute it"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))
+        return
+    with st.spinner(_("Running it in four formats …")):
+        found = checkpoint_cache.drifted(looked, layer, run if ran is not None else None, STEPS)
+    exact = found.states[EXACT]["hidden"]
+    if not np.isfinite(exact).all():
+        st.markdown(_("The states are not finite numbers in any format, so they have no distance from each other."))
+        return
+    distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
+    chart(precision_drift(distances, labels, theme=theme()), "drift", names=(looked.title, layer, "formats"))
+    # a layer that reads backwards ends at the first position
+    last = 0 if ran is not None and ran.reverse else -1
+    size = float(np.linalg.norm(exact[last]))
+    table(
+        [
+            {
+                _("format"): NAMES[format],
+                _("distance after the last step"): f"{values[last]:.3g}",
+                _("of the state's length"): f"{values[last] / size:.2g}" if size > 0 else "–",
+                _("largest distance"): f"{values.max():.3g}",
+            }
+            for format, values in distances.items()
+        ]
+    )
+    mirror(
+        [Number("drift", layer, float(values[last]), gate=format) for format, values in distances.items()],
+        _("The distance of the last state from that in float64, by format."),
+        "drift",
+    )
+    low = "bfloat16"
+    st.latex(
+        rf"d_T = \|h_T^{{\text{{{low}}}}} - h_T^{{\text{{{EXACT}}}}}\|_2 = {distances[low][last]:.3g},\qquad "
+        rf"\|h_T\|_2 = {size:.3g}"
+    )

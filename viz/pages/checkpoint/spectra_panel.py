@@ -1,0 +1,93 @@
+"""What the recurrent matrices do to a state again and again."""
+
+import streamlit as st
+
+from models.checkpoints.health import Spectrum
+from models.checkpoints.health.spectra import EXACT
+from viz.figures.eigenvalue_plot import spectra
+from viz.i18n import _
+from viz.pages.chart import chart, theme
+from viz.pages.checkpoint import checkpoint_cache
+from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.dense_table import table
+from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.pages.gradients.norm_panels import power
+from viz.quantity_names import quantity_names
+
+
+def spectrums(looked: Looked, layer: str) -> None:
+    """The planes, the radii and the distances from orthogonal."""
+    weights = looked.checkpoint.layers[layer]
+    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{looked.net}_{looked.edits}_{layer}"
+    asked = st.session_state.get(key)
+    if size > EXACT and not asked:
+        st.markdown(_("Each recurrent block of this layer is {n} × {n}: that takes a while.").format(n=f"{size:,}"))
+        with st.container(horizontal=True):
+            _ask(key, "estimate", _("Estimate the outermost eigenvalues"))
+            _ask(key, "exact", _("All eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
+        return
+    exact = size if asked == "exact" else EXACT
+    bar = st.progress(0.0, _("Eigenvalues …")) if size > EXACT // 4 else None
+    found: dict[str, Spectrum] = {}
+    for place, gate in enumerate(gates):
+        if bar:
+            bar.progress(place / len(gates), _("Eigenvalues of the {gate} …").format(gate=quantity_names()[gate]))
+        found[gate] = checkpoint_cache.block_spectrum(looked, layer, gate, exact)
+    if bar:
+        bar.empty()
+    figure = spectra({gate: each.eigenvalues for gate, each in found.items()}, theme=theme())
+    chart(figure, "spectra", names=(looked.title, layer, "spectra"))
+    if not all(each.exact for each in found.values()):
+        st.caption(
+            _("Of blocks this large only the outermost eigenvalues are estimated; the inside of the disc is left out.")
+        )
+        _ask(key, "exact", _("All eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
+    _table(found, layer)
+
+
+def _ask(key: str, what: str, label: str) -> None:
+    st.button(label, key=f"ask_{key}_{what}", on_click=lambda: st.session_state.update({key: what}))
+
+
+def _seconds(size: int) -> float:
+    """About a second for 1,024 units, growing with their cube."""
+    return (size / 1024) ** 3
+
+
+def _table(found: dict[str, Spectrum], layer: str) -> None:
+    names = quantity_names()
+    table(
+        [
+            {
+                _("recurrent block"): names[gate],
+                _("spectral radius ρ"): f"{each.radius:.4g}",
+                _("largest singular value"): f"{each.norm:.4g}",
+                _("distance from orthogonal"): "–" if each.from_orthogonal is None else f"{each.from_orthogonal:.4g}",
+            }
+            for gate, each in found.items()
+        ]
+    )
+    mirror(
+        [
+            Number(quantity, layer, value, gate=gate)
+            for gate, each in found.items()
+            for quantity, value in (
+                ("spectral_radius", each.radius),
+                ("spectral_norm", each.norm),
+                ("from_orthogonal", each.from_orthogonal),
+            )
+            if value is not None
+        ],
+        _("The spectrum of every recurrent block."),
+        "spectra",
+    )
+    gate = "candidate" if "candidate" in found else "preactivation"
+    each = found[gate]
+    name = names[gate].replace(" ", r"\ ")
+    steps = 10
+    st.latex(
+        rf"\rho(W_{{\text{{{name}}}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad "
+        rf"\rho^{{{steps}}} = {power(each.radius**steps) if each.radius else 0},\qquad "
+        r"\text{" + _("distance from orthogonal") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
+        + (f" = {each.from_orthogonal:.3g}" if each.from_orthogonal is not None else "")
+    )  # fmt: skip

@@ -1,0 +1,96 @@
+"""What is in the file: its layers, its other tensors, and what it says of itself."""
+
+import streamlit as st
+
+from models.checkpoints import Checkpoint
+from models.checkpoints.layers.stacks import units_of
+from models.checkpoints.save import check_writable, to_safetensors
+from models.core.messages import Problem
+from viz.i18n import _, ngettext, told
+from viz.layout import plain
+from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.dense_table import table
+from viz.pages.checkpoint.file_summary import numbers_of
+from viz.pages.checkpoint.layer_corrections import assumed_names, correct
+from viz.session import Session
+
+LISTED = 12
+"""Rows up to which a table is written out."""
+
+
+def contents(here: Session, looked: Looked) -> None:
+    """The layers, what the file leaves open of them, the other tensors, and what it says of itself."""
+    checkpoint = looked.checkpoint
+    if checkpoint.found:
+        _layers(checkpoint)
+    else:
+        st.markdown(_("No recurrent layer was found in this file, neither by name nor by shape."))
+    if looked.opened is not None:
+        correct(here, looked.opened)
+    others, said = st.columns([3, 2], gap="medium")
+    with others:
+        count = len(checkpoint.stored)
+        if not count:
+            st.markdown("**" + _("No other tensors") + "**")
+        else:
+            st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
+            rows = [
+                {_("name"): name, _("size"): " × ".join(map(str, stored.shape)) or "1", _("type"): stored.dtype}
+                for name, stored in checkpoint.stored.items()
+            ]
+            if count <= LISTED:
+                table(rows)
+            else:
+                st.dataframe(rows, hide_index=True, height=400)
+    with said:
+        st.markdown("**" + _("What the file says of itself") + "**")
+        if checkpoint.provenance:
+            table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
+        else:
+            st.markdown(_("Nothing: neither who wrote it, nor when, nor with what."))
+    export(looked)
+
+
+def _layers(checkpoint: Checkpoint) -> None:
+    """A row for each layer; what is certain of all of them is not said of each."""
+    rows, names = [], assumed_names()
+    guessed = any(layer.certainty < 1 for layer in checkpoint.found.values())
+    left_open = any(layer.assumed for layer in checkpoint.found.values())
+    for name, layer in checkpoint.found.items():
+        row = {
+            _("layer"): name,
+            _("cell"): layer.kind,
+            _("units"): f"{units_of(layer):,}",
+            _("inputs"): f"{layer.parts['weight_ih'].shape[1]:,}",
+            _("numbers"): f"{numbers_of(layer):,}",
+            _("type"): layer.parts["weight_hh"].dtype,
+        }
+        if guessed:
+            by_shape = _("by shape, {share} sure").format(share=f"{layer.certainty:.0%}")
+            row[_("found")] = _("by name") if layer.certainty == 1 else by_shape
+        if left_open:
+            row[_("guessed")] = ", ".join(names.get(each, each) for each in layer.assumed) or "–"
+        rows.append(row)
+    if len(rows) <= LISTED:
+        table(rows)
+    else:
+        st.dataframe(rows, hide_index=True)
+
+
+def export(looked: Looked) -> None:
+    """The whole file as safetensors with PyTorch's names."""
+    try:
+        check_writable(looked.checkpoint)
+    except Problem as problem:
+        st.caption(plain(told(problem)))
+        return
+    stem = looked.title.rsplit(".", 1)[0]
+    st.download_button(
+        _("As safetensors, with PyTorch's names"),
+        lambda: to_safetensors(looked.checkpoint),
+        file_name=f"{stem}.safetensors",
+        mime="application/octet-stream",
+        icon=":material/download:",
+        on_click="ignore",
+        help=_("Whatever the format was: torch's own modules take it up with load_state_dict."),
+    )

@@ -1,0 +1,65 @@
+"""What is on the screen, to take away: the unit's curves as a figure, the run as numbers."""
+
+from io import BytesIO
+
+import streamlit as st
+
+from models.networks.forward_run import Reading
+from viz.colours import Theme
+from viz.figures.unit_curves import unit_curves
+from viz.i18n import _
+from viz.pages.panel import panel
+from viz.session import Session
+
+
+def theme() -> Theme:
+    """The theme of the reader's page."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def keep(here: Session, reading: Reading) -> None:
+    """The chosen unit over the sequence, to explore and to save, and the whole run as arrays."""
+    view = here.view
+    layer = reading.trace.layers[view.layer or ""]
+    assert view.unit is not None
+    figure = unit_curves(
+        layer, view.unit, reading.labels_of(layer.name), row=reading.row, step=view.step, theme=theme()
+    )
+    with panel(
+        _("Unit {unit} over the sequence").format(unit=view.unit),
+        _("Look where a gate stays shut or open for long: there the cell keeps or drops what it knows."),
+    ):
+        st.plotly_chart(figure, key="curves", theme=None, config=_saving(f"{view.net}-{layer.name}-unit{view.unit}"))
+    with st.container(horizontal=True):
+        st.download_button(
+            _("Figure (HTML)"),
+            lambda: figure.to_html(include_plotlyjs=True),
+            file_name=f"{view.net}-{layer.name}-unit{view.unit}.html",
+            mime="text/html",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            _("The run's numbers (npz)"),
+            lambda: _npz(reading),
+            file_name=f"{view.net}.npz",
+            mime="application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+            help=_("Every gate and state of every layer, with the weights; `streamlit run app.py -- FILE` opens it."),
+        )
+
+
+def _npz(reading: Reading) -> bytes:
+    held = BytesIO()
+    reading.trace.save(held)
+    return held.getvalue()
+
+
+def _saving(name: str) -> dict:
+    """Plotly's bar: one button that saves the picture as SVG, at any size sharp."""
+    return {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": name},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }

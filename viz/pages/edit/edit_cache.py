@@ -1,0 +1,126 @@
+"""What the Edit lens computes, kept for all sessions and never written to; and how an edit comes into the list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from models.core.messages import Problem
+from models.edits.edit import Edit, Edits
+from models.edits.edit_effects import Effects, effects
+from models.edits.edit_syntax import read_edits, write_edits
+from models.edits.edited_network import sensitivity_of
+from models.edits.tracked_effects import TrackedEffect, tracked_effect
+from models.edits.weight_edits import Parameters, apply, parameters_of
+from models.gradients.losses import Loss
+from models.networks.forward_run import Reading
+from viz.i18n import told
+from viz.pages import cache
+from viz.pages.states import states_cache as states_sources
+from viz.payloads.edited_payload import changed_payload
+from viz.session import Session
+
+VIEW_ID, CHANGED_ID = "edit", "edit_changed"
+KEPT = 16
+BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
+
+
+def edits_of(here: Session) -> Edits:
+    """All edits, also those that are switched off."""
+    return here.history_of(here.view.edits).now
+
+
+def before(here: Session) -> Reading:
+    """What the network does with the text where nothing is edited."""
+    return cache.reading(here.view.net or "", here.view.text or "")
+
+
+def origin(here: Session) -> Sequence[int | None] | None:
+    """Which step of the text each edited step was; None where they are the same."""
+    changes = cache.active(here.view.edits)
+    if not edits_of(here).tokens:
+        return None
+    return cache.edited(here.view.net or "", changes).sequence(here.view.text or "").origin
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def compared(
+    first: Reading, second: Reading, steps: Sequence[int | None] | None, answer_alone: bool = False
+) -> Effects:
+    """What changed from one reading to the other."""
+    return effects(first, second, steps, answer_alone=answer_alone)
+
+
+def tracked(here: Session, first: Reading, second: Reading, steps: Sequence[int | None] | None) -> TrackedEffect | None:
+    """What became of the units that track something in the network as it is."""
+    net, text = here.view.net or "", here.view.text or ""
+    rankings = {layer: states_sources.ranking(net, text, layer) for layer in first.trace.layers}
+    return tracked_effect(first, second, rankings, steps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None) -> bytes:
+    """A gate or state and the predictions, before and after, for the browser."""
+    return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
+
+
+def parameters(here: Session) -> Parameters:
+    """The parameters as they are edited, by the names that edits use."""
+    return _edited(here.view.net or "", cache.weights_alone(here.view.edits))
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _edited(net: str, edits: str) -> Parameters:
+    known = _parameters(net)
+    return replace(known, arrays={**known.arrays, **apply(known, read_edits(edits).weights)})
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _parameters(net: str) -> Parameters:
+    return parameters_of(cache.network(net).module)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def sensitivity(
+    net: str, text: str, edits: str, loss: Loss, layer: str | None = None
+) -> tuple[dict[str, np.ndarray], int | None]:
+    """|dL/dW| of every parameter, and what the last step was asked for; ``layer`` is that of a unit's loss.
+
+    Raises Problem: that loss cannot be had.
+    """
+    done = cache.edited(net, edits).differentiate(text, loss, layer)
+    return sensitivity_of(done), done.target
+
+
+def put(here: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
+    """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing.
+
+    Args:
+        here: the session.
+        edits: all of them.
+        drag: the drag of a slider that this is one value of.
+        rested: whether that slider stands still.
+    """
+    try:
+        cache.reading(here.view.net or "", here.view.text or "", write_edits(edits))
+    except ValueError as problem:
+        here.notices.clear()
+        here.notice(told(problem))
+        return
+    if drag is None:
+        here.edit(edits)
+    else:
+        here.turn(edits, drag, rested=rested)
+
+
+def add(here: Session, make: Callable[[], Edit]) -> None:
+    """Put one more edit at the end of the list, if it can be had."""
+    try:
+        edit = make()
+    except Problem as problem:
+        here.notices.clear()
+        here.notice(told(problem))
+        return
+    put(here, edits_of(here).add(edit))

@@ -1,0 +1,65 @@
+"""Edit: what if this weight, gate, unit or token were different?"""
+
+import streamlit as st
+
+from models.networks.forward_run import Reading
+from viz.components.player import player
+from viz.i18n import _
+from viz.pages import cache
+from viz.pages.controls import choose
+from viz.pages.edit.edit_actions import actions
+from viz.pages.edit.edit_cache import VIEW_ID
+from viz.pages.edit.edit_list import listed
+from viz.pages.edit.edited_gradients import gradients
+from viz.pages.edit.effect_panels import compared, told
+from viz.pages.edit.experiments import experiments
+from viz.pages.edit.live_redraw import live
+from viz.pages.edit.unit_weight_panel import unit_weights
+from viz.pages.edit.weight_matrix_panel import weights
+from viz.pages.send_trace import carry
+from viz.session import session
+
+PLAYER = "edit_player"
+
+
+def page() -> None:
+    """The Edit lens."""
+    here = session()
+    reading = choose(here)
+    view = here.view
+    if not cache.is_network(view.net):
+        st.info(
+            _("A saved run holds numbers, not the network that made them: choose a network above to edit it."),
+            icon=":material/info:",
+        )
+        return
+    experiments(here)
+    spot = st.container()
+    player(
+        VIEW_ID,
+        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
+        key=PLAYER,
+        on_view_change=_moved,
+    )
+
+    def bring(after: Reading) -> None:
+        with spot:
+            carry(here, after, VIEW_ID, weights=False)
+
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        draw_matrix, entry, loss = weights(here, reading)
+        unit_weights(here, reading)
+    with right:
+        drawn, said = told(here)
+        last = listed(here)
+        actions(here, reading)
+    compared(here)
+    # The numbers first, then the words. The sliders come last: they then hear that all that hangs on them has been drawn.
+    live([bring, *drawn, draw_matrix, *said, entry, *last])
+    gradients(here, reading, loss)
+
+
+def _moved() -> None:
+    reported = st.session_state[PLAYER]["view"]
+    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])

@@ -1,0 +1,66 @@
+"""What the edits did to the gradients: taken only when asked for, since it costs two backward passes."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.gradients.losses import Loss
+from models.networks.forward_run import Reading, SymbolPrediction
+from viz.figures.changed_gradients import changed_gradients
+from viz.i18n import _, told
+from viz.pages.chart import chart, theme
+from viz.pages.edit import edit_cache as edit_sources
+from viz.pages.edit.edit_cache import edits_of
+from viz.pages.gradients import gradient_cache as gradients_sources
+from viz.pages.gradients.loss_choice import in_words, pick_loss
+from viz.pages.panel import panel
+from viz.session import Session
+
+
+def gradients(here: Session, after: Reading, loss: Loss | None) -> None:
+    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
+
+    Args:
+        here: the session.
+        after: what the edited network does.
+        loss: that which was chosen further up; None to have it chosen here.
+    """
+    if not edits_of(here).on:
+        return
+    with panel(
+        _("The gradients, before and after"),
+        _("Does the edit let the loss reach further back, or cut it off sooner?"),
+    ):
+        if st.toggle(_("Go back through both runs"), key="edit_gradients"):
+            _norms(here, edit_sources.before(here), after, loss or pick_loss(here, after))
+
+
+def _norms(here: Session, before: Reading, after: Reading, loss: Loss) -> None:
+    net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
+    try:
+        first = gradients_sources.gradients(before, net, text, layer, loss)
+        same = _as_before(before, net, text, loss)
+        second = gradients_sources.gradients(after, net, text, layer, same, here.view.edits)
+    except Problem as problem:
+        st.caption(told(problem))
+        return
+    st.caption(in_words(here, after if before.read is None else before, same, same.target))
+    old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
+    labels = before.labels_of(layer), after.labels_of(layer)
+    chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))
+    st.latex(
+        rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
+        rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
+    )
+
+
+def _as_before(before: Reading, net: str, text: str, loss: Loss) -> Loss:
+    """The loss that asks both runs for the same symbol or class: the first run's own where its own is asked for."""
+    if loss.asked == "unit":
+        return loss
+    if before.read is None:
+        return replace(loss, target=gradients_sources.differentiated(net, text, loss).target)
+    if loss.asked != "next" or not isinstance(before.prediction, SymbolPrediction):
+        return loss
+    return replace(loss, target=int(before.prediction.following[loss.step]))

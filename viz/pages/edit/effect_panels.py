@@ -1,0 +1,66 @@
+"""What the edits did: in words, to the prediction, to the states."""
+
+import streamlit as st
+
+from models.networks.forward_run import Reading
+from viz.components.edited_prediction import changed_prediction
+from viz.components.heatmap import heatmap
+from viz.components.sync_views import together
+from viz.components.trace_loader import sequence
+from viz.i18n import _
+from viz.markdown import plain
+from viz.pages import cache
+from viz.pages.edit import edit_cache as edit_sources
+from viz.pages.edit.edit_cache import CHANGED_ID, VIEW_ID, edits_of
+from viz.pages.edit.effect_text import in_words
+from viz.pages.edit.live_redraw import Part
+from viz.pages.panel import panel
+from viz.payloads.edited_payload import changed_names
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+
+def told(here: Session) -> tuple[list[Part], list[Part]]:
+    """What changed, in the prediction and in words; nothing while nothing is edited. Gives what draws each of them."""
+    if not edits_of(here).on:
+        return [], []
+    with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
+        words = st.container()
+        changed_prediction(CHANGED_ID, key="changed_prediction")
+    carrier = st.container()
+    together(VIEW_ID, CHANGED_ID, key="edit_together")
+
+    def carry(after: Reading) -> None:
+        before, steps = edit_sources.before(here), edit_sources.origin(here)
+        layer, quantity = here.view.layer or "", here.view.quantity or ""
+        with carrier:
+            sequence(edit_sources.changed(before, after, layer, quantity, steps), key="edit_changed")
+
+    def tell(after: Reading) -> None:
+        before, steps = edit_sources.before(here), edit_sources.origin(here)
+        with words:
+            card = cache.network(here.view.net or "").card
+            found = edit_sources.compared(before, after, steps, card.scored == "last")
+            st.markdown(plain(in_words(found, edit_sources.tracked(here, before, after, steps), before, after)))
+
+    return [carry], [tell]
+
+
+def compared(here: Session) -> None:
+    """Every unit at every step: how far it was moved, and from where to where; nothing while nothing is edited."""
+    if not edits_of(here).on:
+        return
+    quantity = here.view.quantity or ""
+    before, after, change = changed_names(quantity)
+    name = quantity_names()[quantity]
+    names = {
+        before: _("{quantity}, before").format(quantity=name),
+        after: _("{quantity}, after").format(quantity=name),
+        change: _("{quantity}: after − before").format(quantity=name),
+    }
+    with panel(
+        _("Every unit, before and after"),
+        _("Follow the first coloured column to the right: does the change die out, or does it last?"),
+    ):
+        heatmap(CHANGED_ID, form="sequence", key="changed_states", quantities=[change], names=names)
+        heatmap(CHANGED_ID, form="sequence", key="changed_pair", quantities=[before, after], names=names)

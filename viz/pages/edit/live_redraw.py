@@ -1,0 +1,26 @@
+"""What is drawn anew at every value while a slider is dragged; the rest of the page follows when the hand rests."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from models.networks.forward_run import Reading
+from viz.pages import cache
+from viz.session import session
+
+Part = Callable[[Reading], None]
+"""Draws a part of the page, in a place of its own, from what the edited network does now."""
+
+
+@st.fragment
+def live(parts: Sequence[Part]) -> None:
+    """Draw the parts, in this order."""
+    view = session().view
+    after = cache.reading(view.net or "", view.text or "", view.edits)
+    for part in parts:
+        part(after)
+
+
+def follow_all() -> None:
+    """To be called last in the callback of what stands in a part, where the whole page is to follow."""
+    st.rerun("app")

@@ -1,0 +1,261 @@
+"""The third part of the Gradients lens: one sequence and one loss in an RNN, an LSTM and a GRU."""
+
+from typing import get_args
+
+import numpy as np
+import streamlit as st
+
+from models.core.cells import Kind
+from models.core.layer_gradients import LayerGradients
+from models.gradients.initialized import Knobs, as_started, gradients
+from models.gradients.jacobian import recurrent_spectrum
+from models.gradients.losses import Loss, differentiate
+from models.networks.network import Network
+from models.zoo.recall import EXAMPLES, shown
+from viz.components.sliders import Knob, knobs, turned
+from viz.figures.gradient_comparison import gradient_comparison
+from viz.i18n import _, language
+from viz.pages import cache
+from viz.pages.chart import chart, theme
+from viz.pages.gradients import gradient_cache as gradients_sources
+from viz.pages.gradients.norm_panels import prose, rate_in_words
+from viz.pages.panel import panel
+from viz.pages.screen_reader_table import mirror
+from viz.session import Session
+
+NETS: dict[Kind, str] = {"RNN": "recall-rnn", "LSTM": "recall-lstm", "GRU": "recall-gru"}
+DISTANCE = 40
+VANISHED = 1e-3
+"""Below this share of the last step's gradient the first step learns next to nothing."""
+LAYER = "rnn.l0"
+VIEW_ID = "gradients"
+WAY, KNOBS, LED = "cells_way", "cells_knobs", "cells_led"
+STANDING = (1e-14, 1e6)
+"""The axis while knobs move: it stands still, so that the curves are seen to move."""
+
+
+def cells(here: Session) -> None:
+    """The three kinds side by side."""
+    with panel(
+        _("3 · Why does the LSTM remember? Three cells, one loss"),
+        _("Compare the left ends: how much of the last step's gradient reaches the first? Then turn the knobs."),
+    ):
+        _side_by_side(here)
+
+
+@st.fragment
+def _side_by_side(here: Session) -> None:
+    ways = {
+        "trained": _("trained to recall the city"),
+        "started": _("the same before training"),
+        "knobs": _("untrained, with knobs"),
+    }
+    way = st.segmented_control(
+        _("Networks"),
+        list(ways),
+        format_func=ways.__getitem__,
+        default=None if WAY in st.session_state else "trained",  # another lens may have chosen
+        required=True,
+        key=WAY,
+    )
+    if way == "knobs":
+        _with_knobs()
+    else:
+        st.session_state.pop(LED, None)
+        _recall(here, started=way == "started")
+
+
+def _recall(here: Session, *, started: bool) -> None:
+    text = recall_text(here)
+    found = {kind: of_recall(name, text, started) for kind, name in NETS.items()}
+    labels = tuple(cache.network("recall-rnn").labels(text))
+    st.markdown(
+        _("All three read: “{text}” The loss is −ln p(“{target}”) after the last word.").format(
+            text=_short(text), target=labels[0]
+        )
+    )
+    _show(found, labels, names=NETS, lowest=None)
+    distance = len(labels) - 1
+    st.markdown(_verdict(found, distance, started, text))
+    if here.view.text != (long := long_text()) and st.button(
+        _("Read a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
+    ):
+        net = here.view.net if here.view.net in NETS.values() else "recall-lstm"
+        here.go(net=net, text=long, layer=LAYER, unit=None, step=None, quantity=None)
+        st.rerun()
+
+
+def lead_to_knobs() -> None:
+    """Have the lens open at its knobs, with a word on which to turn."""
+    st.session_state[WAY], st.session_state[LED] = "knobs", True
+
+
+def _with_knobs() -> None:
+    if LED in st.session_state:
+        st.info(
+            _("Turn the spectral radius up from 0.9 through 1: where does the curve of the RNN go?"),
+            icon=":material/visibility:",
+        )
+    turning, switching = st.columns([4, 1], gap="medium")
+    scales = (
+        Knob("steps", _("Length of the sequence"), 5, 200, 1, 40),
+        Knob("radius", _("Spectral radius of W_hh"), 0.1, 3.0, 0.05, 0.9),
+        Knob(
+            "bias",
+            _("Bias of the forget gate"),
+            -2.0,
+            5.0,
+            0.25,
+            1.0,
+            hint=_(
+                "In the GRU it is that of the update gate, which keeps the old state likewise. The RNN has neither."
+            ),
+        ),
+    )
+    with switching:
+        activation = st.segmented_control(
+            _("Activation of the RNN"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
+        )
+    values = turned(scales, KNOBS)
+    steps = round(values["steps"])
+    setting = Knobs(
+        radius=values["radius"],
+        memory_bias=values["bias"],
+        activation="relu" if activation == "relu" else "tanh",
+        steps=steps,
+    )
+    found = {kind: of_knobs(kind, setting) for kind in get_args(Kind)}
+    st.caption(
+        _(
+            "{units} units, the same random sequence and the same first weights for all three; "
+            "L is the last hidden state along one fixed direction."
+        ).format(units=setting.hidden)
+    )
+    labels = tuple(str(step + 1) for step in range(steps))
+    names = {kind: f"untrained-{kind.lower()}" for kind in found}
+    _show(found, labels, names=names, lowest=STANDING[0], highest=STANDING[1])
+    with turning:
+        knobs(VIEW_ID, scales, key=KNOBS, reveal=st.session_state.get(LED, False))
+    if LED in st.session_state:
+        st.session_state[LED] = False
+
+
+def _show(
+    found: dict[Kind, LayerGradients],
+    labels: tuple[str, ...],
+    *,
+    names: dict[Kind, str],
+    lowest: float | None,
+    highest: float | None = None,
+) -> None:
+    norms = {kind: gradients_sources.norms_of(each) for kind, each in found.items()}
+    hidden = {kind: each["hidden"] for kind, each in norms.items()}
+    figure = gradient_comparison(hidden, labels, lowest=lowest, highest=highest, theme=theme())
+    chart(figure, "gradient_comparison", names=("gradient-comparison",))
+    for column, (kind, each) in zip(st.columns(3, gap="medium"), found.items(), strict=True):
+        gates = recurrent_spectrum(each.layer.weights)
+        gate = each.layer.weights.cell.gates[0] if kind == "RNN" else "candidate"
+        with column:
+            st.markdown(f"**{kind}** · {share_in_words(hidden[kind])}  \n{rate_in_words(hidden[kind])}")
+            words = (
+                _("W_hh: spectral radius {radius}, norm {norm}.")
+                if kind == "RNN"
+                else _("The candidate's W_h: spectral radius {radius}, norm {norm}.")
+            )
+            st.caption(words.format(radius=f"{gates[gate].radius:.2f}", norm=f"{gates[gate].norm:.2f}"))
+    mirror(
+        [
+            (f"{state}_grad_norm", names[kind], found[kind].layer.name, values)
+            for kind, each in norms.items()
+            for state, values in each.items()
+        ],
+        labels,
+        _("Norms of the gradient by the states at every step, of three networks."),
+        "comparison",
+    )
+
+
+def share(norms: np.ndarray) -> float:
+    """How much of the last step's norm there is at the first."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(norms[0] / norms[-1])
+
+
+def share_in_words(norms: np.ndarray) -> str:
+    """The first step's norm against the last's."""
+    part = share(norms)
+    if not np.isfinite(part):
+        return _("the gradient is not a finite number")
+    return _("the first step gets {share} × the last step's").format(share=prose(part))
+
+
+def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
+    shares = {kind: share(gradients_sources.norms_of(each)["hidden"]) for kind, each in found.items()}
+    # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8·10⁻¹².
+    facts = _("Over {n} steps: RNN {rnn} ×, LSTM {lstm} × the last step's gradient.").format(
+        n=distance, rnn=prose(shares["RNN"], 2), lstm=prose(shares["LSTM"], 2)
+    )
+    if shares["RNN"] < VANISHED <= shares["LSTM"]:
+        told = _("The RNN's has vanished (below {limit}), the LSTM's has not.").format(limit=VANISHED)
+    elif max(shares.values()) < VANISHED:
+        told = (
+            _("All have vanished (below {limit}); the LSTM's, with its forget gates set open, fades slowest.").format(
+                limit=VANISHED
+            )
+            if max(shares, key=shares.__getitem__) == "LSTM"
+            else _("All have vanished (below {limit}).").format(limit=VANISHED)
+        )
+    elif shares["RNN"] >= VANISHED and not started:
+        radius = recurrent_spectrum(found["RNN"].layer.weights)["preactivation"].radius
+        first = of_recall(NETS["RNN"], text, True)
+        before = recurrent_spectrum(first.layer.weights)["preactivation"].radius
+        told = _(
+            "Not what the textbook says of an RNN: this one did not vanish. Training raised the spectral radius of its "
+            "W_hh from {before} to {after}; before training the first word got {share} × the last step's gradient: "
+            "see “{way}”."
+        ).format(
+            before=f"{before:.2f}",
+            after=f"{radius:.2f}",
+            share=prose(share(gradients_sources.norms_of(first)["hidden"]), 2),
+            way=_("the same before training"),
+        )
+    else:
+        told = _("None has vanished (below {limit}) over so short a text.").format(limit=VANISHED)
+    return f"**{facts}** {told}"
+
+
+def recall_text(here: Session) -> str:
+    """The page's text where a recall network reads it, else the one that the recall networks begin with."""
+    if here.view.net in NETS.values() and here.view.text:
+        return here.view.text
+    return recall_default()
+
+
+def recall_default() -> str:
+    """The text that the recall networks begin with."""
+    return cache.network("recall-rnn").card.default.text
+
+
+def long_text() -> str:
+    """A text of the recall grammar with 40 words after the city, in the reader's language."""
+    return next(
+        shown(distance, each, seed) for distance, each, seed in EXAMPLES if distance == DISTANCE and each == language()
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def of_recall(name: str, text: str, started: bool) -> LayerGradients:
+    """The gradients of the answer's loss in a recall network, as it was trained or as its training found it."""
+    network: Network = cache.network(name)
+    done = differentiate(as_started(network) if started else network, text, Loss("answer"))
+    return done.trace.layers[LAYER].gradients
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def of_knobs(kind: Kind, knobs: Knobs) -> LayerGradients:
+    """The gradients in an untrained layer."""
+    return gradients(kind, knobs)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 90 else f"{text[:56]} … {text[-30:]}"

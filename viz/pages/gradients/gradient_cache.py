@@ -1,0 +1,123 @@
+"""What the Gradients lens computes, kept for all sessions and never written to."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+
+from models.core.layer_gradients import LayerGradients
+from models.core.trace import LayerTrace
+from models.gradients.gradient_map import map_of
+from models.gradients.losses import Differentiated, Loss, differentiate, loss_grad, of_unit, one_sequence
+from models.gradients.module_backward import Progress, Stack, chain_of
+from models.gradients.path_split import path_map_of
+from models.networks.forward_run import Reading
+from viz.pages import cache
+from viz.payloads.gradient_payload import gradient_payload, rows_shown
+
+KEPT = 32
+"""Results that are kept for all sessions together."""
+
+BY_SERIAL: dict[str | type[Any], Any] = {Reading: lambda reading: reading.serial}
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str | None = None) -> Differentiated:
+    """A bundled network's run after its backward pass, edited. Raises Problem: that loss cannot be had."""
+    changes = cache.active(edits)
+    if changes:
+        return cache.edited(net, changes).differentiate(text, loss, layer)
+    return differentiate(cache.network(net), text, loss)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def alone(reading: Reading, layer: str) -> LayerTrace:
+    """The layer with the reading's sequence alone."""
+    return one_sequence(reading.trace.layers[layer], reading.row)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+def unit_gradients(reading: Reading, layer: str, loss: Loss) -> LayerGradients:
+    """The gradients of a unit's value."""
+    return of_unit(alone(reading, layer), loss)
+
+
+def gradients(reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: str = "") -> LayerGradients:
+    """The gradients of ``loss`` in ``layer``, of one sequence. Raises Problem: that loss cannot be had."""
+    if loss.asked == "unit" and not cache.holds(edits):
+        return unit_gradients(reading, layer, loss)
+    if loss.asked == "saved":
+        return alone(reading, layer).gradients
+    asked_of = layer if loss.asked == "unit" else None
+    return differentiated(net, text, loss, edits, asked_of).trace.layers[layer].gradients
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map that is asked for; two are the same if all but the last two are.
+
+    Attributes:
+        view_id: the store that it is for.
+        net, text, edits, serial: what ran.
+        layer: whose states.
+        unit: the loss at t is this unit's value at t; None for the network's own loss at t.
+        reading: what ran.
+        progress: is told how much is done.
+    """
+
+    view_id: str
+    net: str
+    text: str
+    edits: str
+    serial: int
+    layer: str
+    unit: int | None
+    reading: Reading = field(compare=False)
+    progress: Progress = field(compare=False)
+
+
+@lru_cache(maxsize=KEPT)  # not Streamlit's cache: that would replay the progress bar's every move
+def gradient_map(asked: Map) -> bytes:
+    """The map, for the browser."""
+    reading, layer, unit = asked.reading, asked.layer, asked.unit
+    stack: Stack
+    if unit is None:
+        ran_as = cache.edited(asked.net, cache.active(asked.edits))
+        network = ran_as.network
+        stack = chain_of(reading.trace.layers, layer.rpartition(".")[0])
+        held = cache.holds(cache.active(asked.edits))
+        handed_on = torch.cat([each.recording.hidden for each in stack[-1]], -1) if held else None
+        grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given, handed_on)
+    else:
+        stack = [[alone(reading, layer)]]
+        grad = torch.zeros_like(stack[0][0].recording.hidden)
+        grad[..., unit] = 1.0
+    name = layer.rpartition(".")[2]
+    rows = rows_shown(grad.shape[1])
+    ran = next(each for level in stack for each in level if each.name == layer)
+    norms = map_of(stack, grad, rows, lambda done: asked.progress(done / 2))[name][0]
+    paths = None
+    if ran.weights.cell.carry is not None:
+        paths = path_map_of(stack, grad, rows, lambda done: asked.progress((1 + done) / 2))[name]
+    return gradient_payload(asked.view_id, ran, norms, paths, rows, reading.labels_of(layer), stacked=len(stack) > 1)
+
+
+def norms_of(found: LayerGradients) -> dict[str, np.ndarray]:
+    """The L2 norms of dL/dh_t, and of an LSTM's dL/dc_t, (T) each, of the one sequence."""
+    states = {"hidden": found.hidden}
+    if found.layer.kind == "LSTM":
+        states["cell"] = found.cell
+    return {name: _norm(values[0]) for name, values in states.items()}
+
+
+def _norm(values: np.ndarray) -> np.ndarray:
+    # summed in float64, in which the squares of small float32 numbers are not yet 0
+    return np.sqrt(np.square(values, dtype=np.float64).sum(axis=-1))
+
+
+def labels(net: str, text: str, edits: str = "") -> list[str]:
+    """A label for each step of what a bundled network reads."""
+    return list(cache.edited(net, cache.active(edits)).sequence(text).labels)

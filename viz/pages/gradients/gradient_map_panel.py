@@ -1,0 +1,74 @@
+"""The second part of the Gradients lens: which step teaches which?"""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from models.gradients.losses import Loss
+from models.networks.forward_run import Reading
+from viz.components.gradient_heatmap import gradient_map
+from viz.components.trace_loader import sequence
+from viz.i18n import _
+from viz.pages import cache
+from viz.pages.gradients import gradient_cache as gradients_sources
+from viz.pages.gradients.loss_choice import bundled, loss_step
+from viz.pages.panel import panel
+from viz.payloads.gradient_payload import rows_shown
+from viz.session import Session
+
+VIEW_ID = "gradients"
+
+
+def pairs(here: Session, reading: Reading, loss: Loss) -> None:
+    """The map of all losses and all states, and the pair that is picked in it."""
+    layer = here.view.layer or ""
+    steps = len(reading.labels_of(layer))
+    of_unit = loss.asked in ("unit", "saved") or not _has_losses(here)
+    unit = (
+        min(loss.unit if loss.asked == "unit" else here.view.unit or 0, _width(reading, layer) - 1) if of_unit else None
+    )
+    with panel(
+        _("2 · Which step teaches which?"),
+        _(
+            "Each row is one loss. Which rows stay strong far from the diagonal? Those losses still teach distant steps."
+        ),
+    ):
+        st.caption(
+            _("A row's loss l: the hidden state of unit {unit} after step t.").format(unit=unit)
+            if unit is not None
+            else _("A row's loss l: that of the prediction after step t.")
+        )
+        bar = st.empty()
+        asked = gradients_sources.Map(
+            VIEW_ID,
+            here.view.net or "",
+            here.view.text or "",
+            here.view.edits,
+            reading.serial,
+            layer,
+            unit,
+            reading,
+            progress=lambda done: _tell(bar, done),
+        )
+        payload = gradients_sources.gradient_map(asked)
+        bar.empty()
+        sequence(payload, key="gradients_payload")
+        at = loss_step(here, reading, loss)
+        if at is None:
+            at = 0 if reading.trace.layers[layer].reverse else steps - 1
+        rows = rows_shown(steps)
+        row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
+        first = steps - 1 if reading.trace.layers[layer].reverse else 0
+        gradient_map(VIEW_ID, view={"step": first, "unit": row, "revision": here.revision}, key="gradient_map")
+
+
+def _tell(bar: DeltaGenerator, done: float) -> None:
+    bar.progress(done, _("All losses go back together."))
+
+
+def _has_losses(here: Session) -> bool:
+    """Whether the network predicts something after every step."""
+    return bundled(here) and cache.network(here.view.net or "").card.predicts == "next"
+
+
+def _width(reading: Reading, layer: str) -> int:
+    return reading.trace.layers[layer].weights.output_size

@@ -1,0 +1,56 @@
+"""Gradients: how much does the loss at step t teach step k? Where does it vanish or explode, and why?"""
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.gradients.local_derivatives import taken_apart
+from viz.i18n import _, told
+from viz.pages import cache as app_sources
+from viz.pages.controls import choose
+from viz.pages.gradients import gradient_cache
+from viz.pages.gradients.compare_cells import cells
+from viz.pages.gradients.gradient_map_panel import pairs
+from viz.pages.gradients.jacobian_panels import matrices, slopes
+from viz.pages.gradients.loss_choice import bundled, in_words, pick_loss
+from viz.pages.gradients.norm_panels import norms_over_time
+from viz.pages.gradients.weights import clip, feeding
+from viz.session import session
+
+
+def page() -> None:
+    """The Gradients lens."""
+    here = session()
+    reading = choose(here)
+    loss = pick_loss(here, reading)
+    view, found, last = here.view, None, None
+    try:
+        found = gradient_cache.gradients(reading, view.net or "", view.text or "", view.layer or "", loss, view.edits)
+    except Problem as problem:
+        here.notice(told(problem))
+    else:
+        if bundled(here) and loss.asked not in ("unit", "saved"):
+            last = gradient_cache.differentiated(view.net or "", view.text or "", loss, view.edits).target
+        norms_over_time(here, reading, loss, found, in_words(here, reading, loss, last))
+    if app_sources.holds(view.edits):
+        st.info(
+            _("Values are held at some steps: no gradient passes through them, here and in all that follows."),
+            icon=":material/pause_circle:",
+        )
+    if not all(map(taken_apart, reading.trace.layers.values())):
+        st.info(
+            _(
+                "A hidden state is held after its projection, so no unit's slope tells what its step passes back: the norms "
+                "above are exact, but there is no map and no Jacobian of these steps."
+            ),
+            icon=":material/info:",
+        )
+        cells(here)
+        clip(here, loss)
+        return
+    pairs(here, reading, loss)
+    cells(here)
+    slopes(here, reading)
+    matrices(here, reading, loss, found)
+    if found is not None:
+        feeding(here, reading.labels_of(view.layer or ""), found)
+    clip(here, loss)

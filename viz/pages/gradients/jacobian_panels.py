@@ -1,0 +1,204 @@
+"""The fourth part of the Gradients lens: what the derivatives and the matrix do at every step."""
+
+import numpy as np
+import streamlit as st
+
+from models.core.layer_gradients import LayerGradients
+from models.core.trace import LayerTrace
+from models.gradients.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds, verdict
+from models.gradients.local_derivatives import activation_slopes
+from models.gradients.losses import Loss
+from models.networks.forward_run import Reading
+from viz.figures.activation_slopes import activation_slopes as slopes_figure
+from viz.figures.activation_slopes import names_of_slopes
+from viz.figures.gradient_bounds import gradient_bounds
+from viz.figures.lyapunov import lyapunov
+from viz.figures.step_jacobians import step_jacobians
+from viz.i18n import _
+from viz.pages.chart import chart, theme
+from viz.pages.gradients import gradient_cache
+from viz.pages.gradients.loss_choice import loss_step
+from viz.pages.gradients.norm_panels import power
+from viz.pages.panel import panel
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+MOST = 240
+"""Steps whose Jacobians are taken apart at once: the last ones before the loss."""
+
+
+def slopes(here: Session, reading: Reading) -> None:
+    """The slope of every activation where each step stood on it."""
+    layer = gradient_cache.alone(reading, here.view.layer or "")
+    labels = reading.labels_of(layer.name)
+    with panel(
+        _("4 · What does each step multiply by? First, the slope of the activation"),
+        _("Look how far below its bound each curve lies: every step back multiplies by such a number."),
+    ):
+        found = {name: values[0] for name, values in activation_slopes(layer).items()}
+        through = layer.cell_equations.activations
+        figure = slopes_figure(found, labels, activations=through, theme=theme())
+        chart(figure, "slopes", names=(here.view.net, layer.name, "slopes"))
+        names = names_of_slopes(through)
+        st.markdown(
+            _("Mean over all steps and units: {slopes}.").format(
+                slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
+            )
+        )
+
+
+def matrices(here: Session, reading: Reading, loss: Loss, found: LayerGradients | None) -> None:
+    """The step Jacobians, their bounds and what really happened; the Lyapunov spectrum."""
+    layer = gradient_cache.alone(reading, here.view.layer or "")
+    labels = reading.labels_of(layer.name)
+    at = loss_step(here, reading, loss)
+    last = (0 if layer.reverse else len(labels) - 1) if at is None else at
+    part = slice(last, min(last + MOST, len(labels))) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
+    with st.spinner(_("Taking the Jacobians apart …"), show_time=True):
+        values, bounds = _singular(reading, layer.name, part.start, part.stop)
+    with panel(
+        _("Then, the whole matrix of the step"),
+        _("Below 1 a gradient can only shrink at that step; above 1 some directions grow. Which is it, and where?"),
+    ):
+        st.markdown(_spectrum_in_words(layer))
+        figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=theme())
+        chart(figure, "jacobians", names=(here.view.net, layer.name, "jacobians"))
+        widest = int(np.nanargmax(values[:, 0])) if np.isfinite(values[:, 0]).any() else 0
+        states = (
+            r"\partial (h,c)_{%d}/\partial (h,c)_{%d}" if layer.kind == "LSTM" else r"\partial h_{%d}/\partial h_{%d}"
+        )
+        step = part.start + widest + 1
+        st.latex(
+            rf"\Big\|{states % (step, step + 1 if layer.reverse else step - 1)}\Big\|_2 = {values[widest, 0]:.3f}"
+            rf"\;\le\; {bounds[widest]:.3f}"
+        )
+    if at is not None and found is not None:
+        _promised(here, layer, labels, found, values, part, at)
+    _exponents(here, layer, reading)
+
+
+def _promised(
+    here: Session,
+    layer: LayerTrace,
+    labels: tuple[str, ...],
+    found: LayerGradients,
+    values: np.ndarray,
+    part: slice,
+    at: int,
+) -> None:
+    """The bounds on the gradient and the gradient."""
+    norms = gradient_cache.norms_of(found)["hidden"][part]
+    # seen from the loss: its own step first
+    turn = slice(None, None, 1 if layer.reverse else -1)
+    own = float(norms[turn][0])
+    stretch = np.concatenate([[1.0], np.cumprod(values[turn, 0].astype(np.float64))[:-1]])
+    promised: dict[str, np.ndarray] = {"steps": (own * stretch)[turn]}
+    if layer.kind == "RNN":
+        spectrum = recurrent_spectrum(layer.weights)["preactivation"]
+        distance = np.arange(len(norms))[turn]
+        with np.errstate(over="ignore"):
+            reach, suggested = own * spectrum.norm**distance, own * spectrum.radius**distance
+        promised = {"weights": reach, **promised, "radius": suggested}
+    with panel(
+        _("What was promised, and what happened"),
+        _(
+            "The bounds hold always, but how close do they come? Mind the powers of ten between them and the thick line."
+        ),
+    ):
+        entered = np.flatnonzero(found.arrived.hidden[0].numpy().any(axis=-1))
+        if not set(entered.tolist()) <= {at}:
+            st.markdown(
+                _(
+                    "The loss comes to this layer at many steps, from the layer above, so no product of this layer's own "
+                    "Jacobians bounds it; choose the highest layer."
+                )
+            )
+            return
+        if not (np.isfinite(own) and own > 0):
+            st.markdown(_("The gradient at the loss's own step is 0 or not finite, so there is nothing to compare."))
+            return
+        figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=theme())
+        chart(figure, "bounds", names=(here.view.net, layer.name, "bounds"))
+        far = -1 if layer.reverse else 0
+        lines = (
+            rf"\|\partial L/\partial h_{{{(part.stop if layer.reverse else part.start + 1)}}}\| = {_tex(norms[far])}"
+        )
+        lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\| \prod_j \|J_j\|_2 = {_tex(promised['steps'][far])}"
+        if "weights" in promised:
+            lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\|\,\|W_{{hh}}\|_2^{{{len(norms) - 1}}}"
+            lines += rf" = {_tex(promised['weights'][far])}"
+        st.latex(lines)
+
+
+def _tex(value: float) -> str:
+    if np.isnan(value):
+        return r"\mathrm{NaN}"
+    if np.isinf(value):
+        return r"\infty"
+    return power(value) if value > 0 else "0"
+
+
+def _spectrum_in_words(layer: LayerTrace) -> str:
+    found, names = recurrent_spectrum(layer.weights), quantity_names()
+    if layer.kind == "RNN":
+        said, spectrum = verdict(layer.weights), found["preactivation"]
+        sentence = _("‖W_hh‖₂ = {norm} and spectral radius {radius}.").format(
+            norm=f"{spectrum.norm:.3f}", radius=f"{spectrum.radius:.3f}"
+        )
+        if said.vanishes:
+            told = _("The norm is below {bound}: gradients must vanish (Pascanu, Mikolov and Bengio 2013).")
+        elif said.may_explode:
+            told = _(
+                "The norm is above {bound}: gradients can explode, but need not (Pascanu, Mikolov and Bengio 2013)."
+            )
+        else:
+            return sentence
+        return sentence + " " + told.format(bound=f"{1 / said.gamma:g}")
+    parts = ", ".join(f"{names[gate]} {each.norm:.2f} ({each.radius:.2f})" for gate, each in found.items())
+    return _(
+        "Spectral norm (and radius) of each gate's W_h: {parts}. The bound from the weights alone is for a simple RNN; "
+        "here the gates decide at every step."
+    ).format(parts=parts)
+
+
+def _exponents(here: Session, layer: LayerTrace, reading: Reading) -> None:
+    with panel(
+        _("Over the whole sequence: the Lyapunov spectrum"),
+        _("Is the first exponent above 0? Then small differences grow, and gradients with them."),
+    ):
+        with st.spinner(_("Following small differences along the run …"), show_time=True):
+            exponents = _lyapunov(reading, layer.name)
+        drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
+        with drawn:
+            chart(lyapunov(exponents, theme=theme()), "lyapunov", names=(here.view.net, layer.name, "lyapunov"))
+        with told:
+            first = float(exponents[0])
+            if not np.isfinite(first):
+                st.markdown(_("The run is not finite, so it has no exponents."))
+                return
+            st.markdown(
+                _("The most stretched direction grows by {percent} a step.").format(percent=f"{np.expm1(first):.1%}")
+                if first > 0
+                else _("Even the most stretched direction fades by {percent} a step.").format(
+                    percent=f"{-np.expm1(first):.1%}"
+                )
+            )
+            st.latex(rf"\lambda_1 = {first:.4f},\quad e^{{\lambda_1}} = {np.exp(first):.4f}")
+
+
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=gradient_cache.BY_SERIAL)
+def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """The singular values (S, N) of the steps' Jacobians, the joint ones of an LSTM, and their bounds (S)."""
+    only, part = (
+        gradient_cache.alone(reading, layer),
+        slice(start, min(stop, gradient_cache.alone(reading, layer).shape[1])),
+    )
+    return singular_values(only, joint=True, steps=part), step_bounds(only)[0, part]
+
+
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=gradient_cache.BY_SERIAL)
+def _lyapunov(reading: Reading, layer: str) -> np.ndarray:
+    only = gradient_cache.alone(reading, layer)
+    _batch, steps, units = only.shape
+    # all of them where that is a matter of a second
+    return lyapunov_spectrum(only, count=None if steps * units <= 12_000 else 16)

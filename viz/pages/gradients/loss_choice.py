@@ -1,0 +1,162 @@
+"""The choice of the loss: what is differentiated?"""
+
+from typing import get_args
+
+import streamlit as st
+
+from models.gradients.losses import Asked, Loss
+from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction
+from viz.i18n import _, language
+from viz.pages import cache
+from viz.pages.gradients import gradient_cache as gradients_sources
+from viz.pages.synced_widget import shown
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+ASKED = "gradients_asked"
+
+
+def pick_loss(here: Session, reading: Reading) -> Loss:
+    """Show the controls and read what they say."""
+    names = _names(here, reading)
+    if st.session_state.get(ASKED) not in names:
+        st.session_state[ASKED] = next(iter(names))
+    asked = st.segmented_control(_("The loss L"), list(names), format_func=names.__getitem__, required=True, key=ASKED)
+    assert asked is not None
+    further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    if asked in ("next", "unit"):
+        with further:
+            _pick_step(here, reading, before_last=asked == "next" and not _symbols(here))
+    quantity = "hidden"
+    if asked == "unit":
+        with unit:
+            quantity = _pick_unit(here, reading)
+    view = here.view
+    assert view.step is not None and view.unit is not None
+    return Loss(
+        asked,
+        step=view.step if asked in ("next", "unit") else 0,
+        unit=view.unit if asked == "unit" else 0,
+        quantity="cell" if quantity == "cell" else "hidden",
+    )
+
+
+def _names(here: Session, reading: Reading) -> dict[Asked, str]:
+    """The losses that there are here, the usual one first."""
+    words: dict[Asked, str] = {
+        "saved": _("as it was saved"),
+        "answer": _("the final answer"),
+        "next": _("next symbol at step t") if _symbols(here) else _("next value at step t"),
+        "every": _("all steps"),
+        "unit": _("a unit's value"),
+    }
+    if not bundled(here):
+        arrivals = gradients_sources.alone(reading, here.view.layer or "").recording.arrivals
+        kinds: tuple[Asked, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
+    else:
+        card = cache.network(here.view.net or "").card
+        if card.predicts in ("values", "nothing"):
+            kinds = ("unit",)
+        elif card.predicts == "class":
+            kinds = ("answer", "unit")
+        elif card.scored == "last":
+            kinds = ("answer", "next", "every", "unit")
+        else:
+            kinds = ("next", "every", "unit")
+    assert set(kinds) <= set(get_args(Asked))
+    return {kind: words[kind] for kind in kinds}
+
+
+def bundled(here: Session) -> bool:
+    """Whether the view's network itself is there, not a saved run alone."""
+    return cache.is_network(here.view.net)
+
+
+def _symbols(here: Session) -> bool:
+    return not bundled(here) or cache.network(here.view.net or "").vocabulary is not None
+
+
+def _pick_step(here: Session, reading: Reading, *, before_last: bool) -> None:
+    labels = reading.labels_of(here.view.layer or "")
+    last = len(labels) - 1 - before_last
+    step = min(here.view.step or 0, max(last, 0))
+    if step != here.view.step:
+        here.settle(step=step)
+    if last < 1:
+        return
+    shown(
+        st.slider,
+        _("Step t of the loss (now “{token}”)").format(token=labels[step]),
+        1,
+        last + 1,
+        key="gradients_step",
+        value=step + 1,
+        changed=lambda number: here.go(step=number - 1),
+    )
+
+
+def _pick_unit(here: Session, reading: Reading) -> str:
+    layer = reading.trace.layers[here.view.layer or ""]
+    states, names = list(layer.weights.cell.states), quantity_names()
+    state = "gradients_state"
+    which, what = st.columns(2, vertical_alignment="bottom")
+    if st.session_state.get(state) not in states:
+        st.session_state[state] = "hidden"
+    with what:
+        quantity = str(st.selectbox(_("Value"), states, format_func=names.__getitem__, key=state))
+    width = layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
+    if (here.view.unit or 0) >= width:
+        here.settle(unit=width - 1)
+    with which:
+        unit = here.view.unit or 0
+        shown(
+            st.number_input,
+            _("Unit"),
+            0,
+            width - 1,
+            key="gradients_unit",
+            value=unit,
+            changed=lambda n: here.go(unit=n),
+        )
+    return quantity
+
+
+def loss_step(here: Session, reading: Reading, loss: Loss) -> int | None:
+    """Where in the sequence the loss reads the chosen layer; None where at every step."""
+    layer = reading.trace.layers[here.view.layer or ""]
+    if loss.asked in ("next", "unit"):
+        return loss.step
+    if loss.asked == "answer":
+        return 0 if layer.reverse else len(reading.labels_of(layer.name)) - 1
+    return None
+
+
+def in_words(here: Session, reading: Reading, loss: Loss, last: int | None) -> str:
+    """What L is, in one sentence; ``last`` is the symbol or class that the last step is asked for."""
+    labels = reading.labels_of(here.view.layer or "")
+    if loss.asked == "saved":
+        return _("L: whatever went backwards before this run was saved.")
+    if loss.asked == "unit":
+        letter = "c" if loss.quantity == "cell" else "h"
+        return _("L = {letter}, the value of unit {unit} after step {step}, “{token}”.").format(
+            letter=letter, unit=loss.unit, step=loss.step + 1, token=labels[loss.step]
+        )
+    prediction = reading.prediction
+    if isinstance(prediction, ClassPrediction):
+        name = prediction.classes[language()][prediction.best if last is None else last]
+        return _("L = −ln p(“{target}”), the class that it finds most probable.").format(target=name)
+    if not isinstance(prediction, SymbolPrediction):
+        return (
+            _("L = the sum of the squared errors of the next value.")
+            if loss.asked == "every"
+            else _("L = the squared error of the next value after step {step}.").format(step=loss.step + 1)
+        )
+    if loss.asked == "every":
+        return _("L = the sum over all steps of −ln p(the symbol that came next).")
+    step = len(labels) - 1 if loss.asked == "answer" else loss.step
+    target = int(prediction.following[step])
+    if target < 0 and last is not None:
+        target = last
+    return _("L = −ln p(“{target}”) after step {step}, “{token}”.").format(
+        target=prediction.vocabulary[target], step=step + 1, token=labels[step]
+    )

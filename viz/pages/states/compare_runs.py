@@ -1,0 +1,176 @@
+"""Two runs on one axis: two texts through one network, or one text through two networks."""
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.states.compare_states import compare
+from viz.figures.state_distance import comparison
+from viz.i18n import _, told
+from viz.pages import cache
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache as states_sources
+from viz.pages.view_widgets import COUNT, TEXT, bound, bound_words
+from viz.quantity_names import quantity_names
+from viz.session import Session, session
+
+SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("모스크바", "파리"))
+"""What is changed first in a text that has it; the number of steps stays, so that both stay side by side."""
+
+Run = tuple[str, Reading, LayerTrace]
+
+
+def compared(here: Session, reading: Reading, layer: LayerTrace) -> None:
+    """The runs side by side, with their difference."""
+    with panel(
+        _("Side by side: two texts, or two networks"),
+        _("Change one word and see from which step on the states part, and whether they ever meet again."),
+    ):
+        if here.opened is not None and here.view.net == here.opened.name:
+            _rows(here, reading, layer)
+        else:
+            _bundled(reading, layer)
+
+
+@st.fragment
+def _bundled(reading: Reading, layer: LayerTrace) -> None:
+    view = session().view
+    net, text = view.net or "", view.text or ""
+    ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
+    which, what = st.columns([4, 5], gap="medium", vertical_alignment="top")
+    with which:
+        way = bound_words(_("Compare"), ways, name="compare", key="compare_way", otherwise="texts")
+    names = {"first": _("this run"), "second": _("the other run")}
+    try:
+        with what:
+            if way == "networks":
+                others = _others(net)
+                other = bound(
+                    st.selectbox,
+                    _("The other network"),
+                    others,
+                    name="against",
+                    key=f"compare_net_{net}",
+                    form=TEXT,
+                    otherwise=others[0],
+                    fits=others.__contains__,
+                    begins="index",
+                    format_func=cache.title,
+                )
+                second = cache.reading(other, text)
+                names = {"first": cache.title(net), "second": cache.title(other)}
+            else:
+                typed = bound(
+                    st.text_area,
+                    _("The other text"),
+                    name="other",
+                    key=f"compare_text_{net}_{hash(text)}",
+                    form=TEXT,
+                    otherwise=_other_text(net, text),
+                    height=104,
+                )
+                second = cache.reading(net, typed, session().view.edits)
+                names = {"first": _("the text above"), "second": _("the other text")}
+    except ValueError as problem:
+        st.warning(told(problem), icon=":material/info:")
+        return
+    if way == "networks":
+        st.caption(
+            _(
+                "Networks that were trained apart share no more than their units' numbers: "
+                "compare when the states move, not how far apart they are."
+            )
+        )
+    layers = second.trace.layers
+    theirs = layers[layer.name] if layer.name in layers else list(layers.values())[-1]
+    _draw((names["first"], reading, layer), (names["second"], second, theirs), view.quantity or "", view.unit or 0)
+
+
+def _others(net: str) -> list[str]:
+    """The other networks, first those that read as this one does, then those that know most of its symbols."""
+    mine = cache.network(net).card
+
+    def unlike(name: str) -> tuple[bool, int]:
+        card = cache.network(name).card
+        return card.kind != mine.kind, -len(set(card.vocabulary or ()) & set(mine.vocabulary or ()))
+
+    names = [name for name in cache.names(None) if name != net and cache.has_layers(name)]
+    return sorted(names, key=unlike)
+
+
+def _other_text(net: str, text: str) -> str:
+    """The same text with one symbol changed, if the network can read that, else another example."""
+    card = cache.network(net).card
+    for old, new in SWAPS:
+        if old in text:
+            return text.replace(old, new, 1)
+    others = [example.text for example in card.examples if example.text != text]
+    return others[0] if others else text
+
+
+@st.fragment
+def _rows(here: Session, reading: Reading, layer: LayerTrace) -> None:
+    batch = layer.shape[0]
+    if batch == 1:
+        st.markdown(_("This saved run holds one sequence: there is no second one to compare it with."))
+        return
+    other = bound(
+        st.number_input,
+        _("The other sequence"),
+        1,
+        batch,
+        name="other",
+        key=f"compare_row_{reading.serial}",
+        form=COUNT,
+        otherwise=1 if reading.row else 2,
+        fits=lambda row: 1 <= row <= batch,
+    )
+    assert here.opened is not None
+    second = cache.opened_reading(here.opened, int(other) - 1)
+    name = _("sequence {n}")
+    first_run = (name.format(n=reading.row + 1), reading, layer)
+    view = session().view
+    _draw(
+        first_run, (name.format(n=other), second, second.trace.layers[layer.name]), view.quantity or "", view.unit or 0
+    )
+
+
+def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
+    chosen = quantity if quantity in second[2].quantities else "hidden"
+    runs = [
+        (name, states_sources.values(reading, layer.name, chosen), reading.labels_of(layer.name))
+        for name, reading, layer in (first, second)
+    ]
+    title = quantity_names()[chosen]
+    if chosen != quantity:
+        st.caption(_("The other network has no {quantity}; the hidden states are compared.").format(
+            quantity=quantity_names()[quantity]))  # fmt: skip
+    try:
+        found = compare(runs[0][1], runs[1][1])
+    except Problem as problem:
+        st.caption(told(problem))
+        found = None
+    drawn = unit if all(unit < values.shape[1] for _name, values, _labels in runs) else 0
+    if drawn != unit:
+        st.caption(_("One of the two has no unit {unit}: unit 0 is drawn.").format(unit=unit))
+    figure = comparison(
+        runs, found, unit=drawn, title=_("{quantity}, unit {unit}").format(quantity=title, unit=drawn), theme=theme()
+    )
+    chart(figure, "comparison", names=(runs[0][0], runs[1][0], chosen, f"unit{drawn}"))
+    if found is None:
+        return
+    if found.parted is None:
+        st.markdown(_("The two runs are the same at every step that both have."))
+        return
+    st.markdown(
+        _(
+            "They part at step {step}. After the last step that both have, their states are {distance} apart (L2 norm), "
+            "at the most {most}."
+        ).format(step=found.parted + 1, distance=f"{found.distance[-1]:.3g}", most=f"{found.distance.max():.3g}")
+    )
+    st.latex(
+        rf"d_t = \|s'_t - s_t\|_2,\quad d_{{{found.parted + 1}}} = {found.distance[found.parted]:.3g},\quad "
+        rf"d_{{{len(found.distance)}}} = {found.distance[-1]:.3g}"
+    )

@@ -1,0 +1,145 @@
+"""What the gates do over the whole run: how often they are shut or open, and how long that lets a state last."""
+
+import numpy as np
+import streamlit as st
+
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.states.gate_retention import keep_gate, kept, kept_power
+from models.states.saturation import Saturation
+from viz.figures.half_lives import half_lives
+from viz.figures.saturation_scatter import saturation_scatter
+from viz.i18n import _
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache
+from viz.quantity_names import no_valves, quantity_names
+
+SYMBOLS = {"forget_gate": "f", "update_gate": "z"}
+
+
+def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
+    """Saturation beside half-lives, with the chosen unit's own numbers."""
+    held, lasts = st.columns(2, gap="medium")
+    with (
+        held,
+        panel(
+            _("Shut or open: saturation"),
+            _(
+                "At the right, gates that are nearly always shut; at the top, open. On the dotted line, never in between."
+            ),
+        ),
+    ):
+        saturated = states_cache.saturation(reading, layer.name)
+        if saturated and not any(np.isfinite(held.left).any() for held in saturated.values()):
+            st.markdown(_("The gates are not finite numbers, so none is known to be shut or open."))
+        elif saturated:
+            chart(
+                saturation_scatter(saturated, unit=unit, theme=theme()), "saturation", names=(layer.name, "saturation")
+            )
+            st.markdown("\n".join(_shares(saturated, unit)))
+            st.caption(_("Karpathy, Johnson and Li 2015. Rings: unit {unit}, which is looked at.").format(unit=unit))
+        elif layer.kind == "RNN":
+            st.markdown(_("A simple RNN has no gates that could shut or open."))
+        else:
+            st.markdown(no_valves(layer.cell_equations))
+    with (
+        lasts,
+        panel(
+            _("How long does a state last?"),
+            _("Units high up remember: where is a unit whose memory outlasts the sequence?"),
+        ),
+    ):
+        _lasts(reading, layer, unit, step)
+
+
+def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
+    """The unit's own saturation, gate by gate."""
+    names = quantity_names()
+    return [
+        "- "
+        + _("{gate} of unit {unit}: shut {left}, open {right} of the time").format(
+            gate=names[gate], unit=unit, left=f"{held.left[unit]:.0%}", right=f"{held.right[unit]:.0%}"
+        )
+        for gate, held in saturated.items()
+        if np.isfinite(held.left[unit])
+    ]
+
+
+def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
+    steps = states_cache.half_lives(reading, layer.name)
+    carry = layer.weights.cell.carry
+    if steps is None or carry is None:
+        st.markdown(_("A simple RNN has no gate that carries its state on: every step writes all of it anew."))
+        return
+    if carry.keep not in layer.cell_equations.valves:
+        st.markdown(no_valves(layer.cell_equations))
+        return
+    if np.isnan(steps).all():
+        st.markdown(_("The gates are not finite numbers, so there is no half-life."))
+        return
+    length = int(layer.lengths[reading.row])
+    figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=theme())
+    chart(figure, "half_lives", names=(layer.name, "half-lives"))
+    _formula(reading, layer, float(steps[unit]), unit, step)
+
+
+def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
+    """The unit's half-life, and what is left now of what was there after the first step."""
+    keep = keep_gate(layer, reading.row)
+    carry = layer.weights.cell.carry
+    assert keep is not None and carry is not None
+    symbol, state = SYMBOLS[carry.keep], {"cell": "c", "hidden": "h"}[carry.state]
+    middle = (
+        0.5 ** (1 / half_life) if np.isfinite(half_life) and half_life > 0 else np.nan
+    )  # the gate at the middle step
+    if np.isfinite(half_life) and half_life > 0:
+        st.latex(
+            rf"t_{{1/2}} = \operatorname{{median}}_t\frac{{\ln\frac12}}{{\ln {symbol}_t}} = "
+            rf"\frac{{\ln\frac12}}{{\ln {middle:.6g}}} = {_tex(half_life)}"
+        )
+    else:
+        st.latex(rf"t_{{1/2}} = \operatorname{{median}}_t\frac{{\ln\frac12}}{{\ln {symbol}_t}} = {_tex(half_life)}")
+    now = len(keep) - 1 - step if layer.reverse else step
+    part = float(kept(keep[:, [unit]], 0, now)[0])
+    power = float(kept_power(keep[:, [unit]], 0, now)[0])
+    begin = int(layer.lengths[reading.row]) if layer.reverse else 1
+    st.latex(
+        rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex_power(power)}\qquad"
+        rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
+    )
+    told = _(
+        "Unit {unit}: the {gate} alone leaves {part} of the state of step {begin} at the current step {step}."
+    ).format(
+        unit=unit,
+        gate=quantity_names()[carry.keep],
+        part=f"{100 * part:.3g}%" if part >= 1e-6 else _("less than a millionth"),
+        begin=begin,
+        step=step + 1,
+    )
+    if part < 0.5 and half_life > now:
+        told += " " + _(
+            "The half-life is that of a middling step: a few with the gate nearly shut forget it all the same."
+        )
+    st.caption(told)
+
+
+def _tex_power(power: float) -> str:
+    """10 to the ``power``."""
+    if not power < -300:
+        return _tex(10.0**power)
+    if np.isinf(power):
+        return "0"
+    exponent = int(np.floor(power))
+    return rf"{10.0 ** (power - exponent):.2f}\cdot10^{{{exponent}}}"
+
+
+def _tex(value: float) -> str:
+    if np.isnan(value):
+        return r"\text{NaN}"
+    if np.isinf(value):
+        return r"\infty"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    exponent = int(np.floor(np.log10(abs(value))))
+    return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"

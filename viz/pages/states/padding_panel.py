@@ -1,0 +1,109 @@
+"""Padding and mask: what symbols that only fill up do to the last state, and so to the answer."""
+
+import numpy as np
+import streamlit as st
+
+from models.core.messages import Problem
+from models.core.trace import LayerTrace
+from models.networks.forward_run import ClassPrediction
+from models.states.padding_effect import Padded
+from viz.figures.padding_curves import padding
+from viz.i18n import _, language, told
+from viz.pages import cache
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache as states_sources
+from viz.pages.view_widgets import COUNT, bound
+from viz.quantity_names import quantity_names
+from viz.session import Session, session
+
+MOST, FIRST = 50, 10
+"""Symbols of padding at most, and to begin with."""
+
+
+def padded(here: Session, layer: LayerTrace) -> None:
+    """The same text with and without the mask; nothing where the network has no padding."""
+    view = here.view
+    if here.opened is not None and view.net == here.opened.name:
+        return
+    if cache.network(view.net or "").card.padding is None:
+        return
+    if not cache.same_text(cache.active(view.edits)):
+        return  # which steps are held or edited says nothing of padding
+    with panel(
+        _("Padding and the mask"),
+        _("Follow the dashed line into the shade: the state that the answer is read from is no longer the text's."),
+    ):
+        _padded(layer.name)
+
+
+@st.fragment
+def _padded(name: str) -> None:
+    view = session().view
+    net, unit = view.net or "", view.unit or 0
+    count = bound(
+        st.slider,
+        _("Symbols of padding after the text"),
+        0,
+        MOST,
+        name="padding",
+        key="padding",
+        form=COUNT,
+        otherwise=FIRST,
+        fits=lambda count: 0 <= count <= MOST,
+    )
+    try:
+        found = states_sources.padding(net, view.text or "", count, cache.active(view.edits))
+    except Problem as problem:
+        st.markdown(told(problem))
+        return
+    quantity = view.quantity or "hidden"
+    masked = states_sources.values(found.masked, name, quantity)
+    read = states_sources.values(found.unmasked, name, quantity)
+    reverse = found.masked.trace.layers[name].reverse
+    title = _("{quantity}, unit {unit}").format(quantity=quantity_names()[quantity], unit=unit)
+    labels = found.unmasked.labels_of(name)
+    figure = padding(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=theme())
+    chart(figure, "padding_states", names=(net, name, quantity, f"unit{unit}", "padding"))
+    if reverse:
+        st.caption(_("This direction reads from the end: without the mask it reads the padding first."))
+    _answers(found)
+    _distance(found, count)
+    measured = cache.network(net).card.metrics.get("accuracy_by_padding")
+    if measured:
+        st.markdown(_("Accuracy on reviews held out, by the number of padding symbols"))
+        rows = {"masked": _("with the mask"), "read": _("without it: the padding is read")}
+        st.dataframe(
+            [{_("padding"): rows[way]} | {n: f"{share:.0%}" for n, share in measured[way].items()} for way in rows],
+            hide_index=True,
+        )
+
+
+def _answers(found: Padded) -> None:
+    """What the network answers, both ways."""
+    lines = []
+    for way, reading in ((_("with the mask"), found.masked), (_("without it: the padding is read"), found.unmasked)):
+        prediction = reading.prediction
+        assert isinstance(prediction, ClassPrediction)
+        names = prediction.classes.get(language(), prediction.classes["en"])
+        said = ", ".join(f"{name} {chance:.1%}" for name, chance in zip(names, prediction.probability, strict=True))
+        lines.append(f"- {way}: **{names[prediction.best]}** ({said})")
+    st.markdown("\n".join(lines))
+
+
+def _distance(found: Padded, count: int) -> None:
+    """How far the padding carries the last state of each direction away."""
+    parts = []
+    for name, layer in found.masked.trace.layers.items():
+        own = states_sources.values(found.masked, name, "hidden")
+        other = states_sources.values(found.unmasked, name, "hidden")
+        last = (0, 0) if layer.reverse else (-1, -1)
+        before, after = own[last[0]], other[last[1]]
+        away = float(np.linalg.norm(after - before))
+        arrow = r"\overleftarrow{h}" if layer.reverse else r"\overrightarrow{h}"
+        size = float(np.linalg.norm(before))
+        share = rf" = {100 * away / size:.0f}\,\%" if size > 0 else ""
+        parts.append(
+            rf"\frac{{\|{arrow}_{{+{count}}} - {arrow}\|}}{{\|{arrow}\|}} = \frac{{{away:.3g}}}{{{size:.3g}}}{share}"
+        )
+    st.latex(r"\qquad ".join(parts))

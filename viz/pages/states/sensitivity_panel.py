@@ -1,0 +1,139 @@
+"""The fading ink: how much of every input is still in the state at the current step, or of its input in every state."""
+
+import numpy as np
+import streamlit as st
+
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from viz.figures.sensitivity_map import fading_ink
+from viz.i18n import _
+from viz.markdown import plain
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache
+from viz.pages.view_widgets import TEXT, bound_words, chosen
+from viz.session import Session
+
+AT_ONCE = 5e10
+"""Multiplications up to which the ink is drawn unasked at every step."""
+
+MOST = 3e11
+"""Multiplications up to which the exact way is gone: some seconds."""
+
+LEFT, REACH = "left", "reach"
+"""Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
+
+
+def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
+    """How much of each input is in one state, or of one input in each state: by every way, and along the cell line."""
+    labels = reading.labels_of(layer.name)
+    way = chosen("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
+    titles = {
+        LEFT: _("The fading ink: what is still in h at step {step} (“{token}”)?"),
+        REACH: _("The fading ink: how far does the input of step {step} (“{token}”) reach?"),
+    }
+    look_for = {
+        LEFT: _(
+            "Go away from the step: the fainter, the more is forgotten. Where is the cell line stronger than the whole?"
+        ),
+        REACH: _("Go away from the step: where does the ink run out, and what wipes it away?"),
+    }
+    with panel(titles[way].format(step=step + 1, token=plain(labels[step])), look_for[way]):
+        words = {LEFT: _("what is left in this state"), REACH: _("how far this input reaches")}
+        bound_words(_("Of step {step}").format(step=step + 1), words, name="ink", key="ink_way", otherwise=LEFT)
+        before = len(labels) - step if layer.reverse else step + 1
+        count = before if way == LEFT else len(labels) + 1 - before
+        effort = 8.0 * count * layer.weights.output_size * layer.weights.hidden_size**2
+        if effort > MOST:
+            st.markdown(
+                _(
+                    "Exactly, this would take {n} multiplications, which is too long to wait for: "
+                    "choose another step or a shorter run. The half-lives above hold for it as well."
+                ).format(n=_large(effort))
+            )
+            return
+        asked = f"ink_{way}_{reading.serial}_{layer.name}_{step}"
+        if effort > AT_ONCE and not st.session_state.get(asked):
+            st.markdown(_("Over so many steps of so large a layer this takes some seconds."))
+            st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
+            return
+        _ink(here, reading, layer, step, labels, way)
+
+
+def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
+    with st.spinner(_("Carrying the derivatives back …") if way == LEFT else _("Carrying the derivatives on …")):
+        if way == LEFT:
+            found = states_cache.survived(reading, layer.name, step)
+            whole, along = found.whole[0], None if found.along is None else found.along[0]
+        else:
+            found = states_cache.reached(reading, layer.name, step)
+            whole, along = found.whole, found.along
+    if not np.isfinite(whole).all():
+        st.markdown(_("The derivatives are not finite numbers: the weights or the states are not."))
+        return
+    # what a state cannot know is no zero to wonder at
+    unknown = slice(0, step) if layer.reverse == (way == LEFT) else slice(step + 1, None)
+    whole, along = (None if part is None else part.copy() for part in (whole, along))
+    assert whole is not None
+    for part in (whole, along):
+        if part is not None:
+            part[unknown] = np.nan
+    carry = layer.weights.cell.carry
+    carried = carry.state if carry else "hidden"
+    figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=theme())
+    chart(figure, "fading_ink", names=(here.view.net, layer.name, "ink", way, f"step{step + 1}"))
+    _told(whole, labels, way)
+    every, line = _("every way"), _("along the cell line alone")
+    product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
+    symbol = carry.state[0] if carry else ""
+    whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"
+    line_way = (
+        rf"\qquad \text{{{line}}}:\ \Big\|"
+        + (r"\frac{\partial h_t}{\partial c_t}" if symbol == "c" else "")
+        + rf"\prod_{{j=k+1}}^{{t}} {product}_j\,\frac{{\partial {symbol}_k}}{{\partial x_k}}\Big\|_F"
+    )
+    st.latex(whole_way + (line_way if along is not None else ""))
+    far = -1 if layer.reverse == (way == LEFT) else 0  # the input, or the state, at the far end
+    ends = (step + 1, len(labels) if far else 1)
+    t, k = ends if way == LEFT else ends[::-1]
+    st.latex(
+        rf"t = {t},\ k = {k}:\quad \Big\|\frac{{\partial h}}{{\partial x}}\Big\|_F"
+        rf" = {_power(whole[far])}" + ("" if along is None else rf",\quad \text{{{line}}}:\ {_power(along[far])}")
+    )
+
+
+def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
+    """In words, where the ink is strongest, and where there is any."""
+    most, known = float(np.nanmax(whole)), int((~np.isnan(whole)).sum())
+    if most == 0:
+        nothing = {
+            LEFT: _("No input has any ink in this state: every derivative is 0."),
+            REACH: _("This input has no ink in any state: every derivative is 0."),
+        }
+        st.markdown(nothing[way])
+    elif len(labels) > 1:
+        told = {
+            LEFT: _(
+                "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
+            ),
+            REACH: _(
+                "Its ink is strongest in the state of step {step} (“{token}”); "
+                "{n} of {count} states have more than 1% of that."
+            ),
+        }
+        strongest = int(np.nanargmax(whole))
+        count = int((np.nan_to_num(whole) / most > 0.01).sum())
+        st.caption(told[way].format(step=strongest + 1, token=plain(labels[strongest]), n=count, count=known))
+
+
+def _large(value: float) -> str:
+    """Such as 9·10¹³."""
+    exponent = int(np.floor(np.log10(value)))
+    return f"{value / 10.0**exponent:.0f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _power(value: float) -> str:
+    if value == 0 or 1e-3 <= value < 1e4:
+        return f"{value:.3g}"
+    exponent = int(np.floor(np.log10(value)))
+    return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"

@@ -1,0 +1,156 @@
+"""Brush: choose a span of the text and see which units are on there and off elsewhere."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.states.span_selectivity import THRESHOLD, brush
+from viz.components.span_picker import span as drag_over
+from viz.figures.selective_units import brushed_units
+from viz.i18n import _, ngettext, told
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache
+from viz.pages.view_widgets import NUMBER, SPAN, bound, bound_words
+from viz.quantity_names import quantity_names
+from viz.session import Session, session
+
+DRAGGED = "brush_span"
+
+SHOWN = 12
+"""Units that are drawn at most."""
+
+AROUND = 3
+"""Steps to each side of the current one that are chosen to begin with, where it is in no word of letters."""
+
+
+def brushed(here: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
+    """The span, the threshold, and the units that mark it."""
+    with panel(
+        _("Brush: which units mark a span?"),
+        _("Choose a word, a bracket, a quotation: the best unit fills the frame and is empty outside it."),
+    ):
+        _brush(reading, layer, here.view.quantity or "", here.view.step or 0, view_id)
+
+
+def _dragged() -> None:
+    dragged = st.session_state[DRAGGED]["span"]
+    if dragged:
+        session().choose(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
+
+
+def _begin(labels: Sequence[str], step: int) -> tuple[int, int]:
+    """First and last step, from 1: of the word that the letter at ``step`` is in, or else of a few steps around."""
+    first = last = step
+    while first > 0 and _letter(labels[first - 1]):
+        first -= 1
+    while last < len(labels) - 1 and _letter(labels[last + 1]):
+        last += 1
+    if _words(labels) or not _letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
+        return max(1, step + 1 - AROUND), min(len(labels), step + 1 + AROUND)
+    return first + 1, last + 1
+
+
+def _words(labels: Sequence[str]) -> bool:
+    """Whether the tokens are words or numbers, with spaces between them."""
+    return any(len(label) > 1 for label in labels)
+
+
+def _letter(label: str) -> bool:
+    return len(label) == 1 and (label.isalnum() or label == "_")
+
+
+@st.fragment
+def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
+    values = states_cache.values(reading, layer.name, quantity)
+    labels = reading.labels_of(layer.name)
+    count = len(labels)
+    if count < 2:
+        st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
+        return
+    above = st.container()
+    span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
+    with span:
+        first, last = bound(
+            st.slider,
+            _("Span of steps"),
+            1,
+            count,
+            name="span",
+            key=f"span_{reading.serial}_{layer.name}",
+            form=SPAN,
+            otherwise=_begin(labels, step),
+            fits=lambda span: span[1] <= count,
+        )
+    with level:
+        threshold = bound(
+            st.number_input,
+            _("Threshold"),
+            name="threshold",
+            key="brush_threshold",
+            form=NUMBER,
+            otherwise=THRESHOLD,
+            fits=isfinite,
+            step=0.05,
+            format="%.2f",
+        )
+    with above:
+        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
+    signed = {"above": values, "below": -values}
+    try:
+        brushed_ways = {way: brush(signed[way], first - 1, last, threshold) for way in signed}
+    except Problem as problem:
+        st.markdown(told(problem))
+        return
+    ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
+    with side:
+        clearest = max(ways, key=lambda way: brushed_ways[way].best)
+        way = bound_words(_("A unit is on"), ways, name="on", key="brush_way", otherwise=clearest)
+    found = brushed_ways[way]
+    spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
+    st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
+    if not len(found.units):
+        st.markdown(
+            _(
+                "No unit's {quantity} is on more often in this span than outside it; try another threshold or span."
+            ).format(quantity=quantity_names()[quantity])
+        )
+        return
+    shown = found.units[:SHOWN]
+    on = signed[way][:, shown] >= threshold
+    figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=theme())
+    chart(figure, "brushed", names=(layer.name, quantity, "brush", f"{first}-{last}"))
+    best = int(shown[0])
+    sign = "≤ −" if way == "below" else "≥ "
+    st.markdown(
+        _(
+            "Unit {unit} marks it best: {quantity} {sign}{threshold} at {inside} of the span's steps "
+            "and {outside} of the others."
+        ).format(
+            unit=best,
+            quantity=quantity_names()[quantity],
+            sign=sign,
+            threshold=f"{threshold:g}",
+            inside=f"{found.inside[0]:.0%}",
+            outside=f"{found.outside[0]:.1%}",
+        )
+        + " "
+        + _exactly(len(found.exact))
+    )
+    picked = st.pills(
+        _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
+    )
+    if picked is not None and picked != session().view.unit:
+        session().go(unit=picked)
+        st.rerun()
+
+
+def _exactly(count: int) -> str:
+    """How many units are on in the span and nowhere else."""
+    if not count:
+        return _("No unit marks it exactly.")
+    return ngettext("{n} unit marks it exactly.", "{n} units mark it exactly.", count).format(n=count)

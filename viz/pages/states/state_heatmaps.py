@@ -1,0 +1,130 @@
+"""Every gate and state of every unit at every step, in the order that is asked for; a large layer in blocks, with a zoom."""
+
+from collections.abc import Callable
+from typing import Any, cast, get_args
+
+import streamlit as st
+
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.states.unit_order import By
+from viz.components.heatmap import heatmap
+from viz.i18n import _
+from viz.pages.panel import panel
+from viz.pages.states import states_cache
+from viz.pages.view_widgets import SPAN, TEXT, bound, bound_words, chosen
+from viz.payloads.heatmap_image import Window
+from viz.payloads.states_payload import whole
+from viz.quantity_names import quantity_names
+from viz.session import session
+
+MAP = "states_heatmap"
+
+
+def order_chosen() -> By:
+    """The order of the units that the reader chose."""
+    return cast(By, chosen("order", TEXT, "index", get_args(By).__contains__))
+
+
+def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
+    """The part of a large layer that the reader chose; None for all of it."""
+    if whole(reading, layer.name):
+        return None
+    counts = _counts(reading, layer)
+    spans = {name: chosen(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
+    window = Window(*((first - 1, last) for first, last in spans.values()))
+    return None if window == Window(*((0, count) for count in counts.values())) else window
+
+
+def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -> None:
+    """The heatmaps, the order above them, and where they are of blocks, the zoom."""
+    with panel(
+        _("Every unit at every step"),
+        _("Sort by similarity, then look for bands: units that open and shut together. Columns are moments of change."),
+    ):
+        words = {
+            "index": _("index"),
+            "mean": _("mean, rising"),
+            "variance": _("variance, falling"),
+            "similarity": _("similarity"),
+        }
+        label = _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity])
+        small = whole(reading, layer.name)
+        left, right = (st.container(), None) if small else st.columns(2, gap="medium")
+        with left:
+            bound_words(label, words, name="order", key="order", otherwise="index")
+        by = order_chosen()
+        if right is None:
+            order = None if by == "index" else states_cache.ordered(reading, layer.name, quantity, by).tolist()
+            heatmap(view_id, form="sequence", key=MAP, order=order)
+            return
+        with right:
+            shows = _block_shows()
+        _zoom(reading, layer)
+        heatmap(
+            view_id,
+            form="sequence",
+            key=MAP,
+            shows=shows,
+            on_window_change=lambda: _dragged(reading, layer),
+        )
+
+
+def _block_shows() -> Any:
+    """What stands for a block."""
+    words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
+    return bound_words(_("A block shows"), words, name="blocks", key="blocks", otherwise="spikes")
+
+
+def _zoom(reading: Reading, layer: LayerTrace) -> None:
+    """Which part is shown."""
+    steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
+    st.caption(
+        _(
+            "{n} numbers a gate or state are more than a screen can show: each block stands for several, by their mean or, "
+            "where one of them is rare for the unit, by that one. Choose a part below, or drag over it, "
+            "for its exact numbers."
+        ).format(n=f"{steps * units:,}")
+    )
+    across, down = st.columns(2, gap="medium", vertical_alignment="top")
+    labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
+    for name, count in _counts(reading, layer).items():
+        place, label = labels[name]
+        if count > 1:
+            with place:
+                bound(
+                    st.slider,
+                    label,
+                    1,
+                    count,
+                    name=name,
+                    key=f"{name}_{reading.serial}_{layer.name}",
+                    form=SPAN,
+                    otherwise=(1, count),
+                    fits=_within(count),
+                )
+    if window_chosen(reading, layer) is not None:
+        st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
+
+
+def _counts(reading: Reading, layer: LayerTrace) -> dict[str, int]:
+    return {"steps": int(layer.lengths[reading.row]), "units": layer.weights.hidden_size}
+
+
+def _within(count: int) -> Callable[[tuple[int, int]], bool]:
+    return lambda span: span[1] <= count
+
+
+def _zoom_to(steps: str | None, units: str | None) -> None:
+    session().choose(steps=steps, units=units)
+
+
+def _dragged(reading: Reading, layer: LayerTrace) -> None:
+    dragged = st.session_state[MAP]["window"]
+    if not dragged:
+        return
+    spans = []
+    for edges, count in zip((dragged["steps"], dragged["places"]), _counts(reading, layer).values(), strict=True):
+        first = min(max(int(edges[0]), 0), count - 1)
+        spans.append(SPAN.write((first + 1, min(max(int(edges[1]), first + 1), count))))
+    _zoom_to(*spans)

@@ -1,0 +1,249 @@
+"""The first part of the States lens: which unit tracks what, in the text itself."""
+
+import streamlit as st
+
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from models.states.tracked_units import default_quantity
+from models.states.unit_tracking import LEAST, MORE, Match, Ranking
+from viz.components.colored_text import text
+from viz.components.unit_ranking import ranking
+from viz.figures.unit_stack import unit_stack
+from viz.i18n import N_, _
+from viz.pages import cache
+from viz.pages.chart import chart, theme
+from viz.pages.panel import panel
+from viz.pages.states import states_cache as states_sources
+from viz.pages.view_widgets import COUNTS, bound
+from viz.payloads.heatmap_image import Window
+from viz.quantity_names import quantity_names
+from viz.session import Session, session
+
+PROPERTIES = {
+    "inside_quotes": N_("inside quotes"),
+    "inside_brackets": N_("inside brackets"),
+    "bracket_depth": N_("open brackets"),
+    "inside_comment": N_("inside a comment"),
+    "indentation": N_("indentation"),
+    "after_negation": N_("after a negation"),
+    "first_word": N_("the word to remember"),
+    "line_position": N_("place in the line"),
+    "line_length": N_("length of the line"),
+    "position": N_("place in the text"),
+}
+"""The properties in words, what the text says before what only counts: any slow unit counts."""
+
+COUNTING = ("line_position", "line_length", "position")
+
+TRACKED, CHANCE, TOLD = 10, 3, 2
+"""Rows that are shown: units that track something, chance finds after them, and units of one property."""
+
+QUICK = 2e10
+"""Multiplications up to which the untrained layers are asked without a word."""
+
+STACKED, STACKED_MOST = 4, 8
+"""Units under one another before the reader chooses, and at most."""
+
+
+def tracking(here: Session, reading: Reading, view_id: str, window: Window | None) -> None:
+    """The ranked list beside the tinted text, and some units' curves."""
+    layer = reading.trace.layers[here.view.layer or ""]
+    listed, shown = st.columns([6, 5], gap="medium")
+    with (
+        shown,
+        panel(
+            _("The text, tinted by one unit"),
+            _("Look for a colour that holds over a whole span, and turns where something in the text turns."),
+        ),
+    ):
+        text(view_id, key="text")  # first: the ranking takes longer
+    with (
+        listed,
+        panel(
+            _("Which unit tracks what?"),
+            _("Click a row and look at the text: does the tint turn where the list says? Held-out text is the test."),
+        ),
+    ):
+        found = _rankings(here, reading)
+        rows = _rows(found or {}, reading)
+        if found is None:
+            _ask(reading)
+        else:
+            verdict = _verdict(found)
+            if verdict:
+                st.markdown(verdict)
+            if rows:
+                ranking(view_id, rows, revision=here.revision, key="ranking", on_picked_change=_picked)
+            _explain(here, layer, rows)
+    _stack(here, reading, layer, rows, window)
+
+
+def _rankings(here: Session, reading: Reading) -> dict[str, Ranking] | None:
+    """The ranking of every layer; None where it takes long and nobody asked for it."""
+    view = here.view
+    if here.opened is None or view.net != here.opened.name:
+        if cache.same_text(edits := cache.active(view.edits)):
+            net, text = view.net or "", view.text or ""
+            return {name: states_sources.ranking(net, text, name, edits) for name in reading.trace.layers}
+        # held values and edited tokens are in this run alone, so its own second half is what is held out
+        return {name: states_sources.ranking_in_halves(reading, name) for name in reading.trace.layers}
+    layers = reading.trace.layers
+    if sum(map(_effort, layers.values())) > QUICK and not st.session_state.get(f"rank_{reading.serial}"):
+        return None
+    with st.spinner(_("Comparing with untrained layers …")):
+        return {name: states_sources.ranking_in_halves(reading, name) for name in layers}
+
+
+def _effort(layer: LayerTrace) -> float:
+    batch, steps, units = layer.shape
+    return 12.0 * batch * steps * units * (units + layer.weights.input_size)
+
+
+def _ask(reading: Reading) -> None:
+    st.markdown(
+        _(
+            "This run is large: ranking its units runs three untrained layers of the same shape over it first, "
+            "which can take a minute or more."
+        )
+    )
+    st.button(_("Rank the units"), on_click=lambda: st.session_state.update({f"rank_{reading.serial}": True}))
+
+
+def _verdict(found: dict[str, Ranking]) -> str | None:
+    if any(ranking.tracked for ranking in found.values()):
+        return None
+    if not any(ranking.matches for ranking in found.values()):
+        return _("Nothing can be tracked in this text: no property of it changes, or no unit does.")
+    return (
+        _("No unit tracks any of these properties.")
+        + " "
+        + _("What correlates here does not hold on the held-out text, or untrained layers do it as well.")
+    )
+
+
+def _rows(found: dict[str, Ranking], reading: Reading) -> list[dict]:
+    """What the list shows: the surest units of each property, the text's own properties before the counting ones."""
+    pairs = [(name, match) for name, ranking in found.items() for match in ranking.matches]
+    tracked = [pair for pair in pairs if pair[1].tracked]
+    tracked.sort(key=lambda pair: (pair[1].name in COUNTING, -pair[1].strength))
+    seen: dict[str, int] = {}
+    kept = []
+    for name, match in tracked:
+        seen[match.name] = seen.get(match.name, 0) + 1
+        if seen[match.name] <= TOLD:
+            kept.append((name, match))
+    chance = [pair for pair in pairs if not pair[1].tracked and pair[1].name not in seen]
+    chance.sort(key=lambda pair: -abs(pair[1].correlation))
+    return [_row(reading.trace.layers[name], match) for name, match in (*kept[:TRACKED], *chance[:CHANCE])]
+
+
+def _row(layer: LayerTrace, match: Match) -> dict:
+    return {
+        "name": match.name,
+        "title": _(PROPERTIES[match.name]),
+        "layer": layer.name,
+        "unit": match.unit,
+        "quantity": default_quantity(layer),
+        "correlation": _number(match.correlation),
+        "held_out": _number(match.held_out),
+        "untrained": match.untrained,
+        "tracked": match.tracked,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if value == value else None
+
+
+def _explain(here: Session, layer: LayerTrace, rows: list[dict]) -> None:
+    file = here.opened is not None and here.view.net == here.opened.name
+    held_out = (
+        _("Held out is the second half of the run.") if file else _("Held out are the other examples of this network.")
+    )
+    with st.popover(_("How it is measured"), icon=":material/help:"):
+        st.markdown(
+            _(
+                "r is Pearson's correlation between the unit's {quantity} and the property over all steps. A unit tracks a "
+                "property when r has the same sign here and in the held-out text, is at least {least} in both, and at "
+                "least {more} more than any unit of three untrained layers of the same shape reaches in both."
+            ).format(quantity=quantity_names()[default_quantity(layer)], least=LEAST, more=MORE)
+            + " "
+            + held_out
+        )
+        if any(row["name"] == "first_word" for row in rows):
+            st.markdown(
+                _(
+                    "The word to remember is asked at the end of other texts of the same kind, half of them held out; "
+                    "for a word, r is the correlation ratio η, "
+                    "the root of the share of the unit's variance that the word explains."
+                )
+            )
+        st.latex(
+            r"r = \frac{\sum_t (s_t - \bar s)(p_t - \bar p)}{\sqrt{\sum_t (s_t - \bar s)^2 \sum_t (p_t - \bar p)^2}}"
+        )
+
+
+def _picked() -> None:
+    picked = st.session_state["ranking"]["picked"]
+    here = session()
+    if picked and picked["revision"] == here.revision:
+        here.go(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
+
+
+def _stack(here: Session, reading: Reading, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
+    view = here.view
+    with panel(
+        _("Several units under one another"),
+        _(
+            "Which units switch together, and which at other places? Those that switch alone know something of their own."
+        ),
+    ):
+        _curves(
+            reading,
+            layer,
+            view.quantity or "",
+            view.unit or 0,
+            view.step or 0,
+            _first(rows, layer, view.unit or 0),
+            window,
+        )
+
+
+def _first(rows: list[dict], layer: LayerTrace, unit: int) -> tuple[int, ...]:
+    """The unit that is looked at, then the surest of this layer."""
+    wanted = [unit, *(row["unit"] for row in rows if row["layer"] == layer.name and row["tracked"])]
+    wanted += range(layer.weights.hidden_size)
+    return tuple(dict.fromkeys(wanted))[:STACKED]
+
+
+@st.fragment
+def _curves(
+    reading: Reading,
+    layer: LayerTrace,
+    quantity: str,
+    unit: int,
+    step: int,
+    first: tuple[int, ...],
+    window: Window | None,
+) -> None:
+    values = states_sources.values(reading, layer.name, quantity)
+    key = f"stack_{reading.serial}_{layer.name}_{unit}"
+    units = bound(
+        st.multiselect,
+        _("Units"),
+        range(values.shape[1]),
+        name="stack",
+        key=key,
+        form=COUNTS,
+        otherwise=[each for each in first if each < values.shape[1]],
+        fits=lambda units: len(units) <= STACKED_MOST and all(0 <= unit < values.shape[1] for unit in units),
+        begins="default",
+        max_selections=STACKED_MOST,
+    )
+    begin, end = window.steps if window else (0, len(values))
+    labels = reading.labels_of(layer.name)[begin:end]
+    if not units:
+        st.caption(_("Choose at least one unit."))
+        return
+    figure = unit_stack(values[begin:end], units, quantity, labels, step=step, first=begin, theme=theme())
+    chart(figure, "unit_stack", names=(layer.name, quantity, "units"))

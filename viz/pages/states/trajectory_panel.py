@@ -1,0 +1,35 @@
+"""The hidden state's path in its principal plane."""
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.core.trace import LayerTrace
+from models.networks.forward_run import Reading
+from viz.components.state_trajectory import path
+from viz.i18n import _, told
+from viz.pages.panel import panel
+from viz.pages.states import states_cache
+from viz.payloads.excerpt import PAGE, around
+
+
+def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None:
+    """The path, with the tokens on it; the marker is moved by the player."""
+    with panel(
+        _("The path of the hidden state"),
+        _("Press play (or space): where does it turn, where does it circle? States far apart are treated differently."),
+    ):
+        try:
+            found = states_cache.plane(reading, layer.name)
+        except Problem as problem:
+            st.markdown(told(problem))
+            return
+        if found.variance == 0:
+            st.markdown(_("The hidden state never changes in this sequence, so its path is a single point."))
+        elif layer.weights.output_size > 1:
+            st.caption(
+                _(
+                    "The two directions in which the {units} units move most (principal component analysis) hold {share} of "
+                    "their variance; faint is early, strong is late."
+                ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
+            )
+        path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

@@ -1,0 +1,35 @@
+"""The names of gates and states as a reader knows them: one place for figures, components and pages."""
+
+from functools import cache
+
+from models.core.cells import Cell
+from viz.i18n import _, language, speaking
+
+
+def quantity_names() -> dict[str, str]:
+    """Gate and state names in the language of the page, by the name in the code."""
+    return dict(_names(language()))
+
+
+@cache
+def _names(lang: str) -> dict[str, str]:
+    with speaking(lang):
+        return {
+            "input_gate": _("input gate"),
+            "forget_gate": _("forget gate"),
+            "output_gate": _("output gate"),
+            "candidate": _("candidate"),
+            "reset_gate": _("reset gate"),
+            "update_gate": _("update gate"),
+            "preactivation": _("preactivation"),
+            "cell": _("cell state"),
+            "hidden": _("hidden state"),
+        }
+
+
+def no_valves(cell: Cell) -> str:
+    """Why nothing can be said of how far the gates of a gated cell without `valves` are open."""
+    return _(
+        "The activation of this layer's gates is {activation}; its values need not lie between 0 and 1, so the gates are not "
+        "simply shut or open."
+    ).format(activation=cell.activations[cell.gates[0]].symbol)
