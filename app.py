@@ -7,12 +7,12 @@ import streamlit as st
 
 from viz import layout, runtime
 from viz.pages import LENSES
-from viz.session import session
+from viz.session import get_session
 
 st.set_page_config(page_title="Unrolled", page_icon=str(layout.ICON), layout="wide")
 
-with session().run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
+with get_session().page_run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
     page = st.navigation([lens.page() for lens in LENSES], position="top")
-    with layout.around():
+    with layout.page_frame():
         page.run()
-runtime.give_back()
+runtime.trim_memory()

@@ -56,13 +56,13 @@ NAMES = tuple(field.name for field in fields(View))
 """The names in an address: those of `View`. They are a contract with every link ever shared."""
 
 
-def parse(address: Mapping[str, str], otherwise: View | None = None) -> tuple[View, list[str]]:
+def parse(address: Mapping[str, str], default: View | None = None) -> tuple[View, list[str]]:
     """The view in an address, and one sentence for each piece of it that cannot be read.
 
     What the address does not name is not chosen. What it names wrongly is as in `otherwise`. Names which
     are not ours are left alone: a link may pass through programs which add their own.
     """
-    otherwise = otherwise or View()
+    default = default or View()
     read: dict[str, str | int | None] = {}
     problems: list[str] = []
     for name in NAMES:
@@ -72,7 +72,7 @@ def parse(address: Mapping[str, str], otherwise: View | None = None) -> tuple[Vi
             read[name] = _READERS[name](address[name])
         except ValueError as error:
             problems.append(str(error))
-            read[name] = getattr(otherwise, name)
+            read[name] = getattr(default, name)
     return View(**read), problems  # type: ignore[arg-type]
 
 

@@ -50,7 +50,7 @@ def language() -> str:
 
 
 @contextmanager
-def speaking(lang: str) -> Iterator[None]:
+def use_language(lang: str) -> Iterator[None]:
     """Speak `lang` inside the block, in this thread (or task) alone."""
     if lang not in LANGUAGES:
         raise ValueError(f"Unknown language {lang!r}: choose one of {', '.join(LANGUAGES)}.")
@@ -61,7 +61,7 @@ def speaking(lang: str) -> Iterator[None]:
         _spoken.reset(token)
 
 
-def ask(source: Callable[[], str | None]) -> None:
+def set_language_source(source: Callable[[], str | None]) -> None:
     """Let `source` tell the language wherever no `speaking` is in force; None means it does not know.
 
     The app's session is such a source. It is asked at each string, because fragments and callbacks run in
@@ -85,14 +85,14 @@ def N_(message: str) -> str:
     return message
 
 
-def told(said: Exception | Sentence) -> str:
+def translate(said: Exception | Sentence) -> str:
     """What a `models.core.messages.Sentence` says, in the language in force; of any other error, its own words."""
     if not isinstance(said, Sentence):
         return str(said)
     return _(said.sentence).format(**said.values)
 
 
-def best(locale: str | None) -> str:
+def match_locale(locale: str | None) -> str:
     """The language for a browser's locale: 'ko-KR' and 'ko' are Korean; what we do not speak is English."""
     code = (locale or "").replace("_", "-").split("-")[0].lower()
     return code if code in LANGUAGES else DEFAULT

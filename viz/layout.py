@@ -10,7 +10,7 @@ import streamlit as st
 from viz.address import too_long
 from viz.components.copy_link import link
 from viz.i18n import LANGUAGES, _
-from viz.session import session
+from viz.session import get_session
 
 STATIC = Path(__file__).parent / "static"
 ICON = STATIC / "unrolled.svg"
@@ -39,18 +39,18 @@ STYLE = """
 
 
 @contextmanager
-def around() -> Iterator[None]:
+def page_frame() -> Iterator[None]:
     """Stand around a page: the bar at the top right, and above the page what it found to be wrong."""
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
-        link(without=too_long(session().view), key="link")
+        link(without=too_long(get_session().view), key="link")
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     try:
         yield
     finally:  # a page that stops early has most to tell
-        for problem in session().notices:
+        for problem in get_session().notices:
             notices.warning(plain(problem), icon=":material/info:")
 
 
@@ -61,7 +61,7 @@ def plain(sentence: str) -> str:
 
 def _language_switch() -> None:
     # The address may have changed the language since the switch was last touched.
-    st.session_state[SWITCH] = session().view.lang
+    st.session_state[SWITCH] = get_session().view.lang
     st.segmented_control(
         _("Language"),
         list(LANGUAGES),
@@ -74,4 +74,4 @@ def _language_switch() -> None:
 
 
 def _speak() -> None:
-    session().go(lang=st.session_state[SWITCH])
+    get_session().navigate(lang=st.session_state[SWITCH])

@@ -3,7 +3,7 @@
 from functools import cache
 
 from models.core.cells import Cell
-from viz.i18n import _, language, speaking
+from viz.i18n import _, language, use_language
 
 
 def quantity_names() -> dict[str, str]:
@@ -13,7 +13,7 @@ def quantity_names() -> dict[str, str]:
 
 @cache
 def _names(lang: str) -> dict[str, str]:
-    with speaking(lang):
+    with use_language(lang):
         return {
             "input_gate": _("input gate"),
             "forget_gate": _("forget gate"),

@@ -10,7 +10,7 @@ MMAP_THRESHOLD, LARGE = -3, 1 << 17
 """A name of the C library's, and the bytes from which an array is given memory of its own, 128 kB."""
 
 
-def settle() -> None:
+def tune_after_import() -> None:
     """Called when modules have been imported: what a page computes from here on leaves the most to those who draw."""
     # After a product numpy's threads wait for another at full speed; those who draw have better use for the cores.
     threadpool_limits(1, user_api="blas")
@@ -24,7 +24,7 @@ def settle() -> None:
         library.mallopt(MMAP_THRESHOLD, LARGE)
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Hand back to the system what small things took and no longer take; this takes about half a millisecond."""
     if (library := _glibc()) is not None:
         library.malloc_trim(0)

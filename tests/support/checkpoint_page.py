@@ -40,11 +40,11 @@ def script(opened=None, lens="checkpoint", held=()):
     from importlib import import_module
 
     from viz import layout
-    from viz.session import session
+    from viz.session import get_session
 
     for name in held:
-        session().hold(name)
-    with session().run(opened=opened), layout.around():
+        get_session().remember_network(name)
+    with get_session().page_run(opened=opened), layout.page_frame():
         import_module(f"viz.pages.{lens}.page").page()
 
 

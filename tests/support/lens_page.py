@@ -13,9 +13,9 @@ def script(lens, opened):
     from importlib import import_module
 
     from viz import layout
-    from viz.session import session
+    from viz.session import get_session
 
-    with session().run(opened=opened), layout.around():
+    with get_session().page_run(opened=opened), layout.page_frame():
         import_module(f"viz.pages.{lens}.page").page()
 
 

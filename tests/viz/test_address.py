@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viz.address import LONGEST_EDITS, LONGEST_TEXT, NAMES, View, parse, query, too_long, write
-from viz.i18n import LANGUAGES, speaking
+from viz.i18n import LANGUAGES, use_language
 from viz.view_options import in_another_text, read_look, write_look
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
@@ -74,7 +74,7 @@ def test_a_bad_piece_leaves_the_good_ones_and_is_as_it_was_before():
 
 
 def test_a_problem_is_told_in_the_language_of_the_page():
-    with speaking("ko"):
+    with use_language("ko"):
         (problem,) = parse({"step": "soon"})[1]
     assert "soon" in problem and "The link" not in problem
 
@@ -113,7 +113,7 @@ def test_what_is_too_long_for_a_link_is_left_out_and_refused(name):
     fits, does_not = (View(net="counter", **{name: "x" * size}) for size in (most, most + 1))
     assert too_long(fits) == () and parse(write(fits)) == (fits, [])
     assert too_long(does_not) == (name,) and write(does_not) == {"net": "counter"}
-    with speaking("en"):
+    with use_language("en"):
         view, [problem] = parse({"net": "counter", name: "x" * (most + 1)})
     assert f"{most + 1:,}" in problem and f"{most:,}" in problem and problem.endswith(".")
     assert view == View(net="counter", **({} if name == "text" else {"edits": ""}))

@@ -12,7 +12,7 @@ from models.edits.tracked_effects import tracked_effect
 from models.states.tracked_units import tracked_units
 from tests.models.edits.test_edits import WRITTEN
 from viz.edit_text import described
-from viz.i18n import speaking
+from viz.i18n import use_language
 from viz.pages.edit.effect_text import in_words
 
 HANGUL = re.compile("[가-힣]")
@@ -26,7 +26,7 @@ def told(name: str, edits: str) -> str:
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
     rankings = {layer: tracked_units(network, text, layer) for layer in before.trace.layers}
     found = effects(before, after, origin, answer_alone=network.card.scored == "last")
-    with speaking("en"):
+    with use_language("en"):
         return in_words(found, tracked_effect(before, after, rankings, origin), before, after)
 
 
@@ -70,16 +70,16 @@ def test_nothing_is_told_of_nothing():
 
 @pytest.mark.parametrize("text", WRITTEN)
 def test_every_edit_has_words(text):
-    with speaking("en"):
+    with use_language("en"):
         english = described(read_edit(text))
-    with speaking("ko"):
+    with use_language("ko"):
         korean = described(read_edit(text))
     assert english and not HANGUL.search(english) and HANGUL.search(korean)
     assert "{" not in english + korean
 
 
 def test_steps_are_counted_from_1_and_units_from_0():
-    with speaking("en"):
+    with use_language("en"):
         assert described(read_edit("rnn.l0.forget_gate[3]@2-8=1")) == (
             "forget gate of unit 3 of rnn.l0: held at 1, steps 3 to 9"
         )

@@ -10,7 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from viz import i18n
-from viz.i18n import LANGUAGES, N_, _, ngettext, speaking
+from viz.i18n import LANGUAGES, N_, _, ngettext, use_language
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [lang for lang in LANGUAGES if lang != i18n.DEFAULT]
@@ -67,11 +67,11 @@ def test_a_language_is_spoken_in_its_own_thread_alone():
     heard = {}
 
     def speak(lang):
-        with speaking(lang):
+        with use_language(lang):
             heard[lang] = _("Language")
 
     threads = [Thread(target=speak, args=(lang,)) for lang in LANGUAGES]
-    with speaking("ko"):
+    with use_language("ko"):
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -81,11 +81,11 @@ def test_a_language_is_spoken_in_its_own_thread_alone():
 
 
 def test_without_a_translation_a_string_is_itself():
-    with speaking("ko"):
+    with use_language("ko"):
         assert _("no such string") == "no such string"
         assert ngettext("{n} such string", "{n} such strings", 2) == "{n} such strings"
     assert N_("Step") == "Step"
-    with pytest.raises(ValueError, match="Unknown language 'xx'"), speaking("xx"):
+    with pytest.raises(ValueError, match="Unknown language 'xx'"), use_language("xx"):
         pass
 
 
@@ -94,7 +94,7 @@ def test_without_a_translation_a_string_is_itself():
     [("ko-KR", "ko"), ("ko", "ko"), ("ko_KR", "ko"), ("en-GB", "en"), ("fr-FR", "en"), (None, "en"), ("", "en")],
 )
 def test_the_language_for_a_browser(locale, lang):
-    assert i18n.best(locale) == lang
+    assert i18n.match_locale(locale) == lang
 
 
 # -- literals that never pass through the catalogue ----------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 HELD = """
 import numpy as np
-from viz import process
+from viz import runtime
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * %d / 2**20
@@ -20,14 +20,14 @@ def held_by_little_things():
     del kept
     return last
 
-process.settle()
+runtime.tune_after_import()
 before = resident()
 np.ones(1 << 18)  # when it is freed, glibc by itself takes its size for that of what lasts shortly
 arrays, between = zip(*[(np.ones(1 << 17), bytes(10_000)) for _ in range(100)])
 del arrays
 print(resident() - before)
 last = held_by_little_things()
-process.give_back()
+runtime.trim_memory()
 print(resident() - before)
 """
 

@@ -4,13 +4,13 @@ from streamlit.testing.v1 import AppTest
 
 SCRIPT = """
 import streamlit as st
-from viz import chrome
+from viz import layout
 from viz.i18n import _
-from viz.session import session
+from viz.session import get_session
 
 def report():
-    here = session()
-    here.heard(here.revision, step=st.session_state.step)
+    session = get_session()
+    session.apply_report(session.revision, step=st.session_state.step)
 
 @st.fragment
 def fragment():
@@ -18,16 +18,16 @@ def fragment():
     st.button("again", key="again")
 
 def page():
-    if here.view.net is None:
-        here.settle(net="python-lm", text="def f(x)", layer="rnn.l0", unit=3, step=4)
-    if here.view.step > 99:
-        here.refuse("The text ends before that step.")
-    here.keep()
+    if session.view.net is None:
+        session.fill_defaults(net="python-lm", text="def f(x)", layer="rnn.l0", unit=3, step=4)
+    if session.view.step > 99:
+        session.reject("The text ends before that step.")
+    session.mark_good()
     st.number_input("step", value=0, key="step", on_change=report)
     fragment()
 
-here = session()
-with here.run(opened=None), chrome.around():
+session = get_session()
+with session.page_run(opened=None), layout.page_frame():
     page()
 """
 
@@ -103,12 +103,12 @@ def test_a_change_of_page_empties_the_address_and_the_view_is_written_again():
 
 def test_the_player_raises_no_revision_and_an_old_report_is_not_heard():
     page = start(**OPENING)
-    here = page.session_state["unrolled"]
-    revision = here.revision
+    session = page.session_state["unrolled"]
+    revision = session.revision
     page.number_input(key="step").set_value(6).run()
-    assert here.revision == revision
-    here.revision += 1
-    assert here.heard(revision, step=1) is False and here.view.step == 6
+    assert session.revision == revision
+    session.revision += 1
+    assert session.apply_report(revision, step=1) is False and session.view.step == 6
 
 
 def test_the_switch_changes_the_language_and_nothing_else():
@@ -139,20 +139,20 @@ def test_a_link_cannot_put_markup_into_the_page():
 
 DRAGS = """
 from models.edits.edit_syntax import read_edits
-from viz.session import session
+from viz.session import get_session
 
-here = session()
+session = get_session()
 told = []
-with here.run(opened=None):
-    here.settle(net="counter")
+with session.page_run(opened=None):
+    session.fill_defaults(net="counter")
     for value, drag, rested in ((1, "a:1", False), (2, "a:1", True), (3, "b:1", False), (4, "b:1", True), (5, "b:2", False)):
-        here.turn(read_edits(f"rnn.l0.forget_bias={value}"), drag, rested=rested)
+        session.drag_edits(read_edits(f"rnn.l0.forget_bias={value}"), drag, rested=rested)
     for _ in range(4):
-        told.append(here.view.edits)
-        here.undo()
-    told.append(here.view.edits)
-    here.redo()
-    told.append(here.view.edits)
+        told.append(session.view.edits)
+        session.undo()
+    told.append(session.view.edits)
+    session.redo()
+    told.append(session.view.edits)
 import streamlit as st
 st.session_state.told = told
 """

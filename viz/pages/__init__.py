@@ -26,7 +26,7 @@ class Lens:
         module = f"viz.pages.{self.name}.{self.name}_page"
         if module not in sys.modules:
             import_module(module)
-            runtime.settle()
+            runtime.tune_after_import()
         sys.modules[module].page()
 
     def page(self) -> st.Page:

@@ -16,7 +16,7 @@ from models.edits.edited_network import EditedNetwork
 from models.networks.forward_run import Reading, read, reading_of
 from models.networks.network import Network, load_network, network_names
 from viz.pages import checkpoint_store as checkpoints
-from viz.session import session
+from viz.session import get_session
 
 READINGS, EDITED = 64, 24
 """Readings that are kept for all sessions together, and those of edited networks."""
@@ -116,7 +116,7 @@ def opened_reading(path: Path, row: int) -> Reading:
 
 def names(run: Path | None) -> tuple[str, ...]:
     """What can be chosen: the saved run, the checkpoints that this reader opened, the bundled networks."""
-    files = [name for name in session().files if checkpoints.find(name) is not None]
+    files = [name for name in get_session().opened_networks if checkpoints.find(name) is not None]
     return (*((run.name,) if run else ()), *files, *network_names())
 
 
@@ -132,6 +132,8 @@ def title(name: str) -> str:
     if opened is None:
         return name
     alike = [
-        each for each in session().files if (other := checkpoints.find(each)) and other.file.name == opened.file.name
+        each
+        for each in get_session().opened_networks
+        if (other := checkpoints.find(each)) and other.file.name == opened.file.name
     ]
     return name if len(alike) > 1 else opened.file.name

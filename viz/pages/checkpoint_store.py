@@ -73,7 +73,7 @@ class File:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedCheckpoint:
     """A file, as the reader corrected it, and how it is to be run.
 
     Attributes:
@@ -138,14 +138,14 @@ class Opened:
             for layer, suffix in zip(layers, ("", "_reverse"), strict=False)
         }
 
-    def corrected(self, correction: Correction) -> Opened:
+    def corrected(self, correction: Correction) -> OpenedCheckpoint:
         """With one correction more; how it was to be run is open again. Raises CheckpointError: it does not fit."""
         others = tuple(each for each in self.corrections if each.layer != correction.layer)
-        opened = Opened(self.file, (*others, correction))
+        opened = OpenedCheckpoint(self.file, (*others, correction))
         assert opened.checkpoint
         return _store.put(opened)
 
-    def run_as(self, setup: Setup) -> Opened:
+    def run_as(self, setup: Setup) -> OpenedCheckpoint:
         """The same, run in this way. Raises CheckpointError: it cannot be; of a large file that is told when it is run."""
         opened = replace(self, chosen=setup)
         if not self.large:
@@ -159,10 +159,10 @@ class Store:
     def __init__(self, count: int = COUNT, size: int = BYTES) -> None:
         """Keep at most ``count`` of them, and ``size`` bytes of their files; always the newest."""
         self.count, self.size = count, size
-        self._kept: OrderedDict[str, Opened] = OrderedDict()
+        self._kept: OrderedDict[str, OpenedCheckpoint] = OrderedDict()
         self._lock = Lock()
 
-    def put(self, opened: Opened) -> Opened:
+    def put(self, opened: OpenedCheckpoint) -> OpenedCheckpoint:
         """Keep one; the one that is there already, if it is."""
         with self._lock:
             opened = self._kept.setdefault(opened.name, opened)
@@ -175,7 +175,7 @@ class Store:
             st.cache_resource.clear()  # what was computed from its weights holds them
         return opened
 
-    def get(self, name: str) -> Opened | None:
+    def get(self, name: str) -> OpenedCheckpoint | None:
         """The one of this name, if it is open."""
         with self._lock:
             if name in self._kept:
@@ -195,12 +195,12 @@ _store = Store()
 _named: dict[Path, str] = {}
 
 
-def find(name: str) -> Opened | None:
+def find(name: str) -> OpenedCheckpoint | None:
     """What is open under this name, or None."""
     return _store.get(name)
 
 
-def named(path: Path) -> Opened:
+def named(path: Path) -> OpenedCheckpoint:
     """The file that was named on the command line, opened once. Raises CheckpointError: it cannot be opened."""
     opened = find(_named.get(path, ""))
     if opened is None:
@@ -214,7 +214,7 @@ def is_name(net: str) -> bool:
     return NAME.fullmatch(net) is not None
 
 
-def open_path(path: Path) -> Opened:
+def open_path(path: Path) -> OpenedCheckpoint:
     """Open a file on this machine. Raises CheckpointError: it cannot be opened."""
     checkpoint = load_checkpoint(path, limits=allowed())
     size = path.stat().st_size
@@ -222,7 +222,7 @@ def open_path(path: Path) -> Opened:
     return _keep(path.name, _digest(path, size), size, held, checkpoint)
 
 
-def open_upload(files: Mapping[str, bytes]) -> Opened:
+def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
     """Open an uploaded file, or the files of one sharded checkpoint with their index.
 
     Args:
@@ -269,11 +269,11 @@ def allowed(**own: int) -> Limits:
     return Limits(**(told | own))
 
 
-def _keep(name: str, digest: str, size: int, held: int, checkpoint: Checkpoint) -> Opened:
+def _keep(name: str, digest: str, size: int, held: int, checkpoint: Checkpoint) -> OpenedCheckpoint:
     file = _store.file(digest)
     if file is None or file.name != _plain(name):
         file = File(_plain(name), digest, size, held, file.checkpoint if file else checkpoint)
-    return _store.put(Opened(file))
+    return _store.put(OpenedCheckpoint(file))
 
 
 def _plain(name: str) -> str:

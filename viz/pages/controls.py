@@ -12,39 +12,41 @@ from models.core.tokenize_text import display
 from models.networks.forward_run import Reading
 from models.networks.network import Example, Start, network_names
 from viz.address import View
-from viz.i18n import _, language, told
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited
-from viz.pages.network_card import about
-from viz.pages.synced_widget import shown
+from viz.pages.network_card import network_card_button
+from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 
-def choose(here: Session) -> Reading:
+def choose(session: Session) -> Reading:
     """Show the controls and read what they say; fills in whatever the view leaves open.
 
     What cannot be read is told in one sentence, and the last good view stays.
     """
-    file = saved_run(here)
+    file = saved_run(session)
     try:
-        reading = _resolve(here, file)
+        reading = _resolve(session, file)
     except ValueError as problem:
-        asked = here.view.net
-        here.refuse(told(problem))
-        if here.good.net is None and asked in cache.names(file):  # a link's network can be shown without its text
-            here.settle(net=asked)
-        reading = _resolve_otherwise(here, file)
-    edited(here)
-    _fill(here, reading, file)
-    here.keep()
-    _show(here, reading, file)
+        asked = session.view.net
+        session.reject(translate(problem))
+        if session.good_view.net is None and asked in cache.names(
+            file
+        ):  # a link's network can be shown without its text
+            session.fill_defaults(net=asked)
+        reading = _resolve_otherwise(session, file)
+    edited(session)
+    _fill(session, reading, file)
+    session.mark_good()
+    _show(session, reading, file)
     return reading
 
 
-def saved_run(here: Session) -> Path | None:
+def saved_run(session: Session) -> Path | None:
     """The saved run that the app was opened with, if any; a checkpoint comes to the head of this reader's list instead."""
-    file = here.opened
+    file = session.startup_file
     if file is None:
         return None
     try:
@@ -52,96 +54,98 @@ def saved_run(here: Session) -> Path | None:
             cache.opened(file)
             return file
         opened = checkpoints.named(file)
-        if opened.name not in here.files:
-            here.hold(opened.name)
+        if opened.name not in session.opened_networks:
+            session.remember_network(opened.name)
     except Problem as problem:
-        here.notice(told(problem))
-        here.opened = None
+        session.add_notice(translate(problem))
+        session.startup_file = None
     return None
 
 
-def asked_for(here: Session, file: Path | None) -> str:
+def asked_for(session: Session, file: Path | None) -> str:
     """The network that the view names, or the first that there is. Raises Problem: it names one that is not there."""
     names = cache.names(file)
-    net = here.view.net or names[0]
+    net = session.view.net or names[0]
     if net in names:
         return net
     if cache.is_network(net):  # another reader opened it
-        here.hold(net)
+        session.remember_network(net)
         return net
     if checkpoints.is_name(net):
         raise Problem("“{name}” is not open here; open the file on the Checkpoint page first.", name=net)
     raise Problem("There is no network “{name}”; there are {names}.", name=net, names=", ".join(names))
 
 
-def _resolve_otherwise(here: Session, file: Path | None) -> Reading:
+def _resolve_otherwise(session: Session, file: Path | None) -> Reading:
     """The view that is left after a refusal; where that cannot be shown either, the first bundled network."""
     try:
-        return _resolve(here, file)
+        return _resolve(session, file)
     except ValueError as problem:
-        here.notice(told(problem))
-        here.settle(net=network_names()[0], text=None, edits="")
-        return _resolve(here, file)
+        session.add_notice(translate(problem))
+        session.fill_defaults(net=network_names()[0], text=None, edits="")
+        return _resolve(session, file)
 
 
-def _resolve(here: Session, file: Path | None) -> Reading:
-    if here.view.edits:
+def _resolve(session: Session, file: Path | None) -> Reading:
+    if session.view.edits:
         try:
-            return _resolve_as_asked(here, file)
+            return _resolve_as_asked(session, file)
         except ValueError as problem:
-            asked = here.view
+            asked = session.view
             last = ""
-            if here.good.net == asked.net:  # the same edits were good before: it is the text that they do not fit
-                same = here.good.edits == asked.edits
-                last = cache.of_any_text(asked.edits) if same else here.good.edits
+            if (
+                session.good_view.net == asked.net
+            ):  # the same edits were good before: it is the text that they do not fit
+                same = session.good_view.edits == asked.edits
+                last = cache.of_any_text(asked.edits) if same else session.good_view.edits
             for edits in dict.fromkeys((last, "")):
-                here.settle(edits=edits)
+                session.fill_defaults(edits=edits)
                 try:
-                    reading = _resolve_as_asked(here, file)
+                    reading = _resolve_as_asked(session, file)
                 except ValueError:
                     continue
-                here.notice(told(problem))  # the edits alone were wrong: they go or are off, the rest stays
-                here.turns += 1
+                session.add_notice(translate(problem))  # the edits alone were wrong: they go or are off, the rest stays
+                session.slider_generation += 1
                 return reading
-            here.settle(edits=asked.edits)
+            session.fill_defaults(edits=asked.edits)
             raise
-    return _resolve_as_asked(here, file)
+    return _resolve_as_asked(session, file)
 
 
-def _resolve_as_asked(here: Session, file: Path | None) -> Reading:
-    view = here.view
-    net = asked_for(here, file)
+def _resolve_as_asked(session: Session, file: Path | None) -> Reading:
+    view = session.view
+    net = asked_for(session, file)
     saved = file is not None and net == file.name
     if not (cache.opened(file).layers if saved and file else cache.has_layers(net)):
         raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
     if saved and file:
-        here.settle(net=net, text=None, edits="")
+        session.fill_defaults(net=net, text=None, edits="")
         return cache.opened_reading(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else cache.network(net).card.default.text
     reading = cache.reading(net, text, view.edits)
-    here.settle(net=net, text=text)
+    session.fill_defaults(net=net, text=text)
     return reading
 
 
-def _fill(here: Session, reading: Reading, file: Path | None) -> None:
+def _fill(session: Session, reading: Reading, file: Path | None) -> None:
     """Choose what the view leaves open; what it asks for in vain is told and chosen likewise."""
-    view, layers = here.view, reading.trace.layers
+    view, layers = session.view, reading.trace.layers
     start = _start(view, file)
-    name = _known(here, "layer", view.layer, list(layers)) or (start.layer if start else list(layers)[-1])
+    name = _known(session, "layer", view.layer, list(layers)) or (start.layer if start else list(layers)[-1])
     layer = layers[name]
     at_start = start is not None and name == start.layer
-    quantity = _known(here, "quantity", view.quantity, list(layer.quantities))
+    quantity = _known(session, "quantity", view.quantity, list(layer.quantities))
     if quantity is None:
         carry = layer.weights.cell.carry
         quantity = start.quantity if start and at_start else carry.keep if carry else layer.weights.cell.states[0]
     units, steps = layer.weights.hidden_size, int(layer.lengths[reading.row])
-    unit = _inside(here, "unit", view.unit, units)
-    step = _inside(here, "step", view.step, steps)
+    unit = _inside(session, "unit", view.unit, units)
+    step = _inside(session, "step", view.step, steps)
     if unit is None:
         unit = start.unit if start and at_start else 0
     if step is None:
         step = start.step if start and view.text == start.text else steps - 1
-    here.settle(layer=name, unit=unit, step=step, quantity=quantity)
+    session.fill_defaults(layer=name, unit=unit, step=step, quantity=quantity)
 
 
 def _start(view: View, file: Path | None) -> Start | None:
@@ -150,10 +154,10 @@ def _start(view: View, file: Path | None) -> Start | None:
     return cache.network(view.net or "").card.default
 
 
-def _known(here: Session, what: str, asked: str | None, known: list[str]) -> str | None:
+def _known(session: Session, what: str, asked: str | None, known: list[str]) -> str | None:
     if asked is None or asked in known:
         return asked
-    here.notice(
+    session.add_notice(
         _("The link's “{name}” cannot be “{value}”: it should be one of {choices}.").format(
             name=what, value=asked, choices=", ".join(known)
         )
@@ -161,10 +165,10 @@ def _known(here: Session, what: str, asked: str | None, known: list[str]) -> str
     return None
 
 
-def _inside(here: Session, what: str, asked: int | None, count: int) -> int | None:
+def _inside(session: Session, what: str, asked: int | None, count: int) -> int | None:
     if asked is None or asked < count:
         return asked
-    here.notice(
+    session.add_notice(
         _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
             name=what, value=asked, last=count - 1
         )
@@ -172,31 +176,31 @@ def _inside(here: Session, what: str, asked: int | None, count: int) -> int | No
     return None
 
 
-def _show(here: Session, reading: Reading, file: Path | None) -> None:
-    saved = file is not None and here.view.net == file.name
+def _show(session: Session, reading: Reading, file: Path | None) -> None:
+    saved = file is not None and session.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         names = [name for name in cache.names(file) if cache.has_layers(name)]
-        bound(here, "net", _("Network"), names, format_func=cache.title)
+        view_menu(session, "net", _("Network"), names, format_func=cache.title)
     with layer:
         layers = list(reading.trace.layers)
-        bound(here, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
+        view_menu(session, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
     if saved:
         with sequence:
-            pick_row(here, next(iter(reading.trace.layers.values())).shape[0])
+            pick_row(session, next(iter(reading.trace.layers.values())).shape[0])
         return
     with sequence:
-        pick_example(here)
+        pick_example(session)
     with card:
-        about(cache.network(here.view.net or "").card)
-    type_text(here, reading.unknown)
-    _point_out(here)
+        network_card_button(cache.network(session.view.net or "").card)
+    type_text(session, reading.unknown)
+    _point_out(session)
 
 
-def _point_out(here: Session) -> None:
+def _point_out(session: Session) -> None:
     """What there is to see, where the view is the one that the network's card begins with."""
-    card = cache.network(here.view.net or "").card
-    start, view = card.default, here.view
+    card = cache.network(session.view.net or "").card
+    start, view = card.default, session.view
     if cache.active(view.edits):
         return  # what the card says is said of the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
@@ -206,26 +210,28 @@ def _point_out(here: Session) -> None:
         st.caption(_("This network was trained on its answer after the last token only."))
 
 
-def bound(
-    here: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
+def view_menu(
+    session: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
 ) -> None:
     """A menu that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
     fixed = {field.name for field in fields(View)} & {"lang", *keep}
 
     def chosen(value: Any) -> None:
         opening = {field.name: field.default for field in fields(View) if field.name not in fixed}
-        here.go(**{**opening, name: value})
+        session.navigate(**{**opening, name: value})
 
-    now = getattr(here.view, name)
-    shown(st.selectbox, label, options, key=f"choose_{name}", value=now, changed=chosen, begins="index", **settings)
+    now = getattr(session.view, name)
+    synced_widget(
+        st.selectbox, label, options, key=f"choose_{name}", value=now, changed=chosen, begins="index", **settings
+    )
 
 
-def type_text(here: Session, unknown: Sequence[str]) -> None:
+def type_text(session: Session, unknown: Sequence[str]) -> None:
     """The text area, and what of the text is ``unknown``.
 
     It keeps what was typed also where that cannot be read, so that it can be mended.
     """
-    card = cache.network(here.view.net or "").card
+    card = cache.network(session.view.net or "").card
     labels = {
         "characters": _("Text, read character by character"),
         "words": _("Sentence, read word by word"),
@@ -233,17 +239,17 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
     }
     if card.columns > 1:
         labels["numbers"] = _("Numbers, {n} a step, with ; between the steps").format(n=card.columns)
-    opened = checkpoints.find(here.view.net or "")
+    opened = checkpoints.find(session.view.net or "")
     if opened is not None and opened.setup.kind == "ids" and card.vocabulary is not None:
         labels["words"] = _("Ids from 0 to {last}, with spaces between").format(last=f"{len(card.vocabulary) - 1:,}")
     label = f"{labels[card.kind]} · {card.task[language()]}"
-    typed = here.refused.text if here.refused and here.refused.net in (None, here.view.net) else None
-    shown(
+    typed = session.rejected.text if session.rejected and session.rejected.net in (None, session.view.net) else None
+    synced_widget(
         st.text_area,
         label,
         key="choose_text",
-        value=typed if typed is not None else here.view.text or "",
-        changed=here.type,
+        value=typed if typed is not None else session.view.text or "",
+        changed=session.set_text,
         height=104,
         help=_("Ctrl+Enter reads the new text."),
     )
@@ -256,21 +262,21 @@ def type_text(here: Session, unknown: Sequence[str]) -> None:
         )
 
 
-def pick_example(here: Session) -> None:
+def pick_example(session: Session) -> None:
     """The menu of the network's examples."""
-    examples: tuple[Example, ...] = cache.network(here.view.net or "").card.examples
+    examples: tuple[Example, ...] = cache.network(session.view.net or "").card.examples
     texts = [example.text for example in examples]
 
     def picked(text: str | None) -> None:
         if text is not None:
-            here.go(text=text, step=None)
+            session.navigate(text=text, step=None)
 
-    shown(
+    synced_widget(
         st.selectbox,
         _("Example sequence"),
         texts,
         key="choose_example",
-        value=here.view.text if here.view.text in texts else None,
+        value=session.view.text if session.view.text in texts else None,
         changed=picked,
         begins="index",
         format_func=_short,
@@ -283,11 +289,11 @@ def _short(text: str) -> str:
     return line if len(line) <= 40 else line[:39] + "…"
 
 
-def pick_row(here: Session, batch: int) -> None:
+def pick_row(session: Session, batch: int) -> None:
     """Which sequence of a saved run's batch is looked at."""
     label = (
         _("A saved run of one sequence")
         if batch == 1
         else _("A saved run: which of its {n} sequences?").format(n=batch)
     )
-    st.number_input(label, 1, batch, key="row", on_change=lambda: here.go(step=None), disabled=batch == 1)
+    st.number_input(label, 1, batch, key="row", on_change=lambda: session.navigate(step=None), disabled=batch == 1)

@@ -17,9 +17,9 @@ def theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def keep(here: Session, reading: Reading) -> None:
+def download_panel(session: Session, reading: Reading) -> None:
     """The chosen unit over the sequence, to explore and to save, and the whole run as arrays."""
-    view = here.view
+    view = session.view
     layer = reading.trace.layers[view.layer or ""]
     assert view.unit is not None
     figure = unit_curves(

@@ -9,9 +9,9 @@ from viz.i18n import _, ngettext
 from viz.session import Session
 
 
-def edited(here: Session) -> None:
+def edited(session: Session) -> None:
     """Say that this is an edited network, where it is one."""
-    edits = here.history_of(here.view.edits).now
+    edits = session.edit_history_of(session.view.edits).now
     if not edits.entries:
         return
     count, on = len(edits.entries), len(edits.on)
@@ -26,12 +26,14 @@ def edited(here: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="edited"):
         st.markdown(f":material/edit: **{told}**", width="content")
         if on:
-            st.button(_("Switch all off"), on_click=lambda: _switch(here, on=False), key="edits_off", type="tertiary")
+            st.button(
+                _("Switch all off"), on_click=lambda: _switch(session, on=False), key="edits_off", type="tertiary"
+            )
         else:
-            st.button(_("Switch all on"), on_click=lambda: _switch(here, on=True), key="edits_on", type="tertiary")
-        st.button(_("Clear all edits"), on_click=lambda: here.edit(Edits()), key="edits_clear", type="tertiary")
+            st.button(_("Switch all on"), on_click=lambda: _switch(session, on=True), key="edits_on", type="tertiary")
+        st.button(_("Clear all edits"), on_click=lambda: session.set_edits(Edits()), key="edits_clear", type="tertiary")
 
 
-def _switch(here: Session, *, on: bool) -> None:
-    edits = here.history_of(here.view.edits).now
-    here.edit(Edits(tuple(replace(entry, on=on) for entry in edits.entries)))
+def _switch(session: Session, *, on: bool) -> None:
+    edits = session.edit_history_of(session.view.edits).now
+    session.set_edits(Edits(tuple(replace(entry, on=on) for entry in edits.entries)))

@@ -54,7 +54,7 @@ CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none: attention inste
 """The cell of a class that has no choice of one."""
 
 
-def about(card: Card) -> None:
+def network_card_button(card: Card) -> None:
     """A button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
         st.markdown(f"#### {plain(card.title[language()])}")

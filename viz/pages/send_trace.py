@@ -22,16 +22,16 @@ KEPT = 8
 BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
 
-def carry(here: Session, reading: Reading, view_id: str, *, weights: bool = True) -> None:
+def send_trace(session: Session, reading: Reading, view_id: str, *, weights: bool = True) -> None:
     """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it.
 
     Args:
-        here: the session.
+        session: the session.
         reading: what ran.
         view_id: the store.
         weights: whether anything reads the weights; if not, only one unit's travel.
     """
-    view = here.view
+    view = session.view
     layer = reading.trace.layers[view.layer or ""]
     name, place = layer.name, (view.step or 0, view.unit or 0)
     if whole(reading, name):

@@ -25,7 +25,7 @@ class _Shown:
     value: Any
 
 
-def shown(
+def synced_widget(
     widget: Callable[..., Any],
     label: str,
     *options: Any,
@@ -66,11 +66,11 @@ def shown(
             here.value = now
             changed(now)
 
-    found: T = widget(label, *options, key=here.key, on_change=standing(key, here.key, heard), **settings)
+    found: T = widget(label, *options, key=here.key, on_change=ignore_if_replaced(key, here.key, heard), **settings)
     return found
 
 
-def standing(place: str, key: str, heard: Callable[[], None]) -> Callable[[], None]:
+def ignore_if_replaced(place: str, key: str, heard: Callable[[], None]) -> Callable[[], None]:
     """What the widget ``key`` calls when it was changed: ``heard``, as long as no other has taken its ``place``.
 
     A browser that has not yet heard that a widget is gone reports it once more, and Streamlit takes that for a change.

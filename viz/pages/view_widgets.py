@@ -6,8 +6,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
-from viz.pages.synced_widget import shown
-from viz.session import session
+from viz.pages.synced_widget import synced_widget
+from viz.session import get_session
 
 T = TypeVar("T")
 
@@ -35,27 +35,27 @@ SPAN = Form(_span, lambda span: f"{span[0] - 1}-{span[1] - 1}")
 """First and last step, or place: from 1 in the widget, as on the pages; from 0 in the address, as all numbers there."""
 
 
-def chosen(name: str, form: Form[T], otherwise: T, fits: Callable[[T], bool] = lambda value: True) -> T:
+def view_choice(name: str, form: Form[T], default: T, fits: Callable[[T], bool] = lambda value: True) -> T:
     """What the view has chosen as ``name``, if it can be; else ``otherwise``."""
-    asked = session().look.get(name)
+    asked = get_session().view_options.get(name)
     if asked is not None:
         try:
             value = form.read(asked)
         except ValueError:
-            return otherwise
+            return default
         if fits(value):
             return value
-    return otherwise
+    return default
 
 
-def bound(
+def view_widget(
     widget: Callable[..., Any],
     label: str,
     *options: Any,
     name: str,
     key: str,
     form: Form[T],
-    otherwise: T,
+    default: T,
     fits: Callable[[T], bool] = lambda value: True,
     begins: Literal["value", "default", "index"] = "value",
     **settings: Any,
@@ -76,22 +76,22 @@ def bound(
     """
 
     def changed(value: T) -> None:
-        session().choose(**{name: None if value is None or value == otherwise else form.write(value)})
+        get_session().set_view_options(**{name: None if value is None or value == default else form.write(value)})
 
-    value = chosen(name, form, otherwise, fits)
-    return shown(widget, label, *options, key=key, value=value, changed=changed, begins=begins, **settings)
+    value = view_choice(name, form, default, fits)
+    return synced_widget(widget, label, *options, key=key, value=value, changed=changed, begins=begins, **settings)
 
 
-def bound_words(label: str, words: dict[str, str], *, name: str, key: str, otherwise: str) -> str:
+def view_buttons(label: str, words: dict[str, str], *, name: str, key: str, default: str) -> str:
     """Buttons side by side, of which one is always chosen, as ``bound``; ``words`` are what each choice is called."""
-    return bound(
+    return view_widget(
         st.segmented_control,
         label,
         list(words),
         name=name,
         key=key,
         form=TEXT,
-        otherwise=otherwise,
+        default=default,
         fits=words.__contains__,
         begins="default",
         format_func=words.__getitem__,

@@ -14,7 +14,7 @@ from viz.figures.precision_drift import precision_drift
 from viz.figures.unit_lengths import unit_lengths
 from viz.figures.weight_histograms import weight_histograms
 from viz.figures.weights_moved import weights_moved
-from viz.i18n import speaking
+from viz.i18n import use_language
 
 THEMES = ("light", "dark")
 
@@ -57,7 +57,7 @@ def test_an_array_without_a_finite_number_has_a_histogram_that_says_so(weights):
     nothing = np.full((24, 6), np.nan, np.float32)
     broken = LayerWeights("LSTM", weights.weight_ih, nothing, weights.bias_ih, weights.bias_hh)
     for lang, words in (("en", "no finite number"), ("ko", "유한한")):
-        with speaking(lang):
+        with use_language(lang):
             notes = [note.text for note in weight_histograms(distributions(broken)).layout.annotations]
         assert sum(words in note for note in notes) == 4
 

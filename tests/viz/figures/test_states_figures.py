@@ -19,7 +19,7 @@ from viz.figures.selective_units import brushed_units
 from viz.figures.sensitivity_map import fading_ink
 from viz.figures.state_distance import comparison
 from viz.figures.unit_stack import unit_stack
-from viz.i18n import speaking
+from viz.i18n import use_language
 
 LABELS = tuple("abcdefghijkl")
 
@@ -52,7 +52,7 @@ def test_a_long_curve_is_small_and_keeps_its_spike():
 def test_a_unit_without_a_number_is_an_empty_panel_that_says_so():
     figure = unit_stack(np.full((6, 2), np.nan, np.float32), [0], "hidden", LABELS[:6])
     assert "no finite number" in [note.text for note in figure.layout.annotations]
-    with speaking("ko"):
+    with use_language("ko"):
         figure = unit_stack(np.full((6, 2), np.nan, np.float32), [0], "hidden", LABELS[:6])
     assert "no finite number" not in [note.text for note in figure.layout.annotations]
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from models.checkpoints import CheckpointError
 from viz.pages import checkpoint_store as store
-from viz.pages.checkpoint_store import Correction, Opened, Store
+from viz.pages.checkpoint_store import Correction, OpenedCheckpoint, Store
 
 
 class Net(nn.Module):
@@ -88,7 +88,7 @@ def test_the_oldest_leaves_first():
 
     def put(name, size=1):
         file = store.File(name, f"digest of {name}", size, size, uploaded(Net()).checkpoint)
-        return kept.put(Opened(file)).name
+        return kept.put(OpenedCheckpoint(file)).name
 
     first, second = put("1"), put("2")
     kept.get(first)

@@ -3,7 +3,7 @@
 import pytest
 
 from viz.pages import synced_widget as module
-from viz.pages.synced_widget import shown, standing
+from viz.pages.synced_widget import ignore_if_replaced, synced_widget
 
 
 class Page:
@@ -20,7 +20,7 @@ class Page:
             self.last = key
             return self.state[key]
 
-        return shown(widget, "Steps", *options, key="steps", value=value, changed=self.told.append)
+        return synced_widget(widget, "Steps", *options, key="steps", value=value, changed=self.told.append)
 
     def report(self, key, value):
         self.state[key] = value
@@ -71,9 +71,9 @@ def test_other_options_make_another_widget_with_the_value_that_stands(page):
 
 def test_of_what_was_replaced_nothing_is_heard(page):
     told = []
-    first = standing("box", "box_1", lambda: told.append(1))
+    first = ignore_if_replaced("box", "box_1", lambda: told.append(1))
     first()
-    second = standing("box", "box_2", lambda: told.append(2))
+    second = ignore_if_replaced("box", "box_2", lambda: told.append(2))
     first()
     second()
     assert told == [1, 2]

@@ -10,13 +10,13 @@ from models.core.tokenize_text import display
 from models.decoding import Decoding
 from models.networks.network import Card
 from viz.address import View
-from viz.i18n import _, language, told
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.controls import asked_for, pick_example, saved_run, type_text
 from viz.pages.edited_banner import edited
-from viz.pages.network_card import about
-from viz.pages.synced_widget import shown
+from viz.pages.network_card import network_card_button
+from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 NET = "attention_net"
@@ -25,7 +25,7 @@ SHORT = 30
 
 
 @dataclass(frozen=True)
-class Looked:
+class AttentionSelection:
     """What is looked at.
 
     Attributes:
@@ -52,53 +52,53 @@ class Looked:
         return self.decoding.attention[self.name]
 
 
-def choose_text(here: Session) -> Looked:
+def choose_text(session: Session) -> AttentionSelection:
     """Show the controls and let the network that the view names write; fills in whatever the view leaves open.
 
     What cannot be read is told in one sentence, and the last good view stays.
     """
-    net = asked_for(here, saved_run(here))
-    decoding = _decoded(here, net)
-    edited(here)
-    if not cache.same_text(here.view.edits):
+    net = asked_for(session, saved_run(session))
+    decoding = _decoded(session, net)
+    edited(session)
+    if not cache.same_text(session.view.edits):
         st.info(
             _("Of the edits, those of weights are made here; held values and changed tokens are not."),
             icon=":material/edit_off:",
         )
-    looked = _fill(here, net, decoding)
-    here.keep()
-    _show(here, decoding)
-    return looked
+    selection = _fill(session, net, decoding)
+    session.mark_good()
+    _show(session, decoding)
+    return selection
 
 
-def _decoded(here: Session, net: str) -> Decoding:
+def _decoded(session: Session, net: str) -> Decoding:
     """What the network writes; what is wrong with the text or the changes is told, and they are as they last were."""
     start = opening(cache.network(net).card)
-    text = here.view.text if here.view.text is not None else start
-    here.settle(net=net, text=text)
+    text = session.view.text if session.view.text is not None else start
+    session.fill_defaults(net=net, text=text)
     try:
-        return attention_sources.decoded(net, text, here.view.attend, here.view.edits)
+        return attention_sources.decoded(net, text, session.view.attend, session.view.edits)
     except Problem as problem:
-        sentence = told(problem)
-    if here.view.attend:  # the changes alone may be wrong: they go, the text stays
+        sentence = translate(problem)
+    if session.view.attend:  # the changes alone may be wrong: they go, the text stays
         try:
-            found = attention_sources.decoded(net, text, "", here.view.edits)
+            found = attention_sources.decoded(net, text, "", session.view.edits)
         except Problem:
             pass
         else:
-            here.settle(attend="")
-            here.notice(sentence)
+            session.fill_defaults(attend="")
+            session.add_notice(sentence)
             return found
-    here.refuse(sentence)
-    if here.view.net != net:  # the last good view was another network's
-        here.settle(
+    session.reject(sentence)
+    if session.view.net != net:  # the last good view was another network's
+        session.fill_defaults(
             net=net, text=start, layer=None, unit=None, step=None, quantity=None, edits="", source=None, attend=""
         )
     try:
-        return attention_sources.decoded(net, here.view.text or start, here.view.attend, here.view.edits)
+        return attention_sources.decoded(net, session.view.text or start, session.view.attend, session.view.edits)
     except Problem as problem:
-        here.notice(told(problem))
-        here.settle(text=start, edits="", attend="")
+        session.add_notice(translate(problem))
+        session.fill_defaults(text=start, edits="", attend="")
         return attention_sources.decoded(net, start)
 
 
@@ -108,16 +108,16 @@ def opening(card: Card) -> str:
     return max((text for text in own if len(text) <= SHORT), key=len, default=card.default.text)
 
 
-def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
+def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
     """Choose what the view leaves open, and what does not fit."""
-    view = here.view
+    view = session.view
     steps = len(decoding.symbols)
     layers = list(decoding.attention if not attention_sources.is_recurrent(net) else decoding.trace.layers)
     writing = layers[-1]  # the decoder's: a step is one of the output's
     layer = view.layer if view.layer in layers and not view.layer.startswith("encoder") else writing
     step = view.step if view.step is not None and view.layer in (None, layer) else 0
     if step >= steps:
-        here.notice(
+        session.add_notice(
             _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
                 name="step", value=step, last=steps - 1
             )
@@ -130,13 +130,13 @@ def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
     if layer == name:  # a Transformer's: its units are heads
         head = unit if unit is not None and unit < decoding.attention[name].shape[1] else 0
         unit, quantity = head, None
-    here.settle(layer=layer, unit=unit, step=step, quantity=quantity, source=source)
+    session.fill_defaults(layer=layer, unit=unit, step=step, quantity=quantity, source=source)
     most = int(decoding.attention[name].weights[0, head, step].argmax()) if name else 0
-    return Looked(
+    return AttentionSelection(
         net=net,
-        text=here.view.text or "",
-        changes=here.view.attend,
-        edits=here.view.edits,
+        text=session.view.text or "",
+        changes=session.view.attend,
+        edits=session.view.edits,
         decoding=decoding,
         name=name,
         head=head,
@@ -145,30 +145,30 @@ def _fill(here: Session, net: str, decoding: Decoding) -> Looked:
     )
 
 
-def _show(here: Session, decoding: Decoding) -> None:
+def _show(session: Session, decoding: Decoding) -> None:
     which, example, card = st.columns([3, 6, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        pick_network(here)
+        pick_network(session)
     with example:
-        pick_example(here)
+        pick_example(session)
     with card:
-        about(cache.network(here.view.net or "").card)
-    type_text(here, decoding.unknown)
+        network_card_button(cache.network(session.view.net or "").card)
+    type_text(session, decoding.unknown)
 
 
-def pick_network(here: Session) -> None:
+def pick_network(session: Session) -> None:
     """The menu of all networks; from one that writes to another the text stays."""
-    names = list(cache.names(saved_run(here)))
-    now = here.view.net or names[0]
+    names = list(cache.names(saved_run(session)))
+    now = session.view.net or names[0]
 
     def chosen(net: str) -> None:
-        if attention_sources.writes(net) and attention_sources.writes(here.view.net):
-            here.go(**vars(replace(here.view, net=net, layer=None, unit=None, quantity=None, attend="")))
+        if attention_sources.writes(net) and attention_sources.writes(session.view.net):
+            session.navigate(**vars(replace(session.view, net=net, layer=None, unit=None, quantity=None, attend="")))
         else:
-            here.go(**vars(View(net=net, lang=here.view.lang)))
+            session.navigate(**vars(View(net=net, lang=session.view.lang)))
 
     label, title = _("Network"), cache.title
-    shown(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
+    synced_widget(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
 
 
 def symbol(decoding: Decoding, place: int) -> str:

@@ -10,14 +10,14 @@ from models.core.tokenize_text import display
 from models.decoding import Attend, Change, Hide, Scores, Temperature, Write
 from models.decoding.intervention_syntax import write_change, write_changes
 from viz.components.sliders import Knob, knobs
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.answer_panel import rows
-from viz.pages.attention.attention_controls import Looked, symbol
+from viz.pages.attention.attention_controls import AttentionSelection, symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
 from viz.pages.panel import panel
-from viz.pages.synced_widget import shown
+from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 HEAT = "attention_heat"
@@ -29,38 +29,38 @@ SAID = "attention_said"
 OTHERS = "attention_scores"
 
 
-def changes(here: Session, looked: Looked) -> None:
+def changes(session: Session, selection: AttentionSelection) -> None:
     """The controls, the list of what is changed, and the output before and after."""
-    made = attention_sources.changes_of(looked.changes)
+    made = attention_sources.changes_of(selection.changes)
     with panel(
         _("Change what it reads"),
         _("Move the attention of one step elsewhere: does only that symbol change, or everything after it?"),
     ):
         at, everywhere = st.columns([2, 1], gap="large")
         with at:
-            _here_and_now(here, looked, made)
-            _say(here, looked, made)
+            _here_and_now(session, selection, made)
+            _say(session, selection, made)
         with everywhere:
-            _everywhere(here, looked, made)
-        _listed(here, looked, made)
-        _compared(looked)
+            _everywhere(session, selection, made)
+        _listed(session, selection, made)
+        _compared(selection)
 
 
-def _put(here: Session, looked: Looked, made: Sequence[Change], *, live: bool = False) -> None:
+def _put(session: Session, selection: AttentionSelection, made: Sequence[Change], *, live: bool = False) -> None:
     """Make these changes; if one does not fit, say so in one sentence and change nothing."""
     text = write_changes(made)
     try:
-        attention_sources.decoded(looked.net, looked.text, text, looked.edits)
+        attention_sources.decoded(selection.net, selection.text, text, selection.edits)
     except Problem as problem:
-        here.notices.clear()
-        here.notice(told(problem))
+        session.notices.clear()
+        session.add_notice(translate(problem))
         return
-    here.attend(text, live=live)
+    session.set_attention_edits(text, live=live)
 
 
-def _add(here: Session, looked: Looked, made: Sequence[Change], change: Change) -> None:
+def _add(session: Session, selection: AttentionSelection, made: Sequence[Change], change: Change) -> None:
     """One more change, in the place of another of the same thing."""
-    _put(here, looked, [*(each for each in made if not _same(each, change)), change])
+    _put(session, selection, [*(each for each in made if not _same(each, change)), change])
 
 
 def _same(one: Change, other: Change) -> bool:
@@ -71,53 +71,53 @@ def _same(one: Change, other: Change) -> bool:
     return isinstance(one, Scores | Temperature) or one == other
 
 
-def _here_and_now(here: Session, looked: Looked, made: Sequence[Change]) -> None:
+def _here_and_now(session: Session, selection: AttentionSelection, made: Sequence[Change]) -> None:
     """What is changed at this step, or of this symbol."""
-    token, step = symbol(looked.decoding, looked.source), looked.step
+    token, step = symbol(selection.decoding, selection.source), selection.step
     st.markdown(
         _("**Step {step}, source symbol {n} “{token}”**, as picked in the drawing").format(
-            step=step + 1, n=looked.source + 1, token=token
+            step=step + 1, n=selection.source + 1, token=token
         )
     )
     layer, head = None, None
-    if not attention_sources.is_recurrent(looked.net):
+    if not attention_sources.is_recurrent(selection.net):
         whole = _("every layer and head")
         only = _("layer {layer}, head {head} alone").format(
-            layer=list(looked.decoding.attention).index(looked.name) + 1, head=looked.head + 1
+            layer=list(selection.decoding.attention).index(selection.name) + 1, head=selection.head + 1
         )
         if st.radio(_("In"), [whole, only], key="attention_in", horizontal=True) == only:
-            layer, head = list(looked.decoding.attention).index(looked.name), looked.head
+            layer, head = list(selection.decoding.attention).index(selection.name), selection.head
     with st.container(horizontal=True, gap="small"):
         st.button(
             _("Force all attention here"),
             key="attention_force",
             icon=":material/center_focus_strong:",
             help=_("At this step the symbol picked in the drawing gets weight 1, all others 0."),
-            on_click=lambda: _add(here, looked, made, Attend(looked.source, step, layer, head)),
+            on_click=lambda: _add(session, selection, made, Attend(selection.source, step, layer, head)),
         )
         st.button(
             _("Mask this symbol"),
             key="attention_hide",
             icon=":material/visibility_off:",
             help=_("No step may read it."),
-            on_click=lambda: _add(here, looked, made, Hide(looked.source, None, layer, head)),
+            on_click=lambda: _add(session, selection, made, Hide(selection.source, None, layer, head)),
         )
 
 
-def _say(here: Session, looked: Looked, made: Sequence[Change]) -> None:
+def _say(session: Session, selection: AttentionSelection, made: Sequence[Change]) -> None:
     """What the decoder is taken to have written."""
-    symbols = list(looked.decoding.vocabulary[1:])
-    written = looked.decoding.target[looked.step]
+    symbols = list(selection.decoding.vocabulary[1:])
+    written = selection.decoding.target[selection.step]
 
     def said(chosen: str | None) -> None:
         if chosen is not None:
-            _add(here, looked, made, Write(looked.step, chosen))
+            _add(session, selection, made, Write(selection.step, chosen))
 
-    shown(
+    synced_widget(
         st.pills,
-        _("Step {step} writes, and step {next} reads").format(step=looked.step + 1, next=looked.step + 2),
+        _("Step {step} writes, and step {next} reads").format(step=selection.step + 1, next=selection.step + 2),
         symbols,
-        key=f"{SAID}_{looked.step}",
+        key=f"{SAID}_{selection.step}",
         value=written,
         changed=said,
         begins="default",
@@ -125,42 +125,42 @@ def _say(here: Session, looked: Looked, made: Sequence[Change]) -> None:
     )
 
 
-def _everywhere(here: Session, looked: Looked, made: Sequence[Change]) -> None:
+def _everywhere(session: Session, selection: AttentionSelection, made: Sequence[Change]) -> None:
     """What is changed at every step."""
     st.markdown("**" + _("Every step") + "**")
     now = next((each.value for each in made if isinstance(each, Temperature)), 1.0)
     place = st.container()
-    key = f"{HEAT}_{here.turns}"
+    key = f"{HEAT}_{session.slider_generation}"
 
     def turned() -> None:
         value = (st.session_state.get(key) or {}).get("turned") or {}
         if "temperature" in value:
             heat = round(10 ** float(value["temperature"]), 3)
             others = [each for each in made if not isinstance(each, Temperature)]
-            _put(here, looked, others if heat == 1.0 else [*others, Temperature(heat)], live=True)
+            _put(session, selection, others if heat == 1.0 else [*others, Temperature(heat)], live=True)
 
     with place:
         hint = _("Scores are divided by it: below 1 the attention gets sharper, above 1 flatter.")
         knob = Knob("temperature", _("Temperature τ"), COOLEST, HOTTEST, 0.05, _logarithm(now), power=True, hint=hint)
         knobs(VIEW_ID, (knob,), key=key, on_turned=turned)
-    if attention_sources.is_recurrent(looked.net):
-        _scores(here, looked, made)
+    if attention_sources.is_recurrent(selection.net):
+        _scores(session, selection, made)
 
 
-def _scores(here: Session, looked: Looked, made: Sequence[Change]) -> None:
+def _scores(session: Session, selection: AttentionSelection, made: Sequence[Change]) -> None:
     """Whose scores are used."""
     others = [
         name
         for name in attention_sources.translators()
-        if name != looked.net and attention_sources.is_recurrent(name) and attention_sources.attends(name)
+        if name != selection.net and attention_sources.is_recurrent(name) and attention_sources.attends(name)
     ]
     now = next((each.network.name for each in made if isinstance(each, Scores)), OWN)
 
     def chosen(name: str) -> None:
         rest = [each for each in made if not isinstance(each, Scores)]
-        _put(here, looked, [*rest, Scores(cache.network(name))] if name else rest)
+        _put(session, selection, [*rest, Scores(cache.network(name))] if name else rest)
 
-    shown(
+    synced_widget(
         st.selectbox,
         _("Scores"),
         [OWN, *others],
@@ -173,40 +173,40 @@ def _scores(here: Session, looked: Looked, made: Sequence[Change]) -> None:
     )
 
 
-def _listed(here: Session, looked: Looked, made: Sequence[Change]) -> None:
+def _listed(session: Session, selection: AttentionSelection, made: Sequence[Change]) -> None:
     """What is changed, each with a way out, and undo."""
-    history = here.attended_to(looked.changes)
+    history = session.attention_history_of(selection.changes)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="attention_list"):
         if not made:
             st.markdown(_("Nothing is changed yet."), width="content")
         for index, change in enumerate(made):
             st.button(
-                in_words(change, looked),
-                key=f"attention_out_{here.turns}_{write_change(change)}",
+                in_words(change, selection),
+                key=f"attention_out_{session.slider_generation}_{write_change(change)}",
                 icon=":material/close:",
                 help=_("Take this change back"),
-                on_click=lambda index=index: _put(here, looked, [*made[:index], *made[index + 1 :]]),
+                on_click=lambda index=index: _put(session, selection, [*made[:index], *made[index + 1 :]]),
             )
         st.button(
             _("Undo"), icon=":material/undo:", key="attention_undo", disabled=not history.past,
-            on_click=lambda: here.attend_again(undo=True),
+            on_click=lambda: session.step_attention_history(undo=True),
         )  # fmt: skip
         st.button(
             _("Redo"), icon=":material/redo:", key="attention_redo", disabled=not history.future,
-            on_click=lambda: here.attend_again(undo=False),
+            on_click=lambda: session.step_attention_history(undo=False),
         )  # fmt: skip
 
 
-def in_words(change: Change, looked: Looked) -> str:
+def in_words(change: Change, selection: AttentionSelection) -> str:
     """One change, short."""
     match change:
         case Attend(source, step):
             at = _("step {step} reads only “{token}” ({n})")
             always = _("every step reads only “{token}” ({n})")
             said = always if step is None else at
-            return said.format(step=(step or 0) + 1, token=symbol(looked.decoding, source), n=source + 1)
+            return said.format(step=(step or 0) + 1, token=symbol(selection.decoding, source), n=source + 1)
         case Hide(source):
-            return _("“{token}” ({n}) is masked").format(token=symbol(looked.decoding, source), n=source + 1)
+            return _("“{token}” ({n}) is masked").format(token=symbol(selection.decoding, source), n=source + 1)
         case Temperature(value):
             return _("temperature {value}").format(value=f"{value:g}")
         case Write(step, token):
@@ -215,12 +215,12 @@ def in_words(change: Change, looked: Looked) -> str:
             return _("scores of {name}").format(name=network.name)
 
 
-def _compared(looked: Looked) -> None:
+def _compared(selection: AttentionSelection) -> None:
     """The output before and after, symbol under symbol."""
-    before = attention_sources.decoded(looked.net, looked.text, "", looked.edits)
-    if not looked.changes:
+    before = attention_sources.decoded(selection.net, selection.text, "", selection.edits)
+    if not selection.changes:
         return
-    after = looked.decoding
+    after = selection.decoding
     rows([(_("before"), before), (_("after"), after)], "changed_output")
     others = [
         step + 1

@@ -5,7 +5,7 @@ import streamlit as st
 from viz.components.attention_alignment import alignment
 from viz.components.token_contributions import contributions
 from viz.i18n import _
-from viz.pages.attention.attention_controls import Looked
+from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.attention.decoder_panel import ASKED, VIEW_ID, explained
 from viz.pages.panel import panel
 
@@ -19,7 +19,7 @@ def mapped() -> None:
         alignment(VIEW_ID, key="alignment")
 
 
-def contributed(looked: Looked) -> None:
+def contributed(selection: AttentionSelection) -> None:
     """Weight, weight times value, gradient times input, beside each other."""
     with panel(
         _("What did each symbol contribute?"),
@@ -31,12 +31,12 @@ def contributed(looked: Looked) -> None:
                 "that is hardly read can still act through the encoder's states of its neighbours."
             )
         )
-        if explained(looked):
+        if explained(selection):
             contributions(VIEW_ID, key="contributions")
             return
         st.markdown(_("The text is long, so this takes a while: one backward pass for each symbol that was written."))
-        st.button(_("Compute the contributions"), key="ask_contributions", on_click=_ask, args=(looked,))
+        st.button(_("Compute the contributions"), key="ask_contributions", on_click=_ask, args=(selection,))
 
 
-def _ask(looked: Looked) -> None:
-    st.session_state[ASKED] = (looked.net, looked.text, looked.changes, looked.edits)
+def _ask(selection: AttentionSelection) -> None:
+    st.session_state[ASKED] = (selection.net, selection.text, selection.changes, selection.edits)

@@ -8,7 +8,7 @@ from viz.markdown import plain
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.attention_cache import OFFERED, WITHOUT
-from viz.pages.attention.attention_controls import Looked, choose_text, opening
+from viz.pages.attention.attention_controls import AttentionSelection, choose_text, opening
 from viz.pages.attention.attention_edits import changes
 from viz.pages.attention.attention_map_panel import contributed, mapped
 from viz.pages.attention.compare_networks import beams, without
@@ -17,60 +17,60 @@ from viz.pages.attention.recorded_attention import recorded
 from viz.pages.attention.rnn_arrangements import shapes
 from viz.pages.attention.transformer_panels import transformer
 from viz.pages.controls import choose, saved_run
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 
 def page() -> None:
     """The Attention lens."""
-    here = session()
-    file = saved_run(here)
-    if file is not None and here.view.net in (None, file.name) and cache.opened(file).attention:
-        recorded(here, file)
+    session = get_session()
+    file = saved_run(session)
+    if file is not None and session.view.net in (None, file.name) and cache.opened(file).attention:
+        recorded(session, file)
         return
-    if here.view.net is None:
-        here.settle(net=OFFERED)
-    if not attention_sources.writes(here.view.net):
-        choose(here)
-    if not attention_sources.writes(here.view.net):  # also where a name in a link was none
-        offer(here)
-        drawn_shapes(here)
+    if session.view.net is None:
+        session.fill_defaults(net=OFFERED)
+    if not attention_sources.writes(session.view.net):
+        choose(session)
+    if not attention_sources.writes(session.view.net):  # also where a name in a link was none
+        offer(session)
+        drawn_shapes(session)
         return
-    looked = choose_text(here)
-    if looked.name:
-        show(here, looked)
+    selection = choose_text(session)
+    if selection.name:
+        show(session, selection)
     else:
-        offer(here)
+        offer(session)
     if (
-        looked.net not in attention_sources.translators()
+        selection.net not in attention_sources.translators()
     ):  # an opened one, of other symbols than those that come with it
-        beams(looked, [looked.net])
-        drawn_shapes(here)
+        beams(selection, [selection.net])
+        drawn_shapes(session)
         return
-    without(here, looked)
-    beams(looked, list(dict.fromkeys((looked.net, WITHOUT))))
-    transformer(here, looked)
-    drawn_shapes(here, looked)
+    without(session, selection)
+    beams(selection, list(dict.fromkeys((selection.net, WITHOUT))))
+    transformer(session, selection)
+    drawn_shapes(session, selection)
 
 
-def drawn_shapes(here: Session, looked: Looked | None = None) -> None:
+def drawn_shapes(session: Session, selection: AttentionSelection | None = None) -> None:
     """The four shapes; the last one with what is looked at, if recurrent networks can read it."""
-    net = looked.net if looked and attention_sources.is_recurrent(looked.net) else OFFERED
-    text = looked.text if looked else opening(cache.network(net).card)
+    net = selection.net if selection and attention_sources.is_recurrent(selection.net) else OFFERED
+    text = selection.text if selection else opening(cache.network(net).card)
     decoding = attention_sources.decoded(net, text)
     shapes(decoding.source, decoding.target, View(net=net, text=text))
 
 
-def show(here: Session, looked: Looked) -> None:
+def show(session: Session, selection: AttentionSelection) -> None:
     """The attention itself: at work, changed, as a map, and what it explains."""
-    stage(here, looked)
-    changes(here, looked)
+    stage(session, selection)
+    changes(session, selection)
     mapped()
-    contributed(looked)
+    contributed(selection)
 
 
-def offer(here: Session) -> None:
+def offer(session: Session) -> None:
     """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
-    net = here.view.net or ""
+    net = session.view.net or ""
     name = plain(cache.title(net))
     keeps = net in attention_sources.translators()
     said = _("{name} has no attention: nothing chooses what it reads at a step.").format(name=name)
@@ -84,7 +84,7 @@ def offer(here: Session) -> None:
             _("Look at one that has: {name}").format(name=OFFERED),
             key="attention_offer",
             type="primary",
-            on_click=lambda: here.go(
-                **vars(View(net=OFFERED, text=here.view.text if keeps else None, lang=here.view.lang))
+            on_click=lambda: session.navigate(
+                **vars(View(net=OFFERED, text=session.view.text if keeps else None, lang=session.view.lang))
             ),
         )

@@ -19,7 +19,7 @@ from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.answer_panel import percent, rows
 from viz.pages.attention.attention_cache import OFFERED, WITHOUT
-from viz.pages.attention.attention_controls import Looked
+from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.session import Session
@@ -32,21 +32,21 @@ BESIDE = 13
 """Symbols of an output of which two fit beside each other."""
 
 
-def without(here: Session, looked: Looked) -> None:
+def without(session: Session, selection: AttentionSelection) -> None:
     """The text through all networks, longer and longer texts, and what was measured on dates held out."""
-    others = [name for name in attention_sources.translators() if name != looked.net]
+    others = [name for name in attention_sources.translators() if name != selection.net]
     with panel(
         _("The same text without attention, and with other scores"),
         _(
             "Where does the summary of the whole text fail that the others read symbol by symbol? Differences are marked."
         ),
     ):
-        answers = [(looked.net, looked.decoding)]
-        answers += [(name, attention_sources.decoded(name, looked.text)) for name in others]
+        answers = [(selection.net, selection.decoding)]
+        answers += [(name, attention_sources.decoded(name, selection.text)) for name in others]
         rows(answers, "compared_output")
-        if WITHOUT in (looked.net, *others):
-            _grown(looked)
-    _two_dates(here, looked, [looked.net, *others])
+        if WITHOUT in (selection.net, *others):
+            _grown(selection)
+    _two_dates(session, selection, [selection.net, *others])
     measured = {
         title: {
             name: cache.network(name).card.metrics[key]
@@ -59,17 +59,17 @@ def without(here: Session, looked: Looked) -> None:
         )
     }
     if all(measured.values()):
-        _measured(looked, measured)
+        _measured(selection, measured)
 
 
-def _grown(looked: Looked) -> None:
+def _grown(selection: AttentionSelection) -> None:
     """The text with harmless words around it: does a network still write what it wrote?"""
     st.markdown("##### " + _("With more and more harmless words around it"))
     st.caption(
         _("Marked is what a network writes differently as soon as the text grows: the date in it stays the same.")
     )
-    with_attention = looked.net if looked.net != WITHOUT else OFFERED
-    texts = [text for text in (grown(looked.text, count) for count in LENGTHS) if len(text) <= LIMIT]
+    with_attention = selection.net if selection.net != WITHOUT else OFFERED
+    texts = [text for text in (grown(selection.text, count) for count in LENGTHS) if len(text) <= LIMIT]
     answers = {name: [attention_sources.decoded(name, text) for text in texts] for name in (WITHOUT, with_attention)}
     long = any(len(each.target) > BESIDE for decodings in answers.values() for each in decodings)
     places = [st.container(), st.container()] if long else st.columns(2, gap="large")
@@ -82,7 +82,7 @@ def _grown(looked: Looked) -> None:
             )
 
 
-def _two_dates(here: Session, looked: Looked, names: list[str]) -> None:
+def _two_dates(session: Session, selection: AttentionSelection, names: list[str]) -> None:
     """A text with two dates that no network has seen, through all of them; with the right answer, as it was made."""
     with panel(
         _("Two dates are too many for one summary"),
@@ -98,7 +98,7 @@ def _two_dates(here: Session, looked: Looked, names: list[str]) -> None:
                 _("Look at this text"),
                 key="attention_take",
                 icon=":material/visibility:",
-                on_click=lambda: here.go(text=made.text, step=0, source=None, attend=""),
+                on_click=lambda: session.navigate(text=made.text, step=0, source=None, attend=""),
             )
 
 
@@ -122,7 +122,7 @@ def grown(text: str, count: int) -> str:
     return text
 
 
-def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) -> None:
+def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[str, float]]]) -> None:
     with panel(
         _("Accuracy against length, as measured on dates held out"),
         _(
@@ -132,7 +132,7 @@ def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) 
         for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
             with column:
                 st.markdown(f"**{title}**")
-                figure = accuracy_by_length(found, length=len(looked.decoding.source), theme=theme())
+                figure = accuracy_by_length(found, length=len(selection.decoding.source), theme=theme())
                 chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
         st.caption(
             _(
@@ -142,7 +142,7 @@ def _measured(looked: Looked, measured: dict[str, dict[str, dict[str, float]]]) 
         )
 
 
-def beams(looked: Looked, names: list[str]) -> None:
+def beams(selection: AttentionSelection, names: list[str]) -> None:
     """Beam search with its tree, for each of these networks."""
     with panel(
         _("Beam search: follow several answers at once"),
@@ -153,9 +153,9 @@ def beams(looked: Looked, names: list[str]) -> None:
     ):
         width = st.slider(_("Width of the beam"), 1, 6, 3, key=WIDTH)
         for name in names:
-            changes = looked.changes if name == looked.net else ""
-            edits = looked.edits if name == looked.net else ""
-            tree = attention_sources.searched(name, looked.text, width, changes, edits)
+            changes = selection.changes if name == selection.net else ""
+            edits = selection.edits if name == selection.net else ""
+            tree = attention_sources.searched(name, selection.text, width, changes, edits)
             st.markdown(f"**{plain(cache.title(name))}** · {plain(_in_words(tree))}")
             chart(beam_tree(tree, theme=theme()), f"beam_{name}", names=(name, "beam"))
 

@@ -21,16 +21,16 @@ from viz.session import Session
 MODULE, HEAD = "recorded_module", "recorded_head"
 
 
-def recorded(here: Session, file: Path) -> None:
+def recorded(session: Session, file: Path) -> None:
     """The attention of a saved run."""
     trace = cache.opened(file)
-    here.settle(net=file.name, text=None, edits="", attend="")
-    here.keep()
+    session.fill_defaults(net=file.name, text=None, edits="", attend="")
+    session.mark_good()
     which, sequence = st.columns([1, 1], gap="medium", vertical_alignment="bottom")
     with which:
-        pick_network(here)
+        pick_network(session)
     with sequence:
-        pick_row(here, next(iter(trace.attention.values())).shape[0])
+        pick_row(session, next(iter(trace.attention.values())).shape[0])
     with panel(
         _("The attention of a saved run"),
         _("Look for a diagonal, for columns that everybody reads, for heads that differ."),

@@ -9,7 +9,7 @@ from models.networks.forward_run import ClassPrediction, SymbolPrediction
 from models.networks.generation import Writing, write_on
 from viz.address import View
 from viz.components.sequence_shape import shape
-from viz.i18n import _, language, told
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention.answer_panel import percent
 from viz.pages.lens_link import lens_link
@@ -49,7 +49,7 @@ def _one_to_many() -> None:
     try:
         writing = written(first[:1])
     except ValueError as problem:
-        st.warning(told(problem))
+        st.warning(translate(problem))
         writing = written("d")
     inputs = (writing.start[0], *[None] * (DRAWN - 1))
     shape("shape_writes", inputs, writing.symbols[:DRAWN], label=_("One to many"), fed=True, key="shape_writes")

@@ -18,7 +18,7 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.attention_cache import OFFERED
-from viz.pages.attention.attention_controls import Looked, symbol
+from viz.pages.attention.attention_controls import AttentionSelection, symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
@@ -32,47 +32,47 @@ MOST = 600
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
-def transformer(here: Session, looked: Looked) -> None:
+def transformer(session: Session, selection: AttentionSelection) -> None:
     """All of it, with the text that is looked at."""
     if NAME not in attention_sources.translators():
         return
     st.markdown("### " + _("From attention to the Transformer: leave the recurrence out"))
-    if looked.name:
+    if selection.name:
         with panel(
             _("Every head of every layer"),
             _(
                 "Heads divide the work: find one that looks at neighbours, one that finds the year. Click to see it large."
             ),
         ):
-            if len(looked.decoding.source) <= MOST:
-                _heads(here, looked)
+            if len(selection.decoding.source) <= MOST:
+                _heads(session, selection)
             else:
                 st.markdown(
                     _("Every symbol reads every other: of more than {n} symbols no map is drawn.").format(n=MOST)
                 )
-    _positions(looked)
-    _waiting(looked)
+    _positions(selection)
+    _waiting(selection)
     _timing()
 
 
-def _heads(here: Session, looked: Looked) -> None:
-    mine = looked.net == NAME
-    changes, edits = (looked.changes, looked.edits) if mine else ("", "")
-    found = attention_sources.heads(NAME, looked.text, changes, edits)
+def _heads(session: Session, selection: AttentionSelection) -> None:
+    mine = selection.net == NAME
+    changes, edits = (selection.changes, selection.edits) if mine else ("", "")
+    found = attention_sources.heads(NAME, selection.text, changes, edits)
     kinds = {kind: [(name, each.weights[0]) for name, each in layers.items()] for kind, layers in found.items()}
     known = {name for layers in found.values() for name in layers}
     picked = st.session_state.get(PICKED)
     if picked is None or picked[0] not in known:
-        picked = (looked.name, looked.head) if mine else (next(iter(found["cross"])), 0)
+        picked = (selection.name, selection.head) if mine else (next(iter(found["cross"])), 0)
     heads(
         VIEW_ID,
         kinds,
         picked=picked,
-        revision=here.revision,
+        revision=session.revision,
         key=HEADS,
-        on_picked_change=lambda: _picked(here, mine, tuple(found["cross"])),
+        on_picked_change=lambda: _picked(session, mine, tuple(found["cross"])),
     )
-    decoding = attention_sources.decoded(NAME, looked.text, changes, edits)
+    decoding = attention_sources.decoded(NAME, selection.text, changes, edits)
     kind = next(kind for kind, layers in found.items() if picked[0] in layers)
     weights = found[kind][picked[0]].weights[0, picked[1]]
     labels = {"source": decoding.source, "written": tuple(map(display, decoding.read))}
@@ -87,24 +87,24 @@ def _heads(here: Session, looked: Looked) -> None:
         st.button(
             _("Step through {name} in the drawing above").format(name=NAME),
             key="attention_to_transformer",
-            on_click=lambda: here.go(
-                net=NAME, text=here.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
+            on_click=lambda: session.navigate(
+                net=NAME, text=session.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
             ),
         )
 
 
-def _picked(here: Session, mine: bool, cross: tuple[str, ...]) -> None:
+def _picked(session: Session, mine: bool, cross: tuple[str, ...]) -> None:
     told = st.session_state[HEADS]["picked"]
     st.session_state[PICKED] = (told["name"], int(told["head"]))
     if mine and told["name"] in cross:  # the drawing above shows what reads the source
-        here.go(layer=told["name"], unit=int(told["head"]))
+        session.navigate(layer=told["name"], unit=int(told["head"]))
 
 
-def _positions(looked: Looked) -> None:
+def _positions(selection: AttentionSelection) -> None:
     module = cache.network(NAME).module
     assert isinstance(module, TransformerTranslator)
     size = module.embedding.embedding_dim
-    labels = list(looked.decoding.source)
+    labels = list(selection.decoding.source)
     encoding = positions(len(labels), size).numpy()
     with panel(
         _("Positional encoding: the order, written into the vectors"),
@@ -113,7 +113,7 @@ def _positions(looked: Looked) -> None:
         ),
     ):
         chart(positional_encoding(encoding, labels, theme=theme()), "positions", names=(NAME, "positions"))
-        place, column = looked.source, 4
+        place, column = selection.source, 4
         st.latex(
             rf"PE_{{t,\,2i}} = \sin\frac{{t}}{{10000^{{2i/{size}}}}}, \quad "
             rf"PE_{{t,\,2i+1}} = \cos\frac{{t}}{{10000^{{2i/{size}}}}}"
@@ -122,13 +122,13 @@ def _positions(looked: Looked) -> None:
         )
         st.caption(
             _("Column {column} at “{token}”, position {place} counted from 0.").format(
-                column=column, token=symbol(looked.decoding, place), place=place
+                column=column, token=symbol(selection.decoding, place), place=place
             )
         )
 
 
-def _waiting(looked: Looked) -> None:
-    decoding = looked.decoding
+def _waiting(selection: AttentionSelection) -> None:
+    decoding = selection.decoding
     module = cache.network(NAME).module
     assert isinstance(module, TransformerTranslator)
     layers = len(module.encoder.layers)

@@ -40,7 +40,7 @@ KEPT = 16
 
 
 @dataclass(frozen=True)
-class Looked:
+class CheckpointSelection:
     """What is looked at: two are the same if their numbers are.
 
     Attributes:
@@ -60,7 +60,7 @@ class Looked:
         return opened.checkpoint if opened is not None and not self.edits else _checkpoint(self)
 
     @property
-    def opened(self) -> checkpoints.Opened | None:
+    def opened(self) -> checkpoints.OpenedCheckpoint | None:
         """The opened file that it is, if it is one."""
         return checkpoints.find(self.net)
 
@@ -91,12 +91,12 @@ class Looked:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def _checkpoint(looked: Looked) -> Checkpoint:
-    if looked.run is not None:
-        return of_run(cache.opened(looked.run))
-    if looked.edits:
-        return load_checkpoint(cache.edited(looked.net, looked.edits).save())
-    return load_checkpoint(FOLDER / f"{looked.net}.safetensors")
+def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
+    if selection.run is not None:
+        return of_run(cache.opened(selection.run))
+    if selection.edits:
+        return load_checkpoint(cache.edited(selection.net, selection.edits).save())
+    return load_checkpoint(FOLDER / f"{selection.net}.safetensors")
 
 
 def of_run(trace: Trace) -> Checkpoint:
@@ -130,33 +130,33 @@ class Run:
         return self.reading.trace.layers.get(self.names.get(name, ""))
 
 
-def run_of(here: Session, looked: Looked) -> Run | None:
+def run_of(session: Session, selection: CheckpointSelection) -> Run | None:
     """The run; None where it cannot be had, or nobody has asked for that of a large file."""
-    if looked.waits:
+    if selection.waits:
         return None
     try:
-        if looked.run is not None:
-            reading = cache.opened_reading(looked.run, 0)
+        if selection.run is not None:
+            reading = cache.opened_reading(selection.run, 0)
         else:
-            if here.view.text is None:
-                here.settle(text=cache.network(looked.net).card.default.text)
-            reading = cache.reading(looked.net, here.view.text or "", here.view.edits)
+            if session.view.text is None:
+                session.fill_defaults(text=cache.network(selection.net).card.default.text)
+            reading = cache.reading(selection.net, session.view.text or "", session.view.edits)
     except ValueError:
         return None
-    return Run(reading, looked.opened.runs_as if looked.opened else {name: name for name in reading.trace.layers})
+    return Run(reading, selection.opened.runs_as if selection.opened else {name: name for name in reading.trace.layers})
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs={Run: lambda run: run.reading.serial})
-def judged(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
+def judged(selection: CheckpointSelection, layer: str, run: Run | None) -> list[Finding]:
     """What the weights of one layer say, and what its run says."""
     ran = run.layer(layer) if run else None
-    return verdict(looked.checkpoint, [layer], {layer: ran} if ran else None, others=False)
+    return verdict(selection.checkpoint, [layer], {layer: ran} if ran else None, others=False)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def judged_others(looked: Looked) -> list[Finding]:
+def judged_others(selection: CheckpointSelection) -> list[Finding]:
     """What the other tensors say; of a file without layers, that too."""
-    checkpoint = looked.checkpoint
+    checkpoint = selection.checkpoint
     return findings_of_others(checkpoint) if checkpoint.found else verdict(checkpoint)
 
 
@@ -172,37 +172,38 @@ def together(parts: Iterable[list[Finding]]) -> list[Finding]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def distributed(looked: Looked, layer: str) -> dict[str, dict[str, Distribution]]:
+def distributed(selection: CheckpointSelection, layer: str) -> dict[str, dict[str, Distribution]]:
     """How the weights of a layer are distributed, by array and gate."""
-    return distributions(looked.checkpoint.layers[layer])
+    return distributions(selection.checkpoint.layers[layer])
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def odd(looked: Looked, layer: str) -> dict[str, Oddities]:
+def odd(selection: CheckpointSelection, layer: str) -> dict[str, Oddities]:
     """What is odd about the numbers of a layer, by array."""
-    parts = looked.checkpoint.found[layer].parts
+    parts = selection.checkpoint.found[layer].parts
     return {
-        part: oddities(values, parts[part].dtype) for part, values in looked.checkpoint.layers[layer].arrays().items()
+        part: oddities(values, parts[part].dtype)
+        for part, values in selection.checkpoint.layers[layer].arrays().items()
     }
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def block_spectrum(looked: Looked, layer: str, gate: str, exact: int) -> Spectrum:
+def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> Spectrum:
     """The spectrum of one recurrent block. Raises Problem: it holds numbers that are not finite."""
-    return spectrum(recurrent_blocks(looked.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
+    return spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def units(looked: Looked, layer: str) -> Units:
+def units(selection: CheckpointSelection, layer: str) -> Units:
     """What the weights alone say of the units."""
-    checkpoint = looked.checkpoint
+    checkpoint = selection.checkpoint
     return units_of(checkpoint.layers[layer], readers_of(checkpoint, layer))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def lengths(looked: Looked, layer: str) -> tuple[np.ndarray, np.ndarray]:
+def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.ndarray]:
     """How strongly every unit reads and is read, (H) each: the lengths of its rows, and of its columns in all readers."""
-    checkpoint = looked.checkpoint
+    checkpoint = selection.checkpoint
     weights = checkpoint.layers[layer]
     gates = len(weights.cell.gates)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -216,14 +217,14 @@ def lengths(looked: Looked, layer: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs={Run: lambda run: run.reading.serial})
-def drifted(looked: Looked, layer: str, run: Run | None, steps: int) -> Drift:
+def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: int) -> Drift:
     """A layer in several number formats: in the run, each level reading the one below it in the same format.
 
     A layer that does not run reads ``steps`` random vectors.
     """
     ran = run.layer(layer) if run else None
     if run is None or ran is None:
-        weights = looked.checkpoint.layers[layer]
+        weights = selection.checkpoint.layers[layer]
         return drift(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
     stack = stack_of(run.reading.trace.layers, ran.name.rpartition(".")[0])
     row = run.reading.row
@@ -237,18 +238,18 @@ def drifted(looked: Looked, layer: str, run: Run | None, steps: int) -> Drift:
     )
 
 
-def beside(first: Looked, second: Looked) -> Compared:
+def beside(first: CheckpointSelection, second: CheckpointSelection) -> Compared:
     """Two files beside each other. Raises CheckpointError: they have nothing in common."""
     return compare_checkpoints(first.checkpoint, second.checkpoint)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def moved_in(first: Looked, second: Looked, layer: str) -> list[Moved]:
+def moved_in(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[Moved]:
     """What moved in a layer, by its name in the first."""
     return beside(first, second).layer(layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def moved_everywhere(first: Looked, second: Looked) -> list[Moved]:
+def moved_everywhere(first: CheckpointSelection, second: CheckpointSelection) -> list[Moved]:
     """What moved in all that both have."""
     return list(beside(first, second).all())

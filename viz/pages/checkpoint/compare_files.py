@@ -12,7 +12,7 @@ from viz.pages import cache as app_sources
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.dense_table import table
 from viz.pages.checkpoint.section import say
 from viz.pages.checkpoint.weight_table_mirror import Number, mirror
@@ -23,65 +23,65 @@ ROWS = 10
 UNEDITED = ""
 
 
-def compared(here: Session, looked: Looked, layer: str) -> None:
+def compared(session: Session, selection: CheckpointSelection, layer: str) -> None:
     """The choice of the other file, the bars of the layer, and what moved most anywhere."""
     which, box = st.columns(2, gap="medium", vertical_alignment="top")
     with box:
-        _upload(here)
+        _upload(session)
     with which:
-        other = _choose(looked)
+        other = _choose(selection)
     if other is None:
         st.markdown(_("Choose the same network at an earlier step, or open its file here."))
         return
-    both = checkpoint_cache.beside(other, looked)
+    both = checkpoint_cache.beside(other, selection)
     _differences(both)
     mine = [name for name, own in both.layers.items() if own == layer]
     if not mine:
         st.markdown(_("The other file has no layer of this shape to compare {layer} with.").format(layer=plain(layer)))
     else:
-        found = checkpoint_cache.moved_in(other, looked, mine[0])
-        chart(weights_moved(found, theme=theme()), "moved", names=(other.title, looked.title, layer, "moved"))
+        found = checkpoint_cache.moved_in(other, selection, mine[0])
+        chart(weights_moved(found, theme=theme()), "moved", names=(other.title, selection.title, layer, "moved"))
         mirror(
             [Number(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
             _("By how much each block moved, against its length before."),
             "moved",
         )
         _formula(found)
-    _everywhere(other, looked, both)
+    _everywhere(other, selection, both)
 
 
-def _choose(looked: Looked) -> Looked | None:
-    names = [name for name in app_sources.names(None) if name != looked.net]
+def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
+    names = [name for name in app_sources.names(None) if name != selection.net]
     words = {name: app_sources.title(name) for name in names}
-    if looked.edits:
+    if selection.edits:
         words = {UNEDITED: _("this network without its edits"), **words}
-    mates = [name for name in words if _same(name, looked)]
+    mates = [name for name in words if _same(name, selection)]
     chosen = st.selectbox(
         _("The earlier one"),
         list(words),
         list(words).index(mates[0]) if mates else None,
         format_func=words.__getitem__,
-        key=f"compare_{looked.net}_{looked.edits}_{len(names)}",
+        key=f"compare_{selection.net}_{selection.edits}_{len(names)}",
         placeholder=_("none chosen"),
     )
     if chosen is None:
         return None
-    return Looked(looked.net if chosen == UNEDITED else chosen)
+    return CheckpointSelection(selection.net if chosen == UNEDITED else chosen)
 
 
-def _same(name: str, looked: Looked) -> bool:
+def _same(name: str, selection: CheckpointSelection) -> bool:
     """Whether another opened file, or the network without its edits, may be the same network at another step."""
     if name == UNEDITED:
         return True
     opened = checkpoints.find(name)
     if opened is None:
         return False
-    own, other = looked.checkpoint.found, opened.checkpoint.found
+    own, other = selection.checkpoint.found, opened.checkpoint.found
     shapes = [{each: layer.parts["weight_hh"].shape for each, layer in found.items()} for found in (own, other)]
     return shapes[0] == shapes[1]
 
 
-def _upload(here: Session) -> None:
+def _upload(session: Session) -> None:
     key = "compare_box"
     turn = st.session_state.setdefault(key, 0)
     given = st.file_uploader(_("Open another file to compare with"), key=f"{key}_{turn}")
@@ -93,10 +93,10 @@ def _upload(here: Session) -> None:
         say(problem)
         return
     st.session_state[key] = turn + 1
-    shown = here.view.net
-    here.hold(opened.name)
-    if shown in here.files:
-        here.hold(shown)
+    shown = session.view.net
+    session.remember_network(opened.name)
+    if shown in session.opened_networks:
+        session.remember_network(shown)
     st.rerun()
 
 
@@ -128,15 +128,15 @@ def _signed(value: float) -> str:
     return f"({value:.4g})" if value < 0 else f"{value:.4g}"
 
 
-def _everywhere(other: Looked, looked: Looked, both: Compared) -> None:
-    key = f"compare_all_{other.net}_{looked.net}_{looked.edits}"
-    if (looked.waits or other.waits) and not st.session_state.get(key):
+def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: Compared) -> None:
+    key = f"compare_all_{other.net}_{selection.net}_{selection.edits}"
+    if (selection.waits or other.waits) and not st.session_state.get(key):
         st.button(
             _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})
         )
         return
     with st.spinner(_("Comparing …")):
-        found = checkpoint_cache.moved_everywhere(other, looked)
+        found = checkpoint_cache.moved_everywhere(other, selection)
     moved = [each for each in found if each.relative != 0]
     still = len(found) - len(moved)
     if not moved:

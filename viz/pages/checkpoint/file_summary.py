@@ -3,19 +3,19 @@
 from models.checkpoints import Checkpoint
 from models.checkpoints.parsing.contents import FoundLayer
 from viz.i18n import _, ngettext
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 
 
-def facts(looked: Looked) -> str:
+def facts(selection: CheckpointSelection) -> str:
     """The file in one line."""
-    checkpoint = looked.checkpoint
+    checkpoint = selection.checkpoint
     kinds = {layer.kind: sum(each.kind == layer.kind for each in checkpoint.found.values())
              for layer in checkpoint.found.values()}  # fmt: skip
     layers = [ngettext("{n} {kind} layer", "{n} {kind} layers", n).format(n=n, kind=kind) for kind, n in kinds.items()]
     return " · ".join(
         [
             checkpoint.format,
-            bytes_of(looked.size),
+            bytes_of(selection.size),
             ", ".join(layers) or _("no recurrent layer"),
             _("{n} numbers").format(n=f"{numbers(checkpoint):,}"),
         ]

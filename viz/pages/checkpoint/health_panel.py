@@ -3,10 +3,10 @@
 import streamlit as st
 
 from models.checkpoints.health.findings import Evidence, Finding, Severity
-from viz.i18n import _, ngettext, told
+from viz.i18n import _, ngettext, translate
 from viz.layout import plain
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked, Run
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
 from viz.pages.checkpoint.file_summary import numbers
 from viz.quantity_names import quantity_names
 
@@ -23,16 +23,16 @@ ICONS: dict[Severity, str] = {
 }
 
 
-def judge(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
+def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[Finding]:
     """One line that says it all, then every finding with what was measured; gives the findings."""
-    checkpoint = looked.checkpoint
-    layers, whole = list(checkpoint.found), not looked.waits
+    checkpoint = selection.checkpoint
+    layers, whole = list(checkpoint.found), not selection.waits
     if not layers:
-        parts = [checkpoint_cache.judged_others(looked)]
+        parts = [checkpoint_cache.judged_others(selection)]
     elif whole:
-        parts = _all(looked, layers, run)
+        parts = _all(selection, layers, run)
     else:
-        parts = [checkpoint_cache.judged(looked, layer, run)]
+        parts = [checkpoint_cache.judged(selection, layer, run)]
     found = checkpoint_cache.together(parts)
     _headline(found, bool(layers))
     unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
@@ -56,17 +56,17 @@ def judge(looked: Looked, layer: str, run: Run | None) -> list[Finding]:
             )
         )
         label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
-        st.button(label, key="judge_all", on_click=looked.ask, icon=":material/hourglass:")
+        st.button(label, key="judge_all", on_click=selection.ask, icon=":material/hourglass:")
     return found
 
 
-def _all(looked: Looked, layers: list[str], run: Run | None) -> list[list[Finding]]:
+def _all(selection: CheckpointSelection, layers: list[str], run: Run | None) -> list[list[Finding]]:
     bar = st.progress(0.0, _("Reading …"))
     parts = []
     for place, name in enumerate(layers):
         bar.progress(place / (len(layers) + 1), _("Reading {layer} …").format(layer=plain(name)))
-        parts.append(checkpoint_cache.judged(looked, name, run))
-    parts.append(checkpoint_cache.judged_others(looked))
+        parts.append(checkpoint_cache.judged(selection, name, run))
+    parts.append(checkpoint_cache.judged_others(selection))
     bar.empty()
     return parts
 
@@ -92,7 +92,7 @@ def _headline(found: list[Finding], layers: bool) -> None:
 def _show(finding: Finding) -> None:
     said, evidence = st.columns([3, 2], gap="medium")
     with said:
-        st.markdown(f"{ICONS[finding.severity]} {plain(told(finding))}")
+        st.markdown(f"{ICONS[finding.severity]} {plain(translate(finding))}")
     with evidence:
         told_of = [each for each in finding.evidence if each.value] or finding.evidence
         for each in told_of[:4]:
@@ -105,7 +105,7 @@ def _evidence(each: Evidence) -> str:
     where = f"{place}, {names[gate]}" if gate in names else each.where.replace(": ", ".")
     whole = float(each.value).is_integer()
     value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
-    line = f"{plain(where)} · {told(each.measure)}: **{value}**"
+    line = f"{plain(where)} · {translate(each.measure)}: **{value}**"
     if each.threshold is not None:
         line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
     which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]

@@ -8,7 +8,7 @@ from models.networks.network import Network
 from models.networks.sequence_files import MOST, as_text, read_sequence
 from viz.i18n import _
 from viz.pages import LENSES, cache
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.section import say
 from viz.pages.controls import pick_example, type_text
 from viz.session import Session
@@ -16,14 +16,14 @@ from viz.session import Session
 STEPS = 24
 
 
-def give(here: Session, looked: Looked) -> None:
+def give(session: Session, selection: CheckpointSelection) -> None:
     """The sequence, and the button that steps through it. Raises Problem: the network cannot be run."""
-    if looked.waits:
+    if selection.waits:
         st.markdown(_("This file is large: its layers are read and run only when you ask for it."))
-        st.button(_("Read and run all of it"), key="run_all", on_click=looked.ask, icon=":material/hourglass:")
+        st.button(_("Read and run all of it"), key="run_all", on_click=selection.ask, icon=":material/hourglass:")
         return
     with st.spinner(_("Reading it all …")):
-        network = cache.network(looked.net)
+        network = cache.network(selection.net)
     columns = network.card.columns if network.vocabulary is None else 0
     words = {"typed": _("typed"), "random": _("random")}
     if columns:
@@ -32,20 +32,20 @@ def give(here: Session, looked: Looked) -> None:
         _("The sequence"), list(words), format_func=words.__getitem__, default="typed", required=True, key="give_way"
     )
     if way == "random":
-        _random(here, network, columns)
+        _random(session, network, columns)
     elif way == "impulse":
-        _impulse(here, columns)
+        _impulse(session, columns)
     elif way == "file":
-        _file(here, columns)
+        _file(session, columns)
     else:
-        pick_example(here)
+        pick_example(session)
     unknown: tuple[str, ...] = ()
     problem = None
     try:
-        unknown = cache.reading(looked.net, here.view.text or "", here.view.edits).unknown
+        unknown = cache.reading(selection.net, session.view.text or "", session.view.edits).unknown
     except Problem as caught:
         problem = caught
-    type_text(here, unknown)
+    type_text(session, unknown)
     if problem is not None:
         say(problem)
         return
@@ -53,7 +53,7 @@ def give(here: Session, looked: Looked) -> None:
         st.switch_page(LENSES[0].page())
 
 
-def _random(here: Session, network: Network, columns: int) -> None:
+def _random(session: Session, network: Network, columns: int) -> None:
     steps, seed, button = st.columns(3, gap="medium", vertical_alignment="bottom")
     with steps:
         count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="random_steps"))
@@ -63,20 +63,22 @@ def _random(here: Session, network: Network, columns: int) -> None:
     def draw() -> None:
         chance = np.random.default_rng(number)
         if columns:
-            here.go(text=as_text(chance.normal(size=(count, columns))), step=None)
+            session.navigate(text=as_text(chance.normal(size=(count, columns))), step=None)
             return
         symbols = [
             symbol for symbol in network.vocabulary or () if symbol.strip() and network.tokens(symbol) == [symbol]
         ]
         if symbols:
             between = "" if network.kind == "characters" else " "
-            here.go(text=between.join(symbols[at] for at in chance.integers(len(symbols), size=count)), step=None)
+            session.navigate(
+                text=between.join(symbols[at] for at in chance.integers(len(symbols), size=count)), step=None
+            )
 
     with button:
         st.button(_("Draw"), on_click=draw, icon=":material/casino:", key="random_draw", width="stretch")
 
 
-def _impulse(here: Session, columns: int) -> None:
+def _impulse(session: Session, columns: int) -> None:
     steps, at, which, button = st.columns(4, gap="medium", vertical_alignment="bottom")
     with steps:
         count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="impulse_steps"))
@@ -88,13 +90,13 @@ def _impulse(here: Session, columns: int) -> None:
     def put() -> None:
         values = np.zeros((count, columns))
         values[step - 1, column] = 1
-        here.go(text=as_text(values), step=None)
+        session.navigate(text=as_text(values), step=None)
 
     with button:
         st.button(_("Put it in"), on_click=put, icon=":material/bolt:", key="impulse_put", width="stretch")
 
 
-def _file(here: Session, columns: int) -> None:
+def _file(session: Session, columns: int) -> None:
     given = st.file_uploader(
         _("A step a row, {n} numbers a step: CSV, or numpy's .npy").format(n=columns),
         key="give_file",
@@ -104,7 +106,7 @@ def _file(here: Session, columns: int) -> None:
         return
     st.session_state["given_file"] = given.file_id
     try:
-        here.go(text=as_text(read_sequence(given.getvalue(), columns)), step=None)
+        session.navigate(text=as_text(read_sequence(given.getvalue(), columns)), step=None)
     except Problem as problem:
         say(problem)
         return

@@ -13,7 +13,7 @@ from viz.i18n import _
 from viz.layout import plain
 from viz.pages.checkpoint.file_upload import show
 from viz.pages.checkpoint.section import say
-from viz.pages.checkpoint_store import Correction, Opened
+from viz.pages.checkpoint_store import Correction, OpenedCheckpoint
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -45,7 +45,7 @@ def assumed_names() -> dict[str, str]:
     }
 
 
-def correct(here: Session, opened: Opened) -> None:
+def correct(session: Session, opened: OpenedCheckpoint) -> None:
     """The controls; nothing where the file leaves nothing open and nothing was corrected."""
     found = opened.checkpoint.found
     open_ = {name: layer for name, layer in found.items() if layer.assumed}
@@ -67,7 +67,7 @@ def correct(here: Session, opened: Opened) -> None:
             except Problem as problem:
                 say(problem)
                 return
-            show(here, changed, instead=opened.name)
+            show(session, changed, instead=opened.name)
             st.rerun()
 
 
@@ -80,7 +80,7 @@ def _guessed(layer: FoundLayer) -> str:
     return said
 
 
-def _controls(opened: Opened, name: str, layer: FoundLayer, key: str) -> Correction:
+def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) -> Correction:
     before = next((each for each in opened.corrections if each.layer == name), Correction(name))
     columns = st.columns(4, gap="medium", vertical_alignment="bottom")
     kinds = list(GATES)

@@ -8,7 +8,7 @@ from viz.figures.precision_drift import NAMES, precision_drift
 from viz.i18n import _
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked, Run
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
 from viz.pages.checkpoint.dense_table import table
 from viz.pages.checkpoint.weight_table_mirror import Number, mirror
 
@@ -17,7 +17,7 @@ LONG = 2e9
 """Multiplications up to which it is computed without asking."""
 
 
-def formats(looked: Looked, layer: str, run: Run | None) -> None:
+def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None:
     """The curves, and what is left of them after the last step."""
     ran = run.layer(layer) if run else None
     if run is None or ran is None:
@@ -25,23 +25,23 @@ def formats(looked: Looked, layer: str, run: Run | None) -> None:
         labels: tuple[str, ...] = tuple(str(step + 1) for step in range(STEPS))
     else:
         labels = run.reading.labels_of(ran.name)
-    weights = looked.checkpoint.layers[layer]
+    weights = selection.checkpoint.layers[layer]
     work = 5.0 * len(labels) * weights.weight_hh.size
     if ran is not None:
         st.caption(_("In each format every layer reads what the layer below it puts out in that format."))
-    key = f"drift_{looked.net}_{looked.edits}_{layer}_{run.reading.serial if run else 0}"
+    key = f"drift_{selection.net}_{selection.edits}_{layer}_{run.reading.serial if run else 0}"
     if work > LONG and not st.session_state.get(key):
         st.markdown(_("This layer is large: in four formats that takes a while."))
         st.button(_("Compute it"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))
         return
     with st.spinner(_("Running it in four formats …")):
-        found = checkpoint_cache.drifted(looked, layer, run if ran is not None else None, STEPS)
+        found = checkpoint_cache.drifted(selection, layer, run if ran is not None else None, STEPS)
     exact = found.states[EXACT]["hidden"]
     if not np.isfinite(exact).all():
         st.markdown(_("The states are not finite numbers in any format, so they have no distance from each other."))
         return
     distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
-    chart(precision_drift(distances, labels, theme=theme()), "drift", names=(looked.title, layer, "formats"))
+    chart(precision_drift(distances, labels, theme=theme()), "drift", names=(selection.title, layer, "formats"))
     # a layer that reads backwards ends at the first position
     last = 0 if ran is not None and ran.reverse else -1
     size = float(np.linalg.norm(exact[last]))

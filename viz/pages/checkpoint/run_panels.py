@@ -11,7 +11,7 @@ from models.core.messages import Problem
 from viz.i18n import _
 from viz.pages.cache import network
 from viz.pages.checkpoint.answer_settings import answer, answered
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_upload import show
 from viz.pages.checkpoint.forward_formula import chain
 from viz.pages.checkpoint.section import say
@@ -22,30 +22,30 @@ NONE = ""
 """No embedding, or no decoder: an option like the others, where None would be an empty box."""
 
 
-def set_up(here: Session, looked: Looked) -> None:
+def set_up(session: Session, selection: CheckpointSelection) -> None:
     """The controls. What they say is run at once; what does not fit is told, and the last way to run it stays."""
-    opened = looked.opened
+    opened = selection.opened
     if opened is None:
         st.markdown(_("This network comes with the app, with its own embedding and decoder: it runs as it is."))
-        _bundled_chain(looked)
+        _bundled_chain(selection)
         return
     able, now = opened.fit, opened.setup
     digest = opened.file.digest[:12]
     try:
         setup = _chosen(able, now, digest)
         if setup is not None and setup != now:
-            show(here, opened.run_as(setup), instead=opened.name)
+            show(session, opened.run_as(setup), instead=opened.name)
             st.rerun()
     except Problem as problem:
         say(problem)
     chain(able, now)
 
 
-def _bundled_chain(looked: Looked) -> None:
+def _bundled_chain(selection: CheckpointSelection) -> None:
     """The way of a step, where the file's tensors alone tell it."""
-    card = network(looked.net).card
-    if card.predicts in ("next", "class") and looked.checkpoint.found:
-        able = fit(looked.checkpoint)
+    card = network(selection.net).card
+    if card.predicts in ("next", "class") and selection.checkpoint.found:
+        able = fit(selection.checkpoint)
         kind = card.kind if card.vocabulary is not None else "numbers"
         chain(able, replace(usual(able), kind=kind))
 

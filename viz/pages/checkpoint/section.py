@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from models.core.messages import Problem
-from viz.i18n import told
+from viz.i18n import translate
 from viz.layout import plain
 from viz.pages.panel import panel
 
@@ -23,4 +23,4 @@ def section(title: str, look_for: str) -> Iterator[None]:
 
 def say(problem: Problem) -> None:
     """One sentence, which may quote what somebody wrote into a file."""
-    st.warning(plain(told(problem)), icon=":material/info:")
+    st.warning(plain(translate(problem)), icon=":material/info:")

@@ -8,17 +8,17 @@ from viz.figures.eigenvalue_plot import spectra
 from viz.i18n import _
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.dense_table import table
 from viz.pages.checkpoint.weight_table_mirror import Number, mirror
 from viz.pages.gradients.norm_panels import power
 from viz.quantity_names import quantity_names
 
 
-def spectrums(looked: Looked, layer: str) -> None:
+def spectrums(selection: CheckpointSelection, layer: str) -> None:
     """The planes, the radii and the distances from orthogonal."""
-    weights = looked.checkpoint.layers[layer]
-    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{looked.net}_{looked.edits}_{layer}"
+    weights = selection.checkpoint.layers[layer]
+    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.net}_{selection.edits}_{layer}"
     asked = st.session_state.get(key)
     if size > EXACT and not asked:
         st.markdown(_("Each recurrent block of this layer is {n} × {n}: that takes a while.").format(n=f"{size:,}"))
@@ -32,11 +32,11 @@ def spectrums(looked: Looked, layer: str) -> None:
     for place, gate in enumerate(gates):
         if bar:
             bar.progress(place / len(gates), _("Eigenvalues of the {gate} …").format(gate=quantity_names()[gate]))
-        found[gate] = checkpoint_cache.block_spectrum(looked, layer, gate, exact)
+        found[gate] = checkpoint_cache.block_spectrum(selection, layer, gate, exact)
     if bar:
         bar.empty()
     figure = spectra({gate: each.eigenvalues for gate, each in found.items()}, theme=theme())
-    chart(figure, "spectra", names=(looked.title, layer, "spectra"))
+    chart(figure, "spectra", names=(selection.title, layer, "spectra"))
     if not all(each.exact for each in found.values()):
         st.caption(
             _("Of blocks this large only the outermost eigenvalues are estimated; the inside of the disc is left out.")

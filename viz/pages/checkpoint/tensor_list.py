@@ -6,9 +6,9 @@ from models.checkpoints import Checkpoint
 from models.checkpoints.layers.stacks import units_of
 from models.checkpoints.save import check_writable, to_safetensors
 from models.core.messages import Problem
-from viz.i18n import _, ngettext, told
+from viz.i18n import _, ngettext, translate
 from viz.layout import plain
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.dense_table import table
 from viz.pages.checkpoint.file_summary import numbers_of
 from viz.pages.checkpoint.layer_corrections import assumed_names, correct
@@ -18,15 +18,15 @@ LISTED = 12
 """Rows up to which a table is written out."""
 
 
-def contents(here: Session, looked: Looked) -> None:
+def contents(session: Session, selection: CheckpointSelection) -> None:
     """The layers, what the file leaves open of them, the other tensors, and what it says of itself."""
-    checkpoint = looked.checkpoint
+    checkpoint = selection.checkpoint
     if checkpoint.found:
         _layers(checkpoint)
     else:
         st.markdown(_("No recurrent layer was found in this file, neither by name nor by shape."))
-    if looked.opened is not None:
-        correct(here, looked.opened)
+    if selection.opened is not None:
+        correct(session, selection.opened)
     others, said = st.columns([3, 2], gap="medium")
     with others:
         count = len(checkpoint.stored)
@@ -48,7 +48,7 @@ def contents(here: Session, looked: Looked) -> None:
             table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
         else:
             st.markdown(_("Nothing: neither who wrote it, nor when, nor with what."))
-    export(looked)
+    export(selection)
 
 
 def _layers(checkpoint: Checkpoint) -> None:
@@ -77,17 +77,17 @@ def _layers(checkpoint: Checkpoint) -> None:
         st.dataframe(rows, hide_index=True)
 
 
-def export(looked: Looked) -> None:
+def export(selection: CheckpointSelection) -> None:
     """The whole file as safetensors with PyTorch's names."""
     try:
-        check_writable(looked.checkpoint)
+        check_writable(selection.checkpoint)
     except Problem as problem:
-        st.caption(plain(told(problem)))
+        st.caption(plain(translate(problem)))
         return
-    stem = looked.title.rsplit(".", 1)[0]
+    stem = selection.title.rsplit(".", 1)[0]
     st.download_button(
         _("As safetensors, with PyTorch's names"),
-        lambda: to_safetensors(looked.checkpoint),
+        lambda: to_safetensors(selection.checkpoint),
         file_name=f"{stem}.safetensors",
         mime="application/octet-stream",
         icon=":material/download:",

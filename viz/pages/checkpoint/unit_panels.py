@@ -8,18 +8,18 @@ from viz.figures.unit_lengths import unit_lengths
 from viz.i18n import _, ngettext
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked, Run
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
 from viz.pages.checkpoint.dense_table import table
 from viz.quantity_names import quantity_names
 
 LISTED = 24
 
 
-def units(looked: Looked, layer: str, run: Run | None) -> None:
+def units(selection: CheckpointSelection, layer: str, run: Run | None) -> None:
     """The units by their weights alone, and in the run of the reader's sequence."""
-    weights, said = looked.checkpoint.layers[layer], checkpoint_cache.units(looked, layer)
+    weights, said = selection.checkpoint.layers[layer], checkpoint_cache.units(selection, layer)
     names, count = quantity_names(), weights.hidden_size
-    reads, read = checkpoint_cache.lengths(looked, layer)
+    reads, read = checkpoint_cache.lengths(selection, layer)
     twins = sorted({unit for pair in said.duplicates for unit in pair})
     marked = {
         _("reads nothing"): said.unreading,
@@ -30,7 +30,7 @@ def units(looked: Looked, layer: str, run: Run | None) -> None:
     drawn, listed = st.columns([3, 2], gap="medium")
     with drawn:
         figure = unit_lengths(reads, read, weights.kind, marked, theme=theme())
-        chart(figure, "unit_lengths", names=(looked.title, layer, "units"))
+        chart(figure, "unit_lengths", names=(selection.title, layer, "units"))
     with listed:
         st.markdown("**" + _("By the weights alone") + "**")
         rows = [(_("dead: reads nothing"), said.unreading), (_("dead: nothing reads it"), said.unread)]
@@ -71,9 +71,9 @@ def _list(units: tuple[int, ...]) -> str:
     return ", ".join(map(str, units[:LISTED])) + (" …" if len(units) > LISTED else "") or "–"
 
 
-def oddities(looked: Looked, layer: str) -> None:
+def oddities(selection: CheckpointSelection, layer: str) -> None:
     """A row for each array of the layer."""
-    found = checkpoint_cache.odd(looked, layer)
+    found = checkpoint_cache.odd(selection, layer)
     table(
         [
             {

@@ -10,30 +10,30 @@ from viz.figures.weight_histograms import weight_histograms
 from viz.i18n import _
 from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import Looked
+from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.weight_table_mirror import Number, mirror
 from viz.quantity_names import no_valves, quantity_names
 
 
-def histograms(looked: Looked, layer: str) -> None:
+def histograms(selection: CheckpointSelection, layer: str) -> None:
     """A histogram for each array and gate."""
     words = {"share": _("share"), "log": _("share, on a log axis")}
     axis = st.segmented_control(
         _("Height"), list(words), format_func=words.__getitem__, default="share", required=True, key="histogram_axis"
     )
     with st.spinner(_("Counting the weights …")):
-        found = checkpoint_cache.distributed(looked, layer)
+        found = checkpoint_cache.distributed(selection, layer)
     chart(
         weight_histograms(found, log=axis == "log", theme=theme()),
         "weight_histograms",
-        names=(looked.title, layer, "weights"),
+        names=(selection.title, layer, "weights"),
     )
     st.caption(_("sd: standard deviation. ih reads the input, hh the previous hidden state."))
 
 
-def kept(looked: Looked, layer: str, unit: int | None) -> None:
+def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     """The biases of the gate that keeps the state."""
-    weights = looked.checkpoint.layers[layer]
+    weights = selection.checkpoint.layers[layer]
     carry = weights.cell.carry
     if carry is None:
         st.markdown(_("A simple RNN has no gate that keeps its state: its recurrent matrix alone decides, see below."))
@@ -47,7 +47,7 @@ def kept(looked: Looked, layer: str, unit: int | None) -> None:
         st.markdown(_("This layer has no biases: where nothing is read, its {gate} is half open.").format(gate=gate))
         return
     figure = keep_biases(biases, carry.keep, through, unit=unit, theme=theme())
-    chart(figure, "keep_biases", names=(looked.title, layer, "biases"))
+    chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
     mirror(
         [Number("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
         _("The bias of the {gate} of every unit, both added.").format(gate=gate),

@@ -8,7 +8,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.edits import edit as kinds
 from models.edits.edit import Edit
-from models.edits.edit_syntax import number
+from models.core.parse_numbers import parse_number
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import Reading
@@ -22,9 +22,9 @@ from viz.session import Session
 KIND = "edit_kind"
 
 
-def actions(here: Session, reading: Reading) -> None:
+def actions(session: Session, reading: Reading) -> None:
     """The menu, and the button that adds the edit."""
-    known = edit_cache.parameters(here)
+    known = edit_cache.parameters(session)
     kinds = {
         "part": _("Part of the matrix"),
         "unit": _("Unit"),
@@ -38,12 +38,12 @@ def actions(here: Session, reading: Reading) -> None:
         kind = st.selectbox(_("What to change"), list(kinds), format_func=kinds.__getitem__, key=KIND)
         parts: dict[str, Callable[[], Callable[[], Edit] | None]] = {
             "part": lambda: _part(known),
-            "unit": lambda: _unit(here, known),
-            "hold": lambda: _hold(here, reading),
-            "start": lambda: _start(here, reading),
-            "token": lambda: _token(here),
-            "patch": lambda: _patch(here, reading),
-            "csv": lambda: _csv(here, known),
+            "unit": lambda: _unit(session, known),
+            "hold": lambda: _hold(session, reading),
+            "start": lambda: _start(session, reading),
+            "token": lambda: _token(session),
+            "patch": lambda: _patch(session, reading),
+            "csv": lambda: _csv(session, known),
         }
         make = parts[kind]()
         st.button(
@@ -51,7 +51,7 @@ def actions(here: Session, reading: Reading) -> None:
             key=f"add_{kind}",
             icon=":material/add:",
             disabled=make is None,
-            on_click=(lambda: edit_cache.add(here, make)) if make else None,
+            on_click=(lambda: edit_cache.add(session, make)) if make else None,
         )
 
 
@@ -102,7 +102,7 @@ def _part(known: Parameters) -> Callable[[], Edit]:
             row if part == "row" else None,
             column if part == "column" else None,
         )
-        amount = number(_said(f"part_{how}"))
+        amount = parse_number(_said(f"part_{how}"))
         if how == "radius":
             return kinds.SpectralRadius(place, amount)
         if how == "bits":
@@ -116,8 +116,8 @@ def _part(known: Parameters) -> Callable[[], Edit]:
     return make
 
 
-def _unit(here: Session, known: Parameters) -> Callable[[], Edit]:
-    layer = here.view.layer or ""
+def _unit(session: Session, known: Parameters) -> Callable[[], Edit]:
+    layer = session.view.layer or ""
     hows = {
         "writes": _("nothing reads it: multiply what it writes by"),
         "reads": _("it reads nothing: multiply what it reads by"),
@@ -126,16 +126,16 @@ def _unit(here: Session, known: Parameters) -> Callable[[], Edit]:
     }
     if "forget_gate" in known.cells[layer].gates and f"{layer}.bias_ih" in known.arrays:
         hows["forget"] = _("set its forget bias to")
-    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=here.view.unit, layer=layer))
+    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=session.view.unit, layer=layer))
     how = st.selectbox(_("Change"), list(hows), format_func=hows.__getitem__, key="unit_how")
     if how not in ("zero", "mean"):
         st.text_input(_("Number"), "1" if how == "forget" else "0", key=f"unit_{how}")
 
     def make() -> Edit:
-        unit = here.view.unit or 0
+        unit = session.view.unit or 0
         if how == "zero" or how == "mean":
             return kinds.Ablate(layer, unit, "zero" if how == "zero" else "mean")
-        amount = number(_said(f"unit_{how}"))
+        amount = parse_number(_said(f"unit_{how}"))
         if how == "forget":
             return kinds.ForgetBias(layer, amount, unit)
         place = kinds.Place(f"{layer}.{how}", None, unit)
@@ -144,19 +144,19 @@ def _unit(here: Session, known: Parameters) -> Callable[[], Edit]:
     return make
 
 
-def _hold(here: Session, reading: Reading) -> Callable[[], Edit]:
-    layer = here.view.layer or ""
+def _hold(session: Session, reading: Reading) -> Callable[[], Edit]:
+    layer = session.view.layer or ""
     quantities, names = list(reading.trace.layers[layer].quantities), quantity_names()
     steps = len(reading.labels_of(layer))
     first, second = _pair()
     with first:
         quantity = st.selectbox(_("Gate or state"), quantities, format_func=names.__getitem__, key=f"hold_what_{layer}")
     with second:
-        whose = {"one": _("unit {unit}").format(unit=here.view.unit), "all": _("all units")}
+        whose = {"one": _("unit {unit}").format(unit=session.view.unit), "all": _("all units")}
         of = st.selectbox(_("Of"), list(whose), format_func=whose.__getitem__, key="hold_of")
     first, second = _pair()
     with first:
-        st.number_input(_("From step"), 1, None, min((here.view.step or 0) + 1, steps), key="hold_from")
+        st.number_input(_("From step"), 1, None, min((session.view.step or 0) + 1, steps), key="hold_from")
     with second:
         st.number_input(_("To step"), 1, None, steps, key="hold_to")
     st.text_input(_("Held at"), "0", key="hold_value")
@@ -165,31 +165,31 @@ def _hold(here: Session, reading: Reading) -> Callable[[], Edit]:
         begin, end = int(_said("hold_from")) - 1, int(_said("hold_to")) - 1
         if end < begin:
             raise Problem("The last step, {last}, comes before the first, {first}.", last=end + 1, first=begin + 1)
-        unit = here.view.unit if of == "one" else None
-        return kinds.Clamp(layer, quantity, number(_said("hold_value")), unit, begin, end)
+        unit = session.view.unit if of == "one" else None
+        return kinds.Clamp(layer, quantity, parse_number(_said("hold_value")), unit, begin, end)
 
     return make
 
 
-def _start(here: Session, reading: Reading) -> Callable[[], Edit]:
-    layer = here.view.layer or ""
+def _start(session: Session, reading: Reading) -> Callable[[], Edit]:
+    layer = session.view.layer or ""
     states, names = reading.trace.layers[layer].weights.cell.states, quantity_names()
     first, second = _pair()
     with first:
         state = st.selectbox(_("State"), list(states), format_func=names.__getitem__, key=f"start_{layer}")
     with second:
         st.text_input(_("Value before the first step"), "1", key="start_value")
-    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=here.view.unit, layer=layer))
+    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=session.view.unit, layer=layer))
     return lambda: kinds.Start(
-        layer, "cell" if state == "cell" else "hidden", number(_said("start_value")), here.view.unit
+        layer, "cell" if state == "cell" else "hidden", parse_number(_said("start_value")), session.view.unit
     )
 
 
-def _token(here: Session) -> Callable[[], Edit]:
+def _token(session: Session) -> Callable[[], Edit]:
     hows = {"replace": _("replace by"), "insert": _("insert before it"), "delete": _("delete")}
     first, second = _pair()
     with first:
-        st.number_input(_("At step"), 1, None, (here.view.step or 0) + 1, key="token_step")
+        st.number_input(_("At step"), 1, None, (session.view.step or 0) + 1, key="token_step")
     with second:
         how = st.selectbox(_("Change"), list(hows), format_func=hows.__getitem__, key="token_how")
     if how != "delete":
@@ -207,15 +207,15 @@ def _token(here: Session) -> Callable[[], Edit]:
     return make
 
 
-def _patch(here: Session, reading: Reading) -> Callable[[], Edit]:
-    layer = here.view.layer or ""
+def _patch(session: Session, reading: Reading) -> Callable[[], Edit]:
+    layer = session.view.layer or ""
     quantities, names = list(reading.trace.layers[layer].quantities), quantity_names()
-    st.text_area(_("The other text"), here.view.text or "", key="patch_text", height=80)
+    st.text_area(_("The other text"), session.view.text or "", key="patch_text", height=80)
     first, second = _pair()
     with first:
-        st.number_input(_("From its step"), 1, None, (here.view.step or 0) + 1, key="patch_source")
+        st.number_input(_("From its step"), 1, None, (session.view.step or 0) + 1, key="patch_source")
     with second:
-        st.number_input(_("To step"), 1, None, (here.view.step or 0) + 1, key="patch_step")
+        st.number_input(_("To step"), 1, None, (session.view.step or 0) + 1, key="patch_step")
     first, second = _pair()
     with first:
         quantity = st.selectbox(
@@ -223,7 +223,7 @@ def _patch(here: Session, reading: Reading) -> Callable[[], Edit]:
             key=f"patch_what_{layer}",
         )  # fmt: skip
     with second:
-        whose = {"all": _("all units"), "one": _("unit {unit}").format(unit=here.view.unit)}
+        whose = {"all": _("all units"), "one": _("unit {unit}").format(unit=session.view.unit)}
         of = st.selectbox(_("Of"), list(whose), format_func=whose.__getitem__, key="patch_of")
     return lambda: kinds.Patch(
         layer,
@@ -231,17 +231,17 @@ def _patch(here: Session, reading: Reading) -> Callable[[], Edit]:
         int(_said("patch_step")) - 1,
         str(_said("patch_text")),
         int(_said("patch_source")) - 1,
-        here.view.unit if of == "one" else None,
+        session.view.unit if of == "one" else None,
     )
 
 
-def _csv(here: Session, known: Parameters) -> Callable[[], Edit] | None:
+def _csv(session: Session, known: Parameters) -> Callable[[], Edit] | None:
     name, _gate = chosen(known)
     values = known.arrays[name].numpy()
     st.download_button(
         _("{name} as CSV").format(name=name),
         lambda: write_csv(values),
-        file_name=f"{here.view.net}-{name}.csv",
+        file_name=f"{session.view.net}-{name}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

@@ -16,7 +16,7 @@ from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weight_edits import Parameters, apply, parameters_of
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
-from viz.i18n import told
+from viz.i18n import translate
 from viz.pages import cache
 from viz.pages.states import states_cache as states_sources
 from viz.payloads.edited_payload import changed_payload
@@ -27,22 +27,22 @@ KEPT = 16
 BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
 
-def edits_of(here: Session) -> Edits:
+def edits_of(session: Session) -> Edits:
     """All edits, also those that are switched off."""
-    return here.history_of(here.view.edits).now
+    return session.edit_history_of(session.view.edits).now
 
 
-def before(here: Session) -> Reading:
+def before(session: Session) -> Reading:
     """What the network does with the text where nothing is edited."""
-    return cache.reading(here.view.net or "", here.view.text or "")
+    return cache.reading(session.view.net or "", session.view.text or "")
 
 
-def origin(here: Session) -> Sequence[int | None] | None:
+def origin(session: Session) -> Sequence[int | None] | None:
     """Which step of the text each edited step was; None where they are the same."""
-    changes = cache.active(here.view.edits)
-    if not edits_of(here).tokens:
+    changes = cache.active(session.view.edits)
+    if not edits_of(session).tokens:
         return None
-    return cache.edited(here.view.net or "", changes).sequence(here.view.text or "").origin
+    return cache.edited(session.view.net or "", changes).sequence(session.view.text or "").origin
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
@@ -53,9 +53,11 @@ def compared(
     return effects(first, second, steps, answer_alone=answer_alone)
 
 
-def tracked(here: Session, first: Reading, second: Reading, steps: Sequence[int | None] | None) -> TrackedEffect | None:
+def tracked(
+    session: Session, first: Reading, second: Reading, steps: Sequence[int | None] | None
+) -> TrackedEffect | None:
     """What became of the units that track something in the network as it is."""
-    net, text = here.view.net or "", here.view.text or ""
+    net, text = session.view.net or "", session.view.text or ""
     rankings = {layer: states_sources.ranking(net, text, layer) for layer in first.trace.layers}
     return tracked_effect(first, second, rankings, steps)
 
@@ -66,9 +68,9 @@ def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: S
     return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
 
 
-def parameters(here: Session) -> Parameters:
+def parameters(session: Session) -> Parameters:
     """The parameters as they are edited, by the names that edits use."""
-    return _edited(here.view.net or "", cache.weights_alone(here.view.edits))
+    return _edited(session.view.net or "", cache.weights_alone(session.view.edits))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -94,33 +96,33 @@ def sensitivity(
     return sensitivity_of(done), done.target
 
 
-def put(here: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
+def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
     """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing.
 
     Args:
-        here: the session.
+        session: the session.
         edits: all of them.
         drag: the drag of a slider that this is one value of.
         rested: whether that slider stands still.
     """
     try:
-        cache.reading(here.view.net or "", here.view.text or "", write_edits(edits))
+        cache.reading(session.view.net or "", session.view.text or "", write_edits(edits))
     except ValueError as problem:
-        here.notices.clear()
-        here.notice(told(problem))
+        session.notices.clear()
+        session.add_notice(translate(problem))
         return
     if drag is None:
-        here.edit(edits)
+        session.set_edits(edits)
     else:
-        here.turn(edits, drag, rested=rested)
+        session.drag_edits(edits, drag, rested=rested)
 
 
-def add(here: Session, make: Callable[[], Edit]) -> None:
+def add(session: Session, make: Callable[[], Edit]) -> None:
     """Put one more edit at the end of the list, if it can be had."""
     try:
         edit = make()
     except Problem as problem:
-        here.notices.clear()
-        here.notice(told(problem))
+        session.notices.clear()
+        session.add_notice(translate(problem))
         return
-    put(here, edits_of(here).add(edit))
+    put(session, edits_of(session).add(edit))

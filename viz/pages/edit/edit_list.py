@@ -14,7 +14,7 @@ from viz.pages.edit.edit_slider import turn_edit
 from viz.pages.edit.live_redraw import Part
 from viz.pages.edit.weight_selection import block_of, chosen, picked, place_of
 from viz.pages.panel import panel
-from viz.pages.synced_widget import shown
+from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 LONGEST = 60
@@ -22,43 +22,43 @@ MANY, TALLEST = 8, 480
 """More edits than so many are scrolled through in a box of so many CSS pixels, so that undo stays in sight."""
 
 
-def listed(here: Session) -> list[Part]:
+def listed(session: Session) -> list[Part]:
     """Show the list; gives what draws its slider."""
-    edits = edits_of(here)
+    edits = edits_of(session)
     parts = []
     with panel(_("The edits, in order"), _("Switch one off: does the prediction come back? Then that edit broke it.")):
         if not edits.entries:
             st.markdown(_("Nothing is changed yet."))
         with st.container(height=TALLEST if len(edits.entries) > MANY else "content", border=False):
             for index, entry in enumerate(edits.entries):
-                _row(here, index, entry)
-        if edits.entries and edits.entries[-1].on and not _is_picked(here, edits.entries[-1].edit):
-            part = turn_edit(here, len(edits.entries) - 1, _("Turn the last edit"))
+                _row(session, index, entry)
+        if edits.entries and edits.entries[-1].on and not _is_picked(session, edits.entries[-1].edit):
+            part = turn_edit(session, len(edits.entries) - 1, _("Turn the last edit"))
             parts += [part] if part else []
-        _buttons(here, edits)
+        _buttons(session, edits)
     return parts
 
 
-def _is_picked(here: Session, edit: Edit) -> bool:
+def _is_picked(session: Session, edit: Edit) -> bool:
     """Whether an edit sets the entry that is picked in the matrix: its slider stands there already."""
-    known = edit_sources.parameters(here)
+    known = edit_sources.parameters(session)
     name, gate = chosen(known)
     row, column = picked(name, gate, block_of(known, name, gate).shape)
     return edit == Change(place_of(known, name, gate, row, column), "=", getattr(edit, "value", 0.0))
 
 
-def _row(here: Session, index: int, entry: Entry) -> None:
+def _row(session: Session, index: int, entry: Entry) -> None:
     text, on = write_edit(entry.edit), entry.on
     short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    key = f"edit_{here.turns}_{index}"
+    key = f"edit_{session.slider_generation}_{index}"
     switch, words, out = st.columns([2, 12, 2], vertical_alignment="center", gap="small")
     with switch:
-        shown(
+        synced_widget(
             st.toggle,
             _("Edit {n} is on").format(n=index + 1),
             key=f"on_{index}",
             value=on,
-            changed=lambda now: _switched(here, index, now),
+            changed=lambda now: _switched(session, index, now),
             label_visibility="collapsed",
         )
     with words:
@@ -70,25 +70,25 @@ def _row(here: Session, index: int, entry: Entry) -> None:
             icon=":material/close:",
             help=_("Remove this edit"),
             type="tertiary",
-            on_click=lambda: put(here, edits_of(here).remove(index)),
+            on_click=lambda: put(session, edits_of(session).remove(index)),
         )
 
 
-def _switched(here: Session, index: int, on: bool) -> None:
-    edits = edits_of(here)
+def _switched(session: Session, index: int, on: bool) -> None:
+    edits = edits_of(session)
     if index < len(edits.entries):  # it may have been removed since
-        put(here, edits.switch(index, on))
+        put(session, edits.switch(index, on))
 
 
-def _buttons(here: Session, edits: Edits) -> None:
-    history = here.history
+def _buttons(session: Session, edits: Edits) -> None:
+    history = session.edit_history
     with st.container(horizontal=True, gap="small"):
-        st.button(_("Undo"), icon=":material/undo:", key="undo", disabled=not history.past, on_click=here.undo)
-        st.button(_("Redo"), icon=":material/redo:", key="redo", disabled=not history.future, on_click=here.redo)
+        st.button(_("Undo"), icon=":material/undo:", key="undo", disabled=not history.past, on_click=session.undo)
+        st.button(_("Redo"), icon=":material/redo:", key="redo", disabled=not history.future, on_click=session.redo)
         st.download_button(
             _("Edited weights (safetensors)"),
-            lambda: cache.edited(here.view.net or "", cache.active(here.view.edits)).save(),
-            file_name=f"{here.view.net}-edited.safetensors",
+            lambda: cache.edited(session.view.net or "", cache.active(session.view.edits)).save(),
+            file_name=f"{session.view.net}-edited.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",

@@ -16,50 +16,52 @@ from viz.pages.edit.experiments import experiments
 from viz.pages.edit.live_redraw import live
 from viz.pages.edit.unit_weight_panel import unit_weights
 from viz.pages.edit.weight_matrix_panel import weights
-from viz.pages.send_trace import carry
-from viz.session import session
+from viz.pages.send_trace import send_trace
+from viz.session import get_session
 
 PLAYER = "edit_player"
 
 
 def page() -> None:
     """The Edit lens."""
-    here = session()
-    reading = choose(here)
-    view = here.view
+    session = get_session()
+    reading = choose(session)
+    view = session.view
     if not cache.is_network(view.net):
         st.info(
             _("A saved run holds numbers, not the network that made them: choose a network above to edit it."),
             icon=":material/info:",
         )
         return
-    experiments(here)
+    experiments(session)
     spot = st.container()
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
+        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
         key=PLAYER,
         on_view_change=_moved,
     )
 
     def bring(after: Reading) -> None:
         with spot:
-            carry(here, after, VIEW_ID, weights=False)
+            send_trace(session, after, VIEW_ID, weights=False)
 
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        draw_matrix, entry, loss = weights(here, reading)
-        unit_weights(here, reading)
+        draw_matrix, entry, loss = weights(session, reading)
+        unit_weights(session, reading)
     with right:
-        drawn, said = told(here)
-        last = listed(here)
-        actions(here, reading)
-    compared(here)
+        drawn, said = told(session)
+        last = listed(session)
+        actions(session, reading)
+    compared(session)
     # The numbers first, then the words. The sliders come last: they then hear that all that hangs on them has been drawn.
     live([bring, *drawn, draw_matrix, *said, entry, *last])
-    gradients(here, reading, loss)
+    gradients(session, reading, loss)
 
 
 def _moved() -> None:
     reported = st.session_state[PLAYER]["view"]
-    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])
+    get_session().apply_report(
+        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
+    )

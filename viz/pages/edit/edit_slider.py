@@ -47,38 +47,38 @@ def range_of(edit: Edit) -> Range | None:
     return None
 
 
-def turn_edit(here: Session, index: int, label: str) -> Part | None:
+def turn_edit(session: Session, index: int, label: str) -> Part | None:
     """A place for a slider that turns edit ``index`` of the list; gives what draws it, None where it has no number."""
-    edit = edits_of(here).entries[index].edit
+    edit = edits_of(session).entries[index].edit
     over = range_of(edit)
     if over is None:
         return None
-    key = f"turn_{here.turns}_{index}"
+    key = f"turn_{session.slider_generation}_{index}"
     # the range must not follow the hand that drags
     over = st.session_state.setdefault(f"{key}_range", over)
     value = min(max(float(getattr(edit, over.field)), over.low), over.high)
 
     def turned(value: float) -> Edits:
-        now = edits_of(here)
+        now = edits_of(session)
         changes: dict[str, Any] = {over.field: int(value) if over.field == "bits" else value}
         last: Any = now.entries[index].edit  # one of those that `range_of` names
         return now.swap(index, replace(last, **changes))
 
-    return turning(here, Knob("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
+    return turning(session, Knob("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
 
 
-def turning(here: Session, knob: Knob, key: str, turned: Callable[[float], Edits]) -> Part:
+def turning(session: Session, knob: Knob, key: str, turned: Callable[[float], Edits]) -> Part:
     """A place for a slider here; gives what draws it. ``turned`` makes the list of edits of a value."""
     place = st.container()
 
     def heard() -> None:
-        hand, old = last_turn(key), edits_of(here)
+        hand, old = last_turn(key), edits_of(session)
         if hand is None:
             return
         wanted = turned(hand.values["value"])
-        put(here, wanted, drag=f"{key}:{hand.drag}", rested=hand.rested)
+        put(session, wanted, drag=f"{key}:{hand.drag}", rested=hand.rested)
         # A first edit brings panels with it.
-        if hand.rested or edits_of(here) != wanted or len(wanted.on) != len(old.on):
+        if hand.rested or edits_of(session) != wanted or len(wanted.on) != len(old.on):
             follow_all()
 
     def draw(_after: Reading) -> None:

@@ -8,7 +8,7 @@ from models.core.messages import Problem
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages.chart import chart, theme
 from viz.pages.edit import edit_cache as edit_sources
 from viz.pages.edit.edit_cache import edits_of
@@ -18,34 +18,34 @@ from viz.pages.panel import panel
 from viz.session import Session
 
 
-def gradients(here: Session, after: Reading, loss: Loss | None) -> None:
+def gradients(session: Session, after: Reading, loss: Loss | None) -> None:
     """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
 
     Args:
-        here: the session.
+        session: the session.
         after: what the edited network does.
         loss: that which was chosen further up; None to have it chosen here.
     """
-    if not edits_of(here).on:
+    if not edits_of(session).on:
         return
     with panel(
         _("The gradients, before and after"),
         _("Does the edit let the loss reach further back, or cut it off sooner?"),
     ):
         if st.toggle(_("Go back through both runs"), key="edit_gradients"):
-            _norms(here, edit_sources.before(here), after, loss or pick_loss(here, after))
+            _norms(session, edit_sources.before(session), after, loss or pick_loss(session, after))
 
 
-def _norms(here: Session, before: Reading, after: Reading, loss: Loss) -> None:
-    net, text, layer = here.view.net or "", here.view.text or "", here.view.layer or ""
+def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> None:
+    net, text, layer = session.view.net or "", session.view.text or "", session.view.layer or ""
     try:
         first = gradients_sources.gradients(before, net, text, layer, loss)
         same = _as_before(before, net, text, loss)
-        second = gradients_sources.gradients(after, net, text, layer, same, here.view.edits)
+        second = gradients_sources.gradients(after, net, text, layer, same, session.view.edits)
     except Problem as problem:
-        st.caption(told(problem))
+        st.caption(translate(problem))
         return
-    st.caption(in_words(here, after if before.read is None else before, same, same.target))
+    st.caption(in_words(session, after if before.read is None else before, same, same.target))
     old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
     labels = before.labels_of(layer), after.labels_of(layer)
     chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))

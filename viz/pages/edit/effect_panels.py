@@ -20,9 +20,9 @@ from viz.quantity_names import quantity_names
 from viz.session import Session
 
 
-def told(here: Session) -> tuple[list[Part], list[Part]]:
+def told(session: Session) -> tuple[list[Part], list[Part]]:
     """What changed, in the prediction and in words; nothing while nothing is edited. Gives what draws each of them."""
-    if not edits_of(here).on:
+    if not edits_of(session).on:
         return [], []
     with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
         words = st.container()
@@ -31,26 +31,26 @@ def told(here: Session) -> tuple[list[Part], list[Part]]:
     together(VIEW_ID, CHANGED_ID, key="edit_together")
 
     def carry(after: Reading) -> None:
-        before, steps = edit_sources.before(here), edit_sources.origin(here)
-        layer, quantity = here.view.layer or "", here.view.quantity or ""
+        before, steps = edit_sources.before(session), edit_sources.origin(session)
+        layer, quantity = session.view.layer or "", session.view.quantity or ""
         with carrier:
             sequence(edit_sources.changed(before, after, layer, quantity, steps), key="edit_changed")
 
     def tell(after: Reading) -> None:
-        before, steps = edit_sources.before(here), edit_sources.origin(here)
+        before, steps = edit_sources.before(session), edit_sources.origin(session)
         with words:
-            card = cache.network(here.view.net or "").card
+            card = cache.network(session.view.net or "").card
             found = edit_sources.compared(before, after, steps, card.scored == "last")
-            st.markdown(plain(in_words(found, edit_sources.tracked(here, before, after, steps), before, after)))
+            st.markdown(plain(in_words(found, edit_sources.tracked(session, before, after, steps), before, after)))
 
     return [carry], [tell]
 
 
-def compared(here: Session) -> None:
+def compared(session: Session) -> None:
     """Every unit at every step: how far it was moved, and from where to where; nothing while nothing is edited."""
-    if not edits_of(here).on:
+    if not edits_of(session).on:
         return
-    quantity = here.view.quantity or ""
+    quantity = session.view.quantity or ""
     before, after, change = changed_names(quantity)
     name = quantity_names()[quantity]
     names = {

@@ -46,7 +46,7 @@ EXPERIMENTS = (
 )
 
 
-def experiments(here: Session) -> None:
+def experiments(session: Session) -> None:
     """The buttons, and what to look for in the experiment that is on."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("Experiments:"), width="content")
@@ -55,7 +55,7 @@ def experiments(here: Session) -> None:
                 f"{_(experiment.title)} ({experiment.net})",
                 key=f"experiment_{index}",
                 icon=":material/science:",
-                on_click=lambda experiment=experiment: _begin(here, experiment),
+                on_click=lambda experiment=experiment: _begin(session, experiment),
             )
         if st.button(
             _("Push the spectral radius through 1 (untrained RNN)"),
@@ -66,7 +66,7 @@ def experiments(here: Session) -> None:
             lead_to_knobs()
             st.switch_page(_gradients())
     for experiment in EXPERIMENTS:
-        if (here.view.net, here.view.edits) == (experiment.net, experiment.edits):
+        if (session.view.net, session.view.edits) == (experiment.net, experiment.edits):
             st.info(_(experiment.look_for), icon=":material/visibility:")
 
 
@@ -76,9 +76,9 @@ def _gradients() -> st.Page:
     return next(lens for lens in LENSES if lens.name == "gradients").page()
 
 
-def _begin(here: Session, experiment: Experiment) -> None:
+def _begin(session: Session, experiment: Experiment) -> None:
     start = cache.network(experiment.net).card.default
-    here.go(
+    session.navigate(
         net=experiment.net, text=start.text, layer=start.layer, unit=start.unit, step=experiment.step, quantity=None, edits=""
     )  # fmt: skip
-    here.edit(read_edits(experiment.edits))
+    session.set_edits(read_edits(experiment.edits))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.networks.forward_run import Reading
 from viz.pages import cache
-from viz.session import session
+from viz.session import get_session
 
 Part = Callable[[Reading], None]
 """Draws a part of the page, in a place of its own, from what the edited network does now."""
@@ -15,7 +15,7 @@ Part = Callable[[Reading], None]
 @st.fragment
 def live(parts: Sequence[Part]) -> None:
     """Draw the parts, in this order."""
-    view = session().view
+    view = get_session().view
     after = cache.reading(view.net or "", view.text or "", view.edits)
     for part in parts:
         part(after)

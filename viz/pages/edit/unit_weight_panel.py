@@ -19,10 +19,10 @@ Axes = tuple[list[str], list[str]]
 """What a matrix's rows and columns stand for."""
 
 
-def unit_weights(here: Session, reading: Reading) -> None:
+def unit_weights(session: Session, reading: Reading) -> None:
     """Both lists."""
-    known = edit_sources.parameters(here)
-    layer, unit = here.view.layer or "", here.view.unit or 0
+    known = edit_sources.parameters(session)
+    layer, unit = session.view.layer or "", session.view.unit or 0
     with panel(
         _("The weights of unit {unit}").format(unit=unit),
         _(

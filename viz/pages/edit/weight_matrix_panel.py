@@ -7,13 +7,14 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.edits.edit import Change, Edits, Place
-from models.edits.edit_syntax import number, write_edit
+from models.core.parse_numbers import parse_number
+from models.edits.edit_syntax import write_edit
 from models.edits.weight_edits import Parameters
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.components.sliders import Knob
 from viz.components.weight_matrix import matrix, picked_in
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.edit import edit_cache as edit_sources
 from viz.pages.edit.edit_cache import VIEW_ID, edits_of, put
@@ -35,16 +36,16 @@ from viz.pages.edit.weight_selection import (
 from viz.pages.edit.weight_table import table
 from viz.pages.gradients.loss_choice import in_words, pick_loss
 from viz.pages.panel import panel
-from viz.pages.synced_widget import standing
+from viz.pages.synced_widget import ignore_if_replaced
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
 TINT = "edit_tint"
 
 
-def weights(here: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
+def weights(session: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
     """The matrix and the entry that is picked; gives what draws the matrix and the entry's slider, and the loss if asked."""
-    known = edit_sources.parameters(here)
+    known = edit_sources.parameters(session)
     with panel(
         _("The weights"),
         _("Tint by sensitivity first: which weights does the loss feel? Pick one of those and drag it."),
@@ -53,8 +54,8 @@ def weights(here: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
         values = block_of(known, name, gate)
         rows, columns = axis_names(known, name, reading)
         row, column = picked(name, gate, values.shape)
-        loss = pick_loss(here, reading) if by == "sensitivity" else None
-        tint = _sensitivity(here, reading, loss) if loss else None
+        loss = pick_loss(session, reading) if by == "sensitivity" else None
+        tint = _sensitivity(session, reading, loss) if loss else None
         template = entry_template(known, name, reading)
         told_gate = quantity_names()[gate] if gate else ""
         spot = st.container()
@@ -63,7 +64,7 @@ def weights(here: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
             with spot:
                 matrix(
                     VIEW_ID,
-                    block_of(edit_sources.parameters(here), name, gate),
+                    block_of(edit_sources.parameters(session), name, gate),
                     rows=rows,
                     columns=columns,
                     tint=None if tint is None else block_of(known, name, gate, tint[name]),
@@ -74,8 +75,8 @@ def weights(here: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
                     on_picked=lambda: _pick(name, gate),
                 )
 
-        part = _entry(here, place_of(known, name, gate, row, column), float(values[row, column]), values)
-        table(here, name, gate, values, rows, columns, known)
+        part = _entry(session, place_of(known, name, gate, row, column), float(values[row, column]), values)
+        table(session, name, gate, values, rows, columns, known)
         return draw, part, loss
 
 
@@ -97,16 +98,16 @@ def _choose(known: Parameters) -> tuple[str, str | None, str]:
     return name, gate if gates else None, by or "value"
 
 
-def _sensitivity(here: Session, reading: Reading, loss: Loss) -> dict[str, np.ndarray] | None:
-    view = here.view
+def _sensitivity(session: Session, reading: Reading, loss: Loss) -> dict[str, np.ndarray] | None:
+    view = session.view
     asked_of = view.layer if loss.asked == "unit" else None
     edits = cache.active(view.edits)
     try:
         found, target = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
     except Problem as problem:
-        st.caption(told(problem))
+        st.caption(translate(problem))
         return None
-    st.caption(in_words(here, reading, loss, target))
+    st.caption(in_words(session, reading, loss, target))
     return found
 
 
@@ -121,33 +122,36 @@ def _pick(name: str, gate: str | None) -> None:
     follow_all()
 
 
-def _entry(here: Session, place: Place, value: float, values: np.ndarray) -> Part:
+def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> Part:
     """The picked entry: a slider, and its exact value to type. Gives what draws the slider."""
     where = write_edit(Change(place, "=", 0.0)).removesuffix("=0")
     slider, exact = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    key = f"entry_{where}_{here.turns}"
+    key = f"entry_{where}_{session.slider_generation}"
     most = st.session_state.setdefault(f"{key}_most", max(1.0, ceil(1.5 * float(np.abs(values).max()))))
 
     def turned(number: float) -> Edits:
-        return with_entry(edits_of(here), place, number)
+        return with_entry(edits_of(session), place, number)
 
     with slider:
-        part = turning(here, Knob("value", where, -most, most, most / 500, value, follows=True), key, turned)
+        part = turning(session, Knob("value", where, -most, most, most / 500, value, follows=True), key, turned)
     with exact:
         # Another value is another box: one that was set from here while a slider moves would be heard as typed.
         shown = str(np.float32(value))
-        box = f"exact_{where}_{here.turns}_{shown}"
+        box = f"exact_{where}_{session.slider_generation}_{shown}"
         st.text_input(
-            _("Exact value"), shown, key=box, on_change=standing("exact", box, lambda: _type(here, place, box))
+            _("Exact value"),
+            shown,
+            key=box,
+            on_change=ignore_if_replaced("exact", box, lambda: _type(session, place, box)),
         )
     return part
 
 
-def _type(here: Session, place: Place, box: str) -> None:
+def _type(session: Session, place: Place, box: str) -> None:
     try:
-        value = number(st.session_state[box])
+        value = parse_number(st.session_state[box])
     except Problem as problem:
-        here.notices.clear()
-        here.notice(told(problem))
+        session.notices.clear()
+        session.add_notice(translate(problem))
         return
-    put(here, with_entry(edits_of(here), place, value))
+    put(session, with_entry(edits_of(session), place, value))

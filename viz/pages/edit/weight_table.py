@@ -10,7 +10,7 @@ from models.edits.weight_edits import Parameters
 from viz.i18n import _
 from viz.pages.edit.edit_cache import edits_of, put
 from viz.pages.edit.weight_selection import pick, place_of, with_entry
-from viz.pages.synced_widget import standing
+from viz.pages.synced_widget import ignore_if_replaced
 from viz.session import Session
 
 MOST = 300 * 300
@@ -20,7 +20,7 @@ ROW = "row"
 
 
 def table(
-    here: Session,
+    session: Session,
     name: str,
     gate: str | None,
     values: np.ndarray,
@@ -38,7 +38,7 @@ def table(
             )
         )
         return
-    key = f"table_{name}_{gate}_{here.turns}"
+    key = f"table_{name}_{gate}_{session.slider_generation}"
     st.data_editor(
         # as float32 is written, 0.1 and not 0.10000000149011612
         {ROW: rows} | {str(index): [float(str(each)) for each in values[:, index]] for index in range(len(columns))},
@@ -49,15 +49,17 @@ def table(
         hide_index=True,
         height=min(360, 40 + 36 * len(rows)),
         key=key,
-        on_change=standing("table", key, lambda: _typed(here, known, name, gate, st.session_state[key]["edited_rows"])),
+        on_change=ignore_if_replaced(
+            "table", key, lambda: _typed(session, known, name, gate, st.session_state[key]["edited_rows"])
+        ),
     )
 
 
-def _typed(here: Session, known: Parameters, name: str, gate: str | None, rows: dict[int, dict[str, Any]]) -> None:
-    edits: Edits = edits_of(here)
+def _typed(session: Session, known: Parameters, name: str, gate: str | None, rows: dict[int, dict[str, Any]]) -> None:
+    edits: Edits = edits_of(session)
     for row, cells in rows.items():
         for column, value in cells.items():
             if value is not None:  # an emptied cell
                 edits = with_entry(edits, place_of(known, name, gate, int(row), int(column)), float(value))
                 pick(name, gate, int(row), int(column))
-    put(here, edits)
+    put(session, edits)

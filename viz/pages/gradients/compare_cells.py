@@ -34,17 +34,17 @@ STANDING = (1e-14, 1e6)
 """The axis while knobs move: it stands still, so that the curves are seen to move."""
 
 
-def cells(here: Session) -> None:
+def cells(session: Session) -> None:
     """The three kinds side by side."""
     with panel(
         _("3 · Why does the LSTM remember? Three cells, one loss"),
         _("Compare the left ends: how much of the last step's gradient reaches the first? Then turn the knobs."),
     ):
-        _side_by_side(here)
+        _side_by_side(session)
 
 
 @st.fragment
-def _side_by_side(here: Session) -> None:
+def _side_by_side(session: Session) -> None:
     ways = {
         "trained": _("trained to recall the city"),
         "started": _("the same before training"),
@@ -62,11 +62,11 @@ def _side_by_side(here: Session) -> None:
         _with_knobs()
     else:
         st.session_state.pop(LED, None)
-        _recall(here, started=way == "started")
+        _recall(session, started=way == "started")
 
 
-def _recall(here: Session, *, started: bool) -> None:
-    text = recall_text(here)
+def _recall(session: Session, *, started: bool) -> None:
+    text = recall_text(session)
     found = {kind: of_recall(name, text, started) for kind, name in NETS.items()}
     labels = tuple(cache.network("recall-rnn").labels(text))
     st.markdown(
@@ -77,11 +77,11 @@ def _recall(here: Session, *, started: bool) -> None:
     _show(found, labels, names=NETS, lowest=None)
     distance = len(labels) - 1
     st.markdown(_verdict(found, distance, started, text))
-    if here.view.text != (long := long_text()) and st.button(
+    if session.view.text != (long := long_text()) and st.button(
         _("Read a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
     ):
-        net = here.view.net if here.view.net in NETS.values() else "recall-lstm"
-        here.go(net=net, text=long, layer=LAYER, unit=None, step=None, quantity=None)
+        net = session.view.net if session.view.net in NETS.values() else "recall-lstm"
+        session.navigate(net=net, text=long, layer=LAYER, unit=None, step=None, quantity=None)
         st.rerun()
 
 
@@ -224,10 +224,10 @@ def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, te
     return f"**{facts}** {told}"
 
 
-def recall_text(here: Session) -> str:
+def recall_text(session: Session) -> str:
     """The page's text where a recall network reads it, else the one that the recall networks begin with."""
-    if here.view.net in NETS.values() and here.view.text:
-        return here.view.text
+    if session.view.net in NETS.values() and session.view.text:
+        return session.view.text
     return recall_default()
 
 

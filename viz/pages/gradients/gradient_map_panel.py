@@ -18,13 +18,15 @@ from viz.session import Session
 VIEW_ID = "gradients"
 
 
-def pairs(here: Session, reading: Reading, loss: Loss) -> None:
+def pairs(session: Session, reading: Reading, loss: Loss) -> None:
     """The map of all losses and all states, and the pair that is picked in it."""
-    layer = here.view.layer or ""
+    layer = session.view.layer or ""
     steps = len(reading.labels_of(layer))
-    of_unit = loss.asked in ("unit", "saved") or not _has_losses(here)
+    of_unit = loss.asked in ("unit", "saved") or not _has_losses(session)
     unit = (
-        min(loss.unit if loss.asked == "unit" else here.view.unit or 0, _width(reading, layer) - 1) if of_unit else None
+        min(loss.unit if loss.asked == "unit" else session.view.unit or 0, _width(reading, layer) - 1)
+        if of_unit
+        else None
     )
     with panel(
         _("2 · Which step teaches which?"),
@@ -40,9 +42,9 @@ def pairs(here: Session, reading: Reading, loss: Loss) -> None:
         bar = st.empty()
         asked = gradients_sources.Map(
             VIEW_ID,
-            here.view.net or "",
-            here.view.text or "",
-            here.view.edits,
+            session.view.net or "",
+            session.view.text or "",
+            session.view.edits,
             reading.serial,
             layer,
             unit,
@@ -52,22 +54,22 @@ def pairs(here: Session, reading: Reading, loss: Loss) -> None:
         payload = gradients_sources.gradient_map(asked)
         bar.empty()
         sequence(payload, key="gradients_payload")
-        at = loss_step(here, reading, loss)
+        at = loss_step(session, reading, loss)
         if at is None:
             at = 0 if reading.trace.layers[layer].reverse else steps - 1
         rows = rows_shown(steps)
         row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
         first = steps - 1 if reading.trace.layers[layer].reverse else 0
-        gradient_map(VIEW_ID, view={"step": first, "unit": row, "revision": here.revision}, key="gradient_map")
+        gradient_map(VIEW_ID, view={"step": first, "unit": row, "revision": session.revision}, key="gradient_map")
 
 
 def _tell(bar: DeltaGenerator, done: float) -> None:
     bar.progress(done, _("All losses go back together."))
 
 
-def _has_losses(here: Session) -> bool:
+def _has_losses(session: Session) -> bool:
     """Whether the network predicts something after every step."""
-    return bundled(here) and cache.network(here.view.net or "").card.predicts == "next"
+    return bundled(session) and cache.network(session.view.net or "").card.predicts == "next"
 
 
 def _width(reading: Reading, layer: str) -> int:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from models.core.local_derivatives import taken_apart
 from models.core.messages import Problem
-from models.gradients.local_derivatives import taken_apart
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages import cache as app_sources
 from viz.pages.controls import choose
 from viz.pages.gradients import gradient_cache
@@ -14,23 +14,23 @@ from viz.pages.gradients.jacobian_panels import matrices, slopes
 from viz.pages.gradients.loss_choice import bundled, in_words, pick_loss
 from viz.pages.gradients.norm_panels import norms_over_time
 from viz.pages.gradients.weights import clip, feeding
-from viz.session import session
+from viz.session import get_session
 
 
 def page() -> None:
     """The Gradients lens."""
-    here = session()
-    reading = choose(here)
-    loss = pick_loss(here, reading)
-    view, found, last = here.view, None, None
+    session = get_session()
+    reading = choose(session)
+    loss = pick_loss(session, reading)
+    view, found, last = session.view, None, None
     try:
         found = gradient_cache.gradients(reading, view.net or "", view.text or "", view.layer or "", loss, view.edits)
     except Problem as problem:
-        here.notice(told(problem))
+        session.add_notice(translate(problem))
     else:
-        if bundled(here) and loss.asked not in ("unit", "saved"):
+        if bundled(session) and loss.asked not in ("unit", "saved"):
             last = gradient_cache.differentiated(view.net or "", view.text or "", loss, view.edits).target
-        norms_over_time(here, reading, loss, found, in_words(here, reading, loss, last))
+        norms_over_time(session, reading, loss, found, in_words(session, reading, loss, last))
     if app_sources.holds(view.edits):
         st.info(
             _("Values are held at some steps: no gradient passes through them, here and in all that follows."),
@@ -44,13 +44,13 @@ def page() -> None:
             ),
             icon=":material/info:",
         )
-        cells(here)
-        clip(here, loss)
+        cells(session)
+        clip(session, loss)
         return
-    pairs(here, reading, loss)
-    cells(here)
-    slopes(here, reading)
-    matrices(here, reading, loss, found)
+    pairs(session, reading, loss)
+    cells(session)
+    slopes(session, reading)
+    matrices(session, reading, loss, found)
     if found is not None:
-        feeding(here, reading.labels_of(view.layer or ""), found)
-    clip(here, loss)
+        feeding(session, reading.labels_of(view.layer or ""), found)
+    clip(session, loss)

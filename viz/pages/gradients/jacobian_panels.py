@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 
 from models.core.layer_gradients import LayerGradients
+from models.core.local_derivatives import activation_slopes
 from models.core.trace import LayerTrace
 from models.gradients.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds, verdict
-from models.gradients.local_derivatives import activation_slopes
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.figures.activation_slopes import activation_slopes as slopes_figure
@@ -27,9 +27,9 @@ MOST = 240
 """Steps whose Jacobians are taken apart at once: the last ones before the loss."""
 
 
-def slopes(here: Session, reading: Reading) -> None:
+def slopes(session: Session, reading: Reading) -> None:
     """The slope of every activation where each step stood on it."""
-    layer = gradient_cache.alone(reading, here.view.layer or "")
+    layer = gradient_cache.alone(reading, session.view.layer or "")
     labels = reading.labels_of(layer.name)
     with panel(
         _("4 · What does each step multiply by? First, the slope of the activation"),
@@ -38,7 +38,7 @@ def slopes(here: Session, reading: Reading) -> None:
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
         through = layer.cell_equations.activations
         figure = slopes_figure(found, labels, activations=through, theme=theme())
-        chart(figure, "slopes", names=(here.view.net, layer.name, "slopes"))
+        chart(figure, "slopes", names=(session.view.net, layer.name, "slopes"))
         names = names_of_slopes(through)
         st.markdown(
             _("Mean over all steps and units: {slopes}.").format(
@@ -47,11 +47,11 @@ def slopes(here: Session, reading: Reading) -> None:
         )
 
 
-def matrices(here: Session, reading: Reading, loss: Loss, found: LayerGradients | None) -> None:
+def matrices(session: Session, reading: Reading, loss: Loss, found: LayerGradients | None) -> None:
     """The step Jacobians, their bounds and what really happened; the Lyapunov spectrum."""
-    layer = gradient_cache.alone(reading, here.view.layer or "")
+    layer = gradient_cache.alone(reading, session.view.layer or "")
     labels = reading.labels_of(layer.name)
-    at = loss_step(here, reading, loss)
+    at = loss_step(session, reading, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
     part = slice(last, min(last + MOST, len(labels))) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
     with st.spinner(_("Taking the Jacobians apart …"), show_time=True):
@@ -62,7 +62,7 @@ def matrices(here: Session, reading: Reading, loss: Loss, found: LayerGradients 
     ):
         st.markdown(_spectrum_in_words(layer))
         figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=theme())
-        chart(figure, "jacobians", names=(here.view.net, layer.name, "jacobians"))
+        chart(figure, "jacobians", names=(session.view.net, layer.name, "jacobians"))
         widest = int(np.nanargmax(values[:, 0])) if np.isfinite(values[:, 0]).any() else 0
         states = (
             r"\partial (h,c)_{%d}/\partial (h,c)_{%d}" if layer.kind == "LSTM" else r"\partial h_{%d}/\partial h_{%d}"
@@ -73,12 +73,12 @@ def matrices(here: Session, reading: Reading, loss: Loss, found: LayerGradients 
             rf"\;\le\; {bounds[widest]:.3f}"
         )
     if at is not None and found is not None:
-        _promised(here, layer, labels, found, values, part, at)
-    _exponents(here, layer, reading)
+        _promised(session, layer, labels, found, values, part, at)
+    _exponents(session, layer, reading)
 
 
 def _promised(
-    here: Session,
+    session: Session,
     layer: LayerTrace,
     labels: tuple[str, ...],
     found: LayerGradients,
@@ -118,7 +118,7 @@ def _promised(
             st.markdown(_("The gradient at the loss's own step is 0 or not finite, so there is nothing to compare."))
             return
         figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=theme())
-        chart(figure, "bounds", names=(here.view.net, layer.name, "bounds"))
+        chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
         far = -1 if layer.reverse else 0
         lines = (
             rf"\|\partial L/\partial h_{{{(part.stop if layer.reverse else part.start + 1)}}}\| = {_tex(norms[far])}"
@@ -161,7 +161,7 @@ def _spectrum_in_words(layer: LayerTrace) -> str:
     ).format(parts=parts)
 
 
-def _exponents(here: Session, layer: LayerTrace, reading: Reading) -> None:
+def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
     with panel(
         _("Over the whole sequence: the Lyapunov spectrum"),
         _("Is the first exponent above 0? Then small differences grow, and gradients with them."),
@@ -170,7 +170,7 @@ def _exponents(here: Session, layer: LayerTrace, reading: Reading) -> None:
             exponents = _lyapunov(reading, layer.name)
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with drawn:
-            chart(lyapunov(exponents, theme=theme()), "lyapunov", names=(here.view.net, layer.name, "lyapunov"))
+            chart(lyapunov(exponents, theme=theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))
         with told:
             first = float(exponents[0])
             if not np.isfinite(first):

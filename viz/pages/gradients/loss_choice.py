@@ -9,16 +9,16 @@ from models.networks.forward_run import ClassPrediction, Reading, SymbolPredicti
 from viz.i18n import _, language
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache as gradients_sources
-from viz.pages.synced_widget import shown
+from viz.pages.synced_widget import synced_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
 ASKED = "gradients_asked"
 
 
-def pick_loss(here: Session, reading: Reading) -> Loss:
+def pick_loss(session: Session, reading: Reading) -> Loss:
     """Show the controls and read what they say."""
-    names = _names(here, reading)
+    names = _names(session, reading)
     if st.session_state.get(ASKED) not in names:
         st.session_state[ASKED] = next(iter(names))
     asked = st.segmented_control(_("The loss L"), list(names), format_func=names.__getitem__, required=True, key=ASKED)
@@ -26,12 +26,12 @@ def pick_loss(here: Session, reading: Reading) -> Loss:
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     if asked in ("next", "unit"):
         with further:
-            _pick_step(here, reading, before_last=asked == "next" and not _symbols(here))
+            _pick_step(session, reading, before_last=asked == "next" and not _symbols(session))
     quantity = "hidden"
     if asked == "unit":
         with unit:
-            quantity = _pick_unit(here, reading)
-    view = here.view
+            quantity = _pick_unit(session, reading)
+    view = session.view
     assert view.step is not None and view.unit is not None
     return Loss(
         asked,
@@ -41,20 +41,20 @@ def pick_loss(here: Session, reading: Reading) -> Loss:
     )
 
 
-def _names(here: Session, reading: Reading) -> dict[Asked, str]:
+def _names(session: Session, reading: Reading) -> dict[Asked, str]:
     """The losses that there are here, the usual one first."""
     words: dict[Asked, str] = {
         "saved": _("as it was saved"),
         "answer": _("the final answer"),
-        "next": _("next symbol at step t") if _symbols(here) else _("next value at step t"),
+        "next": _("next symbol at step t") if _symbols(session) else _("next value at step t"),
         "every": _("all steps"),
         "unit": _("a unit's value"),
     }
-    if not bundled(here):
-        arrivals = gradients_sources.alone(reading, here.view.layer or "").recording.arrivals
+    if not bundled(session):
+        arrivals = gradients_sources.alone(reading, session.view.layer or "").recording.arrivals
         kinds: tuple[Asked, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
     else:
-        card = cache.network(here.view.net or "").card
+        card = cache.network(session.view.net or "").card
         if card.predicts in ("values", "nothing"):
             kinds = ("unit",)
         elif card.predicts == "class":
@@ -67,36 +67,36 @@ def _names(here: Session, reading: Reading) -> dict[Asked, str]:
     return {kind: words[kind] for kind in kinds}
 
 
-def bundled(here: Session) -> bool:
+def bundled(session: Session) -> bool:
     """Whether the view's network itself is there, not a saved run alone."""
-    return cache.is_network(here.view.net)
+    return cache.is_network(session.view.net)
 
 
-def _symbols(here: Session) -> bool:
-    return not bundled(here) or cache.network(here.view.net or "").vocabulary is not None
+def _symbols(session: Session) -> bool:
+    return not bundled(session) or cache.network(session.view.net or "").vocabulary is not None
 
 
-def _pick_step(here: Session, reading: Reading, *, before_last: bool) -> None:
-    labels = reading.labels_of(here.view.layer or "")
+def _pick_step(session: Session, reading: Reading, *, before_last: bool) -> None:
+    labels = reading.labels_of(session.view.layer or "")
     last = len(labels) - 1 - before_last
-    step = min(here.view.step or 0, max(last, 0))
-    if step != here.view.step:
-        here.settle(step=step)
+    step = min(session.view.step or 0, max(last, 0))
+    if step != session.view.step:
+        session.fill_defaults(step=step)
     if last < 1:
         return
-    shown(
+    synced_widget(
         st.slider,
         _("Step t of the loss (now “{token}”)").format(token=labels[step]),
         1,
         last + 1,
         key="gradients_step",
         value=step + 1,
-        changed=lambda number: here.go(step=number - 1),
+        changed=lambda number: session.navigate(step=number - 1),
     )
 
 
-def _pick_unit(here: Session, reading: Reading) -> str:
-    layer = reading.trace.layers[here.view.layer or ""]
+def _pick_unit(session: Session, reading: Reading) -> str:
+    layer = reading.trace.layers[session.view.layer or ""]
     states, names = list(layer.weights.cell.states), quantity_names()
     state = "gradients_state"
     which, what = st.columns(2, vertical_alignment="bottom")
@@ -105,25 +105,25 @@ def _pick_unit(here: Session, reading: Reading) -> str:
     with what:
         quantity = str(st.selectbox(_("Value"), states, format_func=names.__getitem__, key=state))
     width = layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
-    if (here.view.unit or 0) >= width:
-        here.settle(unit=width - 1)
+    if (session.view.unit or 0) >= width:
+        session.fill_defaults(unit=width - 1)
     with which:
-        unit = here.view.unit or 0
-        shown(
+        unit = session.view.unit or 0
+        synced_widget(
             st.number_input,
             _("Unit"),
             0,
             width - 1,
             key="gradients_unit",
             value=unit,
-            changed=lambda n: here.go(unit=n),
+            changed=lambda n: session.navigate(unit=n),
         )
     return quantity
 
 
-def loss_step(here: Session, reading: Reading, loss: Loss) -> int | None:
+def loss_step(session: Session, reading: Reading, loss: Loss) -> int | None:
     """Where in the sequence the loss reads the chosen layer; None where at every step."""
-    layer = reading.trace.layers[here.view.layer or ""]
+    layer = reading.trace.layers[session.view.layer or ""]
     if loss.asked in ("next", "unit"):
         return loss.step
     if loss.asked == "answer":
@@ -131,9 +131,9 @@ def loss_step(here: Session, reading: Reading, loss: Loss) -> int | None:
     return None
 
 
-def in_words(here: Session, reading: Reading, loss: Loss, last: int | None) -> str:
+def in_words(session: Session, reading: Reading, loss: Loss, last: int | None) -> str:
     """What L is, in one sentence; ``last`` is the symbol or class that the last step is asked for."""
-    labels = reading.labels_of(here.view.layer or "")
+    labels = reading.labels_of(session.view.layer or "")
     if loss.asked == "saved":
         return _("L: whatever went backwards before this run was saved.")
     if loss.asked == "unit":

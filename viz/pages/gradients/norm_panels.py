@@ -19,10 +19,10 @@ from viz.session import Session
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def norms_over_time(here: Session, reading: Reading, loss: Loss, found: LayerGradients, said: str) -> None:
+def norms_over_time(session: Session, reading: Reading, loss: Loss, found: LayerGradients, said: str) -> None:
     """The curves, what they do in words, and the end of the chain in numbers."""
     labels = reading.labels_of(found.layer.name)
-    norms, at = norms_of(found), loss_step(here, reading, loss)
+    norms, at = norms_of(found), loss_step(session, reading, loss)
     with panel(
         _("1 · How large is the gradient at each step?"),
         _("Go away from the loss: does the curve fall, rise or hold? On this axis a straight line is a steady rate."),
@@ -31,12 +31,12 @@ def norms_over_time(here: Session, reading: Reading, loss: Loss, found: LayerGra
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with drawn:
             figure = gradient_norms(norms, labels, loss_step=at, reverse=found.layer.reverse, theme=theme())
-            chart(figure, "gradient_norms", names=(here.view.net, found.layer.name, "gradient-norms"))
+            chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
         with told:
             for state, values in norms.items():
                 _tell(state, values, labels, at, found.layer.reverse)
     mirror(
-        [(f"{state}_grad_norm", here.view.net or "", found.layer.name, values) for state, values in norms.items()],
+        [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
         labels,
         _("Norms of the gradient of the loss by the states at every step."),
         "gradient-norms",

@@ -22,17 +22,17 @@ from viz.session import Session
 VIEW_ID = "gradients"
 
 
-def feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+def feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
     """Which steps fed each weight block's gradient."""
     with panel(
         _("5 · Which steps feed the weights?"),
         _("The bars add up to the gradient of one matrix. Do all steps speak, or a few? Bars below 0 pull back."),
     ):
-        _feeding(here, labels, found)
+        _feeding(session, labels, found)
 
 
 @st.fragment
-def _feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
     words = {
         "weight_ih": _("input weights W_ih"),
         "weight_hh": _("recurrent weights W_hh"),
@@ -52,7 +52,7 @@ def _feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> N
         return
     parts = inner / np.sqrt(total)
     gates = found.layer.weights.cell.gates
-    chart(weight_steps(parts, gates, labels, theme=theme()), "weight_steps", names=(here.view.net, chosen, "steps"))
+    chart(weight_steps(parts, gates, labels, theme=theme()), "weight_steps", names=(session.view.net, chosen, "steps"))
     most = int(np.abs(parts.sum(axis=1)).argmax())
     symbol = {"weight_ih": "W_{ih}", "weight_hh": "W_{hh}", "bias_ih": "b_{ih}", "bias_hh": "b_{hh}"}[chosen]
     st.latex(
@@ -63,33 +63,33 @@ def _feeding(here: Session, labels: tuple[str, ...], found: LayerGradients) -> N
     )
 
 
-def clip(here: Session, loss: Loss) -> None:
+def clip(session: Session, loss: Loss) -> None:
     """Clipping by the global norm."""
     with panel(
         _("6 · When it explodes: clipping"),
         _("Move the threshold below the norm. Which steps lose most? The direction stays, only the length is cut."),
     ):
-        _clip(here, loss)
+        _clip(session, loss)
 
 
 @st.fragment
-def _clip(here: Session, loss: Loss) -> None:
+def _clip(session: Session, loss: Loss) -> None:
     ways = {"exploding": _("an RNN that explodes"), "here": _("this network and its loss")}
-    own = bundled(here) and loss.asked not in ("unit", "saved")
+    own = bundled(session) and loss.asked not in ("unit", "saved")
     names = list(ways) if own else ["exploding"]
     if st.session_state.get("clip_way") not in names:
         st.session_state["clip_way"] = names[0]
     way = st.segmented_control(_("Network"), names, format_func=ways.__getitem__, required=True, key="clip_way")
     done = (
-        gradient_cache.differentiated(here.view.net or "", here.view.text or "", loss, here.view.edits)
+        gradient_cache.differentiated(session.view.net or "", session.view.text or "", loss, session.view.edits)
         if way == "here"
         else _exploding()
     )
-    layer = (here.view.layer or "") if way == "here" else "l0"
+    layer = (session.view.layer or "") if way == "here" else "l0"
     traced = done.trace.layers[layer]
     labels = tuple(str(step + 1) for step in range(traced.shape[1]))
     if way == "here":
-        labels = tuple(gradient_cache.labels(here.view.net or "", here.view.text or "", here.view.edits))
+        labels = tuple(gradient_cache.labels(session.view.net or "", session.view.text or "", session.view.edits))
     else:
         norms = gradient_cache.norms_of(traced.gradients)
         st.markdown(

@@ -7,14 +7,14 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from models.states.compare_states import compare
 from viz.figures.state_distance import comparison
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.pages.states import states_cache as states_sources
-from viz.pages.view_widgets import COUNT, TEXT, bound, bound_words
+from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("모스크바", "파리"))
 """What is changed first in a text that has it; the number of steps stays, so that both stay side by side."""
@@ -22,39 +22,39 @@ SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("�
 Run = tuple[str, Reading, LayerTrace]
 
 
-def compared(here: Session, reading: Reading, layer: LayerTrace) -> None:
+def compared(session: Session, reading: Reading, layer: LayerTrace) -> None:
     """The runs side by side, with their difference."""
     with panel(
         _("Side by side: two texts, or two networks"),
         _("Change one word and see from which step on the states part, and whether they ever meet again."),
     ):
-        if here.opened is not None and here.view.net == here.opened.name:
-            _rows(here, reading, layer)
+        if session.startup_file is not None and session.view.net == session.startup_file.name:
+            _rows(session, reading, layer)
         else:
             _bundled(reading, layer)
 
 
 @st.fragment
 def _bundled(reading: Reading, layer: LayerTrace) -> None:
-    view = session().view
+    view = get_session().view
     net, text = view.net or "", view.text or ""
     ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
     which, what = st.columns([4, 5], gap="medium", vertical_alignment="top")
     with which:
-        way = bound_words(_("Compare"), ways, name="compare", key="compare_way", otherwise="texts")
+        way = view_buttons(_("Compare"), ways, name="compare", key="compare_way", default="texts")
     names = {"first": _("this run"), "second": _("the other run")}
     try:
         with what:
             if way == "networks":
                 others = _others(net)
-                other = bound(
+                other = view_widget(
                     st.selectbox,
                     _("The other network"),
                     others,
                     name="against",
                     key=f"compare_net_{net}",
                     form=TEXT,
-                    otherwise=others[0],
+                    default=others[0],
                     fits=others.__contains__,
                     begins="index",
                     format_func=cache.title,
@@ -62,19 +62,19 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                 second = cache.reading(other, text)
                 names = {"first": cache.title(net), "second": cache.title(other)}
             else:
-                typed = bound(
+                typed = view_widget(
                     st.text_area,
                     _("The other text"),
                     name="other",
                     key=f"compare_text_{net}_{hash(text)}",
                     form=TEXT,
-                    otherwise=_other_text(net, text),
+                    default=_other_text(net, text),
                     height=104,
                 )
-                second = cache.reading(net, typed, session().view.edits)
+                second = cache.reading(net, typed, get_session().view.edits)
                 names = {"first": _("the text above"), "second": _("the other text")}
     except ValueError as problem:
-        st.warning(told(problem), icon=":material/info:")
+        st.warning(translate(problem), icon=":material/info:")
         return
     if way == "networks":
         st.caption(
@@ -111,12 +111,12 @@ def _other_text(net: str, text: str) -> str:
 
 
 @st.fragment
-def _rows(here: Session, reading: Reading, layer: LayerTrace) -> None:
+def _rows(session: Session, reading: Reading, layer: LayerTrace) -> None:
     batch = layer.shape[0]
     if batch == 1:
         st.markdown(_("This saved run holds one sequence: there is no second one to compare it with."))
         return
-    other = bound(
+    other = view_widget(
         st.number_input,
         _("The other sequence"),
         1,
@@ -124,14 +124,14 @@ def _rows(here: Session, reading: Reading, layer: LayerTrace) -> None:
         name="other",
         key=f"compare_row_{reading.serial}",
         form=COUNT,
-        otherwise=1 if reading.row else 2,
+        default=1 if reading.row else 2,
         fits=lambda row: 1 <= row <= batch,
     )
-    assert here.opened is not None
-    second = cache.opened_reading(here.opened, int(other) - 1)
+    assert session.startup_file is not None
+    second = cache.opened_reading(session.startup_file, int(other) - 1)
     name = _("sequence {n}")
     first_run = (name.format(n=reading.row + 1), reading, layer)
-    view = session().view
+    view = get_session().view
     _draw(
         first_run, (name.format(n=other), second, second.trace.layers[layer.name]), view.quantity or "", view.unit or 0
     )
@@ -150,7 +150,7 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
     try:
         found = compare(runs[0][1], runs[1][1])
     except Problem as problem:
-        st.caption(told(problem))
+        st.caption(translate(problem))
         found = None
     drawn = unit if all(unit < values.shape[1] for _name, values, _labels in runs) else 0
     if drawn != unit:

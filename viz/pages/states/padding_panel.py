@@ -8,23 +8,23 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction
 from models.states.padding_effect import Padded
 from viz.figures.padding_curves import padding
-from viz.i18n import _, language, told
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.pages.states import states_cache as states_sources
-from viz.pages.view_widgets import COUNT, bound
+from viz.pages.view_widgets import COUNT, view_widget
 from viz.quantity_names import quantity_names
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 MOST, FIRST = 50, 10
 """Symbols of padding at most, and to begin with."""
 
 
-def padded(here: Session, layer: LayerTrace) -> None:
+def padded(session: Session, layer: LayerTrace) -> None:
     """The same text with and without the mask; nothing where the network has no padding."""
-    view = here.view
-    if here.opened is not None and view.net == here.opened.name:
+    view = session.view
+    if session.startup_file is not None and view.net == session.startup_file.name:
         return
     if cache.network(view.net or "").card.padding is None:
         return
@@ -39,9 +39,9 @@ def padded(here: Session, layer: LayerTrace) -> None:
 
 @st.fragment
 def _padded(name: str) -> None:
-    view = session().view
+    view = get_session().view
     net, unit = view.net or "", view.unit or 0
-    count = bound(
+    count = view_widget(
         st.slider,
         _("Symbols of padding after the text"),
         0,
@@ -49,13 +49,13 @@ def _padded(name: str) -> None:
         name="padding",
         key="padding",
         form=COUNT,
-        otherwise=FIRST,
+        default=FIRST,
         fits=lambda count: 0 <= count <= MOST,
     )
     try:
         found = states_sources.padding(net, view.text or "", count, cache.active(view.edits))
     except Problem as problem:
-        st.markdown(told(problem))
+        st.markdown(translate(problem))
         return
     quantity = view.quantity or "hidden"
     masked = states_sources.values(found.masked, name, quantity)

@@ -11,7 +11,7 @@ from viz.markdown import plain
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.pages.states import states_cache
-from viz.pages.view_widgets import TEXT, bound_words, chosen
+from viz.pages.view_widgets import TEXT, view_buttons, view_choice
 from viz.session import Session
 
 AT_ONCE = 5e10
@@ -24,10 +24,10 @@ LEFT, REACH = "left", "reach"
 """Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
 
 
-def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
+def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
     """How much of each input is in one state, or of one input in each state: by every way, and along the cell line."""
     labels = reading.labels_of(layer.name)
-    way = chosen("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
+    way = view_choice("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
     titles = {
         LEFT: _("The fading ink: what is still in h at step {step} (“{token}”)?"),
         REACH: _("The fading ink: how far does the input of step {step} (“{token}”) reach?"),
@@ -40,7 +40,7 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
     }
     with panel(titles[way].format(step=step + 1, token=plain(labels[step])), look_for[way]):
         words = {LEFT: _("what is left in this state"), REACH: _("how far this input reaches")}
-        bound_words(_("Of step {step}").format(step=step + 1), words, name="ink", key="ink_way", otherwise=LEFT)
+        view_buttons(_("Of step {step}").format(step=step + 1), words, name="ink", key="ink_way", default=LEFT)
         before = len(labels) - step if layer.reverse else step + 1
         count = before if way == LEFT else len(labels) + 1 - before
         effort = 8.0 * count * layer.weights.output_size * layer.weights.hidden_size**2
@@ -57,10 +57,10 @@ def ink(here: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
             st.markdown(_("Over so many steps of so large a layer this takes some seconds."))
             st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
             return
-        _ink(here, reading, layer, step, labels, way)
+        _ink(session, reading, layer, step, labels, way)
 
 
-def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
+def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
     with st.spinner(_("Carrying the derivatives back …") if way == LEFT else _("Carrying the derivatives on …")):
         if way == LEFT:
             found = states_cache.survived(reading, layer.name, step)
@@ -81,7 +81,7 @@ def _ink(here: Session, reading: Reading, layer: LayerTrace, step: int, labels: 
     carry = layer.weights.cell.carry
     carried = carry.state if carry else "hidden"
     figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=theme())
-    chart(figure, "fading_ink", names=(here.view.net, layer.name, "ink", way, f"step{step + 1}"))
+    chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _told(whole, labels, way)
     every, line = _("every way"), _("along the cell line alone")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")

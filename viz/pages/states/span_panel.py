@@ -11,13 +11,13 @@ from models.networks.forward_run import Reading
 from models.states.span_selectivity import THRESHOLD, brush
 from viz.components.span_picker import span as drag_over
 from viz.figures.selective_units import brushed_units
-from viz.i18n import _, ngettext, told
+from viz.i18n import _, ngettext, translate
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.pages.states import states_cache
-from viz.pages.view_widgets import NUMBER, SPAN, bound, bound_words
+from viz.pages.view_widgets import NUMBER, SPAN, view_buttons, view_widget
 from viz.quantity_names import quantity_names
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 DRAGGED = "brush_span"
 
@@ -28,19 +28,19 @@ AROUND = 3
 """Steps to each side of the current one that are chosen to begin with, where it is in no word of letters."""
 
 
-def brushed(here: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
+def brushed(session: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
     """The span, the threshold, and the units that mark it."""
     with panel(
         _("Brush: which units mark a span?"),
         _("Choose a word, a bracket, a quotation: the best unit fills the frame and is empty outside it."),
     ):
-        _brush(reading, layer, here.view.quantity or "", here.view.step or 0, view_id)
+        _brush(reading, layer, session.view.quantity or "", session.view.step or 0, view_id)
 
 
 def _dragged() -> None:
     dragged = st.session_state[DRAGGED]["span"]
     if dragged:
-        session().choose(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
+        get_session().set_view_options(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
 
 
 def _begin(labels: Sequence[str], step: int) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:
-        first, last = bound(
+        first, last = view_widget(
             st.slider,
             _("Span of steps"),
             1,
@@ -83,17 +83,17 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             name="span",
             key=f"span_{reading.serial}_{layer.name}",
             form=SPAN,
-            otherwise=_begin(labels, step),
+            default=_begin(labels, step),
             fits=lambda span: span[1] <= count,
         )
     with level:
-        threshold = bound(
+        threshold = view_widget(
             st.number_input,
             _("Threshold"),
             name="threshold",
             key="brush_threshold",
             form=NUMBER,
-            otherwise=THRESHOLD,
+            default=THRESHOLD,
             fits=isfinite,
             step=0.05,
             format="%.2f",
@@ -104,12 +104,12 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     try:
         brushed_ways = {way: brush(signed[way], first - 1, last, threshold) for way in signed}
     except Problem as problem:
-        st.markdown(told(problem))
+        st.markdown(translate(problem))
         return
     ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
         clearest = max(ways, key=lambda way: brushed_ways[way].best)
-        way = bound_words(_("A unit is on"), ways, name="on", key="brush_way", otherwise=clearest)
+        way = view_buttons(_("A unit is on"), ways, name="on", key="brush_way", default=clearest)
     found = brushed_ways[way]
     spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
     st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
@@ -144,8 +144,8 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     picked = st.pills(
         _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
     )
-    if picked is not None and picked != session().view.unit:
-        session().go(unit=picked)
+    if picked is not None and picked != get_session().view.unit:
+        get_session().navigate(unit=picked)
         st.rerun()
 
 

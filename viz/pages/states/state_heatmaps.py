@@ -12,18 +12,18 @@ from viz.components.heatmap import heatmap
 from viz.i18n import _
 from viz.pages.panel import panel
 from viz.pages.states import states_cache
-from viz.pages.view_widgets import SPAN, TEXT, bound, bound_words, chosen
+from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import whole
 from viz.quantity_names import quantity_names
-from viz.session import session
+from viz.session import get_session
 
 MAP = "states_heatmap"
 
 
 def order_chosen() -> By:
     """The order of the units that the reader chose."""
-    return cast(By, chosen("order", TEXT, "index", get_args(By).__contains__))
+    return cast(By, view_choice("order", TEXT, "index", get_args(By).__contains__))
 
 
 def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
@@ -31,7 +31,7 @@ def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     if whole(reading, layer.name):
         return None
     counts = _counts(reading, layer)
-    spans = {name: chosen(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
+    spans = {name: view_choice(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
     window = Window(*((first - 1, last) for first, last in spans.values()))
     return None if window == Window(*((0, count) for count in counts.values())) else window
 
@@ -52,7 +52,7 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
         small = whole(reading, layer.name)
         left, right = (st.container(), None) if small else st.columns(2, gap="medium")
         with left:
-            bound_words(label, words, name="order", key="order", otherwise="index")
+            view_buttons(label, words, name="order", key="order", default="index")
         by = order_chosen()
         if right is None:
             order = None if by == "index" else states_cache.ordered(reading, layer.name, quantity, by).tolist()
@@ -73,7 +73,7 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
 def _block_shows() -> Any:
     """What stands for a block."""
     words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
-    return bound_words(_("A block shows"), words, name="blocks", key="blocks", otherwise="spikes")
+    return view_buttons(_("A block shows"), words, name="blocks", key="blocks", default="spikes")
 
 
 def _zoom(reading: Reading, layer: LayerTrace) -> None:
@@ -92,7 +92,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> None:
         place, label = labels[name]
         if count > 1:
             with place:
-                bound(
+                view_widget(
                     st.slider,
                     label,
                     1,
@@ -100,7 +100,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> None:
                     name=name,
                     key=f"{name}_{reading.serial}_{layer.name}",
                     form=SPAN,
-                    otherwise=(1, count),
+                    default=(1, count),
                     fits=_within(count),
                 )
     if window_chosen(reading, layer) is not None:
@@ -116,7 +116,7 @@ def _within(count: int) -> Callable[[tuple[int, int]], bool]:
 
 
 def _zoom_to(steps: str | None, units: str | None) -> None:
-    session().choose(steps=steps, units=units)
+    get_session().set_view_options(steps=steps, units=units)
 
 
 def _dragged(reading: Reading, layer: LayerTrace) -> None:

@@ -20,7 +20,7 @@ from viz.pages.states.trajectory_panel import walked
 from viz.payloads.excerpt import Excerpt
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import states_excerpt, whole
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 VIEW_ID = "states"
 PLAYER = "states_player"
@@ -28,34 +28,34 @@ PLAYER = "states_player"
 
 def page() -> None:
     """The States lens."""
-    here = session()
-    reading = choose(here)
-    view = here.view
+    session = get_session()
+    reading = choose(session)
+    view = session.view
     layer, quantity = reading.trace.layers[view.layer or ""], view.quantity or ""
     assert view.unit is not None and view.step is not None
     by, window = order_chosen(), window_chosen(reading, layer)
-    _carry(here, reading, by, window)
+    _carry(session, reading, by, window)
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
+        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
         key=PLAYER,
         on_view_change=_moved,
     )
     above = st.container()
     heatmaps(reading, layer, VIEW_ID, quantity)  # first: the ranking above them takes longer
     with above:
-        tracking(here, reading, VIEW_ID, window)
+        tracking(session, reading, VIEW_ID, window)
     gates(reading, layer, view.unit, view.step)
-    ink(here, reading, layer, view.step)
+    ink(session, reading, layer, view.step)
     walked(reading, layer, view.step, VIEW_ID)
-    brushed(here, reading, layer, VIEW_ID)
-    compared(here, reading, layer)
-    padded(here, layer)
+    brushed(session, reading, layer, VIEW_ID)
+    compared(session, reading, layer)
+    padded(session, layer)
 
 
-def _carry(here: Session, reading: Reading, by: By, window: Window | None) -> None:
+def _carry(session: Session, reading: Reading, by: By, window: Window | None) -> None:
     """Bring the layer to the browser, whole or in parts."""
-    view = here.view
+    view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
     if whole(reading, name):
         sequence(states_cache.payload(VIEW_ID, reading, name), key=f"{VIEW_ID}_sequence")
@@ -70,4 +70,6 @@ def _carry(here: Session, reading: Reading, by: By, window: Window | None) -> No
 
 def _moved() -> None:
     reported = st.session_state[PLAYER]["view"]
-    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])
+    get_session().apply_report(
+        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
+    )

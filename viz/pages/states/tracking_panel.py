@@ -14,10 +14,10 @@ from viz.pages import cache
 from viz.pages.chart import chart, theme
 from viz.pages.panel import panel
 from viz.pages.states import states_cache as states_sources
-from viz.pages.view_widgets import COUNTS, bound
+from viz.pages.view_widgets import COUNTS, view_widget
 from viz.payloads.heatmap_image import Window
 from viz.quantity_names import quantity_names
-from viz.session import Session, session
+from viz.session import Session, get_session
 
 PROPERTIES = {
     "inside_quotes": N_("inside quotes"),
@@ -45,9 +45,9 @@ STACKED, STACKED_MOST = 4, 8
 """Units under one another before the reader chooses, and at most."""
 
 
-def tracking(here: Session, reading: Reading, view_id: str, window: Window | None) -> None:
+def tracking(session: Session, reading: Reading, view_id: str, window: Window | None) -> None:
     """The ranked list beside the tinted text, and some units' curves."""
-    layer = reading.trace.layers[here.view.layer or ""]
+    layer = reading.trace.layers[session.view.layer or ""]
     listed, shown = st.columns([6, 5], gap="medium")
     with (
         shown,
@@ -64,7 +64,7 @@ def tracking(here: Session, reading: Reading, view_id: str, window: Window | Non
             _("Click a row and look at the text: does the tint turn where the list says? Held-out text is the test."),
         ),
     ):
-        found = _rankings(here, reading)
+        found = _rankings(session, reading)
         rows = _rows(found or {}, reading)
         if found is None:
             _ask(reading)
@@ -73,15 +73,15 @@ def tracking(here: Session, reading: Reading, view_id: str, window: Window | Non
             if verdict:
                 st.markdown(verdict)
             if rows:
-                ranking(view_id, rows, revision=here.revision, key="ranking", on_picked_change=_picked)
-            _explain(here, layer, rows)
-    _stack(here, reading, layer, rows, window)
+                ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
+            _explain(session, layer, rows)
+    _stack(session, reading, layer, rows, window)
 
 
-def _rankings(here: Session, reading: Reading) -> dict[str, Ranking] | None:
+def _rankings(session: Session, reading: Reading) -> dict[str, Ranking] | None:
     """The ranking of every layer; None where it takes long and nobody asked for it."""
-    view = here.view
-    if here.opened is None or view.net != here.opened.name:
+    view = session.view
+    if session.startup_file is None or view.net != session.startup_file.name:
         if cache.same_text(edits := cache.active(view.edits)):
             net, text = view.net or "", view.text or ""
             return {name: states_sources.ranking(net, text, name, edits) for name in reading.trace.layers}
@@ -155,8 +155,8 @@ def _number(value: float) -> float | None:
     return value if value == value else None
 
 
-def _explain(here: Session, layer: LayerTrace, rows: list[dict]) -> None:
-    file = here.opened is not None and here.view.net == here.opened.name
+def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
+    file = session.startup_file is not None and session.view.net == session.startup_file.name
     held_out = (
         _("Held out is the second half of the run.") if file else _("Held out are the other examples of this network.")
     )
@@ -185,13 +185,13 @@ def _explain(here: Session, layer: LayerTrace, rows: list[dict]) -> None:
 
 def _picked() -> None:
     picked = st.session_state["ranking"]["picked"]
-    here = session()
-    if picked and picked["revision"] == here.revision:
-        here.go(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
+    session = get_session()
+    if picked and picked["revision"] == session.revision:
+        session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 
-def _stack(here: Session, reading: Reading, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
-    view = here.view
+def _stack(session: Session, reading: Reading, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
+    view = session.view
     with panel(
         _("Several units under one another"),
         _(
@@ -228,14 +228,14 @@ def _curves(
 ) -> None:
     values = states_sources.values(reading, layer.name, quantity)
     key = f"stack_{reading.serial}_{layer.name}_{unit}"
-    units = bound(
+    units = view_widget(
         st.multiselect,
         _("Units"),
         range(values.shape[1]),
         name="stack",
         key=key,
         form=COUNTS,
-        otherwise=[each for each in first if each < values.shape[1]],
+        default=[each for each in first if each < values.shape[1]],
         fits=lambda units: len(units) <= STACKED_MOST and all(0 <= unit < values.shape[1] for unit in units),
         begins="default",
         max_selections=STACKED_MOST,

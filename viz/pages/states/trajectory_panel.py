@@ -6,7 +6,7 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from viz.components.state_trajectory import path
-from viz.i18n import _, told
+from viz.i18n import _, translate
 from viz.pages.panel import panel
 from viz.pages.states import states_cache
 from viz.payloads.excerpt import PAGE, around
@@ -21,7 +21,7 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
         try:
             found = states_cache.plane(reading, layer.name)
         except Problem as problem:
-            st.markdown(told(problem))
+            st.markdown(translate(problem))
             return
         if found.variance == 0:
             st.markdown(_("The hidden state never changes in this sequence, so its path is a single point."))

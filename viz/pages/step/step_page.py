@@ -11,11 +11,11 @@ from viz.components.player import player
 from viz.components.prediction import prediction
 from viz.i18n import _
 from viz.pages.controls import choose
-from viz.pages.downloads import keep
+from viz.pages.downloads import download_panel
 from viz.pages.panel import panel
-from viz.pages.send_trace import carry
-from viz.pages.view_widgets import TEXT, chosen
-from viz.session import session
+from viz.pages.send_trace import send_trace
+from viz.pages.view_widgets import TEXT, view_choice
+from viz.session import get_session
 
 VIEW_ID = "step"
 PLAYER, EQUATIONS = "player", "equations"
@@ -23,14 +23,14 @@ PLAYER, EQUATIONS = "player", "equations"
 
 def page() -> None:
     """The Step lens."""
-    here = session()
-    reading = choose(here)
-    view = here.view
+    session = get_session()
+    reading = choose(session)
+    view = session.view
     layer = reading.trace.layers[view.layer or ""]
-    carry(here, reading, VIEW_ID)
+    send_trace(session, reading, VIEW_ID)
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": here.revision},
+        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
         key=PLAYER,
         on_view_change=_moved,
     )
@@ -50,7 +50,7 @@ def page() -> None:
                 reverse=layer.reverse,
                 view_id=VIEW_ID,
                 key=EQUATIONS,
-                form=chosen("form", TEXT, FORMS[0], FORMS.__contains__),
+                form=view_choice("form", TEXT, FORMS[0], FORMS.__contains__),
                 on_form_change=_formed,
             )
     with told:
@@ -67,7 +67,7 @@ def page() -> None:
         _("Look for rows that switch where something in the sequence turns: such a unit tracks something."),
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
-    keep(here, reading)
+    download_panel(session, reading)
 
 
 def _look_for(reading: Reading) -> str:
@@ -81,9 +81,11 @@ def _look_for(reading: Reading) -> str:
 
 def _formed() -> None:
     form = st.session_state[EQUATIONS]["form"]
-    session().choose(form=None if form == FORMS[0] else form)
+    get_session().set_view_options(form=None if form == FORMS[0] else form)
 
 
 def _moved() -> None:
     reported = st.session_state[PLAYER]["view"]
-    session().heard(reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"])
+    get_session().apply_report(
+        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
+    )

@@ -218,7 +218,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     header, arrays = sent(page)
     assert header["tokens"] == list(expected.target) and header["options"]["scores_from"] == "dates-general"
     np.testing.assert_allclose(arrays["attention_weight"], expected.attention["attention"].weights[0, 0], atol=1e-6)
-    turns = page.session_state["unrolled"].turns
+    turns = page.session_state["unrolled"].slider_generation
     press(page, f"attention_out_{turns}_hide[3]")
     assert view_of(page).attend == "scores=dates-general;write@6=5"
     at(page.selectbox, "attention_scores").set_value("")

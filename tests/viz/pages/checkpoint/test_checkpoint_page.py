@@ -230,10 +230,10 @@ def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypat
 
 
 def verdict_script(name):
-    from viz.pages.checkpoint.checkpoint_cache import Looked
+    from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
     from viz.pages.checkpoint.health_panel import judge
 
-    judge(Looked(name), "rnn.l0", None)
+    judge(CheckpointSelection(name), "rnn.l0", None)
 
 
 def test_the_limit_of_uploads_is_said(tmp_path):

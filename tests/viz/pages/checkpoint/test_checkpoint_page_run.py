@@ -46,7 +46,7 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     next(each for each in page.radio if each.label == "The reset acts").set_value(False)
     next(each for each in page.button if each.label == "Read it so").click()
     page = run(page)
-    assert view(page).net != first and first not in page.session_state["unrolled"].files
+    assert view(page).net != first and first not in page.session_state["unrolled"].opened_networks
     weights = store.find(view(page).net).checkpoint.layers["a.l0"]
     z, r, n = rnn.weight_hh_l0.detach().chunk(3)
     np.testing.assert_array_equal(weights.weight_hh, torch.cat([r, z, n]))
@@ -68,7 +68,7 @@ def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
     next(each for each in page.text_area if each.label.startswith("Its 7 symbols")).set_value("abcdefg")
     page = run(page)
     assert store.find(view(page).net).network.vocabulary == WORDS
-    assert len(page.session_state["unrolled"].files) == 1  # one file, one line of the list
+    assert len(page.session_state["unrolled"].opened_networks) == 1  # one file, one line of the list
     next(each for each in page.text_area if each.label.startswith("Text")).set_value("gfx")
     page = run(page)
     assert "does not know “x”" in said(page)

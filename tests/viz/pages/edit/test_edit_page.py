@@ -86,7 +86,7 @@ def test_edits_are_switched_removed_and_cleared():
     at(page.toggle, "on_0").set_value(False)
     run(page)
     assert edits_of(page) == f"!{BROKEN};rnn.l0.forget_bias=1"
-    turns = page.session_state["unrolled"].turns
+    turns = page.session_state["unrolled"].slider_generation
     press(page, f"out_edit_{turns}_1")
     assert edits_of(page) == f"!{BROKEN}"
     press(page, "edits_on")
