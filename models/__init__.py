@@ -1,4 +1,14 @@
-"""Recurrent networks that can be looked into: usable from a notebook or a training script alone."""
+"""Recurrent networks traced, differentiated and edited: the public API, usable from a notebook or a training script alone.
+
+- Bundled networks: ``load_network``, ``network_names``, ``Network``; run on a text: ``read`` returns a ``Reading``.
+- Any module: ``capture`` fills a ``Trace`` of ``LayerTrace`` and ``AttentionTrace``; ``load_trace`` loads a saved one.
+- Checkpoints: ``load_checkpoint`` returns a ``Checkpoint`` with ``LayerWeights`` for each layer.
+- Gradients: ``gradient_map`` of all losses by all states; ``first_nonfinite`` finds the first NaN or infinity.
+- Edits: ``read_edits`` and ``write_edits`` parse and format ``Edits``; ``EditedNetwork`` and ``read_edited`` run a network
+  with them, ``edited_layers`` applies them to ``LayerWeights``; ``edit_effects``, ``state_difference`` and
+  ``prediction_difference`` compare a run before with one after.
+- Sequence generation: ``decode``.
+"""
 
 from models.capturing.capture import CaptureError, capture
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
@@ -8,12 +18,17 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace, Trace, load_trace
 from models.core.weights import LayerWeights
 from models.decoding import decode
+from models.decoding.run_network import read
 from models.edits.edit import Edits
+from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
 from models.edits.edit_syntax import read_edits, write_edits
 from models.edits.edited_network import EditedNetwork, read_edited
+from models.edits.weight_edits import edited_layers
 from models.gradients.gradient_map import gradient_map
-from models.networks.forward_run import Reading, read
-from models.networks.network import Network, load_network, network_names
+from models.gradients.nonfinite import first_nonfinite
+from models.networks.forward_run import Reading
+from models.networks.network import Network
+from models.zoo.catalogue import load_network, network_names
 
 __all__ = [
     "ArchiveError",
@@ -31,13 +46,18 @@ __all__ = [
     "Trace",
     "capture",
     "decode",
+    "edit_effects",
+    "edited_layers",
+    "first_nonfinite",
     "gradient_map",
     "load_checkpoint",
     "load_network",
     "load_trace",
     "network_names",
+    "prediction_difference",
     "read",
     "read_edited",
     "read_edits",
+    "state_difference",
     "write_edits",
 ]

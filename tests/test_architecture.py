@@ -12,6 +12,11 @@ LONGEST = 400
 
 TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyproject.toml", "LICENSE"}
 
+FOLDERS = (
+    "core", "architectures", "capturing", "networks", "gradients", "states", "decoding", "edits", "checkpoints", "zoo",
+)  # fmt: skip
+"""The folders of ``models`` in their order: each may import from itself and from those before it."""
+
 STREAMLIT = ("app.py", "viz/pages/", "viz/components/", "viz/session.py", "viz/layout.py")
 """Where streamlit may be imported (and in tests)."""
 
@@ -65,6 +70,36 @@ def test_imports_follow_the_data(path):
     assert "app" not in used and "tests" not in used
 
 
+def folder_of(module):
+    """The folder of ``models`` that a module's full name lies in; None outside of them."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "models" and len(parts) > 1 and parts[1] in FOLDERS else None
+
+
+@pytest.mark.parametrize("path", [path for path in CODE if path.parts[0] == "models" and len(path.parts) > 2], ids=str)
+def test_folders_of_models_import_one_way(path):
+    own = FOLDERS.index(path.parts[1])
+    used = [name for name in imports(path) if name.split(".")[0] == "models"]
+    assert [name for name in used if folder_of(name) is None] == []
+    assert [name for name in used if FOLDERS.index(folder_of(name)) > own] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in CODE if path.parts[:2] != ("models", "zoo") and path.parts[:2] != ("viz", "pages")],
+    ids=str,
+)
+def test_bundled_networks_are_loaded_by_name(path):
+    """Only a page about one bundled network may import the module that trains it; all else goes by ``zoo.catalogue``."""
+    trained_by = [name for name in imports(path) if name.startswith("models.zoo")]
+    assert [name for name in trained_by if not name.startswith("models.zoo.catalogue.")] == []
+
+
+def test_models_holds_no_module_outside_its_folders():
+    top = {path.parts[1] for path in CODE if path.parts[0] == "models"}
+    assert top == {"__init__.py", *FOLDERS}
+
+
 def test_the_app_is_navigation_alone():
     assert not packages(Path("app.py")) & {"torch", "numpy", "plotly", "models"}
 
@@ -97,3 +132,35 @@ def test_components_speak_through_the_catalogue_alone():
             if shown:
                 spoken[str(path)] = [words for _quote, words in shown]
     assert spoken == {}
+
+
+INTERFACES = {
+    "models/checkpoints/formats/": {"match", "open"},
+    "models/zoo/": {"batch", "measure", "recipe", "start", "train", "vocabulary"},
+    "viz/pages/": {"page"},
+    "": {"main"},
+}
+"""Functions that several files of a folder have by agreement: a checkpoint format's, a recipe's, a lens's, a command's."""
+
+
+def agreed(path, name):
+    return any(path.as_posix().startswith(folder) and name in names for folder, names in INTERFACES.items())
+
+
+def test_no_module_name_occurs_twice():
+    places = {}
+    for path in CODE:
+        if path.stem != "__init__":
+            places.setdefault(path.stem, []).append(str(path))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_no_public_name_has_two_meanings():
+    """A public function or class is defined once, so that a search for its name finds it."""
+    places = {}
+    for path in CODE:
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            defined = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if defined and not node.name.startswith("_") and not agreed(path, node.name):
+                places.setdefault(node.name, []).append(str(path))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

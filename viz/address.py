@@ -106,7 +106,7 @@ def _short(value: str) -> str:
 def _word(name: str, value: str) -> str:
     if not value or len(value) > LONGEST_WORD or not value.isprintable():
         raise ValueError(
-            _("The link's “{name}” cannot be “{value}”: it should be a name.").format(name=name, value=_short(value))
+            _("In the link, “{name}” cannot be “{value}”. Use a name.").format(name=name, value=_short(value))
         )
     return value
 
@@ -115,7 +115,7 @@ def _number(name: str, value: str) -> int:
     # Not int() alone, which also takes "1_0", " 1" and digits of other scripts.
     if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= LARGEST_NUMBER):
         raise ValueError(
-            _("The link's “{name}” cannot be “{value}”: it should be a whole number from 0.").format(
+            _("In the link, “{name}” cannot be “{value}”. Use a whole number, 0 or greater.").format(
                 name=name, value=_short(value)
             )
         )
@@ -125,7 +125,7 @@ def _number(name: str, value: str) -> int:
 def _text(value: str) -> str:
     if len(value) > LONGEST_TEXT:
         raise ValueError(
-            _("The link's text has {n} symbols: a link carries {most} at most.").format(
+            _("The text in the link has {n} characters, but at most {most} are allowed. Use a shorter text.").format(
                 n=f"{len(value):,}", most=f"{LONGEST_TEXT:,}"
             )
         )
@@ -135,7 +135,7 @@ def _text(value: str) -> str:
 def _edits(value: str) -> str:
     if len(value) > LONGEST_EDITS:
         raise ValueError(
-            _("The link's edits have {n} characters: a link carries {most} at most.").format(
+            _("The edits in the link have {n} characters, but at most {most} are allowed. Use fewer edits.").format(
                 n=f"{len(value):,}", most=f"{LONGEST_EDITS:,}"
             )
         )
@@ -145,7 +145,7 @@ def _edits(value: str) -> str:
 def _language(value: str) -> str:
     if value not in LANGUAGES:
         raise ValueError(
-            _("The link's “{name}” cannot be “{value}”: it should be one of {choices}.").format(
+            _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
                 name="lang", value=_short(value), choices=", ".join(LANGUAGES)
             )
         )
@@ -157,7 +157,7 @@ def _look(value: str) -> str:
         return write_look(read_look(value))
     except ValueError:
         raise ValueError(
-            _("The link's “{name}” cannot be “{value}”: it should be choices as in {example}.").format(
+            _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(
                 name="look", value=_short(value), example="order:mean;steps:0-99"
             )
         ) from None

@@ -10,7 +10,7 @@ from viz.quantity_names import quantity_names
 def described(edit: Edit) -> str:
     """What an edit does."""
     match edit:
-        case kinds.Change(place, how, value):
+        case kinds.WeightChange(place, how, value):
             told = {
                 "=": _("{place}: set to {value}"),
                 "+=": _("{place}: {value} added"),
@@ -23,45 +23,45 @@ def described(edit: Edit) -> str:
             return _("{place}: spectral radius scaled to {value}").format(
                 place=place_in_words(place), value=_number(value)
             )
-        case kinds.Round(place, bits):
+        case kinds.Quantize(place, bits):
             return _("{place}: rounded to {bits} bits").format(place=place_in_words(place), bits=bits)
         case kinds.Noise(place, deviation, seed):
-            return _("{place}: noise of deviation {value} added (seed {seed})").format(
+            return _("{place}: Gaussian noise added (standard deviation {value}, random seed {seed})").format(
                 place=place_in_words(place), value=_number(deviation), seed=seed
             )
-        case kinds.Matrix(name):
-            return _("{name}: replaced by the matrix of a file").format(name=name)
-        case kinds.Token(how, step, token):
+        case kinds.ReplaceMatrix(name):
+            return _("{name}: replaced by a matrix from a file").format(name=name)
+        case kinds.TokenEdit(how, step, token):
             told = {
-                "replace": _("Step {step} reads “{token}” instead"),
-                "insert": _("“{token}” inserted before step {step}"),
-                "delete": _("Step {step} deleted"),
+                "replace": _("Token at time step {step} replaced by “{token}”"),
+                "insert": _("“{token}” inserted before time step {step}"),
+                "delete": _("Token at time step {step} deleted"),
             }[how]
             return told.format(step=step + 1, token=display(token))
         case _:
             return _held(edit)
 
 
-def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.Start) -> str:
+def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.InitialState) -> str:
     names, whose = quantity_names(), _whose(edit.layer, edit.unit)
     match edit:
         case kinds.Clamp(_layer, quantity, value, _unit, first, last):
-            return _("{quantity} of {whose}: held at {value}, {steps}").format(
+            return _("{quantity} of {whose}: fixed at {value}, {steps}").format(
                 quantity=names[quantity], whose=whose, value=_number(value), steps=_steps(first, last)
             )
         case kinds.Ablate(_layer, _unit, by, first, last):
             told = (
-                _("{quantity} of {whose}: held at 0, {steps}")
+                _("{quantity} of {whose}: fixed at 0, {steps}")
                 if by == "zero"
-                else _("{quantity} of {whose}: held at its mean, {steps}")
+                else _("{quantity} of {whose}: fixed at its mean, {steps}")
             )
             return told.format(quantity=names["hidden"], whose=whose, steps=_steps(first, last))
         case kinds.Patch(_layer, quantity, step, text, source):
-            return _("{quantity} of {whose}: at step {step} what it was at step {source} of “{text}”").format(
-                quantity=names[quantity], whose=whose, step=step + 1, source=source + 1, text=_short(text)
-            )
-        case kinds.Start(_layer, state, value):
-            return _("{quantity} of {whose}: {value} before the first step").format(
+            return _(
+                "{quantity} of {whose}: value at step {step} replaced by that at step {source} of “{text}”"
+            ).format(quantity=names[quantity], whose=whose, step=step + 1, source=source + 1, text=_short(text))
+        case kinds.InitialState(_layer, state, value):
+            return _("Initial {quantity} of {whose}: {value}").format(
                 quantity=names[state], whose=whose, value=_number(value)
             )
 
@@ -70,14 +70,16 @@ def place_in_words(place: kinds.Place) -> str:
     """What part of the weights a place is."""
     layer, _dot, kind = place.name.rpartition(".")
     if kind in ("reads", "writes"):
-        told = _("All that {whose} reads") if kind == "reads" else _("All that reads {whose}")
+        told = (
+            _("All incoming weights and biases of {whose}") if kind == "reads" else _("All outgoing weights of {whose}")
+        )
         return told.format(whose=_whose(layer, place.row))
     if place.gate is None and place.row is None and place.column is None:
         return place.name
     rows = _rows(place)
     if place.column is None:
         return _("{name}, {rows}").format(name=place.name, rows=rows)
-    return _("{name}, {rows} from column {column}").format(name=place.name, rows=rows, column=place.column)
+    return _("{name}, {rows}, column {column}").format(name=place.name, rows=rows, column=place.column)
 
 
 def _rows(place: kinds.Place) -> str:
@@ -97,7 +99,7 @@ def _whose(layer: str, unit: int | None) -> str:
 
 def _steps(first: int, last: int | None) -> str:
     if last is None:
-        return _("from step {first} on").format(first=first + 1) if first else _("at every step")
+        return _("from time step {first} on").format(first=first + 1) if first else _("at every time step")
     if first == last:
         return _("step {step}").format(step=first + 1)
     return _("steps {first} to {last}").format(first=first + 1, last=last + 1)

@@ -24,6 +24,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from models.core.messages import Sentence
+from viz.josa import MARKED, format_message
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 """The languages, by the code an address carries; each named in itself."""
@@ -70,14 +71,28 @@ def set_language_source(source: Callable[[], str | None]) -> None:
     _ask[:] = [source]
 
 
+class _Message(str):
+    """A translated message whose placeholders name Korean particles, which its `format` chooses by the values."""
+
+    __slots__ = ()
+
+    def format(self, *_none: object, **values: object) -> str:
+        """Return the message with its placeholders filled and the particles chosen."""
+        return format_message(str(self), values)
+
+
 def _(message: str) -> str:
-    """`message` in the language in force; itself where there is no translation."""
-    return _catalogue().gettext(message)
+    """Return `message` in the language in force; itself where there is no translation."""
+    return _with_particles(_catalogue().gettext(message))
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
-    """`singular` or `plural`, as the language in force counts `n`."""
-    return _catalogue().ngettext(singular, plural, n)
+    """Return `singular` or `plural`, as the language in force counts `n`, in that language."""
+    return _with_particles(_catalogue().ngettext(singular, plural, n))
+
+
+def _with_particles(text: str) -> str:
+    return _Message(text) if MARKED.search(text) else text
 
 
 def N_(message: str) -> str:

@@ -30,6 +30,8 @@ def _names(lang: str) -> dict[str, str]:
 def no_valves(cell: Cell) -> str:
     """Why nothing can be said of how far the gates of a gated cell without `valves` are open."""
     return _(
-        "The activation of this layer's gates is {activation}; its values need not lie between 0 and 1, so the gates are not "
-        "simply shut or open."
+        (
+            "This layer's gates use the activation function {activation}. Its values can fall outside 0 to 1, so "
+            "closed (0) and open (1) are not defined for these gates."
+        )
     ).format(activation=cell.activations[cell.gates[0]].symbol)

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models.architectures.language_model import CELLS
+from models.core.attention import ScoreAttention
 
 Score = Literal["dot", "general", "additive"]
 START, END, PADDING = 0, 1, 0
 """Ids of the symbols that begin and end an answer, and of the symbol that fills short inputs up."""
 
 
-class Attention(nn.Module):
+class Attention(ScoreAttention):
     """What a decoder's state fetches from the encoder's: scores, their softmax, and the weighted sum of the memory.
 
     With query s and memory h_j, the score is ``s . h_j`` (``"dot"``) or ``s . (W h_j)`` (``"general"``, Luong et al. 2015),
@@ -41,16 +42,6 @@ class Attention(nn.Module):
         self.key = nn.Identity() if score == "dot" else nn.Linear(memory, size, bias=False)
         if score == "additive":
             self.energy = nn.Parameter(torch.empty(size).uniform_(-(size**-0.5), size**-0.5))
-
-    def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The context (B, Tt, M): for each target step the weighted sum of the memory.
-
-        Args:
-            query: (B, Tt, N), the decoder's states.
-            memory: (B, Ts, M), the encoder's.
-            mask: (B, Ts), True where there is nothing to be read; None if all may be.
-        """
-        return self.scores(query, memory, mask).softmax(-1) @ memory
 
     def scores(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """The scores before the softmax (B, Tt, Ts), -inf where masked."""

@@ -19,13 +19,12 @@ from torch import nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn.functional import layer_norm
 
-from models.architectures.translator import Attention
 from models.capturing.hooks import Watch
 from models.capturing.multihead_attention import multihead_call
 from models.capturing.recorder import Recorder, copied
-from models.core.attention import AttentionCall, AttentionParts, AttentionTrace
+from models.core.attention import AttentionCall, AttentionParts, AttentionTrace, ScoreAttention
 
-ATTENTIONS = (nn.MultiheadAttention, Attention)
+ATTENTIONS = (nn.MultiheadAttention, ScoreAttention)
 ATTENTION = inspect.signature(nn.MultiheadAttention.forward)
 LAYER = inspect.signature(nn.TransformerEncoderLayer.forward)
 
@@ -80,7 +79,7 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
 class ScoreWatch(Watch):
     """Watches one of the bundled networks' own attentions."""
 
-    def __init__(self, name: str, module: Attention, attentions: AttentionRecorder, thread: int) -> None:
+    def __init__(self, name: str, module: ScoreAttention, attentions: AttentionRecorder, thread: int) -> None:
         """Set the hook."""
         super().__init__(name, module, attentions.recorder, thread)
         self.attentions = attentions
@@ -129,7 +128,7 @@ def watches(
     if multihead:
         yield MultiheadWatch(multihead, attentions, root)
     for name, part in modules.items():
-        if isinstance(part, Attention):
+        if isinstance(part, ScoreAttention):
             yield ScoreWatch(name, part, attentions, thread)
 
 

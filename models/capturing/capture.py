@@ -17,12 +17,11 @@ from torch import nn
 from models.capturing.attention_hooks import ATTENTIONS, AttentionRecorder, MultiheadWatch, watches
 from models.capturing.hooks import CELL_MODULES, FUSED_MODULES, CellWatch, ForwardWatch, FusedWatch, Watch
 from models.capturing.recorder import Recorder
-from models.core.attention import Attentions
+from models.core.attention import Attentions, ScoreAttention
 from models.core.trace import Layers, Trace
 
 RECURRENT = FUSED_MODULES + CELL_MODULES
 OPENED = RECURRENT + ATTENTIONS
-OPENED_NAMES = {kind.__name__ for kind in OPENED}
 
 
 class CaptureError(TypeError):
@@ -121,7 +120,7 @@ def opened_modules(module: nn.Module) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
     for name, part in module.named_modules():
         how = None
-        if isinstance(part, torch.jit.ScriptModule) and (part is module or part.original_name in OPENED_NAMES):
+        if isinstance(part, torch.jit.ScriptModule) and (part is module or part.original_name in _opened_names()):
             how = "scripted"
         elif _compiled(part) and any(isinstance(inner, OPENED) for inner in part.modules()):
             how = "compiled by torch.compile"
@@ -135,6 +134,11 @@ def opened_modules(module: nn.Module) -> dict[str, nn.Module]:
             f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell and no nn.MultiheadAttention to look into."
         )
     return found
+
+
+def _opened_names() -> set[str]:
+    """The class names of the modules that are recorded: what a scripted module keeps of its class."""
+    return {kind.__name__ for kind in (*OPENED, *ScoreAttention.__subclasses__())}
 
 
 def _compiled(part: nn.Module) -> bool:

@@ -1,7 +1,7 @@
-"""Open trained networks from the files that people have.
+"""Load trained networks from checkpoint files of many formats.
 
-Each format is one file with two functions: ``match(source)`` says by its content whether it is one, and
-``open(source)`` finds what is in it. Nothing in a file is ever run.
+Each format is one module in ``formats`` with two functions: ``match(source)`` detects the format by the file's content, and
+``open(source)`` lists what the file contains. No code in a file is ever executed.
 """
 
 from __future__ import annotations
@@ -11,53 +11,52 @@ from os import PathLike
 
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, torch_export, torchscript
-from models.checkpoints.layers.find_by_name import find_layers, unwrapped
+from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
-from models.checkpoints.layers.weight_norm import effective
+from models.checkpoints.layers.stored_options import with_stored_options
+from models.checkpoints.layers.weight_norm import undo_parametrizations
 from models.checkpoints.parsing.contents import CheckpointError, Limits
-from models.checkpoints.parsing.file_source import Source
-from models.checkpoints.parsing.quantized import unpacked
-from models.core.layer_metadata import with_told
+from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.quantized import unpack_quantized
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
 FORMATS = (safetensors, torch_export, torchscript, pytorch, keras, npz, onnx)
-"""In the order in which they are asked."""
+"""In the order in which ``match`` is tried."""
 
 
 def load_checkpoint(source: str | PathLike[str] | bytes, *, limits: Limits | None = None) -> Checkpoint:
-    """Open a trained network's file, whatever its format; its name does not matter.
+    """Load a checkpoint of any supported format; the format is detected by content, not by the file's name.
 
     Args:
         source: a path, or the file's bytes.
-        limits: how much the file may ask for.
+        limits: upper bounds on sizes, counts and time.
 
     Raises:
-        CheckpointError: it cannot be opened; one sentence says what was found and what to do.
+        CheckpointError: the file cannot be opened; one sentence says what was found and what to do.
 
     Example:
         >>> checkpoint = load_checkpoint("model.safetensors")
         >>> checkpoint.layers["rnn.l0"].weight_hh
     """
     try:
-        return _load(Source(source, limits or Limits()))
+        return _load(FileSource(source, limits or Limits()))
     except CheckpointError:
         raise
-    except Exception as error:  # a hostile file may trip what no header check foresaw
-        raise CheckpointError("This file is damaged; copy or save it again.") from error
+    except Exception as error:  # a malicious file may raise an error that no header check covers
+        raise CheckpointError("This file is damaged. Copy or save it again.") from error
 
 
-def _load(source: Source) -> Checkpoint:
+def _load(source: FileSource) -> Checkpoint:
+    """Detect the format, open the file and find its recurrent layers."""
     for format in FORMATS:
         if format.match(source):
             contents = format.open(source)
             break
     else:
-        raise CheckpointError(
-            "This is no checkpoint of a known format; open a PyTorch, safetensors, ONNX, Keras or npz file."
-        )
+        raise CheckpointError("Unknown checkpoint format. Open a PyTorch, safetensors, ONNX, Keras or npz file.")
     if contents.layers is not None:
-        return Checkpoint.of(contents, contents.layers)
-    tensors = effective(unpacked(unwrapped(contents.tensors)))
-    found = with_told(find_layers(tensors) or guess_layers(tensors), contents.told)
-    return Checkpoint.of(replace(contents, tensors=tensors), found)
+        return Checkpoint.from_contents(contents, contents.layers)
+    tensors = undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors)))
+    found = with_stored_options(find_layers(tensors) or guess_layers(tensors), contents.layer_metadata)
+    return Checkpoint.from_contents(replace(contents, tensors=tensors), found)

@@ -54,7 +54,7 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
             size = sum(member.file_size for member in members.infolist())
         if size > largest:
             raise ArchiveError(
-                "This file unpacks to {size} bytes, more than the {largest} that are allowed.",
+                "This file unpacks to {size} bytes, but the limit is {largest} bytes. Save a shorter run.",
                 size=f"{size:,}",
                 largest=f"{largest:,}",
             )
@@ -65,13 +65,15 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
     except ArchiveError:
         raise
     except FileNotFoundError as error:
-        raise ArchiveError("There is no file {file}.", file=error.filename) from None
+        raise ArchiveError("File not found: {file}. Check its path.", file=error.filename) from None
     except Exception as error:
-        raise ArchiveError("This is not a saved run: an .npz written by trace.save(...) is.") from error
+        raise ArchiveError("This is not a saved run. Open an .npz file written by trace.save(...).") from error
     try:
         header = json.loads(arrays.pop(HEADER).tobytes())
     except (KeyError, ValueError):
-        raise ArchiveError("This .npz holds arrays but no saved run; trace.save(...) writes one.") from None
+        raise ArchiveError(
+            "This .npz file contains arrays but no saved run. Open a file written by trace.save(...)."
+        ) from None
     if not isinstance(header, dict):
-        raise ArchiveError("The header of this saved run is damaged.")
+        raise ArchiveError("The header of this saved run is damaged. Save the run again.")
     return header, arrays

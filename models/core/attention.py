@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from models.core.weights import frozen
@@ -64,6 +64,32 @@ class AttentionCall(Protocol):
 
     def repeats(self, last: Any) -> bool:
         """Whether it asks for all targets of ``last`` once more, and for others after them."""
+
+
+class ScoreAttention(nn.Module):
+    """Base class of attention modules that ``capture`` records: ``softmax(scores(query, memory, mask)) @ memory``.
+
+    Attributes:
+        query: projection of the queries, a module; ``nn.Identity`` for none.
+        key: projection of the memory to the keys, likewise.
+    """
+
+    query: nn.Module
+    key: nn.Module
+
+    def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the context (B, Tt, M): for each target step the weighted sum of the memory.
+
+        Args:
+            query: (B, Tt, N), the decoder's states.
+            memory: (B, Ts, M), the encoder's states.
+            mask: (B, Ts), True at positions that are excluded; None if there are none.
+        """
+        return self.scores(query, memory, mask).softmax(-1) @ memory
+
+    def scores(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the scores before the softmax (B, Tt, Ts), -inf where masked; arguments as of ``forward``."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False, repr=False)

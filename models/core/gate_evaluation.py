@@ -110,17 +110,27 @@ class Steps:
         self._initial_cell, self._reverse = initial_cell, reverse
         self._padding = None if lengths is None else past(lengths, x.shape[1]).numpy()
         self._known = known | {"hidden": hidden, "hidden_prev": hidden_prev}
+        self._values: dict[str, np.ndarray] = {}
 
-    def __getattr__(self, name: str) -> np.ndarray:
-        cell, known = vars(self)["_weights"].cell, vars(self)["_known"]
-        if name in known:
-            return self._keep(name, frozen(known[name]))
+    def quantity(self, name: str) -> np.ndarray:
+        """Return a gate or state of the cell, or the hidden or cell state one step earlier, (B, T, units)."""
+        values = self._values.get(name)
+        return self._evaluate(name) if values is None else values
+
+    __getattr__ = quantity
+    """``s.forget_gate`` in an equation of ``models.core.cells``."""
+
+    def _evaluate(self, name: str) -> np.ndarray:
+        """Compute a quantity and cache it."""
+        cell = self._weights.cell
+        if name in self._known:
+            return self._keep(name, frozen(self._known[name]))
         if name not in cell.equations:
             raise AttributeError(f"{cell.kind} has no {name}; it has {', '.join(cell.quantities)}")
         equation = cell.equations[name]
         if isinstance(equation, Gate):
             self._open_gates()
-            return vars(self)[name]
+            return self._values[name]
         values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
         return self._keep(name, self._padded(values, 0))
 
@@ -135,7 +145,7 @@ class Steps:
 
     def _keep(self, name: str, values: np.ndarray) -> np.ndarray:
         values.setflags(write=False)
-        vars(self)[name] = values
+        self._values[name] = values
         return values
 
     def _padded(self, values: np.ndarray, by: int) -> np.ndarray:
@@ -143,7 +153,7 @@ class Steps:
 
     def _carried(self, carry: Carry) -> np.ndarray:
         # Padding hands the state on untouched, whichever way the layer reads.
-        keep, write = self._padded(getattr(self, carry.keep), 1), self._padded(carry.write(self), 0)
+        keep, write = self._padded(self.quantity(carry.keep), 1), self._padded(carry.write(self), 0)
         initial = None if self._initial_cell is None else self._initial_cell.numpy()
         least = LEAST if self._weights.cell.ranges[carry.keep] == OPEN else 0
         return scan(keep, write, initial, self._reverse, least)

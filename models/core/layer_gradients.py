@@ -2,7 +2,7 @@
 
 A fused kernel's backward pass returns only the sum over all steps. But everything within a layer follows from the states that
 were recorded and from the gradients that came to its outputs, by one scan backwards: backpropagation through time
-(Werbos 1990), with the derivatives of ``models.gradients.local_derivatives``.
+(Werbos 1990), with the derivatives of ``models.core.local_derivatives``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from models.core.gate_evaluation import past
 from models.core.layer_run import LayerRun
+from models.core.local_derivatives import LocalDerivatives, activated_cell, local_derivatives
 from models.core.output_gradients import Arrived
 from models.core.weights import NAMES, frozen
-from models.gradients.local_derivatives import Slopes, read_cell, slopes_of
 
 
 class GradientError(RuntimeError):
@@ -131,7 +131,7 @@ class LayerGradients:
             case "bias_hh":
                 return self._products[1], None
             case "weight_hr":
-                handed_on = self.layer.output_gate * read_cell(self.layer)
+                handed_on = self.layer.output_gate * activated_cell(self.layer)
                 return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(handed_on)[:, :, None]
         raise KeyError(f"{self.layer.kind} has no {parameter}; it has {', '.join(self.parameters)}.")
 
@@ -142,15 +142,15 @@ class LayerGradients:
 
     @cached_property
     def _flow(self) -> tuple[np.ndarray, np.ndarray | None, tuple[Tensor, Tensor]]:
-        slopes = slopes_of(self.layer)
-        hidden, cell, sources = flow_back(self.layer, self.arrived, slopes)
-        by_input = torch.from_numpy(np.stack([slope.x for slope in slopes.gates.values()], axis=2))
-        by_recurrent = torch.from_numpy(np.stack([slope.h for slope in slopes.gates.values()], axis=2))
+        derivatives = local_derivatives(self.layer)
+        hidden, cell, sources = flow_back(self.layer, self.arrived, derivatives)
+        by_input = torch.from_numpy(np.stack([slope.x for slope in derivatives.gates.values()], axis=2))
+        by_recurrent = torch.from_numpy(np.stack([slope.h for slope in derivatives.gates.values()], axis=2))
         products = sources * by_input, sources * by_recurrent
         return frozen(hidden), None if cell is None else frozen(cell), products
 
 
-def flow_back(layer: LayerRun, arrived: Arrived, slopes: Slopes) -> tuple[Tensor, Tensor | None, Tensor]:
+def flow_back(layer: LayerRun, arrived: Arrived, derivatives: LocalDerivatives) -> tuple[Tensor, Tensor | None, Tensor]:
     """Carry the gradients that came to a layer's outputs back through its steps.
 
     Returns:
@@ -159,19 +159,19 @@ def flow_back(layer: LayerRun, arrived: Arrived, slopes: Slopes) -> tuple[Tensor
     """
     weights, (batch, steps, size) = layer.weights, layer.shape
     recurrent, project = weights.tensors["weight_hh"], weights.tensors.get("weight_hr")
-    dtype, gates = recurrent.dtype, list(slopes.gates.values())
+    dtype, gates = recurrent.dtype, list(derivatives.gates.values())
     by_gate = torch.tensor(np.stack([slope.h for slope in gates], axis=2)).transpose(0, 1)
     keep, resets = (
-        None if each is None else torch.tensor(each).transpose(0, 1) for each in (slopes.keep, slopes.reset)
+        None if each is None else torch.tensor(each).transpose(0, 1) for each in (derivatives.carry, derivatives.reset)
     )
     hidden = arrived.hidden.to(dtype, copy=True).transpose(0, 1)
     sources = hidden.new_empty(steps, batch, len(gates), size)
     cells: Cells | None = None
     if arrived.cell is not None:
-        assert slopes.read is not None and keep is not None
+        assert derivatives.cell_to_hidden is not None and keep is not None
         cell = arrived.cell.to(dtype, copy=True).transpose(0, 1)
-        read = torch.tensor(slopes.read).transpose(0, 1) * (not arrived.whole_cell)
-        cells = Cells(cell, keep, read, torch.tensor([slope.of == "cell" for slope in gates])[:, None])
+        read = torch.tensor(derivatives.cell_to_hidden).transpose(0, 1) * (not arrived.whole_cell)
+        cells = Cells(cell, keep, read, torch.tensor([slope.target == "cell" for slope in gates])[:, None])
 
     back: Tensor | None = None  # what the step that was computed next passes back
     for t in range(steps) if layer.reverse else reversed(range(steps)):

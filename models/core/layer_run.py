@@ -94,16 +94,66 @@ class LayerRun:
             kept.initial_cell, self.reverse, kept.lengths, **kept.known,
         )  # fmt: skip
 
-    def __getattr__(self, name: str) -> np.ndarray:
-        if name.startswith("_") or name not in self.quantities:
-            raise AttributeError(f"{self.kind} has no {name}; it has {', '.join(self.quantities)}")
-        return getattr(self._steps, name)
+    @property
+    def input_gate(self) -> np.ndarray:
+        """Input gate i_t of an LSTM, (B, T, H)."""
+        return self._attribute("input_gate")
+
+    @property
+    def forget_gate(self) -> np.ndarray:
+        """Forget gate f_t of an LSTM, (B, T, H)."""
+        return self._attribute("forget_gate")
+
+    @property
+    def output_gate(self) -> np.ndarray:
+        """Output gate o_t of an LSTM, (B, T, H)."""
+        return self._attribute("output_gate")
+
+    @property
+    def reset_gate(self) -> np.ndarray:
+        """Reset gate r_t of a GRU, (B, T, H)."""
+        return self._attribute("reset_gate")
+
+    @property
+    def update_gate(self) -> np.ndarray:
+        """Update gate z_t of a GRU, (B, T, H)."""
+        return self._attribute("update_gate")
+
+    @property
+    def candidate(self) -> np.ndarray:
+        """Candidate g_t of an LSTM or n_t of a GRU, (B, T, H)."""
+        return self._attribute("candidate")
+
+    @property
+    def preactivation(self) -> np.ndarray:
+        """Preactivation a_t of an RNN, (B, T, H)."""
+        return self._attribute("preactivation")
+
+    @property
+    def cell(self) -> np.ndarray:
+        """Cell state c_t of an LSTM, (B, T, H)."""
+        return self._attribute("cell")
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Hidden state h_t, (B, T, P)."""
+        return self._attribute("hidden")
 
     def __getitem__(self, quantity: str) -> np.ndarray:
-        """A gate or state by name, (B, T, units)."""
+        """Return a gate or state by name, (B, T, units).
+
+        Raises:
+            KeyError: the cell has no such quantity.
+        """
         if quantity not in self.quantities:
             raise KeyError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
-        return getattr(self._steps, quantity)
+        return self._steps.quantity(quantity)
+
+    def _attribute(self, quantity: str) -> np.ndarray:
+        """Return a gate or state; an AttributeError where the cell has none of that name."""
+        if quantity not in self.quantities:
+            raise AttributeError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
+        return self._steps.quantity(quantity)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.quantities)

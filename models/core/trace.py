@@ -138,7 +138,7 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
     """
     header, arrays = read_archive(source)
     if header.get("format") != FORMAT:
-        raise ArchiveError("This .npz was not written by trace.save(...).")
+        raise ArchiveError("This .npz file was not written by trace.save(...). Open a saved run.")
     try:
         layers: dict[str, LayerTrace] = {}
         for entry in header["layers"]:
@@ -147,11 +147,15 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
         attention = unpacked(header.get("attention", ()), arrays)
         return Trace(Layers(layers), None if tokens is None else tuple(map(str, tokens)), attention)
     except KeyError as error:
-        raise ArchiveError("This saved run is damaged: it has no {part}.", part=error) from error
+        raise ArchiveError("This saved run is damaged: {part} is missing. Save the run again.", part=error) from error
     except ValueError as error:
-        raise ArchiveError("This saved run is damaged: {reason}.", reason=str(error).rstrip(".")) from error
+        raise ArchiveError(
+            "This saved run is damaged: {reason}. Save the run again.", reason=str(error).rstrip(".")
+        ) from error
     except (TypeError, IndexError, AttributeError, RuntimeError) as error:
-        raise ArchiveError("This saved run is damaged: its header does not describe its arrays.") from error
+        raise ArchiveError(
+            "This saved run is damaged: its header does not match its arrays. Save the run again."
+        ) from error
 
 
 def _in_one_memory(tensors: dict[str, torch.Tensor], state: str) -> dict[str, torch.Tensor]:

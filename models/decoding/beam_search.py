@@ -9,17 +9,17 @@ import torch
 
 from models.architectures.translator import END, START
 from models.core.messages import Problem
-from models.decoding.attention_interventions import Change, check, written_at
-from models.decoding.decode import encoded
-from models.decoding.decoders import changed_module, writer
+from models.decoding.attention_interventions import Intervention, check_interventions, forced_token
+from models.decoding.decode import encode_source
+from models.decoding.decoders import make_decoder, module_at_temperature
 from models.networks.network import Network
 
-WIDEST = 16
+MAX_WIDTH = 16
 """Answers that are followed at once at most."""
 
 
 @dataclass(frozen=True)
-class Node:
+class BeamNode:
     """One symbol of one answer.
 
     Attributes:
@@ -49,7 +49,7 @@ class BeamTree:
         width: how many answers were followed at once.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[BeamNode, ...]
     best: int
     width: int
 
@@ -77,7 +77,7 @@ class BeamTree:
         return tuple(sorted(last, key=lambda at: -self.nodes[at].log_probability))
 
 
-def beam(network: Network, text: str, width: int, changes: Iterable[Change] = ()) -> BeamTree:
+def beam_search(network: Network, text: str, width: int, interventions: Iterable[Intervention] = ()) -> BeamTree:
     """Search the most probable answer to ``text`` among the ``width`` most probable beginnings of each length.
 
     The search ends when none that goes on can still become more probable than the best that has ended, or at the most
@@ -86,21 +86,21 @@ def beam(network: Network, text: str, width: int, changes: Iterable[Change] = ()
     Raises:
         Problem: as ``decode``, or the width is not from 1 to 16.
     """
-    if not 1 <= width <= WIDEST:
-        raise Problem("The beam is from 1 to {most} answers wide, not {width}.", most=WIDEST, width=width)
-    ids, changes = encoded(network, text), tuple(changes)
-    check(network, ids.shape[1], changes)
+    if not 1 <= width <= MAX_WIDTH:
+        raise Problem("The beam width must be between 1 and {most}, not {width}.", most=MAX_WIDTH, width=width)
+    ids, interventions = encode_source(network, text), tuple(interventions)
+    check_interventions(network, ids.shape[1], interventions)
     symbols = network.card.target_vocabulary or ()
-    nodes = [Node(-1, symbols[START], -1, 1.0, 0.0, False)]
+    nodes = [BeamNode(-1, symbols[START], -1, 1.0, 0.0, False)]
     ended: list[int] = []
     with torch.inference_mode():
-        of = writer(changed_module(network, changes), ids, changes)
-        state, alive = of.begin(), [0]
-        for step in range(of.module.longest):
+        decoder = make_decoder(module_at_temperature(network, interventions), ids, interventions)
+        state, alive = decoder.initial_state(), [0]
+        for step in range(decoder.module.longest):
             read = torch.tensor([[symbols.index(nodes[node].symbol)] for node in alive])
-            logits, state = of.write(read, state, step)
+            logits, state = decoder.step(read, state, step)
             logs = logits[:, -1].double().log_softmax(-1)
-            if (forced := written_at(changes, step)) is not None:
+            if (forced := forced_token(interventions, step)) is not None:
                 logs[:, [at for at in range(len(symbols)) if at != symbols.index(forced)]] = -torch.inf
             totals = logs + torch.tensor([nodes[node].log_probability for node in alive], dtype=torch.float64)[:, None]
             before, alive, rows = alive, [], []
@@ -109,7 +109,7 @@ def beam(network: Network, text: str, width: int, changes: Iterable[Change] = ()
                 if totals[row, symbol].isneginf():
                     break
                 chance, total = float(logs[row, symbol].exp()), float(totals[row, symbol])
-                nodes.append(Node(before[row], symbols[symbol], step, chance, total, symbol == END))
+                nodes.append(BeamNode(before[row], symbols[symbol], step, chance, total, symbol == END))
                 if symbol == END:
                     ended.append(len(nodes) - 1)
                 else:
@@ -118,6 +118,6 @@ def beam(network: Network, text: str, width: int, changes: Iterable[Change] = ()
             likeliest = max((nodes[node].log_probability for node in ended), default=-torch.inf)
             if not alive or nodes[alive[0]].log_probability <= likeliest:
                 break
-            state = of.pick(state, torch.tensor(rows))
+            state = decoder.select_rows(state, torch.tensor(rows))
     best = max(ended + alive, key=lambda node: nodes[node].log_probability)
     return BeamTree(tuple(nodes), best, width)

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from models.architectures.translator import START, Translator
 from models.decoding.decode import Decoding
-from models.decoding.decoders import changed_module, writer
+from models.decoding.decoders import make_decoder, module_at_temperature
 from models.networks.network import Network
 
-TOGETHER = 1 << 24
+MAX_SOURCE_PAIRS = 1 << 24
 """Pairs of source symbols in all copies of a text that go backwards together: a Transformer keeps a number for each pair."""
 
 
@@ -41,7 +41,7 @@ class Contributions:
 
 
 def contributions(network: Network, text: str, decoding: Decoding) -> Contributions:
-    """What each symbol of ``text`` contributed to ``decoding`` of it, with the same changes.
+    """What each symbol of ``text`` contributed to ``decoding`` of it, with the same interventions.
 
     Costs one forward and one backward pass of Tt copies of the text. The network's own ``.grad`` stay as they are.
     """
@@ -68,7 +68,7 @@ def weight_times_value(module: Any, name: str, attention: Any) -> np.ndarray:
 
 def gradient_times_input(network: Network, text: str, decoding: Decoding) -> np.ndarray:
     """(Tt, Ts): see ``Contributions``."""
-    module = copy.deepcopy(changed_module(network, decoding.changes))
+    module = copy.deepcopy(module_at_temperature(network, decoding.interventions))
     symbols, ids = torch.tensor(decoding.symbols), network.encode(text)
     read = torch.cat([torch.tensor([START]), symbols[:-1]])
     vectors: list[Tensor] = []
@@ -79,12 +79,12 @@ def gradient_times_input(network: Network, text: str, decoding: Decoding) -> np.
 
     module.embedding.register_forward_hook(keep)
     found = []
-    for steps in torch.arange(len(symbols)).split(max(1, TOGETHER // ids.shape[1] ** 2)):
+    for steps in torch.arange(len(symbols)).split(max(1, MAX_SOURCE_PAIRS // ids.shape[1] ** 2)):
         # one copy of the text for each step, so that one backward pass keeps the steps apart
         rows = len(steps)
         with torch.enable_grad():
-            of = writer(module, ids.expand(rows, -1), decoding.changes)
-            logits, _ = of.write(read.expand(rows, -1), of.begin(), 0)
+            decoder = make_decoder(module, ids.expand(rows, -1), decoding.interventions)
+            logits, _ = decoder.step(read.expand(rows, -1), decoder.initial_state(), 0)
             asked = logits.log_softmax(-1)[torch.arange(rows), steps, symbols[steps]].sum()
         (grad,) = torch.autograd.grad(asked, vectors[-1])
         found.append((grad * vectors[-1]).sum(-1).detach())

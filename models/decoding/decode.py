@@ -1,4 +1,4 @@
-"""Let a network write its answer to a text, with changes on the way, and keep everything that it computed."""
+"""Let a network write its answer to a text, with interventions on the way, and keep everything that it computed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from models.capturing.capture import capture
 from models.core.attention import Attentions, AttentionTrace
 from models.core.messages import Problem
 from models.core.trace import Trace
-from models.decoding.attention_interventions import Change, check, written_at
-from models.decoding.decoders import RecurrentWriter, Writer, changed_module, writer
-from models.edits.token_edits import Sequence, sequence
+from models.decoding.attention_interventions import Intervention, check_interventions, forced_token
+from models.decoding.decoders import Decoder, RecurrentDecoder, make_decoder, module_at_temperature
+from models.networks.input_sequence import InputSequence, input_sequence
 from models.networks.network import Network
 
 
@@ -33,8 +33,8 @@ class Decoding:
         probability: (Tt, V') float32, of each symbol at each step.
         vocabulary: the V' symbols of the answer.
         trace: the layers, ``"encoder.l0"``, ``"encoder.l0_reverse"``, ``"decoder.l0"`` of a recurrent network, and in
-            ``trace.attention`` what each attention did; scores are those after all changes.
-        changes: what was changed.
+            ``trace.attention`` what each attention did; scores are those after all interventions.
+        interventions: what was changed.
     """
 
     source: tuple[str, ...]
@@ -43,7 +43,7 @@ class Decoding:
     probability: np.ndarray
     vocabulary: tuple[str, ...]
     trace: Trace
-    changes: tuple[Change, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
 
     @property
     def target(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Decoding:
     def log_probability(self) -> float:
         """The natural logarithm of the probability of the whole answer; -inf where a change wrote the impossible."""
         with np.errstate(divide="ignore"):
-            return float(np.log(self.chosen.astype(np.float64)).sum())
+            return float(np.log(self.token_probability.astype(np.float64)).sum())
 
     @property
     def attention(self) -> Mapping[str, AttentionTrace]:
@@ -83,36 +83,36 @@ class Decoding:
         return {name: each for name, each in self.trace.attention.items() if name.split(".")[-1] in between}
 
 
-def decode(network: Network, text: str, changes: Iterable[Change] = ()) -> Decoding:
+def decode(network: Network, text: str, interventions: Iterable[Intervention] = ()) -> Decoding:
     """Let ``network`` write its answer to ``text``, at each step its most probable symbol.
 
-    Without changes the answer is that of ``network.module(network.encode(text))``. An answer has at most the steps that
+    Without interventions the answer is that of ``network.module(network.encode(text))``. An answer has at most the steps that
     the network's card names (``longest``), so this always ends.
 
     Args:
         network: one that predicts a ``"sequence"``.
         text: as it would be typed.
-        changes: see ``models.decoding.attention_interventions``; of several that contradict each other the last one counts.
+        interventions: see ``models.decoding.attention_interventions``; of several that contradict each other the last one counts.
 
     Raises:
         Problem: the network writes nothing, or the text cannot be read, or a change does not fit; one sentence says why.
     """
-    return decode_sequence(network, sequence(network, text), changes)
+    return decode_sequence(network, input_sequence(network, text), interventions)
 
 
-def decode_sequence(network: Network, read: Sequence, changes: Iterable[Change] = ()) -> Decoding:
+def decode_sequence(network: Network, read: InputSequence, interventions: Iterable[Intervention] = ()) -> Decoding:
     """As ``decode``, of what is read for a text, which may have been edited.
 
     Raises:
         Problem: the network writes nothing, or a change does not fit.
     """
-    _writes(network)
-    ids, changes = read.given, tuple(changes)
-    check(network, ids.shape[1], changes)
-    module = changed_module(network, changes)
+    _check_generates(network)
+    ids, interventions = read.given, tuple(interventions)
+    check_interventions(network, ids.shape[1], interventions)
+    module = module_at_temperature(network, interventions)
     with torch.inference_mode():
-        symbols = greedy(network, writer(module, ids, changes), changes)
-        logits, trace = recorded(module, ids, symbols, changes)
+        symbols = greedy_decode(network, make_decoder(module, ids, interventions), interventions)
+        logits, trace = record_decoding(module, ids, symbols, interventions)
     return Decoding(
         source=read.labels,
         unknown=read.unknown,
@@ -120,45 +120,49 @@ def decode_sequence(network: Network, read: Sequence, changes: Iterable[Change] 
         probability=logits[0].softmax(-1).numpy(),
         vocabulary=network.card.target_vocabulary or (),
         trace=trace.with_tokens(read.labels),
-        changes=changes,
+        interventions=interventions,
     )
 
 
-def encoded(network: Network, text: str) -> Tensor:
+def encode_source(network: Network, text: str) -> Tensor:
     """Ids (1, Ts) of ``text``.
 
     Raises:
         Problem: the network writes nothing, or the text cannot be read.
     """
-    _writes(network)
+    _check_generates(network)
     return network.encode(text)
 
 
-def _writes(network: Network) -> None:
+def _check_generates(network: Network) -> None:
     if network.card.predicts != "sequence":
-        raise Problem("{name} writes no sequence; choose one of the dates networks.", name=network.name)
+        raise Problem("{name} does not output a sequence. Choose one of the dates networks.", name=network.name)
 
 
-def greedy(network: Network, of: Writer, changes: tuple[Change, ...]) -> Tensor:
+def greedy_decode(network: Network, decoder: Decoder, interventions: tuple[Intervention, ...]) -> Tensor:
     """(Tt) ids of what is written step by step."""
     vocabulary = network.card.target_vocabulary or ()
     found: list[int] = []
-    state, symbol = of.begin(), torch.tensor([[START]])
-    while len(found) < of.module.longest and not (found and found[-1] == END):
-        logits, state = of.write(symbol, state, len(found))
-        forced = written_at(changes, len(found))
+    state, symbol = decoder.initial_state(), torch.tensor([[START]])
+    while len(found) < decoder.module.longest and not (found and found[-1] == END):
+        logits, state = decoder.step(symbol, state, len(found))
+        forced = forced_token(interventions, len(found))
         found.append(int(logits[0, -1].argmax()) if forced is None else vocabulary.index(forced))
         symbol = torch.tensor([[found[-1]]])
     return torch.tensor(found)
 
 
-def recorded(module: Any, ids: Tensor, symbols: Tensor, changes: tuple[Change, ...]) -> tuple[Tensor, Trace]:
+def record_decoding(
+    module: Any, ids: Tensor, symbols: Tensor, interventions: tuple[Intervention, ...]
+) -> tuple[Tensor, Trace]:
     """Logits (1, Tt, V') and trace of ``module`` when it reads ``ids`` and writes ``symbols`` (Tt)."""
     read = torch.cat([torch.tensor([START]), symbols[:-1]])[None]
     with capture(module) as trace:
-        of = writer(module, ids, changes)
-        logits, _ = of.write(read, of.begin(), 0)
+        decoder = make_decoder(module, ids, interventions)
+        logits, _ = decoder.step(read, decoder.initial_state(), 0)
     trace = Trace(trace.layers, trace.tokens, trace.attention)
-    if isinstance(of, RecurrentWriter) and of.parts is not None:
-        trace = Trace(trace.layers, trace.tokens, Attentions({"attention": AttentionTrace("attention", (of.parts,))}))
+    if isinstance(decoder, RecurrentDecoder) and decoder.parts is not None:
+        trace = Trace(
+            trace.layers, trace.tokens, Attentions({"attention": AttentionTrace("attention", (decoder.parts,))})
+        )
     return logits, trace

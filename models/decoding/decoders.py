@@ -1,4 +1,4 @@
-"""A network that has read a text and writes, symbol by symbol or all steps at once, with changes to its attention."""
+"""A network that has read a text and writes, symbol by symbol or all steps at once, with interventions to its attention."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from torch import Tensor
 from models.architectures.transformer import TransformerTranslator
 from models.architectures.translator import PADDING, Translator
 from models.core.attention import AttentionParts
-from models.decoding.attention_interventions import Change, barred, scores_of, temperature
+from models.decoding.attention_interventions import Intervention, attention_temperature, masked_positions, score_network
 from models.networks.network import Network
 
-State = Any
+DecoderState = Any
 """What a writer hands on from step to step; its first dimension but one are the rows."""
 
 
-class RecurrentWriter:
+class RecurrentDecoder:
     """A ``Translator`` that has read ``ids`` (R, Ts): R rows of the same text, or one that is repeated for R hypotheses.
 
     Attributes:
         parts: what the attention computed in the last call of ``write``; None without attention.
     """
 
-    def __init__(self, module: Translator, ids: Tensor, changes: Sequence[Change] = ()) -> None:
+    def __init__(self, module: Translator, ids: Tensor, interventions: Sequence[Intervention] = ()) -> None:
         """Let ``module`` read."""
-        self.module, self.changes = module, changes
+        self.module, self.interventions = module, interventions
         self.memory, self.summary, self.mask = module.encode(ids)
-        other: Any = scores_of(changes)
-        self.other = None if other is None else RecurrentWriter(other.module, ids)
+        other: Any = score_network(interventions)
+        self.other = None if other is None else RecurrentDecoder(other.module, ids)
         self.parts: AttentionParts | None = None
 
-    def begin(self) -> State:
+    def initial_state(self) -> DecoderState:
         """The state before the first step."""
-        return self.module.begin(self.summary), self.other and self.other.begin()
+        return self.module.begin(self.summary), self.other and self.other.initial_state()
 
-    def pick(self, state: State, rows: Tensor) -> State:
+    def select_rows(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """The states of some rows."""
         own, other = state
-        return own[:, rows], None if self.other is None else self.other.pick(other, rows)
+        return own[:, rows], None if self.other is None else self.other.select_rows(other, rows)
 
-    def write(self, symbols: Tensor, state: State, first: int) -> tuple[Tensor, State]:
+    def step(self, symbols: Tensor, state: DecoderState, first: int) -> tuple[Tensor, DecoderState]:
         """Logits (R, n, V') of what follows ``symbols`` (R, n), the first of which is read at step ``first``; the state."""
         states, own = self.module.decoder(self.module.target_embedding(symbols), state[0])
         if self.module.attention is None:
@@ -53,8 +53,8 @@ class RecurrentWriter:
         if self.other is not None:
             others, other = self.other.module.decoder(self.other.module.target_embedding(symbols), state[1][0])
             scores, other = self.other.scores(others), (other, None)
-        blocked = barred(self.changes, torch.zeros_like(scores[:1], dtype=torch.bool), first)
-        scores = (scores / temperature(self.changes)).masked_fill(blocked, -torch.inf)
+        blocked = masked_positions(self.interventions, torch.zeros_like(scores[:1], dtype=torch.bool), first)
+        scores = (scores / attention_temperature(self.interventions)).masked_fill(blocked, -torch.inf)
         memory = self.memory.expand(len(states), -1, -1)
         weights = scores.softmax(-1)
         if bool(blocked.all(-1).any()):
@@ -70,43 +70,43 @@ class RecurrentWriter:
         return self.module.attention.scores(states, self.memory.expand(len(states), -1, -1), mask)  # type: ignore[union-attr]
 
 
-class TransformerWriter:
-    """A ``TransformerTranslator`` that has read ``ids`` (R, Ts); otherwise as ``RecurrentWriter``."""
+class TransformerDecoder:
+    """A ``TransformerTranslator`` that has read ``ids`` (R, Ts); otherwise as ``RecurrentDecoder``."""
 
-    def __init__(self, module: TransformerTranslator, ids: Tensor, changes: Sequence[Change] = ()) -> None:
+    def __init__(self, module: TransformerTranslator, ids: Tensor, interventions: Sequence[Intervention] = ()) -> None:
         """Let ``module`` read."""
-        self.module, self.changes = module, changes
+        self.module, self.interventions = module, interventions
         self.mask = ids == PADDING
         self.memory = module.encode(ids, self.mask)
 
-    def begin(self) -> State:
+    def initial_state(self) -> DecoderState:
         """Nothing has been read of the answer."""
         return self.memory.new_zeros(1, 0, dtype=torch.int64)
 
-    def pick(self, state: State, rows: Tensor) -> State:
+    def select_rows(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """What some rows have read."""
         return state[rows]
 
-    def write(self, symbols: Tensor, state: State, first: int) -> tuple[Tensor, State]:
-        """As of ``RecurrentWriter``; everything read so far is read anew."""
+    def step(self, symbols: Tensor, state: DecoderState, first: int) -> tuple[Tensor, DecoderState]:
+        """As of ``RecurrentDecoder``; everything read so far is read anew."""
         read = torch.cat([state.expand(len(symbols), -1), symbols], dim=1)
         rows, steps = read.shape
         heads = self.module.decoder.layers[0].multihead_attn.num_heads
         masks = []
         for layer in range(len(self.module.decoder.layers)):
             nowhere = torch.zeros(heads, steps, self.memory.shape[1], dtype=torch.bool)
-            blocked = barred(self.changes, nowhere, 0, layer)
+            blocked = masked_positions(self.interventions, nowhere, 0, layer)
             masks.append(blocked.repeat(rows, 1, 1) if blocked.any() else None)
         memory, padding = self.memory.expand(rows, -1, -1), self.mask.expand(rows, -1)
         return self.module.write(read, memory, padding, masks)[:, state.shape[1] :], read
 
 
-Writer = RecurrentWriter | TransformerWriter
+Decoder = RecurrentDecoder | TransformerDecoder
 
 
-def changed_module(network: Network, changes: Sequence[Change]) -> Any:
+def module_at_temperature(network: Network, interventions: Sequence[Intervention]) -> Any:
     """The network's module; a copy with smaller or larger queries where a Transformer's temperature is changed."""
-    module, value = network.module, temperature(changes)
+    module, value = network.module, attention_temperature(interventions)
     if isinstance(module, Translator) or value == 1.0:
         return module
     module = copy.deepcopy(module)
@@ -118,7 +118,7 @@ def changed_module(network: Network, changes: Sequence[Change]) -> Any:
     return module
 
 
-def writer(module: Any, ids: Tensor, changes: Sequence[Change] = ()) -> Writer:
+def make_decoder(module: Any, ids: Tensor, interventions: Sequence[Intervention] = ()) -> Decoder:
     """Let ``module`` read ``ids``."""
-    kind = RecurrentWriter if isinstance(module, Translator) else TransformerWriter
-    return kind(module, ids, changes)
+    kind = RecurrentDecoder if isinstance(module, Translator) else TransformerDecoder
+    return kind(module, ids, interventions)

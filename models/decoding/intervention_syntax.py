@@ -11,8 +11,15 @@ import re
 from collections.abc import Callable, Sequence
 
 from models.core.messages import Problem
-from models.decoding.attention_interventions import Attend, Change, Hide, Scores, Temperature, Write
-from models.edits.edit_syntax import number, short
+from models.core.parse_numbers import parse_number, shorten
+from models.decoding.attention_interventions import (
+    AttentionTemperature,
+    BorrowScores,
+    ForceAttention,
+    ForceToken,
+    Intervention,
+    MaskSource,
+)
 from models.networks.network import Network
 
 PLACE = re.compile(
@@ -21,32 +28,32 @@ PLACE = re.compile(
 )
 WRITE = re.compile(r"write@(?P<step>\d{1,9})=(?P<symbol>.)", re.DOTALL)
 VALUE = re.compile(r"(?P<name>temperature|scores)=(?P<value>.+)")
-MOST = 200
+MAX_INTERVENTIONS = 200
 """Changes that one text may hold."""
 
 
-def write_changes(changes: Sequence[Change]) -> str:
-    """The changes as one text; ``""`` for none."""
-    return ";".join(map(write_change, changes))
+def write_interventions(interventions: Sequence[Intervention]) -> str:
+    """The interventions as one text; ``""`` for none."""
+    return ";".join(map(write_intervention, interventions))
 
 
-def write_change(change: Change) -> str:
+def write_intervention(change: Intervention) -> str:
     """One change as a text."""
     match change:
-        case Attend(source, step, layer, head) | Hide(source, step, layer, head):
-            how = "attend" if isinstance(change, Attend) else "hide"
+        case ForceAttention(source, step, layer, head) | MaskSource(source, step, layer, head):
+            how = "attend" if isinstance(change, ForceAttention) else "hide"
             at = "" if step is None else f"@{step}"
             return f"{how}[{source}]{at}" + ("" if layer is None or head is None else f"/{layer}.{head}")
-        case Temperature(value):
+        case AttentionTemperature(value):
             return f"temperature={repr(float(value)).removesuffix('.0')}"
-        case Write(step, symbol):
+        case ForceToken(step, symbol):
             return f"write@{step}={symbol}"
-        case Scores(network):
+        case BorrowScores(network):
             return f"scores={network.name}"
 
 
-def read_changes(text: str, known: Callable[[str], Network]) -> tuple[Change, ...]:
-    """The changes that ``write_changes`` wrote.
+def read_interventions(text: str, known: Callable[[str], Network]) -> tuple[Intervention, ...]:
+    """The interventions that ``write_interventions`` wrote.
 
     Args:
         text: the text.
@@ -56,22 +63,28 @@ def read_changes(text: str, known: Callable[[str], Network]) -> tuple[Change, ..
         Problem: a piece is no change; one sentence names it.
     """
     pieces = text.split(";") if text else []
-    if len(pieces) > MOST:
-        raise Problem("There are {count} changes; at most {most} can be made at once.", count=len(pieces), most=MOST)
+    if len(pieces) > MAX_INTERVENTIONS:
+        raise Problem(
+            "There are {count} changes, but at most {most} can be made at once. Remove some of them.",
+            count=len(pieces),
+            most=MAX_INTERVENTIONS,
+        )
     return tuple(_read(piece, known) for piece in pieces)
 
 
-def _read(text: str, known: Callable[[str], Network]) -> Change:
+def _read(text: str, known: Callable[[str], Network]) -> Intervention:
     if found := PLACE.fullmatch(text):
         source, step, layer, head = (
             None if found[name] is None else int(found[name]) for name in ("source", "step", "layer", "head")
         )
-        kind = Attend if found["how"] == "attend" else Hide
+        kind = ForceAttention if found["how"] == "attend" else MaskSource
         return kind(source or 0, step, layer, head)
     if found := WRITE.fullmatch(text):
-        return Write(int(found["step"]), found["symbol"])
+        return ForceToken(int(found["step"]), found["symbol"])
     if found := VALUE.fullmatch(text):
-        return Temperature(number(found["value"])) if found["name"] == "temperature" else Scores(known(found["value"]))
-    raise Problem(
-        "“{text}” is not a change of the attention; write changes as in attend[7]@3.", text=short(text) or "…"
-    )
+        return (
+            AttentionTemperature(parse_number(found["value"]))
+            if found["name"] == "temperature"
+            else BorrowScores(known(found["value"]))
+        )
+    raise Problem("“{text}” is not a valid attention change. Use the form attend[7]@3.", text=shorten(text) or "…")

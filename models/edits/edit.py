@@ -36,7 +36,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Change:
+class WeightChange:
     """Set (``"="``), add to (``"+="``) or multiply (``"*="``) the weights of ``place``; zero is set to 0."""
 
     place: Place
@@ -62,7 +62,7 @@ class SpectralRadius:
 
 
 @dataclass(frozen=True)
-class Round:
+class Quantize:
     """Round ``place`` to ``bits`` bits: to multiples of max|w| / (2^(bits - 1) - 1), the nearest, ties to even."""
 
     place: Place
@@ -79,7 +79,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class ReplaceMatrix:
     """Put a whole matrix or bias in the place of the one called ``name``.
 
     Attributes:
@@ -93,7 +93,7 @@ class Matrix:
     data: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, name: str, values: np.ndarray) -> Matrix:
+    def of(cls, name: str, values: np.ndarray) -> ReplaceMatrix:
         """The edit that puts ``values`` (rows, columns) or (rows) there."""
         return cls(name, values.shape, np.ascontiguousarray(values, dtype="<f4").tobytes())
 
@@ -147,7 +147,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialState:
     """Set the state before the first step, h0 (``"hidden"``) or c0 (``"cell"``), of one unit or (None) of all."""
 
     layer: str
@@ -157,7 +157,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Token:
+class TokenEdit:
     """Replace the token at ``step``, insert one before it, or delete it (``token`` is then ``""``).
 
     Attributes:
@@ -171,9 +171,9 @@ class Token:
     token: str = ""
 
 
-WeightEdit = Change | ForgetBias | SpectralRadius | Round | Noise | Matrix
-DynamicsEdit = Clamp | Ablate | Patch | Start
-Edit = WeightEdit | DynamicsEdit | Token
+WeightEdit = WeightChange | ForgetBias | SpectralRadius | Quantize | Noise | ReplaceMatrix
+InterventionEdit = Clamp | Ablate | Patch | InitialState
+Edit = WeightEdit | InterventionEdit | TokenEdit
 
 
 @dataclass(frozen=True)
@@ -233,14 +233,14 @@ class Edits:
         return tuple(edit for edit in self.on if isinstance(edit, WeightEdit))
 
     @property
-    def dynamics(self) -> tuple[DynamicsEdit, ...]:
+    def dynamics(self) -> tuple[InterventionEdit, ...]:
         """Those of the running computation that are switched on."""
-        return tuple(edit for edit in self.on if isinstance(edit, DynamicsEdit))
+        return tuple(edit for edit in self.on if isinstance(edit, InterventionEdit))
 
     @property
-    def tokens(self) -> tuple[Token, ...]:
+    def tokens(self) -> tuple[TokenEdit, ...]:
         """Those of the input that are switched on."""
-        return tuple(edit for edit in self.on if isinstance(edit, Token))
+        return tuple(edit for edit in self.on if isinstance(edit, TokenEdit))
 
     def _with(self, index: int, *entries: Entry) -> Edits:
         if not 0 <= index < len(self.entries):

@@ -9,10 +9,10 @@ import numpy as np
 
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
 
-NOTICED = 1e-5
+MIN_CHANGE = 1e-5
 """Smaller changes, as a share of what a quantity can vary by, are taken for rounding."""
 
-Origin = Sequence[int | None] | None
+StepOrigins = Sequence[int | None] | None
 """For each step after the edit, which step it was before (``Sequence.origin``); None where they are the same."""
 
 
@@ -61,7 +61,7 @@ class PredictionEffect:
 
 
 @dataclass(frozen=True)
-class Turn:
+class PredictionFlip:
     """The first step after which another symbol (or class) is the most probable one.
 
     Attributes:
@@ -78,7 +78,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Effects:
+class EditEffects:
     """What changed.
 
     Attributes:
@@ -94,23 +94,25 @@ class Effects:
     first: int | None
     states: tuple[StateEffect, ...]
     predictions: tuple[PredictionEffect, ...]
-    turn: Turn | None
+    turn: PredictionFlip | None
     surprise: tuple[float, float] | None
 
 
-def difference(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin = None) -> np.ndarray:
+def state_difference(
+    before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins = None
+) -> np.ndarray:
     """After less before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
-    return _less(new, old, origin_of(before, after, layer, origin))
+    return _subtract(new, old, layer_origins(before, after, layer, origin))
 
 
-def prediction_difference(before: Reading, after: Reading, origin: Origin = None) -> np.ndarray:
+def prediction_difference(before: Reading, after: Reading, origin: StepOrigins = None) -> np.ndarray:
     """After less before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
     new, old = (_predicted(reading) for reading in (after, before))
-    return new - old if new.ndim == 1 else _less(new, old, origin_of(before, after, None, origin))
+    return new - old if new.ndim == 1 else _subtract(new, old, layer_origins(before, after, None, origin))
 
 
-def origin_of(before: Reading, after: Reading, layer: str | None, origin: Origin) -> Origin:
+def layer_origins(before: Reading, after: Reading, layer: str | None, origin: StepOrigins) -> StepOrigins:
     """How the steps of a layer (of the prediction if None) belong together, if those of what is read do as ``origin`` says.
 
     An answer that a network writes may become shorter or longer; its steps are counted from its beginning.
@@ -120,9 +122,9 @@ def origin_of(before: Reading, after: Reading, layer: str | None, origin: Origin
     return [step if step < len(before.read) else None for step in range(len(after.read))]
 
 
-def effects(
-    before: Reading, after: Reading, origin: Origin = None, *, most: int = 8, answer_alone: bool = False
-) -> Effects:
+def edit_effects(
+    before: Reading, after: Reading, origin: StepOrigins = None, *, most: int = 8, answer_alone: bool = False
+) -> EditEffects:
     """Compare two readings by networks of one shape.
 
     Args:
@@ -131,45 +133,45 @@ def effects(
         most: how many predictions to tell at most.
         answer_alone: whether the network was trained on its answer after the last step alone: no other prediction counts.
     """
-    steps = _origin(after, before, origin_of(before, after, None, origin))
+    steps = _checked_origins(after, before, layer_origins(before, after, None, origin))
     counted = [len(steps) - 1] if answer_alone else range(len(steps))
     found, first = [], []
     for layer in after.trace.layers:
-        own = origin_of(before, after, layer, origin)
+        own = layer_origins(before, after, layer, origin)
         for quantity in after.trace.layers[layer]:
-            change = _share(before, after, layer, quantity, own)
-            noticed = change > NOTICED
+            change = _relative_change(before, after, layer, quantity, own)
+            noticed = change > MIN_CHANGE
             if not noticed.any():
                 continue
             first.append((after.decodes(layer), int(noticed.any(axis=1).argmax())))
             unit = int(change.max(axis=0).argmax())
             found.append(_effect(before, after, layer, quantity, unit, change[:, unit], own))
     found.sort(key=lambda effect: -effect.share)
-    return Effects(
+    return EditEffects(
         # what reads comes before what writes
         min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, counted, most),
-        _turn(before, after, steps, counted), None if answer_alone else _surprise(before, after),
+        _first_flip(before, after, steps, counted), None if answer_alone else _surprise(before, after),
     )  # fmt: skip
 
 
-def effect_on(
-    before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: Origin = None
+def unit_effect(
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: StepOrigins = None
 ) -> StateEffect | None:
     """Where one unit's gate or state changed most; None where it did not."""
-    own = origin_of(before, after, layer, origin)
-    change = _share(before, after, layer, quantity, own)[:, unit]
-    return _effect(before, after, layer, quantity, unit, change, own) if (change > NOTICED).any() else None
+    own = layer_origins(before, after, layer, origin)
+    change = _relative_change(before, after, layer, quantity, own)[:, unit]
+    return _effect(before, after, layer, quantity, unit, change, own) if (change > MIN_CHANGE).any() else None
 
 
-def _share(before: Reading, after: Reading, layer: str, quantity: str, origin: Origin) -> np.ndarray:
+def _relative_change(before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins) -> np.ndarray:
     """(T, units) how much changed, as a share of what the quantity can vary by; 0 at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
-    change = np.abs(_less(new, old, origin)) / _span(after, layer, quantity, new, old)
+    change = np.abs(_subtract(new, old, origin)) / _quantity_range(after, layer, quantity, new, old)
     return np.nan_to_num(change, nan=0.0, posinf=0.0)
 
 
 def _effect(
-    before: Reading, after: Reading, layer: str, quantity: str, unit: int, change: np.ndarray, origin: Origin
+    before: Reading, after: Reading, layer: str, quantity: str, unit: int, change: np.ndarray, origin: StepOrigins
 ) -> StateEffect:
     step = int(change.argmax())
     was = step if origin is None else origin[step]
@@ -189,21 +191,25 @@ def _predictions(
         told = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
     else:
         symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
-        change = np.abs(np.nan_to_num(_less(new, old, None if steps == range(len(old)) else steps)))
+        change = np.abs(np.nan_to_num(_subtract(new, old, None if steps == range(len(old)) else steps)))
         largest = change.argmax(axis=1).tolist() if change.size else []
         told = []
         for step, i in ((step, largest[step]) for step in counted if largest):
             if (origin := steps[step]) is not None:
                 symbol = None if symbols is None else symbols[i]
                 told.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
-    told = [effect for effect in told if abs(effect.after - effect.before) > NOTICED]
+    told = [effect for effect in told if abs(effect.after - effect.before) > MIN_CHANGE]
     return tuple(sorted(told, key=lambda effect: -abs(effect.after - effect.before))[:most])
 
 
-def _turn(before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int]) -> Turn | None:
+def _first_flip(
+    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int]
+) -> PredictionFlip | None:
     if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
         best = before.prediction.best, after.prediction.best
-        return None if best[0] == best[1] else Turn(len(after.labels) - 1, len(before.labels) - 1, *best, None)
+        return (
+            None if best[0] == best[1] else PredictionFlip(len(after.labels) - 1, len(before.labels) - 1, *best, None)
+        )
     if not isinstance(after.prediction, SymbolPrediction):
         return None
     symbols = after.prediction.vocabulary
@@ -211,7 +217,7 @@ def _turn(before: Reading, after: Reading, steps: Sequence[int | None], counted:
     for step in counted:
         if (origin := steps[step]) is not None and new[step] != old[origin]:
             best = int(old[origin]), int(new[step])
-            return Turn(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
+            return PredictionFlip(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
     return None
 
 
@@ -237,7 +243,7 @@ def _predicted(reading: Reading) -> np.ndarray:
     return np.zeros((len(reading.labels), 0), np.float32)
 
 
-def _origin(after: Reading, before: Reading, origin: Origin) -> Sequence[int | None]:
+def _checked_origins(after: Reading, before: Reading, origin: StepOrigins) -> Sequence[int | None]:
     if origin is not None:
         return origin
     if len(after.labels) != len(before.labels):
@@ -245,7 +251,7 @@ def _origin(after: Reading, before: Reading, origin: Origin) -> Sequence[int | N
     return range(len(after.labels))
 
 
-def _less(new: np.ndarray, old: np.ndarray, origin: Origin) -> np.ndarray:
+def _subtract(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarray:
     if origin is None:
         return new - old
     result = np.full(new.shape, np.nan, new.dtype)
@@ -254,7 +260,7 @@ def _less(new: np.ndarray, old: np.ndarray, origin: Origin) -> np.ndarray:
     return result
 
 
-def _span(reading: Reading, layer: str, quantity: str, *values: np.ndarray) -> float:
+def _quantity_range(reading: Reading, layer: str, quantity: str, *values: np.ndarray) -> float:
     """What a quantity can vary by: the width of its range; where it has none, twice the greatest magnitude there is."""
     span = reading.trace.layers[layer].cell_equations.ranges[quantity]
     if span is not None:

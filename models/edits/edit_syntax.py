@@ -32,15 +32,15 @@ import zlib
 import numpy as np
 
 from models.core.messages import Problem
+from models.core.parse_numbers import parse_number, shorten
 from models.edits import edit as kinds
 from models.edits.edit import Edit, Edits, Entry
 
-QUANTITIES = (
+INTERVENTION_QUANTITIES = (
     "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "cell", "hidden",
 )  # fmt: skip
 TOKEN_SIGNS = {"replace": "=", "insert": "+=", "delete": "-"}
-LARGEST = float(np.finfo(np.float32).max)
-MOST_VALUES = 2**24
+MAX_MATRIX_VALUES = 2**24
 """Numbers that a matrix in a text may have."""
 
 EDIT = re.compile(
@@ -53,27 +53,6 @@ EDIT = re.compile(
 AT = re.compile(r"(?::|(?P<gate>[a-z_]+)?(?:(?(gate)\.)(?P<row>\d{1,9}))?)(?:,(?P<column>\d{1,9}))?")
 
 
-def number(text: str) -> float:
-    """The finite float32 number that ``text`` says.
-
-    Raises:
-        Problem: it is no such number.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise Problem("“{text}” is not a finite number; write numbers as in 0.1, 0.25, 0.4.", text=short(text) or "…")
-    return value
-
-
-def short(text: str) -> str:
-    """At most 40 printable characters of ``text``, to stand in a sentence."""
-    text = "".join(symbol if symbol.isprintable() else "\ufffd" for symbol in text[:41])
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
 def write_edits(edits: Edits) -> str:
     """The list as one text; ``""`` for none."""
     return ";".join(("" if entry.on else "!") + write_edit(entry.edit) for entry in edits.entries)
@@ -82,28 +61,28 @@ def write_edits(edits: Edits) -> str:
 def write_edit(edit: Edit) -> str:
     """One edit as a text."""
     match edit:
-        case kinds.Change(place, how, value):
-            return f"{_place(place)}{how}{_plain(value)}"
+        case kinds.WeightChange(place, how, value):
+            return f"{_place(place)}{how}{_number_text(value)}"
         case kinds.ForgetBias(layer, value, unit):
-            return f"{layer}.forget_bias{_unit(unit)}={_plain(value)}"
+            return f"{layer}.forget_bias{_unit(unit)}={_number_text(value)}"
         case kinds.SpectralRadius(place, value):
-            return f"{_place(place)}.radius={_plain(value)}"
-        case kinds.Round(place, bits):
+            return f"{_place(place)}.radius={_number_text(value)}"
+        case kinds.Quantize(place, bits):
             return f"{_place(place)}.bits={bits}"
         case kinds.Noise(place, deviation, seed):
-            return f"{_place(place)}.noise={_plain(deviation)}/{seed}"
-        case kinds.Matrix(name, shape, data):
+            return f"{_place(place)}.noise={_number_text(deviation)}/{seed}"
+        case kinds.ReplaceMatrix(name, shape, data):
             packed = base64.urlsafe_b64encode(zlib.compress(data, 9)).decode().rstrip("=")
             return f"{name}.values={'x'.join(map(str, shape))}:{packed}"
         case kinds.Clamp(layer, quantity, value, unit, first, last):
-            return f"{layer}.{quantity}{_unit(unit)}{_steps(first, last)}={_plain(value)}"
+            return f"{layer}.{quantity}{_unit(unit)}{_steps(first, last)}={_number_text(value)}"
         case kinds.Ablate(layer, unit, by, first, last):
             return f"{layer}.ablate{_unit(unit)}{_steps(first, last)}={by}"
         case kinds.Patch(layer, quantity, step, text, source, unit):
             return f"{layer}.{quantity}{_unit(unit)}@{step}<{source}:{_escaped(text)}"
-        case kinds.Start(layer, state, value, unit):
-            return f"{layer}.{'h0' if state == 'hidden' else 'c0'}{_unit(unit)}={_plain(value)}"
-        case kinds.Token(how, step, token):
+        case kinds.InitialState(layer, state, value, unit):
+            return f"{layer}.{'h0' if state == 'hidden' else 'c0'}{_unit(unit)}={_number_text(value)}"
+        case kinds.TokenEdit(how, step, token):
             return f"token[{step}]{TOKEN_SIGNS[how]}{_escaped(token)}"
 
 
@@ -147,10 +126,17 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
     if name == "token" and found["first"] is None and found["verb"] is None:
         if not plain or row is None or (how == "-") != (not value) or how not in ("=", "+=", "-"):
             raise _not_an_edit(text)
-        return kinds.Token("replace" if how == "=" else "insert" if how == "+=" else "delete", row, _unescaped(value))
+        return kinds.TokenEdit(
+            "replace" if how == "=" else "insert" if how == "+=" else "delete", row, _unescaped(value)
+        )
     timed = found["first"] is not None
-    if last_part in (*QUANTITIES, "ablate", "forget_bias", "h0", "c0") and layer and not found["verb"] and plain:
-        if last_part in QUANTITIES and how == "<" and timed and not found["to"]:
+    if (
+        last_part in (*INTERVENTION_QUANTITIES, "ablate", "forget_bias", "h0", "c0")
+        and layer
+        and not found["verb"]
+        and plain
+    ):
+        if last_part in INTERVENTION_QUANTITIES and how == "<" and timed and not found["to"]:
             source, colon, other = value.partition(":")
             if not (colon and source.isascii() and source.isdigit() and len(source) <= 9):
                 raise _not_an_edit(text)
@@ -165,49 +151,49 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
             if row is None or value not in ("zero", "mean"):
                 raise _not_an_edit(text)
             return kinds.Ablate(layer, row, "zero" if value == "zero" else "mean", first, last)
-        if last_part in QUANTITIES:
-            return kinds.Clamp(layer, last_part, number(value), row, first, last)
+        if last_part in INTERVENTION_QUANTITIES:
+            return kinds.Clamp(layer, last_part, parse_number(value), row, first, last)
         if timed:
             raise _not_an_edit(text)
         if last_part == "forget_bias":
-            return kinds.ForgetBias(layer, number(value), row)
-        return kinds.Start(layer, "hidden" if last_part == "h0" else "cell", number(value), row)
+            return kinds.ForgetBias(layer, parse_number(value), row)
+        return kinds.InitialState(layer, "hidden" if last_part == "h0" else "cell", parse_number(value), row)
     if timed or how not in ("=", "+=", "*=") or (found["verb"] and how != "="):
         raise _not_an_edit(text)
     place = kinds.Place(name, gate, row, column)
     match found["verb"]:
         case "radius":
-            return kinds.SpectralRadius(place, number(value))
+            return kinds.SpectralRadius(place, parse_number(value))
         case "bits":
-            return kinds.Round(place, int(value))
+            return kinds.Quantize(place, int(value))
         case "noise":
             deviation, _, seed = value.partition("/")
             if not re.fullmatch(r"\d{1,9}", seed, re.ASCII):
                 raise _not_an_edit(text)
-            return kinds.Noise(place, number(deviation), int(seed))
+            return kinds.Noise(place, parse_number(deviation), int(seed))
         case "values":
             return _matrix(name, value, text) if place == kinds.Place(name) else _refuse(text)
-    return kinds.Change(place, "=" if how == "=" else "+=" if how == "+=" else "*=", number(value))
+    return kinds.WeightChange(place, "=" if how == "=" else "+=" if how == "+=" else "*=", parse_number(value))
 
 
-def _matrix(name: str, value: str, text: str) -> kinds.Matrix:
+def _matrix(name: str, value: str, text: str) -> kinds.ReplaceMatrix:
     size, _, packed = value.partition(":")
     if not re.fullmatch(r"\d{1,8}(x\d{1,8})?", size, re.ASCII):
         raise _not_an_edit(text)
     shape = tuple(map(int, size.split("x")))
     wanted = 4 * math.prod(shape)
-    if wanted > 4 * MOST_VALUES:
+    if wanted > 4 * MAX_MATRIX_VALUES:
         raise _not_an_edit(text)
     padded = packed.encode("ascii") + b"=" * (-len(packed) % 4)
     data = zlib.decompressobj().decompress(base64.b64decode(padded, altchars=b"-_", validate=True), wanted + 1)
     if len(data) != wanted or not np.isfinite(np.frombuffer(data, "<f4")).all():
         raise _not_an_edit(text)
-    return kinds.Matrix(name, shape, data)
+    return kinds.ReplaceMatrix(name, shape, data)
 
 
 def _not_an_edit(text: str) -> Problem:
     return Problem(
-        "“{text}” is not an edit; write edits as in rnn.l0.weight_hh[forget_gate.3,5]=1.", text=short(text) or "…"
+        "“{text}” is not a valid edit. Use the form rnn.l0.weight_hh[forget_gate.3,5]=1.", text=shorten(text) or "…"
     )
 
 
@@ -215,7 +201,7 @@ def _refuse(text: str) -> Edit:
     raise _not_an_edit(text)
 
 
-def _plain(value: float) -> str:
+def _number_text(value: float) -> str:
     """The shortest text that reads back as ``value``: 1 and not 1.0."""
     return repr(float(value)).removesuffix(".0")
 

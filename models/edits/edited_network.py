@@ -17,18 +17,20 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.capturing.capture import capture, recurrent_modules
-from models.core.layer_metadata import tell
+from models.core.layer_metadata import layer_metadata
 from models.core.messages import Problem
 from models.core.stepwise import Script
 from models.core.trace import Trace
 from models.decoding.decode import decode_sequence
+from models.decoding.run_network import decoded_run
 from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
-from models.edits.interventions import held, scripts
-from models.edits.token_edits import Sequence, sequence
-from models.edits.weight_edits import edited_module, kind_of, no_unit, parameters_of
-from models.gradients.losses import Differentiated, Loss, answer_of, value_of
-from models.networks.forward_run import Reading, prediction_of, written
+from models.edits.interventions import build_scripts, intervene
+from models.edits.token_edits import edited_sequence
+from models.edits.weight_edits import cell_kind_of, edited_module, parameters_of, unknown_unit
+from models.gradients.losses import DifferentiatedRun, Loss, default_target, loss_value
+from models.networks.forward_run import Reading, prediction_of
+from models.networks.input_sequence import InputSequence
 from models.networks.network import Network
 
 
@@ -59,21 +61,21 @@ class EditedNetwork:
         """
         return replace(self.base, module=edited_module(self.base.module, self.edits.weights))
 
-    def sequence(self, text: str) -> Sequence:
+    def sequence(self, text: str) -> InputSequence:
         """What is read for ``text``."""
-        return sequence(self.base, text, self.edits.tokens)
+        return edited_sequence(self.base, text, self.edits.tokens)
 
     def read(self, text: str) -> Reading:
         """Let the edited network read ``text``, edited."""
         what = self.sequence(text)
         if self.base.card.predicts == "sequence":
             self._holds_nothing()
-            return written(decode_sequence(self.network, what))
+            return decoded_run(decode_sequence(self.network, what))
         module = edited_module(self.base.module, self.edits.weights)  # its own: a run puts hooks on it
         trace: Trace
         with torch.inference_mode():
-            if self.edits.dynamics:
-                with held(module, self._scripts(module, what.given)) as run:
+            if self.edits.interventions:
+                with intervene(module, self._scripts(module, what.given)) as run:
                     output = module(what.given)[0]
                 trace = run.trace
             else:
@@ -86,10 +88,10 @@ class EditedNetwork:
             prediction,
             what.unknown,
             self.base.input_names,
-            held=self.edits.dynamics,
+            interventions=self.edits.interventions,
         )
 
-    def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> Differentiated:
+    def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> DifferentiatedRun:
         """Let the edited network read ``text``, and go back from ``loss``.
 
         Where something is held, every layer runs step by step, and the trace has dL/dh_t and dL/dc_t from autograd: no
@@ -107,34 +109,34 @@ class EditedNetwork:
         if self.base.card.predicts == "sequence":
             self._holds_nothing(loss)
         module = edited_module(self.base.module, self.edits.weights)
-        made = self._scripts(module, given) if self.edits.dynamics else {}
-        if made or loss.asked == "unit":
+        made = self._scripts(module, given) if self.edits.interventions else {}
+        if made or loss.kind == "unit":
             made = {name: made.get(name, Script()) for name in parameters_of(module).cells}
         trace: Trace
         with torch.enable_grad():
             if made:
-                with held(module, made) as run:
+                with intervene(module, made) as run:
                     output = module(given)
-                    run.retain()
+                    run.retain_grads()
                     value = self._value(run, given, output, loss, layer)
                     value.backward()
-                trace = run.differentiated()
+                trace = run.trace_with_grads()
             else:
                 with capture(module) as trace:
                     output = module(given)
-                    value = value_of(self.base, given, output, loss)
+                    value = loss_value(self.base, given, output, loss)
                     value.backward()
         target = loss.target
         if target is None and self.base.vocabulary is not None:
-            target = answer_of(self.base, given, output)
-        return Differentiated(trace, float(value.detach()), module, target)
+            target = default_target(self.base, given, output)
+        return DifferentiatedRun(trace, float(value.detach()), module, target)
 
     def sensitivity(self, text: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
         """|dL/dW| of every parameter, float32 of its shape, by the names that edits use (``"rnn.l0.weight_hh"``).
 
         Arguments and errors as of ``differentiate``. A parameter that the loss does not depend on has zeros.
         """
-        return sensitivity_of(self.differentiate(text, loss, layer))
+        return weight_sensitivity(self.differentiate(text, loss, layer))
 
     def weights(self) -> dict[str, np.ndarray]:
         """The edited parameters, by the names that edits use."""
@@ -150,15 +152,18 @@ class EditedNetwork:
         module = self.network.module
         tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
         parts = recurrent_modules(module)
-        layers = {name: kind_of(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
-        about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **tell(layers)}
+        layers = {name: cell_kind_of(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
+        about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **layer_metadata(layers)}
         return save(tensors, about)
 
     def _holds_nothing(self, loss: Loss | None = None) -> None:
         """See that no layer has to run step by step: a decoder's steps are more or fewer with what it writes."""
-        if self.edits.dynamics or (loss is not None and loss.asked == "unit"):
+        if self.edits.interventions or (loss is not None and loss.kind == "unit"):
             raise Problem(
-                "{name} writes a sequence: nothing in it can be held, and no unit asked; edit its weights or its input.",
+                (
+                    "{name} is a sequence-to-sequence network: its values cannot be fixed, and the gradient of a single "
+                    "unit cannot be computed. Edit its weights or its input instead."
+                ),
                 name=self.base.name,
             )
 
@@ -172,21 +177,25 @@ class EditedNetwork:
 
         plain: Callable[[], Trace] = cache(lambda: run(given))
         other: Callable[[str], Trace] = cache(lambda text: run(self.base.encode(text)))
-        return scripts(self.edits.dynamics, parameters_of(module), given.shape[1], plain, other)
+        return build_scripts(self.edits.interventions, parameters_of(module), given.shape[1], plain, other)
 
-    def _value(self, run: held, given: Tensor, output: Any, loss: Loss, layer: str | None) -> Tensor:
-        if loss.asked != "unit":
-            return value_of(self.base, given, output, loss)
+    def _value(self, run: intervene, given: Tensor, output: Any, loss: Loss, layer: str | None) -> Tensor:
+        if loss.kind != "unit":
+            return loss_value(self.base, given, output, loss)
         values = run.stacked[layer or next(iter(run.stacked))][loss.quantity][0]
         steps, units = values.shape
         if loss.step >= steps:
-            raise Problem("There is no step {step}; the sequence has {count} steps.", step=loss.step + 1, count=steps)
+            raise Problem(
+                "Time step {step} does not exist. The sequence ends at time step {count}.",
+                step=loss.step + 1,
+                count=steps,
+            )
         if loss.unit >= units:
-            raise no_unit(str(layer), loss.unit, units)
+            raise unknown_unit(str(layer), loss.unit, units)
         return values[loss.step, loss.unit]
 
 
-def sensitivity_of(done: Differentiated) -> dict[str, np.ndarray]:
+def weight_sensitivity(done: DifferentiatedRun) -> dict[str, np.ndarray]:
     """|dL/dW| of every parameter of a run that went backwards, as ``EditedNetwork.sensitivity`` gives it."""
     known, own = parameters_of(done.module), dict(done.module.named_parameters())
     found = {}

@@ -19,19 +19,19 @@ from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.capture import capture, recurrent_modules
 from models.core.layer_run import Recording
+from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
 from models.core.output_gradients import Arrived
 from models.core.stepwise import Script, run_layer
 from models.core.stepwise_modules import Stepwise
 from models.core.trace import Layers, LayerTrace, Trace
 from models.core.weights import NAMES
-from models.edits.edit import Ablate, Clamp, DynamicsEdit, Patch, Start
-from models.edits.weight_edits import Parameters, no_layer, no_unit
-from models.gradients.local_derivatives import taken_apart
+from models.edits.edit import Ablate, Clamp, InitialState, InterventionEdit, Patch
+from models.edits.weight_edits import Parameters, unknown_layer, unknown_unit
 
 
-def scripts(
-    edits: Iterable[DynamicsEdit],
+def build_scripts(
+    edits: Iterable[InterventionEdit],
     known: Parameters,
     steps: int,
     plain: Callable[[], Trace],
@@ -52,44 +52,51 @@ def scripts(
     made: dict[str, Script] = {}
     for edit in edits:
         if edit.layer not in known.cells:
-            raise no_layer(edit.layer, known.cells)
+            raise unknown_layer(edit.layer, known.cells)
         cell, script = known.cells[edit.layer], made.setdefault(edit.layer, Script())
-        quantity = "hidden" if isinstance(edit, Ablate) else edit.state if isinstance(edit, Start) else edit.quantity
-        names = cell.states if isinstance(edit, Start) else cell.quantities
+        quantity = (
+            "hidden" if isinstance(edit, Ablate) else edit.state if isinstance(edit, InitialState) else edit.quantity
+        )
+        names = cell.states if isinstance(edit, InitialState) else cell.quantities
         if quantity not in names:
             raise Problem(
-                "{layer} has no {name}; it has {names}.", layer=edit.layer, name=quantity, names=", ".join(names)
+                "{layer} has no {name}. Choose one of these: {names}.",
+                layer=edit.layer,
+                name=quantity,
+                names=", ".join(names),
             )
         units = known.arrays[f"{edit.layer}.weight_hh"].shape[1] if quantity == "hidden" else known.units(edit.layer)
         if edit.unit is not None and edit.unit >= units:
-            raise no_unit(edit.layer, edit.unit, units)
+            raise unknown_unit(edit.layer, edit.unit, units)
         match edit:
-            case Start(_, state, value, unit):
+            case InitialState(_, state, value, unit):
                 script.start.setdefault(state, []).append((unit, value))
             case Clamp(_, _, value, unit, first, last):
-                for step in _span(first, last, steps):
+                for step in _step_range(first, last, steps):
                     script.hold(step, quantity, unit, value)
             case Ablate(layer, unit, by, first, last):
                 value = 0.0 if by == "zero" else float(plain().layers[layer].hidden[0, :, unit].mean(dtype="float64"))
-                for step in _span(first, last, steps):
+                for step in _step_range(first, last, steps):
                     script.hold(step, quantity, unit, value)
             case Patch(layer, _, step, text, source, unit):
                 run = other(text).layers[layer]
-                [at] = _span(step, step, steps)
-                [there] = _span(source, source, run.shape[1])
+                [at] = _step_range(step, step, steps)
+                [there] = _step_range(source, source, run.shape[1])
                 script.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
     return made
 
 
-def _span(first: int, last: int | None, steps: int) -> range:
+def _step_range(first: int, last: int | None, steps: int) -> range:
     last = steps - 1 if last is None else last
     for step in (first, last):
         if step >= steps:
-            raise Problem("There is no step {step}; the sequence has {count} steps.", step=step + 1, count=steps)
+            raise Problem(
+                "Time step {step} does not exist. The sequence ends at time step {count}.", step=step + 1, count=steps
+            )
     return range(first, last + 1)
 
 
-class held:
+class intervene:
     """``with held(module, scripts) as run: module(x)`` runs ``module`` as the scripts say; ``run.trace`` tells what happened.
 
     The module's recurrent parts that have a script run through the loop, and what they put out goes on into the rest of
@@ -112,7 +119,7 @@ class held:
         self._capture = capture(module)
         self._handles: list[Any] = []
 
-    def __enter__(self) -> held:
+    def __enter__(self) -> intervene:
         self._parts = recurrent_modules(self.module)
         self._thread = threading.get_ident()
         self._captured = self._capture.__enter__()
@@ -124,7 +131,10 @@ class held:
             if not isinstance(part, nn.RNNBase):
                 self.__exit__(None, None, None)
                 raise Problem(
-                    "{layer} is run step by step by the network's own code; only nn.RNN, nn.LSTM and nn.GRU can be held.",
+                    (
+                        "{layer} is run step by step by the network's own code. Values can be fixed only in nn.RNN, nn.LSTM "
+                        "and nn.GRU."
+                    ),
                     layer=mine[0],
                 )
             self._handles.append(part.register_forward_hook(self._rerun(before), with_kwargs=True))
@@ -146,7 +156,9 @@ class held:
         """``trace`` with the gradients that a backward pass left at the states (see ``retain``)."""
         layers = dict(self.trace.layers)
         for name, layer in self._layers.items():
-            if taken_apart(layer):  # what came from outside; the slopes tell how it flows back from step to step
+            if has_local_derivatives(
+                layer
+            ):  # what came from outside; the slopes tell how it flows back from step to step
                 hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
                 arrived = Arrived(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
             else:  # autograd has already brought each state all that comes to it
@@ -169,7 +181,7 @@ class held:
             given = args[0] if args else kwargs["input"]
             states = args[1] if len(args) > 1 else kwargs.get("hx")
             if isinstance(given, PackedSequence):
-                raise Problem("Gates can be held only in a network that reads one sequence at a time, not packed ones.")
+                raise Problem("Values cannot be fixed in packed sequences. Give one sequence at a time.")
             x = given[None] if given.dim() == 2 else given if part.batch_first else given.transpose(0, 1)
             starts = self._starts(part, x, states, given.dim() == 2)
             out, ends = self._stack(part, before, x, starts)
@@ -201,7 +213,7 @@ class held:
             suffixes = [f"l{level}", f"l{level}_reverse"][:directions]
             looping = looping or any(before + suffix in self.made for suffix in suffixes)
             if not looping:
-                x, *last = kernel(part, suffixes, x, [state[rows] for state in starts])
+                x, *last = run_kernel(part, suffixes, x, [state[rows] for state in starts])
                 for each, state in zip(ends, last, strict=True):
                     each.extend(state)
                 continue
@@ -242,7 +254,7 @@ class held:
         return values["hidden"], [values[name][:, end] for name in states]
 
 
-def kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
+def run_kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
     """One level of ``part`` by its own kernel: the output (B, T, directions * P), and the last states."""
     fused: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}
     function = part.kernel if isinstance(part, Stepwise) else fused[part.mode]

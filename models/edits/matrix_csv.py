@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 
 import numpy as np
 
-from models.core.messages import Problem
-from models.edits.edit import Matrix
-from models.edits.edit_syntax import number
+from models.core.parse_numbers import check_row_lengths, parse_number
+from models.edits.edit import ReplaceMatrix
 from models.edits.weight_edits import check_shape
 
 
-def read_csv(text: str, name: str, shape: tuple[int, ...]) -> Matrix:
+def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
     """The edit that puts the matrix in a CSV file in the place of ``name``.
 
     Args:
@@ -27,23 +25,13 @@ def read_csv(text: str, name: str, shape: tuple[int, ...]) -> Matrix:
     """
     delimiter = next((mark for mark in ",;\t" if mark in text), ",")
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()), delimiter=delimiter)
-    rows = [[number(value.strip()) for value in line] for line in lines if line]
-    check_lengths(rows)
+    rows = [[parse_number(value.strip()) for value in line] for line in lines if line]
+    check_row_lengths(rows)
     values = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 0), np.float32)
     if len(shape) == 1 and 1 in values.shape:
         values = values.reshape(-1)
     check_shape(name, values.shape, shape)
-    return Matrix.of(name, values)
-
-
-def check_lengths(rows: Sequence[Sequence[object]]) -> None:
-    """Raise Problem where one of the rows of a CSV is longer or shorter than the first."""
-    for index, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            raise Problem(
-                "Row {row} of the CSV has {count} numbers, the first has {first}.",
-                row=index + 1, count=len(row), first=len(rows[0]),
-            )  # fmt: skip
+    return ReplaceMatrix.of(name, values)
 
 
 def write_csv(values: np.ndarray) -> str:

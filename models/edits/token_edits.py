@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from models.core.messages import Problem
+from models.core.parse_numbers import shorten
 from models.core.tokenize_text import display
-from models.edits.edit import Token
-from models.edits.edit_syntax import short
+from models.edits.edit import TokenEdit
+from models.networks.input_sequence import InputSequence
 from models.networks.network import LIMIT, Network
 
 
-@dataclass(frozen=True, eq=False)
-class Sequence:
-    """What a network reads.
-
-    Attributes:
-        given: ids (1, T) int64, or values (1, T, D) float32.
-        tokens: what is read at each of the T steps.
-        unknown: the symbols that the network lacks, each once, as they are drawn.
-        origin: for each of the T steps, which step it was before any edit; None for an inserted one.
-    """
-
-    given: Tensor
-    tokens: tuple[str, ...]
-    unknown: tuple[str, ...]
-    origin: tuple[int | None, ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The tokens as they are drawn."""
-        return tuple(map(display, self.tokens))
-
-
-def sequence(network: Network, text: str, edits: Iterable[Token] = ()) -> Sequence:
+def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()) -> InputSequence:
     """The sequence that ``text`` says, after ``edits``, one after the other: each counts the steps that those before left.
 
     Raises:
@@ -48,34 +26,40 @@ def sequence(network: Network, text: str, edits: Iterable[Token] = ()) -> Sequen
     for edit in edits:
         count, at = len(tokens), edit.step
         if at > count or (at == count and edit.how != "insert"):
-            raise Problem("There is no step {step}; the sequence has {count} steps.", step=at + 1, count=count)
+            raise Problem(
+                "Time step {step} does not exist. The sequence ends at time step {count}.", step=at + 1, count=count
+            )
         end = at if edit.how == "insert" else at + 1
-        symbols = [] if edit.how == "delete" else _one(network, edit.token)
-        middle = [_encoded(network, edit.token, symbols[0])] if symbols else []
+        symbols = [] if edit.how == "delete" else _single_token(network, edit.token)
+        middle = [_encode_token(network, edit.token, symbols[0])] if symbols else []
         given = torch.cat([given[:, :at], *middle, given[:, end:]], 1)
         tokens[at:end] = symbols
         was: list[int | None] = [None] if edit.how == "insert" else origin[at:end]
         origin[at:end] = was if symbols else []
         unknown += [symbol for symbol in network.unknown(edit.token) if symbol not in unknown]
         if not tokens:
-            raise Problem("The only token cannot be deleted; a sequence has at least one.")
+            raise Problem("The only token cannot be deleted. A sequence needs at least one token.")
         if len(tokens) > LIMIT:
             raise Problem(
-                "The text has {count} steps; at most {limit} can be read at once.",
+                "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
                 count=f"{len(tokens):,}", limit=f"{LIMIT:,}",
             )  # fmt: skip
-    return Sequence(given, tuple(tokens), tuple(map(display, unknown)), tuple(origin))
+    return InputSequence(given, tuple(tokens), tuple(map(display, unknown)), tuple(origin))
 
 
-def _one(network: Network, token: str) -> list[str]:
+def _single_token(network: Network, token: str) -> list[str]:
     """``token`` as the network reads it, if it is one token."""
     symbols = network.tokens(token)
     if len(symbols) != 1:
-        raise Problem("“{token}” is {count} tokens; an edit takes one.", token=short(token), count=len(symbols))
+        raise Problem(
+            "“{token}” consists of {count} tokens. Use exactly one token per edit.",
+            token=shorten(token),
+            count=len(symbols),
+        )
     return symbols
 
 
-def _encoded(network: Network, token: str, symbol: str) -> Tensor:
+def _encode_token(network: Network, token: str, symbol: str) -> Tensor:
     """One step: (1, 1) the id, or (1, 1, D) values."""
     if network.vocabulary is not None and symbol in network.vocabulary:
         return torch.tensor([[network.vocabulary.index(symbol)]])  # also the unknown symbol, which alone is no text

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.core.tokenize_text import SHOWN
-from models.edits.edit_effects import Origin, StateEffect, effect_on
+from models.edits.edit_effects import StateEffect, StepOrigins, unit_effect
 from models.networks.forward_run import Reading
 from models.states.text_properties import text_properties
 from models.states.tracked_units import default_quantity
-from models.states.unit_tracking import LEAST, Match, Ranking
+from models.states.unit_tracking import MIN_CORRELATION, Match, Ranking
 
-TOLD = 0.05
+MIN_TRACKED_CHANGE = 0.05
 """Smaller changes, as a share of what a quantity can vary by, are no news of a unit."""
 
 
@@ -39,11 +39,11 @@ class TrackedEffect:
         if self.correlation is None:
             return False
         before, after = self.correlation
-        return abs(before) >= LEAST and abs(after) < LEAST
+        return abs(before) >= MIN_CORRELATION and abs(after) < MIN_CORRELATION
 
 
 def tracked_effect(
-    before: Reading, after: Reading, rankings: Mapping[str, Ranking], origin: Origin = None
+    before: Reading, after: Reading, rankings: Mapping[str, Ranking], origin: StepOrigins = None
 ) -> TrackedEffect | None:
     """The unit of those that track something that the edit changed most; None where it changed none to speak of.
 
@@ -56,8 +56,8 @@ def tracked_effect(
     for layer, ranking in rankings.items():
         quantity = default_quantity(after.trace.layers[layer])
         for match in ranking.tracked:
-            effect = effect_on(before, after, layer, quantity, match.unit, origin)
-            if effect is not None and effect.share >= TOLD:
+            effect = unit_effect(before, after, layer, quantity, match.unit, origin)
+            if effect is not None and effect.share >= MIN_TRACKED_CHANGE:
                 found.append((effect, match))
     if not found:
         return None
@@ -66,7 +66,7 @@ def tracked_effect(
 
 
 def _correlations(
-    before: Reading, after: Reading, effect: StateEffect, name: str, origin: Origin
+    before: Reading, after: Reading, effect: StateEffect, name: str, origin: StepOrigins
 ) -> tuple[float, float] | None:
     drawn = {symbol: token for token, symbol in SHOWN.items()}
     told = text_properties([drawn.get(label, label) for label in after.labels_of(effect.layer)]).get(name)

@@ -12,7 +12,7 @@ from models.edits.weight_edits import Parameters, regions
 
 
 @dataclass(frozen=True)
-class Link:
+class UnitWeight:
     """One weight.
 
     Attributes:
@@ -30,7 +30,7 @@ class Link:
     value: float
 
 
-def unit_links(known: Parameters, layer: str, unit: int, way: Literal["reads", "writes"]) -> list[Link]:
+def weights_of_unit(known: Parameters, layer: str, unit: int, way: Literal["reads", "writes"]) -> list[UnitWeight]:
     """All weights by which ``unit`` reads, or by which it is read, the largest magnitude first.
 
     Raises:
@@ -47,7 +47,7 @@ def unit_links(known: Parameters, layer: str, unit: int, way: Literal["reads", "
         ):
             gate = gates[at // size] if gates else None
             row = at % size if gates else at
-            found += [Link(name, gate, row, column, value) for column, value in zip(chosen, weights, strict=True)]
+            found += [UnitWeight(name, gate, row, column, value) for column, value in zip(chosen, weights, strict=True)]
     return sorted(found, key=lambda link: -abs(link.value))
 
 

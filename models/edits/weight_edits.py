@@ -7,9 +7,7 @@ PyTorch's own names for all others (``head.weight``).
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,14 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from models.capturing.capture import recurrent_modules
-from models.capturing.hooks import Watch
+from models.capturing.module_copy import copy_module
 from models.core.cells import Cell, Kind, cell_of
 from models.core.messages import Problem
 from models.core.stepwise_modules import Stepwise
 from models.core.weights import NAMES, LayerWeights
-from models.edits.edit import Change, ForgetBias, Matrix, Noise, Place, Round, SpectralRadius, WeightEdit
+from models.edits.edit import (
+    ForgetBias,
+    Noise,
+    Place,
+    Quantize,
+    ReplaceMatrix,
+    SpectralRadius,
+    WeightChange,
+    WeightEdit,
+)
 
-LEAST_BITS, MOST_BITS = 2, 24
+MIN_BITS, MAX_BITS = 2, 24
 Region = tuple[str, slice | Tensor, slice]
 """A part of one array: its name, the rows and the columns."""
 
@@ -49,7 +56,7 @@ class Parameters:
 
     def feeds(self, name: str) -> bool:
         """Whether the columns of a matrix are the units of a layer below."""
-        return any(name == reader for readers in self.readers.values() for reader, _column in readers)
+        return any(name == reader for readers in self.consumers.values() for reader, _column in readers)
 
     def units(self, layer: str) -> int:
         """H, how many units a layer has."""
@@ -78,7 +85,7 @@ def parameters_of(module: nn.Module) -> Parameters:
                     name = before + kind + (f"_{suffix}" if stacked else "")
                     if name in own:
                         arrays[f"{layer}.{kind}"], names[f"{layer}.{kind}"] = own.pop(name), name
-                kind, options = kind_of(part)
+                kind, options = cell_kind_of(part)
                 cells[layer] = cell_of(kind, f"{layer}.weight_hr" in arrays, **options)
                 width = arrays[f"{layer}.weight_hh"].shape[1]
                 reading = [(f"{layer}.weight_hh", 0)]
@@ -96,7 +103,7 @@ def parameters_of(module: nn.Module) -> Parameters:
     return Parameters(arrays | own, cells, readers, names | {name: name for name in own})
 
 
-def kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
+def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
     """The kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
     if isinstance(part, Stepwise):
         return part.kernel.kind, part.kernel.options
@@ -113,21 +120,11 @@ def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:
     Raises:
         Problem: an edit does not fit the module; one sentence says why.
     """
-    # Other threads may be capturing the shared module at this moment: its tables of hooks are copied in one go each, and
-    # the captures' own hooks are left out.
-    memo = {
-        id(table): OrderedDict(
-            each for each in list(table.items()) if getattr(each[1], "__module__", "") != Watch.__module__
-        )
-        for part in module.modules()
-        for name, table in vars(part).items()
-        if "hooks" in name and isinstance(table, OrderedDict)
-    }
-    copy = deepcopy(module, memo)
+    copy = copy_module(module)
     edits = tuple(edits)
     if edits:
         known = parameters_of(copy)
-        changed = apply(known, edits)
+        changed = apply_weight_edits(known, edits)
         with torch.no_grad():
             for name, values in changed.items():
                 known.arrays[name].copy_(values)
@@ -143,7 +140,7 @@ def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit
     arrays = {f"{name}.{kind}": each for name, layer in layers.items() for kind, each in layer.tensors.items()}
     cells = {name: layer.cell for name, layer in layers.items()}
     readers = {name: ((f"{name}.weight_hh", 0),) for name in layers}
-    changed = apply(Parameters(arrays, cells, readers, {name: name for name in arrays}), edits)
+    changed = apply_weight_edits(Parameters(arrays, cells, readers, {name: name for name in arrays}), edits)
     result = {}
     for name, layer in layers.items():
         own: dict[str, Any] = {kind: changed[f"{name}.{kind}"].numpy() for kind in NAMES if f"{name}.{kind}" in changed}
@@ -151,7 +148,7 @@ def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit
     return result
 
 
-def apply(known: Parameters, edits: Iterable[WeightEdit]) -> dict[str, Tensor]:
+def apply_weight_edits(known: Parameters, edits: Iterable[WeightEdit]) -> dict[str, Tensor]:
     """The parameters that ``edits`` change, one edit after the other, by name: new tensors.
 
     Raises:
@@ -160,24 +157,24 @@ def apply(known: Parameters, edits: Iterable[WeightEdit]) -> dict[str, Tensor]:
     changed: dict[str, Tensor] = {}
     for edit in edits:
         random = torch.Generator().manual_seed(edit.seed if isinstance(edit, Noise) else 0)
-        for name, rows, columns in _where(known, edit):
+        for name, rows, columns in _edited_regions(known, edit):
             values = changed[name] if name in changed else known.arrays[name].clone()
             at = (rows, columns) if values.dim() > 1 else (rows,)
-            values[at] = _edited(edit, name, values[at], random)
+            values[at] = _new_values(edit, name, values[at], random)
             if not values[at].isfinite().all() and known.arrays[name].isfinite().all():
-                raise Problem("This makes numbers in {name} larger than float32 can hold.", name=name)
+                raise Problem("With this change, values of {name} overflow float32. Use smaller values.", name=name)
             changed[name] = values
     return changed
 
 
-def _where(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
+def _edited_regions(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
     """The parts of arrays that ``edit`` changes, each by itself."""
     match edit:
         case SpectralRadius(place):
-            return _blocks(known, place)
+            return _square_blocks(known, place)
         case ForgetBias(layer, _, unit):
             return _forget_biases(known, layer, unit)
-        case Matrix(name, shape):
+        case ReplaceMatrix(name, shape):
             found = list(regions(known, Place(name)))
             check_shape(name, shape, tuple(known.arrays[name].shape))
             return iter(found)
@@ -185,24 +182,26 @@ def _where(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
             return regions(known, edit.place)
 
 
-def _edited(edit: WeightEdit, name: str, values: Tensor, random: torch.Generator) -> Tensor:
+def _new_values(edit: WeightEdit, name: str, values: Tensor, random: torch.Generator) -> Tensor:
     """What comes in the place of ``values``, a part of the array ``name``."""
     match edit:
-        case Change(_, "=", value):
+        case WeightChange(_, "=", value):
             return torch.full_like(values, value)
-        case Change(_, how, value):
+        case WeightChange(_, how, value):
             return values + value if how == "+=" else values * value
         case ForgetBias(_, value):
             return torch.full_like(values, value if name.endswith("bias_ih") else 0.0)
         case SpectralRadius(_, value):
-            return with_radius(values, value, name)
-        case Round(_, bits):
-            return rounded(values, bits)
+            return scale_to_radius(values, value, name)
+        case Quantize(_, bits):
+            return quantize(values, bits)
         case Noise(_, deviation):
             if deviation < 0:
-                raise Problem("The size of the noise must be 0 or more, not {value}.", value=f"{deviation:g}")
+                raise Problem(
+                    "The standard deviation of the noise must be 0 or more, not {value}.", value=f"{deviation:g}"
+                )
             return values + deviation * torch.randn(values.shape, generator=random, dtype=values.dtype)
-        case Matrix():
+        case ReplaceMatrix():
             return torch.tensor(edit.values, dtype=values.dtype)
 
 
@@ -216,11 +215,15 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
     if kind in ("reads", "writes") and place.name not in known.arrays:
         _check_layer(known, layer)
         _check_unit(layer, place.row, known.units(layer))
-        yield from _reads(known, layer, place.row) if kind == "reads" else _writes(known, layer, place.row)
+        yield from (
+            _incoming_regions(known, layer, place.row)
+            if kind == "reads"
+            else _outgoing_regions(known, layer, place.row)
+        )
         return
     if place.name not in known.arrays:
         raise Problem(
-            "There are no weights “{name}”; there are {names}.", name=place.name, names=", ".join(known.arrays)
+            "Unknown weights “{name}”. Choose from these: {names}.", name=place.name, names=", ".join(known.arrays)
         )
     shape = known.arrays[place.name].shape
     rows: slice | Tensor = slice(None) if place.row is None else slice(place.row, place.row + 1)
@@ -229,7 +232,7 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
         gates = known.cells[layer].gates if gated else ()
         if place.gate is not None and place.gate not in gates:
             raise Problem(
-                "{layer} has no {name}; it has {names}.",
+                "{layer} has no {name}. Choose one of these: {names}.",
                 layer=place.name, name=place.gate, names=", ".join(gates) or "…",
             )  # fmt: skip
         size = known.units(layer)
@@ -241,7 +244,7 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
             rows = slice(int(rows[0]), int(rows[-1]) + 1)
     elif place.row is not None and place.row >= shape[0]:
         raise Problem(
-            "{name} has no row {row}; its last one is {last}.", name=place.name, row=place.row, last=shape[0] - 1
+            "{name} has no row {row}. Choose one from 0 to {last}.", name=place.name, row=place.row, last=shape[0] - 1
         )
     if place.column is None:
         yield place.name, rows, slice(None)
@@ -249,26 +252,29 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
     last = shape[1] - 1 if len(shape) > 1 else 0
     if place.column > last:
         raise Problem(
-            "{name} has no column {column}; its last one is {last}.", name=place.name, column=place.column, last=last
+            "{name} has no column {column}. Choose one from 0 to {last}.",
+            name=place.name,
+            column=place.column,
+            last=last,
         )
     yield place.name, rows, slice(place.column, place.column + 1)
 
 
-def _reads(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
+def _incoming_regions(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         if f"{layer}.{kind}" in known.arrays:
             yield from regions(known, Place(f"{layer}.{kind}", row=unit))
 
 
-def _writes(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
+def _outgoing_regions(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
     assert unit is not None
     projection = f"{layer}.weight_hr"
-    readers = ((projection, 0),) if projection in known.arrays else known.readers[layer]
+    readers = ((projection, 0),) if projection in known.arrays else known.consumers[layer]
     for name, start in readers:
         yield name, slice(None), slice(start + unit, start + unit + 1)
 
 
-def _blocks(known: Parameters, place: Place) -> Iterator[Region]:
+def _square_blocks(known: Parameters, place: Place) -> Iterator[Region]:
     """The square blocks of ``place``, one for each gate that it covers."""
     layer, _, kind = place.name.rpartition(".")
     list(regions(known, place))
@@ -277,21 +283,23 @@ def _blocks(known: Parameters, place: Place) -> Iterator[Region]:
     gates = known.cells[layer].gates if gated else (None,)
     size = shape[0] // len(gates) if shape else 0
     if place.row is not None or place.column is not None or len(shape) != 2 or size != shape[1]:
-        raise Problem("{name} is not square, so it has no spectral radius.", name=place.name)
+        raise Problem("{name} is not square, so it has no spectral radius. Choose a square matrix.", name=place.name)
     for index, gate in enumerate(gates):
         if place.gate in (None, gate):
             yield place.name, slice(index * size, (index + 1) * size), slice(None)
 
 
-def with_radius(matrix: Tensor, value: float, name: str) -> Tensor:
+def scale_to_radius(matrix: Tensor, value: float, name: str) -> Tensor:
     """``matrix`` (H, H) scaled so that the largest magnitude of an eigenvalue is ``value``."""
     if value < 0:
-        raise Problem("A spectral radius is 0 or more; {value} is not.", value=f"{value:g}")
+        raise Problem("The spectral radius must be 0 or more, not {value}.", value=f"{value:g}")
     exact = matrix.double()
     radius = _radius(exact.numpy().tobytes(), len(exact))
     # A nilpotent matrix has radius 0 too, up to rounding.
     if not radius > 1e-12 * float(exact.abs().max()):
-        raise Problem("The spectral radius of {name} is 0, so no scaling gives it another.", name=name)
+        raise Problem(
+            "The spectral radius of {name} is 0, so scaling cannot change it. Choose another matrix.", name=name
+        )
     return (exact * (value / radius)).to(matrix.dtype)
 
 
@@ -301,13 +309,13 @@ def _radius(data: bytes, size: int) -> float:
     return float(np.abs(np.linalg.eigvals(np.frombuffer(data).reshape(size, size))).max())
 
 
-def rounded(values: Tensor, bits: int) -> Tensor:
+def quantize(values: Tensor, bits: int) -> Tensor:
     """``values`` rounded to 2^bits - 1 levels about 0, the outermost at the largest magnitude; ties to even."""
-    if not LEAST_BITS <= bits <= MOST_BITS:
+    if not MIN_BITS <= bits <= MAX_BITS:
         raise Problem(
-            "Weights can be rounded to {least} to {most} bits, not to {bits}.",
-            least=LEAST_BITS,
-            most=MOST_BITS,
+            "Weights can be rounded to between {least} and {most} bits, not to {bits}.",
+            least=MIN_BITS,
+            most=MAX_BITS,
             bits=bits,
         )
     step = values.double().abs().max() / (2 ** (bits - 1) - 1)
@@ -317,7 +325,7 @@ def rounded(values: Tensor, bits: int) -> Tensor:
 def _forget_biases(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
     _check_layer(known, layer)
     if f"{layer}.bias_ih" not in known.arrays:
-        raise Problem("{layer} has no biases.", layer=layer)
+        raise Problem("{layer} has no biases. Choose a layer with biases.", layer=layer)
     for kind in ("bias_ih", "bias_hh"):
         [(name, rows, _)] = regions(known, Place(f"{layer}.{kind}", "forget_gate", unit))
         yield name, rows, slice(None)
@@ -325,25 +333,25 @@ def _forget_biases(known: Parameters, layer: str, unit: int | None) -> Iterator[
 
 def _check_layer(known: Parameters, layer: str) -> None:
     if layer not in known.cells:
-        raise no_layer(layer, known.cells)
+        raise unknown_layer(layer, known.cells)
 
 
-def no_layer(layer: str, names: Iterable[str]) -> Problem:
+def unknown_layer(layer: str, names: Iterable[str]) -> Problem:
     """That there is no layer of this name."""
-    return Problem("There is no layer “{layer}”; there are {names}.", layer=layer, names=", ".join(names))
+    return Problem("Unknown layer “{layer}”. Choose one of these: {names}.", layer=layer, names=", ".join(names))
 
 
 def _check_unit(layer: str, unit: int | None, units: int, optional: bool = False) -> None:
     if unit is None and optional:
         return
     if unit is None or unit >= units:
-        raise no_unit(layer, unit, units)
+        raise unknown_unit(layer, unit, units)
 
 
-def no_unit(layer: str, unit: int | None, units: int) -> Problem:
+def unknown_unit(layer: str, unit: int | None, units: int) -> Problem:
     """That a layer has no such unit."""
     return Problem(
-        "{layer} has no unit {unit}; its units are 0 to {last}.",
+        "{layer} has no unit {unit}. Choose one from 0 to {last}.",
         layer=layer, unit="…" if unit is None else unit, last=units - 1,
     )  # fmt: skip
 
@@ -352,10 +360,10 @@ def check_shape(name: str, given: tuple[int, ...], needed: tuple[int, ...]) -> N
     """Raise a Problem where a matrix of another shape is given than ``name`` needs."""
     if given != needed:
         raise Problem(
-            "These are {given} numbers; {name} needs {needed}.",
-            given=_size(given), name=name, needed=_size(needed),
+            "The values have shape {given}, but {name} has shape {needed}. Give values of that shape.",
+            given=_shape_text(given), name=name, needed=_shape_text(needed),
         )  # fmt: skip
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def _shape_text(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) if math.prod(shape) else "0"

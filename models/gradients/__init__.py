@@ -1,1 +1,1 @@
-"""How much the loss teaches each step: arrays in, arrays out."""
+"""Gradients of losses by the states of every step, and what explains their size: arrays in, arrays out."""

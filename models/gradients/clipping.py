@@ -1,4 +1,4 @@
-"""Gradient clipping by the global norm (Pascanu, Mikolov and Bengio 2013, section 3.2), and which steps pay for it."""
+"""Gradient clipping by the global norm (Pascanu, Mikolov and Bengio 2013, section 3.2), and how much each step loses by it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from torch import Tensor, nn
 from models.core.layer_gradients import GradientError
 from models.core.trace import Trace
 
-TINY = 1e-6
-"""What torch adds to the norm that it divides by."""
+EPSILON = 1e-6
+"""The number that torch adds to the norm before it divides by it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clipping:
-    """What ``torch.nn.utils.clip_grad_norm_(parameters, threshold)`` would do; nothing is changed by looking.
+    """The effect that ``torch.nn.utils.clip_grad_norm_(parameters, threshold)`` would have; no gradient is changed.
 
     Attributes:
-        threshold: the largest norm that is let through.
+        threshold: the largest norm that is not clipped.
         before: the L2 norm of all gradients together.
-        after: their norm afterwards.
-        coefficient: what every gradient is multiplied by, at most 1.
-        parameters: the norm of each parameter's gradient before, by name.
-        steps: by layer, (T), which steps pay: the part of ``before`` that each step's contributions to the layer's weights
-            account for, of which they lose ``1 - coefficient``; negative where a step pulls the other way. Together with
+        after: their norm after clipping.
+        coefficient: the factor of every gradient, at most 1.
+        parameters: the norm of each parameter's gradient before clipping, by name.
+        steps: by layer, (T), the part of ``before`` that each step's contributions to the layer's weights account for;
+            clipping takes ``1 - coefficient`` of it. Negative where a step's contribution opposes the sum. Together with
             the parameters outside the layers they add up to ``before``. Empty without a trace.
     """
 
@@ -46,19 +46,19 @@ class Clipping:
 
 
 def clip_coefficient(before: float, threshold: float) -> float:
-    """What torch multiplies gradients of the norm ``before`` by: min(1, threshold / (before + 1e-6)); NaN for NaN."""
+    """Return torch's factor for gradients of the norm ``before``: min(1, threshold / (before + 1e-6)); NaN for NaN."""
     if before == inf:
         return 0.0
-    return min(1.0, threshold / (before + TINY)) if isfinite(before) else before
+    return min(1.0, threshold / (before + EPSILON)) if isfinite(before) else before
 
 
 def clipping(module: nn.Module, threshold: float, trace: Trace | None = None) -> Clipping:
-    """Clip the gradients that ``module`` has now, on paper.
+    """Compute what clipping would do to the current gradients of ``module``, without clipping them.
 
     Args:
         module: after ``loss.backward()``.
         threshold: ``max_norm``, above 0.
-        trace: of the captured forward and backward that made these gradients, to tell which steps pay.
+        trace: of the captured forward and backward that made these gradients, for the share of each step.
 
     Raises:
         GradientError: no parameter has a gradient.
@@ -72,19 +72,19 @@ def clipping(module: nn.Module, threshold: float, trace: Trace | None = None) ->
     norms = {name: _norm([grad]) for name, grad in grads.items()}
     before = _norm(grads.values())
     coefficient = clip_coefficient(before, threshold)
-    steps = {} if trace is None else _steps(trace, grads, before)
+    steps = {} if trace is None else _step_shares(trace, grads, before)
     after = before * coefficient
     return Clipping(threshold, before, after, coefficient, norms, steps)
 
 
 def _norm(grads: Iterable[Tensor]) -> float:
-    """The L2 norm of several tensors together, from the norms of each as torch's own function does it."""
+    """Return the L2 norm of several tensors together, from the norm of each, as torch's own function computes it."""
     each = [torch.linalg.vector_norm(grad.detach().float() if grad.dtype.itemsize < 4 else grad) for grad in grads]
     return float(torch.linalg.vector_norm(torch.stack([norm.cpu().double() for norm in each])))
 
 
-def _steps(trace: Trace, grads: Mapping[str, Tensor], before: float) -> dict[str, np.ndarray]:
-    """<what a step added, the whole gradient> / ``before``, summed over the parameters of each layer."""
+def _step_shares(trace: Trace, grads: Mapping[str, Tensor], before: float) -> dict[str, np.ndarray]:
+    """Return <a step's contribution, the total gradient> / ``before``, summed over the parameters of each layer."""
     found = {}
     for name, layer in trace.layers.items():
         try:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.architectures.language_model import open_forget_gates
 from models.capturing.capture import capture
 from models.core.cells import Kind
 from models.core.layer_gradients import LayerGradients
 from models.core.output_gradients import Arrived
 from models.core.weights import CELLS_OF_KIND
-from models.gradients.losses import Differentiated
-from models.networks.network import Network
-from models.zoo import ARCHITECTURES
+from models.gradients.losses import DifferentiatedRun
 
-BLOCKS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
+GATE_COUNTS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 @dataclass(frozen=True)
-class Knobs:
+class InitConfig:
     """What decides.
 
     Attributes:
@@ -45,7 +42,7 @@ class Knobs:
     seed: int = 0
 
 
-def untrained(kind: Kind, knobs: Knobs) -> nn.RNNBase:
+def initialized_layer(kind: Kind, knobs: InitConfig) -> nn.RNNBase:
     """One layer of ``kind``: every weight uniform within 1 / sqrt(H), as torch starts it, then set as ``knobs`` say.
 
     The same seed gives the three kinds the same numbers as far as they go: an RNN's matrix is an LSTM's first block.
@@ -58,7 +55,7 @@ def untrained(kind: Kind, knobs: Knobs) -> nn.RNNBase:
             random = torch.Generator().manual_seed(4 * knobs.seed + index)
             values = getattr(module, name)
             values.copy_(torch.rand(values.shape, generator=random) * 2 * limit - limit)
-        for gate in range(BLOCKS[kind]):
+        for gate in range(GATE_COUNTS[kind]):
             block = module.weight_hh_l0[gate * size : (gate + 1) * size]
             block *= knobs.radius / spectral_radius(block.numpy())
         if kind != "RNN":  # the forget gate and the update gate are both the second block
@@ -72,49 +69,39 @@ def spectral_radius(matrix: np.ndarray) -> float:
     return float(np.abs(np.linalg.eigvals(matrix.astype(np.float64))).max())
 
 
-def sequence(knobs: Knobs) -> Tensor:
+def random_sequence(knobs: InitConfig) -> Tensor:
     """(1, T, D) standard normal numbers; a longer sequence begins with the shorter one."""
     random = torch.Generator().manual_seed(knobs.seed + 10_000)
     return torch.stack([torch.randn(knobs.inputs, generator=random) for _ in range(knobs.steps)])[None]
 
 
-def direction(knobs: Knobs) -> Tensor:
+def loss_direction(knobs: InitConfig) -> Tensor:
     """(H), of length 1: the loss <direction, h_T> has a gradient of norm 1 at the last step, whatever the cell."""
     random = torch.Generator().manual_seed(knobs.seed + 20_000)
     values = torch.randn(knobs.hidden, generator=random)
     return values / values.norm()
 
 
-def gradients(kind: Kind, knobs: Knobs) -> LayerGradients:
+def initialized_gradients(kind: Kind, knobs: InitConfig) -> LayerGradients:
     """The gradients of <direction, h_T> in an untrained layer that has read the sequence."""
-    module = untrained(kind, knobs)
+    module = initialized_layer(kind, knobs)
     with torch.no_grad(), capture(module) as trace:
-        module(sequence(knobs))
+        module(random_sequence(knobs))
     layer = trace.layers["l0"]
     hidden = torch.zeros_like(layer.recording.hidden)
-    hidden[:, -1] = direction(knobs)
+    hidden[:, -1] = loss_direction(knobs)
     cell = torch.zeros_like(hidden) if kind == "LSTM" else None
     return LayerGradients(layer, Arrived(hidden, cell, (False,) * knobs.steps))
 
 
-EXPLODING = Knobs(radius=2.2, steps=60)
+EXPLODING_CONFIG = InitConfig(radius=2.2, steps=60)
 """A simple RNN whose gradients explode."""
 
 
-def exploding(knobs: Knobs = EXPLODING) -> Differentiated:
+def exploding_example(knobs: InitConfig = EXPLODING_CONFIG) -> DifferentiatedRun:
     """The example of an exploding gradient: an untrained RNN, and the loss <direction, h_T>, gone backwards."""
-    module = untrained("RNN", knobs)
+    module = initialized_layer("RNN", knobs)
     with torch.enable_grad(), capture(module) as trace:
-        value = module(sequence(knobs))[0][0, -1] @ direction(knobs)
+        value = module(random_sequence(knobs))[0][0, -1] @ loss_direction(knobs)
         value.backward()
-    return Differentiated(trace, float(value.detach()), module, None)
-
-
-def as_started(network: Network) -> Network:
-    """A recall network as its training found it: the first weights that the seed on its card gives."""
-    arguments = dict(network.card.architecture)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(network.card.training["seed"])
-        module = ARCHITECTURES[arguments.pop("class")](**arguments)
-    open_forget_gates(module)  # as models.zoo.recall does before its first step
-    return replace(network, module=module.eval())
+    return DifferentiatedRun(trace, float(value.detach()), module, None)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.core.local_derivatives import LocalDerivatives, local_derivatives
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights, frozen
-from models.gradients.local_derivatives import Slopes, slopes_of
 from models.gradients.transitions import Transitions
 
 
@@ -56,7 +56,7 @@ def _singular(matrices: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class RecurrentSpectrum:
     """What a recurrent matrix does to a vector at most, and in the long run.
 
     Attributes:
@@ -68,7 +68,7 @@ class Spectrum:
     radius: float
 
 
-def recurrent_spectrum(weights: LayerWeights) -> dict[str, Spectrum]:
+def recurrent_spectrum(weights: LayerWeights) -> dict[str, RecurrentSpectrum]:
     """The spectrum of W_hh by gate, with the projection (W_h? W_hr) where there is one."""
     project = weights.weight_hr
     found = {}
@@ -77,14 +77,16 @@ def recurrent_spectrum(weights: LayerWeights) -> dict[str, Spectrum]:
         if project is not None:
             matrix = matrix @ project
         if not np.isfinite(matrix).all():
-            found[gate] = Spectrum(np.nan, np.nan)
+            found[gate] = RecurrentSpectrum(np.nan, np.nan)
             continue
-        found[gate] = Spectrum(float(np.linalg.norm(matrix, 2)), float(np.abs(np.linalg.eigvals(matrix)).max()))
+        found[gate] = RecurrentSpectrum(
+            float(np.linalg.norm(matrix, 2)), float(np.abs(np.linalg.eigvals(matrix)).max())
+        )
     return found
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VanishingCondition:
     """What Pascanu, Mikolov and Bengio (2013) can say of a simple RNN from its weights alone.
 
     Attributes:
@@ -100,7 +102,7 @@ class Verdict:
     may_explode: bool
 
 
-def verdict(weights: LayerWeights) -> Verdict:
+def vanishing_condition(weights: LayerWeights) -> VanishingCondition:
     """The verdict on a simple RNN.
 
     By the spectral norm, with which the paper proves it: the largest eigenvalue alone bounds nothing unless W_hh is normal.
@@ -112,34 +114,40 @@ def verdict(weights: LayerWeights) -> Verdict:
         raise ValueError(f"The bound from the weights alone is for a simple RNN; a {weights.kind} has gates.")
     gamma = weights.cell.activations["preactivation"].steepest
     norm = recurrent_spectrum(weights)["preactivation"].norm
-    return Verdict(gamma, norm, norm < 1 / gamma, norm > 1 / gamma)
+    return VanishingCondition(gamma, norm, norm < 1 / gamma, norm > 1 / gamma)
 
 
-def step_bounds(layer: LayerTrace) -> np.ndarray:
+def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
     """How far the norm of each step's Jacobian (the joint one of an LSTM) can reach, (B, T), from norms alone.
 
-    The same bound as in the paper, taken at the slopes that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for
+    The same bound as in the paper, taken at the derivatives that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for
     gates the sum of such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
     """
-    slopes, weights = slopes_of(layer), layer.weights
-    through = {gate: _most(slope.h) * _norm(weights.rows("weight_hh", gate)) for gate, slope in slopes.gates.items()}
-    if slopes.reset is not None:  # the candidate reads r h_{t-1}
-        through["candidate"] *= _most(slopes.reset) + through.pop("reset_gate")
+    derivatives, weights = local_derivatives(layer), layer.weights
+    through = {
+        gate: _max_over_units(slope.h) * _norm(weights.rows("weight_hh", gate))
+        for gate, slope in derivatives.gates.items()
+    }
+    if derivatives.reset is not None:  # the candidate reads r h_{t-1}
+        through["candidate"] *= _max_over_units(derivatives.reset) + through.pop("reset_gate")
     nothing = np.zeros(layer.shape[:2])
-    to_hidden = sum((bound for gate, bound in through.items() if slopes.gates[gate].of != "cell"), nothing)
-    if slopes.read is None:
-        return to_hidden if slopes.keep is None else to_hidden + _most(slopes.keep)
-    assert slopes.keep is not None
-    to_cell = sum((bound for gate, bound in through.items() if slopes.gates[gate].of == "cell"), nothing)
+    to_hidden = sum((bound for gate, bound in through.items() if derivatives.gates[gate].of != "cell"), nothing)
+    if derivatives.cell_to_hidden is None:
+        return to_hidden if derivatives.carry is None else to_hidden + _max_over_units(derivatives.carry)
+    assert derivatives.carry is not None
+    to_cell = sum((bound for gate, bound in through.items() if derivatives.gates[gate].of == "cell"), nothing)
     out = 1.0 if weights.weight_hr is None else _norm(weights.weight_hr)
     blocks = [
-        [out * (to_hidden + _most(slopes.read) * to_cell), out * _most(slopes.read * slopes.keep)],
-        [to_cell, _most(slopes.keep)],
+        [
+            out * (to_hidden + _max_over_units(derivatives.cell_to_hidden) * to_cell),
+            out * _max_over_units(derivatives.cell_to_hidden * derivatives.carry),
+        ],
+        [to_cell, _max_over_units(derivatives.carry)],
     ]
     return _norms(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)))
 
 
-def _most(slope: np.ndarray) -> np.ndarray:
+def _max_over_units(slope: np.ndarray) -> np.ndarray:
     """The largest over the units, (B, T)."""
     return np.abs(slope.astype(np.float64)).max(axis=-1)
 
@@ -181,7 +189,7 @@ def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, 
     return np.sort((logs / taken).numpy())[::-1].copy()
 
 
-BLOCK = 1 << 22
+MAX_BLOCK_NUMBERS = 1 << 22
 """How many numbers the Jacobians made at a time may have."""
 
 
@@ -189,34 +197,36 @@ def _jacobians(
     layer: LayerTrace, sequence: int, joint: bool, steps: slice, in_order: bool = False
 ) -> Iterator[tuple[range, Tensor]]:
     """Some positions at a time, and their Jacobians (S, N, N); ``in_order`` of computation, and no padding."""
-    slopes, weights = slopes_of(layer), layer.weights
-    back = Transitions(weights, slopes, sequence)
+    derivatives, weights = local_derivatives(layer), layer.weights
+    back = Transitions(weights, derivatives, sequence)
     last = int(layer.lengths[sequence]) if in_order else layer.shape[1]
     positions = range(*steps.indices(last))
     if positions.step != 1:
         raise ValueError("steps must follow each other.")
     numbers = (weights.output_size + joint * weights.hidden_size) ** 2
-    length = max(1, BLOCK // numbers)
+    length = max(1, MAX_BLOCK_NUMBERS // numbers)
     starts = range(positions.start, positions.stop, length)
     for start in reversed(starts) if in_order and layer.reverse else starts:
         block = range(start, min(start + length, positions.stop))
-        matrices = _assemble(weights, slopes, back(slice(block.start, block.stop)), sequence, block, joint)
+        matrices = _assemble(weights, derivatives, back(slice(block.start, block.stop)), sequence, block, joint)
         yield block, matrices.flip(0) if in_order and layer.reverse else matrices
 
 
-def _assemble(weights: LayerWeights, slopes: Slopes, back: Tensor, sequence: int, block: range, joint: bool) -> Tensor:
+def _assemble(
+    weights: LayerWeights, derivatives: LocalDerivatives, back: Tensor, sequence: int, block: range, joint: bool
+) -> Tensor:
     """Jacobians from what steps hand back: the rows of h (through the projection), then with ``joint`` those of c."""
     size, project = weights.hidden_size, weights.tensors.get("weight_hr")
     back = back.transpose(0, 1)
     hidden = back[:, :size]
     if project is not None:
         hidden = project @ hidden
-    if not joint or slopes.read is None:
+    if not joint or derivatives.cell_to_hidden is None:
         return hidden.clone()
-    assert slopes.keep is not None
+    assert derivatives.carry is not None
     at = (sequence, slice(block.start, block.stop))
-    keep = torch.diag_embed(torch.tensor(slopes.keep[at]))
-    read = torch.diag_embed(torch.tensor(slopes.keep[at] * slopes.read[at]))
+    keep = torch.diag_embed(torch.tensor(derivatives.carry[at]))
+    read = torch.diag_embed(torch.tensor(derivatives.carry[at] * derivatives.cell_to_hidden[at]))
     if project is not None:
         read = project @ read
     return torch.cat([torch.cat([hidden, read], dim=2), torch.cat([back[:, size:], keep], dim=2)], dim=1)

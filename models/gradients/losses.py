@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from models.capturing.capture import capture, recurrent_modules
+from models.capturing.module_copy import copy_module
 from models.core.layer_gradients import LayerGradients
 from models.core.messages import Problem
 from models.core.output_gradients import Arrived
 from models.core.trace import LayerTrace, Trace
-from models.edits.weight_edits import edited_module
 from models.networks.network import Network
-from models.zoo import NETWORKS, recall
 
-Asked = Literal["next", "every", "answer", "unit", "saved"]
+LossKind = Literal["next", "every", "answer", "unit", "saved"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Loss:
         quantity: ``"hidden"`` or, in an LSTM, ``"cell"``.
     """
 
-    asked: Asked
+    asked: LossKind
     step: int = 0
     target: int | None = None
     unit: int = 0
@@ -48,7 +47,7 @@ class Loss:
 
 
 @dataclass(frozen=True, eq=False)
-class Differentiated:
+class DifferentiatedRun:
     """A run after its backward pass.
 
     Attributes:
@@ -64,7 +63,7 @@ class Differentiated:
     target: int | None
 
 
-def answer_of(network: Network, given: Tensor, output: Tensor) -> int:
+def default_target(network: Network, given: Tensor, output: Tensor) -> int:
     """What a sequence is taken to ask for: the class, or the symbol after the last step.
 
     The recall networks are asked for the first word, which is the city; any other for what it holds most probable.
@@ -74,13 +73,13 @@ def answer_of(network: Network, given: Tensor, output: Tensor) -> int:
         given: (1, T) ids.
         output: its scores, (1, T, V), or (1, C) of classes.
     """
-    if NETWORKS.get(network.name) == recall.__name__:
-        return int(given[0, 0])
+    if network.card.answer_step is not None:
+        return int(given[0, network.card.answer_step])
     scores = output[0] if network.card.predicts == "class" else output[0, -1]
     return int(scores.argmax())
 
 
-def differentiate(network: Network, text: str, loss: Loss) -> Differentiated:
+def differentiate(network: Network, text: str, loss: Loss) -> DifferentiatedRun:
     """Let ``network`` read ``text``, and go back from ``loss`` (any but a unit's value).
 
     The network's own ``.grad`` stay as they are: a copy is differentiated.
@@ -88,18 +87,18 @@ def differentiate(network: Network, text: str, loss: Loss) -> Differentiated:
     Raises:
         Problem: the loss cannot be had here; one sentence says why.
     """
-    module, given = edited_module(network.module, ()), network.encode(text)
+    module, given = copy_module(network.module), network.encode(text)
     with torch.enable_grad(), capture(module) as trace:
         output = module(given)
-        value = value_of(network, given, output, loss)
+        value = loss_value(network, given, output, loss)
         value.backward()
     target = loss.target
     if target is None and network.vocabulary is not None:
-        target = answer_of(network, given, output)
-    return Differentiated(trace, float(value.detach()), module, target)
+        target = default_target(network, given, output)
+    return DifferentiatedRun(trace, float(value.detach()), module, target)
 
 
-def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
+def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
     """The loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D).
 
     Raises:
@@ -107,52 +106,60 @@ def value_of(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Ten
     """
     if network.card.predicts in ("values", "nothing"):
         raise Problem(
-            "Of what {name} puts out it is not known what is right; ask for a unit's value.", name=network.name
+            "The output of {name} has no target, so no loss can be computed. Choose the value of a unit instead.",
+            name=network.name,
         )
     if network.card.predicts == "sequence":
-        return _value_of_writing(output, loss)
-    if loss.asked == "answer":
-        target = answer_of(network, given, output) if loss.target is None else loss.target
+        return _generated_loss(output, loss)
+    if loss.kind == "answer":
+        target = default_target(network, given, output) if loss.target is None else loss.target
         scores = output[0] if network.card.predicts == "class" else output[0, -1]
         return -scores.log_softmax(-1)[target]
-    steps = losses_of(network, given, output, loss.target)
-    if loss.asked == "every":
+    steps = step_losses(network, given, output, loss.target)
+    if loss.kind == "every":
         known = steps if network.vocabulary is None else steps[: given.shape[1] - 1]
         if not len(known):
-            raise Problem("The sequence has one step only, so no next symbol is known; type a longer one.")
+            raise Problem("The sequence has only one time step, so no next token is known. Type a longer text.")
         return known.sum()
     if loss.step >= len(steps):
-        raise Problem("Nothing follows the last value, so its prediction has no error; choose an earlier step.")
+        raise Problem(
+            "No value follows the last time step, so its prediction error cannot be computed. Choose an earlier "
+            "time step."
+        )
     return steps[loss.step]
 
 
-def _value_of_writing(output: Tensor, loss: Loss) -> Tensor:
+def _generated_loss(output: Tensor, loss: Loss) -> Tensor:
     """The loss, (), of a network that wrote the most probable symbols of ``output`` (1, Tt, V')."""
     logs, written = output[0].log_softmax(-1), output[0].detach().argmax(-1)
-    if loss.asked != "next":
+    if loss.kind != "next":
         return -logs.gather(-1, written[:, None]).sum()
     if loss.step >= len(logs):
-        raise Problem("There is no step {step}; the answer has {count} steps.", step=loss.step + 1, count=len(logs))
+        raise Problem(
+            "Time step {step} does not exist. The answer ends at time step {count}.",
+            step=loss.step + 1,
+            count=len(logs),
+        )
     return -logs[loss.step, written[loss.step] if loss.target is None else loss.target]
 
 
-def losses_of(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
+def step_losses(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
     """The loss at every step: (T), or (T - 1) in a network of numbers, where nothing is known to follow the last.
 
     Args:
         network: which network; one that predicts the next symbol or value.
         given: (1, T) ids, or (1, T, D) values.
         output: what its module made of them.
-        target: what the last step is asked for; None for ``answer_of``.
+        target: what the last step is asked for; None for ``default_target``.
     """
     if network.vocabulary is None:
         return (output[0, :-1] - given[0, 1:]).square().sum(-1)
-    last = answer_of(network, given, output) if target is None else target
+    last = default_target(network, given, output) if target is None else target
     targets = torch.cat([given[0, 1:], torch.tensor([last])])
     return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
 
-def loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Tensor | None = None) -> Tensor:
+def output_loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Tensor | None = None) -> Tensor:
     """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
 
     0 where there is no loss. P counts both directions.
@@ -169,10 +176,13 @@ def loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Ten
     """
     if network.card.predicts == "sequence":
         raise Problem(
-            "{name} reads one sequence and writes another, so no layer has a loss at each step; ask for a unit's value.",
+            (
+                "{name} is an encoder–decoder, so its layers have no loss at each time step. Choose the value of a "
+                "unit instead."
+            ),
             name=network.name,
         )
-    own = edited_module(module, ())  # its own: the hook below changes what it computes
+    own = copy_module(module)  # its own: the hook below changes what it computes
     *_, last = recurrent_modules(own).values()
     cut: list[Tensor] = []
 
@@ -183,11 +193,11 @@ def loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Ten
     last.register_forward_hook(from_here)
     with torch.enable_grad():
         # each step's loss reads no other step's output, so the sum's gradient holds all of them apart
-        total = losses_of(network, given, own(given)).sum()
+        total = step_losses(network, given, own(given)).sum()
     return torch.autograd.grad(total, cut[-1])[0]
 
 
-def of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
+def gradients_of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
     """The gradients of the value of one unit of ``layer``: they need neither the module nor a second run.
 
     A unit's value depends on nothing above its layer and on nothing later, so these are the whole network's gradients.
@@ -203,7 +213,7 @@ def of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
     return LayerGradients(layer, Arrived(hidden, cell, (False,) * layer.shape[1]))
 
 
-def one_sequence(layer: LayerTrace, row: int) -> LayerTrace:
+def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:
     """Sequence ``row`` of ``layer``'s batch as a run of its own, (1, its own length, units)."""
     kept, steps = layer.recording, slice(0, int(layer.lengths[row]))
     rows = slice(row, row + 1)

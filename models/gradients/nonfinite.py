@@ -1,4 +1,4 @@
-"""Find where NaN or infinity first appears."""
+"""The first step, sequence and unit at which NaN or infinity appears."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from models.core.trace import LayerTrace
 
 @dataclass(frozen=True)
 class NonFinite:
-    """A value that is no number.
+    """The place of a NaN or an infinity.
 
     Attributes:
         position: the step's position in the sequence.
-        sequence: which one of the batch.
-        unit: which unit.
+        sequence: the index in the batch.
+        unit: the unit's index.
         value: ``"nan"`` or ``"inf"``.
     """
 
@@ -28,20 +28,20 @@ class NonFinite:
 
 
 def first_nonfinite(layer: LayerTrace, quantity: str) -> NonFinite | None:
-    """Where NaN or infinity first appears in a gate, a state, ``"hidden_grad"`` or ``"cell_grad"`` of ``layer``.
+    """Return where NaN or infinity first appears in a gate, a state, ``"hidden_grad"`` or ``"cell_grad"``, or None.
 
-    First in the order of computation: a state's is that of the layer's steps, a gradient's the other way round.
+    First in the order of computation: the order of the layer's steps for gates and states, the reverse for gradients.
 
     Raises:
-        GradientError: a gradient was asked for and none has come.
+        GradientError: ``quantity`` is a gradient and no backward pass has run.
     """
     backward = quantity in ("hidden_grad", "cell_grad")
     values = getattr(layer, quantity) if backward else layer[quantity]
-    return first_in(values, last_first=backward != layer.reverse)
+    return first_nonfinite_value(values, last_first=backward != layer.reverse)
 
 
-def first_in(values: np.ndarray, last_first: bool = False) -> NonFinite | None:
-    """Where NaN or infinity first appears in ``values`` (B, T, units); with ``last_first`` the last step counts as first."""
+def first_nonfinite_value(values: np.ndarray, last_first: bool = False) -> NonFinite | None:
+    """Return where NaN or infinity first appears in ``values`` (B, T, units), or None; ``last_first`` searches backwards."""
     bad = ~np.isfinite(values)
     steps = np.flatnonzero(bad.any(axis=(0, 2)))
     if not len(steps):

@@ -14,8 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.gradients.adjoints import Moment
-from models.gradients.module_backward import Progress, Stack, Visit, ascending, run, scales, sweep
+from models.gradients.adjoints import BackwardStep
+from models.gradients.module_backward import (
+    LayerPass,
+    LayerStack,
+    Progress,
+    gradient_scales,
+    module_backward,
+    run_module,
+    sorted_losses,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,80 +58,82 @@ def path_map(
     progress: Progress | None = None,
 ) -> dict[str, PathMap]:
     """The path split for every loss t and step k, by layer name; arguments and errors as in ``gradient_map``."""
-    return path_map_of(run(module, x), loss_grad, rows, progress)
+    return path_map_of(run_module(module, x), loss_grad, rows, progress)
 
 
 def path_map_of(
-    stack: Stack, loss_grad: Tensor, rows: Sequence[int] | None = None, progress: Progress | None = None
+    stack: LayerStack, loss_grad: Tensor, rows: Sequence[int] | None = None, progress: Progress | None = None
 ) -> dict[str, PathMap]:
     """``path_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
-    losses, places = ascending(rows, stack[0][0].shape[1])
+    losses, places = sorted_losses(rows, stack[0][0].shape[1])
     found = _split(stack, loss_grad, losses, False, progress)
     return {name: PathMap(*(part[:, places] for part in parts)) for name, parts in found.items()}
 
 
 def path_vectors(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
     """The path split of the one loss at step ``row``, unit by unit; the other arguments as in ``gradient_map``."""
-    return path_vectors_of(run(module, x), loss_grad, row)
+    return path_vectors_of(run_module(module, x), loss_grad, row)
 
 
-def path_vectors_of(stack: Stack, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
+def path_vectors_of(stack: LayerStack, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
     """``path_vectors`` of what has run already."""
-    losses, _ = ascending([row], stack[0][0].shape[1])
+    losses, _ = sorted_losses([row], stack[0][0].shape[1])
     return {name: PathVectors(*parts) for name, parts in _split(stack, loss_grad, losses, True, None).items()}
 
 
 def _split(
-    stack: Stack, loss_grad: Tensor, losses: np.ndarray, vectors: bool, progress: Progress | None
+    stack: LayerStack, loss_grad: Tensor, losses: np.ndarray, vectors: bool, progress: Progress | None
 ) -> dict[str, np.ndarray]:
     """Whole, straight and other by layer, lowest first."""
-    for scale in scales(stack):
-        keeper = _Split(len(losses), vectors, scale)
+    for scale in gradient_scales(stack):
+        observer = _PathSplitter(len(losses), vectors, scale)
         with np.errstate(over="ignore"):
-            sweep(stack, loss_grad, losses, keeper, progress, scale)
-        if all(np.isfinite(found).all() for found in keeper.found.values()):
+            module_backward(stack, loss_grad, losses, observer, progress, scale)
+        if all(np.isfinite(found).all() for found in observer.found.values()):
             break
     names = [layer.name.rpartition(".")[2] for level in stack for layer in level]
-    return {name: keeper.found[name] for name in names}
+    return {name: observer.found[name] for name in names}
 
 
-class _Split:
+class _PathSplitter:
     """Follows the straight way beside the whole, and keeps whole, straight and other of every layer: norms or vectors."""
 
     def __init__(self, losses: int, vectors: bool, scale: float) -> None:
         self._losses, self._vectors, self._scale = losses, vectors, scale
         self.found: dict[str, np.ndarray] = {}
 
-    def begin(self, visit: Visit) -> None:
-        layer, part = visit.layer, visit.part
+    def begin(self, layer_pass: LayerPass) -> None:
+        layer, part = layer_pass.layer, layer_pass.part
         batch, steps, size = layer.shape
         shape = (3, batch, steps, size) if self._vectors else (3, batch, self._losses, steps)
-        found = self.found.setdefault(visit.name, np.zeros(shape, layer.hidden.dtype))
-        self._found = found[:, visit.sequence] if self._vectors else found[:, visit.sequence, part]
-        self._visit, self._project = visit, layer.weights.tensors.get("weight_hr")
+        found = self.found.setdefault(layer_pass.name, np.zeros(shape, layer.hidden.dtype))
+        self._found = found[:, layer_pass.sequence] if self._vectors else found[:, layer_pass.sequence, part]
+        self._layer_pass, self._project = layer_pass, layer.weights.tensors.get("weight_hr")
         self._straight = torch.zeros(part.stop - part.start, size, dtype=layer.weights.tensors["weight_hh"].dtype)
         self._later: int | None = None
 
-    def step(self, moment: Moment) -> None:
-        slopes, k = self._visit.slopes, moment.position
+    def step(self, step: BackwardStep) -> None:
+        derivatives, k = self._layer_pass.derivatives, step.position
         size = self._straight.shape[1]
-        whole = moment.state[:, :size]
-        if slopes.read is not None:  # by the cell: through this step's hidden state too
-            whole = moment.state[:, size:] + whole * self._at(slopes.read, k)
+        whole = step.state[:, :size]
+        if derivatives.cell_to_hidden is not None:  # by the cell: through this step's hidden state too
+            whole = step.state[:, size:] + whole * self._at(derivatives.cell_to_hidden, k)
         if self._later is not None:
-            self._straight *= 0 if slopes.keep is None else self._at(slopes.keep, self._later)
+            self._straight *= 0 if derivatives.carry is None else self._at(derivatives.carry, self._later)
         self._later = k
-        rows, values = self._visit.source.at(k)
+        rows, values = self._layer_pass.source.at(k)
         entered = torch.from_numpy(values)
         if self._project is not None:
             entered = entered @ self._project
-        self._straight[rows] += entered if slopes.read is None else entered * self._at(slopes.read, k)
-        straight = self._straight[moment.rows]
+        self._straight[rows] += (
+            entered if derivatives.cell_to_hidden is None else entered * self._at(derivatives.cell_to_hidden, k)
+        )
+        straight = self._straight[step.rows]
         for found, part in zip(self._found, (whole, straight, whole - straight), strict=True):
             if self._vectors:
                 found[k] = part[0] / self._scale if len(part) else 0
             else:
-                found[moment.rows, k] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) / self._scale
+                found[step.rows, k] = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) / self._scale
 
     def _at(self, slope: np.ndarray, position: int) -> Tensor:
-        return torch.tensor(slope[self._visit.sequence, position])
+        return torch.tensor(slope[self._layer_pass.sequence, position])

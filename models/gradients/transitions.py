@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.core.local_derivatives import LocalDerivatives
 from models.core.weights import LayerWeights
-from models.gradients.local_derivatives import Slopes
 
 CANDIDATE = 2
 """The candidate's place among a GRU's gates."""
@@ -26,29 +26,31 @@ class Transitions:
     def __init__(
         self,
         weights: LayerWeights,
-        slopes: Slopes,
+        derivatives: LocalDerivatives,
         sequence: int,
         side: Literal["hh", "ih"] = "hh",
         other: Transitions | None = None,
     ) -> None:
-        """Of a layer with ``weights`` and local derivatives ``slopes``, for one ``sequence`` of the batch.
+        """Of a layer with ``weights`` and local derivatives ``derivatives``, for one ``sequence`` of the batch.
 
         ``other`` are those of the other side: what both have in common is then held once.
         """
-        self._weights, self._slopes, self._sequence, self._side = weights, slopes, sequence, side
+        self._weights, self._derivatives, self._sequence, self._side = weights, derivatives, sequence, side
         self._blocks = _blocks(weights, side).transpose(0, 1)  # (H, G, P or D)
         self._room = self._blocks.new_empty(0)
         self._made: tuple[slice, list[tuple[slice, Tensor]]] | None = None
-        same = slopes.reset is None and all(slope.x is slope.h for slope in slopes.gates.values())
+        same = derivatives.reset is None and all(slope.x is slope.h for slope in derivatives.gates.values())
         self._other = other if same else None
         by_hidden: dict[int, tuple[np.ndarray, ...]] = {}
         by_cell: dict[int, tuple[np.ndarray, ...]] = {}
-        for index, slope in enumerate(slopes.gates.values()):
+        for index, slope in enumerate(derivatives.gates.values()):
             values = (slope.h if side == "hh" else slope.x)[sequence]
-            if slope.of == "cell":
-                assert slopes.read is not None
-                by_cell[index], by_hidden[index] = (values,), (values, slopes.read[sequence])
-            elif slope.of == "hidden" and not (side == "hh" and slopes.reset is not None and index == CANDIDATE):
+            if slope.target == "cell":
+                assert derivatives.cell_to_hidden is not None
+                by_cell[index], by_hidden[index] = (values,), (values, derivatives.cell_to_hidden[sequence])
+            elif slope.target == "hidden" and not (
+                side == "hh" and derivatives.reset is not None and index == CANDIDATE
+            ):
                 by_hidden[index] = (values,)
         self._halves = [(slice(min(by), max(by) + 1), list(by.values())) for by in (by_hidden, by_cell) if by]
 
@@ -88,21 +90,21 @@ class Transitions:
         result = self._room[:numbers].view(len(factors), units, count, columns)
         for half, (gates, part) in zip(result, factors, strict=True):
             torch.bmm(part, self._blocks[:, gates], out=half)
-        if self._slopes.reset is not None:
+        if self._derivatives.reset is not None:
             result[0] += self._through_reset(steps)
-        if self._side == "hh" and self._slopes.keep is not None and self._slopes.read is None:
-            result[0].diagonal(dim1=0, dim2=2).add_(torch.tensor(self._slopes.keep[self._sequence, steps]))
+        if self._side == "hh" and self._derivatives.carry is not None and self._derivatives.cell_to_hidden is None:
+            result[0].diagonal(dim1=0, dim2=2).add_(torch.tensor(self._derivatives.carry[self._sequence, steps]))
         return result.view(-1, count, columns)
 
     def _through_reset(self, steps: slice) -> Tensor:
         """What passes through r h_{t-1} in a GRU that resets before the product, (H, S, H or D)."""
-        slopes, at = self._slopes, (self._sequence, steps, None, slice(None))
-        reset, candidate = slopes.gates["reset_gate"], slopes.gates["candidate"]
+        derivatives, at = self._derivatives, (self._sequence, steps, None, slice(None))
+        reset, candidate = derivatives.gates["reset_gate"], derivatives.gates["candidate"]
         by_candidate = torch.tensor(candidate.h[at]).transpose(-1, -2)
         to_reset = by_candidate * _blocks(self._weights, "hh")[CANDIDATE]  # (S, H, H)
         handed = (to_reset * torch.tensor(reset.h[at])) @ _blocks(self._weights, self._side)[0]
         if self._side == "hh":
-            handed += to_reset * torch.tensor(slopes.reset[at])  # type: ignore[index]
+            handed += to_reset * torch.tensor(derivatives.reset[at])  # type: ignore[index]
         return handed.transpose(0, 1)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 
-from models.capturing.capture import capture
 from models.core.tokenize_text import display
 from models.core.trace import Trace
-from models.decoding import Decoding, decode
-from models.edits.edit import DynamicsEdit
 from models.networks.network import Network
 
 
@@ -90,7 +88,7 @@ class Reading:
         input_names: what each input of the first layer stands for, or None.
         row: which sequence of the batch.
         serial: a number that no other reading of this process has, to know it by.
-        held: what edits held in the place of what the layers compute.
+        interventions: the edits of the running computation (``models.edits.edit.InterventionEdit``).
         read: of a network that writes a sequence, what its decoder read at each step, as it is drawn: "⊢", then what it
             wrote the step before. None of any other.
     """
@@ -103,7 +101,7 @@ class Reading:
     row: int = 0
     serial: int = field(default_factory=count().__next__)
     read: tuple[str, ...] | None = None
-    held: tuple[DynamicsEdit, ...] = ()
+    interventions: tuple[Any, ...] = ()
 
     def labels_of(self, layer: str) -> tuple[str, ...]:
         """A label for each step of a layer: what it read, or numbers from 1 where its steps are others."""
@@ -125,30 +123,6 @@ class Reading:
     def decodes(self, layer: str) -> bool:
         """Whether a layer of a network that writes a sequence belongs to what writes: its steps are those of the answer."""
         return self.read is not None and layer.split(".")[0] == "decoder"
-
-
-def read(network: Network, text: str) -> Reading:
-    """Let ``network`` read ``text``, as it would be typed.
-
-    Raises:
-        ValueError: the text cannot be read; one sentence says why.
-    """
-    if network.card.predicts == "sequence":
-        return written(decode(network, text))
-    given = network.encode(text)
-    with torch.inference_mode(), capture(network.module) as trace:
-        output = network.module(given)[0]
-    prediction = prediction_of(network, given[0], output)
-    labels = tuple(network.labels(text))
-    unknown = tuple(map(display, network.unknown(text)))
-    return Reading(trace.with_tokens(labels), labels, prediction, unknown, network.input_names)
-
-
-def written(of: Decoding) -> Reading:
-    """What a network that writes a sequence did, as a reading."""
-    names = tuple(map(display, of.vocabulary))
-    prediction = SymbolPrediction(of.probability, of.symbols, names)
-    return Reading(of.trace, of.source, prediction, of.unknown, read=tuple(map(display, of.read)))
 
 
 def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -> Prediction | None:

@@ -43,7 +43,10 @@ def write_on(network: Network, text: str, count: int, temperature: float = 0.0, 
         Problem: the text cannot be read, or this network does not predict a next symbol.
     """
     if network.vocabulary is None or not hasattr(network.module, "resume"):
-        raise Problem("{name} does not predict a next symbol, so it cannot write on.", name=network.name)
+        raise Problem(
+            "{name} does not predict a next token, so it cannot continue the text. Choose a network that predicts one.",
+            name=network.name,
+        )
     resume: Any = network.module.resume
     generator = torch.Generator().manual_seed(seed)
     given, state = network.encode(text), None

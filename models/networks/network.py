@@ -1,7 +1,6 @@
 """A bundled network: the module, what it reads, and the card that says what it is and how well it does."""
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.core.messages import Problem
+from models.core.parse_numbers import parse_number
 from models.core.tokenize_text import UNKNOWN, display, split_characters, split_words
-from models.zoo import ARCHITECTURES, FOLDER, NETWORKS
 
 Kind = Literal["characters", "words", "numbers"]
 LIMIT = 2000
@@ -77,6 +75,8 @@ class Card:
         metrics: measured on data held out, beside what simpler predictors reach there.
         examples: sequences to pick.
         default: what to show first.
+        answer_step: the step whose token is the right answer after the last step (the recall networks); ``None`` where
+            the right answer is unknown.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Card:
     examples: tuple[Example, ...]
     default: Start
     target_vocabulary: tuple[str, ...] | None = None
+    answer_step: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Card":
@@ -175,10 +176,10 @@ class Network:
             return torch.tensor([read_numbers(text, self.card.columns, limit)], dtype=torch.float32)
         symbols = self._split(text)
         if not symbols:
-            raise Problem("The text is empty; type something for {name} to read.", name=self.name)
+            raise Problem("The input text is empty. Type an input for {name}.", name=self.name)
         if len(symbols) > limit:
             raise Problem(
-                "The text has {count} steps; at most {limit} can be read at once.",
+                "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
                 count=f"{len(symbols):,}",
                 limit=f"{limit:,}",
             )
@@ -186,13 +187,13 @@ class Network:
         unknown = self.unknown(text)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
             raise Problem(
-                "{name} knows none of the symbols of this text ({symbols}).",
+                "The vocabulary of {name} contains none of the symbols of this text ({symbols}). Type another text.",
                 name=self.name,
                 symbols=_named(unknown or symbols),
             )
         if unknown and self.card.unknown is None:
             raise Problem(
-                "{name} does not know {unknown}; its symbols are {symbols}.",
+                "The vocabulary of {name} does not contain {unknown}. Use only these symbols: {symbols}.",
                 name=self.name,
                 unknown=_named(unknown),
                 symbols=_named(self.vocabulary),
@@ -223,26 +224,6 @@ class Network:
         return split_characters(text, self.vocabulary or ())
 
 
-def network_names() -> tuple[str, ...]:
-    """The names that ``load_network`` knows, in the order they are offered."""
-    return tuple(NETWORKS)
-
-
-def load_network(name: str) -> Network:
-    """A bundled network, its trained weights read from ``models/zoo``.
-
-    Raises:
-        ValueError: no network has that name; the sentence lists those there are.
-    """
-    if name not in NETWORKS:
-        raise Problem("There is no network “{name}”; there are {names}.", name=name, names=", ".join(NETWORKS))
-    card = Card.read(FOLDER / f"{name}.json")
-    arguments = dict(card.architecture)
-    module = ARCHITECTURES[arguments.pop("class")](**arguments)
-    module.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
-    return Network(name, module.eval(), card.vocabulary, card)
-
-
 def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]]:
     """The steps (T, D) in ``text``: one after the other for D = 1, else D numbers a step and ``;`` or a line between.
 
@@ -252,34 +233,25 @@ def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]
     whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
     rows = [row for row in (part.strip() for part in whole) if row]
     if not rows:
-        raise Problem("There are no numbers; type some, as in 0.1, 0.25, 0.4.")
+        raise Problem("There are no numbers. Type some, as in 0.1, 0.25, 0.4.")
     if limit is not None and len(rows) > limit:
         raise Problem(
-            "The text has {count} steps; at most {limit} can be read at once.",
+            "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
             count=f"{len(rows):,}",
             limit=f"{limit:,}",
         )
     steps = []
     for row in rows:
-        step = [_number(part) for part in re.split(r"[,\s]+", row) if part]
+        step = [parse_number(part) for part in re.split(r"[,\s]+", row) if part]
         if len(step) != columns:
             raise Problem(
-                "“{step}” has {count} numbers; each step needs {columns}.", step=row, count=len(step), columns=columns
+                "“{step}” has {count} values. Give {columns} values per time step.",
+                step=row,
+                count=len(step),
+                columns=columns,
             )
         steps.append(step)
     return steps
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    # 3.4e38 is the largest float32: a larger number would reach the module as infinity
-    if not math.isfinite(value) or abs(value) > torch.finfo(torch.float32).max:
-        shown = text if len(text) <= 40 else text[:40] + "…"
-        raise Problem("“{text}” is not a finite number; write numbers as in 0.1, 0.25, 0.4.", text=shown)
-    return value
 
 
 def _short(step: list[float], most: int = 4) -> str:
@@ -294,4 +266,4 @@ def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
     return shown + (f" … (+{len(symbols) - most})" if len(symbols) > most else "")
 
 
-__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "load_network", "network_names", "read_numbers"]
+__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "read_numbers"]

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from models.core.messages import Problem
-from models.edits.edit_syntax import number
-from models.edits.matrix_csv import check_lengths
+from models.core.parse_numbers import check_row_lengths, parse_number
 from models.networks.network import LIMIT
 
 MOST = 20_000
@@ -38,15 +37,17 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
         values = values[:, None]
     if values.ndim != 2 or values.shape[1] != columns:
         raise Problem(
-            "This file holds numbers of the shape {shape}; the network reads {columns} a step, so (steps, {columns}) is "
-            "needed.",
+            (
+                "The array in this file has shape {shape}. The network takes {columns} values per time step as input; "
+                "give an array of shape (time steps, {columns})."
+            ),
             shape=values.shape,
             columns=columns,
         )
     if not 0 < len(values) <= LIMIT or values.size > MOST:
         most = min(LIMIT, MOST // columns)
         raise Problem(
-            "This file has {count} steps; from 1 to {limit} can be read at once.",
+            "This file has {count} time steps. Use a file with 1 to {limit}.",
             count=f"{len(values):,}",
             limit=f"{most:,}",
         )
@@ -54,7 +55,7 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
     if not np.isfinite(values).all():
         step, column = np.argwhere(~np.isfinite(values))[0]
         raise Problem(
-            "Number {column} of step {step} in this file is not finite; every number has to be.",
+            "Value {column} of time step {step} in this file is not finite. Use only finite values.",
             column=column + 1,
             step=step + 1,
         )
@@ -80,8 +81,8 @@ def _array(data: bytes) -> np.ndarray:
         if whole:
             return np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:
-        raise Problem("This .npy file is damaged; save it again with numpy.save.") from error
-    raise Problem("This .npy file holds no numbers, or is cut short; save numbers with numpy.save.")
+        raise Problem("This .npy file is damaged. Save it again with numpy.save.") from error
+    raise Problem("This .npy file is truncated or contains no numeric array. Save a numeric array with numpy.save.")
 
 
 def _table(data: bytes) -> np.ndarray:
@@ -91,14 +92,14 @@ def _table(data: bytes) -> np.ndarray:
         lines = csv.reader(text.splitlines(), delimiter=mark)
         rows = [[value for value in line if value.strip()] for line in lines]
     except (UnicodeDecodeError, csv.Error):
-        raise Problem("This file is neither a text of numbers (CSV) nor a .npy array.") from None
+        raise Problem("This file is neither a CSV of numbers nor a .npy array. Choose a CSV or .npy file.") from None
     rows = [row for row in rows if row]
     if len(rows) > 1 and not _is_number(rows[0][0]):
         rows = rows[1:]  # a heading
     if not rows:
-        raise Problem("This file holds no numbers; write a step a line, with commas between the numbers.")
-    check_lengths(rows)
-    return np.array([[number(value.strip()) for value in row] for row in rows], dtype=np.float32)
+        raise Problem("This file contains no numbers. Write one time step per line, with commas between the values.")
+    check_row_lengths(rows)
+    return np.array([[parse_number(value.strip()) for value in row] for row in rows], dtype=np.float32)
 
 
 def _is_number(text: str) -> bool:

@@ -10,7 +10,7 @@ from models.core.messages import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class StateComparison:
     """The second run less the first, step by step from the beginning.
 
     Attributes:
@@ -26,7 +26,7 @@ class Comparison:
     steps: tuple[int, int]
 
 
-def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
+def compare_states(first: np.ndarray, second: np.ndarray) -> StateComparison:
     """Compare the same quantity of two runs, (T, H) and (T', H), aligned by step.
 
     Raises:
@@ -34,7 +34,10 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     """
     if first.shape[1] != second.shape[1]:
         raise Problem(
-            "The runs have {first} and {second} units; a difference needs the same number in both.",
+            (
+                "The runs have {first} and {second} units, so their difference cannot be computed. Choose two runs "
+                "with the same number of units."
+            ),
             first=first.shape[1],
             second=second.shape[1],
         )
@@ -42,4 +45,6 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     difference = second[:common] - first[:common]
     apart = (difference != 0).any(axis=1)
     distance = np.sqrt(np.einsum("th,th->t", difference, difference, dtype=np.float64))
-    return Comparison(difference, distance, int(apart.argmax()) if apart.any() else None, (len(first), len(second)))
+    return StateComparison(
+        difference, distance, int(apart.argmax()) if apart.any() else None, (len(first), len(second))
+    )

@@ -16,7 +16,7 @@ from models.core.messages import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Detail:
+class DownsampledWindow:
     """A window of a recording as h x t blocks.
 
     Attributes:
@@ -38,7 +38,9 @@ class Detail:
     @property
     def exact(self) -> bool:
         """Whether every block is one number."""
-        return len(self.steps) - 1 == self.steps[-1] - self.steps[0] and len(self.places) - 1 == len(self.units)
+        return len(self.step_edges) - 1 == self.step_edges[-1] - self.step_edges[0] and len(self.unit_edges) - 1 == len(
+            self.units
+        )
 
     @property
     def nbytes(self) -> int:
@@ -46,13 +48,13 @@ class Detail:
         return self.mean.nbytes * (1 if self.exact else 3)
 
 
-def detail(
+def downsample(
     values: np.ndarray,
     cells: int,
     steps: slice = slice(None),
     places: slice = slice(None),
     order: np.ndarray | None = None,
-) -> Detail:
+) -> DownsampledWindow:
     """A window of ``values`` (T, H) in at most ``cells`` blocks.
 
     Beside the result it takes a block of steps at a time, never a second copy of ``values``.
@@ -72,8 +74,8 @@ def detail(
     first, last, _ = places.indices(len(units))
     units = units[first:last]
     if stop <= start or not units.size or cells < 1:
-        raise Problem("The window holds no steps or no units.")
-    t, h = blocks(stop - start, len(units), cells)
+        raise Problem("The selection contains no time steps or no units. Select a larger part.")
+    t, h = block_counts(stop - start, len(units), cells)
     step_edges = start + np.linspace(0, stop - start, t + 1).round().astype(int)
     edges = np.linspace(0, len(units), h + 1).round().astype(int)
     counts = np.diff(edges)
@@ -84,10 +86,10 @@ def detail(
         high[block] = np.maximum.reduceat(part.max(axis=0)[units], edges[:-1])
         total = np.add.reduceat(part.sum(axis=0, dtype=np.float64)[units], edges[:-1])
         mean[block] = total / (counts * (end - begin))
-    return Detail(mean, low, high, step_edges, first + edges, units)
+    return DownsampledWindow(mean, low, high, step_edges, first + edges, units)
 
 
-def blocks(steps: int, units: int, cells: int) -> tuple[int, int]:
+def block_counts(steps: int, units: int, cells: int) -> tuple[int, int]:
     """How many blocks of steps and of units there are: at most ``cells`` together, all if they fit, else as square as can be.
 
     >>> blocks(10_000, 1024, 60_000), blocks(10_000, 8, 60_000), blocks(83, 128, 60_000)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from models.core.local_derivatives import local_derivatives
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
-from models.gradients.adjoints import faint
-from models.gradients.local_derivatives import slopes_of
+from models.gradients.adjoints import underflow_threshold
 from models.gradients.transitions import Transitions
-from models.states.input_sensitivity import BLOCK, Survival
+from models.states.input_sensitivity import MAX_CARRY_NUMBERS, InputSensitivity
 
 
-def reach(layer: LayerTrace, step: int, row: int = 0) -> Survival:
+def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSensitivity:
     """How much of the input at ``step`` is in every state of ``layer``.
 
     It takes about as long as one state's ``survival``, and no more memory for a long sequence than for a short one.
@@ -35,14 +35,14 @@ def reach(layer: LayerTrace, step: int, row: int = 0) -> Survival:
     """
     length, units = int(layer.lengths[row]), layer.weights.hidden_size
     if not 0 <= step < length:
-        raise Problem("The sequence has {steps} steps; the input at another step was asked for.", steps=length)
+        raise Problem("This time step has no input. Choose one from 1 to {steps}.", steps=length)
     weights, project = layer.weights, layer.weights.tensors.get("weight_hr")
     whole = np.zeros(length, layer.hidden.dtype)
     along = None if weights.cell.carry is None else whole.copy()
-    slopes = slopes_of(layer.part(row, slice(step, step + 1)))
-    entering = Transitions(weights, slopes, 0, "ih")(slice(1))[:, 0]
+    derivatives = local_derivatives(layer.part(row, slice(step, step + 1)))
+    entering = Transitions(weights, derivatives, 0, "ih")(slice(1))[:, 0]
     read, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
-    written = (read if slopes.read is None else cell).numpy().astype(np.float64)
+    written = (read if derivatives.cell_to_hidden is None else cell).numpy().astype(np.float64)
     left = np.ones(units)
 
     def tell(position: int, lets_out: np.ndarray | float) -> bool:
@@ -51,29 +51,29 @@ def reach(layer: LayerTrace, step: int, row: int = 0) -> Survival:
         if along is not None:
             handed = (left * lets_out)[:, None] * written
             along[position] = np.linalg.norm(handed if project is None else project.numpy() @ handed)
-        return not max(whole[position], float(torch.linalg.vector_norm(cell))) < faint(
+        return not max(whole[position], float(torch.linalg.vector_norm(cell))) < underflow_threshold(
             layer.hidden.dtype
         )  # NaN goes on
 
     hidden = read if project is None else project @ read
-    lives = tell(step, 1.0 if slopes.read is None else slopes.read[0, 0])
+    lives = tell(step, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, 0])
     later = range(step - 1, -1, -1) if layer.reverse else range(step + 1, length)
-    size = max(1, BLOCK // (2 * units * weights.output_size))
+    size = max(1, MAX_CARRY_NUMBERS // (2 * units * weights.output_size))
     for start in range(0, len(later), size):
         block = later[start : start + size]
-        slopes = slopes_of(layer.part(row, slice(min(block), max(block) + 1)))
-        matrices = Transitions(weights, slopes, 0, "hh")(slice(None)).unbind(1)
+        derivatives = local_derivatives(layer.part(row, slice(min(block), max(block) + 1)))
+        matrices = Transitions(weights, derivatives, 0, "hh")(slice(None)).unbind(1)
         for position in block:
             if not lives:
-                return Survival(np.arange(length), whole, along)
+                return InputSensitivity(np.arange(length), whole, along)
             at = position - min(block)
             read = matrices[at][:units] @ hidden
-            if slopes.read is not None and slopes.keep is not None:
-                kept = torch.tensor(slopes.keep[0, at])[:, None] * cell
-                read += torch.tensor(slopes.read[0, at])[:, None] * kept
+            if derivatives.cell_to_hidden is not None and derivatives.carry is not None:
+                kept = torch.tensor(derivatives.carry[0, at])[:, None] * cell
+                read += torch.tensor(derivatives.cell_to_hidden[0, at])[:, None] * kept
                 cell = kept + matrices[at][units:] @ hidden
             hidden = read if project is None else project @ read
-            if slopes.keep is not None:
-                left = left * slopes.keep[0, at]
-            lives = tell(position, 1.0 if slopes.read is None else slopes.read[0, at])
-    return Survival(np.arange(length), whole, along)
+            if derivatives.carry is not None:
+                left = left * derivatives.carry[0, at]
+            lives = tell(position, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, at])
+    return InputSensitivity(np.arange(length), whole, along)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.core.trace import LayerTrace
-from models.states.moments import PART
+from models.states.moments import CHUNK_SIZE
 
 
-def keep_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
+def retention_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
     """The gate that carries the state on, (T, H) in the order of computation; None in an RNN, which has none."""
     carry = layer.weights.cell.carry
     if carry is None:
@@ -21,7 +21,7 @@ def keep_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
     return values[::-1] if layer.reverse else values
 
 
-def kept(keep: np.ndarray, since: int, until: int) -> np.ndarray:
+def retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
     """(H) float64, the part of the state after step ``since`` that is left after step ``until``; 1 where they are one.
 
     Args:
@@ -31,14 +31,14 @@ def kept(keep: np.ndarray, since: int, until: int) -> np.ndarray:
     return keep[since + 1 : until + 1].prod(axis=0, dtype=np.float64)
 
 
-def kept_power(keep: np.ndarray, since: int, until: int) -> np.ndarray:
-    """(H) float64, log10 of ``kept``, also where that is too small for a number; -inf where a gate was exactly 0."""
+def log10_retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
+    """(H) float64, log10 of ``retained``, also where that is too small for a number; -inf where a gate was exactly 0."""
     with np.errstate(divide="ignore"):
         return np.log10(keep[since + 1 : until + 1], dtype=np.float64).sum(axis=0)
 
 
-def kept_from(keep: np.ndarray, since: int) -> np.ndarray:
-    """(T - since, H) float64: ``kept(keep, since, t)`` for every t from ``since`` on."""
+def retained_from(keep: np.ndarray, since: int) -> np.ndarray:
+    """(T - since, H) float64: ``retained(keep, since, t)`` for every t from ``since`` on."""
     factors = keep[since:].astype(np.float64)
     factors[:1] = 1.0
     return np.cumprod(factors, axis=0)
@@ -50,7 +50,9 @@ def half_life(keep: np.ndarray) -> np.ndarray:
     At a step where the gate is f, half is left after ln(1/2) / ln(f) steps like it. A gate of exactly 1 forgets nothing
     (inf), one of exactly 0 everything at once (0). NaN for a unit that is not a number somewhere.
     """
-    parts = np.array_split(keep, max(1, -(-keep.size // PART)), axis=1)  # some units at a time: it sorts in float64
+    parts = np.array_split(
+        keep, max(1, -(-keep.size // CHUNK_SIZE)), axis=1
+    )  # some units at a time: it sorts in float64
     return np.concatenate([_half_life(part.astype(np.float64)) for part in parts])
 
 

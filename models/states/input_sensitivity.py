@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.core.local_derivatives import local_derivatives
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
-from models.gradients.adjoints import Source, adjoints
-from models.gradients.local_derivatives import slopes_of
+from models.gradients.adjoints import IncomingGradients, adjoints
 from models.gradients.transitions import Transitions
 
-PART, BLOCK = 1 << 23, 1 << 18
+MAX_JACOBIAN_NUMBERS, MAX_CARRY_NUMBERS = 1 << 23, 1 << 18
 """How many numbers the Jacobians that go back together may have, 32 MB, and those of the steps along the cell line, 1 MB."""
 
 
 @dataclass(frozen=True, eq=False)
-class Survival:
+class InputSensitivity:
     """How much of each input is in some of a layer's states.
 
     Attributes:
@@ -38,11 +38,11 @@ class Survival:
     along: np.ndarray | None
 
 
-class _States(Source):
+class _IdentityGradients(IncomingGradients):
     """The derivative of each chosen state by itself: P rows for each, the identity."""
 
     @classmethod
-    def of(cls, steps: np.ndarray, width: int, layer: LayerTrace) -> _States:
+    def of(cls, steps: np.ndarray, width: int, layer: LayerTrace) -> _IdentityGradients:
         """States at ``steps`` (ascending), each with ``width`` values."""
         positions = np.arange(layer.shape[1])
         touched = np.stack([np.searchsorted(steps, positions, side) for side in ("left", "right")], axis=1)
@@ -52,20 +52,20 @@ class _States(Source):
 
     def at(self, position: int) -> tuple[slice, np.ndarray]:
         """Every state begins as itself."""
-        rows = slice(*self.touched[position].tolist())
+        rows = slice(*self.arriving[position].tolist())
         return rows, self.values[: rows.stop - rows.start]  # one state at a position, or none
 
 
-def survival(
+def input_sensitivity(
     layer: LayerTrace,
     steps: Sequence[int] | None = None,
     row: int = 0,
     progress: Callable[[float], None] | None = None,
-) -> Survival:
+) -> InputSensitivity:
     """How much of every input of ``layer`` is in its states at ``steps``.
 
     x_k is what this layer reads: in a stacked network, what the layer below hands up. The states go back through the layer
-    together, P rows each, but no more at a time than ``PART`` allows; one state of 128 units over 2,000 steps takes about
+    together, P rows each, but no more at a time than ``MAX_JACOBIAN_NUMBERS`` allows; one state of 128 units over 2,000 steps takes about
     half a second.
 
     Args:
@@ -83,32 +83,32 @@ def survival(
     length = int(layer.lengths[row])
     asked = np.arange(length) if steps is None else np.asarray(steps, dtype=int)
     if asked.size and not (asked.min() >= 0 and asked.max() < length):
-        raise Problem("The sequence has {steps} steps; the state after another step was asked for.", steps=length)
+        raise Problem("This time step has no state. Choose one from 1 to {steps}.", steps=length)
     chosen, places = np.unique(asked, return_inverse=True)
     width = layer.weights.output_size
-    together = max(1, PART // (width * layer.weights.hidden_size))
+    together = max(1, MAX_JACOBIAN_NUMBERS // (width * layer.weights.hidden_size))
     whole = np.zeros((len(chosen), layer.shape[1]), layer.hidden.dtype)
     for start in range(0, len(chosen), together):
         part = slice(start, start + together)
-        source = _States.of(chosen[part], width, layer)
+        source = _IdentityGradients.of(chosen[part], width, layer)
         every = slice(0, len(chosen[part]) * width)
-        for count, moment in enumerate(adjoints(layer, row, source, inputs=True)):
-            assert moment.inputs is not None
-            if count % 16 == 15 and moment.rows == every and not moment.state.any():
+        for count, step in enumerate(adjoints(layer, row, source, inputs=True)):
+            assert step.to_input is not None
+            if count % 16 == 15 and step.rows == every and not step.state.any():
                 break  # all of them have faded to nothing, and nothing else is to come
-            by_input = (moment.state @ moment.inputs).numpy()
+            by_input = (step.state @ step.to_input).numpy()
             square = np.einsum("nd,nd->n", by_input, by_input, dtype=np.float64).reshape(-1, width).sum(axis=1)
-            first, last = moment.rows.start // width, moment.rows.stop // width
-            whole[part][first:last, moment.position] = np.sqrt(square)
+            first, last = step.rows.start // width, step.rows.stop // width
+            whole[part][first:last, step.position] = np.sqrt(square)
             if progress is not None and count % 16 == 0:
                 progress((start + (count / layer.shape[1]) * together) / max(len(chosen), together))
     if progress is not None:
         progress(1.0)
-    along = along_the_cell_line(layer, chosen, row)
-    return Survival(asked, whole[places, :length], None if along is None else along[places, :length])
+    along = carry_path_sensitivity(layer, chosen, row)
+    return InputSensitivity(asked, whole[places, :length], None if along is None else along[places, :length])
 
 
-def along_the_cell_line(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> np.ndarray | None:
+def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> np.ndarray | None:
     """(R, T), the norms of what x_k writes to the carried state, the gates keep and h_t reads, at ``steps``."""
     weights, count = layer.weights, layer.shape[1]
     if weights.cell.carry is None:
@@ -116,13 +116,13 @@ def along_the_cell_line(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> n
     project = weights.tensors.get("weight_hr")
     along = np.zeros((len(steps), count), layer.hidden.dtype)
     left = np.empty((len(steps), weights.hidden_size))  # of the state carried on from what is not yet gone through
-    size = max(1, BLOCK // (2 * weights.hidden_size * weights.input_size))
+    size = max(1, MAX_CARRY_NUMBERS // (2 * weights.hidden_size * weights.input_size))
     starts = range(0, count, size)
     for start in starts if layer.reverse else reversed(starts):
         positions = np.arange(start, min(start + size, count))[:: 1 if layer.reverse else -1]
-        slopes = slopes_of(layer.part(row, slice(start, start + size)))
-        assert slopes.keep is not None
-        written = Transitions(weights, slopes, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
+        derivatives = local_derivatives(layer.part(row, slice(start, start + size)))
+        assert derivatives.carry is not None
+        written = Transitions(weights, derivatives, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
         norms = np.sqrt(np.einsum("hsd,hsd->sh", written, written, dtype=np.float64))
         for place, step in enumerate(steps):
             known = positions[positions >= step] if layer.reverse else positions[positions <= step]
@@ -130,8 +130,8 @@ def along_the_cell_line(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> n
                 continue
             here = known - start
             if known[0] == step:
-                left[place] = 1.0 if slopes.read is None else slopes.read[0, here[0]]
-            factors = np.cumprod(np.concatenate([left[place][None], slopes.keep[0, here]]), axis=0)
+                left[place] = 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, here[0]]
+            factors = np.cumprod(np.concatenate([left[place][None], derivatives.carry[0, here]]), axis=0)
             kept, left[place] = factors[:-1], factors[-1]
             if project is None:
                 along[place, known] = np.sqrt(np.square(kept * norms[here]).sum(axis=1))

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-PART = 1 << 17
+CHUNK_SIZE = 1 << 17
 """How many numbers are held in float64 at a time: 1 MB."""
 
 
 def centred(values: np.ndarray) -> Iterator[np.ndarray]:
     """``values`` (T, H) less each unit's mean, some steps at a time, in float64."""
     mean = values.mean(axis=0, dtype=np.float64)
-    length = max(1, PART // max(values.shape[1], 1))
+    length = max(1, CHUNK_SIZE // max(values.shape[1], 1))
     for start in range(0, len(values), length):
         yield values[start : start + length] - mean
 

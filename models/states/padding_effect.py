@@ -14,7 +14,7 @@ from models.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False)
-class Padded:
+class PaddingEffect:
     """One text, followed by padding, read twice.
 
     Attributes:
@@ -28,7 +28,7 @@ class Padded:
     steps: int
 
 
-def padded(network: Network, text: str, count: int) -> Padded:
+def padding_effect(network: Network, text: str, count: int) -> PaddingEffect:
     """Let ``network`` read ``text`` and ``count`` symbols of padding after it, with and without the mask.
 
     Raises:
@@ -36,9 +36,9 @@ def padded(network: Network, text: str, count: int) -> Padded:
     """
     symbol = network.card.padding
     if symbol is None or network.vocabulary is None:
-        raise Problem("{name} has no padding symbol; a network that answers with a class has one.", name=network.name)
+        raise Problem("{name} has no padding symbol. Choose a network that outputs a class.", name=network.name)
     if count < 0:
-        raise Problem("The number of padding steps is {count}; it must be 0 or more.", count=count)
+        raise Problem("The number of padding steps must be 0 or more, not {count}.", count=count)
     own = network.encode(text)
     fill = torch.full((1, count), network.vocabulary.index(symbol))
     ids, steps = torch.cat([own, fill], dim=1), own.shape[1]
@@ -50,4 +50,4 @@ def padded(network: Network, text: str, count: int) -> Padded:
         prediction = prediction_of(network, ids[0], output)
         return Reading(trace.with_tokens(shown), shown, prediction, tuple(map(display, network.unknown(text))))
 
-    return Padded(reading(torch.tensor([steps]), labels[:steps]), reading(None, labels), steps)
+    return PaddingEffect(reading(torch.tensor([steps]), labels[:steps]), reading(None, labels), steps)

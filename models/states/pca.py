@@ -12,7 +12,7 @@ from models.states.moments import centred, covariance
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class PrincipalPlane:
     """The principal plane of T states of H units.
 
     Attributes:
@@ -35,7 +35,7 @@ class Plane:
         return (states - self.mean) @ self.axes.T
 
 
-def principal_plane(states: np.ndarray) -> Plane:
+def principal_plane(states: np.ndarray) -> PrincipalPlane:
     """The principal plane of ``states`` (T, H): the two first right singular vectors of the states less their mean.
 
     They are found as eigenvectors of the units' covariance, which needs H x H numbers where an SVD needs T x H.
@@ -46,7 +46,7 @@ def principal_plane(states: np.ndarray) -> Plane:
     finite = np.isfinite(states).all(axis=1)
     if not finite.all():
         raise Problem(
-            "The states are not finite numbers from step {step} on, so they have no principal plane.",
+            "The states are not finite from time step {step} on, so their principal plane cannot be computed.",
             step=int(finite.argmin()) + 1,
         )
     units = states.shape[1]
@@ -62,10 +62,10 @@ def principal_plane(states: np.ndarray) -> Plane:
                 axes[place] = axis * np.sign(axis[np.abs(axis).argmax()])
                 explained[place] = values[-1 - place] / variance
     points = np.concatenate([part @ axes.T for part in centred(states)])
-    return Plane(points, axes, mean, explained, variance)
+    return PrincipalPlane(points, axes, mean, explained, variance)
 
 
-def outermost(points: np.ndarray, part: tuple[int, int], count: int) -> np.ndarray:
+def thin_trajectory(points: np.ndarray, part: tuple[int, int], count: int) -> np.ndarray:
     """The steps of ``part``, all of them, and of the others those that a drawing of the whole path cannot do without.
 
     The rest is split into about ``count`` blocks of steps; of each are kept the first step and those farthest to either side

@@ -31,7 +31,7 @@ def saturation(gate: np.ndarray, left: float = LEFT, right: float = RIGHT) -> Sa
     return Saturation((gate < left).mean(axis=0) * known, (gate > right).mean(axis=0) * known)
 
 
-def saturations(layer: LayerTrace, row: int = 0) -> dict[str, Saturation]:
+def gate_saturations(layer: LayerTrace, row: int = 0) -> dict[str, Saturation]:
     """The saturation of every gate of ``layer`` that opens and closes, in sequence ``row``; none in an RNN."""
     steps = int(layer.lengths[row])
     return {gate: saturation(layer[gate][row, :steps]) for gate in layer.cell_equations.valves}

@@ -13,7 +13,7 @@ THRESHOLD = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Brushed:
+class SpanSelectivity:
     """Units by how well they mark a span, best first.
 
     Attributes:
@@ -39,7 +39,7 @@ class Brushed:
         return self.units[(self.inside == 1) & (self.outside == 0)]
 
 
-def brush(values: np.ndarray, start: int, stop: int, threshold: float = THRESHOLD) -> Brushed:
+def span_selectivity(values: np.ndarray, start: int, stop: int, threshold: float = THRESHOLD) -> SpanSelectivity:
     """The units of ``values`` (T, H) that are on in the steps ``start`` to ``stop`` (not included) and off elsewhere.
 
     They are ranked by the share of steps on inside less that outside; of equals the lower index comes first. To find units
@@ -51,7 +51,7 @@ def brush(values: np.ndarray, start: int, stop: int, threshold: float = THRESHOL
     steps = len(values)
     if not 0 <= start < stop <= steps:
         raise Problem(
-            "A span from step {start} to {stop} cannot be chosen among {steps} steps.",
+            "The span {start}–{stop} is empty or outside the sequence ({steps} time steps). Choose another span.",
             start=start + 1,
             stop=stop,
             steps=steps,
@@ -64,4 +64,4 @@ def brush(values: np.ndarray, start: int, stop: int, threshold: float = THRESHOL
     outside = on / max(steps - (stop - start), 1)
     ranked = np.argsort(outside - inside, kind="stable")
     ranked = ranked[inside[ranked] > outside[ranked]]
-    return Brushed(ranked, inside[ranked], outside[ranked], threshold)
+    return SpanSelectivity(ranked, inside[ranked], outside[ranked], threshold)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.zoo.python_features import features
-from models.zoo.reviews import NEGATIONS
+from models.states.python_features import features
+
+NEGATIONS = frozenset({"not", "never", "nobody", "아무도", "않았어요", "않았지만", "없었어요"})
+"""English and Korean words of negation."""
 
 PROPERTIES = (
     "position",
@@ -59,7 +61,7 @@ def after_negation(tokens: Sequence[str]) -> np.ndarray:
     return np.array(result, dtype=np.float64)
 
 
-def differing(properties: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def informative_properties(properties: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Those that change at all, without any that rises and falls exactly as one before it.
 
     In a text of one line, for example, the position in the line is the position in the text.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.capturing.capture import capture
 from models.core.stepwise_modules import recurrent_module
@@ -13,15 +15,14 @@ from models.core.tokenize_text import SHOWN
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from models.networks.network import Network
-from models.states.text_properties import differing, text_properties
-from models.states.unit_tracking import Pair, Ranking, Sample, track
-from models.zoo import NETWORKS, recall
+from models.states.text_properties import informative_properties, text_properties
+from models.states.unit_tracking import Pair, Ranking, Sample, rank_units
 
-UNTRAINED = 3
+UNTRAINED_COUNT = 3
 """How many untrained layers are asked."""
 
-WORDS, DISTANCE = 320, 24
-"""How many texts ask for the remembered word (and as many held out), and how many words lie between."""
+RecallBatches = Callable[[int, Literal["en", "ko"]], Tensor]
+"""(seed, language) -> ids (B, T + 1) of texts whose last token is their first one again."""
 
 Texts = Sequence[tuple[LayerTrace, dict[str, np.ndarray]]]
 """What a layer did with each text, and the text's properties, (T) each."""
@@ -33,7 +34,12 @@ def default_quantity(layer: LayerTrace) -> str:
 
 
 def tracked_units(
-    network: Network, text: str, layer: str, quantity: str | None = None, untrained: int = UNTRAINED
+    network: Network,
+    text: str,
+    layer: str,
+    quantity: str | None = None,
+    untrained: int = UNTRAINED_COUNT,
+    recall_batches: RecallBatches | None = None,
 ) -> Ranking:
     """Which units of ``layer`` track a property of ``text``.
 
@@ -46,27 +52,32 @@ def tracked_units(
         layer: its name, as in ``trace.layers``.
         quantity: the gate or state that is looked at; an LSTM's cell or the hidden state where none is said.
         untrained: how many untrained layers of its shape are asked, each for one more run of the layer.
+        recall_batches: of a recall network, ``models.zoo.catalogue.recall_batches(network)``; None for any other.
 
     Raises:
         Problem: the text cannot be read.
     """
     tokens = network.tokens(text)
     others = [example.text for example in network.card.examples if network.tokens(example.text) != tokens]
-    chosen = [_read(network, text, layer)]
-    held_out = [_read(network, other, layer) for other in others]
+    chosen = [_run_and_label(network, text, layer)]
+    held_out = [_run_and_label(network, other, layer) for other in others]
     ranking = _ranking(chosen, held_out, quantity, untrained)
-    if NETWORKS.get(network.name) == recall.__name__:
-        ranking += _remembered(network, layer, quantity, untrained, any("가" <= symbol <= "힣" for symbol in text))
+    if recall_batches is not None:
+        language: Literal["en", "ko"] = "ko" if any("가" <= symbol <= "힣" for symbol in text) else "en"
+        first, held = (recall_batches(seed, language) for seed in (1, 2))
+        ranking += _first_word_ranking(network, layer, quantity, untrained, (first, held))
     return ranking
 
 
-def tracked_in_halves(reading: Reading, layer: str, quantity: str | None = None, untrained: int = UNTRAINED) -> Ranking:
+def tracked_in_halves(
+    reading: Reading, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
+) -> Ranking:
     """The same of one sequence that was recorded, its second half held out."""
     ran = reading.trace.layers[layer]
     steps = int(ran.lengths[reading.row])
-    properties = text_properties([_plain(label) for label in reading.labels_of(layer)])
+    properties = text_properties([_token_of(label) for label in reading.labels_of(layer)])
     middle = (steps + 1) // 2
-    names = list(differing({name: values[:middle] for name, values in properties.items()}))
+    names = list(informative_properties({name: values[:middle] for name, values in properties.items()}))
     quantity = quantity or default_quantity(ran)
     pairs = []
     for each in (ran[quantity], *_untrained(ran, quantity, untrained if names else 0)):
@@ -74,10 +85,10 @@ def tracked_in_halves(reading: Reading, layer: str, quantity: str | None = None,
         parts = (slice(0, middle), slice(middle, steps))
         first, second = (Sample(states[part], {name: properties[name][part] for name in names}) for part in parts)
         pairs.append((first, second))
-    return track(pairs[0], pairs[1:])
+    return rank_units(pairs[0], pairs[1:])
 
 
-def _read(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str, np.ndarray]]:
+def _run_and_label(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str, np.ndarray]]:
     with torch.inference_mode(), capture(network.module) as trace:
         network.module(network.encode(text))
     return trace.layers[layer], text_properties(network.tokens(text))
@@ -85,7 +96,7 @@ def _read(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str
 
 def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: int) -> Ranking:
     quantity = quantity or default_quantity(chosen[0][0])
-    names = differing(_joined([properties for _, properties in chosen]))
+    names = informative_properties(_joined([properties for _, properties in chosen]))
     if not names:
         return Ranking(())
     controls = [list(_untrained(layer, quantity, untrained)) for layer, _ in (*chosen, *held_out)]
@@ -101,14 +112,15 @@ def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: in
             states = np.concatenate(ran) if ran else np.zeros((0, chosen[0][0][quantity].shape[2]))
             samples.append(Sample(states, {name: told[name] for name in names if name in told}))
         pairs.append((samples[0], samples[1]))
-    return track(pairs[0], pairs[1:])
+    return rank_units(pairs[0], pairs[1:])
 
 
-def _remembered(network: Network, layer: str, quantity: str | None, untrained: int, korean: bool) -> Ranking:
+def _first_word_ranking(
+    network: Network, layer: str, quantity: str | None, untrained: int, batches: Iterable[Tensor]
+) -> Ranking:
     """Which units hold the first word when its text ends."""
     pairs: list[list[Sample]] = [[] for _ in range(1 + untrained)]
-    for seed in (1, 2):
-        ids = recall.batch(np.random.default_rng((seed, 9)), DISTANCE, WORDS, "ko" if korean else "en")
+    for ids in batches:
         with torch.inference_mode(), capture(network.module) as trace:
             network.module(ids[:, :-1])
         ran = trace.layers[layer]
@@ -117,16 +129,16 @@ def _remembered(network: Network, layer: str, quantity: str | None, untrained: i
         for pair, each in zip(pairs, (ran[asked], *_untrained(ran, asked, untrained)), strict=True):
             pair.append(Sample(each[:, -1], {"first_word": words}))
     first, *others = [(pair[0], pair[1]) for pair in pairs]
-    return track(first, others)
+    return rank_units(first, others)
 
 
 def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndarray]:
     """A gate or state, (B, T, H), of untrained layers of its shape that read what ``layer`` read."""
     for seed in range(count):
-        yield _begun(layer, seed)[quantity]  # one after the other: no two runs are held at once
+        yield _untrained_run(layer, seed)[quantity]  # one after the other: no two runs are held at once
 
 
-def _begun(layer: LayerTrace, seed: int) -> LayerTrace:
+def _untrained_run(layer: LayerTrace, seed: int) -> LayerTrace:
     weights, given = layer.weights, layer.recording.input
     shape: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -152,6 +164,6 @@ def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
 
-def _plain(label: str) -> str:
+def _token_of(label: str) -> str:
     """The token that ``models.core.tokenize_text.display`` drew."""
     return {drawn: token for token, drawn in SHOWN.items()}.get(label, label)

@@ -14,10 +14,10 @@ import numpy as np
 from models.core.messages import Problem
 from models.states.moments import centred, covariance
 
-By = Literal["index", "mean", "variance", "similarity"]
+UnitOrder = Literal["index", "mean", "variance", "similarity"]
 
 
-def order(values: np.ndarray, by: By = "index") -> np.ndarray:
+def order_units(values: np.ndarray, by: UnitOrder = "index") -> np.ndarray:
     """The units in the order in which to draw them, (H) int64; the same values always give the same order.
 
     Units that are not numbers somewhere come last, and before them, by similarity, those that never change (a constant is
@@ -30,8 +30,12 @@ def order(values: np.ndarray, by: By = "index") -> np.ndarray:
     Raises:
         Problem: there is no such order.
     """
-    if by not in get_args(By):
-        raise Problem("Units are ordered by {orders}, not by “{order}”.", orders=", ".join(get_args(By)), order=by)
+    if by not in get_args(UnitOrder):
+        raise Problem(
+            "Units cannot be sorted by “{order}”. Choose one of these: {orders}.",
+            orders=", ".join(get_args(UnitOrder)),
+            order=by,
+        )
     if by == "index":
         return np.arange(values.shape[1])
     finite = np.isfinite(values).all(axis=0)
@@ -41,13 +45,13 @@ def order(values: np.ndarray, by: By = "index") -> np.ndarray:
         case "mean":
             places = np.argsort(of.mean(axis=0, dtype=np.float64), kind="stable")
         case "variance":
-            places = np.argsort(-spread(of), kind="stable")
+            places = np.argsort(-unit_variance(of), kind="stable")
         case _:
             places = _by_similarity(of)
     return np.concatenate([known[places], unknown])
 
 
-def spread(values: np.ndarray) -> np.ndarray:
+def unit_variance(values: np.ndarray) -> np.ndarray:
     """(H) float64, the variance of each unit of (T, H); exactly 0 for one that never changes."""
     total = np.zeros(values.shape[1])
     for part in centred(values):
@@ -57,7 +61,7 @@ def spread(values: np.ndarray) -> np.ndarray:
 
 
 def _by_similarity(values: np.ndarray) -> np.ndarray:
-    variance = spread(values)
+    variance = unit_variance(values)
     moving, still = np.flatnonzero(variance), np.flatnonzero(variance == 0)
     still = still[np.argsort(values.mean(axis=0, dtype=np.float64)[still], kind="stable")]
     if len(moving) < 3:

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.states.moments import centred
 
-LEAST, MORE = 0.5, 0.1
+MIN_CORRELATION, MIN_MARGIN = 0.5, 0.1
 RULE = (
     "A unit tracks a property when its two correlations, on the text and on the held-out text, have the same sign and are "
     "both at least 0.5, and at least 0.1 more than any unit of untrained layers of the same shape reaches on both."
@@ -48,7 +48,7 @@ class Match:
     @property
     def strength(self) -> float:
         """The smaller of the two correlations, 0 where their signs differ."""
-        return float(_both(np.array(self.correlation), np.array(self.held_out)))
+        return float(_agreeing_strength(np.array(self.correlation), np.array(self.held_out)))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Ranking:
         return None if self.tracked else NONE_TRACKS
 
     def __add__(self, other: Ranking) -> Ranking:
-        return ranked((*self.matches, *other.matches))
+        return sort_matches((*self.matches, *other.matches))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ Pair = tuple[Sample, Sample]
 """A text, and a held-out one."""
 
 
-def track(pair: Pair, untrained: Sequence[Pair] = (), each: int = 3) -> Ranking:
+def rank_units(pair: Pair, untrained: Sequence[Pair] = (), each: int = 3) -> Ranking:
     """The units that follow each property best.
 
     Args:
@@ -102,16 +102,18 @@ def track(pair: Pair, untrained: Sequence[Pair] = (), each: int = 3) -> Ranking:
     matches: list[Match] = []
     for name in text.properties:
         found, again = correlations(text, held_out, name)
-        best = max((float(_both(*correlations(*other, name)).max(initial=0)) for other in untrained), default=0.0)
-        sure = _both(found, again)
+        best = max(
+            (float(_agreeing_strength(*correlations(*other, name)).max(initial=0)) for other in untrained), default=0.0
+        )
+        sure = _agreeing_strength(found, again)
         order = np.argsort(-np.abs(np.nan_to_num(found)), kind="stable")[:each]
         for unit in order[np.abs(np.nan_to_num(found[order])) > 0]:
-            is_tracked = bool(sure[unit] >= max(LEAST, best + MORE))
+            is_tracked = bool(sure[unit] >= max(MIN_CORRELATION, best + MIN_MARGIN))
             matches.append(Match(name, int(unit), float(found[unit]), float(again[unit]), best, is_tracked))
-    return ranked(matches)
+    return sort_matches(matches)
 
 
-def ranked(matches: Sequence[Match]) -> Ranking:
+def sort_matches(matches: Sequence[Match]) -> Ranking:
     """The surest first; of equals, in the order in which they came."""
     return Ranking(tuple(sorted(matches, key=lambda match: (-match.tracked, -match.strength))))
 
@@ -127,8 +129,8 @@ def correlations(text: Sample, held_out: Sample, name: str) -> tuple[np.ndarray,
         means = {word: states[values == word].mean(axis=0) for word in dict.fromkeys(values.tolist())}
         known = np.isin(others, list(means))
         return (
-            _explained(states, np.stack([means[word] for word in values.tolist()])),
-            _explained(other_states[known], np.array([means[word] for word in others[known].tolist()])),
+            _correlation_ratio(states, np.stack([means[word] for word in values.tolist()])),
+            _correlation_ratio(other_states[known], np.array([means[word] for word in others[known].tolist()])),
         )
 
 
@@ -144,7 +146,7 @@ def _pearson(states: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(states.min(axis=0) == states.max(axis=0), np.nan, r)
 
 
-def _explained(states: np.ndarray, told: np.ndarray) -> np.ndarray:
+def _correlation_ratio(states: np.ndarray, told: np.ndarray) -> np.ndarray:
     """(H), the root of the share of each unit's variance that ``told`` (N, H) explains, 0 where it explains none."""
     if len(states) < 2:
         return np.full(states.shape[1], np.nan)
@@ -153,7 +155,7 @@ def _explained(states: np.ndarray, told: np.ndarray) -> np.ndarray:
     return np.where(states.min(axis=0) == states.max(axis=0), np.nan, np.sqrt(np.maximum(share, 0)))
 
 
-def _both(found: np.ndarray, again: np.ndarray) -> np.ndarray:
+def _agreeing_strength(found: np.ndarray, again: np.ndarray) -> np.ndarray:
     """The smaller of two correlations' sizes; 0 where their signs differ or one is unknown."""
     agree = found * again > 0
     return np.where(agree, np.minimum(np.abs(found), np.abs(again)), 0.0)

@@ -100,10 +100,11 @@ def start(module: nn.Module) -> dict[str, Any]:
     follow = np.abs(np.corrcoef(trace.layers["rnn.l0"].cell[0].T, count)[-1, :-1])
     unit = int(follow.argmax())
     why = (
-        f"The cell of unit {unit} counts: one way with every a, back with every b. Its correlation with the number of a's "
-        f"still unanswered is {follow[unit]:.3f} over this text. This is the last b: the count is back where it began.",
-        f"{unit}번 유닛의 셀 상태가 수를 세요. a마다 한쪽으로, b마다 반대쪽으로 움직여요. 이 글에서 아직 짝이 없는 a의 "
-        f"개수와의 상관계수 크기는 {follow[unit]:.3f}이에요. 여기는 마지막 b이고, 센 수가 처음으로 돌아왔어요.",
+        f"The cell state of unit {unit} counts: it moves in one direction with every a and back with every b. Its "
+        f"correlation with the number of a's without a matching b is |r| = {follow[unit]:.3f} in this text. At this last b "
+        "the count is back where it began.",
+        f"유닛 {unit}의 셀 상태가 개수를 세요. a마다 한쪽으로, b마다 반대쪽으로 움직여요. 이 텍스트에서 아직 짝이 없는 a의 "
+        f"개수와의 상관계수는 |r| = {follow[unit]:.3f} 정도예요. 여기는 마지막 b이고, 센 수가 처음 값으로 돌아왔어요.",
     )
     return {
         "text": text,
@@ -118,10 +119,10 @@ def start(module: nn.Module) -> dict[str, Any]:
 def recipe(hidden: int) -> Recipe:
     """The counter with ``hidden`` units."""
     return Recipe(
-        title={"en": "Counter (aⁿbⁿ)", "ko": "수 세기 (aⁿbⁿ)"},
+        title={"en": "Counter (aⁿbⁿ)", "ko": "개수 세기 (aⁿbⁿ)"},
         task={
-            "en": "Predicts the next symbol of strings of n a's followed by as many b's, a stop between them.",
-            "ko": "a가 n번 나온 뒤 b가 같은 수만큼 나오고 마침표로 끝나는 문자열에서 다음 기호를 예측해요.",
+            "en": "Predicts the next character of strings aⁿbⁿ (n a's, then n b's), separated by full stops.",
+            "ko": "a가 n번, b가 n번 나오는 문자열 aⁿbⁿ(마침표로 구분)에서 다음 글자를 예측해요.",
         },
         kind="characters",
         scored="all",

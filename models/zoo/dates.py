@@ -105,29 +105,53 @@ def train(module: nn.Module, steps: int, seed: int, rate: float) -> float:
 
 
 TASK = {
-    "en": "Writes the date or the interval that a text in English or Korean says in ISO 8601, character by character. {how}",
-    "ko": "영어나 한국어 글에 나오는 날짜나 기간을 ISO 8601 형식으로 한 글자씩 써요. {how}",
+    "en": "Outputs the date or date range in an English or Korean text in ISO 8601 format, character by character. {how}",
+    "ko": "영어나 한국어 텍스트에 나오는 날짜나 기간을 ISO 8601 형식으로 한 글자씩 출력해요. {how}",
 }
 HOW: dict[str, dict[str, tuple[str, str]]] = {
     "fixed": {
-        "en": ("fixed context", "Everything the decoder learns of the text is one vector that stays the same."),
-        "ko": ("고정 컨텍스트", "디코더는 글 전체를 내내 똑같은 벡터 하나로만 알아요."),
+        "en": (
+            "fixed context",
+            "The decoder receives the whole text as one context vector, the same at every time step.",
+        ),
+        "ko": ("고정 컨텍스트", "디코더는 텍스트 전체를 모든 시점에서 똑같은 컨텍스트 벡터 하나로만 받아요."),
     },
     "dot": {
-        "en": ("dot attention", "At each step the decoder looks back at the text; score: s · h."),
-        "ko": ("내적 어텐션", "디코더가 단계마다 글을 다시 봐요. 점수는 s · h예요."),
+        "en": (
+            "dot attention, Luong",
+            "At each time step the decoder attends to the input text. Attention score (Luong, dot): sᵀh.",
+        ),
+        "ko": ("내적 어텐션, 루옹", "디코더가 시점마다 입력 텍스트를 참조해요. 어텐션 점수(루옹, dot): sᵀh."),
     },
     "general": {
-        "en": ("general attention", "At each step the decoder looks back at the text; score: s · W h."),
-        "ko": ("일반 어텐션", "디코더가 단계마다 글을 다시 봐요. 점수는 s · W h예요."),
+        "en": (
+            "general attention, Luong",
+            "At each time step the decoder attends to the input text. Attention score (Luong, general): sᵀWh.",
+        ),
+        "ko": ("general 어텐션, 루옹", "디코더가 시점마다 입력 텍스트를 참조해요. 어텐션 점수(루옹, general): sᵀWh."),
     },
     "additive": {
-        "en": ("additive attention", "At each step the decoder looks back at the text; score: v · tanh(W s + U h)."),
-        "ko": ("덧셈 어텐션", "디코더가 단계마다 글을 다시 봐요. 점수는 v · tanh(W s + U h)예요."),
+        "en": (
+            "additive attention, Bahdanau",
+            "At each time step the decoder attends to the input text. Attention score "
+            "(Bahdanau): vᵀ tanh(Ws + Uh); the rest is as in Luong: the query s is the current "
+            "decoder state, without input feeding.",
+        ),
+        "ko": (
+            "덧셈 어텐션, 바다나우",
+            "디코더가 시점마다 입력 텍스트를 참조해요. 어텐션 점수(바다나우): vᵀ tanh(Ws + Uh). "
+            "나머지는 루옹 방식이에요. 쿼리 s가 현재 디코더 상태이고 입력 피딩이 없어요.",
+        ),
     },
     "transformer": {
-        "en": ("Transformer", "No recurrence: every step attends to all others at once."),
-        "ko": ("트랜스포머", "순환이 없어요. 모든 단계가 한꺼번에 서로를 봐요."),
+        "en": (
+            "Transformer",
+            "No recurrence: self-attention in the encoder, masked self-attention and cross-attention in the decoder.",
+        ),
+        "ko": (
+            "트랜스포머",
+            "순환이 없어요. 인코더는 셀프 어텐션을, 디코더는 마스크드 셀프 어텐션과 크로스 어텐션을 써요.",
+        ),
     },
 }
 

@@ -30,10 +30,10 @@ def head_to_see(module: nn.Module) -> dict[str, Any]:
     best = max(masses, key=masses.__getitem__)
     layer, head = (int(each.split()[1]) for each in best.split(", "))
     why = (
-        f"While the year is written, head {head} of the decoder's layer {layer} has {masses[best]:.1%} of its attention on "
-        f"the year's characters, the most of all heads, over {DATES} dates held out.",
-        f"연도를 쓰는 동안 디코더 {layer}번 층의 {head}번 헤드는 어텐션의 {masses[best]:.1%}를 연도 글자에 둬요. "
-        f"처음 보는 날짜 {DATES}개에서 잰 값이고, 모든 헤드 가운데 가장 커요.",
+        f"While the year is output, {masses[best]:.1%} of the cross-attention weight of head {head} in decoder layer {layer} "
+        f"falls on the characters of the year, the most of all heads (over {DATES} held-out dates).",
+        f"연도를 출력하는 동안 디코더 {layer}번 층 {head}번 헤드의 크로스 어텐션 가중치는 {masses[best]:.1%}가 연도 글자에 "
+        f"모여요. 모든 헤드 중 가장 큰 값이에요(테스트 날짜 {DATES}개로 측정).",
     )
     return {
         "text": TEXT,
@@ -62,10 +62,11 @@ def unit_to_see(module: nn.Module) -> dict[str, Any]:
         module(ids_of(TEXT))
     moved = np.abs(np.diff(trace.layers["decoder.l0"].hidden[0, :, unit]))
     why = (
-        f"Of all units of the decoder, unit {unit} says best what is being written, the year, the month or the day: that "
-        f"explains {told[unit]:.1%} of its variance over {DATES} dates held out. Here it moves most.",
-        f"디코더의 유닛 가운데 {unit}번이 지금 쓰는 것이 연도인지 월인지 일인지를 가장 잘 알려 줘요. "
-        f"처음 보는 날짜 {DATES}개에서 그 값의 분산 중 {told[unit]:.1%}가 그것으로 설명돼요. 여기에서 가장 크게 움직여요.",
+        f"Of all decoder units, unit {unit} best separates which part is being output: year, month or day. The part "
+        f"explains {told[unit]:.1%} of the variance of its hidden state over {DATES} held-out dates. It changes most at this "
+        "time step.",
+        f"디코더의 유닛 중 유닛 {unit}의 은닉 상태가 지금 출력하는 부분(연도, 월, 일)을 가장 잘 구별해요. 테스트 날짜 "
+        f"{DATES}개에서 은닉 상태의 분산 중 {told[unit]:.1%}가 어느 부분인지로 설명돼요. 이 시점에서 가장 크게 변해요.",
     )
     return {
         "text": TEXT,

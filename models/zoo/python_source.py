@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from models.architectures.language_model import LanguageModel, State, open_forget_gates
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, tidy
+from models.states.python_features import FEATURES, features
 from models.zoo import ngram
-from models.zoo.python_features import FEATURES, features
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 
@@ -242,12 +242,12 @@ def start(module: LanguageModel) -> dict[str, Any]:
     """The state that follows best whether the text is inside a string, at the end of a string of the default text."""
     best = tracking_units(module)[FEATURES.index("inside_string")]
     inside = '["hello'
-    state = {"cell": ("cell", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
+    state = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
     why = (
-        f"The {state[0]} of unit {best['unit']} knows whether the text is inside quotes: over held-out source it "
-        f"correlates with that at {best['correlation']:.2f}. Here a string is open and waits for its closing quote.",
-        f"{best['unit']}번 유닛의 {state[1]}는 지금 따옴표 안인지 알고 있어요. 학습에 쓰지 않은 소스에서 둘의 상관계수는 "
-        f"{best['correlation']:.2f} 정도예요. 여기서는 문자열이 열려 있고 닫는 따옴표를 기다려요.",
+        f"The {state[0]} of unit {best['unit']} correlates with being inside quotes (r = {best['correlation']:.2f} on "
+        "held-out source code). Here a string is open and its closing quote has not come yet.",
+        f"유닛 {best['unit']}의 {state[1]}는 따옴표 안에 있는지와 상관이 있어요(학습에 쓰지 않은 소스 코드에서 r = "
+        f"{best['correlation']:.2f}). 여기서는 문자열이 열려 있고 닫는 따옴표가 아직 나오지 않았어요.",
     )
     return {
         "text": DEFAULT_TEXT,
@@ -261,7 +261,7 @@ def start(module: LanguageModel) -> dict[str, Any]:
 
 RECIPES = {
     "python-lm": Recipe(
-        title={"en": "Python source, character by character", "ko": "파이썬 소스 (글자 단위)"},
+        title={"en": "Python source, character by character", "ko": "파이썬 소스 코드 (글자 단위)"},
         task={
             "en": "Predicts the next character of Python source code.",
             "ko": "파이썬 소스 코드에서 다음 글자를 예측해요.",

@@ -261,14 +261,16 @@ def start(module: LanguageModel) -> dict[str, Any]:
     kept = means.var(0) / np.maximum(values.var(0), 1e-6)
     unit = int(kept.argmax())
     text = shown(*EXAMPLES[0])
-    name = {"cell": ("cell", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
+    name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
+    share = f"{kept[unit]:.1%}"
+    told = ("more than 99.9%", "99.9% 넘게") if share == "100.0%" else (share, f"{share}가")
     why = (
-        f"Of all units, the {name[0]} of unit {unit} says most about the first word 40 words later: the city explains "
-        f"{kept[unit]:.1%} of its variance there within a language, over 1000 texts. "
-        "Watch what it keeps from the first word to here.",
-        f"모든 유닛 가운데 {unit}번 유닛의 {name[1]}가 40단어 뒤에 첫 단어를 가장 잘 알려 줘요. "
-        f"글 1000개에서 언어별로 잰 그 값의 분산 중 {kept[unit]:.1%}가 도시로 설명돼요. "
-        "첫 단어부터 여기까지 무엇이 남는지 보세요.",
+        f"Of all units, unit {unit} keeps the most information about the first word 40 words later: there the city explains "
+        f"{told[0]} of the variance of its {name[0]} within a language, over 1000 texts. "
+        "How much of it remains from the first word to here?",
+        f"모든 유닛 중 유닛 {unit}의 {name[1]}에 40단어 뒤까지 첫 단어의 정보가 가장 많이 남아요. "
+        f"텍스트 1000개에서 언어별로 잰 분산 중 {told[1]} 도시로 설명돼요. "
+        "첫 단어부터 여기까지 얼마나 남는지 보세요.",
     )
     return {
         "text": text,
@@ -285,8 +287,9 @@ def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
     return Recipe(
         title={"en": f"Recall the city ({cell})", "ko": f"도시 기억하기 ({cell})"},
         task={
-            "en": "Names at the end of a text the city that was its first word, in English and Korean.",
-            "ko": "글의 첫 단어였던 도시를 글 끝에서 다시 말해요. 영어와 한국어를 모두 읽어요.",
+            "en": "Predicts, at the end of an English or Korean text, the city that was its first word: a long-term "
+            "dependency.",
+            "ko": "영어나 한국어 텍스트의 끝에서 첫 단어였던 도시를 예측해요. 장기 의존성이 필요한 과제예요.",
         },
         kind="words",
         scored="last",
@@ -319,6 +322,7 @@ def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
         vocabulary=vocabulary(),
         unknown=UNKNOWN,
         particles=PARTICLES,
+        answer_step=0,
     )
 
 

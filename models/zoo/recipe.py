@@ -38,3 +38,4 @@ class Recipe:
     padding: str | None = None
     particles: tuple[str, ...] = field(default=())
     columns: int = 0
+    answer_step: int | None = None

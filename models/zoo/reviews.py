@@ -14,9 +14,6 @@ PADDING = "∅"
 """Fills short reviews up; it can be typed."""
 
 PARTICLES = ("은", "는", "이", "가", "을", "를", "와", "과", "에")
-NEGATIONS = frozenset({"not", "never", "nobody", "아무도", "않았어요", "않았지만", "없었어요"})
-"""The words that turn an opinion round."""
-
 THINGS: dict[Language, tuple[str, ...]] = {
     "en": ("film", "book", "music", "food", "hotel", "story", "service", "play"),
     "ko": ("영화", "책", "음악", "음식", "호텔", "이야기", "서비스", "연극"),

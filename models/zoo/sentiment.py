@@ -133,7 +133,7 @@ def start(module: Classifier) -> dict[str, Any]:
     r = y @ x / len(y)
     best = int(np.abs(r).argmax())
     unit, quantity = best % HIDDEN, ("cell", "hidden")[best // HIDDEN]
-    name = {"cell": ("cell", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
+    name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
     example = examples()[0]
     tokens = example_tokens(*EXAMPLES[0])
     return {
@@ -143,11 +143,11 @@ def start(module: Classifier) -> dict[str, Any]:
         "step": int(np.flatnonzero(after_negation(tokens))[0]),
         "quantity": quantity,
         "why": {
-            "en": f"Of all forward states, the {name[0]} of unit {unit} follows an open negation most closely: over "
-            f"{len(of)} reviews they correlate at {r[best]:.2f}. Watch it turn here, at the negation, and back at the full "
-            "stop.",
-            "ko": f"순방향 상태 가운데 {unit}번 유닛의 {name[1]}가 부정어 뒤인지를 가장 잘 따라가요. 리뷰 {len(of)}개에서 "
-            f"둘의 상관계수는 {r[best]:.2f}예요. 여기 부정어에서 값이 바뀌고 마침표에서 되돌아가는 것을 보세요.",
+            "en": f"Of all states of the forward direction, the {name[0]} of unit {unit} correlates most strongly with the "
+            f"text being after a negation (r = {r[best]:.2f} over {len(of)} reviews). Watch it change here, at the negation, "
+            "and change back at the full stop.",
+            "ko": f"정방향 상태 중 유닛 {unit}의 {name[1]}가 부정 표현 뒤인지와 상관이 가장 커요(리뷰 {len(of)}개에서 "
+            f"r = {r[best]:.2f}). 여기 부정 표현에서 값이 바뀌고 마침표에서 되돌아오는지 보세요.",
         },
     }
 
@@ -164,12 +164,12 @@ def examples() -> tuple[dict[str, str], ...]:
 
 RECIPES = {
     "sentiment": Recipe(
-        title={"en": "Sentiment of a review", "ko": "리뷰의 감정"},
+        title={"en": "Sentiment analysis of a review", "ko": "리뷰의 감성 분석"},
         task={
-            "en": "Reads a short review in both directions and says whether it is positive or negative, negations included. "
-            f"{PADDING} is padding: type some at the end to see what it does.",
-            "ko": "짧은 리뷰를 양쪽 방향으로 읽고 긍정인지 부정인지 말해요. 부정문도 읽어요. "
-            f"{PADDING} 기호는 패딩이에요. 끝에 몇 개 적어서 어떻게 되는지 보세요.",
+            "en": "Classifies a short review as positive or negative with a bidirectional LSTM; reviews may contain "
+            f"negations. {PADDING} is padding: add some at the end to see its effect.",
+            "ko": "양방향 LSTM으로 짧은 리뷰를 긍정이나 부정으로 분류해요. 부정 표현이 있는 문장도 분류해요. "
+            f"{PADDING} 기호는 패딩이에요. 끝에 몇 개 붙여서 결과가 어떻게 바뀌는지 보세요.",
         },
         kind="words",
         scored="last",

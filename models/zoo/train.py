@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from models.zoo import ARCHITECTURES, FOLDER, NETWORKS
+from models.zoo import FOLDER, NETWORKS
+from models.zoo.catalogue import build_module
 from models.zoo.recipe import Recipe
 
 
 def build(recipe: Recipe, seed: int) -> nn.Module:
     """The network of ``recipe`` with the first weights that ``seed`` gives."""
     torch.manual_seed(seed)
-    arguments = dict(recipe.architecture)
-    return ARCHITECTURES[arguments.pop("class")](**arguments)
+    return build_module(recipe.architecture)
 
 
 def card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any])
         "metrics": recipe.measure(module),
         "examples": recipe.examples,
         "default": recipe.start(module),
+        "answer_step": recipe.answer_step,
     }
 
 

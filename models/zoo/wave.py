@@ -99,10 +99,10 @@ def start(module: NumberModel) -> dict[str, Any]:
     follow = np.corrcoef(hidden.T, slope)[-1, :-1]
     unit = int(np.abs(follow).argmax())
     why = (
-        f"Unit {unit} follows the slope of the wave, which no single value shows: its hidden state correlates with the "
-        f"change since the step before at {follow[unit]:.2f} over 500 waves. Here the wave turns.",
-        f"{unit}번 유닛은 값 하나만 보아서는 알 수 없는 파동의 기울기를 따라가요. 파동 500개에서 "
-        f"은닉 상태와 바로 앞 단계로부터의 변화량의 상관계수는 {follow[unit]:.2f}이에요. 여기서 파동의 방향이 바뀌어요.",
+        f"The hidden state of unit {unit} correlates with the change of the wave since the previous time step "
+        f"(r = {follow[unit]:.2f} over 500 waves), which no single input value shows. Here the wave is at a peak.",
+        f"유닛 {unit}의 은닉 상태는 바로 앞 시점부터 파동 값이 얼마나 변했는지와 상관이 커요(파동 500개에서 "
+        f"r = {follow[unit]:.2f}). 입력값 하나만으로는 알 수 없는 정보예요. 여기서 파동이 마루를 지나요.",
     )
     text = examples()[0]["text"]
     values = np.array([float(value) for value in text.split(", ")])
@@ -119,10 +119,10 @@ def start(module: NumberModel) -> dict[str, Any]:
 
 RECIPES = {
     "wave": Recipe(
-        title={"en": "Wave (numbers)", "ko": "파동 (숫자)"},
+        title={"en": "Wave (time series)", "ko": "파동 (시계열)"},
         task={
-            "en": "Reads a wave number by number and predicts its next value.",
-            "ko": "파동의 값을 하나씩 읽고 다음 값을 예측해요.",
+            "en": "Takes the values of a wave as input, one per time step, and predicts the next value.",
+            "ko": "파동의 값을 시점마다 하나씩 입력받아 다음 값을 예측해요.",
         },
         kind="numbers",
         scored="all",

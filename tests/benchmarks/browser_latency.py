@@ -15,7 +15,7 @@ from statistics import median, quantiles
 from playwright.sync_api import Browser, Page
 
 from models import load_network
-from models.networks.forward_run import read
+from models.decoding.run_network import read
 from tests.support.browser import MISSING, PATIENCE, chromium, launch, look, serve, settle
 from viz.payloads.layer_payload import layer_payload
 

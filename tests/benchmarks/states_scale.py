@@ -79,7 +79,7 @@ def zoom(page: Page, place: int) -> float:
     page.wait_for_function("""() => !unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)
     taken = time.perf_counter() - start
     settle(page)
-    page.get_by_role("button", name="Show all of it").click()
+    page.get_by_role("button", name="Show the whole map").click()
     page.wait_for_function("""() => unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)
     told(page)
     return taken

@@ -43,7 +43,7 @@ def components(page: AppTest) -> dict[str, list]:
 
 def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
     """The payload that the page sends to the browser: its header and its arrays."""
-    return unpack(components(page)["sequence"][0].bytes)
+    return unpack(components(page)["trace_loader"][0].bytes)
 
 
 def mirrored(page: AppTest, quantity: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import load_network
-from models.networks.network import network_names
+from models.zoo.catalogue import network_names
 
 NETWORKS = tuple(name for name in network_names() if load_network(name).card.predicts in ("next", "class"))
 """The bundled networks that predict one thing a step, or one of all."""

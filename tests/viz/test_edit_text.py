@@ -5,7 +5,7 @@ import re
 import pytest
 
 from models import load_network, read
-from models.edits.edit_effects import effects
+from models.edits.edit_effects import edit_effects
 from models.edits.edit_syntax import read_edit, read_edits
 from models.edits.edited_network import EditedNetwork
 from models.edits.tracked_effects import tracked_effect
@@ -25,7 +25,7 @@ def told(name: str, edits: str) -> str:
     before, after = read(network, text), edited.read(text)
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
     rankings = {layer: tracked_units(network, text, layer) for layer in before.trace.layers}
-    found = effects(before, after, origin, answer_alone=network.card.scored == "last")
+    found = edit_effects(before, after, origin, answer_alone=network.card.scored == "last")
     with use_language("en"):
         return in_words(found, tracked_effect(before, after, rankings, origin), before, after)
 

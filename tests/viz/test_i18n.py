@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from viz import i18n
 from viz.i18n import LANGUAGES, N_, _, ngettext, use_language
 
+KOREAN = "".join(map(chr, range(0xAC00, 0xD7A4)))
 ROOT = Path(__file__).parents[2]
 OTHERS = [lang for lang in LANGUAGES if lang != i18n.DEFAULT]
 UPDATE = "run `python -m viz.i18n update` and translate what is new"
@@ -27,9 +28,13 @@ def forms(value):
 
 
 def placeholders(text):
-    """The placeholders of a string for str.format, as {n} or {share:.1%}."""
+    """The placeholders of a string for str.format, as {n} or {share:.1%}, without Korean particles."""
     return sorted(
-        f"{name}:{spec}" for _before, name, spec, _conversion in string.Formatter().parse(text) if name is not None
+        {
+            f"{name}:{spec.rstrip(KOREAN)}"
+            for _before, name, spec, _ in string.Formatter().parse(text)
+            if name is not None
+        }
     )
 
 

@@ -1,52 +1,61 @@
-"""The parts of a page that move in the browser: Streamlit Components v2, drawn on canvas, one file trio each.
+"""The drawings that move in the browser: a folder each, with its Python, JavaScript and CSS.
 
-All components of a view share one client-side store (`store.js`), so that the trace of a sequence travels
-once and a step costs no server round trip.
+Components know no host. A component is drawn into an element of any page: its Python makes its data (``player_data`` and the
+like, plain values that become JSON), its JavaScript draws the data. The one host today is Streamlit
+(`streamlit_host.py`, `streamlit_host.js`). All components of a view share one client-side store (`shared/store.js`), so
+that the trace of a sequence is sent once and a step costs no server round trip.
 """
 
 from base64 import b64encode
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+FOLDER = Path(__file__).parent
 
-_FOLDER = Path(__file__).parent
-
-# Put before every component's own script and style: whichever component comes first installs them.
-_SHARED = ("store", "mount", "canvas")
+CORE = ("canvas", "store", "mount")
+"""The scripts of `shared/` that every component uses."""
 
 
-@cache
-def define(name: str, *parts: str) -> "ComponentRenderer":
-    """Register the component whose files are `NAME.js` and `NAME.css` beside this one.
+@dataclass(frozen=True)
+class Component:
+    """A component's script and style.
 
-    `parts` names further scripts (and styles) that it is made of, put before its own. Styles are not
-    isolated: what a component mirrors in the document must be readable from outside it.
+    A host runs ``script`` as an ES module and adds ``style`` to the page. Then ``unrolled.components[name]`` has one
+    function, ``mount(element, data, report)``, which draws into the element and returns ``{update(data), destroy()}``.
+    ``report(event, value)`` is called when the reader did something that the page may want to know.
 
-    Returns the function that mounts it. Raises FileNotFoundError when there is no such script.
+    The page's colours and fonts are CSS custom properties that the element inherits, listed in `shared/shared.css`.
+
+    Attributes:
+        name: of the component and its folder.
+        shared: the scripts of `shared/` that it uses beside ``CORE``, in order.
     """
-    script = [_read(f"{part}.js") for part in (*_SHARED, *parts, name)]
-    style = [_read(f"{part}.css") for part in ("mount", *parts, name) if f"{part}.css" in _files()]
-    return st.components.v2.component(
-        f"unrolled_{name}", css="\n".join(style), js="\n".join(script), isolate_styles=False
-    )
+
+    name: str
+    shared: tuple[str, ...] = ()
+
+    @cached_property
+    def script(self) -> str:
+        """Return the shared scripts, then those of the component's folder, the one of its own name last.
+
+        Raises:
+            FileNotFoundError: a script is missing.
+        """
+        own = sorted((FOLDER / self.name).glob("*.js"), key=lambda path: (path.stem == self.name, path.stem))
+        shared = [FOLDER / "shared" / f"{name}.js" for name in (*CORE, *self.shared)]
+        return "\n".join(path.read_text(encoding="utf-8") for path in (*shared, *own))
+
+    @cached_property
+    def style(self) -> str:
+        """Return the style sheets of the same files, where they have one."""
+        shared = [FOLDER / "shared" / f"{name}.css" for name in ("shared", *self.shared)]
+        sheets = [*shared, FOLDER / self.name / f"{self.name}.css"]
+        return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())
 
 
-def as_text(values: np.ndarray) -> str:
-    """Numbers in float32 as `unrolled.numbers` in `paint.js` reads them out of a component's data."""
+def float32_text(values: np.ndarray) -> str:
+    """Return numbers as base64 of float32, as `unrolled.float32` in `shared/canvas.js` decodes them."""
     return b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
-
-
-@cache
-def _files() -> dict[str, Path]:
-    """Every script and style sheet below this folder, by its file name; a file name occurs once."""
-    return {path.name: path for path in _FOLDER.rglob("*") if path.suffix in (".js", ".css")}
-
-
-def _read(file: str) -> str:
-    return _files()[file].read_text(encoding="utf-8")

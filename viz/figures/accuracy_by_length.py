@@ -48,15 +48,15 @@ def accuracy_by_length(
         if length is not None and int(low) <= length <= int(high):
             figure.add_vrect(
                 x0=place - 0.5, x1=place + 0.5, fillcolor=INK[theme], opacity=0.07, line_width=0,
-                annotation_text=_("this text"), annotation_position="bottom",
+                annotation_text=_("current input"), annotation_position="bottom",
             )  # fmt: skip
     figure.update_xaxes(
-        title_text=_("symbols in the input, from"),
+        title_text=_("input length in characters (start of each range)"),
         tickvals=list(range(len(ranges))),
         ticktext=[each.partition("-")[0] for each in ranges],
         tickangle=0,
     )
-    figure.update_yaxes(title_text=_("share without any mistake"), range=[-0.03, 1.05], tickformat=".0%")
+    figure.update_yaxes(title_text=_("exact-match accuracy"), range=[-0.03, 1.05], tickformat=".0%")
     figure = finish(figure, theme, height=340)
     figure.update_layout(margin={"l": 70})
     return figure

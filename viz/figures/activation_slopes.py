@@ -47,7 +47,7 @@ def activation_slopes(
             figure.add_scatter(
                 x=steps,
                 y=values.mean(axis=1).tolist(),
-                name=_("mean, {gate}").format(gate=words[name]),
+                name=_("{gate}, mean of all units").format(gate=words[name]),
                 legendgroup=name,
                 mode="lines",
                 line={"color": colour, "width": 2, "dash": dash},
@@ -60,7 +60,7 @@ def activation_slopes(
         figure.add_scatter(
             x=steps,
             y=largest.tolist(),
-            name=_("largest of all units"),
+            name=_("maximum over all units"),
             legendgroup="largest",
             showlegend=row == 1,
             mode="lines",
@@ -73,7 +73,7 @@ def activation_slopes(
         figure.add_hline(y=bound, line={"color": INK[theme], "width": 1.5, "dash": "dash"}, row=row, col=1)
         figure.update_yaxes(title_text=_title(through), range=[-0.02 * bound, 1.12 * bound], row=row, col=1)
     figure.update_xaxes(**step_axis(labels))
-    figure.update_xaxes(title_text=_("step (token)"), row=len(panels), col=1)
+    figure.update_xaxes(title_text=_("time step (token)"), row=len(panels), col=1)
     return finish(figure, theme, height=190 * len(panels) + 90)
 
 
@@ -88,5 +88,5 @@ def names_of_slopes(activations: Mapping[str, Activation]) -> dict[str, str]:
 def _title(through: Activation) -> str:
     bound = {0.25: "¼", 1 / 6: "⅙"}.get(through.steepest, f"{through.steepest:g}")
     if through.name in STEPPED:
-        return _("slope of {activation}: 0 or {bound}").format(activation=through.symbol, bound=bound)
-    return _("slope of {activation}: at most {bound}").format(activation=through.symbol, bound=bound)
+        return _("derivative of {activation} (0 or {bound})").format(activation=through.symbol, bound=bound)
+    return _("derivative of {activation} (at most {bound})").format(activation=through.symbol, bound=bound)

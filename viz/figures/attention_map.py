@@ -31,15 +31,15 @@ def attention_map(
             colorscale=plotly_scale(unit_scale(theme)),
             customdata=told,
             hovertemplate="%{z:.4f}<br>"
-            + _("{asking} reads {asked}").format(asking="%{customdata[0]}", asked="%{customdata[1]}")
+            + _("{asking} attends to {asked}").format(asking="%{customdata[0]}", asked="%{customdata[1]}")
             + "<extra></extra>",
             colorbar={"thickness": 12, "len": 0.9},
             xgap=1 if len(asked) <= 60 else 0,
             ygap=1 if len(asking) <= 60 else 0,
         )
     )
-    figure.update_xaxes(title_text=_("is read"), showgrid=False, **_ticks(asked))
-    figure.update_yaxes(title_text=_("reads"), autorange="reversed", showgrid=False, **_ticks(asking))
+    figure.update_xaxes(title_text=_("attended to (key)"), showgrid=False, **_ticks(asked))
+    figure.update_yaxes(title_text=_("attending (query)"), autorange="reversed", showgrid=False, **_ticks(asking))
     figure = finish(figure, theme, height=int(min(640, max(300, 110 + 19 * len(asking)))))
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 12})
     return figure

@@ -68,14 +68,16 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
             for at, node in enumerate(tree.nodes)
         ],
         hovertemplate="<b>%{customdata[3]}</b><br>"
-        + _("this symbol {chance}").format(chance="%{customdata[0]}")
+        + _("probability of this token {chance}").format(chance="%{customdata[0]}")
         + "<br>"
-        + _("all so far {chance}, log {logarithm}").format(chance="%{customdata[2]}", logarithm="%{customdata[1]}")
+        + _("cumulative probability {chance} (ln p = {logarithm})").format(
+            chance="%{customdata[2]}", logarithm="%{customdata[1]}"
+        )
         + "<extra></extra>",
     )
     deepest = max(y for _x, y in places)
     figure.update_xaxes(
-        title_text=_("step"), tickvals=list(range(max(node.step for node in tree.nodes) + 1)), showgrid=False,
+        title_text=_("time step"), tickvals=list(range(max(node.step for node in tree.nodes) + 1)), showgrid=False,
         ticktext=[str(step + 1) for step in range(max(node.step for node in tree.nodes) + 1)],
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[deepest + 0.6, -0.6])

@@ -31,6 +31,6 @@ def changed_gradients(
         (_("after"), after, labels[1], PAIR[1], "dash"),
     ):
         add_norms(figure, norms, told, name=name, colour=colour[theme], floor=floor, dash=dash)
-    figure.update_xaxes(title_text=_("step"), **step_axis(labels[1]))
+    figure.update_xaxes(title_text=_("time step"), **step_axis(labels[1]))
     figure.update_yaxes(title_text="‖∂L/∂h‖", **log_axis([before, after], floor))
     return finish(figure, theme, height=320)

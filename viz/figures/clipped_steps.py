@@ -25,7 +25,7 @@ def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], 
     hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     bars = (
         (_("left after clipping"), left, quantity_colour("input_gate", theme), ""),
-        (_("clipped away"), parts - left, quantity_colour("forget_gate", theme), "/"),
+        (_("removed by clipping"), parts - left, quantity_colour("forget_gate", theme), "/"),
     )
     for name, values, colour, pattern in bars:
         figure.add_bar(
@@ -37,8 +37,8 @@ def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], 
             hovertemplate="%{y:.3~g} · " + hover,
         )
     figure.update_layout(barmode="relative", bargap=0.15 if len(labels) <= 200 else 0)
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(
-        title_text=_("part of the gradient's norm"), exponentformat="power", automargin=True, title_standoff=12
+        title_text=_("contribution to the gradient norm"), exponentformat="power", automargin=True, title_standoff=12
     )
     return finish(figure, theme, height=340)

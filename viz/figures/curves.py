@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.states.downsample import detail
+from models.states.downsample import downsample
 from viz.i18n import _
 
 POINTS = 1500
@@ -50,7 +50,7 @@ def add_curve(
             common["mode"] = "lines+markers"
         figure.add_scatter(x=list(steps), y=shown, line=line, customdata=told, hovertemplate=hover, **common)
         return
-    blocks = detail(values[:, None], POINTS // 3)
+    blocks = downsample(values[:, None], POINTS // 3)
     steps = first + (blocks.steps[:-1] + blocks.steps[1:] - 1) / 2
     low, mean, high = (
         np.where(np.isfinite(part[:, 0]), part[:, 0], np.nan) for part in (blocks.low, blocks.mean, blocks.high)

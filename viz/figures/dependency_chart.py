@@ -20,11 +20,11 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
         theme: "light" or "dark".
     """
     names = {
-        "forward": _("encoder, forwards"),
-        "backward": _("encoder, backwards"),
+        "forward": _("encoder, forward"),
+        "backward": _("encoder, backward"),
         "encoder": _("encoder layer"),
-        "training": _("decoder layer, in training"),
-        "writing": _("decoder, writing"),
+        "training": _("decoder layer, training"),
+        "writing": _("decoder, generation"),
     }
     figure = go.Figure()
     for found, family, colour in (
@@ -43,7 +43,7 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
                 line={"color": colour, "dash": dash, "width": 2},
                 marker={"size": 6, "symbol": "circle" if family == "GRU" else "square"},
                 customdata=[labels[starts + k] for k in range(len(moments))],
-                hovertemplate=_("'{token}' after {n} turns").format(token="%{customdata}", n="%{y}"),
+                hovertemplate=_("“{token}”: after {n} sequential steps").format(token="%{customdata}", n="%{y}"),
             )
     border = recurrent.source - 0.5
     figure.add_vline(x=border, line={"width": 1, "dash": "dot", "color": INK[theme]})
@@ -53,7 +53,7 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
         )
     ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "tickangle": 0}
     figure.update_xaxes(**(ticks if len(labels) <= MOST else step_axis(labels)))
-    figure.update_yaxes(title_text=_("turns until it can be computed"), rangemode="tozero")
+    figure.update_yaxes(title_text=_("sequential steps needed"), rangemode="tozero")
     figure = finish(figure, theme, height=400)
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 72, "b": 36})
     return figure

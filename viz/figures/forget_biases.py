@@ -50,22 +50,22 @@ def keep_biases(
             showlegend=False, hoverinfo="skip",
         )  # fmt: skip
     low, high = min(-1.0, values.min(initial=0) - 0.3), max(1.5, values.max(initial=0) + 0.3)
-    for at, text in ((0.0, _("half open")), (1.0, _("bias 1"))):
+    for at, text in ((0.0, _("half open (0.5)")), (1.0, _("bias 1"))):
         figure.add_vline(x=at, line={"color": INK[theme], "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
         )
     left, right = low + 0.05 * (high - low), high - 0.02 * (high - low)
     ticks = [(opening, bias) for opening, bias in zip(OPENINGS, _biases(through), strict=True) if left < bias < right]
-    figure.update_xaxes(title_text=_("bias of the {gate} (both added)").format(gate=name), range=[low, high])
-    figure.update_yaxes(title_text=_("units, lowest first"), range=[0, len(order) + 1])
+    figure.update_xaxes(title_text=_("bias of the {gate} (b_ih + b_hh)").format(gate=name), range=[low, high])
+    figure.update_yaxes(title_text=_("units, lowest bias first"), range=[0, len(order) + 1])
     # a second axis needs a trace of its own
     figure.add_scatter(x=[None], y=[None], xaxis="x2", showlegend=False)
     figure.update_layout(
         xaxis2={
             "overlaying": "x", "side": "top", "range": [low, high], "showgrid": False, "zeroline": False,
             "tickvals": [bias for _opening, bias in ticks], "ticktext": [f"{opening:g}" for opening, _bias in ticks],
-            "title": {"text": _("{gate} where nothing is read").format(gate=name), "standoff": 4},
+            "title": {"text": _("{gate} with zero input and zero hidden state, σ(b)").format(gate=name), "standoff": 4},
         }
     )  # fmt: skip
     return finish(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})

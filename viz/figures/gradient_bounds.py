@@ -32,9 +32,9 @@ def gradient_bounds(
         theme: "light" or "dark".
     """
     names = {
-        "weights": _("at most, from ‖W_hh‖ alone"),
-        "steps": _("at most, from each step's Jacobian"),
-        "radius": _("what the spectral radius suggests (no bound)"),
+        "weights": _("upper bound from ‖W_hh‖ alone"),
+        "steps": _("upper bound from the Jacobian of each time step"),
+        "radius": _("estimate from the spectral radius (not a bound)"),
     }
     figure = go.Figure()
     happened = norms[np.isfinite(norms) & (norms > 0)]
@@ -45,7 +45,7 @@ def gradient_bounds(
         quantity, dash = STYLE[name]
         colour = quantity_colour(quantity, theme)
         add_norms(figure, values, labels, first=first, name=names[name], colour=colour, floor=floor, dash=dash)
-    add_norms(figure, norms, labels, first=first, name=_("what happened"), colour=INK[theme], floor=floor)
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels, first))
+    add_norms(figure, norms, labels, first=first, name=_("actual gradient norm"), colour=INK[theme], floor=floor)
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels, first))
     figure.update_yaxes(title_text=_("gradient norm"), **log_axis(seen, floor))
     return finish(figure, theme, height=360)

@@ -36,9 +36,9 @@ def gradient_comparison(
     floor = lowest or floor_of(curves)
     for kind, values in relative.items():
         add_norms(figure, values, labels, name=kind, colour=kind_colour(kind, theme), floor=floor, dash=DASHES[kind])
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(
-        title_text=_("share of the last step's norm"), **log_axis([*curves, np.ones(1)], floor, highest)
+        title_text=_("gradient norm relative to the last time step"), **log_axis([*curves, np.ones(1)], floor, highest)
     )
     return finish(figure, theme, height=380)
 

@@ -57,6 +57,6 @@ def gradient_norms(
             xanchor="left" if reverse else "right",
             xshift=4 if reverse else -4,
         )
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(title_text=_("gradient norm"), **log_axis(curves, floor))
     return finish(figure, theme, height=360)

@@ -29,7 +29,7 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
     told = ["∞" if np.isinf(steps[each]) else f"{steps[each]:.3g}" for each in order]
     figure = go.Figure()
     # For translators: {unit} and {n} are filled by the browser.
-    hover = _("unit {unit}: half is left after {n} steps").format(unit="%{customdata[0]}", n="%{customdata[1]}")
+    hover = _("unit {unit}: half-life {n} time steps").format(unit="%{customdata[0]}", n="%{customdata[1]}")
     symbols = np.where(np.isinf(steps[order]), "triangle-up", "circle")
     figure.add_scatter(
         x=list(range(1, len(order) + 1)),
@@ -54,7 +54,7 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
         )
     figure.add_hline(y=length, line={"width": 1, "dash": "dot", "color": INK[theme]})
     figure.add_annotation(  # of its own: on a log axis a line's annotation would stand at 10 to its height
-        text=_("the sequence's length"),
+        text=_("sequence length"),
         x=0,
         xref="paper",
         xanchor="left",
@@ -64,9 +64,9 @@ def half_lives(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: T
     )
     edge = 0.5 + 0.02 * len(steps)  # room for the ring
     ticks = {"dtick": 1} if len(steps) <= 12 else {}
-    figure.update_xaxes(title_text=_("units, the shortest memory first"), range=[1 - edge, len(steps) + edge], **ticks)
+    figure.update_xaxes(title_text=_("units, shortest half-life first"), range=[1 - edge, len(steps) + edge], **ticks)
     figure.update_yaxes(
-        title_text=_("half-life in steps"),
+        title_text=_("half-life (time steps)"),
         type="log",
         range=[np.log10(LEAST) - 0.1, np.log10(top) + 0.15],
         dtick=1,

@@ -18,10 +18,10 @@ def lyapunov(exponents: np.ndarray, *, theme: Theme = "light") -> go.Figure:
         customdata=np.exp(shown).tolist(),
         mode="markers",
         marker={"color": quantity_colour("output_gate", theme), "size": 6},
-        hovertemplate="%{y:.4f} · × %{customdata:.3~g} " + _("per step"),
+        hovertemplate="%{y:.4f} · × %{customdata:.3~g} " + _("per time step"),
         showlegend=False,
     )
     figure.add_hline(y=0, line={"color": INK[theme], "width": 1, "dash": "dash"})
-    figure.update_xaxes(title_text=_("direction, most stretched first"))
+    figure.update_xaxes(title_text=_("direction, largest exponent first"))
     figure.update_yaxes(title_text=_("Lyapunov exponent"))
     return finish(figure, theme, height=300)

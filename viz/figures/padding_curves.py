@@ -32,8 +32,8 @@ def padding(
     """
     figure = go.Figure()
     runs = [
-        (_("with the mask"), masked, KIND["LSTM"][theme], "solid"),
-        (_("without it: the padding is read"), read, KIND["RNN"][theme], "dash"),
+        (_("with mask"), masked, KIND["LSTM"][theme], "solid"),
+        (_("without mask (padding is processed)"), read, KIND["RNN"][theme], "dash"),
     ]
     if len(read) > len(masked):
         figure.add_vrect(
@@ -57,6 +57,6 @@ def padding(
             showlegend=False,
             hoverinfo="skip",
         )
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(title_text=title)
     return finish(figure, theme, height=340)

@@ -17,7 +17,7 @@ def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme
         labels: T strings, one a symbol.
         theme: "light" or "dark".
     """
-    titles = (_("even columns: sine"), _("odd columns: cosine"))
+    titles = (_("even dimensions: sine"), _("odd dimensions: cosine"))
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.07)
     # For translators: {place} and {token} are filled by the browser.
     at = _("position {place}, “{token}”").format(place="%{customdata[0]}", token="%{customdata[1]}")
@@ -30,7 +30,11 @@ def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme
             zmax=1,
             colorscale=plotly_scale(signed_scale(theme)),
             customdata=[[[place, label] for place, label in enumerate(labels)]] * len(values),
-            hovertemplate="%{z:.4f} · " + at + "<br>" + _("column {column}").format(column="%{y}") + "<extra></extra>",
+            hovertemplate="%{z:.4f} · "
+            + at
+            + "<br>"
+            + _("dimension {column}").format(column="%{y}")
+            + "<extra></extra>",
             colorbar={"thickness": 12, "len": 0.9, "tickvals": [-1, 0, 1]},
             showscale=odd == 1,
             row=1,
@@ -39,7 +43,7 @@ def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme
     # as in the formula, positions are counted from 0
     figure.update_xaxes(title_text=_("position"), showgrid=False, **step_axis(labels, -1))
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_yaxes(title_text=_("column of the vector"), col=1)
+    figure.update_yaxes(title_text=_("dimension of the embedding"), col=1)
     figure = finish(figure, theme, height=340)
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 36})
     return figure

@@ -40,6 +40,6 @@ def precision_drift(distances: Mapping[str, np.ndarray], labels: Sequence[str], 
             floor=floor,
             dash=DASHES[format],
         )
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
-    figure.update_yaxes(title_text=_("distance from float64"), **log_axis(curves, floor))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_yaxes(title_text=_("L2 distance from the float64 states"), **log_axis(curves, floor))
     return finish(figure, theme, height=360)

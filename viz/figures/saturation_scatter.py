@@ -24,7 +24,7 @@ def saturation_scatter(gates: Mapping[str, Saturation], *, unit: int, theme: The
     """
     figure, names = go.Figure(), quantity_names()
     # For translators: {unit} and the shares are filled by the browser.
-    hover = _("unit {unit}: shut {left}, open {right} of the time").format(
+    hover = _("unit {unit}: closed at {left}, open at {right} of the steps").format(
         unit="%{customdata}", left="%{x:.0%}", right="%{y:.0%}"
     )
     for (gate, held), symbol in zip(gates.items(), SYMBOLS, strict=False):
@@ -56,6 +56,10 @@ def saturation_scatter(gates: Mapping[str, Saturation], *, unit: int, theme: The
             )
     figure.add_scatter(x=[0, 1], y=[1, 0], mode="lines", line={"width": 1, "dash": "dot", "color": INK[theme]},
                        opacity=0.5, showlegend=False, hoverinfo="skip")  # fmt: skip
-    figure.update_xaxes(title_text=_("share of steps below {n}").format(n=LEFT), range=[-0.04, 1.04], tickformat=".0%")
-    figure.update_yaxes(title_text=_("share of steps above {n}").format(n=RIGHT), range=[-0.04, 1.04], tickformat=".0%")
+    figure.update_xaxes(
+        title_text=_("share of time steps below {n}").format(n=LEFT), range=[-0.04, 1.04], tickformat=".0%"
+    )
+    figure.update_yaxes(
+        title_text=_("share of time steps above {n}").format(n=RIGHT), range=[-0.04, 1.04], tickformat=".0%"
+    )
     return finish(figure, theme, height=420).update_layout(hovermode="closest")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.states.downsample import detail
+from models.states.downsample import downsample
 from viz.colours import Theme, quantity_colour
 from viz.figures.style import GRID, INK, finish, step_axis
 from viz.i18n import _
@@ -33,7 +33,7 @@ def brushed_units(
         quantity: the gate or state, for its colour.
         theme: "light" or "dark".
     """
-    seen = detail(on.astype(np.float32), BLOCKS * max(1, len(units)))
+    seen = downsample(on.astype(np.float32), BLOCKS * max(1, len(units)))
     steps = (seen.steps[:-1] + seen.steps[1:] - 1) / 2
     names = [_("unit {unit}").format(unit=unit) for unit in units]
     figure = go.Figure(
@@ -65,7 +65,7 @@ def brushed_units(
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(
-        title_text=_("step (token)"), showgrid=False, range=[-0.6, len(labels) - 0.4], **step_axis(labels)
+        title_text=_("time step (token)"), showgrid=False, range=[-0.6, len(labels) - 0.4], **step_axis(labels)
     )
     figure = finish(figure, theme, height=30 * len(units) + 110)
     return figure.update_layout(hovermode="closest", margin={"l": 80, "t": 12})

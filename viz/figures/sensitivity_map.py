@@ -41,9 +41,9 @@ def fading_ink(
     """
     begin = max(0, min(step - DRAWN // 2, len(labels) - DRAWN))
     part = slice(begin, begin + DRAWN)
-    ways = [(_("every way"), whole[part], quantity_colour("hidden", theme), "solid")]
+    ways = [(_("all paths"), whole[part], quantity_colour("hidden", theme), "solid")]
     if along is not None:
-        ways.append((_("along the cell line alone"), along[part], quantity_colour(carried, theme), "dash"))
+        ways.append((_("cell state path only (GRU: h)"), along[part], quantity_colour(carried, theme), "dash"))
     tokens = list(labels)[part]
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.24 if along is None else 0.34, 0.66], vertical_spacing=0.06
@@ -84,7 +84,7 @@ def fading_ink(
     known = np.flatnonzero(~np.isnan(whole[part]))  # no room for the inputs that the state cannot know
     edges = (int(known[0]), int(known[-1])) if len(known) else (0, len(tokens) - 1)
     figure.update_xaxes(range=[edges[0] - 0.6, edges[1] + 0.6], showgrid=False, **step_axis(tokens, begin))
-    steps_of = _("state at step (token)") if reaching else _("input at step (token)")
+    steps_of = _("time step of the state (token)") if reaching else _("time step of the input (token)")
     figure.update_xaxes(title_text=steps_of, row=2, col=1)
     figure = finish(figure, theme, height=430)
     return figure.update_layout(

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from models.states.compare_states import Comparison
+from models.states.compare_states import StateComparison
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
 from viz.figures.style import INK, finish, step_axis
@@ -18,7 +18,7 @@ PAIR = (KIND["LSTM"], KIND["RNN"])
 
 def comparison(
     runs: Sequence[tuple[str, np.ndarray, Sequence[str]]],
-    compared: Comparison | None,
+    compared: StateComparison | None,
     *,
     unit: int,
     title: str,
@@ -47,7 +47,7 @@ def comparison(
             for first, second in zip(runs[0][2], runs[1][2], strict=False)
         ]
         told = _("{second} − {first}").format(first=names[0], second=names[1])
-        away = _("distance of all units")
+        away = _("L2 distance, all units")
         common = len(compared.distance)
         add_curve(
             figure,
@@ -62,8 +62,8 @@ def comparison(
         add_curve(figure, compared.distance, labels[:common], name=away, colour=INK[theme], legend=False, row=3, col=1)
         figure.update_yaxes(title_text=_("difference"), row=2, col=1)
         figure.update_yaxes(title_text=away, rangemode="tozero", row=3, col=1)
-        if compared.parted is not None and compared.parted > 0:
-            figure.add_vline(x=compared.parted, line={"width": 1, "dash": "dot", "color": INK[theme]})
+        if compared.first_difference is not None and compared.first_difference > 0:
+            figure.add_vline(x=compared.first_difference, line={"width": 1, "dash": "dot", "color": INK[theme]})
     figure.update_xaxes(range=[-0.6, longest - 0.4], **step_axis([str(step + 1) for step in range(longest)]))
-    figure.update_xaxes(title_text=_("step"), row=rows, col=1)
+    figure.update_xaxes(title_text=_("time step"), row=rows, col=1)
     return finish(figure, theme, height=180 * rows + 110)

@@ -28,10 +28,10 @@ def step_jacobians(
     # For translators: {step} and {token} are filled by the browser.
     hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     curves = [
-        (_("bound from the norms of its parts"), bounds, INK[theme], "dot", 1.5),
+        (_("upper bound from the norms of its terms"), bounds, INK[theme], "dot", 1.5),
         (_("largest singular value"), values[:, 0], quantity_colour("forget_gate", theme), "solid", 2.5),
-        (_("middle one"), middle, quantity_colour("candidate", theme), "dash", 2),
-        (_("smallest"), values[:, -1], quantity_colour("output_gate", theme), "dashdot", 1.5),
+        (_("median singular value"), middle, quantity_colour("candidate", theme), "dash", 2),
+        (_("smallest singular value"), values[:, -1], quantity_colour("output_gate", theme), "dashdot", 1.5),
     ]
     seen = [curve for _name, curve, *_style in curves if curve is not None]
     floor = floor_of(seen, span=8)
@@ -39,7 +39,7 @@ def step_jacobians(
         if curve is None:
             continue
         if not (curve >= floor).any():
-            name = _("{name}: below the axis").format(name=name)
+            name = _("{name} (below the axis range)").format(name=name)
         figure.add_scatter(
             x=steps,
             y=[float(value) if np.isfinite(value) and value > 0 else None for value in curve],
@@ -50,6 +50,6 @@ def step_jacobians(
             hovertemplate="%{y:.3~g} · " + hover,
         )
     figure.add_hline(y=1, line={"color": INK[theme], "width": 1, "dash": "dash"})
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels, first))
-    figure.update_yaxes(title_text=_("stretches by"), **log_axis([*seen, np.ones(1)], floor))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels, first))
+    figure.update_yaxes(title_text=_("scaling factor (singular value)"), **log_axis([*seen, np.ones(1)], floor))
     return finish(figure, theme, height=360)

@@ -31,8 +31,8 @@ def timings(found: Sequence[Timed], *, theme: Theme = "light") -> go.Figure:
             hovertemplate=_("{n} ms").format(n="%{y:.3~g}"),
         )
     lengths = sorted({each.length for each in found})
-    figure.update_xaxes(type="log", title_text=_("symbols in the input"), tickvals=lengths)
-    figure.update_yaxes(type="log", title_text=_("milliseconds"), dtick=1)
+    figure.update_xaxes(type="log", title_text=_("input length (tokens)"), tickvals=lengths)
+    figure.update_yaxes(type="log", title_text=_("time (ms)"), dtick=1)
     figure = finish(figure, theme, height=320)
     figure.update_layout(margin={"l": 64})
     return figure

@@ -39,7 +39,7 @@ def unit_curves(
     gates = list(cell.valves)
     signed = [name for name in layer.quantities if name not in gates]
     panels = [panel for panel in (gates, signed) if panel]
-    titles = {id(gates): _("gates: 0 shut, 1 open"), id(signed): _("value")}
+    titles = {id(gates): _("gates (0 closed, 1 open)"), id(signed): _("value")}
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for place, panel in enumerate(panels, start=1):
         for name, dash in zip(panel, cycle(DASHES), strict=False):
@@ -54,5 +54,5 @@ def unit_curves(
     if step is not None:
         figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
     figure.update_xaxes(**step_axis(labels))
-    figure.update_xaxes(title_text=_("step (token)"), row=len(panels), col=1)
+    figure.update_xaxes(title_text=_("time step (token)"), row=len(panels), col=1)
     return finish(figure, theme, height=210 * len(panels) + 80)

@@ -34,7 +34,7 @@ def unit_lengths(
     """
     figure = go.Figure()
     # For translators: the numbers are filled by the browser.
-    hover = _("unit {unit}: reads with {reads}, is read with {read}").format(
+    hover = _("unit {unit}: incoming {reads}, outgoing {read}").format(
         unit="%{customdata}", reads="%{x:.3g}", read="%{y:.3g}"
     )
     taken = {unit for units in marked.values() for unit in units}
@@ -50,8 +50,8 @@ def unit_lengths(
             marker={"color": colour, "symbol": mark, "size": 7 if plain else 11, "opacity": 0.65 if plain else 1},
         )  # fmt: skip
     for axis, values, title in (
-        (figure.update_xaxes, reads, _("length of the weights that it reads with")),
-        (figure.update_yaxes, read, _("length of the weights that read it")),
+        (figure.update_xaxes, reads, _("norm of the incoming weights")),
+        (figure.update_yaxes, read, _("norm of the outgoing weights")),
     ):
         most = float(values[np.isfinite(values)].max(initial=0)) or 1.0
         axis(range=[-0.05 * most, 1.1 * most], title_text=title)

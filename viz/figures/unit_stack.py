@@ -55,12 +55,12 @@ def unit_stack(
         if opens:
             figure.update_yaxes(range=[-0.04, 1.04], tickvals=[0, 0.5, 1], row=place, col=1)
         elif not np.isfinite(values[:, unit]).any():
-            figure.add_annotation(text=_("no finite number"), showarrow=False, row=place, col=1)
+            figure.add_annotation(text=_("no finite values"), showarrow=False, row=place, col=1)
     if step is not None and first <= step < first + len(labels):
         figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
     axis = step_axis(labels, first)
     axis["tickvals"] = [first + at for at in axis["tickvals"]]
     figure.update_xaxes(range=[first - 0.6, first + len(labels) - 0.4], **axis)
-    figure.update_xaxes(title_text=_("step (token)"), row=len(units), col=1)
+    figure.update_xaxes(title_text=_("time step (token)"), row=len(units), col=1)
     figure = finish(figure, theme, height=96 * len(units) + 110)
     return figure.update_layout(title={"text": quantity_names()[quantity], "font": {"size": 15}})

@@ -36,7 +36,7 @@ def weight_histograms(
         vertical_spacing=0.16 / len(found),
     )
     # For translators: the numbers are filled by the browser.
-    hover = _("{share} of the weights lie from {low} to {high}").format(
+    hover = _("{share} of the weights between {low} and {high}").format(
         share="%{y:.2%}", low="%{customdata[0]:.3g}", high="%{customdata[1]:.3g}"
     )
     for row, (array, blocks) in enumerate(found.items(), start=1):
@@ -54,9 +54,9 @@ def weight_histograms(
                 col=column,
             )
             told = (
-                _("sd {deviation}").format(deviation=f"{block.deviation:.3g}")
+                _("SD {deviation}").format(deviation=f"{block.deviation:.3g}")
                 if block.finite
-                else _("no finite number")
+                else _("no finite values")
             )
             figure.add_annotation(
                 x=1, y=1, xref="x domain", yref="y domain", xanchor="right", yanchor="top", showarrow=False,

@@ -35,8 +35,8 @@ def weight_steps(
             hovertemplate="%{y:.3~g} · " + hover,
         )
     figure.update_layout(barmode="relative", bargap=0.15 if len(labels) <= 200 else 0)
-    figure.update_xaxes(title_text=_("step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
+    figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(
-        title_text=_("part of the gradient's norm"), exponentformat="power", automargin=True, title_standoff=12
+        title_text=_("contribution to the gradient norm"), exponentformat="power", automargin=True, title_standoff=12
     )
     return finish(figure, theme, height=360)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from models.checkpoints.health.compare_checkpoints import Moved
+from models.checkpoints.health.compare_checkpoints import BlockChange
 from viz.colours import Theme, quantity_colour
 from viz.figures.style import finish
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
-def weights_moved(moved: Sequence[Moved], *, theme: Theme = "light") -> go.Figure:
+def weights_moved(moved: Sequence[BlockChange], *, theme: Theme = "light") -> go.Figure:
     """A bar for each array and gate: the length of the change against the length that was there.
 
     Args:
@@ -22,7 +22,7 @@ def weights_moved(moved: Sequence[Moved], *, theme: Theme = "light") -> go.Figur
     figure, names = go.Figure(), quantity_names()
     parts = list(dict.fromkeys(each.part for each in moved))
     # For translators: {cosine} and {largest} are filled by the browser.
-    hover = _("moved by {share} · cosine {cosine} · largest change of one weight {largest}").format(
+    hover = _("relative change {share} · cosine similarity {cosine} · largest single change {largest}").format(
         share="%{y:.2%}", cosine="%{customdata[0]:.4f}", largest="%{customdata[1]:.3g}"
     )
     for gate in dict.fromkeys(each.gate for each in moved):
@@ -35,5 +35,5 @@ def weights_moved(moved: Sequence[Moved], *, theme: Theme = "light") -> go.Figur
             customdata=[[own[part].cosine, own[part].largest] if part in own else [None, None] for part in parts],
             hovertemplate=hover,
         )
-    figure.update_yaxes(title_text=_("change / length before"), tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title_text=_("relative change, ‖Δ‖ / ‖before‖"), tickformat=".0%", rangemode="tozero")
     return finish(figure, theme, height=340).update_layout(barmode="group", hovermode="closest")

@@ -10,11 +10,13 @@ import streamlit as st
 from models.capturing.capture import RECURRENT
 from models.core.archive import ArchiveError, is_archive
 from models.core.trace import Trace, load_trace
+from models.decoding.run_network import read
 from models.edits.edit import Edits, Entry
 from models.edits.edit_syntax import read_edits, write_edits
 from models.edits.edited_network import EditedNetwork
-from models.networks.forward_run import Reading, read, reading_of
-from models.networks.network import Network, load_network, network_names
+from models.networks.forward_run import Reading, reading_of
+from models.networks.network import Network
+from models.zoo.catalogue import load_network, network_names
 from viz.pages import checkpoint_store as checkpoints
 from viz.session import get_session
 
@@ -78,17 +80,17 @@ def weights_alone(edits: str) -> str:
 
 def of_any_text(edits: str) -> str:
     """The same edits with all that belong to a sequence switched off, as a text. Raises Problem: it is no such text."""
-    return write_edits(read_edits(edits).of_any_text()) if edits else ""
+    return write_edits(read_edits(edits).weights_only()) if edits else ""
 
 
 def holds(edits: str) -> bool:
     """Whether these edits hold values of the running computation, so that no weights alone explain what is seen."""
-    return bool(edits) and bool(read_edits(edits).dynamics)
+    return bool(edits) and bool(read_edits(edits).interventions)
 
 
 def same_text(edits: str) -> bool:
     """Whether these edits change the weights alone: what is read is then the text, and nothing is held."""
-    return not edits or not (read_edits(edits).dynamics or read_edits(edits).tokens)
+    return not edits or not (read_edits(edits).interventions or read_edits(edits).tokens)
 
 
 @st.cache_resource(show_spinner=False)
@@ -103,7 +105,10 @@ def opened(path: Path) -> Trace:
     trace = load_trace(path)
     if not trace.layers and not trace.attention:
         raise ArchiveError(
-            "This saved run holds no recurrent layer and no attention: nothing ran inside the capture block."
+            (
+                "This saved run contains neither a recurrent layer nor attention. Run the network inside the capture "
+                "block and save the run again."
+            )
         )
     return trace
 

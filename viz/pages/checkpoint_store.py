@@ -21,8 +21,8 @@ from typing import Any, cast
 import streamlit as st
 
 from models.checkpoints import Checkpoint, CheckpointError, Limits, load_checkpoint
-from models.checkpoints.building.build import Fit, Setup, fit, network_of, usual
-from models.checkpoints.building.checkpoint_module import Opened as Runnable
+from models.checkpoints.building.build import CompatibleParts, Setup, build_network, compatible_parts, default_setup
+from models.checkpoints.building.checkpoint_module import CheckpointModule as Runnable
 from models.core.cells import Kind
 from models.networks.network import Network
 
@@ -106,19 +106,19 @@ class OpenedCheckpoint:
         return self.file.size > LARGE
 
     @cached_property
-    def fit(self) -> Fit:
+    def fit(self) -> CompatibleParts:
         """What the file's tensors allow."""
-        return fit(self.checkpoint)
+        return compatible_parts(self.checkpoint)
 
     @cached_property
     def setup(self) -> Setup:
         """How it is run. Raises CheckpointError: nothing in it can be."""
-        return self.chosen or usual(self.fit)
+        return self.chosen or default_setup(self.fit)
 
     @cached_property
     def network(self) -> Network:
         """The network, from the file's own tensors. Raises CheckpointError: it cannot be run."""
-        network = network_of(self.checkpoint, self.setup, self.name)
+        network = build_network(self.checkpoint, self.setup, self.name)
         title = dict.fromkeys(network.card.title, self.file.name)
         return replace(network, card=replace(network.card, title=title))
 
@@ -126,11 +126,11 @@ class OpenedCheckpoint:
     def runs_as(self) -> dict[str, str]:
         """The names that the layers have in a run, by those in the file. Raises CheckpointError: it cannot be run."""
         setup, module = self.setup, self.network.module
-        if setup.answers is None:
-            modules = dict(zip(self.fit.stack(setup.stack).parts, cast(Runnable, module).stack_names, strict=True))
+        if setup.target is None:
+            modules = dict(zip(self.fit.stack(setup.stack).modules, cast(Runnable, module).stack_names, strict=True))
         else:  # one part reads, another writes
-            names = {setup.stack: "encoder", setup.answers.stack: "decoder"}
-            modules = {self.fit.stack(stack).parts[0]: name for stack, name in names.items()}
+            names = {setup.stack: "encoder", setup.target.stack: "decoder"}
+            modules = {self.fit.stack(stack).modules[0]: name for stack, name in names.items()}
         return {
             layer: f"{name}.l{level}{suffix}"
             for part, name in modules.items()
@@ -241,7 +241,10 @@ def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
     indices = [name for name in files if name.endswith(".index.json")]
     if len(indices) != 1:
         raise CheckpointError(
-            "These are {count} files; open one at a time, or all files of one checkpoint together with their .index.json.",
+            (
+                "You chose {count} files. Open one at a time, or all files of one checkpoint together with their "
+                ".index.json."
+            ),
             count=len(files),
         )
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # what is mapped of them stays while it is used

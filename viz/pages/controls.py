@@ -10,7 +10,8 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.networks.forward_run import Reading
-from models.networks.network import Example, Start, network_names
+from models.networks.network import Example, Start
+from models.zoo.catalogue import network_names
 from viz.address import View
 from viz.i18n import _, language, translate
 from viz.pages import cache
@@ -72,8 +73,8 @@ def asked_for(session: Session, file: Path | None) -> str:
         session.remember_network(net)
         return net
     if checkpoints.is_name(net):
-        raise Problem("“{name}” is not open here; open the file on the Checkpoint page first.", name=net)
-    raise Problem("There is no network “{name}”; there are {names}.", name=net, names=", ".join(names))
+        raise Problem("“{name}” is not open in this session. Open the file on the Checkpoint page first.", name=net)
+    raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=net, names=", ".join(names))
 
 
 def _resolve_otherwise(session: Session, file: Path | None) -> Reading:
@@ -117,7 +118,7 @@ def _resolve_as_asked(session: Session, file: Path | None) -> Reading:
     net = asked_for(session, file)
     saved = file is not None and net == file.name
     if not (cache.opened(file).layers if saved and file else cache.has_layers(net)):
-        raise Problem("{name} has no recurrent layer to look into; see it in the Attention lens.", name=net)
+        raise Problem("{name} has no recurrent layer. View it on the Attention page.", name=net)
     if saved and file:
         session.fill_defaults(net=net, text=None, edits="")
         return cache.opened_reading(file, st.session_state.get("row", 1) - 1)
@@ -158,7 +159,7 @@ def _known(session: Session, what: str, asked: str | None, known: list[str]) -> 
     if asked is None or asked in known:
         return asked
     session.add_notice(
-        _("The link's “{name}” cannot be “{value}”: it should be one of {choices}.").format(
+        _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
             name=what, value=asked, choices=", ".join(known)
         )
     )
@@ -169,7 +170,7 @@ def _inside(session: Session, what: str, asked: int | None, count: int) -> int |
     if asked is None or asked < count:
         return asked
     session.add_notice(
-        _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
+        _("The link's value {value} for “{name}” is out of range. Use 0 to {last}.").format(
             name=what, value=asked, last=count - 1
         )
     )
@@ -207,7 +208,12 @@ def _point_out(session: Session) -> None:
         why = start.why[language()].replace(" -", " −")  # as every other number on the page has it
         st.info(why, icon=":material/visibility:")
     elif card.scored == "last":
-        st.caption(_("This network was trained on its answer after the last token only."))
+        st.caption(
+            _(
+                "This network was trained to answer only after the last token, so earlier predictions are not "
+                "meaningful."
+            )
+        )
 
 
 def view_menu(
@@ -233,15 +239,17 @@ def type_text(session: Session, unknown: Sequence[str]) -> None:
     """
     card = cache.network(session.view.net or "").card
     labels = {
-        "characters": _("Text, read character by character"),
-        "words": _("Sentence, read word by word"),
-        "numbers": _("Numbers, one a step"),
+        "characters": _("Input text, split into characters"),
+        "words": _("Input sentence, split into words"),
+        "numbers": _("Input values, one per time step"),
     }
     if card.columns > 1:
-        labels["numbers"] = _("Numbers, {n} a step, with ; between the steps").format(n=card.columns)
+        labels["numbers"] = _("Input values, {n} per time step, time steps separated by ;").format(n=card.columns)
     opened = checkpoints.find(session.view.net or "")
     if opened is not None and opened.setup.kind == "ids" and card.vocabulary is not None:
-        labels["words"] = _("Ids from 0 to {last}, with spaces between").format(last=f"{len(card.vocabulary) - 1:,}")
+        labels["words"] = _("Token ids from 0 to {last}, separated by spaces").format(
+            last=f"{len(card.vocabulary) - 1:,}"
+        )
     label = f"{labels[card.kind]} · {card.task[language()]}"
     typed = session.rejected.text if session.rejected and session.rejected.net in (None, session.view.net) else None
     synced_widget(
@@ -251,12 +259,12 @@ def type_text(session: Session, unknown: Sequence[str]) -> None:
         value=typed if typed is not None else session.view.text or "",
         changed=session.set_text,
         height=104,
-        help=_("Ctrl+Enter reads the new text."),
+        help=_("Press Ctrl+Enter to apply the new text."),
     )
     if unknown:
         symbols = ", ".join(f"“{symbol}”" for symbol in unknown[:12])
         st.caption(
-            _("Not in this network's vocabulary, so read as “{unknown}”: {symbols}").format(
+            _("Not in this network's vocabulary, replaced by “{unknown}”: {symbols}").format(
                 unknown=card.unknown, symbols=symbols
             )
         )
@@ -280,7 +288,7 @@ def pick_example(session: Session) -> None:
         changed=picked,
         begins="index",
         format_func=_short,
-        placeholder=_("your own text"),
+        placeholder=_("your own input"),
     )
 
 
@@ -292,8 +300,8 @@ def _short(text: str) -> str:
 def pick_row(session: Session, batch: int) -> None:
     """Which sequence of a saved run's batch is looked at."""
     label = (
-        _("A saved run of one sequence")
+        _("Sequence in the saved run (only one)")
         if batch == 1
-        else _("A saved run: which of its {n} sequences?").format(n=batch)
+        else _("Sequence number in the saved run (1 to {n})").format(n=batch)
     )
     st.number_input(label, 1, batch, key="row", on_change=lambda: session.navigate(step=None), disabled=batch == 1)

@@ -27,7 +27,10 @@ def download_panel(session: Session, reading: Reading) -> None:
     )
     with panel(
         _("Unit {unit} over the sequence").format(unit=view.unit),
-        _("Look where a gate stays shut or open for long: there the cell keeps or drops what it knows."),
+        _(
+            "Look for long stretches where a gate is open or closed. Forget or update gate: keeps or erases the "
+            "state. Input gate: adds to the cell state or not. Output gate: outputs it or not."
+        ),
     ):
         st.plotly_chart(figure, key="curves", theme=None, config=_saving(f"{view.net}-{layer.name}-unit{view.unit}"))
     with st.container(horizontal=True):
@@ -40,13 +43,13 @@ def download_panel(session: Session, reading: Reading) -> None:
             on_click="ignore",
         )
         st.download_button(
-            _("The run's numbers (npz)"),
+            _("Run data (npz)"),
             lambda: _npz(reading),
             file_name=f"{view.net}.npz",
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",
-            help=_("Every gate and state of every layer, with the weights; `streamlit run app.py -- FILE` opens it."),
+            help=_("Gates, states and weights of every layer. Open it with `streamlit run app.py -- FILE`."),
         )
 
 

@@ -21,8 +21,8 @@ def edited(session: Session) -> None:
     elif on < count:
         off = count - on
         told += " " + ngettext("{n} more is switched off.", "{n} more are switched off.", off).format(n=off)
-    if edits.dynamics:
-        told += " " + _("Where a value is held, it stands in the place of what its formula gives.")
+    if edits.interventions:
+        told += " " + _("Where a value is fixed, it replaces the result of the formula.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="edited"):
         st.markdown(f":material/edit: **{told}**", width="content")
         if on:

@@ -9,48 +9,50 @@ from viz.i18n import LANGUAGES, N_, _, language
 from viz.layout import plain
 
 METRICS = {
-    "bits_per_character": N_("bits per character"),
-    "ngram_bits_per_character": N_("bits per character of n-gram models counted on the same text, by n"),
-    "right_closing_bracket": N_("share of closing brackets where the right kind ranks first of the three"),
-    "held_out_characters": N_("characters held out"),
-    "guessing": N_("accuracy of guessing"),
-    "accuracy": N_("accuracy on reviews"),
-    "accuracy_of_bag_of_words": N_("the same for weighing each word by itself, whatever the order"),
-    "accuracy_negated_by_language": N_("accuracy on reviews with a negation, by language"),
-    "accuracy_by_padding": N_("accuracy by the number of padding symbols after the review"),
-    "reviews": N_("reviews held out"),
-    "accuracy_by_distance": N_("accuracy by the number of tokens between the city and the answer"),
+    "bits_per_character": N_("bits per character (1 bit: probability 1/2 for the correct character)"),
+    "ngram_bits_per_character": N_(
+        "baseline: bits per character of n-gram models counted on the same training text, by n"
+    ),
+    "right_closing_bracket": N_("share of closing brackets whose correct type ranks first of the three"),
+    "held_out_characters": N_("characters in the test set"),
+    "guessing": N_("baseline: accuracy of random guessing"),
+    "accuracy": N_("classification accuracy on reviews"),
+    "accuracy_of_bag_of_words": N_("baseline: accuracy of a bag-of-words classifier (ignores word order)"),
+    "accuracy_negated_by_language": N_("classification accuracy on reviews with negation, by language"),
+    "accuracy_by_padding": N_("accuracy by number of padding tokens after the review"),
+    "reviews": N_("reviews in the test set"),
+    "accuracy_by_distance": N_("accuracy by number of tokens between the city and the answer"),
     "accuracy_beyond_training": N_("accuracy at distances longer than in training"),
-    "exact_date": N_("share of dates without a mistake"),
-    "exact_interval": N_("share of intervals without a mistake"),
-    "exact_date_by_length": N_("share of dates without a mistake, by the number of characters read"),
-    "exact_interval_by_length": N_("share of intervals without a mistake, by the number of characters read"),
-    "regular_expression_date": N_("share of dates that a regular expression finds"),
-    "regular_expression_interval": N_("share of intervals that a regular expression finds"),
-    "attention_on_year": N_("share of the attention on the characters of the year while the year is written"),
-    "attention_on_month": N_("the same for the month"),
-    "attention_on_day": N_("the same for the day"),
-    "sharp_years": N_("share of texts whose year has more than 0.8 of the attention while it is written"),
-    "trained_up_to_n": N_("longest n in training"),
-    "right_up_to_n": N_("every predictable symbol right up to n ="),
-    "rms_error": N_("root mean square error of the next value"),
-    "rms_error_last_value": N_("the same for repeating the last value"),
-    "rms_error_linear_2_taps": N_("the same for the best linear prediction from 2 values"),
-    "rms_error_linear_4_taps": N_("the same for the best linear prediction from 4 values"),
-    "rms_of_the_waves": N_("root mean square of the waves themselves"),
+    "exact_date": N_("share of dates output without error (exact match)"),
+    "exact_interval": N_("share of intervals output without error (exact match)"),
+    "exact_date_by_length": N_("share of dates output without error, by number of input characters"),
+    "exact_interval_by_length": N_("share of intervals output without error, by number of input characters"),
+    "regular_expression_date": N_("baseline: share of dates found by a regular expression"),
+    "regular_expression_interval": N_("baseline: share of intervals found by a regular expression"),
+    "attention_on_year": N_("share of attention on the year's characters while the year is generated"),
+    "attention_on_month": N_("share of attention on the month's characters while the month is generated"),
+    "attention_on_day": N_("share of attention on the day's characters while the day is generated"),
+    "sharp_years": N_("share of texts with more than 0.8 of the attention on the year while the year is generated"),
+    "trained_up_to_n": N_("largest n in training"),
+    "right_up_to_n": N_("largest n with every predictable symbol correct"),
+    "rms_error": N_("root mean square error (RMSE) of the next value"),
+    "rms_error_last_value": N_("baseline: repeat the last value (RMSE)"),
+    "rms_error_linear_2_taps": N_("baseline: best linear prediction from 2 values (RMSE)"),
+    "rms_error_linear_4_taps": N_("baseline: best linear prediction from 4 values (RMSE)"),
+    "rms_of_the_waves": N_("baseline: always predict 0 (RMSE, equal to the RMS of the waves)"),
 }
 """The figures of a card that are shown, in this order, in words."""
 
 CASES = {
-    "plain": N_("without a negation"),
-    "negated": N_("with a negation"),
-    "negated_pairs_never_seen": N_("with a pair of negation and word that training never had"),
-    "masked": N_("with the mask"),
-    "read": N_("without it: the padding is read"),
+    "plain": N_("without negation"),
+    "negated": N_("with negation"),
+    "negated_pairs_never_seen": N_("with a negation–word pair not seen in training"),
+    "masked": N_("with mask"),
+    "read": N_("without mask (padding is processed)"),
 }
 """The cases that a figure is told for, in words; others, such as a number, stand for themselves."""
 
-CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none: attention instead of recurrence")}
+CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention instead of recurrence)")}
 """The cell of a class that has no choice of one."""
 
 
@@ -61,19 +63,19 @@ def network_card_button(card: Card) -> None:
         st.markdown(card.task[language()])
         settings, kind = card.training, card.architecture["class"]
         facts = {
-            _("cell"): str(card.architecture.get("cell", _(CELLS.get(kind, kind)))),
-            _("units in a layer"): str(card.architecture["hidden"]),
+            _("cell type"): str(card.architecture.get("cell", _(CELLS.get(kind, kind)))),
+            _("units per layer"): str(card.architecture["hidden"]),
             _("layers"): str(card.architecture.get("layers", 1)),
-            _("trained numbers"): f"{card.parameters:,}",
+            _("trainable parameters"): f"{card.parameters:,}",
         }
         if settings:
-            facts |= {_("training steps"): f"{settings['steps']:,}", _("seed"): str(settings["seed"])}
+            facts |= {_("training steps"): f"{settings['steps']:,}", _("random seed"): str(settings["seed"])}
         if unused := card.data.get("unused"):
-            facts[_("in the file, but not run")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
-        st.dataframe([{_("fact"): fact, _("value"): value} for fact, value in facts.items()], hide_index=True)
+            facts[_("in the file but unused")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
+        st.dataframe([{_("property"): fact, _("value"): value} for fact, value in facts.items()], hide_index=True)
         if not card.metrics:
             return
-        st.markdown("**" + _("Measured on data held out") + "**")
+        st.markdown("**" + _("Results on held-out data") + "**")
         for name, title in METRICS.items():
             if name in card.metrics:
                 _metric(_(title), card.metrics[name])

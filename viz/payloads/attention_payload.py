@@ -9,7 +9,7 @@ from models.architectures.translator import Translator
 from models.core.rank_correlation import kendall
 from models.core.tokenize_text import display
 from models.decoding import Contributions, Decoding, coverage, entropy
-from models.decoding.attention_interventions import scores_of, temperature
+from models.decoding.attention_interventions import attention_temperature, score_network
 from models.networks.network import Network
 from viz.payloads.binary_payload import pack
 
@@ -92,9 +92,9 @@ def _recurrent(network: Network, decoding: Decoding) -> tuple[str, dict[str, np.
 
 def _changed(decoding: Decoding, score: str) -> dict[str, Any]:
     """What of the changes the drawing and the formulas speak of."""
-    other: Any = scores_of(decoding.changes)
+    other: Any = score_network(decoding.interventions)
     return {
-        "temperature": temperature(decoding.changes),
+        "temperature": attention_temperature(decoding.interventions),
         "scores_from": None if other is None else other.name,
         "scored": score if other is None else other.module.attention.score,
     }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.edits.edit_effects import Origin, difference, origin_of
+from models.edits.edit_effects import StepOrigins, layer_origins, state_difference
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
 from viz.held_spans import held_in
 from viz.payloads.binary_payload import pack
@@ -17,7 +17,7 @@ def changed_names(quantity: str) -> tuple[str, str, str]:
 
 
 def changed_payload(
-    view_id: str, before: Reading, after: Reading, layer: str, quantity: str, origin: Origin = None
+    view_id: str, before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins = None
 ) -> bytes:
     """The payload of one gate or state of ``layer``, as three quantities (``changed_names``), and of the predictions.
 
@@ -28,7 +28,7 @@ def changed_payload(
         quantity: the gate or state.
         origin: which step of ``before`` each step that is read was; None where they are the same.
     """
-    traced, own = after.trace.layers[layer], origin_of(before, after, layer, origin)
+    traced, own = after.trace.layers[layer], layer_origins(before, after, layer, origin)
     new = _values(after, layer, quantity)
     old = _aligned(_values(before, layer, quantity), own)
     arrays: dict[str, np.ndarray] = {}
@@ -56,7 +56,7 @@ def changed_payload(
         layer=layer,
         kind=traced.kind,
         gates={},
-        states=dict(zip(names, (old, new, difference(before, after, layer, quantity, origin)), strict=True)),
+        states=dict(zip(names, (old, new, state_difference(before, after, layer, quantity, origin)), strict=True)),
         tokens=after.labels_of(layer),
         arrays=arrays,
         predicts=predicts,  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def changed_payload(
     )
 
 
-def _symbols(before: SymbolPrediction, after: SymbolPrediction, origin: Origin) -> dict[str, np.ndarray]:
+def _symbols(before: SymbolPrediction, after: SymbolPrediction, origin: StepOrigins) -> dict[str, np.ndarray]:
     """At each step the most probable symbols of both, -1 for none, with both probabilities; and of what came next."""
     past = _aligned(before.probability, origin)
     count = min(TOP, past.shape[1])
@@ -93,7 +93,7 @@ def _values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
     return traced[quantity][reading.row, : int(traced.lengths[reading.row])]
 
 
-def _aligned(old: np.ndarray, origin: Origin) -> np.ndarray:
+def _aligned(old: np.ndarray, origin: StepOrigins) -> np.ndarray:
     """What was at each step of the edited sequence; NaN at inserted steps."""
     if origin is None:
         return old

@@ -43,7 +43,7 @@ def gradient_payload(
     """
     arrays = {}
     if paths is not None:
-        arrays = {"carried": paths.whole[0].T, "straight": paths.straight[0].T, "other": paths.other[0].T}
+        arrays = {"carried": paths.total[0].T, "straight": paths.carry_path[0].T, "other": paths.other_paths[0].T}
     return pack(
         view_id,
         layer=layer.name,

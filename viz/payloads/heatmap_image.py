@@ -12,7 +12,7 @@ import numpy as np
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from models.states.downsample import Detail, detail
+from models.states.downsample import DownsampledWindow, downsample
 from viz.payloads.excerpt import Excerpt, columns_of, cut, described, largest
 
 PICTURE = 600_000
@@ -60,14 +60,14 @@ def picture_of(
         values = layer[quantity][row, :steps]
         seen = _blocks(values, window, order, room)
         parts = {"mean": seen.mean} if seen.exact else {"mean": seen.mean, "low": seen.low, "high": seen.high}
-        parts |= {"steps": seen.steps, "places": seen.places, "units": seen.units}
+        parts |= {"steps": seen.step_edges, "places": seen.unit_edges, "units": seen.units}
         arrays |= {f"detail_{part}:{quantity}": array for part, array in parts.items()}
         if quantity not in cell.valves:
             most[quantity] = largest(values)
     return Picture(arrays, most)
 
 
-def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None, room: int) -> Detail:
+def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None, room: int) -> DownsampledWindow:
     units = values.shape[1]
     if order is not None:  # a projected state has fewer units
         order = order[order < units]
@@ -77,7 +77,7 @@ def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None,
         places = slice(None)
     shown = len(range(*steps.indices(len(values)))) * len(range(*places.indices(units)))
     cells = room // 4 if 4 * shown <= room else room // 12  # exact, or mean, lowest and highest
-    return detail(values, max(1, cells), steps, places, order)
+    return downsample(values, max(1, cells), steps, places, order)
 
 
 def excerpted(reading: Reading, name: str, excerpt: Excerpt, picture: Picture, *, near: bool) -> dict[str, Any]:

@@ -15,22 +15,38 @@ from typing import Literal
 from torch import nn
 
 from models.checkpoints.building import torch_modules
-from models.checkpoints.building.card import card_of, started
-from models.checkpoints.building.checkpoint_module import Opened, Predicts, fit_name
-from models.checkpoints.building.compatibility import TIED, Fit, Matrix, embeds, fit, scores
-from models.checkpoints.building.encoder_decoder import Answers, answers_of, encoder_decoder
-from models.checkpoints.building.vocabulary import is_of_characters
+from models.checkpoints.building.card import make_card, with_examples
+from models.checkpoints.building.checkpoint_module import CheckpointModule, PredictionKind, unique_module_name
+from models.checkpoints.building.compatibility import (
+    TIED,
+    CompatibleParts,
+    DecoderMatrix,
+    can_embed,
+    can_score,
+    compatible_parts,
+)
+from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
+from models.checkpoints.building.vocabulary import is_character_level
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import MOST_STACKS, Stack, role_of
+from models.checkpoints.layers.stacks import MAX_STACKS, Stack, encoder_or_decoder
 from models.checkpoints.parsing.contents import CheckpointError
 from models.networks.network import Network
 
-__all__ = ["TIED", "Answers", "Fit", "Setup", "answers_of", "fit", "network_of", "usual"]
+__all__ = [
+    "TIED",
+    "CompatibleParts",
+    "Setup",
+    "TargetSetup",
+    "build_network",
+    "compatible_parts",
+    "default_setup",
+    "find_target_setup",
+]
 
-MOST_DECODERS = 64
+MAX_DECODERS = 64
 """Decoders of a stack among which the likeliest is looked for."""
 
-MOST_SYMBOLS = 400_000
+MAX_LISTED_IDS = 400_000
 """Rows of an embedding whose ids can be symbols."""
 
 
@@ -56,13 +72,13 @@ class Setup:
     decoder: str | None = None
     vocabulary: tuple[str, ...] | None = None
     kind: Literal["characters", "words", "numbers", "ids"] = "numbers"
-    predicts: Predicts | None = None
+    predicts: PredictionKind | None = None
     classes: tuple[str, ...] | None = None
-    answers: Answers | None = None
+    target: TargetSetup | None = None
 
 
-def usual(
-    able: Fit,
+def default_setup(
+    able: CompatibleParts,
     stack: str | None = None,
     vocabulary: tuple[str, ...] | None = None,
     written: tuple[str, ...] | None = None,
@@ -79,75 +95,80 @@ def usual(
         CheckpointError: there is nothing to run.
     """
     if stack is not None:
-        return _answering(able, _usual(able, able.stack(stack), vocabulary), written)
+        return _with_target(able, _default_setup_of_stack(able, able.stack(stack), vocabulary), written)
     if not able.stacks:
-        raise CheckpointError("This file holds no recurrent layers that could run; its tensors can only be looked at.")
-    setups = [_usual(able, each, vocabulary) for each in list(able.stacks.values())[:MOST_STACKS]]
+        raise CheckpointError(
+            "This file contains no recurrent layers that can be run. Its tensors can still be inspected."
+        )
+    setups = [_default_setup_of_stack(able, each, vocabulary) for each in list(able.stacks.values())[:MAX_STACKS]]
 
     def known(setup: Setup) -> tuple[bool, ...]:
         embedding, scored = setup.embedding, setup.decoder is not None
-        said = scored and _rows(able, able.stack(setup.stack), setup) == able.decoder(*_place(setup)).rows
+        said = (
+            scored
+            and _embedding_rows(able, able.stack(setup.stack), setup) == able.decoder(*_decoder_place(setup)).rows
+        )
         return embedding is not None, said, scored
 
-    answering = [_answering(able, setup, written) for setup in setups]
-    return next((setup for setup in answering if setup.answers), max(setups, key=known))
+    answering = [_with_target(able, setup, written) for setup in setups]
+    return next((setup for setup in answering if setup.target), max(setups, key=known))
 
 
-def _answering(able: Fit, setup: Setup, written: tuple[str, ...] | None) -> Setup:
+def _with_target(able: CompatibleParts, setup: Setup, written: tuple[str, ...] | None) -> Setup:
     """The setup with what writes an answer from its last state, where the file tells what that is."""
-    if setup.kind == "numbers" or (written is None and role_of(setup.stack) != "encoder"):
+    if setup.kind == "numbers" or (written is None and encoder_or_decoder(setup.stack) != "encoder"):
         return setup
-    answers = answers_of(able, setup.stack, written)
+    answers = find_target_setup(able, setup.stack, written)
     if answers is None:
         return setup
     names = [each for each in able.decoders(answers.stack, answers.embedding) if each != TIED]
     name = next(each for each in names if able.decoder(answers.stack, each).rows == len(answers.vocabulary))
-    return replace(setup, decoder=name, answers=answers)
+    return replace(setup, decoder=name, target=answers)
 
 
-def _place(setup: Setup) -> tuple[str, str, str | None]:
+def _decoder_place(setup: Setup) -> tuple[str, str, str | None]:
     return setup.stack, str(setup.decoder), setup.embedding
 
 
-def _usual(able: Fit, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup:
+def _default_setup_of_stack(able: CompatibleParts, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup:
     shapes = {name: stored.shape for name, stored in able.checkpoint.stored.items()}
-    embedding = next((name for name in able.embeddings(stack.name) if _may_embed(name)), None)
-    symbols = shapes[embedding][0] if embedding else stack.inputs
+    embedding = next((name for name in able.embeddings(stack.name) if _is_likely_embedding(name)), None)
+    symbols = shapes[embedding][0] if embedding else stack.input_size
     if vocabulary is None:
         vocabulary = able.vocabulary(symbols)
-    elif len(vocabulary) != symbols and embedding and len(vocabulary) == stack.inputs:
+    elif len(vocabulary) != symbols and embedding and len(vocabulary) == stack.input_size:
         embedding = None  # one-hot
     if vocabulary is not None:
         kind: Literal["characters", "words", "numbers", "ids"] = (
-            "characters" if is_of_characters(vocabulary) else "words"
+            "characters" if is_character_level(vocabulary) else "words"
         )
     else:
         kind = "ids" if embedding else "numbers"
-    likely = able.decoders(stack.name, embedding)[:MOST_DECODERS]
-    decoder = next((name for name in likely if _may_decode(able, stack, name, embedding, symbols)), None)
+    likely = able.decoders(stack.name, embedding)[:MAX_DECODERS]
+    decoder = next((name for name in likely if _is_likely_decoder(able, stack, name, embedding, symbols)), None)
     return Setup(stack.name, embedding, decoder, vocabulary, kind)
 
 
-def _may_embed(name: str) -> bool:
-    return not scores(name)
+def _is_likely_embedding(name: str) -> bool:
+    return not can_score(name)
 
 
-def _may_decode(able: Fit, stack: Stack, name: str, embedding: str | None, symbols: int) -> bool:
+def _is_likely_decoder(able: CompatibleParts, stack: Stack, name: str, embedding: str | None, symbols: int) -> bool:
     matrix = able.decoder(stack.name, name, embedding)
     if name == TIED:
         return matrix.bias is not None
-    if embeds(name):
+    if can_embed(name):
         return False
     if matrix.rows == symbols:
         return True
-    others = {able.checkpoint.stored[other].shape[0] for other in able.embedded if other != embedding}
+    others = {able.checkpoint.stored[other].shape[0] for other in able.named_embeddings if other != embedding}
     answers = (
-        role_of(stack.name) == "encoder" and matrix.rows in others
+        encoder_or_decoder(stack.name) == "encoder" and matrix.rows in others
     )  # of the decoder that reads this stack's states
-    return scores(name) and not answers and not able.is_read_on(matrix.rows)
+    return can_score(name) and not answers and not able.is_input_size(matrix.rows)
 
 
-def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
+def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     """A checkpoint as a network that every lens can run.
 
     Args:
@@ -158,38 +179,40 @@ def network_of(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     Raises:
         CheckpointError: the parts of ``setup`` do not fit each other; one sentence says which.
     """
-    able = fit(checkpoint)
-    if setup.answers is not None:
-        return _writing(able, setup, setup.answers, name)
+    able = compatible_parts(checkpoint)
+    if setup.target is not None:
+        return _build_encoder_decoder(able, setup, setup.target, name)
     stack = able.stack(setup.stack)
     matrix = None if setup.decoder is None else able.decoder(stack.name, setup.decoder, setup.embedding)
-    rows = _rows(able, stack, setup)
+    rows = _embedding_rows(able, stack, setup)
     vocabulary = _vocabulary(setup, rows, stack)
-    predicts = setup.predicts or _predicts(matrix, rows or stack.inputs, setup)
+    predicts = setup.predicts or _predicts(matrix, rows or stack.input_size, setup)
     classes = None
     if predicts == "class" and matrix is not None:
         count = max(2, matrix.rows)
         classes = setup.classes or tuple(map(str, range(count)))
         if len(classes) != count:
             raise CheckpointError(
-                "There are {given} names of classes, but {count} classes; give one for each.",
+                "There are {given} class names, but {count} classes. Give one name per class.",
                 given=len(classes),
                 count=count,
             )
-    module = _module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
-    card = card_of(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name)
-    return started(Network(name, module, vocabulary, card))
+    module = _build_module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
+    card = make_card(
+        checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name
+    )
+    return with_examples(Network(name, module, vocabulary, card))
 
 
-def _writing(able: Fit, setup: Setup, answers: Answers, name: str) -> Network:
+def _build_encoder_decoder(able: CompatibleParts, setup: Setup, answers: TargetSetup, name: str) -> Network:
     """The network of an encoder-decoder."""
     checkpoint, stack = able.checkpoint, able.stack(setup.stack)
-    vocabulary = _vocabulary(setup, _rows(able, stack, setup), stack)
+    vocabulary = _vocabulary(setup, _embedding_rows(able, stack, setup), stack)
     if vocabulary is None or setup.decoder is None:
-        raise CheckpointError("What writes an answer needs symbols to read and a decoder that scores; choose both.")
-    module = encoder_decoder(checkpoint, able, stack.name, setup.embedding, setup.decoder, answers)
+        raise CheckpointError("Generating an answer needs an input vocabulary and an output layer. Choose both.")
+    module = build_encoder_decoder(checkpoint, able, stack.name, setup.embedding, setup.decoder, answers)
     matrix = able.decoder(answers.stack, setup.decoder, answers.embedding)
-    card = card_of(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
+    card = make_card(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
     written = {*able.stack(answers.stack).layers, answers.embedding}
     card = replace(
         card,
@@ -197,17 +220,17 @@ def _writing(able: Fit, setup: Setup, answers: Answers, name: str) -> Network:
         architecture=card.architecture | {"longest": answers.longest},
         data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in written)},
     )
-    return started(Network(name, module, vocabulary, card))
+    return with_examples(Network(name, module, vocabulary, card))
 
 
-def _rows(able: Fit, stack: Stack, setup: Setup) -> int:
+def _embedding_rows(able: CompatibleParts, stack: Stack, setup: Setup) -> int:
     """V of the embedding; 0 without one."""
     if setup.embedding is None:
         return 0
     if setup.embedding not in able.embeddings(stack.name):
         raise CheckpointError(
-            "{name} cannot embed what {stack} reads; a matrix of {width} columns can.",
-            name=setup.embedding, stack=stack.name, width=stack.inputs,
+            "{name} does not fit the input of {stack}. Choose an embedding with {width} dimensions.",
+            name=setup.embedding, stack=stack.name, width=stack.input_size,
         )  # fmt: skip
     return able.checkpoint.stored[setup.embedding].shape[0]
 
@@ -215,29 +238,34 @@ def _rows(able: Fit, stack: Stack, setup: Setup) -> int:
 def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None:
     """The symbols, or None for a network of numbers."""
     if setup.vocabulary is not None and setup.kind in ("characters", "words"):
-        if len(setup.vocabulary) != (rows or stack.inputs):
+        if len(setup.vocabulary) != (rows or stack.input_size):
             raise CheckpointError(
-                "This vocabulary has {count} symbols, but {name} has {rows}; give one symbol for each.",
+                "This vocabulary has {count} symbols, but {name} needs {rows}. Give exactly that many symbols.",
                 count=f"{len(setup.vocabulary):,}",
                 name=setup.embedding or stack.name,
-                rows=f"{rows or stack.inputs:,}",
+                rows=f"{rows or stack.input_size:,}",
             )
         return setup.vocabulary
     if setup.kind == "numbers":
         if rows:
-            raise CheckpointError("A network of numbers has no embedding; choose none, or read ids.")
+            raise CheckpointError(
+                "A network with numeric input has no embedding. Choose no embedding, or token ids as the input."
+            )
         return None
     if setup.kind != "ids":
-        raise CheckpointError("A network of {kind} needs a vocabulary; give one, or read ids.", kind=setup.kind)
-    if (rows or stack.inputs) > MOST_SYMBOLS:
         raise CheckpointError(
-            "{name} has {rows} symbols, more than the {most} that can be listed.",
-            name=setup.embedding or stack.name, rows=f"{rows or stack.inputs:,}", most=f"{MOST_SYMBOLS:,}",
+            "A network with {kind} as its input needs a vocabulary. Give one, or choose token ids as the input.",
+            kind=setup.kind,
+        )
+    if (rows or stack.input_size) > MAX_LISTED_IDS:
+        raise CheckpointError(
+            "{name} has {rows} symbols, but at most {most} can be listed.",
+            name=setup.embedding or stack.name, rows=f"{rows or stack.input_size:,}", most=f"{MAX_LISTED_IDS:,}",
         )  # fmt: skip
-    return tuple(map(str, range(rows or stack.inputs)))
+    return tuple(map(str, range(rows or stack.input_size)))
 
 
-def _predicts(matrix: Matrix | None, inputs: int, setup: Setup) -> Predicts:
+def _predicts(matrix: DecoderMatrix | None, inputs: int, setup: Setup) -> PredictionKind:
     if matrix is None:
         return "nothing"
     if matrix.rows == inputs:
@@ -245,23 +273,30 @@ def _predicts(matrix: Matrix | None, inputs: int, setup: Setup) -> Predicts:
     return "values" if matrix.rows == 1 and setup.kind == "numbers" else "class"
 
 
-def _module(
-    checkpoint: Checkpoint, stack: Stack, setup: Setup, matrix: Matrix | None, symbols: int, predicts: Predicts
+def _build_module(
+    checkpoint: Checkpoint,
+    stack: Stack,
+    setup: Setup,
+    matrix: DecoderMatrix | None,
+    symbols: int,
+    predicts: PredictionKind,
 ) -> nn.Module:
     """The module, in evaluation mode; its parts are called as in the file where Python allows it."""
     taken: set[str] = set()
     parts: dict[str, nn.Module] = {}
-    names = [fit_name(part.path, taken) for part in stack.parts]
-    embedding = None if setup.embedding is None else fit_name(torch_modules.module_name(setup.embedding), taken)
+    names = [unique_module_name(part.path, taken) for part in stack.modules]
+    embedding = (
+        None if setup.embedding is None else unique_module_name(torch_modules.module_name(setup.embedding), taken)
+    )
     tied = setup.decoder == TIED
     decoder = None
     if matrix is not None:
-        decoder = fit_name("decoder" if tied else torch_modules.module_name(matrix.name), taken)
-    recurrent = [torch_modules.recurrent(checkpoint, part) for part in stack.parts]
+        decoder = unique_module_name("decoder" if tied else torch_modules.module_name(matrix.name), taken)
+    recurrent = [torch_modules.build_recurrent(checkpoint, part) for part in stack.modules]
     dtype = next(recurrent[0].parameters()).dtype
     if embedding is not None:
-        parts[embedding] = torch_modules.embedding(checkpoint, str(setup.embedding), dtype)
+        parts[embedding] = torch_modules.build_embedding(checkpoint, str(setup.embedding), dtype)
     parts |= {name: part.to(dtype) for name, part in zip(names, recurrent, strict=True)}
     if decoder is not None and matrix is not None:
-        parts[decoder] = torch_modules.decoder(checkpoint, matrix, tied, dtype)
-    return Opened(parts, embedding, 0 if embedding else symbols, tuple(names), decoder, predicts).eval()
+        parts[decoder] = torch_modules.build_decoder(checkpoint, matrix, tied, dtype)
+    return CheckpointModule(parts, embedding, 0 if embedding else symbols, tuple(names), decoder, predicts).eval()

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from models.checkpoints.building.checkpoint_module import Predicts
-from models.checkpoints.building.compatibility import Matrix
-from models.checkpoints.building.example_sequences import examples_of
-from models.checkpoints.building.vocabulary import unknown_of
+from models.checkpoints.building.checkpoint_module import PredictionKind
+from models.checkpoints.building.compatibility import DecoderMatrix
+from models.checkpoints.building.example_sequences import make_examples
+from models.checkpoints.building.vocabulary import unknown_symbol
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.layers.stacks import Stack
-from models.networks.forward_run import read
+from models.decoding.run_network import read
 from models.networks.network import Card, Network, Start
 
 TASKS: dict[str, dict[str, str]] = {
@@ -40,36 +40,36 @@ TASKS: dict[str, dict[str, str]] = {
     },
 }
 
-WHY = {
+WHY_THIS_UNIT = {
     "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
     "ko": "이 층의 유닛 {units}개 가운데 유닛 {unit}이(가) 이 예시에서 가장 크게 변해요. {low}에서 {high}까지예요.",
 }
-WHY_NOT = {
+NO_FINITE_UNIT = {
     "en": "No unit of this layer stays a finite number here: its weights hold NaN or infinity, or its states explode.",
     "ko": "이 층의 유닛은 하나도 유한한 숫자로 남지 않아요. 가중치에 NaN이나 무한대가 있거나, 상태가 폭발해요.",
 }
 
 
-def card_of(
+def make_card(
     checkpoint: Checkpoint,
     stack: Stack,
     embedding: str | None,
-    matrix: Matrix | None,
+    matrix: DecoderMatrix | None,
     vocabulary: tuple[str, ...] | None,
     kind: str,
-    predicts: Predicts | Literal["sequence"],
+    predicts: PredictionKind | Literal["sequence"],
     classes: tuple[str, ...] | None,
     module: nn.Module,
     name: str,
 ) -> Card:
     """The card of an opened network; it has no examples and no beginning yet."""
-    kinds = dict.fromkeys(part.kind for part in stack.parts)
+    kinds = dict.fromkeys(part.kind for part in stack.modules)
     architecture: dict[str, Any] = {
         "class": type(module).__name__,
         "cell": ", ".join(kinds),
-        "hidden": max(part.units for part in stack.parts),
-        "layers": sum(len(part.levels) for part in stack.parts),
-        "embedding": None if embedding is None else stack.inputs,
+        "hidden": max(part.hidden_size for part in stack.modules),
+        "layers": sum(len(part.levels) for part in stack.modules),
+        "embedding": None if embedding is None else stack.input_size,
     }
     used = {embedding, *((matrix.name, matrix.bias) if matrix else ())}
     unused = [layer for layer in checkpoint.found if layer not in stack.layers]
@@ -85,10 +85,10 @@ def card_of(
         classes=None if classes is None else {"en": classes, "ko": classes},
         architecture=architecture,
         vocabulary=vocabulary,
-        unknown=None if vocabulary is None else unknown_of(vocabulary),
+        unknown=None if vocabulary is None else unknown_symbol(vocabulary),
         padding=None,
         particles=(),
-        columns=stack.inputs if vocabulary is None else 0,
+        columns=stack.input_size if vocabulary is None else 0,
         parameters=sum(values.numel() for values in module.parameters()),
         data=about,
         training={},
@@ -98,9 +98,9 @@ def card_of(
     )
 
 
-def started(network: Network) -> Network:
+def with_examples(network: Network) -> Network:
     """``network`` with examples on its card, and what is worth seeing first: the unit that changes most."""
-    examples = examples_of(network)
+    examples = make_examples(network)
     text = examples[0].text if examples else ""
     if not text:
         return network
@@ -114,6 +114,6 @@ def started(network: Network) -> Network:
     step = int(np.abs(values[:, unit]).argmax())
     low, high = (f"{bound:.3g}" for bound in (values[:, unit].min(), values[:, unit].max()))
     spoken = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
-    why = WHY if np.isfinite(swing[unit]) else WHY_NOT
+    why = WHY_THIS_UNIT if np.isfinite(swing[unit]) else NO_FINITE_UNIT
     start = Start(text, name, unit, step, quantity, {lang: sentence.format(**spoken) for lang, sentence in why.items()})
     return replace(network, card=replace(network.card, examples=examples, default=start))

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
-Predicts = Literal["next", "class", "values", "nothing"]
+PredictionKind = Literal["next", "class", "values", "nothing"]
 
 
-class Tied(nn.Module):
+class TiedDecoder(nn.Module):
     """A decoder that scores with the embedding's own matrix (Press and Wolf 2017)."""
 
     def __init__(self, bias: Tensor | None) -> None:
@@ -25,7 +25,7 @@ class Tied(nn.Module):
         return linear(hidden, embedding, self.bias)
 
 
-class Mapped(nn.Module):
+class MappedEmbedding(nn.Module):
     """An embedding too large to be copied: its rows are read where they lie. It cannot be edited; copies share it."""
 
     def __init__(self, weight: Tensor) -> None:
@@ -42,11 +42,11 @@ class Mapped(nn.Module):
         """(...) to (..., D)."""
         return self.weight[ids]
 
-    def __deepcopy__(self, memo: dict) -> Mapped:
-        return Mapped(self.weight)
+    def __deepcopy__(self, memo: dict) -> MappedEmbedding:
+        return MappedEmbedding(self.weight)
 
 
-class Opened(nn.Module):
+class CheckpointModule(nn.Module):
     """What a file holds of a network, its parts named as in the file.
 
     Attributes:
@@ -64,12 +64,12 @@ class Opened(nn.Module):
         symbols: int,
         stack: tuple[str, ...],
         decoder: str | None,
-        predicts: Predicts,
+        predicts: PredictionKind,
     ) -> None:
         """Put the parts together."""
         super().__init__()
         for name, part in parts.items():
-            place(self, name, part)
+            add_submodule(self, name, part)
         self.embedding_name, self.symbols, self.stack_names = embedding, symbols, stack
         self.decoder_name, self.predicts = decoder, predicts
 
@@ -101,7 +101,7 @@ class Opened(nn.Module):
         """What the decoder makes of (..., P): (..., V)."""
         assert self.decoder_name is not None
         decoder = self.get_submodule(self.decoder_name)
-        if isinstance(decoder, Tied):
+        if isinstance(decoder, TiedDecoder):
             scored = decoder(hidden, self.get_submodule(str(self.embedding_name)).weight)
         else:
             scored = decoder(hidden)
@@ -117,7 +117,7 @@ class Opened(nn.Module):
         return next(self.get_submodule(self.stack_names[0]).parameters()).dtype
 
 
-def place(root: nn.Module, name: str, part: nn.Module) -> None:
+def add_submodule(root: nn.Module, name: str, part: nn.Module) -> None:
     """Make ``part`` the submodule ``name`` of ``root``, with plain modules for the dots in between."""
     *above, own = name.split(".")
     for step in above:
@@ -127,11 +127,13 @@ def place(root: nn.Module, name: str, part: nn.Module) -> None:
     root.add_module(own, part)
 
 
-def fit_name(name: str, taken: set[str]) -> str:
+def unique_module_name(name: str, taken: set[str]) -> str:
     """``name`` as a module can bear it and an edit can spell it; other than those ``taken``, to which it is added."""
     steps = [re.sub(r"\W", "_", step, flags=re.ASCII) for step in name.split(".") if step]
     free = (
-        ".".join(f"{step}_" if hasattr(nn.Module(), step) or hasattr(Opened, step) else step for step in steps)
+        ".".join(
+            f"{step}_" if hasattr(nn.Module(), step) or hasattr(CheckpointModule, step) else step for step in steps
+        )
         or "part"
     )
     while any(free == other or free.startswith(f"{other}.") or other.startswith(f"{free}.") for other in taken):

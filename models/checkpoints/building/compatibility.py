@@ -12,48 +12,48 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import ARROW, Stack, role_of, stack_of, stacks_of
-from models.checkpoints.parsing.contents import CheckpointError, Stored
+from models.checkpoints.layers.stacks import ARROW, Stack, encoder_or_decoder, find_stacks, make_stack
+from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 
 TIED = "tied"
 """In the place of a decoder's name: the embedding's own matrix, the other way round."""
 
-EMBEDS = re.compile(r"emb|wte|lookup", re.IGNORECASE)
-MAY_EMBED = re.compile(r"(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
-SCORES = re.compile(
+EMBEDDING_NAME = re.compile(r"emb|wte|lookup", re.IGNORECASE)
+POSSIBLE_EMBEDDING_NAME = re.compile(r"(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
+DECODER_NAME = re.compile(
     r"(^|[._/])(fc|out|output|head|decoder|linear|lin|dense|classifier|cls|logits?|generator|proj|projection|h2o|readout|"
     r"hidden2\w+|to_\w+|lm_head|predict\w*|regressor|softmax)\d*(_?[a-z0-9]*)?([._/:]|$)|matmul|gemm",
     re.IGNORECASE,
 )
-NEITHER = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
-MANY = 1000
+OTHER_NAME = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
+MAX_UNNAMED_BIASES = 1000
 """Vectors up to which one of another name may be a matrix's bias."""
 
-BIASES = (
+BIAS_NAMES = (
     (r"weight$", "bias"), (r"/vars/0$", "/vars/1"), (r"kernel(:0)?$", r"bias\1"), (r"_w$", "_b"), (r"_W$", "_b"),
     (r"\.w$", ".b"), (r"(^|[._/])W(.*)$", r"\1b\2"), (r"(^|[._/])w(.*)$", r"\1b\2"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Matrix:
+class DecoderMatrix:
     """A decoder as it lies in the file.
 
     Attributes:
         name: of its matrix.
         bias: the name of its bias, or None.
-        turned: whether it lies as (P, V), as in Keras, and not as (V, P).
+        transposed: whether it lies as (P, V), as in Keras, and not as (V, P).
         rows: V, how many scores it makes.
     """
 
     name: str
     bias: str | None
-    turned: bool
+    transposed: bool
     rows: int
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class CompatibleParts:
     """What can be run, and with what.
 
     Attributes:
@@ -73,20 +73,21 @@ class Fit:
         if name in self.stacks:
             return self.stacks[name]
         names = name.split(ARROW.strip())
-        parts = [part for each in names for part in self.stacks.get(each.strip(), Stack("", ())).parts]
+        parts = [part for each in names for part in self.stacks.get(each.strip(), Stack("", ())).modules]
         if len(parts) < len(names):
             raise CheckpointError(
-                "There is no stack of layers “{name}”; there are {names}.",
+                "Unknown layer stack “{name}”. Choose one of these: {names}.",
                 name=name,
                 names=", ".join(self.stacks) or "…",
             )
         for below, above in pairwise(parts):
-            if below.width != above.inputs:
+            if below.output_size != above.input_size:
                 raise CheckpointError(
-                    "{above} reads {inputs} numbers a step, but {below} hands on {width}.",
-                    above=above.path, inputs=above.inputs, below=below.path, width=below.width,
+                    ("{above} takes inputs of size {inputs}, but {below} has outputs of size {width}. Choose layers whose "
+    "sizes match."),
+                    above=above.path, inputs=above.input_size, below=below.path, width=below.output_size,
                 )  # fmt: skip
-        return stack_of(parts)
+        return make_stack(parts)
 
     def embeddings(self, stack: str) -> tuple[str, ...]:
         """The names of the matrices (V, D) that may embed what ``stack`` reads, the likeliest first."""
@@ -94,9 +95,9 @@ class Fit:
         names = [
             name
             for name, stored in self._matrices.items()
-            if stored.shape[1] == chosen.inputs and stored.shape[0] > 1 and not NEITHER.search(name)
+            if stored.shape[1] == chosen.input_size and stored.shape[0] > 1 and not OTHER_NAME.search(name)
         ]
-        return tuple(sorted(names, key=lambda name: -_likeness(name, chosen, embeds, scores)))
+        return tuple(sorted(names, key=lambda name: -_name_likeness(name, chosen, can_embed, can_score)))
 
     def decoders(self, stack: str, embedding: str | None = None) -> tuple[str, ...]:
         """The names of the matrices (V, P) that may score what ``stack`` hands on, the likeliest first.
@@ -104,36 +105,40 @@ class Fit:
         ``"tied"`` is among them where ``embedding`` is as wide as the stack's output.
         """
         chosen = self.stack(stack)
-        known = {name: self._decoder(name, chosen.width) for name in self._matrices if name != embedding}
+        known = {name: self._decoder(name, chosen.output_size) for name in self._matrices if name != embedding}
         symbols = self._matrices[embedding].shape[0] if embedding in self._matrices else 0
         names = [name for name, matrix in known.items() if matrix is not None]
 
         def rank(name: str) -> tuple:
             matrix = known[name]
             assert matrix is not None
-            return (matrix.rows != symbols, -_likeness(name, chosen, scores, embeds), matrix.bias is None)
+            return (matrix.rows != symbols, -_name_likeness(name, chosen, can_score, can_embed), matrix.bias is None)
 
         names.sort(key=rank)
-        if symbols and self._matrices[str(embedding)].shape[1] == chosen.width:
+        if symbols and self._matrices[str(embedding)].shape[1] == chosen.output_size:
             names.append(TIED)
         return tuple(names)
 
-    def decoder(self, stack: str, name: str, embedding: str | None = None) -> Matrix:
+    def decoder(self, stack: str, name: str, embedding: str | None = None) -> DecoderMatrix:
         """Where a decoder lies.
 
         Raises:
             CheckpointError: there is no such matrix, or it does not fit.
         """
-        width = self.stack(stack).width
+        width = self.stack(stack).output_size
         if name == TIED:
             rows, columns = self._matrices[embedding].shape if embedding in self._matrices else (0, 0)
             if columns != width:
-                raise CheckpointError("A tied decoder needs an embedding of {width} numbers a symbol.", width=width)
-            return Matrix(str(embedding), self._bias(str(embedding), rows), False, rows)
+                raise CheckpointError(
+                    "A weight-tied output layer needs an embedding with {width} dimensions. Choose another embedding or "
+                    "output layer.",
+                    width=width,
+                )
+            return DecoderMatrix(str(embedding), self._bias(str(embedding), rows), False, rows)
         matrix = self._decoder(name, width) if name in self._matrices else None
         if matrix is None:
             raise CheckpointError(
-                "{name} cannot score what {stack} hands on; a matrix of {width} columns can.",
+                "{name} does not fit the output of {stack}. Choose an output layer with input size {width}.",
                 name=name, stack=stack, width=width,
             )  # fmt: skip
         return matrix
@@ -144,58 +149,58 @@ class Fit:
         A configuration of Keras leaves out those that its StringLookup and TextVectorization put before them.
         """
         listed = list(self.checkpoint.vocabularies.values())
-        if self._keras:
+        if self._is_keras:
             listed += [(*before, *each) for before in (("[UNK]",), ("", "[UNK]")) for each in listed]
         return next((each for each in listed if len(each) == size and len(set(each)) == size), None)
 
-    def is_read_on(self, rows: int) -> bool:
+    def is_input_size(self, rows: int) -> bool:
         """Whether another matrix reads ``rows`` values: what makes them then is not the last step to an answer."""
-        return rows in self._read
+        return rows in self._input_sizes
 
     @cached_property
-    def embedded(self) -> tuple[str, ...]:
+    def named_embeddings(self) -> tuple[str, ...]:
         """The matrices that are named as embeddings."""
-        return tuple(name for name in self._matrices if embeds(name))
+        return tuple(name for name in self._matrices if can_embed(name))
 
     @cached_property
-    def _matrices(self) -> dict[str, Stored]:
+    def _matrices(self) -> dict[str, StoredTensor]:
         held = self.checkpoint.stored.items()
         return {name: stored for name, stored in held if len(stored.shape) == 2 and stored.is_float and stored.size}
 
     @cached_property
-    def _read(self) -> set[int]:
+    def _input_sizes(self) -> set[int]:
         """What the matrices read that are not square."""
         found = self._matrices.items()
         return {
-            each.shape[0 if self._keras or "MatMul" in name else 1]
+            each.shape[0 if self._is_keras or "MatMul" in name else 1]
             for name, each in found
             if each.shape[0] != each.shape[1]
         }
 
     @cached_property
-    def _vectors(self) -> dict[str, Stored]:
+    def _vectors(self) -> dict[str, StoredTensor]:
         held = self.checkpoint.stored.items()
         return {name: stored for name, stored in held if len(stored.shape) == 1 and stored.is_float}
 
     @property
-    def _keras(self) -> bool:
+    def _is_keras(self) -> bool:
         return self.checkpoint.format.startswith("Keras")
 
-    def _decoder(self, name: str, width: int) -> Matrix | None:
-        if NEITHER.search(name):
+    def _decoder(self, name: str, width: int) -> DecoderMatrix | None:
+        if OTHER_NAME.search(name):
             return None
         rows, columns = self._matrices[name].shape
-        upright = columns == width and not self._keras
+        upright = columns == width and not self._is_keras
         turns = self.checkpoint.format.startswith(("Keras", "ONNX", "npz")) or "kernel" in name
-        turned = turns and rows == width and (not upright or "MatMul" in name)
-        if not (upright or turned):
+        transposed = turns and rows == width and (not upright or "MatMul" in name)
+        if not (upright or transposed):
             return None
-        scores = columns if turned else rows
-        return Matrix(name, self._bias(name, scores), turned, scores)
+        scores = columns if transposed else rows
+        return DecoderMatrix(name, self._bias(name, scores), transposed, scores)
 
     def _bias(self, name: str, size: int) -> str | None:
         if (name, size) not in self._biases:
-            self._biases[name, size] = bias_of(name, size, self._vectors)
+            self._biases[name, size] = find_bias(name, size, self._vectors)
         return self._biases[name, size]
 
     @cached_property
@@ -204,30 +209,36 @@ class Fit:
 
 
 @lru_cache(maxsize=1 << 15)
-def embeds(name: str) -> bool:
+def can_embed(name: str) -> bool:
     """Whether a tensor is called as embeddings are."""
-    return bool(EMBEDS.search(name)) or (bool(MAY_EMBED.search(name)) and not SCORES.search(name))
+    return bool(EMBEDDING_NAME.search(name)) or (
+        bool(POSSIBLE_EMBEDDING_NAME.search(name)) and not DECODER_NAME.search(name)
+    )
 
 
 @lru_cache(maxsize=1 << 15)
-def scores(name: str) -> bool:
+def can_score(name: str) -> bool:
     """Whether a tensor is called as decoders are."""
-    return bool(SCORES.search(name)) and not EMBEDS.search(name)
+    return bool(DECODER_NAME.search(name)) and not EMBEDDING_NAME.search(name)
 
 
-def _likeness(name: str, stack: Stack, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> float:
+def _name_likeness(name: str, stack: Stack, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> float:
     """How much a name sounds like a part of this stack with this purpose."""
-    role, own = role_of(stack.name), role_of(name)
+    role, own = encoder_or_decoder(stack.name), encoder_or_decoder(name)
     return 2.0 * wanted(name) - other(name) + (0.5 if role and role == own else -0.5 if role and own else 0.0)
 
 
-def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:
+def find_bias(name: str, size: int, vectors: Mapping[str, StoredTensor]) -> str | None:
     """Which of ``vectors`` is the bias that belongs to a matrix: named as it, else the only one of its size named alike."""
-    for pattern, replacement in BIASES:
+    for pattern, replacement in BIAS_NAMES:
         other = re.sub(pattern, replacement, name)
         if other != name and other in vectors and vectors[other].shape == (size,):
             return other
-    fits = [other for other, stored in vectors.items() if stored.shape == (size,)] if len(vectors) <= MANY else []
+    fits = (
+        [other for other, stored in vectors.items() if stored.shape == (size,)]
+        if len(vectors) <= MAX_UNNAMED_BIASES
+        else []
+    )
     if "onnx::" in name and len(fits) == 1:
         return fits[0]
     module = re.match(r".*[._/]", name)
@@ -235,7 +246,7 @@ def bias_of(name: str, size: int, vectors: Mapping[str, Stored]) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
-def fit(checkpoint: Checkpoint) -> Fit:
+def compatible_parts(checkpoint: Checkpoint) -> CompatibleParts:
     """What the tensors of ``checkpoint`` allow.
 
     Example:
@@ -243,4 +254,4 @@ def fit(checkpoint: Checkpoint) -> Fit:
         >>> list(able.stacks), able.embeddings("rnn"), able.decoders("rnn")
         (['rnn'], ('embedding.weight',), ('head.weight',))
     """
-    return Fit(checkpoint, stacks_of(checkpoint.found))
+    return CompatibleParts(checkpoint, find_stacks(checkpoint.found))

@@ -12,24 +12,24 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from models.architectures.translator import END, START, Translator
-from models.checkpoints.building.compatibility import TIED, Fit, scores
-from models.checkpoints.building.torch_modules import decoder as decoder_of
-from models.checkpoints.building.torch_modules import embedding as embedding_of
-from models.checkpoints.building.torch_modules import recurrent
+from models.checkpoints.building.compatibility import TIED, CompatibleParts, can_score
+from models.checkpoints.building.torch_modules import build_decoder as decoder_of
+from models.checkpoints.building.torch_modules import build_embedding as embedding_of
+from models.checkpoints.building.torch_modules import build_recurrent
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import MOST_STACKS, Stack
+from models.checkpoints.layers.stacks import MAX_STACKS, Stack
 from models.checkpoints.parsing.contents import CheckpointError
 
-STARTS = ("<s>", "<start>", "<sos>", "<SOS>", "<bos>", "<BOS>", "<go>", "[START]", "[CLS]", "SOS", "⊢", "\t")
-ENDS = ("</s>", "<end>", "<eos>", "<EOS>", "[END]", "[SEP]", "EOS", "⊣", "\n")
+START_SYMBOLS = ("<s>", "<start>", "<sos>", "<SOS>", "<bos>", "<BOS>", "<go>", "[START]", "[CLS]", "SOS", "⊢", "\t")
+END_SYMBOLS = ("</s>", "<end>", "<eos>", "<EOS>", "[END]", "[SEP]", "EOS", "⊣", "\n")
 """What the symbols that begin and end an answer are usually called."""
 
-LONGEST = 100
+MAX_TARGET_STEPS = 100
 """Steps of an answer at most."""
 
 
 @dataclass(frozen=True)
-class Answers:
+class TargetSetup:
     """What writes the answer, beside a ``Setup`` whose stack reads; the setup's decoder scores what is written.
 
     Attributes:
@@ -45,7 +45,7 @@ class Answers:
     vocabulary: tuple[str, ...]
     start: str
     end: str
-    longest: int = LONGEST
+    longest: int = MAX_TARGET_STEPS
 
     @property
     def order(self) -> list[int]:
@@ -59,7 +59,9 @@ class Answers:
         return tuple(self.vocabulary[each] for each in self.order)
 
 
-def answers_of(able: Fit, stack: str, vocabulary: tuple[str, ...] | None = None) -> Answers | None:
+def find_target_setup(
+    able: CompatibleParts, stack: str, vocabulary: tuple[str, ...] | None = None
+) -> TargetSetup | None:
     """What may write an answer from the last state of ``stack``; None where nothing fits, or its symbols are not known.
 
     Args:
@@ -68,38 +70,40 @@ def answers_of(able: Fit, stack: str, vocabulary: tuple[str, ...] | None = None)
         vocabulary: the symbols of the answer; None for the file's own.
     """
     reads = able.stack(stack)
-    for name, writes in list(able.stacks.items())[:MOST_STACKS]:
-        if not _goes_on(reads, writes) or reads.parts[0] == writes.parts[0]:
+    for name, writes in list(able.stacks.items())[:MAX_STACKS]:
+        if not _can_initialize(reads, writes) or reads.modules[0] == writes.modules[0]:
             continue
-        named = [each for each in able.embeddings(name) if not scores(each)]
+        named = [each for each in able.embeddings(name) if not can_score(each)]
         for embedding in (*named[:1], None):
-            found = _answers(able, writes, embedding, vocabulary)
+            found = _target_setup(able, writes, embedding, vocabulary)
             if found is not None:
                 return found
     return None
 
 
-def _answers(able: Fit, writes: Stack, embedding: str | None, vocabulary: tuple[str, ...] | None) -> Answers | None:
+def _target_setup(
+    able: CompatibleParts, writes: Stack, embedding: str | None, vocabulary: tuple[str, ...] | None
+) -> TargetSetup | None:
     """What writes, if there are as many symbols as vectors and as scores, and it is known which begin and end an answer."""
-    size = writes.inputs if embedding is None else able.checkpoint.stored[embedding].shape[0]
+    size = writes.input_size if embedding is None else able.checkpoint.stored[embedding].shape[0]
     listed = vocabulary or able.vocabulary(size)
     if listed is None or len(listed) != size:
         return None
     heads = [name for name in able.decoders(writes.name, embedding) if name != TIED]
     if size not in {able.decoder(writes.name, head).rows for head in heads}:
         return None
-    start = next((each for each in STARTS if each in listed), None)
-    end = next((each for each in ENDS if each in listed), None)
-    return None if start is None or end is None else Answers(writes.name, embedding, listed, start, end)
+    start = next((each for each in START_SYMBOLS if each in listed), None)
+    end = next((each for each in END_SYMBOLS if each in listed), None)
+    return None if start is None or end is None else TargetSetup(writes.name, embedding, listed, start, end)
 
 
-def _goes_on(reads: Stack, writes: Stack) -> bool:
+def _can_initialize(reads: Stack, writes: Stack) -> bool:
     """Whether ``writes`` can begin from the last state of ``reads``."""
-    if len(reads.parts) != 1 or len(writes.parts) != 1:
+    if len(reads.modules) != 1 or len(writes.modules) != 1:
         return False
-    first, second = reads.parts[0], writes.parts[0]
+    first, second = reads.modules[0], writes.modules[0]
     alike = first.kind == second.kind and len(second.levels[0]) == 1
-    return alike and first.width == second.units and len(second.levels) in (1, len(first.levels))
+    return alike and first.output_size == second.hidden_size and len(second.levels) in (1, len(first.levels))
 
 
 class OneHot(nn.Module):
@@ -159,8 +163,8 @@ class EncoderDecoder(Translator):
         return self.head(states)
 
 
-def encoder_decoder(
-    checkpoint: Checkpoint, able: Fit, stack: str, embedding: str | None, head: str, answers: Answers
+def build_encoder_decoder(
+    checkpoint: Checkpoint, able: CompatibleParts, stack: str, embedding: str | None, head: str, answers: TargetSetup
 ) -> EncoderDecoder:
     """The module of an encoder-decoder, in evaluation mode; answers' ids are in the order of ``answers.symbols``.
 
@@ -168,20 +172,22 @@ def encoder_decoder(
         CheckpointError: its parts do not fit each other; one sentence says which.
     """
     reads, writes = able.stack(stack), able.stack(answers.stack)
-    if not _goes_on(reads, writes):
+    if not _can_initialize(reads, writes):
         raise CheckpointError(
-            "{writes} cannot begin from the last state of {reads}: both need the same kind and size.",
+            ("{writes} cannot be initialized with the last state of {reads}. Choose layers with the same cell type "
+    "and hidden size."),
             writes=writes.name, reads=reads.name,
         )  # fmt: skip
     matrix = able.decoder(answers.stack, head, answers.embedding)
-    rows = able.checkpoint.stored[answers.embedding].shape[0] if answers.embedding else writes.inputs
+    rows = able.checkpoint.stored[answers.embedding].shape[0] if answers.embedding else writes.input_size
     if not matrix.rows == rows == len(answers.vocabulary):
         raise CheckpointError(
-            "An answer has {count} symbols, but {embedding} has {rows} and {head} has {scored}; give one symbol for each.",
+            ("The output vocabulary has {count} symbols, but {embedding} takes {rows} as input and {head} has "
+    "{scored} outputs. Choose them so that the three numbers are equal."),
             count=len(answers.vocabulary), embedding=answers.embedding or writes.name, rows=rows,
             head=head, scored=matrix.rows,
         )  # fmt: skip
-    encoder, decoder = recurrent(checkpoint, reads.parts[0]), recurrent(checkpoint, writes.parts[0])
+    encoder, decoder = build_recurrent(checkpoint, reads.modules[0]), build_recurrent(checkpoint, writes.modules[0])
     dtype = next(encoder.parameters()).dtype
     last = decoder_of(checkpoint, matrix, False, dtype)
     order = torch.tensor(answers.order)
@@ -195,7 +201,7 @@ def encoder_decoder(
     elif answers.order[:2] != [START, END]:
         with torch.no_grad():  # what reads a one-hot vector has its columns in the file's order
             decoder.weight_ih_l0 = nn.Parameter(decoder.get_parameter("weight_ih_l0")[:, order])
-    source: nn.Module = OneHot(reads.inputs, dtype)
+    source: nn.Module = OneHot(reads.input_size, dtype)
     if embedding is not None:
         source = embedding_of(checkpoint, embedding, dtype)
     return EncoderDecoder(source, encoder, target, decoder.to(dtype), last, answers.longest).eval()

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.checkpoints.building.encoder_decoder import ENDS
+from models.checkpoints.building.encoder_decoder import END_SYMBOLS
 from models.networks.network import Example, Network
 from models.networks.sequence_files import as_text
 
-STEPS, NUMBERS = 24, 400
+EXAMPLE_STEPS, MAX_NUMBERS = 24, 400
 """Steps of an example, and how many numbers it has at most."""
-DIGITS = 3
+DECIMALS = 3
 """Decimals of a number that is made up."""
 
 
-def examples_of(network: Network) -> tuple[Example, ...]:
+def make_examples(network: Network) -> tuple[Example, ...]:
     """Sequences that ``network`` can read: symbols drawn at random and in the vocabulary's order, or random numbers and an
     impulse; the same at every call."""
     if network.vocabulary is None:
-        return _numbers(network.card.columns)
+        return _numeric_examples(network.card.columns)
     plain = [symbol for symbol in network.vocabulary if symbol.strip() and not _is_special(symbol)] or [
         *network.vocabulary
     ]
-    known = [symbol for symbol in plain[: 4 * STEPS] if network.tokens(symbol) == [symbol]]
+    known = [symbol for symbol in plain[: 4 * EXAMPLE_STEPS] if network.tokens(symbol) == [symbol]]
     if not known:
         return ()
     between = "" if network.kind == "characters" else " "
-    drawn = np.random.default_rng(0).choice(len(known), STEPS)
-    ends = [symbol for symbol in ENDS if symbol in network.vocabulary] if network.card.predicts == "sequence" else []
-    texts = [between.join([*symbols, *ends[:1]]) for symbols in ([known[index] for index in drawn], known[:STEPS])]
+    drawn = np.random.default_rng(0).choice(len(known), EXAMPLE_STEPS)
+    ends = (
+        [symbol for symbol in END_SYMBOLS if symbol in network.vocabulary]
+        if network.card.predicts == "sequence"
+        else []
+    )
+    texts = [
+        between.join([*symbols, *ends[:1]]) for symbols in ([known[index] for index in drawn], known[:EXAMPLE_STEPS])
+    ]
     return tuple(Example(text) for text in dict.fromkeys(texts))
 
 
@@ -36,10 +42,10 @@ def _is_special(symbol: str) -> bool:
     return len(symbol) > 1 and symbol[0] in "<[#" and symbol[-1] in ">]"
 
 
-def _numbers(columns: int) -> tuple[Example, ...]:
-    steps = max(4, min(STEPS, NUMBERS // columns))
+def _numeric_examples(columns: int) -> tuple[Example, ...]:
+    steps = max(4, min(EXAMPLE_STEPS, MAX_NUMBERS // columns))
     drawn = np.random.default_rng(0).normal(size=(steps, columns))
     impulse = np.zeros((steps, columns))
     impulse[1, 0] = 1
     wave = np.sin(np.arange(steps)[:, None] * 2 * np.pi / 12 + np.arange(columns))
-    return tuple(Example(as_text(values.round(DIGITS))) for values in (wave, drawn, impulse))
+    return tuple(Example(as_text(values.round(DECIMALS))) for values in (wave, drawn, impulse))

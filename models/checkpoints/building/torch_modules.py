@@ -9,29 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints.building.checkpoint_module import Mapped, Tied
-from models.checkpoints.building.compatibility import Matrix
+from models.checkpoints.building.checkpoint_module import MappedEmbedding, TiedDecoder
+from models.checkpoints.building.compatibility import DecoderMatrix
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import Part
+from models.checkpoints.layers.stacks import RecurrentModule
 from models.core.stepwise_modules import recurrent_module
 
-LARGE = 64 << 20
+MAX_COPIED_BYTES = 64 << 20
 """Bytes from which on an embedding is not copied."""
 
-TAIL = re.compile(r"([._/](weight|bias|[WwBb]|kernel(:0)?|bias:0|embeddings(:0)?|vars/\d+)|_[WwBb])$")
+TENSOR_SUFFIX = re.compile(r"([._/](weight|bias|[WwBb]|kernel(:0)?|bias:0|embeddings(:0)?|vars/\d+)|_[WwBb])$")
 
 
 def module_name(tensor: str) -> str:
     """The name of the module that a tensor belongs to: ``"head"`` of ``"head.weight"`` or ``"layers/head/vars/0"``."""
     steps = [
-        step for step in TAIL.sub("", tensor).replace("/", ".").split(".") if step not in ("layers", "model_weights")
+        step
+        for step in TENSOR_SUFFIX.sub("", tensor).replace("/", ".").split(".")
+        if step not in ("layers", "model_weights")
     ]
     if len(steps) > 1 and steps[-1] == steps[0]:  # older Keras says a layer's name twice, and its model's in between
         steps = steps[:1]
     return ".".join(steps).replace("onnx::", "") or "part"
 
 
-def recurrent(checkpoint: Checkpoint, part: Part) -> nn.RNNBase:
+def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase:
     """A part as an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, ``batch_first``, which runs step by step where torch's cannot."""
     layers = {name: checkpoint.layers[name] for name in part.layers}
     first = layers[part.layers[0]]
@@ -49,27 +51,29 @@ def recurrent(checkpoint: Checkpoint, part: Part) -> nn.RNNBase:
     return module
 
 
-def embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn.Embedding | Mapped:
+def build_embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn.Embedding | MappedEmbedding:
     """The matrix (V, D) called ``name`` as an embedding."""
     values = checkpoint.tensors[name]
-    if values.nbytes > LARGE:
-        return Mapped(_shared(values))
-    return nn.Embedding.from_pretrained(_own(values, dtype), freeze=False)
+    if values.nbytes > MAX_COPIED_BYTES:
+        return MappedEmbedding(_shared(values))
+    return nn.Embedding.from_pretrained(_copied(values, dtype), freeze=False)
 
 
-def decoder(checkpoint: Checkpoint, matrix: Matrix, tied: bool, dtype: torch.dtype) -> nn.Linear | Tied:
+def build_decoder(
+    checkpoint: Checkpoint, matrix: DecoderMatrix, tied: bool, dtype: torch.dtype
+) -> nn.Linear | TiedDecoder:
     """A matrix as it scores."""
-    bias = None if matrix.bias is None else _own(checkpoint.tensors[matrix.bias], dtype)
+    bias = None if matrix.bias is None else _copied(checkpoint.tensors[matrix.bias], dtype)
     if tied:
-        return Tied(bias)
+        return TiedDecoder(bias)
     values = checkpoint.tensors[matrix.name]
-    weight = _own(values.T if matrix.turned else values, dtype)
+    weight = _copied(values.T if matrix.transposed else values, dtype)
     module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     module.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}), assign=True)
     return module
 
 
-def _own(values: np.ndarray, dtype: torch.dtype) -> Tensor:
+def _copied(values: np.ndarray, dtype: torch.dtype) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values)).to(dtype)
 
 

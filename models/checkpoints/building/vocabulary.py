@@ -8,21 +8,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from models.checkpoints.parsing.pickles import Called
+from models.checkpoints.parsing.pickles import OpaqueCall
 from models.core.messages import Problem
 
-LARGEST = 16 << 20
+MAX_FILE_BYTES = 16 << 20
 """Bytes of a file of symbols."""
-MOST = 1_000_000
+MAX_SYMBOLS = 1_000_000
 """Symbols."""
-LONGEST = 200
+MAX_SYMBOL_LENGTH = 200
 """Characters of one symbol."""
 
-UNKNOWNS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk", "\ufffd")
+UNKNOWN_SYMBOLS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk", "\ufffd")
 """What stands for every symbol that a network never learned."""
 
 
-def symbols_of(value: Any) -> tuple[str, ...] | None:
+def as_symbols(value: Any) -> tuple[str, ...] | None:
     """The symbols that a plain value lists, in the order of their ids; None if it is no such list.
 
     Args:
@@ -38,8 +38,8 @@ def symbols_of(value: Any) -> tuple[str, ...] | None:
         symbols = tuple(ids.get(each, f"#{each}") for each in range(max(ids) + 1))
     else:
         return None
-    named = all(isinstance(symbol, str) and len(symbol) <= LONGEST for symbol in symbols)
-    return symbols if 1 < len(symbols) <= MOST and named and len(set(symbols)) == len(symbols) else None
+    named = all(isinstance(symbol, str) and len(symbol) <= MAX_SYMBOL_LENGTH for symbol in symbols)
+    return symbols if 1 < len(symbols) <= MAX_SYMBOLS and named and len(set(symbols)) == len(symbols) else None
 
 
 def _by_id(key: Any, entry: Any) -> tuple[int, Any] | None:
@@ -50,7 +50,7 @@ def _by_id(key: Any, entry: Any) -> tuple[int, Any] | None:
     return None
 
 
-def vocabularies_in(value: Any, most: int = 100_000) -> dict[str, tuple[str, ...]]:
+def find_vocabularies(value: Any, most: int = 100_000) -> dict[str, tuple[str, ...]]:
     """Every list of symbols within plain values, by the path to it; at most ``most`` values are looked at."""
     found: dict[str, tuple[str, ...]] = {}
     left = most
@@ -58,20 +58,20 @@ def vocabularies_in(value: Any, most: int = 100_000) -> dict[str, tuple[str, ...
         left -= 1
         if left < 0 or len(found) >= 100:
             break
-        symbols = symbols_of(entry)
+        symbols = as_symbols(entry)
         if symbols is not None:
             found[name or "symbols"] = symbols
     return found
 
 
-def vocabularies_told(about: Any) -> dict[str, tuple[str, ...]]:
+def vocabularies_in_metadata(about: Any) -> dict[str, tuple[str, ...]]:
     """The lists of symbols among texts by name, such as a file's metadata, where one is written as JSON."""
     held = {}
     for name, text in about.items() if isinstance(about, Mapping) else ():
         if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
             with suppress(ValueError, RecursionError):
                 held[str(name)] = json.loads(text)
-    return vocabularies_in(held)
+    return find_vocabularies(held)
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
@@ -79,12 +79,12 @@ def _walk(value: Any) -> Iterator[tuple[str, Any]]:
     waiting, seen = deque([("", value)]), set[int]()
     while waiting:
         name, entry = waiting.popleft()
-        if isinstance(entry, Called):  # what a class of its own holds; of TorchScript's typed lists, the list
+        if isinstance(entry, OpaqueCall):  # what a class of its own holds; of TorchScript's typed lists, the list
             entry = entry.args[0] if entry.name.startswith("torch.jit._pickle.") and entry.args else entry.state
         yield name, entry
         inner = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if _is_list(entry) else ()
         for key, each in inner:
-            if (isinstance(each, Mapping | Called) or _is_list(each)) and id(each) not in seen:
+            if (isinstance(each, Mapping | OpaqueCall) or _is_list(each)) and id(each) not in seen:
                 seen.add(id(each))
                 waiting.append((f"{name}.{key}"[-200:] if name else str(key)[:200], each))
 
@@ -106,31 +106,33 @@ def read_vocabulary(data: bytes) -> tuple[str, ...]:
         >>> read_vocabulary(b'{"<unk>": 0, "a": 1}')
         ('<unk>', 'a')
     """
-    if len(data) > LARGEST:
+    if len(data) > MAX_FILE_BYTES:
         raise Problem(
-            "This list of symbols has {size} bytes, more than the {largest} that are allowed.",
+            "This list of symbols has {size} bytes, but the limit is {largest} bytes. Use a shorter list.",
             size=f"{len(data):,}",
-            largest=f"{LARGEST:,}",
+            largest=f"{MAX_FILE_BYTES:,}",
         )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Problem("This list of symbols is no text in UTF-8; save it as JSON, or one symbol a line.") from None
+        raise Problem(
+            "This list of symbols is not UTF-8 text. Save it in UTF-8, as JSON or with one symbol per line."
+        ) from None
     if text.lstrip()[:1] in ("[", "{"):
         try:
             held = json.loads(text)
         except (ValueError, RecursionError):
             held = None
-        listed = [] if held is None else sorted(vocabularies_in(held).values(), key=len)
+        listed = [] if held is None else sorted(find_vocabularies(held).values(), key=len)
         if listed:
             return listed[-1]
         if held is not None:
-            raise Problem("This JSON lists no symbols; a list of symbols or an object {{symbol: id}} does.")
+            raise Problem("This JSON contains no list of symbols. Use a list of symbols or an object {{symbol: id}}.")
     lines = text.splitlines() if "\r" in text else text.removesuffix("\n").split("\n")
-    return _checked(lines)
+    return _check_symbols(lines)
 
 
-def typed_vocabulary(text: str) -> tuple[str, ...]:
+def parse_typed_vocabulary(text: str) -> tuple[str, ...]:
     """The symbols that a reader typed: one a line, or with white space between them, or single characters in a row.
 
     Raises:
@@ -143,37 +145,41 @@ def typed_vocabulary(text: str) -> tuple[str, ...]:
     if text.lstrip()[:1] in ("[", "{") and len(text.strip()) > 1:
         return read_vocabulary(text.encode())
     if "\n" in text.strip("\n"):
-        return _checked(text.strip("\n").split("\n"))
-    return _checked(text.split() if " " in text.strip() else list(text.strip()))
+        return _check_symbols(text.strip("\n").split("\n"))
+    return _check_symbols(text.split() if " " in text.strip() else list(text.strip()))
 
 
-def _checked(symbols: list[str]) -> tuple[str, ...]:
+def _check_symbols(symbols: list[str]) -> tuple[str, ...]:
     if len(symbols) < 2:
-        raise Problem("This lists no symbols; write them one a line, in the order of their ids.")
-    if len(symbols) > MOST:
         raise Problem(
-            "This lists {count} symbols; at most {most} can be read.", count=f"{len(symbols):,}", most=f"{MOST:,}"
+            "This list contains fewer than two symbols. Write one symbol per line, in the order of their ids."
+        )
+    if len(symbols) > MAX_SYMBOLS:
+        raise Problem(
+            "This list contains {count} symbols, but at most {most} are allowed. Use a shorter list.",
+            count=f"{len(symbols):,}",
+            most=f"{MAX_SYMBOLS:,}",
         )
     seen: set[str] = set()
     for symbol in symbols:
-        if len(symbol) > LONGEST:
+        if len(symbol) > MAX_SYMBOL_LENGTH:
             raise Problem(
-                "The symbol “{symbol}” is longer than {most} characters; write one symbol a line.",
+                "The symbol “{symbol}” is longer than {most} characters. Write one symbol per line.",
                 symbol=symbol[:40] + "…",
-                most=LONGEST,
+                most=MAX_SYMBOL_LENGTH,
             )
         if symbol in seen:
-            raise Problem("The symbol “{symbol}” stands in the list twice; each has one id.", symbol=symbol)
+            raise Problem("The symbol “{symbol}” occurs twice in the list. Write each symbol once.", symbol=symbol)
         seen.add(symbol)
     return tuple(symbols)
 
 
-def unknown_of(vocabulary: tuple[str, ...]) -> str | None:
+def unknown_symbol(vocabulary: tuple[str, ...]) -> str | None:
     """The symbol that stands for all others, where the vocabulary has one of the usual names for it."""
-    return next((name for name in UNKNOWNS if name in vocabulary), None)
+    return next((name for name in UNKNOWN_SYMBOLS if name in vocabulary), None)
 
 
-def is_of_characters(vocabulary: tuple[str, ...]) -> bool:
+def is_character_level(vocabulary: tuple[str, ...]) -> bool:
     """Whether most of the symbols are single characters, but for those in brackets."""
     plain = [
         symbol for symbol in vocabulary if not (len(symbol) > 2 and symbol[0] in "<[#" and symbol[-1] in ">]0123456789")

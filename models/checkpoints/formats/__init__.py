@@ -1,1 +1,1 @@
-"""One file a checkpoint format, each with `match` and `open`."""
+"""Checkpoint formats, one module each: ``match(source)`` detects the format, ``open(source)`` lists the contents."""

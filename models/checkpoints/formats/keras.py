@@ -15,32 +15,38 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.building.vocabulary import read_vocabulary, vocabularies_in
-from models.checkpoints.layers.activation_names import of_keras, supported
-from models.checkpoints.layers.keras_cells import CellConfig, KernelGroup, configured, kernel_groups, tidy_name
-from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, Stored
-from models.checkpoints.parsing.file_source import Source
-from models.checkpoints.parsing.hdf5 import SIGNATURE, Hdf5, read_hdf5
+from models.checkpoints.building.vocabulary import find_vocabularies, read_vocabulary
+from models.checkpoints.layers.activation_names import activation_from_keras, require_supported
+from models.checkpoints.layers.keras_cells import (
+    CellConfig,
+    KernelGroup,
+    base_name,
+    cells_in_config,
+    find_kernel_groups,
+)
+from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, StoredTensor
+from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.hdf5 import SIGNATURE, Hdf5Contents, read_hdf5
 from models.core.messages import Problem
 
 WEIGHTS = "model.weights.h5"
-KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
-ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
+KIND_OF_GATE_COUNT = {1: "RNN", 3: "GRU", 4: "LSTM"}
+GATE_ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
 """Where PyTorch's gates stand among Keras's: i f c o, and z r h."""
 
 
-def match(source: Source) -> bool:
+def match(source: FileSource) -> bool:
     """HDF5, which may begin after a block of its user's, or an archive that holds the weights as such."""
     places = (0, 512, 1024, 2048)
     return WEIGHTS in source.members or any(source.data[at : at + 8] == SIGNATURE for at in places)
 
 
-def open(source: Source) -> Contents:
+def open(source: FileSource) -> Contents:
     """Read configuration and weights."""
     config: Any = None
     about: dict[str, str] = {}
     if WEIGHTS in source.members:
-        file = read_hdf5(source.member(WEIGHTS), source.limits)
+        file = read_hdf5(source.read_member(WEIGHTS), source.limits)
         config = _json(source, "config.json")
         told = _json(source, "metadata.json")
         if isinstance(told, dict):
@@ -51,49 +57,49 @@ def open(source: Source) -> Contents:
         root = file.attributes.get("", {})
         about = {key: str(root[key])[:200] for key in ("keras_version", "backend") if key in root}
         if isinstance(root.get("model_config"), str):
-            config = _parsed(root["model_config"])
+            config = _parse_json(root["model_config"])
         format = "Keras HDF5" if config is not None else "Keras weights"
     if not file.tensors:
-        raise CheckpointError("This HDF5 file holds no tensors of numbers; save a model's weights into it.")
-    cells = configured(config) if config is not None else {}
+        raise CheckpointError("This HDF5 file contains no numeric tensors. Save a model's weights in it.")
+    cells = cells_in_config(config) if config is not None else {}
     major = about.get("keras_version", "3" if WEIGHTS in source.members else "2").partition(".")[0]
     layers = dict(_layers(file, cells, config is not None, int(major) if major.isdigit() else 2))
     return Contents(format, file.tensors, layers, about, _vocabularies(source, config))
 
 
-def _vocabularies(source: Source, config: Any) -> dict[str, tuple[str, ...]]:
+def _vocabularies(source: FileSource, config: Any) -> dict[str, tuple[str, ...]]:
     """The symbols of StringLookup and TextVectorization: in the configuration, or as a text beside it."""
-    found = vocabularies_in(config)
+    found = find_vocabularies(config)
     for name in source.members:
         if name.startswith("assets/") and name.endswith("/vocabulary.txt"):
             with suppress(Problem):  # some other text
-                found[name] = read_vocabulary(source.small(name))
+                found[name] = read_vocabulary(source.read_small_member(name))
     return found
 
 
-def _json(source: Source, name: str) -> Any:
-    return _parsed(source.small(name).decode("utf-8", "replace")) if name in source.members else None
+def _json(source: FileSource, name: str) -> Any:
+    return _parse_json(source.read_small_member(name).decode("utf-8", "replace")) if name in source.members else None
 
 
-def _parsed(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError("The configuration in this Keras file is damaged; save the model again.") from error
+        raise CheckpointError("The configuration in this Keras file is damaged. Save the model again.") from error
 
 
 def _layers(
-    file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]], has_config: bool, version: int
+    file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]], has_config: bool, version: int
 ) -> Iterator[tuple[str, FoundLayer]]:
-    for group in kernel_groups(file, cells):
+    for group in find_kernel_groups(file, cells):
         name = f"{group.layer}.{group.level}"
-        yield name, _layer(name, group, cells.get(tidy_name(group.layer), {}).get(group.level), has_config, version)
+        yield name, _layer(name, group, cells.get(base_name(group.layer), {}).get(group.level), has_config, version)
 
 
 def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config: bool, version: int) -> FoundLayer:
     kernel, recurrent, bias = group.kernel, group.recurrent, group.bias
     units, columns = recurrent.shape
-    kind = KINDS[columns // units]
+    kind = KIND_OF_GATE_COUNT[columns // units]
     by_cudnn = kind != "RNN" and bias is not None and bias.shape == (2 * columns,)
     options: dict[str, Any] = {}
     assumed: tuple[str, ...] = ()
@@ -102,8 +108,8 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
     elif not by_cudnn:  # which has tanh and the sigmoid
         assumed = ("nonlinearity",) if kind == "RNN" else ("recurrent_activation", "activation")
     parts = {
-        "weight_ih": _turned(kernel, kind, units, by_cudnn),
-        "weight_hh": _turned(recurrent, kind, units, by_cudnn),
+        "weight_ih": _transposed(kernel, kind, units, by_cudnn),
+        "weight_hh": _transposed(recurrent, kind, units, by_cudnn),
     }
     if kind == "GRU":
         two_biases = by_cudnn or (bias is not None and len(bias.shape) == 2)
@@ -115,13 +121,13 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
         expected = (2, columns) if both else (columns,)
         if bias.shape != expected and not by_cudnn:
             raise CheckpointError(
-                "The bias of {layer} is {shape}, but {wanted} would fit its kernels.",
+                "The bias of {layer} has shape {shape}, but its kernels need {wanted}. Save the model again.",
                 layer=name,
                 shape=list(bias.shape),
                 wanted=list(expected),
             )
-        parts["bias_ih"] = _reordered(bias, kind, units, 0 if both else None)
-        parts["bias_hh"] = _reordered(bias, kind, units, 1) if both else Stored.zeros(columns)
+        parts["bias_ih"] = _reordered_bias(bias, kind, units, 0 if both else None)
+        parts["bias_hh"] = _reordered_bias(bias, kind, units, 1) if both else StoredTensor.zeros(columns)
     return FoundLayer(kind, parts, group.sources, options, 1.0 if config or not has_config else 0.9, assumed)
 
 
@@ -129,7 +135,7 @@ def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str
     """The activations that the configuration tells."""
     if config.kind != kind:
         raise CheckpointError(
-            "{layer} is a {said} by its configuration, but its kernels are those of a {kind}; save the model again.",
+            "{layer} is configured as {said}, but its kernels have the shape of {kind}. Save the model again.",
             layer=name,
             said=config.kind,
             kind=kind,
@@ -137,16 +143,16 @@ def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str
     told = {"nonlinearity" if kind == "RNN" else "activation": config.activation}
     if kind != "RNN":
         told["recurrent_activation"] = config.recurrent_activation
-    return {option: supported(name, of_keras(said, version)) for option, said in told.items()}
+    return {option: require_supported(name, activation_from_keras(said, version)) for option, said in told.items()}
 
 
-def _order(kind: str, units: int) -> np.ndarray:
-    return np.concatenate([np.arange(units) + at * units for at in ORDER[kind]])
+def _row_order(kind: str, units: int) -> np.ndarray:
+    return np.concatenate([np.arange(units) + at * units for at in GATE_ORDER[kind]])
 
 
-def _turned(kernel: Stored, kind: str, units: int, by_cudnn: bool) -> Stored:
+def _transposed(kernel: StoredTensor, kind: str, units: int, by_cudnn: bool) -> StoredTensor:
     """(D, G * H) as (G * H, D), in PyTorch's order; in cuDNN's, each gate's (D, H) are the numbers of (H, D) in a row."""
-    rows = _order(kind, units)
+    rows = _row_order(kind, units)
 
     def read() -> np.ndarray:
         values = kernel.read()
@@ -157,10 +163,10 @@ def _turned(kernel: Stored, kind: str, units: int, by_cudnn: bool) -> Stored:
             turned = values.T
         return np.ascontiguousarray(turned[rows])
 
-    return Stored(kernel.shape[::-1], kernel.dtype, read)
+    return StoredTensor(kernel.shape[::-1], kernel.dtype, read)
 
 
-def _reordered(bias: Stored, kind: str, units: int, row: int | None) -> Stored:
+def _reordered_bias(bias: StoredTensor, kind: str, units: int, row: int | None) -> StoredTensor:
     """A bias in PyTorch's order; of two, the one in this row."""
-    rows = _order(kind, units)
-    return Stored((len(rows),), bias.dtype, lambda: bias.read().reshape(-1, len(rows))[row or 0][rows])
+    rows = _row_order(kind, units)
+    return StoredTensor((len(rows),), bias.dtype, lambda: bias.read().reshape(-1, len(rows))[row or 0][rows])

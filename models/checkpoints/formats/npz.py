@@ -7,27 +7,27 @@ import io
 import numpy as np
 from numpy.lib import format as npy
 
-from models.checkpoints.building.vocabulary import LARGEST, symbols_of
-from models.checkpoints.parsing.contents import CheckpointError, Contents, Stored, array_of, count_of
-from models.checkpoints.parsing.file_source import Source
+from models.checkpoints.building.vocabulary import MAX_FILE_BYTES, as_symbols
+from models.checkpoints.parsing.contents import CheckpointError, Contents, StoredTensor, decode_array, element_count
+from models.checkpoints.parsing.file_source import FileSource
 from models.core.archive import HEADER
 
-LONGEST_HEADER = 10_000
+MAX_HEADER_BYTES = 10_000
 """Bytes: numpy's own bound for a header that is not trusted."""
 
 
-def match(source: Source) -> bool:
+def match(source: FileSource) -> bool:
     """An archive with arrays in it."""
     return any(name.endswith(".npy") for name in source.members)
 
 
-def open(source: Source) -> Contents:
+def open(source: FileSource) -> Contents:
     """Read the arrays' headers."""
     if f"{HEADER}.npy" in source.members:
-        raise CheckpointError("This .npz is a saved run, not a checkpoint; load_trace(...) opens it.")
+        raise CheckpointError("This .npz file is a saved run, not a checkpoint. Open it with load_trace(...).")
     if len(source.members) > source.limits.tensors:
         raise CheckpointError(
-            "This file names {count} tensors, more than are allowed; save the weights alone, or raise the limit.",
+            "This file lists {count} tensors, more than allowed. Save only the weights, or raise the limit.",
             count=f"{len(source.members):,}",
         )
     names = [name for name in source.members if name.endswith(".npy")]
@@ -36,37 +36,45 @@ def open(source: Source) -> Contents:
     return Contents("npz", tensors, vocabularies=listed)
 
 
-def _array(source: Source, name: str, listed: dict[str, tuple[str, ...]]) -> Stored:
+def _array(source: FileSource, name: str, listed: dict[str, tuple[str, ...]]) -> StoredTensor:
     """An array; one of texts goes to ``listed`` if it is a list of symbols."""
-    data = source.member(name)
-    file = io.BytesIO(bytes(data[: LONGEST_HEADER + 100]))
+    data = source.read_member(name)
+    file = io.BytesIO(bytes(data[: MAX_HEADER_BYTES + 100]))
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = read(file, max_header_size=LONGEST_HEADER)
+        shape, by_columns, dtype = read(file, max_header_size=MAX_HEADER_BYTES)
     except Exception as error:
-        raise CheckpointError("The array {name} in this .npz is damaged; copy the file again.", name=name) from error
+        raise CheckpointError(
+            "The array {name} in this .npz file is damaged. Copy the file again.", name=name
+        ) from error
     if dtype.hasobject:
         raise CheckpointError(
-            "The array {name} in this .npz holds pickled objects, which are not opened; save it as numbers.", name=name
+            (
+                "The array {name} in this .npz file contains pickled objects, which are not opened. Save it as a "
+                "numeric array."
+            ),
+            name=name,
         )
     place = file.tell()
-    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - place <= LARGEST:
-        symbols = symbols_of(np.ndarray(shape, dtype, data, place).tolist())
+    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - place <= MAX_FILE_BYTES:
+        symbols = as_symbols(np.ndarray(shape, dtype, data, place).tolist())
         if symbols is not None:
             listed[name.removesuffix(".npy")] = symbols
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        return Stored(shape, str(dtype), lambda: np.empty(0))  # texts, dates: named, but no numbers
-    if not all(side >= 0 for side in shape) or count_of(shape) * dtype.itemsize > len(data) - place:
-        raise CheckpointError("The array {name} in this .npz is cut short; copy the file again.", name=name)
+        return StoredTensor(shape, str(dtype), lambda: np.empty(0))  # texts, dates: named, but no numbers
+    if not all(side >= 0 for side in shape) or element_count(shape) * dtype.itemsize > len(data) - place:
+        raise CheckpointError("The array {name} in this .npz file is truncated. Copy the file again.", name=name)
     plain = dtype.newbyteorder("<").name
 
     def numbers() -> np.ndarray:
-        held = source.member(name)[place:]
+        held = source.read_member(name)[place:]
         if dtype.byteorder == ">":
-            held = memoryview(np.frombuffer(held, dtype, count_of(shape)).astype(dtype.newbyteorder("<")).tobytes())
+            held = memoryview(
+                np.frombuffer(held, dtype, element_count(shape)).astype(dtype.newbyteorder("<")).tobytes()
+            )
         sides = shape[::-1] if by_columns else shape
-        values = array_of(held, plain, sides)
+        values = decode_array(held, plain, sides)
         return values.T if by_columns else values
 
-    return Stored(shape, plain, numbers)
+    return StoredTensor(shape, plain, numbers)

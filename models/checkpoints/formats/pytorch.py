@@ -6,21 +6,23 @@ import io
 import sys
 from typing import Any
 
-from models.checkpoints.building.vocabulary import vocabularies_in
-from models.checkpoints.parsing.contents import CheckpointError, Contents, width_of
-from models.checkpoints.parsing.file_source import Source
-from models.checkpoints.parsing.pickle_tensors import DTYPES, Reader
-from models.checkpoints.parsing.pickles import Kept, load_pickle
+from models.checkpoints.building.vocabulary import find_vocabularies
+from models.checkpoints.parsing.contents import CheckpointError, Contents, item_size
+from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.pickle_tensors import DTYPES, TensorCollector
+from models.checkpoints.parsing.pickles import PersistentId, load_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
 
-def match(source: Source) -> bool:
+def match(source: FileSource) -> bool:
     """An archive with a data.pkl, or a pickle."""
-    return root_of(source) is not None or source.starts(*(bytes([0x80, protocol]) for protocol in range(2, 6)))
+    return archive_root(source) is not None or source.starts_with(
+        *(bytes([0x80, protocol]) for protocol in range(2, 6))
+    )
 
 
-def root_of(source: Source) -> str | None:
+def archive_root(source: FileSource) -> str | None:
     """The folder within the archive that holds data.pkl, or None."""
     for name in source.members:
         if name.endswith("/data.pkl") and name.count("/") == 1:
@@ -28,67 +30,69 @@ def root_of(source: Source) -> str | None:
     return "" if "data.pkl" in source.members else None
 
 
-def open(source: Source) -> Contents:
+def open(source: FileSource) -> Contents:
     """Read the pickle, as data, and find the storages."""
-    root = root_of(source)
+    root = archive_root(source)
     if root is None:
         return _open_legacy(source)
-    order = bytes(source.member(root + "byteorder")) if root + "byteorder" in source.members else b"little"
+    order = bytes(source.read_member(root + "byteorder")) if root + "byteorder" in source.members else b"little"
     if order != b"little":
-        raise CheckpointError("This file was saved on a big-endian machine; save it again as safetensors there.")
-    described = load_pickle(io.BytesIO(source.small(root + "data.pkl")), source.limits.operations)
-    reader = Reader(lambda key: source.member(f"{root}data/{key}"), source.limits)
+        raise CheckpointError("This file was saved on a big-endian machine. Save it as safetensors on that machine.")
+    described = load_pickle(io.BytesIO(source.read_small_member(root + "data.pkl")), source.limits.operations)
+    reader = TensorCollector(lambda key: source.read_member(f"{root}data/{key}"), source.limits)
     return _contents(reader, described, "PyTorch")
 
 
-def _contents(reader: Reader, described: Any, format: str) -> Contents:
-    tensors, told = reader.state(described)
+def _contents(reader: TensorCollector, described: Any, format: str) -> Contents:
+    tensors, told = reader.collect_state(described)
     if not tensors:
-        raise CheckpointError("This file holds no tensors; save a network's, with torch.save(model.state_dict(), ...).")
+        raise CheckpointError(
+            "This file contains no tensors. Save a network's tensors with torch.save(model.state_dict(), ...)."
+        )
     if "pytorch-lightning_version" in told:
         format = "PyTorch Lightning"
-    return Contents(format, tensors, provenance=told, vocabularies=vocabularies_in(described))
+    return Contents(format, tensors, provenance=told, vocabularies=find_vocabularies(described))
 
 
-def _open_legacy(source: Source) -> Contents:
+def _open_legacy(source: FileSource) -> Contents:
     """Five pickles (magic number, version, system, what was saved, keys of the storages), then the storages' bytes."""
-    file = source.file()  # the pickles stand first
+    file = source.as_file()  # the pickles stand first
     limit = source.limits.operations
     try:
         magic = load_pickle(file, 100)
     except CheckpointError:
         file.seek(0)
         load_pickle(file, limit)  # if it asks for something to be run, say so
-        raise _stranger() from None
+        raise _not_from_torch_error() from None
     if magic != MAGIC:
-        raise _stranger()
+        raise _not_from_torch_error()
     load_pickle(file, 100)
     system = load_pickle(file, 1000)
     if not isinstance(system, dict) or system.get("little_endian", sys.byteorder == "little") is not True:
-        raise CheckpointError("This file was saved on a big-endian machine; save it again as safetensors there.")
+        raise CheckpointError("This file was saved on a big-endian machine. Save it as safetensors on that machine.")
     described = load_pickle(file, limit)
     keys = load_pickle(file, limit)
     widths: dict[str, int] = {}
-    _find_widths(described, widths, set())
+    _find_item_sizes(described, widths, set())
     storages: dict[str, memoryview] = {}
     place = file.tell()
     for key in keys:
         count = int.from_bytes(source.data[place : place + 8], "little")
         end = place + 8 + count * widths.get(key, 4)
         if end > len(source.data):
-            raise CheckpointError("This file ends before its last tensor: it is cut short; copy the file again.")
+            raise CheckpointError("This file is truncated before its last tensor. Copy the file again.")
         storages[str(key)] = source.data[place + 8 : end]
         place = end
-    return _contents(Reader(storages.__getitem__, source.limits), described, "PyTorch (legacy)")
+    return _contents(TensorCollector(storages.__getitem__, source.limits), described, "PyTorch (legacy)")
 
 
-def _stranger() -> CheckpointError:
+def _not_from_torch_error() -> CheckpointError:
     return CheckpointError(
-        "This is a pickle, but not one of torch.save; save tensors alone, with torch.save(model.state_dict(), ...)."
+        ("This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...).")
     )
 
 
-def _find_widths(value: Any, widths: dict[str, int], seen: set[int]) -> None:
+def _find_item_sizes(value: Any, widths: dict[str, int], seen: set[int]) -> None:
     """Bytes of one number, by storage."""
     waiting = [value]
     while waiting:
@@ -96,10 +100,10 @@ def _find_widths(value: Any, widths: dict[str, int], seen: set[int]) -> None:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, Kept):
+        if isinstance(value, PersistentId):
             _, type_name, key, *_ = value.key
             dtype = DTYPES.get(type_name.path.rsplit(".", 1)[-1].removesuffix("Storage"), "float32")
-            widths[key] = width_of(dtype)
+            widths[key] = item_size(dtype)
         elif isinstance(value, dict):
             waiting += value.values()
         elif isinstance(value, list | tuple):

@@ -11,10 +11,10 @@ import math
 from pathlib import PurePath
 from typing import Any
 
-from models.checkpoints.building.vocabulary import vocabularies_told
-from models.checkpoints.parsing.contents import CheckpointError, Contents, Stored, array_of, width_of
-from models.checkpoints.parsing.file_source import Source
-from models.core.layer_metadata import told_of
+from models.checkpoints.building.vocabulary import vocabularies_in_metadata
+from models.checkpoints.parsing.contents import CheckpointError, Contents, StoredTensor, decode_array, item_size
+from models.checkpoints.parsing.file_source import FileSource
+from models.core.layer_metadata import parse_layer_metadata
 
 DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -24,28 +24,30 @@ DTYPES = {
 }  # fmt: skip
 
 
-def match(source: Source) -> bool:
+def match(source: FileSource) -> bool:
     """A length and then a JSON object, or an index of shards."""
     return (source.data[8:9] == b"{" and _length(source) <= len(source.data)) or _is_index(source)
 
 
-def _length(source: Source) -> int:
+def _length(source: FileSource) -> int:
     return int.from_bytes(source.data[:8], "little")
 
 
-def _is_index(source: Source) -> bool:
-    return source.starts(b"{") and b'"weight_map"' in bytes(source.data[: 1 << 16])
+def _is_index(source: FileSource) -> bool:
+    return source.starts_with(b"{") and b'"weight_map"' in bytes(source.data[: 1 << 16])
 
 
-def open(source: Source) -> Contents:
+def open(source: FileSource) -> Contents:
     """Read the header; of an index, the headers of the files it names, which lie beside it."""
     if _is_index(source):
         return _open_index(source)
     length = _length(source)
     if length > source.limits.header or 8 + length > len(source.data):
         raise CheckpointError(
-            "This safetensors file says that its header has {size} bytes, but the file has {length}; "
-            "copy the file again.",
+            (
+                "The header of this safetensors file should have {size} bytes, but the whole file has {length}. Copy "
+                "the file again."
+            ),
             size=f"{length:,}",
             length=f"{len(source.data):,}",
         )
@@ -53,70 +55,84 @@ def open(source: Source) -> Contents:
     about = header.pop("__metadata__", None) or {}
     if len(header) > source.limits.tensors:
         raise CheckpointError(
-            "This file names {count} tensors, more than are allowed; save the weights alone, or raise the limit.",
+            "This file lists {count} tensors, more than allowed. Save only the weights, or raise the limit.",
             count=f"{len(header):,}",
         )
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
     said = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
-    return Contents("safetensors", tensors, provenance=said, vocabularies=vocabularies_told(about), told=told_of(about))
+    return Contents(
+        "safetensors",
+        tensors,
+        provenance=said,
+        vocabularies=vocabularies_in_metadata(about),
+        layer_metadata=parse_layer_metadata(about),
+    )
 
 
 def _json(data: memoryview) -> dict[str, Any]:
     try:
         header = json.loads(bytes(data))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError("The header of this safetensors file is damaged; copy the file again.") from error
+        raise CheckpointError("The header of this safetensors file is damaged. Copy the file again.") from error
     if not isinstance(header, dict):
-        raise CheckpointError("The header of this safetensors file is damaged; copy the file again.")
+        raise CheckpointError("The header of this safetensors file is damaged. Copy the file again.")
     return header
 
 
-def _tensor(name: str, entry: Any, values: memoryview) -> Stored:
+def _tensor(name: str, entry: Any, values: memoryview) -> StoredTensor:
     try:
         dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
         start, end = entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
-        fits = whole and start <= end <= len(values) and end - start == math.prod(shape) * width_of(dtype)
+        fits = whole and start <= end <= len(values) and end - start == math.prod(shape) * item_size(dtype)
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
         raise CheckpointError(
-            "The header of this safetensors file does not fit the file at {name}: it is cut short or damaged; "
-            "copy the file again.",
+            (
+                "The header of this safetensors file does not match the file at {name}. The file is truncated or "
+                "damaged; copy it again."
+            ),
             name=name,
         )
-    return Stored(shape, dtype, lambda: array_of(values[start:end], dtype, shape))
+    return StoredTensor(shape, dtype, lambda: decode_array(values[start:end], dtype, shape))
 
 
-def _open_index(source: Source) -> Contents:
+def _open_index(source: FileSource) -> Contents:
     if len(source.data) > source.limits.header:
-        raise CheckpointError("This index is larger than is allowed; open the files one at a time.")
+        raise CheckpointError("This index is too large. Open the files one at a time.")
     index = _json(source.data)
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise CheckpointError("This index names no files; a sharded checkpoint's index has a weight_map.")
+        raise CheckpointError("This index lists no files. Open the index of a sharded checkpoint, with a weight_map.")
     if source.path is None:
         raise CheckpointError(
-            "This is only the index of a checkpoint in several files; open it by its path beside them."
+            (
+                "This file is only the index of a checkpoint in several files. Put it into the folder of the others "
+                "and open it by its path."
+            )
         )
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, StoredTensor] = {}
     for file in dict.fromkeys(places.values()):
         if PurePath(file).name != file or "\\" in file or file in ("", ".", ".."):
             raise CheckpointError(
-                "This index points out of its own folder, at {file}; put all files into one folder.", file=file
+                "This index refers to {file}, outside its own folder. Put all files into one folder.", file=file
             )
-        shard = Source(source.path.parent / file, source.limits)
+        shard = FileSource(source.path.parent / file, source.limits)
         if not match(shard) or _is_index(shard):
             raise CheckpointError(
-                "{file}, which this index names, is no safetensors file; copy all files of the checkpoint again.",
+                "{file}, which this index lists, is not a safetensors file. Copy all files of the checkpoint again.",
                 file=file,
             )
         held = open(shard).tensors
         for name in (name for name, place in places.items() if place == file):
             if name not in held:
                 raise CheckpointError(
-                    "{file} does not hold {name}, which the index says; copy all files of the checkpoint again.",
+                    (
+                        "{file} does not contain {name}, although the index lists it there. Copy all files of the checkpoint "
+                        "again."
+                    ),
                     file=file,
                     name=name,
                 )

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.checkpoints.formats import pytorch
-from models.checkpoints.parsing.contents import CheckpointError, Contents, Stored, array_of, count_of, width_of
-from models.checkpoints.parsing.file_source import Source
+from models.checkpoints.parsing.contents import (
+    CheckpointError,
+    Contents,
+    StoredTensor,
+    decode_array,
+    element_count,
+    item_size,
+)
+from models.checkpoints.parsing.file_source import FileSource
 
 CONFIG = "_weights_config.json"
-OLD = ("serialized_state_dict.pt", "serialized_state_dict.json")
+OLD_MEMBERS = ("serialized_state_dict.pt", "serialized_state_dict.json")
 DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool",
     13: "bfloat16",
@@ -19,18 +26,20 @@ DTYPES = {
 """torch._export.serde.schema.ScalarType."""
 
 
-def match(source: Source) -> bool:
+def match(source: FileSource) -> bool:
     """An archive with a table of weights, or, before torch 2.8, with a state_dict beside a program."""
-    return any(name.endswith((CONFIG, *OLD)) for name in source.members)
+    return any(name.endswith((CONFIG, *OLD_MEMBERS)) for name in source.members)
 
 
-def open(source: Source) -> Contents:
+def open(source: FileSource) -> Contents:
     """Read the table of weights."""
-    old = [name for name in source.members if name.endswith(OLD)]
+    old = [name for name in source.members if name.endswith(OLD_MEMBERS)]
     if old:
-        return Contents("torch.export", pytorch.open(Source(bytes(source.member(old[0])), source.limits)).tensors)
+        return Contents(
+            "torch.export", pytorch.open(FileSource(bytes(source.read_member(old[0])), source.limits)).tensors
+        )
     configs = [name for name in source.members if name.endswith(CONFIG)]
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, StoredTensor] = {}
     for config in configs:
         folder, _, file = config.rpartition("/")
         prefix = file.removesuffix(CONFIG) + "." if len(configs) > 1 else ""
@@ -38,30 +47,30 @@ def open(source: Source) -> Contents:
     return Contents("torch.export", tensors)
 
 
-def _weights(source: Source, config: str, folder: str) -> Iterator[tuple[str, Stored]]:
+def _weights(source: FileSource, config: str, folder: str) -> Iterator[tuple[str, StoredTensor]]:
     try:
-        table = json.loads(source.small(config))["config"]
+        table = json.loads(source.read_small_member(config))["config"]
         for name, entry in table.items():
             place = f"{folder}/{entry['path_name']}"
             if entry["use_pickle"]:
-                yield name, pytorch.open(Source(bytes(source.member(place)), source.limits)).tensors["tensor"]
+                yield name, pytorch.open(FileSource(bytes(source.read_member(place)), source.limits)).tensors["tensor"]
             else:
-                yield name, _tensor(source.member(place), entry["tensor_meta"])
+                yield name, _tensor(source.read_member(place), entry["tensor_meta"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(
-            "The table of weights in this torch.export archive is damaged; export it again."
-        ) from error
+        raise CheckpointError("The weight table of this torch.export archive is damaged. Export it again.") from error
 
 
-def _tensor(data: memoryview, about: dict[str, Any]) -> Stored:
+def _tensor(data: memoryview, about: dict[str, Any]) -> StoredTensor:
     dtype = DTYPES[about["dtype"]]
     shape, strides = (tuple(side["as_int"] for side in about[key]) for key in ("sizes", "strides"))
     offset = about["storage_offset"]["as_int"]
     if not all(type(number) is int and 0 <= number < 1 << 40 for number in (*shape, *strides, offset)):
         raise ValueError("sizes")
     last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-    if count_of(shape) * width_of(dtype) > len(data) or (count_of(shape) and (last + 1) * width_of(dtype) > len(data)):
+    if element_count(shape) * item_size(dtype) > len(data) or (
+        element_count(shape) and (last + 1) * item_size(dtype) > len(data)
+    ):
         raise ValueError("outside")
-    return Stored(shape, dtype, lambda: array_of(data, dtype, shape, strides, offset))
+    return StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset))

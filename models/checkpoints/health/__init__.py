@@ -1,37 +1,37 @@
 """Is a trained network healthy? Everything that can be measured of its weights, in one place."""
 
-from models.checkpoints.health.anomalies import Oddities, oddities
+from models.checkpoints.health.anomalies import Anomalies, find_anomalies
 from models.checkpoints.health.distributions import Distribution, distributions, forget_biases
 from models.checkpoints.health.findings import Evidence, Finding, Severity
-from models.checkpoints.health.initialization import Started, started
-from models.checkpoints.health.layer_findings import findings_of
-from models.checkpoints.health.run_findings import findings_in
-from models.checkpoints.health.spectra import Spectrum, recurrent_blocks, spectra, spectrum
-from models.checkpoints.health.unit_health import Ran, Units, units_in, units_of
-from models.checkpoints.health.verdict import findings_of_others, readers_of, verdict
+from models.checkpoints.health.initialization import Initialization, matching_initialization
+from models.checkpoints.health.layer_findings import check_layer
+from models.checkpoints.health.run_findings import check_run
+from models.checkpoints.health.spectra import WeightSpectrum, recurrent_blocks, weight_spectra, weight_spectrum
+from models.checkpoints.health.unit_health import RunHealth, UnitHealth, check_units, check_units_in_run
+from models.checkpoints.health.verdict import check_other_tensors, consumer_weights, verdict
 
 __all__ = [
+    "Anomalies",
     "Distribution",
     "Evidence",
     "Finding",
-    "Oddities",
-    "Ran",
+    "Initialization",
+    "RunHealth",
     "Severity",
-    "Spectrum",
-    "Started",
-    "Units",
+    "UnitHealth",
+    "WeightSpectrum",
+    "check_layer",
+    "check_other_tensors",
+    "check_run",
+    "check_units",
+    "check_units_in_run",
+    "consumer_weights",
     "distributions",
-    "findings_in",
-    "findings_of",
-    "findings_of_others",
+    "find_anomalies",
     "forget_biases",
-    "oddities",
-    "readers_of",
+    "matching_initialization",
     "recurrent_blocks",
-    "spectra",
-    "spectrum",
-    "started",
-    "units_in",
-    "units_of",
     "verdict",
+    "weight_spectra",
+    "weight_spectrum",
 ]

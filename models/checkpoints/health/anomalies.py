@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TINY_FLOAT16 = 2.0**-14
+SMALLEST_NORMAL_FLOAT16 = 2.0**-14
 
-CHUNK = 1 << 22
+CHUNK_SIZE = 1 << 22
 """How many numbers are looked at together."""
 
 
 @dataclass(frozen=True)
-class Oddities:
+class Anomalies:
     """What was found in one tensor.
 
     Attributes:
@@ -36,7 +36,7 @@ class Oddities:
     largest: float
 
 
-def oddities(values: np.ndarray, dtype: str | None = None) -> Oddities:
+def find_anomalies(values: np.ndarray, dtype: str | None = None) -> Anomalies:
     """Look through a tensor, some rows at a time, so that its size does not matter.
 
     Args:
@@ -48,9 +48,9 @@ def oddities(values: np.ndarray, dtype: str | None = None) -> Oddities:
     zero: list[int] = []
     constant: list[int] = []
     if values.dtype.kind != "f" or not values.size:
-        return Oddities(values.size, 0, 0, 0, (), (), float(np.abs(values).max(initial=0)))
-    tiny = TINY_FLOAT16 if dtype == "float16" else np.finfo(values.dtype).tiny
-    for start, part in _parts(values):
+        return Anomalies(values.size, 0, 0, 0, (), (), float(np.abs(values).max(initial=0)))
+    tiny = SMALLEST_NORMAL_FLOAT16 if dtype == "float16" else np.finfo(values.dtype).tiny
+    for start, part in _chunks(values):
         finite = np.isfinite(part)
         if not finite.all():
             nan += int(np.isnan(part).sum())
@@ -63,14 +63,14 @@ def oddities(values: np.ndarray, dtype: str | None = None) -> Oddities:
             alike = (rows == rows[:, :1]).all(axis=1)
             zero += (start + np.flatnonzero(alike & (rows[:, 0] == 0))).tolist()
             constant += (start + np.flatnonzero(alike & (rows[:, 0] != 0))).tolist()
-    return Oddities(values.size, nan, inf, denormal, tuple(zero), tuple(constant), largest)
+    return Anomalies(values.size, nan, inf, denormal, tuple(zero), tuple(constant), largest)
 
 
-def _parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _chunks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Some rows at a time, and the number of the first."""
     if values.ndim == 0:
         yield 0, values[None]
         return
-    rows = max(1, CHUNK // max(1, values[0].size))
+    rows = max(1, CHUNK_SIZE // max(1, values[0].size))
     for start in range(0, len(values), rows):
         yield start, values[start : start + rows]

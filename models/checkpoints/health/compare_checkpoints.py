@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.health.anomalies import CHUNK
+from models.checkpoints.health.anomalies import CHUNK_SIZE
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
 
 
 @dataclass(frozen=True)
-class Moved:
+class BlockChange:
     """How far one block of numbers moved from a to b.
 
     Attributes:
@@ -42,7 +42,7 @@ class Moved:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class CheckpointComparison:
     """Two checkpoints beside each other. Numbers are read when they are asked for.
 
     Attributes:
@@ -57,36 +57,36 @@ class Compared:
     second: Checkpoint
     layers: dict[str, str]
     tensors: tuple[str, ...]
-    changed: tuple[str, ...]
+    incompatible: tuple[str, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
 
-    def layer(self, name: str) -> list[Moved]:
+    def layer_changes(self, name: str) -> list[BlockChange]:
         """What moved in a layer, by part and gate."""
         before, after = self.first.layers[name], self.second.layers[self.layers[name]]
         found = []
         for part, values in before.arrays().items():
             other = after.arrays()[part]
             if part == "weight_hr":
-                found.append(moved(values, other, name, part))
+                found.append(measure_change(values, other, name, part))
                 continue
             for gate in before.cell.gates:
-                found.append(moved(before.rows(part, gate), after.rows(part, gate), name, part, gate))
+                found.append(measure_change(before.rows(part, gate), after.rows(part, gate), name, part, gate))
         return found
 
-    def tensor(self, name: str) -> Moved:
+    def tensor_change(self, name: str) -> BlockChange:
         """What moved in another tensor."""
-        return moved(self.first.tensors[name], self.second.tensors[name], name)
+        return measure_change(self.first.tensors[name], self.second.tensors[name], name)
 
-    def all(self) -> Iterator[Moved]:
+    def all_changes(self) -> Iterator[BlockChange]:
         """What moved everywhere: the layers, then the other tensors."""
         for name in self.layers:
-            yield from self.layer(name)
+            yield from self.layer_changes(name)
         for name in self.tensors:
-            yield self.tensor(name)
+            yield self.tensor_change(name)
 
 
-def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> Compared:
+def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> CheckpointComparison:
     """Put two checkpoints beside each other: by their names or, where no layer has the same, layers by their order.
 
     Raises:
@@ -94,7 +94,7 @@ def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> Compared:
 
     Example:
         >>> compared = compare_checkpoints(load_checkpoint("step100.pt"), load_checkpoint("step200.pt"))
-        >>> max(compared.layer("rnn.l0"), key=lambda each: each.relative)
+        >>> max(compared.layer_changes("rnn.l0"), key=lambda each: each.relative)
     """
     shared = [name for name in first.found if name in second.found]
     pairs = {name: name for name in shared}
@@ -110,8 +110,10 @@ def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> Compared:
     changed = tuple(a for a in pairs if a not in layers and a in shared)
     changed += tuple(name for name in stored if name not in tensors)
     if not layers and not tensors:
-        raise CheckpointError("These two files have no layer and no tensor in common; choose two of one network.")
-    return Compared(
+        raise CheckpointError(
+            "These two files have no layers or tensors in common. Choose two checkpoints of the same network."
+        )
+    return CheckpointComparison(
         first,
         second,
         layers,
@@ -126,7 +128,9 @@ def _shape(layer: FoundLayer) -> tuple:
     return layer.kind, {part: stored.shape for part, stored in layer.parts.items()}
 
 
-def moved(before: np.ndarray, after: np.ndarray, name: str = "", part: str = "", gate: str | None = None) -> Moved:
+def measure_change(
+    before: np.ndarray, after: np.ndarray, name: str = "", part: str = "", gate: str | None = None
+) -> BlockChange:
     """How far ``before`` moved to ``after``, of one shape, in float64, some of it at a time.
 
     Where there is NaN in either, ``relative`` and ``largest`` are NaN, and ``at`` is the first of it.
@@ -134,8 +138,8 @@ def moved(before: np.ndarray, after: np.ndarray, name: str = "", part: str = "",
     a, b = before.reshape(-1), after.reshape(-1)
     squares = np.zeros(3)  # of a, of b, of b - a
     product, largest, place = 0.0, 0.0, 0
-    for start in range(0, a.size, CHUNK):
-        x, y = a[start : start + CHUNK].astype(np.float64), b[start : start + CHUNK].astype(np.float64)
+    for start in range(0, a.size, CHUNK_SIZE):
+        x, y = a[start : start + CHUNK_SIZE].astype(np.float64), b[start : start + CHUNK_SIZE].astype(np.float64)
         with np.errstate(invalid="ignore"):
             apart = y - x
         apart[x == y] = 0.0  # also infinity that stayed
@@ -150,4 +154,4 @@ def moved(before: np.ndarray, after: np.ndarray, name: str = "", part: str = "",
     cosine = float(product / (norm * other)) if norm and other and np.isfinite(norm * other) else np.nan
     where = tuple(int(index) for index in np.unravel_index(place, before.shape)) if a.size else ()
     values = (float(before[where]), float(after[where])) if a.size else (np.nan, np.nan)
-    return Moved(name, part, gate, a.size, relative, cosine, largest, where, *values)
+    return BlockChange(name, part, gate, a.size, relative, cosine, largest, where, *values)

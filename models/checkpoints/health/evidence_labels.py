@@ -1,25 +1,38 @@
 """What a verdict's evidence measures, in words."""
 
-from models.checkpoints.health.unit_health import ALWAYS, FAINT, STILL, STUCK
+from models.checkpoints.health.unit_health import (
+    ALWAYS_SATURATED_SHARE,
+    CONSTANT_RANGE,
+    NEGLIGIBLE_RATIO,
+    STUCK_PREACTIVATION,
+)
 from models.core.messages import Sentence
 
-NOT_FINITE = Sentence("numbers that are NaN or infinite")
-LARGEST_WEIGHT = Sentence("largest weight")
-DENORMAL_SHARE = Sentence("share of denormal numbers")
-LARGEST_BY_WIDTH = Sentence("largest recurrent weight times √H")
-FROM_ORTHOGONAL = Sentence("largest entry of WᵀW − I")
-MOVED_BIASES = Sentence("biases that are neither 0 nor 1")
-CONSTANT_ROWS = Sentence("rows of one number")
-MEDIAN_FORGET = Sentence("median of the forget biases")
-MEAN_FORGET = Sentence("mean forget gate at its bias")
-DEAD_UNITS = Sentence("units all of whose weights, in or out, are below {least} of the usual", least=f"{FAINT:g}")
-DOUBLES = Sentence("pairs with the same weights")
-STUCK_GATES = Sentence("gates whose sums stay beyond ±{bound}", bound=f"{STUCK:g}")
+NOT_FINITE = Sentence("NaN or infinite values")
+LARGEST_WEIGHT = Sentence("largest weight (magnitude)")
+DENORMAL_SHARE = Sentence("share of denormal values")
+LARGEST_TIMES_ROOT_H = Sentence("largest recurrent weight (magnitude) × √H")
+ORTHOGONALITY_ERROR = Sentence("largest entry of WᵀW − I")
+CHANGED_BIASES = Sentence("biases that are neither 0 nor 1")
+CONSTANT_ROWS = Sentence("rows with all values equal")
+MEDIAN_FORGET = Sentence("median forget-gate bias")
+MEAN_FORGET = Sentence("mean forget gate with zero input and zero hidden state, σ(b)")
+DEAD_UNITS = Sentence(
+    "units whose incoming or outgoing weights are all below {least} × the median", least=f"{NEGLIGIBLE_RATIO:g}"
+)
+DUPLICATES = Sentence("pairs of units with the same incoming weights")
+STUCK_GATES = Sentence("gates whose preactivation is always beyond ±{bound}", bound=f"{STUCK_PREACTIVATION:g}")
 SINGULAR_VALUE = Sentence("largest singular value")
 SPECTRAL_RADIUS = Sentence("spectral radius")
-STILL_UNITS = Sentence("units that moved by less than {least}", least=f"{STILL:g}")
-ALWAYS_CLOSED = Sentence("gates below 0.1 at {share} of the steps or more", share=f"{ALWAYS:.0%}")
-ALWAYS_OPEN = Sentence("gates above 0.9 at {share} of the steps or more", share=f"{ALWAYS:.0%}")
-SAME_STATES = Sentence("pairs with the same states at every step")
-LOOKED_AT = Sentence("numbers looked at")
-NUMBERS = Sentence("numbers")
+CONSTANT_UNITS = Sentence(
+    "units whose hidden state changes by less than {least} over the run", least=f"{CONSTANT_RANGE:g}"
+)
+ALWAYS_CLOSED = Sentence(
+    "gates closed (< 0.1) in at least {share} of the time steps", share=f"{ALWAYS_SATURATED_SHARE:.0%}"
+)
+ALWAYS_OPEN = Sentence(
+    "gates open (> 0.9) in at least {share} of the time steps", share=f"{ALWAYS_SATURATED_SHARE:.0%}"
+)
+SAME_STATES = Sentence("pairs of units with the same hidden states at every time step")
+NUMBERS_CHECKED = Sentence("values checked")
+NUMBERS = Sentence("parameters")

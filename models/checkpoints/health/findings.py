@@ -11,7 +11,7 @@ from models.core.messages import Sentence
 Severity = Literal["broken", "warning", "note", "healthy"]
 """``"broken"``: it cannot work; ``"warning"``: it will hardly work well; ``"note"``: worth knowing; ``"healthy"``."""
 
-ORDER: tuple[Severity, ...] = ("broken", "warning", "note", "healthy")
+SEVERITY_ORDER: tuple[Severity, ...] = ("broken", "warning", "note", "healthy")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Evidence:
     pairs: tuple[tuple[int, int], ...] = ()
 
 
-SHOWN = 100
+MAX_LISTED_UNITS = 100
 
 
 class Finding(Sentence):

@@ -9,12 +9,12 @@ import numpy as np
 
 from models.core.weights import LayerWeights
 
-LEAST = 400
+MIN_NUMBERS = 400
 """Numbers below which nothing is said."""
 
 
 @dataclass(frozen=True)
-class Started:
+class Initialization:
     """How a layer's recurrent matrix was initialised, and that it is still so.
 
     Attributes:
@@ -27,23 +27,23 @@ class Started:
     value: float
 
 
-def started(weights: LayerWeights) -> Started | None:
+def matching_initialization(weights: LayerWeights) -> Initialization | None:
     """The initializer that explains a layer's matrices; None where training has moved them.
 
     PyTorch draws every weight from U(-1/sqrt(H), 1/sqrt(H)); Keras draws recurrent kernels orthogonal, and input kernels
     from U(-a, a) with a = sqrt(6 / (D + G H)) (Glorot and Bengio 2010).
     """
     read, back, units = weights.weight_ih, weights.weight_hh, weights.hidden_size
-    if min(read.size, back.size) < LEAST or not (np.isfinite(read).all() and np.isfinite(back).all()):
+    if min(read.size, back.size) < MIN_NUMBERS or not (np.isfinite(read).all() and np.isfinite(back).all()):
         return None
     bound = units**-0.5
     if _is_uniform(read, bound) and _is_uniform(back, bound):
-        return Started("PyTorch", float(np.abs(back).max() / bound))
+        return Initialization("PyTorch", float(np.abs(back).max() / bound))
     if _is_uniform(read, float(np.sqrt(6 / sum(read.shape)))) and weights.weight_hr is None:
         wide = back.astype(np.float64)
         apart = float(np.abs(wide.T @ wide - np.eye(units)).max())
         if apart < 1e-5:
-            return Started("Keras", apart)
+            return Initialization("Keras", apart)
     return None
 
 

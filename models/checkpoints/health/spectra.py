@@ -15,14 +15,14 @@ import numpy as np
 from models.core.messages import Problem
 from models.core.weights import LayerWeights
 
-EXACT = 1024
+MAX_EXACT_UNITS = 1024
 """Units up to which all eigenvalues are computed; about a second for a block of so many."""
-KRYLOV = 120
+KRYLOV_DIMENSION = 120
 """Dimensions of the space in which those of a larger block are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class WeightSpectrum:
     """The spectrum of a square block (H, H).
 
     Attributes:
@@ -59,7 +59,7 @@ def recurrent_blocks(weights: LayerWeights) -> dict[str, np.ndarray]:
     return blocks
 
 
-def spectra(weights: LayerWeights, exact: int = EXACT) -> dict[str, Spectrum]:
+def weight_spectra(weights: LayerWeights, exact: int = MAX_EXACT_UNITS) -> dict[str, WeightSpectrum]:
     """The spectrum of every recurrent block, by gate.
 
     Args:
@@ -72,13 +72,13 @@ def spectra(weights: LayerWeights, exact: int = EXACT) -> dict[str, Spectrum]:
     Example:
         >>> spectra(checkpoint.layers["rnn.l0"])["candidate"].radius
     """
-    return {gate: spectrum(block, exact, gate) for gate, block in recurrent_blocks(weights).items()}
+    return {gate: weight_spectrum(block, exact, gate) for gate, block in recurrent_blocks(weights).items()}
 
 
-def spectrum(matrix: np.ndarray, exact: int = EXACT, name: str = "W") -> Spectrum:
+def weight_spectrum(matrix: np.ndarray, exact: int = MAX_EXACT_UNITS, name: str = "W") -> WeightSpectrum:
     """The spectrum of a square matrix. Raises Problem: it holds numbers that are not finite."""
     if not np.isfinite(matrix).all():
-        raise Problem("{name} holds numbers that are not finite, so it has no spectrum.", name=name)
+        raise Problem("{name} contains values that are not finite, so its spectrum cannot be computed.", name=name)
     wide = matrix.astype(np.float64)
     if len(matrix) <= exact:
         values = np.linalg.eigvals(wide)
@@ -87,12 +87,12 @@ def spectrum(matrix: np.ndarray, exact: int = EXACT, name: str = "W") -> Spectru
         values = _outermost(wide, False)
         singular = np.sqrt(np.abs(_outermost(wide, True)))
     order = np.argsort(-np.abs(values), kind="stable")
-    return Spectrum(values[order], np.sort(singular)[::-1], len(matrix) <= exact)
+    return WeightSpectrum(values[order], np.sort(singular)[::-1], len(matrix) <= exact)
 
 
 def _outermost(matrix: np.ndarray, squared: bool) -> np.ndarray:
     """Estimates of the outermost eigenvalues of W, or of W^T W, by Arnoldi's method (Arnoldi 1951; Saad 2011, chapter 6)."""
-    size = min(KRYLOV, len(matrix))
+    size = min(KRYLOV_DIMENSION, len(matrix))
     basis = np.zeros((size + 1, len(matrix)))
     basis[0] = np.random.default_rng(0).normal(size=len(matrix))
     basis[0] /= np.linalg.norm(basis[0])

@@ -14,24 +14,24 @@ import numpy as np
 
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights
-from models.states.saturation import saturations
+from models.states.saturation import gate_saturations
 
-FAINT = 1e-6
+NEGLIGIBLE_RATIO = 1e-6
 """Weights this small against the layer's median do nothing."""
-ALIKE = 1e-3
+DUPLICATE_TOLERANCE = 1e-3
 """Rows that differ by less than this part of their length are the same."""
-PART, MOST = 512, 1000
+CHUNK_UNITS, MAX_PAIRS = 512, 1000
 """Units whose rows are compared with all others at once, and pairs of doubles at most."""
-STUCK = 4.0
+STUCK_PREACTIVATION = 4.0
 """A sigmoid of this is 0.982: further out its slope is below 0.018, a fourteenth of the most it can be."""
-STILL = 1e-3
+CONSTANT_RANGE = 1e-3
 """A unit whose state moves by less than this in a whole run is still."""
-ALWAYS = 0.95
+ALWAYS_SATURATED_SHARE = 0.95
 """The share of the steps at which a gate is saturated from which on it counts as always saturated."""
 
 
 @dataclass(frozen=True)
-class Units:
+class UnitHealth:
     """What the weights alone say.
 
     Attributes:
@@ -41,14 +41,14 @@ class Units:
         stuck: by gate, the units whose gate stays beyond ``STUCK`` whatever comes in.
     """
 
-    unread: tuple[int, ...]
-    unreading: tuple[int, ...]
+    no_outgoing: tuple[int, ...]
+    no_incoming: tuple[int, ...]
     duplicates: tuple[tuple[int, int], ...]
     stuck: dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunHealth:
     """What a run says.
 
     Attributes:
@@ -60,15 +60,15 @@ class Ran:
         steps: how many steps the run had.
     """
 
-    still: tuple[int, ...]
-    silent: tuple[int, ...]
+    constant: tuple[int, ...]
+    inactive: tuple[int, ...]
     duplicates: tuple[tuple[int, int], ...]
     closed: dict[str, tuple[int, ...]]
     open: dict[str, tuple[int, ...]]
     steps: int
 
 
-def units_of(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None, reach: float = 1.0) -> Units:
+def check_units(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None, reach: float = 1.0) -> UnitHealth:
     """What a layer's weights alone say of its units.
 
     Args:
@@ -79,14 +79,17 @@ def units_of(weights: LayerWeights, readers: Sequence[np.ndarray] | None = None,
     """
     strongest = np.maximum(_strongest(weights.weight_ih, 1), _strongest(weights.weight_hh, 1))
     strongest = strongest.reshape(len(weights.cell.gates), -1)
-    faint = FAINT * float(np.median(strongest))
+    faint = NEGLIGIBLE_RATIO * float(np.median(strongest))
     unreading = np.flatnonzero((strongest <= faint).all(axis=0))
-    return Units(
-        _unread(weights, readers), tuple(map(int, unreading)), _alike(_blocks(weights)), _stuck(weights, reach)
+    return UnitHealth(
+        _units_without_outgoing(weights, readers),
+        tuple(map(int, unreading)),
+        _duplicate_pairs(_incoming_blocks(weights)),
+        _stuck_gates(weights, reach),
     )
 
 
-def _unread(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tuple[int, ...]:
+def _units_without_outgoing(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tuple[int, ...]:
     if weights.weight_hr is not None:
         by: list[np.ndarray] = [weights.weight_hr]
     elif readers is None:
@@ -94,7 +97,7 @@ def _unread(weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> tupl
     else:
         by = [weights.weight_hh, *readers]
     strongest = np.stack([_strongest(matrix, 0) for matrix in by]).max(axis=0)
-    return tuple(map(int, np.flatnonzero(strongest <= FAINT * float(np.median(strongest)))))
+    return tuple(map(int, np.flatnonzero(strongest <= NEGLIGIBLE_RATIO * float(np.median(strongest)))))
 
 
 def _strongest(matrix: np.ndarray, axis: int) -> np.ndarray:
@@ -102,25 +105,25 @@ def _strongest(matrix: np.ndarray, axis: int) -> np.ndarray:
     return np.maximum(matrix.max(axis=axis, initial=0), -matrix.min(axis=axis, initial=0))
 
 
-def _alike(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
+def _duplicate_pairs(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
     """Pairs of units whose rows are the same in every block (U, ?): near in the Gram matrix, then held against each other."""
     units = len(blocks[0])
     length = sum(np.einsum("ud,ud->u", block, block) for block in blocks)
     found: list[tuple[int, int]] = []
-    for start in range(0, units, PART):
-        rows = slice(start, min(start + PART, units))
+    for start in range(0, units, CHUNK_UNITS):
+        rows = slice(start, min(start + CHUNK_UNITS, units))
         gram = sum(block[rows] @ block.T for block in blocks)
         longer = np.maximum(length[rows, None], length[None])
         with np.errstate(invalid="ignore"):
             apart = length[rows, None] + length[None] - 2 * gram
         near = (apart <= 1e-4 * longer) & (longer > 0) & np.isfinite(apart)  # infinite weights are far from all others
         for one, other in np.argwhere(near):
-            if other > one + start and len(found) < MOST and _same(blocks, one + start, other):
+            if other > one + start and len(found) < MAX_PAIRS and _rows_equal(blocks, one + start, other):
                 found.append((int(one + start), int(other)))
     return tuple(found)
 
 
-def _blocks(weights: LayerWeights) -> list[np.ndarray]:
+def _incoming_blocks(weights: LayerWeights) -> list[np.ndarray]:
     """What a unit reads with, (H, ?) for each gate and matrix; of biases of which only the sum counts, the sum."""
     gates = weights.cell.gates
     found = [weights.rows(name, gate) for name in ("weight_ih", "weight_hh") for gate in gates]
@@ -130,12 +133,12 @@ def _blocks(weights: LayerWeights) -> list[np.ndarray]:
     return found
 
 
-def _same(blocks: list[np.ndarray], one: int, other: int) -> bool:
+def _rows_equal(blocks: list[np.ndarray], one: int, other: int) -> bool:
     pair = [np.concatenate([block[unit] for block in blocks]).astype(np.float64) for unit in (one, other)]
-    return bool(np.linalg.norm(pair[0] - pair[1]) <= ALIKE * max(map(np.linalg.norm, pair)))
+    return bool(np.linalg.norm(pair[0] - pair[1]) <= DUPLICATE_TOLERANCE * max(map(np.linalg.norm, pair)))
 
 
-def _stuck(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
+def _stuck_gates(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
     """Gates whose bias outweighs all that can come in; only where states lie within -1 and 1."""
     cell = weights.cell
     if weights.bias_ih is None or cell.ranges["hidden"] != (-1.0, 1.0):
@@ -147,32 +150,34 @@ def _stuck(weights: LayerWeights, reach: float) -> dict[str, tuple[int, ...]]:
         bias = np.abs(weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate))
         most = np.abs(weights.rows("weight_hh", gate)).sum(axis=1)
         most = most + reach * np.abs(weights.rows("weight_ih", gate)).sum(axis=1)
-        units = np.flatnonzero(bias - most >= STUCK)
+        units = np.flatnonzero(bias - most >= STUCK_PREACTIVATION)
         if len(units):
             found[gate] = tuple(map(int, units))
     return found
 
 
-def _together(hidden: np.ndarray, still: set[int]) -> tuple[tuple[int, int], ...]:
+def _pairs_moving_together(hidden: np.ndarray, still: set[int]) -> tuple[tuple[int, int], ...]:
     """Pairs of columns of states (T, H) that move alike, and from the same place; of those that move at all."""
     middle = hidden.mean(axis=0)
-    pairs = _alike([(hidden - middle).T]) if len(hidden) > 1 else ()
-    return tuple(pair for pair in pairs if not {*pair} & still and abs(middle[pair[0]] - middle[pair[1]]) < STILL)
+    pairs = _duplicate_pairs([(hidden - middle).T]) if len(hidden) > 1 else ()
+    return tuple(
+        pair for pair in pairs if not {*pair} & still and abs(middle[pair[0]] - middle[pair[1]]) < CONSTANT_RANGE
+    )
 
 
-def units_in(layer: LayerTrace, row: int = 0) -> Ran:
+def check_units_in_run(layer: LayerTrace, row: int = 0) -> RunHealth:
     """What a run says of a layer's units; of sequence ``row`` of its batch."""
     steps = int(layer.lengths[row])
     hidden = layer.hidden[row, :steps]
-    still = np.flatnonzero(hidden.max(axis=0) - hidden.min(axis=0) < STILL) if steps > 1 else np.array([], int)
+    still = np.flatnonzero(hidden.max(axis=0) - hidden.min(axis=0) < CONSTANT_RANGE) if steps > 1 else np.array([], int)
     relu = layer.kind == "RNN" and layer.weights.nonlinearity == "relu"
     silent = np.flatnonzero((hidden <= 0).all(axis=0)) if relu else np.array([], int)
-    found = saturations(layer, row)
-    return Ran(
+    found = gate_saturations(layer, row)
+    return RunHealth(
         tuple(map(int, still)),
         tuple(map(int, silent)),
-        _together(hidden, {*still}),
-        {gate: tuple(map(int, np.flatnonzero(each.left >= ALWAYS))) for gate, each in found.items()},
-        {gate: tuple(map(int, np.flatnonzero(each.right >= ALWAYS))) for gate, each in found.items()},
+        _pairs_moving_together(hidden, {*still}),
+        {gate: tuple(map(int, np.flatnonzero(each.left >= ALWAYS_SATURATED_SHARE))) for gate, each in found.items()},
+        {gate: tuple(map(int, np.flatnonzero(each.right >= ALWAYS_SATURATED_SHARE))) for gate, each in found.items()},
         steps,
     )

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from models.checkpoints.building.compatibility import Fit, fit
+from models.checkpoints.building.compatibility import CompatibleParts, compatible_parts
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.health import evidence_labels
-from models.checkpoints.health.anomalies import oddities
-from models.checkpoints.health.findings import ORDER, SHOWN, Evidence, Finding
-from models.checkpoints.health.layer_findings import broken, findings_of
-from models.checkpoints.health.run_findings import findings_in
+from models.checkpoints.health.anomalies import find_anomalies
+from models.checkpoints.health.findings import MAX_LISTED_UNITS, SEVERITY_ORDER, Evidence, Finding
+from models.checkpoints.health.layer_findings import check_layer, nonfinite_findings
+from models.checkpoints.health.run_findings import check_run
 from models.checkpoints.parsing.contents import CheckpointError
 from models.core.trace import LayerTrace
 
-READ = 1 << 26
+MAX_TENSOR_SIZE = 1 << 26
 """Numbers of a tensor, other than a layer's, up to which a verdict reads it."""
 
 
@@ -41,41 +41,44 @@ def verdict(
         >>> for finding in verdict(load_checkpoint("model.pt")):
         ...     print(finding.severity, finding, finding.evidence)
     """
-    chosen, able = tuple(checkpoint.found if layers is None else layers), fit(checkpoint)
+    chosen, able = tuple(checkpoint.found if layers is None else layers), compatible_parts(checkpoint)
     found: list[Finding] = []
     for name in chosen:
-        found += findings_of(name, checkpoint.layers[name], readers_of(checkpoint, name, able))
+        found += check_layer(name, checkpoint.layers[name], consumer_weights(checkpoint, name, able))
         if ran is not None and name in ran:
-            found += findings_in(ran[name], name)
+            found += check_run(ran[name], name)
     if others:
-        found += findings_of_others(checkpoint)
+        found += check_other_tensors(checkpoint)
     if all(finding.severity == "note" for finding in found):
-        found.append(_healthy(checkpoint, chosen))
-    return sorted(found, key=lambda finding: ORDER.index(finding.severity))
+        found.append(_healthy_finding(checkpoint, chosen))
+    return sorted(found, key=lambda finding: SEVERITY_ORDER.index(finding.severity))
 
 
-def _healthy(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
+def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
     if not layers:
-        return Finding("This file holds no recurrent layer, so there is nothing to judge.", "note", ())
-    count = sum(each.size for name in layers for each in checkpoint.found[name].parts.values() if each.held)
-    evidence = [Evidence(", ".join(layers)[:200], evidence_labels.LOOKED_AT, count)]
+        return Finding("This file contains no recurrent layer, so there is nothing to check.", "note", ())
+    count = sum(each.size for name in layers for each in checkpoint.found[name].parts.values() if each.in_file)
+    evidence = [Evidence(", ".join(layers)[:200], evidence_labels.NUMBERS_CHECKED, count)]
     return Finding(
-        "This network looks healthy: every number is finite, and no unit is dead, doubled or stuck.",
+        (
+            "No serious problems found: all values are finite, and there are no dead units, duplicate units or "
+            "permanently saturated gates."
+        ),
         "healthy",
         evidence,
     )
 
 
-def readers_of(checkpoint: Checkpoint, name: str, able: Fit | None = None) -> list[np.ndarray] | None:
+def consumer_weights(checkpoint: Checkpoint, name: str, able: CompatibleParts | None = None) -> list[np.ndarray] | None:
     """The matrices (?, P) that read a layer's output besides itself; None where the file does not tell.
 
     They are the next level's input weights, or, of a last level, every decoder that fits it.
     """
-    able = able or fit(checkpoint)
+    able = able or compatible_parts(checkpoint)
     for stack in able.stacks.values():  # those of several parts first
         if name not in stack.layers:
             continue
-        levels = [level for part in stack.parts for level in part.levels]
+        levels = [level for part in stack.modules for level in part.levels]
         for index, level in enumerate(levels):
             if name not in level:
                 continue
@@ -83,36 +86,39 @@ def readers_of(checkpoint: Checkpoint, name: str, able: Fit | None = None) -> li
             if above:
                 read = [checkpoint.layers[each].weight_ih for each in above[0]]
             else:
-                small = [each for each in able.decoders(stack.name) if checkpoint.stored[each].size <= READ]
+                small = [each for each in able.decoders(stack.name) if checkpoint.stored[each].size <= MAX_TENSOR_SIZE]
                 held = [(able.decoder(stack.name, each), checkpoint.tensors[each]) for each in small]
-                read = [values.T if matrix.turned else values for matrix, values in held]
+                read = [values.T if matrix.transposed else values for matrix, values in held]
             width = checkpoint.found[name].parts["weight_hh"].shape[1]
             first = level.index(name) * width
             return [matrix[:, first : first + width] for matrix in read] or None
     return None
 
 
-def findings_of_others(checkpoint: Checkpoint) -> list[Finding]:
+def check_other_tensors(checkpoint: Checkpoint) -> list[Finding]:
     """What the other tensors say: numbers that are none, rows that nothing moved."""
     found, skipped = list[Finding](), list[str]()
     for name, stored in checkpoint.stored.items():
         if not stored.is_float or not stored.size:
             continue
-        if stored.size > READ:
+        if stored.size > MAX_TENSOR_SIZE:
             skipped.append(name)
             continue
         try:
-            odd = oddities(checkpoint.tensors[name], stored.dtype)
+            odd = find_anomalies(checkpoint.tensors[name], stored.dtype)
         except CheckpointError:
             continue  # the page that shows the tensor says so
-        found += broken(name, {"": odd})
+        found += nonfinite_findings(name, {"": odd})
         rows = odd.zero_rows + odd.constant_rows
         if len(stored.shape) == 2 and len(rows) > 1:  # one alone is padding
             found.append(
                 Finding(
-                    "{where} has rows of one and the same number throughout ({count} of {rows}): nothing ever moved them.",
+                    (
+                        "Constant rows in {where}: {count} of {rows}. All values in such a row are equal, so it was probably "
+                        "never trained."
+                    ),
                     "note",
-                    [Evidence(name, evidence_labels.CONSTANT_ROWS, len(rows), units=rows[:SHOWN])],
+                    [Evidence(name, evidence_labels.CONSTANT_ROWS, len(rows), units=rows[:MAX_LISTED_UNITS])],
                     where=name,
                     count=len(rows),
                     rows=stored.shape[0],
@@ -120,9 +126,8 @@ def findings_of_others(checkpoint: Checkpoint) -> list[Finding]:
             )
     if skipped:
         evidence = [
-            Evidence(name, evidence_labels.NUMBERS, checkpoint.stored[name].size, READ) for name in skipped[:10]
+            Evidence(name, evidence_labels.NUMBERS, checkpoint.stored[name].size, MAX_TENSOR_SIZE)
+            for name in skipped[:10]
         ]
-        found.append(
-            Finding("{names} were not read: they are very large.", "note", evidence, names=", ".join(skipped[:5]))
-        )
+        found.append(Finding("Too large to be checked: {names}.", "note", evidence, names=", ".join(skipped[:5])))
     return found

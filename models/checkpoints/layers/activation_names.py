@@ -24,7 +24,7 @@ ONNX_NAMES: dict[tuple[str, tuple[float, ...]], str] = {
 """Those that depend on parameters; the others have the same names as here."""
 
 
-def of_keras(said: Any, version: int) -> str:
+def activation_from_keras(said: Any, version: int) -> str:
     """The activation that Keras's configuration names, or as it was said where that is none.
 
     Args:
@@ -36,7 +36,7 @@ def of_keras(said: Any, version: int) -> str:
     return "hard_sigmoid_3" if said == "hard_sigmoid" and version >= 3 else str(said)
 
 
-def of_onnx(names: Sequence[str], alpha: Sequence[float], beta: Sequence[float]) -> Iterator[str]:
+def activations_from_onnx(names: Sequence[str], alpha: Sequence[float], beta: Sequence[float]) -> Iterator[str]:
     """The activations that a node names, each as it was said where that is none.
 
     ``alpha`` and ``beta`` are given out in turn to those that have such a parameter.
@@ -53,7 +53,7 @@ def of_onnx(names: Sequence[str], alpha: Sequence[float], beta: Sequence[float])
         yield next(fits, f"{said}({', '.join(f'{value:g}' for value in given)})")
 
 
-def supported(layer: str, name: str) -> str:
+def require_supported(layer: str, name: str) -> str:
     """``name``, if it is an activation of ``models.core.activations``.
 
     Raises:
@@ -61,7 +61,7 @@ def supported(layer: str, name: str) -> str:
     """
     if name not in ACTIVATIONS:
         raise CheckpointError(
-            "{layer} has the activation {activation}, which is not supported; {supported} are.",
+            "The activation function {activation} of {layer} is not supported. Supported functions: {supported}.",
             layer=layer,
             activation=name[:60],
             supported=", ".join(ACTIVATIONS),

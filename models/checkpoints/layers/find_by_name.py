@@ -9,38 +9,38 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, Stored
+from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
 
-KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
+KIND_OF_GATE_COUNT = {1: "RNN", 3: "GRU", 4: "LSTM"}
 
-LAYER = re.compile(
+TENSOR_NAME = re.compile(
     r"(?P<module>.*?)(?P<separator>[._/]?)(?P<part>weight|w|bias|b)_(?P<side>ih|hh|hr)(?P<layer>_l\d+)?(?P<reverse>_reverse)?"
 )
-WRAPPING = ("module.", "_orig_mod.")
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
-def unwrapped(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+def strip_wrapper_prefixes(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """The same tensors without what DataParallel, weight averaging and torch.compile put before their names."""
     named = {name.replace("._orig_mod.", "."): stored for name, stored in tensors.items()}
     if len(named) < len(tensors):
         named = dict(tensors)
     for _ in range(4):  # one in another: a compiled, parallel, averaged module
-        for prefix in WRAPPING:
+        for prefix in WRAPPER_PREFIXES:
             inside = [name for name in named if name != "n_averaged"]
             if inside and all(name.startswith(prefix) and name != prefix for name in inside):
                 named = {name.removeprefix(prefix): stored for name, stored in named.items()}
     return named
 
 
-def find_layers(tensors: Mapping[str, Stored]) -> dict[str, FoundLayer]:
+def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     """The recurrent layers among ``tensors``, in their order.
 
     Raises:
         CheckpointError: tensors are named as those of one layer but their shapes do not fit each other.
     """
-    groups: dict[str, dict[str, tuple[str, Stored]]] = {}
+    groups: dict[str, dict[str, tuple[str, StoredTensor]]] = {}
     for name, stored in tensors.items():
-        match = LAYER.fullmatch(name)
+        match = TENSOR_NAME.fullmatch(name)
         if match is None or (match["module"] and not match["separator"]):
             continue
         level = (match["layer"] or "_l0").removeprefix("_") + (match["reverse"] or "")
@@ -51,11 +51,11 @@ def find_layers(tensors: Mapping[str, Stored]) -> dict[str, FoundLayer]:
     for layer, parts in groups.items():
         if {"weight_ih", "weight_hh"} <= set(parts):
             sources = tuple(name for name, _ in parts.values())
-            found[layer] = layer_of(layer, {part: stored for part, (_, stored) in parts.items()}, sources)
+            found[layer] = layer_from_parts(layer, {part: stored for part, (_, stored) in parts.items()}, sources)
     return found
 
 
-def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) -> FoundLayer:
+def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tuple[str, ...]) -> FoundLayer:
     """The layer whose tensors are named as in PyTorch.
 
     Raises:
@@ -64,7 +64,10 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     recurrent, read = parts["weight_hh"].shape, parts["weight_ih"].shape
     if len(recurrent) != 2 or len(read) != 2 or 0 in recurrent or 0 in read or recurrent[0] != read[0]:
         raise CheckpointError(
-            "The matrices of {layer} are {input} and {recurrent}, which do not fit each other; save the network again.",
+            (
+                "The matrices of {layer} have shapes {input} and {recurrent}, which do not fit together. Save the "
+                "network again."
+            ),
             layer=layer,
             input=list(read),
             recurrent=list(recurrent),
@@ -72,10 +75,13 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     projected = "weight_hr" in parts
     rows, handed_on = recurrent
     gates, rest = (4, rows % 4) if projected else divmod(rows, handed_on)
-    kind = None if rest else KINDS.get(gates)
+    kind = None if rest else KIND_OF_GATE_COUNT.get(gates)
     if kind is None:
         raise CheckpointError(
-            "{layer} has {rows} rows for {columns} recurrent inputs; an LSTM has 4, a GRU 3 and an RNN 1 for each.",
+            (
+                "{layer} has {rows} rows for hidden size {columns}. An LSTM needs 4 × the hidden size, a GRU 3 ×, an "
+                "RNN 1 ×."
+            ),
             layer=layer,
             rows=rows,
             columns=handed_on,
@@ -84,7 +90,7 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     for part, stored in parts.items():
         if part in wanted and stored.shape != wanted[part]:
             raise CheckpointError(
-                "{part} of {layer} is {shape}, but {wanted} would fit its matrices.",
+                "{part} of {layer} has shape {shape}, but its matrices need {wanted}. Save the network again.",
                 part=part,
                 layer=layer,
                 shape=list(stored.shape),
@@ -92,7 +98,7 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
             )
         if not stored.is_float:
             raise CheckpointError(
-                "{part} of {layer} is {dtype}; weights are floating-point numbers.",
+                "{part} of {layer} has type {dtype}. Save the weights as floating-point numbers.",
                 part=part,
                 layer=layer,
                 dtype=stored.dtype,
@@ -100,5 +106,5 @@ def layer_of(layer: str, parts: Mapping[str, Stored], sources: tuple[str, ...]) 
     complete = dict(parts)
     if ("bias_ih" in parts) != ("bias_hh" in parts):
         missing = "bias_ih" if "bias_hh" in parts else "bias_hh"
-        complete[missing] = Stored.zeros(rows)
+        complete[missing] = StoredTensor.zeros(rows)
     return FoundLayer(kind, complete, sources, assumed=("nonlinearity",) if kind == "RNN" else ())

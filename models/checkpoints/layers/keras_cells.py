@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 from typing import Any
 
-from models.checkpoints.parsing.contents import Stored
-from models.checkpoints.parsing.hdf5 import Hdf5
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
-CLASSES = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
-CLASSES |= {f"{name}Cell": kind for name, kind in CLASSES.items()}
-CLASSES |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # of Keras 2, by their configuration without activations
+KIND_OF_CLASS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
+KIND_OF_CLASS |= {f"{name}Cell": kind for name, kind in KIND_OF_CLASS.items()}
+KIND_OF_CLASS |= {
+    f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")
+}  # of Keras 2, by their configuration without activations
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,19 @@ class KernelGroup:
 
     layer: str
     level: str
-    kernel: Stored
-    recurrent: Stored
-    bias: Stored | None
+    kernel: StoredTensor
+    recurrent: StoredTensor
+    bias: StoredTensor | None
     sources: tuple[str, ...]
     cell: str = ""
 
 
-def tidy_name(layer: str) -> str:
+def base_name(layer: str) -> str:
     """A layer's own name, without those of the models around it."""
     return layer.rpartition(".")[2]
 
 
-def configured(config: Any) -> dict[str, dict[str, CellConfig]]:
+def cells_in_config(config: Any) -> dict[str, dict[str, CellConfig]]:
     """Every recurrent cell that a model's configuration names: by layer, then by level."""
     found: dict[str, dict[str, CellConfig]] = {}
     waiting, seen = [config], 0
@@ -71,7 +73,7 @@ def configured(config: Any) -> dict[str, dict[str, CellConfig]]:
             continue
         inner, name = entry.get("config"), entry.get("class_name")
         layer = inner.get("name") if isinstance(inner, dict) else None
-        cells = dict(_cells(name, inner, len(found))) if isinstance(layer, str) else {}
+        cells = dict(_cells_of_layer(name, inner, len(found))) if isinstance(layer, str) else {}
         if cells:
             found[str(layer)] = cells
         else:
@@ -79,13 +81,13 @@ def configured(config: Any) -> dict[str, dict[str, CellConfig]]:
     return found
 
 
-def _cells(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig]]:
+def _cells_of_layer(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig]]:
     """The cells of one layer, by level."""
     if name == "Bidirectional" and isinstance(inner := config.get("layer"), dict):
-        for level, forward in _cells(inner.get("class_name"), inner.get("config"), place):
+        for level, forward in _cells_of_layer(inner.get("class_name"), inner.get("config"), place):
             yield level.removesuffix("_reverse"), forward
         back = config.get("backward_layer") or inner
-        for level, backward in _cells(back.get("class_name"), back.get("config"), place):
+        for level, backward in _cells_of_layer(back.get("class_name"), back.get("config"), place):
             yield f"{level.removesuffix('_reverse')}_reverse", backward
     elif name in ("RNN", "StackedRNNCells") and isinstance(config, dict):
         cell = config.get("cell")
@@ -94,35 +96,35 @@ def _cells(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig
             inside = cell["config"]["cells"]
         counts: dict[str, int] = {}
         for index, each in enumerate(inside):
-            if not isinstance(each, dict) or each.get("class_name") not in CLASSES:
+            if not isinstance(each, dict) or each.get("class_name") not in KIND_OF_CLASS:
                 continue
             group = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", each["class_name"]).lower()
             counts[group] = counts.get(group, -1) + 1
-            for _, made in _cells(each["class_name"], each.get("config"), place):
+            for _, made in _cells_of_layer(each["class_name"], each.get("config"), place):
                 suffix = f"_{counts[group]}" if counts[group] else ""
-                yield f"l{index}{_reverse(config)}", replace(made, group=group + suffix)
-    elif name in CLASSES and isinstance(config, dict):
+                yield f"l{index}{_reverse_suffix(config)}", replace(made, group=group + suffix)
+    elif name in KIND_OF_CLASS and isinstance(config, dict):
         recurrent = config.get("recurrent_activation", "sigmoid")
-        told = CellConfig(CLASSES[name], _plain(config.get("activation", "tanh")), _plain(recurrent),
+        told = CellConfig(KIND_OF_CLASS[name], _activation_name(config.get("activation", "tanh")), _activation_name(recurrent),
                           bool(config.get("reset_after", False)), "", place)  # fmt: skip
-        yield f"l0{_reverse(config)}", told
+        yield f"l0{_reverse_suffix(config)}", told
 
 
-def _reverse(config: Mapping[str, Any]) -> str:
+def _reverse_suffix(config: Mapping[str, Any]) -> str:
     return "_reverse" if config.get("go_backwards") is True else ""
 
 
-def _plain(activation: Any) -> Any:
+def _activation_name(activation: Any) -> Any:
     """An activation's name, also where it was written out as a function of Keras."""
     if isinstance(activation, dict) and activation.get("module") in ("builtins", "keras.activations", None):
         activation = activation.get("config", activation)
     return activation
 
 
-def kernel_groups(file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]]) -> list[KernelGroup]:
+def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]]) -> list[KernelGroup]:
     """Every cell's tensors, in the model's order as far as the file tells it."""
     sets: dict[str, dict[str, str]] = {}
-    for name in _in_order(file):
+    for name in _ordered_names(file):
         folder, _, last = name.rpartition("/")
         last = last.removesuffix(":0")
         if folder.endswith("vars") and re.search(r"(^|/)(cell|cells/[^/]+)/vars$", folder):
@@ -140,24 +142,24 @@ def kernel_groups(file: Hdf5, cells: Mapping[str, Mapping[str, CellConfig]]) -> 
             continue
         if not (kernel.is_float and recurrent.is_float):
             continue
-        layer, reverse, cell = _place(folder, file, cells)
+        layer, reverse, cell = _parse_folder(folder, file, cells)
         bias = file.tensors[names["bias"]] if "bias" in names else None
         sources = tuple(names[part] for part in ("kernel", "recurrent_kernel", "bias") if part in names)
         group = KernelGroup(layer, reverse, kernel, recurrent, bias, sources, cell)
         groups.setdefault((layer, reverse), []).append(group)
     found = []
     for (layer, reverse), stack in groups.items():
-        known = cells.get(tidy_name(layer), {})
-        for index, group in enumerate(_stacked(stack, known)):
+        known = cells.get(base_name(layer), {})
+        for index, group in enumerate(_order_stacked_cells(stack, known)):
             level = f"l{index}{reverse}"
             if not reverse and level not in known and f"{level}_reverse" in known:
                 level += "_reverse"
             found.append(replace(group, level=level))
     places = {layer: next(iter(levels.values())).place for layer, levels in cells.items() if levels}
-    return sorted(found, key=lambda group: (places.get(tidy_name(group.layer), len(places)),))
+    return sorted(found, key=lambda group: (places.get(base_name(group.layer), len(places)),))
 
 
-def _in_order(file: Hdf5) -> list[str]:
+def _ordered_names(file: Hdf5Contents) -> list[str]:
     """The tensors' names, forward before backward, as an older file lists them."""
     listed: list[str] = []
     for folder, held in file.attributes.items():
@@ -169,7 +171,7 @@ def _in_order(file: Hdf5) -> list[str]:
     return list(dict.fromkeys(known + rest))
 
 
-def _place(folder: str, file: Hdf5, cells: Mapping[str, Any]) -> tuple[str, str, str]:
+def _parse_folder(folder: str, file: Hdf5Contents, cells: Mapping[str, Any]) -> tuple[str, str, str]:
     """(layer, "" or "_reverse", the cell's own name) of a folder of kernels."""
     path = folder.split("/")
     reverse = "_reverse" if any(part.startswith("backward_") for part in path) else ""
@@ -190,7 +192,7 @@ def _place(folder: str, file: Hdf5, cells: Mapping[str, Any]) -> tuple[str, str,
     return ".".join(names) or "layer", reverse, folder.split("/")[-2]
 
 
-def _stacked(groups: list[KernelGroup], known: Mapping[str, CellConfig]) -> list[KernelGroup]:
+def _order_stacked_cells(groups: list[KernelGroup], known: Mapping[str, CellConfig]) -> list[KernelGroup]:
     """Stacked cells in the order in which they read each other: as configured, else as their widths fit."""
     if len(groups) < 2:
         return groups

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError, Stored
+from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 
 PARAMETRIZED = re.compile(
     r"(?P<module>.*?)parametrizations\.(?P<weight>[^.]+)\.(?P<part>original0|original1|original|0\._u|0\._v)"
 )
-PARTS = {"original0": "g", "original1": "v", "original": "orig", "0._u": "u", "0._v": "v'"}
-OLD = re.compile(r"(?P<weight>(?:.*\.)?weight[^.]*)_(?P<part>g|v|orig|u)")
+PART_OF_SUFFIX = {"original0": "g", "original1": "v", "original": "orig", "0._u": "u", "0._v": "v'"}
+OLD_PARAMETRIZED = re.compile(r"(?P<weight>(?:.*\.)?weight[^.]*)_(?P<part>g|v|orig|u)")
 
 
-def effective(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """The same tensors, with the weights that the network computes with in the place of their parts.
 
     Raises:
@@ -28,10 +28,10 @@ def effective(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     parts: dict[str, dict[str, str]] = {}
     for name in tensors:
         if match := PARAMETRIZED.fullmatch(name):
-            parts.setdefault(match["module"] + match["weight"], {})[PARTS[match["part"]]] = name
-        elif match := OLD.fullmatch(name):
+            parts.setdefault(match["module"] + match["weight"], {})[PART_OF_SUFFIX[match["part"]]] = name
+        elif match := OLD_PARAMETRIZED.fullmatch(name):
             parts.setdefault(match["weight"], {})[match["part"]] = name
-    made: dict[str, Stored] = {}
+    made: dict[str, StoredTensor] = {}
     gone: dict[str, str] = {}
     for weight, names in parts.items():
         if weight in tensors:
@@ -46,14 +46,16 @@ def effective(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
             made[weight] = _spectral_norm(weight, held["orig"], held["u"], spectral)
         elif "orig" in held and re.search(r"weight_[ih]h", weight):
             raise CheckpointError(
-                "{weight} is parametrized in a way that only its own code can compute; "
-                "call torch.nn.utils.parametrize.remove_parametrizations and save it again.",
+                (
+                    "The parametrization of {weight} can be computed only by its own code. Call "
+                    "torch.nn.utils.parametrize.remove_parametrizations and save it again."
+                ),
                 weight=weight,
             )
         else:
             continue
         gone |= dict.fromkeys(names.values(), weight)
-    out: dict[str, Stored] = {}
+    out: dict[str, StoredTensor] = {}
     for name, stored in tensors.items():
         if name in gone:
             out[gone[name]] = made[gone[name]]
@@ -62,20 +64,20 @@ def effective(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     return out
 
 
-def _misfit(weight: str) -> CheckpointError:
+def _shape_error(weight: str) -> CheckpointError:
     return CheckpointError(
-        "The parts of the normalised {weight} do not fit each other; save the network again.", weight=weight
+        "The parts of the normalized {weight} do not fit together. Save the network again.", weight=weight
     )
 
 
-def _weight_norm(weight: str, g: Stored, v: Stored) -> Stored:
+def _weight_norm(weight: str, g: StoredTensor, v: StoredTensor) -> StoredTensor:
     along = (1,) * len(v.shape) if not g.shape else g.shape
     if (
         len(along) != len(v.shape)
         or any(a not in (1, b) for a, b in zip(along, v.shape, strict=True))
         or not v.is_float
     ):
-        raise _misfit(weight)
+        raise _shape_error(weight)
     over = tuple(axis for axis, side in enumerate(along) if side == 1 and not (axis == 0 and v.shape[0] == 1))
 
     def read() -> np.ndarray:
@@ -83,16 +85,16 @@ def _weight_norm(weight: str, g: Stored, v: Stored) -> Stored:
         length = np.sqrt((direction**2).sum(axis=over, keepdims=True))
         return (direction * (g.read().reshape(along) / length)).astype(v.read().dtype)
 
-    return Stored(v.shape, v.dtype, read)
+    return StoredTensor(v.shape, v.dtype, read)
 
 
-def _spectral_norm(weight: str, original: Stored, u: Stored, v: Stored) -> Stored:
+def _spectral_norm(weight: str, original: StoredTensor, u: StoredTensor, v: StoredTensor) -> StoredTensor:
     if len(original.shape) != 2 or u.shape != original.shape[:1] or v.shape != original.shape[1:]:
-        raise _misfit(weight)
+        raise _shape_error(weight)
 
     def read() -> np.ndarray:
         matrix = original.read()
         wide = matrix.astype(np.float64)
         return (wide / (u.read() @ (wide @ v.read()))).astype(matrix.dtype)
 
-    return Stored(original.shape, original.dtype, read)
+    return StoredTensor(original.shape, original.dtype, read)

@@ -14,7 +14,7 @@ from models.core.messages import Problem
 
 T = TypeVar("T")
 
-FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+FLOAT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 class CheckpointError(Problem):
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class StoredTensor:
     """A tensor in a file, not read yet.
 
     Attributes:
@@ -56,22 +56,22 @@ class Stored:
     shape: tuple[int, ...]
     dtype: str
     read: Callable[[], np.ndarray]
-    held: bool = True
+    in_file: bool = True
 
     @classmethod
-    def zeros(cls, size: int) -> Stored:
+    def zeros(cls, size: int) -> StoredTensor:
         """A bias (size) that the file does not hold."""
-        return cls((size,), "float32", lambda: np.zeros(size, dtype=np.float32), held=False)
+        return cls((size,), "float32", lambda: np.zeros(size, dtype=np.float32), in_file=False)
 
     @property
     def is_float(self) -> bool:
         """Whether it can be a weight."""
-        return self.dtype in FLOATS
+        return self.dtype in FLOAT_DTYPES
 
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return count_of(self.shape)
+        return element_count(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class FoundLayer:
     """
 
     kind: str
-    parts: Mapping[str, Stored]
+    parts: Mapping[str, StoredTensor]
     sources: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     certainty: float = 1.0
@@ -109,14 +109,14 @@ class Contents:
     """
 
     format: str
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     layers: Mapping[str, FoundLayer] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    layer_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-class Lazy(Mapping[str, T], Generic[T]):
+class LazyMapping(Mapping[str, T], Generic[T]):
     """Values by name, each made when it is first looked at."""
 
     def __init__(self, names: tuple[str, ...], make: Callable[[str], T]) -> None:
@@ -134,7 +134,7 @@ class Lazy(Mapping[str, T], Generic[T]):
                 raise
             except Exception as error:  # the numbers themselves may be damaged, behind headers that are not
                 raise CheckpointError(
-                    "The numbers of {name} in this file are damaged; copy the file again.", name=name
+                    "The values of {name} in this file are damaged. Copy the file again.", name=name
                 ) from error
         return self._made[name]
 
@@ -148,7 +148,7 @@ class Lazy(Mapping[str, T], Generic[T]):
         return f"<{', '.join(self._names)}>"
 
 
-def array_of(
+def decode_array(
     data: memoryview, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...] | None = None, offset: int = 0
 ) -> np.ndarray:
     """The numbers that lie in ``data``, little endian, as an array; ``strides`` and ``offset`` count elements.
@@ -172,11 +172,11 @@ def array_of(
     return values
 
 
-def count_of(shape: tuple[int, ...]) -> int:
+def element_count(shape: tuple[int, ...]) -> int:
     """How many numbers a tensor of this shape holds."""
     return math.prod(shape)
 
 
-def width_of(dtype: str) -> int:
+def item_size(dtype: str) -> int:
     """Bytes of one number."""
     return 2 if dtype == "bfloat16" else 1 if dtype.startswith("float8") else np.dtype(dtype).itemsize

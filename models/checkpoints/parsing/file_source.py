@@ -12,11 +12,11 @@ from typing import BinaryIO, cast
 
 from models.checkpoints.parsing.contents import CheckpointError, Limits
 
-MAPPED = 64 << 20
+MMAP_THRESHOLD = 64 << 20
 """Files from this size on are mapped into memory, smaller ones are read."""
 
 
-class Source:
+class FileSource:
     """A checkpoint's bytes, read or mapped.
 
     Attributes:
@@ -32,38 +32,42 @@ class Source:
             CheckpointError: there is no such file, it cannot be read, is empty or too large.
         """
         self.path, self.limits = None, limits
-        self._held: bytes | mmap.mmap
+        self._bytes: bytes | mmap.mmap
         if isinstance(source, bytes | bytearray | memoryview):
-            self._held = bytes(source)
-            self._check(len(self._held))
+            self._bytes = bytes(source)
+            self._check(len(self._bytes))
         else:
             self.path = Path(source)
             try:
                 with self.path.open("rb") as file:
                     self._check(size := self.path.stat().st_size)
-                    self._held = file.read() if size < MAPPED else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    self._bytes = (
+                        file.read() if size < MMAP_THRESHOLD else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    )
             except FileNotFoundError:
-                raise CheckpointError("There is no file {file}; check its name.", file=str(source)) from None
+                raise CheckpointError("File not found: {file}. Check its name.", file=str(source)) from None
             except IsADirectoryError:
                 raise CheckpointError(
-                    "{file} is a folder; choose the checkpoint in it, or its .index.json.", file=str(source)
+                    "{file} is a folder. Choose the checkpoint in it, or its .index.json file.", file=str(source)
                 ) from None
             except (OSError, ValueError) as error:
                 raise CheckpointError("{file} cannot be read: {reason}.", file=str(source), reason=error) from None
-        self.data = memoryview(self._held)
+        self.data = memoryview(self._bytes)
 
     def _check(self, size: int) -> None:
         if not size:
-            raise CheckpointError("This file is empty; choose another, or save it again.")
+            raise CheckpointError("This file is empty. Choose another file, or save it again.")
         if size > self.limits.file_size:
             raise CheckpointError(
-                "This file has {size} bytes, more than the {largest} that are allowed; "
-                "save the weights alone, or raise the limit.",
+                (
+                    "This file has {size} bytes, but the limit is {largest} bytes. Save only the weights, or raise the "
+                    "limit."
+                ),
                 size=f"{size:,}",
                 largest=f"{self.limits.file_size:,}",
             )
 
-    def starts(self, *signatures: bytes) -> bool:
+    def starts_with(self, *signatures: bytes) -> bool:
         """Whether its first bytes are one of these."""
         return any(self.data[: len(signature)] == signature for signature in signatures)
 
@@ -74,41 +78,43 @@ class Source:
         Raises:
             CheckpointError: there are too many, or they unpack to too much.
         """
-        if not self.starts(b"PK\x03\x04", b"PK\x05\x06"):
+        if not self.starts_with(b"PK\x03\x04", b"PK\x05\x06"):
             return {}
         try:
             found = self._zip.infolist()
         except Exception as error:
             raise CheckpointError(
-                "This archive is cut short or damaged: it has no list of its members; copy the file again."
+                "This archive is truncated or damaged: its list of members is missing. Copy the file again."
             ) from error
         if len(found) > self.limits.tensors * 2:
             raise CheckpointError(
-                "This archive has {count} members, more than are allowed; save the weights alone, or raise the limit.",
+                "This archive has {count} members, more than allowed. Save only the weights, or raise the limit.",
                 count=f"{len(found):,}",
             )
         packed = sum(member.file_size for member in found if member.compress_type != zipfile.ZIP_STORED)
         if packed > self.limits.unpacked:
             raise CheckpointError(
-                "This file unpacks to {size} bytes, more than the {largest} that are allowed; "
-                "save the weights alone, or raise the limit.",
+                (
+                    "This file unpacks to {size} bytes, but the limit is {largest} bytes. Save only the weights, or raise "
+                    "the limit."
+                ),
                 size=f"{packed:,}",
                 largest=f"{self.limits.unpacked:,}",
             )
         return {member.filename: member for member in found}
 
-    def file(self) -> BinaryIO:
+    def as_file(self) -> BinaryIO:
         """All bytes, as a file at its beginning; nothing is copied."""
-        if isinstance(self._held, bytes):
-            return io.BytesIO(self._held)
-        self._held.seek(0)
-        return cast(BinaryIO, self._held)
+        if isinstance(self._bytes, bytes):
+            return io.BytesIO(self._bytes)
+        self._bytes.seek(0)
+        return cast(BinaryIO, self._bytes)
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(self.file())
+        return zipfile.ZipFile(self.as_file())
 
-    def member(self, name: str) -> memoryview:
+    def read_member(self, name: str) -> memoryview:
         """The bytes of one member: where they lie, if they are not packed.
 
         Raises:
@@ -117,7 +123,7 @@ class Source:
         try:
             found = self.members[name]
             if found.flag_bits & 1:
-                raise CheckpointError("This archive is encrypted; save it without a password.")
+                raise CheckpointError("This archive is encrypted. Save it without a password.")
             if found.compress_type == zipfile.ZIP_STORED:
                 start = found.header_offset
                 head = self.data[start : start + 30]
@@ -136,15 +142,14 @@ class Source:
             raise
         except Exception as error:
             raise CheckpointError(
-                "The part {name} of this archive is missing or damaged; copy the file again.", name=name
+                "{name} in this archive is missing or damaged. Copy the file again.", name=name
             ) from error
 
-    def small(self, name: str) -> bytes:
+    def read_small_member(self, name: str) -> bytes:
         """The bytes of a member that is read as a whole, such as a JSON text."""
         if name in self.members and self.members[name].file_size > self.limits.header:
             raise CheckpointError(
-                "The part {name} of this archive is larger than is allowed; "
-                "save the weights alone, or raise the limit.",
+                "{name} in this archive is too large. Save only the weights, or raise the limit.",
                 name=name,
             )
-        return bytes(self.member(name))
+        return bytes(self.read_member(name))

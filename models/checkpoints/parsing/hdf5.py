@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints.parsing.contents import CheckpointError, Limits, Stored, array_of
+from models.checkpoints.parsing.contents import CheckpointError, Limits, StoredTensor, decode_array
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class Hdf5:
+class Hdf5Contents:
     """What a file holds.
 
     Attributes:
@@ -26,10 +26,10 @@ class Hdf5:
     """
 
     attributes: Mapping[str, Mapping[str, Any]]
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
 
 
-def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5:
+def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5Contents:
     """Read a whole file.
 
     Raises:
@@ -37,8 +37,10 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5:
     """
     if len(data) > 2 * limits.unpacked:
         raise CheckpointError(
-            "This HDF5 file has {size} bytes, more than the {largest} that are allowed; "
-            "save the weights alone, or raise the limit.",
+            (
+                "This HDF5 file has {size} bytes, but the limit is {largest} bytes. Save only the weights, or raise "
+                "the limit."
+            ),
             size=f"{len(data):,}",
             largest=f"{2 * limits.unpacked:,}",
         )
@@ -49,12 +51,12 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5:
         done = subprocess.run(command, input=data, capture_output=True, timeout=limits.seconds)
     except subprocess.TimeoutExpired:
         raise CheckpointError(
-            "This HDF5 file could not be read within {n} s; save the weights alone.", n=f"{limits.seconds:g}"
+            "This HDF5 file could not be read within {n} s. Save only the weights.", n=f"{limits.seconds:g}"
         ) from None
-    return told(done.stdout)
+    return parse_output(done.stdout)
 
 
-def told(out: bytes) -> Hdf5:
+def parse_output(out: bytes) -> Hdf5Contents:
     """What the process told.
 
     Raises:
@@ -62,31 +64,33 @@ def told(out: bytes) -> Hdf5:
     """
     length = int.from_bytes(out[:8], "little")
     if len(out) < 8 or len(out) < 8 + length:
-        raise CheckpointError("This HDF5 file is damaged; copy or save it again.")
+        raise CheckpointError("This HDF5 file is damaged. Copy or save it again.")
     header = json.loads(out[8 : 8 + length])
     match header.get("refused"):
         case "external":
             raise CheckpointError(
-                "{name} in this HDF5 file lies in another file, which is not opened; save everything in one file.",
+                (
+                    "{name} of this HDF5 file is stored in another file, which is not opened. Save everything in one "
+                    "file."
+                ),
                 name=header["name"],
             )
         case "large":
             raise CheckpointError(
-                "{name} in this HDF5 file is larger than is allowed; save the weights alone, or raise the limit.",
+                "{name} in this HDF5 file is too large. Save only the weights, or raise the limit.",
                 name=header["name"],
             )
         case "many":
             raise CheckpointError(
-                "This HDF5 file holds more groups and tensors than are allowed; "
-                "save the weights alone, or raise the limit."
+                "This HDF5 file contains too many groups and tensors. Save only the weights, or raise the limit."
             )
         case "damaged":
-            raise CheckpointError("This HDF5 file is damaged; copy or save it again.")
+            raise CheckpointError("This HDF5 file is damaged. Copy or save it again.")
     values = memoryview(out)[8 + length :]
     tensors = {name: _stored(values, *entry) for name, entry in header["tensors"].items()}
-    return Hdf5(header["attributes"], tensors)
+    return Hdf5Contents(header["attributes"], tensors)
 
 
-def _stored(values: memoryview, shape: list[int], dtype: str, start: int) -> Stored:
+def _stored(values: memoryview, shape: list[int], dtype: str, start: int) -> StoredTensor:
     sides = tuple(shape)
-    return Stored(sides, dtype, lambda: array_of(values[start:], dtype, sides))
+    return StoredTensor(sides, dtype, lambda: decode_array(values[start:], dtype, sides))

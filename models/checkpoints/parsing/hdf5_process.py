@@ -16,15 +16,15 @@ import sys
 import h5py
 import numpy as np
 
-WANTED = ("model_config", "keras_version", "backend", "layer_names", "weight_names", "name")
-SKIPPED = ("optimizer", "optimizer_weights", "_optimizer")
+KEPT_ATTRIBUTES = ("model_config", "keras_version", "backend", "layer_names", "weight_names", "name")
+SKIPPED_GROUPS = ("optimizer", "optimizer_weights", "_optimizer")
 
 
 class Refused(Exception):
     """Why the file is not read: a word of ``models.checkpoints.parsing.hdf5.REASONS``, and where."""
 
 
-def bound(memory: int, seconds: int) -> None:
+def limit_resources(memory: int, seconds: int) -> None:
     """Keep this process within bounds, where the system knows how to."""
     try:
         import resource
@@ -35,18 +35,18 @@ def bound(memory: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def texts(value: object) -> object:
+def as_text(value: object) -> object:
     """An attribute as text, or as a list of texts; None if it is something else."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, str):
         return value
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OSU":
-        return [texts(each) for each in value.tolist()]
+        return [as_text(each) for each in value.tolist()]
     return None
 
 
-def walk(file: h5py.File, most: int, budget: int, length: int) -> tuple[dict, dict, list]:
+def read_tree(file: h5py.File, most: int, budget: int, length: int) -> tuple[dict, dict, list]:
     """Attributes by group, tensors by name, and the tensors' bytes."""
     attributes: dict[str, dict] = {}
     tensors: dict[str, list] = {}
@@ -54,7 +54,7 @@ def walk(file: h5py.File, most: int, budget: int, length: int) -> tuple[dict, di
     place, waiting, seen = 0, [("", file)], 0
     while waiting:
         path, group = waiting.pop()
-        held = {name: texts(group.attrs[name]) for name in WANTED if name in group.attrs}
+        held = {name: as_text(group.attrs[name]) for name in KEPT_ATTRIBUTES if name in group.attrs}
         attributes[path] = {name: text for name, text in held.items() if text is not None}
         for name in reversed(list(group)):
             inner = f"{path}/{name}" if path else name
@@ -64,7 +64,7 @@ def walk(file: h5py.File, most: int, budget: int, length: int) -> tuple[dict, di
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
                 raise Refused("external", inner)
-            if not isinstance(link, h5py.HardLink) or inner in SKIPPED:
+            if not isinstance(link, h5py.HardLink) or inner in SKIPPED_GROUPS:
                 continue
             item = group[name]
             if isinstance(item, h5py.Group):
@@ -89,11 +89,11 @@ def main() -> None:
     """Read, tell, end."""
     budget, seconds, most = map(int, sys.argv[1:4])
     data = sys.stdin.buffer.read()
-    bound(2 * budget + 2 * len(data) + (2 << 30), seconds)
+    limit_resources(2 * budget + 2 * len(data) + (2 << 30), seconds)
     parts: list[bytes] = []
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            attributes, tensors, parts = walk(file, most, budget, len(data))
+            attributes, tensors, parts = read_tree(file, most, budget, len(data))
         told: dict = {"attributes": attributes, "tensors": tensors}
     except Refused as refused:
         told = {"refused": refused.args[0], "name": refused.args[1]}

@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError, Limits, Stored, array_of, count_of, width_of
-from models.checkpoints.parsing.pickles import Called, Kept
+from models.checkpoints.parsing.contents import (
+    CheckpointError,
+    Limits,
+    StoredTensor,
+    decode_array,
+    element_count,
+    item_size,
+)
+from models.checkpoints.parsing.pickles import OpaqueCall, PersistentId
 
 DTYPES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
@@ -16,14 +23,14 @@ DTYPES = {
     "QInt32": "int32", "Untyped": "uint8",
 }  # fmt: skip
 
-Storages = Callable[[str], memoryview]
+StorageLookup = Callable[[str], memoryview]
 """Gives the bytes of a storage by its key; a KeyError where there is none."""
 
-WRAPPERS = (
+STATE_DICT_KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "net_state_dict", "net", "network", "module", "weights",
     "params",
 )  # fmt: skip
-NOT_WEIGHTS = (
+SKIPPED_PREFIXES = (
     "optim",
     "lr_sched",
     "scheduler",
@@ -36,17 +43,17 @@ NOT_WEIGHTS = (
 )
 
 
-class Reader:
+class TensorCollector:
     """Finds the tensors in a pickle's description."""
 
-    def __init__(self, storages: Storages, limits: Limits) -> None:
+    def __init__(self, storages: StorageLookup, limits: Limits) -> None:
         """Take the storages by key."""
         self.storages, self.limits = storages, limits
         self.seen = 0
 
-    def state(self, root: Any) -> tuple[dict[str, Stored], dict[str, str]]:
+    def collect_state(self, root: Any) -> tuple[dict[str, StoredTensor], dict[str, str]]:
         """The tensors of a state_dict, or of a dict that holds one, by name; and what stands beside it."""
-        tensors: dict[str, Stored] = {}
+        tensors: dict[str, StoredTensor] = {}
         told: dict[str, str] = {}
         if isinstance(root, dict):
             told = {
@@ -54,8 +61,8 @@ class Reader:
                 for key, value in root.items()
                 if isinstance(key, str) and isinstance(value, str | int | float | bool)
             }
-            for key in WRAPPERS:
-                if isinstance(root.get(key), dict | Called) and not _is_tensor(root[key]):
+            for key in STATE_DICT_KEYS:
+                if isinstance(root.get(key), dict | OpaqueCall) and not _is_tensor(root[key]):
                     self.collect(root[key], "", tensors, 0)
                     if tensors:
                         return tensors, told
@@ -63,22 +70,21 @@ class Reader:
         self.collect(root, "", tensors, 0)
         return tensors, dict(list(told.items())[:20])
 
-    def collect(self, value: Any, name: str, into: dict[str, Stored], depth: int) -> None:
+    def collect(self, value: Any, name: str, into: dict[str, StoredTensor], depth: int) -> None:
         """Put every tensor below ``value`` into ``into``, named by the path to it."""
         self.seen += 1
         if self.seen > self.limits.operations or len(into) > self.limits.tensors or depth > 64:
             raise CheckpointError(
-                "This file holds more tensors than are allowed, or holds them too deep in each other; "
-                "save the network's weights alone."
+                "This file contains too many tensors, or they are nested too deeply. Save only the network's weights."
             )
-        if isinstance(value, Called):
+        if isinstance(value, OpaqueCall):
             if _is_tensor(value):
-                stored = self.tensor(value, name)
+                stored = self.rebuild(value, name)
                 if stored is not None:
                     into[name or "tensor"] = stored
                 return
             if value.name == "torch.ScriptObject":
-                self.packed(value, name, into)
+                self.collect_packed(value, name, into)
                 return
             if value.name.startswith("torch.jit._pickle.") and value.args:  # a list with its type
                 value = value.args[0]
@@ -91,40 +97,40 @@ class Reader:
         else:
             return
         for key, below in items:
-            if isinstance(below, Called | dict | list | tuple) and not key.startswith(NOT_WEIGHTS):
+            if isinstance(below, OpaqueCall | dict | list | tuple) and not key.startswith(SKIPPED_PREFIXES):
                 self.collect(below, f"{name}.{key}" if name else key, into, depth + 1)
 
-    def packed(self, value: Called, name: str, into: dict[str, Stored]) -> None:
+    def collect_packed(self, value: OpaqueCall, name: str, into: dict[str, StoredTensor]) -> None:
         """The tensors within one of torch's quantized kernels' own objects."""
         self.collect([value.args, value.state], f"{name}._packed" if name else "_packed", into, 1)
 
-    def tensor(self, value: Called, name: str) -> Stored | None:
+    def rebuild(self, value: OpaqueCall, name: str) -> StoredTensor | None:
         """The tensor that a ``_rebuild_...`` call describes; None if it is of a kind that is never a weight."""
         args, depth = value.args, 0
         kind = value.name
-        while kind in UNWRAPPED and depth < 8:
+        while kind in WRAPPER_CALLS and depth < 8:
             depth += 1
             if kind == "torch._tensor._rebuild_from_type_v2":
                 kind, args = args[0].path, args[2]
             else:
-                if not isinstance(args[0], Called):
+                if not isinstance(args[0], OpaqueCall):
                     return None
                 kind, args = args[0].name, args[0].args
-        if kind not in REBUILT:
+        if kind not in TENSOR_CALLS:
             return None
         try:
-            stored = self.dense(kind, args)
+            stored = self.rebuild_dense(kind, args)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise CheckpointError(
-                "The tensor {name} does not lie within this file, which is cut short or damaged; copy the file again.",
+                "Tensor {name} extends past the end of this file. The file is truncated or damaged; copy it again.",
                 name=name or "tensor",
             ) from error
         return stored
 
-    def dense(self, kind: str, args: tuple) -> Stored | None:
+    def rebuild_dense(self, kind: str, args: tuple) -> StoredTensor | None:
         """A tensor from (storage, offset, size, stride, ...)."""
         storage, offset, size, stride = args[:4]
-        if not isinstance(storage, Kept):
+        if not isinstance(storage, PersistentId):
             return None
         shape, strides = _sizes(size), _sizes(stride)
         _, type_name, key, _location, _count = storage.key[:5]
@@ -135,21 +141,27 @@ class Reader:
             return None
         if len(strides) != len(shape) or type(offset) is not int or offset < 0:
             raise ValueError
-        data, width = self.storages(str(key)), width_of(dtype)
+        data, width = self.storages(str(key)), item_size(dtype)
         last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-        count = count_of(shape)
+        count = element_count(shape)
         if count * width > max(len(data), 1 << 20) or (count and (last + 1) * width > len(data)):
             raise ValueError  # also where rows lie on top of each other to seem many
         if kind.endswith("_qtensor"):
-            return self.quantized(Stored(shape, dtype, lambda: array_of(data, dtype, shape, strides, offset)), args[4])
-        return Stored(shape, dtype, lambda: array_of(data, dtype, shape, strides, offset))
+            return self.dequantize(
+                StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset)), args[4]
+            )
+        return StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset))
 
-    def quantized(self, stored: Stored, parameters: tuple) -> Stored:
+    def dequantize(self, stored: StoredTensor, parameters: tuple) -> StoredTensor:
         """What the integers stand for: ``(q - zero_point) * scale``, per tensor or per row."""
         if parameters[0].path == "torch.per_tensor_affine":
             scale, zero = float(parameters[1]), int(parameters[2])
-            return Stored(stored.shape, "float32", lambda: (stored.read() - np.float32(zero)) * np.float32(scale))
-        scales, zeros, axis = self.dense("", parameters[1].args), self.dense("", parameters[2].args), parameters[3]
+            return StoredTensor(stored.shape, "float32", lambda: (stored.read() - np.float32(zero)) * np.float32(scale))
+        scales, zeros, axis = (
+            self.rebuild_dense("", parameters[1].args),
+            self.rebuild_dense("", parameters[2].args),
+            parameters[3],
+        )
         if scales is None or zeros is None or scales.shape != zeros.shape or scales.shape != (stored.shape[axis],):
             raise ValueError
         along = [1] * len(stored.shape)
@@ -159,14 +171,14 @@ class Reader:
             steps = scales.read().reshape(along).astype(np.float32)
             return (stored.read() - zeros.read().reshape(along).astype(np.float32)) * steps
 
-        return Stored(stored.shape, "float32", read)
+        return StoredTensor(stored.shape, "float32", read)
 
 
-REBUILT = {
+TENSOR_CALLS = {
     f"torch._utils.{name}"
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor")
 }
-UNWRAPPED = {
+WRAPPER_CALLS = {
     "torch._utils._rebuild_parameter",
     "torch._utils._rebuild_parameter_with_state",
     "torch.nn.parameter.Parameter",
@@ -176,11 +188,13 @@ UNWRAPPED = {
 
 
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Called) and (value.name.startswith("torch._utils._rebuild") or value.name in UNWRAPPED)
+    return isinstance(value, OpaqueCall) and (
+        value.name.startswith("torch._utils._rebuild") or value.name in WRAPPER_CALLS
+    )
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
-    sizes = tuple(value.args[0] if isinstance(value, Called) else value)
+    sizes = tuple(value.args[0] if isinstance(value, OpaqueCall) else value)
     if len(sizes) > 16 or not all(type(size) is int and 0 <= size < 1 << 40 for size in sizes):
         raise ValueError
     return sizes

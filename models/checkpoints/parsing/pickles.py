@@ -16,14 +16,14 @@ from models.checkpoints.parsing.contents import CheckpointError
 
 
 @dataclass(frozen=True)
-class Name:
+class GlobalName:
     """Something that the pickle names, such as ``torch.FloatStorage``."""
 
     path: str
 
 
 @dataclass(eq=False)
-class Called:
+class OpaqueCall:
     """What a call in the pickle would have made."""
 
     name: str
@@ -32,13 +32,13 @@ class Called:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class PersistentId:
     """A reference to what is kept outside the pickle: a storage."""
 
     key: Any
 
 
-PLAIN = {
+ALLOWED_GLOBALS = {
     "builtins": {"set", "frozenset", "list", "tuple", "dict", "int", "float", "bool", "str", "bytes", "bytearray",
                  "complex", "slice", "range"},
     "collections": {"OrderedDict", "defaultdict", "Counter"},
@@ -61,25 +61,25 @@ PLAIN = {
     "pytorch_lightning.utilities.parsing": {"AttributeDict"},
     "lightning.pytorch.utilities.parsing": {"AttributeDict"},
 }  # fmt: skip
-PLAIN["__builtin__"] = PLAIN["builtins"] | {"unicode", "long"}
-TORCH_TYPES = (
+ALLOWED_GLOBALS["__builtin__"] = ALLOWED_GLOBALS["builtins"] | {"unicode", "long"}
+TORCH_TYPE_PREFIXES = (
     "float", "double", "half", "bfloat", "int", "long", "short", "char", "byte", "bool", "uint", "complex", "cfloat",
     "q", "per_tensor", "per_channel", "strided", "sparse",
 )  # fmt: skip
 
 
-def is_plain(module: str, name: str) -> bool:
+def is_allowed_global(module: str, name: str) -> bool:
     """Whether it is a tensor's or a container's name."""
-    if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPES)):
+    if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPE_PREFIXES)):
         return name.replace("_", "").isalnum()
-    return name in PLAIN.get(module, ())
+    return name in ALLOWED_GLOBALS.get(module, ())
 
 
-KEYS = (str, int, float, bool, bytes, type(None), Name)
+KEY_TYPES = (str, int, float, bool, bytes, type(None), GlobalName)
 
 
 def load_pickle(
-    file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_plain, named: str = ""
+    file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_allowed_global, named: str = ""
 ) -> Any:
     """What the pickle at the file's position describes: plain values, ``Name``, ``Called`` and ``Kept``.
 
@@ -93,16 +93,14 @@ def load_pickle(
         CheckpointError: it is damaged, too long, or names something else.
     """
     try:
-        return _Machine(limit, allowed).run(file)
+        return _PickleMachine(limit, allowed).run(file)
     except CheckpointError:
         raise
     except Exception as error:
-        raise CheckpointError(
-            "The list of tensors in this file is cut short or damaged; copy the file again."
-        ) from error
+        raise CheckpointError("The tensor list of this file is truncated or damaged. Copy the file again.") from error
 
 
-class _Machine:
+class _PickleMachine:
     def __init__(self, limit: int, allowed: Callable[[str, str], bool]) -> None:
         self.limit, self.allowed = limit, allowed
         self.stack: list[Any] = []
@@ -113,42 +111,43 @@ class _Machine:
         for count, (op, arg, _position) in enumerate(pickletools.genops(file)):
             if count > self.limit:
                 raise CheckpointError(
-                    "The list of tensors in this file is longer than is allowed; "
-                    "save the weights alone, or raise the limit."
+                    "The tensor list of this file is too long. Save only the weights, or raise the limit."
                 )
             if op.name == "STOP":
                 return self.stack[-1]
             self.step(op.name, arg)
         raise ValueError("no end")
 
-    def above_mark(self) -> list[Any]:
+    def pop_to_mark(self) -> list[Any]:
         start = self.marks.pop()
         items = self.stack[start:]
         del self.stack[start:]
         return items
 
-    def name(self, module: str, name: str) -> Name:
+    def name(self, module: str, name: str) -> GlobalName:
         if not (isinstance(module, str) and isinstance(name, str) and self.allowed(module, name)):
             raise CheckpointError(
-                "This file asks for {name} to be run while it is opened, which was not done; "
-                "save tensors alone, with torch.save(model.state_dict(), ...).",
+                (
+                    "Opening this file would run {name}, so it was not opened. Save only tensors, with "
+                    "torch.save(model.state_dict(), ...)."
+                ),
                 name=f"{module}.{name}"[:120],
             )
-        return Name(f"{module}.{name}")
+        return GlobalName(f"{module}.{name}")
 
     def call(self, callee: Any, args: Any) -> Any:
-        if not isinstance(callee, Name) or not isinstance(args, tuple):
+        if not isinstance(callee, GlobalName) or not isinstance(args, tuple):
             raise ValueError("no call")
         if callee.path == "collections.OrderedDict" or callee.path.endswith((".AttributeDict", "tins.dict")):
             pairs = args[0] if args else []
-            return _filled({}, [value for pair in pairs for value in pair])
+            return _fill_dict({}, [value for pair in pairs for value in pair])
         if callee.path == "collections.defaultdict":
             return {}
-        return Called(callee.path, args)
+        return OpaqueCall(callee.path, args)
 
     def build(self, state: Any) -> None:
         target = self.stack[-1]
-        if isinstance(target, Called):
+        if isinstance(target, OpaqueCall):
             target.state = state
         elif not isinstance(target, dict | list | set):  # a container's own attributes: not needed
             raise ValueError("no object")
@@ -163,7 +162,7 @@ class _Machine:
             case "POP":
                 stack.pop()
             case "POP_MARK":
-                self.above_mark()
+                self.pop_to_mark()
             case "DUP":
                 stack.append(stack[-1])
             case "NONE":
@@ -185,32 +184,32 @@ class _Machine:
                     raise ValueError("empty stack")
                 stack[-count:] = [items]
             case "TUPLE":
-                stack.append(tuple(self.above_mark()))
+                stack.append(tuple(self.pop_to_mark()))
             case "LIST":
-                stack.append(self.above_mark())
+                stack.append(self.pop_to_mark())
             case "DICT":
-                stack.append(_filled({}, self.above_mark()))
+                stack.append(_fill_dict({}, self.pop_to_mark()))
             case "FROZENSET":
-                stack.append(frozenset(_keys(self.above_mark())))
+                stack.append(frozenset(_as_keys(self.pop_to_mark())))
             case "APPEND":
                 value = stack.pop()
-                _list(stack[-1]).append(value)
+                _as_list(stack[-1]).append(value)
             case "APPENDS":
-                items_above = self.above_mark()
-                _list(stack[-1]).extend(items_above)
+                items_above = self.pop_to_mark()
+                _as_list(stack[-1]).extend(items_above)
             case "SETITEM":
                 pair = stack[-2:]
                 del stack[-2:]
                 self.fill(pair)
             case "SETITEMS":
-                self.fill(self.above_mark())
+                self.fill(self.pop_to_mark())
             case "ADDITEMS":
-                added = _keys(self.above_mark())
+                added = _as_keys(self.pop_to_mark())
                 stack[-1].update(added)
             case "GLOBAL" | "INST":
                 module, name = arg.split(" ", 1)
                 found = self.name(module, name)
-                stack.append(found if op == "GLOBAL" else self.call(found, tuple(self.above_mark())))
+                stack.append(found if op == "GLOBAL" else self.call(found, tuple(self.pop_to_mark())))
             case "STACK_GLOBAL":
                 module, name = stack[-2:]
                 stack[-2:] = [self.name(module, name)]
@@ -221,20 +220,20 @@ class _Machine:
                 callee, args, _named = stack[-3:]
                 stack[-3:] = [self.call(callee, args)]
             case "OBJ":
-                callee, *given = self.above_mark()
+                callee, *given = self.pop_to_mark()
                 stack.append(self.call(callee, tuple(given)))
             case "BUILD":
                 state = stack.pop()
                 self.build(state)
             case "BINPERSID":
-                stack.append(Kept(stack.pop()))
+                stack.append(PersistentId(stack.pop()))
             case "MEMOIZE":
                 self.memo[len(self.memo)] = stack[-1]
             case "PUT" | "BINPUT" | "LONG_BINPUT":
                 self.memo[arg] = stack[-1]
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(self.memo[arg])
-            case _ if op in LITERALS:
+            case _ if op in LITERAL_OPS:
                 stack.append(arg)
             case _:
                 raise ValueError(op)
@@ -242,33 +241,33 @@ class _Machine:
     def fill(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if isinstance(target, dict):
-            _filled(target, items)
-        elif not isinstance(target, Called):  # a mapping of a class of its own: not needed
+            _fill_dict(target, items)
+        elif not isinstance(target, OpaqueCall):  # a mapping of a class of its own: not needed
             raise ValueError("no mapping")
 
 
-LITERALS = {
+LITERAL_OPS = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
     "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES",
     "BINBYTES8", "BYTEARRAY8",
 }  # fmt: skip
 
 
-def _list(value: Any) -> list:
+def _as_list(value: Any) -> list:
     if not isinstance(value, list):
         raise TypeError("no list")
     return value
 
 
-def _keys(values: list[Any]) -> list[Any]:
+def _as_keys(values: list[Any]) -> list[Any]:
     """Values that may be keys: none whose hash would take long to find, such as tuples of tuples of tuples."""
-    if not all(isinstance(value, KEYS) for value in values):
+    if not all(isinstance(value, KEY_TYPES) for value in values):
         raise TypeError("no key")
     return values
 
 
-def _filled(target: dict, items: list[Any]) -> dict:
+def _fill_dict(target: dict, items: list[Any]) -> dict:
     keys = items[::2]
     for key, value in zip(keys, items[1::2], strict=True):
-        target[key if isinstance(key, KEYS) else f"<{type(key).__name__} {len(target)}>"] = value
+        target[key if isinstance(key, KEY_TYPES) else f"<{type(key).__name__} {len(target)}>"] = value
     return target

@@ -8,13 +8,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-Value = int | memoryview
+FieldValue = int | memoryview
 
-MOST = 1_000_000
+MAX_FIELDS = 1_000_000
 """Fields that one message may have."""
 
 
-def varint(data: memoryview, at: int) -> tuple[int, int]:
+def read_varint(data: memoryview, at: int) -> tuple[int, int]:
     """The number that begins at ``at``, and where it ends.
 
     Raises:
@@ -31,7 +31,7 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ValueError("a number does not end")
 
 
-def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
+def iterate_fields(data: memoryview) -> Iterator[tuple[int, FieldValue]]:
     """(number, value) of every field: an int, or the bytes of a text, a message, a packed list or a fixed-size number.
 
     Raises:
@@ -40,18 +40,18 @@ def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
     at = count = 0
     while at < len(data):
         count += 1
-        if count > MOST:
+        if count > MAX_FIELDS:
             raise ValueError("there are too many fields")
-        key, at = varint(data, at)
+        key, at = read_varint(data, at)
         number, kind = key >> 3, key & 7
         if not number:
             raise ValueError("a field has no number")
         if kind == 0:
-            value, at = varint(data, at)
+            value, at = read_varint(data, at)
             yield number, value
             continue
         if kind == 2:
-            length, at = varint(data, at)
+            length, at = read_varint(data, at)
         elif kind in (1, 5):
             length = 8 if kind == 1 else 4
         else:
@@ -62,20 +62,20 @@ def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
         at += length
 
 
-def grouped(data: memoryview) -> dict[int, list[Value]]:
+def parse_message(data: memoryview) -> dict[int, list[FieldValue]]:
     """All values by field number."""
-    found: dict[int, list[Value]] = {}
-    for number, value in fields(data):
+    found: dict[int, list[FieldValue]] = {}
+    for number, value in iterate_fields(data):
         found.setdefault(number, []).append(value)
     return found
 
 
-def text(values: list[Value] | None) -> str:
+def decode_text(values: list[FieldValue] | None) -> str:
     """The last of the values, as a text; empty where there is none."""
     return bytes(values[-1]).decode("utf-8", "replace") if values and isinstance(values[-1], memoryview) else ""
 
 
-def integers(values: list[Value] | None) -> list[int]:
+def decode_integers(values: list[FieldValue] | None) -> list[int]:
     """Signed numbers, packed or one a field."""
     found = []
     for value in values or ():
@@ -84,12 +84,12 @@ def integers(values: list[Value] | None) -> list[int]:
             continue
         at = 0
         while at < len(value):
-            number, at = varint(value, at)
+            number, at = read_varint(value, at)
             found.append(number)
     return [number - (1 << 64) if number >> 63 else number for number in found]
 
 
-def floats(values: list[Value] | None) -> list[float]:
+def decode_floats(values: list[FieldValue] | None) -> list[float]:
     """32-bit floats, packed or one a field."""
     data = b"".join(value for value in values or () if not isinstance(value, int))
     return [number for (number,) in struct.iter_unpack("<f", data)]

@@ -9,35 +9,35 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from models.checkpoints.parsing.contents import Stored
+from models.checkpoints.parsing.contents import StoredTensor
 
 PACKED = re.compile(r"(?P<module>.*?)_all_weight_values\.(?P<index>\d+)\.param\._packed\.1\.0\.(?P<place>.*)")
-PLACES = {
+PART_OF_PLACE = {
     "1.0": "bias_ih", "1.1": "bias_hh",
     "4.0._packed.1.0.0": "weight_ih", "4.1._packed.1.0.0": "weight_hh",
 }  # fmt: skip
 
 
-def unpacked(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+def unpack_quantized(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """The same tensors, with the packed ones of recurrent layers under the names they had before."""
-    layers: dict[str, dict[int, dict[str, Stored]]] = {}
-    rest: dict[str, Stored] = {}
+    layers: dict[str, dict[int, dict[str, StoredTensor]]] = {}
+    rest: dict[str, StoredTensor] = {}
     for name, stored in tensors.items():
         if match := PACKED.fullmatch(name):
             parts = layers.setdefault(match["module"], {}).setdefault(int(match["index"]), {})
-            if match["place"] in PLACES:
-                parts[PLACES[match["place"]]] = stored
+            if match["place"] in PART_OF_PLACE:
+                parts[PART_OF_PLACE[match["place"]]] = stored
         else:
             rest[name] = stored
     for module, by_index in layers.items():
-        count = 2 if _reads_both_ways(by_index) else 1
+        count = 2 if _is_bidirectional(by_index) else 1
         for index, parts in sorted(by_index.items()):
             suffix = f"_l{index // count}" + ("_reverse" if index % count else "")
             rest |= {f"{module}{part}{suffix}": stored for part, stored in parts.items()}
     return rest
 
 
-def _reads_both_ways(layers: Mapping[int, Mapping[str, Stored]]) -> bool:
+def _is_bidirectional(layers: Mapping[int, Mapping[str, StoredTensor]]) -> bool:
     """Whether every second one is a layer's reverse: the file tells it by the inputs' widths alone.
 
     Two whose inputs are as wide as their states might be either; they are taken for a stack.

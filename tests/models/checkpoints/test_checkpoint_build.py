@@ -11,11 +11,12 @@ from safetensors.torch import save
 from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.building.build import TIED, Setup, fit, network_of, usual
+from models.checkpoints.building.build import TIED, Setup, build_network, compatible_parts, default_setup
+from models.decoding.run_network import read
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
-from models.gradients.losses import Loss, differentiate, loss_grad
-from models.networks.forward_run import ClassPrediction, SymbolPrediction, ValuePrediction, read
+from models.gradients.losses import Loss, differentiate, output_loss_grad
+from models.networks.forward_run import ClassPrediction, SymbolPrediction, ValuePrediction
 
 SYMBOLS = ("<unk>", *"abcdefghij")
 
@@ -46,7 +47,7 @@ def opened(model, **beside):
     file = io.BytesIO()
     torch.save({"state_dict": model.state_dict(), **beside}, file)
     checkpoint = load_checkpoint(file.getvalue())
-    return network_of(checkpoint, usual(fit(checkpoint)), "lm.pt")
+    return build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "lm.pt")
 
 
 def same(network, model, given):
@@ -126,8 +127,8 @@ def test_numbers(columns, outputs):
 def test_one_hot_where_a_vocabulary_is_given():
     model = Model(nn.LSTM, 11, 11)
     checkpoint = load_checkpoint(save(model.state_dict()))
-    assert usual(fit(checkpoint)).kind == "numbers"
-    network = network_of(checkpoint, usual(fit(checkpoint), vocabulary=SYMBOLS), "char-rnn")
+    assert default_setup(compatible_parts(checkpoint)).kind == "numbers"
+    network = build_network(checkpoint, default_setup(compatible_parts(checkpoint), vocabulary=SYMBOLS), "char-rnn")
     assert network.input_names == SYMBOLS
     given = network.encode("cab")
     with torch.inference_mode():
@@ -138,9 +139,9 @@ def test_tied_to_the_embedding():
     model = Model(nn.LSTM, 6, 11, 11)
     state = {name: values for name, values in model.state_dict().items() if name != "fc.weight"}
     checkpoint = load_checkpoint(save(state))
-    setup = usual(fit(checkpoint))
+    setup = default_setup(compatible_parts(checkpoint))
     assert setup.decoder is None  # nothing says that it is tied
-    network = network_of(checkpoint, Setup(setup.stack, "word_embed.weight", TIED, None, "ids"), "lm")
+    network = build_network(checkpoint, Setup(setup.stack, "word_embed.weight", TIED, None, "ids"), "lm")
     model.fc.weight = model.word_embed.weight
     model.fc.bias = nn.Parameter(torch.zeros(11))
     same(network, model, network.encode("3 1 4"))
@@ -148,7 +149,9 @@ def test_tied_to_the_embedding():
 
 def test_without_a_decoder_the_layers_run():
     lstm = nn.LSTM(3, 4, bidirectional=True)
-    network = network_of(checkpoint := load_checkpoint(save(lstm.state_dict())), usual(fit(checkpoint)), "bare")
+    network = build_network(
+        checkpoint := load_checkpoint(save(lstm.state_dict())), default_setup(compatible_parts(checkpoint)), "bare"
+    )
     reading = read(network, "1, 2, 3; 4, 5, 6")
     assert reading.prediction is None and list(reading.trace.layers) == ["rnn.l0", "rnn.l0_reverse"]
     expected = lstm(torch.tensor([[1.0, 2, 3], [4, 5, 6]]))[0].detach().numpy()
@@ -183,7 +186,7 @@ def test_edits_and_gradients_work_on_it():
 def test_the_loss_by_the_layers_output():
     network = opened(Model(nn.GRU, 5, 11, 11, bidirectional=True), itos=list(SYMBOLS))
     model, given = network.module, network.encode("abcde")
-    grad = loss_grad(network, model, given)
+    grad = output_loss_grad(network, model, given)
     out = model.get_submodule("encoder_stack.rnn")(model.vectors(given))[0].detach().requires_grad_()
     scores = model.scores(out)[0].log_softmax(-1)
     targets = torch.cat([given[0, 1:], scores[-1].argmax()[None]])
@@ -211,7 +214,7 @@ def test_what_does_not_fit_is_told_in_one_sentence(wrong):
     setup, sentence = WRONG[wrong]
     checkpoint = load_checkpoint(save(Model(nn.LSTM, 5, 11, 11).state_dict()))
     with pytest.raises(CheckpointError, match=sentence):
-        network_of(checkpoint, setup, "lm")
+        build_network(checkpoint, setup, "lm")
 
 
 def test_symbols_of_several_characters():
@@ -237,5 +240,5 @@ def test_a_broken_network_opens_and_says_so(weight):
     with torch.no_grad():
         model.encoder_stack["rnn"].weight_hh_l0.fill_(weight)
     checkpoint = load_checkpoint(save(model.state_dict())).corrected("encoder_stack.rnn.l0", nonlinearity="relu")
-    start = network_of(checkpoint, usual(fit(checkpoint)), "broken").card.default
+    start = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "broken").card.default
     assert "No unit of this layer stays a finite number" in start.why["en"] and start.unit < 6

@@ -13,11 +13,11 @@ from torch import nn
 
 from models.capturing.capture import capture
 from models.checkpoints import load_checkpoint
-from models.checkpoints.building.build import fit, network_of, usual
+from models.checkpoints.building.build import build_network, compatible_parts, default_setup
+from models.decoding.run_network import read
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
 from models.gradients.losses import Loss, differentiate
-from models.networks.forward_run import read
 
 os.environ["KERAS_BACKEND"] = "torch"
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,12 +28,12 @@ TEXT = " ".join(map(str, IDS))
 
 def opened(source, **choice):
     checkpoint = load_checkpoint(source)
-    return network_of(checkpoint, usual(fit(checkpoint), **choice), "file")
+    return build_network(checkpoint, default_setup(compatible_parts(checkpoint), **choice), "file")
 
 
 def held(checkpoint):
     """How many numbers of recurrent layers the file holds."""
-    return sum(stored.size for found in checkpoint.found.values() for stored in found.parts.values() if stored.held)
+    return sum(stored.size for found in checkpoint.found.values() for stored in found.parts.values() if stored.in_file)
 
 
 def keras_model(*layers, inputs=(8,), dtype="int32"):
@@ -195,9 +195,9 @@ def test_an_onnx_graph_that_reads_numbers():
     expected = runtime.InferenceSession(file.getvalue()).run(None, {"x": given.numpy()})[0]
     checkpoint = load_checkpoint(file.getvalue())
     assert held(checkpoint) == sum(values.numel() for values in model.gru.parameters())
-    setup = usual(fit(checkpoint))
+    setup = default_setup(compatible_parts(checkpoint))
     assert setup.decoder is not None and "MatMul" in setup.decoder
-    network = network_of(checkpoint, replace(setup, predicts="values"), "file")
+    network = build_network(checkpoint, replace(setup, predicts="values"), "file")
     with torch.inference_mode():
         np.testing.assert_allclose(network.module(given), expected, rtol=0, atol=1e-5)
 

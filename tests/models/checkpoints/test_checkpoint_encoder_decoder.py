@@ -13,10 +13,17 @@ import torch
 from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.building.build import Answers, Setup, answers_of, fit, network_of, usual
+from models.checkpoints.building.build import (
+    Setup,
+    TargetSetup,
+    build_network,
+    compatible_parts,
+    default_setup,
+    find_target_setup,
+)
 from models.decoding.decode import decode
+from models.decoding.run_network import read
 from models.gradients.losses import Loss, differentiate
-from models.networks.forward_run import read
 
 READS, WRITES = ("</s>", *"abcdef"), ("x", "<s>", "y", "</s>", "z")
 
@@ -34,12 +41,12 @@ def g2p(monkeypatch):
 def test_a_network_that_others_trained_speaks(g2p):
     """The GRU encoder-decoder from letters to phonemes of g2p-en, end to end: the very phonemes of the package."""
     package, path = g2p
-    able = fit(load_checkpoint(path))
-    assert usual(able).answers is None  # the file does not list its symbols
-    setup = usual(able, vocabulary=tuple(package.graphemes), written=tuple(package.phonemes))
+    able = compatible_parts(load_checkpoint(path))
+    assert default_setup(able).answers is None  # the file does not list its symbols
+    setup = default_setup(able, vocabulary=tuple(package.graphemes), target_vocabulary=tuple(package.phonemes))
     assert (setup.stack, setup.embedding, setup.decoder, setup.kind) == ("enc", "enc_emb", "fc_w", "characters")
-    assert setup.answers == Answers("dec", "dec_emb", tuple(package.phonemes), "<s>", "</s>")
-    network = network_of(able.checkpoint, setup, "checkpoint20.npz")
+    assert setup.target == TargetSetup("dec", "dec_emb", tuple(package.phonemes), "<s>", "</s>")
+    network = build_network(able.checkpoint, setup, "checkpoint20.npz")
     for word in ("unrolled", "recurrent", "gradients", "vanishing", "seoul", "hochreiter", "xylophone", "a"):
         wrote = decode(network, f"{word}</s>")
         assert wrote.finished and list(wrote.target[:-1]) == package.predict(word)
@@ -95,12 +102,12 @@ def test_an_encoder_decoder_writes(kind):
     cell, options = MODELS[kind]
     model, file = Model(cell, **options), io.BytesIO()
     torch.save({"model": model.state_dict(), "source": list(READS), "target": list(WRITES)}, file)
-    able = fit(load_checkpoint(file.getvalue()))
-    setup = usual(able)
-    assert setup.answers is not None and setup.answers.symbols == ("<s>", "</s>", "x", "y", "z")
-    network = network_of(able.checkpoint, setup, "seq2seq.pt")
+    able = compatible_parts(load_checkpoint(file.getvalue()))
+    setup = default_setup(able)
+    assert setup.target is not None and setup.target.symbols == ("<s>", "</s>", "x", "y", "z")
+    network = build_network(able.checkpoint, setup, "seq2seq.pt")
     expected = model(network.encode("fade</s>"))
-    order = setup.answers.order
+    order = setup.target.order
     with torch.inference_mode():
         found = network.module(network.encode("fade</s>"))[0]
     steps = min(len(expected), len(found))
@@ -118,23 +125,23 @@ def test_what_does_not_fit_is_told():
     model, file = Model(nn.GRU), io.BytesIO()
     torch.save(model.state_dict(), file)
     checkpoint = load_checkpoint(file.getvalue())
-    assert answers_of(fit(checkpoint), "encoder") is None
-    answers = Answers("decoder", "decoder_embedding.weight", WRITES, "<s>", "</s>")
-    right = Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", answers=answers)
-    assert network_of(checkpoint, right, "n").card.predicts == "sequence"
-    few = Answers("decoder", "decoder_embedding.weight", WRITES[:4], "<s>", "</s>")
+    assert find_target_setup(compatible_parts(checkpoint), "encoder") is None
+    answers = TargetSetup("decoder", "decoder_embedding.weight", WRITES, "<s>", "</s>")
+    right = Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", target=answers)
+    assert build_network(checkpoint, right, "n").card.predicts == "sequence"
+    few = TargetSetup("decoder", "decoder_embedding.weight", WRITES[:4], "<s>", "</s>")
     with pytest.raises(CheckpointError, match="An answer has 4 symbols"):
-        network_of(
+        build_network(
             checkpoint,
-            Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", answers=few),
+            Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", target=few),
             "n",
         )
     with pytest.raises(CheckpointError, match="needs symbols to read and a decoder"):
-        network_of(
-            checkpoint, Setup("encoder", "encoder_embedding.weight", None, READS, "characters", answers=answers), "n"
+        build_network(
+            checkpoint, Setup("encoder", "encoder_embedding.weight", None, READS, "characters", target=answers), "n"
         )
     model.decoder, file = nn.GRU(4, 5), io.BytesIO()
     model.out = nn.Linear(5, 5)
     torch.save(model.state_dict(), file)
     with pytest.raises(CheckpointError, match="decoder cannot begin from the last state of encoder"):
-        network_of(load_checkpoint(file.getvalue()), right, "n")
+        build_network(load_checkpoint(file.getvalue()), right, "n")

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.building.build import fit, network_of, usual
-from models.checkpoints.building.vocabulary import read_vocabulary, typed_vocabulary
+from models.checkpoints.building.build import build_network, compatible_parts, default_setup
+from models.checkpoints.building.vocabulary import parse_typed_vocabulary, read_vocabulary
 from models.checkpoints.health import verdict
 from models.checkpoints.health.compare_checkpoints import compare_checkpoints
 from models.checkpoints.save import to_safetensors
 from models.core.messages import Problem
-from models.networks.forward_run import read
+from models.decoding.run_network import read
 from models.networks.sequence_files import read_sequence
 from tests.models.checkpoints.test_checkpoint_fuzz import MAKERS, damaged, hdf5_file
 
@@ -30,7 +30,7 @@ SECONDS = 1.0
 
 
 def run(checkpoint):
-    network = network_of(checkpoint, usual(fit(checkpoint)), "damaged")
+    network = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "damaged")
     if network.card.default.text:
         read(network, network.card.default.text)
 
@@ -42,7 +42,7 @@ def test_what_is_done_with_damaged_checkpoints(make):
         warnings.simplefilter("ignore")
         data = make()
     whole, chance = load_checkpoint(data), random.Random(11)
-    jobs = (run, verdict, to_safetensors, lambda checkpoint: list(compare_checkpoints(whole, checkpoint).all()))
+    jobs = (run, verdict, to_safetensors, lambda checkpoint: list(compare_checkpoints(whole, checkpoint).all_changes()))
     end, opened = time.perf_counter() + SECONDS, 0
     while time.perf_counter() < end or not opened:
         try:
@@ -132,7 +132,7 @@ def test_a_header_alone_takes_no_memory():
     ],
 )
 def test_typed_symbols(text, symbols):
-    assert typed_vocabulary(text) == symbols
+    assert parse_typed_vocabulary(text) == symbols
 
 
 @pytest.mark.parametrize(

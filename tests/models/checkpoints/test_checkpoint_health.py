@@ -11,18 +11,18 @@ from torch import nn
 from models import capture, load_network
 from models.checkpoints import Limits, load_checkpoint
 from models.checkpoints.health import (
+    check_layer,
+    check_run,
+    check_units,
+    check_units_in_run,
     distributions,
-    findings_in,
-    findings_of,
+    find_anomalies,
     forget_biases,
-    oddities,
+    matching_initialization,
     recurrent_blocks,
-    spectra,
-    spectrum,
-    started,
-    units_in,
-    units_of,
     verdict,
+    weight_spectra,
+    weight_spectrum,
 )
 from models.core.messages import Problem
 from models.core.weights import LayerWeights
@@ -82,14 +82,14 @@ def test_forget_biases_are_the_sum_of_both():
 
 def test_spectra_are_linear_algebras():
     weights = layer("GRU", units=30)
-    for gate, found in spectra(weights).items():
+    for gate, found in weight_spectra(weights).items():
         block = torch.tensor(weights.rows("weight_hh", gate)).double()
         assert found.radius == pytest.approx(float(torch.linalg.eigvals(block).abs().max()), rel=1e-9)
         assert found.norm == pytest.approx(float(torch.linalg.matrix_norm(block, 2)), rel=1e-9)
         apart = torch.linalg.matrix_norm(block.T @ block - torch.eye(30)) / 30**0.5
         assert found.from_orthogonal == pytest.approx(float(apart), rel=1e-9)
     orthogonal = torch.nn.init.orthogonal_(torch.empty(20, 20)).numpy()
-    assert spectrum(orthogonal).from_orthogonal < 1e-6 and spectrum(np.zeros((3, 3))).from_orthogonal == 1
+    assert weight_spectrum(orthogonal).from_orthogonal < 1e-6 and weight_spectrum(np.zeros((3, 3))).from_orthogonal == 1
 
 
 def test_a_projected_layer_reads_its_projection():
@@ -102,7 +102,7 @@ def test_a_projected_layer_reads_its_projection():
 def test_the_outermost_of_a_large_block_are_near():
     matrix = np.random.default_rng(0).normal(size=(300, 300)) / 300**0.5
     matrix[0, 0] += 2
-    near, all_of_them = spectrum(matrix, exact=100), spectrum(matrix)
+    near, all_of_them = weight_spectrum(matrix, exact=100), weight_spectrum(matrix)
     assert not near.exact and near.from_orthogonal is None
     assert near.radius == pytest.approx(all_of_them.radius, rel=1e-6)
     assert near.norm == pytest.approx(all_of_them.norm, rel=1e-6)
@@ -110,20 +110,20 @@ def test_the_outermost_of_a_large_block_are_near():
 
 def test_no_spectrum_of_what_is_no_number():
     with pytest.raises(Problem, match="candidate holds numbers that are not finite"):
-        spectra(changed(layer(), weight_hh=np.where(np.arange(256).reshape(32, 8) == 150, np.nan, 0.1)))
+        weight_spectra(changed(layer(), weight_hh=np.where(np.arange(256).reshape(32, 8) == 150, np.nan, 0.1)))
 
 
 @pytest.mark.parametrize("chunk", [7, 1 << 20])
 def test_oddities(chunk, monkeypatch):
-    monkeypatch.setattr("models.checkpoints.health.anomalies.CHUNK", chunk)
+    monkeypatch.setattr("models.checkpoints.health.anomalies.CHUNK_SIZE", chunk)
     values = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
     values[2], values[4], values[6, :2], values[7, 0] = 0, 0.05, (np.nan, np.inf), 1e-40
-    found = oddities(values)
+    found = find_anomalies(values)
     assert (found.nan, found.inf, found.denormal, found.size) == (1, 1, 1, 45)
     assert (found.zero_rows, found.constant_rows) == ((2,), (4,))
     assert found.largest == np.abs(values[np.isfinite(values)]).max()
-    assert oddities(np.array([1e-6, 1.0], np.float32), "float16").denormal == 1
-    assert oddities(np.array(3)).size == 1 and oddities(np.zeros((0, 4), np.float32)).zero_rows == ()
+    assert find_anomalies(np.array([1e-6, 1.0], np.float32), "float16").denormal == 1
+    assert find_anomalies(np.array(3)).size == 1 and find_anomalies(np.zeros((0, 4), np.float32)).zero_rows == ()
 
 
 def test_dead_units_do_not_matter():
@@ -135,10 +135,10 @@ def test_dead_units_do_not_matter():
         read[8 * gate + 5], back[8 * gate + 5] = 0, 0
     weights = changed(weights, weight_ih=read, weight_hh=back)
     decoder = np.random.default_rng(1).normal(size=(3, 8))
-    assert units_of(weights, [decoder]).unread == () and units_of(weights).unread == ()
+    assert check_units(weights, [decoder]).no_outgoing == () and check_units(weights).no_outgoing == ()
     decoder[:, 3] = 0
-    said = units_of(weights, [decoder])
-    assert (said.unread, said.unreading) == ((3,), (5,))
+    said = check_units(weights, [decoder])
+    assert (said.no_outgoing, said.no_incoming) == ((3,), (5,))
     x = torch.randn(1, 6, 5)
     out = weights.to_module().double()(x.double())[0]
     other = changed(weights, bias_ih=np.where(np.arange(32) % 8 == 3, 2.0, weights.bias_ih))
@@ -162,18 +162,18 @@ def test_duplicates_compute_the_same(kind):
             if name == "bias_hh" and kind != "GRU":
                 values[8 * gate + 6] -= 0.25
     weights = changed(weights, **arrays)
-    assert units_of(weights).duplicates == ((1, 6),)
-    (evidence,) = (each for found in findings_of("l0", weights) for each in found.evidence if each.pairs)
+    assert check_units(weights).duplicates == ((1, 6),)
+    (evidence,) = (each for found in check_layer("l0", weights) for each in found.evidence if each.pairs)
     assert (evidence.value, evidence.pairs, evidence.threshold) == (1, ((1, 6),), None)
     out = weights.to_module().double()(torch.randn(1, 9, 5).double())[0]
     torch.testing.assert_close(out[..., 1], out[..., 6], rtol=0, atol=1e-6)
-    assert units_of(layer(kind)).duplicates == ()
+    assert check_units(layer(kind)).duplicates == ()
     module = weights.to_module()
     with torch.no_grad(), capture(module) as trace:
         module.float()(torch.randn(1, 9, 5))
-    assert units_in(next(iter(trace.layers.values()))).duplicates == ((1, 6),)
+    assert check_units_in_run(next(iter(trace.layers.values()))).duplicates == ((1, 6),)
     (finding,) = [
-        each for each in findings_in(next(iter(trace.layers.values())), "l0") if "same at every step" in str(each)
+        each for each in check_run(next(iter(trace.layers.values())), "l0") if "same at every step" in str(each)
     ]
     assert finding.severity == "note" and finding.evidence[0].pairs == ((1, 6),)
 
@@ -184,7 +184,7 @@ def test_a_unit_of_infinite_weights_is_no_double():
     with torch.no_grad():
         module.weight_ih_l0[0, 0] = float("inf")
     (weights,) = load_checkpoint(save(module.state_dict())).layers.values()
-    assert units_of(weights).duplicates == ()
+    assert check_units(weights).duplicates == ()
 
 
 def test_stuck_gates_stay():
@@ -192,7 +192,7 @@ def test_stuck_gates_stay():
     bias = weights.bias_ih.copy()
     bias[4:8] = (30, -30, 0, 0)
     weights = changed(weights, bias_ih=bias)
-    assert units_of(weights).stuck == {"forget_gate": (0, 1)}
+    assert check_units(weights).stuck == {"forget_gate": (0, 1)}
     module = weights.to_module().double()
     with capture(module) as trace:
         module(torch.rand(1, 50, 5).double() * 2 - 1)
@@ -206,17 +206,17 @@ def test_units_in_a_run():
         rnn.bias_ih_l0.copy_(torch.tensor([-50.0, 1, 1, 1]))
     with capture(rnn) as trace:
         rnn(torch.randn(1, 20, 2))
-    said = units_in(trace.layers["l0"])
-    assert said.silent == (0,) and 0 in said.still and said.steps == 20
-    assert "did not move in this run of 20 steps" in str(findings_in(trace.layers["l0"], "l0")[0])
+    said = check_units_in_run(trace.layers["l0"])
+    assert said.inactive == (0,) and 0 in said.constant and said.steps == 20
+    assert "did not move in this run of 20 steps" in str(check_run(trace.layers["l0"], "l0")[0])
     lstm = nn.LSTM(2, 3, batch_first=True)
     with torch.no_grad():
         lstm.bias_ih_l0[3:6] = torch.tensor([-9.0, 9.0, 9.0])
     with capture(lstm) as trace:
         lstm(torch.randn(1, 20, 2))
-    said = units_in(trace.layers["l0"])
+    said = check_units_in_run(trace.layers["l0"])
     assert said.closed["forget_gate"] == (0,) and said.open["forget_gate"] == (1, 2)
-    (finding,) = [each for each in findings_in(trace.layers["l0"], "l0") if each.severity == "warning"]
+    (finding,) = [each for each in check_run(trace.layers["l0"], "l0") if each.severity == "warning"]
     assert "Of the 3 gates of l0, 3 were at their bound" in str(finding)
 
 
@@ -225,13 +225,13 @@ def test_units_in_a_run():
 def test_what_was_never_trained_is_told(cell, units):
     torch.manual_seed(0)
     module = cell(20, units)
-    assert started(load_checkpoint(save(module.state_dict())).layers["l0"]).library == "PyTorch"
+    assert matching_initialization(load_checkpoint(save(module.state_dict())).layers["l0"]).library == "PyTorch"
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     for _ in range(30):
         optimizer.zero_grad()
         module(torch.randn(5, 2, 20))[0].square().mean().backward()
         optimizer.step()
-    assert started(load_checkpoint(save(module.state_dict())).layers["l0"]) is None
+    assert matching_initialization(load_checkpoint(save(module.state_dict())).layers["l0"]) is None
 
 
 def test_what_keras_never_trained_is_told(monkeypatch, tmp_path):
@@ -241,8 +241,8 @@ def test_what_keras_never_trained_is_told(monkeypatch, tmp_path):
     for made in (keras.layers.LSTM(32), keras.layers.GRU(32), keras.layers.SimpleRNN(32)):
         keras.Sequential([keras.Input((6, 16)), made]).save(tmp_path / "m.keras")
         (weights,) = load_checkpoint(tmp_path / "m.keras").layers.values()
-        assert started(weights).library == "Keras"
-        assert any("Keras initialises it" in str(finding) for finding in findings_of("rnn", weights))
+        assert matching_initialization(weights).library == "Keras"
+        assert any("Keras initialises it" in str(finding) for finding in check_layer("rnn", weights))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -319,7 +319,7 @@ def test_every_illness_is_found(ill):
 def test_a_simple_rnns_gradients(nonlinearity, radius, severity, sentence):
     weights = layer("RNN", units=12, nonlinearity=nonlinearity)
     matrix = radius * torch.nn.init.orthogonal_(torch.empty(12, 12)).numpy()
-    (found,) = findings_of("rnn", changed(weights, weight_hh=matrix))
+    (found,) = check_layer("rnn", changed(weights, weight_hh=matrix))
     assert found.severity == severity and sentence in str(found)
     assert found.evidence[0].source == "Pascanu, Mikolov and Bengio 2013"
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
-from models.checkpoints.building.build import fit, network_of, usual
-from models.networks.forward_run import read
+from models.checkpoints.building.build import build_network, compatible_parts, default_setup
+from models.decoding.run_network import read
 from models.networks.precision import drift
 from tests.support.oracle import layer as computed
 
@@ -155,7 +155,7 @@ def test_a_language_model_that_torch_has_no_kernel_for_runs(rnn, tmp_path):
     for index, weight in enumerate(model.weights):
         weight.assign(weight + 0.8 * np.random.default_rng(index).normal(size=weight.shape))
     checkpoint = written(model, tmp_path / "model.keras")
-    network = network_of(checkpoint, usual(fit(checkpoint)), "model.keras")
+    network = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "model.keras")
     ids = np.array([[1, 2, 3, 4, 0, 7, 9]])
     probability = torch.softmax(network.module(torch.tensor(ids)), -1)[0]
     expected = keras.ops.convert_to_numpy(model(ids))[0]

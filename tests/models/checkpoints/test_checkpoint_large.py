@@ -22,7 +22,7 @@ LOOK = """
     from models.checkpoints import load_checkpoint
     from models.checkpoints.health import verdict
     from models.checkpoints.building.build import fit, network_of, usual
-    from models.networks.forward_run import read
+    from models.decoding.run_network import read
 
     def clock(what):
         begun = time.perf_counter()

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from models.checkpoints import load_checkpoint
-from models.checkpoints.building.build import fit, usual
+from models.checkpoints.building.build import compatible_parts, default_setup
 
 os.environ["KERAS_BACKEND"] = "torch"
 LETTERS = tuple("abcde")
@@ -26,7 +26,7 @@ def state():
 
 
 def found(data):
-    return usual(fit(load_checkpoint(data))).vocabulary
+    return default_setup(compatible_parts(load_checkpoint(data))).vocabulary
 
 
 @pytest.mark.parametrize(

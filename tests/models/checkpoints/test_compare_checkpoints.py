@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.health.compare_checkpoints import compare_checkpoints, moved
+from models.checkpoints.health.compare_checkpoints import compare_checkpoints, measure_change
 
 
 def network(**options):
@@ -23,7 +23,7 @@ def opened(net):
 
 @pytest.mark.parametrize("chunk", [5, 1 << 20])
 def test_what_training_moved(chunk, monkeypatch):
-    monkeypatch.setattr("models.checkpoints.health.compare_checkpoints.CHUNK", chunk)
+    monkeypatch.setattr("models.checkpoints.health.compare_checkpoints.CHUNK_SIZE", chunk)
     net = network()
     first, before = opened(net), {name: values.clone() for name, values in net.state_dict().items()}
     net["embedding"].weight.requires_grad_(False)
@@ -34,9 +34,9 @@ def test_what_training_moved(chunk, monkeypatch):
     after = net.state_dict()
     compared = compare_checkpoints(first, opened(net))
     assert compared.layers == {"rnn.l0": "rnn.l0"} and not (
-        compared.only_first or compared.only_second or compared.changed
+        compared.only_first or compared.only_second or compared.incompatible
     )
-    found = {(each.name, each.part, each.gate): each for each in compared.all()}
+    found = {(each.name, each.part, each.gate): each for each in compared.all_changes()}
     for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         gates = ("input_gate", "forget_gate", "candidate", "output_gate")
         blocks = zip(gates, before[f"rnn.{part}_l0"].chunk(4), after[f"rnn.{part}_l0"].chunk(4), strict=True)
@@ -60,7 +60,7 @@ def test_other_networks():
     other["extra"] = nn.Linear(2, 2)
     del other["embedding"]
     compared = compare_checkpoints(first, opened(other))
-    assert compared.layers == {} and compared.changed == ("rnn.l0",)
+    assert compared.layers == {} and compared.incompatible == ("rnn.l0",)
     assert compared.only_first == ("embedding.weight",) and set(compared.only_second) == {"extra.weight", "extra.bias"}
     with pytest.raises(CheckpointError, match="no layer and no tensor in common"):
         compare_checkpoints(first, opened(nn.Linear(2, 3)))
@@ -74,9 +74,11 @@ def test_layers_of_other_names_are_compared_in_their_order():
 
 def test_numbers_that_are_none():
     a, b = np.array([1.0, np.inf, 3]), np.array([1.0, np.inf, 4])
-    assert moved(a, b).largest == 1 and moved(a, b).at == (2,)
+    assert measure_change(a, b).largest == 1 and measure_change(a, b).at == (2,)
     b[0] = np.nan
-    broken = moved(a, b)
+    broken = measure_change(a, b)
     assert np.isnan(broken.largest) and broken.at == (0,)
-    assert moved(np.zeros(3), np.ones(3)).relative == np.inf and np.isnan(moved(np.zeros(3), np.ones(3)).cosine)
-    assert moved(np.zeros((0, 2)), np.zeros((0, 2))).size == 0
+    assert measure_change(np.zeros(3), np.ones(3)).relative == np.inf and np.isnan(
+        measure_change(np.zeros(3), np.ones(3)).cosine
+    )
+    assert measure_change(np.zeros((0, 2)), np.zeros((0, 2))).size == 0

@@ -17,7 +17,7 @@ from models import LayerWeights, capture, load_trace
 from models.core.activations import ACTIVATIONS
 from models.core.stepwise_modules import Stepwise, StepwiseGRU, StepwiseLSTM, StepwiseRNN, recurrent_module
 from models.edits.edit_syntax import read_edits
-from models.edits.interventions import held, scripts
+from models.edits.interventions import build_scripts, intervene
 from models.edits.weight_edits import edited_module, parameters_of
 from tests.models.capturing.test_capture import build, cases, flat
 from tests.support import oracle
@@ -172,7 +172,9 @@ def test_a_gate_can_be_held_and_a_weight_changed(layer):
             changed(x)
         return trace
 
-    with held(changed, scripts(edits.dynamics, parameters_of(changed), 6, plain, lambda _: plain())) as run:
+    with intervene(
+        changed, build_scripts(edits.interventions, parameters_of(changed), 6, plain, lambda _: plain())
+    ) as run:
         output = changed(x)
     given = x[0]
     for name in ("rnn.l0", "rnn.l1"):

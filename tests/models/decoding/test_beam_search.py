@@ -12,7 +12,7 @@ import torch
 
 from models import load_network, load_trace
 from models.architectures.translator import END, START
-from models.decoding import Attend, Write, beam, contributions, coverage, decode, entropy
+from models.decoding import ForceAttention, ForceToken, beam_search, contributions, coverage, decode, entropy
 from models.networks.network import Network
 from tests.support.translators import KINDS, SIZE, TEXT, untrained
 
@@ -29,7 +29,7 @@ def trained() -> dict[str, Network]:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_of_one_is_greedy(kind, seed):
     network = untrained(kind, seed)
-    tree, greedy = beam(network, TEXT, 1), decode(network, TEXT)
+    tree, greedy = beam_search(network, TEXT, 1), decode(network, TEXT)
     assert tree.answer() == greedy.answer
     assert tree.nodes[tree.best].log_probability == pytest.approx(greedy.log_probability, abs=1e-4)
     assert [tree.nodes[node].symbol for node in tree.path(tree.best)] == list(greedy.target)
@@ -54,16 +54,16 @@ def test_a_beam_wide_enough_finds_the_most_probable_answer_of_all(seed):
     with torch.no_grad():
         totals[(END,)] = float(network.module(ids, torch.tensor([[START]]))[0, 0].double().log_softmax(-1)[END])
     best = max(totals, key=totals.get)
-    tree = beam(network, TEXT, 16)
+    tree = beam_search(network, TEXT, 16)
     assert tuple(symbols.index(tree.nodes[node].symbol) for node in tree.path(tree.best)) == best
     assert tree.nodes[tree.best].log_probability == pytest.approx(totals[best], abs=1e-5)
 
 
 def test_the_tree_of_a_beam_hangs_together(trained):
-    tree = beam(trained["dot"], "2024년 8월 4일 일요일", 4)
+    tree = beam_search(trained["dot"], "2024년 8월 4일 일요일", 4)
     assert tree.answer() == "2024-08-04"
-    assert [tree.nodes[each].log_probability for each in tree.ends] == sorted(
-        (tree.nodes[each].log_probability for each in tree.ends), reverse=True
+    assert [tree.nodes[each].log_probability for each in tree.leaves] == sorted(
+        (tree.nodes[each].log_probability for each in tree.leaves), reverse=True
     )
     for at, node in enumerate(tree.nodes[1:], 1):
         parent = tree.nodes[node.parent]
@@ -75,9 +75,9 @@ def test_the_tree_of_a_beam_hangs_together(trained):
 
 def test_every_answer_of_a_tree_is_as_probable_as_it_says(trained):
     network, text = trained["fixed"], "from 3 May 2021 to 4 June 2022"
-    tree, symbols = beam(network, text, 8), network.card.target_vocabulary
-    assert len(tree.ends) >= 8
-    for end in tree.ends:
+    tree, symbols = beam_search(network, text, 8), network.card.target_vocabulary
+    assert len(tree.leaves) >= 8
+    for end in tree.leaves:
         ids = [symbols.index(tree.nodes[node].symbol) for node in tree.path(end)]
         with torch.no_grad():
             logs = network.module(network.encode(text), torch.tensor([[START, *ids[:-1]]]))[0].log_softmax(-1)
@@ -86,8 +86,8 @@ def test_every_answer_of_a_tree_is_as_probable_as_it_says(trained):
 
 def test_a_beam_follows_the_changes():
     network = untrained("dot", 3)
-    changes = [Attend(1), Write(1, "7")]
-    tree, greedy = beam(network, TEXT, 1, changes), decode(network, TEXT, changes)
+    changes = [ForceAttention(1), ForceToken(1, "7")]
+    tree, greedy = beam_search(network, TEXT, 1, changes), decode(network, TEXT, changes)
     assert tree.answer() == greedy.answer and greedy.answer[1] == "7"
 
 
@@ -123,13 +123,13 @@ def test_a_long_text_goes_backwards_a_few_steps_at_a_time(kind, monkeypatch):
     network = untrained(kind, 8)
     decoding = decode(network, TEXT)
     together = contributions(network, TEXT, decoding).gradient
-    monkeypatch.setattr(import_module("models.decoding.contributions"), "TOGETHER", 2 * len(TEXT) ** 2)
+    monkeypatch.setattr(import_module("models.decoding.contributions"), "MAX_SOURCE_PAIRS", 2 * len(TEXT) ** 2)
     np.testing.assert_allclose(contributions(network, TEXT, decoding).gradient, together, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "transformer"])
 def test_what_was_written_is_saved_and_loaded(kind, tmp_path):
-    trace = decode(untrained(kind, 3), TEXT, [Write(1, "5")]).trace
+    trace = decode(untrained(kind, 3), TEXT, [ForceToken(1, "5")]).trace
     trace.save(tmp_path / "run.npz")
     for again in (load_trace(tmp_path / "run.npz"), pickle.loads(pickle.dumps(trace))):
         assert list(again.layers) == list(trace.layers) and again.tokens == trace.tokens
@@ -161,7 +161,7 @@ def test_weight_times_value_of_a_transformer_adds_up_to_what_the_attention_puts_
 
 def test_the_contributions_follow_the_changes():
     network = untrained("dot", 11)
-    changed = decode(network, TEXT, [Attend(2)])
+    changed = decode(network, TEXT, [ForceAttention(2)])
     found = contributions(network, TEXT, changed)
     assert (found.weighted["attention"].argmax(1) == 2).all()
     assert np.count_nonzero(found.weighted["attention"]) == len(changed.symbols)

@@ -11,7 +11,15 @@ from torch import nn
 from models import Problem, load_network
 from models.architectures.transformer import positions
 from models.architectures.translator import END, START
-from models.decoding import Attend, Hide, Scores, Temperature, Write, beam, decode
+from models.decoding import (
+    AttentionTemperature,
+    BorrowScores,
+    ForceAttention,
+    ForceToken,
+    MaskSource,
+    beam_search,
+    decode,
+)
 from models.networks.network import Network
 from tests.support.translators import KINDS, LONGEST, TEXT, ByHand, by_hand, untrained
 
@@ -41,7 +49,7 @@ def test_a_recurrent_network_is_what_its_equations_say(kind, seed):
     assert (found.attention == {}) == (kind == "fixed")
     assert found.read[0] == "⊢" and found.read[1:] == found.target[:-1]
     assert found.finished == (found.symbols[-1] == END) and len(found.symbols) <= LONGEST
-    assert found.log_probability == pytest.approx(np.log(found.chosen).sum(), abs=1e-5)
+    assert found.log_probability == pytest.approx(np.log(found.token_probability).sum(), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
@@ -79,9 +87,9 @@ def test_all_attention_to_one_position_at_one_step_and_at_all():
     def one(step, scores):
         return torch.full_like(scores, -torch.inf).index_fill(0, torch.tensor(3), 0.0) if step == 2 else scores
 
-    found = same(network, TEXT, [Attend(3, step=2)], one)
+    found = same(network, TEXT, [ForceAttention(3, step=2)], one)
     assert found.attention["attention"].weights[0, 0, 2, 3] == 1.0
-    every = decode(network, TEXT, [Attend(3)])
+    every = decode(network, TEXT, [ForceAttention(3)])
     assert (every.attention["attention"].weights[0, 0].argmax(-1) == 3).all()
     assert not np.allclose(every.probability[:2], decode(network, TEXT).probability[:2], atol=1e-3)
 
@@ -92,17 +100,17 @@ def test_a_hidden_position_is_never_read_and_the_rest_shares_its_weight():
     def hide(step, scores):
         return scores.index_fill(0, torch.tensor([1, 4]), -torch.inf)
 
-    found = same(network, TEXT, [Hide(1), Hide(4)], hide)
+    found = same(network, TEXT, [MaskSource(1), MaskSource(4)], hide)
     assert not found.attention["attention"].weights[0, 0][:, [1, 4]].any()
-    nothing = decode(network, TEXT, [Hide(each) for each in range(len(TEXT))])
+    nothing = decode(network, TEXT, [MaskSource(each) for each in range(len(TEXT))])
     assert not nothing.attention["attention"].context.any() and np.isfinite(nothing.probability).all()
-    forced = decode(network, TEXT, [Attend(4), Hide(4)])
+    forced = decode(network, TEXT, [ForceAttention(4), MaskSource(4)])
     assert (forced.attention["attention"].weights[0, 0, :, 4] == 1).all()
 
 
 @pytest.mark.parametrize("value", [0.2, 3.0])
 def test_temperature_divides_the_scores(value):
-    same(untrained("dot", 3), TEXT, [Temperature(value)], lambda step, scores: scores / value)
+    same(untrained("dot", 3), TEXT, [AttentionTemperature(value)], lambda step, scores: scores / value)
 
 
 def test_what_is_taken_to_be_written_is_read_on():
@@ -110,10 +118,10 @@ def test_what_is_taken_to_be_written_is_read_on():
     symbols = network.card.target_vocabulary
     plain = decode(network, TEXT)
     other = next(symbol for symbol in symbols[2:] if symbol != plain.target[1])
-    found = same(network, TEXT, [Write(1, other)], forced={1: symbols.index(other)})
-    assert found.target[1] == other and found.chosen[1] < plain.chosen[1]
+    found = same(network, TEXT, [ForceToken(1, other)], forced={1: symbols.index(other)})
+    assert found.target[1] == other and found.token_probability[1] < plain.token_probability[1]
     np.testing.assert_array_equal(found.probability[1], plain.probability[1])
-    short = decode(network, TEXT, [Write(2, "⊣")])
+    short = decode(network, TEXT, [ForceToken(2, "⊣")])
     assert short.finished and len(short.answer) == 2
 
 
@@ -121,7 +129,7 @@ def test_scores_of_another_network_which_goes_along_with_its_own_states():
     network, other = untrained("dot", 5), untrained("additive", 6)
     own, aside = (ByHand(each.module, network.encode(TEXT)[0]) for each in (network, other))
     symbol = START
-    found = decode(network, TEXT, [Scores(other)])
+    found = decode(network, TEXT, [BorrowScores(other)])
     with torch.no_grad():
         for step in range(len(found.symbols)):
             _, weights, _ = aside.step(symbol)
@@ -137,7 +145,11 @@ def test_undoing_restores_everything_bit_for_bit(kind):
     network = untrained(kind, 7)
     weights = {name: values.clone() for name, values in network.module.state_dict().items()}
     before = decode(network, TEXT)
-    changes = [Write(1, "5")] if kind == "fixed" else [Attend(2, step=1), Hide(0), Temperature(0.3), Write(2, "5")]
+    changes = (
+        [ForceToken(1, "5")]
+        if kind == "fixed"
+        else [ForceAttention(2, step=1), MaskSource(0), AttentionTemperature(0.3), ForceToken(2, "5")]
+    )
     changed = decode(network, TEXT, changes)
     assert not np.array_equal(changed.probability[-1], before.probability[-1])
     after = decode(network, TEXT)
@@ -210,18 +222,18 @@ def test_the_changes_of_a_transformer():
             weights[:, 0, 2] = torch.eye(weights.shape[-1])[3]
         return weights
 
-    same_transformer(network, [Attend(3, step=2, layer=1, head=0)], one)
+    same_transformer(network, [ForceAttention(3, step=2, layer=1, head=0)], one)
 
     def hide(layer, weights):
         weights = weights.clone()
         weights[:, 1, :, 2] = 0.0
         return weights / weights.sum(-1, keepdim=True)
 
-    same_transformer(network, [Hide(2, head=1)], hide)
+    same_transformer(network, [MaskSource(2, head=1)], hide)
     same_transformer(
-        network, [Temperature(0.5)], lambda layer, weights: weights**2 / (weights**2).sum(-1, keepdim=True)
+        network, [AttentionTemperature(0.5)], lambda layer, weights: weights**2 / (weights**2).sum(-1, keepdim=True)
     )
-    nothing = decode(network, TEXT, [Hide(each) for each in range(len(TEXT))])
+    nothing = decode(network, TEXT, [MaskSource(each) for each in range(len(TEXT))])
     assert np.isfinite(nothing.probability).all()
 
 
@@ -239,18 +251,18 @@ def test_positions_are_those_of_the_paper():
 @pytest.mark.parametrize(
     ("kind", "changes", "said"),
     [
-        ("fixed", [Attend(0)], r"has no attention to change"),
-        ("fixed", [Temperature(1.0)], r"has no attention to change"),
-        ("dot", [Attend(99)], r"no position 100; the text has 8 symbols"),
-        ("dot", [Hide(-1)], r"no position 0"),
-        ("dot", [Temperature(0.0)], r"above 0"),
-        ("dot", [Temperature(float("nan"))], r"above 0"),
-        ("dot", [Write(1, "x")], r"cannot write “x”"),
-        ("dot", [Write(1, "⊢")], r"cannot write “⊢”"),
-        ("dot", [Write(99, "5")], r"no step 100"),
-        ("dot", [Attend(0, layer=1)], r"no layer 1"),
-        ("transformer", [Attend(0, layer=2)], r"no layer 2; the decoder's are 0 to 1"),
-        ("transformer", [Attend(0, head=2)], r"no head 2; a layer's are 0 to 1"),
+        ("fixed", [ForceAttention(0)], r"has no attention to change"),
+        ("fixed", [AttentionTemperature(1.0)], r"has no attention to change"),
+        ("dot", [ForceAttention(99)], r"no position 100; the text has 8 symbols"),
+        ("dot", [MaskSource(-1)], r"no position 0"),
+        ("dot", [AttentionTemperature(0.0)], r"above 0"),
+        ("dot", [AttentionTemperature(float("nan"))], r"above 0"),
+        ("dot", [ForceToken(1, "x")], r"cannot write “x”"),
+        ("dot", [ForceToken(1, "⊢")], r"cannot write “⊢”"),
+        ("dot", [ForceToken(99, "5")], r"no step 100"),
+        ("dot", [ForceAttention(0, layer=1)], r"no layer 1"),
+        ("transformer", [ForceAttention(0, layer=2)], r"no layer 2; the decoder's are 0 to 1"),
+        ("transformer", [ForceAttention(0, head=2)], r"no head 2; a layer's are 0 to 1"),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
@@ -262,16 +274,16 @@ def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
 def test_scores_that_cannot_be_taken_are_refused():
     for network, other in (("dot", "fixed"), ("transformer", "dot"), ("dot", "transformer")):
         with pytest.raises(Problem, match="cannot take its scores"):
-            decode(untrained(network), TEXT, [Scores(untrained(other))])
+            decode(untrained(network), TEXT, [BorrowScores(untrained(other))])
     with pytest.raises(Problem, match="cannot take its scores"):
-        decode(untrained("dot"), TEXT, [Scores(load_network("python-lm"))])
+        decode(untrained("dot"), TEXT, [BorrowScores(load_network("python-lm"))])
 
 
 def test_a_network_that_writes_nothing_is_refused():
     with pytest.raises(Problem, match="writes no sequence"):
         decode(load_network("python-lm"), "def f(x):")
     with pytest.raises(Problem, match="1 to 16"):
-        beam(untrained("dot"), TEXT, 17)
+        beam_search(untrained("dot"), TEXT, 17)
 
 
 # People's input

@@ -11,53 +11,53 @@ from hypothesis import strategies as st
 
 from models import Problem, load_network
 from models.core.rank_correlation import kendall
-from models.decoding import Attend, Hide, Scores, Temperature, Write
-from models.decoding.intervention_syntax import MOST, read_changes, write_changes
+from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, MaskSource
+from models.decoding.intervention_syntax import MAX_INTERVENTIONS, read_interventions, write_interventions
 
 WRITTEN = {
-    "attend[7]@3": Attend(7, 3),
-    "attend[7]": Attend(7),
-    "attend[0]@2/1.3": Attend(0, 2, 1, 3),
-    "hide[7]": Hide(7),
-    "hide[7]@0": Hide(7, 0),
-    "hide[2]/0.1": Hide(2, None, 0, 1),
-    "temperature=0.5": Temperature(0.5),
-    "temperature=2": Temperature(2),
-    "write@3=9": Write(3, "9"),
-    "write@3=⊣": Write(3, "⊣"),
+    "attend[7]@3": ForceAttention(7, 3),
+    "attend[7]": ForceAttention(7),
+    "attend[0]@2/1.3": ForceAttention(0, 2, 1, 3),
+    "hide[7]": MaskSource(7),
+    "hide[7]@0": MaskSource(7, 0),
+    "hide[2]/0.1": MaskSource(2, None, 0, 1),
+    "temperature=0.5": AttentionTemperature(0.5),
+    "temperature=2": AttentionTemperature(2),
+    "write@3=9": ForceToken(3, "9"),
+    "write@3=⊣": ForceToken(3, "⊣"),
 }
 
 
 @pytest.mark.parametrize("text", WRITTEN)
 def test_each_change_is_a_text_of_its_own(text):
-    assert read_changes(text, load_network) == (WRITTEN[text],)
-    assert write_changes([WRITTEN[text]]) == text
+    assert read_interventions(text, load_network) == (WRITTEN[text],)
+    assert write_interventions([WRITTEN[text]]) == text
 
 
 def test_a_network_is_named():
-    [change] = read_changes("scores=dates-dot", load_network)
-    assert isinstance(change, Scores) and change.network.name == "dates-dot"
-    assert write_changes([change]) == "scores=dates-dot"
+    [change] = read_interventions("scores=dates-dot", load_network)
+    assert isinstance(change, BorrowScores) and change.network.name == "dates-dot"
+    assert write_interventions([change]) == "scores=dates-dot"
 
 
 numbers = st.integers(0, 10**9 - 1)
 places = st.one_of(
-    st.builds(Attend, numbers, st.none() | numbers),
-    st.builds(Hide, numbers, st.none() | numbers, numbers, numbers),
-    st.builds(Temperature, st.floats(1e-3, 1e3)),
-    st.builds(Write, numbers, st.sampled_from("0123456789-/⊣")),
+    st.builds(ForceAttention, numbers, st.none() | numbers),
+    st.builds(MaskSource, numbers, st.none() | numbers, numbers, numbers),
+    st.builds(AttentionTemperature, st.floats(1e-3, 1e3)),
+    st.builds(ForceToken, numbers, st.sampled_from("0123456789-/⊣")),
 )
 
 
 @given(st.lists(places, max_size=6))
 def test_changes_come_back_from_their_text(changes):
-    assert read_changes(write_changes(changes), load_network) == tuple(changes)
+    assert read_interventions(write_interventions(changes), load_network) == tuple(changes)
 
 
 @given(st.text(max_size=40))
 def test_anything_else_is_one_sentence(text):
     try:
-        read_changes(text, load_network)
+        read_interventions(text, load_network)
     except Problem as problem:
         assert str(problem).endswith(".")
 
@@ -75,12 +75,12 @@ def test_anything_else_is_one_sentence(text):
             "temperature=hot",
             "scores=nothing",
         ),
-        *(";", "attend[٣]", "attend[1]/2", ";".join(["hide[1]"] * (MOST + 1))),
+        *(";", "attend[٣]", "attend[1]/2", ";".join(["hide[1]"] * (MAX_INTERVENTIONS + 1))),
     ],
 )
 def test_what_is_no_change_is_refused(text):
     with pytest.raises(Problem):
-        read_changes(text, load_network)
+        read_interventions(text, load_network)
 
 
 def tau_b(first, second):

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from models import Problem, capture, load_network, load_trace, read
 from models.core.undo_history import History
 from models.edits.edit import Edits
-from models.edits.edit_effects import difference, effects, prediction_difference
+from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork, read_edited
-from models.edits.token_edits import sequence
+from models.edits.token_edits import edited_sequence
 from models.gradients.losses import Loss, differentiate
 from tests.models.edits.test_weight_edits import one_thread
 
@@ -54,7 +54,7 @@ def test_an_edited_sequence_is_read_as_if_it_were_typed(networks, edits, text, o
     base = networks["counter"]
     made = read_edits(edits)
     assert same(read_edited(base, ".aaabbb", made), read(base, text))
-    what = sequence(base, ".aaabbb", made.tokens)
+    what = edited_sequence(base, ".aaabbb", made.tokens)
     assert list(what.origin) == origin and what.labels == read(base, text).labels
     off = made
     for index in range(len(made.entries)):
@@ -65,11 +65,11 @@ def test_an_edited_sequence_is_read_as_if_it_were_typed(networks, edits, text, o
 def test_words_and_numbers_are_tokens_too(networks):
     base = networks["recall-lstm"]
     text = base.card.default.text
-    unknown = sequence(base, text, read_edits("token[1]=xyzzy").tokens) if base.card.unknown else None
+    unknown = edited_sequence(base, text, read_edits("token[1]=xyzzy").tokens) if base.card.unknown else None
     if unknown is not None:
         assert unknown.tokens[1] == base.card.unknown
     wave = networks["wave"]
-    what = sequence(wave, "0.1 0.2 0.3", read_edits("token[1]=0.5;token[3]+=-1").tokens)
+    what = edited_sequence(wave, "0.1 0.2 0.3", read_edits("token[1]=0.5;token[3]+=-1").tokens)
     assert what.given[0, :, 0].tolist() == pytest.approx([0.1, 0.5, 0.3, -1])
     assert what.tokens == ("0.1", "0.5", "0.3", "-1")
     with pytest.raises(Problem, match="“x” is not a finite number"):
@@ -176,11 +176,11 @@ def test_a_copy_made_while_others_capture_has_no_part_in_it(networks):
 def test_breaking_the_counter_is_told(networks):
     base = networks["counter"]
     before = read(base, ".aaabbb")
-    assert effects(before, read_edited(base, ".aaabbb", Edits())) == effects(before, before)
-    nothing = effects(before, before)
-    assert (nothing.first, nothing.states, nothing.predictions, nothing.turn) == (None, (), (), None)
+    assert edit_effects(before, read_edited(base, ".aaabbb", Edits())) == edit_effects(before, before)
+    nothing = edit_effects(before, before)
+    assert (nothing.first, nothing.states, nothing.predictions, nothing.flip) == (None, (), (), None)
     after = read_edited(base, ".aaabbb", read_edits("rnn.l0.forget_gate@4-=0"))
-    told = effects(before, after)
+    told = edit_effects(before, after)
     assert told.first == 4
     forget = next(each for each in told.states if each.quantity == "forget_gate")
     assert (
@@ -195,7 +195,7 @@ def test_breaking_the_counter_is_told(networks):
     strongest = told.predictions[0]
     assert abs(strongest.after - strongest.before) == pytest.approx(np.abs(change).max())
     assert strongest.symbol == after.prediction.vocabulary[strongest.index]
-    turn = told.turn
+    turn = told.flip
     assert turn is not None and before.prediction.probability[turn.step].argmax() == turn.before
     assert after.prediction.probability[turn.step].argmax() == turn.after != turn.before
     assert told.surprise[1] > told.surprise[0]
@@ -205,14 +205,14 @@ def test_differences_of_an_edited_sequence_are_step_by_step(networks):
     base = networks["counter"]
     made = read_edits("token[1]+=a")
     before, after = read(base, ".aabb"), read_edited(base, ".aabb", made)
-    origin = sequence(base, ".aabb", made.tokens).origin
-    change = difference(before, after, "rnn.l0", "cell", origin)
+    origin = edited_sequence(base, ".aabb", made.tokens).origin
+    change = state_difference(before, after, "rnn.l0", "cell", origin)
     old, new = (each.trace.layers["rnn.l0"].cell[0] for each in (before, after))
     assert np.isnan(change[1]).all()
     np.testing.assert_array_equal(change[[0, 2, 3, 4, 5]], new[[0, 2, 3, 4, 5]] - old)
-    assert effects(before, after, origin).first == 2
+    assert edit_effects(before, after, origin).first == 2
     with pytest.raises(ValueError):
-        effects(before, after)
+        edit_effects(before, after)
 
 
 @pytest.mark.parametrize("name", ["wave", "sentiment"])
@@ -220,7 +220,7 @@ def test_values_and_classes_have_effects_too(networks, name):
     base = networks[name]
     text = base.card.default.text
     before, after = read(base, text), read_edited(base, text, read_edits("rnn.l0.weight_hh*=-2"))
-    told = effects(before, after)
+    told = edit_effects(before, after)
     assert told.predictions and told.predictions[0].symbol is None and told.surprise is None
     change = np.abs(prediction_difference(before, after))
     strongest = told.predictions[0]

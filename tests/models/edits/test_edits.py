@@ -9,21 +9,23 @@ from models import Problem
 from models.core.undo_history import History
 from models.edits import edit as kinds
 from models.edits.edit import Edits, Entry
-from models.edits.edit_syntax import QUANTITIES, read_edit, read_edits, write_edit, write_edits
+from models.edits.edit_syntax import INTERVENTION_QUANTITIES, read_edit, read_edits, write_edit, write_edits
 
 WRITTEN = {
-    "rnn.l0.weight_hh[forget_gate.3,5]=1": kinds.Change(kinds.Place("rnn.l0.weight_hh", "forget_gate", 3, 5), "=", 1),
-    "rnn.l0.weight_hh[forget_gate.3]=0": kinds.Change(kinds.Place("rnn.l0.weight_hh", "forget_gate", 3), "=", 0),
-    "rnn.l0.weight_ih[forget_gate]*=2": kinds.Change(kinds.Place("rnn.l0.weight_ih", "forget_gate"), "*=", 2),
-    "rnn.l0.weight_hh[:,5]+=-0.25": kinds.Change(kinds.Place("rnn.l0.weight_hh", column=5), "+=", -0.25),
-    "rnn.l0.bias_hh[3]=1e-05": kinds.Change(kinds.Place("rnn.l0.bias_hh", row=3), "=", 1e-5),
-    "head.weight[3,5]*=2": kinds.Change(kinds.Place("head.weight", row=3, column=5), "*=", 2),
-    "rnn.l0_reverse.reads[3]=0": kinds.Change(kinds.Place("rnn.l0_reverse.reads", row=3), "=", 0),
+    "rnn.l0.weight_hh[forget_gate.3,5]=1": kinds.WeightChange(
+        kinds.Place("rnn.l0.weight_hh", "forget_gate", 3, 5), "=", 1
+    ),
+    "rnn.l0.weight_hh[forget_gate.3]=0": kinds.WeightChange(kinds.Place("rnn.l0.weight_hh", "forget_gate", 3), "=", 0),
+    "rnn.l0.weight_ih[forget_gate]*=2": kinds.WeightChange(kinds.Place("rnn.l0.weight_ih", "forget_gate"), "*=", 2),
+    "rnn.l0.weight_hh[:,5]+=-0.25": kinds.WeightChange(kinds.Place("rnn.l0.weight_hh", column=5), "+=", -0.25),
+    "rnn.l0.bias_hh[3]=1e-05": kinds.WeightChange(kinds.Place("rnn.l0.bias_hh", row=3), "=", 1e-5),
+    "head.weight[3,5]*=2": kinds.WeightChange(kinds.Place("head.weight", row=3, column=5), "*=", 2),
+    "rnn.l0_reverse.reads[3]=0": kinds.WeightChange(kinds.Place("rnn.l0_reverse.reads", row=3), "=", 0),
     "rnn.l0.forget_bias=1": kinds.ForgetBias("rnn.l0", 1),
     "rnn.l0.forget_bias[3]=1": kinds.ForgetBias("rnn.l0", 1, 3),
     "rnn.l0.weight_hh.radius=1.1": kinds.SpectralRadius(kinds.Place("rnn.l0.weight_hh"), 1.1),
     "rnn.l0.weight_hh[candidate].radius=1.1": kinds.SpectralRadius(kinds.Place("rnn.l0.weight_hh", "candidate"), 1.1),
-    "rnn.l0.weight_hh.bits=4": kinds.Round(kinds.Place("rnn.l0.weight_hh"), 4),
+    "rnn.l0.weight_hh.bits=4": kinds.Quantize(kinds.Place("rnn.l0.weight_hh"), 4),
     "rnn.l0.weight_hh.noise=0.1/7": kinds.Noise(kinds.Place("rnn.l0.weight_hh"), 0.1, 7),
     "rnn.l0.forget_gate=1": kinds.Clamp("rnn.l0", "forget_gate", 1),
     "rnn.l0.forget_gate[3]@2-8=1": kinds.Clamp("rnn.l0", "forget_gate", 1, 3, 2, 8),
@@ -32,11 +34,11 @@ WRITTEN = {
     "rnn.l0.ablate[3]=mean": kinds.Ablate("rnn.l0", 3, "mean"),
     "rnn.l0.ablate[3]@1-=zero": kinds.Ablate("rnn.l0", 3, "zero", 1),
     "rnn.l0.cell[3]@5<7:a text\\; and more": kinds.Patch("rnn.l0", "cell", 5, "a text; and more", 7, 3),
-    "rnn.l0.h0[3]=0.5": kinds.Start("rnn.l0", "hidden", 0.5, 3),
-    "rnn.l0.c0=0.5": kinds.Start("rnn.l0", "cell", 0.5),
-    "token[5]=x": kinds.Token("replace", 5, "x"),
-    "token[5]+==": kinds.Token("insert", 5, "="),
-    "token[5]-": kinds.Token("delete", 5),
+    "rnn.l0.h0[3]=0.5": kinds.InitialState("rnn.l0", "hidden", 0.5, 3),
+    "rnn.l0.c0=0.5": kinds.InitialState("rnn.l0", "cell", 0.5),
+    "token[5]=x": kinds.TokenEdit("replace", 5, "x"),
+    "token[5]+==": kinds.TokenEdit("insert", 5, "="),
+    "token[5]-": kinds.TokenEdit("delete", 5),
 }
 
 counts = st.integers(0, 999_999_999)
@@ -44,24 +46,24 @@ values = st.floats(width=32, allow_nan=False, allow_infinity=False)
 units = st.none() | counts
 layers = st.from_regex(r"[a-z][a-z0-9_]{0,8}(\.[a-z][a-z0-9_]{0,8}){0,2}\.l[0-9](_reverse)?", fullmatch=True)
 arrays = st.builds(lambda layer, name: f"{layer}.{name}", layers, st.sampled_from(["weight_hh", "bias_ih", "reads"]))
-places = st.builds(kinds.Place, arrays, st.none() | st.sampled_from(QUANTITIES), units, units)
+places = st.builds(kinds.Place, arrays, st.none() | st.sampled_from(INTERVENTION_QUANTITIES), units, units)
 spans = st.tuples(counts, units).filter(lambda span: span[1] is None or span[0] <= span[1])
 edits = st.one_of(
-    st.builds(kinds.Change, places, st.sampled_from(["=", "+=", "*="]), values),
+    st.builds(kinds.WeightChange, places, st.sampled_from(["=", "+=", "*="]), values),
     st.builds(kinds.ForgetBias, layers, values, units),
     st.builds(kinds.SpectralRadius, places, values),
-    st.builds(kinds.Round, places, counts),
+    st.builds(kinds.Quantize, places, counts),
     st.builds(kinds.Noise, places, values, counts),
     st.builds(
-        lambda name, shape, value: kinds.Matrix.of(name, np.full(shape, value, np.float32)),
+        lambda name, shape, value: kinds.ReplaceMatrix.of(name, np.full(shape, value, np.float32)),
         arrays, st.lists(st.integers(1, 5), min_size=1, max_size=2).map(tuple), values,
     ),
-    st.builds(lambda a, b, c, d, s: kinds.Clamp(a, b, c, d, *s), layers, st.sampled_from(QUANTITIES), values, units, spans),
+    st.builds(lambda a, b, c, d, s: kinds.Clamp(a, b, c, d, *s), layers, st.sampled_from(INTERVENTION_QUANTITIES), values, units, spans),
     st.builds(lambda a, b, c, s: kinds.Ablate(a, b, c, *s), layers, counts, st.sampled_from(["zero", "mean"]), spans),
-    st.builds(kinds.Patch, layers, st.sampled_from(QUANTITIES), counts, st.text(), counts, units),
-    st.builds(kinds.Start, layers, st.sampled_from(["hidden", "cell"]), values, units),
-    st.builds(kinds.Token, st.sampled_from(["replace", "insert"]), counts, st.text(min_size=1)),
-    st.builds(kinds.Token, st.just("delete"), counts),
+    st.builds(kinds.Patch, layers, st.sampled_from(INTERVENTION_QUANTITIES), counts, st.text(), counts, units),
+    st.builds(kinds.InitialState, layers, st.sampled_from(["hidden", "cell"]), values, units),
+    st.builds(kinds.TokenEdit, st.sampled_from(["replace", "insert"]), counts, st.text(min_size=1)),
+    st.builds(kinds.TokenEdit, st.just("delete"), counts),
 )  # fmt: skip
 lists = st.lists(st.builds(Entry, edits, st.booleans()), max_size=5).map(lambda entries: Edits(tuple(entries)))
 

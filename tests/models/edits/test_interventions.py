@@ -12,7 +12,7 @@ from torch import nn
 from models import Problem, capture, load_network, read
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork, read_edited
-from models.edits.interventions import held, scripts
+from models.edits.interventions import build_scripts, intervene
 from models.edits.weight_edits import parameters_of
 from models.gradients.losses import Loss
 from tests.models.edits.test_weight_edits import Net, net, one_thread
@@ -37,10 +37,10 @@ def run(module, x, text, other=None):
             module(given)
         return trace
 
-    made = scripts(
-        read_edits(text).dynamics, parameters_of(module), x.shape[1], lambda: plain(x), lambda _: plain(other)
+    made = build_scripts(
+        read_edits(text).interventions, parameters_of(module), x.shape[1], lambda: plain(x), lambda _: plain(other)
     )
-    with held(module, made) as here:
+    with intervene(module, made) as here:
         output = module(x)
     return output, here.trace.layers, here
 
@@ -239,8 +239,8 @@ def test_modules_fed_in_other_ways_get_what_they_expect(shape):
     state = tuple(torch.randn(*((1, 1, 4) if len(shape) == 3 else (1, 4))) for _ in range(2))
     for fed in ((x,), (x, state)):
         expected = module(*fed)
-        made = scripts(read_edits("rnn.l0.h0[0]=0.25").dynamics, parameters_of(module), 6, None, None)
-        with held(module, made | {"rnn.l0": replace(made["rnn.l0"], start={})}):
+        made = build_scripts(read_edits("rnn.l0.h0[0]=0.25").interventions, parameters_of(module), 6, None, None)
+        with intervene(module, made | {"rnn.l0": replace(made["rnn.l0"], start={})}):
             output = module(*fed)
         flat = [output[0], *output[1]], [expected[0], *expected[1]]
         for own, other in zip(*flat, strict=True):
@@ -262,12 +262,12 @@ def test_gradients_stop_at_held_values_and_are_those_of_autograd(networks):
     module, given = edited.network.module.double(), base.encode(text)
 
     def loss(at, nudge):
-        held_so = read_edits("rnn.l0.cell@3=0.5;rnn.l0.output_gate[2]@1=0.5;rnn.l0.hidden@3=0").dynamics
-        made = scripts(held_so, parameters_of(module), steps, None, None)
+        held_so = read_edits("rnn.l0.cell@3=0.5;rnn.l0.output_gate[2]@1=0.5;rnn.l0.hidden@3=0").interventions
+        made = build_scripts(held_so, parameters_of(module), steps, None, None)
         script = made["rnn.l0"]
         value = layer.hidden[0, at, 7].item() + nudge
         script.hold(at, "hidden", 7, value)
-        with held(module, made), torch.no_grad():
+        with intervene(module, made), torch.no_grad():
             return -module(given)[0, -1].log_softmax(-1)[5].item()
 
     for at in (4, steps - 2, steps - 1):
@@ -333,6 +333,6 @@ def test_cells_and_packed_sequences_are_refused():
     with pytest.raises(Problem, match="by the network's own code"):
         run(Loop(), torch.randn(1, 1, 3), "cell.l0.hidden=1")
     module = Net(layers=1).eval()
-    made = scripts(read_edits("rnn.l0.hidden=1").dynamics, parameters_of(module), 2, None, None)
-    with pytest.raises(Problem, match="not packed ones"), held(module, made):
+    made = build_scripts(read_edits("rnn.l0.hidden=1").interventions, parameters_of(module), 2, None, None)
+    with pytest.raises(Problem, match="not packed ones"), intervene(module, made):
         module.rnn(nn.utils.rnn.pack_sequence([torch.randn(2, 3)]))

@@ -5,7 +5,7 @@ import pytest
 
 from models import load_network, read, read_edited, read_edits
 from models.edits.edited_network import EditedNetwork
-from models.edits.tracked_effects import TOLD, tracked_effect
+from models.edits.tracked_effects import MIN_TRACKED_CHANGE, tracked_effect
 from models.states.text_properties import text_properties
 from models.states.tracked_units import tracked_units
 
@@ -47,7 +47,7 @@ def test_the_most_changed_one_is_told(known):
     network, text, before, rankings = known
     after = read_edited(network, text, read_edits("rnn.l0.forget_gate@20-=0"))
     found = tracked_effect(before, after, rankings)
-    assert found is not None and found.effect.share >= TOLD
+    assert found is not None and found.effect.share >= MIN_TRACKED_CHANGE
     for layer, ranking in rankings.items():
         old, new = (each.trace.layers[layer].cell[0] for each in (before, after))
         span = 2 * max(np.abs(old).max(), np.abs(new).max())

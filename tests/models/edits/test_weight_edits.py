@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import nn
 
 from models import LayerWeights, Problem, capture, load_network, read
-from models.edits.edit import Change, Edits, Place
+from models.edits.edit import Edits, Place, WeightChange
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork, read_edited
 from models.edits.matrix_csv import read_csv, write_csv
@@ -300,7 +300,7 @@ def test_a_csv_that_does_not_fit_is_told_in_one_sentence(text, sentence):
 
 def test_the_saved_file_has_the_names_of_pytorch():
     base = load_network("counter")
-    edits = Edits().add(Change(Place("rnn.l0.weight_hh", "forget_gate", 1, 0), "=", 5.0))
+    edits = Edits().add(WeightChange(Place("rnn.l0.weight_hh", "forget_gate", 1, 0), "=", 5.0))
     tensors = load(EditedNetwork(base, edits).save())
     assert list(tensors) and set(tensors) == set(base.module.state_dict())
     assert tensors["rnn.weight_hh_l0"][3, 0] == 5

@@ -12,8 +12,8 @@ from torch import nn
 from models import capture, gradient_map
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM, StepwiseRNN
 from models.gradients import module_backward as sweeping
-from models.gradients.gradient_map import map_of
-from models.gradients.module_backward import chain_of, stack_of
+from models.gradients.gradient_map import gradient_map_of
+from models.gradients.module_backward import chained_stack, layer_stack
 from models.gradients.path_split import path_map, path_vectors
 from tests.support.unrolled_loop import autograd_map, loop
 
@@ -77,7 +77,7 @@ def test_any_shape(kind, batch, steps, inputs, units, layers, bidirectional, bia
 def test_in_parts(monkeypatch, layers, bidirectional):
     module, x, loss_grad = case("lstm", num_layers=layers, bidirectional=bidirectional)
     whole, told = gradient_map(module, x, loss_grad), []
-    monkeypatch.setattr(sweeping, "KEPT", 200)
+    monkeypatch.setattr(sweeping, "MAX_BUFFERED", 200)
     parts = gradient_map(module, x, loss_grad, progress=told.append)
     for name, values in whole.items():
         np.testing.assert_allclose(parts[name], values, rtol=1e-12)
@@ -118,7 +118,7 @@ def test_dropout_between_layers_is_the_one_that_was_drawn():
     module, x, loss_grad = case("gru", num_layers=2, dropout=0.5)
     with capture(module) as trace:
         module(x)
-    found = map_of(stack_of(trace.layers), loss_grad)["l0"]
+    found = gradient_map_of(layer_stack(trace.layers), loss_grad)["l0"]
     top = gradient_map(module.eval(), x, loss_grad)["l1"]
     assert trace.layers["l0"].dropout is not None and found.shape == top.shape
     h = torch.tensor(trace.layers["l0"].hidden, requires_grad=True)
@@ -133,10 +133,10 @@ def test_of_a_network_in_a_trace():
     net = nn.ModuleDict({"body": module})
     with capture(net) as trace:
         net["body"](x)
-    found = map_of(stack_of(trace.layers, "body"), loss_grad)
+    found = gradient_map_of(layer_stack(trace.layers, "body"), loss_grad)
     assert_equal(found, {name: torch.tensor(values) for name, values in gradient_map(module, x, loss_grad).items()}, 0)
     with pytest.raises(ValueError, match="no layers of 'head'"):
-        stack_of(trace.layers, "head")
+        layer_stack(trace.layers, "head")
 
 
 def test_bad_arguments():
@@ -159,10 +159,10 @@ def test_the_split_by_path(kind, layers, bidirectional):
     of = "cell" if isinstance(module, nn.LSTM) else "hidden"
     expected = autograd_map(module, x, loss_grad, of)
     found = path_map(module, x, loss_grad)
-    assert_equal({name: paths.whole for name, paths in found.items()}, expected, 1e-10)
+    assert_equal({name: paths.total for name, paths in found.items()}, expected, 1e-10)
     vectors = path_vectors(module, x, loss_grad, 6)
     for name, one in vectors.items():
-        np.testing.assert_allclose(one.straight + one.other, one.whole, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(one.carry_path + one.other_paths, one.total, rtol=1e-14, atol=1e-15)
         for part in ("whole", "straight", "other"):
             norms = np.linalg.norm(getattr(one, part), axis=-1)
             np.testing.assert_allclose(norms, getattr(found[name], part)[:, 6], rtol=1e-9, atol=1e-13)
@@ -177,13 +177,13 @@ def test_the_straight_way_is_the_product_of_forget_gates():
     entered = loss_grad[:, 8].numpy() * layer.output_gate[:, 8] * (1 - np.tanh(layer.cell[:, 8]) ** 2)
     for k in range(9):
         expected = entered * layer.forget_gate[:, k + 1 :].prod(axis=1)
-        np.testing.assert_allclose(vectors.straight[:, k], expected, rtol=1e-12)
+        np.testing.assert_allclose(vectors.carry_path[:, k], expected, rtol=1e-12)
     module, x, loss_grad = case("gru")
     vectors = path_vectors(module, x, loss_grad, 8)["l0"]
     with capture(module) as trace:
         module(x)
     kept = trace.layers["l0"].update_gate[:, 3:].prod(axis=1)
-    np.testing.assert_allclose(vectors.straight[:, 2], loss_grad[:, 8].numpy() * kept, rtol=1e-12)
+    np.testing.assert_allclose(vectors.carry_path[:, 2], loss_grad[:, 8].numpy() * kept, rtol=1e-12)
 
 
 def test_modules_that_read_each_other_are_one_stack():
@@ -199,11 +199,11 @@ def test_modules_that_read_each_other_are_one_stack():
     with capture(net) as trace:
         net["upper"](net["lower"](x)[0])
         net["other"](x)
-    chain = chain_of(trace.layers, "lower")
+    chain = chained_stack(trace.layers, "lower")
     assert [layer.name for level in chain for layer in level] == ["lower.l0", "l1", "l1_reverse", "l2", "l2_reverse"]
-    assert [len(level) for level in chain_of(trace.layers, "upper")] == [2, 2]
-    assert [len(level) for level in chain_of(trace.layers, "other")] == [1]
-    found = map_of(chain, loss_grad)
+    assert [len(level) for level in chained_stack(trace.layers, "upper")] == [2, 2]
+    assert [len(level) for level in chained_stack(trace.layers, "other")] == [1]
+    found = gradient_map_of(chain, loss_grad)
     between, hidden, _, _ = loop(net["lower"], x)
     out, above, _, _ = loop(net["upper"], between)
     states = {"l0": hidden["l0"]} | {f"l{int(name[1]) + 1}{name[2:]}": rows for name, rows in above.items()}

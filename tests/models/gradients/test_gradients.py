@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models import capture, load_trace
 from models.core.layer_gradients import GradientError
-from models.gradients.nonfinite import first_in, first_nonfinite
+from models.gradients.nonfinite import first_nonfinite, first_nonfinite_value
 from tests.models.gradients.test_gradient_map import KINDS, TOLERANCE, case
 from tests.support.unrolled_loop import loop
 
@@ -374,5 +374,11 @@ def test_where_nan_and_infinity_first_appear():
     assert first_nonfinite(layer, "hidden") is None
     values = np.zeros((2, 5, 3))
     values[1, 3, 2], values[0, 4, 0] = np.nan, np.inf
-    assert first_in(values) == first_in(values[:, :4]) and first_in(values).value == "nan"
-    assert (first_in(values, last_first=True).position, first_in(values, last_first=True).value) == (4, "inf")
+    assert (
+        first_nonfinite_value(values) == first_nonfinite_value(values[:, :4])
+        and first_nonfinite_value(values).value == "nan"
+    )
+    assert (
+        first_nonfinite_value(values, last_first=True).position,
+        first_nonfinite_value(values, last_first=True).value,
+    ) == (4, "inf")

@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from models import Problem, load_network, read_edited, read_edits
+from models.core.local_derivatives import local_derivatives
 from models.core.stepwise import Script
 from models.edits.edited_network import EditedNetwork
-from models.edits.interventions import held
+from models.edits.interventions import intervene
 from models.edits.weight_edits import edited_module
-from models.gradients.gradient_map import map_of
+from models.gradients.gradient_map import gradient_map_of
 from models.gradients.jacobian import step_jacobians
-from models.gradients.local_derivatives import slopes_of
-from models.gradients.losses import loss_grad, losses_of
-from models.gradients.module_backward import stack_of
+from models.gradients.losses import output_loss_grad, step_losses
+from models.gradients.module_backward import layer_stack
 
 KINDS = {
     "RNN": (nn.RNN, ("preactivation", "hidden")),
@@ -34,9 +34,9 @@ def ran(kind: str, quantity: str, directions: int = 1):
         script.hold(step, quantity, 1, 0.3)
     script.hold(5, quantity, None, 0.6)
     x = torch.randn(1, STEPS, 3, dtype=torch.float64)
-    with held(module, {"l0": Script(), "l1": script}) as run:
+    with intervene(module, {"l0": Script(), "l1": script}) as run:
         output = module(x)[0]
-        run.retain()
+        run.retain_grads()
     return module, run, output
 
 
@@ -45,7 +45,7 @@ def ran(kind: str, quantity: str, directions: int = 1):
 def test_the_map_is_autograds(kind, quantity, directions):
     _module, run, output = ran(kind, quantity, directions)
     grad = torch.randn_like(output)
-    found = map_of(stack_of(run.trace.layers), grad)
+    found = gradient_map_of(layer_stack(run.trace.layers), grad)
     for name, rows in run.states.items():
         for t in range(STEPS):
             loss = (grad[:, t] * output[:, t]).sum()
@@ -71,7 +71,7 @@ def test_the_jacobians_are_autograds(kind, quantity):
 def test_the_steps_shares_of_the_weights_add_up_to_autograds(kind, quantity):
     module, run, output = ran(kind, quantity)
     output.square().sum().backward()
-    traced = run.differentiated()
+    traced = run.trace_with_grads()
     for name, suffix in (("l0", "l0"), ("l1", "l1")):
         gradients = traced.layers[name].gradients
         for parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -87,12 +87,12 @@ def test_the_networks_own_losses_are_asked_at_the_held_states(name, edits):
     text = network.card.default.text
     edited = EditedNetwork(network, read_edits(edits))
     reading, given = edited.read(text), edited.sequence(text).given
-    stack = stack_of(reading.trace.layers, "rnn")
-    grad = loss_grad(network, edited.network.module, given, stack[-1][0].recording.hidden)
-    found = map_of(stack, grad)["l0"][0]
+    stack = layer_stack(reading.trace.layers, "rnn")
+    grad = output_loss_grad(network, edited.network.module, given, stack[-1][0].recording.hidden)
+    found = gradient_map_of(stack, grad)["l0"][0]
     module = edited_module(network.module, ())
-    with torch.enable_grad(), held(module, edited._scripts(module, given)) as run:
-        losses = losses_of(network, given, module(given))
+    with torch.enable_grad(), intervene(module, edited._scripts(module, given)) as run:
+        losses = step_losses(network, given, module(given))
     rows = run.states["rnn.l0"]["hidden"]
     for t in range(0, len(losses), 3):
         expected = torch.autograd.grad(losses[t], rows, retain_graph=True, allow_unused=True)
@@ -104,7 +104,7 @@ def test_nothing_held_changes_nothing():
     network = load_network("counter")
     plain = read_edited(network, ".aabb.", read_edits("rnn.l0.h0=0")).trace.layers["rnn.l0"]
     assert not plain.recording.held
-    found = slopes_of(plain)
+    found = local_derivatives(plain)
     np.testing.assert_array_equal(found.keep, plain.forget_gate)
 
 
@@ -113,7 +113,7 @@ def test_a_projected_state_that_is_held_is_refused():
     module = nn.LSTM(3, UNITS, proj_size=2, batch_first=True)
     script = Script()
     script.hold(1, "hidden", 0, 1.0)
-    with held(module, {"l0": script}) as run:
+    with intervene(module, {"l0": script}) as run:
         module(torch.randn(1, 4, 3))
     with pytest.raises(Problem, match="held after its projection"):
-        slopes_of(run.trace.layers["l0"])
+        local_derivatives(run.trace.layers["l0"])

@@ -10,16 +10,16 @@ from torch import nn
 from models import LayerWeights, capture
 from models.core.gate_evaluation import shifted
 from models.core.layer_run import Recording
+from models.core.local_derivatives import activation_slopes, local_derivatives
 from models.core.trace import LayerTrace
 from models.gradients.jacobian import (
+    jacobian_norm_bounds,
     lyapunov_spectrum,
     recurrent_spectrum,
     singular_values,
-    step_bounds,
     step_jacobians,
-    verdict,
+    vanishing_condition,
 )
-from models.gradients.local_derivatives import activation_slopes, slopes_of
 from tests.models.gradients.test_gradient_map import KINDS, TOLERANCE, case
 from tests.support import oracle
 
@@ -84,11 +84,11 @@ def test_resetting_before_the_product():
     layer, tensors, _ = reset_before()
     expected = by_autograd(layer, tensors, 0, False, reset_after=False)
     np.testing.assert_allclose(step_jacobians(layer), expected, atol=1e-12)
-    assert (singular_values(layer)[:, 0] <= step_bounds(layer)[0] + 1e-12).all()
+    assert (singular_values(layer)[:, 0] <= jacobian_norm_bounds(layer)[0] + 1e-12).all()
 
 
 def test_the_map_of_a_gru_that_resets_before_the_product():
-    from models.gradients.gradient_map import map_of
+    from models.gradients.gradient_map import gradient_map_of
 
     layer, tensors, x = reset_before()
     loss_grad = torch.randn(1, 7, 5, dtype=torch.float64)
@@ -97,7 +97,7 @@ def test_the_map_of_a_gru_that_resets_before_the_product():
         h = oracle.step("GRU", tensors, x[0, t], (h,), reset_after=False)["hidden"]
         states.append(h)
     for stack in ([[layer]], [[layer], [LayerTrace("l1", *_above(layer))]]):
-        found = map_of(stack, loss_grad)["l0"]
+        found = gradient_map_of(stack, loss_grad)["l0"]
         if len(stack) == 1:
             for t in range(7):
                 grads = torch.autograd.grad((states[t] * loss_grad[0, t]).sum(), states[: t + 1], retain_graph=True)
@@ -125,7 +125,7 @@ def test_no_jacobian_reaches_beyond_its_bound(kind):
         with capture(module) as trace, torch.no_grad():
             module(x)
         layer = trace.layers["l0"]
-        bounds = step_bounds(layer)
+        bounds = jacobian_norm_bounds(layer)
         assert bounds.shape == (1, 12)
         assert (singular_values(layer, joint=True)[:, 0] <= bounds[0] * (1 + 1e-12)).all()
 
@@ -140,17 +140,17 @@ def test_what_the_weights_alone_say():
         with capture(module) as trace:
             module(x)
         layer = trace.layers["l0"]
-        said = verdict(layer.weights)
+        said = vanishing_condition(layer.weights)
         assert (said.vanishes, said.may_explode) == (scale < 1, scale > 1) and said.norm == pytest.approx(scale)
         assert recurrent_spectrum(layer.weights)["preactivation"].radius == pytest.approx(scale)
         if said.vanishes:
             product = np.linalg.multi_dot(step_jacobians(layer)[::-1])
             assert np.linalg.norm(product, 2) <= said.norm**60
     flat = replace(layer.weights, nonlinearity="sigmoid")  # whose slope is a quarter at most
-    said = verdict(flat)
+    said = vanishing_condition(flat)
     assert said.gamma == 0.25 and said.vanishes and not said.may_explode and said.norm == pytest.approx(1.5)
     with pytest.raises(ValueError, match="a GRU has gates"):
-        verdict(traced("gru")[1]["l0"].weights)
+        vanishing_condition(traced("gru")[1]["l0"].weights)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"relu"}))  # whose dead units make exponents of minus infinity
@@ -186,4 +186,4 @@ def test_activation_slopes(kind):
     for gate, slope in activation_slopes(layer).items():
         most = layer.cell_equations.activations[gate].steepest
         assert slope.shape == layer.shape and (slope >= 0).all() and (slope <= most).all()
-    assert set(slopes_of(layer).gates) == set(layer.weights.cell.gates)
+    assert set(local_derivatives(layer).gates) == set(layer.weights.cell.gates)

@@ -6,21 +6,28 @@ import torch
 
 from models import capture, load_network
 from models.core.messages import Problem
-from models.gradients.decay_rate import decay
-from models.gradients.gradient_map import map_of
+from models.gradients.decay_rate import fit_decay
+from models.gradients.gradient_map import gradient_map_of
 from models.gradients.initialized import (
-    EXPLODING,
-    Knobs,
-    as_started,
-    direction,
-    exploding,
-    gradients,
-    sequence,
-    untrained,
+    EXPLODING_CONFIG,
+    InitConfig,
+    exploding_example,
+    initialized_gradients,
+    initialized_layer,
+    loss_direction,
+    random_sequence,
 )
 from models.gradients.initialized import spectral_radius as radius
-from models.gradients.losses import Loss, differentiate, loss_grad, losses_of, of_unit, one_sequence
-from models.gradients.module_backward import stack_of
+from models.gradients.losses import (
+    Loss,
+    differentiate,
+    gradients_of_unit,
+    output_loss_grad,
+    select_sequence,
+    step_losses,
+)
+from models.gradients.module_backward import layer_stack
+from models.zoo.catalogue import initial_network
 from tests.support.unrolled_loop import loop
 
 TEXT = "Moscow greets me. It rained. I am travelling in"
@@ -52,7 +59,7 @@ def by_loop(net, text, loss):
         else:
             logs = net.module.head(out)[0].log_softmax(-1)
             follow = [-logs[t, given[0, t + 1]] for t in range(given.shape[1] - 1)]
-            match loss.asked:
+            match loss.kind:
                 case "every":
                     value = torch.stack(follow).sum()
                 case "next":
@@ -93,7 +100,7 @@ def test_a_row_of_the_map_is_the_gradient_of_that_steps_loss(name):
     text = TEXT if name != "python-lm" else "def f(x):\n    return x"
     with capture(net) as trace, torch.no_grad():
         net.module(net.encode(text))
-    maps = map_of(stack_of(trace.layers, "rnn"), loss_grad(net, net.module, net.encode(text)))
+    maps = gradient_map_of(layer_stack(trace.layers, "rnn"), output_loss_grad(net, net.module, net.encode(text)))
     for step in (1, 5):
         layers = differentiate(net, text, Loss("next", step=step)).trace.layers
         for layer, traced in layers.items():
@@ -110,7 +117,7 @@ def test_a_units_gradient_is_autograds(name, quantity):
     given = net.encode(TEXT)
     with capture(net) as trace, torch.no_grad():
         net.module(given)
-    found = of_unit(trace.layers["rnn.l0"], Loss("unit", step=6, unit=3, quantity=quantity))
+    found = gradients_of_unit(trace.layers["rnn.l0"], Loss("unit", step=6, unit=3, quantity=quantity))
     with torch.enable_grad():
         _out, hidden, cell, _last = loop(net.module.rnn, net.module.embedding(given))
         chosen = (cell if quantity == "cell" else hidden)["l0"][6][0, 3]
@@ -128,7 +135,7 @@ def test_one_sequence_of_a_batch_is_as_it_would_be_alone():
     with capture(module) as alone:
         module(x[1:2, :4])[1][0].sum().backward()
     for name in trace.layers:
-        one = one_sequence(trace.layers[name], 1)
+        one = select_sequence(trace.layers[name], 1)
         for quantity in ("hidden", "cell", "forget_gate", "hidden_grad", "cell_grad"):
             assert np.abs(getattr(one, quantity) - getattr(alone.layers[name], quantity)).max() <= 1e-6
 
@@ -139,30 +146,30 @@ def test_what_cannot_be_asked_is_told_in_a_sentence():
         differentiate(wave, "0.1 0.2 0.3", Loss("next", step=2))
     with pytest.raises(Problem, match="one step only"):
         differentiate(recall, "Moscow", Loss("every"))
-    assert losses_of(wave, wave.encode("0.1 0.2"), torch.zeros(1, 2, 1)).shape == (1,)
+    assert step_losses(wave, wave.encode("0.1 0.2"), torch.zeros(1, 2, 1)).shape == (1,)
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_an_untrained_layer_has_what_the_knobs_say(kind):
-    knobs = Knobs(radius=1.3, memory_bias=2.0, activation="relu", steps=7)
-    module = untrained(kind, knobs)
+    knobs = InitConfig(radius=1.3, memory_bias=2.0, activation="relu", steps=7)
+    module = initialized_layer(kind, knobs)
     blocks = module.weight_hh_l0.detach().reshape(-1, knobs.hidden, knobs.hidden)
     assert [radius(block.numpy()) for block in blocks] == pytest.approx([1.3] * len(blocks), rel=1e-4)
-    assert torch.equal(untrained(kind, knobs).weight_ih_l0, module.weight_ih_l0)
+    assert torch.equal(initialized_layer(kind, knobs).weight_ih_l0, module.weight_ih_l0)
     if kind != "RNN":
         bias = (module.bias_ih_l0 + module.bias_hh_l0)[knobs.hidden : 2 * knobs.hidden]
         assert torch.equal(bias, torch.full_like(bias, 2.0))
-    _out, hidden, _cell, _last = loop(module, sequence(knobs))
-    wanted = torch.autograd.grad(hidden["l0"][-1][0] @ direction(knobs), hidden["l0"])
-    found = gradients(kind, knobs).hidden[0]
+    _out, hidden, _cell, _last = loop(module, random_sequence(knobs))
+    wanted = torch.autograd.grad(hidden["l0"][-1][0] @ loss_direction(knobs), hidden["l0"])
+    found = initialized_gradients(kind, knobs).hidden[0]
     assert np.abs(found - torch.cat(wanted).numpy()).max() <= 1e-5
 
 
 def test_the_exploding_example_explodes_and_the_start_of_training_is_another_network():
-    norms = np.linalg.norm(exploding().trace.layers["l0"].hidden_grad[0].astype(np.float64), axis=-1)
-    assert len(norms) == EXPLODING.steps and norms[-1] == pytest.approx(1) and norms[0] > 1e3
+    norms = np.linalg.norm(exploding_example().trace.layers["l0"].hidden_grad[0].astype(np.float64), axis=-1)
+    assert len(norms) == EXPLODING_CONFIG.steps and norms[-1] == pytest.approx(1) and norms[0] > 1e3
     net = load_network("recall-lstm")
-    started = as_started(net)
+    started = initial_network(net)
     assert not torch.equal(started.module.rnn.weight_hh_l0, net.module.rnn.weight_hh_l0)
     forget = started.module.rnn.bias_ih_l0[64:128] + started.module.rnn.bias_hh_l0[64:128]
     assert torch.equal(forget, torch.ones(64))
@@ -170,12 +177,12 @@ def test_the_exploding_example_explodes_and_the_start_of_training_is_another_net
 
 def test_decay_tells_the_rate_zeros_and_the_first_number_that_is_none():
     norms = 0.5 ** (np.arange(20)[::-1] / 4)  # halves every 4 steps on its way back
-    fit = decay(norms)
-    assert fit.clear and fit.rate < 0 and fit.halving == pytest.approx(4)
-    assert decay(norms[::-1], reverse=True) == fit
-    assert decay(np.ones(5)).steady
+    fit = fit_decay(norms)
+    assert fit.is_exponential and fit.rate < 0 and fit.half_distance == pytest.approx(4)
+    assert fit_decay(norms[::-1], reverse=True) == fit
+    assert fit_decay(np.ones(5)).is_constant
     broken = norms.copy()
     broken[:3], broken[3:6], broken[6] = np.nan, np.inf, 0
-    assert (decay(broken).broken, decay(broken).zeros) == (5, 1)
-    assert decay(broken[::-1], reverse=True).broken == 14
-    assert np.isnan(decay(norms[:2]).rate)
+    assert (fit_decay(broken).nonfinite_step, fit_decay(broken).zero_count) == (5, 1)
+    assert fit_decay(broken[::-1], reverse=True).nonfinite_step == 14
+    assert np.isnan(fit_decay(norms[:2]).rate)

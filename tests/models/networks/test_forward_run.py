@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from models import capture, load_network, network_names
-from models.networks.forward_run import SymbolPrediction, ValuePrediction, read, reading_of
+from models.decoding.run_network import read
+from models.networks.forward_run import SymbolPrediction, ValuePrediction, reading_of
 from tests.support import oracle
 
 SYMBOLS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter")

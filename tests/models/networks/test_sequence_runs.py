@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models import EditedNetwork, Problem, capture, load_network, network_names, read, read_edited, read_edits
-from models.edits.edit_effects import difference, effects, prediction_difference
-from models.gradients.losses import Loss, differentiate, loss_grad
+from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
+from models.gradients.losses import Loss, differentiate, output_loss_grad
 from tests.support.translators import KINDS, TEXT, ByHand, by_hand, gru, untrained
 
 LAYERS = ["encoder.l0", "encoder.l0_reverse", "decoder.l0"]
@@ -99,7 +99,7 @@ def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind
         logs = [of.step(symbol)[0].log() for symbol in (0, *symbols[:-1])]
         parts = [-each[symbol] for each, symbol in zip(logs, symbols, strict=True)]
         target = symbols[loss.step] if loss.target is None else loss.target
-        value = -logs[loss.step][target] if loss.asked == "next" else torch.stack(parts).sum()
+        value = -logs[loss.step][target] if loss.kind == "next" else torch.stack(parts).sum()
         every = [*states["l0"], *backwards, *of.decoder]
         grads = [
             torch.zeros_like(state) if grad is None else grad
@@ -118,7 +118,7 @@ def test_what_these_networks_cannot_be_asked_is_told_in_a_sentence():
     with pytest.raises(Problem, match=r"^There is no step 100; the answer has \d steps\.$"):
         differentiate(network, TEXT, Loss("next", step=99))
     with pytest.raises(Problem, match=r"reads one sequence and writes another[^\n]*\.$"):
-        loss_grad(network, network.module, network.encode(TEXT))
+        output_loss_grad(network, network.module, network.encode(TEXT))
     for edits in ("decoder.l0.hidden[2]@1=0", "encoder.l0.ablate[3]=zero"):
         edited = EditedNetwork(network, read_edits(edits))
         with pytest.raises(Problem, match=r"nothing in it can be held[^\n]*\.$"):
@@ -148,15 +148,15 @@ def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
     before, edited = read(network, text), EditedNetwork(network, edits)
     after, origin = edited.read(text), edited.sequence(text).origin
     assert len(before.read) == 22 and len(after.read) == 11
-    found = difference(before, after, "decoder.l0", "hidden", origin)
+    found = state_difference(before, after, "decoder.l0", "hidden", origin)
     states = [each.trace.layers["decoder.l0"].hidden[0] for each in (before, after)]
     np.testing.assert_allclose(found, states[1] - states[0][:11], atol=1e-7)
-    assert difference(before, after, "encoder.l0", "hidden", origin).shape[0] == 15
+    assert state_difference(before, after, "encoder.l0", "hidden", origin).shape[0] == 15
     chances = prediction_difference(before, after, origin)
     np.testing.assert_allclose(chances, after.prediction.probability - before.prediction.probability[:11], atol=1e-7)
-    told = effects(before, after, origin)
-    assert told.turn.step == 10 and told.turn.symbols == ("/", "⊣")
-    longer = difference(after, before, "decoder.l0", "hidden", range(15))
+    told = edit_effects(before, after, origin)
+    assert told.flip.step == 10 and told.flip.symbols == ("/", "⊣")
+    longer = state_difference(after, before, "decoder.l0", "hidden", range(15))
     assert np.isnan(longer[11:]).all() and np.isfinite(longer[:11]).all()
 
 

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from models import Problem, capture
-from models.states.forward_sensitivity import reach
-from models.states.input_sensitivity import survival
+from models.states.forward_sensitivity import forward_sensitivity
+from models.states.input_sensitivity import input_sensitivity
 
 KINDS = [
     ("LSTM", {}),
@@ -45,12 +45,12 @@ def test_the_whole_is_autograds(kind, options):
         width = layer.weights.output_size
         expected = autograd(module, x, slice(width, None) if layer.reverse else slice(width))
         module.float()
-        found = survival(layer)
-        assert found.whole.shape == (17, 17) and found.steps.tolist() == list(range(17)), name
-        np.testing.assert_allclose(found.whole, expected, rtol=1e-5, atol=1e-30)
+        found = input_sensitivity(layer)
+        assert found.total.shape == (17, 17) and found.steps.tolist() == list(range(17)), name
+        np.testing.assert_allclose(found.total, expected, rtol=1e-5, atol=1e-30)
         later = np.tril(np.ones((17, 17)), -1) if layer.reverse else np.triu(np.ones((17, 17)), 1)
-        assert not found.whole[later > 0].any()
-        assert (found.along is None) == (kind == "RNN")
+        assert not found.total[later > 0].any()
+        assert (found.carry_path is None) == (kind == "RNN")
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -64,11 +64,11 @@ def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, opt
             if name.startswith("weight_hh"):
                 values.zero_()
     for layer in ran(module, torch.randn(1, 12, 5)).layers.values():
-        found = survival(layer)
+        found = input_sensitivity(layer)
         apart = ~np.eye(12, dtype=bool)  # at t = k an LSTM's input reaches h_t through the output gate too
-        np.testing.assert_allclose(found.along[apart], found.whole[apart], rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(found.carry_path[apart], found.total[apart], rtol=1e-5, atol=1e-12)
         if kind == "GRU":
-            np.testing.assert_allclose(found.along, found.whole, rtol=1e-5, atol=1e-12)
+            np.testing.assert_allclose(found.carry_path, found.total, rtol=1e-5, atol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -79,15 +79,15 @@ def test_a_few_steps_at_a_time_tell_the_same(kind, options, monkeypatch):
     module = getattr(nn, kind)(5, 8, batch_first=True, **options)
     packed = pack_padded_sequence(torch.randn(2, 27, 5), torch.tensor([27, 21]), batch_first=True)
     for layer in ran(module, packed).layers.values():
-        expected = survival(layer, row=1)
+        expected = input_sensitivity(layer, row=1)
         with monkeypatch.context() as short:
-            short.setattr("models.gradients.adjoints.TOGETHER", range(4, 5))
-            short.setattr("models.gradients.adjoints.BLOCKS", 2)
-            short.setattr("models.states.input_sensitivity.BLOCK", 1)
-            found = survival(layer, row=1)
-        np.testing.assert_allclose(found.whole, expected.whole, rtol=1e-5, atol=1e-30)
+            short.setattr("models.gradients.adjoints.STEPS_PER_BLOCK", range(4, 5))
+            short.setattr("models.gradients.adjoints.BLOCKS_IN_MEMORY", 2)
+            short.setattr("models.states.input_sensitivity.MAX_CARRY_NUMBERS", 1)
+            found = input_sensitivity(layer, row=1)
+        np.testing.assert_allclose(found.total, expected.total, rtol=1e-5, atol=1e-30)
         if kind != "RNN":
-            np.testing.assert_allclose(found.along, expected.along, rtol=1e-5, atol=1e-30)
+            np.testing.assert_allclose(found.carry_path, expected.carry_path, rtol=1e-5, atol=1e-30)
 
 
 def test_along_the_cell_line_step_by_step():
@@ -101,7 +101,9 @@ def test_along_the_cell_line_step_by_step():
         slopes = (g[k] * i[k] * (1 - i[k]), before[k] * f[k] * (1 - f[k]), i[k] * (1 - g[k] ** 2))
         written = sum(slope[:, None] * block for slope, block in zip(slopes, blocks, strict=False))
         left = np.prod(f[k + 1 : t + 1], axis=0) * o[t] * (1 - np.tanh(c[t]) ** 2)
-        assert survival(layer, [t]).along[0, k] == pytest.approx(np.linalg.norm(left[:, None] * written), rel=1e-5)
+        assert input_sensitivity(layer, [t]).carry_path[0, k] == pytest.approx(
+            np.linalg.norm(left[:, None] * written), rel=1e-5
+        )
 
 
 def test_chosen_states_packed_sequences_and_many_parts(monkeypatch):
@@ -111,26 +113,26 @@ def test_chosen_states_packed_sequences_and_many_parts(monkeypatch):
     packed = pack_padded_sequence(x, torch.tensor([11, 7]), batch_first=True)
     together, alone = ran(module, packed).layers, ran(module, x[1:, :7]).layers
     for name, layer in together.items():
-        found = survival(layer, [6, 2, 6], row=1)
-        whole = survival(alone[name])
-        assert found.steps.tolist() == [6, 2, 6] and found.whole.shape == (3, 7)
+        found = input_sensitivity(layer, [6, 2, 6], row=1)
+        whole = input_sensitivity(alone[name])
+        assert found.steps.tolist() == [6, 2, 6] and found.total.shape == (3, 7)
         for part in ("whole", "along"):
             expected = getattr(whole, part)[[6, 2, 6]]
             np.testing.assert_allclose(getattr(found, part), expected, rtol=1e-5, atol=1e-9)
         told = []
-        monkeypatch.setattr("models.states.input_sensitivity.PART", 100)
-        np.testing.assert_allclose(survival(alone[name], progress=told.append).whole, whole.whole, rtol=1e-6)
+        monkeypatch.setattr("models.states.input_sensitivity.MAX_JACOBIAN_NUMBERS", 100)
+        np.testing.assert_allclose(input_sensitivity(alone[name], progress=told.append).total, whole.total, rtol=1e-6)
         monkeypatch.undo()
         assert told[-1] == 1 and told == sorted(told) and told[0] == 0
 
 
 def test_a_step_that_is_not_there_and_one_step():
     layer = ran(nn.LSTM(3, 1, batch_first=True), torch.randn(1, 1, 3)).layers["l0"]
-    found = survival(layer)
-    assert found.whole.shape == (1, 1) and found.whole[0, 0] > 0 and found.along[0, 0] > 0
+    found = input_sensitivity(layer)
+    assert found.total.shape == (1, 1) and found.total[0, 0] > 0 and found.carry_path[0, 0] > 0
     for steps in ([1], [-1]):
         with pytest.raises(Problem, match=r"^The sequence has 1 steps[^\n]*\.$"):
-            survival(layer, steps)
+            input_sensitivity(layer, steps)
 
 
 def test_what_is_not_a_number_is_told_as_such():
@@ -138,7 +140,7 @@ def test_what_is_not_a_number_is_told_as_such():
     with torch.no_grad():
         module.weight_hh_l0[2, 1] = float("nan")
     layer = ran(module, torch.randn(1, 6, 3)).layers["l0"]
-    assert np.isnan(survival(layer).whole[5, 0]) and np.isnan(reach(layer, 0).whole[5])
+    assert np.isnan(input_sensitivity(layer).total[5, 0]) and np.isnan(forward_sensitivity(layer, 0).total[5])
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -148,11 +150,11 @@ def test_one_input_forwards_is_a_column_of_all_states_backwards(kind, options):
     module = getattr(nn, kind)(5, 8, batch_first=True, **options)
     packed = pack_padded_sequence(torch.randn(2, 14, 5), torch.tensor([14, 10]), batch_first=True)
     for layer in ran(module, packed).layers.values():
-        expected = survival(layer, row=1)
+        expected = input_sensitivity(layer, row=1)
         for step in (0, 4, 9):
-            found = reach(layer, step, row=1)
-            np.testing.assert_allclose(found.whole, expected.whole[:, step], rtol=1e-5, atol=1e-12)
+            found = forward_sensitivity(layer, step, row=1)
+            np.testing.assert_allclose(found.total, expected.total[:, step], rtol=1e-5, atol=1e-12)
             if kind != "RNN":
-                np.testing.assert_allclose(found.along, expected.along[:, step], rtol=1e-5, atol=1e-12)
+                np.testing.assert_allclose(found.carry_path, expected.carry_path[:, step], rtol=1e-5, atol=1e-12)
         with pytest.raises(Problem, match=r"^The sequence has 10 steps[^\n]*\.$"):
-            reach(layer, 10, row=1)
+            forward_sensitivity(layer, 10, row=1)

@@ -12,9 +12,10 @@ from models import capture, load_network, read
 from models.architectures.language_model import LanguageModel
 from models.networks.forward_run import reading_of
 from models.networks.network import Network
-from models.states.text_properties import PROPERTIES, after_negation, differing, text_properties
+from models.states.text_properties import PROPERTIES, after_negation, informative_properties, text_properties
 from models.states.tracked_units import tracked_in_halves, tracked_units
-from models.states.unit_tracking import NONE_TRACKS, NOTHING_CHANGES, RULE, Ranking, Sample, track
+from models.states.unit_tracking import NONE_TRACKS, NOTHING_CHANGES, RULE, Ranking, Sample, rank_units
+from models.zoo.catalogue import recall_batches
 
 PLANTED = 5
 
@@ -75,8 +76,8 @@ def test_properties_of_words():
 
 
 def test_only_properties_that_differ_are_asked_for():
-    assert list(differing(text_properties(list("abc")))) == ["position"]
-    assert differing(text_properties(["a"])) == {} and differing(text_properties([])) == {}
+    assert list(informative_properties(text_properties(list("abc")))) == ["position"]
+    assert informative_properties(text_properties(["a"])) == {} and informative_properties(text_properties([])) == {}
 
 
 # Correlations
@@ -86,7 +87,7 @@ def test_correlations_are_those_of_numpy_and_of_the_analysis_of_variance():
     random = np.random.default_rng(0)
     states, others = random.normal(size=(60, 4)).astype(np.float32), random.normal(size=(50, 4)).astype(np.float32)
     values, more = random.normal(size=60) + states[:, 1], random.normal(size=50) + others[:, 1]
-    found = track((Sample(states, {"x": values}), Sample(others, {"x": more})), each=4)
+    found = rank_units((Sample(states, {"x": values}), Sample(others, {"x": more})), per_property=4)
     assert found.matches[0].unit == 1
     for match in found.matches:
         assert match.correlation == pytest.approx(np.corrcoef(states[:, match.unit], values)[0, 1])
@@ -95,7 +96,7 @@ def test_correlations_are_those_of_numpy_and_of_the_analysis_of_variance():
     words, again = np.array(["a", "b", "c"])[np.arange(60) % 3], np.array(["a", "b", "c"])[np.arange(50) % 3]
     states[:, 2] += 3 * (np.arange(60) % 3 == 1)
     others[:, 2] += 3 * (np.arange(50) % 3 == 1)
-    found = track((Sample(states, {"word": words}), Sample(others, {"word": again})), each=1).matches[0]
+    found = rank_units((Sample(states, {"word": words}), Sample(others, {"word": again})), per_property=1).matches[0]
     means = {word: states[words == word, 2].mean() for word in "abc"}
     told, before = np.array([means[word] for word in words]), np.array([means[word] for word in again])
     assert found.unit == 2 and found.tracked
@@ -108,24 +109,24 @@ def test_a_chance_find_is_seen_as_such():
     random = np.random.default_rng(1)
     values, more = np.arange(12.0), np.arange(300.0)
     pair = Sample(random.normal(size=(12, 500)), {"x": values}), Sample(random.normal(size=(300, 500)), {"x": more})
-    found = track(pair)
+    found = rank_units(pair)
     assert abs(found.matches[0].correlation) > 0.6 and abs(found.matches[0].held_out) < 0.3
-    assert not found.tracked and found.verdict == NONE_TRACKS
+    assert not found.tracked and found.empty_reason == NONE_TRACKS
 
 
 def test_what_untrained_layers_do_as_well_is_no_tracking():
     states = np.random.default_rng(2).normal(size=(100, 3))
     pair = (Sample(states, {"x": states[:, 0]}),) * 2
     nearly = states + 0.3 * np.random.default_rng(3).normal(size=(100, 3))
-    assert track(pair).tracked and track(pair).matches[0].untrained == 0
-    assert not track(pair, [(Sample(nearly, {"x": states[:, 0]}),) * 2]).tracked
+    assert rank_units(pair).tracked and rank_units(pair).matches[0].untrained == 0
+    assert not rank_units(pair, [(Sample(nearly, {"x": states[:, 0]}),) * 2]).tracked
 
 
 def test_rankings_put_together_stay_ranked():
     states = np.random.default_rng(4).normal(size=(50, 2))
     weak = states[:, 0] + np.random.default_rng(5).normal(size=50)
     one, two = ((Sample(states, {name: values}),) * 2 for name, values in (("weak", weak), ("strong", states[:, 1])))
-    both = track(one) + track(two)
+    both = rank_units(one) + rank_units(two)
     assert both.matches[0].name == "strong" and len(both.matches) == 4
     assert [match.strength for match in both.tracked] == sorted((m.strength for m in both.tracked), reverse=True)
 
@@ -138,7 +139,7 @@ def test_the_planted_unit_is_found_and_no_other(python):
     first = found.matches[0]
     assert (first.name, first.unit, first.tracked) == ("bracket_depth", PLANTED, True)
     assert first.correlation > 0.999 and first.held_out > 0.999 and first.untrained < 0.9
-    assert {match.unit for match in found.tracked} == {PLANTED} and found.verdict is None
+    assert {match.unit for match in found.tracked} == {PLANTED} and found.empty_reason is None
     # in one text alone it is found too
     planted = with_a_bracket_counter(python)
     text = "\n".join(example.text for example in python.card.examples)
@@ -153,7 +154,7 @@ def test_a_random_network_tracks_nothing_and_this_is_said(python, cell, seed):
     for layer in ("rnn.l0", "rnn.l1"):
         found = tracked_units(network, python.card.default.text, layer)
         assert not found.tracked and found.matches
-        assert found.verdict == NONE_TRACKS and found.verdict.endswith(".")
+        assert found.empty_reason == NONE_TRACKS and found.empty_reason.endswith(".")
     assert "0.5" in RULE and "0.1" in RULE
 
 
@@ -170,7 +171,9 @@ def test_the_default_network_tracks_what_its_card_says(python):
 @pytest.mark.parametrize("example", [0, 1])
 def test_recall_networks_hold_the_first_word(cell, example):
     network = load_network(f"recall-{cell}")
-    found = tracked_units(network, network.card.examples[example].text, "rnn.l0")
+    found = tracked_units(
+        network, network.card.examples[example].text, "rnn.l0", recall_batches=recall_batches(network)
+    )
     first = found.matches[0]
     assert first.name == "first_word" and first.tracked and first.held_out > 0.9 and first.untrained < 0.5
 
@@ -181,7 +184,8 @@ def test_a_recall_network_that_learned_nothing_holds_no_word():
     with torch.random.fork_rng():
         torch.manual_seed(3)
         module.rnn.reset_parameters()
-    found = tracked_units(replace(network, module=module), network.card.default.text, "rnn.l0")
+    texts = recall_batches(network)
+    found = tracked_units(replace(network, module=module), network.card.default.text, "rnn.l0", recall_batches=texts)
     assert not found.tracked and "first_word" in {match.name for match in found.matches}
 
 
@@ -198,8 +202,8 @@ def test_every_kind_of_network_can_be_asked(name):
 
 def test_one_token_says_that_nothing_changes(python):
     found = tracked_units(python, "x", "rnn.l0")
-    assert found.matches == () and found.verdict == NOTHING_CHANGES
-    assert tracked_in_halves(read(python, "x"), "rnn.l0").verdict == NOTHING_CHANGES
+    assert found.matches == () and found.empty_reason == NOTHING_CHANGES
+    assert tracked_in_halves(read(python, "x"), "rnn.l0").empty_reason == NOTHING_CHANGES
 
 
 def test_units_that_never_change_or_are_no_numbers_are_left_out(python):
@@ -208,7 +212,7 @@ def test_units_that_never_change_or_are_no_numbers_are_left_out(python):
         with torch.no_grad():
             for values in network.module.rnn.parameters():
                 values.fill_(value)
-        assert tracked_units(network, python.card.default.text, "rnn.l0").verdict == NOTHING_CHANGES
+        assert tracked_units(network, python.card.default.text, "rnn.l0").empty_reason == NOTHING_CHANGES
 
 
 def test_a_trace_of_its_own_and_one_unit():

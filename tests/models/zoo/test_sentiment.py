@@ -8,7 +8,8 @@ from models import Problem, load_network, read
 from models.core.tokenize_text import split_words
 from models.networks.forward_run import ClassPrediction
 from models.networks.network import Network
-from models.states.padding_effect import padded
+from models.states.padding_effect import padding_effect
+from models.states.text_properties import NEGATIONS
 from models.zoo import reviews, sentiment
 
 
@@ -23,7 +24,7 @@ def test_a_review_reads_as_it_was_made(language):
         made = reviews.review(np.random.default_rng(seed), language, unseen=None)
         text = reviews.written(made.tokens)
         assert split_words(text, reviews.vocabulary(), reviews.PARTICLES) == list(made.tokens)
-        assert made.negated == any(token in reviews.NEGATIONS for token in made.tokens) or "," in text or "지만" in text
+        assert made.negated == any(token in NEGATIONS for token in made.tokens) or "," in text or "지만" in text
 
 
 def test_pairs_left_out_of_training_are_apart():
@@ -70,7 +71,7 @@ def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network)
 
 def test_the_mask_takes_padding_away(network):
     text = network.card.default.text
-    alone, both = read(network, text), padded(network, text, 30)
+    alone, both = read(network, text), padding_effect(network, text, 30)
     torch.testing.assert_close(
         torch.tensor(both.masked.prediction.probability), torch.tensor(alone.prediction.probability), rtol=0, atol=1e-6
     )
@@ -87,9 +88,9 @@ def test_the_mask_takes_padding_away(network):
 
 
 def test_no_padding_at_all_and_networks_without(network):
-    both = padded(network, "The film was good.", 0)
+    both = padding_effect(network, "The film was good.", 0)
     np.testing.assert_allclose(both.masked.prediction.probability, both.unmasked.prediction.probability, atol=1e-6)
     with pytest.raises(Problem, match=r"^counter has no padding symbol[^\n]*\.$"):
-        padded(load_network("counter"), ".ab", 3)
+        padding_effect(load_network("counter"), ".ab", 3)
     with pytest.raises(Problem, match=r"^The number of padding steps is -1[^\n]*\.$"):
-        padded(network, "The film was good.", -1)
+        padding_effect(network, "The film was good.", -1)

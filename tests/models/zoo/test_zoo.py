@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, display, split_words
-from models.networks.network import LIMIT, Network, load_network, network_names
+from models.networks.network import LIMIT, Network
+from models.states.python_features import features
 from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall, wave
-from models.zoo.python_features import features
+from models.zoo.catalogue import load_network, network_names
 from models.zoo.train import main
 
 NAMES = ("python-lm", "counter", "recall-rnn", "recall-lstm", "recall-gru", "wave", "sentiment")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints.health import distributions, forget_biases, spectra, units_of
-from models.checkpoints.health.compare_checkpoints import moved
+from models.checkpoints.health import check_units, distributions, forget_biases, weight_spectra
+from models.checkpoints.health.compare_checkpoints import measure_change
 from models.core.weights import LayerWeights
 from viz.figures.eigenvalue_plot import spectra as spectra_figure
 from viz.figures.forget_biases import keep_biases
@@ -56,7 +56,7 @@ def test_every_histogram_says_how_far_it_reaches(weights, scale, end):
 def test_an_array_without_a_finite_number_has_a_histogram_that_says_so(weights):
     nothing = np.full((24, 6), np.nan, np.float32)
     broken = LayerWeights("LSTM", weights.weight_ih, nothing, weights.bias_ih, weights.bias_hh)
-    for lang, words in (("en", "no finite number"), ("ko", "유한한")):
+    for lang, words in (("en", "no finite values"), ("ko", "유한한")):
         with use_language(lang):
             notes = [note.text for note in weight_histograms(distributions(broken)).layout.annotations]
         assert sum(words in note for note in notes) == 4
@@ -77,7 +77,7 @@ def test_every_unit_has_its_bias_and_how_open_it_holds_the_gate(weights, theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_planes_hold_all_eigenvalues_and_the_circle(weights, theme):
-    found = {gate: each.eigenvalues for gate, each in spectra(weights).items()}
+    found = {gate: each.eigenvalues for gate, each in weight_spectra(weights).items()}
     figure = spectra_figure(found, theme=theme)
     circles = [trace for trace in figure.data if trace.mode == "lines"]
     assert len(circles) == 4 and all(np.allclose(np.hypot(each.x, each.y), 1) for each in circles)
@@ -94,7 +94,7 @@ def test_units_that_are_marked_are_drawn_apart(weights):
     plain, marked = dots(figure)
     assert list(plain.customdata) == [1, 2, 3, 4] and list(marked.customdata) == [0, 5]
     assert list(marked.text) == ["0", "5"] and list(marked.x) == [0, 5] and marked.name == "dead"
-    assert units_of(weights).unreading == ()
+    assert check_units(weights).no_incoming == ()
 
 
 def test_units_at_one_place_are_named_together():
@@ -116,8 +116,8 @@ def test_every_format_has_its_curve(theme):
 def test_a_bar_is_what_moved(weights):
     before, after = weights.rows("weight_hh", "candidate"), weights.rows("weight_hh", "candidate") + 0.5
     found = [
-        moved(before, after, "l0", "weight_hh", "candidate"),
-        moved(before, before, "l0", "weight_ih", "candidate"),
+        measure_change(before, after, "l0", "weight_hh", "candidate"),
+        measure_change(before, before, "l0", "weight_ih", "candidate"),
     ]
     (bars,) = weights_moved(found).data
     assert list(bars.x) == ["weight_hh", "weight_ih"] and bars.y[1] == 0

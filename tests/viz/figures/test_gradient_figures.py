@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models import capture, load_network
+from models.core.local_derivatives import activation_slopes as slopes_of
 from models.core.stepwise_modules import StepwiseLSTM
-from models.gradients.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds
-from models.gradients.local_derivatives import activation_slopes as slopes_of
+from models.gradients.jacobian import jacobian_norm_bounds, lyapunov_spectrum, recurrent_spectrum, singular_values
 from models.gradients.losses import Loss, differentiate
 from viz.figures.activation_slopes import activation_slopes
 from viz.figures.clipped_steps import clipped_steps
@@ -98,7 +98,7 @@ def test_what_happened_is_below_what_was_promised(name):
     layer = layer_of(name)
     found = np.linalg.norm(layer.hidden_grad[0].astype(float), axis=-1)
     stretch = singular_values(layer, joint=True)
-    assert (stretch[:, 0] <= step_bounds(layer)[0] * (1 + 1e-5)).all()
+    assert (stretch[:, 0] <= jacobian_norm_bounds(layer)[0] * (1 + 1e-5)).all()
     back = np.concatenate([[1.0], np.cumprod(stretch[::-1, 0].astype(float))[:-1]])[::-1] * found[-1]
     assert (found <= back * (1 + 1e-5)).all()
     promised = {"steps": back}
@@ -107,8 +107,8 @@ def test_what_happened_is_below_what_was_promised(name):
         promised["weights"] = found[-1] * norm ** np.arange(len(found))[::-1]
         assert (back <= promised["weights"] * (1 + 1e-5)).all()
     figure = gradient_bounds(found, promised, LABELS)
-    assert values(figure, "what happened") == pytest.approx(found)
-    assert len(step_jacobians(stretch, step_bounds(layer)[0], LABELS).data) == 4
+    assert values(figure, "actual gradient norm") == pytest.approx(found)
+    assert len(step_jacobians(stretch, jacobian_norm_bounds(layer)[0], LABELS).data) == 4
     exponents = lyapunov_spectrum(layer)
     assert values_of_only(lyapunov(exponents)) == pytest.approx(exponents)
 
@@ -116,7 +116,7 @@ def test_what_happened_is_below_what_was_promised(name):
 def test_a_curve_that_lies_below_the_axis_says_so():
     stretch = np.outer(np.ones(len(LABELS)), [2.0, 0.5, 1e-12])
     names = [curve.name for curve in step_jacobians(stretch, None, LABELS).data]
-    assert names == ["largest singular value", "middle one", "smallest: below the axis"]
+    assert names == ["largest singular value", "median singular value", "smallest: below the axis"]
     assert step_jacobians(stretch[:, :2], None, LABELS).data[-1].name == "smallest"
 
 

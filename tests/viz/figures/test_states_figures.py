@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from models import capture
-from models.states.compare_states import compare
-from models.states.forward_sensitivity import reach
-from models.states.gate_retention import half_life, keep_gate
-from models.states.input_sensitivity import survival
-from models.states.saturation import saturations
+from models.states.compare_states import compare_states
+from models.states.forward_sensitivity import forward_sensitivity
+from models.states.gate_retention import half_life, retention_gate
+from models.states.input_sensitivity import input_sensitivity
+from models.states.saturation import gate_saturations
 from viz.figures.curves import POINTS
 from viz.figures.half_lives import half_lives
 from viz.figures.padding_curves import padding
@@ -51,14 +51,14 @@ def test_a_long_curve_is_small_and_keeps_its_spike():
 
 def test_a_unit_without_a_number_is_an_empty_panel_that_says_so():
     figure = unit_stack(np.full((6, 2), np.nan, np.float32), [0], "hidden", LABELS[:6])
-    assert "no finite number" in [note.text for note in figure.layout.annotations]
+    assert "no finite values" in [note.text for note in figure.layout.annotations]
     with use_language("ko"):
         figure = unit_stack(np.full((6, 2), np.nan, np.float32), [0], "hidden", LABELS[:6])
-    assert "no finite number" not in [note.text for note in figure.layout.annotations]
+    assert "no finite values" not in [note.text for note in figure.layout.annotations]
 
 
 def test_saturation_has_a_dot_for_every_unit_and_gate(layer):
-    found = saturations(layer)
+    found = gate_saturations(layer)
     figure = saturation_scatter(found, unit=2)
     for curve, held in zip(figure.data, found.values(), strict=False):
         np.testing.assert_allclose(curve.x, held.left)
@@ -66,7 +66,7 @@ def test_saturation_has_a_dot_for_every_unit_and_gate(layer):
 
 
 def test_half_lives_are_sorted_and_infinite_ones_are_at_the_top(layer):
-    steps = half_life(keep_gate(layer))
+    steps = half_life(retention_gate(layer))
     figure = half_lives(steps, "forget_gate", unit=0, length=12)
     np.testing.assert_allclose(figure.data[0].y, np.sort(steps))
     steps[1], steps[2] = np.inf, np.nan
@@ -76,9 +76,9 @@ def test_half_lives_are_sorted_and_infinite_ones_are_at_the_top(layer):
 
 
 def test_the_sequence_length_is_named_at_its_own_line(layer):
-    figure = half_lives(half_life(keep_gate(layer)), "forget_gate", unit=0, length=12)
+    figure = half_lives(half_life(retention_gate(layer)), "forget_gate", unit=0, length=12)
     (note,), (line,) = figure.layout.annotations, figure.layout.shapes
-    assert note.text == "the sequence's length" and line.y0 == 12
+    assert note.text == "sequence length" and line.y0 == 12
     low, high = figure.layout.yaxis.range
     assert (
         note.y == pytest.approx(np.log10(12)) and low < note.y < high
@@ -93,10 +93,10 @@ def test_a_value_alone_among_unknown_ones_is_a_dot():
 
 
 def test_the_ink_is_the_survival_and_its_shares(layer):
-    found = survival(layer, [9])
-    whole = found.whole[0].astype(float)
+    found = input_sensitivity(layer, [9])
+    whole = found.total[0].astype(float)
     whole[10:] = np.nan
-    figure = fading_ink(whole, found.along[0], LABELS, step=9)
+    figure = fading_ink(whole, found.carry_path[0], LABELS, step=9)
     ink = figure.data[0]
     np.testing.assert_allclose(ink.z[1][:10], whole[:10] / np.nanmax(whole), rtol=1e-6)
     np.testing.assert_allclose(figure.data[1].y[:10], whole[:10].tolist(), rtol=1e-6)
@@ -104,15 +104,17 @@ def test_the_ink_is_the_survival_and_its_shares(layer):
 
 
 def test_the_ink_of_one_input_is_its_reach(layer):
-    found = reach(layer, 3)
-    figure = fading_ink(np.where(np.arange(12) < 3, np.nan, found.whole), found.along, LABELS, step=3, reaching=True)
-    np.testing.assert_allclose(figure.data[1].y[3:], found.whole[3:].tolist(), rtol=1e-6)
-    assert figure.layout.xaxis2.title.text == "state at step (token)"
+    found = forward_sensitivity(layer, 3)
+    figure = fading_ink(
+        np.where(np.arange(12) < 3, np.nan, found.total), found.carry_path, LABELS, step=3, reaching=True
+    )
+    np.testing.assert_allclose(figure.data[1].y[3:], found.total[3:].tolist(), rtol=1e-6)
+    assert figure.layout.xaxis2.title.text == "time step of the state (token)"
 
 
 def test_a_comparison_draws_both_runs_and_what_is_between_them(layer):
     first, second = layer.hidden[0], layer.hidden[0][:9] * 2
-    found = compare(first, second)
+    found = compare_states(first, second)
     figure = comparison([("a", first, LABELS), ("b", second, LABELS[:9])], found, unit=1, title="hidden")
     np.testing.assert_allclose(figure.data[0].y, first[:, 1])
     np.testing.assert_allclose(figure.data[1].y, second[:, 1])

@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture, load_network
-from models.networks.forward_run import read
+from models.decoding.run_network import read
 from tests.support.browser import look, serve, settle
 from tests.support.step_page import (
     OPENING,

@@ -20,7 +20,9 @@ class Page:
             self.last = key
             return self.state[key]
 
-        return synced_widget(widget, "Steps", *options, key="steps", value=value, changed=self.told.append)
+        return synced_widget(
+            widget, "Number of time steps", *options, key="steps", value=value, changed=self.told.append
+        )
 
     def report(self, key, value):
         self.state[key] = value

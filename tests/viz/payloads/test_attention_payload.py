@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models import load_network
-from models.decoding import Attend, Scores, Temperature, contributions, decode
+from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, contributions, decode
 from viz.payloads.attention_payload import attention_payload
 from viz.payloads.binary_payload import unpack
 
@@ -72,7 +72,7 @@ def written(network, text, temperature=1.0, forced=None):
 @pytest.mark.parametrize("changed", [False, True])
 def test_every_number_is_torchs(name, changed):
     network = load_network(name)
-    changes = (Temperature(2.0), Attend(3, 1)) if changed else ()
+    changes = (AttentionTemperature(2.0), ForceAttention(3, 1)) if changed else ()
     decoding = decode(network, TEXT, changes)
     payload = attention_payload("attention", network, decoding, None, "attention")
     header, arrays = unpack(payload)
@@ -93,7 +93,7 @@ def test_every_number_is_torchs(name, changed):
 @pytest.mark.parametrize("other", RECURRENT)
 def test_the_formula_of_the_score_is_that_of_the_network_which_scores(other):
     network, another = load_network("dates-additive"), load_network(other)
-    decoding = decode(network, TEXT, () if another is network else (Scores(another),))
+    decoding = decode(network, TEXT, () if another is network else (BorrowScores(another),))
     options = unpack(attention_payload("attention", network, decoding, None, "attention"))[0]["options"]
     assert options["score"] == "additive" and options["scored"] == other.removeprefix("dates-")
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from models import capture, load_network
 from models.core.trace import LayerTrace, Trace
-from models.networks.forward_run import read, reading_of
-from models.states.pca import outermost
+from models.decoding.run_network import read
+from models.networks.forward_run import reading_of
+from models.states.pca import thin_trajectory
 from tests.viz.payloads.test_layer_payload import started
 from viz.payloads.binary_payload import unpack
 from viz.payloads.excerpt import PAGE, around, cut, excerpt_of, fits
@@ -135,7 +136,7 @@ def test_no_excursion_of_a_path_is_lost():
     points = np.zeros((100_000, 2))
     points[:, 0] = np.linspace(0, 1, 100_000)
     points[54_321] = (9, -9)
-    kept = outermost(points, (10_000, 12_000), 1000)
+    kept = thin_trajectory(points, (10_000, 12_000), 1000)
     assert {*range(10_000, 12_000), 0, 54_321} <= set(kept.tolist())
     assert len(kept) < 2000 + 5 * 1000 and (np.diff(kept) > 0).all()
-    np.testing.assert_array_equal(outermost(points[:50], (0, 50), 10), np.arange(50))
+    np.testing.assert_array_equal(thin_trajectory(points[:50], (0, 50), 10), np.arange(50))

@@ -8,7 +8,8 @@ from torch import nn
 from models import capture, load_network
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.core.trace import load_trace
-from models.networks.forward_run import read, reading_of
+from models.decoding.run_network import read
+from models.networks.forward_run import reading_of
 from viz.payloads.binary_payload import unpack
 from viz.payloads.layer_payload import MOST_WEIGHTS, layer_payload, light
 

@@ -3,50 +3,48 @@
 from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _
+
+ATTENTION_FORMULAS = Component("attention_formulas", ("cell_math", "attention_selection"))
 
 
 def attention_formulas(view_id: str, *, cell: str, key: str) -> None:
     """Show the formulas of the attention in the store `view_id`, from the query to the next symbol.
 
     Args:
-        view_id: the store that `sequence` loaded with the bytes of `viz.payloads.attention_payload`.
+        view_id: the store that `trace_loader` loaded with the bytes of `viz.payloads.attention_payload`.
         cell: the decoder's, as in "GRU"; not used where there is none.
         key: of the component in the page.
     """
-    define("attention_formulas", "cell_math", "attention_selection")(
-        key=key,
-        data={
-            "component": "attention_formulas",
-            "view_id": view_id,
-            "cell": cell,
-            "palette": palette(),
-            "words": _words(),
-        },
-        height="content",
-    )
+    mount(ATTENTION_FORMULAS, attention_formulas_data(view_id, cell=cell), key=key)
+
+
+def attention_formulas_data(view_id: str, *, cell: str) -> dict[str, Any]:
+    """Return the data of the formulas; arguments as of `attention_formulas`."""
+    return {"view_id": view_id, "cell": cell, "palette": palette(), "words": _words()}
 
 
 def _words() -> dict[str, Any]:
     return {
         "stages": {
             "query": _("query"),
-            "score": _("score"),
-            "weight": _("weight"),
-            "context": _("context"),
-            "join": _("join"),
-            "probability": _("next symbol"),
+            "score": _("attention score"),
+            "weight": _("attention weight"),
+            "context": _("context vector"),
+            "join": _("concat"),
+            "probability": _("next token"),
         },
-        "unit": _("unit of the context"),
+        "unit": _("unit of the context vector"),
         "caption": _(
-            "Step {step}, source symbol {n} '{token}', unit {unit} of the context. In exp the largest score is subtracted "
-            "from all, which changes no ratio."
+            "Output step {step}, input token {n} “{token}”, unit {unit} of the context vector. In exp, the "
+            "largest score is subtracted from all scores; the softmax stays the same."
         ),
-        "others": _("{n} others"),
-        "from_context": _("from the context"),
-        "from_state": _("from the state, and bias"),
-        "masked": _("must not be read"),
-        "scores_from": _("scored by {name}"),
+        "others": _("{n} other terms"),
+        "from_context": _("context vector term"),
+        "from_state": _("decoder state term, with bias"),
+        "masked": _("masked"),
+        "scores_from": _("score from {name}"),
         "layer": _("layer"),
     }

@@ -1,4 +1,4 @@
-"""The heads of a Transformer as small maps, to see them all and to pick one."""
+"""Every head of a Transformer as a small attention map; a click chooses one."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -7,16 +7,22 @@ from typing import Any
 import numpy as np
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
-MOST = 72
+ATTENTION_HEADS = Component("attention_heads", ("raster",))
+
+MAX_PIXELS = 72
 """Rows and columns of a small map; where there are more positions, a pixel shows the largest of its weights."""
 
+Layers = Mapping[str, Sequence[tuple[str, np.ndarray]]]
+"""Kind ("source", "written", "cross") -> (module name, weights (heads, T queries, T keys)) of each layer."""
 
-def heads(
+
+def attention_heads(
     view_id: str,
-    found: Mapping[str, Sequence[tuple[str, np.ndarray]]],
+    found: Layers,
     *,
     picked: tuple[str, int],
     revision: int,
@@ -27,45 +33,45 @@ def heads(
 
     Args:
         view_id: the store of the view.
-        found: kind ("source", "written", "cross") -> (module name, weights (heads, T asking, T asked)) of each layer.
-        picked: module name and head that are looked at.
-        revision: of the view; comes back with what is picked.
+        found: the attention weights of each layer.
+        picked: module name and head that are marked as chosen.
+        revision: of the view; part of the report.
         key: of the component in the page.
-        on_picked_change: called when one is picked; the component's state then has "picked", {"name", "head", "revision"}.
+        on_picked_change: called when one is chosen; the component's state then has "picked", {"name", "head", "revision"}.
     """
+    data = attention_heads_data(view_id, found, picked=picked, revision=revision)
+    mount(ATTENTION_HEADS, data, key=key, on={"picked": on_picked_change})
+
+
+def attention_heads_data(view_id: str, found: Layers, *, picked: tuple[str, int], revision: int) -> dict[str, Any]:
+    """Return the data of the small maps; arguments as of `attention_heads`."""
     groups = [
         {
             "kind": kind,
             "heads": [
-                {"kind": kind, "name": name, "layer": layer, "head": head, "title": name, **_small(weights[head])}
+                {"kind": kind, "name": name, "layer": layer, "head": head, "title": name, **_downsampled(weights[head])}
                 for layer, (name, weights) in enumerate(layers)
                 for head in range(len(weights))
             ],
         }
         for kind, layers in found.items()
     ]
-    define("attention_heads", "raster")(
-        key=key,
-        data={
-            "component": "heads",
-            "view_id": view_id,
-            "groups": groups,
-            "picked": {"name": picked[0], "head": picked[1]},
-            "view": {"revision": revision},
-            "palette": palette(),
-            "words": _words(),
-        },
-        on_picked_change=on_picked_change,
-        height="content",
-    )
+    return {
+        "view_id": view_id,
+        "groups": groups,
+        "picked": {"name": picked[0], "head": picked[1]},
+        "view": {"revision": revision},
+        "palette": palette(),
+        "words": _words(),
+    }
 
 
-def _small(weights: np.ndarray) -> dict[str, Any]:
-    """Weights (T, T') as levels 0..255, row by row, no larger than ``MOST`` each way."""
+def _downsampled(weights: np.ndarray) -> dict[str, Any]:
+    """Return weights (T, T') as levels 0..255, row by row, at most ``MAX_PIXELS`` each way: the maximum of each block."""
     for axis in (0, 1):
         count = weights.shape[axis]
-        if count > MOST:
-            starts = np.arange(MOST) * count // MOST
+        if count > MAX_PIXELS:
+            starts = np.arange(MAX_PIXELS) * count // MAX_PIXELS
             weights = np.maximum.reduceat(weights, starts, axis=axis)
     levels = np.rint(np.nan_to_num(weights) * 255).clip(0, 255).astype(np.uint8)
     return {"shape": list(levels.shape), "levels": base64.b64encode(levels.tobytes()).decode()}
@@ -77,13 +83,16 @@ def _words() -> dict[str, Any]:
         "layer": _("layer {layer}"),
         "head": _("head {head}"),
         "kinds": {
-            "source": _("The source reads itself"),
-            "written": _("What is written reads itself"),
-            "cross": _("What is written reads the source"),
+            "source": _("Encoder self-attention"),
+            "written": _("Masked self-attention (decoder)"),
+            "cross": _("Cross-attention (decoder to encoder)"),
         },
         "meanings": {
-            "source": _("Every symbol of the source (rows) asks every other (columns), all at once."),
-            "written": _("Each step asks the symbols written before it; the later half is masked."),
-            "cross": _("Each step of the output (rows) asks the source (columns): this is what translates."),
+            "source": _("Each source token (row) attends to all source tokens (columns), in parallel."),
+            "written": _(
+                "Each position (row) attends only to itself and earlier positions (columns); later positions are "
+                "masked."
+            ),
+            "cross": _("Each output time step (row) attends to the source tokens (columns)."),
         },
     }

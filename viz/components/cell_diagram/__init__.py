@@ -1,49 +1,56 @@
-"""The wiring diagram: one unit of a cell at one step, with its number on every wire."""
+"""The cell diagram: one unit of a cell at one step, with its value on every wire."""
+
+from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
 from viz.components.shared.cell_math import meanings, names
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+CELL_DIAGRAM = Component("cell_diagram", ("cell_math",))
 
-def wiring(*, view_id: str = "step", key: str = "wiring") -> None:
-    """Draw the cell of the view's layer as textbooks do, with the chosen unit's values live on its wires.
 
-    The trace comes from the view's store (`viz.components.trace_loader`). Wires are as thick as their numbers are large,
-    gates as open as they are. Clicking a part chooses its quantity for the whole view.
+def cell_diagram(*, view_id: str = "step", key: str = "cell_diagram") -> None:
+    """Draw the textbook diagram of the cell of the view's layer, with the chosen unit's values on its wires.
+
+    The trace comes from the view's store (`viz.components.trace_loader`). A wire's width follows the magnitude of its
+    value, a gate's opening its value. Clicking a part chooses its quantity for the whole view.
     """
-    define("cell_diagram", "cell_math", "diagram_strokes")(
-        key=key,
-        data={"component": "wiring", "view_id": view_id, "palette": palette(), "words": words()},
-        height="content",
-    )
+    mount(CELL_DIAGRAM, cell_diagram_data(view_id), key=key)
 
 
-def words() -> dict[str, object]:
-    """The strings of the diagram, in the language in force."""
+def cell_diagram_data(view_id: str) -> dict[str, Any]:
+    """Return the data of the diagram."""
+    return {"view_id": view_id, "palette": palette(), "words": _words()}
+
+
+def _words() -> dict[str, object]:
     return {
         "names": names(),
         "meanings": meanings(),
         "titles": {
-            "LSTM": _("Wiring diagram of an LSTM cell"),
-            "GRU": _("Wiring diagram of a GRU cell"),
-            "RNN": _("Wiring diagram of an RNN cell"),
+            "LSTM": _("Diagram of an LSTM cell"),
+            "GRU": _("Diagram of a GRU cell"),
+            "RNN": _("Diagram of an RNN cell"),
         },
         "descriptions": {
             "LSTM": _(
-                "The cell state runs along the top: the forget gate multiplies it, then input gate times candidate is added. "
-                "The hidden state is the output gate times {activation} of the cell state."
+                "The cell state runs along the top: it is multiplied by the forget gate, then input gate × candidate "
+                "is added. The hidden state is the output gate times {activation} of the cell state."
             ),
             "GRU": _(
-                "The hidden state runs along the top: the update gate multiplies it, then the candidate times one minus the "
-                "update gate is added. The reset gate multiplies the recurrent part of the candidate."
+                "The hidden state runs along the top: it is multiplied by the update gate z, then (1 − z) × candidate "
+                "is added (some textbooks swap z and 1 − z). The reset gate scales the contribution of the previous "
+                "hidden state to the candidate."
             ),
             "RNN": _(
-                "The input part and the recurrent part are added; a nonlinearity makes the hidden state of the sum."
+                "The input part and the recurrent part are added; the activation function of the sum gives the hidden "
+                "state."
             ),
         },
         "hint": _(
-            "Wires are as thick as their numbers are large; gates are as open as they are. Point at a part to read it."
+            "Line width shows magnitude; how far a gate is open shows its value. Hover over a part for an explanation."
         ),
         "save": _("SVG"),
         "save_long": _("Download the diagram as SVG"),

@@ -1,23 +1,32 @@
-"""A button that copies the page's own address: what the address bar holds is what a link shows."""
+"""A button that copies the page's address, which is a link to the current view."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+COPY_LINK = Component("copy_link")
 
-def link(*, without: Sequence[str], key: str) -> None:
-    """Mount the button; `without` names what is too long for an address to carry ("text", "edits")."""
-    told = {
+
+def copy_link(*, without: Sequence[str], key: str) -> None:
+    """Mount the button; `without` lists what is too long for an address ("text", "edits")."""
+    mount(COPY_LINK, copy_link_data(without=without), key=key, width="content")
+
+
+def copy_link_data(*, without: Sequence[str]) -> dict[str, Any]:
+    """Return the data of the button; arguments as of `copy_link`."""
+    copied = {
         (): _("Link copied"),
-        ("text",): _("Link copied, but the text is too long for it"),
-        ("edits",): _("Link copied, but the edits are too long for it"),
-        ("text", "edits"): _("Link copied, but the text and the edits are too long for it"),
+        ("text",): _("Link copied without the input text, which is too long for a link"),
+        ("edits",): _("Link copied without the edits, which are too long for a link"),
+        ("text", "edits"): _("Link copied without the input text and the edits, which are too long for a link"),
     }
     words = {
         "copy": _("Copy link"),
         "hint": _("Copy a link that opens exactly this view"),
-        "copied": told[tuple(without)],
+        "copied": copied[tuple(without)],
         "by_hand": _("Copy this link:"),
     }
-    define("copy_link")(key=key, data={"words": words}, width="content", height="content")
+    return {"words": words}

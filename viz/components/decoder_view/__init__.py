@@ -1,15 +1,18 @@
-"""The decoder at work: what it writes, one symbol a step, and what it reads for that."""
+"""The decoder at one step: the symbols that it generated so far, and the attention of this step."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from viz.colours import palette
-from viz.components import define
-from viz.components.shared.playback import transport_words
+from viz.components import Component
+from viz.components.shared.playback import playback_words
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+DECODER_VIEW = Component("decoder_view", ("playback", "raster", "columns", "attention_selection"))
 
-def decoding(
+
+def decoder_view(
     view_id: str,
     *,
     view: Mapping[str, Any],
@@ -17,80 +20,80 @@ def decoding(
     on_view_change: Callable[[], None],
     on_pinned_change: Callable[[], None],
 ) -> None:
-    """Mount the player of the output and the drawing of one attention head at the current step; mirror its numbers.
+    """Mount the player of the output and the drawing of one attention head at the current step.
 
     Args:
-        view_id: the store that `sequence` loaded with the bytes of `viz.payloads.attention_payload`.
-        view: {"step", "source", "revision"}: what the server wants shown; "source" is the symbol that is pinned, or
-            None for the one with the most weight. The browser obeys once for each new `revision`.
+        view_id: the store that `trace_loader` loaded with the bytes of `viz.payloads.attention_payload`.
+        view: {"step", "source", "revision"}: what to show; "source" is the pinned symbol, or None for the one with
+            the largest weight. The browser follows it once for each new `revision`.
         key: of the component in the page.
-        on_view_change: called when the reader has settled elsewhere; the component's state then has "view".
-        on_pinned_change: called when the reader pins a symbol of the source or lets it go; the state then has
+        on_view_change: called after the reader moved elsewhere; the component's state then has "view".
+        on_pinned_change: called when the reader pins or unpins a source symbol; the state then has
             "pinned", {"source", "revision"}.
     """
-    define("decoder_view", "playback", "raster", "columns", "attention_selection", *PARTS)(
+    mount(
+        DECODER_VIEW,
+        decoder_view_data(view_id, view=view),
         key=key,
-        data={
-            "component": "decoding",
-            "view_id": view_id,
-            # a unit and a quantity stand for nothing here, but what the browser reports has them: it must find them unchanged
-            "view": {"unit": 0, "quantity": "attention_weight", **view},
-            "palette": palette(),
-            "words": _words(),
-        },
-        on_view_change=on_view_change,
-        on_pinned_change=on_pinned_change,
+        on={"view": on_view_change, "pinned": on_pinned_change},
     )
 
 
-PARTS = ("decoder_source", "decoder_target", "decoder_mirror", "decoder_png")
+def decoder_view_data(view_id: str, *, view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of the drawing; arguments as of `decoder_view`."""
+    return {
+        "view_id": view_id,
+        # A unit and a quantity have no meaning here, but the reported view has them and must equal this one.
+        "view": {"unit": 0, "quantity": "attention_weight", **view},
+        "palette": palette(),
+        "words": _words(),
+    }
 
 
 def row_words() -> dict[str, str]:
-    """What is known of every symbol of the source, in the language in force."""
+    """Return the names of what is shown of every source symbol."""
     return {
         "token": _("source"),
         "key": _("keys"),
-        "score": _("scores"),
-        "weight": _("weights"),
+        "score": _("attention scores"),
+        "weight": _("attention weights"),
         "value": _("values"),
     }
 
 
 def _words() -> dict[str, Any]:
     return {
-        **transport_words(),
+        **playback_words(),
         "rows": row_words(),
         "said": {
-            "token": {"all": _("what is read")},
+            "token": {"all": _("input text")},
             "key": {
-                "dot": _("the encoder's states"),
-                "general": _("W times the encoder's states"),
-                "additive": _("W times the encoder's states"),
-                "all": _("one a symbol"),
+                "dot": _("encoder hidden states"),
+                "general": _("W × encoder hidden states"),
+                "additive": _("W × encoder hidden states"),
+                "all": _("one per token"),
             },
             "score": {
-                "additive": _("query and key, added and squashed"),
-                "all": _("query times key"),
+                "additive": _("additive (Bahdanau): vᵀ tanh(query + key)"),
+                "all": _("dot product of query and key"),
             },
-            "weight": {"all": _("softmax: they add up to 1")},
-            "value": {"all": _("each as strong as its weight")},
+            "weight": {"all": _("softmax of the scores (sum 1)")},
+            "value": {"all": _("opacity = attention weight")},
         },
-        "unused": _("not used: {name} gives the scores"),
-        "boxes": {"cell": "GRU", "layer": _("layer"), "join": _("join"), "heads": _("heads")},
+        "unused": _("not used: the scores come from {name}"),
+        "boxes": {"cell": "GRU", "layer": _("layer"), "join": _("concat"), "heads": _("heads")},
         "query": _("query"),
-        "context": _("context"),
-        "next": _("next symbol"),
-        "output": _("Written:"),
-        "written": _("The symbols that are written, one a step"),
-        "mirror": _("The attention of step {step} of {steps}, which writes '{token}'"),
+        "context": _("context vector"),
+        "next": _("next token"),
+        "output": _("Output:"),
+        "written": _("Generated tokens, one per time step"),
+        "mirror": _("Attention at time step {step} of {steps}, output “{token}”"),
         "readout": _(
-            "Step {step} writes '{token}' and reads '{source}', symbol {n} of the source, "
-            "with weight {weight} (score {score})."
+            "Step {step}, output “{token}”: attention weight of source token {n} “{source}” = {weight} (score {score})"
         ),
-        "weight_at": _("weight {value}"),
-        "score_at": _("score {value}"),
+        "weight_at": _("attention weight {value}"),
+        "score_at": _("attention score {value}"),
         "spans": _("keys ±{key}, values ±{value}"),
         "save": _("Save as PNG"),
-        "source_at": _("symbol {n} of the source, '{token}'"),
+        "source_at": _("input token {n}: “{token}”"),
     }

@@ -1,37 +1,43 @@
-"""What the network predicts at the current step, before and after an edit."""
+"""The network's prediction at the current step, before and after an edit."""
+
+from typing import Any
 
 from viz.colours import PAIR, palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _, language
 
+EDITED_PREDICTION = Component("edited_prediction", ("raster", "prediction_symbols"))
 
-def changed_prediction(view_id: str, *, key: str) -> None:
-    """Mount the predictions that the store `view_id` holds of both runs (`viz.payloads.edited_payload`).
 
-    Of a network of symbols the most probable ones of both, and over all steps the probability of what came next; of numbers
-    the predicted values beside the true ones; of a network that answers once, how probable it holds each answer.
+def edited_prediction(view_id: str, *, key: str) -> None:
+    """Mount the predictions of both runs in the store `view_id` (`viz.payloads.edited_payload`).
+
+    A network of symbols: the most probable ones of both runs, and over all steps the probability of the true next
+    symbol. A network of values: the predicted values beside the true ones. A classifier: the probability of each class.
     """
-    define("edited_prediction", "raster", "prediction_symbols")(
-        key=key,
-        data={
-            "component": "changed_prediction",
-            "view_id": view_id,
-            "palette": palette(),
-            "colours": {theme: [side[theme] for side in PAIR] for theme in ("light", "dark")},
-            "words": _words(),
-            "lang": language(),
-        },
-    )
+    mount(EDITED_PREDICTION, edited_prediction_data(view_id), key=key)
+
+
+def edited_prediction_data(view_id: str) -> dict[str, Any]:
+    """Return the data of the predictions."""
+    return {
+        "view_id": view_id,
+        "palette": palette(),
+        "colours": {theme: [side[theme] for side in PAIR] for theme in ("light", "dark")},
+        "words": _words(),
+        "lang": language(),
+    }
 
 
 def _words() -> dict[str, str]:
     return {
-        "expected": _("Expected after step {step}, “{token}”"),
-        "value_after": _("Predicted after step {step}"),
-        "answers": _("Answered after the whole sequence"),
-        "next": _("Probability of what really came next, over all steps"),
-        "values": _("Predicted value over all steps (dotted: what really came)"),
+        "expected": _("Prediction after time step {step}, “{token}”"),
+        "value_after": _("Predicted value after time step {step}"),
+        "answers": _("Class probabilities after the whole sequence"),
+        "next": _("Probability of the actual next token, per time step"),
+        "values": _("Predicted value per time step (dotted: actual value)"),
         "before": _("before"),
         "after": _("after"),
-        "true": _("true next"),
+        "true": _("actual next token"),
     }

@@ -1,14 +1,17 @@
-"""The equations of a cell: with symbols, with one unit's live numbers, with shapes."""
+"""The equations of a cell: with symbols, with one unit's live values, with shapes."""
 
 from collections.abc import Callable
 from typing import Any
 
 from models.core.cells import Cell
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
 from viz.components.shared.cell_math import names
+from viz.components.streamlit_host import mount
 from viz.formulas import definitions, formulas
 from viz.i18n import _
+
+EQUATIONS = Component("equations", ("cell_math",))
 
 FORMS = ("numbers", "symbols", "shapes")
 
@@ -31,47 +34,46 @@ def equations(
     Args:
         cell: the equations, `LayerWeights.cell` of the layer shown.
         hidden_size, input_size, output_size, bias, reverse: see `viz.formulas.formulas`.
-        view_id: the store whose numbers they show.
+        view_id: the store whose values are shown.
         key: of the component in the page.
-        form: what is shown to begin with: one of `FORMS`.
+        form: the form shown first: one of `FORMS`.
         on_form_change: called when the reader chose another; it is then in the component's state as "form".
     """
     sizes = {"hidden_size": hidden_size, "input_size": input_size, "output_size": output_size}
-    define("equations", "cell_math")(
-        key=key,
-        data={
-            "component": "equations",
-            "view_id": view_id,
-            "palette": palette(),
-            "words": words(),
-            "kind": cell.kind,
-            "lines": lines(cell, bias=bias, reverse=reverse, **sizes),
-            "definitions": definitions(cell),
-            "form": form,
-        },
-        height="content",
-        on_form_change=on_form_change,
-    )
+    data = equations_data(cell, view_id=view_id, form=form, bias=bias, reverse=reverse, **sizes)
+    mount(EQUATIONS, data, key=key, on={"form": on_form_change})
 
 
-def lines(cell: Cell, **layer: Any) -> list[dict[str, str]]:
-    """The equations as the browser takes them; `layer` is what `viz.formulas.formulas` takes."""
+def equations_data(cell: Cell, *, view_id: str, form: str = "numbers", **layer: Any) -> dict[str, Any]:
+    """Return the data of the equations; ``layer``: the arguments of `viz.formulas.formulas`."""
+    return {
+        "view_id": view_id,
+        "palette": palette(),
+        "words": _words(),
+        "kind": cell.kind,
+        "lines": _lines(cell, **layer),
+        "definitions": definitions(cell),
+        "form": form,
+    }
+
+
+def _lines(cell: Cell, **layer: Any) -> list[dict[str, str]]:
+    """Return each equation's quantity and its three forms as MathML."""
     return [
         {"quantity": f.quantity, "symbols": f.symbols, "numbers": f.numbers, "shapes": f.shapes}
         for f in formulas(cell, **layer)
     ]
 
 
-def words() -> dict[str, object]:
-    """The strings of the equations, in the language in force."""
+def _words() -> dict[str, object]:
     return {
         "names": names(),
-        "definition": _("activation"),
+        "definition": _("activation function"),
         "form": _("Form of the equations"),
-        "forms": {"numbers": _("Numbers"), "symbols": _("Symbols"), "shapes": _("Shapes")},
+        "forms": {"numbers": _("Values"), "symbols": _("Symbols"), "shapes": _("Shapes")},
         "captions": {
-            "numbers": _("Unit {unit} at step {step}: input part + recurrent part, biases included."),
-            "symbols": _("The layer's equations, with PyTorch's names; ⊙ multiplies unit by unit."),
-            "shapes": _("Under each symbol, its shape: matrices are rows × columns."),
+            "numbers": _("Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh)."),
+            "symbols": _("Equations in PyTorch's notation; ⊙ is the element-wise (Hadamard) product."),
+            "shapes": _("Below each symbol, its shape: matrices are rows × columns."),
         },
     }

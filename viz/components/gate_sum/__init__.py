@@ -1,50 +1,59 @@
-"""The arithmetic of one gate of one unit at one step, term by term."""
+"""The sum behind one gate of one unit at one step, term by term."""
+
+from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
 from viz.components.shared.cell_math import names
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+GATE_SUM = Component("gate_sum", ("cell_math",))
 
-def arithmetic(*, view_id: str = "step", key: str = "arithmetic") -> None:
-    """Show how a gate's value comes about: biases, inputs and previous units add up, an activation makes the value.
 
-    The terms that weigh most are shown one by one, the others together. The gate is the view's quantity; a click on
+def gate_sum(*, view_id: str = "step", key: str = "gate_sum") -> None:
+    """Show the terms of a gate's sum (biases, inputs, previous units), and the activation that makes its value.
+
+    The largest terms are shown one by one, the others together. The gate is the view's quantity; a click on
     a previous unit chooses that unit for the whole view.
     """
-    define("gate_sum", "cell_math")(
-        key=key,
-        data={"component": "arithmetic", "view_id": view_id, "palette": palette(), "words": words()},
-        height="content",
-    )
+    mount(GATE_SUM, gate_sum_data(view_id), key=key)
 
 
-def words() -> dict[str, object]:
-    """The strings of the arithmetic, in the language in force."""
+def gate_sum_data(view_id: str) -> dict[str, Any]:
+    """Return the data of the sum."""
+    return {"view_id": view_id, "palette": palette(), "words": _words()}
+
+
+def _words() -> dict[str, object]:
     return {
         "names": names(),
         "choose": _("Gate"),
         "caption": _(
-            "Unit {unit} at step {step}. Each bar starts where the one before ended; the last end is the sum."
+            "Unit {unit}, time step {step}. Each bar starts where the previous one ends; the last bar ends at the sum."
         ),
-        "waiting": _("Fetching the weights of unit {unit} …"),
+        "waiting": _("Loading the weights of unit {unit}…"),
         "biases": _("Both biases"),
-        "token": _("Token “{token}” in all"),
-        "below": _("Layer below in all"),
+        "token": _("Token “{token}” (sum)"),
+        "below": _("Layer below (sum)"),
         "dimension": _("dimension {n}"),
-        "unit_below": _("unit {n} below"),
+        "unit_below": _("unit {n}, layer below"),
         "input": _("Input {n}"),
-        "unit": _("Unit {n} before"),
-        "output": _("Output {n} before"),
+        "unit": _("Unit {n} at t−1"),
+        "output": _("Output {n} at t−1"),
         "choose_unit": _("Show unit {n}"),
         "other_dimensions": _("other dimensions ({n})"),
-        "other_units_below": _("other units below ({n})"),
+        "other_units_below": _("other units, layer below ({n})"),
         "other_inputs": _("Other inputs ({n})"),
-        "other_units": _("Other units before ({n})"),
-        "other_outputs": _("Other outputs before ({n})"),
+        "other_units": _("Other units at t−1 ({n})"),
+        "other_outputs": _("Other outputs at t−1 ({n})"),
         "sum": _("Sum"),
-        "reset_after": _("The reset gate, {value}, multiplies every recurrent term and the recurrent bias."),
-        "reset_before": _("The reset gates multiply the previous units before their weights do."),
-        "trace": _("in the trace {value}"),
+        "reset_after": _(
+            "The reset gate, {value}, multiplies all recurrent terms and the recurrent bias (as in PyTorch and cuDNN)."
+        ),
+        "reset_before": _(
+            "The reset gates multiply the previous hidden state before the weights do (as in Cho et al. 2014)."
+        ),
+        "trace": _("recorded value {value}"),
         "difference": _("difference {value}"),
     }

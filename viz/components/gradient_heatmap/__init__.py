@@ -1,49 +1,67 @@
-"""The map of all gradients: how strongly the loss at each step moves the state at each earlier one."""
+"""The heatmap of gradients: the norm of d loss_t / d hidden_k for every pair of steps t and k."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+GRADIENT_HEATMAP = Component("gradient_heatmap", ("raster",))
 
-def gradient_map(view_id: str, *, view: dict[str, int | None], key: str) -> None:
-    """Mount the map that the store `view_id` holds (`viz.payloads.gradient_payload`), and beside it the pair that is picked in it.
+
+def gradient_heatmap(view_id: str, *, view: Mapping[str, int | None], key: str) -> None:
+    """Mount the heatmap in the store `view_id` (`viz.payloads.gradient_payload`), and beside it the chosen pair of steps.
 
     Args:
-        view_id: the store that `sequence` loaded.
+        view_id: the store that `trace_loader` loaded.
         view: the pair to show, "step" (k) and "unit" (the row of the loss), with the "revision" it belongs to.
         key: of the component in the page.
     """
-    define("gradient_heatmap", "raster", "gradient_pair")(
-        key=key,
-        data={"component": "gradient_map", "view_id": view_id, "view": view, "palette": palette(), "words": _words()},
-    )
+    mount(GRADIENT_HEATMAP, gradient_heatmap_data(view_id, view=view), key=key)
+
+
+def gradient_heatmap_data(view_id: str, *, view: Mapping[str, int | None]) -> dict[str, Any]:
+    """Return the data of the heatmap; arguments as of `gradient_heatmap`."""
+    return {"view_id": view_id, "view": dict(view), "palette": palette(), "words": _words()}
 
 
 def _words() -> dict[str, str]:
     return {
-        "across": _("state at step k"),
-        "down": _("loss at step t"),
+        "across": _("state at time step k"),
+        "down": _("loss at time step t"),
         "loss_at": _("loss at step {step}, token '{token}'"),
         "state_at": _("state at step {step}, token '{token}'"),
-        "keys": _("Gradient map. The arrow keys change the pair: left and right the state, up and down the loss."),
-        "explain": _("Click a cell for that pair. Hatched: no path leads there, or nothing is left."),
+        "keys": _(
+            "Gradient map. Left and right arrow keys change the time step of the state, up and down that of the loss."
+        ),
+        "explain": _("Click a cell to see that pair. Hatched cells: no path leads there, or the gradient is 0."),
         "thinned": _("{shown} of {steps} losses are shown."),
         "save": _("Save as PNG"),
         "whole": _("‖∂l/∂h‖ of this pair"),
-        "unreachable": _("The loss at step {loss} does not depend on the state at step {state}: it comes later."),
-        "vanished": _("Exactly 0 in these numbers: the gradient has faded below what they can hold."),
-        "broken": _("Not a finite number."),
-        "same": _("The loss reads this state itself: the product is empty."),
-        "factor": _("Each step multiplies the length by {factor} on average."),
-        "states": _("s is all that a step hands on: h, in an LSTM also c, in a stack those of every layer."),
-        "split": _("By which way does it come?"),
-        "straight": _("straight along the cell line"),
-        "other": _("every other way, through the weights"),
-        "together": _("both together"),
-        "sum": _(
-            "As arrows, drawn to scale: the two add up to the whole. The straight part is {share} × as long as the whole."
+        "unreachable": _(
+            "The loss at time step {loss} does not depend on the state at time step {state}, which is computed later."
         ),
-        "no_line": _("A simple RNN has no cell line: every way goes through W_hh."),
-        "carried_cell": _("Gradients by the cell state c"),
-        "carried_hidden": _("Gradients by the hidden state h"),
+        "vanished": _(
+            "Exactly 0: the gradient is too small for floating point (underflow), or every path is cut by a "
+            "derivative of 0 or a fixed value."
+        ),
+        "broken": _("The gradient is not finite (infinite or NaN)."),
+        "same": _("Same time step: the gradient comes directly from the loss, with no recurrent Jacobian in between."),
+        "factor": _("On average the gradient norm is multiplied by {factor} per time step of backpropagation."),
+        "states": _("s: the full recurrent state, i.e. h (for an LSTM also c) of every layer."),
+        "split": _("Gradient by path"),
+        "straight": _("direct path along the cell state (GRU: along h)"),
+        "other": _("all other paths (through gates and weights)"),
+        "together": _("total"),
+        "sum": _(
+            "Vectors drawn to scale: direct path + other paths = total. The direct path is {share} × as long as "
+            "the total."
+        ),
+        "no_line": _(
+            "A vanilla RNN has no direct path such as the cell state of an LSTM: every gradient path goes through W_hh."
+        ),
+        "carried_cell": _("Gradient with respect to the cell state, ∂l/∂c"),
+        "carried_hidden": _("Gradient with respect to the hidden state, ∂l/∂h"),
     }

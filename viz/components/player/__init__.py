@@ -1,13 +1,16 @@
-"""The player: step through a sequence, choose what tints the unrolled strip of its tokens."""
+"""The player: step through a sequence, and choose the quantity and unit that colour its token strip."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from viz.colours import palette
-from viz.components import define
-from viz.components.shared.playback import transport_words
+from viz.components import Component
+from viz.components.shared.playback import playback_words
+from viz.components.streamlit_host import mount
 from viz.i18n import _, language
 from viz.quantity_names import quantity_names
+
+PLAYER = Component("player", ("playback", "png_export", "held_spans"))
 
 
 def player(
@@ -17,53 +20,53 @@ def player(
     key: str,
     on_view_change: Callable[[], None] | None = None,
 ) -> dict[str, Any] | None:
-    """Mount the transport bar, the pickers of quantity and unit, and the unrolled strip; mirror every number.
+    """Mount the playback controls, the pickers of quantity and unit, and the token strip.
 
     Args:
-        view_id: the store that `sequence` loaded.
-        view: {"step", "unit", "quantity", "revision"}: what the server wants shown. The browser obeys once
-            for each new `revision`; in between it moves by itself.
+        view_id: the store that `trace_loader` loaded.
+        view: {"step", "unit", "quantity", "revision"}: what to show. The browser follows it once for each new
+            `revision`; in between the reader moves freely.
         key: of the component in the page.
-        on_view_change: called when the reader has settled elsewhere.
+        on_view_change: called after the reader moved elsewhere.
 
     Returns:
-        {"step", "unit", "quantity"} where the reader settled last, or None before the first report. It comes
-        400 ms after the last move, and never while the sequence plays.
+        {"step", "unit", "quantity"} where the reader stopped last, or None before the first report. Reports come
+        400 ms after the last move, and never during playback.
     """
-    mounted = define("player", "playback", "png_export", "held_spans", "token_strip", "number_mirror")(
-        key=key,
-        data={
-            "component": "player",
-            "view_id": view_id,
-            "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision")},
-            "palette": palette(),
-            "words": _words(),
-            "lang": language(),
-        },
-        on_view_change=on_view_change or (lambda: None),
-    )
+    mounted = mount(PLAYER, player_data(view_id, view=view), key=key, on={"view": on_view_change or (lambda: None)})
     return mounted.view
+
+
+def player_data(view_id: str, *, view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of the player; arguments as of `player`."""
+    return {
+        "view_id": view_id,
+        "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision")},
+        "palette": palette(),
+        "words": _words(),
+        "lang": language(),
+    }
 
 
 def _words() -> dict[str, Any]:
     return {
-        **transport_words(),
+        **playback_words(),
         "quantities": quantity_names(),
-        "tint": _("Tint the tokens by"),
+        "tint": _("Color tokens by"),
         "unit": _("Unit"),
         "fewer": _("Previous unit"),
         "more": _("Next unit"),
-        "readout": _("Step {step} of {steps}, token '{token}': {quantity} of unit {unit} is {value}"),
-        "strip": _("The sequence, one cell a token, tinted by {quantity} of unit {unit}"),
+        "readout": _("Step {step} of {steps}, token '{token}': {quantity} of unit {unit} = {value}"),
+        "strip": _("Input sequence, one cell per token, colored by the {quantity} of unit {unit}"),
         "step_token": _("step {step}, token '{token}'"),
         "unit_value": _("{quantity}, unit {unit}: {value}"),
-        "held": _("{quantity} of unit {unit} held, step {steps}"),
-        "held_all": _("{quantity} of all units held, step {steps}"),
-        "held_here": _("held by an edit"),
+        "held": _("{quantity} of unit {unit} fixed, step {steps}"),
+        "held_all": _("{quantity} of all units fixed, step {steps}"),
+        "held_here": _("fixed by an edit"),
         "save": _("Save as PNG"),
-        "mirror": _("Every number of layer {layer} at step {step}"),
-        "predictions": _("The most probable next symbols"),
-        "surprise": _("surprise in bits"),
+        "mirror": _("All values of layer {layer} at time step {step}"),
+        "predictions": _("Most probable next tokens"),
+        "surprise": _("surprisal −log₂ p (bits)"),
         "prediction": _("predicted value"),
-        "truth": _("true value"),
+        "truth": _("actual value"),
     }

@@ -1,53 +1,49 @@
-"""What the network predicts at the current step."""
+"""The network's prediction at the current step."""
+
+from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _, language
+
+PREDICTION = Component("prediction", ("raster", "png_export", "prediction_symbols"))
 
 
 def prediction(view_id: str, *, key: str) -> None:
     """Mount the prediction of the trace in the store `view_id`.
 
-    A network of symbols: the most probable next symbols, the true one marked, and its surprise in bits.
-    A network of numbers: predicted beside true values, and both over all steps.
-    A network that answers once, after the whole sequence: how probable it holds each answer.
+    A network of symbols: the most probable next symbols, the true one marked, and its surprisal in bits.
+    A network of values: predicted beside true values, and both over all steps.
+    A classifier: the probability of each class, after the whole sequence.
     """
-    define(
-        "prediction",
-        "raster",
-        "png_export",
-        "prediction_png",
-        "prediction_symbols",
-        "prediction_values",
-        "prediction_class",
-    )(
-        key=key,
-        data={
-            "component": "prediction",
-            "view_id": view_id,
-            "palette": palette(),
-            "words": _words(),
-            "lang": language(),
-        },
-    )
+    mount(PREDICTION, prediction_data(view_id), key=key)
+
+
+def prediction_data(view_id: str) -> dict[str, Any]:
+    """Return the data of the prediction."""
+    return {"view_id": view_id, "palette": palette(), "words": _words(), "lang": language()}
 
 
 def _words() -> dict[str, str]:
     return {
-        "after": _("After '{token}' the network expects"),
-        "true": _("true next"),
-        "no_next": _("The sequence ends here: there is no true next symbol."),
-        "surprise": _("Surprise at the true next symbol: {bits} bits"),
-        "surprise_chart": _("Surprise in bits over all steps"),
+        "after": _("Prediction after '{token}'"),
+        "true": _("actual next token"),
+        "no_next": _("Last token of the sequence: no next token to compare with."),
+        "surprise": _("Surprisal of the actual next token: {bits} bits (−log₂ p; 1 bit: p = 1/2)"),
+        "surprise_chart": _("Surprisal per time step (bits)"),
         "bits_at": _("{bits} bits"),
-        "next_value": _("The next value"),
+        "next_value": _("Next value"),
         "predicted": _("predicted"),
-        "truth": _("true"),
+        "truth": _("actual"),
         "error": _("error"),
-        "chart": _("Predicted and true next value over all steps"),
+        "chart": _("Predicted and actual next value per time step"),
         "step_token": _("step {step}, token '{token}'"),
-        "answers": _("After the whole sequence the network answers"),
-        "once": _("It answers once, from the last state of each direction: stepping changes nothing here."),
+        "answers": _("Class probabilities after the whole sequence"),
+        "once": _(
+            "One prediction per sequence, from the final hidden state (of both directions if bidirectional): the "
+            "same at every time step."
+        ),
         "save": _("Save as PNG"),
-        "unpredicted": _("This network predicts nothing at each step."),
+        "unpredicted": _("This network makes no prediction at individual time steps."),
     }

@@ -8,41 +8,46 @@ def names() -> dict[str, str]:
     """The full name of every quantity of the cells and of what enters them, by its name in a trace."""
     return {
         **quantity_names(),
-        "cell_prev": _("cell state of the step before"),
-        "hidden_prev": _("hidden state of the step before"),
+        "cell_prev": _("previous cell state"),
+        "hidden_prev": _("previous hidden state"),
         "input": _("input"),
     }
 
 
 def meanings() -> dict[str, dict[str, str]]:
     """What each quantity does, in one line: kind of cell -> quantity -> sentence."""
-    inputs = _("what enters at this step; every unit reads the whole vector")
-    before = _("what the step before handed on; every unit reads the whole vector")
+    inputs = _("input at this time step; every unit receives the whole vector")
+    before = _("hidden state from the previous time step; every unit receives the whole vector")
     return {
         "LSTM": {
-            "input_gate": _("how much of the candidate is written into the cell state"),
-            "forget_gate": _("how much of the old cell state is kept: 1 keeps all, 0 forgets all"),
-            "candidate": _("what is proposed to be written, between −1 and 1"),
-            "any_candidate": _("what is proposed to be written"),
-            "output_gate": _("how much of the cell state is let out as the hidden state"),
-            "cell": _("the memory: what was kept plus what was written"),
-            "hidden": _("what the unit tells the next step and the layer above"),
-            "cell_prev": _("the memory that the step before left"),
+            "input_gate": _("how much of the candidate is added to the cell state"),
+            "forget_gate": _("how much of the previous cell state is kept: 1 keeps all of it, 0 erases it"),
+            "candidate": _(
+                "new information that may be added to the cell state, between −1 and 1; multiplied by the input gate"
+            ),
+            "any_candidate": _("new information that may be added to the cell state; multiplied by the input gate"),
+            "output_gate": _("how much of the cell state is output as the hidden state"),
+            "cell": _("long-term memory: forget gate × previous cell state + input gate × candidate"),
+            "hidden": _("output of the unit; passed to the next time step and to the layer above"),
+            "cell_prev": _("long-term memory from the previous time step; multiplied by the forget gate"),
             "hidden_prev": before,
             "input": inputs,
         },
         "GRU": {
-            "reset_gate": _("how much of the past the candidate may use"),
-            "update_gate": _("how much of the old hidden state is kept; 1 minus it is how much is new"),
-            "candidate": _("what is proposed as the new hidden state, between −1 and 1"),
-            "any_candidate": _("what is proposed as the new hidden state"),
-            "hidden": _("a mixture of the old hidden state and the candidate"),
+            "reset_gate": _("how much of the previous hidden state is used to compute the candidate"),
+            "update_gate": _(
+                "share z of the previous hidden state that is kept; the candidate gets the share 1 − z (some "
+                "textbooks swap z and 1 − z)"
+            ),
+            "candidate": _("candidate for the new hidden state, between −1 and 1"),
+            "any_candidate": _("candidate for the new hidden state"),
+            "hidden": _("z × previous hidden state + (1 − z) × candidate, where z is the update gate"),
             "hidden_prev": before,
             "input": inputs,
         },
         "RNN": {
-            "preactivation": _("the sum of the input part and the recurrent part"),
-            "hidden": _("the preactivation after its nonlinearity; also what the next step reads"),
+            "preactivation": _("weighted sum: input part + recurrent part, biases included"),
+            "hidden": _("activation function of the preactivation; passed to the next time step"),
             "hidden_prev": before,
             "input": inputs,
         },

@@ -1,76 +1,78 @@
-// What every component needs of the page that it is on: to be mounted once, to be drawn once a frame, and to know the theme.
+// The lifecycle of a component that draws: built once in an element, drawn at most once a frame, and laid out anew when its trace,
+// data, theme or width changes. A host mounts a component by
+//   const mounted = unrolled.components[name].mount(element, data, report);
+//   mounted.update(data); mounted.destroy();
+// report(event, value) is called when the reader did something that the host may want to know. The element inherits the theme's
+// custom properties (shared.css).
 window.unrolled ??= {};
-window.unrolled.mount ??= (() => {
-  const instances = new WeakMap();
-  const quick = { capture: false };
+unrolled.components ??= {};
+unrolled.define ??= (() => {
+  const passive = { capture: false };
 
-  function theme(element) {
+  function readTheme(element) {
     const style = getComputedStyle(element);
-    const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-    const background = read("--st-background-color", "#ffffff");
-    const dark = window.unrolled.luminance(window.unrolled.rgb(background)) < 0.18;
+    const read = (name) => style.getPropertyValue(`--unrolled-${name}`).trim();
+    const background = read("background");
     return {
-      dark,
       background,
-      text: read("--st-text-color", dark ? "#fafafa" : "#31333f"),
-      secondary: read("--st-secondary-background-color", dark ? "#262730" : "#f0f2f6"),
-      border: read("--st-border-color", dark ? "#3d4044" : "#d6d8dd"),
-      accent: read("--st-primary-color", "#ff4b4b"),
-      font: read("--st-font", "sans-serif"),
-      code: read("--st-code-font", "monospace"),
+      dark: unrolled.luminance(unrolled.rgb(background)) < 0.18,
+      text: read("text"),
+      accent: read("accent"),
+      font: read("font"),
+      code: read("code-font"),
     };
   }
 
-  function create(component, build) {
-    const { parentElement } = component;
+  function create(name, build, element, data, report) {
     const root = document.createElement("div");
-    root.className = `unrolled unrolled-${component.data.component}`;
-    // A transition that ends at once tells of any change of the page's colours, whoever makes it.
+    root.className = `unrolled unrolled-${name.replaceAll("_", "-")}`;
+    // A transition on the theme's colours: its event reports any change of them, whatever the cause.
     const probe = document.createElement("i");
-    probe.className = "unrolled-probe";
-    parentElement.append(root, probe);
+    probe.className = "unrolled-theme-probe";
+    element.append(root, probe);
 
-    const gone = new AbortController();
-    const store = window.unrolled.store(component.data.view_id);
+    const lifetime = new AbortController();
+    const store = unrolled.store(data.view_id);
     const context = {
-      root, store, component, data: component.data, words: component.data.words ?? {},
+      root, store, data, report,
+      words: data.words ?? {},
       theme: null, palette: null, width: 0,
-      report: (name, value) => context.component.setStateValue(name, value), // always through the latest mount
-      on: (target, type, fn, options) => target.addEventListener(type, fn, { ...quick, ...options, signal: gone.signal }),
-      relayout: () => invalidate(null),
+      on: (target, type, listener, options) =>
+        target.addEventListener(type, listener, { ...passive, ...options, signal: lifetime.signal }),
     };
 
     let part = null;
     let frame = 0;
-    let stale = true; // the layout as well as what changes with each step
+    let stale = true; // the layout, and with it what changes with each step
     let changes = new Set();
 
     const draw = () => {
       frame = 0;
       if (!part || !store.trace || !context.width) return;
-      root.toggleAttribute("data-waiting", Boolean(part.exact) && !store.trace.here(store.step));
-      if (root.hasAttribute("data-waiting")) return; // drawn when its numbers come
+      root.toggleAttribute("data-waiting", Boolean(part.needsStep) && !store.trace.hasStep(store.step));
+      if (root.hasAttribute("data-waiting")) return; // drawn when the step's values arrive
       const changed = changes;
       changes = new Set();
       if (stale) {
         stale = false;
-        context.theme = theme(root);
+        context.theme = readTheme(root);
         context.palette = context.data.palette?.[context.theme.dark ? "dark" : "light"] ?? null;
         root.dataset.theme = context.theme.dark ? "dark" : "light";
-        root.style.setProperty("--unrolled-on-accent", unrolled.ink(context.theme.accent));
+        root.style.setProperty("--unrolled-on-accent", unrolled.contrastColour(context.theme.accent));
         part.layout?.();
-        for (const name of ["trace", "step", "unit", "quantity"]) changed.add(name);
+        for (const what of ["trace", "step", "unit", "quantity"]) changed.add(what);
       }
       part.frame?.(changed);
     };
-    // changed: a Set from the store, or null when everything is to be laid out again. Drawn once, in the next frame.
+    // changed: a Set from the store, or null for a new layout. Drawn once, in the next frame.
     const invalidate = (changed) => {
       if (!changed || changed.has("trace")) stale = true;
-      for (const name of changed ?? []) changes.add(name);
+      for (const what of changed ?? []) changes.add(what);
       frame ||= requestAnimationFrame(draw);
     };
 
     part = build(context) ?? {};
+    part.relabel?.();
     context.on(probe, "transitionrun", () => invalidate(null));
     const observer = new ResizeObserver(([entry]) => {
       const width = Math.floor(entry.contentRect.width);
@@ -78,26 +80,25 @@ window.unrolled.mount ??= (() => {
     });
     observer.observe(root);
     const unsubscribe = store.subscribe(invalidate);
-    if (document.fonts?.status === "loading") document.fonts.ready.then(() => part && invalidate(null)); // widths were measured too early
+    // Text measured before its font was loaded has the wrong width.
+    if (document.fonts?.status === "loading") document.fonts.ready.then(() => part && invalidate(null));
 
     return {
-      viewId: component.data.view_id,
-      generation: 0,
+      viewId: data.view_id,
       update(next) {
-        const spoken = JSON.stringify(context.words);
-        const shown = JSON.stringify([{ ...context.data, view: null }, context.theme]);
-        context.component = next;
-        context.data = next.data;
-        context.words = next.data.words ?? {};
-        if (JSON.stringify(context.words) !== spoken) part.speak?.();
+        const wordsBefore = JSON.stringify(context.words);
+        const before = JSON.stringify([{ ...context.data, view: null }, context.theme]);
+        context.data = next;
+        context.words = next.words ?? {};
+        if (JSON.stringify(context.words) !== wordsBefore) part.relabel?.();
         part.update?.();
-        // A rerun that only reports where the reader is must not cost a new layout.
-        if (JSON.stringify([{ ...context.data, view: null }, theme(root)]) !== shown) invalidate(null);
+        // A change of the view alone must not cost a new layout.
+        if (JSON.stringify([{ ...context.data, view: null }, readTheme(root)]) !== before) invalidate(null);
       },
       destroy() {
         cancelAnimationFrame(frame);
         part.destroy?.();
-        gone.abort();
+        lifetime.abort();
         observer.disconnect();
         unsubscribe();
         root.remove();
@@ -107,34 +108,28 @@ window.unrolled.mount ??= (() => {
     };
   }
 
-  // Streamlit calls a component's script again whenever its data changed; build() runs once for each element.
-  //   build(context) -> {speak(), update(), layout(), frame(changed), destroy()}, all optional:
-  //   speak: set every translated string; update: data changed (also the first time; data.view is for update alone); layout: trace, theme, data or width changed;
-  //   frame: step, unit or quantity changed. layout and frame run inside one animation frame, and only when there is a trace;
-  // exact: true where both need every number of the step: they then wait until these are here.
-  // Returns the clean-up that Streamlit calls when the element goes.
-  function mount(component, build) {
-    const { parentElement } = component;
-    let instance = instances.get(parentElement);
-    if (instance && instance.viewId !== component.data.view_id) {
-      instance.destroy();
-      instance = null;
-    }
-    if (!instance) {
-      instance = create(component, (context) => {
-        const part = build(context);
-        part?.speak?.();
-        return part;
-      });
-      instances.set(parentElement, instance);
-    }
-    instance.update(component);
-    const generation = ++instance.generation;
-    return () => { // an earlier call's clean-up must not end a later one
-      if (instance.generation !== generation) return;
-      instance.destroy();
-      if (instances.get(parentElement) === instance) instances.delete(parentElement);
+  // Add a component. build(context) returns {relabel(), update(), layout(), frame(changed), destroy(), needsStep}, all optional:
+  //   relabel: set every translated string, at first and when `words` changed;
+  //   update: the data changed, also the first time (data.view is for update alone);
+  //   layout: trace, theme, data or width changed; frame: step, unit or quantity changed. Both run inside one animation frame, and
+  //   only when there is a trace;
+  //   needsStep: true where both need all values of the step; they then wait for them.
+  return (name, build) => {
+    unrolled.components[name] = {
+      mount(element, data, report = () => {}) {
+        let drawn = create(name, build, element, data, report);
+        drawn.update(data);
+        return {
+          update(next) {
+            if (next.view_id !== drawn.viewId) {
+              drawn.destroy();
+              drawn = create(name, build, element, next, report);
+            }
+            drawn.update(next);
+          },
+          destroy: () => drawn.destroy(),
+        };
+      },
     };
-  }
-  return mount;
+  };
 })();

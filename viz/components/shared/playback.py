@@ -6,16 +6,16 @@ from viz.i18n import _
 def transport_words() -> dict[str, str]:
     """The strings of `transport.js`, in the language in force."""
     return {
-        "player": _("Player"),
-        "first": _("First step (Home)"),
-        "previous": _("Previous step (left arrow)"),
+        "player": _("Playback controls"),
+        "first": _("First time step (Home)"),
+        "previous": _("Previous time step (left arrow)"),
         "play": _("Play (space)"),
         "pause": _("Pause (space)"),
-        "next": _("Next step (right arrow)"),
-        "last": _("Last step (End)"),
+        "next": _("Next time step (right arrow)"),
+        "last": _("Last time step (End)"),
         "speed": _("Speed"),
         "per_second": _("{n} steps/s"),
-        "scrubber": _("Current step"),
+        "scrubber": _("Current time step"),
         "scrubber_text": _("step {step}, token '{token}'"),
         "counter": _("{step} / {steps}"),
     }

@@ -1,24 +1,26 @@
-"""Sliders that tell the page where they are while they still move; Streamlit's own wait until they rest."""
+"""Sliders that report their values while they are dragged, where Streamlit's own do on release."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-import streamlit as st
+from viz.components import Component
+from viz.components.streamlit_host import mount, reported
 
-from viz.components import define
+SLIDERS = Component("sliders")
 
 
 @dataclass(frozen=True)
-class Knob:
+class Slider:
     """One slider.
 
     Attributes:
         name: of its value.
-        label: what it is, for the reader.
-        low, high, step, start: its values, and the one that it begins at.
-        power: show 10 to the value rather than the value.
-        hint: further words, shown when it is pointed at.
-        follows: whether the slider goes to ``start`` whenever that is another one, and not only at first.
+        label: the text above it.
+        low, high, step, start: its range, its increment, and its first value.
+        power: show 10 to the value instead of the value.
+        hint: further text, shown on hover.
+        follows: whether the slider moves to ``start`` whenever ``start`` changes, and not only at first.
     """
 
     name: str
@@ -33,71 +35,79 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What the hand did last.
+class SliderChange:
+    """The last change of the sliders made by dragging or by keys.
 
     Attributes:
         values: of each slider, by name.
-        drag: a number that each drag has of its own, from press to release, or of keys in a row.
-        rested: whether the hand has let go, or not moved for a moment.
+        drag: a number of its own for each drag, from press to release, or for a run of key presses.
+        released: whether the drag has ended, or paused for a moment.
     """
 
     values: Mapping[str, float]
     drag: int
-    rested: bool
+    released: bool
 
 
-def turned(scales: Sequence[Knob], key: str) -> dict[str, float]:
-    """The value of each slider by its name, as of this run."""
-    told, values = _told(key), {}
-    for knob in scales:
-        value = told.get(knob.name)
-        values[knob.name] = knob.start if value is None else min(max(float(value), knob.low), knob.high)
+def slider_values(sliders: Sequence[Slider], key: str) -> dict[str, float]:
+    """Return the current value of each slider, by its name."""
+    found, values = _reported(key), {}
+    for slider in sliders:
+        value = found.get(slider.name)
+        values[slider.name] = slider.start if value is None else min(max(float(value), slider.low), slider.high)
     return values
 
 
-def last_turn(key: str) -> Turn | None:
-    """What was turned last; None before anything was."""
-    told = _told(key)
-    if not told:
+def last_change(key: str) -> SliderChange | None:
+    """Return the last change, or None before the first one."""
+    found = _reported(key)
+    if not found:
         return None
-    values = {name: float(value) for name, value in told.items() if name not in ("serial", "drag", "rested")}
-    return Turn(values, int(told["drag"]), bool(told["rested"]))
+    values = {name: float(value) for name, value in found.items() if name not in ("serial", "drag", "released")}
+    return SliderChange(values, int(found["drag"]), bool(found["released"]))
 
 
-def knobs(
+def sliders(
     view_id: str,
-    scales: Sequence[Knob],
+    sliders: Sequence[Slider],
     *,
     key: str,
-    on_turned: Callable[[], None] | None = None,
-    rests: bool = False,
+    on_change: Callable[[], None] | None = None,
+    reports_release: bool = False,
     reveal: bool = False,
 ) -> None:
     """Mount the sliders in one row.
 
-    Mount them after what depends on them, in a container that stands above it: a new value goes to the page when the
-    sliders hear that the last one has been drawn, so that nothing is interrupted and all follows the hand.
+    Mount them after what depends on them, in a container above it: the next value is reported when the sliders' data shows
+    that the last one has been drawn, so that no run of the page is interrupted and the page follows the drag.
 
     Args:
         view_id: a store of the page.
-        scales: the sliders.
+        sliders: the sliders.
         key: of the component in the page.
-        on_turned: called before the page runs anew with another value; ``turned`` tells it, and ``last_turn`` how.
-        rests: whether to tell, too, when the hand rests.
-        reveal: whether the page scrolls to the sliders when they come.
+        on_change: called before the page runs with another value; see ``slider_values`` and ``last_change``.
+        reports_release: whether the end of a drag is reported, too.
+        reveal: whether the page scrolls to the sliders when they appear.
     """
-    data = {
-        "component": "knobs",
+    data = sliders_data(
+        view_id, sliders, drawn=_reported(key).get("serial", 0), reports_release=reports_release, reveal=reveal
+    )
+    mount(SLIDERS, data, key=key, on={"values": on_change or (lambda: None)})
+
+
+def sliders_data(
+    view_id: str, sliders: Sequence[Slider], *, drawn: float = 0, reports_release: bool = False, reveal: bool = False
+) -> dict[str, Any]:
+    """Return the data of the sliders; ``drawn``: the serial number of the last report that the page has been drawn for."""
+    return {
         "view_id": view_id,
-        "knobs": [asdict(knob) for knob in scales],
-        "heard": _told(key).get("serial", 0),
-        "rests": rests,
+        "sliders": [asdict(slider) for slider in sliders],
+        "drawn": drawn,
+        "reports_release": reports_release,
         "reveal": reveal,
     }
-    define("sliders")(key=key, data=data, on_turned_change=on_turned or (lambda: None))
 
 
-def _told(key: str) -> dict[str, float]:
-    """What the sliders told last, {} before they told anything."""
-    return dict((st.session_state.get(key) or {}).get("turned") or {})
+def _reported(key: str) -> dict[str, float]:
+    """Return the last report, or {} before the first one."""
+    return dict(reported(key, "values") or {})

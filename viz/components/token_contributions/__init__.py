@@ -1,36 +1,43 @@
-"""What each source symbol contributed to the symbol that is written, told in three ways."""
+"""The contribution of each source symbol to the generated symbol, by three measures."""
 
 from typing import Any
 
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount
 from viz.i18n import _
 
+TOKEN_CONTRIBUTIONS = Component("token_contributions", ("columns", "attention_selection"))
 
-def contributions(view_id: str, *, key: str) -> None:
-    """Mount the bars of the current step: weight, weight times value, gradient times input; and how well they agree."""
-    define("token_contributions", "columns", "attention_selection")(
-        key=key,
-        data={"component": "contributions", "view_id": view_id, "palette": palette(), "words": _words()},
-    )
+
+def token_contributions(view_id: str, *, key: str) -> None:
+    """Mount the bars of the current step: weight, weight times value, gradient times input; and their rank correlation."""
+    mount(TOKEN_CONTRIBUTIONS, token_contributions_data(view_id), key=key)
+
+
+def token_contributions_data(view_id: str) -> dict[str, Any]:
+    """Return the data of the contributions."""
+    return {"view_id": view_id, "palette": palette(), "words": _words()}
 
 
 def _words() -> dict[str, Any]:
     return {
-        "label": _("What each source symbol contributed to the symbol that is written"),
+        "label": _("Contribution of each source token to the current output token"),
         "ways": {
-            "attention_weight": _("weight"),
+            "attention_weight": _("attention weight"),
             "contribution_value": _("weight × value"),
             "contribution_gradient": _("gradient × input"),
         },
         "said": {
-            "attention_weight": _("how much it is read"),
-            "contribution_value": _("length of what it adds to the decoder"),
-            "contribution_gradient": _("how far the symbol itself speaks for what is written, by every way"),
+            "attention_weight": _("share of the attention (sum 1)"),
+            "contribution_value": _("length of the weighted value that is passed to the decoder"),
+            "contribution_gradient": _(
+                "first-order effect of this source token on the log-probability of the output, over all paths (signed)"
+            ),
         },
         "agreement": _(
-            "Step {step}, '{token}': between weight and size of gradient × input, Kendall's τ is {agreement} "
-            "(1: the same order, 0: none)."
+            "Step {step}, output “{token}”: rank agreement of attention weight and |gradient × input|, Kendall's "
+            "τ = {agreement} (1: same order, 0: unrelated, −1: reversed)"
         ),
-        "source_at": _("symbol {n} of the source, '{token}'"),
+        "source_at": _("input token {n}: “{token}”"),
     }

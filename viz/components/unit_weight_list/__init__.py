@@ -1,53 +1,55 @@
-"""Lists of single weights, the largest first: a click picks one."""
+"""Lists of single weights, the largest first; a click chooses one."""
 
 from collections.abc import Callable, Sequence
-
-import streamlit as st
+from typing import Any
 
 from models.edits.unit_weights import Link
 from viz.colours import palette
-from viz.components import define
+from viz.components import Component
+from viz.components.streamlit_host import mount, reported
 from viz.i18n import _
 
+UNIT_WEIGHT_LIST = Component("unit_weight_list")
 
-def links(
-    view_id: str,
-    *,
-    lists: Sequence[tuple[str, Sequence[tuple[str, Link]]]],
-    key: str,
-    on_picked: Callable[[], None],
-) -> None:
+Lists = Sequence[tuple[str, Sequence[tuple[str, Link]]]]
+"""Of each list its title, and its rows: what the weight connects, and the weight."""
+
+
+def unit_weight_list(view_id: str, *, lists: Lists, key: str, on_picked: Callable[[], None]) -> None:
     """Mount the lists side by side.
 
     Args:
         view_id: a store of the page.
-        lists: of each its title, and its rows: what the weight does, and the weight.
+        lists: the weights.
         key: of the component in the page.
-        on_picked: called when a weight was clicked; ``picked_in`` tells which.
+        on_picked: called when a weight was clicked; ``picked_weight`` returns which.
     """
-    data = {
-        "component": "links",
+    mount(UNIT_WEIGHT_LIST, unit_weight_list_data(view_id, lists=lists), key=key, on={"picked": on_picked})
+
+
+def unit_weight_list_data(view_id: str, *, lists: Lists) -> dict[str, Any]:
+    """Return the data of the lists; arguments as of `unit_weight_list`."""
+    return {
         "view_id": view_id,
         "lists": [
             {
                 "title": title,
                 "rows": [
-                    {"told": told, "at": [link.name, link.gate, link.row, link.column], "value": link.value}
-                    for told, link in rows
+                    {"label": label, "at": [link.name, link.gate, link.row, link.column], "value": link.value}
+                    for label, link in rows
                 ],
             }
             for title, rows in lists
         ],
         "palette": palette(),
-        "words": {"pick": _("Pick this weight")},
+        "words": {"pick": _("Select this weight")},
     }
-    define("unit_weight_list")(key=key, data=data, on_picked_change=on_picked)
 
 
-def picked_in(key: str) -> tuple[str, str | None, int, int] | None:
-    """Matrix, gate, row and column of the weight that was clicked last; None before any was."""
-    told = (st.session_state.get(key) or {}).get("picked")
-    if not told:
+def picked_weight(key: str) -> tuple[str, str | None, int, int] | None:
+    """Return matrix, gate, row and column of the weight that was clicked last, or None before any was."""
+    picked = reported(key, "picked")
+    if not picked:
         return None
-    name, gate, row, column = told["at"]
+    name, gate, row, column = picked["at"]
     return str(name), gate, int(row), int(column)

@@ -1,16 +1,19 @@
-"""A weight matrix as a heatmap whose entries can be picked."""
+"""A weight matrix as a heatmap whose entries can be chosen."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from viz.colours import palette
-from viz.components import as_text, define
+from viz.components import Component, float32_text
+from viz.components.streamlit_host import mount, reported
 from viz.i18n import _
 
+WEIGHT_MATRIX = Component("weight_matrix", ("raster",))
 
-def matrix(
+
+def weight_matrix(
     view_id: str,
     values: np.ndarray,
     *,
@@ -26,36 +29,52 @@ def matrix(
     """Mount the heatmap.
 
     Args:
-        view_id: a store of the page that `sequence` loaded.
+        view_id: a store of the page that `trace_loader` loaded.
         values: (R, C) float32.
         rows, columns: R and C names.
-        tint: (R, C), 0 or more, what it is tinted by (the sensitivity); None for the values.
+        tint: (R, C), 0 or more, the values that choose the colours (the sensitivity); None for ``values``.
         picked: row and column of the entry that is marked.
-        title: what it is, for screen readers.
-        entry: what an entry does, with {row} and {column}.
+        title: name of the matrix, for screen readers.
+        entry: description of an entry, with {row} and {column}.
         key: of the component in the page.
-        on_picked: called when the reader picked another entry; `picked_in` tells which.
+        on_picked: called when the reader chose another entry; `picked_entry` returns which.
     """
-    data = {
-        "component": "matrix",
+    data = weight_matrix_data(
+        view_id, values, rows=rows, columns=columns, tint=tint, picked=picked, title=title, entry=entry
+    )
+    mount(WEIGHT_MATRIX, data, key=key, on={"picked": on_picked})
+
+
+def weight_matrix_data(
+    view_id: str,
+    values: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    tint: np.ndarray | None = None,
+    picked: tuple[int, int],
+    title: str,
+    entry: str,
+) -> dict[str, Any]:
+    """Return the data of the heatmap; arguments as of `weight_matrix`."""
+    return {
         "view_id": view_id,
         "rows": list(rows),
         "columns": list(columns),
-        "values": as_text(values),
-        "tint": None if tint is None else as_text(tint),
+        "values": float32_text(values),
+        "tint": None if tint is None else float32_text(tint),
         "picked": list(picked),
         "palette": palette(),
         "words": {
             "title": title,
             "entry": entry,
             "sensitivity": _("|dL/dW| = {value}"),
-            "keys": _("Arrow keys move the mark, a click picks an entry."),
+            "keys": _("Arrow keys move the marker; click to select an entry."),
         },
     }
-    define("weight_matrix", "raster")(key=key, data=data, on_picked_change=on_picked)
 
 
-def picked_in(key: str) -> tuple[int, int] | None:
-    """The row and column that were picked last; None before any was."""
-    told = (st.session_state.get(key) or {}).get("picked")
-    return (int(told["row"]), int(told["column"])) if told else None
+def picked_entry(key: str) -> tuple[int, int] | None:
+    """Return the row and column that were chosen last, or None before any were."""
+    picked = reported(key, "picked")
+    return (int(picked["row"]), int(picked["column"])) if picked else None

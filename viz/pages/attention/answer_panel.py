@@ -14,21 +14,23 @@ from viz.markdown import plain
 
 def answer_in_words(decoding: Decoding) -> str:
     """The answer, its probability, where it was least sure, and what is wrong with it as a date."""
-    least = int(decoding.chosen.argmin())
+    least = int(decoding.token_probability.argmin())
     sentences = [
-        _("It writes {answer}. The whole answer has probability {chance}.").format(
+        _("The output is {answer}. The whole output has probability {chance}.").format(
             answer=f"**{plain(decoding.answer) or '∅'}**", chance=percent(float(np.exp(decoding.log_probability)))
         ),
-        _("It is least sure of “{symbol}” at step {step}: {chance}.").format(
-            symbol=plain(display(decoding.target[least])), step=least + 1, chance=percent(float(decoding.chosen[least]))
+        _("Least confident at step {step}: “{symbol}” ({chance}).").format(
+            symbol=plain(display(decoding.target[least])),
+            step=least + 1,
+            chance=percent(float(decoding.token_probability[least])),
         ),
     ]
     if not decoding.finished:
-        sentences.append(
-            _("It did not end by itself: an answer has at most {n} symbols.").format(n=len(decoding.target))
-        )
+        sentences.append(_("No end token was generated within {n} tokens.").format(n=len(decoding.target)))
     elif not is_date(decoding.answer):
-        sentences.append(_("This is no date in ISO 8601: the network answers whatever it is given."))
+        sentences.append(
+            _("The output is not a valid ISO 8601 date or interval: the network outputs something for any input.")
+        )
     return " ".join(sentences)
 
 
@@ -57,7 +59,7 @@ def rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None =
         right: the right answer, where it is known; it is then the first row.
     """
     first = answers[0][1].target if right is None else (*right, END)
-    lines = [] if right is None else [_row(_("right"), [_cell(token, False, "", None) for token in first], "")]
+    lines = [] if right is None else [_row(_("correct answer"), [_cell(token, False, "", None) for token in first], "")]
     for name, decoding in answers:
         cells = [
             _cell(
@@ -66,7 +68,7 @@ def rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None =
                 f'data-quantity="{quantity}" data-group="{escape(name)}" data-step="{step}" data-token="{escape(token)}"',
                 float(chance),
             )
-            for step, (token, chance) in enumerate(zip(decoding.target, decoding.chosen, strict=True))
+            for step, (token, chance) in enumerate(zip(decoding.target, decoding.token_probability, strict=True))
         ]
         lines.append(_row(name, cells, percent(float(np.exp(decoding.log_probability)))))
     st.html(f'<div style="{GRID}">{"".join(lines)}</div>')

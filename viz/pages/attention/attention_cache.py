@@ -6,9 +6,10 @@ import streamlit as st
 
 from models.architectures.translator import Translator
 from models.core.attention import AttentionTrace
-from models.decoding import BeamTree, Change, Contributions, Decoding, beam, contributions, decode
-from models.decoding.intervention_syntax import read_changes
-from models.networks.network import Network, network_names
+from models.decoding import BeamTree, Contributions, Decoding, Intervention, beam_search, contributions, decode
+from models.decoding.intervention_syntax import read_interventions
+from models.networks.network import Network
+from models.zoo.catalogue import network_names
 from viz.pages import cache
 from viz.payloads.attention_payload import attention_payload
 
@@ -48,9 +49,9 @@ def network(name: str, edits: str = "") -> Network:
     return cache.edited(name, alone).network if alone else cache.network(name)
 
 
-def changes_of(text: str) -> tuple[Change, ...]:
+def changes_of(text: str) -> tuple[Intervention, ...]:
     """The changes that an address names. Raises Problem: it names something else."""
-    return read_changes(text, cache.network)
+    return read_interventions(text, cache.network)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -77,7 +78,7 @@ def payload(
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
 def searched(name: str, text: str, width: int, changes: str = "", edits: str = "") -> BeamTree:
     """The beam search of a network's answer."""
-    return beam(network(name, edits), text, width, changes_of(changes))
+    return beam_search(network(name, edits), text, width, changes_of(changes))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)

@@ -62,7 +62,7 @@ def choose_text(session: Session) -> AttentionSelection:
     edited(session)
     if not cache.same_text(session.view.edits):
         st.info(
-            _("Of the edits, those of weights are made here; held values and changed tokens are not."),
+            _("Only weight edits apply on this page; fixed values and token edits are ignored."),
             icon=":material/edit_off:",
         )
     selection = _fill(session, net, decoding)
@@ -118,7 +118,7 @@ def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
     step = view.step if view.step is not None and view.layer in (None, layer) else 0
     if step >= steps:
         session.add_notice(
-            _("The link's “{name}” cannot be {value}: here it goes from 0 to {last}.").format(
+            _("The link's value {value} for “{name}” is out of range. Use 0 to {last}.").format(
                 name="step", value=step, last=steps - 1
             )
         )

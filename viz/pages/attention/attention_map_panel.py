@@ -13,8 +13,12 @@ from viz.pages.panel import panel
 def mapped() -> None:
     """Curves and map of all steps."""
     with panel(
-        _("Every step at once: the alignment"),
-        _("Do year, month and day find their symbols? Which steps look around (high entropy), and what is never read?"),
+        _("Alignment: the attention weights of all steps"),
+        _(
+            "The attention weight of each source token (column) at each output step (row). Do the year, month and "
+            "day attend to the right characters? Which steps spread their attention (high entropy), and which "
+            "characters get almost none?"
+        ),
     ):
         alignment(VIEW_ID, key="alignment")
 
@@ -22,19 +26,25 @@ def mapped() -> None:
 def contributed(selection: AttentionSelection) -> None:
     """Weight, weight times value, gradient times input, beside each other."""
     with panel(
-        _("What did each symbol contribute?"),
-        _("Compare the rows: is the symbol that is read most also the one that decides what is written?"),
+        _("Contribution of each source token"),
+        _(
+            "Three measures for each source token, one per row. Does the token with the most attention also have "
+            "the largest contribution?"
+        ),
     ):
         st.markdown(
             _(
-                "A weight is no explanation: other weights can lead to the same output (Jain and Wallace 2019), and a symbol "
-                "that is hardly read can still act through the encoder's states of its neighbours."
+                (
+                    "Attention weights alone do not explain an output. Different weights can give the same output (Jain "
+                    "and Wallace 2019; but see the reply by Wiegreffe and Pinter 2019), and a token with little attention "
+                    "can still act through the encoder states of its neighbors."
+                )
             )
         )
         if explained(selection):
             contributions(VIEW_ID, key="contributions")
             return
-        st.markdown(_("The text is long, so this takes a while: one backward pass for each symbol that was written."))
+        st.markdown(_("The text is long, so this takes a while: one backward pass for each output token."))
         st.button(_("Compute the contributions"), key="ask_contributions", on_click=_ask, args=(selection,))
 
 

@@ -73,15 +73,15 @@ def offer(session: Session) -> None:
     net = session.view.net or ""
     name = plain(cache.title(net))
     keeps = net in attention_sources.translators()
-    said = _("{name} has no attention: nothing chooses what it reads at a step.").format(name=name)
+    said = _("{name} has no attention: each step uses only the current input and the recurrent state.").format(
+        name=name
+    )
     if attention_sources.writes(net):
-        said = _("{name} has no attention: its decoder gets the same summary of the text at every step.").format(
-            name=name
-        )
+        said = _("{name} has no attention: its decoder gets the same context vector at every step.").format(name=name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="offer"):
         st.info(said, icon=":material/visibility_off:")
         st.button(
-            _("Look at one that has: {name}").format(name=OFFERED),
+            _("Open {name}, which has attention").format(name=OFFERED),
             key="attention_offer",
             type="primary",
             on_click=lambda: session.navigate(

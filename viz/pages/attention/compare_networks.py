@@ -36,9 +36,12 @@ def without(session: Session, selection: AttentionSelection) -> None:
     """The text through all networks, longer and longer texts, and what was measured on dates held out."""
     others = [name for name in attention_sources.translators() if name != selection.net]
     with panel(
-        _("The same text without attention, and with other scores"),
+        _("The same text without attention and with other score functions"),
         _(
-            "Where does the summary of the whole text fail that the others read symbol by symbol? Differences are marked."
+            (
+                "The first row is the selected network; outputs that differ from it are highlighted. Where does the "
+                "fixed-context network disagree with the attention networks?"
+            )
         ),
     ):
         answers = [(selection.net, selection.decoding)]
@@ -55,7 +58,7 @@ def without(session: Session, selection: AttentionSelection) -> None:
         }
         for title, key in (
             (_("one date"), "exact_date_by_length"),
-            (_("from one date to another"), "exact_interval_by_length"),
+            (_("interval (two dates)"), "exact_interval_by_length"),
         )
     }
     if all(measured.values()):
@@ -64,9 +67,9 @@ def without(session: Session, selection: AttentionSelection) -> None:
 
 def _grown(selection: AttentionSelection) -> None:
     """The text with harmless words around it: does a network still write what it wrote?"""
-    st.markdown("##### " + _("With more and more harmless words around it"))
+    st.markdown("##### " + _("Output as irrelevant text is added"))
     st.caption(
-        _("Marked is what a network writes differently as soon as the text grows: the date in it stays the same.")
+        _("Highlighted: output characters that change as irrelevant text is added. The date itself stays the same.")
     )
     with_attention = selection.net if selection.net != WITHOUT else OFFERED
     texts = [text for text in (grown(selection.text, count) for count in LENGTHS) if len(text) <= LIMIT]
@@ -77,7 +80,7 @@ def _grown(selection: AttentionSelection) -> None:
         with place:
             st.markdown(f"**{name}**")
             rows(
-                [(_("{n} symbols").format(n=len(each.source)), each) for each in decodings],
+                [(_("{n} characters").format(n=len(each.source)), each) for each in decodings],
                 f"grown_output_{'without' if name == WITHOUT else 'with'}",
             )
 
@@ -85,8 +88,8 @@ def _grown(selection: AttentionSelection) -> None:
 def _two_dates(session: Session, selection: AttentionSelection, names: list[str]) -> None:
     """A text with two dates that no network has seen, through all of them; with the right answer, as it was made."""
     with panel(
-        _("Two dates are too many for one summary"),
-        _("The first row is what is right. Which parts of the answer does the fixed context lose?"),
+        _("Bottleneck: two dates in one fixed context vector"),
+        _("The first row is the correct answer. Which parts of the output does the fixed-context network get wrong?"),
     ):
         made = _unseen(st.session_state.get(DRAWN, 0), language())
         st.markdown(f"“{plain(made.text)}”")
@@ -95,7 +98,7 @@ def _two_dates(session: Session, selection: AttentionSelection, names: list[str]
         with st.container(horizontal=True, gap="small"):
             st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)
             st.button(
-                _("Look at this text"),
+                _("Open this text"),
                 key="attention_take",
                 icon=":material/visibility:",
                 on_click=lambda: session.navigate(text=made.text, step=0, source=None, attend=""),
@@ -124,9 +127,12 @@ def grown(text: str, count: int) -> str:
 
 def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[str, float]]]) -> None:
     with panel(
-        _("Accuracy against length, as measured on dates held out"),
+        _("Accuracy by text length on held-out dates"),
         _(
-            "Which lines stay up? One summary holds one date of a short text; two dates, or a long text, are too much for it."
+            (
+                "Which lines stay high? The fixed context mostly handles one date in a short text, but not two dates "
+                "or long texts."
+            )
         ),
     ):
         for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
@@ -136,8 +142,11 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
                 chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
         st.caption(
             _(
-                "Training had texts of about {low} to {high} symbols. Beyond that a recurrent network goes on as before; to "
-                "the Transformer those positions are new."
+                (
+                    "Training texts had about {low} to {high} characters. On longer texts the Transformer gets positions "
+                    "not seen in training. A recurrent network gets no new positions, but its states can leave the range "
+                    "seen in training, so it can fail too."
+                )
             ).format(low=ASKED[0], high=ASKED[1])
         )
 
@@ -145,13 +154,15 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
 def beams(selection: AttentionSelection, names: list[str]) -> None:
     """Beam search with its tree, for each of these networks."""
     with panel(
-        _("Beam search: follow several answers at once"),
+        _("Beam search: several candidate outputs in parallel"),
         _(
-            "Dotted is what has a chance below 1 %. Where does a solid line fork? There the network is unsure; with a width "
-            "of 1 the first choice is final."
+            (
+                "Dotted lines are candidates with probability below 1%. Where do the solid lines fork? There the "
+                "network is uncertain; with beam width 1 (greedy) the first choice cannot be undone."
+            )
         ),
     ):
-        width = st.slider(_("Width of the beam"), 1, 6, 3, key=WIDTH)
+        width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH)
         for name in names:
             changes = selection.changes if name == selection.net else ""
             edits = selection.edits if name == selection.net else ""
@@ -163,6 +174,6 @@ def beams(selection: AttentionSelection, names: list[str]) -> None:
 def _in_words(tree: BeamTree) -> str:
     shown = [
         f"{tree.answer(end) or '∅'} ({percent(exp(tree.nodes[end].log_probability))})"
-        for end in tree.ends[: tree.width]
+        for end in tree.leaves[: tree.width]
     ]
-    return _("answers that were kept: {answers}").format(answers=", ".join(shown))
+    return _("candidates kept: {answers}").format(answers=", ".join(shown))

@@ -25,8 +25,11 @@ def stage(session: Session, selection: AttentionSelection) -> None:
     """The drawing and the formulas."""
     sequence(_payload(selection), key="attention_sequence")
     with panel(
-        _("The decoder at work"),
-        _("Play, or press the arrow keys: at each step, which symbols of the source take all the weight?"),
+        _("Decoder with attention, step by step"),
+        _(
+            "At each step the decoder attends to the source tokens and outputs one token. Play, or use the arrow "
+            "keys: which source tokens get the most attention?"
+        ),
     ):
         if not attention_cache.is_recurrent(selection.net):
             _heads(session, selection)
@@ -36,8 +39,11 @@ def stage(session: Session, selection: AttentionSelection) -> None:
         if attention_cache.is_recurrent(selection.net):
             _cells(session, selection)
     with panel(
-        _("The same as formulas"),
-        _("Click a symbol of the source above to hold on to it: what score has it, and what weight becomes of that?"),
+        _("Attention formulas with their values"),
+        _(
+            "The query comes from the decoder state, the keys and values from the encoder states. Click a source "
+            "token above to select it: what is its score, and what attention weight does the softmax make of it?"
+        ),
     ):
         attention_formulas(VIEW_ID, cell="GRU", key="attention_formulas")
 
@@ -95,17 +101,17 @@ def _cells(session: Session, selection: AttentionSelection) -> None:
     with st.container(horizontal=True, gap="medium"):
         lens_link(
             "step",
-            _("The decoder's cell at step {step}").format(step=selection.step + 1),
+            _("Decoder cell at step {step}").format(step=selection.step + 1),
             replace(open_view, layer=layers[-1], step=selection.step),
         )
         lens_link(
             "step",
-            _("The encoder's cell at “{token}”").format(token=symbol(selection.decoding, selection.source)),
+            _("Forward encoder cell at “{token}”").format(token=symbol(selection.decoding, selection.source)),
             replace(open_view, layer=layers[0], step=selection.source),
         )
         lens_link(
             "step",
-            _("The encoder's cell there, reading backwards"),
+            _("Backward encoder cell at the same token"),
             replace(open_view, layer=layers[1], step=selection.source),
         )
 

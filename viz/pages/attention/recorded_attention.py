@@ -32,8 +32,11 @@ def recorded(session: Session, file: Path) -> None:
     with sequence:
         pick_row(session, next(iter(trace.attention.values())).shape[0])
     with panel(
-        _("The attention of a saved run"),
-        _("Look for a diagonal, for columns that everybody reads, for heads that differ."),
+        _("Attention of a saved run"),
+        _(
+            "The attention weights of one head. Look for diagonals, for columns with attention from every row, "
+            "and for heads with different patterns."
+        ),
     ):
         left, right = st.columns(2, gap="medium")
         with left:
@@ -61,9 +64,9 @@ def _labels(tokens: Sequence[str] | None, count: int) -> list[str]:
 
 def _in_words(attention: AttentionTrace, row: int, head: int) -> str:
     spread = entropy(attention.weights[row, head])
-    said = _("On average a position looks at {bits} bits of places: as if {n} of {count} were read alike.").format(
+    said = _("Mean attention entropy: {bits} bits, like equal attention to about {n} of {count} positions.").format(
         bits=f"{spread.mean():.2f}", n=f"{2 ** spread.mean():.1f}", count=attention.shape[3]
     )
     if attention.unsure:
-        said += " " + _("Dropout was on and cannot be told from the run: the weights are those before it.")
+        said += " " + _("Dropout was active in this run. The weights shown are those before dropout.")
     return said

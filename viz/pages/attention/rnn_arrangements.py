@@ -29,8 +29,11 @@ def shapes(source: Sequence[str], output: Sequence[str], translated: View) -> No
         translated: the network and its text.
     """
     with panel(
-        _("The four shapes of a recurrent network"),
-        _("What differs is only when it reads and when it writes: how many inputs, how many outputs, and who waits?"),
+        _("Four input–output structures of recurrent networks"),
+        _(
+            "They differ only in when inputs are taken and outputs are produced. How many inputs and outputs does "
+            "each have, and when does the first output come?"
+        ),
     ):
         above, below = st.columns(2, gap="large"), st.columns(2, gap="large")
         with above[0]:
@@ -53,8 +56,10 @@ def _one_to_many() -> None:
         writing = written("d")
     inputs = (writing.start[0], *[None] * (DRAWN - 1))
     shape("shape_writes", inputs, writing.symbols[:DRAWN], label=_("One to many"), fed=True, key="shape_writes")
-    st.caption(_("{name} reads one symbol and writes on: each output is its next input.").format(name=WRITER))
-    st.text_input(_("Its first symbol"), "d", max_chars=1, key=FIRST)
+    st.caption(
+        _("{name} generates text from one character: each output is fed back as the next input.").format(name=WRITER)
+    )
+    st.text_input(_("First character"), "d", max_chars=1, key=FIRST)
     st.code(writing.text, language=None, wrap_lines=True)
     _open(View(net=WRITER, text=writing.text))
 
@@ -70,32 +75,36 @@ def _many_to_one() -> None:
     outputs = (*[None] * (len(drawn) - 1), said)
     shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
     st.caption(
-        _("{name} reads a whole review and answers once, after the last word: “{answer}”, {chance}.").format(
-            name=JUDGE, answer=said, chance=percent(float(answer.probability[answer.best]))
-        )
+        _(
+            "{name} takes a whole review as input and outputs one class after the last token: “{answer}” ({chance})."
+        ).format(name=JUDGE, answer=said, chance=percent(float(answer.probability[answer.best])))
     )
     _open(View(net=JUDGE, text=example))
 
 
 def _in_step() -> None:
-    st.markdown("##### " + _("Many to many, in step"))
+    st.markdown("##### " + _("Many to many (one output per step)"))
     text = "def f("
     reading = cache.reading(WRITER, text)
     expected = reading.prediction
     assert isinstance(expected, SymbolPrediction)
     outputs = [expected.vocabulary[index] for index in expected.top(1)[:, 0]]
-    shape("shape_expects", reading.labels, outputs, label=_("Many to many, in step"), key="shape_expects")
-    st.caption(_("{name} says after every symbol which one it expects next.").format(name=WRITER))
+    shape("shape_expects", reading.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects")
+    st.caption(_("{name} predicts the next character after each input character.").format(name=WRITER))
     _open(View(net=WRITER, text=text))
 
 
 def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> None:
-    st.markdown("##### " + _("Many to many, delayed"))
+    st.markdown("##### " + _("Many to many (sequence-to-sequence)"))
     read, wrote = _short(source), _short(output)
     inputs = (*read, *[None] * len(wrote))
     outputs = (*[None] * len(read), *wrote)
-    shape("shape_translates", inputs, outputs, label=_("Many to many, delayed"), key="shape_translates")
-    st.caption(_("{name} reads all of it first, and only then writes: a translation.").format(name=translated.net))
+    shape("shape_translates", inputs, outputs, label=_("Many to many (sequence-to-sequence)"), key="shape_translates")
+    st.caption(
+        _(
+            "{name} takes the whole input before it generates the output: sequence-to-sequence, as in translation."
+        ).format(name=translated.net)
+    )
     _open(translated)
 
 
@@ -117,4 +126,4 @@ def _short(labels: Sequence[str], most: int = 4) -> tuple[str, ...]:
 
 
 def _open(view: View) -> None:
-    lens_link("step", _("See it in the Step lens"), view)
+    lens_link("step", _("Open on the Step page"), view)

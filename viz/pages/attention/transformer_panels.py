@@ -36,19 +36,25 @@ def transformer(session: Session, selection: AttentionSelection) -> None:
     """All of it, with the text that is looked at."""
     if NAME not in attention_sources.translators():
         return
-    st.markdown("### " + _("From attention to the Transformer: leave the recurrence out"))
+    st.markdown("### " + _("From attention to the Transformer: attention without recurrence"))
     if selection.name:
         with panel(
-            _("Every head of every layer"),
+            _("Attention weights of all heads in all layers"),
             _(
-                "Heads divide the work: find one that looks at neighbours, one that finds the year. Click to see it large."
+                (
+                    "Each small map is one head. Find one that attends to neighboring tokens and one that attends to the "
+                    "year. Click to enlarge."
+                )
             ),
         ):
             if len(selection.decoding.source) <= MOST:
                 _heads(session, selection)
             else:
                 st.markdown(
-                    _("Every symbol reads every other: of more than {n} symbols no map is drawn.").format(n=MOST)
+                    _(
+                        "An attention map has a weight for every pair of tokens. It is drawn for up to {n} tokens; use a "
+                        "shorter text."
+                    ).format(n=MOST)
                 )
     _positions(selection)
     _waiting(selection)
@@ -85,7 +91,7 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
     chart(attention_map(weights, asking, asked, theme=theme()), "attention_head_map", names=(NAME, picked[0]))
     if not mine:
         st.button(
-            _("Step through {name} in the drawing above").format(name=NAME),
+            _("Show {name} step by step in the drawing above").format(name=NAME),
             key="attention_to_transformer",
             on_click=lambda: session.navigate(
                 net=NAME, text=session.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
@@ -107,9 +113,12 @@ def _positions(selection: AttentionSelection) -> None:
     labels = list(selection.decoding.source)
     encoding = positions(len(labels), size).numpy()
     with panel(
-        _("Positional encoding: the order, written into the vectors"),
+        _("Positional encoding: token order as sine and cosine values"),
         _(
-            "Without recurrence nothing tells first from last, so a wave is added: fast ones at the top, slow ones below."
+            (
+                "Without recurrence the order of tokens is lost, so sine and cosine waves of different frequencies "
+                "are added to the embeddings: high frequencies at the top, low ones at the bottom."
+            )
         ),
     ):
         chart(positional_encoding(encoding, labels, theme=theme()), "positions", names=(NAME, "positions"))
@@ -121,7 +130,7 @@ def _positions(selection: AttentionSelection) -> None:
             rf" = {encoding[place, column]:.4f}"
         )
         st.caption(
-            _("Column {column} at “{token}”, position {place} counted from 0.").format(
+            _("Example: dimension {column} at position {place} (“{token}”), both counted from 0.").format(
                 column=column, token=symbol(selection.decoding, place), place=place
             )
         )
@@ -135,24 +144,33 @@ def _waiting(selection: AttentionSelection) -> None:
     source, output = len(decoding.source), len(decoding.target)
     one, other = recurrent(source, output), parallel(source, output, layers)
     with panel(
-        _("Why it runs in parallel: what must wait for what"),
-        _("A staircase must be climbed step by step; a level line can be computed all at once."),
+        _("Why the Transformer runs in parallel: dependencies between computations"),
+        _(
+            "The number of sequential steps before each position can be computed. Rising lines are computed one "
+            "after another, flat lines in parallel."
+        ),
     ):
         labels = [*decoding.source, *map(display, decoding.target)]
         chart(waiting(one, other, labels, theme=theme()), "waiting", names=("waiting",))
         st.markdown(
             _(
-                "To read these {source} symbols a recurrent network takes **{source}** turns, one after the other; the "
-                "Transformer takes **{layers}**, one a layer, whatever the length. In training, where the output is given, "
-                "its decoder takes {layers} more. Only when it writes must it wait for its own last symbol, like any decoder."
+                (
+                    "To encode these {source} tokens, a one-layer recurrent network needs **{source}** sequential steps "
+                    "(T + L − 1 for T tokens and L layers); the Transformer needs **{layers}**, one per layer, whatever "
+                    "the length. In training, where the target output is given, its decoder needs {layers} more. Only "
+                    "when it generates must it wait for its own previous output, like any decoder."
+                )
             ).format(source=source, layers=layers)
         )
 
 
 def _timing() -> None:
     with panel(
-        _("Time against length, measured on this machine"),
-        _("Fewer turns are not less work: each symbol looks at every other. Where do the lines cross here?"),
+        _("Computation time by input length, measured on this machine"),
+        _(
+            "Fewer sequential steps do not mean less computation: every token attends to every other, so the work "
+            "grows with T². At what length do the lines cross?"
+        ),
     ):
         found: list[Timed] = st.session_state.get(TIMES, [])
         left, right = st.columns([1, 3], vertical_alignment="center")
@@ -167,15 +185,17 @@ def _timing() -> None:
             found = _measure(bar, chart_place)
             place.empty()
         if not found:
-            st.markdown(_("Nothing has been measured yet."))
+            st.markdown(_("No measurements yet."))
             return
         _chart(chart_place, found, "timings")
         threads = os.cpu_count() or 1
         st.caption(
             _(
-                "Encoders of {first} and {second}, one text, forward only, median of several runs, on {threads} processor "
-                "cores. A recurrent step waits for the one before; attention does T × T products, which a graphics "
-                "processor computes at once and a few cores one after the other."
+                (
+                    "Median time of several forward passes of the encoders of {first} and {second} with one input, on "
+                    "{threads} CPU cores. A recurrent step must wait for the previous one. Attention computes T × T dot "
+                    "products: a GPU computes them in parallel, a few CPU cores largely one after another."
+                )
             ).format(first=OFFERED, second=NAME, threads=threads)
         )
 
@@ -193,7 +213,7 @@ def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
         found.append(each)
         st.session_state[TIMES] = list(found)
         bar.progress(
-            len(found) / (2 * len(LENGTHS)), _("{name}: {length} symbols").format(name=each.name, length=each.length)
+            len(found) / (2 * len(LENGTHS)), _("{name}: {length} tokens").format(name=each.name, length=each.length)
         )
         if len(found) % 2 == 0:
             _chart(place, found, f"timings_{len(found)}")

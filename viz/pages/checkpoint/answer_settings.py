@@ -4,50 +4,52 @@ from dataclasses import replace
 
 import streamlit as st
 
-from models.checkpoints.building.build import TIED, Answers, Fit, Setup, answers_of
+from models.checkpoints.building.build import TIED, CompatibleParts, Setup, TargetSetup, find_target_setup
 from models.core.messages import Problem
 from viz.i18n import _
 from viz.pages.checkpoint.vocabulary_input import given
 
 
-def answer(able: Fit, base: Setup, key: str) -> Answers | None:
+def answer(able: CompatibleParts, base: Setup, key: str) -> TargetSetup | None:
     """What writes an answer from the last state of ``base.stack``; None where nothing does.
 
     Raises:
         Problem: no part of the file can write in the symbols that the reader gave.
     """
     stack = base.stack
-    known = base.answers or answers_of(able, stack)
+    known = base.target or find_target_setup(able, stack)
     if known is None and len(able.stacks) < 2:
         return None
-    words = {"none": _("no: the scores are its own")}
+    words = {"none": _("no: the scores come from this layer's output")}
     if known is not None:
-        words["known"] = _("yes: {part} writes {n} symbols").format(part=known.stack, n=len(known.vocabulary))
-    words |= {"typed": _("yes, in symbols that I type"), "file": _("yes, in symbols from a second file")}
+        words["known"] = _("yes: {part}, with {n} output symbols").format(part=known.stack, n=len(known.vocabulary))
+    words |= {"typed": _("yes, with symbols typed in here"), "file": _("yes, with symbols from another file")}
     choice = st.selectbox(
-        _("Does another part write an answer from its last state?"),
+        _("Is there a decoder that continues from this layer's last state?"),
         list(words),
-        1 if base.answers else 0,
+        1 if base.target else 0,
         format_func=words.__getitem__,
         key=f"run_answer_{key}_{known is not None}",
     )
     if choice in ("none", "known"):
         return known if choice == "known" else None
-    symbols = given(choice, _("The symbols of the answer"), f"{key}_answer")
+    symbols = given(choice, _("Output symbols"), f"{key}_answer")
     if symbols is None:
-        return base.answers
-    found = answers_of(able, stack, symbols)
+        return base.target
+    found = find_target_setup(able, stack, symbols)
     if found is None:
         raise Problem(
-            "No other part of this file goes on from the last state of {stack} and scores these {n} symbols, of which one "
-            "begins an answer and one ends it, such as <s> and </s>.",
+            (
+                "No decoder in this file continues from the last state of {stack} and scores these {n} symbols. "
+                "Include one symbol that starts an answer and one that ends it, such as <s> and </s>."
+            ),
             stack=stack,
             n=f"{len(symbols):,}",
         )
     return found
 
 
-def answered(able: Fit, base: Setup, answers: Answers) -> Setup:
+def answered(able: CompatibleParts, base: Setup, answers: TargetSetup) -> Setup:
     """``base`` with what writes its answer, and the matrix that scores that."""
     fitting = [
         name
@@ -55,4 +57,4 @@ def answered(able: Fit, base: Setup, answers: Answers) -> Setup:
         if name != TIED and able.decoder(answers.stack, name).rows == len(answers.vocabulary)
     ]
     decoder = base.decoder if base.decoder in fitting else next(iter(fitting), None)
-    return replace(base, decoder=decoder, predicts=None, classes=None, answers=answers)
+    return replace(base, decoder=decoder, predicts=None, classes=None, target=answers)

@@ -9,29 +9,29 @@ import streamlit as st
 
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.checkpoints.health import (
+    Anomalies,
     Distribution,
     Finding,
-    Oddities,
-    Spectrum,
-    Units,
+    UnitHealth,
+    WeightSpectrum,
+    check_other_tensors,
+    check_units,
     distributions,
-    findings_of_others,
-    oddities,
+    find_anomalies,
     recurrent_blocks,
-    spectrum,
-    units_of,
     verdict,
+    weight_spectrum,
 )
-from models.checkpoints.health.compare_checkpoints import Compared, Moved, compare_checkpoints
-from models.checkpoints.health.findings import ORDER
-from models.checkpoints.health.verdict import readers_of
-from models.checkpoints.parsing.contents import Contents, FoundLayer, Stored
+from models.checkpoints.health.compare_checkpoints import BlockChange, CheckpointComparison, compare_checkpoints
+from models.checkpoints.health.findings import SEVERITY_ORDER
+from models.checkpoints.health.verdict import consumer_weights
+from models.checkpoints.parsing.contents import Contents, FoundLayer, StoredTensor
 from models.core.trace import LayerTrace, Trace
-from models.gradients.module_backward import stack_of
+from models.gradients.module_backward import layer_stack
 from models.networks.forward_run import Reading
-from models.networks.network import network_names
 from models.networks.precision import Drift, drift, stack_drift
 from models.zoo import FOLDER
+from models.zoo.catalogue import network_names
 from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.session import Session
@@ -106,11 +106,11 @@ def of_run(trace: Trace) -> Checkpoint:
         weights = layer.weights
         parts = {part: _stored(values) for part, values in weights.arrays().items()}
         found[name] = FoundLayer(weights.kind, parts, tuple(f"{name}/{part}" for part in parts), weights.options)
-    return Checkpoint.of(Contents("Unrolled", {}), found)
+    return Checkpoint.from_contents(Contents("Unrolled", {}), found)
 
 
-def _stored(values: np.ndarray) -> Stored:
-    return Stored(values.shape, str(values.dtype), lambda: values)
+def _stored(values: np.ndarray) -> StoredTensor:
+    return StoredTensor(values.shape, str(values.dtype), lambda: values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def judged(selection: CheckpointSelection, layer: str, run: Run | None) -> list[
 def judged_others(selection: CheckpointSelection) -> list[Finding]:
     """What the other tensors say; of a file without layers, that too."""
     checkpoint = selection.checkpoint
-    return findings_of_others(checkpoint) if checkpoint.found else verdict(checkpoint)
+    return check_other_tensors(checkpoint) if checkpoint.found else verdict(checkpoint)
 
 
 def together(parts: Iterable[list[Finding]]) -> list[Finding]:
@@ -168,7 +168,7 @@ def together(parts: Iterable[list[Finding]]) -> list[Finding]:
     if healthy and all(finding.severity == "note" for finding in others):
         evidence = [each for finding in healthy for each in finding.evidence]
         others.append(Finding(healthy[0].sentence, "healthy", evidence, **healthy[0].values))
-    return sorted(others, key=lambda finding: ORDER.index(finding.severity))
+    return sorted(others, key=lambda finding: SEVERITY_ORDER.index(finding.severity))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -178,26 +178,26 @@ def distributed(selection: CheckpointSelection, layer: str) -> dict[str, dict[st
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def odd(selection: CheckpointSelection, layer: str) -> dict[str, Oddities]:
+def odd(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
     """What is odd about the numbers of a layer, by array."""
     parts = selection.checkpoint.found[layer].parts
     return {
-        part: oddities(values, parts[part].dtype)
+        part: find_anomalies(values, parts[part].dtype)
         for part, values in selection.checkpoint.layers[layer].arrays().items()
     }
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> Spectrum:
+def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> WeightSpectrum:
     """The spectrum of one recurrent block. Raises Problem: it holds numbers that are not finite."""
-    return spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
+    return weight_spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def units(selection: CheckpointSelection, layer: str) -> Units:
+def units(selection: CheckpointSelection, layer: str) -> UnitHealth:
     """What the weights alone say of the units."""
     checkpoint = selection.checkpoint
-    return units_of(checkpoint.layers[layer], readers_of(checkpoint, layer))
+    return check_units(checkpoint.layers[layer], consumer_weights(checkpoint, layer))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -209,7 +209,7 @@ def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.
     with np.errstate(invalid="ignore", over="ignore"):
         rows = np.square(weights.weight_ih).sum(axis=1) + np.square(weights.weight_hh).sum(axis=1)
         reads = np.sqrt(rows.reshape(gates, -1).sum(axis=0))
-        readers = [weights.weight_hh, *(readers_of(checkpoint, layer) or [])]
+        readers = [weights.weight_hh, *(consumer_weights(checkpoint, layer) or [])]
         if weights.weight_hr is not None:
             readers = [weights.weight_hr]
         read = np.sqrt(sum(np.square(matrix).sum(axis=0) for matrix in readers))
@@ -226,7 +226,7 @@ def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: 
     if run is None or ran is None:
         weights = selection.checkpoint.layers[layer]
         return drift(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
-    stack = stack_of(run.reading.trace.layers, ran.name.rpartition(".")[0])
+    stack = layer_stack(run.reading.trace.layers, ran.name.rpartition(".")[0])
     row = run.reading.row
     given = stack[0][0].input[row, : int(ran.lengths[row])]
     found = stack_drift([[each.weights for each in level] for level in stack], given)
@@ -238,18 +238,18 @@ def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: 
     )
 
 
-def beside(first: CheckpointSelection, second: CheckpointSelection) -> Compared:
+def beside(first: CheckpointSelection, second: CheckpointSelection) -> CheckpointComparison:
     """Two files beside each other. Raises CheckpointError: they have nothing in common."""
     return compare_checkpoints(first.checkpoint, second.checkpoint)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def moved_in(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[Moved]:
+def moved_in(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[BlockChange]:
     """What moved in a layer, by its name in the first."""
-    return beside(first, second).layer(layer)
+    return beside(first, second).layer_changes(layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def moved_everywhere(first: CheckpointSelection, second: CheckpointSelection) -> list[Moved]:
+def moved_everywhere(first: CheckpointSelection, second: CheckpointSelection) -> list[BlockChange]:
     """What moved in all that both have."""
-    return list(beside(first, second).all())
+    return list(beside(first, second).all_changes())

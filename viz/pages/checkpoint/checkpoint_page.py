@@ -28,13 +28,22 @@ def page() -> None:
     edited(session)
     run = run_of(session, selection)
     layer, found = looked_layer(session, selection, run), list[Finding]()
-    with section(_("Is it healthy?"), _("Read the first line; what was measured stands beside each sentence.")):
+    with section(
+        _("Health check"),
+        _("Start with the first line, the overall result. The measured values are next to each finding."),
+    ):
         found = judge(selection, layer or "", run)
     layer = looked_layer(session, selection, run, found)
-    with section(_("What is in the file"), _("Do the sizes fit each other, and is every layer there that you expect?")):
+    with section(
+        _("File contents"),
+        _("The layers and tensors found in the file. Do their sizes fit together, and is any layer missing?"),
+    ):
         contents(session, selection)
     if selection.run is None:
-        with section(_("Run it"), _("Is this how the network was trained? Then every other lens shows what it does.")):
+        with section(
+            _("Run the network"),
+            _("The layers and the input sequence that all other pages use. Is this how the network was trained?"),
+        ):
             how, what = st.columns([3, 2], gap="medium")
             with how:
                 set_up(session, selection)
@@ -49,36 +58,60 @@ def page() -> None:
 
 def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Run | None) -> None:
     with section(
-        _("The weights of each gate"),
-        _("Are the gates alike? A block that is much wider, or not centred on 0, has been pushed hard in training."),
+        _("Weight distributions"),
+        _(
+            "Histograms of the weights, by matrix and gate. Are the distributions similar? A block that is much "
+            "wider or off-center was probably changed most by training."
+        ),
     ):
         histograms(selection, layer)
     with section(
-        _("What is kept where nothing is read"),
-        _("Left of the dotted line at 0 a gate lets go of more than half of its state at every step."),
+        _("Memory retention from the bias alone"),
+        _(
+            "Each dot is a unit. Left of the dotted line (b = 0) the forget gate (GRU: update gate) is below 0.5 "
+            "by its bias alone, so less than half of the state survives each time step. On which side are most "
+            "units?"
+        ),
     ):
         kept(selection, layer, unit_of(session, layer, run))
     with section(
-        _("The spectra of the recurrent blocks"),
-        _("Dots outside the circle are directions that grow each time the block is applied; inside, they fade."),
+        _("Eigenvalues of the recurrent blocks"),
+        _(
+            "Eigenvalues λ of each recurrent block. Are any outside the unit circle (|λ| > 1)? Repeated "
+            "multiplication by the block makes their directions grow. Backpropagation in a vanilla RNN does "
+            "repeat this product; in an LSTM or GRU the gates also act, so take them only as a measure of scale."
+        ),
     ):
         spectrums(selection, layer)
     with section(
         _("Dead, duplicate and saturated units"),
-        _("Look for units at the edges: they read nothing, or nothing reads them."),
+        _(
+            "Each dot is a unit. At the left edge its incoming weights are almost 0, at the bottom edge its "
+            "outgoing weights: such a unit is dead. Are there any?"
+        ),
     ):
         units(selection, layer, run)
     with section(
-        _("Broken and untouched numbers"), _("NaN and ∞ spread to every state; rows of 0 were never moved by training.")
+        _("NaN, infinite and constant values"),
+        _(
+            "Unusual values in each array. NaN and ∞ can spread to all states; a row of exactly 0 was probably "
+            "never trained. Are there any?"
+        ),
     ):
         oddities(selection, layer)
     with section(
-        _("The same network in other number formats"),
-        _("Does the distance grow step by step, or does the network forget its rounding errors?"),
+        _("Rounding errors by number format"),
+        _(
+            "Distance of the hidden state from the one computed in float64. Does it grow over time, or do "
+            "rounding errors die out?"
+        ),
     ):
         formats(selection, layer, run)
     with section(
-        _("Two checkpoints: what moved"),
-        _("Which gate learned most between the two? A cosine near 1 with a large change: it only grew."),
+        _("Comparison of two checkpoints"),
+        _(
+            "Relative change of each weight block. Which block changed most? A large change with cosine ≈ 1: the "
+            "direction hardly changed, the weights were only scaled up or down."
+        ),
     ):
         compared(session, selection, layer)

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from models.checkpoints.health.compare_checkpoints import Compared, Moved
+from models.checkpoints.health.compare_checkpoints import BlockChange, CheckpointComparison
 from models.core.messages import Problem
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
@@ -31,19 +31,19 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
     with which:
         other = _choose(selection)
     if other is None:
-        st.markdown(_("Choose the same network at an earlier step, or open its file here."))
+        st.markdown(_("Choose an earlier checkpoint of the same network, or open its file here."))
         return
     both = checkpoint_cache.beside(other, selection)
     _differences(both)
     mine = [name for name, own in both.layers.items() if own == layer]
     if not mine:
-        st.markdown(_("The other file has no layer of this shape to compare {layer} with.").format(layer=plain(layer)))
+        st.markdown(_("The other file has no layer with the same shape as {layer}.").format(layer=plain(layer)))
     else:
         found = checkpoint_cache.moved_in(other, selection, mine[0])
         chart(weights_moved(found, theme=theme()), "moved", names=(other.title, selection.title, layer, "moved"))
         mirror(
             [Number(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
-            _("By how much each block moved, against its length before."),
+            _("Relative change of each weight block, ‖Δ‖ / ‖before‖"),
             "moved",
         )
         _formula(found)
@@ -57,12 +57,12 @@ def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
         words = {UNEDITED: _("this network without its edits"), **words}
     mates = [name for name in words if _same(name, selection)]
     chosen = st.selectbox(
-        _("The earlier one"),
+        _("Earlier checkpoint"),
         list(words),
         list(words).index(mates[0]) if mates else None,
         format_func=words.__getitem__,
         key=f"compare_{selection.net}_{selection.edits}_{len(names)}",
-        placeholder=_("none chosen"),
+        placeholder=_("none selected"),
     )
     if chosen is None:
         return None
@@ -84,7 +84,7 @@ def _same(name: str, selection: CheckpointSelection) -> bool:
 def _upload(session: Session) -> None:
     key = "compare_box"
     turn = st.session_state.setdefault(key, 0)
-    given = st.file_uploader(_("Open another file to compare with"), key=f"{key}_{turn}")
+    given = st.file_uploader(_("Open another file for comparison"), key=f"{key}_{turn}")
     if given is None:
         return
     try:
@@ -100,19 +100,19 @@ def _upload(session: Session) -> None:
     st.rerun()
 
 
-def _differences(both: Compared) -> None:
+def _differences(both: CheckpointComparison) -> None:
     """What only one of them has."""
     for names, sentence in (
-        (both.changed, _("In another kind or shape: {names}.")),
-        (both.only_first, _("Only in the earlier one: {names}.")),
-        (both.only_second, _("Only in this one: {names}.")),
+        (both.incompatible, _("Different type or shape: {names}")),
+        (both.only_first, _("Only in the earlier checkpoint: {names}")),
+        (both.only_second, _("Only in this checkpoint: {names}")),
     ):
         if names:
             shown = ", ".join(names[:ROWS]) + (" …" if len(names) > ROWS else "")
             st.caption(sentence.format(names=plain(shown)))
 
 
-def _formula(found: list[Moved]) -> None:
+def _formula(found: list[BlockChange]) -> None:
     most = max((each for each in found if np.isfinite(each.relative)), key=lambda each: each.relative, default=None)
     if most is None or not most.at:
         return
@@ -128,7 +128,7 @@ def _signed(value: float) -> str:
     return f"({value:.4g})" if value < 0 else f"{value:.4g}"
 
 
-def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: Compared) -> None:
+def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: CheckpointComparison) -> None:
     key = f"compare_all_{other.net}_{selection.net}_{selection.edits}"
     if (selection.waits or other.waits) and not st.session_state.get(key):
         st.button(
@@ -140,23 +140,23 @@ def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both
     moved = [each for each in found if each.relative != 0]
     still = len(found) - len(moved)
     if not moved:
-        st.markdown(_("Nothing moved: the two files hold the same numbers."))
+        st.markdown(_("No difference: both files contain the same values."))
         return
     moved.sort(key=lambda each: -each.relative if np.isfinite(each.relative) else -np.inf)
-    st.markdown("**" + _("What moved most, in all of both files") + "**")
+    st.markdown("**" + _("Largest relative changes in the whole files") + "**")
     names = quantity_names()
     table(
         [
             {
-                _("what"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),
-                _("moved by"): f"{100 * each.relative:.3g}%" if np.isfinite(each.relative) else _("not finite"),
-                _("cosine"): f"{each.cosine:.4f}" if np.isfinite(each.cosine) else "–",
-                _("largest change"): f"{each.largest:.4g}",
-                _("at"): ", ".join(map(str, each.at)),
-                _("from → to"): f"{each.before:.4g} → {each.after:.4g}",
+                _("item"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),
+                _("relative change"): f"{100 * each.relative:.3g}%" if np.isfinite(each.relative) else _("not finite"),
+                _("cosine similarity"): f"{each.cosine:.4f}" if np.isfinite(each.cosine) else "–",
+                _("largest single change"): f"{each.largest:.4g}",
+                _("weight index"): ", ".join(map(str, each.at)),
+                _("before → after"): f"{each.before:.4g} → {each.after:.4g}",
             }
             for each in moved[:ROWS]
         ]
     )
     if still:
-        st.caption(ngettext("{n} block did not move at all.", "{n} blocks did not move at all.", still).format(n=still))
+        st.caption(ngettext("{n} block did not change.", "{n} blocks did not change.", still).format(n=still))

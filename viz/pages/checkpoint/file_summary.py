@@ -17,7 +17,7 @@ def facts(selection: CheckpointSelection) -> str:
             checkpoint.format,
             bytes_of(selection.size),
             ", ".join(layers) or _("no recurrent layer"),
-            _("{n} numbers").format(n=f"{numbers(checkpoint):,}"),
+            _("{n} parameters").format(n=f"{numbers(checkpoint):,}"),
         ]
     )
 
@@ -30,7 +30,7 @@ def numbers(checkpoint: Checkpoint) -> int:
 
 def numbers_of(layer: FoundLayer) -> int:
     """How many numbers the file holds of a layer."""
-    return sum(stored.size for stored in layer.parts.values() if stored.held)
+    return sum(stored.size for stored in layer.parts.values() if stored.in_file)
 
 
 def bytes_of(size: int) -> str:

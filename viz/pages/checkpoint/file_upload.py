@@ -60,8 +60,11 @@ def _upload(session: Session) -> None:
         accept_multiple_files=True,
         key=f"{BOX}_{turn}",
         help=_(
-            "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, known by their content. A checkpoint "
-            "in several files: all of them at once, with their .index.json. Nothing in a file is ever run."
+            (
+                "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, recognized by their "
+                "content. If a checkpoint is split into several files, upload all of them together with their "
+                ".index.json. Code in a file is never run."
+            )
         ),
     )
     if given:

@@ -3,27 +3,27 @@
 import streamlit as st
 
 from models.checkpoints import Checkpoint
-from models.checkpoints.building.build import Fit, Setup
-from models.checkpoints.layers.stacks import Part
+from models.checkpoints.building.build import CompatibleParts, Setup
+from models.checkpoints.layers.stacks import RecurrentModule
 
 
-def chain(able: Fit, setup: Setup) -> None:
+def chain(able: CompatibleParts, setup: Setup) -> None:
     """From a symbol or numbers through every layer to the scores."""
     stack, checkpoint = able.stack(setup.stack), able.checkpoint
     if setup.embedding is not None:
-        steps = [_ids(checkpoint.stored[setup.embedding].shape[0]), _arrow("E"), _space(stack.inputs)]
+        steps = [_ids(checkpoint.stored[setup.embedding].shape[0]), _arrow("E"), _space(stack.input_size)]
     elif setup.kind == "numbers":
-        steps = [_space(stack.inputs)]
+        steps = [_space(stack.input_size)]
     else:
-        steps = [_ids(stack.inputs), _arrow(r"\text{one-hot}"), _space(stack.inputs)]
-    for part in stack.parts:
+        steps = [_ids(stack.input_size), _arrow(r"\text{one-hot}"), _space(stack.input_size)]
+    for part in stack.modules:
         steps += _levels(part, checkpoint)
-    if setup.answers is not None:
-        written = able.stack(setup.answers.stack)
-        lines = [steps, [_ids(len(setup.answers.vocabulary)), _arrow("E'"), _space(written.inputs)]]
-        for part in written.parts:
+    if setup.target is not None:
+        written = able.stack(setup.target.stack)
+        lines = [steps, [_ids(len(setup.target.vocabulary)), _arrow("E'"), _space(written.input_size)]]
+        for part in written.modules:
             lines[1] += _levels(part, checkpoint)
-        lines[1] += [_arrow("W"), _space(len(setup.answers.vocabulary))]
+        lines[1] += [_arrow("W"), _space(len(setup.target.vocabulary))]
         told = r" \\ ".join("& " + " ".join(line) for line in lines)
         st.latex(rf"\begin{{aligned}}{told}\end{{aligned}}")
         return
@@ -33,7 +33,7 @@ def chain(able: Fit, setup: Setup) -> None:
     st.latex(" ".join(steps))
 
 
-def _levels(part: Part, checkpoint: Checkpoint) -> list[str]:
+def _levels(part: RecurrentModule, checkpoint: Checkpoint) -> list[str]:
     steps = []
     for level in part.levels:
         kind = rf"\text{{{part.kind}}}"

@@ -38,9 +38,9 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
     unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
     if unsure:
         st.caption(
-            _("{layers}: found by shape, not by name. What is said here rests on that guess; see below.").format(
-                layers=plain(", ".join(unsure))
-            )
+            _(
+                "{layers}: identified by shape, not by name. The findings here depend on that guess; check it below."
+            ).format(layers=plain(", ".join(unsure)))
         )
     for finding in found[:SHOWN]:
         _show(finding)
@@ -51,20 +51,20 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
                 _show(finding)
     if not whole:
         st.caption(
-            _("Of this large file only {layer} has been read: everything said here is said of it.").format(
+            _("This file is large, so only {layer} was checked; all findings here are about this layer.").format(
                 layer=plain(layer)
             )
         )
-        label = _("Read all of it: {n} numbers").format(n=f"{numbers(checkpoint):,}")
+        label = _("Check the whole file ({n} parameters)").format(n=f"{numbers(checkpoint):,}")
         st.button(label, key="judge_all", on_click=selection.ask, icon=":material/hourglass:")
     return found
 
 
 def _all(selection: CheckpointSelection, layers: list[str], run: Run | None) -> list[list[Finding]]:
-    bar = st.progress(0.0, _("Reading …"))
+    bar = st.progress(0.0, _("Checking …"))
     parts = []
     for place, name in enumerate(layers):
-        bar.progress(place / (len(layers) + 1), _("Reading {layer} …").format(layer=plain(name)))
+        bar.progress(place / (len(layers) + 1), _("Checking {layer} …").format(layer=plain(name)))
         parts.append(checkpoint_cache.judged(selection, name, run))
     parts.append(checkpoint_cache.judged_others(selection))
     bar.empty()
@@ -75,18 +75,21 @@ def _headline(found: list[Finding], layers: bool) -> None:
     worst = found[0].severity if found else "note"
     count = sum(finding.severity == worst for finding in found)
     if worst == "broken":
-        st.error(_("Broken: what this network computes is not numbers."), icon=":material/dangerous:")
+        st.error(
+            _("Broken: the weights contain NaN or infinite values, so the output is not valid."),
+            icon=":material/dangerous:",
+        )
     elif worst == "warning":
         st.warning(
             ngettext(
-                "It runs, but {n} thing keeps it from working as well as it could.",
-                "It runs, but {n} things keep it from working as well as it could.",
+                "Usable, but {n} possible problem was found.",
+                "Usable, but {n} possible problems were found.",
                 count,
             ).format(n=count),
             icon=":material/warning:",
         )
     elif layers:
-        st.success(_("Healthy, as far as its weights can tell."), icon=":material/check_circle:")
+        st.success(_("No serious problems found in the weights."), icon=":material/check_circle:")
 
 
 def _show(finding: Finding) -> None:
@@ -111,7 +114,7 @@ def _evidence(each: Evidence) -> str:
     which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
     if which:
         shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
-        line += " · " + _("which: {list}").format(list=shown)
+        line += " · " + _("indices: {list}").format(list=shown)
     if each.source:
         line += f" · :gray[{plain(each.source)}]"
     return line

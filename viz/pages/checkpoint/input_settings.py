@@ -19,17 +19,17 @@ STEPS = 24
 def give(session: Session, selection: CheckpointSelection) -> None:
     """The sequence, and the button that steps through it. Raises Problem: the network cannot be run."""
     if selection.waits:
-        st.markdown(_("This file is large: its layers are read and run only when you ask for it."))
-        st.button(_("Read and run all of it"), key="run_all", on_click=selection.ask, icon=":material/hourglass:")
+        st.markdown(_("This file is large, so its layers are loaded and run only on request."))
+        st.button(_("Load and run all layers"), key="run_all", on_click=selection.ask, icon=":material/hourglass:")
         return
-    with st.spinner(_("Reading it all …")):
+    with st.spinner(_("Loading all layers …")):
         network = cache.network(selection.net)
     columns = network.card.columns if network.vocabulary is None else 0
-    words = {"typed": _("typed"), "random": _("random")}
+    words = {"typed": _("typed in"), "random": _("random")}
     if columns:
-        words |= {"file": _("from a file"), "impulse": _("impulse")}
+        words |= {"file": _("from a file"), "impulse": _("impulse (a single 1)")}
     way = st.segmented_control(
-        _("The sequence"), list(words), format_func=words.__getitem__, default="typed", required=True, key="give_way"
+        _("Input sequence"), list(words), format_func=words.__getitem__, default="typed", required=True, key="give_way"
     )
     if way == "random":
         _random(session, network, columns)
@@ -49,16 +49,20 @@ def give(session: Session, selection: CheckpointSelection) -> None:
     if problem is not None:
         say(problem)
         return
-    if st.button(_("Step through it"), type="primary", icon=":material/arrow_forward:", key="step_through"):
+    if st.button(_("Step through the sequence"), type="primary", icon=":material/arrow_forward:", key="step_through"):
         st.switch_page(LENSES[0].page())
 
 
 def _random(session: Session, network: Network, columns: int) -> None:
     steps, seed, button = st.columns(3, gap="medium", vertical_alignment="bottom")
     with steps:
-        count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="random_steps"))
+        count = int(
+            st.number_input(
+                _("Number of time steps"), 1, _most(columns), min(STEPS, _most(columns)), key="random_steps"
+            )
+        )
     with seed:
-        number = int(st.number_input(_("Seed"), 0, 10**9 - 1, 0, key="random_seed"))
+        number = int(st.number_input(_("Random seed"), 0, 10**9 - 1, 0, key="random_seed"))
 
     def draw() -> None:
         chance = np.random.default_rng(number)
@@ -75,17 +79,21 @@ def _random(session: Session, network: Network, columns: int) -> None:
             )
 
     with button:
-        st.button(_("Draw"), on_click=draw, icon=":material/casino:", key="random_draw", width="stretch")
+        st.button(_("Generate"), on_click=draw, icon=":material/casino:", key="random_draw", width="stretch")
 
 
 def _impulse(session: Session, columns: int) -> None:
     steps, at, which, button = st.columns(4, gap="medium", vertical_alignment="bottom")
     with steps:
-        count = int(st.number_input(_("Steps"), 1, _most(columns), min(STEPS, _most(columns)), key="impulse_steps"))
+        count = int(
+            st.number_input(
+                _("Number of time steps"), 1, _most(columns), min(STEPS, _most(columns)), key="impulse_steps"
+            )
+        )
     with at:
-        step = int(st.number_input(_("At step"), 1, count, min(2, count), key="impulse_step"))
+        step = int(st.number_input(_("Time step"), 1, count, min(2, count), key="impulse_step"))
     with which:
-        column = int(st.number_input(_("In input"), 0, columns - 1, 0, key="impulse_column"))
+        column = int(st.number_input(_("Input feature"), 0, columns - 1, 0, key="impulse_column"))
 
     def put() -> None:
         values = np.zeros((count, columns))
@@ -93,12 +101,12 @@ def _impulse(session: Session, columns: int) -> None:
         session.navigate(text=as_text(values), step=None)
 
     with button:
-        st.button(_("Put it in"), on_click=put, icon=":material/bolt:", key="impulse_put", width="stretch")
+        st.button(_("Use this input"), on_click=put, icon=":material/bolt:", key="impulse_put", width="stretch")
 
 
 def _file(session: Session, columns: int) -> None:
     given = st.file_uploader(
-        _("A step a row, {n} numbers a step: CSV, or numpy's .npy").format(n=columns),
+        _("CSV or NumPy .npy file: one row per time step, {n} values per row").format(n=columns),
         key="give_file",
         max_upload_size=16,
     )

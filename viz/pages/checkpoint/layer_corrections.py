@@ -36,12 +36,12 @@ WHOSE = {
 def assumed_names() -> dict[str, str]:
     """What a file may leave open, in words."""
     return {
-        "kind": _("kind of cell"),
-        "order": _("order of the gates"),
-        "reset_after": _("place of the reset"),
-        "nonlinearity": _("nonlinearity"),
-        "activation": _("activation of the candidate"),
-        "recurrent_activation": _("activation of the gates"),
+        "kind": _("cell type"),
+        "order": _("gate order"),
+        "reset_after": _("position of the reset gate"),
+        "nonlinearity": _("activation function"),
+        "activation": _("activation function of the candidate"),
+        "recurrent_activation": _("activation function of the gates"),
     }
 
 
@@ -52,7 +52,7 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
     names = list(dict.fromkeys([*open_, *(each.layer for each in opened.corrections)]))
     if not names:
         return
-    with st.expander(_("What the file does not say"), icon=":material/help:", expanded=bool(open_)):
+    with st.expander(_("Information missing from the file"), icon=":material/help:", expanded=bool(open_)):
         said: dict[str, list[str]] = {}
         for name, layer in open_.items():
             said.setdefault(_guessed(layer), []).append(name)
@@ -61,7 +61,7 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
         key = f"{opened.file.digest[:12]}"
         name = st.selectbox(_("Layer"), names, key=f"correct_layer_{key}") if len(names) > 1 else names[0]
         correction = _controls(opened, name, found[name], f"{key}_{name}")
-        if st.button(_("Read it so"), key=f"correct_{key}", icon=":material/check:"):
+        if st.button(_("Apply"), key=f"correct_{key}", icon=":material/check:"):
             try:
                 changed = opened.corrected(correction)
             except Problem as problem:
@@ -74,9 +74,9 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
 def _guessed(layer: FoundLayer) -> str:
     names = assumed_names()
     left = ", ".join(names.get(each, each) for each in layer.assumed)
-    said = _("guessed, for the file does not say it: {what}.").format(what=left)
+    said = _("assumed, because the file does not specify it: {what}.").format(what=left)
     if layer.certainty < 1:
-        said += " " + _("That it is a layer at all is {share} sure.").format(share=f"{layer.certainty:.0%}")
+        said += " " + _("Confidence that this is a recurrent layer: {share}.").format(share=f"{layer.certainty:.0%}")
     return said
 
 
@@ -85,7 +85,7 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
     columns = st.columns(4, gap="medium", vertical_alignment="bottom")
     kinds = list(GATES)
     with columns[0]:
-        kind = str(st.selectbox(_("Kind of cell"), kinds, kinds.index(layer.kind), key=f"correct_kind_{key}"))
+        kind = str(st.selectbox(_("Cell type"), kinds, kinds.index(layer.kind), key=f"correct_kind_{key}"))
     order: tuple[str, ...] = ()
     if kind != "RNN":
         with columns[1]:
@@ -103,12 +103,12 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
             )
     if kind == "GRU":
         places = {
-            True: _("after the recurrent product (PyTorch, cuDNN)"),
-            False: _("before the recurrent product (Cho et al. 2014, older Keras)"),
+            True: _("after the recurrent matrix product (PyTorch, cuDNN)"),
+            False: _("before the recurrent matrix product (Cho et al. 2014, older Keras)"),
         }
         now_after = bool(layer.options.get("reset_after", True))
         options["reset_after"] = st.radio(
-            _("The reset acts"), list(places), 0 if now_after else 1, format_func=places.__getitem__,
+            _("Position of the reset gate"), list(places), 0 if now_after else 1, format_func=places.__getitem__,
             key=f"correct_reset_{key}", horizontal=True,
         )  # fmt: skip
     return Correction(name, cast(Kind, kind), order, tuple(sorted(options.items())))
@@ -122,7 +122,7 @@ def _order(kind: str, before: tuple[str, ...], key: str) -> tuple[str, ...]:
     now = "".join(letter for gate in before for letter, name in letters.items() if name == gate)
     names = quantity_names()
     chosen = st.selectbox(
-        _("Order of the gates"),
+        _("Gate order"),
         orders,
         orders.index(now) if now in orders else 0,
         format_func=lambda order: " ".join(order) + (f" · {WHOSE[order]}" if order in WHOSE else ""),

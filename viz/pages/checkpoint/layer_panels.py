@@ -37,7 +37,7 @@ def pick_layer(session: Session, selection: CheckpointSelection, run: Run | None
         if run and name in run.names:
             session.navigate(layer=run.names[name], unit=None, quantity=None)
 
-    label = _("The layer that is looked at below")
+    label = _("Layer shown below")
     synced_widget(st.selectbox, label, names, key="checkpoint_layer", value=layer, changed=chosen, begins="index")
 
 

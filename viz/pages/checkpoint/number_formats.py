@@ -21,24 +21,28 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
     """The curves, and what is left of them after the last step."""
     ran = run.layer(layer) if run else None
     if run is None or ran is None:
-        st.markdown(_("This layer does not run yet; it reads {n} random steps here.").format(n=STEPS))
+        st.markdown(
+            _("This layer cannot be run yet, so a random sequence of {n} time steps is used here.").format(n=STEPS)
+        )
         labels: tuple[str, ...] = tuple(str(step + 1) for step in range(STEPS))
     else:
         labels = run.reading.labels_of(ran.name)
     weights = selection.checkpoint.layers[layer]
     work = 5.0 * len(labels) * weights.weight_hh.size
     if ran is not None:
-        st.caption(_("In each format every layer reads what the layer below it puts out in that format."))
+        st.caption(
+            _("In each format, every layer takes as input the output of the layer below, computed in the same format.")
+        )
     key = f"drift_{selection.net}_{selection.edits}_{layer}_{run.reading.serial if run else 0}"
     if work > LONG and not st.session_state.get(key):
-        st.markdown(_("This layer is large: in four formats that takes a while."))
-        st.button(_("Compute it"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))
+        st.markdown(_("This layer is large: running it in four formats takes a while."))
+        st.button(_("Compute"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))
         return
-    with st.spinner(_("Running it in four formats …")):
+    with st.spinner(_("Running in four number formats …")):
         found = checkpoint_cache.drifted(selection, layer, run if ran is not None else None, STEPS)
     exact = found.states[EXACT]["hidden"]
     if not np.isfinite(exact).all():
-        st.markdown(_("The states are not finite numbers in any format, so they have no distance from each other."))
+        st.markdown(_("The states are NaN or infinite in every format, so no distance can be computed."))
         return
     distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
     chart(precision_drift(distances, labels, theme=theme()), "drift", names=(selection.title, layer, "formats"))
@@ -49,8 +53,8 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
         [
             {
                 _("format"): NAMES[format],
-                _("distance after the last step"): f"{values[last]:.3g}",
-                _("of the state's length"): f"{values[last] / size:.2g}" if size > 0 else "–",
+                _("distance at the last time step"): f"{values[last]:.3g}",
+                _("relative distance (÷ ‖h_T‖)"): f"{values[last] / size:.2g}" if size > 0 else "–",
                 _("largest distance"): f"{values.max():.3g}",
             }
             for format, values in distances.items()
@@ -58,7 +62,7 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
     )
     mirror(
         [Number("drift", layer, float(values[last]), gate=format) for format, values in distances.items()],
-        _("The distance of the last state from that in float64, by format."),
+        _("Distance of the last state from the float64 state, by format"),
         "drift",
     )
     low = "bfloat16"

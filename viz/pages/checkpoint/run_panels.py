@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from models.checkpoints.building.build import TIED, Fit, Setup, fit, usual
+from models.checkpoints.building.build import TIED, CompatibleParts, Setup, compatible_parts, default_setup
 from models.checkpoints.layers.stacks import Stack
 from models.core.messages import Problem
 from viz.i18n import _
@@ -26,7 +26,7 @@ def set_up(session: Session, selection: CheckpointSelection) -> None:
     """The controls. What they say is run at once; what does not fit is told, and the last way to run it stays."""
     opened = selection.opened
     if opened is None:
-        st.markdown(_("This network comes with the app, with its own embedding and decoder: it runs as it is."))
+        st.markdown(_("This network is bundled with the app and ready to run: there is nothing to set here."))
         _bundled_chain(selection)
         return
     able, now = opened.fit, opened.setup
@@ -45,18 +45,18 @@ def _bundled_chain(selection: CheckpointSelection) -> None:
     """The way of a step, where the file's tensors alone tell it."""
     card = network(selection.net).card
     if card.predicts in ("next", "class") and selection.checkpoint.found:
-        able = fit(selection.checkpoint)
+        able = compatible_parts(selection.checkpoint)
         kind = card.kind if card.vocabulary is not None else "numbers"
-        chain(able, replace(usual(able), kind=kind))
+        chain(able, replace(default_setup(able), kind=kind))
 
 
-def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
+def _chosen(able: CompatibleParts, now: Setup, digest: str) -> Setup | None:
     """What the controls say; None while something is still to be given."""
     name = now.stack
     if len(able.stacks) > 1:
         names = list(dict.fromkeys([*able.stacks, now.stack]))
         name = _select(_("Recurrent layers"), names, names.index(now.stack), f"run_stack_{digest}", str)
-    base = now if name == now.stack else usual(able, name)
+    base = now if name == now.stack else default_setup(able, name)
     stack, key = able.stack(name), f"{digest}_{name}"
     first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
     with first:
@@ -74,22 +74,22 @@ def _chosen(able: Fit, now: Setup, digest: str) -> Setup | None:
     with decoder:
         chosen = _decoder(able, stack, base, embedding, key)
     predicts, classes = _scores(able, base, embedding, chosen, stack, f"{key}_{chosen}")
-    return replace(setup, decoder=chosen, predicts=predicts, classes=classes, answers=None)
+    return replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
 
 
 def _select(label: str, options: list[Any], index: int, key: str, names: Any) -> Any:
     return st.selectbox(label, options, index, key=key, format_func=names)
 
 
-def _sized(able: Fit, name: str) -> str:
+def _sized(able: CompatibleParts, name: str) -> str:
     shape = able.checkpoint.stored[name].shape
     return f"{name} · {' × '.join(map(str, shape))}"
 
 
-def _embedding(able: Fit, stack: Stack, base: Setup, key: str) -> str | None:
+def _embedding(able: CompatibleParts, stack: Stack, base: Setup, key: str) -> str | None:
     options = [*able.embeddings(stack.name), NONE]
     chosen = _select(
-        _("Embedding: a vector for each symbol"),
+        _("Embedding: one vector per symbol"),
         options,
         options.index(base.embedding or NONE),
         f"run_embedding_{key}",
@@ -98,11 +98,11 @@ def _embedding(able: Fit, stack: Stack, base: Setup, key: str) -> str | None:
     return chosen or None
 
 
-def _decoder(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: str) -> str | None:
+def _decoder(able: CompatibleParts, stack: Stack, base: Setup, embedding: str | None, key: str) -> str | None:
     options = [*able.decoders(stack.name, embedding), NONE]
-    names = {NONE: _("none"), TIED: _("the embedding's own matrix (tied)")}
+    names = {NONE: _("none"), TIED: _("the embedding matrix (weight tying)")}
     chosen = _select(
-        _("Decoder: scores from the last hidden state"),
+        _("Output layer: scores from the top layer's hidden state"),
         options,
         options.index(base.decoder) if base.decoder in options else len(options) - 1,
         f"run_decoder_{key}",
@@ -112,17 +112,17 @@ def _decoder(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: s
 
 
 def _scores(
-    able: Fit, base: Setup, embedding: str | None, decoder: str | None, stack: Stack, key: str
+    able: CompatibleParts, base: Setup, embedding: str | None, decoder: str | None, stack: Stack, key: str
 ) -> tuple[Any, tuple[str, ...] | None]:
     """What the scores are of, and what the classes are called."""
     if decoder is None:
         return None, None
     rows = able.decoder(stack.name, decoder, embedding).rows
-    read = able.checkpoint.stored[embedding].shape[0] if embedding else stack.inputs
+    read = able.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
     words = {
-        "next": _("what comes next"),
-        "class": _("the sequence's class"),
-        "values": _("values at each step"),
+        "next": _("scores of the next token"),
+        "class": _("class of the sequence"),
+        "values": _("values at each time step"),
     }
     if rows != read:
         del words["next"]
@@ -131,7 +131,7 @@ def _scores(
     first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
     with first:
         choice = _select(
-            _("The {n} scores are of").format(n=f"{rows:,}"),
+            _("Meaning of the {n} outputs").format(n=f"{rows:,}"),
             list(words),
             list(words).index(now) if now in words else 0,
             f"run_scores_{key}",
@@ -141,7 +141,7 @@ def _scores(
     if choice == "class":
         with second:
             typed = st.text_input(
-                _("Names of the classes, with commas between"), ", ".join(base.classes or ()), key=f"run_classes_{key}"
+                _("Class names, separated by commas"), ", ".join(base.classes or ()), key=f"run_classes_{key}"
             )
         classes = tuple(name.strip() for name in typed.split(",") if name.strip()) or None
     return (base.predicts if choice == now else choice), classes

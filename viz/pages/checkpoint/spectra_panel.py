@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from models.checkpoints.health import Spectrum
-from models.checkpoints.health.spectra import EXACT
+from models.checkpoints.health import WeightSpectrum
+from models.checkpoints.health.spectra import MAX_EXACT_UNITS
 from viz.figures.eigenvalue_plot import spectra
 from viz.i18n import _
 from viz.pages.chart import chart, theme
@@ -20,18 +20,26 @@ def spectrums(selection: CheckpointSelection, layer: str) -> None:
     weights = selection.checkpoint.layers[layer]
     gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.net}_{selection.edits}_{layer}"
     asked = st.session_state.get(key)
-    if size > EXACT and not asked:
-        st.markdown(_("Each recurrent block of this layer is {n} × {n}: that takes a while.").format(n=f"{size:,}"))
+    if size > MAX_EXACT_UNITS and not asked:
+        st.markdown(
+            _("Each recurrent block of this layer is {n} × {n}, so computing its eigenvalues takes a while.").format(
+                n=f"{size:,}"
+            )
+        )
         with st.container(horizontal=True):
-            _ask(key, "estimate", _("Estimate the outermost eigenvalues"))
-            _ask(key, "exact", _("All eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
+            _ask(key, "estimate", _("Estimate only the eigenvalues of largest magnitude"))
+            _ask(
+                key, "exact", _("Compute all eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}")
+            )
         return
-    exact = size if asked == "exact" else EXACT
-    bar = st.progress(0.0, _("Eigenvalues …")) if size > EXACT // 4 else None
-    found: dict[str, Spectrum] = {}
+    exact = size if asked == "exact" else MAX_EXACT_UNITS
+    bar = st.progress(0.0, _("Computing eigenvalues …")) if size > MAX_EXACT_UNITS // 4 else None
+    found: dict[str, WeightSpectrum] = {}
     for place, gate in enumerate(gates):
         if bar:
-            bar.progress(place / len(gates), _("Eigenvalues of the {gate} …").format(gate=quantity_names()[gate]))
+            bar.progress(
+                place / len(gates), _("Computing the eigenvalues of the {gate} …").format(gate=quantity_names()[gate])
+            )
         found[gate] = checkpoint_cache.block_spectrum(selection, layer, gate, exact)
     if bar:
         bar.empty()
@@ -39,9 +47,12 @@ def spectrums(selection: CheckpointSelection, layer: str) -> None:
     chart(figure, "spectra", names=(selection.title, layer, "spectra"))
     if not all(each.exact for each in found.values()):
         st.caption(
-            _("Of blocks this large only the outermost eigenvalues are estimated; the inside of the disc is left out.")
+            _(
+                "For blocks this large, only the eigenvalues of largest magnitude are estimated; those further inside "
+                "the circle are not drawn."
+            )
         )
-        _ask(key, "exact", _("All eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
+        _ask(key, "exact", _("Compute all eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}"))
     _table(found, layer)
 
 
@@ -54,7 +65,7 @@ def _seconds(size: int) -> float:
     return (size / 1024) ** 3
 
 
-def _table(found: dict[str, Spectrum], layer: str) -> None:
+def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
     names = quantity_names()
     table(
         [
@@ -62,7 +73,9 @@ def _table(found: dict[str, Spectrum], layer: str) -> None:
                 _("recurrent block"): names[gate],
                 _("spectral radius ρ"): f"{each.radius:.4g}",
                 _("largest singular value"): f"{each.norm:.4g}",
-                _("distance from orthogonal"): "–" if each.from_orthogonal is None else f"{each.from_orthogonal:.4g}",
+                _("deviation from orthogonality"): "–"
+                if each.from_orthogonal is None
+                else f"{each.from_orthogonal:.4g}",
             }
             for gate, each in found.items()
         ]
@@ -78,7 +91,7 @@ def _table(found: dict[str, Spectrum], layer: str) -> None:
             )
             if value is not None
         ],
-        _("The spectrum of every recurrent block."),
+        _("Spectrum of each recurrent block"),
         "spectra",
     )
     gate = "candidate" if "candidate" in found else "preactivation"
@@ -88,6 +101,6 @@ def _table(found: dict[str, Spectrum], layer: str) -> None:
     st.latex(
         rf"\rho(W_{{\text{{{name}}}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad "
         rf"\rho^{{{steps}}} = {power(each.radius**steps) if each.radius else 0},\qquad "
-        r"\text{" + _("distance from orthogonal") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
+        r"\text{" + _("deviation from orthogonality") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
         + (f" = {each.from_orthogonal:.3g}" if each.from_orthogonal is not None else "")
     )  # fmt: skip

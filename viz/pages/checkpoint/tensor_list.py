@@ -3,8 +3,8 @@
 import streamlit as st
 
 from models.checkpoints import Checkpoint
-from models.checkpoints.layers.stacks import units_of
-from models.checkpoints.save import check_writable, to_safetensors
+from models.checkpoints.layers.stacks import hidden_size_of
+from models.checkpoints.save import check_saveable, to_safetensors
 from models.core.messages import Problem
 from viz.i18n import _, ngettext, translate
 from viz.layout import plain
@@ -35,7 +35,7 @@ def contents(session: Session, selection: CheckpointSelection) -> None:
         else:
             st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
             rows = [
-                {_("name"): name, _("size"): " × ".join(map(str, stored.shape)) or "1", _("type"): stored.dtype}
+                {_("name"): name, _("shape"): " × ".join(map(str, stored.shape)) or "1", _("data type"): stored.dtype}
                 for name, stored in checkpoint.stored.items()
             ]
             if count <= LISTED:
@@ -43,11 +43,11 @@ def contents(session: Session, selection: CheckpointSelection) -> None:
             else:
                 st.dataframe(rows, hide_index=True, height=400)
     with said:
-        st.markdown("**" + _("What the file says of itself") + "**")
+        st.markdown("**" + _("File metadata") + "**")
         if checkpoint.provenance:
             table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
         else:
-            st.markdown(_("Nothing: neither who wrote it, nor when, nor with what."))
+            st.markdown(_("No metadata (author, date, software)"))
     export(selection)
 
 
@@ -59,17 +59,17 @@ def _layers(checkpoint: Checkpoint) -> None:
     for name, layer in checkpoint.found.items():
         row = {
             _("layer"): name,
-            _("cell"): layer.kind,
-            _("units"): f"{units_of(layer):,}",
-            _("inputs"): f"{layer.parts['weight_ih'].shape[1]:,}",
-            _("numbers"): f"{numbers_of(layer):,}",
-            _("type"): layer.parts["weight_hh"].dtype,
+            _("cell type"): layer.kind,
+            _("units"): f"{hidden_size_of(layer):,}",
+            _("input size"): f"{layer.parts['weight_ih'].shape[1]:,}",
+            _("parameters"): f"{numbers_of(layer):,}",
+            _("data type"): layer.parts["weight_hh"].dtype,
         }
         if guessed:
-            by_shape = _("by shape, {share} sure").format(share=f"{layer.certainty:.0%}")
-            row[_("found")] = _("by name") if layer.certainty == 1 else by_shape
+            by_shape = _("tensor shapes, {share} certain").format(share=f"{layer.certainty:.0%}")
+            row[_("identified by")] = _("tensor names") if layer.certainty == 1 else by_shape
         if left_open:
-            row[_("guessed")] = ", ".join(names.get(each, each) for each in layer.assumed) or "–"
+            row[_("assumed settings")] = ", ".join(names.get(each, each) for each in layer.assumed) or "–"
         rows.append(row)
     if len(rows) <= LISTED:
         table(rows)
@@ -80,17 +80,17 @@ def _layers(checkpoint: Checkpoint) -> None:
 def export(selection: CheckpointSelection) -> None:
     """The whole file as safetensors with PyTorch's names."""
     try:
-        check_writable(selection.checkpoint)
+        check_saveable(selection.checkpoint)
     except Problem as problem:
         st.caption(plain(translate(problem)))
         return
     stem = selection.title.rsplit(".", 1)[0]
     st.download_button(
-        _("As safetensors, with PyTorch's names"),
+        _("Download as safetensors (PyTorch names)"),
         lambda: to_safetensors(selection.checkpoint),
         file_name=f"{stem}.safetensors",
         mime="application/octet-stream",
         icon=":material/download:",
         on_click="ignore",
-        help=_("Whatever the format was: torch's own modules take it up with load_state_dict."),
+        help=_("Works for every original format: PyTorch modules load it with load_state_dict."),
     )

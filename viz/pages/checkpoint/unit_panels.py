@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from models.checkpoints.health import units_in
-from models.checkpoints.health.unit_health import ALWAYS, STILL
+from models.checkpoints.health import check_units_in_run
+from models.checkpoints.health.unit_health import ALWAYS_SATURATED_SHARE, CONSTANT_RANGE
 from viz.figures.unit_lengths import unit_lengths
 from viz.i18n import _, ngettext
 from viz.pages.chart import chart, theme
@@ -22,46 +22,56 @@ def units(selection: CheckpointSelection, layer: str, run: Run | None) -> None:
     reads, read = checkpoint_cache.lengths(selection, layer)
     twins = sorted({unit for pair in said.duplicates for unit in pair})
     marked = {
-        _("reads nothing"): said.unreading,
-        _("nothing reads it"): said.unread,
-        _("double of another"): twins,
-        _("stuck gate"): sorted({unit for units in said.stuck.values() for unit in units}),
+        _("incoming weights ≈ 0"): said.no_incoming,
+        _("outgoing weights ≈ 0"): said.no_outgoing,
+        _("duplicate unit"): twins,
+        _("gate always saturated"): sorted({unit for units in said.stuck.values() for unit in units}),
     }
     drawn, listed = st.columns([3, 2], gap="medium")
     with drawn:
         figure = unit_lengths(reads, read, weights.kind, marked, theme=theme())
         chart(figure, "unit_lengths", names=(selection.title, layer, "units"))
     with listed:
-        st.markdown("**" + _("By the weights alone") + "**")
-        rows = [(_("dead: reads nothing"), said.unreading), (_("dead: nothing reads it"), said.unread)]
-        rows += [(_("doubles of each other"), tuple(twins))]
-        rows += [(_("{gate} stuck").format(gate=names[gate]), units) for gate, units in said.stuck.items()]
+        st.markdown("**" + _("From the weights alone") + "**")
+        rows = [
+            (_("dead: incoming weights ≈ 0"), said.no_incoming),
+            (_("dead: outgoing weights ≈ 0"), said.no_outgoing),
+        ]
+        rows += [(_("duplicate units"), tuple(twins))]
+        rows += [(_("{gate} always saturated").format(gate=names[gate]), units) for gate, units in said.stuck.items()]
         _table(rows, count)
         ran = run.layer(layer) if run else None
         if ran is None:
-            st.markdown(_("What the units do in a run is shown here as soon as it can be run."))
+            st.markdown(_("Once the network can be run, the activity of its units in a run is shown here."))
             return
-        did = units_in(ran, run.reading.row if run else 0)
-        told = ngettext("In a run of {n} step", "In a run of {n} steps", did.steps).format(n=did.steps)
+        did = check_units_in_run(ran, run.reading.row if run else 0)
+        told = ngettext("In this run of {n} time step", "In this run of {n} time steps", did.steps).format(n=did.steps)
         st.markdown(f"**{told}**")
-        rows = [(_("did not move (by {n})").format(n=STILL), did.still)]
-        rows += [(_("same as another throughout"), tuple(sorted({unit for pair in did.duplicates for unit in pair})))]
-        if did.silent:
-            rows += [(_("never above 0"), did.silent)]
+        rows = [(_("constant (changes by less than {n})").format(n=CONSTANT_RANGE), did.constant)]
+        rows += [
+            (
+                _("same as another unit at every time step"),
+                tuple(sorted({unit for pair in did.duplicates for unit in pair})),
+            )
+        ]
+        if did.inactive:
+            rows += [(_("never above 0"), did.inactive)]
         for gate in did.closed:
-            rows += [(_("{gate} always shut").format(gate=names[gate]), did.closed[gate])]
+            rows += [(_("{gate} always closed").format(gate=names[gate]), did.closed[gate])]
             rows += [(_("{gate} always open").format(gate=names[gate]), did.open[gate])]
         _table(rows, count)
         if did.closed:
             st.caption(
-                _("Always: below 0.1, or above 0.9, at {share} of the steps or more.").format(share=f"{ALWAYS:.0%}")
+                _("Always closed: below 0.1, always open: above 0.9, in at least {share} of the time steps.").format(
+                    share=f"{ALWAYS_SATURATED_SHARE:.0%}"
+                )
             )
 
 
 def _table(rows: list[tuple[str, tuple[int, ...]]], count: int) -> None:
     table(
         [
-            {_("what"): what, _("units"): f"{len(units):,}\u00a0/\u00a0{count:,}", _("which"): _list(units)}
+            {_("item"): what, _("units"): f"{len(units):,}\u00a0/\u00a0{count:,}", _("unit numbers"): _list(units)}
             for what, units in rows
         ]
     )
@@ -78,13 +88,13 @@ def oddities(selection: CheckpointSelection, layer: str) -> None:
         [
             {
                 _("array"): part,
-                _("numbers"): f"{each.size:,}",
+                _("parameters"): f"{each.size:,}",
                 "NaN": f"{each.nan:,}",
                 "∞": f"{each.inf:,}",
                 _("denormal"): f"{each.denormal:,}",
-                _("rows of 0"): f"{len(each.zero_rows):,}",
-                _("rows of one other number"): f"{len(each.constant_rows):,}",
-                _("largest magnitude"): f"{each.largest:.4g}",
+                _("all-zero rows"): f"{len(each.zero_rows):,}",
+                _("other constant rows"): f"{len(each.constant_rows):,}",
+                _("largest absolute value"): f"{each.largest:.4g}",
             }
             for part, each in found.items()
         ]

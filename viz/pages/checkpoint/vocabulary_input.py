@@ -4,25 +4,27 @@ from typing import Any
 
 import streamlit as st
 
-from models.checkpoints.building.build import Fit, Setup
-from models.checkpoints.building.vocabulary import is_of_characters, read_vocabulary, typed_vocabulary
+from models.checkpoints.building.build import CompatibleParts, Setup
+from models.checkpoints.building.vocabulary import is_character_level, parse_typed_vocabulary, read_vocabulary
 from models.checkpoints.layers.stacks import Stack
 from viz.i18n import _
 
 
-def symbols(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: str) -> tuple[Any, Any] | None:
+def symbols(
+    able: CompatibleParts, stack: Stack, base: Setup, embedding: str | None, key: str
+) -> tuple[Any, Any] | None:
     """The vocabulary and what a step is; None while no vocabulary has been given. Raises Problem: it cannot be read."""
-    size = able.checkpoint.stored[embedding].shape[0] if embedding else stack.inputs
+    size = able.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
     own = {name: listed for name, listed in able.checkpoint.vocabularies.items() if len(listed) == size}
     other = base.vocabulary if base.vocabulary not in own.values() else None
     kept = other if other and len(other) == size else None
-    words = {f"own {name}": _("from the file: {name}").format(name=name) for name in own}
+    words = {f"own {name}": _("from this file: {name}").format(name=name) for name in own}
     if kept:
-        words["kept"] = _("the {n} symbols that were given").format(n=f"{size:,}")
-    ids = _("not known: ids from 0 to {last}") if embedding else _("not known: one-hot, ids from 0 to {last}")
-    words |= {"file": _("from a second file"), "typed": _("typed"), "ids": ids.format(last=f"{size - 1:,}")}
+        words["kept"] = _("the {n} symbols specified before").format(n=f"{size:,}")
+    ids = _("unknown: token ids 0 to {last}") if embedding else _("unknown: one-hot, token ids 0 to {last}")
+    words |= {"file": _("from another file"), "typed": _("typed in"), "ids": ids.format(last=f"{size - 1:,}")}
     if embedding is None:
-        words["numbers"] = _("none: {n} numbers a step").format(n=f"{size:,}")
+        words["numbers"] = _("none: {n} values per time step").format(n=f"{size:,}")
     listed = next((f"own {name}" for name, symbols in own.items() if symbols == base.vocabulary), None)
     likely = listed or ("kept" if kept else base.kind)
     first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
@@ -36,14 +38,14 @@ def symbols(able: Fit, stack: Stack, base: Setup, embedding: str | None, key: st
     if choice.startswith("own "):
         vocabulary: tuple[str, ...] | None = own[choice.removeprefix("own ")]
     else:
-        vocabulary = kept if choice == "kept" else given(choice, _("Its {n} symbols").format(n=f"{size:,}"), key)
+        vocabulary = kept if choice == "kept" else given(choice, _("The {n} symbols").format(n=f"{size:,}"), key)
     if vocabulary is None:
         return None
     kinds = {"characters": _("characters"), "words": _("words")}
-    usually = base.kind if base.kind in kinds else "characters" if is_of_characters(vocabulary) else "words"
+    usually = base.kind if base.kind in kinds else "characters" if is_character_level(vocabulary) else "words"
     with second:
         kind = st.segmented_control(
-            _("A text is read as"),
+            _("Tokenization"),
             list(kinds),
             format_func=kinds.__getitem__,
             default=usually,
@@ -66,13 +68,13 @@ def given(choice: str, what: str, key: str) -> tuple[str, ...] | None:
     """
     if choice == "typed":
         text = st.text_area(
-            _("{what}, in the order of their ids: one a line, or characters in a row").format(what=what),
+            _("{what}, ordered by id: one per line, or characters without separators").format(what=what),
             key=f"run_typed_{key}",
             height=104,
         )
-        return typed_vocabulary(text) if text.strip() else None
+        return parse_typed_vocabulary(text) if text.strip() else None
     file = st.file_uploader(
-        _("{what}, in the order of their ids: JSON, or a text with one a line").format(what=what),
+        _("{what}, ordered by id: a JSON file, or a text file with one symbol per line").format(what=what),
         key=f"run_file_{key}",
         max_upload_size=16,
     )

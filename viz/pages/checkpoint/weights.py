@@ -17,18 +17,23 @@ from viz.quantity_names import no_valves, quantity_names
 
 def histograms(selection: CheckpointSelection, layer: str) -> None:
     """A histogram for each array and gate."""
-    words = {"share": _("share"), "log": _("share, on a log axis")}
+    words = {"share": _("fraction of the weights"), "log": _("fraction (log scale)")}
     axis = st.segmented_control(
-        _("Height"), list(words), format_func=words.__getitem__, default="share", required=True, key="histogram_axis"
+        _("Vertical axis"),
+        list(words),
+        format_func=words.__getitem__,
+        default="share",
+        required=True,
+        key="histogram_axis",
     )
-    with st.spinner(_("Counting the weights …")):
+    with st.spinner(_("Computing histograms …")):
         found = checkpoint_cache.distributed(selection, layer)
     chart(
         weight_histograms(found, log=axis == "log", theme=theme()),
         "weight_histograms",
         names=(selection.title, layer, "weights"),
     )
-    st.caption(_("sd: standard deviation. ih reads the input, hh the previous hidden state."))
+    st.caption(_("sd: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
 
 
 def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
@@ -36,7 +41,7 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     weights = selection.checkpoint.layers[layer]
     carry = weights.cell.carry
     if carry is None:
-        st.markdown(_("A simple RNN has no gate that keeps its state: its recurrent matrix alone decides, see below."))
+        st.markdown(_("A vanilla RNN has no gates: how long it remembers depends on W_hh (see the eigenvalues below)."))
         return
     if carry.keep not in weights.cell.valves:
         st.markdown(no_valves(weights.cell))
@@ -44,13 +49,17 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     biases, through = forget_biases(weights), weights.cell.activations[carry.keep]
     gate = quantity_names()[carry.keep]
     if biases is None:
-        st.markdown(_("This layer has no biases: where nothing is read, its {gate} is half open.").format(gate=gate))
+        st.markdown(
+            _("This layer has no biases: with zero input and zero hidden state its {gate} is half open (0.5).").format(
+                gate=gate
+            )
+        )
         return
     figure = keep_biases(biases, carry.keep, through, unit=unit, theme=theme())
     chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
     mirror(
         [Number("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
-        _("The bias of the {gate} of every unit, both added.").format(gate=gate),
+        _("Bias of the {gate} per unit (b_ih + b_hh)").format(gate=gate),
         "keep-biases",
     )
     known = biases[np.isfinite(biases)]
@@ -70,5 +79,8 @@ def _formula(bias: float, through: Activation, lstm: bool) -> None:
         rf"{letter}^{{\,n}} = \tfrac12 \;\Rightarrow\; n = \frac{{\ln 2}}{{-\ln {letter}}} = {half}"
     )
     st.caption(
-        _("For the median bias: n is the number of steps after which half of a state is left, where nothing is read.")
+        _(
+            "Half-life at the median bias: if the gate depended on its bias alone, half of the state would be "
+            "left after n time steps."
+        )
     )

@@ -6,9 +6,9 @@ from typing import Any, Literal, cast
 import streamlit as st
 
 from models.core.messages import Problem
+from models.core.parse_numbers import parse_number
 from models.edits import edit as kinds
 from models.edits.edit import Edit
-from models.core.parse_numbers import parse_number
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import Reading
@@ -26,15 +26,15 @@ def actions(session: Session, reading: Reading) -> None:
     """The menu, and the button that adds the edit."""
     known = edit_cache.parameters(session)
     kinds = {
-        "part": _("Part of the matrix"),
+        "part": _("Part of the weight matrix"),
         "unit": _("Unit"),
-        "hold": _("Hold a gate or state"),
-        "start": _("Starting state"),
+        "hold": _("Fix a gate or state"),
+        "start": _("Initial state"),
         "token": _("Token"),
-        "patch": _("State from another text"),
+        "patch": _("Gate or state from another text (patching)"),
         "csv": _("Matrix from a file"),
     }
-    with panel(_("Add an edit"), _("Change one thing at a time: only then do you know what did it.")):
+    with panel(_("Add an edit"), _("Change one thing at a time, so that you know which change caused the effect.")):
         kind = st.selectbox(_("What to change"), list(kinds), format_func=kinds.__getitem__, key=KIND)
         parts: dict[str, Callable[[], Callable[[], Edit] | None]] = {
             "part": lambda: _part(known),
@@ -76,21 +76,23 @@ def _part(known: Parameters) -> Callable[[], Edit]:
         "*=": _("multiply by"),
         "+=": _("add"),
         "radius": _("spectral radius"),
-        "bits": _("round to bits"),
-        "noise": _("add noise of deviation"),
+        "bits": _("quantize (number of bits)"),
+        "noise": _("add noise (standard deviation)"),
     }
     first, second = _pair()
     with first:
-        part = st.selectbox(_("Part, of the entry picked"), list(parts), format_func=parts.__getitem__, key="part_what")
+        part = st.selectbox(
+            _("Part containing the selected entry"), list(parts), format_func=parts.__getitem__, key="part_what"
+        )
     with second:
-        how = st.selectbox(_("Change"), list(hows), format_func=hows.__getitem__, key="part_how")
+        how = st.selectbox(_("Type of change"), list(hows), format_func=hows.__getitem__, key="part_how")
     usual = {"=": "0", "*=": "0.5", "+=": "0.1", "radius": "1", "bits": "4", "noise": "0.1"}[how]
     value, seed = _pair()
     with value:
-        st.text_input(_("Number"), usual, key=f"part_{how}")
+        st.text_input(_("Value"), usual, key=f"part_{how}")
     if how == "noise":
         with seed:
-            st.number_input(_("Seed"), 0, 10**9 - 1, 0, key="part_seed")
+            st.number_input(_("Random seed"), 0, 10**9 - 1, 0, key="part_seed")
     size = len(values) // max(1, len(known.cells[name.rpartition(".")[0]].gates)) if gate else len(values)
     row, column = picked(name, gate, (size, values[0].numel()))
 
@@ -107,11 +109,13 @@ def _part(known: Parameters) -> Callable[[], Edit]:
             return kinds.SpectralRadius(place, amount)
         if how == "bits":
             if amount != int(amount):
-                raise Problem("Weights are rounded to a whole number of bits, not to {bits}.", bits=f"{amount:g}")
-            return kinds.Round(place, int(amount))
+                raise Problem(
+                    "The number of bits must be an integer, not {bits}. Enter an integer.", bits=f"{amount:g}"
+                )
+            return kinds.Quantize(place, int(amount))
         if how == "noise":
             return kinds.Noise(place, amount, int(_said("part_seed")))
-        return kinds.Change(place, cast(Literal["=", "+=", "*="], how), amount)
+        return kinds.WeightChange(place, cast(Literal["=", "+=", "*="], how), amount)
 
     return make
 
@@ -119,17 +123,19 @@ def _part(known: Parameters) -> Callable[[], Edit]:
 def _unit(session: Session, known: Parameters) -> Callable[[], Edit]:
     layer = session.view.layer or ""
     hows = {
-        "writes": _("nothing reads it: multiply what it writes by"),
-        "reads": _("it reads nothing: multiply what it reads by"),
-        "zero": _("hold its hidden state at 0"),
-        "mean": _("hold its hidden state at its mean"),
+        "writes": _("cut its outputs: multiply outgoing weights by"),
+        "reads": _("cut its inputs: multiply incoming weights and biases by"),
+        "zero": _("fix its hidden state at 0 (ablation)"),
+        "mean": _("fix its hidden state at its mean"),
     }
     if "forget_gate" in known.cells[layer].gates and f"{layer}.bias_ih" in known.arrays:
-        hows["forget"] = _("set its forget bias to")
-    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=session.view.unit, layer=layer))
-    how = st.selectbox(_("Change"), list(hows), format_func=hows.__getitem__, key="unit_how")
+        hows["forget"] = _("set its forget gate bias to")
+    st.caption(
+        _("Unit {unit} of {layer}, selected in the playback controls above").format(unit=session.view.unit, layer=layer)
+    )
+    how = st.selectbox(_("Type of change"), list(hows), format_func=hows.__getitem__, key="unit_how")
     if how not in ("zero", "mean"):
-        st.text_input(_("Number"), "1" if how == "forget" else "0", key=f"unit_{how}")
+        st.text_input(_("Value"), "1" if how == "forget" else "0", key=f"unit_{how}")
 
     def make() -> Edit:
         unit = session.view.unit or 0
@@ -139,7 +145,7 @@ def _unit(session: Session, known: Parameters) -> Callable[[], Edit]:
         if how == "forget":
             return kinds.ForgetBias(layer, amount, unit)
         place = kinds.Place(f"{layer}.{how}", None, unit)
-        return kinds.Change(place, "=" if amount == 0 else "*=", amount)
+        return kinds.WeightChange(place, "=" if amount == 0 else "*=", amount)
 
     return make
 
@@ -153,18 +159,22 @@ def _hold(session: Session, reading: Reading) -> Callable[[], Edit]:
         quantity = st.selectbox(_("Gate or state"), quantities, format_func=names.__getitem__, key=f"hold_what_{layer}")
     with second:
         whose = {"one": _("unit {unit}").format(unit=session.view.unit), "all": _("all units")}
-        of = st.selectbox(_("Of"), list(whose), format_func=whose.__getitem__, key="hold_of")
+        of = st.selectbox(_("Units affected"), list(whose), format_func=whose.__getitem__, key="hold_of")
     first, second = _pair()
     with first:
-        st.number_input(_("From step"), 1, None, min((session.view.step or 0) + 1, steps), key="hold_from")
+        st.number_input(_("First time step"), 1, None, min((session.view.step or 0) + 1, steps), key="hold_from")
     with second:
-        st.number_input(_("To step"), 1, None, steps, key="hold_to")
-    st.text_input(_("Held at"), "0", key="hold_value")
+        st.number_input(_("To time step"), 1, None, steps, key="hold_to")
+    st.text_input(_("Fixed value"), "0", key="hold_value")
 
     def make() -> Edit:
         begin, end = int(_said("hold_from")) - 1, int(_said("hold_to")) - 1
         if end < begin:
-            raise Problem("The last step, {last}, comes before the first, {first}.", last=end + 1, first=begin + 1)
+            raise Problem(
+                "The last time step ({last}) is before the first ({first}). Choose a later one.",
+                last=end + 1,
+                first=begin + 1,
+            )
         unit = session.view.unit if of == "one" else None
         return kinds.Clamp(layer, quantity, parse_number(_said("hold_value")), unit, begin, end)
 
@@ -178,31 +188,33 @@ def _start(session: Session, reading: Reading) -> Callable[[], Edit]:
     with first:
         state = st.selectbox(_("State"), list(states), format_func=names.__getitem__, key=f"start_{layer}")
     with second:
-        st.text_input(_("Value before the first step"), "1", key="start_value")
-    st.caption(_("Unit {unit} of {layer}, chosen in the player above.").format(unit=session.view.unit, layer=layer))
-    return lambda: kinds.Start(
+        st.text_input(_("Value before the first time step"), "1", key="start_value")
+    st.caption(
+        _("Unit {unit} of {layer}, selected in the playback controls above").format(unit=session.view.unit, layer=layer)
+    )
+    return lambda: kinds.InitialState(
         layer, "cell" if state == "cell" else "hidden", parse_number(_said("start_value")), session.view.unit
     )
 
 
 def _token(session: Session) -> Callable[[], Edit]:
-    hows = {"replace": _("replace by"), "insert": _("insert before it"), "delete": _("delete")}
+    hows = {"replace": _("replace with"), "insert": _("insert before"), "delete": _("delete")}
     first, second = _pair()
     with first:
-        st.number_input(_("At step"), 1, None, (session.view.step or 0) + 1, key="token_step")
+        st.number_input(_("Time step"), 1, None, (session.view.step or 0) + 1, key="token_step")
     with second:
-        how = st.selectbox(_("Change"), list(hows), format_func=hows.__getitem__, key="token_how")
+        how = st.selectbox(_("Type of change"), list(hows), format_func=hows.__getitem__, key="token_how")
     if how != "delete":
         st.text_input(_("Token"), key="token_text")
 
     def make() -> Edit:
         step = int(_said("token_step")) - 1
         if how == "delete":
-            return kinds.Token("delete", step)
+            return kinds.TokenEdit("delete", step)
         text = str(_said("token_text"))
         if not text:
-            raise Problem("Type the token that is to stand there.")
-        return kinds.Token("replace" if how == "replace" else "insert", step, text)
+            raise Problem("The new token is empty. Enter a token.")
+        return kinds.TokenEdit("replace" if how == "replace" else "insert", step, text)
 
     return make
 
@@ -210,12 +222,12 @@ def _token(session: Session) -> Callable[[], Edit]:
 def _patch(session: Session, reading: Reading) -> Callable[[], Edit]:
     layer = session.view.layer or ""
     quantities, names = list(reading.trace.layers[layer].quantities), quantity_names()
-    st.text_area(_("The other text"), session.view.text or "", key="patch_text", height=80)
+    st.text_area(_("Other text"), session.view.text or "", key="patch_text", height=80)
     first, second = _pair()
     with first:
-        st.number_input(_("From its step"), 1, None, (session.view.step or 0) + 1, key="patch_source")
+        st.number_input(_("Source time step"), 1, None, (session.view.step or 0) + 1, key="patch_source")
     with second:
-        st.number_input(_("To step"), 1, None, (session.view.step or 0) + 1, key="patch_step")
+        st.number_input(_("To time step"), 1, None, (session.view.step or 0) + 1, key="patch_step")
     first, second = _pair()
     with first:
         quantity = st.selectbox(
@@ -224,7 +236,7 @@ def _patch(session: Session, reading: Reading) -> Callable[[], Edit]:
         )  # fmt: skip
     with second:
         whose = {"all": _("all units"), "one": _("unit {unit}").format(unit=session.view.unit)}
-        of = st.selectbox(_("Of"), list(whose), format_func=whose.__getitem__, key="patch_of")
+        of = st.selectbox(_("Units affected"), list(whose), format_func=whose.__getitem__, key="patch_of")
     return lambda: kinds.Patch(
         layer,
         quantity,
@@ -239,7 +251,7 @@ def _csv(session: Session, known: Parameters) -> Callable[[], Edit] | None:
     name, _gate = chosen(known)
     values = known.arrays[name].numpy()
     st.download_button(
-        _("{name} as CSV").format(name=name),
+        _("Download {name} as CSV").format(name=name),
         lambda: write_csv(values),
         file_name=f"{session.view.net}-{name}.csv",
         mime="text/csv",
@@ -247,7 +259,7 @@ def _csv(session: Session, known: Parameters) -> Callable[[], Edit] | None:
         on_click="ignore",
     )
     given = st.file_uploader(
-        _("{name} from a CSV file, {size}").format(name=name, size=" × ".join(map(str, values.shape))),
+        _("CSV file with new values for {name}, {size}").format(name=name, size=" × ".join(map(str, values.shape))),
         type=["csv", "txt", "tsv"],
         key="csv_file",
     )

@@ -9,11 +9,11 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.edits.edit import Edit, Edits
-from models.edits.edit_effects import Effects, effects
+from models.edits.edit_effects import EditEffects, edit_effects
 from models.edits.edit_syntax import read_edits, write_edits
-from models.edits.edited_network import sensitivity_of
+from models.edits.edited_network import weight_sensitivity
 from models.edits.tracked_effects import TrackedEffect, tracked_effect
-from models.edits.weight_edits import Parameters, apply, parameters_of
+from models.edits.weight_edits import Parameters, apply_weight_edits, parameters_of
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.i18n import translate
@@ -48,9 +48,9 @@ def origin(session: Session) -> Sequence[int | None] | None:
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def compared(
     first: Reading, second: Reading, steps: Sequence[int | None] | None, answer_alone: bool = False
-) -> Effects:
+) -> EditEffects:
     """What changed from one reading to the other."""
-    return effects(first, second, steps, answer_alone=answer_alone)
+    return edit_effects(first, second, steps, answer_alone=answer_alone)
 
 
 def tracked(
@@ -76,7 +76,7 @@ def parameters(session: Session) -> Parameters:
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
 def _edited(net: str, edits: str) -> Parameters:
     known = _parameters(net)
-    return replace(known, arrays={**known.arrays, **apply(known, read_edits(edits).weights)})
+    return replace(known, arrays={**known.arrays, **apply_weight_edits(known, read_edits(edits).weights)})
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -93,7 +93,7 @@ def sensitivity(
     Raises Problem: that loss cannot be had.
     """
     done = cache.edited(net, edits).differentiate(text, loss, layer)
-    return sensitivity_of(done), done.target
+    return weight_sensitivity(done), done.target
 
 
 def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from models.edits.edit import Change, Edit, Edits, Entry
+from models.edits.edit import Edit, Edits, Entry, WeightChange
 from models.edits.edit_syntax import write_edit
 from viz.edit_text import described
 from viz.i18n import _
@@ -26,14 +26,20 @@ def listed(session: Session) -> list[Part]:
     """Show the list; gives what draws its slider."""
     edits = edits_of(session)
     parts = []
-    with panel(_("The edits, in order"), _("Switch one off: does the prediction come back? Then that edit broke it.")):
+    with panel(
+        _("List of edits"),
+        _(
+            "All edits, applied in this order. Turn one off: if the prediction returns to what it was, that edit "
+            "caused the change."
+        ),
+    ):
         if not edits.entries:
-            st.markdown(_("Nothing is changed yet."))
+            st.markdown(_("No changes yet."))
         with st.container(height=TALLEST if len(edits.entries) > MANY else "content", border=False):
             for index, entry in enumerate(edits.entries):
                 _row(session, index, entry)
         if edits.entries and edits.entries[-1].on and not _is_picked(session, edits.entries[-1].edit):
-            part = turn_edit(session, len(edits.entries) - 1, _("Turn the last edit"))
+            part = turn_edit(session, len(edits.entries) - 1, _("Adjust the last edit"))
             parts += [part] if part else []
         _buttons(session, edits)
     return parts
@@ -44,7 +50,7 @@ def _is_picked(session: Session, edit: Edit) -> bool:
     known = edit_sources.parameters(session)
     name, gate = chosen(known)
     row, column = picked(name, gate, block_of(known, name, gate).shape)
-    return edit == Change(place_of(known, name, gate, row, column), "=", getattr(edit, "value", 0.0))
+    return edit == WeightChange(place_of(known, name, gate, row, column), "=", getattr(edit, "value", 0.0))
 
 
 def _row(session: Session, index: int, entry: Entry) -> None:
@@ -55,7 +61,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
     with switch:
         synced_widget(
             st.toggle,
-            _("Edit {n} is on").format(n=index + 1),
+            _("Edit {n} on/off").format(n=index + 1),
             key=f"on_{index}",
             value=on,
             changed=lambda now: _switched(session, index, now),

@@ -29,7 +29,10 @@ def page() -> None:
     view = session.view
     if not cache.is_network(view.net):
         st.info(
-            _("A saved run holds numbers, not the network that made them: choose a network above to edit it."),
+            _(
+                "A saved run cannot be edited: it contains recorded values, not a network that can be run again. "
+                "Choose a network above."
+            ),
             icon=":material/info:",
         )
         return

@@ -6,7 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from models.edits.edit import Change, Clamp, Edit, Edits, ForgetBias, Noise, Round, SpectralRadius, Start
+from models.edits.edit import (
+    Clamp,
+    Edit,
+    Edits,
+    ForgetBias,
+    InitialState,
+    Noise,
+    Quantize,
+    SpectralRadius,
+    WeightChange,
+)
 from models.networks.forward_run import Reading
 from viz.components.sliders import Knob, knobs, last_turn
 from viz.pages.edit.edit_cache import VIEW_ID, edits_of, put
@@ -29,12 +39,12 @@ class Range:
 def range_of(edit: Edit) -> Range | None:
     """Over what an edit's number can be turned; None where it has none."""
     match edit:
-        case Change(_, _, value):
+        case WeightChange(_, _, value):
             most = max(2.0, 2.0 * abs(value))
             return Range("value", -most, most, most / 200)
         case Clamp(_, quantity):
             return Range("value", 0.0 if quantity in GATES else -1.0, 1.0, 0.01)
-        case Start():
+        case InitialState():
             return Range("value", -1.0, 1.0, 0.01)
         case ForgetBias():
             return Range("value", -6.0, 6.0, 0.05)
@@ -42,7 +52,7 @@ def range_of(edit: Edit) -> Range | None:
             return Range("value", 0.0, 2.0, 0.01)
         case Noise():
             return Range("deviation", 0.0, 1.0, 0.005)
-        case Round():
+        case Quantize():
             return Range("bits", 2, 16, 1)
     return None
 

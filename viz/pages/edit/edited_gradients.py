@@ -29,10 +29,13 @@ def gradients(session: Session, after: Reading, loss: Loss | None) -> None:
     if not edits_of(session).on:
         return
     with panel(
-        _("The gradients, before and after"),
-        _("Does the edit let the loss reach further back, or cut it off sooner?"),
+        _("Gradients before and after the edits"),
+        _(
+            "Gradient norm at each time step, before and after the edits. Does the gradient now reach further "
+            "back, or vanish sooner?"
+        ),
     ):
-        if st.toggle(_("Go back through both runs"), key="edit_gradients"):
+        if st.toggle(_("Backpropagate through both runs"), key="edit_gradients"):
             _norms(session, edit_sources.before(session), after, loss or pick_loss(session, after))
 
 
@@ -57,10 +60,10 @@ def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> Non
 
 def _as_before(before: Reading, net: str, text: str, loss: Loss) -> Loss:
     """The loss that asks both runs for the same symbol or class: the first run's own where its own is asked for."""
-    if loss.asked == "unit":
+    if loss.kind == "unit":
         return loss
     if before.read is None:
         return replace(loss, target=gradients_sources.differentiated(net, text, loss).target)
-    if loss.asked != "next" or not isinstance(before.prediction, SymbolPrediction):
+    if loss.kind != "next" or not isinstance(before.prediction, SymbolPrediction):
         return loss
     return replace(loss, target=int(before.prediction.following[loss.step]))

@@ -24,7 +24,13 @@ def told(session: Session) -> tuple[list[Part], list[Part]]:
     """What changed, in the prediction and in words; nothing while nothing is edited. Gives what draws each of them."""
     if not edits_of(session).on:
         return [], []
-    with panel(_("What changed"), _("Does the first change stay where you made it, or does it spread?")):
+    with panel(
+        _("Effect of the edits"),
+        _(
+            "How the predictions and states differ from the original run. Does the change stay where you made it, "
+            "or does it spread?"
+        ),
+    ):
         words = st.container()
         changed_prediction(CHANGED_ID, key="changed_prediction")
     carrier = st.container()
@@ -59,8 +65,11 @@ def compared(session: Session) -> None:
         change: _("{quantity}: after − before").format(quantity=name),
     }
     with panel(
-        _("Every unit, before and after"),
-        _("Follow the first coloured column to the right: does the change die out, or does it last?"),
+        _("All units before and after the edits"),
+        _(
+            "Each row is a unit, each column a time step; color shows the change. Follow it to the right from the "
+            "first colored column: does it die out or last?"
+        ),
     ):
         heatmap(CHANGED_ID, form="sequence", key="changed_states", quantities=[change], names=names)
         heatmap(CHANGED_ID, form="sequence", key="changed_pair", quantities=[before, after], names=names)

@@ -1,6 +1,6 @@
 """What an edit changed most, in a few sentences."""
 
-from models.edits.edit_effects import Effects
+from models.edits.edit_effects import EditEffects
 from models.edits.tracked_effects import TrackedEffect
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction
 from viz.i18n import _, language
@@ -8,10 +8,10 @@ from viz.pages.states.tracking_panel import PROPERTIES
 from viz.quantity_names import quantity_names
 
 
-def in_words(found: Effects, tracked: TrackedEffect | None, before: Reading, after: Reading) -> str:
+def in_words(found: EditEffects, tracked: TrackedEffect | None, before: Reading, after: Reading) -> str:
     """What became of the prediction first, then what moved inside."""
     if found.first is None and not found.predictions:
-        return _("Nothing changed: no gate, no state and no prediction differs by more than rounding.")
+        return _("Nothing changed: no gate, state or prediction differs by more than rounding error.")
     sentences = [*_turned(found, before, after), *_predicted(found, after)]
     if tracked is not None:
         sentences += _tracked(tracked, after)
@@ -19,22 +19,22 @@ def in_words(found: Effects, tracked: TrackedEffect | None, before: Reading, aft
         sentences.append(_moved(found, after))
     if found.surprise is not None and _told(found.surprise[0]) != _told(found.surprise[1]):
         sentences.append(
-            _("Mean surprise: {before} → {after} bits.").format(**_both(found.surprise[0], found.surprise[1]))
+            _("Mean surprisal: {before} → {after} bits.").format(**_both(found.surprise[0], found.surprise[1]))
         )
     return " ".join(sentences)
 
 
-def _turned(found: Effects, before: Reading, after: Reading) -> list[str]:
+def _turned(found: EditEffects, before: Reading, after: Reading) -> list[str]:
     """Where it expects something else than before."""
-    turn = found.turn
+    turn = found.flip
     if before.read is not None and after.read is not None:
         old, new = (_written(each) for each in (before, after))
-        return [] if old == new else [_("It now writes “{after}”, no longer “{before}”.").format(after=new, before=old)]
+        return [] if old == new else [_("Output: “{before}” → “{after}”.").format(after=new, before=old)]
     if turn is None:
         return []
     if turn.symbols is not None:
         return [
-            _("After step {step}, “{token}”, it now expects “{after}”, no longer “{before}”.").format(
+            _("Prediction after time step {step} (“{token}”): “{before}” → “{after}”.").format(
                 step=turn.step + 1,
                 token=after.prediction_labels[turn.step],
                 after=turn.symbols[1],
@@ -44,20 +44,18 @@ def _turned(found: Effects, before: Reading, after: Reading) -> list[str]:
     assert isinstance(after.prediction, ClassPrediction)
     classes = after.prediction.classes[language()]
     return [
-        _("It now answers “{after}”, no longer “{before}”.").format(
-            after=classes[turn.after], before=classes[turn.before]
-        )
+        _("Predicted class: “{before}” → “{after}”.").format(after=classes[turn.after], before=classes[turn.before])
     ]
 
 
-def _predicted(found: Effects, after: Reading) -> list[str]:
+def _predicted(found: EditEffects, after: Reading) -> list[str]:
     """The prediction that changed most."""
     if not found.predictions:
-        return [_("No prediction changes.")] if after.prediction is not None else []
+        return [_("No prediction changed.")] if after.prediction is not None else []
     most = found.predictions[0]
     if most.symbol is not None:
         return [
-            _("Probability of “{symbol}” after step {step}, “{token}”: {before} → {after}.").format(
+            _("Probability of “{symbol}” after time step {step} (“{token}”): {before} → {after}.").format(
                 symbol=most.symbol,
                 step=most.step + 1,
                 token=after.prediction_labels[most.step],
@@ -72,7 +70,7 @@ def _predicted(found: Effects, after: Reading) -> list[str]:
             )
         ]
     return [
-        _("The predicted value after step {step}: {before} → {after}.").format(
+        _("Predicted value after time step {step}: {before} → {after}.").format(
             step=most.step + 1, **_both(most.before, most.after)
         )
     ]
@@ -84,8 +82,10 @@ def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
     unit = {"unit": effect.unit, "layer": effect.layer, "property": _(PROPERTIES[tracked.match.name])}
     sentences = [
         _(
-            "From step {since} on, unit {unit} of {layer}, which tracks “{property}”, goes another way: its {quantity} at "
-            "step {step}, “{token}”: {before} → {after}."
+            (
+                "Unit {unit} of {layer}, which tracks “{property}”, differs from time step {since} on. Its {quantity} "
+                "at time step {step} (“{token}”): {before} → {after}."
+            )
         ).format(
             since=effect.since + 1,
             quantity=quantity_names()[effect.quantity],
@@ -97,20 +97,22 @@ def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
     ]
     if tracked.correlation is not None:
         sentence = (
-            _("It no longer tracks it: their correlation in this text goes from {before} to {after}.")
+            _("The unit no longer tracks this property: correlation in this text {before} → {after}.")
             if tracked.lost
-            else _("Their correlation in this text goes from {before} to {after}.")
+            else _("Correlation with the property in this text: {before} → {after}.")
         )
         sentences.append(sentence.format(**_both(tracked.correlation[0], tracked.correlation[1])))
     return sentences
 
 
-def _moved(found: Effects, after: Reading) -> str:
+def _moved(found: EditEffects, after: Reading) -> str:
     """The gate or state that changed most."""
     effect = found.states[0]
     return _(
-        "Inside, nothing differs before step {first}; most of all does the {quantity} of unit {unit} in {layer} at step "
-        "{step}, “{token}”: {before} → {after}."
+        (
+            "The gates and states first differ at time step {first}. Largest change: {quantity} of unit {unit} in "
+            "{layer} at time step {step} (“{token}”), {before} → {after}."
+        )
     ).format(
         first=(found.first or 0) + 1,
         quantity=quantity_names()[effect.quantity],

@@ -24,23 +24,27 @@ class Experiment:
 
 EXPERIMENTS = (
     Experiment(
-        N_("Break the counting unit"),
+        N_("Disconnect the counting unit"),
         "counter",
         "rnn.l0.writes[0]=0",
         9,
         N_(
-            "Nothing reads unit 0 any more, so the network cannot tell how many a's it has seen: after the first b it "
-            "expects the end at once. Undo, and it counts again."
+            (
+                "The outgoing weights of unit 0 are set to 0, so its count of the a's no longer reaches the output: "
+                "after the first b the network already predicts the end. Undo to restore it."
+            )
         ),
     ),
     Experiment(
-        N_("Forget in mid-sentence"),
+        N_("Erase the cell state mid-sentence"),
         "recall-lstm",
         "rnn.l0.forget_gate@12=0",
         24,
         N_(
-            "At one step every forget gate is shut, so the cell drops the city of the first word: look which city the "
-            "network names after the last word."
+            (
+                "At one time step all forget gates are set to 0, which erases the first word (the city) from the cell "
+                "state. Which city does the network output after the last word?"
+            )
         ),
     ),
 )
@@ -58,10 +62,13 @@ def experiments(session: Session) -> None:
                 on_click=lambda experiment=experiment: _begin(session, experiment),
             )
         if st.button(
-            _("Push the spectral radius through 1 (untrained RNN)"),
+            _("Raise the spectral radius above 1 (untrained RNN)"),
             key="experiment_radius",
             icon=":material/science:",
-            help=_("On the Gradients lens: turn the radius up from 0.9 and watch where the curve of the RNN goes."),
+            help=_(
+                "Opens the Gradients page. Raise the spectral radius from 0.9: how does the gradient curve of the RNN "
+                "change?"
+            ),
         ):
             lead_to_knobs()
             st.switch_page(_gradients())

@@ -1,6 +1,6 @@
 """The weights of the chosen unit as lists: those by which it is moved, and those by which it moves others."""
 
-from models.edits.unit_weights import Link, unit_links
+from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import Reading
 from viz.components.unit_weight_list import links, picked_in
@@ -24,22 +24,25 @@ def unit_weights(session: Session, reading: Reading) -> None:
     known = edit_sources.parameters(session)
     layer, unit = session.view.layer or "", session.view.unit or 0
     with panel(
-        _("The weights of unit {unit}").format(unit=unit),
+        _("Weights of unit {unit}").format(unit=unit),
         _(
-            "Which weights are far longer than the rest? Click one to drag it above. Another unit: choose it in the player."
+            (
+                "The incoming and outgoing weights, largest first. Which are much larger than the rest? Click one to "
+                "edit it above. To see another unit, select it in the playback controls."
+            )
         ),
     ):
-        reads, writes = (unit_links(known, layer, unit, way) for way in ("reads", "writes"))
+        reads, writes = (weights_of_unit(known, layer, unit, way) for way in ("reads", "writes"))
         axes = {name: axis_names(known, name, reading) for name in {link.name for link in reads + writes}}
         links(
             VIEW_ID,
             lists=[
                 (
-                    _("It reads {n} weights").format(n=f"{len(reads):,}"),
+                    _("{n} incoming weights and biases").format(n=f"{len(reads):,}"),
                     [(_read(known, reading, axes[link.name], link), link) for link in reads[:MOST]],
                 ),
                 (
-                    _("It is read by {n} weights").format(n=f"{len(writes):,}"),
+                    _("{n} outgoing weights").format(n=f"{len(writes):,}"),
                     [(_written(known, axes[link.name], layer, link), link) for link in writes[:MOST]],
                 ),
             ],
@@ -48,7 +51,7 @@ def unit_weights(session: Session, reading: Reading) -> None:
         )
 
 
-def _read(known: Parameters, reading: Reading, axes: Axes, link: Link) -> str:
+def _read(known: Parameters, reading: Reading, axes: Axes, link: UnitWeight) -> str:
     """Which gate is moved, and by what."""
     gate = quantity_names()[link.gate or ""]
     if known.arrays[link.name].dim() == 1:
@@ -56,19 +59,19 @@ def _read(known: Parameters, reading: Reading, axes: Axes, link: Link) -> str:
     column = axes[1][link.column]
     if link.name.endswith("weight_hh"):
         return _("{gate} ← unit {unit}").format(gate=gate, unit=column)
-    if known.feeds(link.name):
-        return _("{gate} ← unit {unit} below").format(gate=gate, unit=column)
+    if known.columns_are_units(link.name):
+        return _("{gate} ← unit {unit} of the layer below").format(gate=gate, unit=column)
     if reading.input_names is not None:
         return f"{gate} ← “{column}”"
     return _("{gate} ← input {column}").format(gate=gate, column=column)
 
 
-def _written(known: Parameters, axes: Axes, layer: str, link: Link) -> str:
+def _written(known: Parameters, axes: Axes, layer: str, link: UnitWeight) -> str:
     """What is moved."""
     owner = link.name.rpartition(".")[0]
     row = axes[0][link.row]
     if link.gate is None:
-        return _("→ score of “{symbol}”").format(symbol=row) if known.feeds(link.name) else f"→ {row}"
+        return _("→ score of “{symbol}”").format(symbol=row) if known.columns_are_units(link.name) else f"→ {row}"
     if owner == layer:
         return _("→ {gate} of unit {unit}").format(gate=quantity_names()[link.gate], unit=row)
     return _("→ {gate} of unit {unit} in {layer}").format(gate=quantity_names()[link.gate], unit=row, layer=owner)

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
-from models.edits.edit import Change, Edits, Place
 from models.core.parse_numbers import parse_number
+from models.edits.edit import Edits, Place, WeightChange
 from models.edits.edit_syntax import write_edit
 from models.edits.weight_edits import Parameters
 from models.gradients.losses import Loss
@@ -47,8 +47,11 @@ def weights(session: Session, reading: Reading) -> tuple[Part, Part, Loss | None
     """The matrix and the entry that is picked; gives what draws the matrix and the entry's slider, and the loss if asked."""
     known = edit_sources.parameters(session)
     with panel(
-        _("The weights"),
-        _("Tint by sensitivity first: which weights does the loss feel? Pick one of those and drag it."),
+        _("Weight matrix"),
+        _(
+            "Each cell is one weight. Color by sensitivity |∂L/∂W| first: which weights affect the loss most? "
+            "Select one and change it with the slider."
+        ),
     ):
         name, gate, by = _choose(known)
         values = block_of(known, name, gate)
@@ -91,16 +94,16 @@ def _choose(known: Parameters) -> tuple[str, str | None, str]:
         with block:
             st.session_state[gate_key(name)] = gate
             gate = str(st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=gate_key(name)))
-    words = {"value": _("value"), "sensitivity": _("sensitivity |dL/dW|")}
+    words = {"value": _("value"), "sensitivity": _("sensitivity |∂L/∂W|")}
     by = st.segmented_control(
-        _("Tint by"), list(words), format_func=words.__getitem__, default="value", required=True, key=TINT
+        _("Color by"), list(words), format_func=words.__getitem__, default="value", required=True, key=TINT
     )
     return name, gate if gates else None, by or "value"
 
 
 def _sensitivity(session: Session, reading: Reading, loss: Loss) -> dict[str, np.ndarray] | None:
     view = session.view
-    asked_of = view.layer if loss.asked == "unit" else None
+    asked_of = view.layer if loss.kind == "unit" else None
     edits = cache.active(view.edits)
     try:
         found, target = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
@@ -124,7 +127,7 @@ def _pick(name: str, gate: str | None) -> None:
 
 def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> Part:
     """The picked entry: a slider, and its exact value to type. Gives what draws the slider."""
-    where = write_edit(Change(place, "=", 0.0)).removesuffix("=0")
+    where = write_edit(WeightChange(place, "=", 0.0)).removesuffix("=0")
     slider, exact = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     key = f"entry_{where}_{session.slider_generation}"
     most = st.session_state.setdefault(f"{key}_most", max(1.0, ceil(1.5 * float(np.abs(values).max()))))

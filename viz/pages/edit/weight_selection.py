@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.core.tokenize_text import display
-from models.edits.edit import Change, Edits, Place
+from models.edits.edit import Edits, Place, WeightChange
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import Reading
 from viz.i18n import _
@@ -67,10 +67,10 @@ def place_of(known: Parameters, name: str, gate: str | None, row: int | None, co
 
 def with_entry(edits: Edits, place: Place, value: float) -> Edits:
     """The list with an entry set: in the last edit, if that is the same entry's."""
-    edit = Change(place, "=", value)
+    edit = WeightChange(place, "=", value)
     if edits.entries:
         last = edits.entries[-1]
-        if last.on and isinstance(last.edit, Change) and last.edit.how == "=" and last.edit.place == place:
+        if last.on and isinstance(last.edit, WeightChange) and last.edit.how == "=" and last.edit.place == place:
             return edits.swap(len(edits.entries) - 1, edit)
     return edits.add(edit)
 
@@ -95,13 +95,13 @@ def entry_template(known: Parameters, name: str, reading: Reading) -> str:
     if layer in known.cells and kind in ("bias_ih", "bias_hh"):
         return _("{gate} of unit {row}, bias")
     if layer in known.cells and kind == "weight_hh":
-        return _("{gate} of unit {row}, from unit {column} one step before")
+        return _("{gate} of unit {row}, from unit {column} at the previous time step")
     if layer in known.cells and kind == "weight_ih":
-        if known.feeds(name):
+        if known.columns_are_units(name):
             return _("{gate} of unit {row}, from unit {column} of the layer below")
         named = reading.input_names is not None and layer.endswith(("l0", "l0_reverse"))
         return _("{gate} of unit {row}, from “{column}”") if named else _("{gate} of unit {row}, from input {column}")
-    if known.feeds(name):
+    if known.columns_are_units(name):
         return _("score of “{row}”, from unit {column}")
     if known.arrays[name].dim() == 1:
         return _("“{row}”, bias")

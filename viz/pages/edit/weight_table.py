@@ -33,7 +33,7 @@ def table(
         return
     if values.size > MOST:
         st.caption(
-            _("{n} numbers are too many for a table: take the matrix as a CSV file instead.").format(
+            _("{n} values are too many for a table. Download the matrix as a CSV file instead.").format(
                 n=f"{values.size:,}"
             )
         )

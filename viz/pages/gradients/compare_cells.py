@@ -7,10 +7,11 @@ import streamlit as st
 
 from models.core.cells import Kind
 from models.core.layer_gradients import LayerGradients
-from models.gradients.initialized import Knobs, as_started, gradients
+from models.gradients.initialized import InitConfig, initialized_gradients
 from models.gradients.jacobian import recurrent_spectrum
 from models.gradients.losses import Loss, differentiate
 from models.networks.network import Network
+from models.zoo.catalogue import initial_network
 from models.zoo.recall import EXAMPLES, shown
 from viz.components.sliders import Knob, knobs, turned
 from viz.figures.gradient_comparison import gradient_comparison
@@ -37,8 +38,11 @@ STANDING = (1e-14, 1e6)
 def cells(session: Session) -> None:
     """The three kinds side by side."""
     with panel(
-        _("3 · Why does the LSTM remember? Three cells, one loss"),
-        _("Compare the left ends: how much of the last step's gradient reaches the first? Then turn the knobs."),
+        _("3 · Vanishing gradient: RNN, LSTM and GRU compared"),
+        _(
+            "Gradient norm relative to the last time step. How much of it reaches the first step (left end)? "
+            "Along the LSTM cell state it is multiplied only by the forget gates, not by W_hh."
+        ),
     ):
         _side_by_side(session)
 
@@ -47,8 +51,8 @@ def cells(session: Session) -> None:
 def _side_by_side(session: Session) -> None:
     ways = {
         "trained": _("trained to recall the city"),
-        "started": _("the same before training"),
-        "knobs": _("untrained, with knobs"),
+        "started": _("same networks before training"),
+        "knobs": _("untrained, adjustable"),
     }
     way = st.segmented_control(
         _("Networks"),
@@ -70,7 +74,7 @@ def _recall(session: Session, *, started: bool) -> None:
     found = {kind: of_recall(name, text, started) for kind, name in NETS.items()}
     labels = tuple(cache.network("recall-rnn").labels(text))
     st.markdown(
-        _("All three read: “{text}” The loss is −ln p(“{target}”) after the last word.").format(
+        _("Input text of all three: “{text}” Loss: L = −ln p(“{target}”) after the last word.").format(
             text=_short(text), target=labels[0]
         )
     )
@@ -78,7 +82,7 @@ def _recall(session: Session, *, started: bool) -> None:
     distance = len(labels) - 1
     st.markdown(_verdict(found, distance, started, text))
     if session.view.text != (long := long_text()) and st.button(
-        _("Read a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
+        _("Use a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
     ):
         net = session.view.net if session.view.net in NETS.values() else "recall-lstm"
         session.navigate(net=net, text=long, layer=LAYER, unit=None, step=None, quantity=None)
@@ -93,32 +97,35 @@ def lead_to_knobs() -> None:
 def _with_knobs() -> None:
     if LED in st.session_state:
         st.info(
-            _("Turn the spectral radius up from 0.9 through 1: where does the curve of the RNN go?"),
+            _("Raise the spectral radius of W_hh from 0.9 past 1: how does the curve of the RNN change?"),
             icon=":material/visibility:",
         )
     turning, switching = st.columns([4, 1], gap="medium")
     scales = (
-        Knob("steps", _("Length of the sequence"), 5, 200, 1, 40),
-        Knob("radius", _("Spectral radius of W_hh"), 0.1, 3.0, 0.05, 0.9),
+        Knob("steps", _("Sequence length"), 5, 200, 1, 40),
+        Knob("radius", _("Spectral radius of W_hh (each gate)"), 0.1, 3.0, 0.05, 0.9),
         Knob(
             "bias",
-            _("Bias of the forget gate"),
+            _("Forget gate bias"),
             -2.0,
             5.0,
             0.25,
             1.0,
             hint=_(
-                "In the GRU it is that of the update gate, which keeps the old state likewise. The RNN has neither."
+                (
+                    "For the GRU this is the bias of the update gate z. As in PyTorch, z near 1 keeps the old state. The "
+                    "RNN has neither gate."
+                )
             ),
         ),
     )
     with switching:
         activation = st.segmented_control(
-            _("Activation of the RNN"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
+            _("RNN activation function"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
         )
     values = turned(scales, KNOBS)
     steps = round(values["steps"])
-    setting = Knobs(
+    setting = InitConfig(
         radius=values["radius"],
         memory_bias=values["bias"],
         activation="relu" if activation == "relu" else "tanh",
@@ -127,8 +134,10 @@ def _with_knobs() -> None:
     found = {kind: of_knobs(kind, setting) for kind in get_args(Kind)}
     st.caption(
         _(
-            "{units} units, the same random sequence and the same first weights for all three; "
-            "L is the last hidden state along one fixed direction."
+            (
+                "{units} units each, same input sequence and same random seed. L is the last hidden state projected "
+                "onto a fixed direction."
+            )
         ).format(units=setting.hidden)
     )
     labels = tuple(str(step + 1) for step in range(steps))
@@ -158,9 +167,9 @@ def _show(
         with column:
             st.markdown(f"**{kind}** · {share_in_words(hidden[kind])}  \n{rate_in_words(hidden[kind])}")
             words = (
-                _("W_hh: spectral radius {radius}, norm {norm}.")
+                _("W_hh: spectral radius {radius}, spectral norm {norm}")
                 if kind == "RNN"
-                else _("The candidate's W_h: spectral radius {radius}, norm {norm}.")
+                else _("Candidate W_h: spectral radius {radius}, spectral norm {norm}")
             )
             st.caption(words.format(radius=f"{gates[gate].radius:.2f}", norm=f"{gates[gate].norm:.2f}"))
     mirror(
@@ -170,7 +179,7 @@ def _show(
             for state, values in each.items()
         ],
         labels,
-        _("Norms of the gradient by the states at every step, of three networks."),
+        _("Gradient norms with respect to the states at every time step, for three networks."),
         "comparison",
     )
 
@@ -185,42 +194,50 @@ def share_in_words(norms: np.ndarray) -> str:
     """The first step's norm against the last's."""
     part = share(norms)
     if not np.isfinite(part):
-        return _("the gradient is not a finite number")
-    return _("the first step gets {share} × the last step's").format(share=prose(part))
+        return _("the gradient is NaN or infinite")
+    return _("gradient at the first step: {share} × that at the last").format(share=prose(part))
 
 
 def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
     shares = {kind: share(gradients_sources.norms_of(each)["hidden"]) for kind, each in found.items()}
     # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8·10⁻¹².
-    facts = _("Over {n} steps: RNN {rnn} ×, LSTM {lstm} × the last step's gradient.").format(
+    facts = _("Gradient at the first step, {n} steps back: RNN {rnn} ×, LSTM {lstm} × that at the last step.").format(
         n=distance, rnn=prose(shares["RNN"], 2), lstm=prose(shares["LSTM"], 2)
     )
     if shares["RNN"] < VANISHED <= shares["LSTM"]:
-        told = _("The RNN's has vanished (below {limit}), the LSTM's has not.").format(limit=VANISHED)
+        told = _("The gradient of the RNN has vanished (below {limit}); that of the LSTM has not.").format(
+            limit=VANISHED
+        )
     elif max(shares.values()) < VANISHED:
         told = (
-            _("All have vanished (below {limit}); the LSTM's, with its forget gates set open, fades slowest.").format(
-                limit=VANISHED
-            )
+            _(
+                "All gradients have vanished (below {limit}). The LSTM's, whose forget gate biases were initialized "
+                "to 1, decays most slowly."
+            ).format(limit=VANISHED)
             if max(shares, key=shares.__getitem__) == "LSTM"
-            else _("All have vanished (below {limit}).").format(limit=VANISHED)
+            else _("All gradients have vanished (below {limit}).").format(limit=VANISHED)
         )
     elif shares["RNN"] >= VANISHED and not started:
         radius = recurrent_spectrum(found["RNN"].layer.weights)["preactivation"].radius
         first = of_recall(NETS["RNN"], text, True)
         before = recurrent_spectrum(first.layer.weights)["preactivation"].radius
         told = _(
-            "Not what the textbook says of an RNN: this one did not vanish. Training raised the spectral radius of its "
-            "W_hh from {before} to {after}; before training the first word got {share} × the last step's gradient: "
-            "see “{way}”."
+            (
+                "Unlike the textbook case, the gradient of this RNN has not vanished. Training changed the spectral "
+                "radius of its W_hh from {before} to {after}. Before training, the first word got {share} × the last "
+                "step's gradient; see “{way}”."
+            )
         ).format(
             before=f"{before:.2f}",
             after=f"{radius:.2f}",
             share=prose(share(gradients_sources.norms_of(first)["hidden"]), 2),
-            way=_("the same before training"),
+            way=_("same networks before training"),
         )
     else:
-        told = _("None has vanished (below {limit}) over so short a text.").format(limit=VANISHED)
+        told = _(
+            "A gradient below {limit} × that at the last step counts as vanished: the first step then hardly "
+            "learns from this loss."
+        ).format(limit=VANISHED)
     return f"**{facts}** {told}"
 
 
@@ -247,14 +264,14 @@ def long_text() -> str:
 def of_recall(name: str, text: str, started: bool) -> LayerGradients:
     """The gradients of the answer's loss in a recall network, as it was trained or as its training found it."""
     network: Network = cache.network(name)
-    done = differentiate(as_started(network) if started else network, text, Loss("answer"))
+    done = differentiate(initial_network(network) if started else network, text, Loss("answer"))
     return done.trace.layers[LAYER].gradients
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def of_knobs(kind: Kind, knobs: Knobs) -> LayerGradients:
+def of_knobs(kind: Kind, knobs: InitConfig) -> LayerGradients:
     """The gradients in an untrained layer."""
-    return gradients(kind, knobs)
+    return initialized_gradients(kind, knobs)
 
 
 def _short(text: str) -> str:

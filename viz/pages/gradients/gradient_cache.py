@@ -10,9 +10,16 @@ import torch
 
 from models.core.layer_gradients import LayerGradients
 from models.core.trace import LayerTrace
-from models.gradients.gradient_map import map_of
-from models.gradients.losses import Differentiated, Loss, differentiate, loss_grad, of_unit, one_sequence
-from models.gradients.module_backward import Progress, Stack, chain_of
+from models.gradients.gradient_map import gradient_map_of
+from models.gradients.losses import (
+    DifferentiatedRun,
+    Loss,
+    differentiate,
+    gradients_of_unit,
+    output_loss_grad,
+    select_sequence,
+)
+from models.gradients.module_backward import LayerStack, Progress, chained_stack
 from models.gradients.path_split import path_map_of
 from models.networks.forward_run import Reading
 from viz.pages import cache
@@ -25,7 +32,7 @@ BY_SERIAL: dict[str | type[Any], Any] = {Reading: lambda reading: reading.serial
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str | None = None) -> Differentiated:
+def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str | None = None) -> DifferentiatedRun:
     """A bundled network's run after its backward pass, edited. Raises Problem: that loss cannot be had."""
     changes = cache.active(edits)
     if changes:
@@ -36,22 +43,22 @@ def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def alone(reading: Reading, layer: str) -> LayerTrace:
     """The layer with the reading's sequence alone."""
-    return one_sequence(reading.trace.layers[layer], reading.row)
+    return select_sequence(reading.trace.layers[layer], reading.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def unit_gradients(reading: Reading, layer: str, loss: Loss) -> LayerGradients:
     """The gradients of a unit's value."""
-    return of_unit(alone(reading, layer), loss)
+    return gradients_of_unit(alone(reading, layer), loss)
 
 
 def gradients(reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: str = "") -> LayerGradients:
     """The gradients of ``loss`` in ``layer``, of one sequence. Raises Problem: that loss cannot be had."""
-    if loss.asked == "unit" and not cache.holds(edits):
+    if loss.kind == "unit" and not cache.holds(edits):
         return unit_gradients(reading, layer, loss)
-    if loss.asked == "saved":
+    if loss.kind == "saved":
         return alone(reading, layer).gradients
-    asked_of = layer if loss.asked == "unit" else None
+    asked_of = layer if loss.kind == "unit" else None
     return differentiated(net, text, loss, edits, asked_of).trace.layers[layer].gradients
 
 
@@ -83,14 +90,14 @@ class Map:
 def gradient_map(asked: Map) -> bytes:
     """The map, for the browser."""
     reading, layer, unit = asked.reading, asked.layer, asked.unit
-    stack: Stack
+    stack: LayerStack
     if unit is None:
         ran_as = cache.edited(asked.net, cache.active(asked.edits))
         network = ran_as.network
-        stack = chain_of(reading.trace.layers, layer.rpartition(".")[0])
+        stack = chained_stack(reading.trace.layers, layer.rpartition(".")[0])
         held = cache.holds(cache.active(asked.edits))
         handed_on = torch.cat([each.recording.hidden for each in stack[-1]], -1) if held else None
-        grad = loss_grad(network, network.module, ran_as.sequence(asked.text).given, handed_on)
+        grad = output_loss_grad(network, network.module, ran_as.sequence(asked.text).given, handed_on)
     else:
         stack = [[alone(reading, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
@@ -98,7 +105,7 @@ def gradient_map(asked: Map) -> bytes:
     name = layer.rpartition(".")[2]
     rows = rows_shown(grad.shape[1])
     ran = next(each for level in stack for each in level if each.name == layer)
-    norms = map_of(stack, grad, rows, lambda done: asked.progress(done / 2))[name][0]
+    norms = gradient_map_of(stack, grad, rows, lambda done: asked.progress(done / 2))[name][0]
     paths = None
     if ran.weights.cell.carry is not None:
         paths = path_map_of(stack, grad, rows, lambda done: asked.progress((1 + done) / 2))[name]

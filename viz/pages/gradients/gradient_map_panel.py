@@ -22,22 +22,25 @@ def pairs(session: Session, reading: Reading, loss: Loss) -> None:
     """The map of all losses and all states, and the pair that is picked in it."""
     layer = session.view.layer or ""
     steps = len(reading.labels_of(layer))
-    of_unit = loss.asked in ("unit", "saved") or not _has_losses(session)
+    of_unit = loss.kind in ("unit", "saved") or not _has_losses(session)
     unit = (
-        min(loss.unit if loss.asked == "unit" else session.view.unit or 0, _width(reading, layer) - 1)
+        min(loss.unit if loss.kind == "unit" else session.view.unit or 0, _width(reading, layer) - 1)
         if of_unit
         else None
     )
     with panel(
-        _("2 · Which step teaches which?"),
+        _("2 · Gradient map: which loss reaches which time step?"),
         _(
-            "Each row is one loss. Which rows stay strong far from the diagonal? Those losses still teach distant steps."
+            (
+                "Each row is one loss. Which rows stay strong far from the diagonal? From those losses the network "
+                "can learn long-term dependencies."
+            )
         ),
     ):
         st.caption(
-            _("A row's loss l: the hidden state of unit {unit} after step t.").format(unit=unit)
+            _("Each row: l = hidden state of unit {unit} at time step t").format(unit=unit)
             if unit is not None
-            else _("A row's loss l: that of the prediction after step t.")
+            else _("Each row: the loss l of the prediction after time step t")
         )
         bar = st.empty()
         asked = gradients_sources.Map(
@@ -64,7 +67,7 @@ def pairs(session: Session, reading: Reading, loss: Loss) -> None:
 
 
 def _tell(bar: DeltaGenerator, done: float) -> None:
-    bar.progress(done, _("All losses go back together."))
+    bar.progress(done, _("Backpropagating all losses …"))
 
 
 def _has_losses(session: Session) -> bool:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from models.core.local_derivatives import taken_apart
+from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
 from viz.i18n import _, translate
 from viz.pages import cache as app_sources
@@ -28,19 +28,21 @@ def page() -> None:
     except Problem as problem:
         session.add_notice(translate(problem))
     else:
-        if bundled(session) and loss.asked not in ("unit", "saved"):
+        if bundled(session) and loss.kind not in ("unit", "saved"):
             last = gradient_cache.differentiated(view.net or "", view.text or "", loss, view.edits).target
         norms_over_time(session, reading, loss, found, in_words(session, reading, loss, last))
     if app_sources.holds(view.edits):
         st.info(
-            _("Values are held at some steps: no gradient passes through them, here and in all that follows."),
+            _("Some values are fixed: no gradient flows through them, here and below."),
             icon=":material/pause_circle:",
         )
-    if not all(map(taken_apart, reading.trace.layers.values())):
+    if not all(map(has_local_derivatives, reading.trace.layers.values())):
         st.info(
             _(
-                "A hidden state is held after its projection, so no unit's slope tells what its step passes back: the norms "
-                "above are exact, but there is no map and no Jacobian of these steps."
+                (
+                    "A hidden state is fixed after its projection, so the Jacobians between time steps and the gradient "
+                    "map cannot be computed. The gradient norms above are exact."
+                )
             ),
             icon=":material/info:",
         )

@@ -6,7 +6,13 @@ import streamlit as st
 from models.core.layer_gradients import LayerGradients
 from models.core.local_derivatives import activation_slopes
 from models.core.trace import LayerTrace
-from models.gradients.jacobian import lyapunov_spectrum, recurrent_spectrum, singular_values, step_bounds, verdict
+from models.gradients.jacobian import (
+    jacobian_norm_bounds,
+    lyapunov_spectrum,
+    recurrent_spectrum,
+    singular_values,
+    vanishing_condition,
+)
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.figures.activation_slopes import activation_slopes as slopes_figure
@@ -32,8 +38,12 @@ def slopes(session: Session, reading: Reading) -> None:
     layer = gradient_cache.alone(reading, session.view.layer or "")
     labels = reading.labels_of(layer.name)
     with panel(
-        _("4 · What does each step multiply by? First, the slope of the activation"),
-        _("Look how far below its bound each curve lies: every step back multiplies by such a number."),
+        _("4 · Derivatives of the activation functions at each time step"),
+        _(
+            "How far below its maximum is each derivative? Every path through W_hh is multiplied by such a factor "
+            "at each time step; on the direct path of an LSTM or GRU the factor is the forget or update gate "
+            "instead."
+        ),
     ):
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
         through = layer.cell_equations.activations
@@ -41,7 +51,7 @@ def slopes(session: Session, reading: Reading) -> None:
         chart(figure, "slopes", names=(session.view.net, layer.name, "slopes"))
         names = names_of_slopes(through)
         st.markdown(
-            _("Mean over all steps and units: {slopes}.").format(
+            _("Mean derivative over all time steps and units: {slopes}").format(
                 slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
             )
         )
@@ -54,11 +64,15 @@ def matrices(session: Session, reading: Reading, loss: Loss, found: LayerGradien
     at = loss_step(session, reading, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
     part = slice(last, min(last + MOST, len(labels))) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
-    with st.spinner(_("Taking the Jacobians apart …"), show_time=True):
+    with st.spinner(_("Computing the singular values of the Jacobians …"), show_time=True):
         values, bounds = _singular(reading, layer.name, part.start, part.stop)
     with panel(
-        _("Then, the whole matrix of the step"),
-        _("Below 1 a gradient can only shrink at that step; above 1 some directions grow. Which is it, and where?"),
+        _("Jacobian of each time step: singular values"),
+        _(
+            "By the chain rule, the gradient is multiplied by one Jacobian per time step. If its largest singular "
+            "value is below 1, every gradient shrinks there; above 1, some directions grow. Which steps are "
+            "which?"
+        ),
     ):
         st.markdown(_spectrum_in_words(layer))
         figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=theme())
@@ -100,22 +114,29 @@ def _promised(
             reach, suggested = own * spectrum.norm**distance, own * spectrum.radius**distance
         promised = {"weights": reach, **promised, "radius": suggested}
     with panel(
-        _("What was promised, and what happened"),
+        _("Upper bounds and the actual gradient"),
         _(
-            "The bounds hold always, but how close do they come? Mind the powers of ten between them and the thick line."
+            (
+                "The bounds always hold, but how tight are they? Compare them with the thick line, the actual "
+                "gradient; the axis is logarithmic."
+            )
         ),
     ):
         entered = np.flatnonzero(found.arrived.hidden[0].numpy().any(axis=-1))
         if not set(entered.tolist()) <= {at}:
             st.markdown(
                 _(
-                    "The loss comes to this layer at many steps, from the layer above, so no product of this layer's own "
-                    "Jacobians bounds it; choose the highest layer."
+                    (
+                        "The loss enters this layer at many time steps, through the layer above, so no product of this "
+                        "layer's own Jacobians bounds the gradient. Choose the top layer."
+                    )
                 )
             )
             return
         if not (np.isfinite(own) and own > 0):
-            st.markdown(_("The gradient at the loss's own step is 0 or not finite, so there is nothing to compare."))
+            st.markdown(
+                _("The gradient at the time step of the loss is 0 or not finite, so there is nothing to compare.")
+            )
             return
         figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=theme())
         chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
@@ -141,32 +162,41 @@ def _tex(value: float) -> str:
 def _spectrum_in_words(layer: LayerTrace) -> str:
     found, names = recurrent_spectrum(layer.weights), quantity_names()
     if layer.kind == "RNN":
-        said, spectrum = verdict(layer.weights), found["preactivation"]
-        sentence = _("‖W_hh‖₂ = {norm} and spectral radius {radius}.").format(
+        said, spectrum = vanishing_condition(layer.weights), found["preactivation"]
+        sentence = _("Spectral norm ‖W_hh‖₂ = {norm}, spectral radius {radius}.").format(
             norm=f"{spectrum.norm:.3f}", radius=f"{spectrum.radius:.3f}"
         )
         if said.vanishes:
-            told = _("The norm is below {bound}: gradients must vanish (Pascanu, Mikolov and Bengio 2013).")
+            told = _("The norm is below {bound}: the gradient must vanish (Pascanu, Mikolov and Bengio 2013).")
         elif said.may_explode:
             told = _(
-                "The norm is above {bound}: gradients can explode, but need not (Pascanu, Mikolov and Bengio 2013)."
+                (
+                    "The norm is above {bound}: the gradient can explode, but need not (Pascanu, Mikolov and Bengio "
+                    "2013)."
+                )
             )
         else:
             return sentence
         return sentence + " " + told.format(bound=f"{1 / said.gamma:g}")
     parts = ", ".join(f"{names[gate]} {each.norm:.2f} ({each.radius:.2f})" for gate, each in found.items())
     return _(
-        "Spectral norm (and radius) of each gate's W_h: {parts}. The bound from the weights alone is for a simple RNN; "
-        "here the gates decide at every step."
+        (
+            "Spectral norm (spectral radius in parentheses) of each gate's W_h: {parts}. A bound from the weights "
+            "alone holds only for the vanilla RNN; in an LSTM or GRU the gate values count too, at every time "
+            "step."
+        )
     ).format(parts=parts)
 
 
 def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
     with panel(
-        _("Over the whole sequence: the Lyapunov spectrum"),
-        _("Is the first exponent above 0? Then small differences grow, and gradients with them."),
+        _("Lyapunov spectrum of the whole sequence"),
+        _(
+            "How fast small differences in the state grow or shrink, per direction. Is the first exponent above "
+            "0? Then they grow, and gradients with them."
+        ),
     ):
-        with st.spinner(_("Following small differences along the run …"), show_time=True):
+        with st.spinner(_("Computing the Lyapunov exponents …"), show_time=True):
             exponents = _lyapunov(reading, layer.name)
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with drawn:
@@ -174,12 +204,16 @@ def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
         with told:
             first = float(exponents[0])
             if not np.isfinite(first):
-                st.markdown(_("The run is not finite, so it has no exponents."))
+                st.markdown(
+                    _("This run contains NaN or infinite values, so the Lyapunov exponents cannot be computed.")
+                )
                 return
             st.markdown(
-                _("The most stretched direction grows by {percent} a step.").format(percent=f"{np.expm1(first):.1%}")
+                _("The fastest-growing direction grows by {percent} per time step on average.").format(
+                    percent=f"{np.expm1(first):.1%}"
+                )
                 if first > 0
-                else _("Even the most stretched direction fades by {percent} a step.").format(
+                else _("Even the slowest-decaying direction shrinks by {percent} per time step on average.").format(
                     percent=f"{-np.expm1(first):.1%}"
                 )
             )
@@ -193,7 +227,7 @@ def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.n
         gradient_cache.alone(reading, layer),
         slice(start, min(stop, gradient_cache.alone(reading, layer).shape[1])),
     )
-    return singular_values(only, joint=True, steps=part), step_bounds(only)[0, part]
+    return singular_values(only, joint=True, steps=part), jacobian_norm_bounds(only)[0, part]
 
 
 @st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=gradient_cache.BY_SERIAL)

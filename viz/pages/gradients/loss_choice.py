@@ -4,7 +4,7 @@ from typing import get_args
 
 import streamlit as st
 
-from models.gradients.losses import Asked, Loss
+from models.gradients.losses import Loss, LossKind
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction
 from viz.i18n import _, language
 from viz.pages import cache
@@ -21,7 +21,7 @@ def pick_loss(session: Session, reading: Reading) -> Loss:
     names = _names(session, reading)
     if st.session_state.get(ASKED) not in names:
         st.session_state[ASKED] = next(iter(names))
-    asked = st.segmented_control(_("The loss L"), list(names), format_func=names.__getitem__, required=True, key=ASKED)
+    asked = st.segmented_control(_("Loss L"), list(names), format_func=names.__getitem__, required=True, key=ASKED)
     assert asked is not None
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     if asked in ("next", "unit"):
@@ -41,18 +41,18 @@ def pick_loss(session: Session, reading: Reading) -> Loss:
     )
 
 
-def _names(session: Session, reading: Reading) -> dict[Asked, str]:
+def _names(session: Session, reading: Reading) -> dict[LossKind, str]:
     """The losses that there are here, the usual one first."""
-    words: dict[Asked, str] = {
-        "saved": _("as it was saved"),
-        "answer": _("the final answer"),
-        "next": _("next symbol at step t") if _symbols(session) else _("next value at step t"),
-        "every": _("all steps"),
-        "unit": _("a unit's value"),
+    words: dict[LossKind, str] = {
+        "saved": _("as saved"),
+        "answer": _("final answer"),
+        "next": _("next token at time step t") if _symbols(session) else _("next value at time step t"),
+        "every": _("all time steps"),
+        "unit": _("value of one unit"),
     }
     if not bundled(session):
         arrivals = gradients_sources.alone(reading, session.view.layer or "").recording.arrivals
-        kinds: tuple[Asked, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
+        kinds: tuple[LossKind, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
     else:
         card = cache.network(session.view.net or "").card
         if card.predicts in ("values", "nothing"):
@@ -63,7 +63,7 @@ def _names(session: Session, reading: Reading) -> dict[Asked, str]:
             kinds = ("answer", "next", "every", "unit")
         else:
             kinds = ("next", "every", "unit")
-    assert set(kinds) <= set(get_args(Asked))
+    assert set(kinds) <= set(get_args(LossKind))
     return {kind: words[kind] for kind in kinds}
 
 
@@ -86,7 +86,7 @@ def _pick_step(session: Session, reading: Reading, *, before_last: bool) -> None
         return
     synced_widget(
         st.slider,
-        _("Step t of the loss (now “{token}”)").format(token=labels[step]),
+        _("Time step t of the loss (now “{token}”)").format(token=labels[step]),
         1,
         last + 1,
         key="gradients_step",
@@ -103,7 +103,7 @@ def _pick_unit(session: Session, reading: Reading) -> str:
     if st.session_state.get(state) not in states:
         st.session_state[state] = "hidden"
     with what:
-        quantity = str(st.selectbox(_("Value"), states, format_func=names.__getitem__, key=state))
+        quantity = str(st.selectbox(_("State"), states, format_func=names.__getitem__, key=state))
     width = layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
     if (session.view.unit or 0) >= width:
         session.fill_defaults(unit=width - 1)
@@ -124,9 +124,9 @@ def _pick_unit(session: Session, reading: Reading) -> str:
 def loss_step(session: Session, reading: Reading, loss: Loss) -> int | None:
     """Where in the sequence the loss reads the chosen layer; None where at every step."""
     layer = reading.trace.layers[session.view.layer or ""]
-    if loss.asked in ("next", "unit"):
+    if loss.kind in ("next", "unit"):
         return loss.step
-    if loss.asked == "answer":
+    if loss.kind == "answer":
         return 0 if layer.reverse else len(reading.labels_of(layer.name)) - 1
     return None
 
@@ -134,29 +134,31 @@ def loss_step(session: Session, reading: Reading, loss: Loss) -> int | None:
 def in_words(session: Session, reading: Reading, loss: Loss, last: int | None) -> str:
     """What L is, in one sentence; ``last`` is the symbol or class that the last step is asked for."""
     labels = reading.labels_of(session.view.layer or "")
-    if loss.asked == "saved":
-        return _("L: whatever went backwards before this run was saved.")
-    if loss.asked == "unit":
+    if loss.kind == "saved":
+        return _("L: the loss that was backpropagated before this run was saved")
+    if loss.kind == "unit":
         letter = "c" if loss.quantity == "cell" else "h"
-        return _("L = {letter}, the value of unit {unit} after step {step}, “{token}”.").format(
+        return _("L = {letter} of unit {unit} at time step {step}, “{token}”").format(
             letter=letter, unit=loss.unit, step=loss.step + 1, token=labels[loss.step]
         )
     prediction = reading.prediction
     if isinstance(prediction, ClassPrediction):
         name = prediction.classes[language()][prediction.best if last is None else last]
-        return _("L = −ln p(“{target}”), the class that it finds most probable.").format(target=name)
+        return _("L = −ln p(“{target}”) for the most probable class").format(target=name)
     if not isinstance(prediction, SymbolPrediction):
         return (
-            _("L = the sum of the squared errors of the next value.")
-            if loss.asked == "every"
-            else _("L = the squared error of the next value after step {step}.").format(step=loss.step + 1)
+            _("L = sum of the squared errors of all predicted values")
+            if loss.kind == "every"
+            else _("L = squared error of the value predicted after time step {step}").format(step=loss.step + 1)
         )
-    if loss.asked == "every":
-        return _("L = the sum over all steps of −ln p(the symbol that came next).")
-    step = len(labels) - 1 if loss.asked == "answer" else loss.step
+    if loss.kind == "every":
+        return _(
+            "L = sum over all time steps of −ln p(actual next token): the cross-entropy, in nats (surprisal is in bits)"
+        )
+    step = len(labels) - 1 if loss.kind == "answer" else loss.step
     target = int(prediction.following[step])
     if target < 0 and last is not None:
         target = last
-    return _("L = −ln p(“{target}”) after step {step}, “{token}”.").format(
+    return _("L = −ln p(“{target}”) after time step {step}, “{token}”").format(
         target=prediction.vocabulary[target], step=step + 1, token=labels[step]
     )

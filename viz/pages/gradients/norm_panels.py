@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.core.layer_gradients import LayerGradients
-from models.gradients.decay_rate import decay
+from models.gradients.decay_rate import fit_decay
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.figures.gradient_norms import gradient_norms
@@ -24,8 +24,11 @@ def norms_over_time(session: Session, reading: Reading, loss: Loss, found: Layer
     labels = reading.labels_of(found.layer.name)
     norms, at = norms_of(found), loss_step(session, reading, loss)
     with panel(
-        _("1 · How large is the gradient at each step?"),
-        _("Go away from the loss: does the curve fall, rise or hold? On this axis a straight line is a steady rate."),
+        _("1 · Gradient norm at each time step (backpropagation through time)"),
+        _(
+            "Moving away from the loss, does the gradient norm fall (vanishing gradient), rise (exploding "
+            "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
+        ),
     ):
         st.markdown(_plain(said))
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
@@ -38,7 +41,7 @@ def norms_over_time(session: Session, reading: Reading, loss: Loss, found: Layer
     mirror(
         [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
         labels,
-        _("Norms of the gradient of the loss by the states at every step."),
+        _("Norms of the gradient of the loss with respect to the states, at every time step."),
         "gradient-norms",
     )
 
@@ -49,20 +52,20 @@ def _tell(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None
     near = (0 if reverse else last) if at is None else at
     far = last if reverse else 0
     reached = norms[near:] if reverse else norms[: near + 1]
-    fit = decay(reached, reverse)
+    fit = fit_decay(reached, reverse)
     lines = [f"**∂L/∂{symbol}**", rate_in_words(reached, reverse, every=at is None)]
-    if fit.zeros:
+    if fit.zero_count:
         lines.append(
             ngettext(
-                "At {n} step it is exactly 0: nothing in these numbers reaches it.",
-                "At {n} steps it is exactly 0: nothing in these numbers reaches them.",
-                fit.zeros,
-            ).format(n=fit.zeros)
+                "At {n} time step the gradient is exactly 0 (no path, or too small for the number format).",
+                "At {n} time steps the gradient is exactly 0 (no path, or too small for the number format).",
+                fit.zero_count,
+            ).format(n=fit.zero_count)
         )
-    if fit.broken is not None:
-        where = fit.broken + (near if reverse else 0)
+    if fit.nonfinite_step is not None:
+        where = fit.nonfinite_step + (near if reverse else 0)
         lines.append(
-            _("It is {value} from step {step} (“{token}”) on, going back: that is where it first appears.").format(
+            _("During backpropagation the gradient first becomes {value} at time step {step} (“{token}”).").format(
                 value=_name(norms[where]), step=where + 1, token=labels[where]
             )
         )
@@ -81,22 +84,20 @@ def _tell(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None
 def rate_in_words(norms: np.ndarray, reverse: bool = False, *, every: bool = False) -> str:
     """How fast the norms fade or grow on their way back, in one sentence."""
     if every:
-        return _("Each step adds a loss of its own on the way back, so there is no one rate.")
-    fit = decay(norms, reverse)
+        return _("With a loss at every time step there is no single decay rate.")
+    fit = fit_decay(norms, reverse)
     if np.isnan(fit.rate):
-        return _("There are too few steps for a rate.")
-    if fit.steady:
-        return _("It holds: by its fitted rate its length changes by less than 1% from step to step.")
-    if not fit.clear:
-        return _("It has no clear rate: one steady rate explains only {share:.0%} of its course.").format(
-            share=fit.explained
-        )
+        return _("Too few time steps to fit a rate.")
+    if fit.is_constant:
+        return _("The gradient norm stays constant (fitted change below 1% per time step).")
+    if not fit.is_exponential:
+        return _("No clear exponential trend (R² = {share:.0%}).").format(share=fit.r_squared)
     sentence = (
-        _("It halves every {n} steps on its way back.")
+        _("The gradient norm halves every {n} time steps of backpropagation.")
         if fit.rate < 0
-        else _("It doubles every {n} steps on its way back.")
+        else _("The gradient norm doubles every {n} time steps of backpropagation.")
     )
-    return sentence.format(n=f"{fit.halving:.1f}")
+    return sentence.format(n=f"{fit.half_distance:.1f}")
 
 
 def _name(value: float) -> str:

@@ -5,8 +5,8 @@ import streamlit as st
 
 from models.core.layer_gradients import LayerGradients
 from models.gradients.clipping import clipping
-from models.gradients.initialized import EXPLODING, exploding
-from models.gradients.losses import Differentiated, Loss
+from models.gradients.initialized import EXPLODING_CONFIG, exploding_example
+from models.gradients.losses import DifferentiatedRun, Loss
 from viz.components.sliders import Knob, knobs, turned
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
@@ -25,8 +25,11 @@ VIEW_ID = "gradients"
 def feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
     """Which steps fed each weight block's gradient."""
     with panel(
-        _("5 · Which steps feed the weights?"),
-        _("The bars add up to the gradient of one matrix. Do all steps speak, or a few? Bars below 0 pull back."),
+        _("5 · Contribution of each time step to the weight gradient"),
+        _(
+            "The bars add up to the gradient norm of one matrix. Do all time steps contribute, or only a few? "
+            "Negative bars point in the opposite direction."
+        ),
     ):
         _feeding(session, labels, found)
 
@@ -47,7 +50,9 @@ def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -
     total = float(inner.sum())  # the squared norm of the whole gradient
     if not (np.isfinite(total) and total > 0):
         st.markdown(
-            _("This gradient is 0: no step feeds it.") if total == 0 else _("This gradient is not a finite number.")
+            _("This gradient is 0: no time step contributes to it.")
+            if total == 0
+            else _("This gradient is NaN or infinite.")
         )
         return
     parts = inner / np.sqrt(total)
@@ -66,16 +71,19 @@ def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -
 def clip(session: Session, loss: Loss) -> None:
     """Clipping by the global norm."""
     with panel(
-        _("6 · When it explodes: clipping"),
-        _("Move the threshold below the norm. Which steps lose most? The direction stays, only the length is cut."),
+        _("6 · Exploding gradient: gradient clipping"),
+        _(
+            "Each bar is one time step's contribution to the gradient norm. Set the threshold below the norm: all "
+            "bars shrink by the same factor, so the direction of the gradient stays and only its length changes."
+        ),
     ):
         _clip(session, loss)
 
 
 @st.fragment
 def _clip(session: Session, loss: Loss) -> None:
-    ways = {"exploding": _("an RNN that explodes"), "here": _("this network and its loss")}
-    own = bundled(session) and loss.asked not in ("unit", "saved")
+    ways = {"exploding": _("RNN with an exploding gradient"), "here": _("this network and its loss")}
+    own = bundled(session) and loss.kind not in ("unit", "saved")
     names = list(ways) if own else ["exploding"]
     if st.session_state.get("clip_way") not in names:
         st.session_state["clip_way"] = names[0]
@@ -93,9 +101,9 @@ def _clip(session: Session, loss: Loss) -> None:
     else:
         norms = gradient_cache.norms_of(traced.gradients)
         st.markdown(
-            _(
-                "An untrained RNN of {units} units whose W_hh has the spectral radius {radius}, after {steps} steps."
-            ).format(units=EXPLODING.hidden, radius=EXPLODING.radius, steps=EXPLODING.steps)
+            _("Untrained RNN: {units} units, spectral radius {radius} of W_hh, {steps} time steps.").format(
+                units=EXPLODING_CONFIG.hidden, radius=EXPLODING_CONFIG.radius, steps=EXPLODING_CONFIG.steps
+            )
             + " "
             + rate_in_words(norms["hidden"])
         )
@@ -104,12 +112,10 @@ def _clip(session: Session, loss: Loss) -> None:
     _threshold(done, layer, labels, str(way))
 
 
-def _threshold(done: Differentiated, layer: str, labels: tuple[str, ...], way: str) -> None:
+def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way: str) -> None:
     before = clipping(done.module, 1.0).before
     if not (np.isfinite(before) and before > 0):
-        st.markdown(
-            _("The gradient's norm is {value}: clipping cannot mend that.").format(value=before if before else 0)
-        )
+        st.markdown(_("The gradient norm is {value}; clipping cannot fix that.").format(value=before if before else 0))
         return
     # from a thousandth of the norm to three times it, on a log scale
     power_of = float(np.log10(before))
@@ -132,15 +138,15 @@ def _threshold(done: Differentiated, layer: str, labels: tuple[str, ...], way: s
 
 def _who_pays(parts: np.ndarray, clips: bool) -> str:
     if not clips:
-        return _("The norm is below the threshold: nothing is clipped, no step pays.")
+        return _("The norm is below the threshold, so nothing is clipped.")
     order = np.argsort(-parts)
     count = 1 + int(np.argmax(np.cumsum(parts[order]) >= parts.sum() / 2))
     first = ", ".join(str(int(step) + 1) for step in sorted(order[: min(count, 8)]))
-    return _("Half of what is clipped is paid by {count} of {steps} steps: {first}{more}").format(
+    return _("Half of the gradient norm shown comes from {count} of {steps} time steps: {first}{more}").format(
         count=count, steps=len(parts), first=first, more=" …" if count > 8 else ""
     )
 
 
 @st.cache_resource(show_spinner=False)
-def _exploding() -> Differentiated:
-    return exploding()
+def _exploding() -> DifferentiatedRun:
+    return exploding_example()

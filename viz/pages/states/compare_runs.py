@@ -5,7 +5,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from models.states.compare_states import compare
+from models.states.compare_states import compare_states
 from viz.figures.state_distance import comparison
 from viz.i18n import _, translate
 from viz.pages import cache
@@ -25,8 +25,8 @@ Run = tuple[str, Reading, LayerTrace]
 def compared(session: Session, reading: Reading, layer: LayerTrace) -> None:
     """The runs side by side, with their difference."""
     with panel(
-        _("Side by side: two texts, or two networks"),
-        _("Change one word and see from which step on the states part, and whether they ever meet again."),
+        _("Comparison of two texts or two networks"),
+        _("Change one word: from which time step on do the states diverge, and do they converge again?"),
     ):
         if session.startup_file is not None and session.view.net == session.startup_file.name:
             _rows(session, reading, layer)
@@ -64,7 +64,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
             else:
                 typed = view_widget(
                     st.text_area,
-                    _("The other text"),
+                    _("Other text"),
                     name="other",
                     key=f"compare_text_{net}_{hash(text)}",
                     form=TEXT,
@@ -79,8 +79,10 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     if way == "networks":
         st.caption(
             _(
-                "Networks that were trained apart share no more than their units' numbers: "
-                "compare when the states move, not how far apart they are."
+                (
+                    "Unit numbers of separately trained networks do not correspond. Compare when the states change, not "
+                    "how far apart they are."
+                )
             )
         )
     layers = second.trace.layers
@@ -114,7 +116,7 @@ def _other_text(net: str, text: str) -> str:
 def _rows(session: Session, reading: Reading, layer: LayerTrace) -> None:
     batch = layer.shape[0]
     if batch == 1:
-        st.markdown(_("This saved run holds one sequence: there is no second one to compare it with."))
+        st.markdown(_("This saved run contains only one sequence, so there is no second one to compare with."))
         return
     other = view_widget(
         st.number_input,
@@ -145,32 +147,36 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
     ]
     title = quantity_names()[chosen]
     if chosen != quantity:
-        st.caption(_("The other network has no {quantity}; the hidden states are compared.").format(
+        st.caption(_("The other network has no {quantity}, so the hidden states are compared.").format(
             quantity=quantity_names()[quantity]))  # fmt: skip
     try:
-        found = compare(runs[0][1], runs[1][1])
+        found = compare_states(runs[0][1], runs[1][1])
     except Problem as problem:
         st.caption(translate(problem))
         found = None
     drawn = unit if all(unit < values.shape[1] for _name, values, _labels in runs) else 0
     if drawn != unit:
-        st.caption(_("One of the two has no unit {unit}: unit 0 is drawn.").format(unit=unit))
+        st.caption(_("One of the two has no unit {unit}, so unit 0 is shown.").format(unit=unit))
     figure = comparison(
         runs, found, unit=drawn, title=_("{quantity}, unit {unit}").format(quantity=title, unit=drawn), theme=theme()
     )
     chart(figure, "comparison", names=(runs[0][0], runs[1][0], chosen, f"unit{drawn}"))
     if found is None:
         return
-    if found.parted is None:
-        st.markdown(_("The two runs are the same at every step that both have."))
+    if found.first_difference is None:
+        st.markdown(_("The two runs are identical at all common time steps."))
         return
     st.markdown(
         _(
-            "They part at step {step}. After the last step that both have, their states are {distance} apart (L2 norm), "
-            "at the most {most}."
-        ).format(step=found.parted + 1, distance=f"{found.distance[-1]:.3g}", most=f"{found.distance.max():.3g}")
+            (
+                "The states diverge at time step {step}. At the last common time step the distance is {distance} (L2 "
+                "norm); the largest distance is {most}."
+            )
+        ).format(
+            step=found.first_difference + 1, distance=f"{found.distance[-1]:.3g}", most=f"{found.distance.max():.3g}"
+        )
     )
     st.latex(
-        rf"d_t = \|s'_t - s_t\|_2,\quad d_{{{found.parted + 1}}} = {found.distance[found.parted]:.3g},\quad "
+        rf"d_t = \|s'_t - s_t\|_2,\quad d_{{{found.first_difference + 1}}} = {found.distance[found.first_difference]:.3g},\quad "
         rf"d_{{{len(found.distance)}}} = {found.distance[-1]:.3g}"
     )

@@ -5,7 +5,7 @@ import streamlit as st
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from models.states.gate_retention import keep_gate, kept, kept_power
+from models.states.gate_retention import log10_retained, retained, retention_gate
 from models.states.saturation import Saturation
 from viz.figures.half_lives import half_lives
 from viz.figures.saturation_scatter import saturation_scatter
@@ -24,30 +24,36 @@ def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
     with (
         held,
         panel(
-            _("Shut or open: saturation"),
+            _("Gate saturation: closed or open"),
             _(
-                "At the right, gates that are nearly always shut; at the top, open. On the dotted line, never in between."
+                (
+                    "Each dot is one gate of one unit. Right: almost always closed. Top: almost always open. On the "
+                    "dotted line: always one or the other, never in between."
+                )
             ),
         ),
     ):
         saturated = states_cache.saturation(reading, layer.name)
         if saturated and not any(np.isfinite(held.left).any() for held in saturated.values()):
-            st.markdown(_("The gates are not finite numbers, so none is known to be shut or open."))
+            st.markdown(_("The gate values are NaN or infinite, so their saturation cannot be measured."))
         elif saturated:
             chart(
                 saturation_scatter(saturated, unit=unit, theme=theme()), "saturation", names=(layer.name, "saturation")
             )
             st.markdown("\n".join(_shares(saturated, unit)))
-            st.caption(_("Karpathy, Johnson and Li 2015. Rings: unit {unit}, which is looked at.").format(unit=unit))
+            st.caption(_("After Karpathy, Johnson and Li 2015. Rings: the selected unit {unit}.").format(unit=unit))
         elif layer.kind == "RNN":
-            st.markdown(_("A simple RNN has no gates that could shut or open."))
+            st.markdown(_("A vanilla RNN has no gates."))
         else:
             st.markdown(no_valves(layer.cell_equations))
     with (
         lasts,
         panel(
-            _("How long does a state last?"),
-            _("Units high up remember: where is a unit whose memory outlasts the sequence?"),
+            _("Half-life of the state"),
+            _(
+                "Time steps until the forget or update gate alone has halved a unit's state. Which units have a "
+                "half-life longer than the sequence (above the dotted line)?"
+            ),
         ),
     ):
         _lasts(reading, layer, unit, step)
@@ -58,7 +64,7 @@ def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
     names = quantity_names()
     return [
         "- "
-        + _("{gate} of unit {unit}: shut {left}, open {right} of the time").format(
+        + _("{gate} of unit {unit}: closed at {left}, open at {right} of the steps").format(
             gate=names[gate], unit=unit, left=f"{held.left[unit]:.0%}", right=f"{held.right[unit]:.0%}"
         )
         for gate, held in saturated.items()
@@ -70,13 +76,18 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
     steps = states_cache.half_lives(reading, layer.name)
     carry = layer.weights.cell.carry
     if steps is None or carry is None:
-        st.markdown(_("A simple RNN has no gate that carries its state on: every step writes all of it anew."))
+        st.markdown(
+            _(
+                "A vanilla RNN has no gate that carries its state over: the whole state is recomputed at every time "
+                "step."
+            )
+        )
         return
     if carry.keep not in layer.cell_equations.valves:
         st.markdown(no_valves(layer.cell_equations))
         return
     if np.isnan(steps).all():
-        st.markdown(_("The gates are not finite numbers, so there is no half-life."))
+        st.markdown(_("The gate values are NaN or infinite, so the half-life cannot be computed."))
         return
     length = int(layer.lengths[reading.row])
     figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=theme())
@@ -86,7 +97,7 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
 
 def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
     """The unit's half-life, and what is left now of what was there after the first step."""
-    keep = keep_gate(layer, reading.row)
+    keep = retention_gate(layer, reading.row)
     carry = layer.weights.cell.carry
     assert keep is not None and carry is not None
     symbol, state = SYMBOLS[carry.keep], {"cell": "c", "hidden": "h"}[carry.state]
@@ -101,15 +112,18 @@ def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, s
     else:
         st.latex(rf"t_{{1/2}} = \operatorname{{median}}_t\frac{{\ln\frac12}}{{\ln {symbol}_t}} = {_tex(half_life)}")
     now = len(keep) - 1 - step if layer.reverse else step
-    part = float(kept(keep[:, [unit]], 0, now)[0])
-    power = float(kept_power(keep[:, [unit]], 0, now)[0])
+    part = float(retained(keep[:, [unit]], 0, now)[0])
+    power = float(log10_retained(keep[:, [unit]], 0, now)[0])
     begin = int(layer.lengths[reading.row]) if layer.reverse else 1
     st.latex(
         rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex_power(power)}\qquad"
         rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
     )
     told = _(
-        "Unit {unit}: the {gate} alone leaves {part} of the state of step {begin} at the current step {step}."
+        (
+            "Unit {unit}: through the {gate} alone, {part} of the state at time step {begin} remains at the "
+            "current time step {step}."
+        )
     ).format(
         unit=unit,
         gate=quantity_names()[carry.keep],
@@ -119,7 +133,10 @@ def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, s
     )
     if part < 0.5 and half_life > now:
         told += " " + _(
-            "The half-life is that of a middling step: a few with the gate nearly shut forget it all the same."
+            (
+                "The half-life uses the median gate value. A few time steps with a nearly closed gate can still erase "
+                "the state."
+            )
         )
     st.caption(told)
 

@@ -6,7 +6,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction
-from models.states.padding_effect import Padded
+from models.states.padding_effect import PaddingEffect
 from viz.figures.padding_curves import padding
 from viz.i18n import _, language, translate
 from viz.pages import cache
@@ -31,8 +31,11 @@ def padded(session: Session, layer: LayerTrace) -> None:
     if not cache.same_text(cache.active(view.edits)):
         return  # which steps are held or edited says nothing of padding
     with panel(
-        _("Padding and the mask"),
-        _("Follow the dashed line into the shade: the state that the answer is read from is no longer the text's."),
+        _("Padding and masking"),
+        _(
+            "Follow the dashed line into the shaded area: without the mask, padding changes the final state, from "
+            "which the answer is computed."
+        ),
     ):
         _padded(layer.name)
 
@@ -43,7 +46,7 @@ def _padded(name: str) -> None:
     net, unit = view.net or "", view.unit or 0
     count = view_widget(
         st.slider,
-        _("Symbols of padding after the text"),
+        _("Padding tokens after the text"),
         0,
         MOST,
         name="padding",
@@ -66,23 +69,28 @@ def _padded(name: str) -> None:
     figure = padding(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=theme())
     chart(figure, "padding_states", names=(net, name, quantity, f"unit{unit}", "padding"))
     if reverse:
-        st.caption(_("This direction reads from the end: without the mask it reads the padding first."))
+        st.caption(
+            _(
+                "The backward direction starts at the end of the sequence: without the mask it processes the padding "
+                "first."
+            )
+        )
     _answers(found)
     _distance(found, count)
     measured = cache.network(net).card.metrics.get("accuracy_by_padding")
     if measured:
-        st.markdown(_("Accuracy on reviews held out, by the number of padding symbols"))
-        rows = {"masked": _("with the mask"), "read": _("without it: the padding is read")}
+        st.markdown(_("Accuracy on test reviews, by number of padding tokens"))
+        rows = {"masked": _("with mask"), "read": _("without mask (padding is processed)")}
         st.dataframe(
             [{_("padding"): rows[way]} | {n: f"{share:.0%}" for n, share in measured[way].items()} for way in rows],
             hide_index=True,
         )
 
 
-def _answers(found: Padded) -> None:
+def _answers(found: PaddingEffect) -> None:
     """What the network answers, both ways."""
     lines = []
-    for way, reading in ((_("with the mask"), found.masked), (_("without it: the padding is read"), found.unmasked)):
+    for way, reading in ((_("with mask"), found.masked), (_("without mask (padding is processed)"), found.unmasked)):
         prediction = reading.prediction
         assert isinstance(prediction, ClassPrediction)
         names = prediction.classes.get(language(), prediction.classes["en"])
@@ -91,7 +99,7 @@ def _answers(found: Padded) -> None:
     st.markdown("\n".join(lines))
 
 
-def _distance(found: Padded, count: int) -> None:
+def _distance(found: PaddingEffect, count: int) -> None:
     """How far the padding carries the last state of each direction away."""
     parts = []
     for name, layer in found.masked.trace.layers.items():

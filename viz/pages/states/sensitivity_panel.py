@@ -29,47 +29,57 @@ def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> Non
     labels = reading.labels_of(layer.name)
     way = view_choice("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
     titles = {
-        LEFT: _("The fading ink: what is still in h at step {step} (“{token}”)?"),
-        REACH: _("The fading ink: how far does the input of step {step} (“{token}”) reach?"),
+        LEFT: _("Influence of the inputs on h at time step {step} (“{token}”), ‖∂h/∂x‖"),
+        REACH: _("Influence of the input at time step {step} (“{token}”) on the states, ‖∂h/∂x‖"),
     }
     look_for = {
         LEFT: _(
-            "Go away from the step: the fainter, the more is forgotten. Where is the cell line stronger than the whole?"
+            (
+                "Influence of each input on this state: the fainter, the weaker. In an LSTM or GRU: where is the cell "
+                "state path (GRU: h) alone stronger than all paths together?"
+            )
         ),
-        REACH: _("Go away from the step: where does the ink run out, and what wipes it away?"),
+        REACH: _(
+            "Influence of this input on each state that follows. Where does it disappear, and which time step "
+            "removes it?"
+        ),
     }
     with panel(titles[way].format(step=step + 1, token=plain(labels[step])), look_for[way]):
-        words = {LEFT: _("what is left in this state"), REACH: _("how far this input reaches")}
-        view_buttons(_("Of step {step}").format(step=step + 1), words, name="ink", key="ink_way", default=LEFT)
+        words = {LEFT: _("all inputs → this state"), REACH: _("this input → all states")}
+        view_buttons(
+            _("Influence at time step {step}").format(step=step + 1), words, name="ink", key="ink_way", default=LEFT
+        )
         before = len(labels) - step if layer.reverse else step + 1
         count = before if way == LEFT else len(labels) + 1 - before
         effort = 8.0 * count * layer.weights.output_size * layer.weights.hidden_size**2
         if effort > MOST:
             st.markdown(
                 _(
-                    "Exactly, this would take {n} multiplications, which is too long to wait for: "
-                    "choose another step or a shorter run. The half-lives above hold for it as well."
+                    (
+                        "The exact computation needs {n} multiplications, which takes too long. Choose another time step or a "
+                        "shorter run. The half-lives above still apply."
+                    )
                 ).format(n=_large(effort))
             )
             return
         asked = f"ink_{way}_{reading.serial}_{layer.name}_{step}"
         if effort > AT_ONCE and not st.session_state.get(asked):
-            st.markdown(_("Over so many steps of so large a layer this takes some seconds."))
-            st.button(_("Draw the ink at this step"), on_click=lambda: st.session_state.update({asked: True}))
+            st.markdown(_("The layer and the run are large, so this takes a few seconds."))
+            st.button(_("Compute for this time step"), on_click=lambda: st.session_state.update({asked: True}))
             return
         _ink(session, reading, layer, step, labels, way)
 
 
 def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
-    with st.spinner(_("Carrying the derivatives back …") if way == LEFT else _("Carrying the derivatives on …")):
+    with st.spinner(_("Backpropagating …") if way == LEFT else _("Propagating derivatives forward …")):
         if way == LEFT:
             found = states_cache.survived(reading, layer.name, step)
-            whole, along = found.whole[0], None if found.along is None else found.along[0]
+            whole, along = found.total[0], None if found.carry_path is None else found.carry_path[0]
         else:
             found = states_cache.reached(reading, layer.name, step)
-            whole, along = found.whole, found.along
+            whole, along = found.total, found.carry_path
     if not np.isfinite(whole).all():
-        st.markdown(_("The derivatives are not finite numbers: the weights or the states are not."))
+        st.markdown(_("The weights or the states are NaN or infinite, so the derivatives cannot be computed."))
         return
     # what a state cannot know is no zero to wonder at
     unknown = slice(0, step) if layer.reverse == (way == LEFT) else slice(step + 1, None)
@@ -83,7 +93,7 @@ def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, label
     figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=theme())
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _told(whole, labels, way)
-    every, line = _("every way"), _("along the cell line alone")
+    every, line = _("all paths"), _("cell state path only (GRU: h)")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
     symbol = carry.state[0] if carry else ""
     whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"
@@ -107,18 +117,23 @@ def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
     most, known = float(np.nanmax(whole)), int((~np.isnan(whole)).sum())
     if most == 0:
         nothing = {
-            LEFT: _("No input has any ink in this state: every derivative is 0."),
-            REACH: _("This input has no ink in any state: every derivative is 0."),
+            LEFT: _("No input influences this state: all derivatives are 0."),
+            REACH: _("This input influences no state: all derivatives are 0."),
         }
         st.markdown(nothing[way])
     elif len(labels) > 1:
         told = {
             LEFT: _(
-                "The strongest input is that of step {step} (“{token}”); {n} of {count} inputs have more than 1% of its ink."
+                (
+                    "The strongest influence is that of the input at time step {step} (“{token}”); {n} of {count} inputs "
+                    "have more than 1% of it."
+                )
             ),
             REACH: _(
-                "Its ink is strongest in the state of step {step} (“{token}”); "
-                "{n} of {count} states have more than 1% of that."
+                (
+                    "The influence of this input is strongest on the state at time step {step} (“{token}”); on {n} of "
+                    "{count} states it is above 1% of that."
+                )
             ),
         }
         strongest = int(np.nanargmax(whole))

@@ -8,7 +8,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from models.states.span_selectivity import THRESHOLD, brush
+from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.span_picker import span as drag_over
 from viz.figures.selective_units import brushed_units
 from viz.i18n import _, ngettext, translate
@@ -31,8 +31,8 @@ AROUND = 3
 def brushed(session: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
     """The span, the threshold, and the units that mark it."""
     with panel(
-        _("Brush: which units mark a span?"),
-        _("Choose a word, a bracket, a quotation: the best unit fills the frame and is empty outside it."),
+        _("Find units that mark a span"),
+        _("Select a word, bracket or quotation: the best unit is active inside the frame and inactive outside."),
     ):
         _brush(reading, layer, session.view.quantity or "", session.view.step or 0, view_id)
 
@@ -70,14 +70,14 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     labels = reading.labels_of(layer.name)
     count = len(labels)
     if count < 2:
-        st.markdown(_("One step is no span of anything: a span needs other steps to be compared with."))
+        st.markdown(_("The sequence has only one time step; a span needs others to compare with."))
         return
     above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:
         first, last = view_widget(
             st.slider,
-            _("Span of steps"),
+            _("Span (time steps)"),
             1,
             count,
             name="span",
@@ -102,21 +102,24 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
         drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
     signed = {"above": values, "below": -values}
     try:
-        brushed_ways = {way: brush(signed[way], first - 1, last, threshold) for way in signed}
+        brushed_ways = {way: span_selectivity(signed[way], first - 1, last, threshold) for way in signed}
     except Problem as problem:
         st.markdown(translate(problem))
         return
     ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
-        clearest = max(ways, key=lambda way: brushed_ways[way].best)
-        way = view_buttons(_("A unit is on"), ways, name="on", key="brush_way", default=clearest)
+        clearest = max(ways, key=lambda way: brushed_ways[way].best_margin)
+        way = view_buttons(_("Active when"), ways, name="on", key="brush_way", default=clearest)
     found = brushed_ways[way]
     spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
-    st.markdown(_("The span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
+    st.markdown(_("Span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
     if not len(found.units):
         st.markdown(
             _(
-                "No unit's {quantity} is on more often in this span than outside it; try another threshold or span."
+                (
+                    "No unit has its {quantity} active more often inside this span than outside. Try another threshold or "
+                    "span."
+                )
             ).format(quantity=quantity_names()[quantity])
         )
         return
@@ -128,8 +131,10 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     sign = "≤ −" if way == "below" else "≥ "
     st.markdown(
         _(
-            "Unit {unit} marks it best: {quantity} {sign}{threshold} at {inside} of the span's steps "
-            "and {outside} of the others."
+            (
+                "Best match: unit {unit}. Its {quantity} is {sign}{threshold} at {inside} of the time steps in the "
+                "span and at {outside} of the others."
+            )
         ).format(
             unit=best,
             quantity=quantity_names()[quantity],
@@ -152,5 +157,5 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
 def _exactly(count: int) -> str:
     """How many units are on in the span and nowhere else."""
     if not count:
-        return _("No unit marks it exactly.")
-    return ngettext("{n} unit marks it exactly.", "{n} units mark it exactly.", count).format(n=count)
+        return _("No unit matches the span exactly.")
+    return ngettext("{n} unit matches the span exactly.", "{n} units match the span exactly.", count).format(n=count)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from models.states.unit_order import By
+from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
 from viz.i18n import _
 from viz.pages.panel import panel
@@ -21,9 +21,9 @@ from viz.session import get_session
 MAP = "states_heatmap"
 
 
-def order_chosen() -> By:
+def order_chosen() -> UnitOrder:
     """The order of the units that the reader chose."""
-    return cast(By, view_choice("order", TEXT, "index", get_args(By).__contains__))
+    return cast(UnitOrder, view_choice("order", TEXT, "index", get_args(UnitOrder).__contains__))
 
 
 def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
@@ -39,16 +39,19 @@ def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
 def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -> None:
     """The heatmaps, the order above them, and where they are of blocks, the zoom."""
     with panel(
-        _("Every unit at every step"),
-        _("Sort by similarity, then look for bands: units that open and shut together. Columns are moments of change."),
+        _("All units at all time steps"),
+        _(
+            "Rows are units, columns are time steps. Sort by similarity and look for bands of units that change "
+            "together. Vertical edges mark time steps at which many units change."
+        ),
     ):
         words = {
-            "index": _("index"),
-            "mean": _("mean, rising"),
-            "variance": _("variance, falling"),
+            "index": _("unit number"),
+            "mean": _("mean (ascending)"),
+            "variance": _("variance (descending)"),
             "similarity": _("similarity"),
         }
-        label = _("Order of the units, by their {quantity}").format(quantity=quantity_names()[quantity])
+        label = _("Order of the units (by {quantity})").format(quantity=quantity_names()[quantity])
         small = whole(reading, layer.name)
         left, right = (st.container(), None) if small else st.columns(2, gap="medium")
         with left:
@@ -72,8 +75,8 @@ def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -
 
 def _block_shows() -> Any:
     """What stands for a block."""
-    words = {"spikes": _("mean, spikes kept"), "mean": _("mean"), "low": _("lowest"), "high": _("highest")}
-    return view_buttons(_("A block shows"), words, name="blocks", key="blocks", default="spikes")
+    words = {"spikes": _("mean, rare values kept"), "mean": _("mean"), "low": _("minimum"), "high": _("maximum")}
+    return view_buttons(_("Value shown per block"), words, name="blocks", key="blocks", default="spikes")
 
 
 def _zoom(reading: Reading, layer: LayerTrace) -> None:
@@ -81,13 +84,15 @@ def _zoom(reading: Reading, layer: LayerTrace) -> None:
     steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
     st.caption(
         _(
-            "{n} numbers a gate or state are more than a screen can show: each block stands for several, by their mean or, "
-            "where one of them is rare for the unit, by that one. Choose a part below, or drag over it, "
-            "for its exact numbers."
+            (
+                "{n} values per gate or state do not fit on one screen. Each block shows the mean of several values "
+                "or, if it contains a value that is rare for its unit, that value. For exact values, choose a part "
+                "below or drag over the map."
+            )
         ).format(n=f"{steps * units:,}")
     )
     across, down = st.columns(2, gap="medium", vertical_alignment="top")
-    labels = {"steps": (across, _("Steps shown")), "units": (down, _("Units shown, by their place in the order"))}
+    labels = {"steps": (across, _("Time steps shown")), "units": (down, _("Units shown (position in the order)"))}
     for name, count in _counts(reading, layer).items():
         place, label = labels[name]
         if count > 1:
@@ -104,7 +109,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> None:
                     fits=_within(count),
                 )
     if window_chosen(reading, layer) is not None:
-        st.button(_("Show all of it"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
+        st.button(_("Show the whole map"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
 
 
 def _counts(reading: Reading, layer: LayerTrace) -> dict[str, int]:

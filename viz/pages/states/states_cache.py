@@ -4,15 +4,16 @@ import numpy as np
 import streamlit as st
 
 from models.networks.forward_run import Reading
-from models.states.forward_sensitivity import reach
-from models.states.gate_retention import half_life, keep_gate
-from models.states.input_sensitivity import Survival, survival
-from models.states.padding_effect import Padded, padded
-from models.states.pca import Plane, principal_plane
-from models.states.saturation import Saturation, saturations
+from models.states.forward_sensitivity import forward_sensitivity
+from models.states.gate_retention import half_life, retention_gate
+from models.states.input_sensitivity import InputSensitivity, input_sensitivity
+from models.states.padding_effect import PaddingEffect, padding_effect
+from models.states.pca import PrincipalPlane, principal_plane
+from models.states.saturation import Saturation, gate_saturations
 from models.states.tracked_units import tracked_in_halves, tracked_units
-from models.states.unit_order import By, order
+from models.states.unit_order import UnitOrder, order_units
 from models.states.unit_tracking import Ranking
+from models.zoo.catalogue import recall_batches
 from viz.pages import cache
 from viz.pages.send_trace import BY_SERIAL
 from viz.payloads.heatmap_image import Picture, Window, picture_of
@@ -29,16 +30,16 @@ def payload(view_id: str, reading: Reading, layer: str) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=LARGE, hash_funcs=BY_SERIAL)
-def picture(reading: Reading, layer: str, by: By, quantity: str, window: Window | None) -> Picture:
+def picture(reading: Reading, layer: str, by: UnitOrder, quantity: str, window: Window | None) -> Picture:
     """A picture of a layer that is too large to travel whole, or of a window of it, in this order."""
     order = None if by == "index" else ordered(reading, layer, quantity, by)
     return picture_of(reading.trace.layers[layer], reading.row, window, order)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2 * KEPT, hash_funcs=BY_SERIAL)
-def ordered(reading: Reading, layer: str, quantity: str, by: By) -> np.ndarray:
+def ordered(reading: Reading, layer: str, quantity: str, by: UnitOrder) -> np.ndarray:
     """The units of a layer in an order, (H)."""
-    return order(values(reading, layer, quantity), by)
+    return order_units(values(reading, layer, quantity), by)
 
 
 def values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
@@ -50,7 +51,8 @@ def values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
 def ranking(net: str, text: str, layer: str, edits: str = "") -> Ranking:
     """Which units of a bundled network, its weights edited, track what."""
-    return tracked_units(cache.edited(net, cache.active(edits)).network, text, layer)
+    network = cache.edited(net, cache.active(edits)).network
+    return tracked_units(network, text, layer, recall_batches=recall_batches(network))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
@@ -62,35 +64,35 @@ def ranking_in_halves(reading: Reading, layer: str) -> Ranking:
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def saturation(reading: Reading, layer: str) -> dict[str, Saturation]:
     """How often each gate is nearly shut or open."""
-    return saturations(reading.trace.layers[layer], reading.row)
+    return gate_saturations(reading.trace.layers[layer], reading.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
 def half_lives(reading: Reading, layer: str) -> np.ndarray | None:
     """Every unit's half-life in steps, (H); None for a cell that has no gate to carry its state."""
-    keep = keep_gate(reading.trace.layers[layer], reading.row)
+    keep = retention_gate(reading.trace.layers[layer], reading.row)
     return None if keep is None else half_life(keep)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=BY_SERIAL)
-def survived(reading: Reading, layer: str, step: int) -> Survival:
+def survived(reading: Reading, layer: str, step: int) -> InputSensitivity:
     """How much of every input is in the state at ``step``."""
-    return survival(reading.trace.layers[layer], [step], reading.row)
+    return input_sensitivity(reading.trace.layers[layer], [step], reading.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=BY_SERIAL)
-def reached(reading: Reading, layer: str, step: int) -> Survival:
+def reached(reading: Reading, layer: str, step: int) -> InputSensitivity:
     """How much of the input at ``step`` is in every state."""
-    return reach(reading.trace.layers[layer], step, reading.row)
+    return forward_sensitivity(reading.trace.layers[layer], step, reading.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
-def plane(reading: Reading, layer: str) -> Plane:
+def plane(reading: Reading, layer: str) -> PrincipalPlane:
     """The principal plane of the hidden states. Raises Problem: they are not numbers."""
     return principal_plane(values(reading, layer, "hidden"))
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
-def padding(net: str, text: str, count: int, edits: str = "") -> Padded:
+def padding(net: str, text: str, count: int, edits: str = "") -> PaddingEffect:
     """A text with padding after it, read with and without the mask. Raises Problem: it cannot be."""
-    return padded(cache.edited(net, cache.active(edits)).network, text, count)
+    return padding_effect(cache.edited(net, cache.active(edits)).network, text, count)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from models.networks.forward_run import Reading
-from models.states.unit_order import By
+from models.states.unit_order import UnitOrder
 from viz.components.player import player
 from viz.components.trace_loader import sequence
 from viz.pages.controls import choose
@@ -53,7 +53,7 @@ def page() -> None:
     padded(session, layer)
 
 
-def _carry(session: Session, reading: Reading, by: By, window: Window | None) -> None:
+def _carry(session: Session, reading: Reading, by: UnitOrder, window: Window | None) -> None:
     """Bring the layer to the browser, whole or in parts."""
     view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""

@@ -5,7 +5,7 @@ import streamlit as st
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from models.states.tracked_units import default_quantity
-from models.states.unit_tracking import LEAST, MORE, Match, Ranking
+from models.states.unit_tracking import MIN_CORRELATION, MIN_MARGIN, Match, Ranking
 from viz.components.colored_text import text
 from viz.components.unit_ranking import ranking
 from viz.figures.unit_stack import unit_stack
@@ -22,14 +22,14 @@ from viz.session import Session, get_session
 PROPERTIES = {
     "inside_quotes": N_("inside quotes"),
     "inside_brackets": N_("inside brackets"),
-    "bracket_depth": N_("open brackets"),
+    "bracket_depth": N_("bracket depth"),
     "inside_comment": N_("inside a comment"),
     "indentation": N_("indentation"),
     "after_negation": N_("after a negation"),
     "first_word": N_("the word to remember"),
-    "line_position": N_("place in the line"),
-    "line_length": N_("length of the line"),
-    "position": N_("place in the text"),
+    "line_position": N_("position in the line"),
+    "line_length": N_("line length"),
+    "position": N_("position in the text"),
 }
 """The properties in words, what the text says before what only counts: any slow unit counts."""
 
@@ -52,16 +52,19 @@ def tracking(session: Session, reading: Reading, view_id: str, window: Window | 
     with (
         shown,
         panel(
-            _("The text, tinted by one unit"),
-            _("Look for a colour that holds over a whole span, and turns where something in the text turns."),
+            _("Text colored by one unit"),
+            _("Look for a color that stays constant over a span and changes where something in the text changes."),
         ),
     ):
         text(view_id, key="text")  # first: the ranking takes longer
     with (
         listed,
         panel(
-            _("Which unit tracks what?"),
-            _("Click a row and look at the text: does the tint turn where the list says? Held-out text is the test."),
+            _("Units that track a property of the text"),
+            _(
+                "Click a row and check the text: does the color change where the property changes? Only agreement on "
+                "held-out text counts."
+            ),
         ),
     ):
         found = _rankings(session, reading)
@@ -102,8 +105,10 @@ def _effort(layer: LayerTrace) -> float:
 def _ask(reading: Reading) -> None:
     st.markdown(
         _(
-            "This run is large: ranking its units runs three untrained layers of the same shape over it first, "
-            "which can take a minute or more."
+            (
+                "This run is large. Ranking its units first runs three untrained layers of the same shape on it, "
+                "which can take a minute or more."
+            )
         )
     )
     st.button(_("Rank the units"), on_click=lambda: st.session_state.update({f"rank_{reading.serial}": True}))
@@ -113,11 +118,11 @@ def _verdict(found: dict[str, Ranking]) -> str | None:
     if any(ranking.tracked for ranking in found.values()):
         return None
     if not any(ranking.matches for ranking in found.values()):
-        return _("Nothing can be tracked in this text: no property of it changes, or no unit does.")
+        return _("Tracking cannot be measured in this text: no property of it changes, or no unit does.")
     return (
         _("No unit tracks any of these properties.")
         + " "
-        + _("What correlates here does not hold on the held-out text, or untrained layers do it as well.")
+        + _("The correlations found here do not hold on the held-out text, or untrained layers reach them as well.")
     )
 
 
@@ -158,24 +163,31 @@ def _number(value: float) -> float | None:
 def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
     file = session.startup_file is not None and session.view.net == session.startup_file.name
     held_out = (
-        _("Held out is the second half of the run.") if file else _("Held out are the other examples of this network.")
+        _("Held-out text: the second half of the run.")
+        if file
+        else _("Held-out text: the other examples of this network.")
     )
-    with st.popover(_("How it is measured"), icon=":material/help:"):
+    with st.popover(_("How this is measured"), icon=":material/help:"):
         st.markdown(
             _(
-                "r is Pearson's correlation between the unit's {quantity} and the property over all steps. A unit tracks a "
-                "property when r has the same sign here and in the held-out text, is at least {least} in both, and at "
-                "least {more} more than any unit of three untrained layers of the same shape reaches in both."
-            ).format(quantity=quantity_names()[default_quantity(layer)], least=LEAST, more=MORE)
+                (
+                    "r is Pearson's correlation between the unit's {quantity} and the property over all time steps. A "
+                    "unit tracks a property if (1) r has the same sign in this text and in the held-out text, (2) |r| is "
+                    "at least {least} in both, and (3) |r| is in both at least {more} higher than what any unit of three "
+                    "untrained layers of the same shape reaches in both."
+                )
+            ).format(quantity=quantity_names()[default_quantity(layer)], least=MIN_CORRELATION, more=MIN_MARGIN)
             + " "
             + held_out
         )
         if any(row["name"] == "first_word" for row in rows):
             st.markdown(
                 _(
-                    "The word to remember is asked at the end of other texts of the same kind, half of them held out; "
-                    "for a word, r is the correlation ratio η, "
-                    "the root of the share of the unit's variance that the word explains."
+                    (
+                        "“The word to remember” is measured at the end of other texts of the same kind, half of them held "
+                        "out. Here r is the correlation ratio η: η² is the share of the unit's variance that the word "
+                        "explains."
+                    )
                 )
             )
         st.latex(
@@ -193,10 +205,8 @@ def _picked() -> None:
 def _stack(session: Session, reading: Reading, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
     view = session.view
     with panel(
-        _("Several units under one another"),
-        _(
-            "Which units switch together, and which at other places? Those that switch alone know something of their own."
-        ),
+        _("Comparison of several units"),
+        _("Values of several units over time. Which units change together, and which change alone?"),
     ):
         _curves(
             reading,

@@ -15,8 +15,11 @@ from viz.payloads.excerpt import PAGE, around
 def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None:
     """The path, with the tokens on it; the marker is moved by the player."""
     with panel(
-        _("The path of the hidden state"),
-        _("Press play (or space): where does it turn, where does it circle? States far apart are treated differently."),
+        _("Path of the hidden state (PCA)"),
+        _(
+            "Press play (or space): where does the path turn or loop? This is a 2-D projection, so points that "
+            "look close may be far apart."
+        ),
     ):
         try:
             found = states_cache.plane(reading, layer.name)
@@ -24,12 +27,14 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
             st.markdown(translate(problem))
             return
         if found.variance == 0:
-            st.markdown(_("The hidden state never changes in this sequence, so its path is a single point."))
+            st.markdown(_("The hidden state does not change in this sequence, so its path is a single point."))
         elif layer.weights.output_size > 1:
             st.caption(
                 _(
-                    "The two directions in which the {units} units move most (principal component analysis) hold {share} of "
-                    "their variance; faint is early, strong is late."
+                    (
+                        "The {units} units are projected onto two directions (principal component analysis, PCA), which "
+                        "explain {share} of the variance. Faint points are early time steps, strong ones late."
+                    )
                 ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
             )
         path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

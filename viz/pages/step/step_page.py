@@ -37,10 +37,14 @@ def page() -> None:
     drawn, told = st.columns([3, 2], gap="medium")
     with drawn:
         with panel(
-            _("Inside the cell"), _("Follow the memory along the top: which gate lets it pass, which adds to it?")
+            _("Inside the cell"),
+            _(
+                "One time step of the cell. Follow the line along the top: which gate keeps the previous state, and "
+                "which adds to it?"
+            ),
         ):
             wiring(view_id=VIEW_ID)
-        with panel(_("The equations"), _("The same cell as formulas; point at a line to find it in the drawing.")):
+        with panel(_("Equations"), _("The same cell as equations; point at a line to find it in the diagram.")):
             equations(
                 layer.weights.cell,
                 hidden_size=layer.weights.hidden_size,
@@ -54,17 +58,27 @@ def page() -> None:
                 on_form_change=_formed,
             )
     with told:
-        with panel(_("What it predicts"), _look_for(reading)):
+        with panel(_("Prediction"), _look_for(reading)):
             prediction(VIEW_ID, key="prediction")
         with panel(
-            _("Where the number comes from"), _("Which inputs and which earlier units push the gate open or shut?")
+            _("How this value is computed"),
+            _(
+                "Terms of the sum before the activation. Which inputs and which units of the previous time step raise "
+                "or lower the value most?"
+            ),
         ):
             arithmetic(view_id=VIEW_ID)
-    with panel(_("Every unit at this step"), _("How many gates are fully open or shut, and do the units agree?")):
+    with panel(
+        _("All units at this time step"),
+        _(
+            "Gates and states of all units. How many gates are fully open (1) or closed (0), and do the units "
+            "behave alike?"
+        ),
+    ):
         heatmap(VIEW_ID, form="step", key="units")
     with panel(
-        _("Every unit at every step"),
-        _("Look for rows that switch where something in the sequence turns: such a unit tracks something."),
+        _("All units at all time steps"),
+        _("Look for rows that change where something in the sequence changes: such a unit may track it."),
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
     download_panel(session, reading)
@@ -73,10 +87,18 @@ def page() -> None:
 def _look_for(reading: Reading) -> str:
     """What to look for in the prediction."""
     if isinstance(reading.prediction, ValuePrediction):
-        return _("Where does the dashed line leave the true one? There it did not expect what came.")
+        return _(
+            "Where does the dashed line (prediction) differ from the actual values? There the prediction was wrong."
+        )
     if isinstance(reading.prediction, ClassPrediction):
-        return _("How sure is it? Change one word of the text and see whether the answer turns.")
-    return _("Where is it sure, where surprised? Peaks are symbols it did not expect.")
+        return _(
+            "Probability of each class after the whole text. How confident is the prediction? Change one word and "
+            "see whether it changes."
+        )
+    return _(
+        "Where is the prediction confident, and where not? Peaks are tokens with high surprisal −log₂ p (1 "
+        "bit = probability 1/2)."
+    )
 
 
 def _formed() -> None:

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network
-from models.checkpoints.building.build import usual
-from models.decoding import beam, decode
+from models.checkpoints.building.build import default_setup
+from models.decoding import beam_search, decode
 from models.networks.timing import Timed
 from tests.support.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
 from viz.figures.beam_tree import beam_tree
@@ -65,13 +65,13 @@ def test_the_beam_has_a_tree_for_both():
     page.slider(key="attention_width").set_value(2)
     run(page)
     for name in ("dates-dot", "dates-fixed"):
-        tree = beam(load_network(name), TEXT, 2)
+        tree = beam_search(load_network(name), TEXT, 2)
         said = text_of(page).replace("\\", "")
-        assert f"**{name}** · answers that were kept: {tree.answer(tree.ends[0])}" in said
+        assert f"**{name}** · answers that were kept: {tree.answer(tree.leaves[0])}" in said
 
 
 def test_a_tree_is_dotted_where_it_is_hardly_possible():
-    tree = beam(load_network("dates-fixed"), "4 Aug 2024", 4)
+    tree = beam_search(load_network("dates-fixed"), "4 Aug 2024", 4)
     drawn = {True: 0, False: 0}
     for line in beam_tree(tree).data[:-1]:
         drawn[line.line.dash == "dot"] += sum(each is None for each in line.x)
@@ -89,8 +89,8 @@ def test_positions_are_counted_from_0_as_in_their_formula():
 
 def test_every_head_is_there_and_one_is_large():
     page = start(net="dates-dot", text=TEXT)
-    data = json.loads(components(page)["heads"][0].json)
-    found = {group["kind"]: len(group["heads"]) for group in data["groups"]}
+    data = json.loads(components(page)["attention_heads"][0].json)
+    found = {group["kind"]: len(group["attention_heads"]) for group in data["groups"]}
     assert found == {"source": 8, "written": 8, "cross": 8}
     assert f"`{data['picked']['name']}`" in text_of(page)
 
@@ -107,17 +107,17 @@ def test_times_are_measured_when_asked_for(monkeypatch):
 
     monkeypatch.setattr(attention_transformer, "timings", measured)
     page = start(net="dates-dot", text=TEXT)
-    assert "Nothing has been measured yet." in text_of(page)
+    assert "No measurements yet." in text_of(page)
     press(page, "attention_measure")
     assert asked == [(name, (1, length, 64)) for length in (16, 32) for name in ("dates-additive", "dates-transformer")]
-    assert "Nothing has been measured yet." not in text_of(page)
+    assert "No measurements yet." not in text_of(page)
     run(page)
     assert len(asked) == 4
 
 
 def test_the_four_shapes_are_bundled_networks_that_run():
     page = start(net="dates-dot", text=TEXT)
-    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["shape"])}
+    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["sequence_shape"])}
     assert drawn["shape_writes"]["inputs"] == ["d", None, None, None, None] and drawn["shape_writes"]["fed"]
     assert drawn["shape_writes"]["outputs"] == list("ef␣__")
     assert drawn["shape_judges"]["outputs"][-1] in ("positive", "negative")
@@ -125,7 +125,7 @@ def test_the_four_shapes_are_bundled_networks_that_run():
     assert drawn["shape_translates"]["outputs"][-1] == "⊣" and drawn["shape_translates"]["inputs"][0] == TEXT[0]
     page.text_input(key="attention_first").set_value("i")
     run(page)
-    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["shape"])}
+    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["sequence_shape"])}
     assert drawn["shape_writes"]["inputs"][0] == "i"
     page.text_input(key="attention_first").set_value("뷁")
     run(page)
@@ -197,13 +197,13 @@ def test_an_opened_encoder_decoder_has_no_attention_but_a_beam(tmp_path):
     path = tmp_path / "speaks.safetensors"
     save_file(tensors, path)
     plain = checkpoint_store.open_path(path)
-    setup = usual(plain.fit, vocabulary=tuple("abcde⏎"), written=("<s>", "</s>", "x", "y", "z"))
+    setup = default_setup(plain.fit, vocabulary=tuple("abcde⏎"), target_vocabulary=("<s>", "</s>", "x", "y", "z"))
     name = plain.run_as(setup).name
     page = start(net=name, text="abc")
     decoding = decode(cache.network(name), "abc")
-    assert "no attention" in text_of(page) and "decoding" not in components(page)
+    assert "no attention" in text_of(page) and "decoder_view" not in components(page)
     assert not page.button(key="attention_offer").disabled and "compared_output" not in str(page.get("html"))
-    tree = beam(cache.network(name), "abc", 3)
+    tree = beam_search(cache.network(name), "abc", 3)
     said = text_of(page).replace("\\", "")
-    assert f"**speaks.safetensors** · answers that were kept: {tree.answer(tree.ends[0])}" in said
+    assert f"**speaks.safetensors** · answers that were kept: {tree.answer(tree.leaves[0])}" in said
     assert decoding.source == ("a", "b", "c")

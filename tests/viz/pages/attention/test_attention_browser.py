@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from models import load_network
-from models.decoding import Attend, decode
+from models.decoding import ForceAttention, decode
 from models.zoo.written_dates import held_out
 from tests.support.attention_page import at_step, click_source, link, wait_for_output, weights
 from tests.support.browser import settle
@@ -66,8 +66,8 @@ def test_attention_is_forced_elsewhere_and_undone(look_at):
     place = 0  # the month's last digit is made to read the first of the year
     rerun(page, lambda: (click_source(page, place, len(text)), page.wait_for_timeout(SETTLED)))
     address_has(page, source=place)
-    rerun(page, lambda: page.get_by_role("button", name="Force all attention here").click())
-    after = decode(load_network(NET), text, (Attend(place, 6),))
+    rerun(page, lambda: page.get_by_role("button", name="Attend to this token only").click())
+    after = decode(load_network(NET), text, (ForceAttention(place, 6),))
     assert "".join(after.target) != before
     wait_for_output(page, "".join(after.target))
     address_has(page, attend=f"attend[{place}]@6", step=6)
@@ -127,7 +127,7 @@ def test_the_formulas_end_in_the_numbers_of_the_drawing(look_at):
     assert slots["attention_weight"] == pytest.approx(float(attention.weights[0, 0, 3, 6]), abs=CLOSE)
     assert slots["context"] == pytest.approx(float(attention.context[0, 0, 3, unit]), abs=CLOSE)
     decoding = decode(network, TEXT)
-    assert slots["probability"] == pytest.approx(float(decoding.chosen[3]), abs=CLOSE)
+    assert slots["probability"] == pytest.approx(float(decoding.token_probability[3]), abs=CLOSE)
     state = torch.tensor(decoding.trace.layers["decoder.l0"].hidden[0, 3])
     assert slots["state_norm"] == pytest.approx(float(state.norm()), abs=CLOSE)
     joined = torch.tanh(network.module.join(torch.cat([torch.tensor(attention.context[0, 0, 3]), state])))
@@ -241,7 +241,7 @@ def test_a_press_is_answered_once(look_at):
     page.wait_for_timeout(SETTLED)
     settle(page)
     with sent_frames(page) as frames:
-        page.get_by_role("button", name="Mask this symbol").click()
+        page.get_by_role("button", name="Mask this token").click()
         page.wait_for_timeout(4 * SETTLED)
         settle(page)
     assert len(frames) == 1  # the player has nothing to tell of what the page itself shows

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models import load_network, read_edited, read_edits
-from models.decoding import Attend, Hide, Scores, Temperature, Write, decode
+from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, MaskSource, decode
 from tests.support.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
 from tests.support.lens_page import at
 
@@ -25,17 +25,19 @@ def test_a_network_without_attention_is_told_in_one_sentence_and_another_is_one_
     page = start(net=net)
     [said] = [each.value for each in page.info if "no attention" in each.value]
     assert said.startswith(net) and said.count(".") == 1
-    assert not {"decoding", "alignment", "contributions"} & components(page).keys()
+    assert not {"decoder_view", "attention_alignment", "token_contributions"} & components(page).keys()
     text = view_of(page).text
     press(page, "attention_offer")
     assert view_of(page).net == "dates-additive"
     assert (view_of(page).text == text) == (net == "dates-fixed")
-    assert {"decoding", "alignment", "contributions", "attention_formulas"} <= components(page).keys()
+    assert {"decoder_view", "attention_alignment", "token_contributions", "attention_formulas"} <= components(
+        page
+    ).keys()
 
 
 def test_nothing_chosen_opens_a_network_with_attention():
     page = start()
-    assert view_of(page).net == "dates-additive" and "decoding" in components(page)
+    assert view_of(page).net == "dates-additive" and "decoder_view" in components(page)
 
 
 @pytest.mark.parametrize("net", ATTENDING)
@@ -49,7 +51,7 @@ def test_what_is_drawn_is_what_the_network_wrote(net):
     np.testing.assert_allclose(arrays["attention_weight"], attention.weights[0, head], atol=1e-6)
     assert header["tokens"] == list(decoding.target) and header["options"]["source"] == list(TEXT.replace(" ", "␣"))
     assert view_of(page).step == 3
-    data = json.loads(components(page)["decoding"][0].json)
+    data = json.loads(components(page)["decoder_view"][0].json)
     assert data["view"]["step"] == 3 and data["view"]["source"] is None
     assert decoding.answer in text_of(page)
 
@@ -89,7 +91,7 @@ def test_the_address_names_a_head_and_a_symbol():
     )
     header, _arrays = sent(page)
     assert (header["layer"], header["options"]["head"]) == ("decoder.layers.0.multihead_attn", 2)
-    assert json.loads(components(page)["decoding"][0].json)["view"]["source"] == 5
+    assert json.loads(components(page)["decoder_view"][0].json)["view"]["source"] == 5
     at(page.button_group, "attention_head").set_value(0)
     run(page)
     assert sent(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
@@ -154,7 +156,7 @@ def test_it_opens_with_an_example_in_the_readers_language():
 @pytest.mark.parametrize("net", TRANSLATORS[1:])
 def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
     page = start(net=net, text="the " * 500)
-    assert not page.warning and "contributions" not in components(page)
+    assert not page.warning and "token_contributions" not in components(page)
     assert "The whole answer has probability" in text_of(page)
     assert page.button(key="ask_contributions")
     assert "contribution_gradient" not in sent(page)[1]
@@ -172,7 +174,7 @@ def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
 
 def test_what_is_no_date_is_said_to_be_none():
     page = start(net="dates-dot", text=TEXT, attend="write@5=9")
-    assert "-9" in decode(load_network("dates-dot"), TEXT, (Write(5, "9"),)).answer
+    assert "-9" in decode(load_network("dates-dot"), TEXT, (ForceToken(5, "9"),)).answer
     assert "This is no date in ISO 8601" in text_of(page)
     assert "This is no date" not in text_of(start(net="dates-dot", text=TEXT))
 
@@ -186,7 +188,7 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     page = start(net=net, text=TEXT, step="6", source="10")  # the month's last digit, made to read the day's
     before = decode(network, TEXT)
     press(page, "attention_force")
-    after = decode(network, TEXT, (Attend(10, 6),))
+    after = decode(network, TEXT, (ForceAttention(10, 6),))
     assert view_of(page).attend == "attend[10]@6"
     header, arrays = sent(page)
     assert header["tokens"] == list(after.target)
@@ -214,7 +216,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     next(each for each in page.button_group if each.key.startswith("attention_said")).set_value("5")
     run(page)
     assert view_of(page).attend == "hide[3];scores=dates-general;write@6=5"
-    expected = decode(network, TEXT, (Hide(3), Scores(load_network("dates-general")), Write(6, "5")))
+    expected = decode(network, TEXT, (MaskSource(3), BorrowScores(load_network("dates-general")), ForceToken(6, "5")))
     header, arrays = sent(page)
     assert header["tokens"] == list(expected.target) and header["options"]["scores_from"] == "dates-general"
     np.testing.assert_allclose(arrays["attention_weight"], expected.attention["attention"].weights[0, 0], atol=1e-6)
@@ -237,7 +239,7 @@ def test_one_head_alone_is_forced():
     run(page)
     press(page, "attention_force")
     assert view_of(page).attend == "attend[0]@2/1.3"
-    attention = decode(load_network("dates-transformer"), TEXT, (Attend(0, 2, 1, 3),)).attention
+    attention = decode(load_network("dates-transformer"), TEXT, (ForceAttention(0, 2, 1, 3),)).attention
     weights = attention["decoder.layers.1.multihead_attn"].weights[0]
     assert weights[3, 2, 0] == 1 and weights[2, 2, 0] < 1
     np.testing.assert_allclose(sent(page)[1]["attention_weight"], weights[3], atol=1e-6)
@@ -245,7 +247,7 @@ def test_one_head_alone_is_forced():
 
 def test_a_link_carries_a_temperature():
     page = start(net="dates-dot", text=TEXT, attend="temperature=8")
-    expected = decode(load_network("dates-dot"), TEXT, (Temperature(8.0),))
+    expected = decode(load_network("dates-dot"), TEXT, (AttentionTemperature(8.0),))
     np.testing.assert_allclose(
         sent(page)[1]["attention_score"], expected.attention["attention"].scores[0, 0], atol=1e-5
     )

@@ -65,7 +65,7 @@ def test_a_real_file_is_opened_judged_and_stepped_through(look_at, trained, tmp_
     torch.save(file, tmp_path / "lm.pt")
     page = look_at("/checkpoint")
     upload(page, tmp_path / "lm.pt")
-    expect(page.get_by_text("Healthy, as far as its weights can tell.")).to_be_visible()
+    expect(page.get_by_text("No serious problems found in the weights.")).to_be_visible()
     expect(page.get_by_text(re.compile("PyTorch · .* · 2 LSTM layers"))).to_be_visible()
     assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", pieces(page)["net"])
     spectra = page.locator('[data-quantity="spectral_radius"]').evaluate_all(
@@ -73,7 +73,7 @@ def test_a_real_file_is_opened_judged_and_stepped_through(look_at, trained, tmp_
     )
     for gate, block in zip(spectra, model.rnn.weight_hh_l0.detach().double().chunk(4), strict=True):
         assert spectra[gate] == pytest.approx(float(torch.linalg.eigvals(block).abs().max()), rel=1e-5)
-    page.get_by_role("button", name="Step through it").click()
+    page.get_by_role("button", name="Step through the sequence").click()
     page.wait_for_selector(".unrolled-scrubber", state="attached")
     settle(page)
     text = "abba cafe jig"

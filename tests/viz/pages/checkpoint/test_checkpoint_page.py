@@ -57,7 +57,7 @@ def test_a_bundled_network_is_an_example(name, lang):
 def test_a_broken_file_opens_on_the_layer_that_is_broken():
     page = upload(start(), ("broken.pt", specimens()["broken.pt"]))
     assert "rnn.l1 holds NaN or infinity (2 numbers)" in said(page)
-    menu = next(each for each in page.selectbox if each.label == "The layer that is looked at below")
+    menu = next(each for each in page.selectbox if each.label == "Layer shown below")
     assert menu.value == "rnn.l1" and menu.options == ["rnn.l0", "rnn.l1"]
     assert "The states are not finite numbers in any format" in said(page)
     menu.set_value("rnn.l0")

@@ -41,18 +41,18 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     names = {"weight_ih_l0": "a.x", "weight_hh_l0": "a.y", "bias_ih_l0": "a.z1", "bias_hh_l0": "a.z2"}
     page = upload(start(), ("guessed.safetensors", save({names[name]: v for name, v in rnn.state_dict().items()})))
     first = view(page).net
-    assert "found by shape" in said(page) and "order of the gates" in said(page)
-    next(each for each in page.selectbox if each.label == "Order of the gates").select("zrn")
-    next(each for each in page.radio if each.label == "The reset acts").set_value(False)
-    next(each for each in page.button if each.label == "Read it so").click()
+    assert "found by shape" in said(page) and "gate order" in said(page)
+    next(each for each in page.selectbox if each.label == "Gate order").select("zrn")
+    next(each for each in page.radio if each.label == "Position of the reset gate").set_value(False)
+    next(each for each in page.button if each.label == "Apply").click()
     page = run(page)
     assert view(page).net != first and first not in page.session_state["unrolled"].opened_networks
     weights = store.find(view(page).net).checkpoint.layers["a.l0"]
     z, r, n = rnn.weight_hh_l0.detach().chunk(3)
     np.testing.assert_array_equal(weights.weight_hh, torch.cat([r, z, n]))
-    assert not weights.reset_after and "order of the gates" not in said(page)
-    next(each for each in page.selectbox if each.label == "Kind of cell").select("LSTM")
-    next(each for each in page.button if each.label == "Read it so").click()
+    assert not weights.reset_after and "gate order" not in said(page)
+    next(each for each in page.selectbox if each.label == "Cell type").select("LSTM")
+    next(each for each in page.button if each.label == "Apply").click()
     page = run(page)
     assert "do not fit each other" in said(page)
 
@@ -202,16 +202,16 @@ def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
     next(each for each in page.text_area if each.label.startswith("Its 29 symbols")).set_value("\n".join(graphemes))
     page = run(page)
     page = choose(page, "Does another part write", "typed")
-    next(each for each in page.text_area if each.label.startswith("The symbols of the answer")).set_value("a\nb")
+    next(each for each in page.text_area if each.label.startswith("Output symbols")).set_value("a\nb")
     page = run(page)
     assert "No other part of this file goes on from the last state of enc" in said(page)
     listed = (source / "g2p.py").read_text().split("self.phonemes = ")[1].split("self.g2idx")[0]
     phonemes = [symbol for pair in re.findall(r"""'([^']+)'|"([^"]+)\"""", listed) for symbol in pair if symbol]
-    area = next(each for each in page.text_area if each.label.startswith("The symbols of the answer"))
+    area = next(each for each in page.text_area if each.label.startswith("Output symbols"))
     area.set_value("\n".join(phonemes))
     page = run(page)
     opened = store.find(view(page).net)
-    assert opened.setup.answers.vocabulary == tuple(phonemes) and opened.runs_as == {
+    assert opened.setup.target.vocabulary == tuple(phonemes) and opened.runs_as == {
         "enc.l0": "encoder.l0",
         "dec.l0": "decoder.l0",
     }

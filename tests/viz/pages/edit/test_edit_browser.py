@@ -55,7 +55,7 @@ def test_break_the_counter_undo_and_share(look_at, app, browser):
     page = look_at(link(net="counter", step=STEP))
     wait_for(page, expected(""))
     assert max(shown(page), key=shown(page).get) == "b"
-    rerun(page, lambda: page.get_by_role("button", name="Break the counting unit").click())
+    rerun(page, lambda: page.get_by_role("button", name="Disconnect the counting unit").click())
     wait_for(page, expected(BROKEN))
     assert max(shown(page), key=shown(page).get) == "."
     expect(page.get_by_text("it now expects “.”, no longer “b”")).to_be_visible()
@@ -69,7 +69,7 @@ def test_break_the_counter_undo_and_share(look_at, app, browser):
         wait_for(page, expected(""))
         assert max(shown(page), key=shown(page).get) == "b"
         expect(page.get_by_text("This is an edited network")).to_have_count(0)
-        rerun(other, lambda: other.get_by_text("sensitivity |dL/dW|").click())
+        rerun(other, lambda: other.get_by_text("sensitivity |∂L/∂W|").click())
         wait_for(other, expected(BROKEN))  # the other session keeps its edit
 
 
@@ -158,7 +158,7 @@ def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at, width):
     page.wait_for_url("**/gradients?**")
     settle(page)
     page.wait_for_timeout(3000)  # until it no longer follows what is drawn above
-    slider = page.get_by_role("slider", name="Spectral radius of W_hh")
+    slider = page.get_by_role("slider", name="Spectral radius of W_hh (each gate)")
     expect(slider).to_be_in_viewport()
     expect(page.get_by_text("Turn the spectral radius up from 0.9 through 1")).to_be_visible()
 

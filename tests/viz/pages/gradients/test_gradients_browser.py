@@ -59,7 +59,7 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(look_at):
         expect(page.get_by_text("The RNN's has vanished")).to_be_visible()
     else:  # training taught it to carry the city on: the page says so, and shows the network that training began with
         expect(page.get_by_text("Not what the textbook says of an RNN")).to_be_visible()
-    page.get_by_role("radio", name="the same before training").click()
+    page.get_by_role("radio", name="same networks before training").click()
     page.wait_for_function(
         """() => document.querySelector(
             '[data-group="comparison"] [data-net="recall-rnn"][data-step="0"]').dataset.value < 1e-10"""
@@ -101,11 +101,11 @@ FIRST = '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hi
 
 def test_the_curves_follow_a_knob_while_it_moves(look_at):
     page = look_at(link(net="recall-rnn"))
-    page.get_by_role("radio", name="untrained, with knobs").click()
+    page.get_by_role("radio", name="untrained, adjustable").click()
     expect(page.locator(FIRST)).to_have_count(1)
     settle(page)
     before = float(page.locator(FIRST).get_attribute("data-value"))
-    slider = page.get_by_role("slider", name="Bias of the forget gate")
+    slider = page.get_by_role("slider", name="Forget gate bias")
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 3 / 7, box["y"] + box["height"] / 2)
     page.mouse.down()

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture, load_network
-from models.networks.forward_run import read
+from models.decoding.run_network import read
 from models.states.pca import principal_plane
 from models.states.text_properties import text_properties
 from tests.support.browser import look, serve, settle
@@ -115,7 +115,7 @@ def test_a_span_is_chosen_by_dragging_over_its_tokens(look_at):
     page.get_by_text("The span: not at all").wait_for()
     settle(page)
     assert page.evaluate(chosen) == [14, 15, 16]
-    slider = page.get_by_role("slider", name="Span of steps")
+    slider = page.get_by_role("slider", name="Span (time steps)")
     assert [slider.nth(k).input_value() for k in (0, 1)] == ["15", "17"]
     slider.nth(1).press("ArrowRight")  # the same by keyboard
     page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-17'")
@@ -166,7 +166,7 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
         page.mouse.down()
         page.mouse.move(box["x"] + 190, box["y"] + 90, steps=4)
         page.mouse.up()
-        page.get_by_role("button", name="Show all of it").wait_for()
+        page.get_by_role("button", name="Show the whole map").wait_for()
         settle(page)
         page.wait_for_function(
             '() => !unrolled.store("states").trace.arrays["detail_low:hidden"]'
@@ -180,6 +180,6 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
         assert kept["exact"], (kept["steps"][0], kept["steps"][-1], len(kept["units"]))
         hidden = trace.layers["l0"].hidden[0][kept["steps"][0] : kept["steps"][-1]][:, kept["units"]]
         np.testing.assert_allclose(np.reshape(kept["values"], hidden.shape), hidden, rtol=0, atol=1e-6)
-        page.get_by_role("button", name="Show all of it").click()
-        page.get_by_role("button", name="Show all of it").wait_for(state="detached")
+        page.get_by_role("button", name="Show the whole map").click()
+        page.get_by_role("button", name="Show the whole map").wait_for(state="detached")
         settle(page)

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network, load_trace
-from models.networks.forward_run import read
-from models.states.input_sensitivity import survival
-from models.states.unit_order import order
+from models.decoding.run_network import read
+from models.states.input_sensitivity import input_sensitivity
+from models.states.unit_order import order_units
 from tests.support.lens_page import mounted, run, sent, start, text_of
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -58,10 +58,10 @@ def test_every_network_has_its_states(name, lang):
 
 
 def test_only_a_network_with_padding_shows_what_padding_does():
-    assert "Padding and the mask" not in text_of(start("states"))
+    assert "Padding and masking" not in text_of(start("states"))
     page = start("states", net="sentiment")
-    assert "Padding and the mask" in text_of(page) and "with the mask: **positive**" in text_of(page)
-    labelled(page.slider, "Symbols of padding after the text").set_value(0)
+    assert "Padding and masking" in text_of(page) and "with the mask: **positive**" in text_of(page)
+    labelled(page.slider, "Padding tokens after the text").set_value(0)
     run(page)
     lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", text_of(page))
     assert len(lines) == 2 and lines[0] == lines[1]  # without padding the mask changes nothing
@@ -73,7 +73,7 @@ def test_the_order_of_the_heatmap_is_the_models():
         each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
     )
     hidden = sent(page)[1]["hidden"]  # the quantity that the opening view picks out
-    assert json.loads(shown.json)["order"] == order(hidden, "variance").tolist()
+    assert json.loads(shown.json)["order"] == order_units(hidden, "variance").tolist()
 
 
 def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
@@ -111,7 +111,7 @@ def test_the_brush_tells_the_units_that_mark_the_span():
 
 
 def test_no_unit_marking_a_span_exactly_is_said_in_words():
-    assert "No unit marks it exactly." in text_of(start("states"))
+    assert "No unit matches the span exactly." in text_of(start("states"))
 
 
 @pytest.mark.parametrize(("net", "layer"), [("recall-lstm", "rnn.l0"), ("sentiment", "rnn.l0_reverse")])
@@ -124,22 +124,22 @@ def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
     t, k, norm = re.search(r"t = (\d+),\\ k = (\d+):.*?_F = ([^,]+),", told).groups()
     assert {"left": t, "reach": k}[way] == "8"
     ran = read(load_network(net), load_network(net).card.default.text).trace.layers[layer]
-    expected = survival(ran, [int(t) - 1]).whole[0, int(k) - 1]
+    expected = input_sensitivity(ran, [int(t) - 1]).total[0, int(k) - 1]
     assert float(norm.replace(r"\cdot10^{", "e").strip("}")) == pytest.approx(expected, rel=6e-3) and expected > 0
 
 
 def test_two_texts_part_where_they_differ():
     page = start("states")
-    area = labelled(page.text_area, "The other text")
+    area = labelled(page.text_area, "Other text")
     text = load_network("python-lm").card.default.text
     area.set_value(text[:40] + "z" + text[41:])
     run(page)
     assert "They part at step 41." in text_of(page)
-    area = labelled(page.text_area, "The other text")
+    area = labelled(page.text_area, "Other text")
     area.set_value(text)
     run(page)
-    assert "The two runs are the same at every step that both have." in text_of(page)
-    labelled(page.text_area, "The other text").set_value("")
+    assert "The two runs are identical at all common time steps." in text_of(page)
+    labelled(page.text_area, "Other text").set_value("")
     run(page)
     assert any("empty" in warning.value for warning in page.warning)
 
@@ -207,7 +207,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     inside = hidden[edges[block] : edges[block + 1]]
     assert arrays["detail_high:hidden"][block].max() == pytest.approx(inside.max(), abs=1e-5)
     assert arrays["detail_low:hidden"][block].min() == pytest.approx(inside.min(), abs=1e-5)
-    labelled(page.slider, "Steps shown").set_value((1201, 1300))
+    labelled(page.slider, "Time steps shown").set_value((1201, 1300))
     run(page)
     header, arrays = sent(page)
     assert arrays["detail_steps:hidden"].tolist() == list(range(1200, 1301))
@@ -219,7 +219,7 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "large.npz", nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4))
     page = start("states", opened=path)
-    for slider, value in (("Steps shown", (1201, 1300)), ("Span of steps", (7, 9))):
+    for slider, value in (("Time steps shown", (1201, 1300)), ("Span (time steps)", (7, 9))):
         next(each for each in page.slider if each.label == slider).set_value(value)
         run(page)
     labelled(page.number_input, "Threshold").set_value(0.05)
@@ -232,8 +232,8 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     assert sent(other)[1]["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     quantity = other.session_state["unrolled"].view.quantity
     values = load_trace(path).layers["l0"][quantity][0]
-    assert sent(other)[1]["detail_units:hidden"].tolist() == order(values, "mean").tolist()
-    assert labelled(other.slider, "Span of steps").value == (7, 9)
+    assert sent(other)[1]["detail_units:hidden"].tolist() == order_units(values, "mean").tolist()
+    assert labelled(other.slider, "Span (time steps)").value == (7, 9)
     assert labelled(other.number_input, "Threshold").value == 0.05
     assert labelled(other.multiselect, "Units").value == [5, 3]
 
@@ -244,7 +244,7 @@ def test_what_a_link_chooses_in_vain_is_left_to_the_page():
     )
     assert not page.exception and labelled(page.number_input, "Threshold").value == 0.3
     last = len(load_network("python-lm").card.default.text)
-    assert labelled(page.slider, "Span of steps").value[1] <= last
+    assert labelled(page.slider, "Span (time steps)").value[1] <= last
 
 
 def test_another_text_begins_anew_but_for_the_order():

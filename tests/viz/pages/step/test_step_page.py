@@ -51,7 +51,7 @@ def components(page: AppTest) -> dict[str, list]:
 
 def sent(page: AppTest):
     """What the page sends to the browser: header and arrays of the layer that is shown."""
-    return unpack(components(page)["sequence"][0].bytes)
+    return unpack(components(page)["trace_loader"][0].bytes)
 
 
 def type_(page: AppTest, text: str) -> AppTest:
@@ -93,7 +93,7 @@ def test_every_network_shows_its_own_numbers(name, lang):
     np.testing.assert_allclose(arrays["hidden"], hidden(name, card.default.text, last), rtol=0, atol=1e-5)
     assert address(page)["net"] == name and not warnings(page)
     assert card.task[lang] in page.text_area[0].label
-    assert {"player", "wiring", "equations", "arithmetic", "prediction"} <= components(page).keys()
+    assert {"player", "cell_diagram", "equations", "gate_sum", "prediction"} <= components(page).keys()
     assert len(components(page)["heatmap"]) == 2
 
 
@@ -242,7 +242,7 @@ def test_the_card_of_every_network_can_be_read():
 
 
 def test_the_saved_numbers_are_the_runs(tmp_path):
-    from models.networks.forward_run import read
+    from models.decoding.run_network import read
     from viz.pages.downloads import _npz
 
     reading = read(load_network("counter"), ".aabb")
@@ -265,7 +265,7 @@ def test_about_tells_every_accuracy_of_the_review_reader(lang):
     for way in metrics["accuracy_by_padding"].values():
         assert list(way.values()) in [row[1:] for row in shown]
     heads = " ".join(str(name) for table in tables for name in table.columns)
-    assert ("부정" if lang == "ko" else "with a negation") in heads and "negated" not in heads
+    assert ("부정" if lang == "ko" else "with negation") in heads and "negated" not in heads
 
 
 @pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "the answer turns")])

@@ -17,7 +17,7 @@ from models.core.messages import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Slope:
+class GateDerivative:
     """How a state follows a gate's preactivation, all else held fixed, (B, T, H) each.
 
     Attributes:
@@ -33,7 +33,7 @@ class Slope:
 
 
 @dataclass(frozen=True, eq=False)
-class Slopes:
+class LocalDerivatives:
     """The local derivatives of all steps of a layer, by position, (B, T, H) each.
 
     Attributes:
@@ -43,33 +43,36 @@ class Slopes:
         reset: the reset state's by h_{t-1}, in a GRU that resets before the product.
     """
 
-    gates: dict[str, Slope]
+    gates: dict[str, GateDerivative]
     keep: np.ndarray | None = None
     read: np.ndarray | None = None
     reset: np.ndarray | None = None
 
 
-def slopes_of(layer: LayerRun) -> Slopes:
+def local_derivatives(layer: LayerRun) -> LocalDerivatives:
     """The local derivatives of ``layer``'s steps at the values they had; nothing goes back through a value that was held.
 
     Raises:
         Problem: the hidden state of a projected layer was held, of which no unit's slope alone can tell.
     """
     slopes = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
-    return _around_held(layer, slopes) if layer.recording.held else slopes
+    return _mask_clamped(layer, slopes) if layer.recording.held else slopes
 
 
-def taken_apart(layer: LayerRun) -> bool:
+def has_local_derivatives(layer: LayerRun) -> bool:
     """Whether the steps of ``layer`` have slopes: not where a hidden state is held after its projection."""
     return layer.weights.weight_hr is None or "hidden" not in layer.recording.held
 
 
-def _around_held(layer: LayerRun, slopes: Slopes) -> Slopes:
+def _mask_clamped(layer: LayerRun, slopes: LocalDerivatives) -> LocalDerivatives:
     """``slopes`` with 0 wherever the value that would follow was put in its place by hand."""
     free = {name: ~mask.numpy() for name, mask in layer.recording.held.items()}
-    if not taken_apart(layer):
+    if not has_local_derivatives(layer):
         raise Problem(
-            "The hidden state of {layer} is held after its projection; its steps cannot be told apart.",
+            (
+                "The hidden state of {layer} is fixed after its projection, so the derivatives per time step cannot "
+                "be computed. Undo that edit."
+            ),
             layer=layer.name,
         )
 
@@ -80,11 +83,11 @@ def _around_held(layer: LayerRun, slopes: Slopes) -> Slopes:
         return values
 
     gates = {}
-    for gate, slope in slopes.gates.items():
+    for gate, slope in derivatives.gates.items():
         # a GRU's reset gate acts through the candidate
-        names = (gate, slope.of) + (("candidate",) if gate == "reset_gate" and slope.of == "hidden" else ())
+        names = (gate, slope.target) + (("candidate",) if gate == "reset_gate" and slope.target == "hidden" else ())
         gates[gate] = replace(slope, x=passing(slope.x, *names), h=passing(slope.h, *names))
-    keep, read = slopes.keep, slopes.read
+    keep, read = derivatives.carry, derivatives.cell_to_hidden
     return replace(
         slopes,
         gates=gates,
@@ -104,47 +107,53 @@ def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
         for gate in layer.cell_equations.gates
     }
     if layer.kind == "LSTM":
-        slopes["cell"] = layer.cell_equations.activations["cell"].slope(read_cell(layer))
+        slopes["cell"] = layer.cell_equations.activations["cell"].slope(activated_cell(layer))
     return slopes
 
 
-def read_cell(layer: LayerRun) -> np.ndarray:
+def activated_cell(layer: LayerRun) -> np.ndarray:
     """An LSTM's cell as its output gate lets it out: tanh(c), or another activation of it, (B, T, H)."""
     return layer.cell_equations.activations["cell"].values(layer.cell)
 
 
-def _rnn(s: LayerRun) -> Slopes:
+def _rnn(s: LayerRun) -> LocalDerivatives:
     """H = tanh(a), relu(a), ..."""
     slope = activation_slopes(s)["preactivation"]
-    return Slopes({"preactivation": Slope("hidden", slope, slope)})
+    return LocalDerivatives({"preactivation": GateDerivative("hidden", slope, slope)})
 
 
-def _lstm(s: LayerRun) -> Slopes:
+def _lstm(s: LayerRun) -> LocalDerivatives:
     """C = f c_prev + i g and h = o tanh(c)."""
     i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
-    read, through = read_cell(s), s.cell_equations.activations
+    read, through = activated_cell(s), s.cell_equations.activations
     by_gate = {
         "input_gate": ("cell", g * through["input_gate"].slope(i)),
         "forget_gate": ("cell", s.cell_prev * through["forget_gate"].slope(f)),
         "candidate": ("cell", i * through["candidate"].slope(g)),
         "output_gate": ("hidden", read * through["output_gate"].slope(o)),
     }
-    gates = {gate: Slope(of, slope, slope) for gate, (of, slope) in by_gate.items()}  # type: ignore[arg-type]
-    return Slopes(gates, keep=f, read=o * through["cell"].slope(read))
+    gates = {gate: GateDerivative(of, slope, slope) for gate, (of, slope) in by_gate.items()}  # type: ignore[arg-type]
+    return LocalDerivatives(gates, keep=f, read=o * through["cell"].slope(read))
 
 
-def _gru(s: LayerRun) -> Slopes:
+def _gru(s: LayerRun) -> LocalDerivatives:
     """H = (1 - z) n + z h_prev, where n reads r times what the recurrent weights make of h_prev, or r h_prev itself."""
     r, z, n = s.reset_gate, s.update_gate, s.candidate
     through = s.cell_equations.activations
     by_candidate = (1 - z) * through["candidate"].slope(n)
     by_update = (s.hidden_prev - n) * through["update_gate"].slope(z)
-    update = Slope("hidden", by_update, by_update)
+    update = GateDerivative("hidden", by_update, by_update)
     if s.weights.reset_after:
         by_reset = by_candidate * s.recurrent_product("candidate") * through["reset_gate"].slope(r)
-        reset, candidate = Slope("hidden", by_reset, by_reset), Slope("hidden", by_candidate, by_candidate * r)
+        reset, candidate = (
+            GateDerivative("hidden", by_reset, by_reset),
+            GateDerivative("hidden", by_candidate, by_candidate * r),
+        )
     else:
         by_reset = s.hidden_prev * through["reset_gate"].slope(r)
-        reset, candidate = Slope("reset", by_reset, by_reset), Slope("hidden", by_candidate, by_candidate)
+        reset, candidate = (
+            GateDerivative("reset", by_reset, by_reset),
+            GateDerivative("hidden", by_candidate, by_candidate),
+        )
     gates = {"reset_gate": reset, "update_gate": update, "candidate": candidate}
-    return Slopes(gates, keep=z, reset=None if s.weights.reset_after else r)
+    return LocalDerivatives(gates, keep=z, reset=None if s.weights.reset_after else r)

@@ -1,0 +1,27 @@
+"""Copies of modules that other threads may be capturing at the same time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from copy import deepcopy
+
+from torch import nn
+
+from models.capturing.hooks import Watch
+
+
+def copy_module(module: nn.Module) -> nn.Module:
+    """Return a deep copy of ``module`` in the same mode, without the hooks of captures in progress; its ``.grad`` are None.
+
+    ``module`` itself is only read: any number of threads may copy it at once.
+    """
+    # Each table of hooks is copied by one list(...) call, since other threads may add to it meanwhile.
+    memo = {
+        id(table): OrderedDict(
+            each for each in list(table.items()) if getattr(each[1], "__module__", "") != Watch.__module__
+        )
+        for part in module.modules()
+        for name, table in vars(part).items()
+        if "hooks" in name and isinstance(table, OrderedDict)
+    }
+    return deepcopy(module, memo)

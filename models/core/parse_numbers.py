@@ -1,0 +1,52 @@
+"""Numbers in text: parsing them, and naming in one sentence what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.core.messages import Problem
+
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+"""The largest float32: a larger number would reach a module as infinity."""
+
+MAX_QUOTED = 40
+"""Characters of the user's text that an error message quotes."""
+
+
+def parse_number(text: str) -> float:
+    """Parse a finite float32 number.
+
+    Raises:
+        Problem: ``text`` is no such number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or abs(value) > MAX_FLOAT32:
+        raise Problem("“{text}” is not a finite number. Write numbers as in 0.1, 0.25, 0.4.", text=shorten(text) or "…")
+    return value
+
+
+def shorten(text: str) -> str:
+    """Return at most ``MAX_QUOTED`` printable characters of ``text``, to quote in a sentence."""
+    text = "".join(symbol if symbol.isprintable() else "\ufffd" for symbol in text[: MAX_QUOTED + 1])
+    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"
+
+
+def check_row_lengths(rows: Sequence[Sequence[object]]) -> None:
+    """Check that all rows of a CSV are as long as the first.
+
+    Raises:
+        Problem: one is longer or shorter.
+    """
+    for index, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise Problem(
+                ("Row {row} of the CSV has {count} values, but the first row has {first}. Make all rows the same "
+    "length."),
+                row=index + 1, count=len(row), first=len(rows[0]),
+            )  # fmt: skip

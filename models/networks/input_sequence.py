@@ -1,0 +1,42 @@
+"""A text as the input sequence of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models.core.tokenize_text import display
+from models.networks.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class InputSequence:
+    """The input of a network.
+
+    Attributes:
+        given: ids (1, T) int64, or values (1, T, D) float32.
+        tokens: the input token of each of the T steps.
+        unknown: the symbols that the network's vocabulary lacks, each once, in display form.
+        origin: for each of the T steps, the step that it was before any edit; None for an inserted one.
+    """
+
+    given: Tensor
+    tokens: tuple[str, ...]
+    unknown: tuple[str, ...]
+    origin: tuple[int | None, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tokens in display form."""
+        return tuple(map(display, self.tokens))
+
+
+def input_sequence(network: Network, text: str) -> InputSequence:
+    """Return ``text`` as the input of ``network``.
+
+    Raises:
+        Problem: the text cannot be encoded; one sentence says why.
+    """
+    given, tokens = network.encode(text), network.tokens(text)
+    return InputSequence(given, tuple(tokens), tuple(map(display, network.unknown(text))), tuple(range(len(tokens))))

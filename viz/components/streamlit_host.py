@@ -1,0 +1,63 @@
+"""Streamlit as the host of the components: the only file of this folder that imports it.
+
+It is imported when a component is mounted, so that the data of a component can be made without Streamlit.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from viz.components import FOLDER, Component
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+def mount(
+    component: Component,
+    data: Mapping[str, Any] | bytes,
+    *,
+    key: str,
+    on: Mapping[str, Callable[[], None] | None] | None = None,
+    width: Literal["stretch", "content"] = "stretch",
+) -> Any:
+    """Mount a component in the page.
+
+    Args:
+        component: the component.
+        data: its data.
+        key: of the component in the page and in the session state.
+        on: by event, the function to call when the component reports it; None for none.
+        width: of its element.
+
+    Returns:
+        An object with the value last reported for each event in ``on``.
+    """
+    callbacks: dict[str, Any] = {
+        f"on_{event}_change": callback for event, callback in (on or {}).items() if callback is not None
+    }
+    return _registered(component)(key=key, data=data, width=width, **callbacks)
+
+
+def reported(key: str, event: str) -> Any:
+    """Return the value that the component of this key reported last for an event; None before the first report."""
+    import streamlit as st
+
+    return (st.session_state.get(key) or {}).get(event)
+
+
+@cache
+def _registered(component: Component) -> "ComponentRenderer":
+    """Register the component; return the function that mounts it.
+
+    Styles are not isolated: what a component writes into the document must be readable from outside it.
+    """
+    import streamlit as st
+
+    host = (FOLDER / "streamlit_host.js").read_text(encoding="utf-8")
+    return st.components.v2.component(
+        f"unrolled_{component.name}",
+        css=component.style,
+        js="\n".join((component.script, f'const COMPONENT = "{component.name}";', host)),
+        isolate_styles=False,
+    )
