@@ -56,5 +56,5 @@ def mounted(page: AppTest) -> dict[str, list[Any]]:
 
 def sent(page: AppTest, view_id: str | None = None):
     """Header and arrays that it sends to a store of the browser; of the first one where none is named."""
-    payloads = [unpack(proto.bytes) for proto in mounted(page)["sequence"]]
+    payloads = [unpack(proto.bytes) for proto in mounted(page)["trace_loader"]]
     return next(each for each in payloads if view_id in (None, each[0]["view_id"]))
