@@ -21,8 +21,9 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
     Raises:
         Problem: the text cannot be read, or an edit does not fit it; one sentence says why.
     """
-    given, tokens = network.encode(text), network.tokens(text)
-    unknown, origin = network.unknown(text), list[int | None](range(len(tokens)))
+    read = network.tokenize(text)
+    given, tokens, unknown = read.given, list(read.tokens), list(read.unknown)
+    origin = list[int | None](range(len(tokens)))
     for edit in edits:
         count, at = len(tokens), edit.step
         if at > count or (at == count and edit.how != "insert"):

@@ -38,5 +38,6 @@ def input_sequence(network: Network, text: str) -> InputSequence:
     Raises:
         Problem: the text cannot be encoded; one sentence says why.
     """
-    given, tokens = network.encode(text), network.tokens(text)
-    return InputSequence(given, tuple(tokens), tuple(map(display, network.unknown(text))), tuple(range(len(tokens))))
+    text_tokens = network.tokenize(text)
+    steps = tuple(range(len(text_tokens.tokens)))
+    return InputSequence(text_tokens.given, text_tokens.tokens, tuple(map(display, text_tokens.unknown)), steps)

@@ -116,6 +116,21 @@ class Card:
         return cls(**fields)
 
 
+@dataclass(frozen=True, eq=False)
+class TokenizedText:
+    """A text as the input of a network.
+
+    Attributes:
+        given: ids (1, T) int64, or values (1, T, D) float32.
+        tokens: T, of the vocabulary, or numbers.
+        unknown: the symbols of the text that the vocabulary lacks, each once, in the order of their first appearance.
+    """
+
+    given: Tensor
+    tokens: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Network:
     """A trained network and how to speak to it.
@@ -162,18 +177,15 @@ class Network:
         """The module's own forward: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
         return self.module(given)
 
-    def encode(self, text: str, limit: int = LIMIT) -> Tensor:
-        """The sequence that ``text`` says, as the module reads it.
-
-        Returns:
-            Ids (1, T) int64, the unknown symbol's id where the vocabulary lacks a symbol; for a network of numbers
-            the values (1, T, D) float32.
+    def tokenize(self, text: str, limit: int = LIMIT) -> TokenizedText:
+        """Split ``text`` into tokens, once, and encode them.
 
         Raises:
             ValueError: nothing to read, nothing known, more than ``limit`` steps, or not a number; one sentence.
         """
         if self.vocabulary is None:
-            return torch.tensor([read_numbers(text, self.card.columns, limit)], dtype=torch.float32)
+            rows = read_numbers(text, self.card.columns, limit)
+            return TokenizedText(torch.tensor([rows], dtype=torch.float32), tuple(map(_short, rows)), ())
         symbols = self._split(text)
         if not symbols:
             raise Problem("The input text is empty. Type an input for {name}.", name=self.name)
@@ -184,7 +196,7 @@ class Network:
                 limit=f"{limit:,}",
             )
         ids = self.ids
-        unknown = self.unknown(text)
+        unknown = self._unknown(symbols)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
             raise Problem(
                 "The vocabulary of {name} contains none of the symbols of this text ({symbols}). Type another text.",
@@ -198,25 +210,41 @@ class Network:
                 unknown=_named(unknown),
                 symbols=_named(self.vocabulary),
             )
-        return torch.tensor([[ids[s] if s in ids else ids[str(self.card.unknown)] for s in symbols]])
+        tokens = self._in_vocabulary(symbols)
+        return TokenizedText(torch.tensor([[ids[token] for token in tokens]]), tuple(tokens), tuple(unknown))
+
+    def encode(self, text: str, limit: int = LIMIT) -> Tensor:
+        """Return the input of the module for ``text``.
+
+        Returns:
+            Ids (1, T) int64, the unknown symbol's id where the vocabulary lacks a symbol; for a network of numbers
+            the values (1, T, D) float32.
+
+        Raises:
+            ValueError: as ``tokenize``.
+        """
+        return self.tokenize(text, limit).given
 
     def tokens(self, text: str) -> list[str]:
-        """What the module really reads at each of the T steps: symbols of the vocabulary, or numbers."""
+        """Return the input token of each of the T steps, of a text that need not be valid: symbols, or numbers."""
         if self.vocabulary is None:
             return [_short(step) for step in read_numbers(text, self.card.columns, None)]
-        known = self.ids
-        return [symbol if symbol in known else (self.card.unknown or symbol) for symbol in self._split(text)]
+        return self._in_vocabulary(self._split(text))
 
     def labels(self, text: str) -> list[str]:
         """``tokens(text)`` as they are drawn: a newline as ``'⏎'``, a space as ``'␣'``."""
         return [display(token) for token in self.tokens(text)]
 
     def unknown(self, text: str) -> list[str]:
-        """The symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
-        if self.vocabulary is None:
-            return []
-        known = self.ids
-        return list(dict.fromkeys(symbol for symbol in self._split(text) if symbol not in known))
+        """Return the symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
+        return [] if self.vocabulary is None else self._unknown(self._split(text))
+
+    def _unknown(self, symbols: list[str]) -> list[str]:
+        return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.ids))
+
+    def _in_vocabulary(self, symbols: list[str]) -> list[str]:
+        """Replace the symbols that the vocabulary lacks by its unknown symbol, if it has one."""
+        return [symbol if symbol in self.ids else (self.card.unknown or symbol) for symbol in symbols]
 
     def _split(self, text: str) -> list[str]:
         if self.kind == "words":
@@ -266,4 +294,4 @@ def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
     return shown + (f" … (+{len(symbols) - most})" if len(symbols) > most else "")
 
 
-__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "read_numbers"]
+__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "TokenizedText", "read_numbers"]
