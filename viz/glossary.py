@@ -1,0 +1,111 @@
+"""The terms of `viz/terms.py` on a page: the first use of each explains itself, and a table lists them all."""
+
+import re
+from collections.abc import MutableMapping
+from functools import cache
+from html import escape
+
+from viz.i18n import LANGUAGES, N_, _, language
+from viz.terms import NOTATION, TERMS, Term
+
+PROTECTED = re.compile(
+    r"`[^`]*`|\$[^$]*\$|<[^>]*>|!?\[[^\]]*\]\([^)]*\)|:[a-z]+\[[^\]]*\]|:material/\w+:|“[^”]*”|\\.|\*\*[^*]*\*\*", re.S
+)
+"""Parts of a Markdown text in which no term is marked: code, formulas, tags, links, directives, quotes and emphasis."""
+
+PAGES = {
+    "step": N_("Step"),
+    "states": N_("States"),
+    "gradients": N_("Gradients"),
+    "attention": N_("Attention"),
+    "checkpoint": N_("Checkpoint"),
+}
+"""The titles of the pages that explain terms, by their name in the address."""
+
+STYLE = """
+<style>
+  .unrolled-term { font-style: inherit; cursor: help; position: relative; border-bottom: 1px dotted currentColor; }
+  .unrolled-term:hover::after, .unrolled-term:focus::after {
+    content: attr(data-gloss); position: absolute; left: 0; top: 1.6em; z-index: 1000; width: max-content;
+    max-width: min(22rem, 70vw); padding: 0.5rem 0.75rem; border-radius: 0.375rem; white-space: pre-line;
+    font-size: 0.875rem; line-height: 1.4; font-weight: 400; text-align: start;
+    background: var(--st-text-color, #14181f); color: var(--st-background-color, #ffffff);
+  }
+  .unrolled-term:focus-visible { outline: 2px solid var(--st-primary-color, #1f5fbf); outline-offset: 2px; }
+</style>
+"""
+"""Style of a marked term: dotted underline, its gloss below it while it is pointed at or focused."""
+
+
+def mark_terms(text: str, seen: MutableMapping[str, str]) -> str:
+    """Return a Markdown text in which the page's first use of each term is an HTML element with its gloss.
+
+    Args:
+        text: Markdown; what is code, a formula, a link, a quotation or HTML in it stays as it is.
+        seen: the text in which each term was marked first, by its English name, for this page; is added to. The same text
+            is marked the same way again when only a part of the page is run.
+    """
+    lang = language()
+    pattern, by_form = _matcher(lang)
+    done: set[str] = set()
+
+    def mark(found: re.Match[str]) -> str:
+        term = by_form[found[0].lower()]
+        name = term.name["en"]
+        if name in done or seen.setdefault(name, text) != text:
+            return found[0]
+        done.add(name)
+        tip = escape(gloss(term, lang)).replace("\n", "&#10;")
+        attributes = (
+            f'class="unrolled-term" tabindex="0" data-term="{escape(name)}" data-gloss="{tip}" aria-description="{tip}"'
+        )
+        return f"<dfn {attributes}>{found[0]}</dfn>"
+
+    marked: list[str] = []
+    end = 0
+    for protected in PROTECTED.finditer(text):
+        marked += [pattern.sub(mark, text[end : protected.start()]), protected[0]]
+        end = protected.end()
+    return "".join([*marked, pattern.sub(mark, text[end:])])
+
+
+def gloss(term: Term, lang: str) -> str:
+    """Return what is said of a term in one tip: the gloss, its other names, and the page that explains it."""
+    also = term.also[lang]
+    return term.gloss[lang] + ("\n= " + ", ".join(also) if also else "") + f"\n→ {_(PAGES[term.page])}"
+
+
+def glossary_table(lang: str) -> list[dict[str, str]]:
+    """Return the glossary's rows in a language: term, its name in the other language, other names, meaning, page."""
+    other = "en" if lang != "en" else "ko"
+    return [
+        {
+            _("Term"): term.name[lang],
+            LANGUAGES[other]: term.name[other],
+            _("Other names"): ", ".join(term.also[lang]),
+            _("Meaning"): term.gloss[lang],
+            _("Page"): _(PAGES[term.page]),
+        }
+        for term in TERMS
+    ]
+
+
+def notation_table(lang: str) -> str:
+    """Return the table of notations as Markdown with formulas: textbooks' symbols, PyTorch's, and what they mean."""
+    head = f"| {_('Textbooks')} | PyTorch | {_('Meaning')} |\n| --- | --- | --- |\n"
+    return head + "\n".join(f"| ${row.textbook}$ | ${row.pytorch}$ | {row.meaning[lang]} |" for row in NOTATION)
+
+
+@cache
+def _matcher(lang: str) -> tuple[re.Pattern[str], dict[str, Term]]:
+    """Return a pattern for every term of a language, longest first, and the term by its matched form in lower case."""
+    forms: dict[str, Term] = {}
+    for term in TERMS:
+        name = term.name[lang].lower()
+        forms[name] = term
+        if lang == "en":
+            forms[name + "s"] = term
+    alternatives = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    if lang == "en":
+        return re.compile(rf"(?<![\w-])(?:{alternatives})(?![\w-])", re.IGNORECASE), forms
+    return re.compile(rf"(?<![가-힣\w])(?:{alternatives})"), forms
