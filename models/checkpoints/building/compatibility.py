@@ -15,6 +15,8 @@ from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.layers.stacks import ARROW, Stack, encoder_or_decoder, find_stacks, make_stack
 from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 
+STORED_PARTS = "_compatible_parts"
+
 TIED = "tied"
 """In the place of a decoder's name: the embedding's own matrix, the other way round."""
 
@@ -247,11 +249,15 @@ def find_bias(name: str, size: int, vectors: Mapping[str, StoredTensor]) -> str 
 
 
 def compatible_parts(checkpoint: Checkpoint) -> CompatibleParts:
-    """What the tensors of ``checkpoint`` allow.
+    """Return what the tensors of ``checkpoint`` allow. Computed once per checkpoint: it keeps the result with itself.
 
     Example:
-        >>> able = fit(load_checkpoint("model.pt"))
+        >>> able = compatible_parts(load_checkpoint("model.pt"))
         >>> list(able.stacks), able.embeddings("rnn"), able.decoders("rnn")
         (['rnn'], ('embedding.weight',), ('head.weight',))
     """
-    return CompatibleParts(checkpoint, find_stacks(checkpoint.found))
+    stored = vars(checkpoint)  # where ``cached_property`` would store it; Checkpoint is defined below this module
+    parts: CompatibleParts | None = stored.get(STORED_PARTS)
+    if parts is None:
+        parts = stored[STORED_PARTS] = CompatibleParts(checkpoint, find_stacks(checkpoint.found))
+    return parts
