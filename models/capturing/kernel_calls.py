@@ -96,6 +96,7 @@ class KernelCalls(TorchFunctionMode):
                     batch_sizes=batch_sizes,
                     dropout=None if noise is None else shown(noise),
                     flows=(Flow(out, shown), *map(Flow, final)) if out.requires_grad else (),
+                    reverse=own_kernel and func.reverse,
                 )
             )
             finals.append(final)

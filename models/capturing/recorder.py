@@ -41,6 +41,7 @@ class Run(NamedTuple):
         dropout: what the output was multiplied by on its way up, as ``output``, or None.
         flows: the output and the states after the last step as they go on into the network, shaped as those above; empty
             where no gradient can come to them.
+        reverse: whether the only direction runs from the last step to the first.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Run(NamedTuple):
     batch_sizes: Tensor | None
     dropout: Tensor | None = None
     flows: tuple[Flow, ...] = ()
+    reverse: bool = False
 
 
 class Step(NamedTuple):
@@ -151,6 +153,7 @@ class Recorder(Mapping[str, LayerTrace]):
         width = out.shape[-1] // run.directions
         for direction in range(run.directions):
             suffix = f"l{run.layer}_reverse" if direction else f"l{run.layer}"
+            reverse = run.reverse or direction == 1
             name = f"{module}.{suffix}" if module else suffix
             own = run.weights[direction * per_direction : (direction + 1) * per_direction]
             weights = self._weights(name, run.kind, run.options, run.biases, own)
@@ -158,16 +161,16 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.states is not None:
                 start = tuple(_ordered(_array(state)[direction].copy(), order) for state in run.states)
             columns = slice(direction * width, (direction + 1) * width)
-            part = kept | _hidden(out[..., columns], start, direction == 1, lengths)
+            part = kept | _hidden(out[..., columns], start, reverse, lengths)
             if run.dropout is not None:
                 part["dropout"] = _by_batch(run.dropout, run.batch_sizes, order)[0][..., columns].copy()
-            joinable = run.directions == 1 and lengths is None
+            joinable = run.directions == 1 and lengths is None and not reverse
             ends = (part["hidden"][:, -1], *(_array(state)[0].copy() for state in run.ends[1:])) if joinable else ()
             back = partial(
-                _run_grads, weights, part["hidden"].shape, direction, columns, run.batch_sizes, lengths, order
+                _run_grads, weights, part["hidden"].shape, direction, reverse, columns, run.batch_sizes, lengths, order
             )
             calls = [Call(listener, back)]
-            layer = _Layer(weights, direction == 1, [part], start, ends, lengths, self.forward, calls)
+            layer = _Layer(weights, reverse, [part], start, ends, lengths, self.forward, calls)
             self._add(name, layer, joinable and start is not None)
 
     def record_step(self, module: str, step: Step, fresh: bool) -> None:
@@ -282,6 +285,7 @@ def _run_grads(
     weights: LayerWeights,
     shape: Sequence[int],
     direction: int,
+    reverse: bool,
     columns: slice,
     batch_sizes: Tensor | None,
     lengths: Tensor | None,
@@ -296,7 +300,7 @@ def _run_grads(
     if 0 in grads:
         hidden += torch.from_numpy(_by_batch(grads[0], batch_sizes, order)[0][..., columns])
     last = (torch.full((batch,), steps) if lengths is None else lengths) - 1
-    at = (torch.arange(batch), torch.zeros_like(last) if direction else last)
+    at = (torch.arange(batch), torch.zeros_like(last) if reverse else last)
     for index, values in enumerate((hidden, cell), start=1):
         if values is not None and index in grads:
             values[at] += _ordered(grads[index][direction], order)

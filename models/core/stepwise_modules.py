@@ -9,7 +9,7 @@ another, which runs the equations step by step. ``models.capturing.capture`` see
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,20 +29,25 @@ TORCH_RUNS: dict[Kind, tuple[dict[str, Any], ...]] = {
 """The cells that torch's kernels run, by the options of ``models.core.cells.cell_of``."""
 
 
-def recurrent_module(kind: Kind, inputs: int, units: int, options: Mapping[str, Any], **shape: Any) -> nn.RNNBase:
+def recurrent_module(
+    kind: Kind, inputs: int, units: int, options: Mapping[str, Any], *, reverse: bool = False, **shape: Any
+) -> nn.RNNBase:
     """torch's own module where it has a kernel for these cells, otherwise one that runs step by step.
 
     Args:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
         inputs: D. units: H.
         options: of the cell, ``LayerWeights.options``.
+        reverse: whether it runs from the last step to the first, without a partner that runs forward. Its output is in the
+            order of the input; its last state is that after step 0.
         shape: what torch's modules take besides: ``num_layers``, ``bias``, ``batch_first``, ``bidirectional``, ...
     """
-    if dict(options) in TORCH_RUNS[kind]:
+    if dict(options) in TORCH_RUNS[kind] and not reverse:
         own = {"nonlinearity": options["nonlinearity"]} if kind == "RNN" else {}
         return {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[kind](inputs, units, **own, **shape)
     made: Any = {"RNN": StepwiseRNN, "LSTM": StepwiseLSTM, "GRU": StepwiseGRU}[kind]
-    module: nn.RNNBase = made(inputs, units, **options, **shape)
+    module: Stepwise = made(inputs, units, **options, **shape)
+    module.kernel = replace(module.kernel, reverse=reverse)
     return module
 
 
@@ -53,10 +58,12 @@ class StepwiseKernel:
     Attributes:
         kind: of the cell.
         options: of ``models.core.cells.cell_of``.
+        reverse: whether the only direction runs from the last step to the first.
     """
 
     kind: Kind
     options: Mapping[str, Any]
+    reverse: bool = False
 
     def __call__(self, *given: Any) -> tuple[Tensor, ...]:
         """The output and the states after the last step, as torch's kernels give them."""
@@ -81,10 +88,11 @@ class StepwiseKernel:
                 index = level * directions + direction
                 own = named(weights[index * each : (index + 1) * each], biases)
                 begin = dict(zip(("hidden", "cell"), (state[index] for state in states), strict=False))
-                rows, _ = run_layer(self.cell(own), own, padded, begin, Script(), direction == 1, lengths)
+                backwards = self.reverse or direction == 1
+                rows, _ = run_layer(self.cell(own), own, padded, begin, Script(), backwards, lengths)
                 outputs.append(torch.stack(rows["hidden"]))
                 for end, name in zip(ends, begin, strict=True):
-                    end.append(rows[name][0 if direction else -1])
+                    end.append(rows[name][0 if backwards else -1])
             x = torch.cat(outputs, -1)
             if lengths is not None:
                 x = pack_padded_sequence(x, lengths).data

@@ -1,1 +1,1 @@
-"""Networks built from the graph that a file states: Keras configurations, ONNX graphs, TorchScript and torch.export programs."""
+"""Networks built from the graph that a file states: a Keras configuration, an ONNX graph, a program of torch."""

@@ -193,3 +193,32 @@ def test_a_gate_can_be_held_and_a_weight_changed(layer):
         given = torch.stack(states)
         np.testing.assert_allclose(run.trace.layers[name].hidden[0], given.detach(), rtol=0, atol=1e-6)
     torch.testing.assert_close(output[0], module.head(given))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", TORCH)
+def test_a_layer_that_runs_backwards_alone(kind, packed):
+    """Its states equal those of the backward direction of torch's bidirectional module, by position."""
+    torch.manual_seed(0)
+    both = TORCH[kind](3, 4, batch_first=True, bidirectional=True)
+    usual = {"RNN": {"nonlinearity": "tanh"}}.get(kind, {"activation": "tanh", "recurrent_activation": "sigmoid"})
+    module = recurrent_module(
+        kind, 3, 4, usual | ({"reset_after": True} if kind == "GRU" else {}), reverse=True, batch_first=True
+    )
+    for name, values in both.named_parameters():
+        if name.endswith("_reverse"):
+            getattr(module, name.removesuffix("_reverse")).data.copy_(values.data)
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    given = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 3]), batch_first=True) if packed else x
+    with capture(both) as expected, capture(module) as trace:
+        (_, last), (output, own_last) = both(given), module(given)
+        (output.data if packed else output).sum().backward()
+    for one, other in zip(*(states if kind == "LSTM" else (states,) for states in (last, own_last)), strict=True):
+        torch.testing.assert_close(other[0], one[1], rtol=0, atol=1e-6)
+    wanted, seen = expected.layers["l0_reverse"], trace.layers["l0"]
+    assert seen.reverse and list(trace.layers) == ["l0"]
+    valid = torch.ones(2, 5, dtype=torch.bool) if not packed else torch.tensor([[1] * 5, [1, 1, 1, 0, 0]]).bool()
+    for name in wanted.quantities:
+        values = torch.tensor(wanted[name]), torch.tensor(seen[name])
+        torch.testing.assert_close(values[1][valid], values[0][valid], rtol=0, atol=1e-6)
+    assert torch.tensor(seen.hidden_grad)[valid].abs().min() > 0  # every step's gradient arrived
