@@ -1,9 +1,9 @@
-"""Keras: ``.keras`` archives, whole models in ``.h5`` and bare weights, without Keras and without TensorFlow.
+"""Keras: ``.keras`` archives, whole models in ``.h5`` and weights-only files, without Keras and without TensorFlow.
 
-Keras keeps its kernels the other way round, (D, G * H), with the gates in the order i f c o (LSTM) and z r h (GRU). Which
-activations a layer has stands in the model's configuration, which bare weights do not have. CuDNNLSTM and CuDNNGRU of
-Keras 2 keep cuDNN's own matrices in the shape of kernels, and both biases one after the other. Configurations are read as
-data: a Lambda layer in one stays text.
+Keras stores its kernels transposed, (D, G * H), with the gates in the order i f c o (LSTM) and z r h (GRU). A layer's
+activations are part of the model's configuration, which weights-only files lack. CuDNNLSTM and CuDNNGRU of Keras 2 store
+cuDNN's own matrices reshaped to the shape of kernels, and both biases concatenated. Configurations are parsed as data: the
+code of a Lambda layer stays text.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from models.checkpoints.building.vocabulary import find_vocabularies, read_vocabulary
 from models.checkpoints.layers.activation_names import activation_from_keras, require_supported
+from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.layers.keras_cells import (
     CellConfig,
     KernelGroup,
@@ -30,27 +31,26 @@ from models.checkpoints.parsing.hdf5 import SIGNATURE, Hdf5Contents, read_hdf5
 from models.core.messages import Problem
 
 WEIGHTS = "model.weights.h5"
-KIND_OF_GATE_COUNT = {1: "RNN", 3: "GRU", 4: "LSTM"}
 GATE_ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
-"""Where PyTorch's gates stand among Keras's: i f c o, and z r h."""
+"""For each of PyTorch's gates in order, its index among Keras's: i f c o, and z r h."""
 
 
 def match(source: FileSource) -> bool:
-    """HDF5, which may begin after a block of its user's, or an archive that holds the weights as such."""
-    places = (0, 512, 1024, 2048)
-    return WEIGHTS in source.members or any(source.data[at : at + 8] == SIGNATURE for at in places)
+    """Whether it is HDF5, possibly after a user block, or a zip archive that contains the weights as HDF5."""
+    offsets = (0, 512, 1024, 2048)
+    return WEIGHTS in source.members or any(source.data[at : at + 8] == SIGNATURE for at in offsets)
 
 
 def open(source: FileSource) -> Contents:
-    """Read configuration and weights."""
+    """Parse configuration and weights."""
     config: Any = None
     about: dict[str, str] = {}
     if WEIGHTS in source.members:
         file = read_hdf5(source.read_member(WEIGHTS), source.limits)
         config = _json(source, "config.json")
-        told = _json(source, "metadata.json")
-        if isinstance(told, dict):
-            about = {key: str(value)[:200] for key, value in list(told.items())[:10]}
+        metadata = _json(source, "metadata.json")
+        if isinstance(metadata, dict):
+            about = {key: str(value)[:200] for key, value in list(metadata.items())[:10]}
         format = "Keras"
     else:
         file = read_hdf5(source.data, source.limits)
@@ -68,11 +68,11 @@ def open(source: FileSource) -> Contents:
 
 
 def _vocabularies(source: FileSource, config: Any) -> dict[str, tuple[str, ...]]:
-    """The symbols of StringLookup and TextVectorization: in the configuration, or as a text beside it."""
+    """Return the symbols of StringLookup and TextVectorization, from the configuration or from text files beside it."""
     found = find_vocabularies(config)
     for name in source.members:
         if name.startswith("assets/") and name.endswith("/vocabulary.txt"):
-            with suppress(Problem):  # some other text
+            with suppress(Problem):  # not a list of symbols
                 found[name] = read_vocabulary(source.read_small_member(name))
     return found
 
@@ -100,26 +100,26 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
     kernel, recurrent, bias = group.kernel, group.recurrent, group.bias
     units, columns = recurrent.shape
     kind = KIND_OF_GATE_COUNT[columns // units]
-    by_cudnn = kind != "RNN" and bias is not None and bias.shape == (2 * columns,)
+    from_cudnn = kind != "RNN" and bias is not None and bias.shape == (2 * columns,)
     options: dict[str, Any] = {}
     assumed: tuple[str, ...] = ()
     if config is not None:
         options = _options(name, kind, config, version)
-    elif not by_cudnn:  # which has tanh and the sigmoid
+    elif not from_cudnn:  # cuDNN's kernels always use tanh and sigmoid
         assumed = ("nonlinearity",) if kind == "RNN" else ("recurrent_activation", "activation")
     parts = {
-        "weight_ih": _transposed(kernel, kind, units, by_cudnn),
-        "weight_hh": _transposed(recurrent, kind, units, by_cudnn),
+        "weight_ih": _transposed(kernel, kind, units, from_cudnn),
+        "weight_hh": _transposed(recurrent, kind, units, from_cudnn),
     }
     if kind == "GRU":
-        two_biases = by_cudnn or (bias is not None and len(bias.shape) == 2)
+        two_biases = from_cudnn or (bias is not None and len(bias.shape) == 2)
         options["reset_after"] = two_biases if bias is not None else config is None or config.reset_after
         if bias is None and config is None:
             assumed += ("reset_after",)
     if bias is not None:
-        both = by_cudnn or (kind == "GRU" and options["reset_after"])
+        both = from_cudnn or (kind == "GRU" and options["reset_after"])
         expected = (2, columns) if both else (columns,)
-        if bias.shape != expected and not by_cudnn:
+        if bias.shape != expected and not from_cudnn:
             raise CheckpointError(
                 "The bias of {layer} has shape {shape}, but its kernels need {wanted}. Save the model again.",
                 layer=name,
@@ -132,7 +132,7 @@ def _layer(name: str, group: KernelGroup, config: CellConfig | None, has_config:
 
 
 def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str, Any]:
-    """The activations that the configuration tells."""
+    """Return the activations that the configuration sets, as options of ``LayerWeights``."""
     if config.kind != kind:
         raise CheckpointError(
             "{layer} is configured as {said}, but its kernels have the shape of {kind}. Save the model again.",
@@ -140,33 +140,37 @@ def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str
             said=config.kind,
             kind=kind,
         )
-    told = {"nonlinearity" if kind == "RNN" else "activation": config.activation}
+    names = {"nonlinearity" if kind == "RNN" else "activation": config.activation}
     if kind != "RNN":
-        told["recurrent_activation"] = config.recurrent_activation
-    return {option: require_supported(name, activation_from_keras(said, version)) for option, said in told.items()}
+        names["recurrent_activation"] = config.recurrent_activation
+    return {option: require_supported(name, activation_from_keras(own, version)) for option, own in names.items()}
 
 
 def _row_order(kind: str, units: int) -> np.ndarray:
+    """Return the row indices (G * H) that bring Keras's gate blocks into PyTorch's order."""
     return np.concatenate([np.arange(units) + at * units for at in GATE_ORDER[kind]])
 
 
-def _transposed(kernel: StoredTensor, kind: str, units: int, by_cudnn: bool) -> StoredTensor:
-    """(D, G * H) as (G * H, D), in PyTorch's order; in cuDNN's, each gate's (D, H) are the numbers of (H, D) in a row."""
+def _transposed(kernel: StoredTensor, kind: str, units: int, from_cudnn: bool) -> StoredTensor:
+    """Return a kernel (D, G * H) as (G * H, D), in PyTorch's gate order.
+
+    With ``from_cudnn``, each gate's block (D, H) holds the values of an (H, D) matrix in row-major order.
+    """
     rows = _row_order(kind, units)
 
     def read() -> np.ndarray:
         values = kernel.read()
-        if by_cudnn:
+        if from_cudnn:
             blocks = np.split(values, values.shape[1] // units, axis=1)
-            turned = np.concatenate([block.reshape(units, -1) for block in blocks])
+            transposed = np.concatenate([block.reshape(units, -1) for block in blocks])
         else:
-            turned = values.T
-        return np.ascontiguousarray(turned[rows])
+            transposed = values.T
+        return np.ascontiguousarray(transposed[rows])
 
     return StoredTensor(kernel.shape[::-1], kernel.dtype, read)
 
 
 def _reordered_bias(bias: StoredTensor, kind: str, units: int, row: int | None) -> StoredTensor:
-    """A bias in PyTorch's order; of two, the one in this row."""
+    """Return a bias (G * H) in PyTorch's gate order; of a (2, G * H) pair, the one at index ``row``."""
     rows = _row_order(kind, units)
     return StoredTensor((len(rows),), bias.dtype, lambda: bias.read().reshape(-1, len(rows))[row or 0][rows])

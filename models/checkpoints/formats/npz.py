@@ -1,4 +1,4 @@
-"""numpy's ``.npz``: a zip archive of ``.npy`` arrays, each with a header of its own."""
+"""numpy's ``.npz``: a zip archive of ``.npy`` arrays, each with its own header."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from models.checkpoints.parsing.file_source import FileSource
 from models.core.archive import HEADER
 
 MAX_HEADER_BYTES = 10_000
-"""Bytes: numpy's own bound for a header that is not trusted."""
+"""numpy's own limit in bytes for the header of an untrusted file."""
 
 
 def match(source: FileSource) -> bool:
-    """An archive with arrays in it."""
+    """Whether it is an archive that contains ``.npy`` arrays."""
     return any(name.endswith(".npy") for name in source.members)
 
 
 def open(source: FileSource) -> Contents:
-    """Read the arrays' headers."""
+    """Parse the arrays' headers."""
     if f"{HEADER}.npy" in source.members:
         raise CheckpointError("This .npz file is a saved run, not a checkpoint. Open it with load_trace(...).")
     if len(source.members) > source.limits.tensors:
@@ -31,19 +31,19 @@ def open(source: FileSource) -> Contents:
             count=f"{len(source.members):,}",
         )
     names = [name for name in source.members if name.endswith(".npy")]
-    listed: dict[str, tuple[str, ...]] = {}
-    tensors = {name.removesuffix(".npy"): _array(source, name, listed) for name in names}
-    return Contents("npz", tensors, vocabularies=listed)
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    tensors = {name.removesuffix(".npy"): _array(source, name, vocabularies) for name in names}
+    return Contents("npz", tensors, vocabularies=vocabularies)
 
 
-def _array(source: FileSource, name: str, listed: dict[str, tuple[str, ...]]) -> StoredTensor:
-    """An array; one of texts goes to ``listed`` if it is a list of symbols."""
+def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...]]) -> StoredTensor:
+    """Parse the header of one array; an array of strings that is a list of symbols is added to ``vocabularies``."""
     data = source.read_member(name)
     file = io.BytesIO(bytes(data[: MAX_HEADER_BYTES + 100]))
     try:
         version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = read(file, max_header_size=MAX_HEADER_BYTES)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, by_columns, dtype = read_header(file, max_header_size=MAX_HEADER_BYTES)
     except Exception as error:
         raise CheckpointError(
             "The array {name} in this .npz file is damaged. Copy the file again.", name=name
@@ -56,25 +56,23 @@ def _array(source: FileSource, name: str, listed: dict[str, tuple[str, ...]]) ->
             ),
             name=name,
         )
-    place = file.tell()
-    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - place <= MAX_FILE_BYTES:
-        symbols = as_symbols(np.ndarray(shape, dtype, data, place).tolist())
+    start = file.tell()
+    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - start <= MAX_FILE_BYTES:
+        symbols = as_symbols(np.ndarray(shape, dtype, data, start).tolist())
         if symbols is not None:
-            listed[name.removesuffix(".npy")] = symbols
+            vocabularies[name.removesuffix(".npy")] = symbols
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        return StoredTensor(shape, str(dtype), lambda: np.empty(0))  # texts, dates: named, but no numbers
-    if not all(side >= 0 for side in shape) or element_count(shape) * dtype.itemsize > len(data) - place:
+        return StoredTensor(shape, str(dtype), lambda: np.empty(0))  # strings, dates: listed, but without values
+    if not all(side >= 0 for side in shape) or element_count(shape) * dtype.itemsize > len(data) - start:
         raise CheckpointError("The array {name} in this .npz file is truncated. Copy the file again.", name=name)
     plain = dtype.newbyteorder("<").name
 
-    def numbers() -> np.ndarray:
-        held = source.read_member(name)[place:]
+    def read() -> np.ndarray:
+        content = source.read_member(name)[start:]
         if dtype.byteorder == ">":
-            held = memoryview(
-                np.frombuffer(held, dtype, element_count(shape)).astype(dtype.newbyteorder("<")).tobytes()
-            )
-        sides = shape[::-1] if by_columns else shape
-        values = decode_array(held, plain, sides)
+            swapped = np.frombuffer(content, dtype, element_count(shape)).astype(dtype.newbyteorder("<"))
+            content = memoryview(swapped.tobytes())
+        values = decode_array(content, plain, shape[::-1] if by_columns else shape)
         return values.T if by_columns else values
 
-    return StoredTensor(shape, plain, numbers)
+    return StoredTensor(shape, plain, read)

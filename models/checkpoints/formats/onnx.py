@@ -1,7 +1,7 @@
-"""ONNX: the RNN, LSTM and GRU nodes of a graph and of the graphs within it, with their constant weights.
+"""ONNX: the RNN, LSTM and GRU nodes of a graph and its subgraphs, with their constant weights.
 
-Source: https://onnx.ai/onnx/operators. Per direction W is (G * H, D), R is (G * H, H) and B both biases one after the other;
-the gates stand in the order i o f c (LSTM) and z r h (GRU). Nothing is computed, and no other file is opened.
+Source: https://onnx.ai/onnx/operators. Per direction W is (G * H, D), R is (G * H, H) and B both biases concatenated;
+the gates are in the order i o f c (LSTM) and z r h (GRU). Nothing is computed, and no external data file is opened.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ DTYPES = {
     11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 17: "float8_e4m3fn", 19: "float8_e5m2",
 }  # fmt: skip
 GATE_ORDER = {"RNN": (0,), "LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
-"""Where PyTorch's gates stand among ONNX's: i o f c, and z r h."""
+"""For each of PyTorch's gates in order, its index among ONNX's: i o f c, and z r h."""
 ACTIVATION_OPTIONS = {
     "RNN": ("nonlinearity",),
     "LSTM": ("recurrent_activation", "activation", "activation"),
     "GRU": ("recurrent_activation", "activation"),
 }
-"""What each of a node's activations is for."""
+"""The options of ``LayerWeights`` that a node's activations set, in the node's order."""
 MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, eq=False)
 class RecurrentNode:
-    """A recurrent node: operator, name, inputs, attributes, and the constants that it can see."""
+    """A recurrent node: operator, name, inputs, attributes, and the constants in its scope."""
 
     kind: str
     name: str
@@ -63,7 +63,7 @@ class RecurrentNode:
 
 @dataclass(eq=False)
 class GraphContents:
-    """What has been found so far in a model's graphs."""
+    """The tensors and recurrent nodes found so far in a model's graphs; ``seen`` counts all nodes."""
 
     limits: Limits
     tensors: dict[str, StoredTensor] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class GraphContents:
 
 
 def match(source: FileSource) -> bool:
-    """A message with a version and a graph, to its end."""
+    """Whether it is one protocol buffer message that has an IR version and a graph."""
     if not source.starts_with(b"\x08"):
         return False
     try:
@@ -83,13 +83,13 @@ def match(source: FileSource) -> bool:
 
 
 def open(source: FileSource) -> Contents:
-    """Read the graphs."""
+    """Parse the graphs."""
     graph = GraphContents(source.limits)
     try:
         model = parse_message(source.data)
         for body in model[7]:
             _read_graph(_as_message(body), {}, graph, 0)
-        for body in model.get(25, []):  # functions hold nodes, but no initializers
+        for body in model.get(25, []):  # functions have nodes, but no initializers
             _read_nodes(parse_message(_as_message(body)).get(7, []), {}, graph, 0)
         metadata = _metadata(model)
     except ValueError as error:
@@ -110,7 +110,7 @@ def open(source: FileSource) -> Contents:
 
 
 def _metadata(model: Mapping[int, list[FieldValue]]) -> dict[str, str]:
-    """What the model says of itself besides, by name."""
+    """Return the model's ``metadata_props`` by name."""
     pairs = [parse_message(_as_message(body)) for body in model.get(14, [])[:1000]]
     return {decode_text(pair.get(1)): decode_text(pair.get(2)) for pair in pairs}
 
@@ -124,13 +124,13 @@ def _as_message(value: FieldValue) -> memoryview:
 def _read_graph(data: memoryview, outer: Mapping[str, StoredTensor], graph: GraphContents, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise CheckpointError("The graphs of this ONNX file are nested too deeply. Export it again.")
-    held = parse_message(data)
+    message = parse_message(data)
     constants = dict(outer)
-    for body in held.get(5, []):
+    for body in message.get(5, []):
         name, stored = _tensor(_as_message(body))
         _add_tensor(graph, name, stored)
         constants[name] = stored
-    _read_nodes(held.get(1, []), constants, graph, depth)
+    _read_nodes(message.get(1, []), constants, graph, depth)
 
 
 def _add_tensor(graph: GraphContents, name: str, stored: StoredTensor) -> None:
@@ -169,29 +169,29 @@ def _read_nodes(bodies: list[FieldValue], constants: dict[str, StoredTensor], gr
 
 
 def _tensor(data: memoryview) -> tuple[str, StoredTensor]:
-    """Name and values of a TensorProto."""
-    held = parse_message(data)
-    name, shape = decode_text(held.get(8)), tuple(decode_integers(held.get(1)))
-    if held.get(13) or decode_integers(held.get(14))[-1:] == [1]:
+    """Return name and values of a TensorProto."""
+    message = parse_message(data)
+    name, shape = decode_text(message.get(8)), tuple(decode_integers(message.get(1)))
+    if message.get(13) or decode_integers(message.get(14))[-1:] == [1]:
         raise CheckpointError(
             ("{name} of this ONNX file is stored in another file, which is not opened. Save everything in one file."),
             name=name,
         )
-    code = (decode_integers(held.get(2)) or [0])[-1]
+    code = (decode_integers(message.get(2)) or [0])[-1]
     dtype = DTYPES.get(code)
     if dtype is None:
         return name, StoredTensor(shape, f"type {code}", lambda: np.empty(0))
     if any(side < 0 for side in shape):
-        raise ValueError("sides")
+        raise ValueError("negative size")
     count, width = element_count(shape), item_size(dtype)
-    if 9 in held:
-        raw = _as_message(held[9][-1])
+    if 9 in message:
+        raw = _as_message(message[9][-1])
         fits = len(raw) == count * width
         read = lambda: decode_array(raw, dtype, shape)  # noqa: E731
     else:
         own = {"float32": 4, "float64": 10}.get(dtype)
-        parts = [_as_message(value) for value in held.get(own, [])] if own else []
-        packed = held.get(7 if dtype == "int64" else 11 if code in (12, 13) else 5, [])
+        parts = [_as_message(value) for value in message.get(own, [])] if own else []
+        packed = message.get(7 if dtype == "int64" else 11 if code in (12, 13) else 5, [])
         if own:
             fits = sum(map(len, parts)) == count * width
             read = lambda: decode_array(memoryview(b"".join(parts)), dtype, shape)  # noqa: E731
@@ -206,7 +206,7 @@ def _tensor(data: memoryview) -> tuple[str, StoredTensor]:
 
 
 def _decode_integers(numbers: list[int], dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers that are kept as integers; of 16-bit floats, their bits."""
+    """Return values that are stored as integers; 16-bit floats are stored as their bit patterns."""
     if len(numbers) != element_count(shape):
         raise ValueError("count")
     width = item_size(dtype)
@@ -215,7 +215,7 @@ def _decode_integers(numbers: list[int], dtype: str, shape: tuple[int, ...]) -> 
 
 
 def _layers(nodes: list[RecurrentNode]) -> dict[str, FoundLayer] | None:
-    """The layers of all nodes; None if the weights of one are no constants."""
+    """Return the layers of all nodes, or None if a node's weights are not constants."""
     found: dict[str, FoundLayer] = {}
     levels: dict[str, int] = {}
     for node in nodes:
@@ -232,7 +232,8 @@ def _layers(nodes: list[RecurrentNode]) -> dict[str, FoundLayer] | None:
 
 
 def _directions(node: RecurrentNode) -> Iterator[tuple[str, FoundLayer]]:
-    kind, said = node.kind, node.name or node.kind
+    """Generate (suffix, layer) for each direction of a node; the suffix is "" or ``"_reverse"``."""
+    kind, label = node.kind, node.name or node.kind
     direction = decode_text(node.attributes.get("direction", {}).get(4)) or "forward"
     suffixes = {"forward": ("",), "reverse": ("_reverse",), "bidirectional": ("", "_reverse")}.get(direction)
     given = {place: node.inputs[place] for place in (1, 2, 3) if len(node.inputs) > place and node.inputs[place]}
@@ -242,7 +243,7 @@ def _directions(node: RecurrentNode) -> Iterator[tuple[str, FoundLayer]]:
                 "{name} is an LSTM with peepholes, which are not supported. Use an LSTM without peepholes, such as "
                 "torch.nn.LSTM."
             ),
-            name=said,
+            name=label,
         )
     for option in ("input_forget", "clip"):
         if option in node.attributes and (
@@ -250,22 +251,22 @@ def _directions(node: RecurrentNode) -> Iterator[tuple[str, FoundLayer]]:
         ):
             raise CheckpointError(
                 "The option {option} of {name} is not supported. Export the network without it.",
-                name=said,
+                name=label,
                 option=option,
             )
     if suffixes is None or any(name not in node.constants for name in given.values()):
         raise CheckpointError(
-            "The weights of {name} are computed inside this ONNX graph. Export it with constant folding.", name=said
+            "The weights of {name} are computed inside this ONNX graph. Export it with constant folding.", name=label
         )
     w, r = node.constants[given[1]], node.constants[given[2]]
     gates = len(GATE_ORDER[kind])
     fits = len(w.shape) == 3 == len(r.shape) and w.shape[:2] == r.shape[:2] == (len(suffixes), gates * r.shape[2])
     bias = node.constants[given[3]] if 3 in given else None
     if not fits or not w.shape[2] or (bias is not None and bias.shape != (len(suffixes), 2 * w.shape[1])):
-        raise CheckpointError("The weights of {name} do not fit together. Export it again.", name=said)
+        raise CheckpointError("The weights of {name} do not fit together. Export it again.", name=label)
     if not all(stored.is_float for stored in (w, r, *([bias] if bias else []))):
-        raise CheckpointError("The weights of {name} are not floating-point. Export it in float32.", name=said)
-    activations = list(_activations(node, said, len(suffixes)))
+        raise CheckpointError("The weights of {name} are not floating-point. Export it in float32.", name=label)
+    activations = list(_activations(node, label, len(suffixes)))
     units = r.shape[2]
     order = np.concatenate([np.arange(units) + gate * units for gate in GATE_ORDER[kind]])
     for index, suffix in enumerate(suffixes):
@@ -280,8 +281,8 @@ def _directions(node: RecurrentNode) -> Iterator[tuple[str, FoundLayer]]:
         yield suffix, FoundLayer(kind, parts, tuple(given.values()), options)
 
 
-def _activations(node: RecurrentNode, said: str, directions: int) -> Iterator[dict[str, str]]:
-    """For each direction, what its sums go through."""
+def _activations(node: RecurrentNode, label: str, directions: int) -> Iterator[dict[str, str]]:
+    """Generate the activations of each direction, as options of ``LayerWeights``."""
     names = [decode_text([value]) for value in node.attributes.get("activations", {}).get(9, [])]
     alpha, beta = (decode_floats(node.attributes.get(f"activation_{one}", {}).get(7)) for one in ("alpha", "beta"))
     found = list(activations_from_onnx(names, alpha, beta))
@@ -291,13 +292,13 @@ def _activations(node: RecurrentNode, said: str, directions: int) -> Iterator[di
     for start in range(0, directions * per, per):
         options: dict[str, str] = {}
         for option, name in zip(ACTIVATION_OPTIONS[node.kind], found[start : start + per], strict=False):
-            if options.setdefault(option, require_supported(said, name)) != name:
+            if options.setdefault(option, require_supported(label, name)) != name:
                 raise CheckpointError(
                     (
                         "{name} uses {one} for its candidate but {other} for its cell state, which is not supported. Use the "
                         "same activation function for both."
                     ),
-                    name=said,
+                    name=label,
                     one=options[option],
                     other=name,
                 )
@@ -305,4 +306,5 @@ def _activations(node: RecurrentNode, said: str, directions: int) -> Iterator[di
 
 
 def _direction_rows(stored: StoredTensor, index: int, order: np.ndarray) -> StoredTensor:
+    """Return the rows ``order`` of one direction's tensor."""
     return StoredTensor((len(order), *stored.shape[2:]), stored.dtype, lambda: stored.read()[index][order])

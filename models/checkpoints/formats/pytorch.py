@@ -1,4 +1,4 @@
-"""What ``torch.save`` writes: a zip archive with a pickle and the storages, or, before 1.6, pickles and storages in a row."""
+"""Files of ``torch.save``: a zip archive of a pickle and the storages or, before 1.6, concatenated pickles and storages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def match(source: FileSource) -> bool:
-    """An archive with a data.pkl, or a pickle."""
+    """Whether it is an archive with a ``data.pkl``, or a bare pickle."""
     return archive_root(source) is not None or source.starts_with(
         *(bytes([0x80, protocol]) for protocol in range(2, 6))
     )
 
 
 def archive_root(source: FileSource) -> str | None:
-    """The folder within the archive that holds data.pkl, or None."""
+    """Return the folder of ``data.pkl`` within the archive, or None."""
     for name in source.members:
         if name.endswith("/data.pkl") and name.count("/") == 1:
             return name.removesuffix("data.pkl")
@@ -31,7 +31,7 @@ def archive_root(source: FileSource) -> str | None:
 
 
 def open(source: FileSource) -> Contents:
-    """Read the pickle, as data, and find the storages."""
+    """Parse the pickle as data, and locate the storages."""
     root = archive_root(source)
     if root is None:
         return _open_legacy(source)
@@ -44,25 +44,25 @@ def open(source: FileSource) -> Contents:
 
 
 def _contents(reader: TensorCollector, described: Any, format: str) -> Contents:
-    tensors, told = reader.collect_state(described)
+    tensors, metadata = reader.collect_state(described)
     if not tensors:
         raise CheckpointError(
             "This file contains no tensors. Save a network's tensors with torch.save(model.state_dict(), ...)."
         )
-    if "pytorch-lightning_version" in told:
+    if "pytorch-lightning_version" in metadata:
         format = "PyTorch Lightning"
-    return Contents(format, tensors, provenance=told, vocabularies=find_vocabularies(described))
+    return Contents(format, tensors, provenance=metadata, vocabularies=find_vocabularies(described))
 
 
 def _open_legacy(source: FileSource) -> Contents:
-    """Five pickles (magic number, version, system, what was saved, keys of the storages), then the storages' bytes."""
-    file = source.as_file()  # the pickles stand first
+    """Parse five pickles (magic number, version, system, saved object, storage keys) and then the storages' bytes."""
+    file = source.as_file()  # the pickles come first
     limit = source.limits.operations
     try:
         magic = load_pickle(file, 100)
     except CheckpointError:
         file.seek(0)
-        load_pickle(file, limit)  # if it asks for something to be run, say so
+        load_pickle(file, limit)  # raises a clearer error if the pickle asks for code to be run
         raise _not_from_torch_error() from None
     if magic != MAGIC:
         raise _not_from_torch_error()
@@ -72,41 +72,41 @@ def _open_legacy(source: FileSource) -> Contents:
         raise CheckpointError("This file was saved on a big-endian machine. Save it as safetensors on that machine.")
     described = load_pickle(file, limit)
     keys = load_pickle(file, limit)
-    widths: dict[str, int] = {}
-    _find_item_sizes(described, widths, set())
+    item_sizes: dict[str, int] = {}
+    _find_item_sizes(described, item_sizes, set())
     storages: dict[str, memoryview] = {}
-    place = file.tell()
+    start = file.tell()
     for key in keys:
-        count = int.from_bytes(source.data[place : place + 8], "little")
-        end = place + 8 + count * widths.get(key, 4)
+        count = int.from_bytes(source.data[start : start + 8], "little")
+        end = start + 8 + count * item_sizes.get(key, 4)
         if end > len(source.data):
             raise CheckpointError("This file is truncated before its last tensor. Copy the file again.")
-        storages[str(key)] = source.data[place + 8 : end]
-        place = end
+        storages[str(key)] = source.data[start + 8 : end]
+        start = end
     return _contents(TensorCollector(storages.__getitem__, source.limits), described, "PyTorch (legacy)")
 
 
 def _not_from_torch_error() -> CheckpointError:
     return CheckpointError(
-        ("This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...).")
+        "This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...)."
     )
 
 
-def _find_item_sizes(value: Any, widths: dict[str, int], seen: set[int]) -> None:
-    """Bytes of one number, by storage."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
+def _find_item_sizes(value: Any, item_sizes: dict[str, int], seen: set[int]) -> None:
+    """Fill ``item_sizes`` with the bytes of one element, by storage key."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
         if id(value) in seen:
             continue
         seen.add(id(value))
         if isinstance(value, PersistentId):
             _, type_name, key, *_ = value.key
             dtype = DTYPES.get(type_name.path.rsplit(".", 1)[-1].removesuffix("Storage"), "float32")
-            widths[key] = item_size(dtype)
+            item_sizes[key] = item_size(dtype)
         elif isinstance(value, dict):
-            waiting += value.values()
+            pending += value.values()
         elif isinstance(value, list | tuple):
-            waiting += value
+            pending += value
         elif hasattr(value, "args"):
-            waiting += [value.args, value.state]
+            pending += [value.args, value.state]

@@ -1,7 +1,7 @@
-"""safetensors: a JSON header, then the tensors; and an index over several such files.
+"""safetensors: a JSON header, then the tensors; also the index of a checkpoint sharded over several such files.
 
-Format: https://github.com/huggingface/safetensors. The header is read here, so that a file of any size is mapped and a
-tensor is touched only when it is looked at.
+Format: https://github.com/huggingface/safetensors. The header is parsed here rather than by the library, so that a file of
+any size is memory-mapped and a tensor is loaded only on first access.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DTYPES = {
 
 
 def match(source: FileSource) -> bool:
-    """A length and then a JSON object, or an index of shards."""
+    """Whether it is a length followed by a JSON object, or an index of shards."""
     return (source.data[8:9] == b"{" and _length(source) <= len(source.data)) or _is_index(source)
 
 
@@ -38,7 +38,7 @@ def _is_index(source: FileSource) -> bool:
 
 
 def open(source: FileSource) -> Contents:
-    """Read the header; of an index, the headers of the files it names, which lie beside it."""
+    """Parse the header; of an index, the headers of all shards, which are in the same folder."""
     if _is_index(source):
         return _open_index(source)
     length = _length(source)
@@ -60,11 +60,13 @@ def open(source: FileSource) -> Contents:
         )
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
-    said = {str(key): str(value)[:200] for key, value in list(about.items())[:20]} if isinstance(about, dict) else {}
+    provenance: dict[str, str] = {}
+    if isinstance(about, dict):
+        provenance = {str(key): str(value)[:200] for key, value in list(about.items())[:20]}
     return Contents(
         "safetensors",
         tensors,
-        provenance=said,
+        provenance=provenance,
         vocabularies=vocabularies_in_metadata(about),
         layer_metadata=parse_layer_metadata(about),
     )
@@ -103,18 +105,16 @@ def _open_index(source: FileSource) -> Contents:
     if len(source.data) > source.limits.header:
         raise CheckpointError("This index is too large. Open the files one at a time.")
     index = _json(source.data)
-    places = index.get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+    file_of = index.get("weight_map")
+    if not isinstance(file_of, dict) or not all(isinstance(name, str) for name in file_of.values()):
         raise CheckpointError("This index lists no files. Open the index of a sharded checkpoint, with a weight_map.")
     if source.path is None:
         raise CheckpointError(
-            (
-                "This file is only the index of a checkpoint in several files. Put it into the folder of the others "
-                "and open it by its path."
-            )
+            "This file is only the index of a checkpoint in several files. Put it into the folder of the others "
+            "and open it by its path."
         )
     tensors: dict[str, StoredTensor] = {}
-    for file in dict.fromkeys(places.values()):
+    for file in dict.fromkeys(file_of.values()):
         if PurePath(file).name != file or "\\" in file or file in ("", ".", ".."):
             raise CheckpointError(
                 "This index refers to {file}, outside its own folder. Put all files into one folder.", file=file
@@ -125,9 +125,9 @@ def _open_index(source: FileSource) -> Contents:
                 "{file}, which this index lists, is not a safetensors file. Copy all files of the checkpoint again.",
                 file=file,
             )
-        held = open(shard).tensors
-        for name in (name for name, place in places.items() if place == file):
-            if name not in held:
+        shard_tensors = open(shard).tensors
+        for name in (name for name, own in file_of.items() if own == file):
+            if name not in shard_tensors:
                 raise CheckpointError(
                     (
                         "{file} does not contain {name}, although the index lists it there. Copy all files of the checkpoint "
@@ -136,5 +136,5 @@ def _open_index(source: FileSource) -> Contents:
                     file=file,
                     name=name,
                 )
-            tensors[name] = held[name]
-    return Contents("safetensors", tensors, provenance={"shards": str(len(set(places.values())))})
+            tensors[name] = shard_tensors[name]
+    return Contents("safetensors", tensors, provenance={"shards": str(len(set(file_of.values())))})

@@ -1,4 +1,4 @@
-"""``torch.export`` archives (.pt2): their weights are read, their graph is not run."""
+"""``torch.export`` archives (.pt2): weights only; the graph is not executed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DTYPES = {
 
 
 def match(source: FileSource) -> bool:
-    """An archive with a table of weights, or, before torch 2.8, with a state_dict beside a program."""
+    """Whether it is an archive with a table of weights or, before torch 2.8, with a state_dict beside a program."""
     return any(name.endswith((CONFIG, *OLD_MEMBERS)) for name in source.members)
 
 
 def open(source: FileSource) -> Contents:
-    """Read the table of weights."""
+    """Parse the table of weights."""
     old = [name for name in source.members if name.endswith(OLD_MEMBERS)]
     if old:
         return Contents(
@@ -51,11 +51,11 @@ def _weights(source: FileSource, config: str, folder: str) -> Iterator[tuple[str
     try:
         table = json.loads(source.read_small_member(config))["config"]
         for name, entry in table.items():
-            place = f"{folder}/{entry['path_name']}"
+            member = f"{folder}/{entry['path_name']}"
             if entry["use_pickle"]:
-                yield name, pytorch.open(FileSource(bytes(source.read_member(place)), source.limits)).tensors["tensor"]
+                yield name, pytorch.open(FileSource(bytes(source.read_member(member)), source.limits)).tensors["tensor"]
             else:
-                yield name, _tensor(source.read_member(place), entry["tensor_meta"])
+                yield name, _tensor(source.read_member(member), entry["tensor_meta"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
@@ -67,10 +67,10 @@ def _tensor(data: memoryview, about: dict[str, Any]) -> StoredTensor:
     shape, strides = (tuple(side["as_int"] for side in about[key]) for key in ("sizes", "strides"))
     offset = about["storage_offset"]["as_int"]
     if not all(type(number) is int and 0 <= number < 1 << 40 for number in (*shape, *strides, offset)):
-        raise ValueError("sizes")
+        raise ValueError("invalid sizes")
     last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
     if element_count(shape) * item_size(dtype) > len(data) or (
         element_count(shape) and (last + 1) * item_size(dtype) > len(data)
     ):
-        raise ValueError("outside")
+        raise ValueError("outside the file")
     return StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset))

@@ -1,4 +1,4 @@
-"""TorchScript archives (``torch.jit.save``): their tensors are read, their code is not."""
+"""TorchScript archives (``torch.jit.save``): tensors only; the code is not executed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from models.checkpoints.parsing.pickles import is_allowed_global, load_pickle
 
 
 def match(source: FileSource) -> bool:
-    """An archive with a data.pkl beside the constants of its code."""
+    """Whether it is an archive with a ``data.pkl`` beside the constants of its code."""
     root = archive_root(source)
     return root is not None and f"{root}constants.pkl" in source.members
 
 
 def open(source: FileSource) -> Contents:
-    """Read the attributes of the modules, whose classes are only names here."""
+    """Parse the attributes of the modules; their classes are names only and are never imported."""
     root = archive_root(source)
     described = load_pickle(
         io.BytesIO(source.read_small_member(f"{root}data.pkl")), source.limits.operations, _is_allowed

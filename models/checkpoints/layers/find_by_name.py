@@ -1,7 +1,7 @@
-"""Find recurrent layers by the names that PyTorch gives their tensors, however the network was wrapped.
+"""Find recurrent layers by PyTorch's parameter names, whatever wrappers the network was saved in.
 
 ``rnn.weight_ih_l0_reverse`` is the input matrix of ``rnn.l0_reverse``; a ``Cell``'s ``cell.weight_ih`` is that of
-``cell.l0``. How many rows the recurrent matrix has for each of its columns tells the kind: 4 LSTM, 3 GRU, 1 RNN.
+``cell.l0``. The number of rows per column of the recurrent matrix determines the kind: 4 LSTM, 3 GRU, 1 RNN.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import re
 from collections.abc import Mapping
 
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
+from models.core.cells import Kind, cell_of
 
-KIND_OF_GATE_COUNT = {1: "RNN", 3: "GRU", 4: "LSTM"}
+KINDS: tuple[Kind, ...] = ("RNN", "GRU", "LSTM")
+KIND_OF_GATE_COUNT = {len(cell_of(kind).gates): kind for kind in KINDS}
+"""The kind of a layer by its number of gates: 1 RNN, 3 GRU, 4 LSTM."""
 
 TENSOR_NAME = re.compile(
     r"(?P<module>.*?)(?P<separator>[._/]?)(?P<part>weight|w|bias|b)_(?P<side>ih|hh|hr)(?P<layer>_l\d+)?(?P<reverse>_reverse)?"
@@ -20,11 +23,11 @@ WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
 def strip_wrapper_prefixes(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """The same tensors without what DataParallel, weight averaging and torch.compile put before their names."""
+    """Return the same tensors without the name prefixes that DataParallel, weight averaging and torch.compile add."""
     named = {name.replace("._orig_mod.", "."): stored for name, stored in tensors.items()}
     if len(named) < len(tensors):
         named = dict(tensors)
-    for _ in range(4):  # one in another: a compiled, parallel, averaged module
+    for _ in range(4):  # wrappers may be nested: a compiled, parallel, averaged module
         for prefix in WRAPPER_PREFIXES:
             inside = [name for name in named if name != "n_averaged"]
             if inside and all(name.startswith(prefix) and name != prefix for name in inside):
@@ -33,10 +36,10 @@ def strip_wrapper_prefixes(tensors: Mapping[str, StoredTensor]) -> dict[str, Sto
 
 
 def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
-    """The recurrent layers among ``tensors``, in their order.
+    """Return the recurrent layers among ``tensors``, in the tensors' order.
 
     Raises:
-        CheckpointError: tensors are named as those of one layer but their shapes do not fit each other.
+        CheckpointError: the tensors of one layer, by their names, have shapes that do not match.
     """
     groups: dict[str, dict[str, tuple[str, StoredTensor]]] = {}
     for name, stored in tensors.items():
@@ -56,25 +59,25 @@ def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
 
 
 def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tuple[str, ...]) -> FoundLayer:
-    """The layer whose tensors are named as in PyTorch.
+    """Return the layer of tensors that are named as in PyTorch.
 
     Raises:
-        CheckpointError: their shapes or types do not fit each other.
+        CheckpointError: their shapes or dtypes do not match.
     """
-    recurrent, read = parts["weight_hh"].shape, parts["weight_ih"].shape
-    if len(recurrent) != 2 or len(read) != 2 or 0 in recurrent or 0 in read or recurrent[0] != read[0]:
+    recurrent, incoming = parts["weight_hh"].shape, parts["weight_ih"].shape
+    if len(recurrent) != 2 or len(incoming) != 2 or 0 in recurrent + incoming or recurrent[0] != incoming[0]:
         raise CheckpointError(
             (
                 "The matrices of {layer} have shapes {input} and {recurrent}, which do not fit together. Save the "
                 "network again."
             ),
             layer=layer,
-            input=list(read),
+            input=list(incoming),
             recurrent=list(recurrent),
         )
     projected = "weight_hr" in parts
-    rows, handed_on = recurrent
-    gates, rest = (4, rows % 4) if projected else divmod(rows, handed_on)
+    rows, output_size = recurrent
+    gates, rest = (4, rows % 4) if projected else divmod(rows, output_size)
     kind = None if rest else KIND_OF_GATE_COUNT.get(gates)
     if kind is None:
         raise CheckpointError(
@@ -84,17 +87,17 @@ def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tup
             ),
             layer=layer,
             rows=rows,
-            columns=handed_on,
+            columns=output_size,
         )
-    wanted = {"bias_ih": (rows,), "bias_hh": (rows,), "weight_hr": (handed_on, rows // 4)}
+    expected = {"bias_ih": (rows,), "bias_hh": (rows,), "weight_hr": (output_size, rows // 4)}
     for part, stored in parts.items():
-        if part in wanted and stored.shape != wanted[part]:
+        if part in expected and stored.shape != expected[part]:
             raise CheckpointError(
                 "{part} of {layer} has shape {shape}, but its matrices need {wanted}. Save the network again.",
                 part=part,
                 layer=layer,
                 shape=list(stored.shape),
-                wanted=list(wanted[part]),
+                wanted=list(expected[part]),
             )
         if not stored.is_float:
             raise CheckpointError(

@@ -1,7 +1,7 @@
-"""Find recurrent layers by shape alone, where no name explains the tensors, and say how sure that is.
+"""Find recurrent layers by shape alone, for tensors with unknown names, and estimate how certain each one is.
 
-A recurrent matrix has 4 (LSTM), 3 (GRU) or 1 (RNN) rows for each of its columns, or columns for each of its rows, and an
-input matrix beside it that has as many. The order of the gates is not in a shape: PyTorch's is assumed.
+A recurrent matrix has 4 (LSTM), 3 (GRU) or 1 (RNN) rows per column, or columns per row, and an input matrix near it with the
+same number of rows. A shape does not reveal the order of the gates: PyTorch's is assumed.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
 RECURRENT_NAME = re.compile(r"rec|hid|hh|state|(^|[^a-z])u([^a-z]|$)|w_?h", re.IGNORECASE)
-"""What people call a recurrent matrix; a square one is taken for one only then."""
+"""Usual names of recurrent matrices; a square matrix counts as one only if its name matches."""
 
 ATTENTION_NAME = re.compile(r"att(n|ention)|qkv|in_proj", re.IGNORECASE)
-"""What people call an attention's matrices: its three projections in one have a GRU's shape, and are none."""
+"""Usual names of attention matrices, which are excluded: three projections in one matrix have the shape of a GRU."""
 
 MAX_DISTANCE = 32
-"""How many places apart the tensors of one layer may stand."""
+"""The maximum distance, in the file's order, between the tensors of one layer."""
 
 
 @dataclass(frozen=True)
 class TensorOrder:
-    """The tensors' names in the file's order, and where each stands."""
+    """The tensors' names in the file's order, and the index of each."""
 
     names: tuple[str, ...]
     at: Mapping[str, int]
 
 
 def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
-    """The layers that the shapes of ``tensors`` allow, in their order, with a certainty below 1."""
+    """Return the layers that the shapes of ``tensors`` suggest, in the tensors' order, with a certainty below 1."""
     free = {
         name: stored
         for name, stored in tensors.items()
         if stored.is_float and 0 not in stored.shape and not ATTENTION_NAME.search(name)
     }
-    places = TensorOrder(tuple(free), {name: index for index, name in enumerate(free)})
+    order = TensorOrder(tuple(free), {name: index for index, name in enumerate(free)})
     found: dict[str, FoundLayer] = {}
     levels: dict[str, int] = {}
     for name in list(free):
-        for turned in (False, True):
-            gates = _gate_count(free.get(name), turned)
+        for transposed in (False, True):
+            gates = _gate_count(free.get(name), transposed)
             if not gates or (gates == 1 and not RECURRENT_NAME.search(name)):
                 continue
-            partner = _input_matrix(name, free, places, turned)
+            partner = _input_matrix(name, free, order, transposed)
             if partner is None:
                 continue
-            other = _gate_count(free[partner], turned)
-            if other > 1 and places.at[partner] > places.at[name] and not RECURRENT_NAME.search(name):
-                name, partner, gates = partner, name, other  # either might be; the input's comes first
-            layer = _layer(name, partner, free, places, gates, turned, certain=other < 2)
+            other = _gate_count(free[partner], transposed)
+            if other > 1 and order.at[partner] > order.at[name] and not RECURRENT_NAME.search(name):
+                name, partner, gates = partner, name, other  # both have the shape; the input matrix comes first
+            layer = _layer(name, partner, free, order, gates, transposed, certain=other < 2)
             shared = re.match(r".*[._/]", _common_prefix(name, partner))
             prefix = shared[0].strip("._/").replace("/", ".") if shared else f"layer{len(found)}"
             level = levels[prefix] = levels.get(prefix, -1) + 1
@@ -63,39 +63,39 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     return found
 
 
-def _gate_count(stored: StoredTensor | None, turned: bool) -> int:
-    """Gates of a recurrent matrix of this shape; 0 if it can be none."""
+def _gate_count(stored: StoredTensor | None, transposed: bool) -> int:
+    """Return the number of gates of a recurrent matrix of this shape, or 0 if it cannot be one."""
     if stored is None or len(stored.shape) != 2:
         return 0
-    rows, columns = stored.shape[::-1] if turned else stored.shape
+    rows, columns = stored.shape[::-1] if transposed else stored.shape
     gates, rest = divmod(rows, columns)
-    return gates if not rest and gates in KIND_OF_GATE_COUNT and columns > 1 and not (turned and gates == 1) else 0
+    return gates if not rest and gates in KIND_OF_GATE_COUNT and columns > 1 and not (transposed and gates == 1) else 0
 
 
-def _neighbours(name: str, places: TensorOrder) -> list[str]:
-    """The other tensors that stand near one; only those are looked at, so that no file takes long."""
-    others = places.names[max(0, places.at[name] - MAX_DISTANCE) : places.at[name] + MAX_DISTANCE]
+def _neighbours(name: str, order: TensorOrder) -> list[str]:
+    """Return the tensors within ``MAX_DISTANCE`` of one; the search is limited to them so that large files stay fast."""
+    others = order.names[max(0, order.at[name] - MAX_DISTANCE) : order.at[name] + MAX_DISTANCE]
     return [other for other in others if other != name]
 
 
 def _common_prefix(one: str, other: str) -> str:
-    """The letters that two names begin with."""
-    alike = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return one[:alike]
+    """Return the common prefix of two names."""
+    end = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:end]
 
 
-def _input_matrix(name: str, free: Mapping[str, StoredTensor], places: TensorOrder, turned: bool) -> str | None:
-    """The input matrix: as many rows (or columns), named most alike, nearest."""
-    side = 1 if turned else 0
+def _input_matrix(name: str, free: Mapping[str, StoredTensor], order: TensorOrder, transposed: bool) -> str | None:
+    """Return the likeliest input matrix: as many rows (or columns), the longest common name prefix, the nearest."""
+    side = 1 if transposed else 0
     rows = free[name].shape[side]
-    fits = [
+    candidates = [
         other
-        for other in _neighbours(name, places)
+        for other in _neighbours(name, order)
         if other in free and len(free[other].shape) == 2 and free[other].shape[side] == rows
     ]
     return min(
-        fits,
-        key=lambda other: (-len(_common_prefix(name, other)), abs(places.at[other] - places.at[name])),
+        candidates,
+        key=lambda other: (-len(_common_prefix(name, other)), abs(order.at[other] - order.at[name])),
         default=None,
     )
 
@@ -104,16 +104,19 @@ def _layer(
     recurrent: str,
     read: str,
     free: Mapping[str, StoredTensor],
-    places: TensorOrder,
+    order: TensorOrder,
     gates: int,
-    turned: bool,
+    transposed: bool,
     certain: bool,
 ) -> FoundLayer:
-    rows = free[recurrent].shape[1 if turned else 0]
-    start = min(places.at[recurrent], places.at[read])
-    around = [name for name in _neighbours(recurrent, places) if name in free and 0 <= places.at[name] - start <= 4]
-    near = [name for name in around if free[name].shape == (rows,)]
-    parts = {"weight_ih": _transposed_if(free[read], turned), "weight_hh": _transposed_if(free[recurrent], turned)}
+    rows = free[recurrent].shape[1 if transposed else 0]
+    start = min(order.at[recurrent], order.at[read])
+    neighbours = [name for name in _neighbours(recurrent, order) if name in free and 0 <= order.at[name] - start <= 4]
+    near = [name for name in neighbours if free[name].shape == (rows,)]
+    parts = {
+        "weight_ih": _transposed_if(free[read], transposed),
+        "weight_hh": _transposed_if(free[recurrent], transposed),
+    }
     biases = near[:2]
     parts |= {part: free[name] for part, name in zip(("bias_ih", "bias_hh"), biases, strict=False)}
     if len(biases) == 1:
@@ -126,5 +129,5 @@ def _layer(
     )
 
 
-def _transposed_if(stored: StoredTensor, turned: bool) -> StoredTensor:
-    return StoredTensor(stored.shape[::-1], stored.dtype, lambda: stored.read().T) if turned else stored
+def _transposed_if(stored: StoredTensor, transposed: bool) -> StoredTensor:
+    return StoredTensor(stored.shape[::-1], stored.dtype, lambda: stored.read().T) if transposed else stored

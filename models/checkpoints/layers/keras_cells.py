@@ -1,7 +1,7 @@
-"""Which tensors of a Keras file are one cell's kernels, and what the model's configuration says of that cell.
+"""Find the recurrent cells of a Keras file: their kernels by path, and their options in the model's configuration.
 
-Keras 3 keeps ``layers/lstm/cell/vars/0`` (kernel), ``1`` (recurrent kernel), ``2`` (bias), with the layer's own name as an
-attribute of ``layers/lstm/vars``; older files keep ``lstm_1/lstm_1/lstm_cell/kernel:0`` and a list of such names.
+Keras 3 stores ``layers/lstm/cell/vars/0`` (kernel), ``1`` (recurrent kernel), ``2`` (bias), with the layer's own name as an
+attribute of ``layers/lstm/vars``; older files store ``lstm_1/lstm_1/lstm_cell/kernel:0`` and a list of such names.
 """
 
 from __future__ import annotations
@@ -17,21 +17,19 @@ from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
 KIND_OF_CLASS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 KIND_OF_CLASS |= {f"{name}Cell": kind for name, kind in KIND_OF_CLASS.items()}
-KIND_OF_CLASS |= {
-    f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")
-}  # of Keras 2, by their configuration without activations
+KIND_OF_CLASS |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # Keras 2's; their configuration has no activations
 
 
 @dataclass(frozen=True)
 class CellConfig:
-    """What a configuration says of one cell.
+    """The configuration of one cell.
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        activation, recurrent_activation: their names; anything else is no name of a known one.
-        reset_after: of a GRU.
-        group: how Keras 3 calls it among stacked cells.
-        place: its place in the model.
+        activation, recurrent_activation: the names of activations, or any other value that the configuration contains.
+        reset_after: of a GRU: whether the reset gate is applied after the recurrent product.
+        group: the name of its HDF5 group among stacked cells in Keras 3.
+        place: the index of its layer in the model.
     """
 
     kind: str
@@ -44,7 +42,7 @@ class CellConfig:
 
 @dataclass(frozen=True, eq=False)
 class KernelGroup:
-    """One cell's tensors: of ``layer``, at ``level`` (``"l0"``, ``"l0_reverse"``), with their names in the file."""
+    """The tensors of one cell: of ``layer``, at ``level`` (``"l0"``, ``"l0_reverse"``), with their names in the file."""
 
     layer: str
     level: str
@@ -56,19 +54,19 @@ class KernelGroup:
 
 
 def base_name(layer: str) -> str:
-    """A layer's own name, without those of the models around it."""
+    """Return a layer's own name, without those of enclosing models."""
     return layer.rpartition(".")[2]
 
 
 def cells_in_config(config: Any) -> dict[str, dict[str, CellConfig]]:
-    """Every recurrent cell that a model's configuration names: by layer, then by level."""
+    """Return every recurrent cell of a model's configuration: by layer, then by level."""
     found: dict[str, dict[str, CellConfig]] = {}
-    waiting, seen = [config], 0
-    while waiting:
-        entry = waiting.pop()
+    pending, seen = [config], 0
+    while pending:
+        entry = pending.pop()
         seen += 1
         if isinstance(entry, list):
-            waiting += reversed(entry)
+            pending += reversed(entry)
         if not isinstance(entry, dict) or seen > 1_000_000:
             continue
         inner, name = entry.get("config"), entry.get("class_name")
@@ -77,12 +75,12 @@ def cells_in_config(config: Any) -> dict[str, dict[str, CellConfig]]:
         if cells:
             found[str(layer)] = cells
         else:
-            waiting += reversed(list(entry.values()))
+            pending += reversed(list(entry.values()))
     return found
 
 
 def _cells_of_layer(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig]]:
-    """The cells of one layer, by level."""
+    """Generate (level, configuration) of the cells of one layer."""
     if name == "Bidirectional" and isinstance(inner := config.get("layer"), dict):
         for level, forward in _cells_of_layer(inner.get("class_name"), inner.get("config"), place):
             yield level.removesuffix("_reverse"), forward
@@ -105,9 +103,17 @@ def _cells_of_layer(name: Any, config: Any, place: int) -> Iterator[tuple[str, C
                 yield f"l{index}{_reverse_suffix(config)}", replace(made, group=group + suffix)
     elif name in KIND_OF_CLASS and isinstance(config, dict):
         recurrent = config.get("recurrent_activation", "sigmoid")
-        told = CellConfig(KIND_OF_CLASS[name], _activation_name(config.get("activation", "tanh")), _activation_name(recurrent),
-                          bool(config.get("reset_after", False)), "", place)  # fmt: skip
-        yield f"l0{_reverse_suffix(config)}", told
+        yield (
+            f"l0{_reverse_suffix(config)}",
+            CellConfig(
+                KIND_OF_CLASS[name],
+                activation=_activation_name(config.get("activation", "tanh")),
+                recurrent_activation=_activation_name(recurrent),
+                reset_after=bool(config.get("reset_after", False)),
+                group="",
+                place=place,
+            ),
+        )
 
 
 def _reverse_suffix(config: Mapping[str, Any]) -> str:
@@ -115,14 +121,14 @@ def _reverse_suffix(config: Mapping[str, Any]) -> str:
 
 
 def _activation_name(activation: Any) -> Any:
-    """An activation's name, also where it was written out as a function of Keras."""
+    """Return an activation's name, also if it is serialized as a Keras function."""
     if isinstance(activation, dict) and activation.get("module") in ("builtins", "keras.activations", None):
         activation = activation.get("config", activation)
     return activation
 
 
 def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]]) -> list[KernelGroup]:
-    """Every cell's tensors, in the model's order as far as the file tells it."""
+    """Return every cell's tensors, in the model's order as far as the file specifies it."""
     sets: dict[str, dict[str, str]] = {}
     for name in _ordered_names(file):
         folder, _, last = name.rpartition("/")
@@ -160,10 +166,10 @@ def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, Cell
 
 
 def _ordered_names(file: Hdf5Contents) -> list[str]:
-    """The tensors' names, forward before backward, as an older file lists them."""
+    """Return the tensors' names, forward before backward: first those that an older file lists, in that order."""
     listed: list[str] = []
-    for folder, held in file.attributes.items():
-        names = held.get("weight_names")
+    for folder, attributes in file.attributes.items():
+        names = attributes.get("weight_names")
         for name in names if isinstance(names, list) else ():
             listed.append(f"{folder}/{name}" if folder else str(name))
     known = [name for name in listed if name in file.tensors]
@@ -172,7 +178,7 @@ def _ordered_names(file: Hdf5Contents) -> list[str]:
 
 
 def _parse_folder(folder: str, file: Hdf5Contents, cells: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(layer, "" or "_reverse", the cell's own name) of a folder of kernels."""
+    """Return (layer, "" or "_reverse", the cell's own name) of a folder of kernels."""
     path = folder.split("/")
     reverse = "_reverse" if any(part.startswith("backward_") for part in path) else ""
     if path[-1] != "vars":  # an older file: model_weights/LAYER/...
@@ -193,7 +199,7 @@ def _parse_folder(folder: str, file: Hdf5Contents, cells: Mapping[str, Any]) -> 
 
 
 def _order_stacked_cells(groups: list[KernelGroup], known: Mapping[str, CellConfig]) -> list[KernelGroup]:
-    """Stacked cells in the order in which they read each other: as configured, else as their widths fit."""
+    """Return stacked cells from input to output: in the configured order, else in one in which their sizes match."""
     if len(groups) < 2:
         return groups
     order = [cell.group for cell in known.values()]

@@ -1,6 +1,6 @@
-"""Which recurrent layers of a checkpoint read each other: stacks that can run.
+"""Group the recurrent layers of a checkpoint into stacks that can run: each module takes the output of the one before it.
 
-Only names and shapes are looked at.
+Only names and shapes are used; no tensor is loaded.
 """
 
 from __future__ import annotations
@@ -11,35 +11,36 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, permutations
 
+from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.parsing.contents import FoundLayer
 
-GATE_COUNTS = {"RNN": 1, "GRU": 3, "LSTM": 4}
+GATE_COUNTS: dict[str, int] = {kind: count for count, kind in KIND_OF_GATE_COUNT.items()}
 LAYER_NAME = re.compile(r"(?P<path>.*?)\.?l(?P<level>\d+)(?P<reverse>_reverse)?", re.DOTALL)
 ROLE_PATTERNS = {"encoder": re.compile(r"(^|[._/])enc|encoder"), "decoder": re.compile(r"(^|[._/])dec|decoder")}
 ARROW = " → "
-"""Between the names of parts that read each other."""
+"""Separates the names of a stack's modules."""
 
 MAX_STACKS = 32
-"""Stacks of a file among which the likeliest is looked for."""
+"""The maximum number of stacks of a file among which the likeliest is searched."""
 
 MAX_NAMED_MODULES = 6
-"""Parts that are all named in a stack's name."""
+"""The maximum number of modules that are all listed in a stack's name."""
 
 MAX_PERMUTED_MODULES = 5
-"""Parts of which every order is tried."""
+"""The maximum number of modules of which every order is tried."""
 
 
 @dataclass(frozen=True)
 class RecurrentModule:
-    """Layers that are one module: levels of one kind and size, each in the same directions.
+    """Layers that form one ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``: levels of one kind and size, in the same directions.
 
     Attributes:
         path: the module's name.
-        levels: the names of the layers of each level: forward, and reverse where it reads both ways.
+        levels: the names of the layers of each level: forward and, if bidirectional, reverse.
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        inputs: D of the first level.
-        units: H.
-        width: what it hands on at each step: P, or 2 P where it reads both ways.
+        input_size: D of the first level.
+        hidden_size: H.
+        output_size: P, or 2 P if bidirectional.
     """
 
     path: str
@@ -51,17 +52,17 @@ class RecurrentModule:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """All layers, in the order in which they run."""
+        """The names of all layers, in the order in which they run."""
         return tuple(layer for level in self.levels for layer in level)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Parts that run one after the other.
+    """Recurrent modules that run one after the other.
 
     Attributes:
-        name: of its parts, such as ``"encoder.rnn"`` or ``"lstm → lstm_1"``.
-        parts: each reads what the one before it hands on.
+        name: the names of its modules, such as ``"encoder.rnn"`` or ``"lstm → lstm_1"``.
+        modules: each takes the output of the one before it as input.
     """
 
     name: str
@@ -69,39 +70,39 @@ class Stack:
 
     @property
     def input_size(self) -> int:
-        """D, what the first layer reads at each step."""
+        """D of the first module."""
         return self.modules[0].input_size
 
     @property
     def output_size(self) -> int:
-        """What the last layer hands on at each step: P, or 2 P where it reads both ways."""
+        """P of the last module, or 2 P if it is bidirectional."""
         return self.modules[-1].output_size
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names that its layers have in the checkpoint, in the order in which they run."""
-        return tuple(layer for part in self.modules for layer in part.layers)
+        """The names of its layers in the checkpoint, in the order in which they run."""
+        return tuple(layer for module in self.modules for layer in module.layers)
 
 
 def find_stacks(found: Mapping[str, FoundLayer]) -> dict[str, Stack]:
-    """Every stack, by name: those of several parts first, then each part alone."""
-    parts = recurrent_modules(found)
-    stacks = [make_stack(chain) for chain in _chains(parts) if len(chain) > 1]
-    stacks += [make_stack([part]) for part in parts]
+    """Return every stack by name: those of several modules first, then each module alone."""
+    modules = recurrent_modules(found)
+    stacks = [make_stack(chain) for chain in _chains(modules) if len(chain) > 1]
+    stacks += [make_stack([module]) for module in modules]
     return {stack.name: stack for stack in stacks}
 
 
-def make_stack(parts: Iterable[RecurrentModule]) -> Stack:
-    """The stack of ``parts``."""
-    parts = tuple(parts)
-    names = [part.path for part in parts]
-    return Stack(ARROW.join(names if len(names) <= MAX_NAMED_MODULES else [names[0], "…", names[-1]]), parts)
+def make_stack(modules: Iterable[RecurrentModule]) -> Stack:
+    """Return the stack of ``modules``."""
+    modules = tuple(modules)
+    names = [module.path for module in modules]
+    return Stack(ARROW.join(names if len(names) <= MAX_NAMED_MODULES else [names[0], "…", names[-1]]), modules)
 
 
 def recurrent_modules(found: Mapping[str, FoundLayer]) -> list[RecurrentModule]:
-    """The modules that the layers make up, in the file's order.
+    """Return the modules that the layers form, in the file's order.
 
-    A layer that reads backwards and has no partner is none: Keras's ``go_backwards`` alone.
+    A backward layer without a forward partner, Keras's ``go_backwards`` alone, belongs to none.
     """
     groups: dict[str, dict[int, dict[bool, str]]] = {}
     for name in found:
@@ -110,38 +111,41 @@ def recurrent_modules(found: Mapping[str, FoundLayer]) -> list[RecurrentModule]:
             (match["path"], int(match["level"]), bool(match["reverse"])) if match else (name, 0, False)
         )
         groups.setdefault(path, {}).setdefault(level, {})[reverse] = name
-    parts = []
-    for path, held in groups.items():
-        levels = [
-            tuple(held[level][side] for side in sorted(held[level])) for level in sorted(held) if False in held[level]
-        ]
+    modules = []
+    for path, by_level in groups.items():
+        forward = [level for level in sorted(by_level) if False in by_level[level]]
+        levels = [tuple(by_level[level][reverse] for reverse in sorted(by_level[level])) for level in forward]
         own = path or "rnn"
-        if _is_one_module(levels, found) and sorted(held) == list(range(len(levels))):
-            parts.append(_make_module(own, levels, found))
+        if _is_one_module(levels, found) and sorted(by_level) == list(range(len(levels))):
+            modules.append(_make_module(own, levels, found))
         else:
-            for index, sides in enumerate(levels):
-                # two directions that are not alike are no module: the forward one alone is
-                alike = sides if _is_one_module([sides], found) else sides[:1]
-                parts.append(_make_module(f"{own}.{index}", [alike], found))
-    return parts
+            for index, directions in enumerate(levels):
+                # two directions that differ in shape do not form a module: use the forward one alone
+                usable = directions if _is_one_module([directions], found) else directions[:1]
+                modules.append(_make_module(f"{own}.{index}", [usable], found))
+    return modules
 
 
 def hidden_size_of(layer: FoundLayer) -> int:
-    """H."""
+    """Return H."""
     return layer.parts["weight_hh"].shape[0] // GATE_COUNTS[layer.kind]
 
 
 def _make_module(path: str, levels: list[tuple[str, ...]], found: Mapping[str, FoundLayer]) -> RecurrentModule:
-    first, last = found[levels[0][0]], levels[-1]
-    width = sum(found[name].parts["weight_hh"].shape[1] for name in last)
+    first = found[levels[0][0]]
     return RecurrentModule(
-        path, tuple(levels), first.kind, first.parts["weight_ih"].shape[1], hidden_size_of(first), width
+        path,
+        tuple(levels),
+        first.kind,
+        input_size=first.parts["weight_ih"].shape[1],
+        hidden_size=hidden_size_of(first),
+        output_size=sum(found[name].parts["weight_hh"].shape[1] for name in levels[-1]),
     )
 
 
 def _is_one_module(levels: list[tuple[str, ...]], found: Mapping[str, FoundLayer]) -> bool:
-    """Whether one module of torch's own shape can hold these levels."""
-    alike = {
+    """Whether the levels have the shapes of one torch module."""
+    signatures = {
         (
             len(level),
             found[name].kind,
@@ -152,32 +156,33 @@ def _is_one_module(levels: list[tuple[str, ...]], found: Mapping[str, FoundLayer
         for level in levels
         for name in level
     }
-    below = [sum(found[name].parts["weight_hh"].shape[1] for name in level) for level in levels]
-    read = [{found[name].parts["weight_ih"].shape[1] for name in level} for level in levels]
-    same = len(alike) == 1 and all(len(each) == 1 for each in read)
-    return same and all(wide == {given} for given, wide in zip(below, read[1:], strict=False))
+    outputs = [sum(found[name].parts["weight_hh"].shape[1] for name in level) for level in levels]
+    inputs = [{found[name].parts["weight_ih"].shape[1] for name in level} for level in levels]
+    same = len(signatures) == 1 and all(len(each) == 1 for each in inputs)
+    return same and all(above == {below} for below, above in zip(outputs, inputs[1:], strict=False))
 
 
-def _chains(parts: list[RecurrentModule]) -> list[list[RecurrentModule]]:
-    """Parts that read each other, in the file's order; else in the one order in which all their widths fit."""
+def _chains(modules: list[RecurrentModule]) -> list[list[RecurrentModule]]:
+    """Return runs of modules whose sizes match, in the file's order; else in the only order in which all sizes match."""
     chains: list[list[RecurrentModule]] = []
-    for part in parts:
-        if chains and _feeds(chains[-1][-1], part):
-            chains[-1].append(part)
+    for module in modules:
+        if chains and _feeds(chains[-1][-1], module):
+            chains[-1].append(module)
         else:
-            chains.append([part])
-    if len(chains) > 1 and len(parts) <= MAX_PERMUTED_MODULES:
-        fitting = [list(order) for order in permutations(parts) if all(_feeds(a, b) for a, b in pairwise(order))]
-        if len(fitting) == 1:
-            return fitting
+            chains.append([module])
+    if len(chains) > 1 and len(modules) <= MAX_PERMUTED_MODULES:
+        matching = [list(order) for order in permutations(modules) if all(_feeds(a, b) for a, b in pairwise(order))]
+        if len(matching) == 1:
+            return matching
     return chains
 
 
 def _feeds(below: RecurrentModule, above: RecurrentModule) -> bool:
+    """Whether ``above`` can take the output of ``below`` as input: sizes match, and both are in the encoder or decoder."""
     return below.output_size == above.input_size and encoder_or_decoder(below.path) == encoder_or_decoder(above.path)
 
 
 @lru_cache(maxsize=1 << 15)
 def encoder_or_decoder(path: str) -> str | None:
-    """``"encoder"`` or ``"decoder"``, where its name says so."""
+    """Return ``"encoder"`` or ``"decoder"`` if the name contains it, else None."""
     return next((role for role, pattern in ROLE_PATTERNS.items() if pattern.search(path.lower())), None)

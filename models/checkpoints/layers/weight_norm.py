@@ -1,4 +1,4 @@
-"""Undo what stands in the place of a weight while it is trained: weight and spectral normalisation.
+"""Compute the weights of layers trained with weight or spectral normalization from their parametrization.
 
 Sources: Salimans and Kingma 2016, w = g v / |v|; Miyato et al. 2018, w = v / (u^T v' w).
 """
@@ -20,10 +20,10 @@ OLD_PARAMETRIZED = re.compile(r"(?P<weight>(?:.*\.)?weight[^.]*)_(?P<part>g|v|or
 
 
 def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """The same tensors, with the weights that the network computes with in the place of their parts.
+    """Return the same tensors, with the normalized weights instead of their parametrization.
 
     Raises:
-        CheckpointError: a recurrent weight is parametrized in another way.
+        CheckpointError: a recurrent weight has another parametrization.
     """
     parts: dict[str, dict[str, str]] = {}
     for name in tensors:
@@ -32,19 +32,19 @@ def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, Stor
         elif match := OLD_PARAMETRIZED.fullmatch(name):
             parts.setdefault(match["weight"], {})[match["part"]] = name
     made: dict[str, StoredTensor] = {}
-    gone: dict[str, str] = {}
+    replaced: dict[str, str] = {}
     for weight, names in parts.items():
         if weight in tensors:
             continue
-        held = {part: tensors[name] for part, name in names.items()}
-        if set(held) == {"g", "v"}:
-            made[weight] = _weight_norm(weight, held["g"], held["v"])
-        elif {"orig", "u"} <= set(held):
-            spectral = held.get("v'", held.get("v"))
+        own = {part: tensors[name] for part, name in names.items()}
+        if set(own) == {"g", "v"}:
+            made[weight] = _weight_norm(weight, own["g"], own["v"])
+        elif {"orig", "u"} <= set(own):
+            spectral = own.get("v'", own.get("v"))
             if spectral is None:
                 continue
-            made[weight] = _spectral_norm(weight, held["orig"], held["u"], spectral)
-        elif "orig" in held and re.search(r"weight_[ih]h", weight):
+            made[weight] = _spectral_norm(weight, own["orig"], own["u"], spectral)
+        elif "orig" in own and re.search(r"weight_[ih]h", weight):
             raise CheckpointError(
                 (
                     "The parametrization of {weight} can be computed only by its own code. Call "
@@ -54,11 +54,11 @@ def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, Stor
             )
         else:
             continue
-        gone |= dict.fromkeys(names.values(), weight)
+        replaced |= dict.fromkeys(names.values(), weight)
     out: dict[str, StoredTensor] = {}
     for name, stored in tensors.items():
-        if name in gone:
-            out[gone[name]] = made[gone[name]]
+        if name in replaced:
+            out[replaced[name]] = made[replaced[name]]
         else:
             out[name] = stored
     return out
@@ -71,6 +71,7 @@ def _shape_error(weight: str) -> CheckpointError:
 
 
 def _weight_norm(weight: str, g: StoredTensor, v: StoredTensor) -> StoredTensor:
+    """Return ``g v / |v|``, where the norm is over the axes of size 1 in ``g``."""
     along = (1,) * len(v.shape) if not g.shape else g.shape
     if (
         len(along) != len(v.shape)
@@ -89,6 +90,7 @@ def _weight_norm(weight: str, g: StoredTensor, v: StoredTensor) -> StoredTensor:
 
 
 def _spectral_norm(weight: str, original: StoredTensor, u: StoredTensor, v: StoredTensor) -> StoredTensor:
+    """Return ``w / (u^T w v)``."""
     if len(original.shape) != 2 or u.shape != original.shape[:1] or v.shape != original.shape[1:]:
         raise _shape_error(weight)
 

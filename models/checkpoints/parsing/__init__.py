@@ -1,1 +1,1 @@
-"""Low-level readers of file contents: bytes, pickles, protocol buffers, HDF5."""
+"""Low-level parsers: file bytes and zip members, pickles, protocol buffers, HDF5."""

@@ -1,4 +1,4 @@
-"""What a checkpoint holds before anything is read from it: names, shapes and where the numbers lie."""
+"""A checkpoint's contents before any tensor is loaded: names, shapes, dtypes and how to read the values."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ FLOAT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "f
 
 
 class CheckpointError(Problem):
-    """The file cannot be opened as a checkpoint; one sentence says what was found and what to do."""
+    """A file that cannot be opened as a checkpoint; one sentence says what was found and what to do."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a file may ask for. Tensors that lie in the file as they are need no memory until they are looked at.
+    """Upper bounds on what opening a file may cost. Uncompressed tensors need no memory until they are accessed.
 
     Attributes:
         file_size: bytes of the file itself.
-        unpacked: bytes of everything in it that has to be unpacked, together.
+        unpacked: bytes of all compressed members after decompression, together.
         header: bytes of any one header: JSON, or a pickle that lists tensors.
-        operations: steps of a pickle, entries of a directory, nodes of a graph.
-        tensors: how many there may be.
-        seconds: how long another process may take to read HDF5.
+        operations: opcodes of a pickle, entries of a directory, nodes of a graph.
+        tensors: number of tensors.
+        seconds: time for the separate process that parses HDF5.
     """
 
     file_size: int = 16 << 30
@@ -44,13 +44,13 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class StoredTensor:
-    """A tensor in a file, not read yet.
+    """A tensor in a file, not loaded yet.
 
     Attributes:
         shape: its sizes.
-        dtype: the file's own type, by torch's name, such as ``"bfloat16"``.
-        read: gives its values: read-only, float16 and bfloat16 as float32.
-        held: whether the file holds it; not so for a bias of zeros that a layer of one bias has beside its own.
+        dtype: the file's own dtype, by torch's name, such as ``"bfloat16"``.
+        read: returns the values: read-only, float16 and bfloat16 as float32.
+        in_file: whether the file contains it; False for the zero bias added to a layer that has only one of two biases.
     """
 
     shape: tuple[int, ...]
@@ -60,31 +60,31 @@ class StoredTensor:
 
     @classmethod
     def zeros(cls, size: int) -> StoredTensor:
-        """A bias (size) that the file does not hold."""
+        """Return a bias (size) of zeros that is not in the file."""
         return cls((size,), "float32", lambda: np.zeros(size, dtype=np.float32), in_file=False)
 
     @property
     def is_float(self) -> bool:
-        """Whether it can be a weight."""
+        """Whether its dtype is a floating-point type."""
         return self.dtype in FLOAT_DTYPES
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return element_count(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class FoundLayer:
-    """One recurrent layer in one direction, not read yet.
+    """One recurrent layer in one direction, not loaded yet.
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        parts: the tensors that it is made of, by the names of ``LayerWeights``, in its shapes and order.
-        sources: the names that these tensors have in the file.
-        options: what else ``LayerWeights`` takes.
-        certainty: from 0 to 1, how sure it is that these tensors are this layer.
-        assumed: what the file does not say and was assumed, such as ``("nonlinearity",)``.
+        parts: its tensors by the field names of ``LayerWeights``, in PyTorch's shapes and gate order.
+        sources: the names of these tensors in the file.
+        options: further arguments of ``LayerWeights``, such as activations.
+        certainty: confidence from 0 to 1 that these tensors are this layer.
+        assumed: the options that the file does not specify, such as ``("nonlinearity",)``.
     """
 
     kind: str
@@ -97,15 +97,15 @@ class FoundLayer:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a format's ``open`` found.
+    """The result of a format's ``open``.
 
     Attributes:
-        format: its name as people say it, such as ``"PyTorch"``.
+        format: the format's display name, such as ``"PyTorch"``.
         tensors: every tensor, by its name in the file.
-        layers: what the format itself says of recurrent layers, or None where the names of the tensors must tell.
-        provenance: what the file says of itself: producer, version, epoch, ...
-        vocabularies: lists of symbols in the order of their ids, by where they stand in the file.
-        told: what the file says of layers that are found by their tensors (``models.core.layer_metadata``).
+        layers: the recurrent layers, or None if the format does not describe them and tensor names have to identify them.
+        provenance: the file's own metadata: producer, version, epoch, ...
+        vocabularies: lists of symbols in the order of their ids, by their path in the file.
+        layer_metadata: stored kind and options of layers, by name (``models.core.layer_metadata``).
     """
 
     format: str
@@ -117,10 +117,10 @@ class Contents:
 
 
 class LazyMapping(Mapping[str, T], Generic[T]):
-    """Values by name, each made when it is first looked at."""
+    """A mapping whose values are computed on first access and then cached."""
 
     def __init__(self, names: tuple[str, ...], make: Callable[[str], T]) -> None:
-        """Hold ``make(name)`` for every one of ``names``."""
+        """Map each of ``names`` to ``make(name)``."""
         self._names, self._make = dict.fromkeys(names), make
         self._made: dict[str, T] = {}
 
@@ -132,7 +132,7 @@ class LazyMapping(Mapping[str, T], Generic[T]):
                 self._made[name] = self._make(name)
             except CheckpointError:
                 raise
-            except Exception as error:  # the numbers themselves may be damaged, behind headers that are not
+            except Exception as error:  # the data may be damaged although the headers are not
                 raise CheckpointError(
                     "The values of {name} in this file are damaged. Copy the file again.", name=name
                 ) from error
@@ -151,17 +151,17 @@ class LazyMapping(Mapping[str, T], Generic[T]):
 def decode_array(
     data: memoryview, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...] | None = None, offset: int = 0
 ) -> np.ndarray:
-    """The numbers that lie in ``data``, little endian, as an array; ``strides`` and ``offset`` count elements.
+    """Return little-endian ``data`` as a read-only array; ``strides`` and ``offset`` count elements.
 
-    No copy is made, except of the types that numpy does not have.
+    The data is copied only for dtypes that numpy lacks or that are widened to float32.
 
     Raises:
-        ValueError: they do not lie within ``data``.
+        ValueError: the array does not fit within ``data``.
     """
-    plain = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}.get(dtype, dtype)
-    kind = np.dtype(plain).newbyteorder("<")
-    steps = None if strides is None else tuple(stride * kind.itemsize for stride in strides)
-    values: np.ndarray = np.ndarray(shape, kind, data, offset * kind.itemsize, steps)
+    storage_name = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}.get(dtype, dtype)
+    storage = np.dtype(storage_name).newbyteorder("<")
+    byte_strides = None if strides is None else tuple(stride * storage.itemsize for stride in strides)
+    values: np.ndarray = np.ndarray(shape, storage, data, offset * storage.itemsize, byte_strides)
     if dtype == "bfloat16":
         values = (values.astype(np.uint32) << 16).view(np.float32)
     elif dtype.startswith("float8"):
@@ -173,10 +173,10 @@ def decode_array(
 
 
 def element_count(shape: tuple[int, ...]) -> int:
-    """How many numbers a tensor of this shape holds."""
+    """Return the number of elements of a tensor of this shape."""
     return math.prod(shape)
 
 
 def item_size(dtype: str) -> int:
-    """Bytes of one number."""
+    """Return the bytes of one element."""
     return 2 if dtype == "bfloat16" else 1 if dtype.startswith("float8") else np.dtype(dtype).itemsize

@@ -1,4 +1,4 @@
-"""A file's bytes, and the members of a zip archive among them."""
+"""The bytes of a checkpoint file, and the members of a zip archive."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import BinaryIO, cast
 from models.checkpoints.parsing.contents import CheckpointError, Limits
 
 MMAP_THRESHOLD = 64 << 20
-"""Files from this size on are mapped into memory, smaller ones are read."""
+"""Files of at least this many bytes are memory-mapped, smaller ones are loaded."""
 
 
 class FileSource:
-    """A checkpoint's bytes, read or mapped.
+    """A checkpoint's bytes, in memory or memory-mapped.
 
     Attributes:
-        data: all of them.
-        path: where they come from, or None.
-        limits: how much may be asked for.
+        data: all bytes.
+        path: the file's path, or None if it was passed as bytes.
+        limits: upper bounds on sizes, counts and time.
     """
 
     def __init__(self, source: str | PathLike[str] | bytes, limits: Limits) -> None:
-        """Open a path, or take bytes.
+        """Open a path, or use bytes.
 
         Raises:
-            CheckpointError: there is no such file, it cannot be read, is empty or too large.
+            CheckpointError: the file does not exist, cannot be read, is empty or is too large.
         """
         self.path, self.limits = None, limits
         self._bytes: bytes | mmap.mmap
@@ -68,15 +68,15 @@ class FileSource:
             )
 
     def starts_with(self, *signatures: bytes) -> bool:
-        """Whether its first bytes are one of these."""
+        """Whether the file starts with one of these byte strings."""
         return any(self.data[: len(signature)] == signature for signature in signatures)
 
     @cached_property
     def members(self) -> dict[str, zipfile.ZipInfo]:
-        """The members of the zip archive that it is, by name; none where it is no archive.
+        """The members of the zip archive by name; empty if the file is not a zip archive.
 
         Raises:
-            CheckpointError: there are too many, or they unpack to too much.
+            CheckpointError: there are too many members, or they decompress to too many bytes.
         """
         if not self.starts_with(b"PK\x03\x04", b"PK\x05\x06"):
             return {}
@@ -104,7 +104,7 @@ class FileSource:
         return {member.filename: member for member in found}
 
     def as_file(self) -> BinaryIO:
-        """All bytes, as a file at its beginning; nothing is copied."""
+        """Return all bytes as a file object at position 0, without copying them."""
         if isinstance(self._bytes, bytes):
             return io.BytesIO(self._bytes)
         self._bytes.seek(0)
@@ -115,10 +115,10 @@ class FileSource:
         return zipfile.ZipFile(self.as_file())
 
     def read_member(self, name: str) -> memoryview:
-        """The bytes of one member: where they lie, if they are not packed.
+        """Return the bytes of one member; of an uncompressed member a view of ``data``, without copying.
 
         Raises:
-            CheckpointError: there is no such member, or it is damaged.
+            CheckpointError: the member is missing, encrypted or damaged.
         """
         try:
             found = self.members[name]
@@ -146,7 +146,11 @@ class FileSource:
             ) from error
 
     def read_small_member(self, name: str) -> bytes:
-        """The bytes of a member that is read as a whole, such as a JSON text."""
+        """Return the bytes of a member that is parsed as a whole, such as JSON.
+
+        Raises:
+            CheckpointError: as of ``read_member``, or it is larger than ``limits.header``.
+        """
         if name in self.members and self.members[name].file_size > self.limits.header:
             raise CheckpointError(
                 "{name} in this archive is too large. Save only the weights, or raise the limit.",

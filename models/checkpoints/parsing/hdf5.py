@@ -1,4 +1,4 @@
-"""The groups, attributes and tensors of an HDF5 file, read in a process of its own (``hdf5_process``)."""
+"""The groups, attributes and tensors of an HDF5 file, parsed in a separate process (``hdf5_process``)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Hdf5Contents:
-    """What a file holds.
+    """The contents of an HDF5 file.
 
     Attributes:
-        attributes: by group ("" is the root), then by name: a text or a list of texts.
-        tensors: by full name.
+        attributes: by group ("" is the root), then by name: a string or a list of strings.
+        tensors: by full path.
     """
 
     attributes: Mapping[str, Mapping[str, Any]]
@@ -30,10 +30,10 @@ class Hdf5Contents:
 
 
 def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5Contents:
-    """Read a whole file.
+    """Parse a whole file.
 
     Raises:
-        CheckpointError: it is damaged, too large, or points to other files.
+        CheckpointError: the file is damaged, too large, or links to other files.
     """
     if len(data) > 2 * limits.unpacked:
         raise CheckpointError(
@@ -56,16 +56,16 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5Contents:
     return parse_output(done.stdout)
 
 
-def parse_output(out: bytes) -> Hdf5Contents:
-    """What the process told.
+def parse_output(output: bytes) -> Hdf5Contents:
+    """Parse the output of ``hdf5_process``, in the layout that its module's docstring describes.
 
     Raises:
-        CheckpointError: it refused the file, or it broke down over it.
+        CheckpointError: the process rejected the file, or crashed.
     """
-    length = int.from_bytes(out[:8], "little")
-    if len(out) < 8 or len(out) < 8 + length:
+    length = int.from_bytes(output[:8], "little")
+    if len(output) < 8 or len(output) < 8 + length:
         raise CheckpointError("This HDF5 file is damaged. Copy or save it again.")
-    header = json.loads(out[8 : 8 + length])
+    header = json.loads(output[8 : 8 + length])
     match header.get("refused"):
         case "external":
             raise CheckpointError(
@@ -86,7 +86,7 @@ def parse_output(out: bytes) -> Hdf5Contents:
             )
         case "damaged":
             raise CheckpointError("This HDF5 file is damaged. Copy or save it again.")
-    values = memoryview(out)[8 + length :]
+    values = memoryview(output)[8 + length :]
     tensors = {name: _stored(values, *entry) for name, entry in header["tensors"].items()}
     return Hdf5Contents(header["attributes"], tensors)
 

@@ -1,4 +1,4 @@
-"""From what a PyTorch pickle describes to tensors by name."""
+"""Collect tensors by name from the parsed pickle of a PyTorch file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DTYPES = {
 }  # fmt: skip
 
 StorageLookup = Callable[[str], memoryview]
-"""Gives the bytes of a storage by its key; a KeyError where there is none."""
+"""Returns the bytes of a storage by its key; raises KeyError if there is none."""
 
 STATE_DICT_KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "net_state_dict", "net", "network", "module", "weights",
@@ -44,19 +44,19 @@ SKIPPED_PREFIXES = (
 
 
 class TensorCollector:
-    """Finds the tensors in a pickle's description."""
+    """A traversal of a parsed pickle that collects its tensors."""
 
     def __init__(self, storages: StorageLookup, limits: Limits) -> None:
-        """Take the storages by key."""
+        """Set the lookup of storages by key, and the limits."""
         self.storages, self.limits = storages, limits
         self.seen = 0
 
     def collect_state(self, root: Any) -> tuple[dict[str, StoredTensor], dict[str, str]]:
-        """The tensors of a state_dict, or of a dict that holds one, by name; and what stands beside it."""
+        """Return the tensors of a state_dict, or of a dict that contains one, by name; and the plain values beside it."""
         tensors: dict[str, StoredTensor] = {}
-        told: dict[str, str] = {}
+        metadata: dict[str, str] = {}
         if isinstance(root, dict):
-            told = {
+            metadata = {
                 str(key): str(value)[:200]
                 for key, value in root.items()
                 if isinstance(key, str) and isinstance(value, str | int | float | bool)
@@ -65,13 +65,13 @@ class TensorCollector:
                 if isinstance(root.get(key), dict | OpaqueCall) and not _is_tensor(root[key]):
                     self.collect(root[key], "", tensors, 0)
                     if tensors:
-                        return tensors, told
+                        return tensors, metadata
                     self.seen = 0
         self.collect(root, "", tensors, 0)
-        return tensors, dict(list(told.items())[:20])
+        return tensors, dict(list(metadata.items())[:20])
 
     def collect(self, value: Any, name: str, into: dict[str, StoredTensor], depth: int) -> None:
-        """Put every tensor below ``value`` into ``into``, named by the path to it."""
+        """Add every tensor within ``value`` to ``into``, named by its path."""
         self.seen += 1
         if self.seen > self.limits.operations or len(into) > self.limits.tensors or depth > 64:
             raise CheckpointError(
@@ -86,7 +86,7 @@ class TensorCollector:
             if value.name == "torch.ScriptObject":
                 self.collect_packed(value, name, into)
                 return
-            if value.name.startswith("torch.jit._pickle.") and value.args:  # a list with its type
+            if value.name.startswith("torch.jit._pickle.") and value.args:  # a typed list
                 value = value.args[0]
             else:
                 value = value.state if value.state is not None else value.args
@@ -101,11 +101,11 @@ class TensorCollector:
                 self.collect(below, f"{name}.{key}" if name else key, into, depth + 1)
 
     def collect_packed(self, value: OpaqueCall, name: str, into: dict[str, StoredTensor]) -> None:
-        """The tensors within one of torch's quantized kernels' own objects."""
+        """Collect the tensors within the packed parameters of one of torch's quantized kernels."""
         self.collect([value.args, value.state], f"{name}._packed" if name else "_packed", into, 1)
 
     def rebuild(self, value: OpaqueCall, name: str) -> StoredTensor | None:
-        """The tensor that a ``_rebuild_...`` call describes; None if it is of a kind that is never a weight."""
+        """Return the tensor that a ``_rebuild_...`` call describes, or None if it is of a kind that is never a weight."""
         args, depth = value.args, 0
         kind = value.name
         while kind in WRAPPER_CALLS and depth < 8:
@@ -128,7 +128,7 @@ class TensorCollector:
         return stored
 
     def rebuild_dense(self, kind: str, args: tuple) -> StoredTensor | None:
-        """A tensor from (storage, offset, size, stride, ...)."""
+        """Return the tensor of the arguments (storage, offset, size, stride, ...)."""
         storage, offset, size, stride = args[:4]
         if not isinstance(storage, PersistentId):
             return None
@@ -145,7 +145,7 @@ class TensorCollector:
         last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
         count = element_count(shape)
         if count * width > max(len(data), 1 << 20) or (count and (last + 1) * width > len(data)):
-            raise ValueError  # also where rows lie on top of each other to seem many
+            raise ValueError  # also if overlapping strides make few bytes look like many elements
         if kind.endswith("_qtensor"):
             return self.dequantize(
                 StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset)), args[4]
@@ -153,7 +153,7 @@ class TensorCollector:
         return StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset))
 
     def dequantize(self, stored: StoredTensor, parameters: tuple) -> StoredTensor:
-        """What the integers stand for: ``(q - zero_point) * scale``, per tensor or per row."""
+        """Return the dequantized tensor, ``(q - zero_point) * scale``, per tensor or per channel."""
         if parameters[0].path == "torch.per_tensor_affine":
             scale, zero = float(parameters[1]), int(parameters[2])
             return StoredTensor(stored.shape, "float32", lambda: (stored.read() - np.float32(zero)) * np.float32(scale))

@@ -1,8 +1,8 @@
-"""Read a pickle as data: nothing in it is imported, called or built.
+"""Parse a pickle as data: nothing in it is imported, called or constructed.
 
-A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. This one
-has no such power: a call is noted down as a ``Called`` with its arguments, and the only names it knows are those of
-tensors and plain containers (``torch.load(..., weights_only=True)`` knows about the same).
+A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. This one only
+records a call as an ``OpaqueCall`` with its arguments, and accepts only the names of tensors and plain containers (about the
+same as ``torch.load(..., weights_only=True)``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from models.checkpoints.parsing.contents import CheckpointError
 
 @dataclass(frozen=True)
 class GlobalName:
-    """Something that the pickle names, such as ``torch.FloatStorage``."""
+    """A global that the pickle names, such as ``torch.FloatStorage``."""
 
     path: str
 
 
 @dataclass(eq=False)
 class OpaqueCall:
-    """What a call in the pickle would have made."""
+    """A call in the pickle, recorded but not executed: name, arguments, and the state set on its result."""
 
     name: str
     args: tuple
@@ -33,7 +33,7 @@ class OpaqueCall:
 
 @dataclass(frozen=True, eq=False)
 class PersistentId:
-    """A reference to what is kept outside the pickle: a storage."""
+    """A reference to an object outside the pickle: a storage."""
 
     key: Any
 
@@ -69,7 +69,7 @@ TORCH_TYPE_PREFIXES = (
 
 
 def is_allowed_global(module: str, name: str) -> bool:
-    """Whether it is a tensor's or a container's name."""
+    """Whether a global is the name of a tensor type or of a plain container."""
     if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPE_PREFIXES)):
         return name.replace("_", "").isalnum()
     return name in ALLOWED_GLOBALS.get(module, ())
@@ -78,19 +78,16 @@ def is_allowed_global(module: str, name: str) -> bool:
 KEY_TYPES = (str, int, float, bool, bytes, type(None), GlobalName)
 
 
-def load_pickle(
-    file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_allowed_global, named: str = ""
-) -> Any:
-    """What the pickle at the file's position describes: plain values, ``Name``, ``Called`` and ``Kept``.
+def load_pickle(file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_allowed_global) -> Any:
+    """Parse the pickle at the file's position into plain values, ``GlobalName``, ``OpaqueCall`` and ``PersistentId``.
 
     Args:
-        file: read up to the pickle's end.
-        limit: how many operations it may have.
-        allowed: whether a name (module, name) may stand in it.
-        named: what the messages call it.
+        file: a binary file, which is read up to the pickle's end.
+        limit: the maximum number of opcodes.
+        allowed: whether a global (module, name) may occur.
 
     Raises:
-        CheckpointError: it is damaged, too long, or names something else.
+        CheckpointError: the pickle is damaged, too long, or names a global that is not allowed.
     """
     try:
         return _PickleMachine(limit, allowed).run(file)
@@ -101,6 +98,8 @@ def load_pickle(
 
 
 class _PickleMachine:
+    """The stack machine that executes a pickle's opcodes without importing or calling anything."""
+
     def __init__(self, limit: int, allowed: Callable[[str, str], bool]) -> None:
         self.limit, self.allowed = limit, allowed
         self.stack: list[Any] = []
@@ -116,7 +115,7 @@ class _PickleMachine:
             if op.name == "STOP":
                 return self.stack[-1]
             self.step(op.name, arg)
-        raise ValueError("no end")
+        raise ValueError("no STOP opcode")
 
     def pop_to_mark(self) -> list[Any]:
         start = self.marks.pop()
@@ -137,7 +136,7 @@ class _PickleMachine:
 
     def call(self, callee: Any, args: Any) -> Any:
         if not isinstance(callee, GlobalName) or not isinstance(args, tuple):
-            raise ValueError("no call")
+            raise ValueError("not a call")
         if callee.path == "collections.OrderedDict" or callee.path.endswith((".AttributeDict", "tins.dict")):
             pairs = args[0] if args else []
             return _fill_dict({}, [value for pair in pairs for value in pair])
@@ -149,8 +148,8 @@ class _PickleMachine:
         target = self.stack[-1]
         if isinstance(target, OpaqueCall):
             target.state = state
-        elif not isinstance(target, dict | list | set):  # a container's own attributes: not needed
-            raise ValueError("no object")
+        elif not isinstance(target, dict | list | set):  # attributes of a container are not needed
+            raise ValueError("not an object")
 
     def step(self, op: str, arg: Any) -> None:
         stack = self.stack
@@ -242,8 +241,8 @@ class _PickleMachine:
         target = self.stack[-1]
         if isinstance(target, dict):
             _fill_dict(target, items)
-        elif not isinstance(target, OpaqueCall):  # a mapping of a class of its own: not needed
-            raise ValueError("no mapping")
+        elif not isinstance(target, OpaqueCall):  # items of a custom mapping class are not needed
+            raise ValueError("not a mapping")
 
 
 LITERAL_OPS = {
@@ -255,14 +254,14 @@ LITERAL_OPS = {
 
 def _as_list(value: Any) -> list:
     if not isinstance(value, list):
-        raise TypeError("no list")
+        raise TypeError("not a list")
     return value
 
 
 def _as_keys(values: list[Any]) -> list[Any]:
-    """Values that may be keys: none whose hash would take long to find, such as tuples of tuples of tuples."""
+    """Return values that may be dict keys; types whose hash may take long, such as nested tuples, raise TypeError."""
     if not all(isinstance(value, KEY_TYPES) for value in values):
-        raise TypeError("no key")
+        raise TypeError("not a key")
     return values
 
 

@@ -1,4 +1,4 @@
-"""Protocol buffers as they lie on the wire: fields by number, without a schema and without a copy.
+"""Protocol buffers in wire format: fields by number, without a schema and without copying.
 
 Source: https://protobuf.dev/programming-guides/encoding.
 """
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 FieldValue = int | memoryview
 
 MAX_FIELDS = 1_000_000
-"""Fields that one message may have."""
+"""The maximum number of fields of one message."""
 
 
 def read_varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at ``at``, and where it ends.
+    """Return the varint that starts at ``at``, and the position after it.
 
     Raises:
-        ValueError: it does not end.
+        ValueError: the varint is not terminated.
     """
     value = 0
     for index in range(10):
@@ -28,42 +28,42 @@ def read_varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, at + index + 1
-    raise ValueError("a number does not end")
+    raise ValueError("unterminated varint")
 
 
 def iterate_fields(data: memoryview) -> Iterator[tuple[int, FieldValue]]:
-    """(number, value) of every field: an int, or the bytes of a text, a message, a packed list or a fixed-size number.
+    """Generate (number, value) of every field; the value is an int, or the bytes of a string, message, packed list or float.
 
     Raises:
-        ValueError: this is no message, or one of too many fields.
+        ValueError: the data is not a message, or has too many fields.
     """
     at = count = 0
     while at < len(data):
         count += 1
         if count > MAX_FIELDS:
-            raise ValueError("there are too many fields")
+            raise ValueError("too many fields")
         key, at = read_varint(data, at)
-        number, kind = key >> 3, key & 7
+        number, wire_type = key >> 3, key & 7
         if not number:
-            raise ValueError("a field has no number")
-        if kind == 0:
+            raise ValueError("field number 0")
+        if wire_type == 0:
             value, at = read_varint(data, at)
             yield number, value
             continue
-        if kind == 2:
+        if wire_type == 2:
             length, at = read_varint(data, at)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
         else:
-            raise ValueError("a field is of no known kind")
+            raise ValueError("unknown wire type")
         if at + length > len(data):
-            raise ValueError("a field does not end")
+            raise ValueError("truncated field")
         yield number, data[at : at + length]
         at += length
 
 
 def parse_message(data: memoryview) -> dict[int, list[FieldValue]]:
-    """All values by field number."""
+    """Return all values by field number."""
     found: dict[int, list[FieldValue]] = {}
     for number, value in iterate_fields(data):
         found.setdefault(number, []).append(value)
@@ -71,12 +71,12 @@ def parse_message(data: memoryview) -> dict[int, list[FieldValue]]:
 
 
 def decode_text(values: list[FieldValue] | None) -> str:
-    """The last of the values, as a text; empty where there is none."""
+    """Return the last of the values as a string; "" if there is none."""
     return bytes(values[-1]).decode("utf-8", "replace") if values and isinstance(values[-1], memoryview) else ""
 
 
 def decode_integers(values: list[FieldValue] | None) -> list[int]:
-    """Signed numbers, packed or one a field."""
+    """Return signed integers, packed or one per field."""
     found = []
     for value in values or ():
         if isinstance(value, int):
@@ -90,6 +90,6 @@ def decode_integers(values: list[FieldValue] | None) -> list[int]:
 
 
 def decode_floats(values: list[FieldValue] | None) -> list[float]:
-    """32-bit floats, packed or one a field."""
+    """Return 32-bit floats, packed or one per field."""
     data = b"".join(value for value in values or () if not isinstance(value, int))
     return [number for (number,) in struct.iter_unpack("<f", data)]

@@ -1,7 +1,7 @@
-"""Dynamically quantized layers: integers and their scale, packed for torch's kernels, under PyTorch's plain names.
+"""Unpack dynamically quantized recurrent layers: integers and scales, packed for torch's kernels.
 
-The values that come out are those that the integers stand for: what the quantized kernel multiplies with, but for its
-rounding of the input.
+The results are the dequantized values: those that the quantized kernel multiplies with, apart from its rounding of the
+input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PART_OF_PLACE = {
 
 
 def unpack_quantized(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """The same tensors, with the packed ones of recurrent layers under the names they had before."""
+    """Return the same tensors with the packed ones of recurrent layers under PyTorch's names from before quantization."""
     layers: dict[str, dict[int, dict[str, StoredTensor]]] = {}
     rest: dict[str, StoredTensor] = {}
     for name, stored in tensors.items():
@@ -38,9 +38,9 @@ def unpack_quantized(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTen
 
 
 def _is_bidirectional(layers: Mapping[int, Mapping[str, StoredTensor]]) -> bool:
-    """Whether every second one is a layer's reverse: the file tells it by the inputs' widths alone.
+    """Whether every second entry is a reverse direction, which only the input sizes reveal.
 
-    Two whose inputs are as wide as their states might be either; they are taken for a stack.
+    Two entries whose input size equals the hidden size are ambiguous; they are treated as two levels.
     """
     if len(layers) % 2 or not all({"weight_ih", "weight_hh"} <= set(parts) for parts in layers.values()):
         return False
