@@ -1,9 +1,9 @@
-"""Run an opened checkpoint: from its tensors to a ``Network`` like the bundled ones.
+"""Build a ``Network`` like the bundled ones from the tensors of a checkpoint.
 
 Example:
-    >>> able = fit(load_checkpoint("lm.pt"))
-    >>> setup = usual(able)  # Setup(stack="rnn", embedding="embedding.weight", decoder="head.weight", ...)
-    >>> network = network_of(able.checkpoint, setup, "lm.pt")
+    >>> compatible = compatible_parts(load_checkpoint("lm.pt"))
+    >>> setup = default_setup(compatible)  # Setup(stack="rnn", embedding="embedding.weight", decoder="head.weight", ...)
+    >>> network = build_network(compatible.checkpoint, setup, "lm.pt")
     >>> read(network, "abc").trace.layers["rnn.l0"].forget_gate
 """
 
@@ -44,27 +44,30 @@ __all__ = [
 ]
 
 MAX_DECODERS = 64
-"""Decoders of a stack among which the likeliest is looked for."""
+"""The maximum number of decoders of a stack among which the likeliest is searched."""
 
 MAX_LISTED_IDS = 400_000
-"""Rows of an embedding whose ids can be symbols."""
+"""The maximum number of rows of an embedding whose ids are listed as symbols."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How a checkpoint is to be run.
+    """How to run a checkpoint: which tensors play which role.
 
     Attributes:
-        stack: the name of the recurrent layers, one of ``Fit.stacks``.
-        embedding: the name of the matrix that turns symbols into vectors, or None.
-        decoder: the name of the matrix that scores the last layer's output, ``"tied"`` for the embedding's own, or None.
-        vocabulary: the symbols in the order of their ids; None where they are not known.
-        kind: what a step is: one of the characters or words of the vocabulary, a row of numbers, or an id where symbols are
-            embedded but not known.
-        predicts: what the scores are of; None for what their number says: the next symbol where there are as many as
-            symbols, the next value likewise, else the classes of the whole sequence, or (one score of numbers) a value.
-        classes: the names of the classes, in the order of their scores; None where they are not known.
-        answers: what writes an answer from the stack's last state, in an encoder-decoder; then ``decoder`` scores that.
+        stack: the name of the recurrent layers, one of ``CompatibleParts.stacks``.
+        embedding: the name of the embedding matrix, or None.
+        decoder: the name of the output matrix, which maps the last layer's output to scores; ``"tied"`` for the embedding
+            matrix, or None.
+        vocabulary: the symbols in the order of their ids, or None if they are unknown.
+        kind: what one time step is: a character or word of the vocabulary, a row of numbers, or an id if symbols are embedded
+            but unknown.
+        predicts: what the scores predict. None infers it from their number: the next symbol or value if there are as many
+            scores as input symbols or values, else the classes of the whole sequence, or a value for a single score of a
+            network of numbers.
+        classes: the names of the classes in the order of their scores, or None if they are unknown.
+        target: the decoder side of an encoder-decoder, which starts from the stack's last state; then ``decoder`` scores its
+            output.
     """
 
     stack: str
@@ -78,64 +81,66 @@ class Setup:
 
 
 def default_setup(
-    able: CompatibleParts,
+    compatible: CompatibleParts,
     stack: str | None = None,
     vocabulary: tuple[str, ...] | None = None,
-    written: tuple[str, ...] | None = None,
+    target_vocabulary: tuple[str, ...] | None = None,
 ) -> Setup:
-    """The likeliest way to run a checkpoint.
+    """Return the likeliest way to run a checkpoint.
 
     Args:
-        able: what its tensors allow.
-        stack: which layers, where the reader has chosen; None for those that most is known of.
-        vocabulary: where the reader has given one; None for the file's own.
-        written: the symbols that an encoder-decoder answers in, likewise.
+        compatible: the checkpoint's tensors by possible role.
+        stack: the chosen layers; None for the stack with most known parts.
+        vocabulary: the input symbols; None for the file's own.
+        target_vocabulary: the output symbols of an encoder-decoder; None for the file's own.
 
     Raises:
-        CheckpointError: there is nothing to run.
+        CheckpointError: the file contains no recurrent layers that can run.
     """
     if stack is not None:
-        return _with_target(able, _default_setup_of_stack(able, able.stack(stack), vocabulary), written)
-    if not able.stacks:
+        return _with_target(
+            compatible, _default_setup_of_stack(compatible, compatible.stack(stack), vocabulary), target_vocabulary
+        )
+    if not compatible.stacks:
         raise CheckpointError(
             "This file contains no recurrent layers that can be run. Its tensors can still be inspected."
         )
-    setups = [_default_setup_of_stack(able, each, vocabulary) for each in list(able.stacks.values())[:MAX_STACKS]]
+    setups = [
+        _default_setup_of_stack(compatible, each, vocabulary) for each in list(compatible.stacks.values())[:MAX_STACKS]
+    ]
 
     def known(setup: Setup) -> tuple[bool, ...]:
-        embedding, scored = setup.embedding, setup.decoder is not None
-        said = (
-            scored
-            and _embedding_rows(able, able.stack(setup.stack), setup) == able.decoder(*_decoder_place(setup)).rows
-        )
-        return embedding is not None, said, scored
+        has_decoder = setup.decoder is not None
+        rows = _embedding_rows(compatible, compatible.stack(setup.stack), setup)
+        predicts_next = has_decoder and rows == compatible.decoder(*_decoder_arguments(setup)).rows
+        return setup.embedding is not None, predicts_next, has_decoder
 
-    answering = [_with_target(able, setup, written) for setup in setups]
-    return next((setup for setup in answering if setup.target), max(setups, key=known))
+    with_targets = [_with_target(compatible, setup, target_vocabulary) for setup in setups]
+    return next((setup for setup in with_targets if setup.target), max(setups, key=known))
 
 
-def _with_target(able: CompatibleParts, setup: Setup, written: tuple[str, ...] | None) -> Setup:
-    """The setup with what writes an answer from its last state, where the file tells what that is."""
-    if setup.kind == "numbers" or (written is None and encoder_or_decoder(setup.stack) != "encoder"):
+def _with_target(compatible: CompatibleParts, setup: Setup, vocabulary: tuple[str, ...] | None) -> Setup:
+    """Return the setup with the decoder side of an encoder-decoder, if the file has one for its stack."""
+    if setup.kind == "numbers" or (vocabulary is None and encoder_or_decoder(setup.stack) != "encoder"):
         return setup
-    answers = find_target_setup(able, setup.stack, written)
-    if answers is None:
+    target = find_target_setup(compatible, setup.stack, vocabulary)
+    if target is None:
         return setup
-    names = [each for each in able.decoders(answers.stack, answers.embedding) if each != TIED]
-    name = next(each for each in names if able.decoder(answers.stack, each).rows == len(answers.vocabulary))
-    return replace(setup, decoder=name, target=answers)
+    names = [each for each in compatible.decoders(target.stack, target.embedding) if each != TIED]
+    name = next(each for each in names if compatible.decoder(target.stack, each).rows == len(target.vocabulary))
+    return replace(setup, decoder=name, target=target)
 
 
-def _decoder_place(setup: Setup) -> tuple[str, str, str | None]:
+def _decoder_arguments(setup: Setup) -> tuple[str, str, str | None]:
     return setup.stack, str(setup.decoder), setup.embedding
 
 
-def _default_setup_of_stack(able: CompatibleParts, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup:
-    shapes = {name: stored.shape for name, stored in able.checkpoint.stored.items()}
-    embedding = next((name for name in able.embeddings(stack.name) if _is_likely_embedding(name)), None)
+def _default_setup_of_stack(compatible: CompatibleParts, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup:
+    shapes = {name: stored.shape for name, stored in compatible.checkpoint.stored.items()}
+    embedding = next((name for name in compatible.embeddings(stack.name) if _is_likely_embedding(name)), None)
     symbols = shapes[embedding][0] if embedding else stack.input_size
     if vocabulary is None:
-        vocabulary = able.vocabulary(symbols)
+        vocabulary = compatible.vocabulary(symbols)
     elif len(vocabulary) != symbols and embedding and len(vocabulary) == stack.input_size:
         embedding = None  # one-hot
     if vocabulary is not None:
@@ -144,8 +149,8 @@ def _default_setup_of_stack(able: CompatibleParts, stack: Stack, vocabulary: tup
         )
     else:
         kind = "ids" if embedding else "numbers"
-    likely = able.decoders(stack.name, embedding)[:MAX_DECODERS]
-    decoder = next((name for name in likely if _is_likely_decoder(able, stack, name, embedding, symbols)), None)
+    likely = compatible.decoders(stack.name, embedding)[:MAX_DECODERS]
+    decoder = next((name for name in likely if _is_likely_decoder(compatible, stack, name, embedding, symbols)), None)
     return Setup(stack.name, embedding, decoder, vocabulary, kind)
 
 
@@ -153,38 +158,42 @@ def _is_likely_embedding(name: str) -> bool:
     return not can_score(name)
 
 
-def _is_likely_decoder(able: CompatibleParts, stack: Stack, name: str, embedding: str | None, symbols: int) -> bool:
-    matrix = able.decoder(stack.name, name, embedding)
+def _is_likely_decoder(
+    compatible: CompatibleParts, stack: Stack, name: str, embedding: str | None, symbols: int
+) -> bool:
+    matrix = compatible.decoder(stack.name, name, embedding)
     if name == TIED:
         return matrix.bias is not None
     if can_embed(name):
         return False
     if matrix.rows == symbols:
         return True
-    others = {able.checkpoint.stored[other].shape[0] for other in able.named_embeddings if other != embedding}
+    others = {
+        compatible.checkpoint.stored[other].shape[0] for other in compatible.named_embeddings if other != embedding
+    }
     answers = (
         encoder_or_decoder(stack.name) == "encoder" and matrix.rows in others
     )  # of the decoder that reads this stack's states
-    return can_score(name) and not answers and not able.is_input_size(matrix.rows)
+    return can_score(name) and not answers and not compatible.is_input_size(matrix.rows)
 
 
 def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
-    """A checkpoint as a network that every lens can run.
+    """Build the network of a checkpoint, in evaluation mode.
 
     Args:
         checkpoint: the file.
-        setup: which of its tensors, and what they read.
-        name: what the network is called: the file's name.
+        setup: which of its tensors play which role.
+        name: the network's name, such as the file's name.
 
     Raises:
-        CheckpointError: the parts of ``setup`` do not fit each other; one sentence says which.
+        CheckpointError: the parts of ``setup`` do not match each other; one sentence says which.
     """
-    able = compatible_parts(checkpoint)
+    compatible = compatible_parts(checkpoint)
     if setup.target is not None:
-        return _build_encoder_decoder(able, setup, setup.target, name)
-    stack = able.stack(setup.stack)
-    matrix = None if setup.decoder is None else able.decoder(stack.name, setup.decoder, setup.embedding)
-    rows = _embedding_rows(able, stack, setup)
+        return _build_encoder_decoder(compatible, setup, setup.target, name)
+    stack = compatible.stack(setup.stack)
+    matrix = None if setup.decoder is None else compatible.decoder(stack.name, setup.decoder, setup.embedding)
+    rows = _embedding_rows(compatible, stack, setup)
     vocabulary = _vocabulary(setup, rows, stack)
     predicts = setup.predicts or _predicts(matrix, rows or stack.input_size, setup)
     classes = None
@@ -204,39 +213,39 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     return with_examples(Network(name, module, vocabulary, card))
 
 
-def _build_encoder_decoder(able: CompatibleParts, setup: Setup, answers: TargetSetup, name: str) -> Network:
-    """The network of an encoder-decoder."""
-    checkpoint, stack = able.checkpoint, able.stack(setup.stack)
-    vocabulary = _vocabulary(setup, _embedding_rows(able, stack, setup), stack)
+def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: TargetSetup, name: str) -> Network:
+    """Build the network of an encoder-decoder."""
+    checkpoint, stack = compatible.checkpoint, compatible.stack(setup.stack)
+    vocabulary = _vocabulary(setup, _embedding_rows(compatible, stack, setup), stack)
     if vocabulary is None or setup.decoder is None:
         raise CheckpointError("Generating an answer needs an input vocabulary and an output layer. Choose both.")
-    module = build_encoder_decoder(checkpoint, able, stack.name, setup.embedding, setup.decoder, answers)
-    matrix = able.decoder(answers.stack, setup.decoder, answers.embedding)
+    module = build_encoder_decoder(checkpoint, compatible, stack.name, setup.embedding, setup.decoder, target)
+    matrix = compatible.decoder(target.stack, setup.decoder, target.embedding)
     card = make_card(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
-    written = {*able.stack(answers.stack).layers, answers.embedding}
+    used = {*compatible.stack(target.stack).layers, target.embedding}
     card = replace(
         card,
-        target_vocabulary=answers.symbols,
-        architecture=card.architecture | {"longest": answers.longest},
-        data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in written)},
+        target_vocabulary=target.symbols,
+        architecture=card.architecture | {"longest": target.longest},
+        data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in used)},
     )
     return with_examples(Network(name, module, vocabulary, card))
 
 
-def _embedding_rows(able: CompatibleParts, stack: Stack, setup: Setup) -> int:
-    """V of the embedding; 0 without one."""
+def _embedding_rows(compatible: CompatibleParts, stack: Stack, setup: Setup) -> int:
+    """Return V of the embedding, or 0 without one."""
     if setup.embedding is None:
         return 0
-    if setup.embedding not in able.embeddings(stack.name):
+    if setup.embedding not in compatible.embeddings(stack.name):
         raise CheckpointError(
             "{name} does not fit the input of {stack}. Choose an embedding with {width} dimensions.",
             name=setup.embedding, stack=stack.name, width=stack.input_size,
         )  # fmt: skip
-    return able.checkpoint.stored[setup.embedding].shape[0]
+    return compatible.checkpoint.stored[setup.embedding].shape[0]
 
 
 def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None:
-    """The symbols, or None for a network of numbers."""
+    """Return the symbols, or None for a network of numbers."""
     if setup.vocabulary is not None and setup.kind in ("characters", "words"):
         if len(setup.vocabulary) != (rows or stack.input_size):
             raise CheckpointError(
@@ -281,7 +290,7 @@ def _build_module(
     symbols: int,
     predicts: PredictionKind,
 ) -> nn.Module:
-    """The module, in evaluation mode; its parts are called as in the file where Python allows it."""
+    """Build the module, in evaluation mode; its submodules have the file's names where Python allows them."""
     taken: set[str] = set()
     parts: dict[str, nn.Module] = {}
     names = [unique_module_name(part.path, taken) for part in stack.modules]

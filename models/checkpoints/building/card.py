@@ -1,4 +1,4 @@
-"""What is truly known of an opened network: its card."""
+"""The card of an opened network: only what the file itself specifies."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def make_card(
     module: nn.Module,
     name: str,
 ) -> Card:
-    """The card of an opened network; it has no examples and no beginning yet."""
+    """Return the card of an opened network, without examples and without a default view."""
     kinds = dict.fromkeys(part.kind for part in stack.modules)
     architecture: dict[str, Any] = {
         "class": type(module).__name__,
@@ -99,7 +99,7 @@ def make_card(
 
 
 def with_examples(network: Network) -> Network:
-    """``network`` with examples on its card, and what is worth seeing first: the unit that changes most."""
+    """Return ``network`` with examples on its card, and a default view of the unit whose state varies most."""
     examples = make_examples(network)
     text = examples[0].text if examples else ""
     if not text:
@@ -113,7 +113,9 @@ def with_examples(network: Network) -> Network:
     unit = int(np.where(np.isfinite(swing), swing, -1).argmax())
     step = int(np.abs(values[:, unit]).argmax())
     low, high = (f"{bound:.3g}" for bound in (values[:, unit].min(), values[:, unit].max()))
-    spoken = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
+    values_of = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
     why = WHY_THIS_UNIT if np.isfinite(swing[unit]) else NO_FINITE_UNIT
-    start = Start(text, name, unit, step, quantity, {lang: sentence.format(**spoken) for lang, sentence in why.items()})
+    start = Start(
+        text, name, unit, step, quantity, {lang: sentence.format(**values_of) for lang, sentence in why.items()}
+    )
     return replace(network, card=replace(network.card, examples=examples, default=start))

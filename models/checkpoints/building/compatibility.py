@@ -1,6 +1,6 @@
-"""What a checkpoint's tensors allow: which stacks can run, what may embed their input and score their output.
+"""Find the possible roles of a checkpoint's tensors: stacks that can run, embeddings of the input, decoders of the output.
 
-Only names and shapes are looked at; nothing is read.
+Only names and shapes are used; no tensor is loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 STORED_PARTS = "_compatible_parts"
 
 TIED = "tied"
-"""In the place of a decoder's name: the embedding's own matrix, the other way round."""
+"""Used as a decoder's name: the transposed embedding matrix (weight tying)."""
 
 EMBEDDING_NAME = re.compile(r"emb|wte|lookup", re.IGNORECASE)
 POSSIBLE_EMBEDDING_NAME = re.compile(r"(^|[._/])(token|char|word)s?([._/]|$)|encoder\.weight$", re.IGNORECASE)
@@ -29,7 +29,7 @@ DECODER_NAME = re.compile(
 )
 OTHER_NAME = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
 MAX_UNNAMED_BIASES = 1000
-"""Vectors up to which one of another name may be a matrix's bias."""
+"""The maximum number of vectors among which a bias is searched by size if no name matches."""
 
 BIAS_NAMES = (
     (r"weight$", "bias"), (r"/vars/0$", "/vars/1"), (r"kernel(:0)?$", r"bias\1"), (r"_w$", "_b"), (r"_W$", "_b"),
@@ -39,13 +39,13 @@ BIAS_NAMES = (
 
 @dataclass(frozen=True)
 class DecoderMatrix:
-    """A decoder as it lies in the file.
+    """A decoder's matrix and bias in the file.
 
     Attributes:
-        name: of its matrix.
-        bias: the name of its bias, or None.
-        transposed: whether it lies as (P, V), as in Keras, and not as (V, P).
-        rows: V, how many scores it makes.
+        name: the name of the matrix.
+        bias: the name of the bias, or None.
+        transposed: whether the matrix is stored as (P, V), as in Keras, instead of (V, P).
+        rows: V, the number of scores.
     """
 
     name: str
@@ -56,7 +56,7 @@ class DecoderMatrix:
 
 @dataclass(frozen=True, eq=False)
 class CompatibleParts:
-    """What can be run, and with what.
+    """The possible roles of a checkpoint's tensors.
 
     Attributes:
         checkpoint: the file.
@@ -67,32 +67,32 @@ class CompatibleParts:
     stacks: Mapping[str, Stack]
 
     def stack(self, name: str) -> Stack:
-        """A stack by its name; also parts in another order, with ``" → "`` between them.
+        """Return a stack by name, also of modules in another order whose names are joined by ``" → "``.
 
         Raises:
-            CheckpointError: there is none of that name, or its parts do not read each other.
+            CheckpointError: there is no stack of that name, or the sizes of its modules do not match.
         """
         if name in self.stacks:
             return self.stacks[name]
         names = name.split(ARROW.strip())
-        parts = [part for each in names for part in self.stacks.get(each.strip(), Stack("", ())).modules]
-        if len(parts) < len(names):
+        modules = [module for each in names for module in self.stacks.get(each.strip(), Stack("", ())).modules]
+        if len(modules) < len(names):
             raise CheckpointError(
                 "Unknown layer stack “{name}”. Choose one of these: {names}.",
                 name=name,
                 names=", ".join(self.stacks) or "…",
             )
-        for below, above in pairwise(parts):
+        for below, above in pairwise(modules):
             if below.output_size != above.input_size:
                 raise CheckpointError(
                     ("{above} takes inputs of size {inputs}, but {below} has outputs of size {width}. Choose layers whose "
     "sizes match."),
                     above=above.path, inputs=above.input_size, below=below.path, width=below.output_size,
                 )  # fmt: skip
-        return make_stack(parts)
+        return make_stack(modules)
 
     def embeddings(self, stack: str) -> tuple[str, ...]:
-        """The names of the matrices (V, D) that may embed what ``stack`` reads, the likeliest first."""
+        """Return the names of the matrices (V, D) that may embed the input of ``stack``, the likeliest first."""
         chosen = self.stack(stack)
         names = [
             name
@@ -102,9 +102,9 @@ class CompatibleParts:
         return tuple(sorted(names, key=lambda name: -_name_likeness(name, chosen, can_embed, can_score)))
 
     def decoders(self, stack: str, embedding: str | None = None) -> tuple[str, ...]:
-        """The names of the matrices (V, P) that may score what ``stack`` hands on, the likeliest first.
+        """Return the names of the matrices (V, P) that may score the output of ``stack``, the likeliest first.
 
-        ``"tied"`` is among them where ``embedding`` is as wide as the stack's output.
+        ``"tied"`` is among them if ``embedding`` is as wide as the stack's output.
         """
         chosen = self.stack(stack)
         known = {name: self._decoder(name, chosen.output_size) for name in self._matrices if name != embedding}
@@ -122,10 +122,10 @@ class CompatibleParts:
         return tuple(names)
 
     def decoder(self, stack: str, name: str, embedding: str | None = None) -> DecoderMatrix:
-        """Where a decoder lies.
+        """Return the matrix and bias of a decoder.
 
         Raises:
-            CheckpointError: there is no such matrix, or it does not fit.
+            CheckpointError: there is no such matrix, or its size does not match.
         """
         width = self.stack(stack).output_size
         if name == TIED:
@@ -146,9 +146,9 @@ class CompatibleParts:
         return matrix
 
     def vocabulary(self, size: int) -> tuple[str, ...] | None:
-        """The symbols that the file itself lists, where it lists ``size`` of them.
+        """Return the ``size`` symbols that the file itself lists, or None.
 
-        A configuration of Keras leaves out those that its StringLookup and TextVectorization put before them.
+        A Keras configuration omits the symbols that StringLookup and TextVectorization add at the beginning.
         """
         listed = list(self.checkpoint.vocabularies.values())
         if self._is_keras:
@@ -156,33 +156,32 @@ class CompatibleParts:
         return next((each for each in listed if len(each) == size and len(set(each)) == size), None)
 
     def is_input_size(self, rows: int) -> bool:
-        """Whether another matrix reads ``rows`` values: what makes them then is not the last step to an answer."""
+        """Whether another matrix takes ``rows`` values as input: then the matrix that outputs them is not the last layer."""
         return rows in self._input_sizes
 
     @cached_property
     def named_embeddings(self) -> tuple[str, ...]:
-        """The matrices that are named as embeddings."""
+        """The names of the matrices that are named like embeddings."""
         return tuple(name for name in self._matrices if can_embed(name))
 
     @cached_property
     def _matrices(self) -> dict[str, StoredTensor]:
-        held = self.checkpoint.stored.items()
-        return {name: stored for name, stored in held if len(stored.shape) == 2 and stored.is_float and stored.size}
+        tensors = self.checkpoint.stored.items()
+        return {name: stored for name, stored in tensors if len(stored.shape) == 2 and stored.is_float and stored.size}
 
     @cached_property
     def _input_sizes(self) -> set[int]:
-        """What the matrices read that are not square."""
-        found = self._matrices.items()
+        """The input sizes of all matrices that are not square."""
         return {
             each.shape[0 if self._is_keras or "MatMul" in name else 1]
-            for name, each in found
+            for name, each in self._matrices.items()
             if each.shape[0] != each.shape[1]
         }
 
     @cached_property
     def _vectors(self) -> dict[str, StoredTensor]:
-        held = self.checkpoint.stored.items()
-        return {name: stored for name, stored in held if len(stored.shape) == 1 and stored.is_float}
+        tensors = self.checkpoint.stored.items()
+        return {name: stored for name, stored in tensors if len(stored.shape) == 1 and stored.is_float}
 
     @property
     def _is_keras(self) -> bool:
@@ -212,7 +211,7 @@ class CompatibleParts:
 
 @lru_cache(maxsize=1 << 15)
 def can_embed(name: str) -> bool:
-    """Whether a tensor is called as embeddings are."""
+    """Whether a tensor is named like an embedding."""
     return bool(EMBEDDING_NAME.search(name)) or (
         bool(POSSIBLE_EMBEDDING_NAME.search(name)) and not DECODER_NAME.search(name)
     )
@@ -220,40 +219,38 @@ def can_embed(name: str) -> bool:
 
 @lru_cache(maxsize=1 << 15)
 def can_score(name: str) -> bool:
-    """Whether a tensor is called as decoders are."""
+    """Whether a tensor is named like a decoder."""
     return bool(DECODER_NAME.search(name)) and not EMBEDDING_NAME.search(name)
 
 
 def _name_likeness(name: str, stack: Stack, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> float:
-    """How much a name sounds like a part of this stack with this purpose."""
+    """Return how well a name matches the ``wanted`` role in this stack, rather than the ``other`` role or stack."""
     role, own = encoder_or_decoder(stack.name), encoder_or_decoder(name)
     return 2.0 * wanted(name) - other(name) + (0.5 if role and role == own else -0.5 if role and own else 0.0)
 
 
 def find_bias(name: str, size: int, vectors: Mapping[str, StoredTensor]) -> str | None:
-    """Which of ``vectors`` is the bias that belongs to a matrix: named as it, else the only one of its size named alike."""
+    """Return the name of a matrix's bias among ``vectors``: by name, else the only one of its size in the same module."""
     for pattern, replacement in BIAS_NAMES:
         other = re.sub(pattern, replacement, name)
         if other != name and other in vectors and vectors[other].shape == (size,):
             return other
-    fits = (
-        [other for other, stored in vectors.items() if stored.shape == (size,)]
-        if len(vectors) <= MAX_UNNAMED_BIASES
-        else []
-    )
-    if "onnx::" in name and len(fits) == 1:
-        return fits[0]
+    if len(vectors) > MAX_UNNAMED_BIASES:
+        return None
+    same_size = [other for other, stored in vectors.items() if stored.shape == (size,)]
+    if "onnx::" in name and len(same_size) == 1:
+        return same_size[0]
     module = re.match(r".*[._/]", name)
-    named = [other for other in fits if module and other.startswith(module[0])]
+    named = [other for other in same_size if module and other.startswith(module[0])]
     return named[0] if len(named) == 1 else None
 
 
 def compatible_parts(checkpoint: Checkpoint) -> CompatibleParts:
-    """Return what the tensors of ``checkpoint`` allow. Computed once per checkpoint: it keeps the result with itself.
+    """Return the possible roles of the tensors of ``checkpoint``; computed once and cached on the checkpoint.
 
     Example:
-        >>> able = compatible_parts(load_checkpoint("model.pt"))
-        >>> list(able.stacks), able.embeddings("rnn"), able.decoders("rnn")
+        >>> compatible = compatible_parts(load_checkpoint("model.pt"))
+        >>> list(compatible.stacks), compatible.embeddings("rnn"), compatible.decoders("rnn")
         (['rnn'], ('embedding.weight',), ('head.weight',))
     """
     stored = vars(checkpoint)  # where ``cached_property`` would store it; Checkpoint is defined below this module

@@ -1,4 +1,4 @@
-"""Sequences to begin with, for a network of which nothing but its weights is known."""
+"""Example sequences for an opened network, of which only the weights are known."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from models.networks.network import Example, Network
 from models.networks.sequence_files import as_text
 
 EXAMPLE_STEPS, MAX_NUMBERS = 24, 400
-"""Steps of an example, and how many numbers it has at most."""
+"""Steps of an example, and the maximum number of values in a numeric example."""
 DECIMALS = 3
-"""Decimals of a number that is made up."""
+"""Decimals of the values of numeric examples."""
 
 
 def make_examples(network: Network) -> tuple[Example, ...]:
-    """Sequences that ``network`` can read: symbols drawn at random and in the vocabulary's order, or random numbers and an
-    impulse; the same at every call."""
+    """Return inputs of ``network``: symbols drawn at random and in the vocabulary's order, or a wave, noise and an impulse.
+
+    The result is the same at every call.
+    """
     if network.vocabulary is None:
         return _numeric_examples(network.card.columns)
     plain = [symbol for symbol in network.vocabulary if symbol.strip() and not _is_special(symbol)] or [

@@ -1,4 +1,4 @@
-"""Torch's own modules with a checkpoint's tensors in them."""
+"""Build torch modules from a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from models.checkpoints.layers.stacks import RecurrentModule
 from models.core.stepwise_modules import recurrent_module
 
 MAX_COPIED_BYTES = 64 << 20
-"""Bytes from which on an embedding is not copied."""
+"""An embedding of more bytes is not copied."""
 
 TENSOR_SUFFIX = re.compile(r"([._/](weight|bias|[WwBb]|kernel(:0)?|bias:0|embeddings(:0)?|vars/\d+)|_[WwBb])$")
 
 
 def module_name(tensor: str) -> str:
-    """The name of the module that a tensor belongs to: ``"head"`` of ``"head.weight"`` or ``"layers/head/vars/0"``."""
+    """Return the name of a tensor's module: ``"head"`` for ``"head.weight"`` or ``"layers/head/vars/0"``."""
     steps = [
         step
         for step in TENSOR_SUFFIX.sub("", tensor).replace("/", ".").split(".")
         if step not in ("layers", "model_weights")
     ]
-    if len(steps) > 1 and steps[-1] == steps[0]:  # older Keras says a layer's name twice, and its model's in between
+    if len(steps) > 1 and steps[-1] == steps[0]:  # older Keras repeats a layer's name, with the model's name in between
         steps = steps[:1]
     return ".".join(steps).replace("onnx::", "") or "part"
 
 
 def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase:
-    """A part as an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, ``batch_first``, which runs step by step where torch's cannot."""
+    """Build a ``batch_first`` ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``; step by step if torch's kernel lacks its options."""
     layers = {name: checkpoint.layers[name] for name in part.layers}
     first = layers[part.layers[0]]
     projected = {} if first.weight_hr is None else {"proj_size": first.output_size}
@@ -52,7 +52,7 @@ def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase
 
 
 def build_embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn.Embedding | MappedEmbedding:
-    """The matrix (V, D) called ``name`` as an embedding."""
+    """Build an embedding from the matrix (V, D) called ``name``."""
     values = checkpoint.tensors[name]
     if values.nbytes > MAX_COPIED_BYTES:
         return MappedEmbedding(_shared(values))
@@ -62,7 +62,7 @@ def build_embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn
 def build_decoder(
     checkpoint: Checkpoint, matrix: DecoderMatrix, tied: bool, dtype: torch.dtype
 ) -> nn.Linear | TiedDecoder:
-    """A matrix as it scores."""
+    """Build the output layer; ``tied``: only its bias, as the matrix is the embedding's."""
     bias = None if matrix.bias is None else _copied(checkpoint.tensors[matrix.bias], dtype)
     if tied:
         return TiedDecoder(bias)
@@ -79,5 +79,5 @@ def _copied(values: np.ndarray, dtype: torch.dtype) -> Tensor:
 
 def _shared(values: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it must not be written to: nothing does
+        warnings.simplefilter("ignore")  # torch warns that the array is read-only; nothing modifies it
         return torch.from_numpy(values)

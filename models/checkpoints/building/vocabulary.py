@@ -1,4 +1,4 @@
-"""The symbols that a network reads: found beside its tensors, read from a file of their own, or typed."""
+"""The symbols of a network's input: found beside its tensors, parsed from a separate file, or typed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from models.checkpoints.parsing.pickles import OpaqueCall
 from models.core.messages import Problem
 
 MAX_FILE_BYTES = 16 << 20
-"""Bytes of a file of symbols."""
+"""The maximum size of a vocabulary file in bytes."""
 MAX_SYMBOLS = 1_000_000
-"""Symbols."""
+"""The maximum number of symbols."""
 MAX_SYMBOL_LENGTH = 200
-"""Characters of one symbol."""
+"""The maximum number of characters of one symbol."""
 
 UNKNOWN_SYMBOLS = ("<unk>", "<UNK>", "[UNK]", "<unknown>", "<oov>", "<OOV>", "UNK", "unk", "\ufffd")
-"""What stands for every symbol that a network never learned."""
+"""Usual names of the symbol for out-of-vocabulary input."""
 
 
 def as_symbols(value: Any) -> tuple[str, ...] | None:
-    """The symbols that a plain value lists, in the order of their ids; None if it is no such list.
+    """Return the symbols that a plain value lists, in the order of their ids, or None if it is not such a list.
 
     Args:
-        value: a list of symbols, or ``{symbol: id}`` or ``{id: symbol}``. An id that no symbol has is called ``"#id"``.
+        value: a list of symbols, ``{symbol: id}`` or ``{id: symbol}``. An unused id gets the symbol ``"#id"``.
     """
     if isinstance(value, list | tuple):
         symbols = tuple(value)
@@ -50,10 +50,10 @@ def _by_id(key: Any, entry: Any) -> tuple[int, Any] | None:
     return None
 
 
-def find_vocabularies(value: Any, most: int = 100_000) -> dict[str, tuple[str, ...]]:
-    """Every list of symbols within plain values, by the path to it; at most ``most`` values are looked at."""
+def find_vocabularies(value: Any, limit: int = 100_000) -> dict[str, tuple[str, ...]]:
+    """Return every list of symbols within nested plain values, by path; at most ``limit`` values are visited."""
     found: dict[str, tuple[str, ...]] = {}
-    left = most
+    left = limit
     for name, entry in _walk(value):
         left -= 1
         if left < 0 or len(found) >= 100:
@@ -65,28 +65,28 @@ def find_vocabularies(value: Any, most: int = 100_000) -> dict[str, tuple[str, .
 
 
 def vocabularies_in_metadata(about: Any) -> dict[str, tuple[str, ...]]:
-    """The lists of symbols among texts by name, such as a file's metadata, where one is written as JSON."""
-    held = {}
+    """Return the lists of symbols that a file's metadata contain as JSON, by path."""
+    parsed = {}
     for name, text in about.items() if isinstance(about, Mapping) else ():
         if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
             with suppress(ValueError, RecursionError):
-                held[str(name)] = json.loads(text)
-    return find_vocabularies(held)
+                parsed[str(name)] = json.loads(text)
+    return find_vocabularies(parsed)
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Containers within containers, each once, by the path to them, the outer ones first."""
-    waiting, seen = deque([("", value)]), set[int]()
-    while waiting:
-        name, entry = waiting.popleft()
-        if isinstance(entry, OpaqueCall):  # what a class of its own holds; of TorchScript's typed lists, the list
+    """Generate (path, container) of nested containers breadth first, each once."""
+    pending, seen = deque([("", value)]), set[int]()
+    while pending:
+        name, entry = pending.popleft()
+        if isinstance(entry, OpaqueCall):  # an object's state; of TorchScript's typed lists, the list
             entry = entry.args[0] if entry.name.startswith("torch.jit._pickle.") and entry.args else entry.state
         yield name, entry
         inner = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if _is_list(entry) else ()
         for key, each in inner:
             if (isinstance(each, Mapping | OpaqueCall) or _is_list(each)) and id(each) not in seen:
                 seen.add(id(each))
-                waiting.append((f"{name}.{key}"[-200:] if name else str(key)[:200], each))
+                pending.append((f"{name}.{key}"[-200:] if name else str(key)[:200], each))
 
 
 def _is_list(value: Any) -> bool:
@@ -94,13 +94,13 @@ def _is_list(value: Any) -> bool:
 
 
 def read_vocabulary(data: bytes) -> tuple[str, ...]:
-    """The symbols that a file lists, in the order of their ids.
+    """Parse a vocabulary file: its symbols in the order of their ids.
 
     Args:
-        data: JSON, a list of symbols or ``{symbol: id}``, also somewhere within it; or a text, one symbol a line.
+        data: JSON with a list of symbols or ``{symbol: id}``, also nested; or text with one symbol per line.
 
     Raises:
-        Problem: it is no such file; one sentence says why.
+        Problem: the file is not a vocabulary; one sentence says why.
 
     Example:
         >>> read_vocabulary(b'{"<unk>": 0, "a": 1}')
@@ -120,26 +120,26 @@ def read_vocabulary(data: bytes) -> tuple[str, ...]:
         ) from None
     if text.lstrip()[:1] in ("[", "{"):
         try:
-            held = json.loads(text)
+            parsed = json.loads(text)
         except (ValueError, RecursionError):
-            held = None
-        listed = [] if held is None else sorted(find_vocabularies(held).values(), key=len)
+            parsed = None
+        listed = [] if parsed is None else sorted(find_vocabularies(parsed).values(), key=len)
         if listed:
             return listed[-1]
-        if held is not None:
+        if parsed is not None:
             raise Problem("This JSON contains no list of symbols. Use a list of symbols or an object {{symbol: id}}.")
     lines = text.splitlines() if "\r" in text else text.removesuffix("\n").split("\n")
     return _check_symbols(lines)
 
 
 def parse_typed_vocabulary(text: str) -> tuple[str, ...]:
-    """The symbols that a reader typed: one a line, or with white space between them, or single characters in a row.
+    """Parse typed symbols: one per line, separated by white space, or a string of single characters.
 
     Raises:
-        Problem: they are no list of symbols; one sentence says why.
+        Problem: they are not a list of symbols; one sentence says why.
 
     Example:
-        >>> typed_vocabulary("abc"), typed_vocabulary("<unk> the cat")
+        >>> parse_typed_vocabulary("abc"), parse_typed_vocabulary("<unk> the cat")
         (('a', 'b', 'c'), ('<unk>', 'the', 'cat'))
     """
     if text.lstrip()[:1] in ("[", "{") and len(text.strip()) > 1:
@@ -175,12 +175,12 @@ def _check_symbols(symbols: list[str]) -> tuple[str, ...]:
 
 
 def unknown_symbol(vocabulary: tuple[str, ...]) -> str | None:
-    """The symbol that stands for all others, where the vocabulary has one of the usual names for it."""
+    """Return the symbol for out-of-vocabulary input, or None if the vocabulary has none of its usual names."""
     return next((name for name in UNKNOWN_SYMBOLS if name in vocabulary), None)
 
 
 def is_character_level(vocabulary: tuple[str, ...]) -> bool:
-    """Whether most of the symbols are single characters, but for those in brackets."""
+    """Whether at least 80 % of the symbols, apart from those in brackets, are single characters."""
     plain = [
         symbol for symbol in vocabulary if not (len(symbol) > 2 and symbol[0] in "<[#" and symbol[-1] in ">]0123456789")
     ]

@@ -1,4 +1,4 @@
-"""Is a trained network healthy? Everything that can be measured of its weights, in one place."""
+"""Health checks of trained networks: measurements of weights and runs, and findings that interpret them."""
 
 from models.checkpoints.health.anomalies import Anomalies, find_anomalies
 from models.checkpoints.health.distributions import Distribution, distributions, forget_biases

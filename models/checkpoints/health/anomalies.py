@@ -1,4 +1,4 @@
-"""What is odd about the numbers of a tensor: those that are none, rows that nothing ever moved."""
+"""Anomalies in a tensor's values: NaN, infinity, denormal numbers, constant rows."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 SMALLEST_NORMAL_FLOAT16 = 2.0**-14
 
 CHUNK_SIZE = 1 << 22
-"""How many numbers are looked at together."""
+"""The number of elements that are processed at once."""
 
 
 @dataclass(frozen=True)
 class Anomalies:
-    """What was found in one tensor.
+    """The anomalies of one tensor.
 
     Attributes:
-        size: how many numbers it holds.
-        nan: how many are NaN. inf: how many are infinite.
-        denormal: how many are nearer to 0 than the smallest normal number of their type, but not 0: such numbers lose
-            digits, and many processors are slow with them.
+        size: the number of elements.
+        nan, inf: how many are NaN, and how many are infinite.
+        denormal: how many are closer to 0 than the smallest normal number of their dtype, but not 0: such numbers lose
+            precision, and many processors are slow with them.
         zero_rows: the rows of a matrix that are exactly 0 throughout.
-        constant_rows: those that are some other number throughout, as only an initializer leaves them.
-        largest: the largest magnitude of a finite number.
+        constant_rows: the rows that are another constant throughout, as only an initializer produces them.
+        largest: the largest finite magnitude.
     """
 
     size: int
@@ -37,11 +37,12 @@ class Anomalies:
 
 
 def find_anomalies(values: np.ndarray, dtype: str | None = None) -> Anomalies:
-    """Look through a tensor, some rows at a time, so that its size does not matter.
+    """Count the anomalies of a tensor, some rows at a time so that memory stays bounded.
 
     Args:
-        values: any shape; of one dimension, or with one number a row, it has no rows. Integers have no oddities.
-        dtype: the type that the numbers had in the file, where that is narrower than that of ``values``.
+        values: an array of any shape; in 1-D arrays, or with one element per row, rows are not checked. Integer arrays have
+            no anomalies.
+        dtype: the dtype in the file, if it is narrower than that of ``values``.
     """
     nan = inf = denormal = 0
     largest = 0.0
@@ -60,14 +61,14 @@ def find_anomalies(values: np.ndarray, dtype: str | None = None) -> Anomalies:
         largest = max(largest, float(size.max(where=finite, initial=0)))
         if values.ndim > 1 and part[0].size > 1:
             rows = part.reshape(len(part), -1)
-            alike = (rows == rows[:, :1]).all(axis=1)
-            zero += (start + np.flatnonzero(alike & (rows[:, 0] == 0))).tolist()
-            constant += (start + np.flatnonzero(alike & (rows[:, 0] != 0))).tolist()
+            is_constant = (rows == rows[:, :1]).all(axis=1)
+            zero += (start + np.flatnonzero(is_constant & (rows[:, 0] == 0))).tolist()
+            constant += (start + np.flatnonzero(is_constant & (rows[:, 0] != 0))).tolist()
     return Anomalies(values.size, nan, inf, denormal, tuple(zero), tuple(constant), largest)
 
 
 def _chunks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Some rows at a time, and the number of the first."""
+    """Generate (index of the first row, some rows)."""
     if values.ndim == 0:
         yield 0, values[None]
         return

@@ -1,4 +1,4 @@
-"""Two checkpoints of one network, at two steps of its training: what moved, and how far."""
+"""Compare two checkpoints of one network from different training steps: how much each block of weights changed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
 
 @dataclass(frozen=True)
 class BlockChange:
-    """How far one block of numbers moved from a to b.
+    """The change of one block of weights from a to b.
 
     Attributes:
-        name: of the layer or the tensor.
-        part: such as ``"weight_hh"``; "" of a tensor.
-        gate: which block of it, or None.
-        size: how many numbers it has.
-        relative: |b - a| / |a|, L2 norms; 0 where nothing moved, infinite where a is 0.
-        cosine: of the angle between a and b: 1 where b is a scaled, 0 where they have nothing to do with each other; NaN
-            where one of them is 0 or not finite.
+        name: the name of the layer or tensor.
+        part: such as ``"weight_hh"``; "" for a tensor outside the layers.
+        gate: the gate of the block, or None.
+        size: the number of elements.
+        relative: |b - a| / |a|, L2 norms; 0 if nothing changed, infinite if a is 0.
+        cosine: the cosine similarity of a and b: 1 if b is a scaled, 0 if they are orthogonal; NaN if one of them is 0 or
+            not finite.
         largest: the largest magnitude of b - a.
-        at: where that is, by rows and columns of the block.
-        before, after: the number there.
+        at: the row and column of that element in the block.
+        before, after: its values in a and b.
     """
 
     name: str
@@ -43,14 +43,14 @@ class BlockChange:
 
 @dataclass(frozen=True, eq=False)
 class CheckpointComparison:
-    """Two checkpoints beside each other. Numbers are read when they are asked for.
+    """The comparison of two checkpoints. Tensors are loaded lazily, by the methods.
 
     Attributes:
         first, second: the checkpoints.
-        layers: the layers that both have, by name in the first: the name in the second.
+        layers: the layers of both: the name in the second by the name in the first.
         tensors: the other tensors that both have in the same shape.
-        changed: names that both have, but in other kinds or shapes.
-        only_first, only_second: what one of them lacks.
+        incompatible: names that both have, but with another kind or shape.
+        only_first, only_second: names that only one of them has.
     """
 
     first: Checkpoint
@@ -62,7 +62,7 @@ class CheckpointComparison:
     only_second: tuple[str, ...]
 
     def layer_changes(self, name: str) -> list[BlockChange]:
-        """What moved in a layer, by part and gate."""
+        """Return the changes of a layer's blocks, by part and gate."""
         before, after = self.first.layers[name], self.second.layers[self.layers[name]]
         found = []
         for part, values in before.arrays().items():
@@ -75,11 +75,11 @@ class CheckpointComparison:
         return found
 
     def tensor_change(self, name: str) -> BlockChange:
-        """What moved in another tensor."""
+        """Return the change of a tensor outside the layers."""
         return measure_change(self.first.tensors[name], self.second.tensors[name], name)
 
     def all_changes(self) -> Iterator[BlockChange]:
-        """What moved everywhere: the layers, then the other tensors."""
+        """Generate the changes of all layers, then of the other tensors."""
         for name in self.layers:
             yield from self.layer_changes(name)
         for name in self.tensors:
@@ -87,10 +87,10 @@ class CheckpointComparison:
 
 
 def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> CheckpointComparison:
-    """Put two checkpoints beside each other: by their names or, where no layer has the same, layers by their order.
+    """Match the layers and tensors of two checkpoints by name; if no layer's name matches, match layers by order.
 
     Raises:
-        CheckpointError: they have nothing in common; one sentence says so.
+        CheckpointError: they have no layer and no tensor in common.
 
     Example:
         >>> compared = compare_checkpoints(load_checkpoint("step100.pt"), load_checkpoint("step200.pt"))
@@ -107,8 +107,8 @@ def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> CheckpointComp
         if each.is_float and name in second.stored and second.stored[name].is_float
     ]
     tensors = tuple(name for name in stored if first.stored[name].shape == second.stored[name].shape)
-    changed = tuple(a for a in pairs if a not in layers and a in shared)
-    changed += tuple(name for name in stored if name not in tensors)
+    incompatible = tuple(a for a in pairs if a not in layers and a in shared)
+    incompatible += tuple(name for name in stored if name not in tensors)
     if not layers and not tensors:
         raise CheckpointError(
             "These two files have no layers or tensors in common. Choose two checkpoints of the same network."
@@ -118,9 +118,11 @@ def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> CheckpointComp
         second,
         layers,
         tensors,
-        changed,
-        tuple(name for name in (*first.found, *first.stored) if name not in {*layers, *stored, *changed}),
-        tuple(name for name in (*second.found, *second.stored) if name not in {*layers.values(), *stored, *changed}),
+        incompatible,
+        tuple(name for name in (*first.found, *first.stored) if name not in {*layers, *stored, *incompatible}),
+        tuple(
+            name for name in (*second.found, *second.stored) if name not in {*layers.values(), *stored, *incompatible}
+        ),
     )
 
 
@@ -131,9 +133,9 @@ def _shape(layer: FoundLayer) -> tuple:
 def measure_change(
     before: np.ndarray, after: np.ndarray, name: str = "", part: str = "", gate: str | None = None
 ) -> BlockChange:
-    """How far ``before`` moved to ``after``, of one shape, in float64, some of it at a time.
+    """Measure the change from ``before`` to ``after`` of the same shape, in float64, in chunks.
 
-    Where there is NaN in either, ``relative`` and ``largest`` are NaN, and ``at`` is the first of it.
+    If either contains NaN, ``relative`` and ``largest`` are NaN, and ``at`` is the position of the first NaN.
     """
     a, b = before.reshape(-1), after.reshape(-1)
     squares = np.zeros(3)  # of a, of b, of b - a
@@ -141,11 +143,11 @@ def measure_change(
     for start in range(0, a.size, CHUNK_SIZE):
         x, y = a[start : start + CHUNK_SIZE].astype(np.float64), b[start : start + CHUNK_SIZE].astype(np.float64)
         with np.errstate(invalid="ignore"):
-            apart = y - x
-        apart[x == y] = 0.0  # also infinity that stayed
-        squares += (x @ x, y @ y, apart @ apart)
+            difference = y - x
+        difference[x == y] = 0.0  # also where both are the same infinity
+        squares += (x @ x, y @ y, difference @ difference)
         product += float(x @ y)
-        size = np.abs(apart)
+        size = np.abs(difference)
         at = int(np.argmax(np.isnan(size)) if np.isnan(size).any() else size.argmax())
         if not np.isnan(largest) and not size[at] <= largest:
             largest, place = float(size[at]), start + at

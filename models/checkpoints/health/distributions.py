@@ -1,4 +1,4 @@
-"""How the weights of a recurrent layer are distributed, block by block of its gates."""
+"""Histograms of a recurrent layer's weights, by gate."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 from models.core.weights import LayerWeights
 
 BINS = 61
-"""Odd, so that 0 lies in the middle of a bin."""
+"""Odd so that 0 is the center of a bin."""
 
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """The finite numbers of one block.
+    """The distribution of one block's finite values.
 
     Attributes:
-        counts: (BINS), how many lie in each bin.
+        counts: (BINS), the number of values in each bin.
         edges: (BINS + 1), the same for every block of one array, symmetric about 0.
-        mean, deviation: of the numbers; smallest, largest: their bounds.
-        size: how many numbers there are; finite: how many of them are finite.
+        mean, deviation: mean and standard deviation.
+        smallest, largest: minimum and maximum.
+        size: the number of elements.
+        finite: the number of finite elements.
     """
 
     counts: np.ndarray
@@ -34,7 +36,7 @@ class Distribution:
 
 
 def distributions(weights: LayerWeights, bins: int = BINS) -> dict[str, dict[str, Distribution]]:
-    """By array, such as ``"weight_hh"``, and by gate; a projection's only block is called ``"hidden"``.
+    """Return distributions by array, such as ``"weight_hh"``, and by gate; a projection's only block is ``"hidden"``.
 
     Example:
         >>> distributions(checkpoint.layers["rnn.l0"])["weight_hh"]["forget_gate"].deviation
@@ -59,9 +61,10 @@ def _distribution(finite: np.ndarray, size: int, edges: np.ndarray) -> Distribut
 
 
 def forget_biases(weights: LayerWeights) -> np.ndarray | None:
-    """(H), ``b_if + b_hf`` of an LSTM: how far each forget gate is open where nothing is read; None without biases.
+    """Return the forget biases (H) of an LSTM, ``b_if + b_hf``, or None without biases.
 
-    Of a GRU it is that of the update gate, which keeps the state as the forget gate keeps the cell.
+    The sigmoid of a bias is the forget gate for zero input and state. For a GRU the update gate's biases are returned, which
+    keeps the hidden state as the forget gate keeps the cell.
     """
     gate = weights.cell.carry.keep if weights.cell.carry else None
     if gate is None or weights.bias_ih is None:

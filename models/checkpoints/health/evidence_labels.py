@@ -1,4 +1,4 @@
-"""What a verdict's evidence measures, in words."""
+"""Labels of the measures that a finding's evidence reports."""
 
 from models.checkpoints.health.unit_health import (
     ALWAYS_SATURATED_SHARE,

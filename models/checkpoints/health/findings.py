@@ -1,4 +1,4 @@
-"""What a verdict is made of: sentences, each with the numbers that it rests on."""
+"""Findings of a health check: sentences, each with the measurements that support it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Literal
 from models.core.messages import Sentence
 
 Severity = Literal["broken", "warning", "note", "healthy"]
-"""``"broken"``: it cannot work; ``"warning"``: it will hardly work well; ``"note"``: worth knowing; ``"healthy"``."""
+"""``"broken"``: cannot work; ``"warning"``: is unlikely to work well; ``"note"``: worth knowing; ``"healthy"``."""
 
 SEVERITY_ORDER: tuple[Severity, ...] = ("broken", "warning", "note", "healthy")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One number that was measured.
+    """One measurement that supports a finding.
 
     Attributes:
-        where: the layer or tensor, and the gate after a colon where it is one gate's: ``"rnn.l0: forget_gate"``.
+        where: the layer or tensor, followed by a colon and the gate if it concerns one gate: ``"rnn.l0: forget_gate"``.
         measure: what was measured.
-        value: what came out.
-        threshold: what it was held against; None where it is a count of what ``measure`` says.
-        source: who set the threshold; "" where it is ours.
-        units: the units or rows that it is about, not more than ``SHOWN``.
-        pairs: the pairs of units that it is about, likewise.
+        value: the result.
+        threshold: the threshold that ``value`` was compared with, or None if ``value`` is a count.
+        source: the publication that the threshold comes from; "" if it is our own.
+        units: the units or rows concerned, at most ``MAX_LISTED_UNITS``.
+        pairs: the pairs of units concerned, likewise.
     """
 
     where: str
@@ -41,14 +41,14 @@ MAX_LISTED_UNITS = 100
 
 
 class Finding(Sentence):
-    """One thing that a verdict says.
+    """One result of a health check.
 
     Attributes:
-        severity: how bad it is.
-        evidence: what it rests on.
+        severity: how serious it is.
+        evidence: the measurements that support it.
     """
 
     def __init__(self, sentence: str, severity: Severity, evidence: Iterable[Evidence], **values: Any) -> None:
-        """Say ``sentence`` of ``values``."""
+        """Create a finding of a sentence, whose placeholders are filled with ``values``."""
         super().__init__(sentence, **values)
         self.severity, self.evidence = severity, tuple(evidence)

@@ -1,4 +1,4 @@
-"""Whether a layer is still as its library initialised it, so that no training ever moved it."""
+"""Detect layers whose weights still have their library's default initialization, i.e. were never trained."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from models.core.weights import LayerWeights
 
 MIN_NUMBERS = 400
-"""Numbers below which nothing is said."""
+"""The minimum number of weights of a matrix for the test to be meaningful."""
 
 
 @dataclass(frozen=True)
 class Initialization:
-    """How a layer's recurrent matrix was initialised, and that it is still so.
+    """A library's default initialization that a layer's weights still follow exactly.
 
     Attributes:
-        library: whose rule it follows to the digit.
-        value: the measure of that rule: of PyTorch the largest weight times sqrt(H), which the rule bounds by 1; of Keras
-            the largest entry of W^T W - I, which the rule makes 0.
+        library: the library.
+        value: the measure of its rule: for PyTorch the largest weight times sqrt(H), which is at most 1; for Keras the
+            largest entry of W^T W - I, which is 0.
     """
 
     library: Literal["PyTorch", "Keras"]
@@ -28,27 +28,29 @@ class Initialization:
 
 
 def matching_initialization(weights: LayerWeights) -> Initialization | None:
-    """The initializer that explains a layer's matrices; None where training has moved them.
+    """Return the default initialization that a layer's matrices still follow, or None if they were trained.
 
     PyTorch draws every weight from U(-1/sqrt(H), 1/sqrt(H)); Keras draws recurrent kernels orthogonal, and input kernels
     from U(-a, a) with a = sqrt(6 / (D + G H)) (Glorot and Bengio 2010).
     """
-    read, back, units = weights.weight_ih, weights.weight_hh, weights.hidden_size
-    if min(read.size, back.size) < MIN_NUMBERS or not (np.isfinite(read).all() and np.isfinite(back).all()):
+    kernel, recurrent, units = weights.weight_ih, weights.weight_hh, weights.hidden_size
+    if min(kernel.size, recurrent.size) < MIN_NUMBERS or not (
+        np.isfinite(kernel).all() and np.isfinite(recurrent).all()
+    ):
         return None
     bound = units**-0.5
-    if _is_uniform(read, bound) and _is_uniform(back, bound):
-        return Initialization("PyTorch", float(np.abs(back).max() / bound))
-    if _is_uniform(read, float(np.sqrt(6 / sum(read.shape)))) and weights.weight_hr is None:
-        wide = back.astype(np.float64)
-        apart = float(np.abs(wide.T @ wide - np.eye(units)).max())
-        if apart < 1e-5:
-            return Initialization("Keras", apart)
+    if _is_uniform(kernel, bound) and _is_uniform(recurrent, bound):
+        return Initialization("PyTorch", float(np.abs(recurrent).max() / bound))
+    if _is_uniform(kernel, float(np.sqrt(6 / sum(kernel.shape)))) and weights.weight_hr is None:
+        wide = recurrent.astype(np.float64)
+        error = float(np.abs(wide.T @ wide - np.eye(units)).max())
+        if error < 1e-5:
+            return Initialization("Keras", error)
     return None
 
 
 def _is_uniform(values: np.ndarray, bound: float) -> bool:
-    """Whether values fill (-bound, bound) evenly, and do not leave it: their largest and their mean square."""
+    """Whether values look uniform on (-bound, bound), judged by their largest magnitude and mean square."""
     largest = max(float(values.max()), -float(values.min()))
     square = float(np.einsum("rc,rc->r", values, values).mean(dtype=np.float64) / values.shape[1])
     # the mean square of n uniform numbers is bound^2 / 3 within 4 of its standard deviations, bound^2 sqrt(4 / (45 n))

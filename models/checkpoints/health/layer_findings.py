@@ -1,4 +1,4 @@
-"""What the weights of one layer say of its health."""
+"""Check the health of one layer by its weights."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from models.checkpoints.health.unit_health import check_units
 from models.core.weights import LayerWeights
 
 LARGE_WEIGHT = 100.0
-"""A weight of this magnitude drives any gate to its bound by itself."""
+"""A single weight of this magnitude saturates any gate."""
 CLOSED_BIAS = -1.0
-"""Below this median a forget gate keeps less than 27 % of its cell a step where nothing is read."""
+"""Below this median bias a forget gate keeps less than 27 % of its cell per step, for zero input and state."""
 DENORMAL_SHARE = 0.01
-"""The share of denormal numbers from which on they are worth a word."""
+"""The share of denormal numbers above which they are reported."""
 MAX_EXACT_UNITS = 512
-"""Units up to which a verdict computes all eigenvalues; of larger blocks the outermost are estimated."""
+"""The largest number of units for which all eigenvalues are computed; for larger blocks the outermost are estimated."""
 
 JOZEFOWICZ = "Jozefowicz, Zaremba and Sutskever 2015"
 PASCANU = "Pascanu, Mikolov and Bengio 2013"
 
 
-def check_layer(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | None = None) -> list[Finding]:
-    """What the weights of one layer say; ``readers`` as of ``units_of``."""
-    odd = {part: find_anomalies(values) for part, values in weights.arrays().items()}
-    bad = list(nonfinite_findings(name, odd))
-    if bad:  # nothing else can be measured
-        return bad
+def check_layer(name: str, weights: LayerWeights, consumers: Sequence[np.ndarray] | None = None) -> list[Finding]:
+    """Return the findings about one layer's weights; ``consumers`` as in ``check_units``."""
+    anomalies = {part: find_anomalies(values) for part, values in weights.arrays().items()}
+    nonfinite = list(nonfinite_findings(name, anomalies))
+    if nonfinite:  # nothing else can be measured
+        return nonfinite
     found = [
-        *_magnitude_findings(name, odd),
-        *_untrained_findings(name, weights, odd),
+        *_magnitude_findings(name, anomalies),
+        *_untrained_findings(name, weights, anomalies),
         *_forget_bias_findings(name, weights),
-        *_unit_findings(name, weights, readers),
+        *_unit_findings(name, weights, consumers),
     ]
     if weights.kind == "RNN":
         found += _recurrence_findings(name, weights)
     return found
 
 
-def nonfinite_findings(name: str, odd: Mapping[str, Anomalies]) -> Iterator[Finding]:
-    """That some tensors hold numbers that are none, by the names of the tensors."""
-    bad = {part: each for part, each in odd.items() if each.nan or each.inf}
+def nonfinite_findings(name: str, anomalies: Mapping[str, Anomalies]) -> Iterator[Finding]:
+    """Generate a finding if some tensors contain NaN or infinity; anomalies by the names of the tensors."""
+    bad = {part: each for part, each in anomalies.items() if each.nan or each.inf}
     if bad:
         yield Finding(
             (
@@ -65,8 +65,8 @@ def nonfinite_findings(name: str, odd: Mapping[str, Anomalies]) -> Iterator[Find
         )
 
 
-def _magnitude_findings(name: str, odd: Mapping[str, Anomalies]) -> Iterator[Finding]:
-    large = {part: each.largest for part, each in odd.items() if each.largest >= LARGE_WEIGHT}
+def _magnitude_findings(name: str, anomalies: Mapping[str, Anomalies]) -> Iterator[Finding]:
+    large = {part: each.largest for part, each in anomalies.items() if each.largest >= LARGE_WEIGHT}
     if large:
         yield Finding(
             (
@@ -81,7 +81,7 @@ def _magnitude_findings(name: str, odd: Mapping[str, Anomalies]) -> Iterator[Fin
             where=name,
             value=f"{max(large.values()):.4g}",
         )
-    small = {part: each for part, each in odd.items() if each.denormal > DENORMAL_SHARE * each.size}
+    small = {part: each for part, each in anomalies.items() if each.denormal > DENORMAL_SHARE * each.size}
     if small:
         yield Finding(
             "Denormal values in {where}: {count}. They are practically 0 and only slow down the computation.",
@@ -95,11 +95,13 @@ def _magnitude_findings(name: str, odd: Mapping[str, Anomalies]) -> Iterator[Fin
         )
 
 
-def _untrained_findings(name: str, weights: LayerWeights, odd: Mapping[str, Anomalies]) -> Iterator[Finding]:
-    begun = matching_initialization(weights)
-    if begun is not None:
+def _untrained_findings(name: str, weights: LayerWeights, anomalies: Mapping[str, Anomalies]) -> Iterator[Finding]:
+    initial = matching_initialization(weights)
+    if initial is not None:
         measure = (
-            evidence_labels.LARGEST_TIMES_ROOT_H if begun.library == "PyTorch" else evidence_labels.ORTHOGONALITY_ERROR
+            evidence_labels.LARGEST_TIMES_ROOT_H
+            if initial.library == "PyTorch"
+            else evidence_labels.ORTHOGONALITY_ERROR
         )
         yield Finding(
             (
@@ -107,9 +109,9 @@ def _untrained_findings(name: str, weights: LayerWeights, odd: Mapping[str, Anom
                 "looks untrained."
             ),
             "warning",
-            [Evidence(name, measure, begun.value, 1.0 if begun.library == "PyTorch" else 0.0, begun.library)],
+            [Evidence(name, measure, initial.value, 1.0 if initial.library == "PyTorch" else 0.0, initial.library)],
             where=name,
-            library=begun.library,
+            library=initial.library,
         )
     elif weights.bias_ih is not None and weights.bias_hh is not None:
         biases = weights.bias_ih + weights.bias_hh
@@ -120,7 +122,7 @@ def _untrained_findings(name: str, weights: LayerWeights, odd: Mapping[str, Anom
                 [Evidence(f"{name}: bias", evidence_labels.CHANGED_BIASES, 0)],
                 where=name,
             )
-    for part, each in odd.items():
+    for part, each in anomalies.items():
         rows = each.zero_rows + each.constant_rows
         if part.startswith("weight") and rows:
             yield Finding(
@@ -159,9 +161,9 @@ def _forget_bias_findings(name: str, weights: LayerWeights) -> Iterator[Finding]
         )
 
 
-def _unit_findings(name: str, weights: LayerWeights, readers: Sequence[np.ndarray] | None) -> Iterator[Finding]:
-    said, units = check_units(weights, readers), weights.hidden_size
-    dead = tuple(sorted({*said.no_outgoing, *said.no_incoming}))
+def _unit_findings(name: str, weights: LayerWeights, consumers: Sequence[np.ndarray] | None) -> Iterator[Finding]:
+    health, units = check_units(weights, consumers), weights.hidden_size
+    dead = tuple(sorted({*health.no_outgoing, *health.no_incoming}))
     if dead:
         yield Finding(
             ("Dead units in {where}: {count} of {units}. All of their incoming weights or all of their outgoing "
@@ -170,7 +172,7 @@ def _unit_findings(name: str, weights: LayerWeights, readers: Sequence[np.ndarra
             [Evidence(name, evidence_labels.DEAD_UNITS, len(dead), units=dead[:MAX_LISTED_UNITS])],
             where=name, count=len(dead), units=units,
         )  # fmt: skip
-    alive = [pair for pair in said.duplicates if not {*pair} & {*dead}]
+    alive = [pair for pair in health.duplicates if not {*pair} & {*dead}]
     if alive:
         yield Finding(
             ("Pairs of duplicate units in {where}: {count}. Both units of a pair have the same incoming weights, "
@@ -179,7 +181,7 @@ def _unit_findings(name: str, weights: LayerWeights, readers: Sequence[np.ndarra
             [Evidence(name, evidence_labels.DUPLICATES, len(alive), pairs=tuple(alive[:MAX_LISTED_UNITS]))],
             where=name, count=len(alive),
         )  # fmt: skip
-    for gate, stuck in said.stuck.items():
+    for gate, stuck in health.stuck.items():
         yield Finding(
             ("Permanently saturated gates in {where}: {count}. No hidden state and no input in [−1, 1] brings them "
     "out of saturation."),
@@ -190,30 +192,30 @@ def _unit_findings(name: str, weights: LayerWeights, readers: Sequence[np.ndarra
 
 
 def _recurrence_findings(name: str, weights: LayerWeights) -> Iterator[Finding]:
-    """What the recurrent matrix alone decides of a simple RNN's gradients; in gated cells the gates decide."""
-    (found,) = weight_spectra(weights, MAX_EXACT_UNITS).values()
-    through = weights.cell.activations["preactivation"]
-    most = found.norm * through.steepest
-    if most < 1:
+    """Generate findings about vanishing or exploding gradients of a simple RNN; in gated cells they depend on the gates."""
+    (spectrum,) = weight_spectra(weights, MAX_EXACT_UNITS).values()
+    activation = weights.cell.activations["preactivation"]
+    bound = spectrum.norm * activation.steepest
+    if bound < 1:
         yield Finding(
             ("Gradients in the vanilla RNN {where} vanish: each time step of backpropagation leaves at most {left} "
     "× the gradient norm, ten time steps at most {ten} ×."),
             "warning",
-            [Evidence(name, evidence_labels.SINGULAR_VALUE, found.norm, 1 / through.steepest, PASCANU)],
-            where=name, left=f"{most:.2g}", ten=f"{most**10:.1g}",
+            [Evidence(name, evidence_labels.SINGULAR_VALUE, spectrum.norm, 1 / activation.steepest, PASCANU)],
+            where=name, left=f"{bound:.2g}", ten=f"{bound**10:.1g}",
         )  # fmt: skip
-    elif found.radius > 1:
-        free = through.range is None
-        evidence = [Evidence(name, evidence_labels.SPECTRAL_RADIUS, found.radius, 1.0, PASCANU)]
-        if free:
+    elif spectrum.radius > 1:
+        unbounded = activation.range is None
+        evidence = [Evidence(name, evidence_labels.SPECTRAL_RADIUS, spectrum.radius, 1.0, PASCANU)]
+        if unbounded:
             yield Finding(
                 ("States and gradients in the vanilla RNN {where} can explode: W_hh scales its dominant eigendirection "
     "by {radius} × per time step, and the activation function has no upper bound."),
-                "warning", evidence, where=name, radius=f"{found.radius:.3g}",
+                "warning", evidence, where=name, radius=f"{spectrum.radius:.3g}",
             )  # fmt: skip
         else:
             yield Finding(
                 ("Gradients in the vanilla RNN {where} can explode: while no unit is saturated, W_hh scales its "
     "dominant eigendirection by {radius} × per time step."),
-                "note", evidence, where=name, radius=f"{found.radius:.3g}",
+                "note", evidence, where=name, radius=f"{spectrum.radius:.3g}",
             )  # fmt: skip

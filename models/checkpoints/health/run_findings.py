@@ -1,4 +1,4 @@
-"""What a run of one layer says of its health."""
+"""Check the health of one layer by its recorded run."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from models.core.trace import LayerTrace
 
 
 def check_run(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
-    """What a run of one layer says: units that did not move, gates that were always at their bound."""
-    said, units, found = check_units_in_run(layer, row), layer.weights.hidden_size, list[Finding]()
-    still = said.inactive or said.constant
-    if still and said.steps > 1:
+    """Return the findings about one layer's run: constant units, duplicate units, gates that are always saturated."""
+    health, units, found = check_units_in_run(layer, row), layer.weights.hidden_size, list[Finding]()
+    constant = health.inactive or health.constant
+    if constant and health.steps > 1:
         found.append(
             Finding(
                 (
                     "In this run of {steps} time steps, the hidden state hardly changed in {count} of the {units} units "
                     "of {where}."
                 ),
-                "note" if len(still) < units / 2 else "warning",
-                [Evidence(name, evidence_labels.CONSTANT_UNITS, len(still), units=still[:MAX_LISTED_UNITS])],
+                "note" if len(constant) < units / 2 else "warning",
+                [Evidence(name, evidence_labels.CONSTANT_UNITS, len(constant), units=constant[:MAX_LISTED_UNITS])],
                 where=name,
-                count=len(still),
+                count=len(constant),
                 units=layer.weights.output_size,
-                steps=said.steps,
+                steps=health.steps,
             )
         )
-    if said.duplicates:
+    if health.duplicates:
         found.append(
             Finding(
                 (
@@ -39,16 +39,16 @@ def check_run(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
                     Evidence(
                         name,
                         evidence_labels.SAME_STATES,
-                        len(said.duplicates),
-                        pairs=said.duplicates[:MAX_LISTED_UNITS],
+                        len(health.duplicates),
+                        pairs=health.duplicates[:MAX_LISTED_UNITS],
                     )
                 ],
                 where=name,
-                count=len(said.duplicates),
+                count=len(health.duplicates),
             )
         )
-    for gate in said.closed:
-        bound = {"closed": said.closed[gate], "open": said.open[gate]}
+    for gate in health.closed:
+        bound = {"closed": health.closed[gate], "open": health.open[gate]}
         both = bound["closed"] + bound["open"]
         if len(both) > units / 2:
             found.append(

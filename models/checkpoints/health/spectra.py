@@ -1,8 +1,9 @@
-"""What the recurrent matrices of a layer do to a state again and again: their eigenvalues and singular values.
+"""Eigenvalues and singular values of a layer's recurrent weights.
 
-An eigenvalue's magnitude says by what its direction grows or shrinks each time the matrix is applied; the largest, the
-spectral radius, decides in the long run. The singular values say by how much a single step can stretch and shrink; they are
-all 1 in an orthogonal matrix, which keeps every length (Saxe et al. 2014; Arjovsky et al. 2016).
+An eigenvalue's magnitude is the factor by which its direction grows or shrinks each time the matrix is applied; the largest,
+the spectral radius, dominates in the long run. The singular values are the factors by which a single step can stretch and
+shrink a vector; in an orthogonal matrix, which preserves every length, they are all 1 (Saxe et al. 2014; Arjovsky et al.
+2016).
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from models.core.messages import Problem
 from models.core.weights import LayerWeights
 
 MAX_EXACT_UNITS = 1024
-"""Units up to which all eigenvalues are computed; about a second for a block of so many."""
+"""The largest number of units for which all eigenvalues are computed; a block of that size takes about a second."""
 KRYLOV_DIMENSION = 120
-"""Dimensions of the space in which those of a larger block are looked for."""
+"""The dimension of the Krylov space in which the eigenvalues of a larger block are estimated."""
 
 
 @dataclass(frozen=True, eq=False)
 class WeightSpectrum:
-    """The spectrum of a square block (H, H).
+    """The spectrum of a square block (H, H) of weights.
 
     Attributes:
-        eigenvalues: complex, the largest magnitude first: (H), or, not ``exact``, estimates of the outermost ones.
-        singular_values: (H) float64, the largest first, or likewise.
-        exact: whether these are all.
+        eigenvalues: complex, the largest magnitude first: all (H) or, if not ``exact``, estimates of the outermost ones.
+        singular_values: float64, the largest first, likewise.
+        exact: whether all values were computed.
     """
 
     eigenvalues: np.ndarray
@@ -42,17 +43,17 @@ class WeightSpectrum:
 
     @property
     def norm(self) -> float:
-        """The spectral norm: the most by which one step can stretch."""
+        """The spectral norm: the largest factor by which one step can stretch a vector."""
         return float(self.singular_values[0])
 
     @cached_property
     def from_orthogonal(self) -> float | None:
-        """|W^T W - I|_F / sqrt(H): 0 if orthogonal, 1 if zero; None where not all singular values are known."""
+        """|W^T W - I|_F / sqrt(H): 0 if orthogonal, 1 if zero; None if not ``exact``."""
         return float(np.sqrt(np.mean((self.singular_values**2 - 1) ** 2))) if self.exact else None
 
 
 def recurrent_blocks(weights: LayerWeights) -> dict[str, np.ndarray]:
-    """The square matrix by which each gate reads the hidden state, (H, H), by gate; projected, ``W_hr W_h?``, (P, P)."""
+    """Return the square recurrent weights (H, H) of each gate, by gate; with a projection, ``W_hr W_h?``, (P, P)."""
     blocks = {gate: weights.rows("weight_hh", gate) for gate in weights.cell.gates}
     if weights.weight_hr is not None:
         blocks = {gate: weights.weight_hr @ block for gate, block in blocks.items()}
@@ -60,14 +61,14 @@ def recurrent_blocks(weights: LayerWeights) -> dict[str, np.ndarray]:
 
 
 def weight_spectra(weights: LayerWeights, exact: int = MAX_EXACT_UNITS) -> dict[str, WeightSpectrum]:
-    """The spectrum of every recurrent block, by gate.
+    """Return the spectrum of every recurrent block, by gate.
 
     Args:
-        weights: a layer.
-        exact: up to how many units all values are computed; of larger blocks the outermost are estimated.
+        weights: a layer's weights.
+        exact: the largest number of units for which all values are computed; for larger blocks the outermost are estimated.
 
     Raises:
-        Problem: a block holds numbers that are not finite.
+        Problem: a block contains NaN or infinity.
 
     Example:
         >>> spectra(checkpoint.layers["rnn.l0"])["candidate"].radius
@@ -76,7 +77,11 @@ def weight_spectra(weights: LayerWeights, exact: int = MAX_EXACT_UNITS) -> dict[
 
 
 def weight_spectrum(matrix: np.ndarray, exact: int = MAX_EXACT_UNITS, name: str = "W") -> WeightSpectrum:
-    """The spectrum of a square matrix. Raises Problem: it holds numbers that are not finite."""
+    """Return the spectrum of a square matrix.
+
+    Raises:
+        Problem: it contains NaN or infinity.
+    """
     if not np.isfinite(matrix).all():
         raise Problem("{name} contains values that are not finite, so its spectrum cannot be computed.", name=name)
     wide = matrix.astype(np.float64)
@@ -91,7 +96,7 @@ def weight_spectrum(matrix: np.ndarray, exact: int = MAX_EXACT_UNITS, name: str 
 
 
 def _outermost(matrix: np.ndarray, squared: bool) -> np.ndarray:
-    """Estimates of the outermost eigenvalues of W, or of W^T W, by Arnoldi's method (Arnoldi 1951; Saad 2011, chapter 6)."""
+    """Estimate the outermost eigenvalues of W, or of W^T W, by Arnoldi's method (Arnoldi 1951; Saad 2011, chapter 6)."""
     size = min(KRYLOV_DIMENSION, len(matrix))
     basis = np.zeros((size + 1, len(matrix)))
     basis[0] = np.random.default_rng(0).normal(size=len(matrix))
@@ -101,7 +106,7 @@ def _outermost(matrix: np.ndarray, squared: bool) -> np.ndarray:
         vector = matrix @ basis[step]
         if squared:
             vector = matrix.T @ vector
-        for _ in range(2):  # a second time, for the digits that the first one lost
+        for _ in range(2):  # orthogonalize twice: the first pass loses digits
             parts = basis[: step + 1] @ vector
             vector -= parts @ basis[: step + 1]
             reduced[: step + 1, step] += parts

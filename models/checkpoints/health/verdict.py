@@ -1,6 +1,6 @@
-"""Is a checkpoint healthy? What its weights say, in words, with the evidence beside every sentence.
+"""Check the health of a checkpoint: findings in words, each with its evidence.
 
-A layer is read only when it is looked at, and so is every other tensor.
+Layers and other tensors are loaded one at a time, and only those that are checked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from models.checkpoints.building.compatibility import CompatibleParts, compatible_parts
+from models.checkpoints.building.compatibility import compatible_parts
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.health import evidence_labels
 from models.checkpoints.health.anomalies import find_anomalies
@@ -20,7 +20,7 @@ from models.checkpoints.parsing.contents import CheckpointError
 from models.core.trace import LayerTrace
 
 MAX_TENSOR_SIZE = 1 << 26
-"""Numbers of a tensor, other than a layer's, up to which a verdict reads it."""
+"""Tensors outside the layers with more elements are not loaded."""
 
 
 def verdict(
@@ -29,22 +29,22 @@ def verdict(
     ran: Mapping[str, LayerTrace] | None = None,
     others: bool = True,
 ) -> list[Finding]:
-    """What is wrong with a checkpoint, the worst first; one sentence that says so where nothing is.
+    """Return the findings about a checkpoint, the most severe first; a single healthy finding if nothing is wrong.
 
     Args:
         checkpoint: the file.
-        layers: which of its layers to read; None for all.
-        ran: what some of them did in a run, by their names in the checkpoint.
-        others: whether to read the other tensors too.
+        layers: the names of the layers to check; None for all.
+        ran: recorded runs of some layers, by their names in the checkpoint.
+        others: whether to check the other tensors too.
 
     Example:
         >>> for finding in verdict(load_checkpoint("model.pt")):
         ...     print(finding.severity, finding, finding.evidence)
     """
-    chosen, able = tuple(checkpoint.found if layers is None else layers), compatible_parts(checkpoint)
+    chosen = tuple(checkpoint.found if layers is None else layers)
     found: list[Finding] = []
     for name in chosen:
-        found += check_layer(name, checkpoint.layers[name], consumer_weights(checkpoint, name, able))
+        found += check_layer(name, checkpoint.layers[name], consumer_weights(checkpoint, name))
         if ran is not None and name in ran:
             found += check_run(ran[name], name)
     if others:
@@ -69,34 +69,36 @@ def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding
     )
 
 
-def consumer_weights(checkpoint: Checkpoint, name: str, able: CompatibleParts | None = None) -> list[np.ndarray] | None:
-    """The matrices (?, P) that read a layer's output besides itself; None where the file does not tell.
+def consumer_weights(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | None:
+    """Return the matrices (?, P) outside a layer that take its output as input, or None if they are unknown.
 
-    They are the next level's input weights, or, of a last level, every decoder that fits it.
+    They are the next level's input weights or, for the last level, every decoder of matching size.
     """
-    able = able or compatible_parts(checkpoint)
-    for stack in able.stacks.values():  # those of several parts first
+    compatible = compatible_parts(checkpoint)
+    for stack in compatible.stacks.values():  # those of several modules come first
         if name not in stack.layers:
             continue
-        levels = [level for part in stack.modules for level in part.levels]
+        levels = [level for module in stack.modules for level in module.levels]
         for index, level in enumerate(levels):
             if name not in level:
                 continue
             above = levels[index + 1 :]
             if above:
-                read = [checkpoint.layers[each].weight_ih for each in above[0]]
+                consumers = [checkpoint.layers[each].weight_ih for each in above[0]]
             else:
-                small = [each for each in able.decoders(stack.name) if checkpoint.stored[each].size <= MAX_TENSOR_SIZE]
-                held = [(able.decoder(stack.name, each), checkpoint.tensors[each]) for each in small]
-                read = [values.T if matrix.transposed else values for matrix, values in held]
+                small = [
+                    each for each in compatible.decoders(stack.name) if checkpoint.stored[each].size <= MAX_TENSOR_SIZE
+                ]
+                decoders = [(compatible.decoder(stack.name, each), checkpoint.tensors[each]) for each in small]
+                consumers = [values.T if matrix.transposed else values for matrix, values in decoders]
             width = checkpoint.found[name].parts["weight_hh"].shape[1]
             first = level.index(name) * width
-            return [matrix[:, first : first + width] for matrix in read] or None
+            return [matrix[:, first : first + width] for matrix in consumers] or None
     return None
 
 
 def check_other_tensors(checkpoint: Checkpoint) -> list[Finding]:
-    """What the other tensors say: numbers that are none, rows that nothing moved."""
+    """Return the findings about tensors outside the layers: NaN, infinity, constant rows."""
     found, skipped = list[Finding](), list[str]()
     for name, stored in checkpoint.stored.items():
         if not stored.is_float or not stored.size:
@@ -105,12 +107,12 @@ def check_other_tensors(checkpoint: Checkpoint) -> list[Finding]:
             skipped.append(name)
             continue
         try:
-            odd = find_anomalies(checkpoint.tensors[name], stored.dtype)
+            anomalies = find_anomalies(checkpoint.tensors[name], stored.dtype)
         except CheckpointError:
-            continue  # the page that shows the tensor says so
-        found += nonfinite_findings(name, {"": odd})
-        rows = odd.zero_rows + odd.constant_rows
-        if len(stored.shape) == 2 and len(rows) > 1:  # one alone is padding
+            continue  # the page that shows the tensor reports the error
+        found += nonfinite_findings(name, {"": anomalies})
+        rows = anomalies.zero_rows + anomalies.constant_rows
+        if len(stored.shape) == 2 and len(rows) > 1:  # a single one is the padding symbol's
             found.append(
                 Finding(
                     (

@@ -42,7 +42,7 @@ def test_a_network_that_others_trained_speaks(g2p):
     """The GRU encoder-decoder from letters to phonemes of g2p-en, end to end: the very phonemes of the package."""
     package, path = g2p
     able = compatible_parts(load_checkpoint(path))
-    assert default_setup(able).answers is None  # the file does not list its symbols
+    assert default_setup(able).target is None  # the file does not list its symbols
     setup = default_setup(able, vocabulary=tuple(package.graphemes), target_vocabulary=tuple(package.phonemes))
     assert (setup.stack, setup.embedding, setup.decoder, setup.kind) == ("enc", "enc_emb", "fc_w", "characters")
     assert setup.target == TargetSetup("dec", "dec_emb", tuple(package.phonemes), "<s>", "</s>")
