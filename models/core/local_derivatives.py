@@ -1,8 +1,8 @@
-"""The local derivatives of the recurrent cells: what one step passes back, unit by unit.
+"""The local derivatives of the recurrent cells: the factors of one backward step, unit by unit.
 
-They stand beside the equations of ``models.core.cells`` and are written in the values that the gates and states had, as the
-slopes of ``models.core.activations`` are. Every scan backwards (``models.core.layer_gradients``, ``models.gradients.adjoints``)
-and every Jacobian (``models.gradients.jacobian``) is made of these and of the weights.
+They are the derivatives of the equations in ``models.core.cells``, as functions of the gates' and states' values, like the
+slopes in ``models.core.activations``. Every backward scan (``models.core.layer_gradients``, ``models.gradients.adjoints``)
+and every Jacobian (``models.gradients.jacobian``) is a product of these and of the weights.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from models.core.messages import Problem
 
 @dataclass(frozen=True, eq=False)
 class GateDerivative:
-    """How a state follows a gate's preactivation, all else held fixed, (B, T, H) each.
+    """The derivative of a state by a gate's preactivation, all else fixed, (B, T, H) each.
 
     Attributes:
-        of: which value follows: the ``"cell"`` of an LSTM, the ``"hidden"`` state (before a projection), or, in a GRU that
-            resets before the product, the ``"reset"`` state r h_{t-1}.
-        x: the derivative by what the input weights add to the preactivation.
-        h: the derivative by what the recurrent weights add to it; another only where a gate stands between (GRU).
+        target: the state: the ``"cell"`` of an LSTM, the ``"hidden"`` state (before a projection), or, in a GRU that resets
+            before the product, the ``"reset"`` state r h_{t-1}.
+        x: the derivative by the input weights' part of the preactivation.
+        h: the derivative by the recurrent weights' part of it; different only where a gate multiplies that part (GRU).
     """
 
-    of: Literal["cell", "hidden", "reset"]
+    target: Literal["cell", "hidden", "reset"]
     x: np.ndarray
     h: np.ndarray
 
@@ -38,34 +38,34 @@ class LocalDerivatives:
 
     Attributes:
         gates: by gate, in weight-row order.
-        keep: the carried state's by itself one step earlier: c_t by c_{t-1} (LSTM), h_t by h_{t-1} (GRU); None in an RNN.
-        read: the hidden state's (before a projection) by the cell, in an LSTM.
-        reset: the reset state's by h_{t-1}, in a GRU that resets before the product.
+        carry: of the carried state by its previous value: c_t by c_{t-1} (LSTM), h_t by h_{t-1} (GRU); None in an RNN.
+        cell_to_hidden: of the hidden state (before a projection) by the cell, in an LSTM; None in the others.
+        reset: of the reset state by h_{t-1}, in a GRU that resets before the product; None in the others.
     """
 
     gates: dict[str, GateDerivative]
-    keep: np.ndarray | None = None
-    read: np.ndarray | None = None
+    carry: np.ndarray | None = None
+    cell_to_hidden: np.ndarray | None = None
     reset: np.ndarray | None = None
 
 
 def local_derivatives(layer: LayerRun) -> LocalDerivatives:
-    """The local derivatives of ``layer``'s steps at the values they had; nothing goes back through a value that was held.
+    """Return the local derivatives of ``layer``'s steps at the recorded values; those of a clamped value are 0.
 
     Raises:
-        Problem: the hidden state of a projected layer was held, of which no unit's slope alone can tell.
+        Problem: the hidden state of a projected layer is clamped, which factors unit by unit cannot express.
     """
-    slopes = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
-    return _mask_clamped(layer, slopes) if layer.recording.held else slopes
+    derivatives = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
+    return _mask_clamped(layer, derivatives) if layer.recording.held else derivatives
 
 
 def has_local_derivatives(layer: LayerRun) -> bool:
-    """Whether the steps of ``layer`` have slopes: not where a hidden state is held after its projection."""
+    """Return whether the steps of ``layer`` have local derivatives: not if a hidden state is clamped after its projection."""
     return layer.weights.weight_hr is None or "hidden" not in layer.recording.held
 
 
-def _mask_clamped(layer: LayerRun, slopes: LocalDerivatives) -> LocalDerivatives:
-    """``slopes`` with 0 wherever the value that would follow was put in its place by hand."""
+def _mask_clamped(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDerivatives:
+    """Return ``derivatives`` with 0 for every value that an edit has clamped."""
     free = {name: ~mask.numpy() for name, mask in layer.recording.held.items()}
     if not has_local_derivatives(layer):
         raise Problem(
@@ -76,7 +76,7 @@ def _mask_clamped(layer: LayerRun, slopes: LocalDerivatives) -> LocalDerivatives
             layer=layer.name,
         )
 
-    def passing(values: np.ndarray, *names: str) -> np.ndarray:
+    def masked(values: np.ndarray, *names: str) -> np.ndarray:
         for name in names:
             if name in free:
                 values = values * free[name]
@@ -86,24 +86,24 @@ def _mask_clamped(layer: LayerRun, slopes: LocalDerivatives) -> LocalDerivatives
     for gate, slope in derivatives.gates.items():
         # a GRU's reset gate acts through the candidate
         names = (gate, slope.target) + (("candidate",) if gate == "reset_gate" and slope.target == "hidden" else ())
-        gates[gate] = replace(slope, x=passing(slope.x, *names), h=passing(slope.h, *names))
-    keep, read = derivatives.carry, derivatives.cell_to_hidden
+        gates[gate] = replace(slope, x=masked(slope.x, *names), h=masked(slope.h, *names))
+    carry, cell_to_hidden = derivatives.carry, derivatives.cell_to_hidden
     return replace(
-        slopes,
+        derivatives,
         gates=gates,
-        keep=None if keep is None else passing(keep, "hidden" if read is None else "cell"),
-        read=None if read is None else passing(read, "hidden"),
+        carry=None if carry is None else masked(carry, "hidden" if cell_to_hidden is None else "cell"),
+        cell_to_hidden=None if cell_to_hidden is None else masked(cell_to_hidden, "hidden"),
     )
 
 
 def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
-    """The slope of each activation where each step really stood on it, (B, T, H) by gate.
+    """Return the slope of each activation at each step's value, (B, T, H) by gate.
 
-    A sigmoid's is at most 1/4 and a tanh's at most 1; an LSTM's ``"cell"`` is the tanh through which the cell is read.
+    A sigmoid's is at most 1/4 and a tanh's at most 1; ``"cell"`` is that of an LSTM's tanh(c).
     """
-    given = {"preactivation": "hidden"}  # an RNN's is told by what it gave
+    outputs = {"preactivation": "hidden"}  # an RNN's slope is a function of the activation's output
     slopes = {
-        gate: layer.cell_equations.activations[gate].slope(layer[given.get(gate, gate)])
+        gate: layer.cell_equations.activations[gate].slope(layer[outputs.get(gate, gate)])
         for gate in layer.cell_equations.gates
     }
     if layer.kind == "LSTM":
@@ -112,7 +112,7 @@ def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
 
 
 def activated_cell(layer: LayerRun) -> np.ndarray:
-    """An LSTM's cell as its output gate lets it out: tanh(c), or another activation of it, (B, T, H)."""
+    """Return an LSTM's cell after its activation, before the output gate: tanh(c) or another, (B, T, H)."""
     return layer.cell_equations.activations["cell"].values(layer.cell)
 
 
@@ -125,19 +125,19 @@ def _rnn(s: LayerRun) -> LocalDerivatives:
 def _lstm(s: LayerRun) -> LocalDerivatives:
     """C = f c_prev + i g and h = o tanh(c)."""
     i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
-    read, through = activated_cell(s), s.cell_equations.activations
+    cell, through = activated_cell(s), s.cell_equations.activations
     by_gate = {
         "input_gate": ("cell", g * through["input_gate"].slope(i)),
         "forget_gate": ("cell", s.cell_prev * through["forget_gate"].slope(f)),
         "candidate": ("cell", i * through["candidate"].slope(g)),
-        "output_gate": ("hidden", read * through["output_gate"].slope(o)),
+        "output_gate": ("hidden", cell * through["output_gate"].slope(o)),
     }
     gates = {gate: GateDerivative(of, slope, slope) for gate, (of, slope) in by_gate.items()}  # type: ignore[arg-type]
-    return LocalDerivatives(gates, keep=f, read=o * through["cell"].slope(read))
+    return LocalDerivatives(gates, carry=f, cell_to_hidden=o * through["cell"].slope(cell))
 
 
 def _gru(s: LayerRun) -> LocalDerivatives:
-    """H = (1 - z) n + z h_prev, where n reads r times what the recurrent weights make of h_prev, or r h_prev itself."""
+    """H = (1 - z) n + z h_prev; r multiplies the recurrent product W_hn h_prev in n, or h_prev before the product."""
     r, z, n = s.reset_gate, s.update_gate, s.candidate
     through = s.cell_equations.activations
     by_candidate = (1 - z) * through["candidate"].slope(n)
@@ -156,4 +156,4 @@ def _gru(s: LayerRun) -> LocalDerivatives:
             GateDerivative("hidden", by_candidate, by_candidate),
         )
     gates = {"reset_gate": reset, "update_gate": update, "candidate": candidate}
-    return LocalDerivatives(gates, keep=z, reset=None if s.weights.reset_after else r)
+    return LocalDerivatives(gates, carry=z, reset=None if s.weights.reset_after else r)

@@ -201,7 +201,7 @@ class AdjointRows:
     """
 
     def __init__(self, state: Tensor, size: int, projected: Tensor | None) -> None:
-        """Make rows of ``state`` with ``size`` units; ``projected`` (R, P) are the derivatives by a projected hidden state."""
+        """Make rows of ``state`` with ``size`` units; ``projected`` (R, P): the derivatives by a projected hidden state."""
         self.state, self._size, self._projected = state, size, projected
         self.unprojected, self.cell = state[:, :size], state[:, size:]
         self.hidden = self.unprojected if projected is None else projected

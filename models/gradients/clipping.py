@@ -1,4 +1,4 @@
-"""Gradient clipping by the global norm (Pascanu, Mikolov and Bengio 2013, section 3.2), and how much each step loses by it."""
+"""Gradient clipping by the global norm (Pascanu, Mikolov and Bengio 2013, section 3.2), and its effect on each step."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def gradient_map(
 def gradient_map_of(
     stack: LayerStack, loss_grad: Tensor, rows: Sequence[int] | None = None, progress: Progress | None = None
 ) -> dict[str, np.ndarray]:
-    """``gradient_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
+    """Return ``gradient_map`` of a recorded run: ``layer_stack(trace.layers, "decoder.rnn")``."""
     losses, places = sorted_losses(rows, stack[0][0].shape[1])
     for scale in gradient_scales(stack):
         observer = GradientNorms(len(losses), scale)

@@ -1,4 +1,4 @@
-"""Networks as they are before any training, with the few things set that decide whether their gradients last."""
+"""Networks before any training, with the few settings that decide whether their gradients vanish or explode."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ GATE_COUNTS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 @dataclass(frozen=True)
 class InitConfig:
-    """What decides.
+    """The settings of an untrained layer and of its input.
 
     Attributes:
-        radius: spectral radius to which every gate's recurrent weights are scaled.
-        memory_bias: of an LSTM's forget gate and a GRU's update gate: how much is kept to begin with (Jozefowicz,
-            Zaremba and Sutskever 2015 recommend 1 for the forget gate).
+        radius: the spectral radius to which every gate's recurrent weights are scaled.
+        memory_bias: the initial bias of an LSTM's forget gate and a GRU's update gate (Jozefowicz, Zaremba and Sutskever
+            2015 recommend 1 for the forget gate).
         activation: of the RNN.
-        steps: T, length of the sequence.
+        steps: T, the length of the sequence.
         hidden: H. inputs: D.
         seed: of the weights and of the sequence.
     """
@@ -42,66 +42,66 @@ class InitConfig:
     seed: int = 0
 
 
-def initialized_layer(kind: Kind, knobs: InitConfig) -> nn.RNNBase:
-    """One layer of ``kind``: every weight uniform within 1 / sqrt(H), as torch starts it, then set as ``knobs`` say.
+def initialized_layer(kind: Kind, config: InitConfig) -> nn.RNNBase:
+    """Return one layer of ``kind``: every weight uniform within 1 / sqrt(H), as torch initializes it, then set by ``config``.
 
-    The same seed gives the three kinds the same numbers as far as they go: an RNN's matrix is an LSTM's first block.
+    With the same seed the three kinds share their first numbers: an RNN's matrix is an LSTM's first block.
     """
-    options = {"nonlinearity": knobs.activation} if kind == "RNN" else {}
-    module = CELLS_OF_KIND[kind](knobs.inputs, knobs.hidden, batch_first=True, **options)
-    limit, size = knobs.hidden**-0.5, knobs.hidden
+    options = {"nonlinearity": config.activation} if kind == "RNN" else {}
+    module = CELLS_OF_KIND[kind](config.inputs, config.hidden, batch_first=True, **options)
+    limit, size = config.hidden**-0.5, config.hidden
     with torch.no_grad():
         for index, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")):
-            random = torch.Generator().manual_seed(4 * knobs.seed + index)
+            random = torch.Generator().manual_seed(4 * config.seed + index)
             values = getattr(module, name)
             values.copy_(torch.rand(values.shape, generator=random) * 2 * limit - limit)
         for gate in range(GATE_COUNTS[kind]):
             block = module.weight_hh_l0[gate * size : (gate + 1) * size]
-            block *= knobs.radius / spectral_radius(block.numpy())
+            block *= config.radius / spectral_radius(block.numpy())
         if kind != "RNN":  # the forget gate and the update gate are both the second block
-            module.bias_ih_l0[size : 2 * size] = knobs.memory_bias
+            module.bias_ih_l0[size : 2 * size] = config.memory_bias
             module.bias_hh_l0[size : 2 * size] = 0.0
     return module
 
 
 def spectral_radius(matrix: np.ndarray) -> float:
-    """The largest magnitude of an eigenvalue of a square matrix."""
+    """Return the largest magnitude of an eigenvalue of a square matrix."""
     return float(np.abs(np.linalg.eigvals(matrix.astype(np.float64))).max())
 
 
-def random_sequence(knobs: InitConfig) -> Tensor:
-    """(1, T, D) standard normal numbers; a longer sequence begins with the shorter one."""
-    random = torch.Generator().manual_seed(knobs.seed + 10_000)
-    return torch.stack([torch.randn(knobs.inputs, generator=random) for _ in range(knobs.steps)])[None]
+def random_sequence(config: InitConfig) -> Tensor:
+    """Return (1, T, D) standard normal numbers; a longer sequence begins with the shorter one."""
+    random = torch.Generator().manual_seed(config.seed + 10_000)
+    return torch.stack([torch.randn(config.inputs, generator=random) for _ in range(config.steps)])[None]
 
 
-def loss_direction(knobs: InitConfig) -> Tensor:
-    """(H), of length 1: the loss <direction, h_T> has a gradient of norm 1 at the last step, whatever the cell."""
-    random = torch.Generator().manual_seed(knobs.seed + 20_000)
-    values = torch.randn(knobs.hidden, generator=random)
+def loss_direction(config: InitConfig) -> Tensor:
+    """Return a unit vector (H): the loss <direction, h_T> has a gradient of norm 1 at the last step, whatever the cell."""
+    random = torch.Generator().manual_seed(config.seed + 20_000)
+    values = torch.randn(config.hidden, generator=random)
     return values / values.norm()
 
 
-def initialized_gradients(kind: Kind, knobs: InitConfig) -> LayerGradients:
-    """The gradients of <direction, h_T> in an untrained layer that has read the sequence."""
-    module = initialized_layer(kind, knobs)
+def initialized_gradients(kind: Kind, config: InitConfig) -> LayerGradients:
+    """Return the gradients of <direction, h_T> in an untrained layer, with ``random_sequence`` as its input."""
+    module = initialized_layer(kind, config)
     with torch.no_grad(), capture(module) as trace:
-        module(random_sequence(knobs))
+        module(random_sequence(config))
     layer = trace.layers["l0"]
     hidden = torch.zeros_like(layer.recording.hidden)
-    hidden[:, -1] = loss_direction(knobs)
+    hidden[:, -1] = loss_direction(config)
     cell = torch.zeros_like(hidden) if kind == "LSTM" else None
-    return LayerGradients(layer, Arrived(hidden, cell, (False,) * knobs.steps))
+    return LayerGradients(layer, Arrived(hidden, cell, (False,) * config.steps))
 
 
 EXPLODING_CONFIG = InitConfig(radius=2.2, steps=60)
 """A simple RNN whose gradients explode."""
 
 
-def exploding_example(knobs: InitConfig = EXPLODING_CONFIG) -> DifferentiatedRun:
-    """The example of an exploding gradient: an untrained RNN, and the loss <direction, h_T>, gone backwards."""
-    module = initialized_layer("RNN", knobs)
+def exploding_example(config: InitConfig = EXPLODING_CONFIG) -> DifferentiatedRun:
+    """Return an example of an exploding gradient: the backward pass of <direction, h_T> through an untrained RNN."""
+    module = initialized_layer("RNN", config)
     with torch.enable_grad(), capture(module) as trace:
-        value = module(random_sequence(knobs))[0][0, -1] @ loss_direction(knobs)
+        value = module(random_sequence(config))[0][0, -1] @ loss_direction(config)
         value.backward()
     return DifferentiatedRun(trace, float(value.detach()), module, None)

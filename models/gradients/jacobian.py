@@ -1,4 +1,4 @@
-"""The matrix that every backward step multiplies by, what the weights promise about it, and what really happened.
+"""The Jacobian of each recurrent step: its singular values, bounds on it from the weights, and Lyapunov exponents.
 
 The step's Jacobian is J_t = dh_t / dh_{t-1}. Gradients vanish or explode as products of these do (Bengio, Simard and Frasconi
 1994; Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural networks", section 2).
@@ -20,12 +20,12 @@ from models.gradients.transitions import Transitions
 
 
 def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)) -> np.ndarray:
-    """dh_t / dh_{t-1} at each step, all else held fixed: [s, i, j] is by how much unit j's last value moves unit i's.
+    """Return dh_t / dh_{t-1} at each step, all else fixed: [s, i, j] is the derivative of unit i by unit j's last value.
 
     Args:
-        layer: what ran.
-        sequence: which one of the batch.
-        joint: of an LSTM, the Jacobian of (h, c) together, h first; of the others the same as without.
+        layer: the layer's run.
+        sequence: the index in the batch.
+        joint: of an LSTM, the Jacobian of (h, c) together, h first; no effect on the others.
         steps: the positions, S of them; all together need S times N x N numbers.
 
     Returns:
@@ -37,10 +37,10 @@ def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, st
 def singular_values(
     layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)
 ) -> np.ndarray:
-    """The singular values of each step's Jacobian, largest first, (S, N); arguments as in ``step_jacobians``.
+    """Return the singular values of each step's Jacobian, largest first, (S, N); arguments as in ``step_jacobians``.
 
-    The largest is the most that a gradient can grow at that step, the smallest the least that it can shrink to. They are NaN
-    where the matrix holds numbers that are not finite.
+    A gradient's norm is multiplied at that step by at most the largest and at least the smallest. They are NaN where the
+    matrix has numbers that are not finite.
     """
     parts = [_singular(matrices) for _, matrices in _jacobians(layer, sequence, joint, steps)]
     return frozen(torch.cat(parts))
@@ -57,11 +57,11 @@ def _singular(matrices: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RecurrentSpectrum:
-    """What a recurrent matrix does to a vector at most, and in the long run.
+    """The spectral norm and the spectral radius of a recurrent matrix.
 
     Attributes:
-        norm: its spectral norm, the largest singular value: the most that it stretches a vector by.
-        radius: its spectral radius, the largest absolute eigenvalue: what it stretches by per step in the long run.
+        norm: the largest singular value: the largest factor by which it stretches a vector.
+        radius: the largest absolute eigenvalue: the factor by which it stretches per step in the long run.
     """
 
     norm: float
@@ -69,7 +69,7 @@ class RecurrentSpectrum:
 
 
 def recurrent_spectrum(weights: LayerWeights) -> dict[str, RecurrentSpectrum]:
-    """The spectrum of W_hh by gate, with the projection (W_h? W_hr) where there is one."""
+    """Return the spectrum of W_hh by gate, with the projection (W_h? W_hr) if there is one."""
     project = weights.weight_hr
     found = {}
     for gate in weights.cell.gates:
@@ -87,13 +87,13 @@ def recurrent_spectrum(weights: LayerWeights) -> dict[str, RecurrentSpectrum]:
 
 @dataclass(frozen=True)
 class VanishingCondition:
-    """What Pascanu, Mikolov and Bengio (2013) can say of a simple RNN from its weights alone.
+    """The conditions of Pascanu, Mikolov and Bengio (2013) on the gradients of a simple RNN, from its weights alone.
 
     Attributes:
         gamma: the activation's steepest slope: 1 for tanh and relu, 1/4 for the sigmoid.
         norm: the spectral norm of W_hh.
-        vanishes: gradients vanish for sure, for norm < 1 / gamma.
-        may_explode: norm > 1 / gamma, without which no gradient can explode; it need not.
+        vanishes: norm < 1 / gamma, sufficient for vanishing gradients.
+        may_explode: norm > 1 / gamma, necessary for exploding gradients, but not sufficient.
     """
 
     gamma: float
@@ -103,12 +103,12 @@ class VanishingCondition:
 
 
 def vanishing_condition(weights: LayerWeights) -> VanishingCondition:
-    """The verdict on a simple RNN.
+    """Return the conditions on the gradients of a simple RNN.
 
-    By the spectral norm, with which the paper proves it: the largest eigenvalue alone bounds nothing unless W_hh is normal.
+    By the spectral norm, as in the paper's proof: the largest eigenvalue alone is not a bound unless W_hh is normal.
 
     Raises:
-        ValueError: the weights are of a gated cell, of which it says nothing.
+        ValueError: the weights are of a gated cell, which the conditions do not cover.
     """
     if weights.kind != "RNN":
         raise ValueError(f"The bound from the weights alone is for a simple RNN; a {weights.kind} has gates.")
@@ -118,24 +118,24 @@ def vanishing_condition(weights: LayerWeights) -> VanishingCondition:
 
 
 def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
-    """How far the norm of each step's Jacobian (the joint one of an LSTM) can reach, (B, T), from norms alone.
+    """Return an upper bound of the norm of each step's Jacobian (the joint one of an LSTM), (B, T), from norms alone.
 
-    The same bound as in the paper, taken at the derivatives that the step really had: for an RNN max_u |phi'(a_u)| * ||W_hh||; for
-    gates the sum of such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
+    The same bound as in the paper, at the step's own slopes: for an RNN max_u |phi'(a_u)| * ||W_hh||; for gates the sum of
+    such terms, and for an LSTM the norm of the 2 x 2 matrix of its blocks' bounds.
     """
     derivatives, weights = local_derivatives(layer), layer.weights
     through = {
         gate: _max_over_units(slope.h) * _norm(weights.rows("weight_hh", gate))
         for gate, slope in derivatives.gates.items()
     }
-    if derivatives.reset is not None:  # the candidate reads r h_{t-1}
+    if derivatives.reset is not None:  # the candidate's input is r h_{t-1}
         through["candidate"] *= _max_over_units(derivatives.reset) + through.pop("reset_gate")
     nothing = np.zeros(layer.shape[:2])
-    to_hidden = sum((bound for gate, bound in through.items() if derivatives.gates[gate].of != "cell"), nothing)
+    to_hidden = sum((bound for gate, bound in through.items() if derivatives.gates[gate].target != "cell"), nothing)
     if derivatives.cell_to_hidden is None:
         return to_hidden if derivatives.carry is None else to_hidden + _max_over_units(derivatives.carry)
     assert derivatives.carry is not None
-    to_cell = sum((bound for gate, bound in through.items() if derivatives.gates[gate].of == "cell"), nothing)
+    to_cell = sum((bound for gate, bound in through.items() if derivatives.gates[gate].target == "cell"), nothing)
     out = 1.0 if weights.weight_hr is None else _norm(weights.weight_hr)
     blocks = [
         [
@@ -148,35 +148,36 @@ def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
 
 
 def _max_over_units(slope: np.ndarray) -> np.ndarray:
-    """The largest over the units, (B, T)."""
+    """Return the largest magnitude over the units, (B, T)."""
     return np.abs(slope.astype(np.float64)).max(axis=-1)
 
 
 def _norm(matrix: np.ndarray) -> float:
-    """The spectral norm; NaN of a matrix that is not finite."""
+    """Return the spectral norm; NaN of a matrix that is not finite."""
     return float(_norms(matrix.astype(np.float64)))
 
 
 def _norms(matrices: np.ndarray) -> np.ndarray:
-    """The spectral norms of (..., N, M), NaN where a matrix is not finite: what computes them fails there."""
+    """Return the spectral norms of (..., N, M), NaN where a matrix is not finite: the SVD would raise an error there."""
     finite = np.isfinite(matrices).all(axis=(-2, -1))
     norms = np.linalg.norm(np.where(finite[..., None, None], matrices, 0), 2, axis=(-2, -1))
     return np.where(finite, norms, np.nan)
 
 
 def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, count: int | None = None) -> np.ndarray:
-    """The finite-time Lyapunov exponents of one run, largest first, (N) or (``count``), per step and in natural units.
+    """Return the finite-time Lyapunov exponents of one run, largest first, (N) or (``count``), per step, natural logarithm.
 
-    exp(T * exponent) is by what the run stretched a small difference between states along each direction: negative where it
-    fades, positive where it grows. The QR method of Benettin, Galgani, Giorgilli and Strelcyn (1980): an orthonormal frame
-    is carried along by the Jacobians and set upright again at every step.
+    exp(T * exponent) is the factor by which the run stretched a small difference between states along each direction: a
+    negative exponent for a difference that shrinks, a positive one for a difference that grows. The QR method of Benettin,
+    Galgani, Giorgilli and Strelcyn (1980): the Jacobians act on an orthonormal frame, which is orthonormalized again at
+    every step.
 
     Args:
-        layer: what ran. sequence: which one of the batch.
-        joint: of an LSTM, over (h, c); else over h alone, c held fixed.
-        count: how many of the largest exponents; all if None.
+        layer: the layer's run. sequence: the index in the batch.
+        joint: of an LSTM, over (h, c); else over h alone, with c fixed.
+        count: the number of largest exponents; all if None.
     """
-    frame, logs, taken = None, None, 0
+    frame, logs, count_done = None, None, 0
     for positions, matrices in _jacobians(layer, sequence, joint, slice(None), in_order=True):
         for matrix in matrices:
             if frame is None:
@@ -184,19 +185,19 @@ def lyapunov_spectrum(layer: LayerTrace, sequence: int = 0, joint: bool = True, 
                 logs = torch.zeros(frame.shape[1], dtype=torch.float64)
             frame, stretched = torch.linalg.qr(matrix.double() @ frame)
             logs += stretched.diagonal().abs().log()
-        taken += len(positions)
+        count_done += len(positions)
     assert logs is not None
-    return np.sort((logs / taken).numpy())[::-1].copy()
+    return np.sort((logs / count_done).numpy())[::-1].copy()
 
 
 MAX_BLOCK_NUMBERS = 1 << 22
-"""How many numbers the Jacobians made at a time may have."""
+"""The largest number of elements of the Jacobians that are computed at a time."""
 
 
 def _jacobians(
     layer: LayerTrace, sequence: int, joint: bool, steps: slice, in_order: bool = False
 ) -> Iterator[tuple[range, Tensor]]:
-    """Some positions at a time, and their Jacobians (S, N, N); ``in_order`` of computation, and no padding."""
+    """Yield some positions at a time and their Jacobians (S, N, N); ``in_order`` of computation, without padding."""
     derivatives, weights = local_derivatives(layer), layer.weights
     back = Transitions(weights, derivatives, sequence)
     last = int(layer.lengths[sequence]) if in_order else layer.shape[1]
@@ -215,7 +216,7 @@ def _jacobians(
 def _assemble(
     weights: LayerWeights, derivatives: LocalDerivatives, back: Tensor, sequence: int, block: range, joint: bool
 ) -> Tensor:
-    """Jacobians from what steps hand back: the rows of h (through the projection), then with ``joint`` those of c."""
+    """Return the Jacobians from the steps' transitions ``back``: the rows of h (projected), with ``joint`` those of c."""
     size, project = weights.hidden_size, weights.tensors.get("weight_hr")
     back = back.transpose(0, 1)
     hidden = back[:, :size]
@@ -225,8 +226,8 @@ def _assemble(
         return hidden.clone()
     assert derivatives.carry is not None
     at = (sequence, slice(block.start, block.stop))
-    keep = torch.diag_embed(torch.tensor(derivatives.carry[at]))
-    read = torch.diag_embed(torch.tensor(derivatives.carry[at] * derivatives.cell_to_hidden[at]))
+    carry = torch.diag_embed(torch.tensor(derivatives.carry[at]))
+    carry_to_hidden = torch.diag_embed(torch.tensor(derivatives.carry[at] * derivatives.cell_to_hidden[at]))
     if project is not None:
-        read = project @ read
-    return torch.cat([torch.cat([hidden, read], dim=2), torch.cat([back[:, size:], keep], dim=2)], dim=1)
+        carry_to_hidden = project @ carry_to_hidden
+    return torch.cat([torch.cat([hidden, carry_to_hidden], dim=2), torch.cat([back[:, size:], carry], dim=2)], dim=1)

@@ -1,6 +1,6 @@
-"""What a network's run is asked: a loss, and the run differentiated by it.
+"""Losses of a network's run, and the backward pass from them.
 
-The gradients of this loss by every state on the way are then in the trace (``layer.hidden_grad``).
+The gradients of a loss by every state are then in the trace (``layer.hidden_grad``).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ LossKind = Literal["next", "every", "answer", "unit", "saved"]
 
 @dataclass(frozen=True)
 class Loss:
-    """One number that a run ends in.
+    """A scalar function of a run, from which the backward pass starts.
 
     Attributes:
-        asked: ``"next"``: minus the log of the probability of the next symbol after ``step`` (of a network of numbers:
-            the squared error of the next value; of one that writes a sequence: of the symbol that it writes at ``step``);
-            ``"every"``: the sum of that over all steps whose next symbol is known;
-            ``"answer"``: that of what the whole sequence is asked for, the class or the symbol ``target`` after the last
-            step; ``"unit"``: the value of a unit after ``step``; ``"saved"``: whatever went backwards before the run was
-            saved.
+        kind: ``"next"``: the negative log-likelihood of the next symbol after ``step`` (of a network of numbers: the
+            squared error of the next value; of one that generates a sequence: of the symbol generated at ``step``);
+            ``"every"``: the sum of that over all steps whose next symbol is given by the sequence;
+            ``"answer"``: the negative log-likelihood of the class or of the symbol ``target`` after the last step;
+            ``"unit"``: the value of a unit after ``step``; ``"saved"``: the loss of the backward pass that was run before
+            the trace was saved.
         step: from 0.
-        target: id of the symbol or class; None for the one that really came next.
-        unit: of the layer that is looked at, from 0.
+        target: id of the symbol or class; None for the symbol that follows in the sequence.
+        unit: the index of a unit of the selected layer, from 0.
         quantity: ``"hidden"`` or, in an LSTM, ``"cell"``.
     """
 
-    asked: LossKind
+    kind: LossKind
     step: int = 0
     target: int | None = None
     unit: int = 0
@@ -53,8 +53,8 @@ class DifferentiatedRun:
     Attributes:
         trace: the layers, with the gradients of every state.
         value: the loss.
-        module: a copy of the network's, whose parameters hold their ``.grad``.
-        target: what the last step was asked for: id of the symbol or class; None in a network of numbers.
+        module: a copy of the network's module, whose parameters have their ``.grad``.
+        target: the target of the last step: id of the symbol or class; None in a network of numbers.
     """
 
     trace: Trace
@@ -64,9 +64,9 @@ class DifferentiatedRun:
 
 
 def default_target(network: Network, given: Tensor, output: Tensor) -> int:
-    """What a sequence is taken to ask for: the class, or the symbol after the last step.
+    """Return the id of the target of the last step when none is chosen: a class, or a symbol.
 
-    The recall networks are asked for the first word, which is the city; any other for what it holds most probable.
+    It is the first word for the recall networks, the city, and the most probable one for any other network.
 
     Args:
         network: which network.
@@ -80,12 +80,12 @@ def default_target(network: Network, given: Tensor, output: Tensor) -> int:
 
 
 def differentiate(network: Network, text: str, loss: Loss) -> DifferentiatedRun:
-    """Let ``network`` read ``text``, and go back from ``loss`` (any but a unit's value).
+    """Run ``network`` on ``text`` and backpropagate ``loss`` (of any kind but ``"unit"``).
 
-    The network's own ``.grad`` stay as they are: a copy is differentiated.
+    The network's own ``.grad`` are not changed: a copy is differentiated.
 
     Raises:
-        Problem: the loss cannot be had here; one sentence says why.
+        Problem: the network or the text has no such loss; one sentence says why.
     """
     module, given = copy_module(network.module), network.encode(text)
     with torch.enable_grad(), capture(module) as trace:
@@ -99,10 +99,10 @@ def differentiate(network: Network, text: str, loss: Loss) -> DifferentiatedRun:
 
 
 def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
-    """The loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D).
+    """Return the loss, (), of the module's ``output`` for ``given`` (1, T) or (1, T, D).
 
     Raises:
-        Problem: the network predicts nothing of which it is known what is right, or nothing follows the step.
+        Problem: the network's output has no target, or nothing follows the step.
     """
     if network.card.predicts in ("values", "nothing"):
         raise Problem(
@@ -130,27 +130,27 @@ def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> T
 
 
 def _generated_loss(output: Tensor, loss: Loss) -> Tensor:
-    """The loss, (), of a network that wrote the most probable symbols of ``output`` (1, Tt, V')."""
-    logs, written = output[0].log_softmax(-1), output[0].detach().argmax(-1)
+    """Return the loss, (), of a network that generated the most probable symbols of ``output`` (1, Tt, V')."""
+    logs, generated = output[0].log_softmax(-1), output[0].detach().argmax(-1)
     if loss.kind != "next":
-        return -logs.gather(-1, written[:, None]).sum()
+        return -logs.gather(-1, generated[:, None]).sum()
     if loss.step >= len(logs):
         raise Problem(
             "Time step {step} does not exist. The answer ends at time step {count}.",
             step=loss.step + 1,
             count=len(logs),
         )
-    return -logs[loss.step, written[loss.step] if loss.target is None else loss.target]
+    return -logs[loss.step, generated[loss.step] if loss.target is None else loss.target]
 
 
 def step_losses(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
-    """The loss at every step: (T), or (T - 1) in a network of numbers, where nothing is known to follow the last.
+    """Return the loss at every step: (T), or (T - 1) in a network of numbers, whose last step has no next value.
 
     Args:
         network: which network; one that predicts the next symbol or value.
         given: (1, T) ids, or (1, T, D) values.
-        output: what its module made of them.
-        target: what the last step is asked for; None for ``default_target``.
+        output: the output of its module for ``given``.
+        target: the target of the last step; None for ``default_target``.
     """
     if network.vocabulary is None:
         return (output[0, :-1] - given[0, 1:]).square().sum(-1)
@@ -159,8 +159,10 @@ def step_losses(network: Network, given: Tensor, output: Tensor, target: int | N
     return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
 
-def output_loss_grad(network: Network, module: nn.Module, given: Tensor, handed_on: Tensor | None = None) -> Tensor:
-    """(1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
+def output_loss_grad(
+    network: Network, module: nn.Module, given: Tensor, recurrent_output: Tensor | None = None
+) -> Tensor:
+    """Return (1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
 
     0 where there is no loss. P counts both directions.
 
@@ -168,11 +170,11 @@ def output_loss_grad(network: Network, module: nn.Module, given: Tensor, handed_
         network: which network.
         module: its module.
         given: (1, T) ids, or (1, T, D) values.
-        handed_on: (1, T, P), the recurrent layers' output where it was another than the module's own, as in a run in which
-            values were held.
+        recurrent_output: (1, T, P), the recurrent layers' output if it differs from the module's own, as in a run with
+            clamped values.
 
     Raises:
-        Problem: the network writes a sequence, so that no layer has a loss at each of its steps.
+        Problem: the network generates a sequence, so that no layer has a loss at each of its steps.
     """
     if network.card.predicts == "sequence":
         raise Problem(
@@ -182,29 +184,29 @@ def output_loss_grad(network: Network, module: nn.Module, given: Tensor, handed_
             ),
             name=network.name,
         )
-    own = copy_module(module)  # its own: the hook below changes what it computes
+    own = copy_module(module)  # a copy, because the hook below changes its output
     *_, last = recurrent_modules(own).values()
-    cut: list[Tensor] = []
+    leaves: list[Tensor] = []
 
-    def from_here(part: nn.Module, args: tuple, output: Any) -> Any:
-        cut.append((output[0] if handed_on is None else handed_on.clone()).detach().requires_grad_())
-        return cut[-1], output[1]
+    def detach_output(part: nn.Module, args: tuple, output: Any) -> Any:
+        leaves.append((output[0] if recurrent_output is None else recurrent_output.clone()).detach().requires_grad_())
+        return leaves[-1], output[1]
 
-    last.register_forward_hook(from_here)
+    last.register_forward_hook(detach_output)
     with torch.enable_grad():
-        # each step's loss reads no other step's output, so the sum's gradient holds all of them apart
+        # each step's loss depends on its own step's output alone, so the sum's gradient keeps the steps apart
         total = step_losses(network, given, own(given)).sum()
-    return torch.autograd.grad(total, cut[-1])[0]
+    return torch.autograd.grad(total, leaves[-1])[0]
 
 
 def gradients_of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
-    """The gradients of the value of one unit of ``layer``: they need neither the module nor a second run.
+    """Return the gradients of the value of one unit of ``layer``, without the module and without a second run.
 
     A unit's value depends on nothing above its layer and on nothing later, so these are the whole network's gradients.
 
     Args:
-        layer: what ran, one sequence of it.
-        loss: whose ``asked`` is ``"unit"``; its step is the position in the sequence.
+        layer: the layer's run, of one sequence.
+        loss: of the kind ``"unit"``; its step is the position in the sequence.
     """
     hidden = torch.zeros_like(layer.recording.hidden)
     cell = hidden.new_zeros(layer.shape) if layer.kind == "LSTM" else None
@@ -214,7 +216,7 @@ def gradients_of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
 
 
 def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:
-    """Sequence ``row`` of ``layer``'s batch as a run of its own, (1, its own length, units)."""
+    """Return sequence ``row`` of ``layer``'s batch as a separate run, (1, its own length, units)."""
     kept, steps = layer.recording, slice(0, int(layer.lengths[row]))
     rows = slice(row, row + 1)
     if layer.shape[0] == 1 and kept.lengths is None:

@@ -1,4 +1,4 @@
-"""Losses carried back through a whole recurrent module, layer by layer."""
+"""Backpropagation of many losses through a whole recurrent module, layer by layer."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from models.core.trace import LayerTrace
 from models.gradients.adjoints import GRADIENT_SCALE, BackwardStep, IncomingGradients, adjoints
 
 Progress = Callable[[float], None]
+"""A function that is called with the completed share, from 0 to 1."""
+
 LayerStack = Sequence[Sequence[LayerTrace]]
 """The layers of one module from the lowest to the highest, each in its one or two directions."""
 
 MAX_BUFFERED = 1 << 25
-"""How many numbers may be kept between two layers, 128 MB; where there would be more, the losses go in several parts."""
+"""The largest buffer of gradients between two layers, in numbers (128 MB); beyond it the losses run in several parts."""
 
 
 def run_module(module: nn.RNNBase, x: Tensor) -> LayerStack:
-    """What ``module`` does with ``x`` (B, T, D), starting from zeros.
+    """Return the run of ``module`` on ``x`` (B, T, D), starting from zeros.
 
     Raises:
-        ValueError: it is no recurrent module of torch's, or ``x`` does not fit it.
+        ValueError: it is not a recurrent module of torch's, or ``x`` does not fit it.
     """
     if not isinstance(module, nn.RNN | nn.LSTM | nn.GRU):
         raise ValueError(f"An nn.RNN, nn.LSTM or nn.GRU is needed, not {type(module).__name__}.")
@@ -39,10 +41,10 @@ def run_module(module: nn.RNNBase, x: Tensor) -> LayerStack:
 
 
 def layer_stack(layers: Mapping[str, LayerTrace], module: str = "") -> LayerStack:
-    """The layers of ``module`` in a trace ("" where the trace is of the module itself).
+    """Return the layers of ``module`` in a trace ("" if the trace is of the module itself).
 
     Raises:
-        ValueError: the trace holds none.
+        ValueError: the trace has none.
     """
     prefix = f"{module}." if module else ""
     found: list[list[LayerTrace]] = []
@@ -54,12 +56,12 @@ def layer_stack(layers: Mapping[str, LayerTrace], module: str = "") -> LayerStac
 
 
 def chained_stack(layers: Mapping[str, LayerTrace], module: str = "") -> LayerStack:
-    """The layers of ``module`` and, above them, those of every module that reads just what the one below it put out.
+    """Return the layers of ``module`` and above them those of every module whose input is exactly the output below it.
 
-    They are one stack: those of ``module`` keep their levels' names, those above go on counting, ``l2``, ``l3``, ...
+    They form one stack: those of ``module`` keep their levels' names, those above continue the count, ``l2``, ``l3``, ...
 
     Raises:
-        ValueError: the trace holds none.
+        ValueError: the trace has none.
     """
     found, used = list(layer_stack(layers, module)), {module}
     while True:
@@ -81,34 +83,34 @@ def chained_stack(layers: Mapping[str, LayerTrace], module: str = "") -> LayerSt
 
 
 def sorted_losses(rows: Sequence[int] | None, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """The losses that were asked for, each once and ascending, and where each one that was asked for is among them.
+    """Return the steps of the requested losses, each once and ascending, and the index of each of ``rows`` among them.
 
     Raises:
-        ValueError: there is no such step.
+        ValueError: a row is not a step of the sequence.
     """
-    asked = np.arange(steps) if rows is None else np.asarray(rows, dtype=int)
-    if asked.ndim != 1 or (asked.size and not (-steps <= asked.min() and asked.max() < steps)):
+    requested = np.arange(steps) if rows is None else np.asarray(rows, dtype=int)
+    if requested.ndim != 1 or (requested.size and not (-steps <= requested.min() and requested.max() < steps)):
         raise ValueError(f"rows must be steps of the sequence, from 0 to {steps - 1}.")
-    losses, places = np.unique(asked % steps, return_inverse=True)
+    losses, places = np.unique(requested % steps, return_inverse=True)
     return losses, places
 
 
 def gradient_scales(stack: LayerStack) -> tuple[float, ...]:
-    """What to multiply the losses by: first, in float32, ``GRADIENT_SCALE``, and if something overflows then, nothing."""
+    """Return the scales to try, in order: in float32 first ``GRADIENT_SCALE``, and after an overflow 1."""
     return (GRADIENT_SCALE, 1.0) if stack[0][0].hidden.dtype == np.float32 else (1.0,)
 
 
 @dataclass(frozen=True, eq=False)
 class LayerPass:
-    """One layer during a sweep, for one sequence of the batch and one part of the losses.
+    """The backward pass through one layer, for one sequence of the batch and one part of the losses.
 
     Attributes:
-        name: the layer's, without the module's.
-        layer: what ran.
+        name: the layer's name without the module's.
+        layer: the layer's run.
         derivatives: its local derivatives.
-        sequence: which one of the batch.
-        part: which of the losses, R of them.
-        source: what comes from above.
+        sequence: the index in the batch.
+        part: the slice of the losses, R of them.
+        source: the gradients from above.
     """
 
     name: str
@@ -120,13 +122,13 @@ class LayerPass:
 
 
 class BackwardObserver(Protocol):
-    """Keeps what it wants of a sweep."""
+    """Callbacks of a backward pass; ``module_backward`` returns nothing, so an observer collects the results."""
 
     def begin(self, layer_pass: LayerPass) -> None:
-        """A layer is about to be gone through."""
+        """Prepare for the steps of one layer."""
 
     def step(self, step: BackwardStep) -> None:
-        """All rows at one step of that layer."""
+        """Process the derivatives of all losses by one step's state of that layer."""
 
 
 def module_backward(
@@ -137,15 +139,15 @@ def module_backward(
     progress: Progress | None = None,
     scale: float = 1.0,
 ) -> None:
-    """Carry losses back through all layers, from the highest to the lowest, and show ``observer`` every step on the way.
+    """Backpropagate losses through all layers, from the highest to the lowest, and call ``observer`` at every step.
 
     Args:
         stack: the layers, lowest first.
         loss_grad: (B, T, H_out), the losses' derivatives by the module's output.
         losses: the steps of the losses, ascending.
-        observer: sees each layer and each step.
-        progress: is told how much is done, from 0 to 1.
-        scale: what everything is multiplied by, one of ``gradient_scales(stack)``.
+        observer: called for each layer and for each step.
+        progress: called with the completed share, from 0 to 1.
+        scale: the factor of all gradients, one of ``gradient_scales(stack)``.
 
     Raises:
         ValueError: ``loss_grad`` does not fit.
@@ -160,11 +162,11 @@ def module_backward(
     passes, total = 0, batch * len(parts) * sum(map(len, stack))
     for sequence in range(batch):
         for part in parts:
-            for layer_pass, steps_back in _backward_layers(
+            for layer_pass, backward_steps in _backward_layers(
                 stack, derivatives, grad[sequence], losses[part], sequence, part, scale != 1
             ):
                 observer.begin(layer_pass)
-                for count, step in enumerate(steps_back):
+                for count, step in enumerate(backward_steps):
                     observer.step(step)
                     if progress is not None and count % 16 == 0:
                         progress((passes + count / steps) / total)
@@ -174,7 +176,7 @@ def module_backward(
 
 
 def _parts(stack: LayerStack, losses: int) -> list[slice]:
-    """The losses in parts, so that what is kept between two layers stays below ``MAX_BUFFERED``."""
+    """Return the losses in parts, so that the buffer between two layers stays below ``MAX_BUFFERED``."""
     widest = max((level[0].weights.input_size for level in stack[1:]), default=0)
     length = max(1, MAX_BUFFERED // (stack[0][0].shape[1] * widest)) if widest else max(losses, 1)
     return [slice(start, min(start + length, losses)) for start in range(0, max(losses, 1), length)]
@@ -189,7 +191,7 @@ def _backward_layers(
     part: slice,
     scaled: bool,
 ) -> Iterator[tuple[LayerPass, Iterator[BackwardStep]]]:
-    """Every layer on the way down, with its steps_back; each must be gone through before the next is asked for."""
+    """Yield every layer from the highest down, with its steps; consume the steps of one before requesting the next."""
     above: Tensor | None = None
     everything = np.tile([0, len(losses)], (len(grad), 1))
     for depth in reversed(range(len(stack))):
@@ -207,23 +209,23 @@ def _backward_layers(
             layer_pass = LayerPass(
                 layer.name.rpartition(".")[2], layer, derivatives[layer.name], sequence, part, source
             )
-            steps_back = adjoints(layer, sequence, source, depth > 0, scaled, layer_pass.derivatives)
-            yield layer_pass, steps_back if below is None else _accumulate_input_grads(steps_back, below)
+            backward_steps = adjoints(layer, sequence, source, depth > 0, scaled, layer_pass.derivatives)
+            yield layer_pass, backward_steps if below is None else _accumulate_input_grads(backward_steps, below)
         if below is not None:
             _apply_dropout(below, stack[depth - 1], sequence)
         above = below
 
 
-def _accumulate_input_grads(steps_back: Iterator[BackwardStep], below: Tensor) -> Iterator[BackwardStep]:
-    """The same steps_back; what each hands to the layer's input is added to ``below`` (T, R, D)."""
-    for step in steps_back:
+def _accumulate_input_grads(backward_steps: Iterator[BackwardStep], below: Tensor) -> Iterator[BackwardStep]:
+    """Yield the same steps, and add the derivative by the layer's input to ``below`` (T, R, D)."""
+    for step in backward_steps:
         assert step.to_input is not None
         below[step.position, step.rows].addmm_(step.state, step.to_input)
         yield step
 
 
 def _apply_dropout(below: Tensor, level: Sequence[LayerTrace], sequence: int) -> None:
-    """What was dropped on the way up is dropped on the way down."""
+    """Multiply the gradients ``below`` by the dropout noise of the forward pass."""
     noise = [layer.dropout[sequence] for layer in level if layer.dropout is not None]
     if noise:
         below *= torch.from_numpy(np.concatenate(noise, axis=-1))[:, None]

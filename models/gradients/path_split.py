@@ -1,8 +1,8 @@
-"""A gradient split by its path: straight along the line that a gate carries on, or any other way.
+"""A gradient split by its path: the carry path, through the gate that carries the state on, and all other paths.
 
-In an LSTM the line is the cell: from c_t back to c_k the straight way is f_{k+1} ... f_t, unit by unit, with no weights on it
-(the constant error carousel of Hochreiter and Schmidhuber 1997). In a GRU it is the hidden state, by the update gates. A
-simple RNN has no such line; there everything but the loss's own step goes another way.
+In an LSTM the carry path runs through the cell: from c_t back to c_k it is f_{k+1} ... f_t, unit by unit, with no weights on
+it (the constant error carousel of Hochreiter and Schmidhuber 1997). In a GRU it runs through the hidden state, by the update
+gates. A simple RNN has no carry path; there everything but the loss's own step takes other paths.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ class PathMap:
     """The norms of d l_t / d s_k, with s the carried state (an LSTM's cell, otherwise the hidden state); (B, R, T) each.
 
     Attributes:
-        whole: of the whole derivative.
-        straight: of what entered the layer's line from above, at whatever step, and since then only followed the line.
-        other: of all the rest. The three vectors obey whole = straight + other; their norms need not add up.
+        total: of the whole derivative.
+        carry_path: of the part that entered the layer from above, at any step, and from there on followed the carry path.
+        other_paths: of all the rest. The three vectors obey total = carry_path + other_paths; their norms need not add up.
     """
 
-    whole: np.ndarray
-    straight: np.ndarray
-    other: np.ndarray
+    total: np.ndarray
+    carry_path: np.ndarray
+    other_paths: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class PathVectors:
-    """d l_t / d s_k of one loss for every step k and unit, (B, T, H) each: as in PathMap, whole = straight + other."""
+    """d l_t / d s_k of one loss for every step k and unit, (B, T, H) each; total = carry_path + other_paths."""
 
-    whole: np.ndarray
-    straight: np.ndarray
-    other: np.ndarray
+    total: np.ndarray
+    carry_path: np.ndarray
+    other_paths: np.ndarray
 
 
 def path_map(
@@ -57,7 +57,7 @@ def path_map(
     rows: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, PathMap]:
-    """The path split for every loss t and step k, by layer name; arguments and errors as in ``gradient_map``."""
+    """Return the path split for every loss t and step k, by layer name; arguments and errors as in ``gradient_map``."""
     return path_map_of(run_module(module, x), loss_grad, rows, progress)
 
 
@@ -71,12 +71,12 @@ def path_map_of(
 
 
 def path_vectors(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
-    """The path split of the one loss at step ``row``, unit by unit; the other arguments as in ``gradient_map``."""
+    """Return the path split of the one loss at step ``row``, unit by unit; the other arguments as in ``gradient_map``."""
     return path_vectors_of(run_module(module, x), loss_grad, row)
 
 
 def path_vectors_of(stack: LayerStack, loss_grad: Tensor, row: int) -> dict[str, PathVectors]:
-    """``path_vectors`` of what has run already."""
+    """Return ``path_vectors`` of a recorded run."""
     losses, _ = sorted_losses([row], stack[0][0].shape[1])
     return {name: PathVectors(*parts) for name, parts in _split(stack, loss_grad, losses, True, None).items()}
 
@@ -84,7 +84,7 @@ def path_vectors_of(stack: LayerStack, loss_grad: Tensor, row: int) -> dict[str,
 def _split(
     stack: LayerStack, loss_grad: Tensor, losses: np.ndarray, vectors: bool, progress: Progress | None
 ) -> dict[str, np.ndarray]:
-    """Whole, straight and other by layer, lowest first."""
+    """Return total, carry path and other paths, stacked, by layer, lowest first."""
     for scale in gradient_scales(stack):
         observer = _PathSplitter(len(losses), vectors, scale)
         with np.errstate(over="ignore"):
@@ -96,7 +96,7 @@ def _split(
 
 
 class _PathSplitter:
-    """Follows the straight way beside the whole, and keeps whole, straight and other of every layer: norms or vectors."""
+    """Observer that computes the carry path beside the total, and stores norms or vectors of both and of their difference."""
 
     def __init__(self, losses: int, vectors: bool, scale: float) -> None:
         self._losses, self._vectors, self._scale = losses, vectors, scale
@@ -109,27 +109,27 @@ class _PathSplitter:
         found = self.found.setdefault(layer_pass.name, np.zeros(shape, layer.hidden.dtype))
         self._found = found[:, layer_pass.sequence] if self._vectors else found[:, layer_pass.sequence, part]
         self._layer_pass, self._project = layer_pass, layer.weights.tensors.get("weight_hr")
-        self._straight = torch.zeros(part.stop - part.start, size, dtype=layer.weights.tensors["weight_hh"].dtype)
+        self._carry_path = torch.zeros(part.stop - part.start, size, dtype=layer.weights.tensors["weight_hh"].dtype)
         self._later: int | None = None
 
     def step(self, step: BackwardStep) -> None:
         derivatives, k = self._layer_pass.derivatives, step.position
-        size = self._straight.shape[1]
-        whole = step.state[:, :size]
+        size = self._carry_path.shape[1]
+        total = step.state[:, :size]
         if derivatives.cell_to_hidden is not None:  # by the cell: through this step's hidden state too
-            whole = step.state[:, size:] + whole * self._at(derivatives.cell_to_hidden, k)
+            total = step.state[:, size:] + total * self._at(derivatives.cell_to_hidden, k)
         if self._later is not None:
-            self._straight *= 0 if derivatives.carry is None else self._at(derivatives.carry, self._later)
+            self._carry_path *= 0 if derivatives.carry is None else self._at(derivatives.carry, self._later)
         self._later = k
         rows, values = self._layer_pass.source.at(k)
         entered = torch.from_numpy(values)
         if self._project is not None:
             entered = entered @ self._project
-        self._straight[rows] += (
+        self._carry_path[rows] += (
             entered if derivatives.cell_to_hidden is None else entered * self._at(derivatives.cell_to_hidden, k)
         )
-        straight = self._straight[step.rows]
-        for found, part in zip(self._found, (whole, straight, whole - straight), strict=True):
+        carry_path = self._carry_path[step.rows]
+        for found, part in zip(self._found, (total, carry_path, total - carry_path), strict=True):
             if self._vectors:
                 found[k] = part[0] / self._scale if len(part) else 0
             else:

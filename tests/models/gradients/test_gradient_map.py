@@ -163,12 +163,12 @@ def test_the_split_by_path(kind, layers, bidirectional):
     vectors = path_vectors(module, x, loss_grad, 6)
     for name, one in vectors.items():
         np.testing.assert_allclose(one.carry_path + one.other_paths, one.total, rtol=1e-14, atol=1e-15)
-        for part in ("whole", "straight", "other"):
+        for part in ("total", "carry_path", "other_paths"):
             norms = np.linalg.norm(getattr(one, part), axis=-1)
             np.testing.assert_allclose(norms, getattr(found[name], part)[:, 6], rtol=1e-9, atol=1e-13)
 
 
-def test_the_straight_way_is_the_product_of_forget_gates():
+def test_the_carry_path_is_the_product_of_forget_gates():
     module, x, loss_grad = case("lstm")
     vectors = path_vectors(module, x, loss_grad, 8)["l0"]
     with capture(module) as trace:

@@ -105,7 +105,7 @@ def test_nothing_held_changes_nothing():
     plain = read_edited(network, ".aabb.", read_edits("rnn.l0.h0=0")).trace.layers["rnn.l0"]
     assert not plain.recording.held
     found = local_derivatives(plain)
-    np.testing.assert_array_equal(found.keep, plain.forget_gate)
+    np.testing.assert_array_equal(found.carry, plain.forget_gate)
 
 
 def test_a_projected_state_that_is_held_is_refused():
