@@ -1,1 +1,1 @@
-"""What units did over a whole run: arrays in, arrays out."""
+"""Measures of units over a whole run: arrays in, arrays out."""

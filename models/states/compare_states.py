@@ -1,4 +1,4 @@
-"""Two runs on one axis: two texts through one network, or one text through two networks of one size."""
+"""The difference of two runs, step by step: two texts in one network, or one text in two networks of one size."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from models.core.messages import Problem
 
 @dataclass(frozen=True, eq=False)
 class StateComparison:
-    """The second run less the first, step by step from the beginning.
+    """The second run minus the first, step by step from the beginning.
 
     Attributes:
         difference: (N, H), at the N steps that both have.
         distance: (N) float64, the L2 norm of the difference at each step.
-        parted: the first step at which they differ at all, or None.
-        steps: how many steps each run has.
+        first_difference: the first step at which they differ at all, or None.
+        steps: the number of steps of each run.
     """
 
     difference: np.ndarray
     distance: np.ndarray
-    parted: int | None
+    first_difference: int | None
     steps: tuple[int, int]
 
 

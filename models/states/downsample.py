@@ -1,7 +1,7 @@
-"""A recording at the detail that a picture can show: mean, lowest and highest value of blocks of steps and units.
+"""A recording downsampled to the resolution of a picture: mean, lowest and highest value of blocks of steps and units.
 
-A spike is in the lowest or the highest value of its block, however many steps the block holds; where a window is small
-enough, every block is one number and the picture is exact.
+A spike is in the lowest or the highest value of its block, whatever the block's size; if a window is small enough, every
+block is one number and the picture is exact.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ class DownsampledWindow:
     """A window of a recording as h x t blocks.
 
     Attributes:
-        mean: (t, h) float32, of each block; NaN where a number in it is not one.
+        mean: (t, h) float32, of each block; NaN for a block with a NaN.
         low: (t, h) float32, the lowest value of each block.
         high: (t, h) float32, the highest.
-        steps: (t + 1), the blocks' first steps, and the window's end.
-        places: (h + 1), the blocks' first places among the drawn units, and the window's end.
+        step_edges: (t + 1), the blocks' first steps, and the window's end.
+        unit_edges: (h + 1), the blocks' first indices into the unit order, and the window's end.
         units: the window's units, in the order in which they are drawn.
     """
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    steps: np.ndarray
-    places: np.ndarray
+    step_edges: np.ndarray
+    unit_edges: np.ndarray
     units: np.ndarray
 
     @property
@@ -44,26 +44,26 @@ class DownsampledWindow:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes a picture needs: the mean alone where it is exact, all three otherwise."""
+        """The size of a picture's data in bytes: of the mean alone if it is exact, else of all three arrays."""
         return self.mean.nbytes * (1 if self.exact else 3)
 
 
 def downsample(
     values: np.ndarray,
-    cells: int,
+    max_blocks: int,
     steps: slice = slice(None),
     places: slice = slice(None),
     order: np.ndarray | None = None,
 ) -> DownsampledWindow:
-    """A window of ``values`` (T, H) in at most ``cells`` blocks.
+    """Return a window of ``values`` (T, H) in at most ``max_blocks`` blocks.
 
-    Beside the result it takes a block of steps at a time, never a second copy of ``values``.
+    Beside the result it needs memory for one block of steps at a time, never for a second copy of ``values``.
 
     Args:
         values: (T, H), a gate or state.
-        cells: how many blocks there may be, at least 1.
+        max_blocks: the largest number of blocks, at least 1.
         steps: the window's steps.
-        places: the window's units, by their place in ``order``.
+        places: the window's units, as a slice of ``order``.
         order: (H), the units in the order in which they are drawn (``models.states.unit_order``).
 
     Raises:
@@ -73,9 +73,9 @@ def downsample(
     units = np.arange(values.shape[1]) if order is None else np.asarray(order)
     first, last, _ = places.indices(len(units))
     units = units[first:last]
-    if stop <= start or not units.size or cells < 1:
+    if stop <= start or not units.size or max_blocks < 1:
         raise Problem("The selection contains no time steps or no units. Select a larger part.")
-    t, h = block_counts(stop - start, len(units), cells)
+    t, h = block_counts(stop - start, len(units), max_blocks)
     step_edges = start + np.linspace(0, stop - start, t + 1).round().astype(int)
     edges = np.linspace(0, len(units), h + 1).round().astype(int)
     counts = np.diff(edges)
@@ -89,14 +89,14 @@ def downsample(
     return DownsampledWindow(mean, low, high, step_edges, first + edges, units)
 
 
-def block_counts(steps: int, units: int, cells: int) -> tuple[int, int]:
-    """How many blocks of steps and of units there are: at most ``cells`` together, all if they fit, else as square as can be.
+def block_counts(steps: int, units: int, max_blocks: int) -> tuple[int, int]:
+    """Return the numbers of blocks of steps and of units: one per number if they fit, else about equal numbers of both.
 
     >>> blocks(10_000, 1024, 60_000), blocks(10_000, 8, 60_000), blocks(83, 128, 60_000)
     ((245, 244), (7500, 8), (83, 128))
     """
-    if steps * units <= cells:
+    if steps * units <= max_blocks:
         return steps, units
-    h = max(1, min(units, isqrt(cells)))
-    t = min(steps, max(1, cells // h))
-    return t, min(units, max(1, cells // t))
+    h = max(1, min(units, isqrt(max_blocks)))
+    t = min(steps, max(1, max_blocks // h))
+    return t, min(units, max(1, max_blocks // t))

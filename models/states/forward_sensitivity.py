@@ -1,7 +1,7 @@
-"""How far one input reaches: the size of its influence on every later state, by forward-mode differentiation.
+"""The sensitivity of every later state to one input, by forward-mode differentiation.
 
-These are the columns of what ``models.states.input_sensitivity`` gives row by row; Williams and Zipser (1989) carry the same
-derivatives forwards in real-time recurrent learning.
+These are the columns of the matrix that ``models.states.input_sensitivity`` computes row by row; Williams and Zipser (1989)
+propagate the same derivatives forwards in real-time recurrent learning.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from models.states.input_sensitivity import MAX_CARRY_NUMBERS, InputSensitivity
 
 
 def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSensitivity:
-    """How much of the input at ``step`` is in every state of ``layer``.
+    """Return the sensitivity of every state of ``layer`` to its input at ``step``.
 
-    It takes about as long as one state's ``survival``, and no more memory for a long sequence than for a short one.
+    It takes about as long as ``input_sensitivity`` of one state; its memory does not grow with the sequence.
 
     Args:
-        layer: what ran; ``step`` is an input of its own.
-        step: k, a position in the sequence.
-        row: which sequence of the batch.
+        layer: the layer's run.
+        step: k, the position of the input in the sequence.
+        row: the index in the batch.
 
     Returns:
-        ``steps`` are all T positions, ``whole`` and ``along`` are (T); 0 where the input has faded below 1e-31 (float32).
+        ``steps`` are all T positions, ``total`` and ``carry_path`` are (T); 0 once the norm is below 1e-31 (float32).
 
     Raises:
         Problem: there is no such step.
@@ -37,26 +37,24 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
     if not 0 <= step < length:
         raise Problem("This time step has no input. Choose one from 1 to {steps}.", steps=length)
     weights, project = layer.weights, layer.weights.tensors.get("weight_hr")
-    whole = np.zeros(length, layer.hidden.dtype)
-    along = None if weights.cell.carry is None else whole.copy()
+    total = np.zeros(length, layer.hidden.dtype)
+    carry_path = None if weights.cell.carry is None else total.copy()
     derivatives = local_derivatives(layer.part(row, slice(step, step + 1)))
     entering = Transitions(weights, derivatives, 0, "ih")(slice(1))[:, 0]
-    read, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
-    written = (read if derivatives.cell_to_hidden is None else cell).numpy().astype(np.float64)
-    left = np.ones(units)
+    before, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
+    added = (before if derivatives.cell_to_hidden is None else cell).numpy().astype(np.float64)
+    retained = np.ones(units)
 
-    def tell(position: int, lets_out: np.ndarray | float) -> bool:
-        """Note what is in the state at a position, and whether anything is."""
-        whole[position] = torch.linalg.vector_norm(hidden, dtype=torch.float64)
-        if along is not None:
-            handed = (left * lets_out)[:, None] * written
-            along[position] = np.linalg.norm(handed if project is None else project.numpy() @ handed)
-        return not max(whole[position], float(torch.linalg.vector_norm(cell))) < underflow_threshold(
-            layer.hidden.dtype
-        )  # NaN goes on
+    def record(position: int, cell_to_hidden: np.ndarray | float) -> bool:
+        """Record the sensitivity at a position, and return whether it is above the underflow threshold, or NaN."""
+        total[position] = torch.linalg.vector_norm(hidden, dtype=torch.float64)
+        if carry_path is not None:
+            carried = (retained * cell_to_hidden)[:, None] * added
+            carry_path[position] = np.linalg.norm(carried if project is None else project.numpy() @ carried)
+        return not max(total[position], float(torch.linalg.vector_norm(cell))) < underflow_threshold(layer.hidden.dtype)
 
-    hidden = read if project is None else project @ read
-    lives = tell(step, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, 0])
+    hidden = before if project is None else project @ before
+    alive = record(step, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, 0])
     later = range(step - 1, -1, -1) if layer.reverse else range(step + 1, length)
     size = max(1, MAX_CARRY_NUMBERS // (2 * units * weights.output_size))
     for start in range(0, len(later), size):
@@ -64,16 +62,16 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
         derivatives = local_derivatives(layer.part(row, slice(min(block), max(block) + 1)))
         matrices = Transitions(weights, derivatives, 0, "hh")(slice(None)).unbind(1)
         for position in block:
-            if not lives:
-                return InputSensitivity(np.arange(length), whole, along)
+            if not alive:
+                return InputSensitivity(np.arange(length), total, carry_path)
             at = position - min(block)
-            read = matrices[at][:units] @ hidden
+            before = matrices[at][:units] @ hidden
             if derivatives.cell_to_hidden is not None and derivatives.carry is not None:
-                kept = torch.tensor(derivatives.carry[0, at])[:, None] * cell
-                read += torch.tensor(derivatives.cell_to_hidden[0, at])[:, None] * kept
-                cell = kept + matrices[at][units:] @ hidden
-            hidden = read if project is None else project @ read
+                carried = torch.tensor(derivatives.carry[0, at])[:, None] * cell
+                before += torch.tensor(derivatives.cell_to_hidden[0, at])[:, None] * carried
+                cell = carried + matrices[at][units:] @ hidden
+            hidden = before if project is None else project @ before
             if derivatives.carry is not None:
-                left = left * derivatives.carry[0, at]
-            lives = tell(position, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, at])
-    return InputSensitivity(np.arange(length), whole, along)
+                retained = retained * derivatives.carry[0, at]
+            alive = record(position, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, at])
+    return InputSensitivity(np.arange(length), total, carry_path)

@@ -1,4 +1,4 @@
-"""What the gates alone let last: the product of forget (LSTM) or update (GRU) gates, and its half-life.
+"""Retention by the gates alone: the product of forget (LSTM) or update (GRU) gates, and its half-life.
 
 An LSTM's cell is carried on by ``c_t = f_t c_{t-1} + ...`` (Gers, Schmidhuber and Cummins 2000), a GRU's hidden state by
 ``h_t = z_t h_{t-1} + ...`` (Cho et al. 2014): between two steps the old state is multiplied by the gates on the way.
@@ -13,7 +13,7 @@ from models.states.moments import CHUNK_SIZE
 
 
 def retention_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
-    """The gate that carries the state on, (T, H) in the order of computation; None in an RNN, which has none."""
+    """Return the gate that carries the state on, (T, H) in the order of computation; None for an RNN."""
     carry = layer.weights.cell.carry
     if carry is None:
         return None
@@ -22,7 +22,7 @@ def retention_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
 
 
 def retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
-    """(H) float64, the part of the state after step ``since`` that is left after step ``until``; 1 where they are one.
+    """Return (H) float64, the share of the state after step ``since`` that is left after step ``until``; 1 if they are equal.
 
     Args:
         keep: (T, H), the gate that carries the state on.
@@ -32,36 +32,34 @@ def retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
 
 
 def log10_retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
-    """(H) float64, log10 of ``retained``, also where that is too small for a number; -inf where a gate was exactly 0."""
+    """Return (H) float64, log10 of ``retained``, also where that underflows; -inf where a gate is exactly 0."""
     with np.errstate(divide="ignore"):
         return np.log10(keep[since + 1 : until + 1], dtype=np.float64).sum(axis=0)
 
 
 def retained_from(keep: np.ndarray, since: int) -> np.ndarray:
-    """(T - since, H) float64: ``retained(keep, since, t)`` for every t from ``since`` on."""
+    """Return (T - since, H) float64: ``retained(keep, since, t)`` for every t from ``since`` on."""
     factors = keep[since:].astype(np.float64)
     factors[:1] = 1.0
     return np.cumprod(factors, axis=0)
 
 
 def half_life(keep: np.ndarray) -> np.ndarray:
-    """(H) float64, in steps: how long a unit's state lasts until half of it is left, the median over time.
+    """Return (H) float64, the number of steps after which half of a unit's state is left, the median over time.
 
-    At a step where the gate is f, half is left after ln(1/2) / ln(f) steps like it. A gate of exactly 1 forgets nothing
-    (inf), one of exactly 0 everything at once (0). NaN for a unit that is not a number somewhere.
+    At a step where the gate is f, half is left after ln(1/2) / ln(f) steps like it: infinitely many for a gate of exactly 1,
+    0 for one of exactly 0. NaN for a unit with a NaN.
     """
-    parts = np.array_split(
-        keep, max(1, -(-keep.size // CHUNK_SIZE)), axis=1
-    )  # some units at a time: it sorts in float64
+    parts = np.array_split(keep, max(1, -(-keep.size // CHUNK_SIZE)), axis=1)  # some units at a time: sorted in float64
     return np.concatenate([_half_life(part.astype(np.float64)) for part in parts])
 
 
 def _half_life(keep: np.ndarray) -> np.ndarray:
-    # log1p keeps what 1 - f still says where f is so near to 1 that its logarithm would be rounded away
+    # log1p(f - 1) is accurate where f is so near to 1 that log(f) would lose its digits
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = np.log1p(keep - 1.0)
         steps = np.where(logarithm == 0, np.inf, np.log(0.5) / logarithm)
-    ordered = np.sort(steps, axis=0)  # of two infinite middles np.median would make inf - inf
+    ordered = np.sort(steps, axis=0)  # np.median would compute inf - inf of two infinite middles
     low, high = ordered[(len(steps) - 1) // 2], ordered[len(steps) // 2]
     middle = np.where(low == high, low, (low + high) / 2)
     return np.where(np.isnan(steps).any(axis=0), np.nan, middle)

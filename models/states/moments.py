@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 CHUNK_SIZE = 1 << 17
-"""How many numbers are held in float64 at a time: 1 MB."""
+"""The number of values that are converted to float64 at a time: 1 MB."""
 
 
 def centred(values: np.ndarray) -> Iterator[np.ndarray]:
-    """``values`` (T, H) less each unit's mean, some steps at a time, in float64."""
+    """Yield ``values`` (T, H) minus each unit's mean, some steps at a time, in float64."""
     mean = values.mean(axis=0, dtype=np.float64)
     length = max(1, CHUNK_SIZE // max(values.shape[1], 1))
     for start in range(0, len(values), length):
@@ -19,7 +19,7 @@ def centred(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def covariance(values: np.ndarray) -> np.ndarray:
-    """(H, H) float64, the covariance of the units of ``values`` (T, H), divided by T."""
+    """Return (H, H) float64, the covariance of the units of ``values`` (T, H), divided by T."""
     total = np.zeros((values.shape[1], values.shape[1]))
     for part in centred(values):
         total += part.T @ part

@@ -1,4 +1,4 @@
-"""What padding does to a network that answers after the last step: the same text with the padding masked, and read."""
+"""The effect of padding on a network that answers after the last step: one text with masked and with unmasked padding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from models.networks.network import Network
 
 @dataclass(frozen=True, eq=False)
 class PaddingEffect:
-    """One text, followed by padding, read twice.
+    """Two runs on one text followed by padding.
 
     Attributes:
         masked: with the mask: every layer stops at the text's last step, as if there were no padding.
-        unmasked: without it: the padding is read like any other symbol. Its labels end with the padding's.
-        steps: how many steps are the text's own.
+        unmasked: without it: padding is input like any other symbol. Its labels end with the padding's.
+        steps: the number of steps of the text without the padding.
     """
 
     masked: Reading
@@ -29,10 +29,10 @@ class PaddingEffect:
 
 
 def padding_effect(network: Network, text: str, count: int) -> PaddingEffect:
-    """Let ``network`` read ``text`` and ``count`` symbols of padding after it, with and without the mask.
+    """Run ``network`` on ``text`` followed by ``count`` symbols of padding, with and without the mask.
 
     Raises:
-        Problem: the text cannot be read, the network has no padding, or the count is negative.
+        Problem: the text cannot be encoded, the network has no padding symbol, or the count is negative.
     """
     symbol = network.card.padding
     if symbol is None or network.vocabulary is None:

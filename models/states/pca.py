@@ -1,4 +1,4 @@
-"""The plane in which the states of a run move most: principal component analysis (Pearson 1901; Hotelling 1933)."""
+"""The first two principal components of the states of a run (Pearson 1901; Hotelling 1933)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from models.states.moments import centred, covariance
 
 @dataclass(frozen=True, eq=False)
 class PrincipalPlane:
-    """The principal plane of T states of H units.
+    """The plane of the first two principal components of T states of H units.
 
     Attributes:
-        points: (T, 2) float64, where each state lies in the plane.
-        axes: (2, H), the two directions, of length 1 and at right angles; the part that is largest is positive. 0 where the
-            states do not move in a second (or first) direction.
-        mean: (H), the point that lies at (0, 0).
-        explained: (2), the share of the whole variance along each direction; 0 where there is none.
-        variance: the whole variance; exactly 0 where the states never change, and every point lies at (0, 0).
+        points: (T, 2) float64, the coordinates of each state in the plane.
+        axes: (2, H), the two directions, orthonormal; the entry of largest magnitude is positive. 0 where the states do not
+            vary in a second (or first) direction.
+        mean: (H), the point with coordinates (0, 0).
+        explained: (2), the share of the total variance along each direction; 0 for a direction without variance.
+        variance: the total variance; exactly 0 if the states never change, and then every point is (0, 0).
     """
 
     points: np.ndarray
@@ -30,15 +30,15 @@ class PrincipalPlane:
     explained: np.ndarray
     variance: float
 
-    def place(self, states: np.ndarray) -> np.ndarray:
-        """(T', 2), where other states (T', H) lie in this plane."""
+    def project(self, states: np.ndarray) -> np.ndarray:
+        """Return (T', 2), the coordinates of other states (T', H) in this plane."""
         return (states - self.mean) @ self.axes.T
 
 
 def principal_plane(states: np.ndarray) -> PrincipalPlane:
-    """The principal plane of ``states`` (T, H): the two first right singular vectors of the states less their mean.
+    """Return the principal plane of ``states`` (T, H): the first two right singular vectors of the states minus their mean.
 
-    They are found as eigenvectors of the units' covariance, which needs H x H numbers where an SVD needs T x H.
+    They are computed as eigenvectors of the units' covariance, which needs H x H numbers where an SVD needs T x H.
 
     Raises:
         Problem: a state is not a finite number.
@@ -56,7 +56,7 @@ def principal_plane(states: np.ndarray) -> PrincipalPlane:
         values, vectors = np.linalg.eigh(covariance(states))
         variance = float(values.clip(0).sum())
         for place in range(min(2, units)):
-            # what is left beside a straight line is rounding, not a second direction
+            # a smaller second eigenvalue is a rounding error of states on a straight line
             if values[-1 - place] > 1e-12 * values[-1]:
                 axis = vectors[:, -1 - place]
                 axes[place] = axis * np.sign(axis[np.abs(axis).argmax()])
@@ -66,15 +66,15 @@ def principal_plane(states: np.ndarray) -> PrincipalPlane:
 
 
 def thin_trajectory(points: np.ndarray, part: tuple[int, int], count: int) -> np.ndarray:
-    """The steps of ``part``, all of them, and of the others those that a drawing of the whole path cannot do without.
+    """Return the steps to draw of a long trajectory: all of ``part``, and of the others the extremes.
 
-    The rest is split into about ``count`` blocks of steps; of each are kept the first step and those farthest to either side
-    along both directions, so that no excursion is lost.
+    The rest is split into about ``count`` blocks of steps. Each block keeps its first step and those farthest to either
+    side along both directions, so that no excursion is lost.
 
     Args:
-        points: (T, 2), ``Plane.points``.
+        points: (T, 2), ``PrincipalPlane.points``.
         part: the first step and the one after the last.
-        count: how many blocks there are.
+        count: the number of blocks.
     """
     length = len(points)
     kept = {*range(*part)}

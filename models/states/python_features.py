@@ -1,4 +1,4 @@
-"""What a reader of Python keeps in mind at every character, to compare with what the units of ``python-lm`` keep."""
+"""Syntactic features of Python code at every character, to compare with the units of ``python-lm``."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ FEATURES = ("inside_string", "inside_docstring", "inside_comment", "bracket_dept
 
 
 def features(text: str) -> dict[str, np.ndarray]:
-    """Each of ``FEATURES`` after every character of ``text`` (T,) float64.
+    """Return each of ``FEATURES`` after every character of ``text`` (T,) float64.
 
     ``inside_string`` is 1 from an opening quote up to the last character before the closing one (after which it is 0),
     ``inside_docstring`` the same for triple quotes, ``inside_comment`` from a hash to the last character of the line;

@@ -9,18 +9,18 @@ import numpy as np
 from models.core.messages import Problem
 
 THRESHOLD = 0.3
-"""The value from which on a unit counts as on, as in LSTMVis."""
+"""The lowest value at which a unit counts as on, as in LSTMVis."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpanSelectivity:
-    """Units by how well they mark a span, best first.
+    """Units ranked by how selectively they are on inside a span, best first.
 
     Attributes:
         units: (N) int64, those that are on more often inside than outside.
         inside: (N), the share of the span's steps at which each is on.
-        outside: (N), the share of the other steps at which it is on; 0 where there are none.
-        threshold: the value from which on a unit counted as on.
+        outside: (N), the share of the other steps at which it is on; 0 if there are no others.
+        threshold: the lowest value at which a unit counts as on.
     """
 
     units: np.ndarray
@@ -29,8 +29,8 @@ class SpanSelectivity:
     threshold: float
 
     @property
-    def best(self) -> float:
-        """By how much more of the span's steps than of the others the first unit is on; 0 where there is none."""
+    def best_margin(self) -> float:
+        """The first unit's share inside minus its share outside; 0 if there is no unit."""
         return float(self.inside[0] - self.outside[0]) if len(self.units) else 0.0
 
     @property
@@ -40,10 +40,10 @@ class SpanSelectivity:
 
 
 def span_selectivity(values: np.ndarray, start: int, stop: int, threshold: float = THRESHOLD) -> SpanSelectivity:
-    """The units of ``values`` (T, H) that are on in the steps ``start`` to ``stop`` (not included) and off elsewhere.
+    """Return the units of ``values`` (T, H) that are on in the steps ``start`` to ``stop`` (not included) and off elsewhere.
 
-    They are ranked by the share of steps on inside less that outside; of equals the lower index comes first. To find units
-    that are on below a value, hand in ``-values``.
+    They are ranked by the share of steps on inside minus that outside; of equals the lower index comes first. To find units
+    that are on below a value, pass ``-values``.
 
     Raises:
         Problem: the span is empty or outside the sequence, or the threshold is not a number.

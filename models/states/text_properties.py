@@ -22,38 +22,38 @@ PROPERTIES = (
     "bracket_depth",
     "after_negation",
 )
-"""The names, in the order in which they are told."""
+"""The names, in the order of the lists on the page."""
 
 
 def text_properties(tokens: Sequence[str]) -> dict[str, np.ndarray]:
-    """Each of ``PROPERTIES`` after every token that is read, (T) float64.
+    """Return each of ``PROPERTIES`` after every token, (T) float64.
 
     Args:
         tokens: the T symbols of a text: characters, or words with their punctuation apart.
 
     Returns:
-        ``position``: steps read so far; ``line_position``: symbols of the line read so far; ``line_length``: the same without
-        the spaces that it began with; ``indentation``: those spaces; ``inside_quotes``, ``inside_comment``,
-        ``inside_brackets``: 1 inside, else 0, as Python reads them; ``bracket_depth``: how many brackets are open;
-        ``after_negation``: 1 from a word like "not" to the end of its sentence.
+        ``position``: steps so far; ``line_position``: symbols of the line so far; ``line_length``: the same without the
+        line's leading spaces; ``indentation``: those spaces; ``inside_quotes``, ``inside_comment``, ``inside_brackets``: 1
+        inside, else 0, by Python's syntax; ``bracket_depth``: the number of open brackets; ``after_negation``: 1 from a
+        word like "not" to the end of its sentence.
     """
-    read = features("".join(map(_symbol, tokens)))
-    line, indentation = read["line_position"], read["indentation"]
+    syntax = features("".join(map(_symbol, tokens)))
+    line, indentation = syntax["line_position"], syntax["indentation"]
     return {
         "position": np.arange(1, len(tokens) + 1, dtype=np.float64),
         "line_position": line,
         "line_length": line - indentation,
         "indentation": indentation,
-        "inside_quotes": np.maximum(read["inside_string"], read["inside_docstring"]),
-        "inside_comment": read["inside_comment"],
-        "inside_brackets": np.minimum(read["bracket_depth"], 1),
-        "bracket_depth": read["bracket_depth"],
+        "inside_quotes": np.maximum(syntax["inside_string"], syntax["inside_docstring"]),
+        "inside_comment": syntax["inside_comment"],
+        "inside_brackets": np.minimum(syntax["bracket_depth"], 1),
+        "bracket_depth": syntax["bracket_depth"],
         "after_negation": after_negation(tokens),
     }
 
 
 def after_negation(tokens: Sequence[str]) -> np.ndarray:
-    """(T) 1 from a word of negation to the end of its sentence, else 0."""
+    """Return (T), 1 from a word of negation to the end of its sentence, else 0."""
     inside, result = False, []
     for token in tokens:
         inside = (inside or token.lower() in NEGATIONS) and token != "."
@@ -62,7 +62,7 @@ def after_negation(tokens: Sequence[str]) -> np.ndarray:
 
 
 def informative_properties(properties: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those that change at all, without any that rises and falls exactly as one before it.
+    """Return the properties that vary, without those that are perfectly correlated with one before them.
 
     In a text of one line, for example, the position in the line is the position in the text.
     """
@@ -76,5 +76,5 @@ def informative_properties(properties: dict[str, np.ndarray]) -> dict[str, np.nd
 
 
 def _symbol(token: str) -> str:
-    """One character that stands for a token: itself, or a letter for a word."""
+    """Return one character for a token: the token if it is one character, or a letter for a word."""
     return token if len(token) == 1 else "x"

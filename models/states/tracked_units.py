@@ -19,17 +19,17 @@ from models.states.text_properties import informative_properties, text_propertie
 from models.states.unit_tracking import Pair, Ranking, Sample, rank_units
 
 UNTRAINED_COUNT = 3
-"""How many untrained layers are asked."""
+"""The number of untrained layers that serve as controls."""
 
 RecallBatches = Callable[[int, Literal["en", "ko"]], Tensor]
 """(seed, language) -> ids (B, T + 1) of texts whose last token is their first one again."""
 
 Texts = Sequence[tuple[LayerTrace, dict[str, np.ndarray]]]
-"""What a layer did with each text, and the text's properties, (T) each."""
+"""A layer's run on each text, and the text's properties, (T) each."""
 
 
 def default_quantity(layer: LayerTrace) -> str:
-    """The state that carries memory: an LSTM's cell, else the hidden state."""
+    """Return the state that carries memory: an LSTM's cell, else the hidden state."""
     return layer.quantities[-2] if layer.kind == "LSTM" else "hidden"
 
 
@@ -41,21 +41,22 @@ def tracked_units(
     untrained: int = UNTRAINED_COUNT,
     recall_batches: RecallBatches | None = None,
 ) -> Ranking:
-    """Which units of ``layer`` track a property of ``text``.
+    """Return which units of ``layer`` track a property of ``text``.
 
-    They are chosen on ``text`` and held against the other examples on the network's card; a recall network is asked for the
-    word to be remembered too, at the end of texts of its own kind in the language of ``text``, half of them held out.
+    They are chosen on ``text`` and checked on the other examples on the network's card. For a recall network the word to
+    remember is a property too, at the end of texts like those of its training in the language of ``text``, half of them
+    held out.
 
     Args:
         network: a bundled one, or any with a card.
         text: as it would be typed.
         layer: its name, as in ``trace.layers``.
-        quantity: the gate or state that is looked at; an LSTM's cell or the hidden state where none is said.
-        untrained: how many untrained layers of its shape are asked, each for one more run of the layer.
+        quantity: the gate or state to correlate; None for an LSTM's cell or the hidden state.
+        untrained: the number of untrained layers of its shape to compare with; each costs one more run of the layer.
         recall_batches: of a recall network, ``models.zoo.catalogue.recall_batches(network)``; None for any other.
 
     Raises:
-        Problem: the text cannot be read.
+        Problem: the text cannot be encoded.
     """
     tokens = network.tokens(text)
     others = [example.text for example in network.card.examples if network.tokens(example.text) != tokens]
@@ -64,15 +65,15 @@ def tracked_units(
     ranking = _ranking(chosen, held_out, quantity, untrained)
     if recall_batches is not None:
         language: Literal["en", "ko"] = "ko" if any("가" <= symbol <= "힣" for symbol in text) else "en"
-        first, held = (recall_batches(seed, language) for seed in (1, 2))
-        ranking += _first_word_ranking(network, layer, quantity, untrained, (first, held))
+        batches = [recall_batches(seed, language) for seed in (1, 2)]
+        ranking += _first_word_ranking(network, layer, quantity, untrained, batches)
     return ranking
 
 
 def tracked_in_halves(
     reading: Reading, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
 ) -> Ranking:
-    """The same of one sequence that was recorded, its second half held out."""
+    """Return which units of ``layer`` track a property of one recorded sequence, its second half held out."""
     ran = reading.trace.layers[layer]
     steps = int(ran.lengths[reading.row])
     properties = text_properties([_token_of(label) for label in reading.labels_of(layer)])
@@ -108,9 +109,9 @@ def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: in
                 (layer[quantity] if each == 0 else other[each - 1])[0]
                 for (layer, _), other in zip(texts, own, strict=True)
             ]
-            told = _joined([properties for _, properties in texts])
+            properties = _joined([of_text for _, of_text in texts])
             states = np.concatenate(ran) if ran else np.zeros((0, chosen[0][0][quantity].shape[2]))
-            samples.append(Sample(states, {name: told[name] for name in names if name in told}))
+            samples.append(Sample(states, {name: properties[name] for name in names if name in properties}))
         pairs.append((samples[0], samples[1]))
     return rank_units(pairs[0], pairs[1:])
 
@@ -118,24 +119,24 @@ def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: in
 def _first_word_ranking(
     network: Network, layer: str, quantity: str | None, untrained: int, batches: Iterable[Tensor]
 ) -> Ranking:
-    """Which units hold the first word when its text ends."""
+    """Return which units encode the first word after the last step of its text."""
     pairs: list[list[Sample]] = [[] for _ in range(1 + untrained)]
     for ids in batches:
         with torch.inference_mode(), capture(network.module) as trace:
             network.module(ids[:, :-1])
         ran = trace.layers[layer]
         words = np.array(network.vocabulary)[ids[:, 0].numpy()]
-        asked = quantity or default_quantity(ran)
-        for pair, each in zip(pairs, (ran[asked], *_untrained(ran, asked, untrained)), strict=True):
+        name = quantity or default_quantity(ran)
+        for pair, each in zip(pairs, (ran[name], *_untrained(ran, name, untrained)), strict=True):
             pair.append(Sample(each[:, -1], {"first_word": words}))
     first, *others = [(pair[0], pair[1]) for pair in pairs]
     return rank_units(first, others)
 
 
 def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndarray]:
-    """A gate or state, (B, T, H), of untrained layers of its shape that read what ``layer`` read."""
+    """Yield a gate or state, (B, T, H), of untrained layers of the shape of ``layer`` on its input."""
     for seed in range(count):
-        yield _untrained_run(layer, seed)[quantity]  # one after the other: no two runs are held at once
+        yield _untrained_run(layer, seed)[quantity]  # one after the other: only one run is in memory at a time
 
 
 def _untrained_run(layer: LayerTrace, seed: int) -> LayerTrace:
@@ -159,11 +160,11 @@ def _untrained_run(layer: LayerTrace, seed: int) -> LayerTrace:
 
 
 def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The properties of several texts, one after the other."""
+    """Return the properties of several texts, concatenated."""
     parts = list(parts)
     return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
 
 def _token_of(label: str) -> str:
-    """The token that ``models.core.tokenize_text.display`` drew."""
+    """Return the token of a label from ``models.core.tokenize_text.display``."""
     return {drawn: token for token, drawn in SHOWN.items()}.get(label, label)

@@ -1,8 +1,8 @@
-"""Orders in which the units of a layer can be drawn, so that a heatmap shows what belongs together.
+"""Orders in which the units of a layer can be drawn, so that similar units are neighbours in a heatmap.
 
-``similarity`` is spectral seriation (Atkins, Boman and Hendrickson 1998): the units along the Fiedler vector, the eigenvector
-of the second smallest eigenvalue of the Laplacian of their similarities. If any order has only falling similarities to both
-sides, it is this one.
+``similarity`` is spectral seriation (Atkins, Boman and Hendrickson 1998): the units sorted by the Fiedler vector, the
+eigenvector of the second smallest eigenvalue of the Laplacian of their similarities. If there is an order in which
+similarities only fall to both sides, it is this one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ UnitOrder = Literal["index", "mean", "variance", "similarity"]
 
 
 def order_units(values: np.ndarray, by: UnitOrder = "index") -> np.ndarray:
-    """The units in the order in which to draw them, (H) int64; the same values always give the same order.
+    """Return the units in the order in which to draw them, (H) int64; equal values always result in the same order.
 
-    Units that are not numbers somewhere come last, and before them, by similarity, those that never change (a constant is
-    similar to nothing).
+    Units with a NaN or an infinity come last. ``"similarity"`` puts before them those that never change, since a constant
+    has no correlation.
 
     Args:
         values: (T, H), a gate or state.
@@ -52,7 +52,7 @@ def order_units(values: np.ndarray, by: UnitOrder = "index") -> np.ndarray:
 
 
 def unit_variance(values: np.ndarray) -> np.ndarray:
-    """(H) float64, the variance of each unit of (T, H); exactly 0 for one that never changes."""
+    """Return (H) float64, the variance of each unit of (T, H); exactly 0 for one that never changes."""
     total = np.zeros(values.shape[1])
     for part in centred(values):
         total += np.einsum("th,th->h", part, part)
@@ -62,16 +62,16 @@ def unit_variance(values: np.ndarray) -> np.ndarray:
 
 def _by_similarity(values: np.ndarray) -> np.ndarray:
     variance = unit_variance(values)
-    moving, still = np.flatnonzero(variance), np.flatnonzero(variance == 0)
-    still = still[np.argsort(values.mean(axis=0, dtype=np.float64)[still], kind="stable")]
-    if len(moving) < 3:
-        return np.concatenate([moving, still])
-    scale = np.sqrt(variance[moving])
-    correlation = covariance(values[:, moving] if still.size else values) / scale / scale[:, None]
-    # units that go against each other are no more alike than strangers; the second part joins groups of strangers
+    varying, constant = np.flatnonzero(variance), np.flatnonzero(variance == 0)
+    constant = constant[np.argsort(values.mean(axis=0, dtype=np.float64)[constant], kind="stable")]
+    if len(varying) < 3:
+        return np.concatenate([varying, constant])
+    scale = np.sqrt(variance[varying])
+    correlation = covariance(values[:, varying] if constant.size else values) / scale / scale[:, None]
+    # negative correlation counts as none; the second part connects groups that are not correlated with each other
     similarity = np.maximum(correlation, 0) + 1e-3 * (1 + np.clip(correlation, -1, 1))
     laplacian = np.diag(similarity.sum(axis=0)) - similarity
     fiedler = np.linalg.eigh(laplacian)[1][:, 1]
-    # a vector and its negative say the same: the one whose largest part is positive; rounded, so that equals are ties
+    # an eigenvector's sign is arbitrary: make its largest entry positive; rounded, so that equal entries are ties
     fiedler = np.round(fiedler * np.sign(fiedler[np.abs(fiedler).argmax()]), 9)
-    return np.concatenate([moving[np.argsort(fiedler, kind="stable")], still])
+    return np.concatenate([varying[np.argsort(fiedler, kind="stable")], constant])

@@ -1,8 +1,8 @@
-"""Which unit tracks what: units whose values rise and fall with a property of the text (Karpathy, Johnson and Li 2015).
+"""Units whose values are correlated with a property of the text (Karpathy, Johnson and Li 2015).
 
-Among many units some follow any property by chance, and a layer that has learned nothing follows some of them too, because
-its states still hold the last few symbols. So a unit is chosen on one text and held against another, and against untrained
-layers of its shape that read the same texts (as Zhang and Bowman 2018 do with what is read out of a network).
+Among many units some correlate with any property by chance, and an untrained layer has such units too, because its states
+still contain the last few symbols. So a unit is chosen on one text and checked on another, and compared with untrained
+layers of its shape on the same texts (as Zhang and Bowman 2018 do with probes of a network).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ NONE_TRACKS = "No unit tracks any of these properties."
 
 @dataclass(frozen=True)
 class Match:
-    """A unit beside a property.
+    """A unit and a property, with their correlations.
 
     Attributes:
-        name: the property's.
-        unit: the unit.
+        name: the property's name.
+        unit: the unit's index.
         correlation: on the text on which the unit was chosen: Pearson's r; for a property that is a word, the correlation
             ratio eta (the root of the share of the unit's variance that the word explains; Pearson 1911), from 0 to 1.
-        held_out: the same unit's on the held-out text; for a word, with the means that the first text gave. NaN where the
-            property does not change there.
-        untrained: the most that a unit of the untrained layers reaches on both, 0 where none were asked.
+        held_out: the same on the held-out text; for a word, with the means of the first text. NaN if the property does not
+            vary there.
+        untrained: the largest strength of a unit of the untrained layers, 0 without any.
         tracked: whether the unit tracks the property by ``RULE``.
     """
 
@@ -47,24 +47,24 @@ class Match:
 
     @property
     def strength(self) -> float:
-        """The smaller of the two correlations, 0 where their signs differ."""
+        """The smaller magnitude of the two correlations, 0 if their signs differ."""
         return float(_agreeing_strength(np.array(self.correlation), np.array(self.held_out)))
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Which unit tracks what, the surest first; after those that track something, those that seemed to on the text alone."""
+    """A list of matches, the strongest first; after the tracking units, those that correlate on the first text alone."""
 
     matches: tuple[Match, ...]
 
     @property
     def tracked(self) -> tuple[Match, ...]:
-        """Those that track their property."""
+        """The matches whose unit tracks the property."""
         return tuple(match for match in self.matches if match.tracked)
 
     @property
-    def verdict(self) -> str | None:
-        """Why there is none that does, as a sentence; None where there is one."""
+    def empty_reason(self) -> str | None:
+        """The sentence that explains why no unit tracks anything; None if one does."""
         if not self.matches:
             return NOTHING_CHANGES
         return None if self.tracked else NONE_TRACKS
@@ -75,7 +75,7 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What was seen at N steps.
+    """States and properties at N steps.
 
     Attributes:
         states: (N, H), a gate or state.
@@ -90,36 +90,36 @@ Pair = tuple[Sample, Sample]
 """A text, and a held-out one."""
 
 
-def rank_units(pair: Pair, untrained: Sequence[Pair] = (), each: int = 3) -> Ranking:
-    """The units that follow each property best.
+def rank_units(pair: Pair, untrained: Sequence[Pair] = (), per_property: int = 3) -> Ranking:
+    """Return the units with the largest correlations with each property.
 
     Args:
         pair: the text on which units are chosen, and the held-out text.
         untrained: the same of untrained layers.
-        each: how many units are told for every property.
+        per_property: the number of units for each property.
     """
     text, held_out = pair
     matches: list[Match] = []
     for name in text.properties:
-        found, again = correlations(text, held_out, name)
+        on_text, on_held_out = correlations(text, held_out, name)
         best = max(
             (float(_agreeing_strength(*correlations(*other, name)).max(initial=0)) for other in untrained), default=0.0
         )
-        sure = _agreeing_strength(found, again)
-        order = np.argsort(-np.abs(np.nan_to_num(found)), kind="stable")[:each]
-        for unit in order[np.abs(np.nan_to_num(found[order])) > 0]:
-            is_tracked = bool(sure[unit] >= max(MIN_CORRELATION, best + MIN_MARGIN))
-            matches.append(Match(name, int(unit), float(found[unit]), float(again[unit]), best, is_tracked))
+        strength = _agreeing_strength(on_text, on_held_out)
+        order = np.argsort(-np.abs(np.nan_to_num(on_text)), kind="stable")[:per_property]
+        for unit in order[np.abs(np.nan_to_num(on_text[order])) > 0]:
+            is_tracked = bool(strength[unit] >= max(MIN_CORRELATION, best + MIN_MARGIN))
+            matches.append(Match(name, int(unit), float(on_text[unit]), float(on_held_out[unit]), best, is_tracked))
     return sort_matches(matches)
 
 
 def sort_matches(matches: Sequence[Match]) -> Ranking:
-    """The surest first; of equals, in the order in which they came."""
+    """Return the matches by falling strength, those that track first; equals keep their order."""
     return Ranking(tuple(sorted(matches, key=lambda match: (-match.tracked, -match.strength))))
 
 
 def correlations(text: Sample, held_out: Sample, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(H) each, every unit's correlation with a property on the two texts; NaN where the unit or the property is constant."""
+    """Return (H) each, every unit's correlation with a property on the two texts; NaN if the unit or property is constant."""
     values, others = text.properties[name], held_out.properties.get(name, np.zeros(0))
     states, other_states = text.states, held_out.states[: len(others)]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -146,16 +146,16 @@ def _pearson(states: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(states.min(axis=0) == states.max(axis=0), np.nan, r)
 
 
-def _correlation_ratio(states: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """(H), the root of the share of each unit's variance that ``told`` (N, H) explains, 0 where it explains none."""
+def _correlation_ratio(states: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return (H), the root of the share of each unit's variance that ``predicted`` (N, H) explains, 0 if it explains none."""
     if len(states) < 2:
         return np.full(states.shape[1], np.nan)
     around = np.square(states - states.mean(axis=0)).sum(axis=0)
-    share = 1 - np.square(states - told).sum(axis=0) / around
+    share = 1 - np.square(states - predicted).sum(axis=0) / around
     return np.where(states.min(axis=0) == states.max(axis=0), np.nan, np.sqrt(np.maximum(share, 0)))
 
 
 def _agreeing_strength(found: np.ndarray, again: np.ndarray) -> np.ndarray:
-    """The smaller of two correlations' sizes; 0 where their signs differ or one is unknown."""
+    """Return the smaller magnitude of two correlations; 0 if their signs differ or one is NaN."""
     agree = found * again > 0
     return np.where(agree, np.minimum(np.abs(found), np.abs(again)), 0.0)

@@ -116,7 +116,7 @@ def test_chosen_states_packed_sequences_and_many_parts(monkeypatch):
         found = input_sensitivity(layer, [6, 2, 6], row=1)
         whole = input_sensitivity(alone[name])
         assert found.steps.tolist() == [6, 2, 6] and found.total.shape == (3, 7)
-        for part in ("whole", "along"):
+        for part in ("total", "carry_path"):
             expected = getattr(whole, part)[[6, 2, 6]]
             np.testing.assert_allclose(getattr(found, part), expected, rtol=1e-5, atol=1e-9)
         told = []
