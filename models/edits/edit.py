@@ -1,11 +1,11 @@
-"""A change to a network, as a small value: to its weights, to what it computes while it runs, or to what it reads.
+"""Edits of a network as immutable values: of its weights, of gates and states while it runs, or of its input.
 
-An edit says what is changed and does nothing by itself. ``models.edits.weight_edits`` applies those of the weights,
-``models.edits.interventions`` those of the running computation, ``models.edits.token_edits`` those of the input, and
-``models.edits.edited_network`` all together; ``models.edits.edit_syntax`` writes them down for an address. Steps and units count from 0.
+An edit only describes a change. ``models.edits.weight_edits`` applies those of the weights, ``models.edits.interventions``
+those of the running computation, ``models.edits.token_edits`` those of the input, and ``models.edits.edited_network`` all
+of them; ``models.edits.edit_syntax`` serializes them for URLs. Steps and units count from 0.
 
 Within each of the three groups edits act in the order of the list. Weights are changed first, then the input, and the
-computation last, so the steps of a held gate are those of the changed sequence.
+computation last, so the steps of a clamped gate are those of the changed sequence.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Place:
-    """A part of one matrix or bias, or what one unit reads or writes.
+    """A part of one matrix or bias, or all incoming or outgoing weights of one unit.
 
     Attributes:
         name: ``"rnn.l0.weight_hh"`` (a layer's name and ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh`` or
-            ``weight_hr``); any other parameter by PyTorch's name (``"head.weight"``); ``"rnn.l0.reads"``: the rows of unit
-            ``row`` in all its layer's matrices and biases; ``"rnn.l0.writes"``: the columns of all matrices that read it.
+            ``weight_hr``); any other parameter by PyTorch's name (``"head.weight"``); ``"rnn.l0.reads"``: the incoming
+            weights of unit ``row``, its rows in all matrices and biases of its layer; ``"rnn.l0.writes"``: its outgoing
+            weights, the columns of all matrices whose input it is.
         gate: the rows of one gate, such as ``"forget_gate"``; None for all.
-        row: where rows belong to gates, the unit, in ``gate`` or in every gate; else the row. None for all.
+        row: if rows belong to gates, the unit, in ``gate`` or in every gate; else the row. None for all.
         column: None for all.
     """
 
@@ -37,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True)
 class WeightChange:
-    """Set (``"="``), add to (``"+="``) or multiply (``"*="``) the weights of ``place``; zero is set to 0."""
+    """An edit that sets (``"="``), adds to (``"+="``) or multiplies (``"*="``) the weights of ``place``."""
 
     place: Place
     how: Literal["=", "+=", "*="]
@@ -46,7 +47,7 @@ class WeightChange:
 
 @dataclass(frozen=True)
 class ForgetBias:
-    """Set an LSTM's forget bias: ``bias_ih`` becomes ``value`` and ``bias_hh`` 0, of one unit or (None) of all."""
+    """An edit of an LSTM's forget bias: ``bias_ih`` becomes ``value`` and ``bias_hh`` 0, for one unit or (None) for all."""
 
     layer: str
     value: float
@@ -55,7 +56,7 @@ class ForgetBias:
 
 @dataclass(frozen=True)
 class SpectralRadius:
-    """Scale each gate's block of ``place`` (a ``weight_hh``, or one gate of it) so that its spectral radius is ``value``."""
+    """An edit that scales each gate's block of ``place`` (a ``weight_hh``, or a gate of it) to spectral radius ``value``."""
 
     place: Place
     value: float
@@ -63,7 +64,7 @@ class SpectralRadius:
 
 @dataclass(frozen=True)
 class Quantize:
-    """Round ``place`` to ``bits`` bits: to multiples of max|w| / (2^(bits - 1) - 1), the nearest, ties to even."""
+    """An edit that rounds ``place`` to ``bits`` bits: to multiples of max|w| / (2^(bits - 1) - 1), nearest, ties to even."""
 
     place: Place
     bits: int
@@ -71,7 +72,7 @@ class Quantize:
 
 @dataclass(frozen=True)
 class Noise:
-    """Add independent normal noise of standard deviation ``deviation``, the same for the same ``seed``."""
+    """An edit that adds independent normal noise of standard deviation ``deviation``, the same for the same ``seed``."""
 
     place: Place
     deviation: float
@@ -80,7 +81,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class ReplaceMatrix:
-    """Put a whole matrix or bias in the place of the one called ``name``.
+    """An edit that replaces the matrix or bias called ``name``.
 
     Attributes:
         name: as in ``Place``.
@@ -94,7 +95,7 @@ class ReplaceMatrix:
 
     @classmethod
     def of(cls, name: str, values: np.ndarray) -> ReplaceMatrix:
-        """The edit that puts ``values`` (rows, columns) or (rows) there."""
+        """Return the edit that replaces ``name`` by ``values`` (rows, columns) or (rows)."""
         return cls(name, values.shape, np.ascontiguousarray(values, dtype="<f4").tobytes())
 
     @property
@@ -105,10 +106,10 @@ class ReplaceMatrix:
 
 @dataclass(frozen=True)
 class Clamp:
-    """Hold a gate or state of one unit, or (None) of all units, at ``value`` from step ``first`` to ``last`` inclusive.
+    """A gate or state of one unit, or (None) of all units, clamped to ``value`` from step ``first`` to ``last`` inclusive.
 
-    The value takes the place of the computed one the moment it is computed, so everything after reads it. ``last`` None
-    is the end of the sequence.
+    The value replaces the computed one as soon as it is computed, so all later computation uses it. ``last`` None is the
+    end of the sequence.
     """
 
     layer: str
@@ -121,7 +122,7 @@ class Clamp:
 
 @dataclass(frozen=True)
 class Ablate:
-    """Hold a unit's hidden state at 0, or at its mean over the sequence in the run without held or patched values."""
+    """A unit's hidden state clamped to 0, or to its mean over the sequence in the run without interventions."""
 
     layer: str
     unit: int
@@ -132,10 +133,10 @@ class Ablate:
 
 @dataclass(frozen=True)
 class Patch:
-    """Put what ``quantity`` was after step ``source`` of another sequence in its place at ``step`` (activation patching).
+    """Activation patching: ``quantity`` at ``step`` is replaced by its value after step ``source`` of another sequence.
 
-    The other sequence, ``text``, is read by the same network with its changed weights and nothing held. One unit, or
-    (None) all. (Vig et al. 2020, "Investigating Gender Bias in Language Models Using Causal Mediation Analysis".)
+    The other sequence, ``text``, is run through the same network with its edited weights and without interventions. One
+    unit, or (None) all. (Vig et al. 2020, "Investigating Gender Bias in Language Models Using Causal Mediation Analysis".)
     """
 
     layer: str
@@ -148,7 +149,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class InitialState:
-    """Set the state before the first step, h0 (``"hidden"``) or c0 (``"cell"``), of one unit or (None) of all."""
+    """The state before the first step, h0 (``"hidden"``) or c0 (``"cell"``), set for one unit or (None) for all."""
 
     layer: str
     state: Literal["hidden", "cell"]
@@ -158,10 +159,10 @@ class InitialState:
 
 @dataclass(frozen=True)
 class TokenEdit:
-    """Replace the token at ``step``, insert one before it, or delete it (``token`` is then ``""``).
+    """An edit of the input: the token at ``step`` is replaced or deleted (``token`` is then ``""``), or one is inserted.
 
     Attributes:
-        how: what is done.
+        how: the operation; ``"insert"`` puts ``token`` before the one at ``step``.
         step: from 0; inserting at T appends.
         token: as it would be typed; of a network of numbers, the numbers of one step.
     """
@@ -186,7 +187,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Edits:
-    """An ordered list of edits, immutable: every method gives a new list.
+    """An ordered, immutable list of edits: every method returns a new list.
 
     Example:
         >>> edits = Edits().add(Change(Place("rnn.l0.weight_hh"), "*=", 1.1)).add(Clamp("rnn.l0", "forget_gate", 1.0))
@@ -197,29 +198,29 @@ class Edits:
     entries: tuple[Entry, ...] = ()
 
     def add(self, edit: Edit) -> Edits:
-        """With one more, switched on, at the end."""
+        """Return the list with one more edit, switched on, at the end."""
         return Edits((*self.entries, Entry(edit)))
 
     def swap(self, index: int, edit: Edit) -> Edits:
-        """With another edit in the place of one."""
+        """Return the list with the edit at ``index`` replaced."""
         return self._with(index, replace(self.entries[index], edit=edit))
 
     def switch(self, index: int, on: bool) -> Edits:
-        """With one switched on or off."""
+        """Return the list with one edit switched on or off."""
         return self._with(index, replace(self.entries[index], on=on))
 
     def remove(self, index: int) -> Edits:
-        """Without one."""
+        """Return the list without one edit."""
         return self._with(index)
 
     def move(self, index: int, to: int) -> Edits:
-        """With one at another position."""
+        """Return the list with one edit moved to another position."""
         entries = list(self.entries)
         entries.insert(to, entries.pop(index))
         return Edits(tuple(entries))
 
-    def of_any_text(self) -> Edits:
-        """With those of the weights as they are and all others, which belong to a sequence, switched off."""
+    def weights_only(self) -> Edits:
+        """Return the list with all edits switched off that are not of the weights, since they belong to one sequence."""
         return Edits(tuple(replace(each, on=each.on and isinstance(each.edit, WeightEdit)) for each in self.entries))
 
     @property
@@ -229,17 +230,17 @@ class Edits:
 
     @property
     def weights(self) -> tuple[WeightEdit, ...]:
-        """Those of the weights that are switched on."""
+        """The edits of the weights that are switched on."""
         return tuple(edit for edit in self.on if isinstance(edit, WeightEdit))
 
     @property
-    def dynamics(self) -> tuple[InterventionEdit, ...]:
-        """Those of the running computation that are switched on."""
+    def interventions(self) -> tuple[InterventionEdit, ...]:
+        """The edits of the running computation that are switched on."""
         return tuple(edit for edit in self.on if isinstance(edit, InterventionEdit))
 
     @property
     def tokens(self) -> tuple[TokenEdit, ...]:
-        """Those of the input that are switched on."""
+        """The edits of the input that are switched on."""
         return tuple(edit for edit in self.on if isinstance(edit, TokenEdit))
 
     def _with(self, index: int, *entries: Entry) -> Edits:

@@ -1,4 +1,4 @@
-"""What an edit did: two readings of a sequence, before and after, as differences and as what changed most."""
+"""The effects of an edit: the differences of two runs of a sequence, before and after, and the largest changes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
 
 MIN_CHANGE = 1e-5
-"""Smaller changes, as a share of what a quantity can vary by, are taken for rounding."""
+"""Smaller changes, relative to a quantity's range, are ignored as rounding errors."""
 
 StepOrigins = Sequence[int | None] | None
-"""For each step after the edit, which step it was before (``Sequence.origin``); None where they are the same."""
+"""For each step after the edit, which step it was before (``InputSequence.origin``); None if all steps are the same."""
 
 
 @dataclass(frozen=True)
 class StateEffect:
-    """Where a gate or state changed most.
+    """The largest change of a gate or state.
 
     Attributes:
-        layer, quantity, unit: which.
-        step: where it changed most, in the edited sequence, from 0.
+        layer, quantity, unit: the gate or state.
+        step: the step of the largest change, in the edited sequence, from 0.
         origin: that step before the edit.
-        before, after: its value there.
-        share: the change as a share of what the quantity can vary by (1 for a gate from closed to open).
+        before, after: its values there.
+        share: the change relative to the quantity's range (1 for a gate from closed to open).
         since: the first step at which the unit changed by half as much or more.
     """
 
@@ -45,10 +45,10 @@ class PredictionEffect:
     """A prediction that changed.
 
     Attributes:
-        step: after which step of the edited sequence; the last one for a whole sequence's class.
+        step: the step of the edited sequence whose prediction it is; the last one for a whole sequence's class.
         origin: that step before the edit.
-        index: id of the symbol, or number of the class or column.
-        symbol: the symbol as it is drawn; None for a class or a column.
+        index: id of the symbol, or index of the class or column.
+        symbol: the symbol in display form; None for a class or a column.
         before, after: its probability, or the predicted value.
     """
 
@@ -62,12 +62,12 @@ class PredictionEffect:
 
 @dataclass(frozen=True)
 class PredictionFlip:
-    """The first step after which another symbol (or class) is the most probable one.
+    """The first step after which a different symbol (or class) is the most probable one.
 
     Attributes:
         step, origin: as in ``PredictionEffect``.
         before, after: the most probable one's id.
-        symbols: both as they are drawn; None for classes.
+        symbols: both in display form; None for classes.
     """
 
     step: int
@@ -79,43 +79,43 @@ class PredictionFlip:
 
 @dataclass(frozen=True)
 class EditEffects:
-    """What changed.
+    """The changes between two runs.
 
     Attributes:
-        first: the first step at which any gate or state changed, or None; of a network that writes a sequence, the first
-            that changed while it read, if any did.
-        states: for each layer and quantity that changed where it changed most, the greatest share first.
-        predictions: for each step whose prediction changed what changed most there, the greatest change first.
-        turn: the first change of the most probable symbol or class, or None.
-        surprise: the mean surprise in bits before and after; None for a network without symbols, or where its answer
-            alone counts.
+        first: the first step at which any gate or state changed, or None; of a network that generates a sequence, the first
+            of the encoder's that changed, or else of the decoder's.
+        states: the largest change of each layer and quantity that changed, the greatest share first.
+        predictions: the largest change of each step's prediction that changed, the greatest change first.
+        flip: the first change of the most probable symbol or class, or None.
+        surprise: the mean surprise in bits before and after; None for a network without symbols, or if only its answer
+            counts.
     """
 
     first: int | None
     states: tuple[StateEffect, ...]
     predictions: tuple[PredictionEffect, ...]
-    turn: PredictionFlip | None
+    flip: PredictionFlip | None
     surprise: tuple[float, float] | None
 
 
 def state_difference(
     before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins = None
 ) -> np.ndarray:
-    """After less before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
+    """Return after minus before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
     return _subtract(new, old, layer_origins(before, after, layer, origin))
 
 
 def prediction_difference(before: Reading, after: Reading, origin: StepOrigins = None) -> np.ndarray:
-    """After less before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
+    """Return after minus before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
     new, old = (_predicted(reading) for reading in (after, before))
     return new - old if new.ndim == 1 else _subtract(new, old, layer_origins(before, after, None, origin))
 
 
 def layer_origins(before: Reading, after: Reading, layer: str | None, origin: StepOrigins) -> StepOrigins:
-    """How the steps of a layer (of the prediction if None) belong together, if those of what is read do as ``origin`` says.
+    """Return the alignment of the steps of a layer (of the prediction if None), where ``origin`` aligns the input's steps.
 
-    An answer that a network writes may become shorter or longer; its steps are counted from its beginning.
+    A generated answer may become shorter or longer; its steps are aligned from its beginning.
     """
     if before.read is None or after.read is None or not (layer is None or after.decodes(layer)):
         return origin
@@ -123,18 +123,18 @@ def layer_origins(before: Reading, after: Reading, layer: str | None, origin: St
 
 
 def edit_effects(
-    before: Reading, after: Reading, origin: StepOrigins = None, *, most: int = 8, answer_alone: bool = False
+    before: Reading, after: Reading, origin: StepOrigins = None, *, max_predictions: int = 8, answer_only: bool = False
 ) -> EditEffects:
-    """Compare two readings by networks of one shape.
+    """Compare the runs of two networks of one shape.
 
     Args:
-        before, after: the readings.
-        origin: how their steps belong together.
-        most: how many predictions to tell at most.
-        answer_alone: whether the network was trained on its answer after the last step alone: no other prediction counts.
+        before, after: the runs.
+        origin: how their steps are aligned.
+        max_predictions: the largest number of predictions to return.
+        answer_only: whether the network was trained on its answer after the last step only: no other prediction counts.
     """
     steps = _checked_origins(after, before, layer_origins(before, after, None, origin))
-    counted = [len(steps) - 1] if answer_alone else range(len(steps))
+    counted = [len(steps) - 1] if answer_only else range(len(steps))
     found, first = [], []
     for layer in after.trace.layers:
         own = layer_origins(before, after, layer, origin)
@@ -148,23 +148,23 @@ def edit_effects(
             found.append(_effect(before, after, layer, quantity, unit, change[:, unit], own))
     found.sort(key=lambda effect: -effect.share)
     return EditEffects(
-        # what reads comes before what writes
-        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, counted, most),
-        _first_flip(before, after, steps, counted), None if answer_alone else _surprise(before, after),
+        # min: the encoder comes before the decoder
+        min(first)[1] if first else None, tuple(found), _predictions(before, after, steps, counted, max_predictions),
+        _first_flip(before, after, steps, counted), None if answer_only else _surprise(before, after),
     )  # fmt: skip
 
 
 def unit_effect(
     before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: StepOrigins = None
 ) -> StateEffect | None:
-    """Where one unit's gate or state changed most; None where it did not."""
+    """Return the largest change of one unit's gate or state; None if it did not change."""
     own = layer_origins(before, after, layer, origin)
     change = _relative_change(before, after, layer, quantity, own)[:, unit]
     return _effect(before, after, layer, quantity, unit, change, own) if (change > MIN_CHANGE).any() else None
 
 
 def _relative_change(before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins) -> np.ndarray:
-    """(T, units) how much changed, as a share of what the quantity can vary by; 0 at inserted steps."""
+    """Return (T, units), the change relative to the quantity's range; 0 at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
     change = np.abs(_subtract(new, old, origin)) / _quantity_range(after, layer, quantity, new, old)
     return np.nan_to_num(change, nan=0.0, posinf=0.0)
@@ -183,23 +183,23 @@ def _effect(
 
 
 def _predictions(
-    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int], most: int
+    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int], limit: int
 ) -> tuple[PredictionEffect, ...]:
     new, old = (_predicted(reading) for reading in (after, before))
     if new.ndim == 1:
         last, was = len(after.labels) - 1, len(before.labels) - 1
-        told = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
+        found = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
     else:
         symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
         change = np.abs(np.nan_to_num(_subtract(new, old, None if steps == range(len(old)) else steps)))
         largest = change.argmax(axis=1).tolist() if change.size else []
-        told = []
+        found = []
         for step, i in ((step, largest[step]) for step in counted if largest):
             if (origin := steps[step]) is not None:
                 symbol = None if symbols is None else symbols[i]
-                told.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
-    told = [effect for effect in told if abs(effect.after - effect.before) > MIN_CHANGE]
-    return tuple(sorted(told, key=lambda effect: -abs(effect.after - effect.before))[:most])
+                found.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
+    found = [effect for effect in found if abs(effect.after - effect.before) > MIN_CHANGE]
+    return tuple(sorted(found, key=lambda effect: -abs(effect.after - effect.before))[:limit])
 
 
 def _first_flip(
@@ -255,13 +255,13 @@ def _subtract(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarr
     if origin is None:
         return new - old
     result = np.full(new.shape, np.nan, new.dtype)
-    there = [step for step, was in enumerate(origin) if was is not None]
-    result[there] = new[there] - old[[was for was in origin if was is not None]]
+    kept = [step for step, was in enumerate(origin) if was is not None]
+    result[kept] = new[kept] - old[[was for was in origin if was is not None]]
     return result
 
 
 def _quantity_range(reading: Reading, layer: str, quantity: str, *values: np.ndarray) -> float:
-    """What a quantity can vary by: the width of its range; where it has none, twice the greatest magnitude there is."""
+    """Return the width of a quantity's range; if it is unbounded, twice the greatest finite magnitude of ``values``."""
     span = reading.trace.layers[layer].cell_equations.ranges[quantity]
     if span is not None:
         return span[1] - span[0]

@@ -1,19 +1,19 @@
-"""Edits written down, short enough for an address and readable there; what is written is read back exactly.
+"""The text syntax of edits: short and readable in a URL; parsing is the exact inverse of writing.
 
 One line of each kind, steps and units from 0::
 
     rnn.l0.weight_hh[forget_gate.3,5]=1     an entry: gate and unit, column; also += and *=
     rnn.l0.weight_hh[forget_gate.3]=0       a row;  [forget_gate] a gate's block;  [:,5] a column;  [3] unit 3's rows
     head.weight[3,5]*=2                     of any other parameter: row, column
-    rnn.l0.reads[3]=0                       all that unit 3 reads;  rnn.l0.writes[3]=0: all that reads it
+    rnn.l0.reads[3]=0                       all incoming weights of unit 3;  rnn.l0.writes[3]=0: all outgoing ones
     rnn.l0.forget_bias=1                    [3]: of one unit
     rnn.l0.weight_hh.radius=1.1             weight_hh[candidate].radius=1.1: of one block
     rnn.l0.weight_hh.bits=4
     rnn.l0.weight_hh.noise=0.1/7            standard deviation / seed
     rnn.l0.weight_hh.values=8x2:eJxj...     rows x columns, then float32 compressed (zlib) in URL-safe base64
-    rnn.l0.forget_gate[3]@2-8=1             held from step 2 to 8;  @2-: to the end;  @2: one step;  without: always
+    rnn.l0.forget_gate[3]@2-8=1             clamped from step 2 to 8;  @2-: to the end;  @2: one step;  without: always
     rnn.l0.ablate[3]=mean                   or zero; steps as above
-    rnn.l0.cell[3]@5<7:text                 at step 5, what it was after step 7 of another text
+    rnn.l0.cell[3]@5<7:text                 at step 5, its value after step 7 of another text
     rnn.l0.h0[3]=0.5                        or c0
     token[5]=x   token[5]+=x   token[5]-    replace; insert before; delete
 
@@ -36,12 +36,12 @@ from models.core.parse_numbers import parse_number, shorten
 from models.edits import edit as kinds
 from models.edits.edit import Edit, Edits, Entry
 
-INTERVENTION_QUANTITIES = (
+QUANTITIES = (
     "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "cell", "hidden",
 )  # fmt: skip
 TOKEN_SIGNS = {"replace": "=", "insert": "+=", "delete": "-"}
 MAX_MATRIX_VALUES = 2**24
-"""Numbers that a matrix in a text may have."""
+"""The largest number of values of a matrix in a text."""
 
 EDIT = re.compile(
     r"(?P<name>[^\[\]@=<;!]*?)"
@@ -54,12 +54,12 @@ AT = re.compile(r"(?::|(?P<gate>[a-z_]+)?(?:(?(gate)\.)(?P<row>\d{1,9}))?)(?:,(?
 
 
 def write_edits(edits: Edits) -> str:
-    """The list as one text; ``""`` for none."""
+    """Return the list as one text; ``""`` for an empty list."""
     return ";".join(("" if entry.on else "!") + write_edit(entry.edit) for entry in edits.entries)
 
 
 def write_edit(edit: Edit) -> str:
-    """One edit as a text."""
+    """Return one edit as a text."""
     match edit:
         case kinds.WeightChange(place, how, value):
             return f"{_place(place)}{how}{_number_text(value)}"
@@ -87,7 +87,7 @@ def write_edit(edit: Edit) -> str:
 
 
 def read_edits(text: str) -> Edits:
-    """The list that ``write_edits`` wrote.
+    """Parse a list of edits, the inverse of ``write_edits``.
 
     Raises:
         Problem: a piece is not an edit; one sentence names it.
@@ -99,10 +99,10 @@ def read_edits(text: str) -> Edits:
 
 
 def read_edit(text: str) -> Edit:
-    """The edit that ``write_edit`` wrote.
+    """Parse one edit, the inverse of ``write_edit``.
 
     Raises:
-        Problem: it is none; one sentence says why.
+        Problem: the text is not an edit; one sentence says why.
     """
     found = EDIT.fullmatch(text)
     at = AT.fullmatch(found["at"] or "") if found else None
@@ -130,13 +130,8 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
             "replace" if how == "=" else "insert" if how == "+=" else "delete", row, _unescaped(value)
         )
     timed = found["first"] is not None
-    if (
-        last_part in (*INTERVENTION_QUANTITIES, "ablate", "forget_bias", "h0", "c0")
-        and layer
-        and not found["verb"]
-        and plain
-    ):
-        if last_part in INTERVENTION_QUANTITIES and how == "<" and timed and not found["to"]:
+    if last_part in (*QUANTITIES, "ablate", "forget_bias", "h0", "c0") and layer and not found["verb"] and plain:
+        if last_part in QUANTITIES and how == "<" and timed and not found["to"]:
             source, colon, other = value.partition(":")
             if not (colon and source.isascii() and source.isdigit() and len(source) <= 9):
                 raise _not_an_edit(text)
@@ -151,7 +146,7 @@ def _read(found: re.Match[str], at: re.Match[str], text: str) -> Edit:
             if row is None or value not in ("zero", "mean"):
                 raise _not_an_edit(text)
             return kinds.Ablate(layer, row, "zero" if value == "zero" else "mean", first, last)
-        if last_part in INTERVENTION_QUANTITIES:
+        if last_part in QUANTITIES:
             return kinds.Clamp(layer, last_part, parse_number(value), row, first, last)
         if timed:
             raise _not_an_edit(text)
@@ -202,7 +197,7 @@ def _refuse(text: str) -> Edit:
 
 
 def _number_text(value: float) -> str:
-    """The shortest text that reads back as ``value``: 1 and not 1.0."""
+    """Return the shortest text that parses to ``value``: 1 and not 1.0."""
     return repr(float(value)).removesuffix(".0")
 
 

@@ -1,7 +1,7 @@
-"""A network with edits: read, differentiated and saved like any other, while the network that it came from stays as it is.
+"""A network with edits: run, differentiated and saved like any other, without changing the network that it is made from.
 
-With edits of weights and input alone, the edited network is a torch module that holds the edited weights, and its trace is
-what ``capture`` sees of that module. Only where something is held, ablated or patched do layers run step by step.
+With edits of weights and input alone, the edited network is a torch module with the edited weights, recorded by
+``capture``. Layers run step by step only if something is clamped, ablated or patched.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from models.networks.network import Network
 
 @dataclass(frozen=True, eq=False)
 class EditedNetwork:
-    """A network and the edits that are made to it, immutable; several threads may edit one network at once.
+    """A network and edits of it, immutable; several threads may edit one network at once.
 
     Attributes:
-        base: the network as it is; only read.
-        edits: what is changed.
+        base: the network without edits; never changed.
+        edits: the edits.
 
     Example:
         >>> edits = read_edits("rnn.l0.forget_gate@3-8=0")
@@ -52,9 +52,9 @@ class EditedNetwork:
 
     @cached_property
     def network(self) -> Network:
-        """The network with edited weights in a module of its own: for ``capture``, a backward pass, or further training.
+        """The network with edited weights in a separate module: for ``capture``, a backward pass, or further training.
 
-        Held gates, ablations, patches and tokens are no part of it.
+        It does not contain clamps, ablations, patches and token edits.
 
         Raises:
             Problem: an edit does not fit; one sentence says why. The methods below raise it too.
@@ -62,52 +62,52 @@ class EditedNetwork:
         return replace(self.base, module=edited_module(self.base.module, self.edits.weights))
 
     def sequence(self, text: str) -> InputSequence:
-        """What is read for ``text``."""
+        """Return the input for ``text``, after the token edits."""
         return edited_sequence(self.base, text, self.edits.tokens)
 
     def read(self, text: str) -> Reading:
-        """Let the edited network read ``text``, edited."""
-        what = self.sequence(text)
+        """Run the edited network on ``text`` after the token edits."""
+        inputs = self.sequence(text)
         if self.base.card.predicts == "sequence":
-            self._holds_nothing()
-            return decoded_run(decode_sequence(self.network, what))
-        module = edited_module(self.base.module, self.edits.weights)  # its own: a run puts hooks on it
+            self._check_no_interventions()
+            return decoded_run(decode_sequence(self.network, inputs))
+        module = edited_module(self.base.module, self.edits.weights)  # a copy, because the run registers hooks on it
         trace: Trace
         with torch.inference_mode():
             if self.edits.interventions:
-                with intervene(module, self._scripts(module, what.given)) as run:
-                    output = module(what.given)[0]
+                with intervene(module, self._scripts(module, inputs.given)) as run:
+                    output = module(inputs.given)[0]
                 trace = run.trace
             else:
                 with capture(module) as trace:
-                    output = module(what.given)[0]
-        prediction = prediction_of(self.base, what.given[0], output)
+                    output = module(inputs.given)[0]
+        prediction = prediction_of(self.base, inputs.given[0], output)
         return Reading(
-            trace.with_tokens(what.labels),
-            what.labels,
+            trace.with_tokens(inputs.labels),
+            inputs.labels,
             prediction,
-            what.unknown,
+            inputs.unknown,
             self.base.input_names,
             interventions=self.edits.interventions,
         )
 
     def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> DifferentiatedRun:
-        """Let the edited network read ``text``, and go back from ``loss``.
+        """Run the edited network on ``text`` and backpropagate ``loss``.
 
-        Where something is held, every layer runs step by step, and the trace has dL/dh_t and dL/dc_t from autograd: no
-        gradient passes through a held value. (dL/da of a held gate is no part of it: its preactivation was not used.)
+        With interventions every layer runs step by step, and the trace has dL/dh_t and dL/dc_t from autograd: no gradient
+        passes through a clamped value. (dL/da of a clamped gate is 0: its preactivation was not used.)
 
         Args:
             text: as it would be typed.
-            loss: any but ``"saved"``.
-            layer: whose unit a loss of ``"unit"`` asks for.
+            loss: of any kind but ``"saved"``.
+            layer: the layer of the unit of a ``"unit"`` loss.
 
         Raises:
-            Problem: the edits do not fit, or the loss cannot be had here; one sentence says why.
+            Problem: the edits do not fit, or the network or the text has no such loss; one sentence says why.
         """
         given = self.sequence(text).given
         if self.base.card.predicts == "sequence":
-            self._holds_nothing(loss)
+            self._check_no_interventions(loss)
         module = edited_module(self.base.module, self.edits.weights)
         made = self._scripts(module, given) if self.edits.interventions else {}
         if made or loss.kind == "unit":
@@ -132,22 +132,23 @@ class EditedNetwork:
         return DifferentiatedRun(trace, float(value.detach()), module, target)
 
     def sensitivity(self, text: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
-        """|dL/dW| of every parameter, float32 of its shape, by the names that edits use (``"rnn.l0.weight_hh"``).
+        """Return |dL/dW| of every parameter, float32 of its shape, by the names that edits use (``"rnn.l0.weight_hh"``).
 
         Arguments and errors as of ``differentiate``. A parameter that the loss does not depend on has zeros.
         """
         return weight_sensitivity(self.differentiate(text, loss, layer))
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The edited parameters, by the names that edits use."""
+        """Return the edited parameters, by the names that edits use."""
         return {name: values.numpy() for name, values in parameters_of(self.network.module).arrays.items()}
 
     def save(self) -> bytes:
-        """The edited weights as a ``.safetensors`` file with PyTorch's names.
+        """Return the edited weights as a ``.safetensors`` file with PyTorch's names.
 
-        Its metadata tell all edits as a text, and of each recurrent layer what its weights do not: the activations.
+        Its metadata contain all edits as a text, and each recurrent layer's options that its weights do not determine, such
+        as the activations.
 
-        ``module.load_state_dict(safetensors.torch.load(data))`` takes them up again.
+        ``module.load_state_dict(safetensors.torch.load(data))`` loads them again.
         """
         module = self.network.module
         tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
@@ -156,8 +157,8 @@ class EditedNetwork:
         about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **layer_metadata(layers)}
         return save(tensors, about)
 
-    def _holds_nothing(self, loss: Loss | None = None) -> None:
-        """See that no layer has to run step by step: a decoder's steps are more or fewer with what it writes."""
+    def _check_no_interventions(self, loss: Loss | None = None) -> None:
+        """Check that no layer has to run step by step: the number of a decoder's steps depends on its output."""
         if self.edits.interventions or (loss is not None and loss.kind == "unit"):
             raise Problem(
                 (
@@ -168,7 +169,7 @@ class EditedNetwork:
             )
 
     def _scripts(self, module: nn.Module, given: Tensor) -> dict[str, Script]:
-        """What is held in each layer."""
+        """Return the interventions of each layer."""
 
         def run(sequence: Tensor) -> Trace:
             with torch.inference_mode(), capture(module) as trace:
@@ -196,7 +197,7 @@ class EditedNetwork:
 
 
 def weight_sensitivity(done: DifferentiatedRun) -> dict[str, np.ndarray]:
-    """|dL/dW| of every parameter of a run that went backwards, as ``EditedNetwork.sensitivity`` gives it."""
+    """Return |dL/dW| of every parameter of a differentiated run, as ``EditedNetwork.sensitivity`` does."""
     known, own = parameters_of(done.module), dict(done.module.named_parameters())
     found = {}
     for name, values in known.arrays.items():
@@ -206,9 +207,9 @@ def weight_sensitivity(done: DifferentiatedRun) -> dict[str, np.ndarray]:
 
 
 def read_edited(network: Network, text: str, edits: Edits) -> Reading:
-    """What ``network`` with ``edits`` does with ``text``: ``EditedNetwork(network, edits).read(text)``.
+    """Run ``network`` with ``edits`` on ``text``: ``EditedNetwork(network, edits).read(text)``.
 
     Raises:
-        Problem: the text cannot be read, or an edit does not fit; one sentence says why.
+        Problem: the text cannot be encoded, or an edit does not fit; one sentence says why.
     """
     return EditedNetwork(network, edits).read(text)

@@ -1,8 +1,7 @@
-"""Change what recurrent layers compute while they run: gates held, units ablated, states patched.
+"""Interventions in running recurrent layers: clamped gates and states, ablated units, patched activations.
 
 A fused kernel cannot be stopped between two steps, so an edited layer, and all above it in its stack, run step by step
-(``models.core.stepwise``). Layers below run by the kernel as ever. Without edits nothing of
-this is used.
+(``models.core.stepwise``). Layers below run with the fused kernel. Without interventions this module is not used.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ def build_scripts(
     plain: Callable[[], Trace],
     other: Callable[[str], Trace],
 ) -> dict[str, Script]:
-    """What is held in each layer, by name.
+    """Return the interventions of each layer, by name.
 
     Args:
         edits: in order.
         known: the network's parameters.
-        steps: T, how many steps its layers will take.
-        plain: what the layers do with the same sequence where nothing is held.
-        other: what they do with another text.
+        steps: T, the number of steps of its layers.
+        plain: returns the trace of the same sequence without interventions.
+        other: returns the trace of another text.
 
     Raises:
         Problem: an edit does not fit the network or the sequence; one sentence says why.
@@ -97,24 +96,24 @@ def _step_range(first: int, last: int | None, steps: int) -> range:
 
 
 class intervene:
-    """``with held(module, scripts) as run: module(x)`` runs ``module`` as the scripts say; ``run.trace`` tells what happened.
+    """Context manager: ``with intervene(module, scripts) as run: module(x)`` applies the scripts; ``run.trace`` is the trace.
 
-    The module's recurrent parts that have a script run through the loop, and what they put out goes on into the rest of
-    the module, so its predictions are recomputed by its own code; backward passes go through the loop. The module must be
-    this thread's own (``edited_module`` makes such a copy) and call each part once, in evaluation mode. On leaving, no
-    hook remains.
+    The module's recurrent parts that have a script run step by step, and their output goes on into the rest of the module,
+    so the module's own code computes its predictions; backward passes go through the steps. The module must not be shared
+    with other threads (``edited_module`` makes a copy) and must call each part once, in evaluation mode. All hooks are
+    removed on exit.
 
     Raises:
-        Problem: a scripted layer is a Cell, or was fed with a ``PackedSequence``.
+        Problem: a layer with a script is a Cell, or its input is a ``PackedSequence``.
     """
 
-    def __init__(self, module: nn.Module, made: Mapping[str, Script]) -> None:
+    def __init__(self, module: nn.Module, layer_scripts: Mapping[str, Script]) -> None:
         """Prepare to run ``module``."""
-        self.module, self.made = module, made
+        self.module, self.scripts = module, layer_scripts
         self.states: dict[str, dict[str, list[Tensor]]] = {}
-        """By layer run step by step: its quantities by position, in the graph of the run, (B, units) each."""
+        """By layer that runs step by step: its quantities by position, in the run's autograd graph, (B, units) each."""
         self.stacked: dict[str, dict[str, Tensor]] = {}
-        """The same as they are handed on to what reads the layer, (B, T, units) each: apart from its own next steps."""
+        """The same as the layer's output, (B, T, units) each: without the path to the layer's own next steps."""
         self._layers: dict[str, LayerTrace] = {}
         self._capture = capture(module)
         self._handles: list[Any] = []
@@ -125,8 +124,8 @@ class intervene:
         self._captured = self._capture.__enter__()
         for path, part in self._parts.items():
             before = f"{path}." if path else ""
-            mine = [name for name in self.made if name.startswith(before) and "." not in name.removeprefix(before)]
-            if not mine:
+            own = [name for name in self.scripts if name.startswith(before) and "." not in name.removeprefix(before)]
+            if not own:
                 continue
             if not isinstance(part, nn.RNNBase):
                 self.__exit__(None, None, None)
@@ -135,7 +134,7 @@ class intervene:
                         "{layer} is run step by step by the network's own code. Values can be fixed only in nn.RNN, nn.LSTM "
                         "and nn.GRU."
                     ),
-                    layer=mine[0],
+                    layer=own[0],
                 )
             self._handles.append(part.register_forward_hook(self._rerun(before), with_kwargs=True))
         return self
@@ -149,27 +148,27 @@ class intervene:
 
     @property
     def trace(self) -> Trace:
-        """What every layer did."""
+        """The trace of every layer."""
         return Trace(Layers({name: self._layers.get(name, layer) for name, layer in self._captured.layers.items()}))
 
-    def differentiated(self) -> Trace:
-        """``trace`` with the gradients that a backward pass left at the states (see ``retain``)."""
+    def trace_with_grads(self) -> Trace:
+        """Return ``trace`` with the gradients that a backward pass has left at the states (see ``retain_grads``)."""
         layers = dict(self.trace.layers)
         for name, layer in self._layers.items():
             if has_local_derivatives(
                 layer
-            ):  # what came from outside; the slopes tell how it flows back from step to step
+            ):  # gradients from outside the layer; local derivatives propagate them from step to step
                 hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
                 arrived = Arrived(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
-            else:  # autograd has already brought each state all that comes to it
+            else:  # autograd's gradients of each state are complete already
                 rows = self.states[name]
                 hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
                 arrived = Arrived(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
             layers[name] = replace(layer, recording=replace(layer.recording, arrivals=arrived))
         return Trace(Layers(layers))
 
-    def retain(self) -> None:
-        """Have a backward pass leave its gradients at the states of the layers that run step by step."""
+    def retain_grads(self) -> None:
+        """Retain the gradients of a backward pass at the states of the layers that run step by step."""
         for name, rows in self.states.items():
             for state in ("hidden", "cell"):
                 for values in (*rows.get(state, ()), *([self.stacked[name][state]] if state in rows else [])):
@@ -195,7 +194,7 @@ class intervene:
 
     @staticmethod
     def _starts(part: Any, x: Tensor, states: Any, unbatched: bool) -> list[Tensor]:
-        """The states before the first step, (levels * directions, B, units) each: hidden, and for an LSTM cell."""
+        """Return the states before the first step, (levels * directions, B, units) each: hidden, and for an LSTM cell."""
         if states is not None:
             states = list(states) if part.mode == "LSTM" else [states]
             return [state[:, None] for state in states] if unbatched else states
@@ -204,15 +203,15 @@ class intervene:
         return [x.new_zeros(count, len(x), width) for width in widths]
 
     def _stack(self, part: Any, before: str, x: Tensor, starts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """All levels: the output (B, T, directions * P), and the last states as ``starts``."""
+        """Run all levels: return the output (B, T, directions * P), and the last states in the form of ``starts``."""
         directions = 2 if part.bidirectional else 1
         ends: list[list[Tensor]] = [[] for _ in starts]
-        looping = False
+        stepwise = False
         for level in range(part.num_layers):
             rows = slice(level * directions, (level + 1) * directions)
             suffixes = [f"l{level}", f"l{level}_reverse"][:directions]
-            looping = looping or any(before + suffix in self.made for suffix in suffixes)
-            if not looping:
+            stepwise = stepwise or any(before + suffix in self.scripts for suffix in suffixes)
+            if not stepwise:
                 x, *last = run_kernel(part, suffixes, x, [state[rows] for state in starts])
                 for each, state in zip(ends, last, strict=True):
                     each.extend(state)
@@ -230,11 +229,11 @@ class intervene:
     def _layer(
         self, part: Any, before: str, suffix: str, x: Tensor, starts: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        seen, reverse = self._captured.layers[before + suffix], suffix.endswith("_reverse")
-        cell = seen.cell_equations
+        seen = self._captured.layers[before + suffix]
+        cell, reverse = seen.cell_equations, seen.reverse
         weights = {name: getattr(part, f"{name}_{suffix}") for name in NAMES if hasattr(part, f"{name}_{suffix}")}
         states = dict(zip(("hidden", "cell"), starts, strict=False))
-        script = self.made.get(before + suffix, Script())
+        script = self.scripts.get(before + suffix, Script())
         rows, begun = run_layer(cell, weights, x, states, script, reverse)
         values = {name: torch.stack(each, 1) for name, each in rows.items()}
         kept = {name: each.detach() for name, each in values.items()}
@@ -255,23 +254,23 @@ class intervene:
 
 
 def run_kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
-    """One level of ``part`` by its own kernel: the output (B, T, directions * P), and the last states."""
+    """Run one level of ``part`` with its own kernel: return the output (B, T, directions * P), and the last states."""
     fused: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}
     function = part.kernel if isinstance(part, Stepwise) else fused[part.mode]
     own = [
         getattr(part, f"{name}_{suffix}") for suffix in suffixes for name in NAMES if hasattr(part, f"{name}_{suffix}")
     ]
     begin: Any = starts if part.mode == "LSTM" else starts[0]
-    # time first, as the capture runs a stack's levels: the same numbers bit for bit
+    # time first, as the capture runs a stack's levels, so that the numbers are equal bit for bit
     out, *last = function(x.transpose(0, 1), begin, own, part.bias, 1, 0.0, False, part.bidirectional, False)
     return out.transpose(0, 1), *last
 
 
 def _grad(values: Tensor) -> Tensor:
-    """The gradient left at a tensor; 0 where none came."""
+    """Return the gradient of a tensor; zeros if it has none."""
     return torch.zeros_like(values) if values.grad is None else values.grad
 
 
 def _stacked_grads(values: list[Tensor]) -> Tensor:
-    """(B, T, units), the gradients left at T states; 0 where none came."""
+    """Return (B, T, units), the gradients of T states; zeros for those that have none."""
     return torch.stack(list(map(_grad, values)), 1)

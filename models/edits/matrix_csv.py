@@ -1,4 +1,4 @@
-"""Weight matrices as CSV files: what a spreadsheet can change."""
+"""Weight matrices as CSV files, to edit in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from models.edits.weight_edits import check_shape
 
 
 def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
-    """The edit that puts the matrix in a CSV file in the place of ``name``.
+    """Return the edit that replaces ``name`` by the matrix in a CSV file.
 
     Args:
         text: rows of numbers with commas (or semicolons or tabs) between; no heading.
         name: as in ``Place``.
-        shape: what is needed, (rows, columns); of a bias (rows,), which may also stand in one row.
+        shape: the required shape, (rows, columns); of a bias (rows,), which may also be given as one row.
 
     Raises:
-        Problem: a value is no number, or the shape is another.
+        Problem: a value is not a number, or the shape is different.
     """
     delimiter = next((mark for mark in ",;\t" if mark in text), ",")
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()), delimiter=delimiter)
@@ -35,6 +35,6 @@ def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
 
 
 def write_csv(values: np.ndarray) -> str:
-    """A matrix (rows, columns), or a bias (rows), as ``read_csv`` reads it, every float32 exactly."""
+    """Return a matrix (rows, columns), or a bias (rows), as a CSV file for ``read_csv``, every float32 exactly."""
     rows = values.reshape(len(values), -1)
     return "".join(",".join(str(value) for value in row) + "\n" for row in rows)

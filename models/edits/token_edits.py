@@ -1,4 +1,4 @@
-"""Edits of what a network reads: tokens replaced, inserted and deleted."""
+"""Edits of a network's input: tokens replaced, inserted and deleted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from models.networks.network import LIMIT, Network
 
 
 def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()) -> InputSequence:
-    """The sequence that ``text`` says, after ``edits``, one after the other: each counts the steps that those before left.
+    """Return ``text`` as an input sequence after ``edits``, in order: each edit's step counts after those before it.
 
     Raises:
-        Problem: the text cannot be read, or an edit does not fit it; one sentence says why.
+        Problem: the text cannot be encoded, or an edit does not fit it; one sentence says why.
     """
     read = network.tokenize(text)
     given, tokens, unknown = read.given, list(read.tokens), list(read.unknown)
@@ -49,7 +49,7 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
 
 
 def _single_token(network: Network, token: str) -> list[str]:
-    """``token`` as the network reads it, if it is one token."""
+    """Return ``token`` as the network's tokenizer splits it, if it is one token."""
     symbols = network.tokens(token)
     if len(symbols) != 1:
         raise Problem(
@@ -61,7 +61,9 @@ def _single_token(network: Network, token: str) -> list[str]:
 
 
 def _encode_token(network: Network, token: str, symbol: str) -> Tensor:
-    """One step: (1, 1) the id, or (1, 1, D) values."""
+    """Return the input of one step: (1, 1) the id, or (1, 1, D) values."""
     if network.vocabulary is not None and symbol in network.vocabulary:
-        return torch.tensor([[network.vocabulary.index(symbol)]])  # also the unknown symbol, which alone is no text
+        return torch.tensor(
+            [[network.vocabulary.index(symbol)]]
+        )  # the unknown symbol too, which encode would not accept
     return network.encode(token)

@@ -1,4 +1,4 @@
-"""What an edit did to the units that track something: whether they still do."""
+"""The effect of an edit on the units that track a property of the text: whether they still track it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, Match, Ranking
 
 MIN_TRACKED_CHANGE = 0.05
-"""Smaller changes, as a share of what a quantity can vary by, are no news of a unit."""
+"""Smaller changes of a tracking unit, relative to the quantity's range, are not reported."""
 
 
 @dataclass(frozen=True)
 class TrackedEffect:
-    """What became of a unit that tracks something.
+    """The change of a unit that tracks a property.
 
     Attributes:
-        match: the unit and its property, as of the network before.
-        effect: where its state changed most.
+        match: the unit and its property, in the network before the edit.
+        effect: the largest change of its state.
         correlation: Pearson's r of the state with the property over this text, before and after; 0 for a state that never
-            changes. None where the property does not change in the text, or is told at its end alone, or the text was edited.
+            changes. None if the property is constant in the text, or defined at its end alone, or if the text was edited.
     """
 
     match: Match
@@ -35,7 +35,7 @@ class TrackedEffect:
 
     @property
     def lost(self) -> bool:
-        """Whether it tracked its property in this text and does so no more."""
+        """Whether it tracked its property in this text before the edit and does not after it."""
         if self.correlation is None:
             return False
         before, after = self.correlation
@@ -45,12 +45,12 @@ class TrackedEffect:
 def tracked_effect(
     before: Reading, after: Reading, rankings: Mapping[str, Ranking], origin: StepOrigins = None
 ) -> TrackedEffect | None:
-    """The unit of those that track something that the edit changed most; None where it changed none to speak of.
+    """Return the tracking unit that the edit changed most; None if none changed by ``MIN_TRACKED_CHANGE``.
 
     Args:
-        before, after: the readings.
-        rankings: by layer, which unit tracks what in the network before.
-        origin: how the steps belong together (``models.edits.edit_effects``).
+        before, after: the runs.
+        rankings: by layer, which unit tracks which property in the network before the edit.
+        origin: how the steps are aligned (``models.edits.edit_effects``).
     """
     found = []
     for layer, ranking in rankings.items():
@@ -69,15 +69,17 @@ def _correlations(
     before: Reading, after: Reading, effect: StateEffect, name: str, origin: StepOrigins
 ) -> tuple[float, float] | None:
     drawn = {symbol: token for token, symbol in SHOWN.items()}
-    told = text_properties([drawn.get(label, label) for label in after.labels_of(effect.layer)]).get(name)
-    if origin is not None or told is None or not np.ptp(told):
+    values = text_properties([drawn.get(label, label) for label in after.labels_of(effect.layer)]).get(name)
+    if origin is not None or values is None or not np.ptp(values):
         return None
     first, second = (
-        _correlation(reading.trace.layers[effect.layer][effect.quantity][reading.row, : len(told), effect.unit], told)
+        _correlation(
+            reading.trace.layers[effect.layer][effect.quantity][reading.row, : len(values), effect.unit], values
+        )
         for reading in (before, after)
     )
     return first, second
 
 
-def _correlation(states: np.ndarray, told: np.ndarray) -> float:
-    return float(np.corrcoef(states.astype(np.float64), told)[0, 1]) if np.ptp(states) else 0.0
+def _correlation(states: np.ndarray, values: np.ndarray) -> float:
+    return float(np.corrcoef(states.astype(np.float64), values)[0, 1]) if np.ptp(states) else 0.0

@@ -1,4 +1,4 @@
-"""The weights of one unit: those by which it is moved, and those by which it moves others."""
+"""The incoming and the outgoing weights of one unit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from models.edits.weight_edits import Parameters, regions
 
 @dataclass(frozen=True)
 class UnitWeight:
-    """One weight.
+    """One incoming or outgoing weight of a unit.
 
     Attributes:
-        name: of the matrix or bias it is in, as in ``Place``.
-        gate: the gate whose row it is in, or None where rows belong to no gates.
+        name: of its matrix or bias, as in ``Place``.
+        gate: the gate of its row, or None if rows do not belong to gates.
         row: the unit of that gate; else the row.
         column: 0 in a bias.
         value: the weight.
@@ -31,7 +31,7 @@ class UnitWeight:
 
 
 def weights_of_unit(known: Parameters, layer: str, unit: int, way: Literal["reads", "writes"]) -> list[UnitWeight]:
-    """All weights by which ``unit`` reads, or by which it is read, the largest magnitude first.
+    """Return the incoming (``"reads"``) or outgoing (``"writes"``) weights of ``unit``, the largest magnitude first.
 
     Raises:
         Problem: there is no such layer or unit.
@@ -52,7 +52,7 @@ def weights_of_unit(known: Parameters, layer: str, unit: int, way: Literal["read
 
 
 def _gates(known: Parameters, name: str) -> tuple[tuple[str, ...], int]:
-    """The gates that the rows belong to, and how many rows each has."""
+    """Return the gates of the rows, and the number of rows of each."""
     layer, _, kind = name.rpartition(".")
     if layer not in known.cells or kind == "weight_hr":
         return (), 0

@@ -1,7 +1,7 @@
-"""Apply edits to weights: new arrays come of it, and what was given is never written.
+"""Edits of weights, applied to copies: the arrays that they start from are never changed.
 
-A network's parameters are seen by the names that edits use: ``rnn.l0.weight_hh`` for PyTorch's ``rnn.weight_hh_l0``, and
-PyTorch's own names for all others (``head.weight``).
+A network's parameters go by the names that edits use: ``rnn.l0.weight_hh`` for PyTorch's ``rnn.weight_hh_l0``, and PyTorch's
+own names for all others (``head.weight``).
 """
 
 from __future__ import annotations
@@ -45,32 +45,32 @@ class Parameters:
     Attributes:
         arrays: the parameters.
         cells: the equations of each layer, by name.
-        readers: by layer, the matrices that read its output: (name, column that unit 0's output comes in at).
+        consumers: by layer, the matrices that its output is an input of: (name, the column of unit 0).
         own_names: PyTorch's name of each array.
     """
 
     arrays: Mapping[str, Tensor]
     cells: Mapping[str, Cell]
-    readers: Mapping[str, tuple[tuple[str, int], ...]]
+    consumers: Mapping[str, tuple[tuple[str, int], ...]]
     own_names: Mapping[str, str]
 
-    def feeds(self, name: str) -> bool:
-        """Whether the columns of a matrix are the units of a layer below."""
-        return any(name == reader for readers in self.consumers.values() for reader, _column in readers)
+    def columns_are_units(self, name: str) -> bool:
+        """Return whether the columns of a matrix are the units of a layer."""
+        return any(name == consumer for consumers in self.consumers.values() for consumer, _column in consumers)
 
     def units(self, layer: str) -> int:
-        """H, how many units a layer has."""
+        """Return H, the number of units of a layer."""
         return len(self.arrays[f"{layer}.weight_ih"]) // len(self.cells[layer].gates)
 
 
 def parameters_of(module: nn.Module) -> Parameters:
-    """The parameters of ``module``, detached but not copied: not to be written.
+    """Return the parameters of ``module``, detached but not copied: do not write to them.
 
-    The top layer of a stack is read by the first ``nn.Linear`` after it, in the order in which the parts were made, whose
-    width fits; further readers of unusual modules are not known.
+    The consumer of a stack's top layer is taken to be the first ``nn.Linear`` after it, in the order in which the parts were
+    created, whose width fits; further consumers in unusual modules are not found.
     """
     own = {name: values.detach() for name, values in module.named_parameters()}
-    arrays, cells, readers, names = {}, {}, {}, {}
+    arrays, cells, consumers, names = {}, {}, {}, {}
     parts = list(module.named_modules())
     for path, part in recurrent_modules(module).items():
         before = f"{path}." if path else ""
@@ -88,23 +88,23 @@ def parameters_of(module: nn.Module) -> Parameters:
                 kind, options = cell_kind_of(part)
                 cells[layer] = cell_of(kind, f"{layer}.weight_hr" in arrays, **options)
                 width = arrays[f"{layer}.weight_hh"].shape[1]
-                reading = [(f"{layer}.weight_hh", 0)]
+                own_consumers = [(f"{layer}.weight_hh", 0)]
                 if level + 1 < levels:
                     above = (f"{before}l{level + 1}{end}.weight_ih" for end in ("", "_reverse")[:directions])
-                    reading += [(name, direction * width) for name in above]
+                    own_consumers += [(name, direction * width) for name in above]
                 else:
                     after = parts[[each for _, each in parts].index(part) + 1 :]
                     fits = (
                         name for name, each in after
                         if isinstance(each, nn.Linear) and each.in_features == directions * width
                     )  # fmt: skip
-                    reading += [(f"{name}.weight", direction * width) for name in list(fits)[:1]]
-                readers[layer] = tuple(reading)
-    return Parameters(arrays | own, cells, readers, names | {name: name for name in own})
+                    own_consumers += [(f"{name}.weight", direction * width) for name in list(fits)[:1]]
+                consumers[layer] = tuple(own_consumers)
+    return Parameters(arrays | own, cells, consumers, names | {name: name for name in own})
 
 
 def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
-    """The kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
+    """Return the kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
     if isinstance(part, Stepwise):
         return part.kernel.kind, part.kernel.options
     if isinstance(part, nn.LSTM | nn.LSTMCell):
@@ -113,9 +113,9 @@ def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
 
 
 def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:
-    """A copy of ``module`` with edited weights, in the same mode; its ``.grad`` are None.
+    """Return a copy of ``module`` with edited weights, in the same mode; its ``.grad`` are None.
 
-    ``module`` itself is only read: any number of threads may edit it at once.
+    ``module`` is not changed: any number of threads may edit it at once.
 
     Raises:
         Problem: an edit does not fit the module; one sentence says why.
@@ -132,15 +132,15 @@ def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:
 
 
 def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit]) -> dict[str, LayerWeights]:
-    """Layers with edited weights, by name; a layer that no edit touches is the same object.
+    """Return layers with edited weights, by name; a layer that no edit changes is the same object.
 
     Raises:
         Problem: an edit does not fit; one sentence says why.
     """
     arrays = {f"{name}.{kind}": each for name, layer in layers.items() for kind, each in layer.tensors.items()}
     cells = {name: layer.cell for name, layer in layers.items()}
-    readers = {name: ((f"{name}.weight_hh", 0),) for name in layers}
-    changed = apply_weight_edits(Parameters(arrays, cells, readers, {name: name for name in arrays}), edits)
+    consumers = {name: ((f"{name}.weight_hh", 0),) for name in layers}
+    changed = apply_weight_edits(Parameters(arrays, cells, consumers, {name: name for name in arrays}), edits)
     result = {}
     for name, layer in layers.items():
         own: dict[str, Any] = {kind: changed[f"{name}.{kind}"].numpy() for kind in NAMES if f"{name}.{kind}" in changed}
@@ -149,7 +149,7 @@ def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit
 
 
 def apply_weight_edits(known: Parameters, edits: Iterable[WeightEdit]) -> dict[str, Tensor]:
-    """The parameters that ``edits`` change, one edit after the other, by name: new tensors.
+    """Return the parameters that ``edits`` change, by name, after all edits in order: new tensors.
 
     Raises:
         Problem: an edit does not fit; one sentence says why.
@@ -168,7 +168,7 @@ def apply_weight_edits(known: Parameters, edits: Iterable[WeightEdit]) -> dict[s
 
 
 def _edited_regions(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
-    """The parts of arrays that ``edit`` changes, each by itself."""
+    """Return the parts of arrays that ``edit`` changes, each to be changed separately."""
     match edit:
         case SpectralRadius(place):
             return _square_blocks(known, place)
@@ -183,7 +183,7 @@ def _edited_regions(known: Parameters, edit: WeightEdit) -> Iterator[Region]:
 
 
 def _new_values(edit: WeightEdit, name: str, values: Tensor, random: torch.Generator) -> Tensor:
-    """What comes in the place of ``values``, a part of the array ``name``."""
+    """Return the new values for ``values``, a part of the array ``name``."""
     match edit:
         case WeightChange(_, "=", value):
             return torch.full_like(values, value)
@@ -206,7 +206,7 @@ def _new_values(edit: WeightEdit, name: str, values: Tensor, random: torch.Gener
 
 
 def regions(known: Parameters, place: Place) -> Iterator[Region]:
-    """The arrays that ``place`` lies in, with its rows and columns there.
+    """Yield the arrays that ``place`` is a part of, with its rows and columns there.
 
     Raises:
         Problem: there is no such place.
@@ -269,13 +269,13 @@ def _incoming_regions(known: Parameters, layer: str, unit: int | None) -> Iterat
 def _outgoing_regions(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
     assert unit is not None
     projection = f"{layer}.weight_hr"
-    readers = ((projection, 0),) if projection in known.arrays else known.consumers[layer]
-    for name, start in readers:
+    consumers = ((projection, 0),) if projection in known.arrays else known.consumers[layer]
+    for name, start in consumers:
         yield name, slice(None), slice(start + unit, start + unit + 1)
 
 
 def _square_blocks(known: Parameters, place: Place) -> Iterator[Region]:
-    """The square blocks of ``place``, one for each gate that it covers."""
+    """Yield the square blocks of ``place``, one for each gate that it covers."""
     layer, _, kind = place.name.rpartition(".")
     list(regions(known, place))
     shape = known.arrays[place.name].shape if place.name in known.arrays else ()
@@ -290,7 +290,7 @@ def _square_blocks(known: Parameters, place: Place) -> Iterator[Region]:
 
 
 def scale_to_radius(matrix: Tensor, value: float, name: str) -> Tensor:
-    """``matrix`` (H, H) scaled so that the largest magnitude of an eigenvalue is ``value``."""
+    """Return ``matrix`` (H, H) scaled to the spectral radius ``value``, the largest magnitude of an eigenvalue."""
     if value < 0:
         raise Problem("The spectral radius must be 0 or more, not {value}.", value=f"{value:g}")
     exact = matrix.double()
@@ -305,12 +305,12 @@ def scale_to_radius(matrix: Tensor, value: float, name: str) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _radius(data: bytes, size: int) -> float:
-    """The spectral radius of a float64 matrix, remembered: while a slider is dragged, it is the same again and again."""
+    """Return the spectral radius of a float64 matrix, cached: while a slider is dragged, the matrix stays the same."""
     return float(np.abs(np.linalg.eigvals(np.frombuffer(data).reshape(size, size))).max())
 
 
 def quantize(values: Tensor, bits: int) -> Tensor:
-    """``values`` rounded to 2^bits - 1 levels about 0, the outermost at the largest magnitude; ties to even."""
+    """Return ``values`` rounded to 2^bits - 1 levels around 0, the outermost at the largest magnitude; ties to even."""
     if not MIN_BITS <= bits <= MAX_BITS:
         raise Problem(
             "Weights can be rounded to between {least} and {most} bits, not to {bits}.",
@@ -337,7 +337,7 @@ def _check_layer(known: Parameters, layer: str) -> None:
 
 
 def unknown_layer(layer: str, names: Iterable[str]) -> Problem:
-    """That there is no layer of this name."""
+    """Return the error for a layer name that the network does not have."""
     return Problem("Unknown layer “{layer}”. Choose one of these: {names}.", layer=layer, names=", ".join(names))
 
 
@@ -349,7 +349,7 @@ def _check_unit(layer: str, unit: int | None, units: int, optional: bool = False
 
 
 def unknown_unit(layer: str, unit: int | None, units: int) -> Problem:
-    """That a layer has no such unit."""
+    """Return the error for a unit that a layer does not have."""
     return Problem(
         "{layer} has no unit {unit}. Choose one from 0 to {last}.",
         layer=layer, unit="…" if unit is None else unit, last=units - 1,
@@ -357,7 +357,7 @@ def unknown_unit(layer: str, unit: int | None, units: int) -> Problem:
 
 
 def check_shape(name: str, given: tuple[int, ...], needed: tuple[int, ...]) -> None:
-    """Raise a Problem where a matrix of another shape is given than ``name`` needs."""
+    """Raise Problem if ``given`` is not the shape that ``name`` needs."""
     if given != needed:
         raise Problem(
             "The values have shape {given}, but {name} has shape {needed}. Give values of that shape.",

@@ -9,7 +9,7 @@ from models import Problem
 from models.core.undo_history import History
 from models.edits import edit as kinds
 from models.edits.edit import Edits, Entry
-from models.edits.edit_syntax import INTERVENTION_QUANTITIES, read_edit, read_edits, write_edit, write_edits
+from models.edits.edit_syntax import QUANTITIES, read_edit, read_edits, write_edit, write_edits
 
 WRITTEN = {
     "rnn.l0.weight_hh[forget_gate.3,5]=1": kinds.WeightChange(
@@ -46,7 +46,7 @@ values = st.floats(width=32, allow_nan=False, allow_infinity=False)
 units = st.none() | counts
 layers = st.from_regex(r"[a-z][a-z0-9_]{0,8}(\.[a-z][a-z0-9_]{0,8}){0,2}\.l[0-9](_reverse)?", fullmatch=True)
 arrays = st.builds(lambda layer, name: f"{layer}.{name}", layers, st.sampled_from(["weight_hh", "bias_ih", "reads"]))
-places = st.builds(kinds.Place, arrays, st.none() | st.sampled_from(INTERVENTION_QUANTITIES), units, units)
+places = st.builds(kinds.Place, arrays, st.none() | st.sampled_from(QUANTITIES), units, units)
 spans = st.tuples(counts, units).filter(lambda span: span[1] is None or span[0] <= span[1])
 edits = st.one_of(
     st.builds(kinds.WeightChange, places, st.sampled_from(["=", "+=", "*="]), values),
@@ -58,9 +58,9 @@ edits = st.one_of(
         lambda name, shape, value: kinds.ReplaceMatrix.of(name, np.full(shape, value, np.float32)),
         arrays, st.lists(st.integers(1, 5), min_size=1, max_size=2).map(tuple), values,
     ),
-    st.builds(lambda a, b, c, d, s: kinds.Clamp(a, b, c, d, *s), layers, st.sampled_from(INTERVENTION_QUANTITIES), values, units, spans),
+    st.builds(lambda a, b, c, d, s: kinds.Clamp(a, b, c, d, *s), layers, st.sampled_from(QUANTITIES), values, units, spans),
     st.builds(lambda a, b, c, s: kinds.Ablate(a, b, c, *s), layers, counts, st.sampled_from(["zero", "mean"]), spans),
-    st.builds(kinds.Patch, layers, st.sampled_from(INTERVENTION_QUANTITIES), counts, st.text(), counts, units),
+    st.builds(kinds.Patch, layers, st.sampled_from(QUANTITIES), counts, st.text(), counts, units),
     st.builds(kinds.InitialState, layers, st.sampled_from(["hidden", "cell"]), values, units),
     st.builds(kinds.TokenEdit, st.sampled_from(["replace", "insert"]), counts, st.text(min_size=1)),
     st.builds(kinds.TokenEdit, st.just("delete"), counts),
