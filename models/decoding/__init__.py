@@ -1,4 +1,4 @@
-"""Networks that write a sequence: their answer, with interventions; beam search; what each source symbol contributed."""
+"""Networks that generate a sequence: greedy decoding with interventions, beam search, and contributions of the source."""
 
 from models.decoding.attention_interventions import (
     AttentionTemperature,
@@ -14,16 +14,16 @@ from models.decoding.contributions import Contributions, contributions
 from models.decoding.decode import Decoding, decode
 
 __all__ = [
-    "ForceAttention",
+    "AttentionTemperature",
+    "BeamNode",
     "BeamTree",
-    "Intervention",
+    "BorrowScores",
     "Contributions",
     "Decoding",
-    "MaskSource",
-    "BeamNode",
-    "BorrowScores",
-    "AttentionTemperature",
+    "ForceAttention",
     "ForceToken",
+    "Intervention",
+    "MaskSource",
     "beam_search",
     "contributions",
     "coverage",

@@ -1,4 +1,4 @@
-"""What can be changed while a network writes: where its attention goes, and what it reads of itself."""
+"""Interventions in decoding: in the attention, and in the tokens that the decoder generates."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from models.networks.network import Network
 
 @dataclass(frozen=True)
 class ForceAttention:
-    """All attention goes to one source position.
+    """All attention weight on one source position.
 
     Attributes:
         source: the position in the text, from 0.
-        step: at which step of the answer, from 0; at every step if None.
-        layer: of a Transformer, which decoder layer, from 0; all if None.
-        head: of a Transformer, which head, from 0; all if None.
+        step: the step of the answer, from 0; every step if None.
+        layer: the decoder layer of a Transformer, from 0; all if None.
+        head: the head of a Transformer, from 0; all if None.
     """
 
     source: int
@@ -33,7 +33,7 @@ class ForceAttention:
 
 @dataclass(frozen=True)
 class MaskSource:
-    """The attention may not read one source position; attributes as of ``ForceAttention``."""
+    """One source position masked for the attention; attributes as of ``ForceAttention``."""
 
     source: int
     step: int | None = None
@@ -43,14 +43,14 @@ class MaskSource:
 
 @dataclass(frozen=True)
 class AttentionTemperature:
-    """The scores are divided by ``value`` before the softmax: below 1 the attention gets sharper, above 1 flatter."""
+    """Scores divided by ``value`` before the softmax: below 1 the attention gets sharper, above 1 flatter."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class ForceToken:
-    """The network is taken to have written ``symbol`` at ``step`` (from 0), whatever it held most probable."""
+    """``symbol`` as the output at ``step`` (from 0), whatever the network's most probable one is."""
 
     step: int
     symbol: str
@@ -58,7 +58,7 @@ class ForceToken:
 
 @dataclass(frozen=True, eq=False)
 class BorrowScores:
-    """The scores come from another network, which reads the same text and the same symbols with its own states."""
+    """Attention scores from another network, which runs on the same text and the same symbols with its own states."""
 
     network: Network
 
@@ -67,7 +67,7 @@ Intervention = ForceAttention | MaskSource | AttentionTemperature | ForceToken |
 
 
 def check_interventions(network: Network, sources: int, interventions: Iterable[Intervention]) -> None:
-    """See that ``interventions`` fit ``network`` and a text of ``sources`` positions.
+    """Check that ``interventions`` fit ``network`` and a text of ``sources`` positions.
 
     Raises:
         Problem: one does not; one sentence says why.
@@ -144,13 +144,13 @@ def _check_place(module: Any, sources: int, change: ForceAttention | MaskSource)
 
 
 def masked_positions(interventions: Iterable[Intervention], blocked: Tensor, first: int, layer: int = 0) -> Tensor:
-    """Where the attention may not go: ``blocked`` with ``interventions``.
+    """Return the attention mask ``blocked`` changed by ``interventions``.
 
     Args:
-        interventions: what is changed.
-        blocked: (heads, Tt, Ts) bool, True where it may not go anyway.
-        first: which step of the answer the first of the Tt targets is.
-        layer: of which decoder layer.
+        interventions: the interventions.
+        blocked: (heads, Tt, Ts) bool, True at positions that are masked without them.
+        first: the step of the answer of the first of the Tt targets.
+        layer: the decoder layer.
     """
     blocked = blocked.clone()
     places = [
@@ -170,17 +170,17 @@ def masked_positions(interventions: Iterable[Intervention], blocked: Tensor, fir
 
 
 def attention_temperature(interventions: Iterable[Intervention]) -> float:
-    """What the scores are divided by; the last one given counts."""
+    """Return the divisor of the scores; of several temperatures the last one counts."""
     return next((each.value for each in reversed(tuple(interventions)) if isinstance(each, AttentionTemperature)), 1.0)
 
 
 def score_network(interventions: Iterable[Intervention]) -> Network | None:
-    """Whose scores are used; None for the network's own."""
+    """Return the network whose scores are used; None for the network's own."""
     return next((each.network for each in reversed(tuple(interventions)) if isinstance(each, BorrowScores)), None)
 
 
 def forced_token(interventions: Iterable[Intervention], step: int) -> str | None:
-    """What is taken to be written at ``step``; None for what the network writes."""
+    """Return the symbol forced at ``step``; None if the network's own output is used."""
     return next(
         (each.symbol for each in reversed(tuple(interventions)) if isinstance(each, ForceToken) and each.step == step),
         None,

@@ -1,4 +1,4 @@
-"""What attention weights say in one number a step: how widely it looks, and what it has looked at so far."""
+"""Statistics of attention weights: their entropy at each step, and their sum over the steps so far."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def entropy(weights: np.ndarray) -> np.ndarray:
-    """How widely the attention is spread, in bits: ``-sum_j w_j log2 w_j`` (Shannon 1948).
+    """Return the entropy of attention weights in bits: ``-sum_j w_j log2 w_j`` (Shannon 1948).
 
-    0 where all of it goes to one position, log2(Ts) where it goes to all alike.
+    0 if one position has all the weight, log2(Ts) if all have the same.
 
     Args:
         weights: (..., Ts), not negative, adding up to 1.
@@ -21,7 +21,7 @@ def entropy(weights: np.ndarray) -> np.ndarray:
 
 
 def coverage(weights: np.ndarray) -> np.ndarray:
-    """How much attention each source position has had up to and with each step (Tu et al. 2016, section 3).
+    """Return the total attention of each source position up to and including each step (Tu et al. 2016, section 3).
 
     Args:
         weights: (..., Tt, Ts).

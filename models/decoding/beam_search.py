@@ -1,4 +1,4 @@
-"""Beam search: several answers are followed at once, the most probable ones so far (Lowerre 1976, Sutskever et al. 2014)."""
+"""Beam search: the most probable beginnings of an answer are extended at once (Lowerre 1976, Sutskever et al. 2014)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.decoding.decoders import make_decoder, module_at_temperature
 from models.networks.network import Network
 
 MAX_WIDTH = 16
-"""Answers that are followed at once at most."""
+"""The largest beam width."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class BeamNode:
     """One symbol of one answer.
 
     Attributes:
-        parent: the index of the symbol before; -1 for the first of all.
-        symbol: what is written.
-        step: at which step, from 0; -1 for the beginning.
-        probability: of the symbol after those before it.
+        parent: the index of the symbol before; -1 for the root.
+        symbol: the symbol.
+        step: its step, from 0; -1 for the root.
+        probability: of the symbol given those before it.
         log_probability: the natural logarithm of the probability of the answer so far.
         finished: whether it ends the answer.
     """
@@ -41,12 +41,12 @@ class BeamNode:
 
 @dataclass(frozen=True)
 class BeamTree:
-    """Everything that a beam search kept, the beginning first, then step by step, the most probable first in each.
+    """All hypotheses of a beam search as a tree: the root first, then step by step, the most probable first in each.
 
     Attributes:
         nodes: parents before their children.
-        best: the index of the last symbol of the answer that was chosen.
-        width: how many answers were followed at once.
+        best: the index of the last symbol of the most probable answer.
+        width: the beam width.
     """
 
     nodes: tuple[BeamNode, ...]
@@ -54,7 +54,7 @@ class BeamTree:
     width: int
 
     def path(self, node: int) -> tuple[int, ...]:
-        """The nodes from the first symbol to ``node``."""
+        """Return the nodes from the first symbol to ``node``."""
         found: list[int] = []
         while node > 0:
             found.append(node)
@@ -62,13 +62,13 @@ class BeamTree:
         return tuple(reversed(found))
 
     def answer(self, node: int | None = None) -> str:
-        """What is written up to ``node`` (the best if None), without its end."""
+        """Return the answer up to ``node`` (the best if None), without the end symbol."""
         path = self.path(self.best if node is None else node)
         return "".join(self.nodes[each].symbol for each in path if not self.nodes[each].finished)
 
     @property
-    def ends(self) -> tuple[int, ...]:
-        """The last symbols of all answers that were kept to their end, the most probable first."""
+    def leaves(self) -> tuple[int, ...]:
+        """The last symbols of all answers that stayed in the beam to the end, the most probable first."""
         parents = {node.parent for node in self.nodes}
         deepest = self.nodes[-1].step
         last = [
@@ -78,10 +78,10 @@ class BeamTree:
 
 
 def beam_search(network: Network, text: str, width: int, interventions: Iterable[Intervention] = ()) -> BeamTree:
-    """Search the most probable answer to ``text`` among the ``width`` most probable beginnings of each length.
+    """Search for the most probable answer to ``text``, keeping the ``width`` most probable beginnings of each length.
 
-    The search ends when none that goes on can still become more probable than the best that has ended, or at the most
-    steps that an answer may have. With ``width`` 1 it is ``decode``.
+    The search ends when no unfinished answer can become more probable than the best finished one, or at the maximum number
+    of steps of an answer. With ``width`` 1 it is ``decode``.
 
     Raises:
         Problem: as ``decode``, or the width is not from 1 to 16.
@@ -97,8 +97,8 @@ def beam_search(network: Network, text: str, width: int, interventions: Iterable
         decoder = make_decoder(module_at_temperature(network, interventions), ids, interventions)
         state, alive = decoder.initial_state(), [0]
         for step in range(decoder.module.longest):
-            read = torch.tensor([[symbols.index(nodes[node].symbol)] for node in alive])
-            logits, state = decoder.step(read, state, step)
+            inputs = torch.tensor([[symbols.index(nodes[node].symbol)] for node in alive])
+            logits, state = decoder.step(inputs, state, step)
             logs = logits[:, -1].double().log_softmax(-1)
             if (forced := forced_token(interventions, step)) is not None:
                 logs[:, [at for at in range(len(symbols)) if at != symbols.index(forced)]] = -torch.inf
@@ -108,15 +108,15 @@ def beam_search(network: Network, text: str, width: int, interventions: Iterable
                 row, symbol = divmod(flat, len(symbols))
                 if totals[row, symbol].isneginf():
                     break
-                chance, total = float(logs[row, symbol].exp()), float(totals[row, symbol])
-                nodes.append(BeamNode(before[row], symbols[symbol], step, chance, total, symbol == END))
+                probability, total = float(logs[row, symbol].exp()), float(totals[row, symbol])
+                nodes.append(BeamNode(before[row], symbols[symbol], step, probability, total, symbol == END))
                 if symbol == END:
                     ended.append(len(nodes) - 1)
                 else:
                     alive.append(len(nodes) - 1)
                     rows.append(row)
-            likeliest = max((nodes[node].log_probability for node in ended), default=-torch.inf)
-            if not alive or nodes[alive[0]].log_probability <= likeliest:
+            best_ended = max((nodes[node].log_probability for node in ended), default=-torch.inf)
+            if not alive or nodes[alive[0]].log_probability <= best_ended:
                 break
             state = decoder.select_rows(state, torch.tensor(rows))
     best = max(ended + alive, key=lambda node: nodes[node].log_probability)

@@ -1,4 +1,4 @@
-"""Let a network write its answer to a text, with interventions on the way, and keep everything that it computed."""
+"""Greedy decoding of a network's answer to a text, with interventions, and a record of everything that it computes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from models.networks.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """A text and what a network wrote for it.
+    """A text and the answer that a network generated for it.
 
     Attributes:
-        source: the Ts symbols that were read, as they are drawn.
-        unknown: those of the text that the network does not know and read as its unknown symbol.
-        symbols: (Tt) int64, ids of what was written, one each step, also where a change decided it.
+        source: the Ts input symbols, in display form.
+        unknown: those of the text that are not in the vocabulary and were replaced by the unknown symbol.
+        symbols: (Tt) int64, ids of the output, one each step, forced ones included.
         probability: (Tt, V') float32, of each symbol at each step.
         vocabulary: the V' symbols of the answer.
         trace: the layers, ``"encoder.l0"``, ``"encoder.l0_reverse"``, ``"decoder.l0"`` of a recurrent network, and in
-            ``trace.attention`` what each attention did; scores are those after all interventions.
-        interventions: what was changed.
+            ``trace.attention`` each attention; scores are those after all interventions.
+        interventions: the interventions of the run.
     """
 
     source: tuple[str, ...]
@@ -47,64 +47,66 @@ class Decoding:
 
     @property
     def target(self) -> tuple[str, ...]:
-        """What was written at each of the Tt steps; the last one is ``"⊣"`` if the answer has ended."""
+        """The output of each of the Tt steps; the last one is ``"⊣"`` if the answer has ended."""
         return tuple(self.vocabulary[symbol] for symbol in self.symbols)
 
     @property
-    def read(self) -> tuple[str, ...]:
-        """What the decoder read at each of the Tt steps: ``"⊢"``, then what it wrote the step before."""
+    def decoder_input(self) -> tuple[str, ...]:
+        """The decoder's input at each of the Tt steps: ``"⊢"``, then its output of the step before."""
         return (self.vocabulary[START], *self.target[:-1])
 
     @property
     def finished(self) -> bool:
-        """Whether the answer has ended; else it was broken off at the most steps that an answer may have."""
+        """Whether the answer has ended; otherwise it was cut off at the maximum number of steps."""
         return int(self.symbols[-1]) == END
 
     @property
     def answer(self) -> str:
-        """What was written, without its end."""
+        """The answer, without the end symbol."""
         return "".join(self.target[:-1] if self.finished else self.target)
 
     @cached_property
-    def chosen(self) -> np.ndarray:
-        """(Tt) float32, the probability of what was written at each step."""
+    def token_probability(self) -> np.ndarray:
+        """(Tt) float32, the probability of each step's output."""
         return self.probability[np.arange(len(self.symbols)), self.symbols]
 
     @property
     def log_probability(self) -> float:
-        """The natural logarithm of the probability of the whole answer; -inf where a change wrote the impossible."""
+        """The natural logarithm of the probability of the whole answer; -inf if a forced symbol has probability 0."""
         with np.errstate(divide="ignore"):
             return float(np.log(self.token_probability.astype(np.float64)).sum())
 
     @property
     def attention(self) -> Mapping[str, AttentionTrace]:
-        """What reads the text: ``"attention"``, or the ``multihead_attn`` of each decoder layer; none of a fixed context."""
+        """The attention over the text: ``"attention"``, or each decoder layer's ``multihead_attn``; empty without any."""
         between = ("attention", "multihead_attn")
         return {name: each for name, each in self.trace.attention.items() if name.split(".")[-1] in between}
 
 
 def decode(network: Network, text: str, interventions: Iterable[Intervention] = ()) -> Decoding:
-    """Let ``network`` write its answer to ``text``, at each step its most probable symbol.
+    """Decode the answer of ``network`` to ``text``, at each step its most probable symbol.
 
-    Without interventions the answer is that of ``network.module(network.encode(text))``. An answer has at most the steps that
-    the network's card names (``longest``), so this always ends.
+    Without interventions the answer is that of ``network.module(network.encode(text))``. An answer has at most as many steps
+    as the network's card allows (``longest``), so this always ends.
 
     Args:
         network: one that predicts a ``"sequence"``.
         text: as it would be typed.
-        interventions: see ``models.decoding.attention_interventions``; of several that contradict each other the last one counts.
+        interventions: see ``models.decoding.attention_interventions``; of several that contradict each other the last one
+            counts.
 
     Raises:
-        Problem: the network writes nothing, or the text cannot be read, or a change does not fit; one sentence says why.
+        Problem: the network generates no sequence, or the text cannot be encoded, or an intervention does not fit; one
+            sentence says why.
     """
     return decode_sequence(network, input_sequence(network, text), interventions)
 
 
 def decode_sequence(network: Network, read: InputSequence, interventions: Iterable[Intervention] = ()) -> Decoding:
-    """As ``decode``, of what is read for a text, which may have been edited.
+    """Decode the answer to an input sequence, which may have been edited; otherwise like ``decode``.
 
     Raises:
-        Problem: the network writes nothing, or a change does not fit.
+        Problem: the network generates no sequence, or an intervention does not fit.
     """
     _check_generates(network)
     ids, interventions = read.given, tuple(interventions)
@@ -125,10 +127,10 @@ def decode_sequence(network: Network, read: InputSequence, interventions: Iterab
 
 
 def encode_source(network: Network, text: str) -> Tensor:
-    """Ids (1, Ts) of ``text``.
+    """Return the ids (1, Ts) of ``text``.
 
     Raises:
-        Problem: the network writes nothing, or the text cannot be read.
+        Problem: the network generates no sequence, or the text cannot be encoded.
     """
     _check_generates(network)
     return network.encode(text)
@@ -140,7 +142,7 @@ def _check_generates(network: Network) -> None:
 
 
 def greedy_decode(network: Network, decoder: Decoder, interventions: tuple[Intervention, ...]) -> Tensor:
-    """(Tt) ids of what is written step by step."""
+    """Return (Tt), the ids of the output, generated step by step."""
     vocabulary = network.card.target_vocabulary or ()
     found: list[int] = []
     state, symbol = decoder.initial_state(), torch.tensor([[START]])
@@ -155,11 +157,11 @@ def greedy_decode(network: Network, decoder: Decoder, interventions: tuple[Inter
 def record_decoding(
     module: Any, ids: Tensor, symbols: Tensor, interventions: tuple[Intervention, ...]
 ) -> tuple[Tensor, Trace]:
-    """Logits (1, Tt, V') and trace of ``module`` when it reads ``ids`` and writes ``symbols`` (Tt)."""
-    read = torch.cat([torch.tensor([START]), symbols[:-1]])[None]
+    """Return the logits (1, Tt, V') and the trace of ``module`` with the source ``ids`` and the output ``symbols`` (Tt)."""
+    inputs = torch.cat([torch.tensor([START]), symbols[:-1]])[None]
     with capture(module) as trace:
         decoder = make_decoder(module, ids, interventions)
-        logits, _ = decoder.step(read, decoder.initial_state(), 0)
+        logits, _ = decoder.step(inputs, decoder.initial_state(), 0)
     trace = Trace(trace.layers, trace.tokens, trace.attention)
     if isinstance(decoder, RecurrentDecoder) and decoder.parts is not None:
         trace = Trace(

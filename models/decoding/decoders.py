@@ -1,4 +1,4 @@
-"""A network that has read a text and writes, symbol by symbol or all steps at once, with interventions to its attention."""
+"""Decoders of an encoded text, symbol by symbol or all steps at once, with interventions in their attention."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from models.decoding.attention_interventions import Intervention, attention_temp
 from models.networks.network import Network
 
 DecoderState = Any
-"""What a writer hands on from step to step; its first dimension but one are the rows."""
+"""The state that a decoder passes from step to step."""
 
 
 class RecurrentDecoder:
-    """A ``Translator`` that has read ``ids`` (R, Ts): R rows of the same text, or one that is repeated for R hypotheses.
+    """The decoder of a ``Translator`` after its encoder has run on ``ids`` (R, Ts), or (1, Ts) for R hypotheses.
 
     Attributes:
-        parts: what the attention computed in the last call of ``write``; None without attention.
+        parts: the attention's intermediate values in the last call of ``step``; None without attention.
     """
 
     def __init__(self, module: Translator, ids: Tensor, interventions: Sequence[Intervention] = ()) -> None:
-        """Let ``module`` read."""
+        """Run the encoder of ``module``."""
         self.module, self.interventions = module, interventions
         self.memory, self.summary, self.mask = module.encode(ids)
         other: Any = score_network(interventions)
@@ -35,16 +35,16 @@ class RecurrentDecoder:
         self.parts: AttentionParts | None = None
 
     def initial_state(self) -> DecoderState:
-        """The state before the first step."""
+        """Return the state before the first step."""
         return self.module.begin(self.summary), self.other and self.other.initial_state()
 
     def select_rows(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """The states of some rows."""
+        """Return the states of some rows."""
         own, other = state
         return own[:, rows], None if self.other is None else self.other.select_rows(other, rows)
 
     def step(self, symbols: Tensor, state: DecoderState, first: int) -> tuple[Tensor, DecoderState]:
-        """Logits (R, n, V') of what follows ``symbols`` (R, n), the first of which is read at step ``first``; the state."""
+        """Return the logits (R, n, V') after each of ``symbols`` (R, n), the inputs from step ``first`` on, and the state."""
         states, own = self.module.decoder(self.module.target_embedding(symbols), state[0])
         if self.module.attention is None:
             context = self.summary[:, None].expand(len(states), states.shape[1], -1)
@@ -58,54 +58,54 @@ class RecurrentDecoder:
         memory = self.memory.expand(len(states), -1, -1)
         weights = scores.softmax(-1)
         if bool(blocked.all(-1).any()):
-            weights = weights.nan_to_num(0.0)  # where everything is hidden nothing is fetched
+            weights = weights.nan_to_num(0.0)  # where every position is masked the context is 0
         query, key = self.module.attention.query(states), self.module.attention.key(memory)
         scores, query, key, value = (each.detach()[:, None] for each in (scores, query, key, memory))
         self.parts = AttentionParts(scores, query, key, value)
         return self.module.speak(weights @ memory, states), (own, other)
 
     def scores(self, states: Tensor) -> Tensor:
-        """(R, n, Ts), of decoder states (R, n, 2 H)."""
+        """Return the attention scores (R, n, Ts) of decoder states (R, n, 2 H)."""
         mask = None if self.mask is None else self.mask.expand(len(states), -1)
         return self.module.attention.scores(states, self.memory.expand(len(states), -1, -1), mask)  # type: ignore[union-attr]
 
 
 class TransformerDecoder:
-    """A ``TransformerTranslator`` that has read ``ids`` (R, Ts); otherwise as ``RecurrentDecoder``."""
+    """The decoder of a ``TransformerTranslator`` after its encoder has run on ``ids``; methods as of ``RecurrentDecoder``."""
 
     def __init__(self, module: TransformerTranslator, ids: Tensor, interventions: Sequence[Intervention] = ()) -> None:
-        """Let ``module`` read."""
+        """Run the encoder of ``module``."""
         self.module, self.interventions = module, interventions
         self.mask = ids == PADDING
         self.memory = module.encode(ids, self.mask)
 
     def initial_state(self) -> DecoderState:
-        """Nothing has been read of the answer."""
+        """Return an empty answer."""
         return self.memory.new_zeros(1, 0, dtype=torch.int64)
 
     def select_rows(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """What some rows have read."""
+        """Return the inputs so far of some rows."""
         return state[rows]
 
     def step(self, symbols: Tensor, state: DecoderState, first: int) -> tuple[Tensor, DecoderState]:
-        """As of ``RecurrentDecoder``; everything read so far is read anew."""
-        read = torch.cat([state.expand(len(symbols), -1), symbols], dim=1)
-        rows, steps = read.shape
+        """Return the logits and the state as ``RecurrentDecoder`` does; the inputs so far are processed again."""
+        inputs = torch.cat([state.expand(len(symbols), -1), symbols], dim=1)
+        rows, steps = inputs.shape
         heads = self.module.decoder.layers[0].multihead_attn.num_heads
         masks = []
         for layer in range(len(self.module.decoder.layers)):
-            nowhere = torch.zeros(heads, steps, self.memory.shape[1], dtype=torch.bool)
-            blocked = masked_positions(self.interventions, nowhere, 0, layer)
+            unmasked = torch.zeros(heads, steps, self.memory.shape[1], dtype=torch.bool)
+            blocked = masked_positions(self.interventions, unmasked, 0, layer)
             masks.append(blocked.repeat(rows, 1, 1) if blocked.any() else None)
         memory, padding = self.memory.expand(rows, -1, -1), self.mask.expand(rows, -1)
-        return self.module.write(read, memory, padding, masks)[:, state.shape[1] :], read
+        return self.module.write(inputs, memory, padding, masks)[:, state.shape[1] :], inputs
 
 
 Decoder = RecurrentDecoder | TransformerDecoder
 
 
 def module_at_temperature(network: Network, interventions: Sequence[Intervention]) -> Any:
-    """The network's module; a copy with smaller or larger queries where a Transformer's temperature is changed."""
+    """Return the network's module; a copy with scaled queries if a Transformer's temperature is not 1."""
     module, value = network.module, attention_temperature(interventions)
     if isinstance(module, Translator) or value == 1.0:
         return module
@@ -119,6 +119,6 @@ def module_at_temperature(network: Network, interventions: Sequence[Intervention
 
 
 def make_decoder(module: Any, ids: Tensor, interventions: Sequence[Intervention] = ()) -> Decoder:
-    """Let ``module`` read ``ids``."""
+    """Run the encoder of ``module`` on ``ids`` and return its decoder."""
     kind = RecurrentDecoder if isinstance(module, Translator) else TransformerDecoder
     return kind(module, ids, interventions)

@@ -1,8 +1,8 @@
-"""Changes of a network that writes, as a text that fits into an address, and back: ``attend[7]@3;hide[2];temperature=0.5``.
+"""The text syntax of interventions in decoding, short enough for a URL: ``attend[7]@3;hide[2];temperature=0.5``.
 
-``attend[7]@3``: at step 3 all attention goes to source position 7; ``hide[7]``: position 7 is never read; with ``/0.2`` after
-it, by head 2 of layer 0 alone. ``temperature=0.5``, ``scores=dates-dot`` (another network's), ``write@3=9`` (taken to have
-written "9" at step 3). Positions, steps, layers and heads count from 0.
+``attend[7]@3``: at step 3 all attention goes to source position 7; ``hide[7]``: position 7 is masked at every step; with
+``/0.2`` after it, in head 2 of layer 0 alone. ``temperature=0.5``, ``scores=dates-dot`` (those of another network),
+``write@3=9`` (the output "9" is forced at step 3). Positions, steps, layers and heads count from 0.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ PLACE = re.compile(
 WRITE = re.compile(r"write@(?P<step>\d{1,9})=(?P<symbol>.)", re.DOTALL)
 VALUE = re.compile(r"(?P<name>temperature|scores)=(?P<value>.+)")
 MAX_INTERVENTIONS = 200
-"""Changes that one text may hold."""
+"""The largest number of interventions in one text."""
 
 
 def write_interventions(interventions: Sequence[Intervention]) -> str:
-    """The interventions as one text; ``""`` for none."""
+    """Return the interventions as one text; ``""`` for none."""
     return ";".join(map(write_intervention, interventions))
 
 
 def write_intervention(change: Intervention) -> str:
-    """One change as a text."""
+    """Return one intervention as a text."""
     match change:
         case ForceAttention(source, step, layer, head) | MaskSource(source, step, layer, head):
             how = "attend" if isinstance(change, ForceAttention) else "hide"
@@ -53,14 +53,14 @@ def write_intervention(change: Intervention) -> str:
 
 
 def read_interventions(text: str, known: Callable[[str], Network]) -> tuple[Intervention, ...]:
-    """The interventions that ``write_interventions`` wrote.
+    """Parse a text of interventions, the inverse of ``write_interventions``.
 
     Args:
         text: the text.
-        known: gives a network by its name, or raises Problem.
+        known: returns a network by its name, or raises Problem.
 
     Raises:
-        Problem: a piece is no change; one sentence names it.
+        Problem: a piece is not an intervention; one sentence names it.
     """
     pieces = text.split(";") if text else []
     if len(pieces) > MAX_INTERVENTIONS:

@@ -32,5 +32,5 @@ def decoded_run(decoding: Decoding) -> Reading:
     names = tuple(map(display, decoding.vocabulary))
     prediction = SymbolPrediction(decoding.probability, decoding.symbols, names)
     return Reading(
-        decoding.trace, decoding.source, prediction, decoding.unknown, read=tuple(map(display, decoding.read))
+        decoding.trace, decoding.source, prediction, decoding.unknown, read=tuple(map(display, decoding.decoder_input))
     )

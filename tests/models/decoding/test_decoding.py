@@ -47,7 +47,7 @@ def test_a_recurrent_network_is_what_its_equations_say(kind, seed):
     found = same(network, TEXT)
     assert found.source == tuple(network.labels(TEXT)) and len(found.trace.layers) == 3
     assert (found.attention == {}) == (kind == "fixed")
-    assert found.read[0] == "⊢" and found.read[1:] == found.target[:-1]
+    assert found.decoder_input[0] == "⊢" and found.decoder_input[1:] == found.target[:-1]
     assert found.finished == (found.symbols[-1] == END) and len(found.symbols) <= LONGEST
     assert found.log_probability == pytest.approx(np.log(found.token_probability).sum(), abs=1e-5)
 
