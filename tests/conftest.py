@@ -1,50 +1,60 @@
-"""Fixtures: the running app and a browser are started once, when a test first asks for them."""
+"""Fixtures (the running app and a browser, started once in each worker that needs them), and how tests are distributed."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
+from threadpoolctl import threadpool_limits
 
-from tests.support.browser import MISSING, chromium, launch, look, serve
+from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve
 
-torch.set_num_threads(2)
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+torch.set_num_threads(THREADS)
+threadpool_limits(THREADS)
 settings.register_profile("unrolled", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unrolled")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the workers of `-n auto`: one a core, four at most; none for named files, which one process runs sooner."""
+    folders = any(Path(name).is_dir() for name in config.args)
+    return min(os.cpu_count() or 1, 4) if folders else 0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser last: what is wrong in the engine is then told first."""
+    """Mark the tests that use a browser, and run them last: an error in the engine is then reported first."""
     for item in items:
-        if {"browser", "look_at"} & set(getattr(item, "fixturenames", ())):
+        if {"browser", "open_page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
 def app() -> Iterator[str]:
-    """The address of the running app."""
+    """Return the address of the running app."""
     with serve() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the test is skipped, but fails where CI is set."""
-    if not chromium():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
-    with launch() as started:
+    """Return a headless Chromium; without one the test is skipped, but fails where CI is set."""
+    if not find_chromium():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_CHROMIUM)
+    with launch_browser() as started:
         yield started
 
 
 @pytest.fixture
-def look_at(app: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page of the app: `look_at("/?step=3", scheme="dark", locale="ko-KR", width=1024)`, settled.
+def open_page(app: str, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page of the app, settled: `open_page("/?step=3", scheme="dark", width=1024)`.
 
-    The test fails in the end if a page complained to the browser's console.
+    The test fails in the end if a page wrote an error to the browser's console.
     """
     with ExitStack() as pages:
-        yield lambda path="/", **how: pages.enter_context(look(browser, app + path, **how))
+        yield lambda path="/", **options: pages.enter_context(opened_page(browser, app + path, **options))

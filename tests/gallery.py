@@ -8,7 +8,15 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from tests.support.browser import MISSING, chromium, launch, look, photograph, serve, settle
+from tests.support.browser import (
+    NO_CHROMIUM,
+    find_chromium,
+    launch_browser,
+    opened_page,
+    save_screenshot,
+    serve,
+    settle,
+)
 from tests.support.specimens import specimens
 from viz.pages import LENSES
 
@@ -20,7 +28,7 @@ LOCALES = {"en": "en-US", "ko": "ko-KR"}
 def main(folder: Path, names: list[str]) -> None:
     """Photograph the lenses of these names, or all of them, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with serve() as url, launch() as browser:
+    with serve() as url, launch_browser() as browser:
         for lens, scheme, width, lang in product(LENSES, SCHEMES, WIDTHS, LOCALES):
             if names and lens.name not in names:
                 continue
@@ -28,19 +36,19 @@ def main(folder: Path, names: list[str]) -> None:
             files = {"": b""} | (specimens() if lens.name == "checkpoint" else {})
             for file, content in files.items():
                 shown = "-".join(filter(None, (lens.name, file.split(".")[0], scheme, str(width), lang)))
-                with look(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
+                with opened_page(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
                     if file:
                         upload = {"name": file, "mimeType": "application/octet-stream", "buffer": content}
                         page.locator("input[type=file]").first.set_input_files(upload)
                         page.wait_for_timeout(500)
                         settle(page)
-                    photograph(page, folder / f"{shown}.png")
+                    save_screenshot(page, folder / f"{shown}.png")
                 print(folder / f"{shown}.png")
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("usage: python -m tests.gallery FOLDER [LENS ...]")
-    if not chromium():
-        sys.exit(MISSING)
+    if not find_chromium():
+        sys.exit(NO_CHROMIUM)
     main(Path(sys.argv[1]), sys.argv[2:])

@@ -5,65 +5,59 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import settle
+from tests.support.browser import rerun
+from tests.support.step_page import query
 
 pytestmark = pytest.mark.browser
 
 
 def switch(page: Page, language: str) -> None:
-    page.get_by_role("radio", name=language).or_(page.get_by_role("button", name=language)).first.click()
-    page.wait_for_timeout(200)
-    settle(page)
+    rerun(page, page.get_by_role("radio", name=language).or_(page.get_by_role("button", name=language)).first.click)
 
 
-def pieces(page: Page) -> dict[str, str]:
-    return page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
-
-
-def test_the_root_is_the_first_lens_with_its_view_in_the_address(look_at):
-    page = look_at("/")
+def test_the_root_is_the_first_lens_with_its_view_in_the_address(open_page):
+    page = open_page("/")
     expect(page).to_have_title(re.compile("Step|Unrolled"))
-    assert {"net", "text", "layer", "unit", "step", "lang"} <= pieces(page).keys()
+    assert {"net", "text", "layer", "unit", "step", "lang"} <= query(page).keys()
 
 
 @pytest.mark.parametrize(("locale", "lang", "link"), [("en-US", "en", "Copy link"), ("ko-KR", "ko", "링크 복사")])
-def test_the_browsers_language_is_the_pages(look_at, locale, lang, link):
-    page = look_at("/", locale=locale)
-    assert pieces(page)["lang"] == lang
+def test_the_browsers_language_is_the_pages(open_page, locale, lang, link):
+    page = open_page("/", locale=locale)
+    assert query(page)["lang"] == lang
     expect(page.get_by_role("button", name=link)).to_be_visible()
 
 
-def test_the_switch_keeps_everything_else_and_back_returns(look_at):
-    page = look_at("/?unit=2")
-    before = pieces(page)
+def test_the_switch_keeps_everything_else_and_back_returns(open_page):
+    page = open_page("/?unit=2")
+    before = query(page)
     switch(page, "한국어")
     expect(page.get_by_role("button", name="링크 복사")).to_be_visible()
-    assert pieces(page) == before | {"lang": "ko"}
-    page.go_back()
+    assert query(page) == before | {"lang": "ko"}
+    rerun(page, page.go_back)
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()
-    settle(page)
-    assert pieces(page) == before
+    assert query(page) == before
 
 
-def test_nonsense_in_a_link_is_named_and_the_page_still_stands(look_at):
-    page = look_at("/?step=soon&unit=-1&lang=xx&net=nothing")
+def test_nonsense_in_a_link_is_named_and_the_page_still_stands(open_page):
+    page = open_page("/?step=soon&unit=-1&lang=xx&net=nothing")
     for value in ("soon", "-1", "xx", "nothing"):
         expect(page.get_by_text(f"“{value}”").or_(page.get_by_text(f"'{value}'")).first).to_be_visible()
-    assert {"net", "text", "layer", "unit", "step"} <= pieces(page).keys()
+    assert {"net", "text", "layer", "unit", "step"} <= query(page).keys()
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_colours_of_the_system(look_at, scheme):
-    page = look_at("/", scheme=scheme)
+def test_the_page_follows_the_colours_of_the_system(open_page, scheme):
+    page = open_page("/", scheme=scheme)
     red = page.evaluate("""getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor""")
     brightness = int(re.findall(r"\d+", red)[0])
     assert brightness > 200 if scheme == "light" else brightness < 60
 
 
 @pytest.mark.parametrize("width", [1440, 1024])
-def test_nothing_is_wider_than_the_window(look_at, width):
-    page = look_at("/", width=width)
+def test_nothing_is_wider_than_the_window(open_page, width):
+    page = open_page("/", width=width)
     assert (
         page.evaluate("""(() => {
         const main = document.querySelector('[data-testid="stMain"]');
@@ -73,12 +67,10 @@ def test_nothing_is_wider_than_the_window(look_at, width):
     )
 
 
-def test_the_menus_show_what_is_looked_at_on_every_page(look_at):
-    page = look_at("/?net=sentiment&layer=rnn.l0_reverse")
+def test_the_menus_show_what_is_looked_at_on_every_page(open_page):
+    page = open_page("/?net=sentiment&layer=rnn.l0_reverse")
     for lens in ("States", "Gradients", "Checkpoint", "Step"):
-        page.get_by_role("link", name=lens, exact=True).first.click()
-        page.wait_for_timeout(500)
-        settle(page)
+        rerun(page, page.get_by_role("link", name=lens, exact=True).first.click)
         for label, value in (("Network", "sentiment"), ("Layer|The layer", "rnn.l0_reverse")):
             expect(page.get_by_role("combobox", name=re.compile(f"^({label})")).first).to_have_value(value)
-        assert pieces(page)["net"] == "sentiment" and pieces(page)["layer"] == "rnn.l0_reverse"
+        assert query(page)["net"] == "sentiment" and query(page)["layer"] == "rnn.l0_reverse"

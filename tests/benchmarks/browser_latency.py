@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from models import load_network
 from models.decoding.run_network import read
-from tests.support.browser import MISSING, PATIENCE, chromium, launch, look, serve, settle
+from tests.support.browser import NO_CHROMIUM, TIMEOUT, find_chromium, launch_browser, opened_page, serve, settle
 from viz.payloads.layer_payload import layer_payload
 
 EMPTY = Path(__file__).with_name("empty_app.py")
@@ -65,11 +65,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12, help="changes of each sort (steps: five times as many)")
     rounds = parser.parse_args().rounds
-    if not chromium():
-        raise SystemExit(MISSING)
-    with launch() as browser:
+    if not find_chromium():
+        raise SystemExit(NO_CHROMIUM)
+    with launch_browser() as browser:
         floor = rerun_floor(browser, rounds)
-        with serve() as url, look(browser, url) as page:
+        with serve() as url, opened_page(browser, url) as page:
             page.evaluate(WATCH)
             page.evaluate(
                 """() => {
@@ -117,7 +117,7 @@ def keys(page: Page, count: int) -> list[list[float]]:
 
 def rerun_floor(browser: Browser, rounds: int) -> list[list[float]]:
     """`repeat` on an app that is empty: what Streamlit itself takes from a click to its answer."""
-    with serve(script=EMPTY) as url, look(browser, url) as page:
+    with serve(script=EMPTY) as url, opened_page(browser, url) as page:
         page.evaluate(WATCH)
         watch_clicks(page)
         return repeat(page, rounds, lambda k: ("click", lambda: page.get_by_role("button", name="again").click()))
@@ -151,7 +151,7 @@ def once(page: Page, event: str, act: Callable[[], None]) -> list[float]:
     times = page.evaluate(
         """(patience) => Promise.race([watch.results, new Promise((done, fail) =>
             setTimeout(() => fail(new Error("Nothing new was drawn: did the change change anything?")), patience))])""",
-        PATIENCE,
+        TIMEOUT,
     )
     page.wait_for_timeout(600)  # what the player reports comes after
     settle(page)
@@ -175,7 +175,7 @@ def text(page: Page, words: str) -> tuple[str, Callable[[], None]]:
 
 def traffic(browser, url: str) -> int:
     """Bytes of websocket messages until the first view stands."""
-    with look(browser, url) as page:
+    with opened_page(browser, url) as page:
         session = page.context.new_cdp_session(page)
         sizes: list[int] = []
         session.on(

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from models import load_network
 from tests.benchmarks.browser_latency import EMPTY, WATCH, once, report, watch_clicks
-from tests.support.browser import MISSING, chromium, launch, look, serve
+from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve
 
 TOKENS, WARM = 200, 3
 
@@ -29,7 +29,7 @@ WATCH_EDIT = """
   for (const name of ["edit", "edit_changed"]) {
     unrolled.store(name).subscribe((changed) => { if (changed.has("trace")) came(name); });
   }
-  const said = document.querySelector(".unrolled-matrix-said");
+  const said = document.querySelector(".unrolled-weight-matrix-readout");
   new MutationObserver(() => came("matrix")).observe(said, { childList: true, characterData: true, subtree: true });
 })()
 """
@@ -37,7 +37,7 @@ WATCH_EDIT = """
 # Drags the first slider, and tells what was sent meanwhile and how long after the last value the page stood at it.
 DRAG = """
 async ([count, pause]) => {
-  const slider = document.querySelector(".unrolled-knob input");
+  const slider = document.querySelector(".unrolled-slider input");
   let drawn = 0;
   const stop = unrolled.store("edit_changed").subscribe((changed) => { if (changed.has("trace")) drawn++; });
   drawn = 0;
@@ -63,17 +63,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args().rounds
-    if not chromium():
-        raise SystemExit(MISSING)
+    if not find_chromium():
+        raise SystemExit(NO_CHROMIUM)
     text = (load_network("python-lm").card.default.text * 2)[:TOKENS]
     address = urlencode({"net": "python-lm", "text": text, "edits": "rnn.l0.weight_hh[forget_gate.0,0]=0.25"})
     empty, edited = [], []
     with (
-        launch() as browser,
+        launch_browser() as browser,
         serve(script=EMPTY) as nothing,
         serve() as url,
-        look(browser, nothing) as floor,
-        look(browser, f"{url}/edit?{address}") as page,
+        opened_page(browser, nothing) as floor,
+        opened_page(browser, f"{url}/edit?{address}") as page,
     ):
         for each in (floor, page):
             each.evaluate(WATCH)
@@ -96,7 +96,7 @@ def main() -> None:
 
 def turn(page: Page, share: float) -> None:
     """Put the first slider elsewhere."""
-    page.locator(".unrolled-knob input").first.evaluate(
+    page.locator(".unrolled-slider input").first.evaluate(
         "(it, share) => { it.value = Number(it.max) * share; it.dispatchEvent(new Event('input', { bubbles: true })); }",
         share,
     )

@@ -23,7 +23,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture
-from tests.support.browser import MISSING, chromium, launch, look, serve, settle
+from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve, settle
 
 EMPTY = Path(__file__).with_name("empty_app.py")
 ROUNDS = 5
@@ -59,7 +59,7 @@ def stands(page: Page) -> None:
     """Wait until the first heatmap, the player and the path are drawn."""
     page.wait_for_function(
         """() => window.unrolled?.store?.("states").trace && document.querySelector(".unrolled-plot canvas")
-            && document.querySelector(".unrolled-scrubber") && document.querySelector(".unrolled-path-told")?.dataset.step""",
+            && document.querySelector(".unrolled-scrubber") && document.querySelector(".unrolled-state-trajectory-readout")?.dataset.step""",
         timeout=300_000,
     )
     settle(page)
@@ -107,7 +107,7 @@ def step(page: Page) -> tuple[float, float]:
 
 def empty_rerun(browser) -> float:
     """Seconds that a rerun of an empty app takes."""
-    with serve(script=EMPTY) as url, look(browser, url) as page:
+    with serve(script=EMPTY) as url, opened_page(browser, url) as page:
         times = []
         for count in range(ROUNDS):
             start = time.perf_counter()
@@ -161,13 +161,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="leave the largest run out")
     quick = parser.parse_args().quick
-    if not chromium():
-        raise SystemExit(MISSING)
+    if not find_chromium():
+        raise SystemExit(NO_CHROMIUM)
     torch.set_num_threads(1)
     runs = {"2,000 steps, 2 x 128": (nn.LSTM(110, 128, 2, batch_first=True), 2000)}
     if not quick:
         runs["10,000 steps, 2 x 1024"] = (nn.LSTM(512, 1024, 2, batch_first=True), 10_000)
-    with tempfile.TemporaryDirectory() as folder, launch() as browser:
+    with tempfile.TemporaryDirectory() as folder, launch_browser() as browser:
         floor = empty_rerun(browser)
         small = Path(folder) / "small.npz"
         save(small, nn.LSTM(4, 8, 2, batch_first=True), 10)

@@ -32,7 +32,7 @@ def output(page: Page) -> str:
 def at_step(page: Page, step: int) -> None:
     """Wait until the drawing, and its mirror, is at this step of the output."""
     page.wait_for_function(
-        """(step) => document.querySelector(".unrolled-decoding .unrolled-scrubber")?.value == step
+        """(step) => document.querySelector(".unrolled-decoder-view .unrolled-scrubber")?.value == step
             && document.querySelector('.unrolled-mirror [data-quantity="probability"]')?.dataset.step == step""",
         arg=step,
     )
@@ -49,7 +49,7 @@ def wait_for_output(page: Page, wanted: str) -> None:
 
 def click_source(page: Page, place: int, count: int) -> None:
     """Click a symbol of the source in the drawing."""
-    canvas = page.locator(".unrolled-decoding .unrolled-columns canvas")
+    canvas = page.locator(".unrolled-decoder-view .unrolled-columns canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None

@@ -1,4 +1,4 @@
-"""The running app, and a real browser that looks at it."""
+"""The running app, a real browser, and how tests wait: for a condition, never for a time."""
 
 import os
 import re
@@ -8,16 +8,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -28,19 +30,87 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-MISSING = "No Chromium: install one (`apt install chromium fonts-noto-cjk`) or name it in $CHROMIUM."
-PATIENCE = 60_000
-"""Milliseconds until a page has to stand still; the first one loads torch."""
+NO_CHROMIUM = "No Chromium: install one (`apt install chromium fonts-noto-cjk`) or name it in $CHROMIUM."
+TIMEOUT = 120_000
+"""Milliseconds after which a wait fails: many times what a slow, busy machine takes, so that no test depends on speed."""
+
+expect.set_options(timeout=TIMEOUT)
+
+Result = TypeVar("Result")
+
+# Run in every page before its own scripts: `streamlitRuns` says whether the server has answered the page's last request to
+# run the script. The fields are those of Streamlit's BackMsg (11: rerun_script) and ForwardMsg (4: new_session,
+# 6: script_finished, whose value 2 means that a newer request cut the run short).
+TRACK_RUNS = """
+(() => {
+  const runs = window.streamlitRuns = { requested: 0, pending: false, running: false };
+  function* fields(bytes) {
+    let at = 0;
+    const varint = () => {
+      for (let value = 0, scale = 1; ; scale *= 128) {
+        value += (bytes[at] & 127) * scale;
+        if (bytes[at++] < 128) return value;
+      }
+    };
+    while (at < bytes.length) {
+      const tag = varint();
+      const value = varint();
+      yield [tag >> 3, value];
+      if ((tag & 7) === 2) at += value;
+    }
+  }
+  const WebSocket = window.WebSocket;
+  window.WebSocket = class extends WebSocket {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener("message", ({ data }) => {
+        if (!(data instanceof ArrayBuffer)) return;
+        for (const [field, value] of fields(new Uint8Array(data))) {
+          if (field === 4) Object.assign(runs, { pending: false, running: true });
+          if (field === 6 && value !== 2) runs.running = false;
+        }
+      });
+      this.addEventListener("close", () => Object.assign(runs, { pending: false, running: false }));
+    }
+    send(data) {
+      if (data instanceof Uint8Array && [...fields(data)].some(([field]) => field === 11)) {
+        runs.requested++;
+        runs.pending = true;
+      }
+      super.send(data);
+    }
+  };
+})();
+"""
+
+# Whether the page has been settled for several frames in a row, counted from the first call with this `wait`.
+SETTLED = """
+(wait) => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const settled = !streamlitRuns.pending && !streamlitRuns.running
+    && app?.getAttribute("data-test-script-state") === "notRunning"
+    && app.getAttribute("data-test-connection-state") === "CONNECTED"
+    && document.querySelector('[data-testid="stMainBlockContainer"]')
+    && !document.querySelector('[data-testid*="Skeleton"], [data-stale="true"]')
+    && [...document.querySelectorAll('[data-testid="stBidiComponentRegular"]')].every(
+      (component) => !component.querySelector("style") || component.querySelector(".unrolled"))
+    && document.fonts.status === "loaded";
+  const before = streamlitRuns.wait === wait ? streamlitRuns.frames : 0;
+  Object.assign(streamlitRuns, { wait, frames: settled ? before + 1 : 0 });
+  return streamlitRuns.frames > 5;
+}
+"""
+_waits = count()
 
 
-def chromium() -> str | None:
-    """The browser's program: $CHROMIUM, else one on the PATH."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+def find_chromium() -> str | None:
+    """Return the browser's program: $CHROMIUM, else one on the PATH; None if there is none."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 @contextmanager
 def serve(*arguments: str, script: Path = ROOT / "app.py") -> Iterator[str]:
-    """`streamlit run app.py -- ARGUMENTS` on a port of its own; gives its address."""
+    """Run `streamlit run app.py -- ARGUMENTS` on a free port; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,7 +134,7 @@ def serve(*arguments: str, script: Path = ROOT / "app.py") -> Iterator[str]:
 
 def _wait_until_healthy(url: str, server: subprocess.Popen, log) -> None:
     opener = build_opener(ProxyHandler({}))
-    end = time.monotonic() + 60
+    end = time.monotonic() + TIMEOUT / 1000
     while time.monotonic() < end and server.poll() is None:
         try:
             with opener.open(f"{url}/_stcore/health", timeout=2):
@@ -76,16 +146,16 @@ def _wait_until_healthy(url: str, server: subprocess.Popen, log) -> None:
 
 
 @contextmanager
-def launch() -> Iterator[Browser]:
-    """A headless Chromium."""
+def launch_browser() -> Iterator[Browser]:
+    """Start a headless Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         yield browser
         browser.close()
 
 
 @contextmanager
-def look(
+def opened_page(
     browser: Browser,
     url: str,
     *,
@@ -93,47 +163,76 @@ def look(
     locale: str = "en-US",
     width: int = 1440,
     height: int = 900,
+    clock: bool = False,
 ) -> Iterator[Page]:
-    """A page at `url`, settled. On leaving, whatever it complained of to the console is an AssertionError."""
-    complaints: list[str] = []
+    """Open a page at `url` and settle it; yields it.
+
+    With `clock`, `page.clock.run_for(milliseconds)` runs the page's timers at once.
+
+    Raises:
+        AssertionError: on leaving, if the page wrote an error to the browser's console.
+    """
+    errors: list[str] = []
     context = browser.new_context(color_scheme=scheme, locale=locale, viewport={"width": width, "height": height})
+    context.set_default_timeout(TIMEOUT)
+    context.add_init_script(TRACK_RUNS)
     try:
         page = context.new_page()
-        page.on("console", lambda line: complaints.append(line.text) if _complains(line) else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if clock:
+            page.clock.install()
+        page.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
         settle(page)
         yield page
     finally:
         context.close()
-    assert not complaints, "The page complained: " + "; ".join(complaints)
+    assert not errors, "Errors in the console: " + "; ".join(errors)
 
 
-def _complains(line: ConsoleMessage) -> bool:
-    # Opened by a lens's own address, Streamlit first asks for its server below it, which is not there.
+def _is_error(line: ConsoleMessage) -> bool:
+    # Opened by a lens's own address, Streamlit first requests its health below that address, where it is not.
     return line.type == "error" and not re.search(r"/\w+/_stcore/", line.location.get("url", ""))
 
 
 def settle(page: Page) -> None:
-    """Wait until the script has run, nothing is still to be loaded, and what it drew has been painted."""
-    page.wait_for_function(
-        """() => {
-            const app = document.querySelector('[data-testid="stApp"]');
-            return app?.getAttribute("data-test-script-state") === "notRunning"
-                && app.getAttribute("data-test-connection-state") === "CONNECTED"
-                && document.querySelector('[data-testid="stMainBlockContainer"]')
-                && !document.querySelector('[data-testid*="Skeleton"], [data-stale="true"]');
-        }""",
-        timeout=PATIENCE,
-    )
-    page.evaluate(
-        """() => document.fonts.ready.then(() => new Promise((done) =>
-            requestAnimationFrame(() => requestAnimationFrame(done))))"""
-    )
+    """Wait until the server has answered all requests, every component is mounted, and what was drawn is painted."""
+    page.wait_for_function(SETTLED, arg=next(_waits), timeout=TIMEOUT)
 
 
-def photograph(page: Page, path: Path) -> None:
-    """The whole page as a picture: Streamlit scrolls inside the window, so the window is made as tall as the page."""
+def until(page: Page, condition: Callable[[], Result]) -> Result:
+    """Call `condition` again and again until it neither raises an AssertionError nor returns False; return its value.
+
+    After `TIMEOUT` it fails with what was raised last. Conditions on the document alone, which the browser can check at
+    every frame, are better written with `page.wait_for_function` or `expect`.
+    """
+    end = time.monotonic() + TIMEOUT / 1000
+    while True:
+        try:
+            value = condition()
+            assert value is not False, "The condition is still false."
+            return value
+        except (AssertionError, Error):
+            if time.monotonic() > end:
+                raise
+        page.wait_for_timeout(50)
+
+
+def rerun(page: Page, act: Callable[[], object]) -> None:
+    """Do what makes the page request a run of the script, and wait until the answer is drawn."""
+    page.evaluate("() => { streamlitRuns.mark = streamlitRuns.requested; }")
+    act()
+    page.wait_for_function("() => streamlitRuns.mark === undefined || streamlitRuns.requested > streamlitRuns.mark")
+    settle(page)
+
+
+def requests(page: Page) -> int:
+    """Return how many runs of the script the page has requested since it was loaded."""
+    return page.evaluate("streamlitRuns.requested")
+
+
+def save_screenshot(page: Page, path: Path) -> None:
+    """Save a picture of the whole page: Streamlit scrolls inside the window, so the window is made as tall as the page."""
     size = page.viewport_size
     assert size is not None
     for _ in range(3):  # what is laid out by the window's height grows with it
@@ -144,7 +243,6 @@ def photograph(page: Page, path: Path) -> None:
         if page.viewport_size["height"] >= height:
             break
         page.set_viewport_size({"width": size["width"], "height": height})
-        page.wait_for_timeout(300)
         settle(page)
     page.screenshot(path=path)
     page.set_viewport_size(size)

@@ -1,4 +1,4 @@
-"""What tests read from the Step lens in a browser, and what they do there."""
+"""What tests do on the Step lens in a browser, and the numbers that they read there."""
 
 import re
 from contextlib import contextmanager
@@ -10,18 +10,16 @@ from playwright.sync_api import Page
 
 from models import load_network
 from tests.support import oracle
-from tests.support.browser import settle
+from tests.support.browser import rerun, settle, until
 
 CLOSE = 1e-5
 OPENING = load_network("python-lm").card.default
 LAST = len(OPENING.text) - 1
-SETTLED = 700
-"""Milliseconds after which the player has told Python where the reader stopped (it waits 400)."""
 
 
 @cache
 def computed(name: str, text: str):
-    """What torch says: every gate and state of every layer, a step at a time, and the logits."""
+    """Return torch's own numbers: every gate and state of every layer, a step at a time; the logits; and the ids."""
     net = load_network(name)
     ids = net.encode(text)
     with torch.no_grad():
@@ -29,7 +27,13 @@ def computed(name: str, text: str):
 
 
 def mirror(page: Page) -> dict[tuple[str, int], float]:
-    """Every number of the layer at the current step, by quantity and unit."""
+    """Return every number of the layer at the player's step, by quantity and unit, once the mirror is at that step."""
+    page.wait_for_function(
+        """() => {
+            const cell = document.querySelector(".unrolled-mirror [role=cell]");
+            return cell && cell.dataset.step === document.querySelector(".unrolled-scrubber").value;
+        }"""
+    )
     cells = page.evaluate(
         """[...document.querySelectorAll(".unrolled-mirror [role=cell]")].map(({ dataset: d }) =>
             [d.quantity, Number(d.unit), Number(d.step), d.layer, Number(d.value)])"""
@@ -39,7 +43,7 @@ def mirror(page: Page) -> dict[tuple[str, int], float]:
 
 
 def at_step(page: Page, step: int) -> None:
-    """Wait until the page, and its mirror, is at this step."""
+    """Wait until the player and its mirror are at this step."""
     page.wait_for_function(
         """(step) => document.querySelector(".unrolled-scrubber")?.value == step
             && document.querySelector(".unrolled-mirror [role=cell]")?.dataset.step == step""",
@@ -48,85 +52,113 @@ def at_step(page: Page, step: int) -> None:
 
 
 def step_of(page: Page) -> int:
+    """Return the step that the player is at."""
     return int(page.locator(".unrolled-scrubber").input_value())
 
 
 def unit_of(page: Page) -> int:
+    """Return the chosen unit."""
     return int(page.locator(".unrolled-unit").input_value())
 
 
-def pieces(page: Page) -> dict[str, str]:
+def query(page: Page) -> dict[str, str]:
+    """Return the query of the page's address."""
     return page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
 
 
 def address_has(page: Page, **wanted: object) -> None:
+    """Wait until the query of the address has these values, and the page is settled."""
     page.wait_for_function(
-        """(wanted) => { const here = new URLSearchParams(location.search);
-            return Object.entries(wanted).every(([name, value]) => here.get(name) === value); }""",
+        """(wanted) => { const query = new URLSearchParams(location.search);
+            return Object.entries(wanted).every(([name, value]) => query.get(name) === value); }""",
         arg={name: str(value) for name, value in wanted.items()},
     )
+    settle(page)
 
 
 def link(**view: object) -> str:
+    """Return the address of a view of the Step lens."""
     return "/?" + urlencode(view)
 
 
-def rerun(page: Page, act) -> None:
-    """Do something that Python answers, and wait for the answer to stand."""
-    act()
-    page.wait_for_timeout(150)
-    settle(page)
-
-
 def pick(page: Page, label: str, option: str) -> None:
+    """Choose an option of a menu, and wait for the answer."""
     page.get_by_role("combobox", name=re.compile(label)).click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.wait_for_timeout(150)
-    settle(page)
+    rerun(page, page.get_by_role("option", name=option, exact=True).click)
 
 
-def type_(page: Page, text: str) -> None:
+def enter_text(page: Page, text: str) -> None:
+    """Replace the sequence's text, and wait for the answer."""
     area = page.locator("textarea")
     area.fill(text)
     rerun(page, lambda: area.press("Control+Enter"))
 
 
 def choose_unit(page: Page, unit: int) -> None:
+    """Choose a unit in the player."""
     page.locator(".unrolled-unit").fill(str(unit))
     page.locator(".unrolled-unit").press("Tab")
     page.wait_for_function("unit => document.querySelector('.unrolled-unit').value == unit", arg=unit)
 
 
 def go(page: Page, step: int) -> None:
+    """Move the player to a step, and wait until its mirror is there."""
     page.locator(".unrolled-scrubber").fill(str(step))
     page.evaluate("document.activeElement.blur()")
     at_step(page, step)
 
 
+def press_together(page: Page, *keys: str) -> None:
+    """Press keys within one task of the page: no timer of its own can run between two of them."""
+    page.evaluate(
+        """(keys) => {
+            for (const key of keys) {
+                for (const type of ["keydown", "keyup"]) {
+                    (document.activeElement ?? document.body).dispatchEvent(
+                        new KeyboardEvent(type, { key, code: key, bubbles: true, cancelable: true }));
+                }
+            }
+        }""",
+        list(keys),
+    )
+
+
+def press_from_step(page: Page, key: str, step: int) -> None:
+    """Press a key in the first frame in which the player is at this step or beyond."""
+    page.wait_for_function(
+        """([key, step]) => {
+            const there = Number(document.querySelector(".unrolled-scrubber").value) >= step;
+            if (there) document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+            return there;
+        }""",
+        arg=[key, step],
+    )
+
+
 def compare(page: Page, layer: dict[str, torch.Tensor], step: int) -> None:
-    """The whole mirror against torch. It is filled after the frame is painted: a busy machine is given a moment."""
+    """Wait until the whole mirror shows torch's own numbers of a step."""
     units = {quantity: values.shape[1] for quantity, values in layer.items()}
-    expected = {(quantity, unit) for quantity, count in units.items() for unit in range(count)}
-    for _ in range(20):
+    expected = {(quantity, unit) for quantity, number in units.items() for unit in range(number)}
+
+    def equal() -> None:
         shown = mirror(page)
-        wrong = {
+        assert set(shown) == expected
+        wrong = [
             (quantity, unit, value)
             for (quantity, unit), value in shown.items()
-            if (quantity, unit) not in expected or not abs(value - float(layer[quantity][step, unit])) <= CLOSE
-        }
-        if set(shown) == expected and not wrong:
-            return
-        page.wait_for_timeout(250)
-    assert set(shown) == expected
-    assert not wrong, sorted(wrong)[:3]
+            if not abs(value - float(layer[quantity][step, unit])) <= CLOSE
+        ]
+        assert not wrong, sorted(wrong)[:3]
+
+    until(page, equal)
 
 
 @contextmanager
 def sent_frames(page: Page):
-    """The websocket messages that the browser sends meanwhile."""
+    """Yield a list that grows by the websocket messages that the browser sends meanwhile."""
     session = page.context.new_cdp_session(page)
     frames: list[dict] = []
-    session.on("Network.webSocketFrameSent", lambda frame: frames.append(frame))
+    session.on("Network.webSocketFrameSent", frames.append)
     session.send("Network.enable")
     yield frames
     session.detach()

@@ -263,7 +263,9 @@ class Hostile:
 
 
 @pytest.mark.parametrize(
-    "write", [saved, lambda what: saved(what, _use_new_zipfile_serialization=False), pickle.dumps], ids=str
+    "write",
+    [saved, lambda what: saved(what, _use_new_zipfile_serialization=False), pickle.dumps],
+    ids=["zip", "legacy", "pickle"],
 )
 def test_nothing_is_run(write, tmp_path):
     path = tmp_path / "written"

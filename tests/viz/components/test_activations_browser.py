@@ -10,7 +10,7 @@ from torch import nn
 from models import capture
 from models.core.stepwise_modules import recurrent_module
 from tests.support import oracle
-from tests.support.browser import look, serve
+from tests.support.browser import opened_page, serve, until
 from tests.support.step_page import CLOSE, compare, link
 
 pytestmark = pytest.mark.browser
@@ -66,29 +66,15 @@ def test_what_is_shown_is_what_was_computed(browser, run, name):
     url, layers = run
     kind, options = CELLS[name]
     layer = layers[name]
-    with look(browser, url + link(net="cells.npz", layer=f"{name}.l0", step=STEP, unit=1)) as page:
+    with opened_page(browser, url + link(net="cells.npz", layer=f"{name}.l0", step=STEP, unit=1)) as page:
         compare(page, layer, STEP)
-
-        drawn = page.locator(".unrolled-wiring svg text").all_text_contents()
-        for symbol in {SYMBOLS[each] for each in options.values() if not isinstance(each, bool)}:
-            assert symbol in drawn
-
-        values = page.locator(".unrolled-wiring [data-quantity]").evaluate_all(
-            "nodes => nodes.map(({ dataset: d }) => [d.quantity, Number(d.value)])"
-        )
-        assert values
-        for quantity, value in values:
-            before = quantity.endswith("_prev")
-            assert abs(value - float(layer[quantity.removesuffix("_prev")][STEP - before, 1])) <= CLOSE
-        if kind == "LSTM":
-            read = float(oracle.FUNCTIONS[options["activation"]](layer["cell"][STEP, 1]))
-            assert f"{read:.3f}".replace("-", "−") in drawn
+        until(page, lambda: _check_diagram(page, kind, options, layer))
 
         defined = page.locator(".unrolled-equations .form.definition").all_text_contents()
         explained = {SYMBOLS[each] for each in options.values() if not isinstance(each, bool)} - {"tanh", "linear"}
         assert {text.split("(")[0].strip() for text in map(_plain, defined)} == explained
 
-        gates = page.locator(".unrolled-arithmetic [data-gate]")
+        gates = page.locator(".unrolled-gate-sum [data-gate]")
         for index in range(gates.count() or 1):
             through = options.get("nonlinearity")
             if kind != "RNN":
@@ -96,11 +82,27 @@ def test_what_is_shown_is_what_was_computed(browser, run, name):
                 through = options["activation" if candidate else "recurrent_activation"]
                 gates.nth(index).click()
                 expect(gates.nth(index)).to_have_attribute("aria-pressed", "true")  # drawn with the next frame
-            difference = page.locator(".unrolled-arithmetic [data-difference]")
+            difference = page.locator(".unrolled-gate-sum [data-difference]")
             expect(difference).to_have_count(1)
             assert float(difference.get_attribute("data-difference")) <= 1e-6
-            said = page.locator(".unrolled-arithmetic .equals").inner_text()
+            said = page.locator(".unrolled-gate-sum .equals").inner_text()
             assert said.startswith(SYMBOLS[through] + "(") or (through == "linear" and "(" not in said)
+
+
+def _check_diagram(page, kind, options, layer) -> None:
+    drawn = page.locator(".unrolled-cell-diagram svg text").all_text_contents()
+    for symbol in {SYMBOLS[each] for each in options.values() if not isinstance(each, bool)}:
+        assert symbol in drawn
+    values = page.locator(".unrolled-cell-diagram [data-quantity]").evaluate_all(
+        "nodes => nodes.map(({ dataset: d }) => [d.quantity, Number(d.value)])"
+    )
+    assert values
+    for quantity, value in values:
+        before = quantity.endswith("_prev")
+        assert abs(value - float(layer[quantity.removesuffix("_prev")][STEP - before, 1])) <= CLOSE
+    if kind == "LSTM":
+        activated = float(oracle.FUNCTIONS[options["activation"]](layer["cell"][STEP, 1]))
+        assert f"{activated:.3f}".replace("-", "−") in drawn
 
 
 def _plain(drawn: str) -> str:

@@ -1,27 +1,29 @@
 """Runs that are too long to travel whole, in a real browser: every number is torch's own wherever the reader goes."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from torch import nn
 
 from models import capture, load_network
 from models.decoding.run_network import read
-from tests.support.browser import look, serve, settle
+from tests.support.browser import opened_page, serve, settle, until
 from tests.support.step_page import (
     OPENING,
-    SETTLED,
     address_has,
     at_step,
     choose_unit,
     compare,
     computed,
+    enter_text,
     go,
     link,
     mirror,
+    query,
     step_of,
-    type_,
 )
 from viz.payloads.layer_payload import near
 
@@ -33,8 +35,8 @@ TEXT = (OPENING.text * 30)[:2000]
 @pytest.fixture(scope="module")
 def long_text(app, browser):
     """The Step lens at 2,000 tokens through 2 x 128 units."""
-    with look(browser, app) as page:
-        type_(page, TEXT)
+    with opened_page(browser, app) as page:
+        enter_text(page, TEXT)
         page.evaluate("document.activeElement.blur()")
         yield page
 
@@ -62,7 +64,6 @@ def test_stepping_within_what_is_here_asks_the_server_nothing(long_text):
     assert stay[1] - begin > 8
     go(long_text, begin)
     address_has(long_text, step=begin)
-    settle(long_text)
     long_text.evaluate(
         """() => {
             unrolled.store("step").subscribe((changed) => { if (changed.has("near")) window.pieces++; });
@@ -74,11 +75,9 @@ def test_stepping_within_what_is_here_asks_the_server_nothing(long_text):
             long_text.keyboard.press(key)
         at_step(long_text, step)
         address_has(long_text, step=step)
-        settle(long_text)
         assert long_text.evaluate("pieces") == 0
     go(long_text, 300)
     address_has(long_text, step=300)
-    settle(long_text)
     assert long_text.evaluate("pieces") > 0
 
 
@@ -100,10 +99,10 @@ def test_playing_goes_on_through_what_comes_piece_by_piece(long_text):
     long_text.wait_for_function("() => unrolled.store('step').step > 1600")
     assert spans(long_text)["here"]
     long_text.keyboard.press(" ")
-    long_text.wait_for_timeout(SETTLED)
+    expect(long_text.get_by_role("button", name=re.compile("Play"))).to_be_visible()
+    until(long_text, lambda: query(long_text)["step"] == str(step_of(long_text)))
     settle(long_text)
     stopped = step_of(long_text)
-    address_has(long_text, step=stopped)
     compare(long_text, layer, stopped)
 
 
@@ -119,7 +118,7 @@ def test_another_unit_comes_with_its_numbers_over_the_whole_sequence(long_text):
         "() => Array.from({ length: 2000 }, (_, step) => unrolled.store('step').trace.value('cell', step, 101))"
     )
     np.testing.assert_allclose(shown, cell, rtol=0, atol=1e-5)
-    difference = long_text.locator(".unrolled-arithmetic [data-difference]").get_attribute("data-difference")
+    difference = long_text.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")
     assert float(difference) < 1e-5
 
 
@@ -149,15 +148,15 @@ def test_a_layer_that_reads_backwards_knows_what_each_step_started_from(browser,
     trace.save(tmp_path / "run.npz")
     with (
         serve(str(tmp_path / "run.npz")) as url,
-        look(browser, url + link(layer="l0_reverse", step=2000, unit=3)) as page,
+        opened_page(browser, url + link(layer="l0_reverse", step=2000, unit=3)) as page,
     ):
         layer = trace.layers["l0_reverse"]
         for step in (2000, 2001, 0, 3999, 1234):
             go(page, step)
-            prev = '.unrolled-wiring [data-quantity="hidden_prev"]'
+            prev = '.unrolled-cell-diagram [data-quantity="hidden_prev"]'
             page.wait_for_function(f"(step) => document.querySelector('{prev}')?.dataset.step == step", arg=step)
             shown = page.evaluate(
-                """[...document.querySelectorAll('.unrolled-wiring [data-quantity]')].map(({ dataset: d }) =>
+                """[...document.querySelectorAll('.unrolled-cell-diagram [data-quantity]')].map(({ dataset: d }) =>
                     [d.quantity, Number(d.value)])"""
             )
             expected = {name: layer[name] for name in layer} | {
@@ -177,18 +176,20 @@ def test_a_run_of_a_hundred_thousand_steps_moves_its_page_along(browser, tmp_pat
     trace.save(tmp_path / "run.npz")
     layer = {name: torch.tensor(trace.layers["l0"][name][0]) for name in trace.layers["l0"]}
     with serve(str(tmp_path / "run.npz")) as url:
-        with look(browser, url + link(step=50_000)) as page:
+        with opened_page(browser, url + link(step=50_000)) as page:
             for step in (50_000, 99_999, 0, 54_000):
                 go(page, step)
                 compare(page, layer, step)
-        with look(browser, f"{url}/states?step=50000") as page:
+        with opened_page(browser, f"{url}/states?step=50000") as page:
             go(page, 99_990)
             page.wait_for_function(
-                """() => { const at = document.querySelector(".unrolled-text-page [aria-current]");
+                """() => { const at = document.querySelector(".unrolled-running-text [aria-current]");
                     return at?.dataset.step === "99990" && at.dataset.value !== "NaN"; }"""
             )
             shown = {name: value for (name, unit), value in mirror(page).items() if unit == 0}
             assert shown == pytest.approx({name: float(layer[name][99_990, 0]) for name in layer}, abs=1e-5)
-            told = page.locator(".unrolled-path-told")
-            page.wait_for_function("() => document.querySelector('.unrolled-path-told').dataset.step === '99990'")
+            told = page.locator(".unrolled-state-trajectory-readout")
+            page.wait_for_function(
+                "() => document.querySelector('.unrolled-state-trajectory-readout').dataset.step === '99990'"
+            )
             assert told.get_attribute("data-x")

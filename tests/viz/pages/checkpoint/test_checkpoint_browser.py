@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from tests.support import oracle
-from tests.support.browser import look, serve, settle
-from tests.support.step_page import compare, go, pieces, type_
+from tests.support.browser import opened_page, rerun, serve, settle
+from tests.support.step_page import compare, enter_text, go, query
 
 pytestmark = pytest.mark.browser
 
@@ -55,19 +55,17 @@ def trained():
 
 
 def upload(page: Page, path) -> None:
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').first.set_input_files(path)
-    page.wait_for_timeout(500)
-    settle(page)
+    rerun(page, lambda: page.locator('[data-testid="stFileUploaderDropzoneInput"]').first.set_input_files(path))
 
 
-def test_a_real_file_is_opened_judged_and_stepped_through(look_at, trained, tmp_path):
+def test_a_real_file_is_opened_judged_and_stepped_through(open_page, trained, tmp_path):
     model, file = trained
     torch.save(file, tmp_path / "lm.pt")
-    page = look_at("/checkpoint")
+    page = open_page("/checkpoint")
     upload(page, tmp_path / "lm.pt")
     expect(page.get_by_text("No serious problems found in the weights.")).to_be_visible()
     expect(page.get_by_text(re.compile("PyTorch · .* · 2 LSTM layers"))).to_be_visible()
-    assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", pieces(page)["net"])
+    assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", query(page)["net"])
     spectra = page.locator('[data-quantity="spectral_radius"]').evaluate_all(
         "all => Object.fromEntries(all.map(({ dataset: d }) => [d.gate, Number(d.value)]))"
     )
@@ -77,7 +75,7 @@ def test_a_real_file_is_opened_judged_and_stepped_through(look_at, trained, tmp_
     page.wait_for_selector(".unrolled-scrubber", state="attached")
     settle(page)
     text = "abba cafe jig"
-    type_(page, text)
+    enter_text(page, text)
     ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])
     with torch.no_grad():
         computed, scores = oracle.network(model, ids), model(ids)[0]
@@ -100,19 +98,19 @@ class Hostile:
         return os.system, (f"touch {self.path}",)
 
 
-def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(look_at, trained, tmp_path):
+def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page, trained, tmp_path):
     model, _file = trained
     torch.save({"weights": model.state_dict(), "extra": Hostile(tmp_path / "written")}, tmp_path / "evil.pt")
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "written")))
     torch.save(model.state_dict(), tmp_path / "good.pt")
-    page = look_at("/checkpoint")
-    before = pieces(page)["net"]
+    page = open_page("/checkpoint")
+    before = query(page)["net"]
     for name in ("evil.pt", "bare.pt"):
         upload(page, tmp_path / name)
         expect(page.get_by_text(f"{name}: This file asks for")).to_be_visible()
-        assert pieces(page)["net"] == before and not (tmp_path / "written").exists()
+        assert query(page)["net"] == before and not (tmp_path / "written").exists()
     upload(page, tmp_path / "good.pt")
-    assert pieces(page)["net"].startswith("good.pt~")
+    assert query(page)["net"].startswith("good.pt~")
     expect(page.get_by_text("This file asks for")).to_have_count(0)
     assert page.locator('[data-testid="stException"]').count() == 0
 
@@ -120,9 +118,9 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(look_at, 
 def test_a_file_on_the_command_line_is_what_opens(browser, trained, tmp_path):
     model, file = trained
     torch.save(file, tmp_path / "lm.ckpt")
-    with serve(str(tmp_path / "lm.ckpt")) as url, look(browser, url) as page:
-        assert pieces(page)["net"].startswith("lm.ckpt~")
-        text = pieces(page)["text"]
+    with serve(str(tmp_path / "lm.ckpt")) as url, opened_page(browser, url) as page:
+        assert query(page)["net"].startswith("lm.ckpt~")
+        text = query(page)["text"]
         ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])
         with torch.no_grad():
             computed = oracle.network(model, ids)

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from models import load_network, read, read_edited, read_edits
-from tests.support.browser import look, settle
-from tests.support.step_page import address_has, pieces, rerun
+from tests.support.browser import opened_page, rerun, settle, until
+from tests.support.step_page import address_has, query
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,6 @@ def wait_for(page: Page, wanted: dict[str, float]) -> None:
             return Object.entries(wanted).every(([token, value]) => here.some(({ dataset: d }) =>
                 d.token === token && Math.abs(Number(d.value) - value) < 1e-5)); }""",
         arg=wanted,
-        timeout=10_000,
     )
 
 
@@ -51,8 +50,8 @@ def expected(edits: str) -> dict[str, float]:
     return {token: float(value) for token, value in zip(network.vocabulary, values, strict=True)}
 
 
-def test_break_the_counter_undo_and_share(look_at, app, browser):
-    page = look_at(link(net="counter", step=STEP))
+def test_break_the_counter_undo_and_share(open_page, app, browser):
+    page = open_page(link(net="counter", step=STEP))
     wait_for(page, expected(""))
     assert max(shown(page), key=shown(page).get) == "b"
     rerun(page, lambda: page.get_by_role("button", name="Disconnect the counting unit").click())
@@ -61,7 +60,7 @@ def test_break_the_counter_undo_and_share(look_at, app, browser):
     expect(page.get_by_text("it now expects “.”, no longer “b”")).to_be_visible()
     address_has(page, edits=BROKEN)
 
-    with look(browser, app + link(**pieces(page))) as other:
+    with opened_page(browser, app + link(**query(page))) as other:
         wait_for(other, expected(BROKEN))
         expect(other.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
 
@@ -73,19 +72,19 @@ def test_break_the_counter_undo_and_share(look_at, app, browser):
         wait_for(other, expected(BROKEN))  # the other session keeps its edit
 
 
-def test_an_entry_is_picked_by_click_and_dragged(look_at):
-    page = look_at(link(net="recall-lstm"))
-    canvas = page.locator(".unrolled-matrix canvas")
+def test_an_entry_is_picked_by_click_and_dragged(open_page):
+    page = open_page(link(net="recall-lstm"))
+    canvas = page.locator(".unrolled-weight-matrix canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     rerun(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
-    said = page.locator(".unrolled-matrix-said").inner_text()
-    slider = page.locator(".unrolled-knob input").first
+    said = page.locator(".unrolled-weight-matrix-readout").inner_text()
+    slider = page.locator(".unrolled-slider input").first
     name = slider.get_attribute("aria-label")
     assert name.startswith("rnn.l0.weight_hh[forget_gate.") and not name.endswith("[forget_gate.0,0]")
     first = drag(page, slider, 0.5, 0.8)
     stands_at(page, name, first)
-    assert page.locator(".unrolled-matrix-said").inner_text() != said
+    assert page.locator(".unrolled-weight-matrix-readout").inner_text() != said
     expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
     second = drag(page, slider, 0.8, 0.6)
     assert second < first
@@ -106,7 +105,7 @@ def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
     page.mouse.down()
     for share in np.linspace(begin, end, 12):
         page.mouse.move(box["x"] + box["width"] * share, y)
-        page.wait_for_timeout(25)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     page.mouse.up()
     return float(slider.input_value())
 
@@ -121,17 +120,15 @@ def stands_at(page: Page, name: str, value: float) -> None:
     settle(page)
 
 
-def test_an_edit_stays_from_lens_to_lens(look_at):
-    page = look_at(link(net="counter", edits=BROKEN, step=STEP))
+def test_an_edit_stays_from_lens_to_lens(open_page):
+    page = open_page(link(net="counter", edits=BROKEN, step=STEP))
     for lens in ("Step", "States", "Gradients"):
-        page.get_by_role("link", name=lens, exact=True).first.click()
-        page.wait_for_timeout(300)
-        settle(page)
+        rerun(page, page.get_by_role("link", name=lens, exact=True).first.click)
         expect(page.get_by_text("This is an edited network: 1 edit.")).to_be_visible()
 
 
-def test_before_and_after_are_drawn_on_one_scale(look_at):
-    page = look_at(link(net="recall-lstm", edits="rnn.l0.forget_gate@12=0", quantity="cell"))
+def test_before_and_after_are_drawn_on_one_scale(open_page):
+    page = open_page(link(net="recall-lstm", edits="rnn.l0.forget_gate@12=0", quantity="cell"))
     network = load_network("recall-lstm")
     text = network.card.default.text
     runs = (read(network, text), read_edited(network, text, read_edits("rnn.l0.forget_gate@12=0")))
@@ -142,22 +139,21 @@ def test_before_and_after_are_drawn_on_one_scale(look_at):
     assert [float(each) for each in re.findall(r"[\d.]+", scales[0])] == pytest.approx([old, old], rel=0.05)
 
 
-def test_the_current_step_is_marked_in_the_chart_of_all_steps(look_at):
-    page = look_at(link(net="counter", edits=BROKEN, step=STEP))
-    chart = page.locator(".unrolled-changed_prediction .unrolled-chart-plot")
-    plot, mark = (place.bounding_box() for place in (chart.locator("canvas"), chart.locator(".unrolled-chart-now")))
+def test_the_current_step_is_marked_in_the_chart_of_all_steps(open_page):
+    page = open_page(link(net="counter", edits=BROKEN, step=STEP))
+    chart = page.locator(".unrolled-edited-prediction .unrolled-chart-plot")
+    plot, mark = (place.bounding_box() for place in (chart.locator("canvas"), chart.locator(".unrolled-chart-marker")))
     assert plot["y"] <= mark["y"] and mark["y"] + mark["height"] <= plot["y"] + plot["height"]
     share = (mark["x"] + mark["width"] / 2 - plot["x"]) / plot["width"]
     assert abs(share - (STEP + 0.5) / len(load_network("counter").card.default.text)) < 0.1
 
 
 @pytest.mark.parametrize("width", [1440, 1024])
-def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at, width):
-    page = look_at(link(net="counter"), width=width)
-    page.get_by_role("button", name="Push the spectral radius through 1").click()
+def test_the_experiment_with_the_radius_opens_at_its_knobs(open_page, width):
+    page = open_page(link(net="counter"), width=width)
+    rerun(page, page.get_by_role("button", name="Push the spectral radius through 1").click)
     page.wait_for_url("**/gradients?**")
     settle(page)
-    page.wait_for_timeout(3000)  # until it no longer follows what is drawn above
     slider = page.get_by_role("slider", name="Spectral radius of W_hh (each gate)")
     expect(slider).to_be_in_viewport()
     expect(page.get_by_text("Turn the spectral radius up from 0.9 through 1")).to_be_visible()
@@ -169,8 +165,7 @@ def test_the_experiment_with_the_radius_opens_at_its_knobs(look_at, width):
                 return all[0] / all.at(-1); }"""
         )
 
-    low = share()
+    assert share() < 1e-3
+    page.evaluate("dispatchEvent(new WheelEvent('wheel'))")  # the reader takes over: the page no longer scrolls there
     drag(page, slider, 0.28, 0.75)
-    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
-    settle(page)
-    assert low < 1e-3 < share() / 10
+    until(page, lambda: share() > 1e-2)

@@ -63,8 +63,8 @@ def hidden(message: str) -> np.ndarray:
     return unpack(forward.delta.new_element.bidi_component.bytes)[1]["hidden"]
 
 
-def test_fifty_sessions_each_see_their_own_edits(look_at):
-    page = look_at("/edit?net=counter")
+def test_fifty_sessions_each_see_their_own_edits(open_page):
+    page = open_page("/edit?net=counter")
     network = load_network("counter")
     text = network.card.default.text
     seen = set()

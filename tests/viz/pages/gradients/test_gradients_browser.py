@@ -9,12 +9,12 @@ from playwright.sync_api import Page, expect
 
 from models import load_network
 from models.gradients.losses import Loss, differentiate
-from models.zoo.recall import shown
+from models.zoo.recall import readable_text
 from tests.support.browser import settle
 
 pytestmark = pytest.mark.browser
 
-LONG = shown(40, "en", 69)
+LONG = readable_text(40, "en", 69)
 
 
 def link(**view: str) -> str:
@@ -35,14 +35,14 @@ def norms(page: Page, group: str, net: str, quantity: str) -> np.ndarray:
 
 def pair(page: Page, quantity: str) -> tuple[int, int, float]:
     """The picked pair: the loss's step, the state's step, the number."""
-    data = page.locator(f'.unrolled-pair [data-quantity="{quantity}"]').evaluate(
+    data = page.locator(f'.unrolled-gradient-pair [data-quantity="{quantity}"]').evaluate(
         "({ dataset: d }) => [d.lossStep, d.step, d.value].map(Number)"
     )
     return int(data[0]), int(data[1]), data[2]
 
 
-def test_at_distance_40_the_first_words_gradient_is_what_training_gave(look_at):
-    page = look_at(link(net="recall-lstm"))
+def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page):
+    page = open_page(link(net="recall-lstm"))
     page.get_by_role("button", name="Read a text with 40 words").click()
     page.wait_for_function(
         """() => document.querySelectorAll('[data-group="comparison"] [data-net="recall-rnn"]').length === 41"""
@@ -69,10 +69,10 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(look_at):
 
 
 @pytest.mark.parametrize("width", [1440, 1024])
-def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look_at, width):
-    page = look_at(link(net="recall-lstm", text=LONG), width=width)
+def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(open_page, width):
+    page = open_page(link(net="recall-lstm", text=LONG), width=width)
     assert pair(page, "pair_norm")[:2] == (40, 0)
-    canvas = page.locator(".unrolled-gradient_map canvas")
+    canvas = page.locator(".unrolled-gradient-heatmap canvas")
     canvas.scroll_into_view_if_needed()
     settle(page)
     sent: list[dict] = []
@@ -81,7 +81,7 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     wire.on("Network.webSocketFrameSent", lambda frame: sent.append(frame))
     box = canvas.bounding_box()
     canvas.click(position={"x": 64 + 0.25 * (box["width"] - 72), "y": 0.75 * (box["height"] - 44)})
-    picked = page.locator('.unrolled-pair [data-quantity="pair_norm"]')
+    picked = page.locator('.unrolled-gradient-pair [data-quantity="pair_norm"]')
     expect(picked).not_to_have_attribute("data-step", "0")  # drawn with the next frame
     loss, state, value = pair(page, "pair_norm")
     assert loss in range(28, 34) and state in range(8, 13)
@@ -91,7 +91,7 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
     assert whole == pytest.approx(np.linalg.norm(layer.cell_grad[0, state]), rel=1e-3)
     straight, other = (pair(page, f"{name}_norm")[2] for name in ("straight", "other"))
     assert abs(straight - other) <= whole * (1 + 1e-5) and whole <= (straight + other) * (1 + 1e-5)
-    page.locator(".unrolled-gradient_map .unrolled-area").press("ArrowLeft")
+    page.locator(".unrolled-gradient-heatmap .unrolled-area").press("ArrowLeft")
     expect(picked).to_have_attribute("data-step", str(state - 1))
     assert not sent
 
@@ -99,8 +99,8 @@ def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(look
 FIRST = '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hidden_grad_norm"][data-step="0"]'
 
 
-def test_the_curves_follow_a_knob_while_it_moves(look_at):
-    page = look_at(link(net="recall-rnn"))
+def test_the_curves_follow_a_knob_while_it_moves(open_page):
+    page = open_page(link(net="recall-rnn"))
     page.get_by_role("radio", name="untrained, adjustable").click()
     expect(page.locator(FIRST)).to_have_count(1)
     settle(page)
@@ -111,31 +111,31 @@ def test_the_curves_follow_a_knob_while_it_moves(look_at):
     page.mouse.down()
     for share in np.linspace(3 / 7, 0.9, 12):
         page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(50)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     page.wait_for_function(  # the button is still down
         "([first, before]) => document.querySelector(first)?.dataset.value > 10 * before", arg=[FIRST, before]
     )
     page.mouse.up()
     settle(page)
-    expect(page.locator(".unrolled-pair [data-quantity=pair_norm]")).to_be_visible()
+    expect(page.locator(".unrolled-gradient-pair [data-quantity=pair_norm]")).to_be_visible()
 
 
-def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(look_at):
-    page = look_at(link(net="recall-rnn"))
+def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(open_page):
+    page = open_page(link(net="recall-rnn"))
     slider = page.get_by_role("slider", name="Threshold θ")
     expect(page.get_by_text("Half of what is clipped is paid by")).to_be_visible()
     slider.press("End")
     expect(page.get_by_text("nothing is clipped, no step pays")).to_be_visible()
 
 
-def test_the_loss_can_be_a_units_value_and_the_page_is_korean_where_the_reader_is(look_at):
-    page = look_at(link(net="recall-gru", step="20", unit="3"), locale="ko-KR", scheme="dark")
+def test_the_loss_can_be_a_units_value_and_the_page_is_korean_where_the_reader_is(open_page):
+    page = open_page(link(net="recall-gru", step="20", unit="3"), locale="ko-KR", scheme="dark")
     page.get_by_role("radio", name="한 유닛의 값").click()
     page.wait_for_function(
         """() => document.querySelector('[data-group="gradient-norms"] [data-step="20"]')?.dataset.value === "1.0" """
     )
     settle(page)
     assert not norms(page, "gradient-norms", "recall-gru", "hidden_grad_norm")[21:].any()
-    assert re.search("[가-힣]", page.locator(".unrolled-places").inner_text())
+    assert re.search("[가-힣]", page.locator(".unrolled-gradient-pair-steps").inner_text())
     main = page.locator('[data-testid="stMain"]')
     assert main.evaluate("(main) => main.scrollWidth - main.clientWidth") <= 0

@@ -12,7 +12,8 @@ from models import capture, load_network
 from models.decoding.run_network import read
 from models.states.pca import principal_plane
 from models.states.text_properties import text_properties
-from tests.support.browser import look, serve, settle
+from tests.support.browser import opened_page, serve, settle, until
+from tests.support.step_page import address_has
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,7 @@ OPENING = load_network("python-lm").card.default
 def tinted(page: Page) -> tuple[dict[str, str], np.ndarray]:
     """What the running text is tinted by, and every token's number."""
     tokens = page.evaluate(
-        "[...document.querySelectorAll('.unrolled-text-page [data-value]')].map(({ dataset }) => ({ ...dataset }))"
+        "[...document.querySelectorAll('.unrolled-running-text [data-value]')].map(({ dataset }) => ({ ...dataset }))"
     )
     assert [int(token["step"]) for token in tokens] == list(range(len(tokens)))
     (what,) = {(token["quantity"], token["layer"], token["unit"]) for token in tokens}
@@ -32,25 +33,24 @@ def tinted(page: Page) -> tuple[dict[str, str], np.ndarray]:
 
 
 def row(page: Page, place: int) -> dict[str, str]:
-    return page.locator(f'.unrolled-ranking tr[data-row="{place}"]').evaluate("({ dataset }) => ({ ...dataset })")
+    return page.locator(f'.unrolled-unit-ranking tr[data-row="{place}"]').evaluate("({ dataset }) => ({ ...dataset })")
 
 
 def open_row(page: Page, place: int) -> dict[str, str]:
     """Click a row of the list, and wait until the text shows its unit."""
     wanted = row(page, place)
-    page.locator(f'.unrolled-ranking tr[data-row="{place}"] button').click()
+    page.locator(f'.unrolled-unit-ranking tr[data-row="{place}"] button').click()
     page.wait_for_function(
-        """({ layer, unit, quantity }) => { const at = document.querySelector(".unrolled-text-page [data-value]")?.dataset;
+        """({ layer, unit, quantity }) => { const at = document.querySelector(".unrolled-running-text [data-value]")?.dataset;
             return at?.layer === layer && at?.unit === unit && at?.quantity === quantity; }""",
         arg=wanted,
     )
-    page.wait_for_timeout(700)
-    settle(page)
+    address_has(page, layer=wanted["layer"], unit=wanted["unit"])
     return wanted
 
 
-def test_the_first_row_tracks_what_it_says(look_at):
-    page = look_at("/states")
+def test_the_first_row_tracks_what_it_says(open_page):
+    page = open_page("/states")
     for place in (0, 1):
         wanted = open_row(page, place)
         what, values = tinted(page)
@@ -66,30 +66,32 @@ def test_the_first_row_tracks_what_it_says(look_at):
         assert np.sign(inside.mean() - outside.mean()) == np.sign(correlation)
 
 
-def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(look_at):
-    page = look_at("/states")
+def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(open_page):
+    page = open_page("/states")
     wanted = open_row(page, 0)
     page.wait_for_function("unit => new URLSearchParams(location.search).get('unit') === unit", arg=wanted["unit"])
     assert page.locator(".unrolled-unit").input_value() == wanted["unit"]
-    assert page.locator('.unrolled-ranking tr[data-row="0"]').get_attribute("aria-current") == "true"
+    assert page.locator('.unrolled-unit-ranking tr[data-row="0"]').get_attribute("aria-current") == "true"
 
 
-def test_stepping_moves_the_path_and_the_text_with_no_round_trip(look_at):
-    page = look_at("/states")
+def test_stepping_moves_the_path_and_the_text_with_no_round_trip(open_page):
+    page = open_page("/states")
     plane = principal_plane(read(load_network("python-lm"), OPENING.text).trace.layers[OPENING.layer].hidden[0])
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "step => document.querySelector('.unrolled-path-told').dataset.step == step", arg=OPENING.step + 1
+        "step => document.querySelector('.unrolled-state-trajectory-readout').dataset.step == step",
+        arg=OPENING.step + 1,
     )
-    at = page.locator(".unrolled-path-told").evaluate("({ dataset: d }) => [Number(d.x), Number(d.y)]")
+    at = page.locator(".unrolled-state-trajectory-readout").evaluate("({ dataset: d }) => [Number(d.x), Number(d.y)]")
     assert at == pytest.approx(plane.points[OPENING.step + 1].tolist(), abs=1e-3)
-    assert page.locator(".unrolled-text-page [aria-current=step]").get_attribute("data-step") == str(OPENING.step + 1)
-    page.wait_for_timeout(700)
-    settle(page)
+    assert page.locator(".unrolled-running-text [aria-current=step]").get_attribute("data-step") == str(
+        OPENING.step + 1
+    )
+    address_has(page, step=OPENING.step + 1)
 
 
-def test_the_brush_follows_its_span(look_at):
-    page = look_at("/states?net=sentiment")
+def test_the_brush_follows_its_span(open_page):
+    page = open_page("/states?net=sentiment")
     page.get_by_text("marks it best").wait_for()
     for name, told in (("≤ −threshold", "≤ −0.3"), ("≥ threshold", "≥ 0.3")):  # one of them is there already
         if page.get_by_role("radio", name=name).get_attribute("aria-checked") != "true":
@@ -98,29 +100,28 @@ def test_the_brush_follows_its_span(look_at):
     settle(page)
 
 
-def test_a_span_is_chosen_by_dragging_over_its_tokens(look_at):
-    page = look_at("/states?net=sentiment")
-    tokens = page.locator(".unrolled-span-page [data-step]")
+def test_a_span_is_chosen_by_dragging_over_its_tokens(open_page):
+    page = open_page("/states?net=sentiment")
+    tokens = page.locator(".unrolled-span-picker-text [data-step]")
     tokens.nth(20).scroll_into_view_if_needed()
     start, end = tokens.nth(14).bounding_box(), tokens.nth(16).bounding_box()
     page.mouse.move(start["x"] + 4, start["y"] + start["height"] / 2)
     page.mouse.down()
     page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=6)
-    chosen = (
-        "[...document.querySelectorAll('.unrolled-span-page [data-chosen]')].map((token) => Number(token.dataset.step))"
-    )
-    assert page.evaluate(chosen) == [14, 15, 16]
+    chosen = """[...document.querySelectorAll('.unrolled-span-picker-text [data-chosen]')]
+        .map((token) => Number(token.dataset.step))"""
+    until(page, lambda: page.evaluate(chosen) == [14, 15, 16])
     page.mouse.up()
     page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-16'")
     page.get_by_text("The span: not at all").wait_for()
     settle(page)
-    assert page.evaluate(chosen) == [14, 15, 16]
+    until(page, lambda: page.evaluate(chosen) == [14, 15, 16])
     slider = page.get_by_role("slider", name="Span (time steps)")
     assert [slider.nth(k).input_value() for k in (0, 1)] == ["15", "17"]
     slider.nth(1).press("ArrowRight")  # the same by keyboard
     page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-17'")
     settle(page)
-    assert page.evaluate(chosen) == [14, 15, 16, 17]
+    until(page, lambda: page.evaluate(chosen) == [14, 15, 16, 17])
 
 
 def test_a_spike_of_one_step_is_seen_among_blocks_of_many(browser, tmp_path):
@@ -131,10 +132,10 @@ def test_a_spike_of_one_step_is_seen_among_blocks_of_many(browser, tmp_path):
         module(x)
     trace.save(tmp_path / "spike.npz")
     gate = trace.layers["l0"]["input_gate"][0]
-    with serve(str(tmp_path / "spike.npz")) as url, look(browser, f"{url}/states") as page:
+    with serve(str(tmp_path / "spike.npz")) as url, opened_page(browser, f"{url}/states") as page:
         drawn, mean, edges, places = page.evaluate(
             """() => { const store = unrolled.store("states"), { arrays } = store.trace;
-                const read = (shows) => [...unrolled.field(store, "input_gate", { shows }).array.data];
+                const read = (shows) => [...unrolled.heatmapField(store, "input_gate", { shows }).array.data];
                 const whole = ["steps", "places"].map((part) => [...arrays[`detail_${part}:input_gate`].data]);
                 return [read("spikes"), read("mean"), ...whole]; }"""
         )
@@ -157,7 +158,7 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
     with torch.inference_mode(), capture(module) as trace:
         module(x)
     trace.save(tmp_path / "large.npz")
-    with serve(str(tmp_path / "large.npz")) as url, look(browser, f"{url}/states") as page:
+    with serve(str(tmp_path / "large.npz")) as url, opened_page(browser, f"{url}/states") as page:
         plot = page.locator('.unrolled-plot[data-name="hidden"]')
         plot.scroll_into_view_if_needed()
         box = plot.bounding_box()

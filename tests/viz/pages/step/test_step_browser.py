@@ -8,12 +8,11 @@ from playwright.sync_api import expect
 
 from models import load_network
 from models.core.tokenize_text import display
-from tests.support.browser import look, settle
+from tests.support.browser import opened_page, settle, until
 from tests.support.step_page import (
     CLOSE,
     LAST,
     OPENING,
-    SETTLED,
     address_has,
     at_step,
     choose_unit,
@@ -21,7 +20,9 @@ from tests.support.step_page import (
     computed,
     go,
     link,
-    pieces,
+    press_from_step,
+    press_together,
+    query,
     sent_frames,
     step_of,
     unit_of,
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def shared(app, browser):
     """One page at the opening view for all tests that only move about in it."""
-    with look(browser, app) as page:
+    with opened_page(browser, app) as page:
         yield page
 
 
@@ -45,7 +46,6 @@ def opening(shared):
     shared.locator(f'.unrolled-chips [data-name="{OPENING.quantity}"]').click()
     go(shared, OPENING.step)
     address_has(shared, step=OPENING.step, unit=OPENING.unit, quantity=OPENING.quantity)
-    settle(shared)
     return shared
 
 
@@ -53,7 +53,7 @@ def opening(shared):
 
 
 def test_the_first_load_shows_the_first_network_at_its_interesting_step(opening):
-    assert pieces(opening) == {
+    assert query(opening) == {
         "net": "python-lm", "text": OPENING.text, "layer": OPENING.layer, "unit": str(OPENING.unit),
         "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en",
     }  # fmt: skip
@@ -64,16 +64,11 @@ def test_the_first_load_shows_the_first_network_at_its_interesting_step(opening)
 def test_stepping_asks_the_server_nothing_and_the_numbers_follow(opening):
     layer = computed("python-lm", OPENING.text)[0][OPENING.layer]
     with sent_frames(opening) as frames:
-        for _ in range(15):
-            opening.keyboard.press("ArrowRight")
-        for _ in range(5):
-            opening.keyboard.press("ArrowLeft")
+        press_together(opening, *15 * ["ArrowRight"], *5 * ["ArrowLeft"])
         at_step(opening, OPENING.step + 10)
-        assert not frames
-        opening.wait_for_timeout(SETTLED)
-        assert len(frames) == 1
+        address_has(opening, step=OPENING.step + 10)
+        assert len(frames) == 1  # where the stepping came to rest
     compare(opening, layer, OPENING.step + 10)
-    address_has(opening, step=OPENING.step + 10)
 
 
 def test_home_end_and_the_buttons(opening):
@@ -98,15 +93,13 @@ def test_space_plays_and_pauses_and_playing_tells_the_server_nothing(opening):
     opening.evaluate("document.activeElement.blur()")
     with sent_frames(opening) as frames:
         opening.keyboard.press(" ")
-        opening.wait_for_timeout(1000)
-        playing = step_of(opening)
-        assert playing >= OPENING.step + 8 and not frames
-        opening.keyboard.press(" ")
-        opening.wait_for_timeout(100)  # the last step before the pause is still to be painted
+        press_from_step(opening, " ", OPENING.step + 8)
+        assert not frames
+        expect(opening.get_by_role("button", name=re.compile("Play"))).to_be_visible()
+        until(opening, lambda: query(opening)["step"] == str(step_of(opening)))
+        settle(opening)
         stopped = step_of(opening)
-        opening.wait_for_timeout(SETTLED)
-    assert step_of(opening) == stopped
-    address_has(opening, step=stopped)
+        assert stopped >= OPENING.step + 8 and query(opening)["step"] == str(stopped)
 
 
 def test_playing_stops_at_the_end(opening):
@@ -118,9 +111,9 @@ def test_playing_stops_at_the_end(opening):
 
 
 def test_a_click_on_a_token_goes_there(opening):
-    target = opening.locator(".unrolled-strip-now").bounding_box()
+    target = opening.locator(".unrolled-token-strip-marker").bounding_box()
     go(opening, OPENING.step - 4)
-    box = opening.locator(".unrolled-strip").bounding_box()
+    box = opening.locator(".unrolled-token-strip").bounding_box()
     assert box["y"] <= target["y"] and target["y"] + target["height"] <= box["y"] + box["height"] + 4
     opening.mouse.click(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2)
     at_step(opening, OPENING.step)
@@ -164,16 +157,16 @@ def shown_number(text: str) -> float:
 
 
 @pytest.mark.parametrize("name", ["python-lm", "recall-gru", "recall-rnn"])
-def test_drawing_equations_and_arithmetic_say_the_same_numbers(look_at, name):
+def test_drawing_equations_and_arithmetic_say_the_same_numbers(open_page, name):
     start = load_network(name).card.default
-    page = look_at(link(net=name))
+    page = open_page(link(net=name))
     layer = computed(name, start.text)[0][start.layer]
     steps = len(next(iter(layer.values())))
     for unit, step in [(start.unit, start.step), (0, 0), (33, steps // 2), (63, steps - 1)]:
         choose_unit(page, unit)
         go(page, step)
         compare(page, layer, step)
-        for part in ("wiring", "equations"):
+        for part in ("cell-diagram", "equations"):
             numbers = page.evaluate(
                 """(part) => [...document.querySelectorAll(`.unrolled-${part} [data-slot][data-quantity]`)].map(
                     ({ dataset: d, textContent }) =>
@@ -189,20 +182,19 @@ def test_drawing_equations_and_arithmetic_say_the_same_numbers(look_at, name):
                 assert abs(value - true) <= CLOSE, (part, quantity)
                 assert abs(shown_number(text) - true) <= 0.00051 * max(1, abs(true)), (part, quantity, text)
             assert set(layer) <= {quantity for quantity, *_ in numbers}, part
-        for button in page.locator(".unrolled-arithmetic [data-gate]").all():
+        for button in page.locator(".unrolled-gate-sum [data-gate]").all():
             if button.is_visible():
                 button.click()
-            page.wait_for_timeout(40)
-            difference = page.locator(".unrolled-arithmetic [data-difference]").get_attribute("data-difference")
+                expect(button).to_have_attribute("aria-pressed", "true")
+            difference = page.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")
             assert float(difference) < CLOSE, (unit, step)
 
 
 def test_the_arithmetic_leads_to_the_unit_that_contributed(opening):
-    labels = opening.locator(".unrolled-arithmetic .rows .row .label:enabled")
+    labels = opening.locator(".unrolled-gate-sum .rows .row .label:enabled")
     name = labels.first.inner_text()
     labels.first.click()
-    opening.wait_for_timeout(100)
-    assert unit_of(opening) == int(re.search(r"\d+", name)[0])
+    until(opening, lambda: unit_of(opening) == int(re.search(r"\d+", name)[0]))
 
 
 def test_the_quantity_is_chosen_in_drawing_equations_and_chips_alike(opening):
@@ -238,8 +230,8 @@ def test_predictions_and_surprise_are_torchs(opening):
             assert abs(float(surprise) + math.log2(float(probability[step, ids[step + 1]]))) < 1e-4
 
 
-def test_a_network_of_numbers_shows_prediction_and_truth(look_at):
-    page = look_at(link(net="wave", step=3))
+def test_a_network_of_numbers_shows_prediction_and_truth(open_page):
+    page = open_page(link(net="wave", step=3))
     _layers, output, given = computed("wave", load_network("wave").card.default.text)
     for quantity, true in (("prediction", output[3, 0]), ("truth", given[4, 0])):
         cell = page.locator(f'.unrolled-mirror [data-quantity="{quantity}"]')

@@ -12,7 +12,7 @@ from torch import nn
 
 from models import capture, load_network, load_trace
 from tests.support import oracle
-from tests.support.browser import look, serve, settle
+from tests.support.browser import opened_page, rerun, serve
 from tests.support.step_page import (
     CLOSE,
     address_has,
@@ -20,14 +20,13 @@ from tests.support.step_page import (
     choose_unit,
     compare,
     computed,
+    enter_text,
     go,
     link,
     mirror,
     pick,
-    pieces,
-    rerun,
+    query,
     step_of,
-    type_,
     unit_of,
 )
 
@@ -37,19 +36,19 @@ pytestmark = pytest.mark.browser
 # -- links and languages ---------------------------------------------------------------------------------
 
 
-def test_the_switch_of_language_keeps_the_view(look_at):
-    page = look_at(link(net="recall-gru", unit=7, step=4, quantity="update_gate"))
+def test_the_switch_of_language_keeps_the_view(open_page):
+    page = open_page(link(net="recall-gru", unit=7, step=4, quantity="update_gate"))
     go(page, 6)
     address_has(page, step=6)
-    before, numbers = pieces(page), mirror(page)
+    before, numbers = query(page), mirror(page)
     rerun(page, lambda: page.get_by_text("한국어", exact=True).click())
-    assert pieces(page) == before | {"lang": "ko"}
+    assert query(page) == before | {"lang": "ko"}
     assert step_of(page) == 6 and unit_of(page) == 7 and mirror(page) == numbers
     assert "업데이트 게이트" in page.locator(".unrolled-chips [aria-pressed=true]").inner_text()
 
 
-def test_a_copied_link_opens_the_same_view_for_somebody_else(look_at):
-    page = look_at(link(net="recall-lstm"))
+def test_a_copied_link_opens_the_same_view_for_somebody_else(open_page):
+    page = open_page(link(net="recall-lstm"))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     choose_unit(page, 21)
     page.locator('.unrolled-chips [data-name="input_gate"]').click()
@@ -57,8 +56,8 @@ def test_a_copied_link_opens_the_same_view_for_somebody_else(look_at):
     address_has(page, step=7, unit=21, quantity="input_gate")
     page.get_by_role("button", name="Copy link").click()
     copied = page.evaluate("navigator.clipboard.readText()")
-    other = look_at(copied[copied.index("/?") :], locale="ko-KR", scheme="dark")
-    assert pieces(other) == pieces(page) and pieces(other)["lang"] == "en"
+    other = open_page(copied[copied.index("/?") :], locale="ko-KR", scheme="dark")
+    assert query(other) == query(page) and query(other)["lang"] == "en"
     assert mirror(other) == mirror(page) and (step_of(other), unit_of(other)) == (7, 21)
     pressed = ".unrolled-chips [aria-pressed=true]"
     assert other.locator(pressed).inner_text() == page.locator(pressed).inner_text()
@@ -68,10 +67,10 @@ def test_a_copied_link_opens_the_same_view_for_somebody_else(look_at):
 # -- other sequences, networks and layers ----------------------------------------------------------------
 
 
-def test_a_typed_text_another_layer_another_network(look_at):
-    page = look_at("/")
+def test_a_typed_text_another_layer_another_network(open_page):
+    page = open_page("/")
     text = "x = '한글'\nreturn x"
-    type_(page, text)
+    enter_text(page, text)
     at_step(page, len(text) - 1)
     layers, _logits, _ids = computed("python-lm", text)
     compare(page, layers["rnn.l0"], len(text) - 1)
@@ -79,7 +78,6 @@ def test_a_typed_text_another_layer_another_network(look_at):
     address_has(page, text=text, step=len(text) - 1)
     go(page, 5)
     address_has(page, step=5)
-    settle(page)
 
     pick(page, "Layer", "rnn.l1")
     at_step(page, 5)
@@ -90,21 +88,21 @@ def test_a_typed_text_another_layer_another_network(look_at):
         start = load_network(name).card.default
         at_step(page, start.step)
         compare(page, computed(name, start.text)[0][start.layer], start.step)
-        assert pieces(page)["net"] == name and page.locator("textarea").input_value() == start.text
+        assert query(page)["net"] == name and page.locator("textarea").input_value() == start.text
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_what_cannot_be_read_leaves_the_last_good_view(look_at, lang):
-    page = look_at(link(net="counter", lang=lang, step=5))
+def test_what_cannot_be_read_leaves_the_last_good_view(open_page, lang):
+    page = open_page(link(net="counter", lang=lang, step=5))
     warning = page.locator('[data-testid="stAlert"]').filter(has_text=re.compile("counter|2,000"))
-    before, numbers = pieces(page), mirror(page)
+    before, numbers = query(page), mirror(page)
     for text in ("xyz", "", "a" * 100_000, "aab?"):
-        type_(page, text)
+        enter_text(page, text)
         expect(warning).to_have_count(1)
         assert bool(re.search("[가-힣]", warning.inner_text())) == (lang == "ko")
-        assert pieces(page) == before and mirror(page) == numbers
+        assert query(page) == before and mirror(page) == numbers
         assert page.locator("textarea").input_value() == text
-    type_(page, "aabb")
+    enter_text(page, "aabb")
     expect(warning).to_have_count(0)
     compare(page, computed("counter", "aabb")[0]["rnn.l0"], 3)
 
@@ -145,15 +143,15 @@ def saved(tmp_path_factory):
 
 def test_a_saved_run_opens_with_its_own_numbers(saved, browser):
     path, expected = saved
-    with serve(str(path)) as url, look(browser, url) as page:
-        assert pieces(page)["net"] == "tagger.npz"
+    with serve(str(path)) as url, opened_page(browser, url) as page:
+        assert query(page)["net"] == "tagger.npz"
         for layer in expected[0]:
-            if pieces(page)["layer"] != layer:
+            if query(page)["layer"] != layer:
                 pick(page, "Layer", layer)
             go(page, 2)
             compare(page, expected[0][layer], 2)
         rerun(page, lambda: page.get_by_role("button", name=re.compile("Increment|Increase|\\+")).last.click())
-        layer = pieces(page)["layer"]
+        layer = query(page)["layer"]
         go(page, 4)
         compare(page, expected[1][layer], 4)
         pick(page, "Network", "counter")
@@ -162,18 +160,18 @@ def test_a_saved_run_opens_with_its_own_numbers(saved, browser):
 
 def test_a_file_that_is_no_run_is_one_sentence_and_the_app_goes_on(browser, tmp_path):
     (tmp_path / "notes.npz").write_text("not a run")
-    with serve(str(tmp_path / "notes.npz")) as url, look(browser, url + "/?lang=ko") as page:
+    with serve(str(tmp_path / "notes.npz")) as url, opened_page(browser, url + "/?lang=ko") as page:
         alerts = [text for text in page.locator('[data-testid="stAlert"]').all_inner_texts() if "npz" in text]
         assert len(alerts) == 1 and re.search("[가-힣]", alerts[0])
-        assert pieces(page)["net"] == "python-lm" and mirror(page)
+        assert query(page)["net"] == "python-lm" and mirror(page)
 
 
 # -- seeing and keeping ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1024, "dark")])
 @pytest.mark.parametrize("lens", ["", "/states"])
-def test_the_page_fits_and_nothing_is_blank(look_at, lens, width, scheme, lang):
-    page = look_at(lens + link(net="recall-lstm", lang=lang)[lens != "" :], width=width, scheme=scheme)
+def test_the_page_fits_and_nothing_is_blank(open_page, lens, width, scheme, lang):
+    page = open_page(lens + link(net="recall-lstm", lang=lang)[lens != "" :], width=width, scheme=scheme)
     assert page.evaluate(
         """["stMain", "stMainBlockContainer"].every((name) => {
             const box = document.querySelector(`[data-testid="${name}"]`);
@@ -195,8 +193,8 @@ def test_the_page_fits_and_nothing_is_blank(look_at, lens, width, scheme, lang):
     assert len(colours) >= 8 and min(colours) > 3, colours
 
 
-def test_what_is_kept_opens(look_at, tmp_path):
-    page = look_at(link(net="counter", step=4))
+def test_what_is_kept_opens(open_page, tmp_path):
+    page = open_page(link(net="counter", step=4))
 
     def download(act) -> bytes:
         with page.expect_download() as waiting:
@@ -222,7 +220,7 @@ def test_what_is_kept_opens(look_at, tmp_path):
             assert width > 300 and height > 60 and colours > 20, kept.name
         else:
             assert kept.suffix == ".svg" and b"<svg" in data[:200] and b"NaN" not in data
-            with look_at_file(page, data.decode()) as drawn:
+            with draws_svg(page, data.decode()) as drawn:
                 assert drawn
     unit, quantity = (load_network("counter").card.default.unit, load_network("counter").card.default.quantity)
     assert {
@@ -250,7 +248,7 @@ def drawn_in(page: Page, png: bytes) -> list[int]:
 
 
 @contextmanager
-def look_at_file(page: Page, svg: str):
+def draws_svg(page: Page, svg: str):
     """Whether the browser can draw an SVG by itself."""
     yield page.evaluate(
         """(svg) => new Promise((done) => {
