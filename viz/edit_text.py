@@ -1,8 +1,9 @@
-"""An edit in words, with steps counted from 1 as everywhere on the pages."""
+"""Edits as the reader sees them: in words, steps counted from 1, and as spans of fixed values that the browser marks."""
 
 from models.core.tokenize_text import display
 from models.edits import edit as kinds
-from models.edits.edit import Edit
+from models.edits.edit import Edit, InterventionEdit
+from models.networks.forward_run import Reading
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
@@ -112,3 +113,21 @@ def _number(value: float) -> str:
 def _short(text: str) -> str:
     line = display(text)
     return line if len(line) <= 30 else line[:29] + "…"
+
+
+def fixed_spans(reading: Reading, layer: str) -> list[dict[str, object]]:
+    """Return the spans of fixed values in ``layer``: "quantity", "unit" (None: all) and "steps", the first and the last."""
+    steps = int(reading.trace.layers[layer].lengths[reading.row])
+    found = ((edit, _span(edit, steps)) for edit in reading.interventions if edit.layer == layer)
+    return [{"quantity": what, "unit": edit.unit, "steps": span} for edit, (what, span) in found if span]
+
+
+def _span(edit: InterventionEdit, steps: int) -> tuple[str, tuple[int, int] | None]:
+    match edit:
+        case kinds.Clamp(_, quantity, _, _, first, last):
+            return quantity, (first, steps - 1 if last is None else last)
+        case kinds.Ablate(_, _, _, first, last):
+            return "hidden", (first, steps - 1 if last is None else last)
+        case kinds.Patch(_, quantity, step):
+            return quantity, (step, step)
+    return edit.state, None  # before the first step: no cell of the sequence shows it

@@ -1,6 +1,5 @@
 """What stands on every page: the name, the language switch, the link, and what went wrong."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from viz.address import too_long
-from viz.components.copy_link import link
+from viz.components.copy_link import copy_link
 from viz.i18n import LANGUAGES, _
+from viz.pages.page_elements import escape_markdown
 from viz.session import get_session
 
 STATIC = Path(__file__).parent / "static"
@@ -44,19 +44,14 @@ def page_frame() -> Iterator[None]:
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
-        link(without=too_long(get_session().view), key="link")
+        copy_link(without=too_long(get_session().view), key="link")
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     try:
         yield
     finally:  # a page that stops early has most to tell
         for problem in get_session().notices:
-            notices.warning(plain(problem), icon=":material/info:")
-
-
-def plain(sentence: str) -> str:
-    """A sentence as Markdown that shows it letter by letter: it may quote what somebody put into a link."""
-    return re.sub(r"([\\`*_\[\]<$~])", r"\\\1", sentence)
+            notices.warning(escape_markdown(problem), icon=":material/info:")
 
 
 def _language_switch() -> None:

@@ -1,14 +1,15 @@
-"""What one reader's session holds: one object, in one place.
+"""One reader's session: the view, the edits with their history, and the messages to show.
 
     session = get_session()
-    session.view.net                      # what is being looked at
-    session.navigate(net="counter", step=None)  # the reader asked for something else
-    session.fill_defaults(step=12)               # the page filled in what was not chosen
-    session.apply_report(revision, step=13)      # the player in the browser moved by itself
-    session.reject(_("..."))              # it cannot be shown: say so, and stay at the last good view
-    session.mark_good()                        # it was shown: this is the last good view now
+    session.view.net                            # the network that is shown
+    session.navigate(net="counter", step=None)  # the reader chose something else
+    session.fill_defaults(step=12)              # the page chose what the reader left open
+    session.apply_report(revision, step=13)     # the player in the browser reports its step
+    session.reject(_("..."))                    # the view cannot be shown: say why, return to the last good view
+    session.mark_good()                         # the view was shown: it is now the last good view
 
-Whatever changes the view is mirrored in the address.
+Every change of the view is mirrored in the address. The edits are an object (``session.edits``); only the address, and
+``View.edits`` with it, has them as a text.
 """
 
 from collections import deque
@@ -21,7 +22,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from models.core.undo_history import History
+from models.core.undo_history import UndoHistory
 from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from viz import i18n
@@ -29,31 +30,31 @@ from viz.address import View, parse, query, write
 from viz.view_options import in_another_text, read_look, write_look
 
 KEY = "unrolled"
-REMEMBERED = 50
-"""Addresses of our own which are still known as such when the browser sends them late."""
+MAX_ADDRESSES = 50
+"""Addresses written by the app that are still recognized as such when the browser sends them late."""
 
-LISTED = 12
-"""Opened networks that one reader's list holds."""
+MAX_OPENED_NETWORKS = 12
+"""Opened networks in one reader's list."""
 
 
 @dataclass
 class Session:
-    """One reader's state.
+    """The state of one reader's session.
 
-    view: what is to be shown.
-    good_view: the last view which could be shown.
-    revision: raised whenever Python, not the player in the browser, changes what is to be shown; the
-        player follows a revision newer than the last one it followed.
-    notices: problems to tell the reader, one sentence each; they stand until the reader goes on.
-    startup_file: the file named on the command line, if any and if it could be opened.
-    opened_networks: the names of the networks of checkpoints that this reader opened, the last one first.
-    rejected: the view that was asked for last and could not be shown, until another is asked for; what was
-        typed can so be mended.
-    edit_history: the edits as they are, were and would be again.
-    drag: which drag of which slider changed the edits last; None where it was something else.
-    attention_dragging: whether the last change of the attention was one of a slider's.
-    slider_generation: how often the edits were changed by anything but a slider: each time, the sliders are new ones.
-    attention_history: the changes of the attention as they are, were and would be again, each as the address has them.
+    Attributes:
+        view: the view to show.
+        good_view: the last view that could be shown.
+        revision: increased whenever Python, not the player in the browser, changes the view; the player follows a
+            revision newer than the last one it followed.
+        notices: messages about problems, one sentence each; they stay until the reader's next action.
+        startup_file: the file named on the command line; None if there is none or it could not be opened.
+        opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
+        rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
+            box so that it can be corrected.
+        drag: id of the slider drag that made the last change of the edits; None if something else made it.
+        attention_dragging: whether a slider drag made the last change of the attention edits.
+        slider_generation: number of changes of the edits by anything but a slider; part of the sliders' keys, so that
+            each such change resets them.
     """
 
     view: View = field(default_factory=View)
@@ -63,23 +64,18 @@ class Session:
     startup_file: Path | None = None
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
-    edit_history: History[Edits] = field(default_factory=lambda: History(Edits()))
     drag: str | None = None
     attention_dragging: bool = False
     slider_generation: int = 0
-    attention_history: History[str] = field(default_factory=lambda: History(""))
-    _written: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _edits: tuple[str, Edits] = ("", Edits())
+    _good_edits: tuple[str, Edits] = ("", Edits())
+    _edit_history: UndoHistory[Edits] = field(default_factory=lambda: UndoHistory(Edits()))
+    _attention_history: UndoHistory[str] = field(default_factory=lambda: UndoHistory(""))
+    _written: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_ADDRESSES))
     _running: bool = False
 
     def navigate(self, **changes: Any) -> None:
-        """Show something else, as the reader asked; `changes` are fields of `View`."""
-        self._change(**changes)
-
-    def set_text(self, text: str) -> None:
-        """Show what the reader typed into the text box, which stays as it is."""
-        self._change(text=text, step=None)
-
-    def _change(self, **changes: Any) -> None:
+        """Show another view, at the reader's request; `changes` are fields of `View`."""
         self.notices.clear()
         self.rejected = None
         self.revision += 1
@@ -87,90 +83,125 @@ class Session:
             changes = {"look": in_another_text(self.view.look)} | changes
         self._set_view(replace(self.view, **changes))
 
+    def set_text(self, text: str) -> None:
+        """Show the text that the reader typed into the text box."""
+        self.navigate(text=text, step=None)
+
     @property
     def view_options(self) -> dict[str, str]:
-        """What was chosen of the pictures, by name (``viz.view_options``)."""
+        """The chosen options of the charts, by name (``viz.view_options``)."""
         return read_look(self.view.look)
 
-    def set_view_options(self, **choices: str | None) -> None:
-        """Choose something of the pictures; None leaves it to the page again."""
+    def set_view_options(self, **options: str | None) -> None:
+        """Choose options of the charts; None resets one to the page's default."""
         self.notices.clear()
-        kept = {name: value for name, value in (self.view_options | choices).items() if value is not None}
+        kept = {name: value for name, value in (self.view_options | options).items() if value is not None}
         self._set_view(replace(self.view, look=write_look(kept)))
 
     def fill_defaults(self, **changes: Any) -> None:
-        """Fill in what was not chosen, or what cannot be: same revision, nothing for the player to follow."""
+        """Set fields of the view that were not chosen or are invalid. The revision stays: the player need not follow."""
         self._set_view(replace(self.view, **changes))
 
     def remember_network(self, name: str, instead: str | None = None) -> None:
-        """Keep the name of an opened network at the head of this reader's list, in the place of another's."""
-        self.opened_networks = [name, *(each for each in self.opened_networks if each not in (name, instead))][:LISTED]
+        """Put an opened network first in this reader's list; it replaces the network ``instead``."""
+        others = [each for each in self.opened_networks if each not in (name, instead)]
+        self.opened_networks = [name, *others][:MAX_OPENED_NETWORKS]
+
+    @property
+    def edits(self) -> Edits:
+        """The edits of the view, including those that are switched off. Raises Problem: they are not valid edits."""
+        return self._parsed(self.view.edits)
+
+    @property
+    def good_edits(self) -> Edits:
+        """The edits of the last good view."""
+        return self._parsed(self.good_view.edits)
+
+    def _parsed(self, text: str) -> Edits:
+        """Parse edits, unless they are those of this or of the last good view, which are objects already."""
+        for known, edits in (self._edits, self._good_edits):
+            if known == text:
+                return edits
+        self._edits = text, read_edits(text)
+        return self._edits[1]
+
+    @property
+    def edit_history(self) -> UndoHistory[Edits]:
+        """The undo history up to ``edits``. Edits set elsewhere, as by a link, count as one change. Raises Problem."""
+        if self._edit_history.now != self.edits:
+            self._edit_history, self.drag = self._edit_history.then(self.edits), None
+        return self._edit_history
 
     def set_edits(self, edits: Edits) -> None:
         """Show the network with these edits."""
-        self._set_edit_history(self.edit_history_of(self.view.edits).then(edits))
+        self._set_edit_history(self.edit_history.then(edits))
+
+    def correct_edits(self, edits: Edits) -> None:
+        """Replace edits that do not fit, as ``fill_defaults``."""
+        self.fill_defaults(edits=self._edits_text(edits))
 
     def drag_edits(self, edits: Edits, drag: str, *, rested: bool) -> None:
-        """Show the network with one of many edits while a slider is dragged; undo goes back to before the first of them.
+        """Show the network with the edits of a slider that is being dragged; one undo takes back the whole drag.
 
         Args:
-            edits: all of them.
-            drag: which drag it is; another one is another change.
-            rested: whether the slider stands still; until then the address is not written.
+            edits: all edits.
+            drag: id of the drag; another id is another change.
+            rested: whether the slider has stopped; until then the address is not written.
         """
-        now = self.edit_history_of(self.view.edits)
-        self.edit_history = now.amend(edits) if self.drag == drag else now.then(edits)
+        history = self.edit_history
+        self._edit_history = history.amend(edits) if self.drag == drag else history.then(edits)
         self.drag = drag
         self.notices.clear()
-        self.view = replace(self.view, edits=write_edits(edits))
+        self.view = replace(self.view, edits=self._edits_text(edits))
         if rested:
             self._set_view(self.view)
 
     def undo(self) -> None:
-        """One change of the edits back."""
-        self._set_edit_history(self.edit_history_of(self.view.edits).undo())
+        """Undo one change of the edits."""
+        self._set_edit_history(self.edit_history.undo())
 
     def redo(self) -> None:
-        """One undone change on."""
-        self._set_edit_history(self.edit_history_of(self.view.edits).redo())
+        """Redo one change of the edits."""
+        self._set_edit_history(self.edit_history.redo())
 
-    def edit_history_of(self, edits: str) -> History[Edits]:
-        """The changes up to ``edits``: another list than the last, as from a link, is one change more."""
-        if write_edits(self.edit_history.now) != edits:
-            self.edit_history = self.edit_history.then(read_edits(edits))
-            self.drag = None
-        return self.edit_history
-
-    def set_attention_edits(self, changes: str, *, live: bool = False) -> None:
-        """Show the output with these changes of the attention; ``live`` as of ``edit``."""
-        now = self.attention_history_of(self.view.attend)
-        self._set_attention_history(
-            now.amend(changes) if live and self.attention_dragging else now.then(changes), live=live
-        )
-
-    def step_attention_history(self, *, undo: bool) -> None:
-        """One change of the attention back, or one undone change on."""
-        now = self.attention_history_of(self.view.attend)
-        self._set_attention_history(now.undo() if undo else now.redo())
-
-    def attention_history_of(self, changes: str) -> History[str]:
-        """The changes of the attention up to ``changes``: others than the last, as from a link, begin anew."""
-        if self.attention_history.now != changes:
-            self.attention_history, self.attention_dragging = History(changes), False
-        return self.attention_history
-
-    def _set_attention_history(self, history: History[str], *, live: bool = False) -> None:
-        self.attention_history, self.attention_dragging = history, live
-        self.slider_generation += not live
-        self._change(attend=history.now)
-
-    def _set_edit_history(self, history: History[Edits]) -> None:
-        self.edit_history, self.drag = history, None
+    def _set_edit_history(self, history: UndoHistory[Edits]) -> None:
+        self._edit_history, self.drag = history, None
         self.slider_generation += 1
-        self._change(edits=write_edits(history.now))
+        self.navigate(edits=self._edits_text(history.now))
+
+    def _edits_text(self, edits: Edits) -> str:
+        """Return the text of ``edits`` for the view, and store the pair so that it need not be parsed."""
+        self._edits = write_edits(edits), edits
+        return self._edits[0]
+
+    @property
+    def attention_history(self) -> UndoHistory[str]:
+        """The undo history up to the view's attention edits. Edits set elsewhere, as by a link, start a new history."""
+        if self._attention_history.now != self.view.attend:
+            self._attention_history, self.attention_dragging = UndoHistory(self.view.attend), False
+        return self._attention_history
+
+    def set_attention_edits(self, edits: str, *, live: bool = False) -> None:
+        """Show the output with these attention edits; ``live``: they come from a slider that is being dragged."""
+        history = self.attention_history
+        dragged = live and self.attention_dragging
+        self._set_attention_history(history.amend(edits) if dragged else history.then(edits), live=live)
+
+    def undo_attention(self) -> None:
+        """Undo one change of the attention edits."""
+        self._set_attention_history(self.attention_history.undo())
+
+    def redo_attention(self) -> None:
+        """Redo one change of the attention edits."""
+        self._set_attention_history(self.attention_history.redo())
+
+    def _set_attention_history(self, history: UndoHistory[str], *, live: bool = False) -> None:
+        self._attention_history, self.attention_dragging = history, live
+        self.slider_generation += not live
+        self.navigate(attend=history.now)
 
     def apply_report(self, revision: int, **changes: Any) -> bool:
-        """Take what the player reports; False and nothing changed if it speaks of an older revision."""
+        """Apply a report of the player; return False and change nothing if it is about an older revision."""
         if revision < self.revision:
             return False
         view = replace(self.view, **changes)
@@ -180,24 +211,24 @@ class Session:
         return True
 
     def mark_good(self) -> None:
-        """The view could be shown: it is the one to return to."""
-        self.good_view = self.view
+        """Remember the view, which could be shown, as the one that `reject` returns to."""
+        self.good_view, self._good_edits = self.view, self._edits
 
     def reject(self, problem: str) -> None:
-        """The view cannot be shown: say why, in one sentence, and return to the last good one."""
+        """Return to the last good view, because the current one cannot be shown; ``problem`` says why, in one sentence."""
         self.revision += 1
         self.rejected = self.view
         self.add_notice(problem)
         self._set_view(replace(self.good_view, lang=self.view.lang))
 
     def add_notice(self, problem: str) -> None:
-        """Tell the reader one sentence, once."""
+        """Add a message of one sentence, unless it is there already."""
         if problem not in self.notices:
             self.notices.append(problem)
 
     @contextmanager
     def page_run(self, opened: Path | None) -> Iterator[None]:
-        """One run of the page: take the address if the reader changed it, and at the end write the view's."""
+        """Enclose one run of the page: follow the address if the reader changed it, and write the view's at the end."""
         self._begin(opened)
         self._running = True
         try:
@@ -212,16 +243,16 @@ class Session:
         first = not self._written
         if first:
             self.startup_file = opened
-        # An empty address says nothing: a change of page empties it. The browser sends the address as it was
-        # when it asked for this run, so one of our own may come late; it is the reader's wish only when it
-        # came by the browser's back and forward.
+        # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it
+        # was when it requested this run, so one that the app wrote may come late; it is the reader's request only if
+        # it came by the browser's back and forward.
         if first or (pieces and (_came_back() or address not in self._written)):
-            self._take(pieces, address)
+            self._follow(pieces, address)
 
-    def _take(self, pieces: dict[str, str], address: str) -> None:
+    def _follow(self, pieces: dict[str, str], address: str) -> None:
         wanted = pieces.get("lang", "")
         lang = wanted if wanted in i18n.LANGUAGES else self.view.lang or i18n.match_locale(st.context.locale)
-        self.view = replace(self.view, lang=lang)  # the problems below are told in this language
+        self.view = replace(self.view, lang=lang)  # the language of the messages below
         view, problems = parse(pieces, self.good_view)
         self.view = replace(view, lang=lang)
         self.rejected = None
@@ -238,7 +269,7 @@ class Session:
         if self._running:  # the view may change again: one run is one entry in the browser's history
             return
         address = query(view)
-        # What the browser sent may be older than what it was told since.
+        # The address that the browser sent may be older than the last one that it was given.
         changed = bool(self._written) and self._written[-1] != address
         self._remember(address)
         if changed or query_of(st.query_params.to_dict()) != address:
@@ -246,21 +277,22 @@ class Session:
 
 
 def get_session() -> Session:
-    """This reader's session."""
-    held: Session | None = st.session_state.get(KEY)
-    if held is None:
-        held = st.session_state[KEY] = Session()
-    return held
+    """Return this reader's session."""
+    session: Session | None = st.session_state.get(KEY)
+    if session is None:
+        session = st.session_state[KEY] = Session()
+    return session
 
 
 def query_of(pieces: dict[str, str]) -> str:
-    """An address's own pieces, in the form and order of `query`."""
+    """Return the pieces of an address that are the app's, in the form and order of `query`."""
     view, problems = parse(pieces)
-    # What cannot be read is never ours: it must not look like an address that we wrote.
+    # An address that cannot be parsed was not written by the app: it must not equal one that was.
     return query(view) if not problems else repr(sorted(pieces.items()))
 
 
 def _came_back() -> bool:
+    """Whether the browser's back or forward button started this run."""
     context = get_script_run_ctx(suppress_warning=True)
     return context is not None and context.is_history_navigation
 
@@ -268,8 +300,8 @@ def _came_back() -> bool:
 def _language() -> str | None:
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    held: Session | None = st.session_state.get(KEY)  # at each string: one look
-    return None if held is None else held.view.lang
+    session: Session | None = st.session_state.get(KEY)  # called at each string: a single lookup
+    return None if session is None else session.view.lang
 
 
 i18n.set_language_source(_language)

@@ -45,7 +45,7 @@ def script(opened=None, lens="checkpoint", held=()):
     for name in held:
         get_session().remember_network(name)
     with get_session().page_run(opened=opened), layout.page_frame():
-        import_module(f"viz.pages.{lens}.page").page()
+        import_module(f"viz.pages.{lens}.{lens}_page").page()
 
 
 def start(opened=None, lens="checkpoint", held=(), **address):

@@ -16,7 +16,7 @@ def script(lens, opened):
     from viz.session import get_session
 
     with get_session().page_run(opened=opened), layout.page_frame():
-        import_module(f"viz.pages.{lens}.page").page()
+        import_module(f"viz.pages.{lens}.{lens}_page").page()
 
 
 def start(lens: str, opened: Path | None = None, state: dict[str, Any] | None = None, **address: str) -> AppTest:

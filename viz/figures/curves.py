@@ -51,13 +51,13 @@ def add_curve(
         figure.add_scatter(x=list(steps), y=shown, line=line, customdata=told, hovertemplate=hover, **common)
         return
     blocks = downsample(values[:, None], POINTS // 3)
-    steps = first + (blocks.steps[:-1] + blocks.steps[1:] - 1) / 2
+    steps = first + (blocks.step_edges[:-1] + blocks.step_edges[1:] - 1) / 2
     low, mean, high = (
         np.where(np.isfinite(part[:, 0]), part[:, 0], np.nan) for part in (blocks.low, blocks.mean, blocks.high)
     )
     spans = [
         f"{begin + first + 1}–{end + first}: {a:.4g} … {b:.4g}"
-        for begin, end, a, b in zip(blocks.steps[:-1], blocks.steps[1:], low, high, strict=True)
+        for begin, end, a, b in zip(blocks.step_edges[:-1], blocks.step_edges[1:], low, high, strict=True)
     ]
     # a step's edges, so that a spike of one step is as wide as its block
     edge = {"color": colour, "width": 0.5, "shape": "hvh"}

@@ -34,7 +34,7 @@ def brushed_units(
         theme: "light" or "dark".
     """
     seen = downsample(on.astype(np.float32), BLOCKS * max(1, len(units)))
-    steps = (seen.steps[:-1] + seen.steps[1:] - 1) / 2
+    steps = (seen.step_edges[:-1] + seen.step_edges[1:] - 1) / 2
     names = [_("unit {unit}").format(unit=unit) for unit in units]
     figure = go.Figure(
         go.Heatmap(

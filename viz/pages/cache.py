@@ -3,7 +3,10 @@
 Networks and readings are shared by all sessions and never written to.
 """
 
+from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -12,7 +15,6 @@ from models.core.archive import ArchiveError, is_archive
 from models.core.trace import Trace, load_trace
 from models.decoding.run_network import read
 from models.edits.edit import Edits, Entry
-from models.edits.edit_syntax import read_edits, write_edits
 from models.edits.edited_network import EditedNetwork
 from models.networks.forward_run import Reading, reading_of
 from models.networks.network import Network
@@ -22,6 +24,17 @@ from viz.session import get_session
 
 READINGS, EDITED = 64, 24
 """Readings that are kept for all sessions together, and those of edited networks."""
+
+NO_EDITS = Edits()
+
+
+def edits_key(edits: Edits) -> tuple[Any, ...]:
+    """Return what tells edits apart in a cache. (Streamlit's own hash of a dataclass leaves out its class.)"""
+    return tuple((entry.on, type(entry.edit).__name__, astuple(entry.edit)) for entry in edits.entries)
+
+
+HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial, Edits: edits_key}
+"""How Streamlit's caches tell the arguments of the pages' cached functions apart."""
 
 
 def network(name: str) -> Network:
@@ -45,52 +58,41 @@ def _plain_reading(name: str, text: str) -> Reading:
     return read(network(name), text)
 
 
-@st.cache_resource(show_spinner=False, max_entries=EDITED)  # apart: a dragged slider must not drive out all others
-def _edited_reading(name: str, text: str, edits: str) -> Reading:
+# A cache of its own, so that a dragged slider does not evict all other readings.
+@st.cache_resource(show_spinner=False, max_entries=EDITED, hash_funcs=HASH_FUNCS)
+def _edited_reading(name: str, text: str, edits: Edits) -> Reading:
     return edited(name, edits).read(text)
 
 
-def reading(name: str, text: str, edits: str = "") -> Reading:
-    """What a network does with a text, edited as ``edits`` say.
+def reading(name: str, text: str, edits: Edits = NO_EDITS) -> Reading:
+    """Return the run of a network on a text, with the edits that are switched on.
 
     Raises:
-        ValueError: the text cannot be read, or an edit does not fit.
+        ValueError: the text cannot be encoded, or an edit does not fit.
     """
-    changes = active(edits)
-    return _edited_reading(name, text, changes) if changes else _plain_reading(name, text)
+    active = active_edits(edits)
+    return _edited_reading(name, text, active) if active.entries else _plain_reading(name, text)
 
 
-@st.cache_resource(show_spinner=False, max_entries=EDITED)
-def edited(name: str, edits: str) -> EditedNetwork:
-    """A network with edits, as a text; the network itself stays as it is. Raises Problem: that is no such text."""
-    return EditedNetwork(network(name), read_edits(edits))
+@st.cache_resource(show_spinner=False, max_entries=EDITED, hash_funcs=HASH_FUNCS)
+def edited(name: str, edits: Edits) -> EditedNetwork:
+    """Return a network with edits; the network itself is not changed."""
+    return EditedNetwork(network(name), edits)
 
 
-def active(edits: str) -> str:
-    """The edits of a text that are switched on, as a text; "" for none. Raises Problem: it is no such text."""
-    if not edits:
-        return ""
-    return write_edits(Edits(tuple(entry for entry in read_edits(edits).entries if entry.on)))
+def active_edits(edits: Edits) -> Edits:
+    """Return only the edits that are switched on."""
+    return Edits(tuple(entry for entry in edits.entries if entry.on))
 
 
-def weights_alone(edits: str) -> str:
-    """Those of them that change weights, as a text; "" for none. Raises Problem: it is no such text."""
-    return write_edits(Edits(tuple(map(Entry, read_edits(edits).weights)))) if edits else ""
+def weight_edits(edits: Edits) -> Edits:
+    """Return only the active edits that change weights."""
+    return Edits(tuple(map(Entry, edits.weights)))
 
 
-def of_any_text(edits: str) -> str:
-    """The same edits with all that belong to a sequence switched off, as a text. Raises Problem: it is no such text."""
-    return write_edits(read_edits(edits).weights_only()) if edits else ""
-
-
-def holds(edits: str) -> bool:
-    """Whether these edits hold values of the running computation, so that no weights alone explain what is seen."""
-    return bool(edits) and bool(read_edits(edits).interventions)
-
-
-def same_text(edits: str) -> bool:
-    """Whether these edits change the weights alone: what is read is then the text, and nothing is held."""
-    return not edits or not (read_edits(edits).interventions or read_edits(edits).tokens)
+def changes_weights_only(edits: Edits) -> bool:
+    """Whether the active edits change nothing but weights: the input is the text, and no value is fixed."""
+    return not (edits.interventions or edits.tokens)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,6 +1,6 @@
 """The controls at the head of every lens: which network, which sequence, which layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.core.tokenize_text import display
+from models.edits.edit import Edits
 from models.networks.forward_run import Reading
 from models.networks.network import Example, Start
 from models.zoo.catalogue import network_names
@@ -23,21 +24,12 @@ from viz.session import Session
 
 
 def choose(session: Session) -> Reading:
-    """Show the controls and read what they say; fills in whatever the view leaves open.
+    """Show the controls and return the run that they select; fills in whatever the view leaves open.
 
-    What cannot be read is told in one sentence, and the last good view stays.
+    What cannot be shown is reported in one sentence, and the last good view stays.
     """
     file = saved_run(session)
-    try:
-        reading = _resolve(session, file)
-    except ValueError as problem:
-        asked = session.view.net
-        session.reject(translate(problem))
-        if session.good_view.net is None and asked in cache.names(
-            file
-        ):  # a link's network can be shown without its text
-            session.fill_defaults(net=asked)
-        reading = _resolve_otherwise(session, file)
+    reading = resolve(session, file)
     edited(session)
     _fill(session, reading, file)
     session.mark_good()
@@ -77,43 +69,67 @@ def asked_for(session: Session, file: Path | None) -> str:
     raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=net, names=", ".join(names))
 
 
-def _resolve_otherwise(session: Session, file: Path | None) -> Reading:
-    """The view that is left after a refusal; where that cannot be shown either, the first bundled network."""
-    try:
-        return _resolve(session, file)
-    except ValueError as problem:
-        session.add_notice(translate(problem))
-        session.fill_defaults(net=network_names()[0], text=None, edits="")
-        return _resolve(session, file)
+def resolve(session: Session, file: Path | None) -> Reading:
+    """Return the run of the view, or of the nearest view that can be shown; the session then has that view.
 
+    The view is tried first, then the last good view, then the first bundled network; each as it is, then with other edits.
+    What is wrong with a view is reported in one sentence.
 
-def _resolve(session: Session, file: Path | None) -> Reading:
-    if session.view.edits:
-        try:
-            return _resolve_as_asked(session, file)
-        except ValueError as problem:
-            asked = session.view
-            last = ""
-            if (
-                session.good_view.net == asked.net
-            ):  # the same edits were good before: it is the text that they do not fit
-                same = session.good_view.edits == asked.edits
-                last = cache.of_any_text(asked.edits) if same else session.good_view.edits
-            for edits in dict.fromkeys((last, "")):
-                session.fill_defaults(edits=edits)
-                try:
-                    reading = _resolve_as_asked(session, file)
-                except ValueError:
-                    continue
-                session.add_notice(translate(problem))  # the edits alone were wrong: they go or are off, the rest stays
+    Args:
+        session: the session.
+        file: the saved run that the app was opened with, if any.
+
+    Raises:
+        ValueError: not even the first bundled network runs.
+    """
+    for fall_back in (_to_good_view, _to_first_network, None):
+        asked, problem = session.view, None
+        for edits in _edits_to_try(session):
+            if edits is not None:
+                session.correct_edits(edits)
+            try:
+                reading = _run(session, file)
+            except ValueError as error:
+                problem = problem or error
+                continue
+            if problem is not None:  # only the edits were wrong
+                session.add_notice(translate(problem))
                 session.slider_generation += 1
-                return reading
-            session.fill_defaults(edits=asked.edits)
-            raise
-    return _resolve_as_asked(session, file)
+            return reading
+        session.fill_defaults(edits=asked.edits)
+        assert problem is not None
+        if fall_back is None:
+            raise problem
+        fall_back(session, file, translate(problem))
+    raise AssertionError("The last view is tried without a fallback.")
 
 
-def _resolve_as_asked(session: Session, file: Path | None) -> Reading:
+def _edits_to_try(session: Session) -> Iterator[Edits | None]:
+    """Yield None for the view's edits as they are, then what may replace them: good edits, then none."""
+    asked, good = session.view, session.good_view
+    yield None
+    if not asked.edits:
+        return
+    others = []
+    if good.net == asked.net:  # where the same edits were good, the text does not fit those of a sequence
+        others.append(session.good_edits.of_any_text() if good.edits == asked.edits else session.good_edits)
+    yield from dict.fromkeys((*others, cache.NO_EDITS))
+
+
+def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
+    asked = session.view.net
+    session.reject(problem)
+    if session.good_view.net is None and asked in cache.names(file):  # a link's network can be shown without its text
+        session.fill_defaults(net=asked)
+
+
+def _to_first_network(session: Session, file: Path | None, problem: str) -> None:
+    session.add_notice(problem)
+    session.fill_defaults(net=network_names()[0], text=None, edits="")
+
+
+def _run(session: Session, file: Path | None) -> Reading:
+    """Return the run of the view as it is. Raises ValueError: it cannot be shown."""
     view = session.view
     net = asked_for(session, file)
     saved = file is not None and net == file.name
@@ -123,7 +139,7 @@ def _resolve_as_asked(session: Session, file: Path | None) -> Reading:
         session.fill_defaults(net=net, text=None, edits="")
         return cache.opened_reading(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else cache.network(net).card.default.text
-    reading = cache.reading(net, text, view.edits)
+    reading = cache.reading(net, text, session.edits)
     session.fill_defaults(net=net, text=text)
     return reading
 
@@ -202,7 +218,7 @@ def _point_out(session: Session) -> None:
     """What there is to see, where the view is the one that the network's card begins with."""
     card = cache.network(session.view.net or "").card
     start, view = card.default, session.view
-    if cache.active(view.edits):
+    if session.edits.on:
         return  # what the card says is said of the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
         why = start.why[language()].replace(" -", " −")  # as every other number on the page has it

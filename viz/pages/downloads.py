@@ -5,16 +5,10 @@ from io import BytesIO
 import streamlit as st
 
 from models.networks.forward_run import Reading
-from viz.colours import Theme
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
-
-
-def theme() -> Theme:
-    """The theme of the reader's page."""
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def download_panel(session: Session, reading: Reading) -> None:
@@ -23,7 +17,7 @@ def download_panel(session: Session, reading: Reading) -> None:
     layer = reading.trace.layers[view.layer or ""]
     assert view.unit is not None
     figure = unit_curves(
-        layer, view.unit, reading.labels_of(layer.name), row=reading.row, step=view.step, theme=theme()
+        layer, view.unit, reading.labels_of(layer.name), row=reading.row, step=view.step, theme=page_theme()
     )
     with panel(
         _("Unit {unit} over the sequence").format(unit=view.unit),
@@ -32,7 +26,7 @@ def download_panel(session: Session, reading: Reading) -> None:
             "state. Input gate: adds to the cell state or not. Output gate: outputs it or not."
         ),
     ):
-        st.plotly_chart(figure, key="curves", theme=None, config=_saving(f"{view.net}-{layer.name}-unit{view.unit}"))
+        chart(figure, "curves", names=(view.net, layer.name, f"unit{view.unit}"))
     with st.container(horizontal=True):
         st.download_button(
             _("Figure (HTML)"),
@@ -57,12 +51,3 @@ def _npz(reading: Reading) -> bytes:
     held = BytesIO()
     reading.trace.save(held)
     return held.getvalue()
-
-
-def _saving(name: str) -> dict:
-    """Plotly's bar: one button that saves the picture as SVG, at any size sharp."""
-    return {
-        "displaylogo": False,
-        "toImageButtonOptions": {"format": "svg", "filename": name},
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    }

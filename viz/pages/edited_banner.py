@@ -11,7 +11,7 @@ from viz.session import Session
 
 def edited(session: Session) -> None:
     """Say that this is an edited network, where it is one."""
-    edits = session.edit_history_of(session.view.edits).now
+    edits = session.edit_history.now
     if not edits.entries:
         return
     count, on = len(edits.entries), len(edits.on)
@@ -35,5 +35,5 @@ def edited(session: Session) -> None:
 
 
 def _switch(session: Session, *, on: bool) -> None:
-    edits = session.edit_history_of(session.view.edits).now
+    edits = session.edits
     session.set_edits(Edits(tuple(replace(entry, on=on) for entry in edits.entries)))

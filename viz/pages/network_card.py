@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.networks.network import Card
 from viz.i18n import LANGUAGES, N_, _, language
-from viz.layout import plain
+from viz.pages.page_elements import escape_markdown
 
 METRICS = {
     "bits_per_character": N_("bits per character (1 bit: probability 1/2 for the correct character)"),
@@ -59,7 +59,7 @@ CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention inste
 def network_card_button(card: Card) -> None:
     """A button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
-        st.markdown(f"#### {plain(card.title[language()])}")
+        st.markdown(f"#### {escape_markdown(card.title[language()])}")
         st.markdown(card.task[language()])
         settings, kind = card.training, card.architecture["class"]
         facts = {

@@ -1,6 +1,7 @@
-"""Numbers of a chart for screen readers and for whoever reads a page by program: a chart itself tells them nothing."""
+"""Hidden tables of a chart's numbers, for screen readers and for programs that read a page: a chart itself has no text."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -9,20 +10,49 @@ import streamlit as st
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap"
 
 
-def mirror(curves: Iterable[tuple[str, str, str, np.ndarray]], labels: Sequence[str], caption: str, key: str) -> None:
-    """A table that takes no room: an element per number, with its full value.
+@dataclass(frozen=True)
+class HiddenNumber:
+    """One number, with the quantity, layer and unit or gate that it belongs to."""
+
+    quantity: str
+    layer: str
+    value: float
+    unit: int | None = None
+    gate: str | None = None
+
+    def html(self) -> str:
+        """Return the list item of the number."""
+        further = "" if self.unit is None else f' data-unit="{self.unit}"'
+        further += "" if self.gate is None else f' data-gate="{escape(self.gate)}"'
+        of = self.gate if self.unit is None else self.unit
+        return (
+            f'<span role="listitem" data-quantity="{self.quantity}" data-layer="{escape(self.layer)}"{further} '
+            f'data-value="{js_number(self.value)}">{escape(str(of))}: {self.value:.4g}</span> '
+        )
+
+
+def hidden_numbers(numbers: Iterable[HiddenNumber], caption: str, key: str) -> None:
+    """Add a list that takes no room: an element per number, with its full value; ``key`` is its ``data-group``."""
+    cells = "".join(number.html() for number in numbers)
+    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape(caption)}</p><div role="list">{cells}</div></div>')
+
+
+def hidden_curves(
+    curves: Iterable[tuple[str, str, str, np.ndarray]], labels: Sequence[str], caption: str, key: str
+) -> None:
+    """Add a table that takes no room: a list per curve, an element per time step, with its full value.
 
     Args:
         curves: (quantity, network, layer, values (T)) each.
         labels: T strings, one a step.
         caption: what the numbers are.
-        key: tells this table from others on the page, as ``data-group``.
+        key: differs between the tables of a page; their ``data-group``.
     """
     rows = []
     for quantity, net, layer, values in curves:
         attributes = f'data-quantity="{quantity}" data-net="{escape(net)}" data-layer="{escape(layer)}"'
         cells = "".join(
-            f'<span role="listitem" {attributes} data-step="{step}" data-value="{as_number(value)}">'
+            f'<span role="listitem" {attributes} data-step="{step}" data-value="{js_number(value)}">'
             f"{step + 1} {escape(label)}: {value:.3g}</span> "
             for step, (value, label) in enumerate(zip(values, labels, strict=True))
         )
@@ -30,8 +60,8 @@ def mirror(curves: Iterable[tuple[str, str, str, np.ndarray]], labels: Sequence[
     st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape(caption)}</p>{"".join(rows)}</div>')
 
 
-def as_number(value: float) -> str:
-    """As JavaScript's Number reads it."""
+def js_number(value: float) -> str:
+    """Return ``value`` as JavaScript's ``Number`` parses it."""
     number = float(value)
     if np.isnan(number):
         return "NaN"

@@ -5,12 +5,12 @@ playing, is not held up by whatever else stands on the page.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 from models.networks.forward_run import Reading
-from viz.components.trace_loader import sequence
+from viz.components.trace_loader import trace_loader
+from viz.pages import cache
 from viz.payloads.excerpt import Excerpt, excerpt_of
 from viz.payloads.heatmap_image import Picture, picture_of
 from viz.payloads.layer_payload import excerpt_payload, layer_payload, light, near, near_payload, whole
@@ -18,8 +18,6 @@ from viz.session import Session
 
 KEPT = 8
 """Small layers' payloads, and pictures of large ones, that are kept for all sessions together."""
-
-BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
 
 
 def send_trace(session: Session, reading: Reading, view_id: str, *, weights: bool = True) -> None:
@@ -36,7 +34,7 @@ def send_trace(session: Session, reading: Reading, view_id: str, *, weights: boo
     name, place = layer.name, (view.step or 0, view.unit or 0)
     if whole(reading, name):
         unit = (None if light(layer) else place[1]) if weights else 0
-        sequence(_whole(view_id, reading, name, unit), key=f"{view_id}_sequence")
+        trace_loader(_whole(view_id, reading, name, unit), key=f"{view_id}_sequence")
         return
 
     def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:
@@ -66,7 +64,7 @@ def parts(
     key = f"{view_id}_sequence"
 
     def asked() -> None:
-        lacking = st.session_state[key]["lacking"]
+        lacking = st.session_state[key]["missing"]
         if lacking and lacking["run"] == reading.serial:
             st.session_state[f"{key}_asked"] = (reading.serial, name, int(lacking["step"]), int(lacking["unit"]))
 
@@ -76,16 +74,16 @@ def parts(
     step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), layer.weights.hidden_size - 1)
     excerpt = excerpt_of(layer, reading.row, labels, step, unit)
     first, *others = payloads(excerpt, step)
-    sequence(first, key=key, on_lacking_change=asked)
+    trace_loader(first, key=key, on_missing_change=asked)
     for number, payload in enumerate(others):
-        sequence(payload, key=f"{key}_{number}")
+        trace_loader(payload, key=f"{key}_{number}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def _whole(view_id: str, reading: Reading, name: str, unit: int | None) -> bytes:
     return layer_payload(view_id, reading, name, unit)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def _picture(reading: Reading, name: str) -> Picture:
     return picture_of(reading.trace.layers[name], reading.row)

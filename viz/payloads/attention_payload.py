@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.architectures.translator import Translator
-from models.core.rank_correlation import kendall
+from models.core.rank_correlation import kendall_tau
 from models.core.tokenize_text import display
 from models.decoding import Contributions, Decoding, coverage, entropy
 from models.decoding.attention_interventions import attention_temperature, score_network
@@ -41,7 +41,7 @@ def attention_payload(
         arrays |= {
             "contribution_value": found.weighted[name],
             "contribution_gradient": found.gradient,
-            "agreement": np.array([kendall(*rows) for rows in both]),
+            "agreement": np.array([kendall_tau(*rows) for rows in both]),
         }
     return pack(
         view_id,
@@ -56,7 +56,7 @@ def attention_payload(
             "form": "recurrent" if _is_recurrent(network) else "transformer",
             "score": score,
             "source": list(decoding.source),
-            "read": list(map(display, decoding.read)),
+            "read": list(map(display, decoding.decoder_input)),
             "symbols": decoding.symbols.tolist(),
             "heads": attention.shape[1],
             "head": head,

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.edits.edit_effects import StepOrigins, layer_origins, state_difference
 from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
-from viz.held_spans import held_in
+from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack
 
 TOP, ROWS = 5, 7
@@ -33,7 +33,7 @@ def changed_payload(
     old = _aligned(_values(before, layer, quantity), own)
     arrays: dict[str, np.ndarray] = {}
     names = changed_names(quantity)
-    marks = [mark for mark in held_in(after, layer) if mark["quantity"] == quantity]
+    marks = [mark for mark in fixed_spans(after, layer) if mark["quantity"] == quantity]
     options: dict[str, object] = {
         "reverse": traced.reverse,
         "held": [mark | {"quantity": name} for mark in marks for name in names[1:]],

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction, Prediction, Reading, SymbolPrediction, ValuePrediction
-from viz.held_spans import held_in
+from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack, pack_near
 from viz.payloads.excerpt import NEAR, Excerpt, Span, around, fits, width
 from viz.payloads.heatmap_image import Picture, excerpted
@@ -100,7 +100,7 @@ def _pack(
             "projected": weights.weight_hr is not None,
             "reverse": layer.reverse,
             "valves": weights.cell.valves,
-            "held": held_in(reading, layer.name),
+            "held": fixed_spans(reading, layer.name),
             **weights.options,
             **answer,
         },

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from viz.held_spans import held_in
+from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack
 from viz.payloads.excerpt import Excerpt, fits, size
 from viz.payloads.heatmap_image import Picture, excerpted
@@ -49,6 +49,6 @@ def _pack(
         gates={gate: numbers[gate] for gate in cell.gates},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
-        options={"reverse": layer.reverse, "valves": cell.valves, "held": held_in(reading, layer.name)},
+        options={"reverse": layer.reverse, "valves": cell.valves, "held": fixed_spans(reading, layer.name)},
         **more,
     )

@@ -9,7 +9,7 @@ import streamlit as st
 from models.core.tokenize_text import display
 from models.decoding import Decoding
 from viz.i18n import _
-from viz.markdown import plain
+from viz.pages.page_elements import escape_markdown
 
 
 def answer_in_words(decoding: Decoding) -> str:
@@ -17,10 +17,11 @@ def answer_in_words(decoding: Decoding) -> str:
     least = int(decoding.token_probability.argmin())
     sentences = [
         _("The output is {answer}. The whole output has probability {chance}.").format(
-            answer=f"**{plain(decoding.answer) or '∅'}**", chance=percent(float(np.exp(decoding.log_probability)))
+            answer=f"**{escape_markdown(decoding.answer) or '∅'}**",
+            chance=percent(float(np.exp(decoding.log_probability))),
         ),
         _("Least confident at step {step}: “{symbol}” ({chance}).").format(
-            symbol=plain(display(decoding.target[least])),
+            symbol=escape_markdown(display(decoding.target[least])),
             step=least + 1,
             chance=percent(float(decoding.token_probability[least])),
         ),

@@ -8,6 +8,7 @@ from models.architectures.translator import Translator
 from models.core.attention import AttentionTrace
 from models.decoding import BeamTree, Contributions, Decoding, Intervention, beam_search, contributions, decode
 from models.decoding.intervention_syntax import read_interventions
+from models.edits.edit import Edits
 from models.networks.network import Network
 from models.zoo.catalogue import network_names
 from viz.pages import cache
@@ -43,10 +44,10 @@ def translators() -> list[str]:
     return [name for name in network_names() if writes(name)]
 
 
-def network(name: str, edits: str = "") -> Network:
+def network(name: str, edits: Edits = cache.NO_EDITS) -> Network:
     """A network, its weights as ``edits`` say; what edits do beside that is not done here."""
-    alone = cache.weights_alone(edits)
-    return cache.edited(name, alone).network if alone else cache.network(name)
+    alone = cache.weight_edits(edits)
+    return cache.edited(name, alone).network if alone.entries else cache.network(name)
 
 
 def changes_of(text: str) -> tuple[Intervention, ...]:
@@ -54,35 +55,37 @@ def changes_of(text: str) -> tuple[Intervention, ...]:
     return read_interventions(text, cache.network)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def decoded(name: str, text: str, changes: str = "", edits: str = "") -> Decoding:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def decoded(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Decoding:
     """What a network writes for a text. Raises Problem: it cannot be read, or a change does not fit."""
     return decode(network(name, edits), text, changes_of(changes))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def contributed(name: str, text: str, changes: str = "", edits: str = "") -> Contributions:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def contributed(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Contributions:
     """What each symbol of the text contributed to that."""
     return contributions(network(name, edits), text, decoded(name, text, changes, edits))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def payload(
-    view_id: str, name: str, text: str, changes: str, edits: str, layer: str, head: int, with_contributions: bool
+    view_id: str, name: str, text: str, changes: str, edits: Edits, layer: str, head: int, with_contributions: bool
 ) -> bytes:
     """One head of that for the browser."""
     found = contributed(name, text, changes, edits) if with_contributions else None
     return attention_payload(view_id, network(name, edits), decoded(name, text, changes, edits), found, layer, head)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def searched(name: str, text: str, width: int, changes: str = "", edits: str = "") -> BeamTree:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def searched(name: str, text: str, width: int, changes: str = "", edits: Edits = cache.NO_EDITS) -> BeamTree:
     """The beam search of a network's answer."""
     return beam_search(network(name, edits), text, width, changes_of(changes))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def heads(name: str, text: str, changes: str = "", edits: str = "") -> Mapping[str, Mapping[str, AttentionTrace]]:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def heads(
+    name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS
+) -> Mapping[str, Mapping[str, AttentionTrace]]:
     """Every attention of a Transformer: what reads the source itself, what is written, and the one from the other."""
     of = decoded(name, text, changes, edits)
     found: dict[str, dict[str, AttentionTrace]] = {"source": {}, "written": {}, "cross": dict(of.attention)}

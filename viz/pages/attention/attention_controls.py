@@ -8,6 +8,7 @@ from models.core.attention import AttentionTrace
 from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.decoding import Decoding
+from models.edits.edit import Edits
 from models.networks.network import Card
 from viz.address import View
 from viz.i18n import _, language, translate
@@ -39,7 +40,7 @@ class AttentionSelection:
     net: str
     text: str
     changes: str
-    edits: str
+    edits: Edits
     decoding: Decoding
     name: str
     head: int
@@ -60,7 +61,7 @@ def choose_text(session: Session) -> AttentionSelection:
     net = asked_for(session, saved_run(session))
     decoding = _decoded(session, net)
     edited(session)
-    if not cache.same_text(session.view.edits):
+    if not cache.changes_weights_only(session.edits):
         st.info(
             _("Only weight edits apply on this page; fixed values and token edits are ignored."),
             icon=":material/edit_off:",
@@ -77,12 +78,12 @@ def _decoded(session: Session, net: str) -> Decoding:
     text = session.view.text if session.view.text is not None else start
     session.fill_defaults(net=net, text=text)
     try:
-        return attention_sources.decoded(net, text, session.view.attend, session.view.edits)
+        return attention_sources.decoded(net, text, session.view.attend, session.edits)
     except Problem as problem:
         sentence = translate(problem)
     if session.view.attend:  # the changes alone may be wrong: they go, the text stays
         try:
-            found = attention_sources.decoded(net, text, "", session.view.edits)
+            found = attention_sources.decoded(net, text, "", session.edits)
         except Problem:
             pass
         else:
@@ -95,7 +96,7 @@ def _decoded(session: Session, net: str) -> Decoding:
             net=net, text=start, layer=None, unit=None, step=None, quantity=None, edits="", source=None, attend=""
         )
     try:
-        return attention_sources.decoded(net, session.view.text or start, session.view.attend, session.view.edits)
+        return attention_sources.decoded(net, session.view.text or start, session.view.attend, session.edits)
     except Problem as problem:
         session.add_notice(translate(problem))
         session.fill_defaults(text=start, edits="", attend="")
@@ -136,7 +137,7 @@ def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
         net=net,
         text=session.view.text or "",
         changes=session.view.attend,
-        edits=session.view.edits,
+        edits=session.edits,
         decoding=decoding,
         name=name,
         head=head,

@@ -9,14 +9,14 @@ from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, Intervention, MaskSource
 from models.decoding.intervention_syntax import write_intervention, write_interventions
-from viz.components.sliders import Knob, knobs
+from viz.components.sliders import Slider, sliders
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.answer_panel import rows
 from viz.pages.attention.attention_controls import AttentionSelection, symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -136,7 +136,7 @@ def _everywhere(session: Session, selection: AttentionSelection, made: Sequence[
     key = f"{HEAT}_{session.slider_generation}"
 
     def turned() -> None:
-        value = (st.session_state.get(key) or {}).get("turned") or {}
+        value = (st.session_state.get(key) or {}).get("values") or {}
         if "temperature" in value:
             heat = round(10 ** float(value["temperature"]), 3)
             others = [each for each in made if not isinstance(each, AttentionTemperature)]
@@ -146,8 +146,8 @@ def _everywhere(session: Session, selection: AttentionSelection, made: Sequence[
         hint = _(
             "Attention scores are divided by τ before the softmax: below 1 the attention gets sharper, above 1 flatter."
         )
-        knob = Knob("temperature", _("Temperature τ"), COOLEST, HOTTEST, 0.05, _logarithm(now), power=True, hint=hint)
-        knobs(VIEW_ID, (knob,), key=key, on_turned=turned)
+        knob = Slider("temperature", _("Temperature τ"), COOLEST, HOTTEST, 0.05, _logarithm(now), power=True, hint=hint)
+        sliders(VIEW_ID, (knob,), key=key, on_change=turned)
     if attention_sources.is_recurrent(selection.net):
         _scores(session, selection, made)
 
@@ -184,7 +184,7 @@ def _scores(session: Session, selection: AttentionSelection, made: Sequence[Inte
 
 def _listed(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
     """What is changed, each with a way out, and undo."""
-    history = session.attention_history_of(selection.changes)
+    history = session.attention_history
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="attention_list"):
         if not made:
             st.markdown(_("No changes yet."), width="content")
@@ -198,11 +198,11 @@ def _listed(session: Session, selection: AttentionSelection, made: Sequence[Inte
             )
         st.button(
             _("Undo"), icon=":material/undo:", key="attention_undo", disabled=not history.past,
-            on_click=lambda: session.step_attention_history(undo=True),
+            on_click=session.undo_attention,
         )  # fmt: skip
         st.button(
             _("Redo"), icon=":material/redo:", key="attention_redo", disabled=not history.future,
-            on_click=lambda: session.step_attention_history(undo=False),
+            on_click=session.redo_attention,
         )  # fmt: skip
 
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from viz.components.attention_alignment import alignment
-from viz.components.token_contributions import contributions
+from viz.components.attention_alignment import attention_alignment
+from viz.components.token_contributions import token_contributions
 from viz.i18n import _
 from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.attention.decoder_panel import ASKED, VIEW_ID, explained
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 
 
 def mapped() -> None:
@@ -20,7 +20,7 @@ def mapped() -> None:
             "characters get almost none?"
         ),
     ):
-        alignment(VIEW_ID, key="alignment")
+        attention_alignment(VIEW_ID, key="alignment")
 
 
 def contributed(selection: AttentionSelection) -> None:
@@ -42,7 +42,7 @@ def contributed(selection: AttentionSelection) -> None:
             )
         )
         if explained(selection):
-            contributions(VIEW_ID, key="contributions")
+            token_contributions(VIEW_ID, key="contributions")
             return
         st.markdown(_("The text is long, so this takes a while: one backward pass for each output token."))
         st.button(_("Compute the contributions"), key="ask_contributions", on_click=_ask, args=(selection,))

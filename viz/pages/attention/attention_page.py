@@ -4,7 +4,6 @@ import streamlit as st
 
 from viz.address import View
 from viz.i18n import _
-from viz.markdown import plain
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.attention_cache import OFFERED, WITHOUT
@@ -17,6 +16,7 @@ from viz.pages.attention.recorded_attention import recorded
 from viz.pages.attention.rnn_arrangements import shapes
 from viz.pages.attention.transformer_panels import transformer
 from viz.pages.controls import choose, saved_run
+from viz.pages.page_elements import escape_markdown
 from viz.session import Session, get_session
 
 
@@ -71,7 +71,7 @@ def show(session: Session, selection: AttentionSelection) -> None:
 def offer(session: Session) -> None:
     """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
     net = session.view.net or ""
-    name = plain(cache.title(net))
+    name = escape_markdown(cache.title(net))
     keeps = net in attention_sources.translators()
     said = _("{name} has no attention: each step uses only the current input and the recurrent state.").format(
         name=name

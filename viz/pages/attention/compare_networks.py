@@ -9,19 +9,17 @@ import streamlit as st
 
 from models.decoding import BeamTree
 from models.networks.network import LIMIT
-from models.zoo.dates_measures import ASKED
-from models.zoo.written_dates import AFTER, BEFORE, Written, written
+from models.zoo.dates_measures import TRAINING_LENGTHS
+from models.zoo.written_dates import AFTER, BEFORE, DateText, sample_date_text
 from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
 from viz.i18n import _, language
-from viz.markdown import plain
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.answer_panel import percent, rows
 from viz.pages.attention.attention_cache import OFFERED, WITHOUT
 from viz.pages.attention.attention_controls import AttentionSelection
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.session import Session
 
 WIDTH, DRAWN = "attention_width", "attention_drawn"
@@ -92,7 +90,7 @@ def _two_dates(session: Session, selection: AttentionSelection, names: list[str]
         _("The first row is the correct answer. Which parts of the output does the fixed-context network get wrong?"),
     ):
         made = _unseen(st.session_state.get(DRAWN, 0), language())
-        st.markdown(f"“{plain(made.text)}”")
+        st.markdown(f"“{escape_markdown(made.text)}”")
         answers = [(name, attention_sources.decoded(name, made.text)) for name in names]
         rows(answers, "unseen_output", right=made.answer)
         with st.container(horizontal=True, gap="small"):
@@ -109,9 +107,9 @@ def _draw() -> None:
     st.session_state[DRAWN] = st.session_state.get(DRAWN, 0) + 1
 
 
-def _unseen(number: int, lang: str) -> Written:
+def _unseen(number: int, lang: str) -> DateText:
     spoken: Literal["en", "ko"] = "ko" if lang == "ko" else "en"
-    return written(np.random.default_rng((7, number)), 48, held=True, interval=True, language=spoken)
+    return sample_date_text(np.random.default_rng((7, number)), 48, held=True, interval=True, language=spoken)
 
 
 def grown(text: str, count: int) -> str:
@@ -138,7 +136,7 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
         for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
             with column:
                 st.markdown(f"**{title}**")
-                figure = accuracy_by_length(found, length=len(selection.decoding.source), theme=theme())
+                figure = accuracy_by_length(found, length=len(selection.decoding.source), theme=page_theme())
                 chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
         st.caption(
             _(
@@ -147,7 +145,7 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
                     "not seen in training. A recurrent network gets no new positions, but its states can leave the range "
                     "seen in training, so it can fail too."
                 )
-            ).format(low=ASKED[0], high=ASKED[1])
+            ).format(low=TRAINING_LENGTHS[0], high=TRAINING_LENGTHS[1])
         )
 
 
@@ -165,10 +163,10 @@ def beams(selection: AttentionSelection, names: list[str]) -> None:
         width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH)
         for name in names:
             changes = selection.changes if name == selection.net else ""
-            edits = selection.edits if name == selection.net else ""
+            edits = selection.edits if name == selection.net else cache.NO_EDITS
             tree = attention_sources.searched(name, selection.text, width, changes, edits)
-            st.markdown(f"**{plain(cache.title(name))}** · {plain(_in_words(tree))}")
-            chart(beam_tree(tree, theme=theme()), f"beam_{name}", names=(name, "beam"))
+            st.markdown(f"**{escape_markdown(cache.title(name))}** · {escape_markdown(_in_words(tree))}")
+            chart(beam_tree(tree, theme=page_theme()), f"beam_{name}", names=(name, "beam"))
 
 
 def _in_words(tree: BeamTree) -> str:

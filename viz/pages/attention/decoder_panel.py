@@ -5,14 +5,13 @@ from dataclasses import replace
 import streamlit as st
 
 from viz.components.attention_formulas import attention_formulas
-from viz.components.decoder_view import decoding as drawing
-from viz.components.trace_loader import sequence
+from viz.components.decoder_view import decoder_view
+from viz.components.trace_loader import trace_loader
 from viz.i18n import _
 from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import answer_in_words
 from viz.pages.attention.attention_controls import AttentionSelection, symbol
-from viz.pages.lens_link import lens_link
-from viz.pages.panel import panel
+from viz.pages.page_elements import lens_link, panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session, get_session
 
@@ -23,7 +22,7 @@ ASKED = "attention_contributions"
 
 def stage(session: Session, selection: AttentionSelection) -> None:
     """The drawing and the formulas."""
-    sequence(_payload(selection), key="attention_sequence")
+    trace_loader(_payload(selection), key="attention_sequence")
     with panel(
         _("Decoder with attention, step by step"),
         _(
@@ -35,7 +34,7 @@ def stage(session: Session, selection: AttentionSelection) -> None:
             _heads(session, selection)
         st.markdown(answer_in_words(selection.decoding))
         view = {"step": session.view.step, "source": session.view.source, "revision": session.revision}
-        drawing(VIEW_ID, view=view, key=DRAWING, on_view_change=_moved, on_pinned_change=_pinned)
+        decoder_view(VIEW_ID, view=view, key=DRAWING, on_view_change=_moved, on_pinned_change=_pinned)
         if attention_cache.is_recurrent(selection.net):
             _cells(session, selection)
     with panel(

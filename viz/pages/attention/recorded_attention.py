@@ -13,9 +13,8 @@ from viz.figures.attention_map import attention_map
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention.attention_controls import pick_network
-from viz.pages.chart import chart, theme
 from viz.pages.controls import pick_row
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 MODULE, HEAD = "recorded_module", "recorded_head"
@@ -50,7 +49,7 @@ def recorded(session: Session, file: Path) -> None:
         most = (
             float(np.nan_to_num(attention.weights[row]).max()) or 1.0
         )  # of all its heads, so that they can be compared
-        figure = attention_map(weights, asking, asked, most=most, theme=theme())
+        figure = attention_map(weights, asking, asked, most=most, theme=page_theme())
         chart(figure, "recorded_map", names=(file.name, name, str(head + 1)))
         st.markdown(_in_words(attention, row, head))
 

@@ -8,12 +8,11 @@ from models.core.tokenize_text import display
 from models.networks.forward_run import ClassPrediction, SymbolPrediction
 from models.networks.generation import Writing, write_on
 from viz.address import View
-from viz.components.sequence_shape import shape
+from viz.components.sequence_shape import sequence_shape
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention.answer_panel import percent
-from viz.pages.lens_link import lens_link
-from viz.pages.panel import panel
+from viz.pages.page_elements import lens_link, panel
 
 WRITER, JUDGE = "python-lm", "sentiment"
 FIRST = "attention_first"
@@ -55,7 +54,9 @@ def _one_to_many() -> None:
         st.warning(translate(problem))
         writing = written("d")
     inputs = (writing.start[0], *[None] * (DRAWN - 1))
-    shape("shape_writes", inputs, writing.symbols[:DRAWN], label=_("One to many"), fed=True, key="shape_writes")
+    sequence_shape(
+        "shape_writes", inputs, writing.symbols[:DRAWN], label=_("One to many"), fed=True, key="shape_writes"
+    )
     st.caption(
         _("{name} generates text from one character: each output is fed back as the next input.").format(name=WRITER)
     )
@@ -73,7 +74,7 @@ def _many_to_one() -> None:
     said = answer.classes[language()][answer.best]
     drawn = _short(reading.labels)
     outputs = (*[None] * (len(drawn) - 1), said)
-    shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
+    sequence_shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
     st.caption(
         _(
             "{name} takes a whole review as input and outputs one class after the last token: “{answer}” ({chance})."
@@ -89,7 +90,9 @@ def _in_step() -> None:
     expected = reading.prediction
     assert isinstance(expected, SymbolPrediction)
     outputs = [expected.vocabulary[index] for index in expected.top(1)[:, 0]]
-    shape("shape_expects", reading.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects")
+    sequence_shape(
+        "shape_expects", reading.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects"
+    )
     st.caption(_("{name} predicts the next character after each input character.").format(name=WRITER))
     _open(View(net=WRITER, text=text))
 
@@ -99,7 +102,9 @@ def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> 
     read, wrote = _short(source), _short(output)
     inputs = (*read, *[None] * len(wrote))
     outputs = (*[None] * len(read), *wrote)
-    shape("shape_translates", inputs, outputs, label=_("Many to many (sequence-to-sequence)"), key="shape_translates")
+    sequence_shape(
+        "shape_translates", inputs, outputs, label=_("Many to many (sequence-to-sequence)"), key="shape_translates"
+    )
     st.caption(
         _(
             "{name} takes the whole input before it generates the output: sequence-to-sequence, as in translation."

@@ -9,7 +9,7 @@ from models.architectures.transformer import TransformerTranslator, positions
 from models.core.tokenize_text import display
 from models.networks.critical_path import parallel, recurrent
 from models.networks.timing import Timed, timings
-from viz.components.attention_heads import heads
+from viz.components.attention_heads import attention_heads
 from viz.figures.attention_map import attention_map
 from viz.figures.dependency_chart import waiting
 from viz.figures.positional_encoding import positional_encoding
@@ -20,8 +20,7 @@ from viz.pages.attention import attention_cache as attention_sources
 from viz.pages.attention.attention_cache import OFFERED
 from viz.pages.attention.attention_controls import AttentionSelection, symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 NAME = "dates-transformer"
@@ -63,14 +62,14 @@ def transformer(session: Session, selection: AttentionSelection) -> None:
 
 def _heads(session: Session, selection: AttentionSelection) -> None:
     mine = selection.net == NAME
-    changes, edits = (selection.changes, selection.edits) if mine else ("", "")
+    changes, edits = (selection.changes, selection.edits) if mine else ("", cache.NO_EDITS)
     found = attention_sources.heads(NAME, selection.text, changes, edits)
     kinds = {kind: [(name, each.weights[0]) for name, each in layers.items()] for kind, layers in found.items()}
     known = {name for layers in found.values() for name in layers}
     picked = st.session_state.get(PICKED)
     if picked is None or picked[0] not in known:
         picked = (selection.name, selection.head) if mine else (next(iter(found["cross"])), 0)
-    heads(
+    attention_heads(
         VIEW_ID,
         kinds,
         picked=picked,
@@ -81,14 +80,14 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
     decoding = attention_sources.decoded(NAME, selection.text, changes, edits)
     kind = next(kind for kind, layers in found.items() if picked[0] in layers)
     weights = found[kind][picked[0]].weights[0, picked[1]]
-    labels = {"source": decoding.source, "written": tuple(map(display, decoding.read))}
+    labels = {"source": decoding.source, "written": tuple(map(display, decoding.decoder_input))}
     asking = labels["source"] if kind == "source" else labels["written"]
     asked = labels["written"] if kind == "written" else labels["source"]
     layer = list(found[kind]).index(picked[0])
     st.markdown(
         "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
     )
-    chart(attention_map(weights, asking, asked, theme=theme()), "attention_head_map", names=(NAME, picked[0]))
+    chart(attention_map(weights, asking, asked, theme=page_theme()), "attention_head_map", names=(NAME, picked[0]))
     if not mine:
         st.button(
             _("Show {name} step by step in the drawing above").format(name=NAME),
@@ -121,7 +120,7 @@ def _positions(selection: AttentionSelection) -> None:
             )
         ),
     ):
-        chart(positional_encoding(encoding, labels, theme=theme()), "positions", names=(NAME, "positions"))
+        chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(NAME, "positions"))
         place, column = selection.source, 4
         st.latex(
             rf"PE_{{t,\,2i}} = \sin\frac{{t}}{{10000^{{2i/{size}}}}}, \quad "
@@ -151,7 +150,7 @@ def _waiting(selection: AttentionSelection) -> None:
         ),
     ):
         labels = [*decoding.source, *map(display, decoding.target)]
-        chart(waiting(one, other, labels, theme=theme()), "waiting", names=("waiting",))
+        chart(waiting(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
         st.markdown(
             _(
                 (
@@ -223,4 +222,4 @@ def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
 
 def _chart(place: DeltaGenerator, found: list[Timed], key: str) -> None:
     with place.container():
-        chart(timings_figure(found, theme=theme()), key, names=("timings",))
+        chart(timings_figure(found, theme=page_theme()), key, names=("timings",))

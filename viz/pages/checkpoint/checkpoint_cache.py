@@ -1,8 +1,9 @@
 """What the Checkpoint lens looks at and computes, kept for all sessions and never written to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -27,6 +28,8 @@ from models.checkpoints.health.findings import SEVERITY_ORDER
 from models.checkpoints.health.verdict import consumer_weights
 from models.checkpoints.parsing.contents import Contents, FoundLayer, StoredTensor
 from models.core.trace import LayerTrace, Trace
+from models.edits.edit import Edits
+from models.edits.edit_syntax import write_edits
 from models.gradients.module_backward import layer_stack
 from models.networks.forward_run import Reading
 from models.networks.precision import Drift, drift, stack_drift
@@ -45,19 +48,19 @@ class CheckpointSelection:
 
     Attributes:
         net: name of the network.
-        edits: that are switched on, as a text; "" for none.
+        edits: the active edits.
         run: the saved run that it is, if it is one.
     """
 
     net: str
-    edits: str = ""
+    edits: Edits = cache.NO_EDITS
     run: Path | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
         """What is in it. Raises Problem: it cannot be opened."""
         opened = checkpoints.find(self.net)
-        return opened.checkpoint if opened is not None and not self.edits else _checkpoint(self)
+        return opened.checkpoint if opened is not None and not self.edits.entries else _checkpoint(self)
 
     @property
     def opened(self) -> checkpoints.OpenedCheckpoint | None:
@@ -69,6 +72,11 @@ class CheckpointSelection:
         """The file's own name."""
         opened = self.opened
         return opened.file.name if opened else f"{self.net}.safetensors" if self.net in network_names() else self.net
+
+    @property
+    def key(self) -> str:
+        """A text that differs between selections, for the keys of widgets."""
+        return f"{self.net}_{write_edits(self.edits)}"
 
     @property
     def waits(self) -> bool:
@@ -90,11 +98,35 @@ class CheckpointSelection:
         return (self.run or FOLDER / f"{self.net}.safetensors").stat().st_size
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the layers did with the reader's sequence.
+
+    Attributes:
+        reading: the run.
+        names: the names that the layers have in it, by those in the file.
+    """
+
+    reading: Reading
+    names: Mapping[str, str]
+
+    def layer(self, name: str) -> LayerTrace | None:
+        """What a layer of the file did, if it ran."""
+        return self.reading.trace.layers.get(self.names.get(name, ""))
+
+
+HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {
+    CheckpointSelection: lambda selection: (selection.net, cache.edits_key(selection.edits), selection.run),
+    Run: lambda run: run.reading.serial,
+}
+"""How Streamlit's caches tell the arguments of the cached functions apart."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
     if selection.run is not None:
         return of_run(cache.opened(selection.run))
-    if selection.edits:
+    if selection.edits.entries:
         return load_checkpoint(cache.edited(selection.net, selection.edits).save())
     return load_checkpoint(FOLDER / f"{selection.net}.safetensors")
 
@@ -113,23 +145,6 @@ def _stored(values: np.ndarray) -> StoredTensor:
     return StoredTensor(values.shape, str(values.dtype), lambda: values)
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What the layers did with the reader's sequence.
-
-    Attributes:
-        reading: the run.
-        names: the names that the layers have in it, by those in the file.
-    """
-
-    reading: Reading
-    names: Mapping[str, str]
-
-    def layer(self, name: str) -> LayerTrace | None:
-        """What a layer of the file did, if it ran."""
-        return self.reading.trace.layers.get(self.names.get(name, ""))
-
-
 def run_of(session: Session, selection: CheckpointSelection) -> Run | None:
     """The run; None where it cannot be had, or nobody has asked for that of a large file."""
     if selection.waits:
@@ -140,20 +155,20 @@ def run_of(session: Session, selection: CheckpointSelection) -> Run | None:
         else:
             if session.view.text is None:
                 session.fill_defaults(text=cache.network(selection.net).card.default.text)
-            reading = cache.reading(selection.net, session.view.text or "", session.view.edits)
+            reading = cache.reading(selection.net, session.view.text or "", session.edits)
     except ValueError:
         return None
     return Run(reading, selection.opened.runs_as if selection.opened else {name: name for name in reading.trace.layers})
 
 
-@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs={Run: lambda run: run.reading.serial})
+@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=HASH_FUNCS)
 def judged(selection: CheckpointSelection, layer: str, run: Run | None) -> list[Finding]:
     """What the weights of one layer say, and what its run says."""
     ran = run.layer(layer) if run else None
     return verdict(selection.checkpoint, [layer], {layer: ran} if ran else None, others=False)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def judged_others(selection: CheckpointSelection) -> list[Finding]:
     """What the other tensors say; of a file without layers, that too."""
     checkpoint = selection.checkpoint
@@ -171,13 +186,13 @@ def together(parts: Iterable[list[Finding]]) -> list[Finding]:
     return sorted(others, key=lambda finding: SEVERITY_ORDER.index(finding.severity))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def distributed(selection: CheckpointSelection, layer: str) -> dict[str, dict[str, Distribution]]:
     """How the weights of a layer are distributed, by array and gate."""
     return distributions(selection.checkpoint.layers[layer])
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def odd(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
     """What is odd about the numbers of a layer, by array."""
     parts = selection.checkpoint.found[layer].parts
@@ -187,20 +202,20 @@ def odd(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
     }
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> WeightSpectrum:
     """The spectrum of one recurrent block. Raises Problem: it holds numbers that are not finite."""
     return weight_spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def units(selection: CheckpointSelection, layer: str) -> UnitHealth:
     """What the weights alone say of the units."""
     checkpoint = selection.checkpoint
     return check_units(checkpoint.layers[layer], consumer_weights(checkpoint, layer))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.ndarray]:
     """How strongly every unit reads and is read, (H) each: the lengths of its rows, and of its columns in all readers."""
     checkpoint = selection.checkpoint
@@ -216,7 +231,7 @@ def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.
     return reads, read
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs={Run: lambda run: run.reading.serial})
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: int) -> Drift:
     """A layer in several number formats: in the run, each level reading the one below it in the same format.
 
@@ -243,13 +258,13 @@ def beside(first: CheckpointSelection, second: CheckpointSelection) -> Checkpoin
     return compare_checkpoints(first.checkpoint, second.checkpoint)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def moved_in(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[BlockChange]:
     """What moved in a layer, by its name in the first."""
     return beside(first, second).layer_changes(layer)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def moved_everywhere(first: CheckpointSelection, second: CheckpointSelection) -> list[BlockChange]:
     """What moved in all that both have."""
     return list(beside(first, second).all_changes())

@@ -12,12 +12,12 @@ from viz.pages.checkpoint.input_settings import give
 from viz.pages.checkpoint.layer_panels import looked_layer, pick_layer, unit_of
 from viz.pages.checkpoint.number_formats import formats
 from viz.pages.checkpoint.run_panels import set_up
-from viz.pages.checkpoint.section import section
 from viz.pages.checkpoint.spectra_panel import spectrums
 from viz.pages.checkpoint.tensor_list import contents
 from viz.pages.checkpoint.unit_panels import oddities, units
-from viz.pages.checkpoint.weights import histograms, kept
+from viz.pages.checkpoint.weight_distributions import histograms, kept
 from viz.pages.edited_banner import edited
+from viz.pages.page_elements import safe_panel
 from viz.session import Session, get_session
 
 
@@ -28,19 +28,19 @@ def page() -> None:
     edited(session)
     run = run_of(session, selection)
     layer, found = looked_layer(session, selection, run), list[Finding]()
-    with section(
+    with safe_panel(
         _("Health check"),
         _("Start with the first line, the overall result. The measured values are next to each finding."),
     ):
         found = judge(selection, layer or "", run)
     layer = looked_layer(session, selection, run, found)
-    with section(
+    with safe_panel(
         _("File contents"),
         _("The layers and tensors found in the file. Do their sizes fit together, and is any layer missing?"),
     ):
         contents(session, selection)
     if selection.run is None:
-        with section(
+        with safe_panel(
             _("Run the network"),
             _("The layers and the input sequence that all other pages use. Is this how the network was trained?"),
         ):
@@ -57,7 +57,7 @@ def page() -> None:
 
 
 def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Run | None) -> None:
-    with section(
+    with safe_panel(
         _("Weight distributions"),
         _(
             "Histograms of the weights, by matrix and gate. Are the distributions similar? A block that is much "
@@ -65,7 +65,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         histograms(selection, layer)
-    with section(
+    with safe_panel(
         _("Memory retention from the bias alone"),
         _(
             "Each dot is a unit. Left of the dotted line (b = 0) the forget gate (GRU: update gate) is below 0.5 "
@@ -74,7 +74,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         kept(selection, layer, unit_of(session, layer, run))
-    with section(
+    with safe_panel(
         _("Eigenvalues of the recurrent blocks"),
         _(
             "Eigenvalues λ of each recurrent block. Are any outside the unit circle (|λ| > 1)? Repeated "
@@ -83,7 +83,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         spectrums(selection, layer)
-    with section(
+    with safe_panel(
         _("Dead, duplicate and saturated units"),
         _(
             "Each dot is a unit. At the left edge its incoming weights are almost 0, at the bottom edge its "
@@ -91,7 +91,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         units(selection, layer, run)
-    with section(
+    with safe_panel(
         _("NaN, infinite and constant values"),
         _(
             "Unusual values in each array. NaN and ∞ can spread to all states; a row of exactly 0 was probably "
@@ -99,7 +99,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         oddities(selection, layer)
-    with section(
+    with safe_panel(
         _("Rounding errors by number format"),
         _(
             "Distance of the hidden state from the one computed in float64. Does it grow over time, or do "
@@ -107,7 +107,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
         ),
     ):
         formats(selection, layer, run)
-    with section(
+    with safe_panel(
         _("Comparison of two checkpoints"),
         _(
             "Relative change of each weight block. Which block changed most? A large change with cosine ≈ 1: the "

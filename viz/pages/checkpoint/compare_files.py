@@ -7,15 +7,12 @@ from models.checkpoints.health.compare_checkpoints import BlockChange, Checkpoin
 from models.core.messages import Problem
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
-from viz.layout import plain
 from viz.pages import cache as app_sources
 from viz.pages import checkpoint_store as checkpoints
-from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.checkpoint.dense_table import table
-from viz.pages.checkpoint.section import say
-from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.pages.page_elements import chart, dense_table, escape_markdown, page_theme, show_problem
+from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -37,12 +34,14 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
     _differences(both)
     mine = [name for name, own in both.layers.items() if own == layer]
     if not mine:
-        st.markdown(_("The other file has no layer with the same shape as {layer}.").format(layer=plain(layer)))
+        st.markdown(
+            _("The other file has no layer with the same shape as {layer}.").format(layer=escape_markdown(layer))
+        )
     else:
         found = checkpoint_cache.moved_in(other, selection, mine[0])
-        chart(weights_moved(found, theme=theme()), "moved", names=(other.title, selection.title, layer, "moved"))
-        mirror(
-            [Number(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
+        chart(weights_moved(found, theme=page_theme()), "moved", names=(other.title, selection.title, layer, "moved"))
+        hidden_numbers(
+            [HiddenNumber(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
             _("Relative change of each weight block, ‖Δ‖ / ‖before‖"),
             "moved",
         )
@@ -53,7 +52,7 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
 def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
     names = [name for name in app_sources.names(None) if name != selection.net]
     words = {name: app_sources.title(name) for name in names}
-    if selection.edits:
+    if selection.edits.entries:
         words = {UNEDITED: _("this network without its edits"), **words}
     mates = [name for name in words if _same(name, selection)]
     chosen = st.selectbox(
@@ -61,7 +60,7 @@ def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
         list(words),
         list(words).index(mates[0]) if mates else None,
         format_func=words.__getitem__,
-        key=f"compare_{selection.net}_{selection.edits}_{len(names)}",
+        key=f"compare_{selection.key}_{len(names)}",
         placeholder=_("none selected"),
     )
     if chosen is None:
@@ -90,7 +89,7 @@ def _upload(session: Session) -> None:
     try:
         opened = checkpoints.open_upload({given.name: given.getvalue()})
     except Problem as problem:
-        say(problem)
+        show_problem(problem)
         return
     st.session_state[key] = turn + 1
     shown = session.view.net
@@ -109,7 +108,7 @@ def _differences(both: CheckpointComparison) -> None:
     ):
         if names:
             shown = ", ".join(names[:ROWS]) + (" …" if len(names) > ROWS else "")
-            st.caption(sentence.format(names=plain(shown)))
+            st.caption(sentence.format(names=escape_markdown(shown)))
 
 
 def _formula(found: list[BlockChange]) -> None:
@@ -129,7 +128,7 @@ def _signed(value: float) -> str:
 
 
 def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: CheckpointComparison) -> None:
-    key = f"compare_all_{other.net}_{selection.net}_{selection.edits}"
+    key = f"compare_all_{other.net}_{selection.key}"
     if (selection.waits or other.waits) and not st.session_state.get(key):
         st.button(
             _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})
@@ -145,7 +144,7 @@ def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both
     moved.sort(key=lambda each: -each.relative if np.isfinite(each.relative) else -np.inf)
     st.markdown("**" + _("Largest relative changes in the whole files") + "**")
     names = quantity_names()
-    table(
+    dense_table(
         [
             {
                 _("item"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),

@@ -6,17 +6,18 @@ import streamlit as st
 
 from models.checkpoints import CheckpointError
 from models.core.messages import Problem
-from viz.i18n import _, translate
-from viz.layout import plain
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import facts
-from viz.pages.checkpoint.upload_text import speak_box
 from viz.pages.controls import asked_for, saved_run, view_menu
+from viz.pages.page_elements import escape_markdown
 from viz.session import Session
 
 BOX, REFUSED = "checkpoint_box", "checkpoint_refused"
+BUTTON = '[data-testid="stFileUploaderDropzone"] button [data-testid="stMarkdownContainer"]'
+HINT = '[data-testid="stFileUploaderDropzoneInstructions"] span'
 
 
 def look_at(session: Session) -> CheckpointSelection:
@@ -28,7 +29,7 @@ def look_at(session: Session) -> CheckpointSelection:
         _upload(session)
     with which:
         view_menu(session, "net", _("Network or file"), cache.names(run), format_func=cache.title)
-        st.markdown(plain(facts(selection)))
+        st.markdown(escape_markdown(facts(selection)))
     return selection
 
 
@@ -42,8 +43,8 @@ def _looked(session: Session, run: Path | None) -> CheckpointSelection:
     if run is not None and net == run.name:
         return CheckpointSelection(net, run=run)
     try:
-        edits = cache.active(session.view.edits)
-        if edits:
+        edits = cache.active_edits(session.edits)
+        if edits.entries:
             assert cache.edited(net, edits).network  # where they do not fit, it is told here
         return CheckpointSelection(net, edits)
     except Problem as problem:
@@ -54,7 +55,7 @@ def _looked(session: Session, run: Path | None) -> CheckpointSelection:
 
 def _upload(session: Session) -> None:
     turn = st.session_state.setdefault(BOX, 0)
-    speak_box(checkpoints.limit())
+    _translate_box(checkpoints.limit())
     given = st.file_uploader(
         _("Open a checkpoint"),
         accept_multiple_files=True,
@@ -71,7 +72,7 @@ def _upload(session: Session) -> None:
         # An empty box from now on: what was opened is in the list, and what was refused must not join the next.
         st.session_state[BOX] = turn + 1
         try:
-            with st.spinner(_("Opening {file} …").format(file=plain(given[0].name))):
+            with st.spinner(_("Opening {file} …").format(file=escape_markdown(given[0].name))):
                 opened = checkpoints.open_upload({file.name: file.getvalue() for file in given})
         except CheckpointError as problem:
             st.session_state[REFUSED] = (session.view.net, given[0].name, problem)
@@ -80,7 +81,7 @@ def _upload(session: Session) -> None:
         st.rerun()
     net, name, refused = st.session_state.get(REFUSED, (None, "", None))
     if refused is not None and net == session.view.net:
-        st.error(plain(f"{name}: {translate(refused)}"), icon=":material/block:")
+        st.error(escape_markdown(f"{name}: {translate(refused)}"), icon=":material/block:")
 
 
 def show(session: Session, opened: checkpoints.OpenedCheckpoint, instead: str | None = None) -> None:
@@ -88,3 +89,14 @@ def show(session: Session, opened: checkpoints.OpenedCheckpoint, instead: str | 
     st.session_state.pop(REFUSED, None)
     session.remember_network(opened.name, instead)
     session.navigate(net=opened.name, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
+
+
+def _translate_box(limit: int) -> None:
+    """Replace Streamlit's own English text in upload boxes, which has no parameter; ``limit`` in bytes."""
+    if language() == "en":
+        return
+    words = {BUTTON: _("Choose a file"), HINT: _("or drop it here · up to {n} MB").format(n=limit >> 20)}
+    rules = [
+        f'{at} {{ font-size: 0; }} {at}::after {{ content: "{word}"; font-size: 1rem; }}' for at, word in words.items()
+    ]
+    st.html(f"<style>{''.join(rules)}</style>")

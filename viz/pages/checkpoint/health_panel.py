@@ -4,10 +4,10 @@ import streamlit as st
 
 from models.checkpoints.health.findings import Evidence, Finding, Severity
 from viz.i18n import _, ngettext, translate
-from viz.layout import plain
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
 from viz.pages.checkpoint.file_summary import numbers
+from viz.pages.page_elements import escape_markdown
 from viz.quantity_names import quantity_names
 
 SHOWN = 6
@@ -40,7 +40,7 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
         st.caption(
             _(
                 "{layers}: identified by shape, not by name. The findings here depend on that guess; check it below."
-            ).format(layers=plain(", ".join(unsure)))
+            ).format(layers=escape_markdown(", ".join(unsure)))
         )
     for finding in found[:SHOWN]:
         _show(finding)
@@ -52,7 +52,7 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
     if not whole:
         st.caption(
             _("This file is large, so only {layer} was checked; all findings here are about this layer.").format(
-                layer=plain(layer)
+                layer=escape_markdown(layer)
             )
         )
         label = _("Check the whole file ({n} parameters)").format(n=f"{numbers(checkpoint):,}")
@@ -64,7 +64,7 @@ def _all(selection: CheckpointSelection, layers: list[str], run: Run | None) -> 
     bar = st.progress(0.0, _("Checking …"))
     parts = []
     for place, name in enumerate(layers):
-        bar.progress(place / (len(layers) + 1), _("Checking {layer} …").format(layer=plain(name)))
+        bar.progress(place / (len(layers) + 1), _("Checking {layer} …").format(layer=escape_markdown(name)))
         parts.append(checkpoint_cache.judged(selection, name, run))
     parts.append(checkpoint_cache.judged_others(selection))
     bar.empty()
@@ -95,7 +95,7 @@ def _headline(found: list[Finding], layers: bool) -> None:
 def _show(finding: Finding) -> None:
     said, evidence = st.columns([3, 2], gap="medium")
     with said:
-        st.markdown(f"{ICONS[finding.severity]} {plain(translate(finding))}")
+        st.markdown(f"{ICONS[finding.severity]} {escape_markdown(translate(finding))}")
     with evidence:
         told_of = [each for each in finding.evidence if each.value] or finding.evidence
         for each in told_of[:4]:
@@ -108,7 +108,7 @@ def _evidence(each: Evidence) -> str:
     where = f"{place}, {names[gate]}" if gate in names else each.where.replace(": ", ".")
     whole = float(each.value).is_integer()
     value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
-    line = f"{plain(where)} · {translate(each.measure)}: **{value}**"
+    line = f"{escape_markdown(where)} · {translate(each.measure)}: **{value}**"
     if each.threshold is not None:
         line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
     which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
@@ -116,5 +116,5 @@ def _evidence(each: Evidence) -> str:
         shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
         line += " · " + _("indices: {list}").format(list=shown)
     if each.source:
-        line += f" · :gray[{plain(each.source)}]"
+        line += f" · :gray[{escape_markdown(each.source)}]"
     return line

@@ -9,8 +9,8 @@ from models.networks.sequence_files import MOST, as_text, read_sequence
 from viz.i18n import _
 from viz.pages import LENSES, cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.checkpoint.section import say
 from viz.pages.controls import pick_example, type_text
+from viz.pages.page_elements import show_problem
 from viz.session import Session
 
 STEPS = 24
@@ -42,12 +42,12 @@ def give(session: Session, selection: CheckpointSelection) -> None:
     unknown: tuple[str, ...] = ()
     problem = None
     try:
-        unknown = cache.reading(selection.net, session.view.text or "", session.view.edits).unknown
+        unknown = cache.reading(selection.net, session.view.text or "", session.edits).unknown
     except Problem as caught:
         problem = caught
     type_text(session, unknown)
     if problem is not None:
-        say(problem)
+        show_problem(problem)
         return
     if st.button(_("Step through the sequence"), type="primary", icon=":material/arrow_forward:", key="step_through"):
         st.switch_page(LENSES[0].page())
@@ -116,7 +116,7 @@ def _file(session: Session, columns: int) -> None:
     try:
         session.navigate(text=as_text(read_sequence(given.getvalue(), columns)), step=None)
     except Problem as problem:
-        say(problem)
+        show_problem(problem)
         return
     st.rerun()
 

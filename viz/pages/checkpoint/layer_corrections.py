@@ -10,10 +10,9 @@ from models.core.activations import ACTIVATIONS
 from models.core.cells import Kind
 from models.core.messages import Problem
 from viz.i18n import _
-from viz.layout import plain
 from viz.pages.checkpoint.file_upload import show
-from viz.pages.checkpoint.section import say
 from viz.pages.checkpoint_store import Correction, OpenedCheckpoint
+from viz.pages.page_elements import escape_markdown, show_problem
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -57,7 +56,7 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
         for name, layer in open_.items():
             said.setdefault(_guessed(layer), []).append(name)
         for guess, whose in said.items():
-            st.markdown(f"**{plain(', '.join(whose))}**: {guess}")
+            st.markdown(f"**{escape_markdown(', '.join(whose))}**: {guess}")
         key = f"{opened.file.digest[:12]}"
         name = st.selectbox(_("Layer"), names, key=f"correct_layer_{key}") if len(names) > 1 else names[0]
         correction = _controls(opened, name, found[name], f"{key}_{name}")
@@ -65,7 +64,7 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
             try:
                 changed = opened.corrected(correction)
             except Problem as problem:
-                say(problem)
+                show_problem(problem)
                 return
             show(session, changed, instead=opened.name)
             st.rerun()

@@ -6,11 +6,10 @@ import streamlit as st
 from models.networks.precision import EXACT, FORMATS
 from viz.figures.precision_drift import NAMES, precision_drift
 from viz.i18n import _
-from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
-from viz.pages.checkpoint.dense_table import table
-from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.pages.page_elements import chart, dense_table, page_theme
+from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 
 STEPS = 64
 LONG = 2e9
@@ -33,7 +32,7 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
         st.caption(
             _("In each format, every layer takes as input the output of the layer below, computed in the same format.")
         )
-    key = f"drift_{selection.net}_{selection.edits}_{layer}_{run.reading.serial if run else 0}"
+    key = f"drift_{selection.key}_{layer}_{run.reading.serial if run else 0}"
     if work > LONG and not st.session_state.get(key):
         st.markdown(_("This layer is large: running it in four formats takes a while."))
         st.button(_("Compute"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))
@@ -45,11 +44,11 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
         st.markdown(_("The states are NaN or infinite in every format, so no distance can be computed."))
         return
     distances: dict[str, np.ndarray] = {format: found.distance(format) for format in FORMATS}
-    chart(precision_drift(distances, labels, theme=theme()), "drift", names=(selection.title, layer, "formats"))
+    chart(precision_drift(distances, labels, theme=page_theme()), "drift", names=(selection.title, layer, "formats"))
     # a layer that reads backwards ends at the first position
     last = 0 if ran is not None and ran.reverse else -1
     size = float(np.linalg.norm(exact[last]))
-    table(
+    dense_table(
         [
             {
                 _("format"): NAMES[format],
@@ -60,8 +59,8 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
             for format, values in distances.items()
         ]
     )
-    mirror(
-        [Number("drift", layer, float(values[last]), gate=format) for format, values in distances.items()],
+    hidden_numbers(
+        [HiddenNumber("drift", layer, float(values[last]), gate=format) for format, values in distances.items()],
         _("Distance of the last state from the float64 state, by format"),
         "drift",
     )

@@ -14,8 +14,8 @@ from viz.pages.checkpoint.answer_settings import answer, answered
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_upload import show
 from viz.pages.checkpoint.forward_formula import chain
-from viz.pages.checkpoint.section import say
 from viz.pages.checkpoint.vocabulary_input import symbols
+from viz.pages.page_elements import show_problem
 from viz.session import Session
 
 NONE = ""
@@ -37,7 +37,7 @@ def set_up(session: Session, selection: CheckpointSelection) -> None:
             show(session, opened.run_as(setup), instead=opened.name)
             st.rerun()
     except Problem as problem:
-        say(problem)
+        show_problem(problem)
     chain(able, now)
 
 

@@ -6,19 +6,18 @@ from models.checkpoints.health import WeightSpectrum
 from models.checkpoints.health.spectra import MAX_EXACT_UNITS
 from viz.figures.eigenvalue_plot import spectra
 from viz.i18n import _
-from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.checkpoint.dense_table import table
-from viz.pages.checkpoint.weight_table_mirror import Number, mirror
 from viz.pages.gradients.norm_panels import power
+from viz.pages.page_elements import chart, dense_table, page_theme
+from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 
 
 def spectrums(selection: CheckpointSelection, layer: str) -> None:
     """The planes, the radii and the distances from orthogonal."""
     weights = selection.checkpoint.layers[layer]
-    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.net}_{selection.edits}_{layer}"
+    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.key}_{layer}"
     asked = st.session_state.get(key)
     if size > MAX_EXACT_UNITS and not asked:
         st.markdown(
@@ -43,7 +42,7 @@ def spectrums(selection: CheckpointSelection, layer: str) -> None:
         found[gate] = checkpoint_cache.block_spectrum(selection, layer, gate, exact)
     if bar:
         bar.empty()
-    figure = spectra({gate: each.eigenvalues for gate, each in found.items()}, theme=theme())
+    figure = spectra({gate: each.eigenvalues for gate, each in found.items()}, theme=page_theme())
     chart(figure, "spectra", names=(selection.title, layer, "spectra"))
     if not all(each.exact for each in found.values()):
         st.caption(
@@ -67,7 +66,7 @@ def _seconds(size: int) -> float:
 
 def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
     names = quantity_names()
-    table(
+    dense_table(
         [
             {
                 _("recurrent block"): names[gate],
@@ -80,9 +79,9 @@ def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
             for gate, each in found.items()
         ]
     )
-    mirror(
+    hidden_numbers(
         [
-            Number(quantity, layer, value, gate=gate)
+            HiddenNumber(quantity, layer, value, gate=gate)
             for gate, each in found.items()
             for quantity, value in (
                 ("spectral_radius", each.radius),

@@ -7,11 +7,10 @@ from models.checkpoints.layers.stacks import hidden_size_of
 from models.checkpoints.save import check_saveable, to_safetensors
 from models.core.messages import Problem
 from viz.i18n import _, ngettext, translate
-from viz.layout import plain
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.checkpoint.dense_table import table
 from viz.pages.checkpoint.file_summary import numbers_of
 from viz.pages.checkpoint.layer_corrections import assumed_names, correct
+from viz.pages.page_elements import dense_table, escape_markdown
 from viz.session import Session
 
 LISTED = 12
@@ -39,13 +38,13 @@ def contents(session: Session, selection: CheckpointSelection) -> None:
                 for name, stored in checkpoint.stored.items()
             ]
             if count <= LISTED:
-                table(rows)
+                dense_table(rows)
             else:
                 st.dataframe(rows, hide_index=True, height=400)
     with said:
         st.markdown("**" + _("File metadata") + "**")
         if checkpoint.provenance:
-            table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
+            dense_table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
         else:
             st.markdown(_("No metadata (author, date, software)"))
     export(selection)
@@ -72,7 +71,7 @@ def _layers(checkpoint: Checkpoint) -> None:
             row[_("assumed settings")] = ", ".join(names.get(each, each) for each in layer.assumed) or "–"
         rows.append(row)
     if len(rows) <= LISTED:
-        table(rows)
+        dense_table(rows)
     else:
         st.dataframe(rows, hide_index=True)
 
@@ -82,7 +81,7 @@ def export(selection: CheckpointSelection) -> None:
     try:
         check_saveable(selection.checkpoint)
     except Problem as problem:
-        st.caption(plain(translate(problem)))
+        st.caption(escape_markdown(translate(problem)))
         return
     stem = selection.title.rsplit(".", 1)[0]
     st.download_button(

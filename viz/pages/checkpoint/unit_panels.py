@@ -6,10 +6,9 @@ from models.checkpoints.health import check_units_in_run
 from models.checkpoints.health.unit_health import ALWAYS_SATURATED_SHARE, CONSTANT_RANGE
 from viz.figures.unit_lengths import unit_lengths
 from viz.i18n import _, ngettext
-from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
-from viz.pages.checkpoint.dense_table import table
+from viz.pages.page_elements import chart, dense_table, page_theme
 from viz.quantity_names import quantity_names
 
 LISTED = 24
@@ -29,7 +28,7 @@ def units(selection: CheckpointSelection, layer: str, run: Run | None) -> None:
     }
     drawn, listed = st.columns([3, 2], gap="medium")
     with drawn:
-        figure = unit_lengths(reads, read, weights.kind, marked, theme=theme())
+        figure = unit_lengths(reads, read, weights.kind, marked, theme=page_theme())
         chart(figure, "unit_lengths", names=(selection.title, layer, "units"))
     with listed:
         st.markdown("**" + _("From the weights alone") + "**")
@@ -69,7 +68,7 @@ def units(selection: CheckpointSelection, layer: str, run: Run | None) -> None:
 
 
 def _table(rows: list[tuple[str, tuple[int, ...]]], count: int) -> None:
-    table(
+    dense_table(
         [
             {_("item"): what, _("units"): f"{len(units):,}\u00a0/\u00a0{count:,}", _("unit numbers"): _list(units)}
             for what, units in rows
@@ -84,7 +83,7 @@ def _list(units: tuple[int, ...]) -> str:
 def oddities(selection: CheckpointSelection, layer: str) -> None:
     """A row for each array of the layer."""
     found = checkpoint_cache.odd(selection, layer)
-    table(
+    dense_table(
         [
             {
                 _("array"): part,

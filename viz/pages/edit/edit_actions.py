@@ -15,7 +15,7 @@ from models.networks.forward_run import Reading
 from viz.i18n import _
 from viz.pages.edit import edit_cache
 from viz.pages.edit.weight_selection import chosen, picked, place_of
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -10,7 +9,6 @@ import streamlit as st
 from models.core.messages import Problem
 from models.edits.edit import Edit, Edits
 from models.edits.edit_effects import EditEffects, edit_effects
-from models.edits.edit_syntax import read_edits, write_edits
 from models.edits.edited_network import weight_sensitivity
 from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weight_edits import Parameters, apply_weight_edits, parameters_of
@@ -24,12 +22,6 @@ from viz.session import Session
 
 VIEW_ID, CHANGED_ID = "edit", "edit_changed"
 KEPT = 16
-BY_SERIAL: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial}
-
-
-def edits_of(session: Session) -> Edits:
-    """All edits, also those that are switched off."""
-    return session.edit_history_of(session.view.edits).now
 
 
 def before(session: Session) -> Reading:
@@ -39,18 +31,19 @@ def before(session: Session) -> Reading:
 
 def origin(session: Session) -> Sequence[int | None] | None:
     """Which step of the text each edited step was; None where they are the same."""
-    changes = cache.active(session.view.edits)
-    if not edits_of(session).tokens:
+    if not session.edits.tokens:
         return None
-    return cache.edited(session.view.net or "", changes).sequence(session.view.text or "").origin
+    return (
+        cache.edited(session.view.net or "", cache.active_edits(session.edits)).sequence(session.view.text or "").origin
+    )
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def compared(
     first: Reading, second: Reading, steps: Sequence[int | None] | None, answer_alone: bool = False
 ) -> EditEffects:
     """What changed from one reading to the other."""
-    return edit_effects(first, second, steps, answer_alone=answer_alone)
+    return edit_effects(first, second, steps, answer_only=answer_alone)
 
 
 def tracked(
@@ -62,7 +55,7 @@ def tracked(
     return tracked_effect(first, second, rankings, steps)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None) -> bytes:
     """A gate or state and the predictions, before and after, for the browser."""
     return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
@@ -70,13 +63,13 @@ def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: S
 
 def parameters(session: Session) -> Parameters:
     """The parameters as they are edited, by the names that edits use."""
-    return _edited(session.view.net or "", cache.weights_alone(session.view.edits))
+    return _edited(session.view.net or "", cache.weight_edits(session.edits))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def _edited(net: str, edits: str) -> Parameters:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def _edited(net: str, edits: Edits) -> Parameters:
     known = _parameters(net)
-    return replace(known, arrays={**known.arrays, **apply_weight_edits(known, read_edits(edits).weights)})
+    return replace(known, arrays={**known.arrays, **apply_weight_edits(known, edits.weights)})
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
@@ -84,9 +77,9 @@ def _parameters(net: str) -> Parameters:
     return parameters_of(cache.network(net).module)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def sensitivity(
-    net: str, text: str, edits: str, loss: Loss, layer: str | None = None
+    net: str, text: str, edits: Edits, loss: Loss, layer: str | None = None
 ) -> tuple[dict[str, np.ndarray], int | None]:
     """|dL/dW| of every parameter, and what the last step was asked for; ``layer`` is that of a unit's loss.
 
@@ -106,7 +99,7 @@ def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool
         rested: whether that slider stands still.
     """
     try:
-        cache.reading(session.view.net or "", session.view.text or "", write_edits(edits))
+        cache.reading(session.view.net or "", session.view.text or "", edits)
     except ValueError as problem:
         session.notices.clear()
         session.add_notice(translate(problem))
@@ -125,4 +118,4 @@ def add(session: Session, make: Callable[[], Edit]) -> None:
         session.notices.clear()
         session.add_notice(translate(problem))
         return
-    put(session, edits_of(session).add(edit))
+    put(session, session.edits.add(edit))

@@ -6,14 +6,13 @@ from models.edits.edit import Edit, Edits, Entry, WeightChange
 from models.edits.edit_syntax import write_edit
 from viz.edit_text import described
 from viz.i18n import _
-from viz.markdown import plain
 from viz.pages import cache
 from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.edit.edit_cache import edits_of, put
+from viz.pages.edit.edit_cache import put
 from viz.pages.edit.edit_slider import turn_edit
 from viz.pages.edit.live_redraw import Part
 from viz.pages.edit.weight_selection import block_of, chosen, picked, place_of
-from viz.pages.panel import panel
+from viz.pages.page_elements import escape_markdown, panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -24,7 +23,7 @@ MANY, TALLEST = 8, 480
 
 def listed(session: Session) -> list[Part]:
     """Show the list; gives what draws its slider."""
-    edits = edits_of(session)
+    edits = session.edits
     parts = []
     with panel(
         _("List of edits"),
@@ -68,7 +67,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             label_visibility="collapsed",
         )
     with words:
-        st.markdown(plain(described(entry.edit)), help=f"`{short}`")
+        st.markdown(escape_markdown(described(entry.edit)), help=f"`{short}`")
     with out:
         st.button(
             "",
@@ -76,12 +75,12 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             icon=":material/close:",
             help=_("Remove this edit"),
             type="tertiary",
-            on_click=lambda: put(session, edits_of(session).remove(index)),
+            on_click=lambda: put(session, session.edits.remove(index)),
         )
 
 
 def _switched(session: Session, index: int, on: bool) -> None:
-    edits = edits_of(session)
+    edits = session.edits
     if index < len(edits.entries):  # it may have been removed since
         put(session, edits.switch(index, on))
 
@@ -93,7 +92,7 @@ def _buttons(session: Session, edits: Edits) -> None:
         st.button(_("Redo"), icon=":material/redo:", key="redo", disabled=not history.future, on_click=session.redo)
         st.download_button(
             _("Edited weights (safetensors)"),
-            lambda: cache.edited(session.view.net or "", cache.active(session.view.edits)).save(),
+            lambda: cache.edited(session.view.net or "", cache.active_edits(session.edits)).save(),
             file_name=f"{session.view.net}-edited.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",

@@ -18,8 +18,8 @@ from models.edits.edit import (
     WeightChange,
 )
 from models.networks.forward_run import Reading
-from viz.components.sliders import Knob, knobs, last_turn
-from viz.pages.edit.edit_cache import VIEW_ID, edits_of, put
+from viz.components.sliders import Slider, last_change, sliders
+from viz.pages.edit.edit_cache import VIEW_ID, put
 from viz.pages.edit.live_redraw import Part, follow_all
 from viz.session import Session
 
@@ -59,7 +59,7 @@ def range_of(edit: Edit) -> Range | None:
 
 def turn_edit(session: Session, index: int, label: str) -> Part | None:
     """A place for a slider that turns edit ``index`` of the list; gives what draws it, None where it has no number."""
-    edit = edits_of(session).entries[index].edit
+    edit = session.edits.entries[index].edit
     over = range_of(edit)
     if over is None:
         return None
@@ -69,30 +69,30 @@ def turn_edit(session: Session, index: int, label: str) -> Part | None:
     value = min(max(float(getattr(edit, over.field)), over.low), over.high)
 
     def turned(value: float) -> Edits:
-        now = edits_of(session)
+        now = session.edits
         changes: dict[str, Any] = {over.field: int(value) if over.field == "bits" else value}
         last: Any = now.entries[index].edit  # one of those that `range_of` names
         return now.swap(index, replace(last, **changes))
 
-    return turning(session, Knob("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
+    return turning(session, Slider("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
 
 
-def turning(session: Session, knob: Knob, key: str, turned: Callable[[float], Edits]) -> Part:
+def turning(session: Session, knob: Slider, key: str, turned: Callable[[float], Edits]) -> Part:
     """A place for a slider here; gives what draws it. ``turned`` makes the list of edits of a value."""
     place = st.container()
 
     def heard() -> None:
-        hand, old = last_turn(key), edits_of(session)
+        hand, old = last_change(key), session.edits
         if hand is None:
             return
         wanted = turned(hand.values["value"])
-        put(session, wanted, drag=f"{key}:{hand.drag}", rested=hand.rested)
+        put(session, wanted, drag=f"{key}:{hand.drag}", rested=hand.released)
         # A first edit brings panels with it.
-        if hand.rested or edits_of(session) != wanted or len(wanted.on) != len(old.on):
+        if hand.released or session.edits != wanted or len(wanted.on) != len(old.on):
             follow_all()
 
     def draw(_after: Reading) -> None:
         with place:
-            knobs(VIEW_ID, (knob,), key=key, on_turned=heard, rests=True)
+            sliders(VIEW_ID, (knob,), key=key, on_change=heard, reports_release=True)
 
     return draw

@@ -9,12 +9,10 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import Reading, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, translate
-from viz.pages.chart import chart, theme
 from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.edit.edit_cache import edits_of
 from viz.pages.gradients import gradient_cache as gradients_sources
 from viz.pages.gradients.loss_choice import in_words, pick_loss
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 
@@ -26,7 +24,7 @@ def gradients(session: Session, after: Reading, loss: Loss | None) -> None:
         after: what the edited network does.
         loss: that which was chosen further up; None to have it chosen here.
     """
-    if not edits_of(session).on:
+    if not session.edits.on:
         return
     with panel(
         _("Gradients before and after the edits"),
@@ -44,14 +42,14 @@ def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> Non
     try:
         first = gradients_sources.gradients(before, net, text, layer, loss)
         same = _as_before(before, net, text, loss)
-        second = gradients_sources.gradients(after, net, text, layer, same, session.view.edits)
+        second = gradients_sources.gradients(after, net, text, layer, same, session.edits)
     except Problem as problem:
         st.caption(translate(problem))
         return
     st.caption(in_words(session, after if before.read is None else before, same, same.target))
     old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
     labels = before.labels_of(layer), after.labels_of(layer)
-    chart(changed_gradients(old, new, labels, theme=theme()), "changed_gradients", names=(net, layer, "gradients"))
+    chart(changed_gradients(old, new, labels, theme=page_theme()), "changed_gradients", names=(net, layer, "gradients"))
     st.latex(
         rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
         rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"

@@ -16,7 +16,7 @@ Part = Callable[[Reading], None]
 def live(parts: Sequence[Part]) -> None:
     """Draw the parts, in this order."""
     view = get_session().view
-    after = cache.reading(view.net or "", view.text or "", view.edits)
+    after = cache.reading(view.net or "", view.text or "", get_session().edits)
     for part in parts:
         part(after)
 

@@ -3,12 +3,12 @@
 from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import Reading
-from viz.components.unit_weight_list import links, picked_in
+from viz.components.unit_weight_list import picked_weight, unit_weight_list
 from viz.i18n import _
 from viz.pages.edit import edit_cache as edit_sources
 from viz.pages.edit.edit_cache import VIEW_ID
 from viz.pages.edit.weight_selection import axis_names, pick
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -34,7 +34,7 @@ def unit_weights(session: Session, reading: Reading) -> None:
     ):
         reads, writes = (weights_of_unit(known, layer, unit, way) for way in ("reads", "writes"))
         axes = {name: axis_names(known, name, reading) for name in {link.name for link in reads + writes}}
-        links(
+        unit_weight_list(
             VIEW_ID,
             lists=[
                 (
@@ -78,6 +78,6 @@ def _written(known: Parameters, axes: Axes, layer: str, link: UnitWeight) -> str
 
 
 def _pick() -> None:
-    place = picked_in(KEY)
+    place = picked_weight(KEY)
     if place is not None:
         pick(*place)

@@ -12,12 +12,12 @@ from models.edits.edit_syntax import write_edit
 from models.edits.weight_edits import Parameters
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
-from viz.components.sliders import Knob
-from viz.components.weight_matrix import matrix, picked_in
+from viz.components.sliders import Slider
+from viz.components.weight_matrix import picked_entry, weight_matrix
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.edit.edit_cache import VIEW_ID, edits_of, put
+from viz.pages.edit.edit_cache import VIEW_ID, put
 from viz.pages.edit.edit_slider import turning
 from viz.pages.edit.live_redraw import Part, follow_all
 from viz.pages.edit.weight_selection import (
@@ -35,7 +35,7 @@ from viz.pages.edit.weight_selection import (
 )
 from viz.pages.edit.weight_table import table
 from viz.pages.gradients.loss_choice import in_words, pick_loss
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.quantity_names import quantity_names
 from viz.session import Session
@@ -65,7 +65,7 @@ def weights(session: Session, reading: Reading) -> tuple[Part, Part, Loss | None
 
         def draw(_after: Reading) -> None:
             with spot:
-                matrix(
+                weight_matrix(
                     VIEW_ID,
                     block_of(edit_sources.parameters(session), name, gate),
                     rows=rows,
@@ -104,7 +104,7 @@ def _choose(known: Parameters) -> tuple[str, str | None, str]:
 def _sensitivity(session: Session, reading: Reading, loss: Loss) -> dict[str, np.ndarray] | None:
     view = session.view
     asked_of = view.layer if loss.kind == "unit" else None
-    edits = cache.active(view.edits)
+    edits = cache.active_edits(session.edits)
     try:
         found, target = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
     except Problem as problem:
@@ -119,7 +119,7 @@ def _key(name: str, gate: str | None) -> str:
 
 
 def _pick(name: str, gate: str | None) -> None:
-    place = picked_in(_key(name, gate))
+    place = picked_entry(_key(name, gate))
     if place is not None:
         pick(name, gate, *place)
     follow_all()
@@ -133,10 +133,10 @@ def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> 
     most = st.session_state.setdefault(f"{key}_most", max(1.0, ceil(1.5 * float(np.abs(values).max()))))
 
     def turned(number: float) -> Edits:
-        return with_entry(edits_of(session), place, number)
+        return with_entry(session.edits, place, number)
 
     with slider:
-        part = turning(session, Knob("value", where, -most, most, most / 500, value, follows=True), key, turned)
+        part = turning(session, Slider("value", where, -most, most, most / 500, value, follows=True), key, turned)
     with exact:
         # Another value is another box: one that was set from here while a slider moves would be heard as typed.
         shown = str(np.float32(value))
@@ -157,4 +157,4 @@ def _type(session: Session, place: Place, box: str) -> None:
         session.notices.clear()
         session.add_notice(translate(problem))
         return
-    put(session, with_entry(edits_of(session), place, value))
+    put(session, with_entry(session.edits, place, value))

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from models.edits.edit import Edits
 from models.edits.weight_edits import Parameters
 from viz.i18n import _
-from viz.pages.edit.edit_cache import edits_of, put
+from viz.pages.edit.edit_cache import put
 from viz.pages.edit.weight_selection import pick, place_of, with_entry
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.session import Session
@@ -56,7 +55,7 @@ def table(
 
 
 def _typed(session: Session, known: Parameters, name: str, gate: str | None, rows: dict[int, dict[str, Any]]) -> None:
-    edits: Edits = edits_of(session)
+    edits = session.edits
     for row, cells in rows.items():
         for column, value in cells.items():
             if value is not None:  # an emptied cell

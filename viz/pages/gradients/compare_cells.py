@@ -12,16 +12,15 @@ from models.gradients.jacobian import recurrent_spectrum
 from models.gradients.losses import Loss, differentiate
 from models.networks.network import Network
 from models.zoo.catalogue import initial_network
-from models.zoo.recall import EXAMPLES, shown
-from viz.components.sliders import Knob, knobs, turned
+from models.zoo.recall import EXAMPLES, readable_text
+from viz.components.sliders import Slider, slider_values, sliders
 from viz.figures.gradient_comparison import gradient_comparison
 from viz.i18n import _, language
 from viz.pages import cache
-from viz.pages.chart import chart, theme
 from viz.pages.gradients import gradient_cache as gradients_sources
 from viz.pages.gradients.norm_panels import prose, rate_in_words
-from viz.pages.panel import panel
-from viz.pages.screen_reader_table import mirror
+from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
 
 NETS: dict[Kind, str] = {"RNN": "recall-rnn", "LSTM": "recall-lstm", "GRU": "recall-gru"}
@@ -102,9 +101,9 @@ def _with_knobs() -> None:
         )
     turning, switching = st.columns([4, 1], gap="medium")
     scales = (
-        Knob("steps", _("Sequence length"), 5, 200, 1, 40),
-        Knob("radius", _("Spectral radius of W_hh (each gate)"), 0.1, 3.0, 0.05, 0.9),
-        Knob(
+        Slider("steps", _("Sequence length"), 5, 200, 1, 40),
+        Slider("radius", _("Spectral radius of W_hh (each gate)"), 0.1, 3.0, 0.05, 0.9),
+        Slider(
             "bias",
             _("Forget gate bias"),
             -2.0,
@@ -123,7 +122,7 @@ def _with_knobs() -> None:
         activation = st.segmented_control(
             _("RNN activation function"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
         )
-    values = turned(scales, KNOBS)
+    values = slider_values(scales, KNOBS)
     steps = round(values["steps"])
     setting = InitConfig(
         radius=values["radius"],
@@ -144,7 +143,7 @@ def _with_knobs() -> None:
     names = {kind: f"untrained-{kind.lower()}" for kind in found}
     _show(found, labels, names=names, lowest=STANDING[0], highest=STANDING[1])
     with turning:
-        knobs(VIEW_ID, scales, key=KNOBS, reveal=st.session_state.get(LED, False))
+        sliders(VIEW_ID, scales, key=KNOBS, reveal=st.session_state.get(LED, False))
     if LED in st.session_state:
         st.session_state[LED] = False
 
@@ -159,7 +158,7 @@ def _show(
 ) -> None:
     norms = {kind: gradients_sources.norms_of(each) for kind, each in found.items()}
     hidden = {kind: each["hidden"] for kind, each in norms.items()}
-    figure = gradient_comparison(hidden, labels, lowest=lowest, highest=highest, theme=theme())
+    figure = gradient_comparison(hidden, labels, lowest=lowest, highest=highest, theme=page_theme())
     chart(figure, "gradient_comparison", names=("gradient-comparison",))
     for column, (kind, each) in zip(st.columns(3, gap="medium"), found.items(), strict=True):
         gates = recurrent_spectrum(each.layer.weights)
@@ -172,7 +171,7 @@ def _show(
                 else _("Candidate W_h: spectral radius {radius}, spectral norm {norm}")
             )
             st.caption(words.format(radius=f"{gates[gate].radius:.2f}", norm=f"{gates[gate].norm:.2f}"))
-    mirror(
+    hidden_curves(
         [
             (f"{state}_grad_norm", names[kind], found[kind].layer.name, values)
             for kind, each in norms.items()
@@ -256,7 +255,9 @@ def recall_default() -> str:
 def long_text() -> str:
     """A text of the recall grammar with 40 words after the city, in the reader's language."""
     return next(
-        shown(distance, each, seed) for distance, each, seed in EXAMPLES if distance == DISTANCE and each == language()
+        readable_text(distance, each, seed)
+        for distance, each, seed in EXAMPLES
+        if distance == DISTANCE and each == language()
     )
 
 

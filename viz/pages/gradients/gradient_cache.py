@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -10,6 +9,7 @@ import torch
 
 from models.core.layer_gradients import LayerGradients
 from models.core.trace import LayerTrace
+from models.edits.edit import Edits
 from models.gradients.gradient_map import gradient_map_of
 from models.gradients.losses import (
     DifferentiatedRun,
@@ -28,33 +28,35 @@ from viz.payloads.gradient_payload import gradient_payload, rows_shown
 KEPT = 32
 """Results that are kept for all sessions together."""
 
-BY_SERIAL: dict[str | type[Any], Any] = {Reading: lambda reading: reading.serial}
 
-
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def differentiated(net: str, text: str, loss: Loss, edits: str = "", layer: str | None = None) -> DifferentiatedRun:
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+def differentiated(
+    net: str, text: str, loss: Loss, edits: Edits = cache.NO_EDITS, layer: str | None = None
+) -> DifferentiatedRun:
     """A bundled network's run after its backward pass, edited. Raises Problem: that loss cannot be had."""
-    changes = cache.active(edits)
-    if changes:
-        return cache.edited(net, changes).differentiate(text, loss, layer)
+    active = cache.active_edits(edits)
+    if active.entries:
+        return cache.edited(net, active).differentiate(text, loss, layer)
     return differentiate(cache.network(net), text, loss)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def alone(reading: Reading, layer: str) -> LayerTrace:
     """The layer with the reading's sequence alone."""
     return select_sequence(reading.trace.layers[layer], reading.row)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def unit_gradients(reading: Reading, layer: str, loss: Loss) -> LayerGradients:
     """The gradients of a unit's value."""
     return gradients_of_unit(alone(reading, layer), loss)
 
 
-def gradients(reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: str = "") -> LayerGradients:
+def gradients(
+    reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: Edits = cache.NO_EDITS
+) -> LayerGradients:
     """The gradients of ``loss`` in ``layer``, of one sequence. Raises Problem: that loss cannot be had."""
-    if loss.kind == "unit" and not cache.holds(edits):
+    if loss.kind == "unit" and not edits.interventions:
         return unit_gradients(reading, layer, loss)
     if loss.kind == "saved":
         return alone(reading, layer).gradients
@@ -78,7 +80,7 @@ class Map:
     view_id: str
     net: str
     text: str
-    edits: str
+    edits: Edits
     serial: int
     layer: str
     unit: int | None
@@ -92,10 +94,10 @@ def gradient_map(asked: Map) -> bytes:
     reading, layer, unit = asked.reading, asked.layer, asked.unit
     stack: LayerStack
     if unit is None:
-        ran_as = cache.edited(asked.net, cache.active(asked.edits))
+        ran_as = cache.edited(asked.net, cache.active_edits(asked.edits))
         network = ran_as.network
         stack = chained_stack(reading.trace.layers, layer.rpartition(".")[0])
-        held = cache.holds(cache.active(asked.edits))
+        held = bool(asked.edits.interventions)
         handed_on = torch.cat([each.recording.hidden for each in stack[-1]], -1) if held else None
         grad = output_loss_grad(network, network.module, ran_as.sequence(asked.text).given, handed_on)
     else:
@@ -125,6 +127,6 @@ def _norm(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(values, dtype=np.float64).sum(axis=-1))
 
 
-def labels(net: str, text: str, edits: str = "") -> list[str]:
+def labels(net: str, text: str, edits: Edits = cache.NO_EDITS) -> list[str]:
     """A label for each step of what a bundled network reads."""
-    return list(cache.edited(net, cache.active(edits)).sequence(text).labels)
+    return list(cache.edited(net, cache.active_edits(edits)).sequence(text).labels)

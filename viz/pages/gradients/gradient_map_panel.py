@@ -5,13 +5,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
-from viz.components.gradient_heatmap import gradient_map
-from viz.components.trace_loader import sequence
+from viz.components.gradient_heatmap import gradient_heatmap
+from viz.components.trace_loader import trace_loader
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache as gradients_sources
 from viz.pages.gradients.loss_choice import bundled, loss_step
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.payloads.gradient_payload import rows_shown
 from viz.session import Session
 
@@ -47,7 +47,7 @@ def pairs(session: Session, reading: Reading, loss: Loss) -> None:
             VIEW_ID,
             session.view.net or "",
             session.view.text or "",
-            session.view.edits,
+            session.edits,
             reading.serial,
             layer,
             unit,
@@ -56,14 +56,14 @@ def pairs(session: Session, reading: Reading, loss: Loss) -> None:
         )
         payload = gradients_sources.gradient_map(asked)
         bar.empty()
-        sequence(payload, key="gradients_payload")
+        trace_loader(payload, key="gradients_payload")
         at = loss_step(session, reading, loss)
         if at is None:
             at = 0 if reading.trace.layers[layer].reverse else steps - 1
         rows = rows_shown(steps)
         row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
         first = steps - 1 if reading.trace.layers[layer].reverse else 0
-        gradient_map(VIEW_ID, view={"step": first, "unit": row, "revision": session.revision}, key="gradient_map")
+        gradient_heatmap(VIEW_ID, view={"step": first, "unit": row, "revision": session.revision}, key="gradient_map")
 
 
 def _tell(bar: DeltaGenerator, done: float) -> None:

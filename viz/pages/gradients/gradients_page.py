@@ -5,7 +5,6 @@ import streamlit as st
 from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
 from viz.i18n import _, translate
-from viz.pages import cache as app_sources
 from viz.pages.controls import choose
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.compare_cells import cells
@@ -13,7 +12,7 @@ from viz.pages.gradients.gradient_map_panel import pairs
 from viz.pages.gradients.jacobian_panels import matrices, slopes
 from viz.pages.gradients.loss_choice import bundled, in_words, pick_loss
 from viz.pages.gradients.norm_panels import norms_over_time
-from viz.pages.gradients.weights import clip, feeding
+from viz.pages.gradients.weight_gradients import clip, feeding
 from viz.session import get_session
 
 
@@ -24,14 +23,16 @@ def page() -> None:
     loss = pick_loss(session, reading)
     view, found, last = session.view, None, None
     try:
-        found = gradient_cache.gradients(reading, view.net or "", view.text or "", view.layer or "", loss, view.edits)
+        found = gradient_cache.gradients(
+            reading, view.net or "", view.text or "", view.layer or "", loss, session.edits
+        )
     except Problem as problem:
         session.add_notice(translate(problem))
     else:
         if bundled(session) and loss.kind not in ("unit", "saved"):
-            last = gradient_cache.differentiated(view.net or "", view.text or "", loss, view.edits).target
+            last = gradient_cache.differentiated(view.net or "", view.text or "", loss, session.edits).target
         norms_over_time(session, reading, loss, found, in_words(session, reading, loss, last))
-    if app_sources.holds(view.edits):
+    if session.edits.interventions:
         st.info(
             _("Some values are fixed: no gradient flows through them, here and below."),
             icon=":material/pause_circle:",

@@ -21,11 +21,11 @@ from viz.figures.gradient_bounds import gradient_bounds
 from viz.figures.lyapunov import lyapunov
 from viz.figures.step_jacobians import step_jacobians
 from viz.i18n import _
-from viz.pages.chart import chart, theme
+from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import loss_step
 from viz.pages.gradients.norm_panels import power
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -47,7 +47,7 @@ def slopes(session: Session, reading: Reading) -> None:
     ):
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
         through = layer.cell_equations.activations
-        figure = slopes_figure(found, labels, activations=through, theme=theme())
+        figure = slopes_figure(found, labels, activations=through, theme=page_theme())
         chart(figure, "slopes", names=(session.view.net, layer.name, "slopes"))
         names = names_of_slopes(through)
         st.markdown(
@@ -75,7 +75,7 @@ def matrices(session: Session, reading: Reading, loss: Loss, found: LayerGradien
         ),
     ):
         st.markdown(_spectrum_in_words(layer))
-        figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=theme())
+        figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=page_theme())
         chart(figure, "jacobians", names=(session.view.net, layer.name, "jacobians"))
         widest = int(np.nanargmax(values[:, 0])) if np.isfinite(values[:, 0]).any() else 0
         states = (
@@ -138,7 +138,7 @@ def _promised(
                 _("The gradient at the time step of the loss is 0 or not finite, so there is nothing to compare.")
             )
             return
-        figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=theme())
+        figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=page_theme())
         chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
         far = -1 if layer.reverse else 0
         lines = (
@@ -200,7 +200,7 @@ def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
             exponents = _lyapunov(reading, layer.name)
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with drawn:
-            chart(lyapunov(exponents, theme=theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))
+            chart(lyapunov(exponents, theme=page_theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))
         with told:
             first = float(exponents[0])
             if not np.isfinite(first):
@@ -220,7 +220,7 @@ def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
             st.latex(rf"\lambda_1 = {first:.4f},\quad e^{{\lambda_1}} = {np.exp(first):.4f}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=gradient_cache.BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=cache.HASH_FUNCS)
 def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """The singular values (S, N) of the steps' Jacobians, the joint ones of an LSTM, and their bounds (S)."""
     only, part = (
@@ -230,7 +230,7 @@ def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.n
     return singular_values(only, joint=True, steps=part), jacobian_norm_bounds(only)[0, part]
 
 
-@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=gradient_cache.BY_SERIAL)
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=cache.HASH_FUNCS)
 def _lyapunov(reading: Reading, layer: str) -> np.ndarray:
     only = gradient_cache.alone(reading, layer)
     _batch, steps, units = only.shape

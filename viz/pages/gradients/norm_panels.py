@@ -9,11 +9,10 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import Reading
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
-from viz.pages.chart import chart, theme
 from viz.pages.gradients.gradient_cache import norms_of
 from viz.pages.gradients.loss_choice import loss_step
-from viz.pages.panel import panel
-from viz.pages.screen_reader_table import mirror
+from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -33,12 +32,12 @@ def norms_over_time(session: Session, reading: Reading, loss: Loss, found: Layer
         st.markdown(_plain(said))
         drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with drawn:
-            figure = gradient_norms(norms, labels, loss_step=at, reverse=found.layer.reverse, theme=theme())
+            figure = gradient_norms(norms, labels, loss_step=at, reverse=found.layer.reverse, theme=page_theme())
             chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
         with told:
             for state, values in norms.items():
                 _tell(state, values, labels, at, found.layer.reverse)
-    mirror(
+    hidden_curves(
         [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
         labels,
         _("Norms of the gradient of the loss with respect to the states, at every time step."),

@@ -9,8 +9,7 @@ from models.states.compare_states import compare_states
 from viz.figures.state_distance import comparison
 from viz.i18n import _, translate
 from viz.pages import cache
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache as states_sources
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
@@ -71,7 +70,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                     default=_other_text(net, text),
                     height=104,
                 )
-                second = cache.reading(net, typed, get_session().view.edits)
+                second = cache.reading(net, typed, get_session().edits)
                 names = {"first": _("the text above"), "second": _("the other text")}
     except ValueError as problem:
         st.warning(translate(problem), icon=":material/info:")
@@ -158,7 +157,11 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
     if drawn != unit:
         st.caption(_("One of the two has no unit {unit}, so unit 0 is shown.").format(unit=unit))
     figure = comparison(
-        runs, found, unit=drawn, title=_("{quantity}, unit {unit}").format(quantity=title, unit=drawn), theme=theme()
+        runs,
+        found,
+        unit=drawn,
+        title=_("{quantity}, unit {unit}").format(quantity=title, unit=drawn),
+        theme=page_theme(),
     )
     chart(figure, "comparison", names=(runs[0][0], runs[1][0], chosen, f"unit{drawn}"))
     if found is None:

@@ -10,8 +10,7 @@ from models.states.saturation import Saturation
 from viz.figures.half_lives import half_lives
 from viz.figures.saturation_scatter import saturation_scatter
 from viz.i18n import _
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
 from viz.quantity_names import no_valves, quantity_names
 
@@ -38,7 +37,9 @@ def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
             st.markdown(_("The gate values are NaN or infinite, so their saturation cannot be measured."))
         elif saturated:
             chart(
-                saturation_scatter(saturated, unit=unit, theme=theme()), "saturation", names=(layer.name, "saturation")
+                saturation_scatter(saturated, unit=unit, theme=page_theme()),
+                "saturation",
+                names=(layer.name, "saturation"),
             )
             st.markdown("\n".join(_shares(saturated, unit)))
             st.caption(_("After Karpathy, Johnson and Li 2015. Rings: the selected unit {unit}.").format(unit=unit))
@@ -90,7 +91,7 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
         st.markdown(_("The gate values are NaN or infinite, so the half-life cannot be computed."))
         return
     length = int(layer.lengths[reading.row])
-    figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=theme())
+    figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=page_theme())
     chart(figure, "half_lives", names=(layer.name, "half-lives"))
     _formula(reading, layer, float(steps[unit]), unit, step)
 

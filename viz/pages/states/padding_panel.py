@@ -10,8 +10,7 @@ from models.states.padding_effect import PaddingEffect
 from viz.figures.padding_curves import padding
 from viz.i18n import _, language, translate
 from viz.pages import cache
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache as states_sources
 from viz.pages.view_widgets import COUNT, view_widget
 from viz.quantity_names import quantity_names
@@ -28,7 +27,7 @@ def padded(session: Session, layer: LayerTrace) -> None:
         return
     if cache.network(view.net or "").card.padding is None:
         return
-    if not cache.same_text(cache.active(view.edits)):
+    if not cache.changes_weights_only(session.edits):
         return  # which steps are held or edited says nothing of padding
     with panel(
         _("Padding and masking"),
@@ -42,7 +41,8 @@ def padded(session: Session, layer: LayerTrace) -> None:
 
 @st.fragment
 def _padded(name: str) -> None:
-    view = get_session().view
+    session = get_session()
+    view = session.view
     net, unit = view.net or "", view.unit or 0
     count = view_widget(
         st.slider,
@@ -56,7 +56,7 @@ def _padded(name: str) -> None:
         fits=lambda count: 0 <= count <= MOST,
     )
     try:
-        found = states_sources.padding(net, view.text or "", count, cache.active(view.edits))
+        found = states_sources.padding(net, view.text or "", count, cache.active_edits(session.edits))
     except Problem as problem:
         st.markdown(translate(problem))
         return
@@ -66,7 +66,7 @@ def _padded(name: str) -> None:
     reverse = found.masked.trace.layers[name].reverse
     title = _("{quantity}, unit {unit}").format(quantity=quantity_names()[quantity], unit=unit)
     labels = found.unmasked.labels_of(name)
-    figure = padding(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=theme())
+    figure = padding(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=page_theme())
     chart(figure, "padding_states", names=(net, name, quantity, f"unit{unit}", "padding"))
     if reverse:
         st.caption(

@@ -7,9 +7,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from viz.figures.sensitivity_map import fading_ink
 from viz.i18n import _
-from viz.markdown import plain
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import TEXT, view_buttons, view_choice
 from viz.session import Session
@@ -44,7 +42,7 @@ def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> Non
             "removes it?"
         ),
     }
-    with panel(titles[way].format(step=step + 1, token=plain(labels[step])), look_for[way]):
+    with panel(titles[way].format(step=step + 1, token=escape_markdown(labels[step])), look_for[way]):
         words = {LEFT: _("all inputs → this state"), REACH: _("this input → all states")}
         view_buttons(
             _("Influence at time step {step}").format(step=step + 1), words, name="ink", key="ink_way", default=LEFT
@@ -90,7 +88,7 @@ def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, label
             part[unknown] = np.nan
     carry = layer.weights.cell.carry
     carried = carry.state if carry else "hidden"
-    figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=theme())
+    figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=page_theme())
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _told(whole, labels, way)
     every, line = _("all paths"), _("cell state path only (GRU: h)")
@@ -138,7 +136,7 @@ def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
         }
         strongest = int(np.nanargmax(whole))
         count = int((np.nan_to_num(whole) / most > 0.01).sum())
-        st.caption(told[way].format(step=strongest + 1, token=plain(labels[strongest]), n=count, count=known))
+        st.caption(told[way].format(step=strongest + 1, token=escape_markdown(labels[strongest]), n=count, count=known))
 
 
 def _large(value: float) -> str:

@@ -9,11 +9,10 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from models.states.span_selectivity import THRESHOLD, span_selectivity
-from viz.components.span_picker import span as drag_over
+from viz.components.span_picker import span_picker
 from viz.figures.selective_units import brushed_units
 from viz.i18n import _, ngettext, translate
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import NUMBER, SPAN, view_buttons, view_widget
 from viz.quantity_names import quantity_names
@@ -99,7 +98,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
             format="%.2f",
         )
     with above:
-        drag_over(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
+        span_picker(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
     signed = {"above": values, "below": -values}
     try:
         brushed_ways = {way: span_selectivity(signed[way], first - 1, last, threshold) for way in signed}
@@ -125,7 +124,7 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
         return
     shown = found.units[:SHOWN]
     on = signed[way][:, shown] >= threshold
-    figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=theme())
+    figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=page_theme())
     chart(figure, "brushed", names=(layer.name, quantity, "brush", f"{first}-{last}"))
     best = int(shown[0])
     sign = "≤ −" if way == "below" else "≥ "

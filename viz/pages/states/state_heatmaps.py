@@ -10,7 +10,7 @@ from models.networks.forward_run import Reading
 from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
 from viz.i18n import _
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
 from viz.payloads.heatmap_image import Window

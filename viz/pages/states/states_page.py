@@ -5,7 +5,7 @@ import streamlit as st
 from models.networks.forward_run import Reading
 from models.states.unit_order import UnitOrder
 from viz.components.player import player
-from viz.components.trace_loader import sequence
+from viz.components.trace_loader import trace_loader
 from viz.pages.controls import choose
 from viz.pages.send_trace import parts
 from viz.pages.states import states_cache
@@ -58,7 +58,7 @@ def _carry(session: Session, reading: Reading, by: UnitOrder, window: Window | N
     view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
     if whole(reading, name):
-        sequence(states_cache.payload(VIEW_ID, reading, name), key=f"{VIEW_ID}_sequence")
+        trace_loader(states_cache.payload(VIEW_ID, reading, name), key=f"{VIEW_ID}_sequence")
         return
 
     def payloads(part: Excerpt, _step: int) -> tuple[bytes]:

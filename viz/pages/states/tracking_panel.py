@@ -6,13 +6,12 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
 from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, MIN_MARGIN, Match, Ranking
-from viz.components.colored_text import text
-from viz.components.unit_ranking import ranking
+from viz.components.colored_text import colored_text
+from viz.components.unit_ranking import unit_ranking
 from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.pages import cache
-from viz.pages.chart import chart, theme
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache as states_sources
 from viz.pages.view_widgets import COUNTS, view_widget
 from viz.payloads.heatmap_image import Window
@@ -56,7 +55,7 @@ def tracking(session: Session, reading: Reading, view_id: str, window: Window | 
             _("Look for a color that stays constant over a span and changes where something in the text changes."),
         ),
     ):
-        text(view_id, key="text")  # first: the ranking takes longer
+        colored_text(view_id, key="text")  # first: the ranking takes longer
     with (
         listed,
         panel(
@@ -76,7 +75,7 @@ def tracking(session: Session, reading: Reading, view_id: str, window: Window | 
             if verdict:
                 st.markdown(verdict)
             if rows:
-                ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
+                unit_ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
             _explain(session, layer, rows)
     _stack(session, reading, layer, rows, window)
 
@@ -85,7 +84,7 @@ def _rankings(session: Session, reading: Reading) -> dict[str, Ranking] | None:
     """The ranking of every layer; None where it takes long and nobody asked for it."""
     view = session.view
     if session.startup_file is None or view.net != session.startup_file.name:
-        if cache.same_text(edits := cache.active(view.edits)):
+        if cache.changes_weights_only(edits := cache.active_edits(session.edits)):
             net, text = view.net or "", view.text or ""
             return {name: states_sources.ranking(net, text, name, edits) for name in reading.trace.layers}
         # held values and edited tokens are in this run alone, so its own second half is what is held out
@@ -255,5 +254,5 @@ def _curves(
     if not units:
         st.caption(_("Choose at least one unit."))
         return
-    figure = unit_stack(values[begin:end], units, quantity, labels, step=step, first=begin, theme=theme())
+    figure = unit_stack(values[begin:end], units, quantity, labels, step=step, first=begin, theme=page_theme())
     chart(figure, "unit_stack", names=(layer.name, quantity, "units"))

@@ -5,9 +5,9 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import Reading
-from viz.components.state_trajectory import path
+from viz.components.state_trajectory import state_trajectory
 from viz.i18n import _, translate
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.pages.states import states_cache
 from viz.payloads.excerpt import PAGE, around
 
@@ -37,4 +37,4 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
                     )
                 ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
             )
-        path(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")
+        state_trajectory(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

@@ -3,16 +3,16 @@
 import streamlit as st
 
 from models.networks.forward_run import ClassPrediction, Reading, ValuePrediction
-from viz.components.cell_diagram import wiring
+from viz.components.cell_diagram import cell_diagram
 from viz.components.equations import FORMS, equations
-from viz.components.gate_sum import arithmetic
+from viz.components.gate_sum import gate_sum
 from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
 from viz.i18n import _
 from viz.pages.controls import choose
 from viz.pages.downloads import download_panel
-from viz.pages.panel import panel
+from viz.pages.page_elements import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
@@ -43,7 +43,7 @@ def page() -> None:
                 "which adds to it?"
             ),
         ):
-            wiring(view_id=VIEW_ID)
+            cell_diagram(view_id=VIEW_ID)
         with panel(_("Equations"), _("The same cell as equations; point at a line to find it in the diagram.")):
             equations(
                 layer.weights.cell,
@@ -67,7 +67,7 @@ def page() -> None:
                 "or lower the value most?"
             ),
         ):
-            arithmetic(view_id=VIEW_ID)
+            gate_sum(view_id=VIEW_ID)
     with panel(
         _("All units at this time step"),
         _(

@@ -76,7 +76,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
     chosen = view(page)
     assert (chosen.net, chosen.text, chosen.layer) == ("python-lm", begins.text, begins.layer)
     assert (chosen.unit, chosen.step, chosen.quantity) == (begins.unit, begins.step, begins.quantity)
-    assert not warnings(page) and page.info[0].value == begins.why["en"].replace("at -", "at −")
+    assert not warnings(page) and page.info[0].value == begins.why["en"].replace(" -", " −")
     header, arrays = sent(page)
     assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 128)
 
@@ -199,7 +199,7 @@ def test_nonsense_in_every_piece_of_a_link_at_once():
 @pytest.mark.parametrize(("unit", "step"), [("128", "0"), ("0", "9999")])
 def test_a_link_beyond_the_sequence_says_how_far_it_goes(unit, step):
     page = start(unit=unit, step=step)
-    assert len(warnings(page)) == 1 and re.search(r"from 0 to (127|\d+)", warnings(page)[0])
+    assert len(warnings(page)) == 1 and re.search(r"Use 0 to (127|\d+)", warnings(page)[0])
 
 
 def test_a_link_whose_text_cannot_be_read_still_opens_its_network():
@@ -268,6 +268,6 @@ def test_about_tells_every_accuracy_of_the_review_reader(lang):
     assert ("부정" if lang == "ko" else "with negation") in heads and "negated" not in heads
 
 
-@pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "the answer turns")])
+@pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "Change one word")])
 def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
     assert any(look_for in caption.value for caption in start(net=name).caption)

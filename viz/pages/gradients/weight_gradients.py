@@ -7,16 +7,15 @@ from models.core.layer_gradients import LayerGradients
 from models.gradients.clipping import clipping
 from models.gradients.initialized import EXPLODING_CONFIG, exploding_example
 from models.gradients.losses import DifferentiatedRun, Loss
-from viz.components.sliders import Knob, knobs, turned
+from viz.components.sliders import Slider, slider_values, sliders
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
-from viz.pages.chart import chart, theme
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import bundled
 from viz.pages.gradients.norm_panels import power, rate_in_words
-from viz.pages.panel import panel
+from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 VIEW_ID = "gradients"
@@ -57,7 +56,11 @@ def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -
         return
     parts = inner / np.sqrt(total)
     gates = found.layer.weights.cell.gates
-    chart(weight_steps(parts, gates, labels, theme=theme()), "weight_steps", names=(session.view.net, chosen, "steps"))
+    chart(
+        weight_steps(parts, gates, labels, theme=page_theme()),
+        "weight_steps",
+        names=(session.view.net, chosen, "steps"),
+    )
     most = int(np.abs(parts.sum(axis=1)).argmax())
     symbol = {"weight_ih": "W_{ih}", "weight_hh": "W_{hh}", "bias_ih": "b_{ih}", "bias_hh": "b_{hh}"}[chosen]
     st.latex(
@@ -89,7 +92,7 @@ def _clip(session: Session, loss: Loss) -> None:
         st.session_state["clip_way"] = names[0]
     way = st.segmented_control(_("Network"), names, format_func=ways.__getitem__, required=True, key="clip_way")
     done = (
-        gradient_cache.differentiated(session.view.net or "", session.view.text or "", loss, session.view.edits)
+        gradient_cache.differentiated(session.view.net or "", session.view.text or "", loss, session.edits)
         if way == "here"
         else _exploding()
     )
@@ -97,7 +100,7 @@ def _clip(session: Session, loss: Loss) -> None:
     traced = done.trace.layers[layer]
     labels = tuple(str(step + 1) for step in range(traced.shape[1]))
     if way == "here":
-        labels = tuple(gradient_cache.labels(session.view.net or "", session.view.text or "", session.view.edits))
+        labels = tuple(gradient_cache.labels(session.view.net or "", session.view.text or "", session.edits))
     else:
         norms = gradient_cache.norms_of(traced.gradients)
         st.markdown(
@@ -107,7 +110,7 @@ def _clip(session: Session, loss: Loss) -> None:
             + " "
             + rate_in_words(norms["hidden"])
         )
-        figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=theme())
+        figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=page_theme())
         chart(figure, "exploding", names=("exploding", "gradient-norms"))
     _threshold(done, layer, labels, str(way))
 
@@ -121,19 +124,19 @@ def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way
     power_of = float(np.log10(before))
     key = f"clip_threshold_{way}"
     scales = (
-        Knob("theta", _("Threshold θ"), round(power_of - 3, 2), round(power_of + 0.5, 2), 0.01, power_of - 1, True),
+        Slider("theta", _("Threshold θ"), round(power_of - 3, 2), round(power_of + 0.5, 2), 0.01, power_of - 1, True),
     )
     turning = st.container()
-    cut = clipping(done.module, 10.0 ** turned(scales, key)["theta"], done.trace)
+    cut = clipping(done.module, 10.0 ** slider_values(scales, key)["theta"], done.trace)
     st.latex(
         rf"g \leftarrow g\cdot\min\Big(1,\ \frac{{\theta}}{{\|g\|}}\Big):\quad \|g\| = {power(cut.before)},\quad "
         rf"\theta = {power(cut.threshold)},\quad \text{{}} \times\,{cut.coefficient:.4g},\quad \|g\| \to {power(cut.after)}"
     )
     parts = cut.steps[layer].astype(np.float64)
-    chart(clipped_steps(parts, cut.coefficient, labels, theme=theme()), "clipped", names=("clipping", way))
+    chart(clipped_steps(parts, cut.coefficient, labels, theme=page_theme()), "clipped", names=("clipping", way))
     st.markdown(_who_pays(parts, cut.clips))
     with turning:
-        knobs(VIEW_ID, scales, key=key)
+        sliders(VIEW_ID, scales, key=key)
 
 
 def _who_pays(parts: np.ndarray, clips: bool) -> str:

@@ -8,10 +8,10 @@ from models.core.activations import Activation
 from viz.figures.forget_biases import keep_biases
 from viz.figures.weight_histograms import weight_histograms
 from viz.i18n import _
-from viz.pages.chart import chart, theme
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.checkpoint.weight_table_mirror import Number, mirror
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import no_valves, quantity_names
 
 
@@ -29,7 +29,7 @@ def histograms(selection: CheckpointSelection, layer: str) -> None:
     with st.spinner(_("Computing histograms …")):
         found = checkpoint_cache.distributed(selection, layer)
     chart(
-        weight_histograms(found, log=axis == "log", theme=theme()),
+        weight_histograms(found, log=axis == "log", theme=page_theme()),
         "weight_histograms",
         names=(selection.title, layer, "weights"),
     )
@@ -55,10 +55,10 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
             )
         )
         return
-    figure = keep_biases(biases, carry.keep, through, unit=unit, theme=theme())
+    figure = keep_biases(biases, carry.keep, through, unit=unit, theme=page_theme())
     chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
-    mirror(
-        [Number("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
+    hidden_numbers(
+        [HiddenNumber("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
         _("Bias of the {gate} per unit (b_ih + b_hh)").format(gate=gate),
         "keep-biases",
     )

@@ -1,0 +1,78 @@
+"""Elements that the pages share: panels, charts, tables, links to other pages, and text escaped for Markdown."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from models.core.messages import Problem
+from viz.address import View, write
+from viz.colours import Theme
+from viz.i18n import translate
+
+MARKDOWN = re.compile(r"[\\`*_\[\]<$~#]|:(?=\S)")
+"""Characters that Markdown, or Streamlit's extension of it (``:material/edit:``), takes for markup."""
+
+
+@contextmanager
+def panel(title: str, look_for: str) -> Iterator[None]:
+    """A bordered box with the chart's title and a caption of one line that says what to look for."""
+    with st.container(border=True):
+        st.markdown(f"#### {title}")
+        st.caption(look_for)
+        yield
+
+
+@contextmanager
+def safe_panel(title: str, look_for: str) -> Iterator[None]:
+    """A panel that shows a problem raised inside it as a message, such as a damaged tensor that is read when drawn."""
+    with panel(title, look_for):
+        try:
+            yield
+        except Problem as problem:
+            show_problem(problem)
+
+
+def show_problem(problem: Problem) -> None:
+    """Show the sentence of a problem; it may quote what somebody wrote into a file."""
+    st.warning(escape_markdown(translate(problem)), icon=":material/info:")
+
+
+def page_theme() -> Theme:
+    """Return the theme of the reader's page."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def chart(figure: go.Figure, key: str, *, names: Sequence[str | None]) -> None:
+    """Show a plotly figure; its tool bar saves it as SVG under ``names``, joined by hyphens."""
+    name = "-".join(str(part) for part in names if part)
+    bar = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": name},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+    st.plotly_chart(figure, key=key, theme=None, config=bar)
+
+
+def dense_table(rows: Sequence[dict[str, str]]) -> None:
+    """Show a small table as text that can be selected: a row per dictionary, under the keys of the first one."""
+    st.table(
+        [{escape_markdown(name): escape_markdown(value) for name, value in row.items()} for row in rows],
+        border="horizontal",
+        hide_index=True,
+    )
+
+
+def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_new:") -> None:
+    """Show a link that opens ``view`` on the page ``name``."""
+    from viz.pages import LENSES  # which imports the page that this link is on
+
+    lens = next(lens for lens in LENSES if lens.name == name)
+    st.page_link(lens.page(), label=label, icon=icon, query_params=write(view))
+
+
+def escape_markdown(text: str) -> str:
+    """Escape ``text``, which a reader typed, a link contains or a network generated, so that Markdown shows it as it is."""
+    return MARKDOWN.sub(lambda found: "\\" + found[0], text)
