@@ -1,6 +1,6 @@
-"""The bundled networks: a card (NAME.json), weights (NAME.safetensors) and the script that trained them for each.
+"""The bundled networks: for each a card (NAME.json), weights (NAME.safetensors) and the script that trained it.
 
-A network is added by a file that trains it and one line in ``NETWORKS``; ``python -m models.zoo.train NAME`` runs it.
+To add a network, write a module that trains it and add a line to ``NETWORKS``; ``python -m models.zoo.train NAME`` runs it.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ NETWORKS: dict[str, str] = {
     "dates-additive": "models.zoo.dates",
     "dates-transformer": "models.zoo.dates",
 }
-"""Name -> the module that trains it, which has ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
+"""By name: the module that trains the network, which defines ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "LanguageModel": LanguageModel,

@@ -1,7 +1,7 @@
-"""``counter``: predict the next symbol of a^n b^n, which takes counting (Gers and Schmidhuber 2001).
+"""``counter``: predict the next symbol of a^n b^n, which requires counting (Gers and Schmidhuber 2001).
 
-A stop stands between the strings, as in ``.aaabbb.ab.``: after n times ``a`` come n times ``b`` and then a stop. While
-``a`` is read the next symbol cannot be known; from the first ``b`` on it is certain, and so is the ``a`` after a stop.
+Strings are separated by full stops, as in ``.aaabbb.ab.``: n times ``a``, then n times ``b``, then a stop. After an ``a`` the
+next symbol is uncertain; from the first ``b`` on it is determined, and so is the ``a`` after a stop.
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 
 VOCABULARY = (".", "a", "b")
-LONGEST_TRAINED = 12
-LONGEST_TESTED = 200
-STOP_CHANCE = 0.15
+MAX_TRAINED_N = 12
+MAX_TESTED_N = 200
+STOP_PROBABILITY = 0.15
 BATCH = 32
 LENGTH = 80
 
 
-def certain(text: str) -> list[str | None]:
-    """The one symbol that can follow each symbol of ``text`` (a start of ``.a^n b^n.a^n b^n...``), or ``None``."""
+def determined_symbols(text: str) -> list[str | None]:
+    """Return the symbol that must follow each symbol of ``text`` (a prefix of ``.a^n b^n.a^n b^n...``), None if uncertain."""
     expected: list[str | None] = []
     left = 0
     for symbol in text:
@@ -33,78 +33,78 @@ def certain(text: str) -> list[str | None]:
     return expected
 
 
-def encoded(text: str) -> Tensor:
-    """Ids (1, T) of a text of the three symbols."""
+def encode_text(text: str) -> Tensor:
+    """Return the ids (1, T) of a text of the three symbols."""
     return torch.tensor([[VOCABULARY.index(symbol) for symbol in text]])
 
 
-def right(module: nn.Module, text: str) -> bool:
-    """Whether the most probable symbol is the certain one wherever there is one in ``text``."""
+def predicts_correctly(module: nn.Module, text: str) -> bool:
+    """Whether the most probable symbol is the right one at every step of ``text`` at which it is determined."""
     with torch.no_grad():
-        best = module(encoded(text))[0].argmax(-1).tolist()
-    return all(e is None or VOCABULARY[b] == e for b, e in zip(best, certain(text), strict=True))
+        best = module(encode_text(text))[0].argmax(-1).tolist()
+    return all(e is None or VOCABULARY[b] == e for b, e in zip(best, determined_symbols(text), strict=True))
 
 
-def batch(random: np.random.Generator) -> Tensor:
-    """Symbols (BATCH, LENGTH + 1) of strings on end; half of the rows begin with a stop, half at an ``a``.
+def sample_batch(random: np.random.Generator) -> Tensor:
+    """Sample ids (BATCH, LENGTH + 1) of concatenated strings; half of the rows begin with a stop, half with an ``a``.
 
-    n is geometric, cut off at ``LONGEST_TRAINED``: short strings are common, and how many ``a`` were read says little
-    about how many follow. With n drawn evenly most networks learned that 12 is the end and counted little further.
+    n is geometric, truncated at ``MAX_TRAINED_N``: short strings are common, and the number of ``a`` so far hardly predicts
+    how many follow. With uniform n, most networks learned that 12 is the end and counted little further.
     """
     rows = []
     for _ in range(BATCH):
         text = "." if random.random() < 0.5 else ""
         while len(text) <= LENGTH:
-            n = LONGEST_TRAINED + 1
-            while n > LONGEST_TRAINED:
-                n = int(random.geometric(STOP_CHANCE))
+            n = MAX_TRAINED_N + 1
+            while n > MAX_TRAINED_N:
+                n = int(random.geometric(STOP_PROBABILITY))
             text += "a" * n + "b" * n + "."
-        rows.append(encoded(text[: LENGTH + 1])[0])
+        rows.append(encode_text(text[: LENGTH + 1])[0])
     return torch.stack(rows)
 
 
 def train(module: nn.Module, steps: int, seed: int) -> float:
-    """Train on fresh strings at every step."""
+    """Train on new strings at every step. Returns seconds."""
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:
-        ids = batch(random)
+        ids = sample_batch(random)
         return F.cross_entropy(module(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
 
     return fit(module, loss_at, steps, rate=0.02)
 
 
 def measure(module: nn.Module) -> dict[str, Any]:
-    """How far the count holds, alone and with other strings before it."""
-    alone = [right(module, "." + "a" * n + "b" * n + ".") for n in range(1, LONGEST_TESTED + 1)]
+    """Measure up to which n the network counts correctly, for one string and with other strings before it."""
+    alone = [predicts_correctly(module, "." + "a" * n + "b" * n + ".") for n in range(1, MAX_TESTED_N + 1)]
     random = np.random.default_rng(1)
     rows = []
     for _ in range(200):
         ns = random.integers(1, 31, size=8)
-        rows.append(right(module, "." + "".join("a" * n + "b" * n + "." for n in ns)))
+        rows.append(predicts_correctly(module, "." + "".join("a" * n + "b" * n + "." for n in ns)))
     return {
-        "trained_up_to_n": LONGEST_TRAINED,
-        "tested_up_to_n": LONGEST_TESTED,
-        "right_up_to_n": next((n for n, ok in enumerate(alone) if not ok), LONGEST_TESTED),
+        "trained_up_to_n": MAX_TRAINED_N,
+        "tested_up_to_n": MAX_TESTED_N,
+        "right_up_to_n": next((n for n, ok in enumerate(alone) if not ok), MAX_TESTED_N),
         "share_right_8_strings_n_1_to_30": float(np.mean(rows)),
     }
 
 
-def start(module: nn.Module) -> dict[str, Any]:
-    """The unit whose cell follows the count most closely, at the last ``b`` of a string."""
+def default_view(module: nn.Module) -> dict[str, Any]:
+    """Return a view of the unit whose cell state correlates most with the count, at a string's last ``b``."""
     n = 8
     text = "." + "a" * n + "b" * n + "."
     count = np.cumsum([{".": 0, "a": 1, "b": -1}[symbol] for symbol in text])
     with torch.no_grad(), capture(module) as trace:
-        module(encoded(text))
-    follow = np.abs(np.corrcoef(trace.layers["rnn.l0"].cell[0].T, count)[-1, :-1])
-    unit = int(follow.argmax())
+        module(encode_text(text))
+    r = np.abs(np.corrcoef(trace.layers["rnn.l0"].cell[0].T, count)[-1, :-1])
+    unit = int(r.argmax())
     why = (
         f"The cell state of unit {unit} counts: it moves in one direction with every a and back with every b. Its "
-        f"correlation with the number of a's without a matching b is |r| = {follow[unit]:.3f} in this text. At this last b "
+        f"correlation with the number of a's without a matching b is |r| = {r[unit]:.3f} in this text. At this last b "
         "the count is back where it began.",
         f"유닛 {unit}의 셀 상태가 개수를 세요. a마다 한쪽으로, b마다 반대쪽으로 움직여요. 이 텍스트에서 아직 짝이 없는 a의 "
-        f"개수와의 상관계수는 |r| = {follow[unit]:.3f} 정도예요. 여기는 마지막 b이고, 센 수가 처음 값으로 돌아왔어요.",
+        f"개수와의 상관계수는 |r| = {r[unit]:.3f} 정도예요. 여기는 마지막 b이고, 센 수가 처음 값으로 돌아왔어요.",
     )
     return {
         "text": text,
@@ -117,7 +117,7 @@ def start(module: nn.Module) -> dict[str, Any]:
 
 
 def recipe(hidden: int) -> Recipe:
-    """The counter with ``hidden`` units."""
+    """Return the recipe of a counter with ``hidden`` units."""
     return Recipe(
         title={"en": "Counter (aⁿbⁿ)", "ko": "개수 세기 (aⁿbⁿ)"},
         task={
@@ -130,7 +130,7 @@ def recipe(hidden: int) -> Recipe:
         data={
             "source": "made by models/zoo/counting.py",
             "licence": "the project's own",
-            "split": f"trained on n = 1 to {LONGEST_TRAINED}; tested up to n = {LONGEST_TESTED}",
+            "split": f"trained on n = 1 to {MAX_TRAINED_N}; tested up to n = {MAX_TESTED_N}",
         },
         settings={
             "batch": BATCH,
@@ -146,7 +146,7 @@ def recipe(hidden: int) -> Recipe:
         seed=3,
         train=train,
         measure=measure,
-        start=start,
+        default_view=default_view,
         vocabulary=VOCABULARY,
     )
 

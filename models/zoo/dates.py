@@ -1,7 +1,7 @@
-"""``dates-fixed``, ``dates-dot``, ``dates-general``, ``dates-additive``, ``dates-transformer``: a date to ISO 8601.
+"""``dates-fixed``, ``dates-dot``, ``dates-general``, ``dates-additive``, ``dates-transformer``: dates to ISO 8601.
 
-Character by character, from what people write in English and Korean. The four recurrent ones have one size, one budget and
-the same texts; they differ in nothing but how the decoder gets at what the encoder read.
+Character-level translation of dates in English and Korean text. The four recurrent networks have the same size, training
+budget and texts; they differ only in their attention.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from torch.nn import functional as F
 from models.architectures.translator import END, PADDING, START
 from models.core.tokenize_text import UNKNOWN
 from models.zoo.dates_measures import measure
-from models.zoo.dates_start import start
+from models.zoo.dates_start import default_view
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
-from models.zoo.written_dates import TARGETS, YEARS, Written, vocabulary, written
+from models.zoo.written_dates import TARGETS, YEARS, DateText, sample_date_text, vocabulary
 
 BATCH = 64
-POOL = 16
-"""Batches that are made together, so that texts of similar length meet in one."""
+BATCHES_PER_POOL = 16
+"""Batches that are sampled together and sorted by length, so that texts of similar length share a batch."""
 LENGTHS = (8, 70)
-"""Characters that training asks the grammar for; some forms are longer by themselves."""
-INTERVALS = 0.35
-"""Share of the texts that say an interval."""
-UNKNOWN_CHARACTERS = 0.03
-"""Share of the characters around the dates that training shows as the unknown symbol."""
-SCRAMBLED = 0.25
-"""Share of the texts in which half of the characters around the dates are any letters, so that no new word does harm."""
-BESIDE = 3
-"""So many characters beside a date are never disturbed: a Korean day ends in them, and another numeral would change it."""
-LONGEST = 24
-"""The most steps of an answer: an interval has 21 and its end."""
+"""The range of the requested text length in training, in characters; some forms of dates are longer."""
+INTERVAL_SHARE = 0.35
+"""Share of the texts with a date range instead of a date."""
+UNKNOWN_SHARE = 0.03
+"""Share of the characters around the dates that are replaced with the unknown symbol in training."""
+SCRAMBLED_SHARE = 0.25
+"""Share of the texts in which half of the characters around the dates are random letters, for robustness to new words."""
+PROTECTED_MARGIN = 3
+"""Characters next to a date that are never replaced: a Korean date ends in them, and another numeral would change it."""
+MAX_TARGET_STEPS = 24
+"""The maximum number of steps of a target: a date range has 21 symbols and the end symbol."""
 EXAMPLES = (
     ("en", "4 Aug 2024"),
     ("ko", "2024년 8월 4일 일요일"),
@@ -47,7 +47,7 @@ EXAMPLES = (
     ("en", "The shop opens from 10 March 2030 to 20 April 2031"),
     ("ko", "박물관은 2030년 3월 10일부터 2031년 4월 20일까지 닫았어요"),
 )
-"""Texts to pick."""
+"""Example texts, with their language."""
 
 
 @cache
@@ -56,50 +56,50 @@ def _ids() -> tuple[dict[str, int], dict[str, int]]:
     return source, target
 
 
-def batch(of: list[Written]) -> tuple[Tensor, Tensor]:
-    """Ids of the texts (B, Ts), filled up, and of the answers with their start and end (B, Tt + 1), filled up with ends."""
+def encode_batch(texts: list[DateText]) -> tuple[Tensor, Tensor]:
+    """Return padded ids of the texts (B, Ts), and of the answers with start and end (B, Tt + 1), padded with end symbols."""
     source, target = _ids()
-    longest = max(len(each.text) for each in of)
-    texts = [[source[c] for c in each.text] + [PADDING] * (longest - len(each.text)) for each in of]
-    most = max(len(each.answer) for each in of)
-    answers = [[START, *(target[c] for c in each.answer), *[END] * (most + 1 - len(each.answer))] for each in of]
-    return torch.tensor(texts), torch.tensor(answers)
+    longest = max(len(each.text) for each in texts)
+    sources = [[source[c] for c in each.text] + [PADDING] * (longest - len(each.text)) for each in texts]
+    longest = max(len(each.answer) for each in texts)
+    targets = [[START, *(target[c] for c in each.answer), *[END] * (longest + 1 - len(each.answer))] for each in texts]
+    return torch.tensor(sources), torch.tensor(targets)
 
 
-def disturbed(ids: Tensor, of: list[Written], random: np.random.Generator) -> Tensor:
-    """``ids`` (B, Ts) of texts with characters around the dates that no template has; the dates stay as they are."""
+def corrupt_context(ids: Tensor, texts: list[DateText], random: np.random.Generator) -> Tensor:
+    """Return ``ids`` (B, Ts) with some characters around the dates replaced at random; the dates stay unchanged."""
     letters = [at for at, symbol in enumerate(vocabulary()) if symbol.isalpha()]
     draw = random.random(ids.shape)
-    scrambled = np.broadcast_to(random.random((len(of), 1)) < SCRAMBLED, ids.shape) & (draw > 0.5)
+    scrambled = np.broadcast_to(random.random((len(texts), 1)) < SCRAMBLED_SHARE, ids.shape) & (draw > 0.5)
     around = np.zeros(ids.shape, dtype=bool)
-    for row, each in enumerate(of):
+    for row, each in enumerate(texts):
         first, last = min(first for first, _ in each.parts.values()), max(last for _, last in each.parts.values())
-        around[row, : max(0, first - BESIDE)] = True
-        around[row, last + BESIDE : len(each.text)] = True
+        around[row, : max(0, first - PROTECTED_MARGIN)] = True
+        around[row, last + PROTECTED_MARGIN : len(each.text)] = True
     other = torch.from_numpy(random.choice(letters, ids.shape))
     ids = torch.where(torch.from_numpy(scrambled & around), other, ids)
-    return ids.masked_fill(torch.from_numpy((draw < UNKNOWN_CHARACTERS) & around), vocabulary().index(UNKNOWN))
+    return ids.masked_fill(torch.from_numpy((draw < UNKNOWN_SHARE) & around), vocabulary().index(UNKNOWN))
 
 
 def train(module: nn.Module, steps: int, seed: int, rate: float) -> float:
-    """Train on fresh texts with the right symbols so far to read (teacher forcing, Williams and Zipser 1989)."""
+    """Train on new texts with teacher forcing (Williams and Zipser 1989). Returns seconds."""
     random = np.random.default_rng(seed)
-    waiting: list[list[Written]] = []
+    batches: list[list[DateText]] = []
 
-    def fresh() -> Written:
+    def sample() -> DateText:
         length = int(random.integers(LENGTHS[0], LENGTHS[1] + 1))
-        return written(random, length, interval=bool(random.random() < INTERVALS))
+        return sample_date_text(random, length, interval=bool(random.random() < INTERVAL_SHARE))
 
     def loss_at(step: int) -> Tensor:
-        if not waiting:
-            pool = sorted((fresh() for _ in range(POOL * BATCH)), key=lambda each: len(each.text))
-            order = random.permutation(POOL)
-            waiting.extend(pool[at * BATCH : (at + 1) * BATCH] for at in order)
-        of = waiting.pop()
-        ids, answers = batch(of)
-        read, asked = answers[:, :-1], answers[:, 1:]
-        logits = module(disturbed(ids, of, random), read)
-        return F.cross_entropy(logits[read != END], asked[read != END])
+        if not batches:
+            pool = sorted((sample() for _ in range(BATCHES_PER_POOL * BATCH)), key=lambda each: len(each.text))
+            order = random.permutation(BATCHES_PER_POOL)
+            batches.extend(pool[at * BATCH : (at + 1) * BATCH] for at in order)
+        texts = batches.pop()
+        ids, answers = encode_batch(texts)
+        inputs, targets = answers[:, :-1], answers[:, 1:]
+        logits = module(corrupt_context(ids, texts, random), inputs)
+        return F.cross_entropy(logits[inputs != END], targets[inputs != END])
 
     return fit(module, loss_at, steps, rate=rate)
 
@@ -108,7 +108,7 @@ TASK = {
     "en": "Outputs the date or date range in an English or Korean text in ISO 8601 format, character by character. {how}",
     "ko": "영어나 한국어 텍스트에 나오는 날짜나 기간을 ISO 8601 형식으로 한 글자씩 출력해요. {how}",
 }
-HOW: dict[str, dict[str, tuple[str, str]]] = {
+VARIANTS: dict[str, dict[str, tuple[str, str]]] = {
     "fixed": {
         "en": (
             "fixed context",
@@ -157,16 +157,17 @@ HOW: dict[str, dict[str, tuple[str, str]]] = {
 
 
 def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> Recipe:
-    """The network of one ``kind``."""
+    """Return the recipe of the network with one ``kind`` of attention."""
     return Recipe(
         title={
-            "en": f"Dates ({HOW[kind]['en'][0]})",
-            "ko": f"날짜 ({HOW[kind]['ko'][0]})",
+            "en": f"Dates ({VARIANTS[kind]['en'][0]})",
+            "ko": f"날짜 ({VARIANTS[kind]['ko'][0]})",
         },
-        task={language: TASK[language].format(how=HOW[kind][language][1]) for language in ("en", "ko")},
+        task={language: TASK[language].format(how=VARIANTS[kind][language][1]) for language in ("en", "ko")},
         kind="characters",
         scored="all",
-        architecture=architecture | {"symbols": len(vocabulary()), "targets": len(TARGETS), "longest": LONGEST},
+        architecture=architecture
+        | {"symbols": len(vocabulary()), "targets": len(TARGETS), "longest": MAX_TARGET_STEPS},
         data={
             "source": "made from the templates in models/zoo/written_dates.py",
             "licence": "the project's own",
@@ -177,15 +178,15 @@ def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> 
             "batch": BATCH,
             "optimizer": f"Adam, cosine, rate {rate}, clip 1.0",
             "lengths": f"{LENGTHS[0]} to {LENGTHS[1]} characters asked for",
-            "intervals": INTERVALS,
-            "unknown_characters": UNKNOWN_CHARACTERS,
-            "scrambled": SCRAMBLED,
+            "intervals": INTERVAL_SHARE,
+            "unknown_characters": UNKNOWN_SHARE,
+            "scrambled": SCRAMBLED_SHARE,
         },
         examples=tuple({"text": text, "language": language} for language, text in EXAMPLES),
         steps=steps,
         train=partial(train, rate=rate),
         measure=measure,
-        start=start,
+        default_view=default_view,
         predicts="sequence",
         vocabulary=vocabulary(),
         target_vocabulary=TARGETS,

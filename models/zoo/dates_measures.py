@@ -1,4 +1,4 @@
-"""How well a network reads dates: by the length of the text, for one date and for an interval, on dates held out."""
+"""Accuracy of a dates network on held-out dates: by the length of the text, for a date and for a date range."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.zoo.dates_alignment import alignment
-from models.zoo.written_dates import END, TARGETS, Written, vocabulary, written
+from models.zoo.dates_alignment import measure_alignment
+from models.zoo.written_dates import END, TARGETS, DateText, sample_date_text, vocabulary
 
-ASKED = (8, 70)
-"""The lengths that the grammar is asked for, as in training."""
-BUCKETS = ((8, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 79), (80, 99), (100, 139), (140, 200))
-"""Characters of a text, from and to; training has hardly any of 100 and more."""
-PER_BUCKET = 200
-"""Texts measured in each."""
+TRAINING_LENGTHS = (8, 70)
+"""The range of requested text lengths, as in training."""
+LENGTH_BUCKETS = ((8, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 79), (80, 99), (100, 139), (140, 200))
+"""Ranges of text length in characters; training has hardly any texts of 100 and more."""
+TEXTS_PER_BUCKET = 200
+"""The number of texts measured per range."""
 
 
-def ids_of(text: str) -> Tensor:
-    """Ids (1, Ts) of a text of the grammar."""
+def encode_text(text: str) -> Tensor:
+    """Return the ids (1, Ts) of a text of the grammar."""
     known = {symbol: index for index, symbol in enumerate(vocabulary())}
     return torch.tensor([[known[character] for character in text]])
 
 
-def answers(module: nn.Module, texts: Iterable[Written]) -> list[str]:
-    """What ``module`` answers to each of ``texts``, in their order."""
+def generate_answers(module: nn.Module, texts: Iterable[DateText]) -> list[str]:
+    """Return the greedy outputs of ``module`` for ``texts``, in their order."""
     of = list(texts)
     found = [""] * len(of)
     by_length = sorted(range(len(of)), key=lambda at: len(of[at].text))
@@ -37,7 +37,7 @@ def answers(module: nn.Module, texts: Iterable[Written]) -> list[str]:
         longest = max(len(of[row].text) for row in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.int64)  # 0 is the padding
         for at, row in enumerate(rows):
-            ids[at, : len(of[row].text)] = ids_of(of[row].text)
+            ids[at, : len(of[row].text)] = encode_text(of[row].text)
         with torch.inference_mode():
             best = module(ids).argmax(-1).tolist()
         for row, symbols in zip(rows, best, strict=True):
@@ -45,17 +45,19 @@ def answers(module: nn.Module, texts: Iterable[Written]) -> list[str]:
     return found
 
 
-def exact(module: nn.Module, texts: list[Written]) -> float:
-    """Share of ``texts`` that are answered without any mistake."""
-    return float(np.mean([said == each.answer for said, each in zip(answers(module, texts), texts, strict=True)]))
+def exact_match(module: nn.Module, texts: list[DateText]) -> float:
+    """Return the share of ``texts`` whose output is entirely correct."""
+    return float(
+        np.mean([answer == each.answer for answer, each in zip(generate_answers(module, texts), texts, strict=True)])
+    )
 
 
-def texts_of_length(low: int, high: int, interval: bool, count: int, seed: int) -> list[Written]:
-    """``count`` texts of dates held out whose length is from ``low`` to ``high``; fewer where the grammar has hardly any."""
+def sample_texts_of_length(low: int, high: int, interval: bool, count: int, seed: int) -> list[DateText]:
+    """Return ``count`` texts of held-out dates with ``low`` to ``high`` characters; fewer if the grammar rarely has any."""
     random = np.random.default_rng((seed, low, high, interval))
-    found: list[Written] = []
+    found: list[DateText] = []
     for _ in range(40 * count):
-        each = written(random, int(random.integers(low, high + 1)), held=True, interval=interval)
+        each = sample_date_text(random, int(random.integers(low, high + 1)), held_out=True, interval=interval)
         if low <= len(each.text) <= high:
             found.append(each)
         if len(found) == count:
@@ -63,39 +65,42 @@ def texts_of_length(low: int, high: int, interval: bool, count: int, seed: int) 
     return found
 
 
-def as_in_training(count: int, seed: int, interval: bool) -> list[Written]:
-    """``count`` texts of the lengths of training, of dates held out."""
+def sample_texts_like_training(count: int, seed: int, interval: bool) -> list[DateText]:
+    """Return ``count`` texts of held-out dates, with the lengths of training."""
     random = np.random.default_rng((seed, interval))
-    return [written(random, int(random.integers(ASKED[0], ASKED[1] + 1)), True, interval) for _ in range(count)]
+    return [
+        sample_date_text(random, int(random.integers(TRAINING_LENGTHS[0], TRAINING_LENGTHS[1] + 1)), True, interval)
+        for _ in range(count)
+    ]
 
 
-def regular_expression(text: str) -> str:
-    """What one line of code finds: the numbers of the text, if they come as year, month and day."""
+def regex_answer(text: str) -> str:
+    """Return the answer of a one-line baseline: the numbers of the text, if they come as year, month and day."""
     found = re.findall(r"(\d{4})\D+(\d{1,2})\D+(\d{1,2})", text)
     return "/".join(f"{year}-{int(month):02}-{int(day):02}" for year, month, day in found)
 
 
-def found_by_expression(texts: list[Written]) -> float:
-    """Share of ``texts`` in which ``regular_expression`` finds the answer."""
-    return float(np.mean([regular_expression(each.text) == each.answer for each in texts]))
+def regex_accuracy(texts: list[DateText]) -> float:
+    """Return the share of ``texts`` in which ``regex_answer`` is correct."""
+    return float(np.mean([regex_answer(each.text) == each.answer for each in texts]))
 
 
 def measure(module: nn.Module) -> dict[str, Any]:
-    """Exact matches on dates held out, by length, and beside them what a regular expression finds."""
+    """Measure exact matches on held-out dates, also by length, and those of a regular expression as the baseline."""
     by_length: dict[str, dict[str, float]] = {}
     for name, interval in (("date", False), ("interval", True)):
         by_length[name] = {}
-        for low, high in BUCKETS:
-            of = texts_of_length(low, high, interval, PER_BUCKET, seed=1)
-            if len(of) == PER_BUCKET:
-                by_length[name][f"{low}-{high}"] = round(exact(module, of), 4)
-    one, two = (as_in_training(1000, 2, interval) for interval in (False, True))
+        for low, high in LENGTH_BUCKETS:
+            of = sample_texts_of_length(low, high, interval, TEXTS_PER_BUCKET, seed=1)
+            if len(of) == TEXTS_PER_BUCKET:
+                by_length[name][f"{low}-{high}"] = round(exact_match(module, of), 4)
+    one, two = (sample_texts_like_training(1000, 2, interval) for interval in (False, True))
     return {
-        "exact_date": round(exact(module, one), 4),
-        "exact_interval": round(exact(module, two), 4),
+        "exact_date": round(exact_match(module, one), 4),
+        "exact_interval": round(exact_match(module, two), 4),
         "exact_date_by_length": by_length["date"],
         "exact_interval_by_length": by_length["interval"],
-        "regular_expression_date": round(found_by_expression(one), 4),
-        "regular_expression_interval": round(found_by_expression(two), 4),
-        "texts_per_length": PER_BUCKET,
-    } | alignment(module, one[:300] + two[:150])
+        "regular_expression_date": round(regex_accuracy(one), 4),
+        "regular_expression_interval": round(regex_accuracy(two), 4),
+        "texts_per_length": TEXTS_PER_BUCKET,
+    } | measure_alignment(module, one[:300] + two[:150])

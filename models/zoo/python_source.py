@@ -1,4 +1,4 @@
-"""``python-lm``: characters of the standard library's own source, which is on every machine that runs Python."""
+"""``python-lm``: a character-level language model of the standard library's source, which every Python installation has."""
 
 import hashlib
 import math
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from models.architectures.language_model import LanguageModel, State, open_forget_gates
 from models.capturing.capture import capture
-from models.core.tokenize_text import UNKNOWN, tidy
+from models.core.tokenize_text import UNKNOWN, normalize_whitespace
 from models.states.python_features import FEATURES, features
 from models.zoo import ngram
 from models.zoo.recipe import Recipe
@@ -24,35 +24,35 @@ from models.zoo.training import fit
 Split = Literal["train", "validation", "held-out"]
 
 VOCABULARY = (UNKNOWN, "\n", *map(chr, range(32, 127)))
-"""The unknown symbol, newline and printable ASCII. Tabs are expanded to four spaces before anything reads the text."""
+"""The unknown symbol, newline and printable ASCII. Tabs are expanded to four spaces before the text is encoded."""
 
-LEFT_OUT = frozenset(
+EXCLUDED_FOLDERS = frozenset(
     {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "encodings", "pydoc_data", "__pycache__"}
 )
-"""Folders that are not the library, or are tables and pages of text more than code."""
+"""Folders that are not part of the library, or contain tables and text rather than code."""
 
 
 def split_of(path: str) -> Split:
-    """Where the file at ``path`` (inside the library, with forward slashes) belongs: 90 % train, 5 % and 5 % apart.
+    """Return the split of the file at ``path`` (inside the library, with forward slashes): 90 % train, 5 % and 5 %.
 
-    A hash of the path decides, so that the split is the same on every machine and in every order.
+    A hash of the path decides so that the split is the same on every machine and in every order.
     """
     bucket = hashlib.sha256(path.encode()).digest()[0] % 20
     return "held-out" if bucket == 0 else "validation" if bucket == 1 else "train"
 
 
 @cache
-def files(split: Split) -> dict[str, str]:
-    """The library's files of one part: path inside the library -> text, tidied, in the order of the paths."""
+def source_files(split: Split) -> dict[str, str]:
+    """Return the library's files of one split: text, tidied, by path inside the library, sorted by path."""
     root = Path(sysconfig.get_path("stdlib"))
     found = {}
     for path in sorted(root.rglob("*.py")):
         inside = path.relative_to(root)
         # _sysconfigdata_*.py is written when Python is built: settings of one machine, not source
-        if LEFT_OUT & set(inside.parts) or inside.name.startswith("_sysconfigdata"):
+        if EXCLUDED_FOLDERS & set(inside.parts) or inside.name.startswith("_sysconfigdata"):
             continue
         if split_of(inside.as_posix()) == split:
-            text = tidy(path.read_text(encoding="utf-8", errors="replace"))
+            text = normalize_whitespace(path.read_text(encoding="utf-8", errors="replace"))
             if len(text) > 1:
                 found[inside.as_posix()] = text
     if not found:
@@ -62,8 +62,8 @@ def files(split: Split) -> dict[str, str]:
     return found
 
 
-def symbols(text: str) -> np.ndarray:
-    """Ids (T,) uint8 of the characters of ``text``; everything outside the vocabulary becomes the unknown symbol."""
+def encode_text(text: str) -> np.ndarray:
+    """Return the ids (T,) uint8 of the characters of ``text``; those outside the vocabulary become the unknown symbol."""
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     table = np.zeros(128, dtype=np.uint8)
     for index, symbol in enumerate(VOCABULARY[1:], start=1):
@@ -72,15 +72,15 @@ def symbols(text: str) -> np.ndarray:
 
 
 class Streams:
-    """Pieces of the training text for truncated back-propagation through time, several streams side by side.
+    """Batches of the training text for truncated back-propagation through time, from several streams in parallel.
 
-    A stream reads on where its last piece ended and keeps its state. Now and then, one time in eight, it jumps to the
-    start of a random file or line and begins again from zeros, as a text typed into the app does.
+    A stream continues where its last piece ended and keeps its state. With probability 1/8 it jumps to the start of a random
+    file or line and restarts from a zero state, as a text typed into the app does.
     """
 
     def __init__(self, text: dict[str, str], streams: int, length: int, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        pieces = [symbols(each) for each in text.values()]
+        pieces = [encode_text(each) for each in text.values()]
         self._ids = np.concatenate(pieces)
         self._files = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
         self._lines = np.flatnonzero(self._ids[:-1] == VOCABULARY.index("\n")) + 1
@@ -91,8 +91,8 @@ class Streams:
     def _start(self) -> int:
         return int(self._random.choice(self._files if self._random.random() < 0.5 else self._lines))
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols (streams, length + 1) int64, and which streams (streams,) bool go on from the piece before."""
+    def next_batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids (streams, length + 1) int64, and a mask (streams,) of the streams that continue their last piece."""
         jumps = (self._random.random(len(self._at)) < 1 / 8) | (self._at > self._last)
         for stream in np.flatnonzero(jumps):
             self._at[stream] = min(self._start(), self._last)
@@ -137,73 +137,76 @@ BATCH = 32
 LENGTH = 128
 
 
-CELLS_WITHIN = 4.0
-"""Cells that a text drives beyond this cost something in the second part of the training."""
+CELL_LIMIT = 4.0
+"""Cell states beyond this magnitude are penalized in the second phase of the training."""
 
 
 def train(module: LanguageModel, steps: int, seed: int) -> float:
-    """Train by back-propagation through time, cut into pieces of ``LENGTH`` characters whose state goes on.
+    """Train by back-propagation through time, truncated to ``LENGTH`` characters, with the state carried over.
 
-    A first part learns to predict. In a second, a seventh as long, cells that have run far beyond ``CELLS_WITHIN`` are
-    drawn back: left alone, a few that no loss ever reads grow by one with every character, until float32 has no digits
-    left for the small changes and a heatmap no colours for the other cells.
+    The first phase minimizes the prediction loss. The second, a seventh as long, also penalizes cell states far beyond
+    ``CELL_LIMIT``: without it, a few cells that do not affect the loss grow by one with every character, until float32 loses
+    precision for small changes and a heatmap has no color range left for the other cells. Returns seconds.
     """
     open_forget_gates(module)
-    seconds = _learn(module, steps, seed, rate=5e-3, calm=0.0)
-    return seconds + _learn(module, max(1, steps // 7), seed + 1, rate=1e-3, calm=3e-2)
+    seconds = _train_phase(module, steps, seed, rate=5e-3, cell_penalty=0.0)
+    return seconds + _train_phase(module, max(1, steps // 7), seed + 1, rate=1e-3, cell_penalty=3e-2)
 
 
-def _learn(module: LanguageModel, steps: int, seed: int, rate: float, calm: float) -> float:
-    """``steps`` of training; ``calm`` weighs the cost of cells beyond ``CELLS_WITHIN``, in nats for one unit squared."""
-    streams = Streams(files("train"), BATCH, LENGTH, seed)
+def _train_phase(module: LanguageModel, steps: int, seed: int, rate: float, cell_penalty: float) -> float:
+    """Run one training phase; ``cell_penalty`` weighs the squared excess over ``CELL_LIMIT``, in nats. Returns seconds."""
+    streams = Streams(source_files("train"), BATCH, LENGTH, seed)
     state: State | None = None
 
     def loss_at(step: int) -> Tensor:
         nonlocal state
-        ids, goes_on = (torch.from_numpy(each) for each in streams.next())
+        ids, continues = (torch.from_numpy(each) for each in streams.next_batch())
         if state is not None:
-            keep = goes_on.float()[None, :, None]
+            keep = continues.float()[None, :, None]
             hidden, cell = state
             state = hidden.detach() * keep, cell.detach() * keep
         logits, state = module.resume(ids[:, :-1], state)
         loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
-        if calm:
-            loss = loss + calm * (state[1].abs() - CELLS_WITHIN).relu().square().mean()
+        if cell_penalty:
+            loss = loss + cell_penalty * (state[1].abs() - CELL_LIMIT).relu().square().mean()
         return loss
 
     return fit(module, loss_at, steps, rate=rate)
 
 
-def bits(module: nn.Module, text: str) -> Tensor:
-    """Bits (T - 1,) that each character of ``text`` but the first costs, read from a state of zeros."""
-    ids = torch.from_numpy(symbols(text).astype(np.int64))[None]
+def bits_of_characters(module: nn.Module, text: str) -> Tensor:
+    """Return the bits (T - 1,) of each character of ``text`` but the first, from a zero initial state."""
+    ids = torch.from_numpy(encode_text(text).astype(np.int64))[None]
     with torch.no_grad():
         return F.cross_entropy(module(ids[:, :-1])[0], ids[0, 1:], reduction="none") / math.log(2)
 
 
-def brackets(module: nn.Module, text: str) -> tuple[int, int]:
-    """How many closing brackets are in ``text``, and at how many the right one of the three is the most probable."""
+def count_closing_brackets(module: nn.Module, text: str) -> tuple[int, int]:
+    """Return the number of closing brackets in ``text``, and at how many of them the right kind is the most probable."""
     closing = torch.tensor([VOCABULARY.index(each) for each in ")]}"])
-    ids = torch.from_numpy(symbols(text).astype(np.int64))
+    ids = torch.from_numpy(encode_text(text).astype(np.int64))
     with torch.no_grad():
         best = closing[module(ids[None, :-1])[0][:, closing].argmax(-1)]
-    there = torch.isin(ids[1:], closing)
-    return int(there.sum()), int((there & (best == ids[1:])).sum())
+    is_closing = torch.isin(ids[1:], closing)
+    return int(is_closing.sum()), int((is_closing & (best == ids[1:])).sum())
 
 
 def measure(module: LanguageModel) -> dict[str, Any]:
-    """Bits per character on the held-out files beside the n-gram models counted on the same training files."""
-    held_out = files("held-out")
-    cost = torch.cat([bits(module, text) for text in held_out.values()])
-    closing = np.sum([brackets(module, text) for text in held_out.values()], axis=0)
-    arrays = {part: [symbols(text) for text in files(part).values()] for part in ("train", "validation", "held-out")}
+    """Measure bits per character on the held-out files, with n-gram models of the same training files as baselines."""
+    held_out = source_files("held-out")
+    cost = torch.cat([bits_of_characters(module, text) for text in held_out.values()])
+    closing = np.sum([count_closing_brackets(module, text) for text in held_out.values()], axis=0)
+    arrays = {
+        part: [encode_text(text) for text in source_files(part).values()]
+        for part in ("train", "validation", "held-out")
+    }
     tables = ngram.bits_by_order(
         arrays["train"], arrays["validation"], arrays["held-out"], base=len(VOCABULARY), pad=VOCABULARY.index("\n")
     )
     return {
         "bits_per_character": round(float(cost.mean()), 4),
         "ngram_bits_per_character": {str(n): round(value, 4) for n, value in tables.items()},
-        "default_text_bits_per_character": round(float(bits(module, DEFAULT_TEXT).mean()), 4),
+        "default_text_bits_per_character": round(float(bits_of_characters(module, DEFAULT_TEXT).mean()), 4),
         "right_closing_bracket": round(float(closing[1] / closing[0]), 4),
         "train_characters": sum(map(len, arrays["train"])),
         "validation_characters": sum(map(len, arrays["validation"])),
@@ -213,19 +216,19 @@ def measure(module: LanguageModel) -> dict[str, Any]:
     }
 
 
-def tracking_units(module: LanguageModel, each: int = 8000) -> list[dict[str, Any]]:
-    """For each of ``FEATURES`` the state that correlates with it most over the first ``each`` characters of all files."""
+def tracking_units(module: LanguageModel, limit: int = 8000) -> list[dict[str, Any]]:
+    """Return the state that correlates most with each of ``FEATURES``, over the first ``limit`` characters of each file."""
     names: list[tuple[str, int, str]] = []
-    states, asked = [], []
-    for text in files("held-out").values():
-        ids = torch.from_numpy(symbols(text[:each]).astype(np.int64))[None]
+    states, targets = [], []
+    for text in source_files("held-out").values():
+        ids = torch.from_numpy(encode_text(text[:limit]).astype(np.int64))[None]
         with torch.no_grad(), capture(module) as trace:
             module(ids)
         layers = [(name, quantity) for name in trace.layers for quantity in ("cell", "hidden")]
         states.append(np.concatenate([trace.layers[name][quantity][0] for name, quantity in layers], axis=1))
         names = [(name, unit, quantity) for name, quantity in layers for unit in range(module.rnn.hidden_size)]
-        asked.append(np.stack(list(features(text[:each]).values()), axis=1))
-    x, y = (_standard(np.concatenate(part)) for part in (states, asked))
+        targets.append(np.stack(list(features(text[:limit]).values()), axis=1))
+    x, y = (_standard(np.concatenate(part)) for part in (states, targets))
     found = []
     for column in (x.T @ y / len(x)).T:
         best = int(np.abs(column).argmax())
@@ -238,8 +241,8 @@ def _standard(columns: np.ndarray) -> np.ndarray:
     return (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-9)
 
 
-def start(module: LanguageModel) -> dict[str, Any]:
-    """The state that follows best whether the text is inside a string, at the end of a string of the default text."""
+def default_view(module: LanguageModel) -> dict[str, Any]:
+    """Return a view of the state that correlates most with being inside a string, at the end of a string of the text."""
     best = tracking_units(module)[FEATURES.index("inside_string")]
     inside = '["hello'
     state = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
@@ -294,7 +297,7 @@ RECIPES = {
         steps=14000,
         train=train,
         measure=measure,
-        start=start,
+        default_view=default_view,
         vocabulary=VOCABULARY,
         unknown=UNKNOWN,
     )

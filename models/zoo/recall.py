@@ -1,7 +1,7 @@
-"""``recall-rnn``, ``recall-lstm``, ``recall-gru``: say at the end of a text the city that it began with.
+"""``recall-rnn``, ``recall-lstm``, ``recall-gru``: predict at the end of a text the city that it began with.
 
-"Moscow greets me . the train was late and ... so I am travelling in ___": one size, one budget and the same texts for
-three cells, in English and Korean. Some of the clauses between name another city, which has to be let go by.
+"Moscow greets me . the train was late and ... so I am travelling in ___": the same size, training budget and texts for
+three cells, in English and Korean. Some of the clauses in between name another city as a distractor.
 """
 
 from functools import cache
@@ -37,13 +37,13 @@ OPENINGS: dict[Language, tuple[str, ...]] = {
     "en": ("{city} greets me .", "{city} is new to me .", "{city} was my plan .", "{city} again .", "{city} ,"),
     "ko": ("{city} 에 왔어요 .", "{city} 은/는 처음이에요 .", "{city} 이/가 좋아요 .", "{city} 도착 .", "{city} ,"),
 }
-"""How a text begins: the city is the first word."""
+"""Openings of a text: the city is the first word."""
 
 CLOSINGS: dict[Language, str] = {"en": "I am travelling in", "ko": "제가 여행하는 도시 는"}
-"""How a text ends: the city is the next word."""
+"""The end of a text: the city is the next word."""
 
 PARTICLES = ("에서", "에", "은", "는", "이", "가", "을", "를")
-"""Korean particles, tokens of their own. In the templates ``은/는`` stands for the form that the word before it takes."""
+"""Korean particles, which are separate tokens. ``은/는`` in a template becomes the form that the word before takes."""
 
 CLAUSES: dict[Language, tuple[str, ...]] = {
     "en": (
@@ -73,7 +73,7 @@ CLAUSES: dict[Language, tuple[str, ...]] = {
         "{city} 에서 온 편지를 {time} 에 읽었어요 .",
     ),
 }
-"""What comes between, in tokens of one space each; the last two name a city that is not the answer."""
+"""Clauses in between, in tokens separated by single spaces; the last two name a city that is not the answer."""
 
 SLOTS: dict[Language, dict[str, tuple[str, ...]]] = {
     "en": {
@@ -104,9 +104,9 @@ SLOTS: dict[Language, dict[str, tuple[str, ...]]] = {
 HIDDEN = 64
 EMBEDDING = 32
 BATCH = 64
-RATE = 2e-3
-LONGEST = 64
-BUCKETS = ((5, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60))
+LEARNING_RATE = 2e-3
+MAX_DISTANCE = 64
+DISTANCE_BUCKETS = ((5, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60))
 NEXT_WORD_WEIGHT = 0.1
 EXAMPLES: tuple[tuple[int, Language, int], ...] = (
     (24, "en", 49),
@@ -116,12 +116,12 @@ EXAMPLES: tuple[tuple[int, Language, int], ...] = (
     (40, "en", 69),
     (40, "ko", 42),
 )
-"""Distance, language and seed of the texts to pick."""
+"""Distance, language and seed of the example texts."""
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """The unknown symbol, the cities, the particles and every word of the templates."""
+    """Return the unknown symbol, the cities, the particles and every word of the templates."""
     words: dict[str, None] = {}
     for language in ("en", "ko"):
         templates = (*OPENINGS[language], *CLAUSES[language], CLOSINGS[language])
@@ -133,18 +133,18 @@ def vocabulary() -> tuple[str, ...]:
     return (UNKNOWN, *dict.fromkeys([*words, *PARTICLES]))
 
 
-def sentence(random: np.random.Generator, distance: int, language: Language) -> tuple[list[str], str]:
-    """A text of ``distance`` tokens after its first one, and the city that it asks for.
+def sample_text(random: np.random.Generator, distance: int, language: Language) -> tuple[list[str], str]:
+    """Sample a text of ``distance`` tokens after its first one, and return it with the city to predict.
 
     Raises:
-        ValueError: no text is that short (the shortest have 5 tokens after the city).
+        ValueError: the distance is too short (the shortest texts have 5 tokens after the city).
     """
     closing = CLOSINGS[language].split()
     city = str(random.choice(CITIES[language]))
     openings = [each.split() for each in OPENINGS[language]]
     clauses = [each.split() for each in CLAUSES[language]]
     room = distance + 1 - len(closing)
-    fits = _fillable(tuple(sorted({len(clause) for clause in clauses})), LONGEST + 100)
+    fits = _fillable(tuple(sorted({len(clause) for clause in clauses})), MAX_DISTANCE + 100)
     openings = [each for each in openings if len(each) <= room and fits[room - len(each)]]
     if not openings:
         raise ValueError(f"No text has {distance} tokens after its first.")
@@ -155,24 +155,24 @@ def sentence(random: np.random.Generator, distance: int, language: Language) -> 
         tokens += choice[random.integers(len(choice))]
     words = [city]
     for token in tokens[1:]:
-        words.append(_word(random, token, language, city, words[-1]))
+        words.append(_fill_token(random, token, language, city, words[-1]))
     return words + closing, city
 
 
-def _word(random: np.random.Generator, token: str, language: Language, city: str, before: str) -> str:
-    """The word that stands for ``token`` of a template after the word ``before``; ``{city}`` is never ``city``."""
+def _fill_token(random: np.random.Generator, token: str, language: Language, city: str, before: str) -> str:
+    """Return the word for ``token`` of a template after the word ``before``; ``{city}`` never becomes ``city``."""
     if token.startswith("{"):
         words = SLOTS[language].get(token[1:-1]) or tuple(c for c in CITIES[language] if c != city)
         return words[random.integers(len(words))]
     if "/" in token:
-        # Hangul syllables are coded in blocks of 28 by their final consonant, 0 being none
+        # Hangul syllables are encoded in blocks of 28 by their final consonant, 0 for none
         return token.split("/")[0 if (ord(before[-1]) - 0xAC00) % 28 else 1]
     return token
 
 
 @cache
 def _fillable(lengths: tuple[int, ...], most: int) -> tuple[bool, ...]:
-    """Whether pieces of ``lengths`` can fill exactly 0, 1 .. ``most`` places."""
+    """Whether pieces of ``lengths`` can fill exactly 0, 1 .. ``most`` positions."""
     fits = [True]
     for room in range(1, most + 1):
         fits.append(any(length <= room and fits[room - length] for length in lengths))
@@ -184,46 +184,48 @@ def _ids() -> dict[str, int]:
     return {word: index for index, word in enumerate(vocabulary())}
 
 
-def batch(random: np.random.Generator, distance: int, size: int = BATCH, language: Language | None = None) -> Tensor:
-    """Ids (size, distance + 2) of texts of one distance, in one language or in either, the answer last."""
+def sample_batch(
+    random: np.random.Generator, distance: int, size: int = BATCH, language: Language | None = None
+) -> Tensor:
+    """Sample ids (size, distance + 2) of texts of one distance, in one language or both, with the answer as last token."""
     rows = []
     for _ in range(size):
-        tokens, city = sentence(random, distance, language or ("en" if random.random() < 0.5 else "ko"))
+        tokens, city = sample_text(random, distance, language or ("en" if random.random() < 0.5 else "ko"))
         rows.append([_ids()[token] for token in (*tokens, city)])
     return torch.tensor(rows)
 
 
 def train(module: LanguageModel, steps: int, seed: int) -> float:
-    """Train on fresh texts, short ones most often.
+    """Train on new texts, mostly short ones. Returns seconds.
 
-    The longest distance stays at 10 for half of the steps, grows to ``LONGEST`` over a quarter and stays there. With
-    long texts from the start the RNN learns nothing at all: it stays at guessing even at distance 5.
+    The maximum distance is 10 for half of the steps, grows to ``MAX_DISTANCE`` over a quarter and then stays there. With
+    long texts from the start the RNN does not learn: it stays at chance level even at distance 5.
     """
     open_forget_gates(module)
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:
-        longest = round(10 + (LONGEST - 10) * min(1.0, max(0.0, 4 * step / steps - 2)))
-        ids = batch(random, 5 + int((longest - 4) * random.random() ** 3))
+        longest = round(10 + (MAX_DISTANCE - 10) * min(1.0, max(0.0, 4 * step / steps - 2)))
+        ids = sample_batch(random, 5 + int((longest - 4) * random.random() ** 3))
         logits = module(ids[:, :-1])
         answer = F.cross_entropy(logits[:, -1], ids[:, -1])
         return answer + NEXT_WORD_WEIGHT * F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:-1].flatten())
 
-    return fit(module, loss_at, steps, rate=RATE)
+    return fit(module, loss_at, steps, rate=LEARNING_RATE)
 
 
 def accuracy(module: nn.Module, distance: int, count: int, seed: int) -> float:
-    """Share of ``count`` fresh texts whose most probable next word at the end is the city they began with."""
-    ids = batch(np.random.default_rng((seed, distance)), distance, count)
+    """Return the share of ``count`` new texts for which the most probable last word is the city that they began with."""
+    ids = sample_batch(np.random.default_rng((seed, distance)), distance, count)
     with torch.no_grad():
         best = module(ids[:, :-1])[:, -1].argmax(-1)
     return float((best == ids[:, -1]).float().mean())
 
 
 def measure(module: nn.Module) -> dict[str, Any]:
-    """Accuracy against the number of tokens read after the city, on texts made with seeds never trained on."""
+    """Measure accuracy by the number of tokens after the city, on texts with seeds not used in training."""
     at = {distance: accuracy(module, distance, 200, seed=1) for distance in range(5, 101)}
-    buckets = {f"{low}-{high}": float(np.mean([at[d] for d in range(low, high + 1)])) for low, high in BUCKETS}
+    buckets = {f"{low}-{high}": float(np.mean([at[d] for d in range(low, high + 1)])) for low, high in DISTANCE_BUCKETS}
     return {
         "guessing": 1 / len(CITIES["en"]),
         "accuracy_by_distance": {key: round(value, 4) for key, value in buckets.items()},
@@ -233,9 +235,9 @@ def measure(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def shown(distance: int, language: Language, seed: int) -> str:
-    """A text of the grammar as people write it: particles and punctuation joined to the word before, capitals."""
-    tokens, _ = sentence(np.random.default_rng(seed), distance, language)
+def readable_text(distance: int, language: Language, seed: int) -> str:
+    """Return a text of the grammar in normal spelling: particles and punctuation joined to the word before, capitals."""
+    tokens, _ = sample_text(np.random.default_rng(seed), distance, language)
     text = tokens[0]
     for before, token in pairwise(tokens):
         joined = token in (".", ",") or (token in PARTICLES and before not in (".", ","))
@@ -244,9 +246,9 @@ def shown(distance: int, language: Language, seed: int) -> str:
     return text
 
 
-def start(module: LanguageModel) -> dict[str, Any]:
-    """The unit that keeps the city best: eta squared of its value at the end of texts of distance 40, cities as groups."""
-    ids = batch(np.random.default_rng(3), 40, 1000)
+def default_view(module: LanguageModel) -> dict[str, Any]:
+    """Return a view of the unit that keeps the city best, by eta squared of its value after 40 tokens, grouped by city."""
+    ids = sample_batch(np.random.default_rng(3), 40, 1000)
     with torch.no_grad(), capture(module) as trace:
         module(ids[:, :-1])
     quantity = "cell" if isinstance(module.rnn, nn.LSTM) else "hidden"
@@ -254,22 +256,22 @@ def start(module: LanguageModel) -> dict[str, Any]:
     city = ids[:, 0].numpy()
     korean = city > len(CITIES["en"])
     for language in (korean, ~korean):
-        # the last words tell the language anyway: what counts is which city of that language it was
+        # the last words reveal the language: subtract its mean so that only the city within a language counts
         values[language] -= values[language].mean(0)
     means = np.stack([values[city == each].mean(0) for each in city])
     # a unit that is saturated in every text has no variance to explain
-    kept = means.var(0) / np.maximum(values.var(0), 1e-6)
-    unit = int(kept.argmax())
-    text = shown(*EXAMPLES[0])
+    eta_squared = means.var(0) / np.maximum(values.var(0), 1e-6)
+    unit = int(eta_squared.argmax())
+    text = readable_text(*EXAMPLES[0])
     name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
-    share = f"{kept[unit]:.1%}"
-    told = ("more than 99.9%", "99.9% 넘게") if share == "100.0%" else (share, f"{share}가")
+    share = f"{eta_squared[unit]:.1%}"
+    share_text = ("more than 99.9%", "99.9% 넘게") if share == "100.0%" else (share, f"{share}가")
     why = (
         f"Of all units, unit {unit} keeps the most information about the first word 40 words later: there the city explains "
-        f"{told[0]} of the variance of its {name[0]} within a language, over 1000 texts. "
+        f"{share_text[0]} of the variance of its {name[0]} within a language, over 1000 texts. "
         "How much of it remains from the first word to here?",
         f"모든 유닛 중 유닛 {unit}의 {name[1]}에 40단어 뒤까지 첫 단어의 정보가 가장 많이 남아요. "
-        f"텍스트 1000개에서 언어별로 잰 분산 중 {told[1]} 도시로 설명돼요. "
+        f"텍스트 1000개에서 언어별로 잰 분산 중 {share_text[1]} 도시로 설명돼요. "
         "첫 단어부터 여기까지 얼마나 남는지 보세요.",
     )
     return {
@@ -283,7 +285,7 @@ def start(module: LanguageModel) -> dict[str, Any]:
 
 
 def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
-    """The network with ``cell``; the three differ in nothing else."""
+    """Return the recipe of the network with ``cell``; the three differ only in the cell."""
     return Recipe(
         title={"en": f"Recall the city ({cell})", "ko": f"도시 기억하기 ({cell})"},
         task={
@@ -303,22 +305,23 @@ def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
         data={
             "source": "made from the templates in models/zoo/recall.py",
             "licence": "the project's own",
-            "split": f"trained on texts with 5 to {LONGEST} tokens after the city; tested on texts from other seeds",
+            "split": f"trained on texts with 5 to {MAX_DISTANCE} tokens after the city; tested on texts from other seeds",
         },
         settings={
             "batch": BATCH,
-            "optimizer": f"Adam, cosine, rate {RATE}, clip 1.0",
+            "optimizer": f"Adam, cosine, rate {LEARNING_RATE}, clip 1.0",
             "loss": f"answer + {NEXT_WORD_WEIGHT} x mean over the other next words",
-            "curriculum": f"distances 5 to 10 for half of the steps, then up to {LONGEST}; short ones most often",
+            "curriculum": f"distances 5 to 10 for half of the steps, then up to {MAX_DISTANCE}; short ones most often",
             "initial_forget_gate_bias": 1.0 if cell == "LSTM" else None,
         },
         examples=tuple(
-            {"text": shown(distance, language, seed), "language": language} for distance, language, seed in EXAMPLES
+            {"text": readable_text(distance, language, seed), "language": language}
+            for distance, language, seed in EXAMPLES
         ),
         steps=5000,
         train=train,
         measure=measure,
-        start=start,
+        default_view=default_view,
         vocabulary=vocabulary(),
         unknown=UNKNOWN,
         particles=PARTICLES,

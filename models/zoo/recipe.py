@@ -1,4 +1,4 @@
-"""What a training script hands to ``python -m models.zoo.train``: how to build, train, measure and describe."""
+"""The recipe of a bundled network for ``python -m models.zoo.train``: how to build, train, measure and describe it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about one bundled network but its weights. The fields that a card has too mean the same there.
+    """Everything about one bundled network except its weights. Fields that are also on a card have the same meaning there.
 
     Attributes:
         steps: optimizer steps of the shipped network.
-        seed: of the shipped network.
+        seed: seed of the shipped network.
         train: (module, steps, seed) -> seconds; trains the module in place.
         measure: module -> metrics on held-out data.
-        start: module -> the default view, found by looking at the trained units.
+        default_view: module -> the default view, chosen by measuring the trained units.
     """
 
     title: dict[str, str]
@@ -28,7 +28,7 @@ class Recipe:
     steps: int
     train: Callable[[Any, int, int], float]
     measure: Callable[[Any], dict[str, Any]]
-    start: Callable[[Any], dict[str, Any]]
+    default_view: Callable[[Any], dict[str, Any]]
     seed: int = 0
     predicts: Literal["next", "class", "sequence"] = "next"
     classes: dict[str, tuple[str, ...]] | None = None

@@ -1,4 +1,4 @@
-"""Short reviews in English and Korean, made from templates: one opinion, often negated, among words that say nothing."""
+"""Short reviews in English and Korean, made from templates: one opinion, often negated, among neutral sentences."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +11,7 @@ from models.core.tokenize_text import UNKNOWN
 
 Language = Literal["en", "ko"]
 PADDING = "∅"
-"""Fills short reviews up; it can be typed."""
+"""The padding symbol; it can be typed."""
 
 PARTICLES = ("은", "는", "이", "가", "을", "를", "와", "과", "에")
 THINGS: dict[Language, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ KOREAN: tuple[tuple[tuple[str, str, str, str], ...], ...] = (
         ("완벽했어요", "완벽했지만", "완벽하지", "완벽하다고"),
     ),
 )
-"""The same for Korean: at the end, before a "but", before a negation, and before "say"."""
+"""Korean adjectives by class, each in four forms: at the end, before "but", before a negation, and before "say"."""
 
 PLAIN: dict[Language, tuple[str, ...]] = {
     "en": ("the {thing} was {word}", "the {thing} was really {word}", "I found the {thing} {word}"),
@@ -80,7 +80,7 @@ CONCEDED: dict[Language, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "en": (("although the {thing} was {word} ,",), ("although the {thing} was not {word} ,",)),
     "ko": (("{thing} 은/는 {but}",), ("{thing} 은/는 {negate} 않았지만",)),
 }
-"""What is granted before the opinion and does not count: plain, and negated."""
+"""Concessions before the opinion, which do not affect the label: plain, and negated."""
 
 ASIDES: dict[Language, tuple[str, ...]] = {
     "en": ("I went there on {day} .", "my {person} came with me .", "it rained that {day} .", "we talked about it ."),
@@ -91,7 +91,7 @@ CLASSES: dict[str, tuple[str, ...]] = {"en": ("negative", "positive"), "ko": ("�
 
 @dataclass(frozen=True)
 class Review:
-    """A review: its tokens, whether the opinion is positive (1) or not (0), its language and whether it is negated."""
+    """A review: its tokens, its label (1 positive, 0 negative), its language and whether the opinion is negated."""
 
     tokens: tuple[str, ...]
     label: int
@@ -99,25 +99,24 @@ class Review:
     negated: bool
 
 
-def left_out(template: int, word: int) -> bool:
-    """Whether a negation and an adjective never meet in training, by their places in the lists: one pair in five."""
+def is_held_out_pair(template: int, word: int) -> bool:
+    """Whether a pair of negation and adjective is excluded from training, by their indices: one pair in five."""
     return (template + word) % 5 == 0
 
 
-def review(
+def sample_review(
     random: np.random.Generator,
     language: Language | None = None,
     negated: bool | None = None,
     unseen: bool | None = False,
 ) -> Review:
-    """One review.
+    """Sample one review.
 
     Args:
-        random: where every choice comes from.
-        language: of the review, or either.
-        negated: whether the opinion is; either where it is not said.
-        unseen: of negated ones, whether the pair of negation and adjective is one that is left out of training;
-            ``None`` for any pair.
+        random: the random generator.
+        language: the language; None for either.
+        negated: whether the opinion is negated; None for either.
+        unseen: for negated reviews, whether the pair of negation and adjective is excluded from training; None for any pair.
     """
     language = language or ("en" if random.random() < 0.5 else "ko")
     negated = bool(random.random() < 0.5) if negated is None else negated
@@ -125,32 +124,38 @@ def review(
     polarity = 1 - label if negated else label
     while True:
         templates = (NEGATED if negated else PLAIN)[language]
-        template, word = int(random.integers(len(templates))), int(random.integers(_words(language)))
-        if not negated or unseen is None or left_out(template, word) == unseen:
+        template, word = int(random.integers(len(templates))), int(random.integers(_adjective_count(language)))
+        if not negated or unseen is None or is_held_out_pair(template, word) == unseen:
             break
-    opinion = _filled(random, templates[template], language, polarity, word)
+    opinion = _fill_template(random, templates[template], language, polarity, word)
     if random.random() < 0.3:
-        # what is granted says the opposite: only that it is granted tells which of the two counts
-        turned = int(random.integers(2))
-        granted = _filled(
-            random, CONCEDED[language][turned][0], language, label if turned else 1 - label, int(random.integers(8))
+        # a concession of the opposite polarity: only its grammar shows that it does not count
+        negated_concession = int(random.integers(2))
+        concession = _fill_template(
+            random,
+            CONCEDED[language][negated_concession][0],
+            language,
+            label if negated_concession else 1 - label,
+            int(random.integers(8)),
         )
-        opinion = granted + opinion
-    before, after = ([_aside(random, language) for _ in range(random.integers(0, 3))] for _ in range(2))
+        opinion = concession + opinion
+    before, after = ([_sample_aside(random, language) for _ in range(random.integers(0, 3))] for _ in range(2))
     tokens = [token for each in (*before, [*opinion, "."], *after) for token in each]
     return Review(tuple(tokens), label, language, negated)
 
 
-def _words(language: Language) -> int:
+def _adjective_count(language: Language) -> int:
     return len(ENGLISH[0]) if language == "en" else len(KOREAN[0])
 
 
-def _aside(random: np.random.Generator, language: Language) -> list[str]:
-    return _filled(random, str(random.choice(ASIDES[language])), language, 0, 0)
+def _sample_aside(random: np.random.Generator, language: Language) -> list[str]:
+    return _fill_template(random, str(random.choice(ASIDES[language])), language, 0, 0)
 
 
-def _filled(random: np.random.Generator, template: str, language: Language, polarity: int, word: int) -> list[str]:
-    """A template's tokens, its gaps filled; the adjective is number ``word`` of those with ``polarity``."""
+def _fill_template(
+    random: np.random.Generator, template: str, language: Language, polarity: int, word: int
+) -> list[str]:
+    """Return a template's tokens with placeholders filled; the adjective has index ``word`` among those of ``polarity``."""
     words = {"thing": THINGS, "person": PEOPLE, "day": DAYS}
     gaps = {name: str(random.choice(choices[language])) for name, choices in words.items()}
     if language == "en":
@@ -160,7 +165,7 @@ def _filled(random: np.random.Generator, template: str, language: Language, pola
     tokens: list[str] = []
     for token in template.split():
         if "/" in token:
-            # Hangul syllables are coded in blocks of 28 by their final consonant, 0 being none
+            # Hangul syllables are encoded in blocks of 28 by their final consonant, 0 for none
             final = (ord(tokens[-1][-1]) - 0xAC00) % 28
             with_final, without = ("과", "와") if token == "와/과" else token.split("/")
             tokens.append(with_final if final else without)
@@ -169,15 +174,15 @@ def _filled(random: np.random.Generator, template: str, language: Language, pola
     return tokens
 
 
-def reviews(seed: int, count: int, **which: bool | Language | None) -> list[Review]:
-    """``count`` reviews of one seed; ``which`` as in ``review``."""
+def sample_reviews(seed: int, count: int, **which: bool | Language | None) -> list[Review]:
+    """Sample ``count`` reviews with one seed; ``which`` as in ``sample_review``."""
     random = np.random.default_rng(seed)
-    return [review(random, **which) for _ in range(count)]  # type: ignore[arg-type]
+    return [sample_review(random, **which) for _ in range(count)]  # type: ignore[arg-type]
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """The unknown symbol, the padding, and every word of the templates."""
+    """Return the unknown symbol, the padding, and every word of the templates."""
     words: dict[str, None] = {}
     for language in ("en", "ko"):
         groups = (PLAIN[language], NEGATED[language], *CONCEDED[language], ASIDES[language])
@@ -191,8 +196,8 @@ def vocabulary() -> tuple[str, ...]:
     return (UNKNOWN, PADDING, *dict.fromkeys([*words, *PARTICLES, "."]))
 
 
-def written(tokens: tuple[str, ...]) -> str:
-    """A review as people write it: particles and punctuation joined to the word before, capitals."""
+def readable_text(tokens: tuple[str, ...]) -> str:
+    """Return a review in normal spelling: particles and punctuation joined to the word before, capitals."""
     text = tokens[0][0].upper() + tokens[0][1:]
     for before, token in pairwise(tokens):
         joined = token in (".", ",") or (token in PARTICLES and before not in (".", ","))

@@ -1,4 +1,4 @@
-"""``sentiment``: whether a short review, in English or Korean, is for or against; negations turn it round."""
+"""``sentiment``: classify short reviews in English and Korean, with negations, as positive or negative."""
 
 from functools import cache
 from typing import Any
@@ -14,19 +14,28 @@ from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN
 from models.states.text_properties import after_negation
 from models.zoo.recipe import Recipe
-from models.zoo.reviews import CLASSES, PADDING, PARTICLES, Review, review, reviews, vocabulary, written
+from models.zoo.reviews import (
+    CLASSES,
+    PADDING,
+    PARTICLES,
+    Review,
+    readable_text,
+    sample_review,
+    sample_reviews,
+    vocabulary,
+)
 from models.zoo.training import fit
 
 HIDDEN = 32
 EMBEDDING = 24
 BATCH = 64
-RATE = 5e-3
-HIDDEN_WORDS = 0.02
-"""Share of the words that training shows as the unknown symbol, so that an unknown word does no harm."""
+LEARNING_RATE = 5e-3
+UNKNOWN_SHARE = 0.02
+"""Share of the words that are replaced with the unknown symbol in training, for robustness to unknown words."""
 
-PADDINGS = (0, 1, 2, 5, 10, 20, 50)
+PADDING_COUNTS = (0, 1, 2, 5, 10, 20, 50)
 EXAMPLES = (("en", True, 6), ("ko", True, 6), ("en", False, 13), ("ko", False, 9), ("en", True, 8), ("ko", True, 2))
-"""Language, whether negated, and seed of the reviews to pick."""
+"""Language, whether negated, and seed of the example reviews."""
 
 
 @cache
@@ -34,8 +43,8 @@ def _ids() -> dict[str, int]:
     return {word: index for index, word in enumerate(vocabulary())}
 
 
-def batch(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids (B, T) filled up to the longest and by ``padding`` more, lengths (B), labels (B)."""
+def encode_batch(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ids (B, T) padded to the longest and by ``padding`` more, lengths (B), labels (B)."""
     longest = max(len(each.tokens) for each in of) + padding
     fill = _ids()[PADDING]
     rows = [[_ids()[token] for token in each.tokens] for each in of]
@@ -44,35 +53,37 @@ def batch(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def train(module: Classifier, steps: int, seed: int) -> float:
-    """Train on fresh reviews, packed: padding is never read."""
+    """Train on new reviews as packed sequences, without padding. Returns seconds."""
     open_forget_gates(module)
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:
-        ids, lengths, labels = batch([review(random) for _ in range(BATCH)])
-        ids[torch.from_numpy(random.random(ids.shape) < HIDDEN_WORDS)] = _ids()[UNKNOWN]
+        ids, lengths, labels = encode_batch([sample_review(random) for _ in range(BATCH)])
+        ids[torch.from_numpy(random.random(ids.shape) < UNKNOWN_SHARE)] = _ids()[UNKNOWN]
         return F.cross_entropy(module(ids, lengths), labels)
 
-    return fit(module, loss_at, steps, rate=RATE)
+    return fit(module, loss_at, steps, rate=LEARNING_RATE)
 
 
 def accuracy(module: nn.Module, of: list[Review], padding: int = 0, masked: bool = True) -> float:
-    """Share of the reviews whose most probable class is theirs, ``padding`` symbols after each, masked or read."""
-    rights = []
+    """Return the accuracy on reviews, each followed by ``padding`` symbols, which are masked or given as input."""
+    correct = []
     with torch.no_grad():
         for start in range(0, len(of), 500):
             part = of[start : start + 500]
             if masked:
-                ids, lengths, labels = batch(part, padding)
-                rights.append(module(ids, lengths).argmax(-1) == labels)
-            else:  # one at a time, so that each has exactly ``padding`` symbols of padding
-                rights += [module(ids).argmax(-1) == label for ids, _, label in (batch([r], padding) for r in part)]
-    return round(float(torch.cat(rights).float().mean()), 4)
+                ids, lengths, labels = encode_batch(part, padding)
+                correct.append(module(ids, lengths).argmax(-1) == labels)
+            else:  # one at a time so that each has exactly ``padding`` symbols of padding
+                correct += [
+                    module(ids).argmax(-1) == label for ids, _, label in (encode_batch([r], padding) for r in part)
+                ]
+    return round(float(torch.cat(correct).float().mean()), 4)
 
 
-def bag_of_words(train_on: list[Review]) -> nn.Linear:
-    """Logistic regression on how often each word occurs: the order is lost, and with it what a negation belongs to."""
-    counts, labels = _counts(train_on), torch.tensor([each.label for each in train_on])
+def train_bag_of_words(train_on: list[Review]) -> nn.Linear:
+    """Train logistic regression on word counts, a baseline that ignores word order and thus what a negation applies to."""
+    counts, labels = _word_counts(train_on), torch.tensor([each.label for each in train_on])
     with torch.random.fork_rng():
         torch.manual_seed(0)
         linear = nn.Linear(counts.shape[1], 2)
@@ -84,23 +95,23 @@ def bag_of_words(train_on: list[Review]) -> nn.Linear:
     return linear
 
 
-def _counts(of: list[Review]) -> Tensor:
-    ids, lengths, _ = batch(of)
+def _word_counts(of: list[Review]) -> Tensor:
+    ids, lengths, _ = encode_batch(of)
     own = torch.arange(ids.shape[1]) < lengths[:, None]
     return torch.zeros(len(of), len(vocabulary())).scatter_add_(1, ids, own.float())
 
 
 def measure(module: Classifier) -> dict[str, Any]:
-    """Accuracy on reviews of other seeds, and what padding does where the network reads it."""
+    """Measure accuracy on reviews of other seeds, and the effect of padding that is not masked."""
     plain, negated, unseen = (
-        reviews(seed, 1000, negated=is_negated, unseen=pairs)
+        sample_reviews(seed, 1000, negated=is_negated, unseen=pairs)
         for seed, (is_negated, pairs) in enumerate(((False, None), (True, False), (True, True)), start=10**6)
     )
-    words = bag_of_words(reviews(10**6 + 5, 4000))
-    padded = reviews(10**6 + 6, 500, unseen=None)
+    words = train_bag_of_words(sample_reviews(10**6 + 5, 4000))
+    padded = sample_reviews(10**6 + 6, 500, unseen=None)
 
     def by_words(of: list[Review]) -> float:
-        right = words(_counts(of)).argmax(-1) == torch.tensor([each.label for each in of])
+        right = words(_word_counts(of)).argmax(-1) == torch.tensor([each.label for each in of])
         return round(float(right.float().mean()), 4)
 
     groups = {"plain": plain, "negated": negated, "negated_pairs_never_seen": unseen}
@@ -111,30 +122,30 @@ def measure(module: Classifier) -> dict[str, Any]:
         "accuracy_of_bag_of_words": {key: by_words(of) for key, of in groups.items()},
         "accuracy_negated_by_language": {key: accuracy(module, of) for key, of in languages.items()},
         "accuracy_by_padding": {
-            "masked": {str(count): accuracy(module, padded, count) for count in PADDINGS},
-            "read": {str(count): accuracy(module, padded, count, masked=False) for count in PADDINGS},
+            "masked": {str(count): accuracy(module, padded, count) for count in PADDING_COUNTS},
+            "read": {str(count): accuracy(module, padded, count, masked=False) for count in PADDING_COUNTS},
         },
         "reviews": 1000,
     }
 
 
-def start(module: Classifier) -> dict[str, Any]:
-    """The state of the forward layer that follows best whether an English negation is open, where it first is."""
-    of = reviews(10**6 + 7, 400, language="en", unseen=None)
-    states, asked = [], []
+def default_view(module: Classifier) -> dict[str, Any]:
+    """Return a view of the forward layer's state that correlates most with being after a negation, at the first negation."""
+    of = sample_reviews(10**6 + 7, 400, language="en", unseen=None)
+    states, targets = [], []
     for each in of:
         with torch.no_grad(), capture(module) as trace:
-            module(batch([each])[0])
+            module(encode_batch([each])[0])
         layer = trace.layers["rnn.l0"]
         states.append(np.concatenate([layer.cell[0], layer.hidden[0]], axis=1))
-        asked.append(after_negation(each.tokens))
-    x, y = np.concatenate(states).astype(np.float64), np.concatenate(asked)
+        targets.append(after_negation(each.tokens))
+    x, y = np.concatenate(states).astype(np.float64), np.concatenate(targets)
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
     r = y @ x / len(y)
     best = int(np.abs(r).argmax())
     unit, quantity = best % HIDDEN, ("cell", "hidden")[best // HIDDEN]
     name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
-    example = examples()[0]
+    example = make_examples()[0]
     tokens = example_tokens(*EXAMPLES[0])
     return {
         "text": example["text"],
@@ -153,13 +164,13 @@ def start(module: Classifier) -> dict[str, Any]:
 
 
 def example_tokens(language: Any, negated: bool, seed: int) -> tuple[str, ...]:
-    """The tokens of one of ``EXAMPLES``."""
-    return review(np.random.default_rng((7, seed)), language=language, negated=negated, unseen=None).tokens
+    """Return the tokens of one of ``EXAMPLES``."""
+    return sample_review(np.random.default_rng((7, seed)), language=language, negated=negated, unseen=None).tokens
 
 
-def examples() -> tuple[dict[str, str], ...]:
-    """The reviews to pick."""
-    return tuple({"text": written(example_tokens(*each)), "language": str(each[0])} for each in EXAMPLES)
+def make_examples() -> tuple[dict[str, str], ...]:
+    """Return the example reviews."""
+    return tuple({"text": readable_text(example_tokens(*each)), "language": str(each[0])} for each in EXAMPLES)
 
 
 RECIPES = {
@@ -192,16 +203,16 @@ RECIPES = {
         },
         settings={
             "batch": BATCH,
-            "optimizer": f"Adam, cosine, rate {RATE}, clip 1.0",
+            "optimizer": f"Adam, cosine, rate {LEARNING_RATE}, clip 1.0",
             "padding": "masked (packed sequences)",
-            "words_shown_as_unknown": HIDDEN_WORDS,
+            "words_shown_as_unknown": UNKNOWN_SHARE,
             "initial_forget_gate_bias": 1.0,
         },
-        examples=examples(),
+        examples=make_examples(),
         steps=2000,
         train=train,
         measure=measure,
-        start=start,
+        default_view=default_view,
         vocabulary=vocabulary(),
         unknown=UNKNOWN,
         padding=PADDING,

@@ -1,6 +1,6 @@
-"""Train a bundled network: ``python -m models.zoo.train NAME`` writes NAME.safetensors and its card NAME.json.
+"""Train a bundled network: ``python -m models.zoo.train NAME`` saves NAME.safetensors and its card NAME.json.
 
-The same seed, torch version and machine give the same weights; training runs on one thread for that reason, and because
+The same seed, torch version and machine produce the same weights; training uses one thread for that reason, and because
 layers this small gain nothing from a second.
 """
 
@@ -20,14 +20,14 @@ from models.zoo.catalogue import build_module
 from models.zoo.recipe import Recipe
 
 
-def build(recipe: Recipe, seed: int) -> nn.Module:
-    """The network of ``recipe`` with the first weights that ``seed`` gives."""
+def build_untrained(recipe: Recipe, seed: int) -> nn.Module:
+    """Build the network of ``recipe`` with the initial weights of ``seed``."""
     torch.manual_seed(seed)
     return build_module(recipe.architecture)
 
 
-def card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
-    """The card of a trained module: what ``recipe`` says, and what is measured now."""
+def make_card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of a trained module: the fields of ``recipe`` and new measurements."""
     return {
         "name": name,
         "title": recipe.title,
@@ -48,13 +48,13 @@ def card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any])
         "training": training,
         "metrics": recipe.measure(module),
         "examples": recipe.examples,
-        "default": recipe.start(module),
+        "default": recipe.default_view(module),
         "answer_step": recipe.answer_step,
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, measure and write one network."""
+    """Train, measure and save one network."""
     parser = argparse.ArgumentParser(prog="python -m models.zoo.train", description="Train a bundled network.")
     parser.add_argument("name", choices=tuple(NETWORKS))
     parser.add_argument("--steps", type=int, help="optimizer steps (default: as shipped)")
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
     steps = recipe.steps if options.steps is None else options.steps
     seed = recipe.seed if options.seed is None else options.seed
     weights, description = options.out / f"{options.name}.safetensors", options.out / f"{options.name}.json"
-    module = build(recipe, seed)
+    module = build_untrained(recipe, seed)
     if options.measure:
         module.load_state_dict(load_file(weights))
         module.eval()
@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace) -> None:
         save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
     if options.no_card:
         return
-    text = json.dumps(card(options.name, recipe, module, training), ensure_ascii=False, indent=1)
+    text = json.dumps(make_card(options.name, recipe, module, training), ensure_ascii=False, indent=1)
     description.write_text(text + "\n", encoding="utf-8")
     print(f"{options.name}: {json.dumps(json.loads(text)['metrics'], ensure_ascii=False)}", file=sys.stderr)
 

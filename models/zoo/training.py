@@ -1,4 +1,4 @@
-"""What all training scripts share: the loop, its learning-rate schedule, and a progress bar on stderr."""
+"""The training loop of all bundled networks, with learning-rate schedule and a progress bar on stderr."""
 
 import math
 import sys
@@ -22,12 +22,16 @@ def fit(
     """Train ``module`` with Adam, linear warm-up, cosine decay to 1 % of ``rate``, gradients clipped to norm ``clip``.
 
     Args:
-        loss_at: the loss of one step (0 .. steps - 1) on data of its own choice.
-        warmup: share of the steps over which the rate rises.
+        module: the network, trained in place.
+        loss_at: returns the loss of one step (0 .. steps - 1) on a batch that it samples itself.
+        steps: optimizer steps.
+        rate: the peak learning rate.
+        warmup: share of the steps over which the learning rate rises.
+        clip: the maximum norm of the gradient.
         decay: weight decay (decoupled, as in AdamW).
 
     Returns:
-        Seconds it took.
+        The duration in seconds.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
@@ -52,7 +56,7 @@ def fit(
 
 
 def _bar(done: int, steps: int, loss: float, seconds: float, width: int = 32) -> None:
-    """Redraw the progress bar, two hundred times in a run at most."""
+    """Redraw the progress bar, at most two hundred times per run."""
     if done % max(1, steps // 200) and done != steps:
         return
     full = width * done // steps

@@ -1,7 +1,7 @@
-"""Dates as people write them in English and Korean, with harmless words around them, and the same in ISO 8601.
+"""Sample texts with dates in English and Korean, with other words around them, and the dates in ISO 8601.
 
-"let us meet on Sunday, 4 August 2024 in the afternoon" is "2024-08-04"; two dates are an interval, "2021-05-03/2022-06-04"
-(ISO 8601-1:2019, 5.5.2). Only what cannot be read in two ways is written: the year in full, never 04/08/2024.
+"let us meet on Sunday, 4 August 2024 in the afternoon" is "2024-08-04"; two dates are a date range, "2021-05-03/2022-06-04"
+(ISO 8601-1:2019, 5.5.2). Only unambiguous forms are generated: four-digit years, never 04/08/2024.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ YEARS = (1900, 2099)
 """The first and the last year."""
 
 PADDING, START, END = "", "⊢", "⊣"
-"""The padding is no symbol that could be typed."""
+"""The padding cannot be typed."""
 
 TARGETS = (START, END, "-", "/", *"0123456789")
-"""The symbols of the answers, in the order of their ids."""
+"""The target symbols, in the order of their ids."""
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -76,7 +76,7 @@ DATES: dict[Language, tuple[str, ...]] = {
         "{year words} 년 {month words} {day words} 일{weekday}",
     ),
 }
-"""How one date is written."""
+"""Templates of one date."""
 
 ALONE: dict[Language, tuple[str, ...]] = {"en": ("{0}", "{0}.", "on {0}"), "ko": ("{0}", "{0}에")}
 INTERVALS: dict[Language, tuple[str, ...]] = {
@@ -95,7 +95,7 @@ SENTENCES: dict[Language, tuple[str, ...]] = {
         "친구가 {0} 전화했어요", "책은 {0} 읽었어요", "같은 회사에서 {0} 일했어요",
     ),
 }  # fmt: skip
-"""What is said of a date, or of an interval."""
+"""Templates of a sentence around a date or date range."""
 
 BEFORE: dict[Language, tuple[str, ...]] = {
     "en": (
@@ -117,18 +117,18 @@ AFTER: dict[Language, tuple[str, ...]] = {
         ". 아주 추운 겨울이었어요", ". 기차가 늦었기 때문이에요", ". 그래서 오래 기다렸어요",
     ),
 }  # fmt: skip
-"""What stands around it, as often as it takes."""
+"""Words before and after the sentence, repeated until the text is long enough."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """A text and what it says.
+class DateText:
+    """A text with a date or date range, and its answer.
 
     Attributes:
-        text: as a person wrote it.
-        answer: in ISO 8601.
-        parts: where in ``text`` each part of each date stands, from and to: ``{("year", 0): (12, 16), ...}``; part is
-            ``"year"``, ``"month"`` or ``"day"``, the number is that of the date.
+        text: the text.
+        answer: the date or date range in ISO 8601.
+        parts: the start and end index in ``text`` of each part of each date: ``{("year", 0): (12, 16), ...}``; the part is
+            ``"year"``, ``"month"`` or ``"day"``, the number is the index of the date.
     """
 
     text: str
@@ -136,72 +136,72 @@ class Written:
     parts: dict[tuple[str, int], tuple[int, int]]
 
 
-def held_out(day: datetime.date) -> bool:
-    """Whether a date is one of the tenth that training never sees."""
+def is_held_out(day: datetime.date) -> bool:
+    """Whether a date is among the tenth that is excluded from training."""
     return zlib.crc32(day.isoformat().encode()) % 10 == 3
 
 
-def written(
+def sample_date_text(
     random: np.random.Generator,
     length: int,
-    held: bool = False,
+    held_out: bool = False,
     interval: bool = False,
     language: Language | None = None,
-) -> Written:
-    """A text of about ``length`` characters.
+) -> DateText:
+    """Sample a text of about ``length`` characters.
 
     Args:
-        random: where chance comes from.
-        length: words are put around the date until the text has so many characters; some forms are longer by themselves.
-        held: only dates that are held out, else none of them.
-        interval: two dates instead of one.
-        language: in which language; either if None.
+        random: the random generator.
+        length: words are added around the date until the text has so many characters; some forms of dates are longer.
+        held_out: only held-out dates; else only the others.
+        interval: a date range instead of one date.
+        language: the language; None for either.
     """
-    spoken: Language = language or ("en" if random.random() < 0.5 else "ko")
-    days = sorted(_day(random, held) for _ in range(2 if interval else 1))
-    form = int(random.integers(len(DATES[spoken])))  # people write both dates of an interval alike
-    phrases = INTERVALS[spoken] if interval else ALONE[spoken]
-    phrase = _one(random, phrases)
-    bare = len(phrase) + sum(len(_filled(DATES[spoken][form], {})) + 14 for _ in days)
-    if length > bare:
+    language = language or ("en" if random.random() < 0.5 else "ko")
+    days = sorted(_sample_day(random, held_out) for _ in range(2 if interval else 1))
+    form = int(random.integers(len(DATES[language])))  # both dates of a range have the same form
+    phrases = INTERVALS[language] if interval else ALONE[language]
+    phrase = _choose(random, phrases)
+    min_length = len(phrase) + sum(len(_fill_template(DATES[language][form], {})) + 14 for _ in days)
+    if length > min_length:
         if not interval:
-            phrase = "on {0}" if spoken == "en" else "{0}에"
-        phrase = _one(random, SENTENCES[spoken]).replace("{0}", phrase)
-    pieces = _pieces(random, phrase, days, form, spoken)
+            phrase = "on {0}" if language == "en" else "{0}에"
+        phrase = _choose(random, SENTENCES[language]).replace("{0}", phrase)
+    pieces = _pieces(random, phrase, days, form, language)
     before, after = "", ""
     while (room := length - len(before) - len(after) - sum(len(text) for text, _ in pieces)) > 0:
         if room < 6:
             break
         if random.random() < 0.5:
-            before += _one(random, BEFORE[spoken])
+            before += _choose(random, BEFORE[language])
         else:
-            after += _one(random, AFTER[spoken])
+            after += _choose(random, AFTER[language])
     case = random.random()
     text, parts = "", {}
     for piece, part in [(before, None), *pieces, (after, None)]:
         if part is not None:
             parts[part] = len(text), len(text) + len(piece)
         text += piece
-    if spoken == "en":
+    if language == "en":
         text = text.lower() if case < 0.15 else text.upper() if case < 0.25 else text[:1].upper() + text[1:]
-    return Written(text, "/".join(day.isoformat() for day in days), parts)
+    return DateText(text, "/".join(day.isoformat() for day in days), parts)
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """The padding, the unknown symbol, and every character that the grammar writes."""
+    """Return the padding, the unknown symbol, and every character that the grammar generates."""
     texts: list[str] = ["0123456789", DIGITS_KO, WEEKDAYS_KO, "십백천유시월년요일()", *MONTHS, *WEEKDAYS, *ONES, *TENS]
     texts += ["hundred thousand and oh ordinals: st nd rd th - ", *ORDINALS, "twentieth thirtieth"]
     for language in ("en", "ko"):
         for templates in (DATES, ALONE, INTERVALS, SENTENCES, BEFORE, AFTER):
-            texts += [_filled(each, {}) for each in templates[language]]
+            texts += [_fill_template(each, {}) for each in templates[language]]
     plain = {character for text in texts for character in text}
     cased = {form for character in plain for form in (character.lower(), character.upper()) if len(form) == 1}
     return (PADDING, UNKNOWN, *sorted(plain | cased))
 
 
 def year_words(year: int, random: np.random.Generator) -> str:
-    """1905 as "nineteen oh five", 2024 as "twenty twenty-four" or "two thousand (and) twenty-four"."""
+    """Return a year in words: 1905: "nineteen oh five", 2024: "twenty twenty-four" or "two thousand (and) twenty-four"."""
     century, rest = divmod(year, 100)
     if 2000 <= year < 2010 or (year >= 2010 and random.random() < 0.4):
         joint = " and " if random.random() < 0.5 else " "
@@ -212,21 +212,21 @@ def year_words(year: int, random: np.random.Generator) -> str:
 
 
 def ordinal(day: int) -> str:
-    """1 as "first" .. 31 as "thirty-first"."""
+    """Return an ordinal in words: 1 as "first" .. 31 as "thirty-first"."""
     if day < 20:
         return ORDINALS[day]
     tens, ones = divmod(day, 10)
     return f"{TENS[tens]}-{ORDINALS[ones]}" if ones else TENS[tens][:-1] + "ieth"
 
 
-def korean(number: int) -> str:
-    """A number in Sino-Korean words: 2024 as "이천이십사"."""
-    said = ""
+def korean_number(number: int) -> str:
+    """Return a number in Sino-Korean words: 2024 as "이천이십사"."""
+    words = ""
     for unit, name in ((1000, "천"), (100, "백"), (10, "십"), (1, "")):
         digit = number // unit % 10
         if digit:
-            said += ("" if digit == 1 and name else DIGITS_KO[digit]) + name
-    return said
+            words += ("" if digit == 1 and name else DIGITS_KO[digit]) + name
+    return words
 
 
 def _number(value: int) -> str:
@@ -236,30 +236,30 @@ def _number(value: int) -> str:
     return TENS[tens] + (f"-{ONES[ones]}" if ones else "")
 
 
-def _one(random: np.random.Generator, of: tuple[str, ...]) -> str:
+def _choose(random: np.random.Generator, of: tuple[str, ...]) -> str:
     return of[int(random.integers(len(of)))]
 
 
-def _day(random: np.random.Generator, held: bool) -> datetime.date:
+def _sample_day(random: np.random.Generator, held_out: bool) -> datetime.date:
     first, last = (datetime.date(year, *rest).toordinal() for year, rest in zip(YEARS, ((1, 1), (12, 31)), strict=True))
     while True:
         day = datetime.date.fromordinal(int(random.integers(first, last + 1)))
-        if held_out(day) == held:
+        if is_held_out(day) == held_out:
             return day
 
 
 def _pieces(
     random: np.random.Generator, phrase: str, days: list[datetime.date], form: int, language: Language
 ) -> list[tuple[str, tuple[str, int] | None]]:
-    """The text of ``phrase`` with its dates, in pieces, and which part of which date each is."""
-    named = random.random() < 0.4
+    """Return the text of ``phrase`` with its dates, in pieces, each with (part, index of the date) or None."""
+    weekday = random.random() < 0.4
     pieces: list[tuple[str, tuple[str, int] | None]] = []
     for at, piece in enumerate(re.split(r"\{(\d)\}", phrase)):
         if at % 2 == 0:
             pieces.append((piece, None))
             continue
         which = int(piece)
-        names = _names(random, days[which], language, named)
+        names = _placeholder_values(random, days[which], language, weekday)
         for inner, text in enumerate(re.split(r"\{(.+?)\}", DATES[language][form])):
             part = PARTS.get(text) if inner % 2 else None
             pieces.append((names[text] if inner % 2 else text, None if part is None else (part, which)))
@@ -270,21 +270,23 @@ PARTS = {
     "year": "year", "year words": "year", "mon": "month", "month": "month", "m": "month", "mm": "month",
     "month words": "month", "d": "day", "dd": "day", "dth": "day", "first": "day", "day words": "day",
 }  # fmt: skip
-"""What each name in a template says."""
+"""The part of a date that each placeholder of a template shows."""
 
 
-def _names(random: np.random.Generator, day: datetime.date, language: Language, weekday: bool) -> dict[str, str]:
-    """What stands in the place of each name in a template."""
+def _placeholder_values(
+    random: np.random.Generator, day: datetime.date, language: Language, weekday: bool
+) -> dict[str, str]:
+    """Return the text of each placeholder of a template."""
     shared = {"year": f"{day.year}", "d": f"{day.day}", "dd": f"{day.day:02}", "mm": f"{day.month:02}"}
     if language == "ko":
-        said = WEEKDAYS_KO[day.weekday()]
+        name = WEEKDAYS_KO[day.weekday()]
         months = {6: "유월", 10: "시월"}
         return shared | {
             "m": f"{day.month}",
-            "year words": korean(day.year),
-            "month words": months.get(day.month, korean(day.month) + "월"),
-            "day words": korean(day.day),
-            "weekday": _one(random, (f" {said}요일", f"({said})", f" ({said})")) if weekday else "",
+            "year words": korean_number(day.year),
+            "month words": months.get(day.month, korean_number(day.month) + "월"),
+            "day words": korean_number(day.day),
+            "weekday": _choose(random, (f" {name}요일", f"({name})", f" ({name})")) if weekday else "",
         }
     name, ending = WEEKDAYS[day.weekday()], {1: "st", 2: "nd", 3: "rd"}
     return shared | {
@@ -293,12 +295,12 @@ def _names(random: np.random.Generator, day: datetime.date, language: Language, 
         "dth": f"{day.day}{'th' if 10 < day.day < 14 else ending.get(day.day % 10, 'th')}",
         "first": ordinal(day.day),
         "year words": year_words(day.year, random),
-        "weekday": _one(random, (f"{name}, ", f"{name} ", f"{name[:3]} ", f"{name[:3]}, ")) if weekday else "",
+        "weekday": _choose(random, (f"{name}, ", f"{name} ", f"{name[:3]} ", f"{name[:3]}, ")) if weekday else "",
     }
 
 
-def _filled(template: str, names: dict[str, str]) -> str:
+def _fill_template(template: str, names: dict[str, str]) -> str:
     return re.sub(r"\{(.+?)\}", lambda found: names.get(found[1], ""), template)
 
 
-__all__ = ["PADDING", "TARGETS", "Written", "held_out", "vocabulary", "written"]
+__all__ = ["PADDING", "TARGETS", "DateText", "is_held_out", "sample_date_text", "vocabulary"]

@@ -102,7 +102,7 @@ def _input_matrix(name: str, free: Mapping[str, StoredTensor], order: TensorOrde
 
 def _layer(
     recurrent: str,
-    read: str,
+    incoming: str,
     free: Mapping[str, StoredTensor],
     order: TensorOrder,
     gates: int,
@@ -110,11 +110,11 @@ def _layer(
     certain: bool,
 ) -> FoundLayer:
     rows = free[recurrent].shape[1 if transposed else 0]
-    start = min(order.at[recurrent], order.at[read])
+    start = min(order.at[recurrent], order.at[incoming])
     neighbours = [name for name in _neighbours(recurrent, order) if name in free and 0 <= order.at[name] - start <= 4]
     near = [name for name in neighbours if free[name].shape == (rows,)]
     parts = {
-        "weight_ih": _transposed_if(free[read], transposed),
+        "weight_ih": _transposed_if(free[incoming], transposed),
         "weight_hh": _transposed_if(free[recurrent], transposed),
     }
     biases = near[:2]
@@ -123,7 +123,7 @@ def _layer(
         parts["bias_hh"] = StoredTensor.zeros(rows)
     certainty = {1: 0.3, 3: 0.7, 4: 0.7}[gates] + (0.1 if biases else 0.0) - (0.0 if certain else 0.3)
     assumed = {1: ("nonlinearity",), 3: ("order", "reset_after"), 4: ("order",)}[gates]
-    sources = (read, recurrent, *biases)
+    sources = (incoming, recurrent, *biases)
     return FoundLayer(
         KIND_OF_GATE_COUNT[gates], parts, sources, certainty=round(certainty, 1), assumed=("kind", *assumed)
     )

@@ -21,21 +21,21 @@ def network() -> Network:
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_a_review_reads_as_it_was_made(language):
     for seed in range(60):
-        made = reviews.review(np.random.default_rng(seed), language, unseen=None)
-        text = reviews.written(made.tokens)
+        made = reviews.sample_review(np.random.default_rng(seed), language, unseen=None)
+        text = reviews.readable_text(made.tokens)
         assert split_words(text, reviews.vocabulary(), reviews.PARTICLES) == list(made.tokens)
         assert made.negated == any(token in NEGATIONS for token in made.tokens) or "," in text or "지만" in text
 
 
 def test_pairs_left_out_of_training_are_apart():
     for unseen in (True, False):
-        for made in reviews.reviews(1, 200, negated=True, unseen=unseen, language="en"):
+        for made in reviews.sample_reviews(1, 200, negated=True, unseen=unseen, language="en"):
             opinion = " ".join(made.tokens)
             if "although" in opinion or "was not" not in opinion or "at all" in opinion:
                 continue
             words = [w for group in reviews.ENGLISH for w in group if w in made.tokens]
             place = next(group.index(words[0]) for group in reviews.ENGLISH if words[0] in group)
-            assert reviews.left_out(0, place) == unseen
+            assert reviews.is_held_out_pair(0, place) == unseen
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network)
     metrics = network.card.metrics
     negated = metrics["accuracy"]["negated"]
     assert negated > 0.95 and negated > metrics["accuracy_of_bag_of_words"]["negated"] + 0.1
-    fresh = reviews.reviews(777, 300, negated=True, unseen=None)
+    fresh = reviews.sample_reviews(777, 300, negated=True, unseen=None)
     assert sentiment.accuracy(network.module, fresh) == pytest.approx(negated, abs=0.05)
     said = metrics["accuracy_by_padding"]
     assert said["masked"]["50"] == said["masked"]["0"] > said["read"]["20"] + 0.1
-    mixed = reviews.reviews(778, 300, unseen=None)
+    mixed = reviews.sample_reviews(778, 300, unseen=None)
     assert sentiment.accuracy(network.module, mixed, 20, masked=False) == pytest.approx(said["read"]["20"], abs=0.12)
 
 

@@ -158,9 +158,9 @@ def test_korean_particles_and_punctuation_come_off_known_words_only():
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_a_recall_text_reads_as_it_was_made(language):
     for seed in range(30):
-        tokens, city = recall.sentence(np.random.default_rng(seed), 30, language)
+        tokens, city = recall.sample_text(np.random.default_rng(seed), 30, language)
         assert tokens[0] == city and city not in tokens[1:] and len(tokens) == 31
-        assert split_words(recall.shown(30, language, seed), recall.vocabulary(), recall.PARTICLES) == tokens
+        assert split_words(recall.readable_text(30, language, seed), recall.vocabulary(), recall.PARTICLES) == tokens
 
 
 # The cards are true
@@ -175,22 +175,22 @@ def test_python_lm_beats_every_table_of_counts():
 
 def test_python_lm_costs_what_its_card_says(networks):
     net = networks["python-lm"]
-    here = float(python_source.bits(net.module, net.card.default.text).mean())
+    here = float(python_source.bits_of_characters(net.module, net.card.default.text).mean())
     assert here == pytest.approx(net.card.metrics["default_text_bits_per_character"], abs=2e-3)
 
 
 def test_python_lm_on_the_held_out_files_of_this_python(networks):
     """The library differs between versions of Python; the held-out files of any of them cost about the same."""
     net = networks["python-lm"]
-    texts = [text[:20_000] for text in python_source.files("held-out").values()]
-    cost = torch.cat([python_source.bits(net.module, text) for text in texts[:8]]).mean()
+    texts = [text[:20_000] for text in python_source.source_files("held-out").values()]
+    cost = torch.cat([python_source.bits_of_characters(net.module, text) for text in texts[:8]]).mean()
     assert float(cost) < net.card.metrics["ngram_bits_per_character"]["4"]
     assert float(cost) == pytest.approx(net.card.metrics["bits_per_character"], abs=0.4)
 
 
 def test_held_out_files_are_apart_and_do_not_depend_on_the_machine():
     assert python_source.split_of("textwrap.py") == python_source.split_of("textwrap.py")
-    parts = [set(python_source.files(part)) for part in ("train", "validation", "held-out")]
+    parts = [set(python_source.source_files(part)) for part in ("train", "validation", "held-out")]
     assert all(parts) and not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     stored = load_network("python-lm").card.metrics["held_out_files"]
     assert all(python_source.split_of(path) == "held-out" for path in stored)
@@ -200,7 +200,7 @@ def test_counter_is_right_as_far_as_its_card_says(networks):
     net = networks["counter"]
     reach = net.card.metrics["right_up_to_n"]
     assert reach >= 30 > net.card.metrics["trained_up_to_n"]
-    assert all(counting.right(net.module, "." + "a" * n + "b" * n + ".") for n in range(1, reach + 1))
+    assert all(counting.predicts_correctly(net.module, "." + "a" * n + "b" * n + ".") for n in range(1, reach + 1))
     assert net.module.rnn.hidden_size <= 8
     assert torch.equal(net.module.embedding.weight, torch.eye(3))
     assert net.input_names == net.vocabulary == (".", "a", "b")
@@ -231,9 +231,9 @@ def test_wave_beats_the_simple_predictors(networks):
     net = networks["wave"]
     metrics = net.card.metrics
     assert metrics["rms_error"] < metrics["rms_error_linear_4_taps"] < metrics["rms_error_last_value"]
-    x = wave.waves(np.random.default_rng(77), 500)
+    x = wave.sample_waves(np.random.default_rng(77), 500)
     with torch.no_grad():
-        error = (net.module(x[:, :-1]) - x[:, 1:])[:, wave.WARM :]
+        error = (net.module(x[:, :-1]) - x[:, 1:])[:, wave.WARMUP_STEPS :]
     assert float(error.square().mean().sqrt()) == pytest.approx(metrics["rms_error"], rel=0.2)
 
 
@@ -245,14 +245,14 @@ def test_ngram_probabilities_sum_to_one_and_a_pattern_is_learned():
     bits = ngram.bits_by_order([text], [text], [text], base=3, pad=0, highest=3)
     assert bits[1] == pytest.approx(math.log2(3), abs=0.01)
     assert bits[3] < 0.05 and all(later <= earlier for earlier, later in pairwise(bits.values()))
-    symbols, own = ngram.padded([np.array([0, 1, 0, 2, 0, 1])], 2, pad=0)
-    counts = ngram.count(symbols, own, 2, base=3)
+    symbols, own = ngram.pad_texts([np.array([0, 1, 0, 2, 0, 1])], 2, pad=0)
+    counts = ngram.count_ngrams(symbols, own, 2, base=3)
     lower = np.full(3, 1 / 3)
     asked = np.array([0, 0]), np.array([False, True])
     total = 0.0
     for symbol in range(3):
         asked[0][1] = symbol
-        total += ngram._mixed(counts, asked, 2, 3, lower[symbol : symbol + 1], 0.5)[0]
+        total += ngram._interpolate(counts, asked, 2, 3, lower[symbol : symbol + 1], 0.5)[0]
     assert total == pytest.approx(1.0)
 
 
