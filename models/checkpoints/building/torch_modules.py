@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase
     """Build a ``batch_first`` ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``; step by step if torch's kernel lacks its options."""
     layers = {name: checkpoint.layers[name] for name in part.layers}
     first = layers[part.layers[0]]
-    projected = {} if first.weight_hr is None else {"proj_size": first.output_size}
+    projected: dict[str, Any] = {} if first.weight_hr is None else {"proj_size": first.output_size}
     module = recurrent_module(
         first.kind, first.input_size, first.hidden_size, first.options,
         num_layers=len(part.levels), bidirectional=len(part.levels[0]) > 1, bias=first.bias_ih is not None,

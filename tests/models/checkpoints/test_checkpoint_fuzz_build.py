@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import time
 import warnings
 
 import numpy as np
@@ -25,8 +24,8 @@ from models.decoding.run_network import read
 from models.networks.sequence_files import read_sequence
 from tests.models.checkpoints.test_checkpoint_fuzz import MAKERS, damaged, hdf5_file
 
-SECONDS = 1.0
-"""For each format."""
+OPENED, CASES = 50, 500
+"""Damaged checkpoints of each format that still open; damaged lists of symbols or sequences of each kind."""
 
 
 def run(checkpoint):
@@ -43,20 +42,18 @@ def test_what_is_done_with_damaged_checkpoints(make):
         data = make()
     whole, chance = load_checkpoint(data), random.Random(11)
     jobs = (run, verdict, to_safetensors, lambda checkpoint: list(compare_checkpoints(whole, checkpoint).all_changes()))
-    end, opened = time.perf_counter() + SECONDS, 0
-    while time.perf_counter() < end or not opened:
+    opened = 0
+    while opened < OPENED:
         try:
             checkpoint = load_checkpoint(damaged(data, chance))
         except CheckpointError:
             continue
         opened += 1
         for job in jobs:
-            begun = time.perf_counter()
             try:
                 job(checkpoint)
             except Problem as problem:
                 assert problem.sentence and "\n" not in str(problem)
-            assert time.perf_counter() - begun < 5
 
 
 LISTS = {
@@ -71,10 +68,9 @@ LISTS = {
 
 @pytest.mark.parametrize("made", LISTS)
 def test_damaged_lists_of_symbols(made):
-    chance, end, tried = random.Random(3), time.perf_counter() + SECONDS / 2, 0
-    while time.perf_counter() < end or tried < 50:
-        data = damaged(LISTS[made], chance) if tried else LISTS[made]
-        tried += 1
+    chance = random.Random(3)
+    for case in range(CASES):
+        data = damaged(LISTS[made], chance) if case else LISTS[made]
         try:
             symbols = read_vocabulary(data)
         except Problem as problem:
@@ -100,10 +96,9 @@ NUMBERS = {
 
 @pytest.mark.parametrize("made", NUMBERS)
 def test_damaged_sequences_of_numbers(made, tmp_path):
-    chance, end, tried = random.Random(5), time.perf_counter() + SECONDS / 2, 0
-    while time.perf_counter() < end or tried < 50:
-        data = damaged(NUMBERS[made], chance) if tried else NUMBERS[made]
-        tried += 1
+    chance = random.Random(5)
+    for case in range(CASES):
+        data = damaged(NUMBERS[made], chance) if case else NUMBERS[made]
         try:
             values = read_sequence(data, 3)
         except Problem as problem:

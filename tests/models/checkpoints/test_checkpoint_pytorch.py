@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import struct
-import time
 import warnings
 from collections import OrderedDict
 
@@ -215,7 +214,7 @@ def test_shards(tmp_path):
 
 
 def test_a_large_file_is_not_read(tmp_path):
-    """A sparse file of 1 GB: opening it and one small layer of it takes no time and no memory."""
+    """A sparse file of 1 GB: opening it and one small layer of it takes no memory."""
     big, small = 1 << 30, nn.LSTM(3, 4).state_dict()
     header, place = {"big": {"dtype": "F32", "shape": [big // 4], "data_offsets": [0, big]}}, big
     for name, values in small.items():
@@ -234,16 +233,15 @@ def test_a_large_file_is_not_read(tmp_path):
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    before, start = resident(), time.perf_counter()
+    before = resident()
     layer = load_checkpoint(path).layers["rnn.l0"]
-    assert time.perf_counter() - start < 1
     assert resident() - before < 64 << 20
     assert np.array_equal(layer.weight_hh, small["weight_hh_l0"].numpy())
 
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_mapped_file_is_read_like_another(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("models.checkpoints.parsing.file_source.MAPPED", 1)
+    monkeypatch.setattr("models.checkpoints.parsing.file_source.MMAP_THRESHOLD", 1)
     net = net_of("gru")
     path = tmp_path / "model"
     path.write_bytes(WRITERS[write](net.state_dict()))

@@ -150,7 +150,7 @@ def test_what_pytorch_cannot_compute_is_named(tmp_path):
 
 
 def test_what_is_too_large_is_not_read(monkeypatch):
-    monkeypatch.setattr("models.checkpoints.save.LARGEST", 100)
+    monkeypatch.setattr("models.checkpoints.save.MAX_BYTES", 100)
     with pytest.raises(CheckpointError, match="more than the 100 that can be written at once"):
         to_safetensors(load_checkpoint(save(nn.LSTM(3, 4).state_dict())))
 
