@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from models.checkpoints.layers.activation_names import require_supported
 from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, LazyMapping, StoredTensor
 from models.core.cells import Kind
 from models.core.weights import LayerWeights
+
+if TYPE_CHECKING:
+    from models.checkpoints.graphs.graph_module import GraphModule
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,7 @@ class Checkpoint:
         stored: shape and dtype of every other tensor, by name.
         provenance: the file's own metadata, such as its producer, version or epoch.
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
+        graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
     """
 
     format: str
@@ -32,13 +36,14 @@ class Checkpoint:
     stored: Mapping[str, StoredTensor]
     provenance: Mapping[str, str]
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    graph: Callable[[], GraphModule] | None = None
 
     @classmethod
     def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Checkpoint:
         """Return the checkpoint of a file's ``contents`` whose recurrent layers are ``found``."""
         used = {name for layer in found.values() for name in layer.sources}
         others = {name: stored for name, stored in contents.tensors.items() if name not in used}
-        return cls(contents.format, found, others, contents.provenance, contents.vocabularies)
+        return cls(contents.format, found, others, contents.provenance, contents.vocabularies, contents.graph)
 
     @cached_property
     def layers(self) -> Mapping[str, LayerWeights]:

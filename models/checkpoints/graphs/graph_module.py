@@ -90,8 +90,8 @@ def refuse(layer: str, type: str) -> NoReturn:
         CheckpointError: always; it names the layer and its type.
     """
     raise CheckpointError(
-        "{layer} has the type {type}, which cannot be run. Compare its recurrent layers instead, or export the network "
-        "without it.",
+        "{layer} has the type {type}, which cannot be run. Choose one of the recurrent layers to run on its own, or save "
+        "the network without {layer}.",
         layer=layer[:200],
         type=type[:200],
     )
@@ -104,8 +104,8 @@ def refuse_setting(layer: str, setting: str, value: object) -> NoReturn:
         CheckpointError: always; it names the layer, the setting and its value.
     """
     raise CheckpointError(
-        "{layer} has {setting} = {value}, which cannot be run. Compare its recurrent layers instead, or export the network "
-        "without it.",
+        "{layer} has {setting} = {value}, which cannot be run. Choose one of the recurrent layers to run on its own, or "
+        "save the network without {layer}.",
         layer=layer[:200],
         setting=setting[:60],
         value=str(value)[:60],

@@ -107,8 +107,8 @@ def _cells_of_layer(name: Any, config: Any, place: int) -> Iterator[tuple[str, C
             f"l0{_reverse_suffix(config)}",
             CellConfig(
                 KIND_OF_CLASS[name],
-                activation=_activation_name(config.get("activation", "tanh")),
-                recurrent_activation=_activation_name(recurrent),
+                activation=activation_name(config.get("activation", "tanh")),
+                recurrent_activation=activation_name(recurrent),
                 reset_after=bool(config.get("reset_after", False)),
                 group="",
                 place=place,
@@ -120,7 +120,7 @@ def _reverse_suffix(config: Mapping[str, Any]) -> str:
     return "_reverse" if config.get("go_backwards") is True else ""
 
 
-def _activation_name(activation: Any) -> Any:
+def activation_name(activation: Any) -> Any:
     """Return an activation's name, also if it is serialized as a Keras function."""
     if isinstance(activation, dict) and activation.get("module") in ("builtins", "keras.activations", None):
         activation = activation.get("config", activation)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
 from models.core.messages import Problem
+
+if TYPE_CHECKING:
+    from models.checkpoints.graphs.graph_module import GraphModule
 
 T = TypeVar("T")
 
@@ -106,6 +109,7 @@ class Contents:
         provenance: the file's own metadata: producer, version, epoch, ...
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
         layer_metadata: stored kind and options of layers, by name (``models.core.layer_metadata``).
+        graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
     """
 
     format: str
@@ -114,6 +118,7 @@ class Contents:
     provenance: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     layer_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    graph: Callable[[], GraphModule] | None = None
 
 
 class LazyMapping(Mapping[str, T], Generic[T]):
