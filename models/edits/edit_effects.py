@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
 
 MIN_CHANGE = 1e-5
 """Smaller changes, relative to a quantity's range, are ignored as rounding errors."""
@@ -99,20 +99,20 @@ class EditEffects:
 
 
 def state_difference(
-    before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins = None
+    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, origin: StepOrigins = None
 ) -> np.ndarray:
     """Return after minus before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
     return _subtract(new, old, layer_origins(before, after, layer, origin))
 
 
-def prediction_difference(before: Reading, after: Reading, origin: StepOrigins = None) -> np.ndarray:
+def prediction_difference(before: ForwardRun, after: ForwardRun, origin: StepOrigins = None) -> np.ndarray:
     """Return after minus before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
     new, old = (_predicted(reading) for reading in (after, before))
     return new - old if new.ndim == 1 else _subtract(new, old, layer_origins(before, after, None, origin))
 
 
-def layer_origins(before: Reading, after: Reading, layer: str | None, origin: StepOrigins) -> StepOrigins:
+def layer_origins(before: ForwardRun, after: ForwardRun, layer: str | None, origin: StepOrigins) -> StepOrigins:
     """Return the alignment of the steps of a layer (of the prediction if None), where ``origin`` aligns the input's steps.
 
     A generated answer may become shorter or longer; its steps are aligned from its beginning.
@@ -123,7 +123,12 @@ def layer_origins(before: Reading, after: Reading, layer: str | None, origin: St
 
 
 def edit_effects(
-    before: Reading, after: Reading, origin: StepOrigins = None, *, max_predictions: int = 8, answer_only: bool = False
+    before: ForwardRun,
+    after: ForwardRun,
+    origin: StepOrigins = None,
+    *,
+    max_predictions: int = 8,
+    answer_only: bool = False,
 ) -> EditEffects:
     """Compare the runs of two networks of one shape.
 
@@ -155,7 +160,7 @@ def edit_effects(
 
 
 def unit_effect(
-    before: Reading, after: Reading, layer: str, quantity: str, unit: int, origin: StepOrigins = None
+    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, unit: int, origin: StepOrigins = None
 ) -> StateEffect | None:
     """Return the largest change of one unit's gate or state; None if it did not change."""
     own = layer_origins(before, after, layer, origin)
@@ -163,7 +168,9 @@ def unit_effect(
     return _effect(before, after, layer, quantity, unit, change, own) if (change > MIN_CHANGE).any() else None
 
 
-def _relative_change(before: Reading, after: Reading, layer: str, quantity: str, origin: StepOrigins) -> np.ndarray:
+def _relative_change(
+    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, origin: StepOrigins
+) -> np.ndarray:
     """Return (T, units), the change relative to the quantity's range; 0 at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
     change = np.abs(_subtract(new, old, origin)) / _quantity_range(after, layer, quantity, new, old)
@@ -171,7 +178,7 @@ def _relative_change(before: Reading, after: Reading, layer: str, quantity: str,
 
 
 def _effect(
-    before: Reading, after: Reading, layer: str, quantity: str, unit: int, change: np.ndarray, origin: StepOrigins
+    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, unit: int, change: np.ndarray, origin: StepOrigins
 ) -> StateEffect:
     step = int(change.argmax())
     was = step if origin is None else origin[step]
@@ -183,7 +190,7 @@ def _effect(
 
 
 def _predictions(
-    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int], limit: int
+    before: ForwardRun, after: ForwardRun, steps: Sequence[int | None], counted: Sequence[int], limit: int
 ) -> tuple[PredictionEffect, ...]:
     new, old = (_predicted(reading) for reading in (after, before))
     if new.ndim == 1:
@@ -203,7 +210,7 @@ def _predictions(
 
 
 def _first_flip(
-    before: Reading, after: Reading, steps: Sequence[int | None], counted: Sequence[int]
+    before: ForwardRun, after: ForwardRun, steps: Sequence[int | None], counted: Sequence[int]
 ) -> PredictionFlip | None:
     if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
         best = before.prediction.best, after.prediction.best
@@ -221,7 +228,7 @@ def _first_flip(
     return None
 
 
-def _surprise(before: Reading, after: Reading) -> tuple[float, float] | None:
+def _surprise(before: ForwardRun, after: ForwardRun) -> tuple[float, float] | None:
     bits = [
         reading.prediction.surprise[:-1] if isinstance(reading.prediction, SymbolPrediction) else np.zeros(0)
         for reading in (before, after)
@@ -229,12 +236,12 @@ def _surprise(before: Reading, after: Reading) -> tuple[float, float] | None:
     return (float(bits[0].mean()), float(bits[1].mean())) if len(bits[0]) and len(bits[1]) else None
 
 
-def _values(reading: Reading, layer: str, quantity: str) -> np.ndarray:
+def _values(reading: ForwardRun, layer: str, quantity: str) -> np.ndarray:
     traced = reading.trace.layers[layer]
     return traced[quantity][reading.row, : int(traced.lengths[reading.row])]
 
 
-def _predicted(reading: Reading) -> np.ndarray:
+def _predicted(reading: ForwardRun) -> np.ndarray:
     match reading.prediction:
         case SymbolPrediction(probability) | ClassPrediction(probability):
             return probability
@@ -243,7 +250,7 @@ def _predicted(reading: Reading) -> np.ndarray:
     return np.zeros((len(reading.labels), 0), np.float32)
 
 
-def _checked_origins(after: Reading, before: Reading, origin: StepOrigins) -> Sequence[int | None]:
+def _checked_origins(after: ForwardRun, before: ForwardRun, origin: StepOrigins) -> Sequence[int | None]:
     if origin is not None:
         return origin
     if len(after.labels) != len(before.labels):
@@ -260,7 +267,7 @@ def _subtract(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarr
     return result
 
 
-def _quantity_range(reading: Reading, layer: str, quantity: str, *values: np.ndarray) -> float:
+def _quantity_range(reading: ForwardRun, layer: str, quantity: str, *values: np.ndarray) -> float:
     """Return the width of a quantity's range; if it is unbounded, twice the greatest finite magnitude of ``values``."""
     span = reading.trace.layers[layer].cell_equations.ranges[quantity]
     if span is not None:

@@ -19,17 +19,17 @@ from torch import Tensor, nn
 from models.capturing.capture import capture, recurrent_modules
 from models.core.layer_metadata import layer_metadata
 from models.core.messages import Problem
-from models.core.stepwise import Script
+from models.core.stepwise import ClampSchedule
 from models.core.trace import Trace
 from models.decoding.decode import decode_sequence
 from models.decoding.run_network import decoded_run
 from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
-from models.edits.interventions import build_scripts, intervene
+from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.token_edits import edited_sequence
 from models.edits.weight_edits import cell_kind_of, edited_module, parameters_of, unknown_unit
 from models.gradients.losses import DifferentiatedRun, Loss, default_target, loss_value
-from models.networks.forward_run import Reading, prediction_of
+from models.networks.forward_run import ForwardRun, prediction_of
 from models.networks.input_sequence import InputSequence
 from models.networks.network import Network
 
@@ -65,7 +65,7 @@ class EditedNetwork:
         """Return the input for ``text``, after the token edits."""
         return edited_sequence(self.base, text, self.edits.tokens)
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ForwardRun:
         """Run the edited network on ``text`` after the token edits."""
         inputs = self.sequence(text)
         if self.base.card.predicts == "sequence":
@@ -75,14 +75,14 @@ class EditedNetwork:
         trace: Trace
         with torch.inference_mode():
             if self.edits.interventions:
-                with intervene(module, self._scripts(module, inputs.given)) as run:
+                with intervene(module, self._clamp_schedules(module, inputs.given)) as run:
                     output = module(inputs.given)[0]
                 trace = run.trace
             else:
                 with capture(module) as trace:
                     output = module(inputs.given)[0]
         prediction = prediction_of(self.base, inputs.given[0], output)
-        return Reading(
+        return ForwardRun(
             trace.with_tokens(inputs.labels),
             inputs.labels,
             prediction,
@@ -109,13 +109,13 @@ class EditedNetwork:
         if self.base.card.predicts == "sequence":
             self._check_no_interventions(loss)
         module = edited_module(self.base.module, self.edits.weights)
-        made = self._scripts(module, given) if self.edits.interventions else {}
-        if made or loss.kind == "unit":
-            made = {name: made.get(name, Script()) for name in parameters_of(module).cells}
+        schedules = self._clamp_schedules(module, given) if self.edits.interventions else {}
+        if schedules or loss.kind == "unit":
+            schedules = {name: schedules.get(name, ClampSchedule()) for name in parameters_of(module).cells}
         trace: Trace
         with torch.enable_grad():
-            if made:
-                with intervene(module, made) as run:
+            if schedules:
+                with intervene(module, schedules) as run:
                     output = module(given)
                     run.retain_grads()
                     value = self._value(run, given, output, loss, layer)
@@ -168,7 +168,7 @@ class EditedNetwork:
                 name=self.base.name,
             )
 
-    def _scripts(self, module: nn.Module, given: Tensor) -> dict[str, Script]:
+    def _clamp_schedules(self, module: nn.Module, given: Tensor) -> dict[str, ClampSchedule]:
         """Return the interventions of each layer."""
 
         def run(sequence: Tensor) -> Trace:
@@ -178,7 +178,7 @@ class EditedNetwork:
 
         plain: Callable[[], Trace] = cache(lambda: run(given))
         other: Callable[[str], Trace] = cache(lambda text: run(self.base.encode(text)))
-        return build_scripts(self.edits.interventions, parameters_of(module), given.shape[1], plain, other)
+        return build_clamp_schedules(self.edits.interventions, parameters_of(module), given.shape[1], plain, other)
 
     def _value(self, run: intervene, given: Tensor, output: Any, loss: Loss, layer: str | None) -> Tensor:
         if loss.kind != "unit":
@@ -206,7 +206,7 @@ def weight_sensitivity(done: DifferentiatedRun) -> dict[str, np.ndarray]:
     return found
 
 
-def read_edited(network: Network, text: str, edits: Edits) -> Reading:
+def run_edited(network: Network, text: str, edits: Edits) -> ForwardRun:
     """Run ``network`` with ``edits`` on ``text``: ``EditedNetwork(network, edits).read(text)``.
 
     Raises:

@@ -17,25 +17,25 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.capture import capture, recurrent_modules
+from models.core.cells import WEIGHT_NAMES
 from models.core.layer_run import Recording
 from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
-from models.core.output_gradients import Arrived
-from models.core.stepwise import Script, run_layer
-from models.core.stepwise_modules import Stepwise
-from models.core.trace import Layers, LayerTrace, Trace
-from models.core.weights import NAMES
+from models.core.output_gradients import OutputGradients
+from models.core.stepwise import ClampSchedule, run_layer
+from models.core.stepwise_modules import StepwiseModule
+from models.core.trace import LayerTrace, LayerTraces, Trace
 from models.edits.edit import Ablate, Clamp, InitialState, InterventionEdit, Patch
 from models.edits.weight_edits import Parameters, unknown_layer, unknown_unit
 
 
-def build_scripts(
+def build_clamp_schedules(
     edits: Iterable[InterventionEdit],
     known: Parameters,
     steps: int,
     plain: Callable[[], Trace],
     other: Callable[[str], Trace],
-) -> dict[str, Script]:
+) -> dict[str, ClampSchedule]:
     """Return the interventions of each layer, by name.
 
     Args:
@@ -48,11 +48,11 @@ def build_scripts(
     Raises:
         Problem: an edit does not fit the network or the sequence; one sentence says why.
     """
-    made: dict[str, Script] = {}
+    schedules: dict[str, ClampSchedule] = {}
     for edit in edits:
         if edit.layer not in known.cells:
             raise unknown_layer(edit.layer, known.cells)
-        cell, script = known.cells[edit.layer], made.setdefault(edit.layer, Script())
+        cell, schedule = known.cells[edit.layer], schedules.setdefault(edit.layer, ClampSchedule())
         quantity = (
             "hidden" if isinstance(edit, Ablate) else edit.state if isinstance(edit, InitialState) else edit.quantity
         )
@@ -69,20 +69,20 @@ def build_scripts(
             raise unknown_unit(edit.layer, edit.unit, units)
         match edit:
             case InitialState(_, state, value, unit):
-                script.start.setdefault(state, []).append((unit, value))
+                schedule.start.setdefault(state, []).append((unit, value))
             case Clamp(_, _, value, unit, first, last):
                 for step in _step_range(first, last, steps):
-                    script.hold(step, quantity, unit, value)
+                    schedule.hold(step, quantity, unit, value)
             case Ablate(layer, unit, by, first, last):
                 value = 0.0 if by == "zero" else float(plain().layers[layer].hidden[0, :, unit].mean(dtype="float64"))
                 for step in _step_range(first, last, steps):
-                    script.hold(step, quantity, unit, value)
+                    schedule.hold(step, quantity, unit, value)
             case Patch(layer, _, step, text, source, unit):
                 run = other(text).layers[layer]
                 [at] = _step_range(step, step, steps)
                 [there] = _step_range(source, source, run.shape[1])
-                script.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
-    return made
+                schedule.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
+    return schedules
 
 
 def _step_range(first: int, last: int | None, steps: int) -> range:
@@ -96,20 +96,20 @@ def _step_range(first: int, last: int | None, steps: int) -> range:
 
 
 class intervene:
-    """Context manager: ``with intervene(module, scripts) as run: module(x)`` applies the scripts; ``run.trace`` is the trace.
+    """Context manager: ``with intervene(module, schedules) as run: module(x)`` applies them; ``run.trace`` is the trace.
 
-    The module's recurrent parts that have a script run step by step, and their output goes on into the rest of the module,
+    The module's recurrent parts that have a schedule run step by step, and their output goes on into the rest of the module,
     so the module's own code computes its predictions; backward passes go through the steps. The module must not be shared
     with other threads (``edited_module`` makes a copy) and must call each part once, in evaluation mode. All hooks are
     removed on exit.
 
     Raises:
-        Problem: a layer with a script is a Cell, or its input is a ``PackedSequence``.
+        Problem: a layer with a schedule is a Cell, or its input is a ``PackedSequence``.
     """
 
-    def __init__(self, module: nn.Module, layer_scripts: Mapping[str, Script]) -> None:
+    def __init__(self, module: nn.Module, schedules: Mapping[str, ClampSchedule]) -> None:
         """Prepare to run ``module``."""
-        self.module, self.scripts = module, layer_scripts
+        self.module, self.schedules = module, schedules
         self.states: dict[str, dict[str, list[Tensor]]] = {}
         """By layer that runs step by step: its quantities by position, in the run's autograd graph, (B, units) each."""
         self.stacked: dict[str, dict[str, Tensor]] = {}
@@ -124,7 +124,7 @@ class intervene:
         self._captured = self._capture.__enter__()
         for path, part in self._parts.items():
             before = f"{path}." if path else ""
-            own = [name for name in self.scripts if name.startswith(before) and "." not in name.removeprefix(before)]
+            own = [name for name in self.schedules if name.startswith(before) and "." not in name.removeprefix(before)]
             if not own:
                 continue
             if not isinstance(part, nn.RNNBase):
@@ -149,7 +149,9 @@ class intervene:
     @property
     def trace(self) -> Trace:
         """The trace of every layer."""
-        return Trace(Layers({name: self._layers.get(name, layer) for name, layer in self._captured.layers.items()}))
+        return Trace(
+            LayerTraces({name: self._layers.get(name, layer) for name, layer in self._captured.layers.items()})
+        )
 
     def trace_with_grads(self) -> Trace:
         """Return ``trace`` with the gradients that a backward pass has left at the states (see ``retain_grads``)."""
@@ -159,13 +161,13 @@ class intervene:
                 layer
             ):  # gradients from outside the layer; local derivatives propagate them from step to step
                 hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
-                arrived = Arrived(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
+                arrived = OutputGradients(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
             else:  # autograd's gradients of each state are complete already
                 rows = self.states[name]
                 hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
-                arrived = Arrived(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
+                arrived = OutputGradients(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
             layers[name] = replace(layer, recording=replace(layer.recording, arrivals=arrived))
-        return Trace(Layers(layers))
+        return Trace(LayerTraces(layers))
 
     def retain_grads(self) -> None:
         """Retain the gradients of a backward pass at the states of the layers that run step by step."""
@@ -210,7 +212,7 @@ class intervene:
         for level in range(part.num_layers):
             rows = slice(level * directions, (level + 1) * directions)
             suffixes = [f"l{level}", f"l{level}_reverse"][:directions]
-            stepwise = stepwise or any(before + suffix in self.scripts for suffix in suffixes)
+            stepwise = stepwise or any(before + suffix in self.schedules for suffix in suffixes)
             if not stepwise:
                 x, *last = run_kernel(part, suffixes, x, [state[rows] for state in starts])
                 for each, state in zip(ends, last, strict=True):
@@ -231,10 +233,12 @@ class intervene:
     ) -> tuple[Tensor, list[Tensor]]:
         seen = self._captured.layers[before + suffix]
         cell, reverse = seen.cell_equations, seen.reverse
-        weights = {name: getattr(part, f"{name}_{suffix}") for name in NAMES if hasattr(part, f"{name}_{suffix}")}
+        weights = {
+            name: getattr(part, f"{name}_{suffix}") for name in WEIGHT_NAMES if hasattr(part, f"{name}_{suffix}")
+        }
         states = dict(zip(("hidden", "cell"), starts, strict=False))
-        script = self.scripts.get(before + suffix, Script())
-        rows, begun = run_layer(cell, weights, x, states, script, reverse)
+        schedule = self.schedules.get(before + suffix, ClampSchedule())
+        rows, begun = run_layer(cell, weights, x, states, schedule, reverse)
         values = {name: torch.stack(each, 1) for name, each in rows.items()}
         kept = {name: each.detach() for name, each in values.items()}
         cells = torch.stack(begun["cell"], 1).detach() if "cell" in begun else None
@@ -245,7 +249,7 @@ class intervene:
             hidden_prev=torch.stack(begun["hidden"], 1).detach(),
             initial_cell=None if cells is None else cells[:, first].clone(),
             known=kept if cells is None else kept | {"cell_prev": cells},
-            held=script.masks(values),
+            held=schedule.masks(values),
         )
         self._layers[before + suffix] = LayerTrace(before + suffix, seen.weights, recording, reverse)
         self.states[before + suffix], self.stacked[before + suffix] = rows, values
@@ -256,9 +260,12 @@ class intervene:
 def run_kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:
     """Run one level of ``part`` with its own kernel: return the output (B, T, directions * P), and the last states."""
     fused: Any = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}
-    function = part.kernel if isinstance(part, Stepwise) else fused[part.mode]
+    function = part.kernel if isinstance(part, StepwiseModule) else fused[part.mode]
     own = [
-        getattr(part, f"{name}_{suffix}") for suffix in suffixes for name in NAMES if hasattr(part, f"{name}_{suffix}")
+        getattr(part, f"{name}_{suffix}")
+        for suffix in suffixes
+        for name in WEIGHT_NAMES
+        if hasattr(part, f"{name}_{suffix}")
     ]
     begin: Any = starts if part.mode == "LSTM" else starts[0]
     # time first, as the capture runs a stack's levels, so that the numbers are equal bit for bit

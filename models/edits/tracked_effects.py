@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.core.tokenize_text import SHOWN
+from models.core.tokenize_text import DISPLAY_SYMBOLS
 from models.edits.edit_effects import StateEffect, StepOrigins, unit_effect
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.text_properties import text_properties
 from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, Match, Ranking
@@ -43,7 +43,7 @@ class TrackedEffect:
 
 
 def tracked_effect(
-    before: Reading, after: Reading, rankings: Mapping[str, Ranking], origin: StepOrigins = None
+    before: ForwardRun, after: ForwardRun, rankings: Mapping[str, Ranking], origin: StepOrigins = None
 ) -> TrackedEffect | None:
     """Return the tracking unit that the edit changed most; None if none changed by ``MIN_TRACKED_CHANGE``.
 
@@ -66,9 +66,9 @@ def tracked_effect(
 
 
 def _correlations(
-    before: Reading, after: Reading, effect: StateEffect, name: str, origin: StepOrigins
+    before: ForwardRun, after: ForwardRun, effect: StateEffect, name: str, origin: StepOrigins
 ) -> tuple[float, float] | None:
-    drawn = {symbol: token for token, symbol in SHOWN.items()}
+    drawn = {symbol: token for token, symbol in DISPLAY_SYMBOLS.items()}
     values = text_properties([drawn.get(label, label) for label in after.labels_of(effect.layer)]).get(name)
     if origin is not None or values is None or not np.ptp(values):
         return None

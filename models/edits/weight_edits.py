@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from models.capturing.capture import recurrent_modules
 from models.capturing.module_copy import copy_module
-from models.core.cells import Cell, Kind, cell_of
+from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
 from models.core.messages import Problem
-from models.core.stepwise_modules import Stepwise
-from models.core.weights import NAMES, LayerWeights
+from models.core.stepwise_modules import StepwiseModule
+from models.core.weights import LayerWeights
 from models.edits.edit import (
     ForgetBias,
     Noise,
@@ -81,7 +81,7 @@ def parameters_of(module: nn.Module) -> Parameters:
             for direction in range(directions):
                 suffix = f"l{level}" + ("_reverse" if direction else "")
                 layer = before + suffix
-                for kind in NAMES:
+                for kind in WEIGHT_NAMES:
                     name = before + kind + (f"_{suffix}" if stacked else "")
                     if name in own:
                         arrays[f"{layer}.{kind}"], names[f"{layer}.{kind}"] = own.pop(name), name
@@ -105,7 +105,7 @@ def parameters_of(module: nn.Module) -> Parameters:
 
 def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
     """Return the kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
-    if isinstance(part, Stepwise):
+    if isinstance(part, StepwiseModule):
         return part.kernel.kind, part.kernel.options
     if isinstance(part, nn.LSTM | nn.LSTMCell):
         return "LSTM", {}
@@ -143,7 +143,9 @@ def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit
     changed = apply_weight_edits(Parameters(arrays, cells, consumers, {name: name for name in arrays}), edits)
     result = {}
     for name, layer in layers.items():
-        own: dict[str, Any] = {kind: changed[f"{name}.{kind}"].numpy() for kind in NAMES if f"{name}.{kind}" in changed}
+        own: dict[str, Any] = {
+            kind: changed[f"{name}.{kind}"].numpy() for kind in WEIGHT_NAMES if f"{name}.{kind}" in changed
+        }
         result[name] = replace(layer, **own) if own else layer
     return result
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from models.capturing.capture import capture
 from models.core.cells import Kind
 from models.core.layer_gradients import LayerGradients
-from models.core.output_gradients import Arrived
-from models.core.weights import CELLS_OF_KIND
+from models.core.output_gradients import OutputGradients
+from models.core.weights import TORCH_MODULES
 from models.gradients.losses import DifferentiatedRun
 
 GATE_COUNTS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
@@ -48,7 +48,7 @@ def initialized_layer(kind: Kind, config: InitConfig) -> nn.RNNBase:
     With the same seed the three kinds share their first numbers: an RNN's matrix is an LSTM's first block.
     """
     options = {"nonlinearity": config.activation} if kind == "RNN" else {}
-    module = CELLS_OF_KIND[kind](config.inputs, config.hidden, batch_first=True, **options)
+    module = TORCH_MODULES[kind](config.inputs, config.hidden, batch_first=True, **options)
     limit, size = config.hidden**-0.5, config.hidden
     with torch.no_grad():
         for index, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")):
@@ -91,7 +91,7 @@ def initialized_gradients(kind: Kind, config: InitConfig) -> LayerGradients:
     hidden = torch.zeros_like(layer.recording.hidden)
     hidden[:, -1] = loss_direction(config)
     cell = torch.zeros_like(hidden) if kind == "LSTM" else None
-    return LayerGradients(layer, Arrived(hidden, cell, (False,) * config.steps))
+    return LayerGradients(layer, OutputGradients(hidden, cell, (False,) * config.steps))
 
 
 EXPLODING_CONFIG = InitConfig(radius=2.2, steps=60)

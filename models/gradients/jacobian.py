@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.core.local_derivatives import LocalDerivatives, local_derivatives
 from models.core.trace import LayerTrace
-from models.core.weights import LayerWeights, frozen
+from models.core.weights import LayerWeights, read_only
 from models.gradients.transitions import Transitions
 
 
@@ -31,7 +31,7 @@ def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, st
     Returns:
         (S, N, N), by position: N = P, or P + H of the joint one.
     """
-    return frozen(torch.cat([matrices for _, matrices in _jacobians(layer, sequence, joint, steps)]))
+    return read_only(torch.cat([matrices for _, matrices in _jacobians(layer, sequence, joint, steps)]))
 
 
 def singular_values(
@@ -43,7 +43,7 @@ def singular_values(
     matrix has numbers that are not finite.
     """
     parts = [_singular(matrices) for _, matrices in _jacobians(layer, sequence, joint, steps)]
-    return frozen(torch.cat(parts))
+    return read_only(torch.cat(parts))
 
 
 def _singular(matrices: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from models.capturing.capture import capture, recurrent_modules
 from models.capturing.module_copy import copy_module
 from models.core.layer_gradients import LayerGradients
 from models.core.messages import Problem
-from models.core.output_gradients import Arrived
+from models.core.output_gradients import OutputGradients
 from models.core.trace import LayerTrace, Trace
 from models.networks.network import Network
 
@@ -212,7 +212,7 @@ def gradients_of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:
     cell = hidden.new_zeros(layer.shape) if layer.kind == "LSTM" else None
     chosen = hidden if cell is None or loss.quantity == "hidden" else cell
     chosen[0, loss.step, loss.unit] = 1.0
-    return LayerGradients(layer, Arrived(hidden, cell, (False,) * layer.shape[1]))
+    return LayerGradients(layer, OutputGradients(hidden, cell, (False,) * layer.shape[1]))
 
 
 def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:

@@ -64,7 +64,7 @@ def path_map(
 def path_map_of(
     stack: LayerStack, loss_grad: Tensor, rows: Sequence[int] | None = None, progress: Progress | None = None
 ) -> dict[str, PathMap]:
-    """``path_map`` of what has run already: ``stack_of(trace.layers, "decoder.rnn")``."""
+    """Return ``path_map`` of a recorded run: ``layer_stack(trace.layers, "decoder.rnn")``."""
     losses, places = sorted_losses(rows, stack[0][0].shape[1])
     found = _split(stack, loss_grad, losses, False, progress)
     return {name: PathMap(*(part[:, places] for part in parts)) for name, parts in found.items()}

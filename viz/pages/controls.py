@@ -10,27 +10,27 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.edits.edit import Edits
-from models.networks.forward_run import Reading
-from models.networks.network import Example, Start
+from models.networks.forward_run import ForwardRun
+from models.networks.network import DefaultView, Example
 from models.zoo.catalogue import network_names
 from viz.address import View
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
-from viz.pages.edited_banner import edited
+from viz.pages.edited_banner import edited_banner
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 
-def choose(session: Session) -> Reading:
+def show_controls(session: Session) -> ForwardRun:
     """Show the controls and return the run that they select; fills in whatever the view leaves open.
 
     What cannot be shown is reported in one sentence, and the last good view stays.
     """
     file = saved_run(session)
     reading = resolve(session, file)
-    edited(session)
+    edited_banner(session)
     _fill(session, reading, file)
     session.mark_good()
     _show(session, reading, file)
@@ -43,10 +43,10 @@ def saved_run(session: Session) -> Path | None:
     if file is None:
         return None
     try:
-        if cache.is_run(file):
-            cache.opened(file)
+        if cache.is_saved_run(file):
+            cache.load_saved_run(file)
             return file
-        opened = checkpoints.named(file)
+        opened = checkpoints.open_startup_file(file)
         if opened.name not in session.opened_networks:
             session.remember_network(opened.name)
     except Problem as problem:
@@ -55,21 +55,21 @@ def saved_run(session: Session) -> Path | None:
     return None
 
 
-def asked_for(session: Session, file: Path | None) -> str:
+def requested_network(session: Session, file: Path | None) -> str:
     """The network that the view names, or the first that there is. Raises Problem: it names one that is not there."""
-    names = cache.names(file)
+    names = cache.network_choices(file)
     net = session.view.net or names[0]
     if net in names:
         return net
     if cache.is_network(net):  # another reader opened it
         session.remember_network(net)
         return net
-    if checkpoints.is_name(net):
+    if checkpoints.is_checkpoint_name(net):
         raise Problem("“{name}” is not open in this session. Open the file on the Checkpoint page first.", name=net)
     raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=net, names=", ".join(names))
 
 
-def resolve(session: Session, file: Path | None) -> Reading:
+def resolve(session: Session, file: Path | None) -> ForwardRun:
     """Return the run of the view, or of the nearest view that can be shown; the session then has that view.
 
     The view is tried first, then the last good view, then the first bundled network; each as it is, then with other edits.
@@ -112,14 +112,14 @@ def _edits_to_try(session: Session) -> Iterator[Edits | None]:
         return
     others = []
     if good.net == asked.net:  # where the same edits were good, the text does not fit those of a sequence
-        others.append(session.good_edits.of_any_text() if good.edits == asked.edits else session.good_edits)
+        others.append(session.good_edits.weights_only() if good.edits == asked.edits else session.good_edits)
     yield from dict.fromkeys((*others, cache.NO_EDITS))
 
 
 def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
     asked = session.view.net
     session.reject(problem)
-    if session.good_view.net is None and asked in cache.names(file):  # a link's network can be shown without its text
+    if session.good_view.net is None and asked in cache.network_choices(file):  # a link's network can be shown without its text
         session.fill_defaults(net=asked)
 
 
@@ -128,23 +128,23 @@ def _to_first_network(session: Session, file: Path | None, problem: str) -> None
     session.fill_defaults(net=network_names()[0], text=None, edits="")
 
 
-def _run(session: Session, file: Path | None) -> Reading:
+def _run(session: Session, file: Path | None) -> ForwardRun:
     """Return the run of the view as it is. Raises ValueError: it cannot be shown."""
     view = session.view
-    net = asked_for(session, file)
+    net = requested_network(session, file)
     saved = file is not None and net == file.name
-    if not (cache.opened(file).layers if saved and file else cache.has_layers(net)):
+    if not (cache.load_saved_run(file).layers if saved and file else cache.has_recurrent_layers(net)):
         raise Problem("{name} has no recurrent layer. View it on the Attention page.", name=net)
     if saved and file:
         session.fill_defaults(net=net, text=None, edits="")
-        return cache.opened_reading(file, st.session_state.get("row", 1) - 1)
+        return cache.saved_forward_run(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else cache.network(net).card.default.text
-    reading = cache.reading(net, text, session.edits)
+    reading = cache.forward_run(net, text, session.edits)
     session.fill_defaults(net=net, text=text)
     return reading
 
 
-def _fill(session: Session, reading: Reading, file: Path | None) -> None:
+def _fill(session: Session, reading: ForwardRun, file: Path | None) -> None:
     """Choose what the view leaves open; what it asks for in vain is told and chosen likewise."""
     view, layers = session.view, reading.trace.layers
     start = _start(view, file)
@@ -165,7 +165,7 @@ def _fill(session: Session, reading: Reading, file: Path | None) -> None:
     session.fill_defaults(layer=name, unit=unit, step=step, quantity=quantity)
 
 
-def _start(view: View, file: Path | None) -> Start | None:
+def _start(view: View, file: Path | None) -> DefaultView | None:
     if file is not None and view.net == file.name:
         return None
     return cache.network(view.net or "").card.default
@@ -193,24 +193,24 @@ def _inside(session: Session, what: str, asked: int | None, count: int) -> int |
     return None
 
 
-def _show(session: Session, reading: Reading, file: Path | None) -> None:
+def _show(session: Session, reading: ForwardRun, file: Path | None) -> None:
     saved = file is not None and session.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        names = [name for name in cache.names(file) if cache.has_layers(name)]
-        view_menu(session, "net", _("Network"), names, format_func=cache.title)
+        names = [name for name in cache.network_choices(file) if cache.has_recurrent_layers(name)]
+        view_menu(session, "net", _("Network"), names, format_func=cache.display_name)
     with layer:
         layers = list(reading.trace.layers)
         view_menu(session, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
     if saved:
         with sequence:
-            pick_row(session, next(iter(reading.trace.layers.values())).shape[0])
+            sequence_menu(session, next(iter(reading.trace.layers.values())).shape[0])
         return
     with sequence:
-        pick_example(session)
+        example_menu(session)
     with card:
         network_card_button(cache.network(session.view.net or "").card)
-    type_text(session, reading.unknown)
+    text_input(session, reading.unknown)
     _point_out(session)
 
 
@@ -248,7 +248,7 @@ def view_menu(
     )
 
 
-def type_text(session: Session, unknown: Sequence[str]) -> None:
+def text_input(session: Session, unknown: Sequence[str]) -> None:
     """The text area, and what of the text is ``unknown``.
 
     It keeps what was typed also where that cannot be read, so that it can be mended.
@@ -286,7 +286,7 @@ def type_text(session: Session, unknown: Sequence[str]) -> None:
         )
 
 
-def pick_example(session: Session) -> None:
+def example_menu(session: Session) -> None:
     """The menu of the network's examples."""
     examples: tuple[Example, ...] = cache.network(session.view.net or "").card.examples
     texts = [example.text for example in examples]
@@ -313,7 +313,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 40 else line[:39] + "…"
 
 
-def pick_row(session: Session, batch: int) -> None:
+def sequence_menu(session: Session, batch: int) -> None:
     """Which sequence of a saved run's batch is looked at."""
     label = (
         _("Sequence in the saved run (only one)")

@@ -15,9 +15,9 @@ from torch.nn.utils.rnn import pad_packed_sequence
 
 from models import LayerWeights, capture, load_trace
 from models.core.activations import ACTIVATIONS
-from models.core.stepwise_modules import Stepwise, StepwiseGRU, StepwiseLSTM, StepwiseRNN, recurrent_module
+from models.core.stepwise_modules import StepwiseModule, StepwiseGRU, StepwiseLSTM, StepwiseRNN, recurrent_module
 from models.edits.edit_syntax import read_edits
-from models.edits.interventions import build_scripts, intervene
+from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.weight_edits import edited_module, parameters_of
 from tests.models.capturing.test_capture import build, cases, flat
 from tests.support import oracle
@@ -106,7 +106,7 @@ def test_torch_runs_what_it_can(kind):
     for name in usual:
         other = False if name == "reset_after" else "hard_sigmoid"
         made = recurrent_module(kind, 3, 4, usual | {name: other}, num_layers=2)
-        assert isinstance(made, Stepwise) and isinstance(made, TORCH[kind]) and made.num_layers == 2
+        assert isinstance(made, StepwiseModule) and isinstance(made, TORCH[kind]) and made.num_layers == 2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_gate_can_be_held_and_a_weight_changed(layer):
         return trace
 
     with intervene(
-        changed, build_scripts(edits.interventions, parameters_of(changed), 6, plain, lambda _: plain())
+        changed, build_clamp_schedules(edits.interventions, parameters_of(changed), 6, plain, lambda _: plain())
     ) as run:
         output = changed(x)
     given = x[0]

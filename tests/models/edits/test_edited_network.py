@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import Problem, capture, load_network, load_trace, read
-from models.core.undo_history import History
+from models import Problem, capture, load_network, load_trace, run_network
+from models.core.undo_history import UndoHistory
 from models.edits.edit import Edits
 from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
 from models.edits.edit_syntax import read_edits
-from models.edits.edited_network import EditedNetwork, read_edited
+from models.edits.edited_network import EditedNetwork, run_edited
 from models.edits.token_edits import edited_sequence
 from models.gradients.losses import Loss, differentiate
 from tests.models.edits.test_weight_edits import one_thread
@@ -53,13 +53,13 @@ def same(first, second):
 def test_an_edited_sequence_is_read_as_if_it_were_typed(networks, edits, text, origin):
     base = networks["counter"]
     made = read_edits(edits)
-    assert same(read_edited(base, ".aaabbb", made), read(base, text))
+    assert same(run_edited(base, ".aaabbb", made), run_network(base, text))
     what = edited_sequence(base, ".aaabbb", made.tokens)
-    assert list(what.origin) == origin and what.labels == read(base, text).labels
+    assert list(what.origin) == origin and what.labels == run_network(base, text).labels
     off = made
     for index in range(len(made.entries)):
         off = off.switch(index, False)
-    assert same(read_edited(base, ".aaabbb", off), read(base, ".aaabbb"))
+    assert same(run_edited(base, ".aaabbb", off), run_network(base, ".aaabbb"))
 
 
 def test_words_and_numbers_are_tokens_too(networks):
@@ -73,9 +73,9 @@ def test_words_and_numbers_are_tokens_too(networks):
     assert what.given[0, :, 0].tolist() == pytest.approx([0.1, 0.5, 0.3, -1])
     assert what.tokens == ("0.1", "0.5", "0.3", "-1")
     with pytest.raises(Problem, match="“x” is not a finite number"):
-        read_edited(wave, "0.1 0.2", read_edits("token[1]=x"))
+        run_edited(wave, "0.1 0.2", read_edits("token[1]=x"))
     with pytest.raises(Problem, match="The only token cannot be deleted"):
-        read_edited(wave, "0.1", read_edits("token[0]-"))
+        run_edited(wave, "0.1", read_edits("token[0]-"))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks, 
         )
 
     made = [of(i) for i in range(50)]
-    expected = [read_edited(load_network("recall-lstm"), text, edits) for edits in made]
+    expected = [run_edited(load_network("recall-lstm"), text, edits) for edits in made]
     start = threading.Barrier(50)
 
     def session(i):
@@ -114,7 +114,7 @@ def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks, 
         start.wait()
         found = []
         for _ in range(4):
-            found.append(read_edited(base, text, made[i]) if i % 4 < 3 else read(base, text))
+            found.append(run_edited(base, text, made[i]) if i % 4 < 3 else run_network(base, text))
             if i % 4 == 3:
                 differentiate(base, text, Loss("answer"))
         return found
@@ -137,28 +137,28 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.lists(st.sampled_from(PIECES), max_size=3))
 def test_undoing_gives_back_the_old_trace_bit_for_bit(networks, first, more):
     base, text = networks["counter"], ".aaaaaaaabbbbbbbb"  # however many tokens go, the steps that are held remain
-    history = History(Edits()).then(read_edits(";".join(first)))
-    before = read_edited(base, text, history.now)
+    history = UndoHistory(Edits()).then(read_edits(";".join(first)))
+    before = run_edited(base, text, history.now)
     for piece in more:
         history = history.then(history.now.add(read_edits(piece).on[0]))
-    after = read_edited(base, text, history.now)
+    after = run_edited(base, text, history.now)
     off = history.now
     for index in range(len(first), len(off.entries)):
         off = off.switch(index, False)
-    assert same(read_edited(base, text, off), before)
+    assert same(run_edited(base, text, off), before)
     for _ in more:
         history = history.undo()
-    assert same(read_edited(base, text, history.now), before)
+    assert same(run_edited(base, text, history.now), before)
     for _ in more:
         history = history.redo()
-    assert same(read_edited(base, text, history.now), after)
-    assert same(read_edited(base, text, history.undo().redo().now), after) or not more
+    assert same(run_edited(base, text, history.now), after)
+    assert same(run_edited(base, text, history.undo().redo().now), after) or not more
 
 
 def test_an_edited_trace_is_saved_like_any_other(networks):
     base = networks["recall-lstm"]
     text = base.card.default.text
-    trace = read_edited(base, text, read_edits("rnn.l0.forget_gate[3]@2-8=1;rnn.l0.c0=0.5")).trace
+    trace = run_edited(base, text, read_edits("rnn.l0.forget_gate[3]@2-8=1;rnn.l0.c0=0.5")).trace
     file = io.BytesIO()
     trace.save(file)
     again = load_trace(io.BytesIO(file.getvalue())).layers["rnn.l0"]
@@ -169,17 +169,17 @@ def test_an_edited_trace_is_saved_like_any_other(networks):
 def test_a_copy_made_while_others_capture_has_no_part_in_it(networks):
     base = networks["counter"]
     with capture(base.module) as trace:
-        reading = read_edited(base, ".ab", read_edits("rnn.l0.forget_gate=1"))
+        reading = run_edited(base, ".ab", read_edits("rnn.l0.forget_gate=1"))
     assert len(trace.layers) == 0 and (reading.trace.layers["rnn.l0"].forget_gate == 1).all()
 
 
 def test_breaking_the_counter_is_told(networks):
     base = networks["counter"]
-    before = read(base, ".aaabbb")
-    assert edit_effects(before, read_edited(base, ".aaabbb", Edits())) == edit_effects(before, before)
+    before = run_network(base, ".aaabbb")
+    assert edit_effects(before, run_edited(base, ".aaabbb", Edits())) == edit_effects(before, before)
     nothing = edit_effects(before, before)
     assert (nothing.first, nothing.states, nothing.predictions, nothing.flip) == (None, (), (), None)
-    after = read_edited(base, ".aaabbb", read_edits("rnn.l0.forget_gate@4-=0"))
+    after = run_edited(base, ".aaabbb", read_edits("rnn.l0.forget_gate@4-=0"))
     told = edit_effects(before, after)
     assert told.first == 4
     forget = next(each for each in told.states if each.quantity == "forget_gate")
@@ -204,7 +204,7 @@ def test_breaking_the_counter_is_told(networks):
 def test_differences_of_an_edited_sequence_are_step_by_step(networks):
     base = networks["counter"]
     made = read_edits("token[1]+=a")
-    before, after = read(base, ".aabb"), read_edited(base, ".aabb", made)
+    before, after = run_network(base, ".aabb"), run_edited(base, ".aabb", made)
     origin = edited_sequence(base, ".aabb", made.tokens).origin
     change = state_difference(before, after, "rnn.l0", "cell", origin)
     old, new = (each.trace.layers["rnn.l0"].cell[0] for each in (before, after))
@@ -219,7 +219,7 @@ def test_differences_of_an_edited_sequence_are_step_by_step(networks):
 def test_values_and_classes_have_effects_too(networks, name):
     base = networks[name]
     text = base.card.default.text
-    before, after = read(base, text), read_edited(base, text, read_edits("rnn.l0.weight_hh*=-2"))
+    before, after = run_network(base, text), run_edited(base, text, read_edits("rnn.l0.weight_hh*=-2"))
     told = edit_effects(before, after)
     assert told.predictions and told.predictions[0].symbol is None and told.surprise is None
     change = np.abs(prediction_difference(before, after))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Problem
-from models.core.undo_history import History
+from models.core.undo_history import UndoHistory
 from models.edits import edit as kinds
 from models.edits.edit import Edits, Entry
 from models.edits.edit_syntax import QUANTITIES, read_edit, read_edits, write_edit, write_edits
@@ -113,7 +113,7 @@ def test_a_value_that_is_no_number_is_named():
 
 @given(st.lists(lists, min_size=1, max_size=6))
 def test_undo_and_redo_go_through_all_lists(made):
-    start = history = History(Edits())
+    start = history = UndoHistory(Edits())
     passed = [history.now]
     for each in made:
         history = history.then(each)
@@ -132,7 +132,7 @@ def test_undo_and_redo_go_through_all_lists(made):
 
 def test_dragging_is_one_step_back():
     clamp = Edits().add(kinds.Clamp("rnn.l0", "cell", 0.0))
-    history = History(Edits()).then(clamp)
+    history = UndoHistory(Edits()).then(clamp)
     for value in (0.1, 0.2):
         history = history.amend(history.now.swap(0, kinds.Clamp("rnn.l0", "cell", value)))
     assert history.now.on == (kinds.Clamp("rnn.l0", "cell", 0.2),)

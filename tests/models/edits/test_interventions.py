@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from models import Problem, capture, load_network, read
+from models import Problem, capture, load_network, run_network
 from models.edits.edit_syntax import read_edits
-from models.edits.edited_network import EditedNetwork, read_edited
-from models.edits.interventions import build_scripts, intervene
+from models.edits.edited_network import EditedNetwork, run_edited
+from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.weight_edits import parameters_of
 from models.gradients.losses import Loss
 from tests.models.edits.test_weight_edits import Net, net, one_thread
@@ -37,7 +37,7 @@ def run(module, x, text, other=None):
             module(given)
         return trace
 
-    made = build_scripts(
+    made = build_clamp_schedules(
         read_edits(text).interventions, parameters_of(module), x.shape[1], lambda: plain(x), lambda _: plain(other)
     )
     with intervene(module, made) as here:
@@ -171,8 +171,8 @@ def test_of_two_edits_of_one_value_the_later_counts():
 def test_the_loop_alone_is_the_kernel(networks, name):
     base = networks[name]
     text = base.card.default.text
-    layer = next(iter(read(base, text).trace.layers))
-    before, after = read(base, text), read_edited(base, text, read_edits(f"{layer}.h0=0"))
+    layer = next(iter(run_network(base, text).trace.layers))
+    before, after = run_network(base, text), run_edited(base, text, read_edits(f"{layer}.h0=0"))
     for layer in before.trace.layers:
         for quantity in before.trace.layers[layer]:
             np.testing.assert_allclose(
@@ -239,7 +239,9 @@ def test_modules_fed_in_other_ways_get_what_they_expect(shape):
     state = tuple(torch.randn(*((1, 1, 4) if len(shape) == 3 else (1, 4))) for _ in range(2))
     for fed in ((x,), (x, state)):
         expected = module(*fed)
-        made = build_scripts(read_edits("rnn.l0.h0[0]=0.25").interventions, parameters_of(module), 6, None, None)
+        made = build_clamp_schedules(
+            read_edits("rnn.l0.h0[0]=0.25").interventions, parameters_of(module), 6, None, None
+        )
         with intervene(module, made | {"rnn.l0": replace(made["rnn.l0"], start={})}):
             output = module(*fed)
         flat = [output[0], *output[1]], [expected[0], *expected[1]]
@@ -263,7 +265,7 @@ def test_gradients_stop_at_held_values_and_are_those_of_autograd(networks):
 
     def loss(at, nudge):
         held_so = read_edits("rnn.l0.cell@3=0.5;rnn.l0.output_gate[2]@1=0.5;rnn.l0.hidden@3=0").interventions
-        made = build_scripts(held_so, parameters_of(module), steps, None, None)
+        made = build_clamp_schedules(held_so, parameters_of(module), steps, None, None)
         script = made["rnn.l0"]
         value = layer.hidden[0, at, 7].item() + nudge
         script.hold(at, "hidden", 7, value)
@@ -312,13 +314,13 @@ BAD = {
 def test_what_does_not_fit_is_told_in_one_sentence(networks, text):
     base = networks["recall-lstm"]
     with pytest.raises(Problem) as problem:
-        read_edited(base, base.card.default.text, read_edits(text))
+        run_edited(base, base.card.default.text, read_edits(text))
     assert str(problem.value).startswith(BAD[text]) and str(problem.value).endswith(".")
 
 
 def test_a_state_that_a_cell_lacks(networks):
     with pytest.raises(Problem, match="has no cell; it has hidden"):
-        read_edited(networks["recall-gru"], networks["recall-gru"].card.default.text, read_edits("rnn.l0.c0=1"))
+        run_edited(networks["recall-gru"], networks["recall-gru"].card.default.text, read_edits("rnn.l0.c0=1"))
 
 
 def test_cells_and_packed_sequences_are_refused():
@@ -333,6 +335,6 @@ def test_cells_and_packed_sequences_are_refused():
     with pytest.raises(Problem, match="by the network's own code"):
         run(Loop(), torch.randn(1, 1, 3), "cell.l0.hidden=1")
     module = Net(layers=1).eval()
-    made = build_scripts(read_edits("rnn.l0.hidden=1").interventions, parameters_of(module), 2, None, None)
+    made = build_clamp_schedules(read_edits("rnn.l0.hidden=1").interventions, parameters_of(module), 2, None, None)
     with pytest.raises(Problem, match="not packed ones"), intervene(module, made):
         module.rnn(nn.utils.rnn.pack_sequence([torch.randn(2, 3)]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models import load_network, read, read_edited, read_edits
+from models import load_network, read_edits, run_edited, run_network
 from models.edits.edited_network import EditedNetwork
 from models.edits.tracked_effects import MIN_TRACKED_CHANGE, tracked_effect
 from models.states.text_properties import text_properties
@@ -14,7 +14,7 @@ from models.states.tracked_units import tracked_units
 def known():
     network = load_network("python-lm")
     text = network.card.default.text
-    before = read(network, text)
+    before = run_network(network, text)
     rankings = {layer: tracked_units(network, text, layer) for layer in before.trace.layers}
     return network, text, before, rankings
 
@@ -26,7 +26,7 @@ def indenting(rankings):
 def test_a_unit_that_is_cut_off_no_longer_tracks(known):
     network, text, before, rankings = known
     unit = indenting(rankings).unit
-    after = read_edited(network, text, read_edits(f"rnn.l0.reads[{unit}]=0"))
+    after = run_edited(network, text, read_edits(f"rnn.l0.reads[{unit}]=0"))
     found = tracked_effect(before, after, {"rnn.l0": rankings["rnn.l0"]})
     assert found is not None and found.effect.unit == unit and found.match.name == "indentation" and found.lost
     cells = [each.trace.layers["rnn.l0"].cell[0, :, unit] for each in (before, after)]
@@ -39,13 +39,13 @@ def test_a_unit_that_is_cut_off_no_longer_tracks(known):
 def test_what_hardly_changes_is_no_news(known):
     network, text, before, rankings = known
     assert tracked_effect(before, before, rankings) is None
-    after = read_edited(network, text, read_edits("rnn.l0.weight_hh[forget_gate.0,0]+=0.001"))
+    after = run_edited(network, text, read_edits("rnn.l0.weight_hh[forget_gate.0,0]+=0.001"))
     assert tracked_effect(before, after, rankings) is None
 
 
 def test_the_most_changed_one_is_told(known):
     network, text, before, rankings = known
-    after = read_edited(network, text, read_edits("rnn.l0.forget_gate@20-=0"))
+    after = run_edited(network, text, read_edits("rnn.l0.forget_gate@20-=0"))
     found = tracked_effect(before, after, rankings)
     assert found is not None and found.effect.share >= MIN_TRACKED_CHANGE
     for layer, ranking in rankings.items():

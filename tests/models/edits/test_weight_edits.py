@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 from torch import nn
 
-from models import LayerWeights, Problem, capture, load_network, read
+from models import LayerWeights, Problem, capture, load_network, run_network
 from models.edits.edit import Edits, Place, WeightChange
 from models.edits.edit_syntax import read_edits
-from models.edits.edited_network import EditedNetwork, read_edited
+from models.edits.edited_network import EditedNetwork, run_edited
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import edited_layers, edited_module, parameters_of
 
@@ -216,7 +216,7 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
     base = load_network(name)
     text = base.card.default.text
     edits = read_edits("rnn.l0.weight_hh[2]*=1.5;rnn.l0.weight_ih.noise=0.1/3;head.bias+=0.25")
-    reading = read_edited(base, text, edits)
+    reading = run_edited(base, text, edits)
     module = load_network(name).module
     with torch.no_grad():
         module.load_state_dict(load(EditedNetwork(base, edits).save()))
@@ -229,7 +229,7 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
     assert np.array_equal(told, output.numpy() if name == "wave" else output.softmax(-1).numpy())
     # and undone, bit for bit what it was
     for undone in (Edits(), edits.switch(0, False).switch(1, False).switch(2, False)):
-        back, first = read_edited(base, text, undone), read(base, text)
+        back, first = run_edited(base, text, undone), run_network(base, text)
         for layer in first.trace.layers:
             for quantity in first.trace.layers[layer]:
                 assert np.array_equal(first.trace.layers[layer][quantity], back.trace.layers[layer][quantity])

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from models import Problem, load_network, read_edited, read_edits
+from models import Problem, load_network, read_edits, run_edited
 from models.core.local_derivatives import local_derivatives
-from models.core.stepwise import Script
+from models.core.stepwise import ClampSchedule
 from models.edits.edited_network import EditedNetwork
 from models.edits.interventions import intervene
 from models.edits.weight_edits import edited_module
@@ -29,12 +29,12 @@ def ran(kind: str, quantity: str, directions: int = 1):
     """A module of two levels whose upper one holds one unit at some steps and, at one step, all; and its held run."""
     torch.manual_seed(0)
     module = KINDS[kind][0](3, UNITS, num_layers=2, batch_first=True, bidirectional=directions == 2).double()
-    script = Script()
+    script = ClampSchedule()
     for step in (2, 3):
         script.hold(step, quantity, 1, 0.3)
     script.hold(5, quantity, None, 0.6)
     x = torch.randn(1, STEPS, 3, dtype=torch.float64)
-    with intervene(module, {"l0": Script(), "l1": script}) as run:
+    with intervene(module, {"l0": ClampSchedule(), "l1": script}) as run:
         output = module(x)[0]
         run.retain_grads()
     return module, run, output
@@ -91,7 +91,7 @@ def test_the_networks_own_losses_are_asked_at_the_held_states(name, edits):
     grad = output_loss_grad(network, edited.network.module, given, stack[-1][0].recording.hidden)
     found = gradient_map_of(stack, grad)["l0"][0]
     module = edited_module(network.module, ())
-    with torch.enable_grad(), intervene(module, edited._scripts(module, given)) as run:
+    with torch.enable_grad(), intervene(module, edited._clamp_schedules(module, given)) as run:
         losses = step_losses(network, given, module(given))
     rows = run.states["rnn.l0"]["hidden"]
     for t in range(0, len(losses), 3):
@@ -102,7 +102,7 @@ def test_the_networks_own_losses_are_asked_at_the_held_states(name, edits):
 
 def test_nothing_held_changes_nothing():
     network = load_network("counter")
-    plain = read_edited(network, ".aabb.", read_edits("rnn.l0.h0=0")).trace.layers["rnn.l0"]
+    plain = run_edited(network, ".aabb.", read_edits("rnn.l0.h0=0")).trace.layers["rnn.l0"]
     assert not plain.recording.held
     found = local_derivatives(plain)
     np.testing.assert_array_equal(found.carry, plain.forget_gate)
@@ -111,7 +111,7 @@ def test_nothing_held_changes_nothing():
 def test_a_projected_state_that_is_held_is_refused():
     torch.manual_seed(0)
     module = nn.LSTM(3, UNITS, proj_size=2, batch_first=True)
-    script = Script()
+    script = ClampSchedule()
     script.hold(1, "hidden", 0, 1.0)
     with intervene(module, {"l0": script}) as run:
         module(torch.randn(1, 4, 3))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models import LayerWeights, capture
-from models.core.gate_evaluation import shifted
+from models.core.gate_evaluation import previous_states
 from models.core.layer_run import Recording
 from models.core.local_derivatives import activation_slopes, local_derivatives
 from models.core.trace import LayerTrace
@@ -40,7 +40,7 @@ def reset_before(steps=7, units=5, inputs=3):
     x = torch.randn(1, steps, inputs, dtype=torch.float64)
     start = torch.zeros(units, dtype=torch.float64)
     hidden = oracle.layer("GRU", tensors, x[0], (start,), reset_after=False)["hidden"][None]
-    layer = LayerTrace("l0", weights, Recording(x, hidden, shifted(hidden, start[None], False, None)))
+    layer = LayerTrace("l0", weights, Recording(x, hidden, previous_states(hidden, start[None], False, None)))
     return layer, tensors, x
 
 
@@ -113,7 +113,7 @@ def _above(layer):
     weights = LayerWeights("GRU", **{name: values.numpy() for name, values in tensors.items()}, reset_after=False)
     x, start = torch.tensor(layer.hidden), torch.zeros(5, dtype=torch.float64)
     hidden = oracle.layer("GRU", tensors, x[0], (start,), reset_after=False)["hidden"][None]
-    return weights, Recording(x, hidden, shifted(hidden, start[None], False, None))
+    return weights, Recording(x, hidden, previous_states(hidden, start[None], False, None))
 
 
 @pytest.mark.parametrize("kind", KINDS)
