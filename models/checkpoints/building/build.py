@@ -4,7 +4,7 @@ Example:
     >>> compatible = compatible_parts(load_checkpoint("lm.pt"))
     >>> setup = default_setup(compatible)  # Setup(stack="rnn", embedding="embedding.weight", decoder="head.weight", ...)
     >>> network = build_network(compatible.checkpoint, setup, "lm.pt")
-    >>> read(network, "abc").trace.layers["rnn.l0"].forget_gate
+    >>> run_network(network, "abc").trace.layers["rnn.l0"].forget_gate
 """
 
 from __future__ import annotations
