@@ -20,18 +20,18 @@ from models.checkpoints.health import verdict
 from models.checkpoints.health.compare_checkpoints import compare_checkpoints
 from models.checkpoints.save import to_safetensors
 from models.core.messages import Problem
-from models.decoding.run_network import read
-from models.networks.sequence_files import read_sequence
+from models.decoding.run_network import run_network
+from models.networks.sequence_files import parse_sequence
 from tests.models.checkpoints.test_checkpoint_fuzz import MAKERS, damaged, hdf5_file
 
-OPENED, CASES = 50, 500
+OPENED, CASES = 25, 500
 """Damaged checkpoints of each format that still open; damaged lists of symbols or sequences of each kind."""
 
 
 def run(checkpoint):
     network = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "damaged")
     if network.card.default.text:
-        read(network, network.card.default.text)
+        run_network(network, network.card.default.text)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -100,7 +100,7 @@ def test_damaged_sequences_of_numbers(made, tmp_path):
     for case in range(CASES):
         data = damaged(NUMBERS[made], chance) if case else NUMBERS[made]
         try:
-            values = read_sequence(data, 3)
+            values = parse_sequence(data, 3)
         except Problem as problem:
             assert str(problem)
         else:
@@ -112,7 +112,7 @@ def test_a_header_alone_takes_no_memory():
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 1)})
     with pytest.raises(Problem, match="cut short"):
-        read_sequence(header.getvalue() + bytes(100), 1)
+        parse_sequence(header.getvalue() + bytes(100), 1)
 
 
 @pytest.mark.parametrize(
