@@ -1,8 +1,8 @@
-"""The view, and the address that carries it.
+"""The view, and its address in the browser.
 
-`View` is what a reader looks at; `parse` reads it out of an address and `write` puts it back. Both are
-plain functions of plain values. Whether a network of that name exists, or a step lies inside its text, is
-for the page to say: an address knows only what can be read without one.
+`View` is what a page shows; `parse_view` takes it from the parameters of an address, `view_params` returns those
+parameters. Both are pure functions. Neither checks whether a network of that name exists or a step is inside its text:
+the page does, once it has the network.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,33 +10,36 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
 from viz.i18n import LANGUAGES, _
-from viz.view_options import read_look, write_look
+from viz.view_options import format_options, parse_options
 
-LONGEST_TEXT = 2000
-"""Characters of text which a link carries at most; browsers and chat programs cut longer ones."""
+MAX_TEXT = 2000
+"""Characters of the text in a link at most; browsers and chat programs cut longer links."""
 
-LONGEST_EDITS = 8000
-"""Characters of edits which a link carries at most; a whole matrix has more, and servers refuse such addresses."""
+MAX_EDITS = 8000
+"""Characters of the edits in a link at most; a whole matrix has more, and servers refuse such addresses."""
 
-LONGEST_WORD = 200
-LARGEST_NUMBER = 10**9
+MAX_NAME = 200
+MAX_NUMBER = 10**9
 
 
 @dataclass(frozen=True)
 class View:
-    """What is being looked at. None: not chosen, the page picks its own opening.
+    """The state of a page that a link contains. None: not chosen, the page uses its default.
 
-    net: name of the network.
-    text: the sequence as it was typed (symbols, or numbers apart by spaces).
-    layer: layer of the network, as PyTorch names it ("rnn.l0").
-    unit: unit of the layer, from 0.
-    step: step of the sequence, from 0.
-    quantity: the gate or state which is picked out ("forget_gate").
-    lang: language of the page, a key of `LANGUAGES`; None: the browser's.
-    edits: changes made to the weights, as the Edit lens writes them; "" for none.
-    source: the symbol of a translated text which is picked out, from 0; None for the one that is read most.
-    attend: changes made to the attention and the output, as the Attention lens writes them; "" for none.
-    look: what was chosen of the pictures, such as their order or a part of them (``viz.view_options``); "" for nothing.
+    Attributes:
+        net: name of the network.
+        text: the input as it was typed (symbols, or numbers separated by spaces).
+        layer: layer of the network, by PyTorch's name ("rnn.l0").
+        unit: unit of the layer, from 0.
+        step: time step of the sequence, from 0.
+        quantity: the selected gate or state ("forget_gate").
+        lang: language of the page, a key of `LANGUAGES`; None: the browser's.
+        edits: the edits, in the syntax of ``models.edits.edit_syntax``; "" for none.
+        source: the selected token of the input of an encoder-decoder, from 0; None for the one with the largest attention
+            weight.
+        attend: the edits of the attention and the output, in the syntax of ``models.decoding.intervention_syntax``; "" for
+            none.
+        look: options of the charts, such as the order of units or a range of steps (``viz.view_options``); "" for none.
     """
 
     net: str | None = None
@@ -53,14 +56,14 @@ class View:
 
 
 NAMES = tuple(field.name for field in fields(View))
-"""The names in an address: those of `View`. They are a contract with every link ever shared."""
+"""The parameters of an address: the fields of `View`. Links that were shared depend on these names."""
 
 
-def parse(address: Mapping[str, str], default: View | None = None) -> tuple[View, list[str]]:
-    """The view in an address, and one sentence for each piece of it that cannot be read.
+def parse_view(address: Mapping[str, str], default: View | None = None) -> tuple[View, list[str]]:
+    """Return the view of an address, and one sentence for each invalid parameter.
 
-    What the address does not name is not chosen. What it names wrongly is as in `otherwise`. Names which
-    are not ours are left alone: a link may pass through programs which add their own.
+    A parameter that is missing is None in the view; an invalid one is as in `default`. Unknown parameters are ignored:
+    other programs add theirs to a link.
     """
     default = default or View()
     read: dict[str, str | int | None] = {}
@@ -76,8 +79,8 @@ def parse(address: Mapping[str, str], default: View | None = None) -> tuple[View
     return View(**read), problems  # type: ignore[arg-type]
 
 
-def write(view: View) -> dict[str, str]:
-    """The pieces of an address which `parse` reads as `view`; what is `too_long` for a link is left out."""
+def view_params(view: View) -> dict[str, str]:
+    """Return the parameters that `parse_view` reads as `view`, without what is `too_long` for a link."""
     pieces = {name: str(getattr(view, name)) for name in NAMES if getattr(view, name) not in (None, "")}
     if view.text == "":
         pieces["text"] = ""
@@ -86,25 +89,25 @@ def write(view: View) -> dict[str, str]:
     return pieces
 
 
-def query(view: View) -> str:
-    """`write`, as the part of a link after the question mark."""
-    return urlencode(write(view))
+def query_string(view: View) -> str:
+    """Return the parameters of `view_params` as the part of a link after the question mark."""
+    return urlencode(view_params(view))
 
 
 def too_long(view: View) -> tuple[str, ...]:
-    """The names of what a link cannot carry of this view: its "text", its "edits"."""
-    sizes = {"text": (len(view.text or ""), LONGEST_TEXT), "edits": (len(view.edits), LONGEST_EDITS)}
+    """Return the names of the parameters of this view that are too long for a link: "text", "edits"."""
+    sizes = {"text": (len(view.text or ""), MAX_TEXT), "edits": (len(view.edits), MAX_EDITS)}
     return tuple(name for name, (size, most) in sizes.items() if size > most)
 
 
 def _short(value: str) -> str:
-    """A value as it can stand inside a sentence: on one line, and not long."""
+    """Shorten a value for a sentence: one line, at most 40 characters."""
     value = "".join(c if c.isprintable() else "\ufffd" for c in value[:41])
     return value if len(value) <= 40 else value[:39] + "…"
 
 
 def _word(name: str, value: str) -> str:
-    if not value or len(value) > LONGEST_WORD or not value.isprintable():
+    if not value or len(value) > MAX_NAME or not value.isprintable():
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use a name.").format(name=name, value=_short(value))
         )
@@ -113,7 +116,7 @@ def _word(name: str, value: str) -> str:
 
 def _number(name: str, value: str) -> int:
     # Not int() alone, which also takes "1_0", " 1" and digits of other scripts.
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= LARGEST_NUMBER):
+    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MAX_NUMBER):
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use a whole number, 0 or greater.").format(
                 name=name, value=_short(value)
@@ -123,20 +126,20 @@ def _number(name: str, value: str) -> int:
 
 
 def _text(value: str) -> str:
-    if len(value) > LONGEST_TEXT:
+    if len(value) > MAX_TEXT:
         raise ValueError(
             _("The text in the link has {n} characters, but at most {most} are allowed. Use a shorter text.").format(
-                n=f"{len(value):,}", most=f"{LONGEST_TEXT:,}"
+                n=f"{len(value):,}", most=f"{MAX_TEXT:,}"
             )
         )
     return value
 
 
 def _edits(value: str) -> str:
-    if len(value) > LONGEST_EDITS:
+    if len(value) > MAX_EDITS:
         raise ValueError(
             _("The edits in the link have {n} characters, but at most {most} are allowed. Use fewer edits.").format(
-                n=f"{len(value):,}", most=f"{LONGEST_EDITS:,}"
+                n=f"{len(value):,}", most=f"{MAX_EDITS:,}"
             )
         )
     return value
@@ -154,7 +157,7 @@ def _language(value: str) -> str:
 
 def _look(value: str) -> str:
     try:
-        return write_look(read_look(value))
+        return format_options(parse_options(value))
     except ValueError:
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(

@@ -1,9 +1,8 @@
 """The one source of colour: a colour per gate and state, a scale for signed values, one for 0..1.
 
-The hues are those of Okabe and Ito (2008), which readers with any common colour vision can tell apart, made
-darker on a light page and lighter on a dark one. Kinds of cell share a colour where the gates play the same
-part: what is let in (input, update), what is dropped (forget, reset), what is proposed (candidate,
-preactivation).
+The hues are those of Okabe and Ito (2008), which are distinct for readers with any common colour vision, made
+darker on a light page and lighter on a dark one. Gates of different cells share a colour where they have the same
+role: input and update gate, forget and reset gate, candidate and preactivation.
 """
 
 from functools import cache
@@ -38,19 +37,19 @@ ATTENTION: dict[str, dict[Theme, str]] = {
     "attention_weight": _LET_IN,
     "context": _PROPOSED,
 }
-"""Of an attention: how much of each symbol it lets in, and what comes of it. Its query is a hidden state."""
+"""Attention weights and the context vector. (The query is a hidden state and has its colour.)"""
 
 KIND: dict[str, dict[Theme, str]] = {
     "RNN": {"light": "#b23a00", "dark": "#ff8a4c"},
     "LSTM": {"light": "#0a4583", "dark": "#5a9bf0"},
     "GRU": {"light": "#00806a", "dark": "#3fd0a4"},
 }
-"""A colour for each kind of cell, where several stand on one axis."""
+"""A colour for each kind of cell, for charts that compare kinds."""
 
-PAIR = (KIND["LSTM"], KIND["RNN"])
-"""What was before an edit, and what is after it."""
+BEFORE_AFTER = (KIND["LSTM"], KIND["RNN"])
+"""Before and after an edit."""
 
-# The middle of each signed scale is near the page, so that a dark room is not flooded by values near 0.
+# The middle of each signed scale is close to the page's background, so that values near 0 do not dazzle on a dark page.
 _SIGNED_STOPS: dict[Theme, list[str]] = {
     "light": ["#08386b", "#2f7fc1", "#9cc8e8", "#f7f7f5", "#f6b98a", "#d9651b", "#7a2c00"],
     "dark": ["#b5deff", "#57a5e4", "#1f5c92", "#181c23", "#8c4517", "#e2803a", "#ffd0a8"],
@@ -62,35 +61,35 @@ _UNIT_STOPS: dict[Theme, list[str]] = {
 
 
 def quantity_colour(name: str, theme: Theme = "light") -> str:
-    """The colour of a gate or state, as "#rrggbb". Raises KeyError for a name that is none."""
+    """Return the colour of a gate or state, as "#rrggbb". Raises KeyError: the name is unknown."""
     return QUANTITY[name][theme]
 
 
 def kind_colour(kind: str, theme: Theme = "light") -> str:
-    """The colour of a kind of cell among others, as "#rrggbb"."""
+    """Return the colour of a kind of cell, as "#rrggbb"."""
     return KIND[kind][theme]
 
 
 @cache
 def signed_scale(theme: Theme = "light") -> tuple[str, ...]:
-    """256 colours from the most negative to the most positive value, centred on 0."""
+    """Return 256 colours from the most negative to the most positive value, centred on 0."""
     return _sample(_SIGNED_STOPS[theme])
 
 
 @cache
 def unit_scale(theme: Theme = "light") -> tuple[str, ...]:
-    """256 colours from 0 (shut) to 1 (open)."""
+    """Return 256 colours from 0 (closed) to 1 (open)."""
     return _sample(_UNIT_STOPS[theme])
 
 
 def plotly_scale(colours: tuple[str, ...]) -> list[list[float | str]]:
-    """The same scale in the form that a plotly figure takes."""
+    """Return a scale in the form that a plotly figure takes."""
     return [[k / (len(colours) - 1), colour] for k, colour in enumerate(colours)]
 
 
 @cache
 def palette() -> dict[str, dict[str, object]]:
-    """Everything above for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ...}."""
+    """Return all colours for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ...}."""
     return {
         theme: {
             "quantity": {name: colours[theme] for name, colours in {**QUANTITY, **ATTENTION}.items()},
@@ -101,14 +100,14 @@ def palette() -> dict[str, dict[str, object]]:
     }
 
 
-def ink(background: str) -> str:
-    """Black or white, whichever contrasts more with "#rrggbb" (WCAG 2.2); one always reaches 4.5 to 1."""
+def text_colour(background: str) -> str:
+    """Return black or white, whichever contrasts more with "#rrggbb" (WCAG 2.2); one of them always reaches 4.5 to 1."""
     light = luminance(background)
     return "#000000" if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else "#ffffff"
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance of "#rrggbb", 0..1 (WCAG 2.2)."""
+    """Return the relative luminance of "#rrggbb", 0..1 (WCAG 2.2)."""
     red, green, blue = (_linear(int(colour[k : k + 2], 16) / 255) for k in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -3,13 +3,13 @@
 from models.core.tokenize_text import display
 from models.edits import edit as kinds
 from models.edits.edit import Edit, InterventionEdit
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
-def described(edit: Edit) -> str:
-    """What an edit does."""
+def describe_edit(edit: Edit) -> str:
+    """Return the edit as a sentence."""
     match edit:
         case kinds.WeightChange(place, how, value):
             told = {
@@ -17,18 +17,18 @@ def described(edit: Edit) -> str:
                 "+=": _("{place}: {value} added"),
                 "*=": _("{place}: multiplied by {value}"),
             }[how]
-            return told.format(place=place_in_words(place), value=_number(value))
+            return told.format(place=describe_place(place), value=_number(value))
         case kinds.ForgetBias(layer, value, unit):
             return _("Forget bias of {whose}: set to {value}").format(whose=_whose(layer, unit), value=_number(value))
         case kinds.SpectralRadius(place, value):
             return _("{place}: spectral radius scaled to {value}").format(
-                place=place_in_words(place), value=_number(value)
+                place=describe_place(place), value=_number(value)
             )
         case kinds.Quantize(place, bits):
-            return _("{place}: rounded to {bits} bits").format(place=place_in_words(place), bits=bits)
+            return _("{place}: rounded to {bits} bits").format(place=describe_place(place), bits=bits)
         case kinds.Noise(place, deviation, seed):
             return _("{place}: Gaussian noise added (standard deviation {value}, random seed {seed})").format(
-                place=place_in_words(place), value=_number(deviation), seed=seed
+                place=describe_place(place), value=_number(deviation), seed=seed
             )
         case kinds.ReplaceMatrix(name):
             return _("{name}: replaced by a matrix from a file").format(name=name)
@@ -67,8 +67,8 @@ def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.InitialState) -
             )
 
 
-def place_in_words(place: kinds.Place) -> str:
-    """What part of the weights a place is."""
+def describe_place(place: kinds.Place) -> str:
+    """Return the place of an edit in words: a parameter, or part of one."""
     layer, _dot, kind = place.name.rpartition(".")
     if kind in ("reads", "writes"):
         told = (
@@ -115,7 +115,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 30 else line[:29] + "…"
 
 
-def fixed_spans(reading: Reading, layer: str) -> list[dict[str, object]]:
+def fixed_spans(reading: ForwardRun, layer: str) -> list[dict[str, object]]:
     """Return the spans of fixed values in ``layer``: "quantity", "unit" (None: all) and "steps", the first and the last."""
     steps = int(reading.trace.layers[layer].lengths[reading.row])
     found = ((edit, _span(edit, steps)) for edit in reading.interventions if edit.layer == layer)

@@ -1,8 +1,8 @@
-"""The cells' equations as MathML: with symbols, with the live numbers of one unit, and with shapes.
+"""The cells' equations as MathML: with symbols, with the current values of one unit, and with shapes.
 
-The lines of `models.core.cells` are evaluated with symbols in the place of tensors; what comes out is an expression, and a
-formula is one way to print it. So a formula cannot say anything else than what is computed. The symbols' names are those of
-the documentation of `torch.nn.LSTM`, `torch.nn.GRU` and `torch.nn.RNN`.
+The equations of `models.core.cells` are evaluated on symbols instead of tensors; the result is an expression tree, and each
+form of a formula is a way to print it. Formulas and computation therefore cannot disagree. The symbols are those of the
+documentation of `torch.nn.LSTM`, `torch.nn.GRU` and `torch.nn.RNN`.
 
     >>> [formula.quantity for formula in formulas(lstm(), hidden_size=128, input_size=32)][:2]
     ['input_gate', 'forget_gate']
@@ -29,26 +29,26 @@ LETTERS = {
 }
 
 
-def letter(cell: Cell, quantity: str) -> str:
-    """The letter of a gate or state: PyTorch calls a GRU's candidate n, an LSTM's g."""
+def quantity_letter(cell: Cell, quantity: str) -> str:
+    """Return the letter of a gate or state: PyTorch calls a GRU's candidate n, an LSTM's g."""
     return "n" if (cell.kind, quantity) == ("GRU", "candidate") else LETTERS[quantity]
 
 
-def weight_letter(cell: Cell, gate: str) -> str:
-    """The second subscript of a gate's weights, as in W_if; an RNN's only weights are W_ih and W_hh."""
-    return "h" if gate == "preactivation" else letter(cell, gate)
+def weight_subscript(cell: Cell, gate: str) -> str:
+    """Return the second subscript of a gate's weights, as in W_if; an RNN's only weights are W_ih and W_hh."""
+    return "h" if gate == "preactivation" else quantity_letter(cell, gate)
 
 
 @dataclass(frozen=True)
 class Formula:
-    """One line of a cell, in three forms; each is one `<math>` element.
+    """One equation of a cell, in three forms; each is one `<math>` element.
 
     Attributes:
-        quantity: the gate or state that the line computes.
+        quantity: the gate or state that the equation computes.
         symbols: f_t = sigma(W_if x_t + b_if + W_hf h_{t-1} + b_hf).
-        numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">` that whoever shows
-            it fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and the
-            recurrent part, biases included.
+        numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">`, which the component that
+            shows the formula fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and
+            the recurrent part, biases included.
         shapes: the symbols, each with its shape under it.
         slots: the slots in `numbers`, each once, in order.
     """
@@ -69,38 +69,38 @@ def formulas(
     bias: bool = True,
     reverse: bool = False,
 ) -> tuple[Formula, ...]:
-    """Every equation of the cell, in the order of computation.
+    """Return every equation of the cell, in the order of computation.
 
     Args:
         hidden_size: H. input_size: D. output_size: P, the size of the hidden state of a projected LSTM (H unless given).
         bias: whether the layer has biases.
-        reverse: whether the layer reads backwards, so that the state it starts from is that of t + 1.
+        reverse: whether the layer runs backward in time, so that the previous state is that of t + 1.
     """
     sizes = {"H": hidden_size, "D": input_size, "P": output_size or hidden_size}
-    symbols = Symbols(cell, sizes, bias, reverse)
-    shapes = Shapes(cell, sizes, bias, reverse)
+    symbols = SymbolPrinter(cell, sizes, bias, reverse)
+    shapes = ShapePrinter(cell, sizes, bias, reverse)
     lines = []
     for quantity, equation in cell.equations.items():
         expression = equation(_Namespace())
-        numbers = Numbers(cell, sizes, bias, reverse)
+        numbers = NumberPrinter(cell, sizes, bias, reverse)
         lines.append(
             Formula(
                 quantity,
-                symbols=_math(symbols.leaf(quantity), symbols.draw(expression)),
-                numbers=_math(symbols.leaf(quantity), numbers.draw(expression), numbers.leaf(quantity)),
-                shapes=_math(shapes.leaf(quantity), shapes.draw(expression)),
+                symbols=_math(symbols.quantity(quantity), symbols.print(expression)),
+                numbers=_math(symbols.quantity(quantity), numbers.print(expression), numbers.quantity(quantity)),
+                shapes=_math(shapes.quantity(quantity), shapes.print(expression)),
                 slots=tuple(dict.fromkeys(numbers.slots)),
             )
         )
     return tuple(lines)
 
 
-def definitions(cell: Cell) -> tuple[str, ...]:
-    """What the cell's activations do to a number a, where they are no tanh or sigmoid: one `<math>` element each."""
+def activation_definitions(cell: Cell) -> tuple[str, ...]:
+    """Return the definition of each of the cell's activations but tanh and sigmoid: one `<math>` element each."""
     drawn = {each.symbol: each for each in cell.activations.values() if each.name not in ("tanh", "sigmoid", "linear")}
-    printer, a = Definition(cell, {}, False, False), Variable("a")
+    printer, a = DefinitionPrinter(cell, {}, False, False), Variable("a")
     return tuple(
-        _math(printer.draw(a.through(each)), printer.draw(each.function(a))) for each in drawn.values()
+        _math(printer.print(a.through(each)), printer.print(each.function(a))) for each in drawn.values()
     )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def definitions(cell: Cell) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Expression:
-    """Something that the equations can add, subtract, multiply and squash; it knows what the activations do to a tensor."""
+    """An expression that supports what the equations do to tensors: arithmetic and activations."""
 
     def __add__(self, other: Expression | float) -> Operation:
         return Operation("+", self, _expression(other))
@@ -153,7 +153,7 @@ class Constant(Expression):
 
 @dataclass(frozen=True)
 class Quantity(Expression):
-    """A gate or state, or with `_prev` the state of the step before."""
+    """A gate or state, or with `_prev` the state of the previous step."""
 
     name: str
 
@@ -195,7 +195,7 @@ class Operation(Expression):
 
 @dataclass(frozen=True)
 class Variable(Expression):
-    """Any number."""
+    """A free variable."""
 
     name: str
 
@@ -205,7 +205,7 @@ def _expression(value: Expression | float) -> Expression:
 
 
 class _Namespace:
-    """The `s` of models.core.cells for symbols."""
+    """The argument `s` of the equations of models.core.cells, with symbols."""
 
     def x(self, gate: str) -> InputPart:
         return InputPart(gate)
@@ -228,8 +228,8 @@ class _Namespace:
 # -- printing --------------------------------------------------------------------------------------------------
 
 
-class Symbols:
-    """Prints an expression with symbols."""
+class SymbolPrinter:
+    """Printer of an expression with symbols."""
 
     times = "⊙"
 
@@ -237,10 +237,10 @@ class Symbols:
         self.cell, self.sizes, self.bias = cell, sizes, bias
         self.before = "+" if reverse else "−"
 
-    def draw(self, e: Expression) -> str:
+    def print(self, e: Expression) -> str:
         match e:
             case Quantity(name):
-                return self.leaf(name)
+                return self.quantity(name)
             case Constant(value):
                 return f"<mn>{value:g}</mn>"
             case InputPart(gate):
@@ -248,50 +248,48 @@ class Symbols:
             case RecurrentPart(gate, vector):
                 return self.recurrent_part(gate, vector)
             case Projection(vector):
-                return self.matrix("hr", "P", "H") + _parentheses(self.draw(vector))
+                return self.matrix("hr", "P", "H") + _parentheses(self.print(vector))
             case Variable(name):
                 return f"<mi>{name}</mi>"
             case Call("|", (argument,)):
-                return f'<mrow><mo stretchy="false">|</mo>{self.draw(argument)}<mo stretchy="false">|</mo></mrow>'
+                return f'<mrow><mo stretchy="false">|</mo>{self.print(argument)}<mo stretchy="false">|</mo></mrow>'
             case Call(function, arguments):
                 name = f'<mi class="function">{function}</mi><mo>&#x2061;</mo>'
-                return name + _parentheses("<mo>,</mo>".join(map(self.draw, arguments)))
+                return name + _parentheses("<mo>,</mo>".join(map(self.print, arguments)))
             case Operation("/", left, right):
-                return (
-                    f'<mfrac displaystyle="true"><mrow>{self.draw(left)}</mrow><mrow>{self.draw(right)}</mrow></mfrac>'
-                )
+                return f'<mfrac displaystyle="true"><mrow>{self.print(left)}</mrow><mrow>{self.print(right)}</mrow></mfrac>'
             case Operation("*", left, right):
                 return self.factor(left) + _operator(self.times) + self.factor(right)
             case Operation(sign, left, right):
-                return self.draw(left) + _operator({"-": "−"}.get(sign, sign)) + self.draw(right)
+                return self.print(left) + _operator({"-": "−"}.get(sign, sign)) + self.print(right)
         raise TypeError(f"No way to print {e!r}.")
 
     def factor(self, e: Expression) -> str:
-        """A factor of a product; a sum stands in parentheses."""
-        drawn = self.draw(e)
+        """Print a factor of a product; a sum gets parentheses."""
+        drawn = self.print(e)
         is_sum = isinstance(e, RecurrentPart | InputPart) and self.bias
         return _parentheses(drawn) if is_sum or (isinstance(e, Operation) and e.sign != "*") else drawn
 
-    def leaf(self, name: str) -> str:
-        """A gate or state, as f_t, or h_{t-1}."""
+    def quantity(self, name: str) -> str:
+        """Print a gate or state, as f_t, or h_{t-1}."""
         state = name.removesuffix("_prev")
         t = "<mi>t</mi>"
         if state != name:
             t = f'<mrow><mi>t</mi><mo lspace="0" rspace="0">{self.before}</mo><mn>1</mn></mrow>'
         size = self.sizes["P" if state == "hidden" else "H"]
-        return self.shaped(f"<msub><mi>{letter(self.cell, state)}</mi>{t}</msub>", size)
+        return self.shaped(f"<msub><mi>{quantity_letter(self.cell, state)}</mi>{t}</msub>", size)
 
     def input_part(self, gate: str) -> str:
-        which = "i" + weight_letter(self.cell, gate)
+        which = "i" + weight_subscript(self.cell, gate)
         x = self.shaped("<msub><mi>x</mi><mi>t</mi></msub>", self.sizes["D"])
         return self.matrix(which, "H", "D") + x + self.plus_bias(which)
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
-        which = "h" + weight_letter(self.cell, gate)
+        which = "h" + weight_subscript(self.cell, gate)
         return self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
 
     def factor_of_matrix(self, vector: Expression) -> str:
-        drawn = self.draw(vector)
+        drawn = self.print(vector)
         return drawn if isinstance(vector, Quantity) else _parentheses(drawn)
 
     def matrix(self, which: str, *axes: str) -> str:
@@ -301,12 +299,12 @@ class Symbols:
         return _operator("+") + self.shaped(_subscript("b", which), self.sizes["H"]) if self.bias else ""
 
     def shaped(self, symbol: str, *shape: int) -> str:
-        """A symbol of this shape."""
+        """Print a symbol of this shape."""
         return symbol
 
 
-class Shapes(Symbols):
-    """Prints an expression with symbols, each over its shape."""
+class ShapePrinter(SymbolPrinter):
+    """Printer of an expression with symbols, each over its shape."""
 
     def shaped(self, symbol: str, *shape: int) -> str:
         space = '<mspace width="0.3em"></mspace>'
@@ -314,33 +312,33 @@ class Shapes(Symbols):
         return f"<munder>{symbol}<mrow>{under}</mrow></munder>"
 
 
-class Numbers(Symbols):
-    """Prints an expression with slots for the numbers of one unit."""
+class NumberPrinter(SymbolPrinter):
+    """Printer of an expression with slots for the numbers of one unit."""
 
     times = "×"
 
     def __init__(self, cell: Cell, sizes: dict[str, int], bias: bool, reverse: bool) -> None:
         super().__init__(cell, sizes, False, reverse)  # each part is one number, its bias included
-        self.plain = Symbols(cell, sizes, bias, reverse)
+        self.plain = SymbolPrinter(cell, sizes, bias, reverse)
         self.slots: list[str] = []
 
-    def leaf(self, name: str) -> str:
+    def quantity(self, name: str) -> str:
         self.slots.append(name)
         return f'<mn data-slot="{escape(name)}"></mn>'
 
     def input_part(self, gate: str) -> str:
-        return self.leaf(f"{gate}.x")
+        return self.quantity(f"{gate}.x")
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
-        return self.leaf(f"{gate}.h")
+        return self.quantity(f"{gate}.h")
 
-    def draw(self, e: Expression) -> str:
-        # A projection reads all units, so the numbers of one cannot stand for it.
-        return self.plain.draw(e) if isinstance(e, Projection) else super().draw(e)
+    def print(self, e: Expression) -> str:
+        # A projection takes all units as its input, so it has no form with the numbers of one.
+        return self.plain.print(e) if isinstance(e, Projection) else super().print(e)
 
 
-class Definition(Symbols):
-    """Prints what an activation does to a number."""
+class DefinitionPrinter(SymbolPrinter):
+    """Printer of an activation's definition."""
 
     times = "&#x2062;"
 

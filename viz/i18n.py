@@ -1,9 +1,9 @@
-"""The words of the app, in every language it speaks.
+"""The translations of the app's strings.
 
 The catalogues are gettext: English in the code through `_`, other languages in
 `viz/locale/LANG/LC_MESSAGES/unrolled.po`. The .po files are compiled in memory when this module is
-imported, so no compiled catalogue can fall behind them. `python -m viz.i18n update` brings the files
-up to the code: new strings enter empty, strings which are gone leave.
+imported, so that compiled catalogues are never out of date. `python -m viz.i18n update` brings the files
+up to the code: new strings are added without a translation, strings that are gone are removed.
 
     from viz.i18n import _, ngettext
     _("Step {step} of {steps}").format(step=3, steps=40)
@@ -27,7 +27,7 @@ from models.core.messages import Sentence
 from viz.josa import MARKED, format_message
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
-"""The languages, by the code an address carries; each named in itself."""
+"""The languages by their code, as in an address; each named in itself."""
 
 DEFAULT = "en"
 
@@ -35,40 +35,40 @@ ROOT = Path(__file__).parent.parent
 LOCALE = Path(__file__).parent / "locale"
 TEMPLATE = LOCALE / "unrolled.pot"
 
-PROBLEMS = ("Problem", "ArchiveError", "CaptureError", "CheckpointError", "Finding", "Sentence")
-"""The errors and findings of `models` whose sentences a reader meets; each is made with the sentence as a literal."""
+SENTENCE_CLASSES = ("Problem", "ArchiveError", "CaptureError", "CheckpointError", "Finding", "Sentence")
+"""The errors and findings of `models` whose sentences are shown; each is created with the sentence as a literal."""
 
-_spoken: ContextVar[str | None] = ContextVar("language", default=None)
-_ask: list[Callable[[], str | None]] = []
+_override: ContextVar[str | None] = ContextVar("language", default=None)
+_sources: list[Callable[[], str | None]] = []
 
 
 def language() -> str:
-    """The language in force here: of the innermost `speaking`, else of the reader's session, else English."""
-    chosen = _spoken.get()
-    if chosen is None and _ask:
-        chosen = _ask[-1]()
+    """Return the current language: of the innermost `use_language`, else of the reader's session, else English."""
+    chosen = _override.get()
+    if chosen is None and _sources:
+        chosen = _sources[-1]()
     return chosen if chosen in LANGUAGES else DEFAULT
 
 
 @contextmanager
 def use_language(lang: str) -> Iterator[None]:
-    """Speak `lang` inside the block, in this thread (or task) alone."""
+    """Use the language `lang` inside the block, in this thread (or task) only."""
     if lang not in LANGUAGES:
         raise ValueError(f"Unknown language {lang!r}: choose one of {', '.join(LANGUAGES)}.")
-    token = _spoken.set(lang)
+    token = _override.set(lang)
     try:
         yield
     finally:
-        _spoken.reset(token)
+        _override.reset(token)
 
 
 def set_language_source(source: Callable[[], str | None]) -> None:
-    """Let `source` tell the language wherever no `speaking` is in force; None means it does not know.
+    """Set the function that returns the language outside every `use_language`, or None for the default language.
 
-    The app's session is such a source. It is asked at each string, because fragments and callbacks run in
-    threads of their own, where nothing set by the last full run of the page would be seen.
+    The app's session is such a source. It is called at each string, because fragments and callbacks run in threads of
+    their own, which do not see what the last full run of the page has set.
     """
-    _ask[:] = [source]
+    _sources[:] = [source]
 
 
 class _Message(str):
@@ -82,12 +82,12 @@ class _Message(str):
 
 
 def _(message: str) -> str:
-    """Return `message` in the language in force; itself where there is no translation."""
+    """Return `message` in the current language; itself where there is no translation."""
     return _with_particles(_catalogue().gettext(message))
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
-    """Return `singular` or `plural`, as the language in force counts `n`, in that language."""
+    """Return `singular` or `plural`, as the number `n` requires, in the current language."""
     return _with_particles(_catalogue().ngettext(singular, plural, n))
 
 
@@ -96,19 +96,19 @@ def _with_particles(text: str) -> str:
 
 
 def N_(message: str) -> str:
-    """Mark a string for the catalogues where it is only written down; `_` translates it where it is shown."""
+    """Mark a string for the catalogues and return it as it is; `_` translates it where it is shown."""
     return message
 
 
 def translate(said: Exception | Sentence) -> str:
-    """What a `models.core.messages.Sentence` says, in the language in force; of any other error, its own words."""
+    """Return a `models.core.messages.Sentence` in the current language; of any other error, its own text."""
     if not isinstance(said, Sentence):
         return str(said)
     return _(said.sentence).format(**said.values)
 
 
 def match_locale(locale: str | None) -> str:
-    """The language for a browser's locale: 'ko-KR' and 'ko' are Korean; what we do not speak is English."""
+    """Return the language for a browser's locale: Korean for 'ko-KR' and 'ko', English for unsupported languages."""
     code = (locale or "").replace("_", "-").split("-")[0].lower()
     return code if code in LANGUAGES else DEFAULT
 
@@ -117,20 +117,20 @@ def match_locale(locale: str | None) -> str:
 
 
 def catalogue_path(lang: str) -> Path:
-    """Where the translations into `lang` stand."""
+    """Return the path of the translations into `lang`."""
     return LOCALE / lang / "LC_MESSAGES" / "unrolled.po"
 
 
 def read_catalogue(lang: str) -> Catalog:
-    """The translations into `lang` as its .po file has them."""
+    """Return the translations into `lang` in its .po file."""
     with catalogue_path(lang).open("rb") as file:
         return read_po(file, locale=lang)
 
 
 def extract() -> Catalog:
-    """Every string which the code hands to `_`, `ngettext` or `N_`, found now."""
+    """Return every string that the code passes to `_`, `ngettext` or `N_`."""
     found = Catalog(project="Unrolled", fuzzy=False)
-    keywords = {"_": None, "N_": None, "ngettext": (1, 2), **dict.fromkeys(PROBLEMS)}
+    keywords = {"_": None, "N_": None, "ngettext": (1, 2), **dict.fromkeys(SENTENCE_CLASSES)}
     rows = [
         (f"{folder}/{name}", message, comments)
         for folder in ("models", "viz")
@@ -148,22 +148,22 @@ def extract() -> Catalog:
 
 
 def update() -> None:
-    """Bring the template and every catalogue up to the code."""
+    """Update the template and every catalogue to the code."""
     found = extract()
     _write(found, TEMPLATE)
     for lang in LANGUAGES:
         if lang != DEFAULT:
-            held = read_catalogue(lang)
-            held.update(found, no_fuzzy_matching=True, update_creation_date=False)
-            held.project = found.project
-            _write(held, catalogue_path(lang))
+            catalogue = read_catalogue(lang)
+            catalogue.update(found, no_fuzzy_matching=True, update_creation_date=False)
+            catalogue.project = found.project
+            _write(catalogue, catalogue_path(lang))
 
 
 def _write(catalogue: Catalog, path: Path) -> None:
     catalogue.header_comment = f"# Unrolled, {catalogue.locale or 'the strings to translate'}: see viz/i18n.py."
     out = BytesIO()
     write_po(out, catalogue, width=110, include_lineno=False, ignore_obsolete=True)
-    # Only the header's facts: two people who each add a string should not meet in a date.
+    # The header without dates, so that two branches that each add a string do not conflict in it.
     facts = (b"Language: ", b"Plural-Forms", b"MIME", b"Content")
     head, blank, rest = out.getvalue().partition(b"\n\n")
     lines = [line for line in head.split(b"\n") if not line.startswith(b'"') or line[1:].startswith(facts)]

@@ -1,4 +1,4 @@
-"""What stands on every page: the name, the language switch, the link, and what went wrong."""
+"""The layout of every page: logo, language switch, link to the view, and messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ ICON = STATIC / "unrolled.svg"
 LOGO = STATIC / "logo.svg"
 SWITCH = "language"
 
-# The one place for style that Streamlit's settings do not reach. The bar lies in the page's own header,
-# left of Streamlit's menu, so that it takes no room from the page. What was picked among several has its own colours,
-# as Streamlit's are white on the theme's, which is pale in the dark.
+# All style rules that Streamlit has no setting for. The bar is inside the page's own header, left of Streamlit's menu, so
+# that it takes no room from the page. Tags of a multiple selection have their own colours, because Streamlit's are white
+# on the theme's primary colour, which is pale on a dark page.
 STYLE = """
 <style>
   .st-key-bar [data-testid="stElementContainer"] { width: auto; }
@@ -40,7 +40,7 @@ STYLE = """
 
 @contextmanager
 def page_frame() -> Iterator[None]:
-    """Stand around a page: the bar at the top right, and above the page what it found to be wrong."""
+    """Surround a page: the bar at the top right, and above the page the messages about what could not be shown."""
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
@@ -49,7 +49,7 @@ def page_frame() -> Iterator[None]:
     notices = st.container(key="notices", gap="xsmall")
     try:
         yield
-    finally:  # a page that stops early has most to tell
+    finally:  # also where a page stops early: its messages say why
         for problem in get_session().notices:
             notices.warning(escape_markdown(problem), icon=":material/info:")
 
@@ -63,10 +63,10 @@ def _language_switch() -> None:
         format_func=LANGUAGES.__getitem__,
         required=True,
         key=SWITCH,
-        on_change=_speak,
+        on_change=_set_language,
         label_visibility="collapsed",
     )
 
 
-def _speak() -> None:
+def _set_language() -> None:
     get_session().navigate(lang=st.session_state[SWITCH])

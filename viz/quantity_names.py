@@ -1,4 +1,4 @@
-"""The names of gates and states as a reader knows them: one place for figures, components and pages."""
+"""The displayed names of gates and states: one place for figures, components and pages."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ from viz.i18n import _, language, use_language
 
 
 def quantity_names() -> dict[str, str]:
-    """Gate and state names in the language of the page, by the name in the code."""
+    """Return the names of gates and states in the language of the page, by the name in the code."""
     return dict(_names(language()))
 
 
@@ -28,10 +28,8 @@ def _names(lang: str) -> dict[str, str]:
 
 
 def no_valves(cell: Cell) -> str:
-    """Why nothing can be said of how far the gates of a gated cell without `valves` are open."""
+    """Return why the gates of a gated cell without `valves` are neither open nor closed."""
     return _(
-        (
-            "This layer's gates use the activation function {activation}. Its values can fall outside 0 to 1, so "
-            "closed (0) and open (1) are not defined for these gates."
-        )
+        "This layer's gates use the activation function {activation}. Its values can fall outside 0 to 1, so "
+        "closed (0) and open (1) are not defined for these gates."
     ).format(activation=cell.activations[cell.gates[0]].symbol)

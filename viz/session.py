@@ -26,8 +26,8 @@ from models.core.undo_history import UndoHistory
 from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from viz import i18n
-from viz.address import View, parse, query, write
-from viz.view_options import in_another_text, read_look, write_look
+from viz.address import View, parse_view, query_string, view_params
+from viz.view_options import format_options, options_for_new_text, parse_options
 
 KEY = "unrolled"
 MAX_ADDRESSES = 50
@@ -80,7 +80,7 @@ class Session:
         self.rejected = None
         self.revision += 1
         if "text" in changes and changes["text"] != self.view.text:
-            changes = {"look": in_another_text(self.view.look)} | changes
+            changes = {"look": options_for_new_text(self.view.look)} | changes
         self._set_view(replace(self.view, **changes))
 
     def set_text(self, text: str) -> None:
@@ -90,13 +90,13 @@ class Session:
     @property
     def view_options(self) -> dict[str, str]:
         """The chosen options of the charts, by name (``viz.view_options``)."""
-        return read_look(self.view.look)
+        return parse_options(self.view.look)
 
     def set_view_options(self, **options: str | None) -> None:
         """Choose options of the charts; None resets one to the page's default."""
         self.notices.clear()
         kept = {name: value for name, value in (self.view_options | options).items() if value is not None}
-        self._set_view(replace(self.view, look=write_look(kept)))
+        self._set_view(replace(self.view, look=format_options(kept)))
 
     def fill_defaults(self, **changes: Any) -> None:
         """Set fields of the view that were not chosen or are invalid. The revision stays: the player need not follow."""
@@ -129,12 +129,12 @@ class Session:
     def edit_history(self) -> UndoHistory[Edits]:
         """The undo history up to ``edits``. Edits set elsewhere, as by a link, count as one change. Raises Problem."""
         if self._edit_history.now != self.edits:
-            self._edit_history, self.drag = self._edit_history.then(self.edits), None
+            self._edit_history, self.drag = self._edit_history.push(self.edits), None
         return self._edit_history
 
     def set_edits(self, edits: Edits) -> None:
         """Show the network with these edits."""
-        self._set_edit_history(self.edit_history.then(edits))
+        self._set_edit_history(self.edit_history.push(edits))
 
     def correct_edits(self, edits: Edits) -> None:
         """Replace edits that do not fit, as ``fill_defaults``."""
@@ -149,7 +149,7 @@ class Session:
             rested: whether the slider has stopped; until then the address is not written.
         """
         history = self.edit_history
-        self._edit_history = history.amend(edits) if self.drag == drag else history.then(edits)
+        self._edit_history = history.replace(edits) if self.drag == drag else history.push(edits)
         self.drag = drag
         self.notices.clear()
         self.view = replace(self.view, edits=self._edits_text(edits))
@@ -185,7 +185,7 @@ class Session:
         """Show the output with these attention edits; ``live``: they come from a slider that is being dragged."""
         history = self.attention_history
         dragged = live and self.attention_dragging
-        self._set_attention_history(history.amend(edits) if dragged else history.then(edits), live=live)
+        self._set_attention_history(history.replace(edits) if dragged else history.push(edits), live=live)
 
     def undo_attention(self) -> None:
         """Undo one change of the attention edits."""
@@ -228,7 +228,7 @@ class Session:
 
     @contextmanager
     def page_run(self, opened: Path | None) -> Iterator[None]:
-        """Enclose one run of the page: follow the address if the reader changed it, and write the view's at the end."""
+        """Enclose one run of the page: follow the address if the reader changed it, and view_params the view's at the end."""
         self._begin(opened)
         self._running = True
         try:
@@ -239,7 +239,7 @@ class Session:
 
     def _begin(self, opened: Path | None) -> None:
         pieces = st.query_params.to_dict()
-        address = query_of(pieces)
+        address = normalized_query(pieces)
         first = not self._written
         if first:
             self.startup_file = opened
@@ -253,7 +253,7 @@ class Session:
         wanted = pieces.get("lang", "")
         lang = wanted if wanted in i18n.LANGUAGES else self.view.lang or i18n.match_locale(st.context.locale)
         self.view = replace(self.view, lang=lang)  # the language of the messages below
-        view, problems = parse(pieces, self.good_view)
+        view, problems = parse_view(pieces, self.good_view)
         self.view = replace(view, lang=lang)
         self.rejected = None
         self.revision += 1
@@ -268,12 +268,12 @@ class Session:
         self.view = view
         if self._running:  # the view may change again: one run is one entry in the browser's history
             return
-        address = query(view)
+        address = query_string(view)
         # The address that the browser sent may be older than the last one that it was given.
         changed = bool(self._written) and self._written[-1] != address
         self._remember(address)
-        if changed or query_of(st.query_params.to_dict()) != address:
-            st.query_params.from_dict(write(view))
+        if changed or normalized_query(st.query_params.to_dict()) != address:
+            st.query_params.from_dict(view_params(view))
 
 
 def get_session() -> Session:
@@ -284,15 +284,15 @@ def get_session() -> Session:
     return session
 
 
-def query_of(pieces: dict[str, str]) -> str:
-    """Return the pieces of an address that are the app's, in the form and order of `query`."""
-    view, problems = parse(pieces)
+def normalized_query(pieces: dict[str, str]) -> str:
+    """Return the pieces of an address that are the app's, in the form and order of `query_string`."""
+    view, problems = parse_view(pieces)
     # An address that cannot be parsed was not written by the app: it must not equal one that was.
-    return query(view) if not problems else repr(sorted(pieces.items()))
+    return query_string(view) if not problems else repr(sorted(pieces.items()))
 
 
 def _came_back() -> bool:
-    """Whether the browser's back or forward button started this run."""
+    """Return whether the browser's back or forward button started this run."""
     context = get_script_run_ctx(suppress_warning=True)
     return context is not None and context.is_history_navigation
 

@@ -1,45 +1,45 @@
-"""What a reader chose of the pictures on the pages, as one piece of an address: ``order:similarity;steps:120-180``.
+"""Options of the charts as one parameter of an address: ``order:similarity;steps:120-180``.
 
-Names and values are the pages' own; here it is only known how they are written down.
+Names and values are defined by the pages; this module has only the syntax.
 """
 
 import re
 from collections.abc import Mapping
 
-OF_STEPS = ("steps", "span", "other")
-"""Choices that are of one sequence: parts of it, and what it is compared with."""
+STEP_OPTIONS = ("steps", "span", "other")
+"""Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
 _PIECE = re.compile(r"([a-z]+):((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
 
 
-def read_look(text: str) -> dict[str, str]:
-    """The choices in ``text``, by name.
+def parse_options(text: str) -> dict[str, str]:
+    """Return the options in ``text``, by name.
 
-    >>> read_look("order:mean;span:3-9")
+    >>> parse_options("order:mean;span:3-9")
     {'order': 'mean', 'span': '3-9'}
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: invalid syntax.
     """
-    choices, at = {}, 0
+    options, at = {}, 0
     while at < len(text):
         found = _PIECE.match(text, at)
         if found is None:
-            raise ValueError(f"{text[at:]!r} is no choice.")
-        choices[found[1]] = re.sub(r"\\(.)", r"\1", found[2], flags=re.DOTALL)
+            raise ValueError(f"{text[at:]!r} is not an option.")
+        options[found[1]] = re.sub(r"\\(.)", r"\1", found[2], flags=re.DOTALL)
         at = found.end()
-    return choices
+    return options
 
 
-def write_look(choices: Mapping[str, str]) -> str:
-    r"""``choices`` as ``read_look`` reads them; in a value ``;`` and ``\`` have a ``\`` before them.
+def format_options(options: Mapping[str, str]) -> str:
+    r"""Return the text that ``parse_options`` parses to ``options``; in a value ``;`` and ``\`` are escaped by ``\``.
 
-    >>> write_look({"order": "mean", "other": "a;b"})
+    >>> format_options({"order": "mean", "other": "a;b"})
     'order:mean;other:a\\;b'
     """
-    return ";".join(f"{name}:" + re.sub(r"([;\\])", r"\\\1", value) for name, value in sorted(choices.items()))
+    return ";".join(f"{name}:" + re.sub(r"([;\\])", r"\\\1", value) for name, value in sorted(options.items()))
 
 
-def in_another_text(text: str) -> str:
-    """What is left of the choices in ``text`` when the sequence is another one."""
-    return write_look({name: value for name, value in read_look(text).items() if name not in OF_STEPS})
+def options_for_new_text(text: str) -> str:
+    """Return the options in ``text`` that remain valid for another sequence."""
+    return format_options({name: value for name, value in parse_options(text).items() if name not in STEP_OPTIONS})

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.address import LONGEST_EDITS, LONGEST_TEXT, NAMES, View, parse, query, too_long, write
+from viz.address import MAX_EDITS, MAX_TEXT, NAMES, View, parse_view, query_string, too_long, view_params
 from viz.i18n import LANGUAGES, use_language
-from viz.view_options import in_another_text, read_look, write_look
+from viz.view_options import format_options, options_for_new_text, parse_options
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
 numbers = st.integers(0, 10**9)
@@ -23,7 +23,7 @@ views = st.builds(
     quantity=st.none() | words,
     lang=st.none() | st.sampled_from(list(LANGUAGES)),
     edits=texts,
-    look=st.builds(write_look, st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4)),
+    look=st.builds(format_options, st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4)),
     source=st.none() | numbers,
     attend=texts,
 )
@@ -35,18 +35,18 @@ def test_the_names_of_an_address_are_a_contract():
 
 @given(views)
 def test_a_view_comes_back_from_its_address(view):
-    assert parse(write(view)) == (view, [])
+    assert parse_view(view_params(view)) == (view, [])
 
 
 @given(views)
 def test_a_view_comes_back_from_its_link(view):
-    assert parse(dict(parse_qsl(query(view), keep_blank_values=True))) == (view, [])
+    assert parse_view(dict(parse_qsl(query_string(view), keep_blank_values=True))) == (view, [])
 
 
 @given(st.dictionaries(st.sampled_from([*NAMES, "utm_source", ""]), texts | st.sampled_from(["-1", "²", "1e3", "0x1"])))
 def test_any_address_gives_a_view_and_one_sentence_for_each_bad_piece(address):
-    view, problems = parse(address)
-    assert parse(write(view)) == (view, [])
+    view, problems = parse_view(address)
+    assert parse_view(view_params(view)) == (view, [])
     assert len(problems) <= len(set(NAMES) & set(address))
     for name in ("net", "layer", "quantity", "lang"):  # taken letter by letter, or refused
         if getattr(view, name) is not None:
@@ -58,62 +58,62 @@ def test_any_address_gives_a_view_and_one_sentence_for_each_bad_piece(address):
 @pytest.mark.parametrize("name", ["unit", "step", "source"])
 @pytest.mark.parametrize("value", ["", "-1", "1.5", " 3", "1_0", "٣", "²", "nan", "99999999999", "9" * 5000])
 def test_a_number_is_a_number(name, value):
-    view, problems = parse({name: value})
+    view, problems = parse_view({name: value})
     assert view == View() and len(problems) == 1
     assert f"“{name}”" in problems[0]
 
 
 def test_a_bad_piece_leaves_the_good_ones_and_is_as_it_was_before():
     before = View(net="counter", step=3, unit=1)
-    view, problems = parse({"net": "python-lm", "step": "soon", "lang": "xx"}, before)
+    view, problems = parse_view({"net": "python-lm", "step": "soon", "lang": "xx"}, before)
     assert view == View(net="python-lm", step=3)
     assert problems == [
-        "The link's “step” cannot be “soon”: it should be a whole number from 0.",
-        "The link's “lang” cannot be “xx”: it should be one of en, ko.",
+        "In the link, “step” cannot be “soon”. Use a whole number, 0 or greater.",
+        "In the link, “lang” cannot be “xx”. Use one of these: en, ko.",
     ]
 
 
 def test_a_problem_is_told_in_the_language_of_the_page():
     with use_language("ko"):
-        (problem,) = parse({"step": "soon"})[1]
-    assert "soon" in problem and "The link" not in problem
+        (problem,) = parse_view({"step": "soon"})[1]
+    assert "soon" in problem and "In the link" not in problem
 
 
 def test_a_long_text_stays_out_of_the_address():
-    assert "text" in write(View(text="x" * LONGEST_TEXT))
-    assert write(View(net="counter", text="x" * (LONGEST_TEXT + 1))) == {"net": "counter"}
-    view, problems = parse({"text": "x" * 100_000})
+    assert "text" in view_params(View(text="x" * MAX_TEXT))
+    assert view_params(View(net="counter", text="x" * (MAX_TEXT + 1))) == {"net": "counter"}
+    view, problems = parse_view({"text": "x" * 100_000})
     assert view.text is None and len(problems) == 1
 
 
 @given(st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4))
 def test_choices_of_a_look_come_back(choices):
-    assert read_look(write_look(choices)) == choices
+    assert parse_options(format_options(choices)) == choices
 
 
 def test_a_look_that_is_none_is_one_sentence():
-    view, problems = parse({"look": "order=mean"}, View(look="order:mean"))
+    view, problems = parse_view({"look": "order=mean"}, View(look="order:mean"))
     assert view == View(look="order:mean")
     assert problems == [
-        "The link's “look” cannot be “order=mean”: it should be choices as in order:mean;steps:0-99.",
+        "In the link, “look” cannot be “order=mean”. Use the form order:mean;steps:0-99.",
     ]
 
 
 def test_another_text_leaves_what_is_not_of_its_steps():
-    assert in_another_text("order:mean;other:x;span:3-9;steps:0-99") == "order:mean"
+    assert options_for_new_text("order:mean;other:x;span:3-9;steps:0-99") == "order:mean"
 
 
 def test_empty_text_is_a_text():
-    assert parse(write(View(text=""))) == (View(text=""), [])
+    assert parse_view(view_params(View(text=""))) == (View(text=""), [])
 
 
 @pytest.mark.parametrize("name", ["text", "edits"])
 def test_what_is_too_long_for_a_link_is_left_out_and_refused(name):
-    most = {"text": LONGEST_TEXT, "edits": LONGEST_EDITS}[name]
+    most = {"text": MAX_TEXT, "edits": MAX_EDITS}[name]
     fits, does_not = (View(net="counter", **{name: "x" * size}) for size in (most, most + 1))
-    assert too_long(fits) == () and parse(write(fits)) == (fits, [])
-    assert too_long(does_not) == (name,) and write(does_not) == {"net": "counter"}
+    assert too_long(fits) == () and parse_view(view_params(fits)) == (fits, [])
+    assert too_long(does_not) == (name,) and view_params(does_not) == {"net": "counter"}
     with use_language("en"):
-        view, [problem] = parse({"net": "counter", name: "x" * (most + 1)})
+        view, [problem] = parse_view({"net": "counter", name: "x" * (most + 1)})
     assert f"{most + 1:,}" in problem and f"{most:,}" in problem and problem.endswith(".")
     assert view == View(net="counter", **({} if name == "text" else {"edits": ""}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from viz.colours import THEMES, ink, luminance, palette, quantity_colour, signed_scale, unit_scale
+from viz.colours import THEMES, text_colour, luminance, palette, quantity_colour, signed_scale, unit_scale
 
 CELLS = {
     "LSTM": ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
@@ -48,7 +48,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("theme", THEMES)
 def test_text_on_every_tint_can_be_read(theme):
     for colour in (*signed_scale(theme), *unit_scale(theme)):
-        assert contrast(colour, ink(colour)) >= 4.5
+        assert contrast(colour, text_colour(colour)) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES)

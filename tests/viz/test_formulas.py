@@ -12,7 +12,7 @@ from torch import nn
 from models.core.activations import ACTIVATIONS
 from models.core.cells import Cell, gru, lstm, rnn
 from models.core.stepwise_modules import recurrent_module
-from viz.formulas import Formula, Numbers, definitions, formulas
+from viz.formulas import Formula, NumberPrinter, activation_definitions, formulas
 
 H, D, P = 5, 3, 2
 CELLS = {
@@ -128,7 +128,7 @@ def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
 
 def defined(cell: Cell, symbol: str) -> Callable[[float], float] | None:
     """What the line that is drawn under the equations says of a function of a, as one that computes."""
-    drawn = {text(each).partition("(a)=")[0]: each for each in definitions(cell)}
+    drawn = {text(each).partition("(a)=")[0]: each for each in activation_definitions(cell)}
     if symbol not in drawn:
         return None
     plain = re.sub(r"<mfrac[^>]*><mrow>(.*?)</mrow><mrow>(.*)</mrow></mfrac>", r"<mn>(\1)/(\2)</mn>", drawn[symbol])
@@ -147,8 +147,8 @@ def test_an_activation_is_drawn_as_it_computes(name: str) -> None:
 
 
 def test_what_everybody_knows_is_not_explained() -> None:
-    assert not any(definitions(cell) for cell in (rnn(), rnn("sigmoid"), rnn("linear"), lstm(), gru(False)))
-    assert len(definitions(lstm(False, "relu", "hard_sigmoid"))) == 2
+    assert not any(activation_definitions(cell) for cell in (rnn(), rnn("sigmoid"), rnn("linear"), lstm(), gru(False)))
+    assert len(activation_definitions(lstm(False, "relu", "hard_sigmoid"))) == 2
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN tanh", "RNN relu", "LSTM of Keras 1", "LSTM relu", "GRU linear"])
@@ -188,4 +188,4 @@ def test_a_projection_is_drawn_with_symbols_among_the_numbers() -> None:
 
 def test_an_unknown_expression_is_named() -> None:
     with pytest.raises(TypeError, match="No way to print"):
-        Numbers(lstm(), {"H": H, "D": D, "P": H}, bias=True, reverse=False).draw("f")  # type: ignore[arg-type]
+        NumberPrinter(lstm(), {"H": H, "D": D, "P": H}, bias=True, reverse=False).print("f")  # type: ignore[arg-type]

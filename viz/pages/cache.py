@@ -1,6 +1,6 @@
-"""Where sequences come from: the bundled networks, checkpoints that were opened, and a saved run.
+"""Networks and forward runs, cached for all sessions: bundled networks, opened checkpoints, and a saved run.
 
-Networks and readings are shared by all sessions and never written to.
+Cached objects are shared by all sessions and never modified.
 """
 
 from collections.abc import Callable
@@ -10,35 +10,35 @@ from typing import Any
 
 import streamlit as st
 
-from models.capturing.capture import RECURRENT
+from models.capturing.capture import RECURRENT_MODULES
 from models.core.archive import ArchiveError, is_archive
 from models.core.trace import Trace, load_trace
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.edits.edit import Edits, Entry
 from models.edits.edited_network import EditedNetwork
-from models.networks.forward_run import Reading, reading_of
+from models.networks.forward_run import ForwardRun, run_of_trace
 from models.networks.network import Network
 from models.zoo.catalogue import load_network, network_names
 from viz.pages import checkpoint_store as checkpoints
 from viz.session import get_session
 
-READINGS, EDITED = 64, 24
-"""Readings that are kept for all sessions together, and those of edited networks."""
+MAX_RUNS, MAX_EDITED_RUNS = 64, 24
+"""Cached runs of networks, and of edited networks, of all sessions together."""
 
 NO_EDITS = Edits()
 
 
 def edits_key(edits: Edits) -> tuple[Any, ...]:
-    """Return what tells edits apart in a cache. (Streamlit's own hash of a dataclass leaves out its class.)"""
+    """Return the key of edits in Streamlit's caches, whose own hash of a dataclass leaves out its class."""
     return tuple((entry.on, type(entry.edit).__name__, astuple(entry.edit)) for entry in edits.entries)
 
 
-HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {Reading: lambda reading: reading.serial, Edits: edits_key}
-"""How Streamlit's caches tell the arguments of the pages' cached functions apart."""
+HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {ForwardRun: lambda run: run.serial, Edits: edits_key}
+"""How Streamlit's caches hash the arguments of the pages' cached functions."""
 
 
 def network(name: str) -> Network:
-    """A network, bundled or from an opened checkpoint. Raises ValueError: there is none of that name, or it cannot run."""
+    """Return a network, bundled or of an opened checkpoint. Raises ValueError: the name is unknown, or it cannot run."""
     opened = checkpoints.find(name)
     return _bundled(name) if opened is None else opened.network
 
@@ -49,33 +49,33 @@ def _bundled(name: str) -> Network:
 
 
 def is_network(name: str | None) -> bool:
-    """Whether there is a network of that name, with a module to run; a saved run has none."""
+    """Return whether a network of that name exists that can be run; a saved run cannot."""
     return name is not None and (name in network_names() or checkpoints.find(name) is not None)
 
 
-@st.cache_resource(show_spinner=False, max_entries=READINGS)
-def _plain_reading(name: str, text: str) -> Reading:
-    return read(network(name), text)
+@st.cache_resource(show_spinner=False, max_entries=MAX_RUNS)
+def _unedited_run(name: str, text: str) -> ForwardRun:
+    return run_network(network(name), text)
 
 
-# A cache of its own, so that a dragged slider does not evict all other readings.
-@st.cache_resource(show_spinner=False, max_entries=EDITED, hash_funcs=HASH_FUNCS)
-def _edited_reading(name: str, text: str, edits: Edits) -> Reading:
-    return edited(name, edits).read(text)
+# A cache of its own, so that a dragged slider does not evict all other runs.
+@st.cache_resource(show_spinner=False, max_entries=MAX_EDITED_RUNS, hash_funcs=HASH_FUNCS)
+def _edited_run(name: str, text: str, edits: Edits) -> ForwardRun:
+    return edited_network(name, edits).read(text)
 
 
-def reading(name: str, text: str, edits: Edits = NO_EDITS) -> Reading:
+def forward_run(name: str, text: str, edits: Edits = NO_EDITS) -> ForwardRun:
     """Return the run of a network on a text, with the edits that are switched on.
 
     Raises:
         ValueError: the text cannot be encoded, or an edit does not fit.
     """
     active = active_edits(edits)
-    return _edited_reading(name, text, active) if active.entries else _plain_reading(name, text)
+    return _edited_run(name, text, active) if active.entries else _unedited_run(name, text)
 
 
-@st.cache_resource(show_spinner=False, max_entries=EDITED, hash_funcs=HASH_FUNCS)
-def edited(name: str, edits: Edits) -> EditedNetwork:
+@st.cache_resource(show_spinner=False, max_entries=MAX_EDITED_RUNS, hash_funcs=HASH_FUNCS)
+def edited_network(name: str, edits: Edits) -> EditedNetwork:
     """Return a network with edits; the network itself is not changed."""
     return EditedNetwork(network(name), edits)
 
@@ -91,50 +91,50 @@ def weight_edits(edits: Edits) -> Edits:
 
 
 def changes_weights_only(edits: Edits) -> bool:
-    """Whether the active edits change nothing but weights: the input is the text, and no value is fixed."""
+    """Return whether the active edits change nothing but weights: the input is the text, and no value is fixed."""
     return not (edits.interventions or edits.tokens)
 
 
 @st.cache_resource(show_spinner=False)
-def is_run(path: Path) -> bool:
-    """Whether the file that was named on the command line is a saved run."""
+def is_saved_run(path: Path) -> bool:
+    """Return whether the file named on the command line is a saved run."""
     return is_archive(path)
 
 
 @st.cache_resource(show_spinner=False)
-def opened(path: Path) -> Trace:
-    """The saved run that was named on the command line. Raises ArchiveError: it is none."""
+def load_saved_run(path: Path) -> Trace:
+    """Load the saved run named on the command line. Raises ArchiveError: the file is not a saved run."""
     trace = load_trace(path)
     if not trace.layers and not trace.attention:
         raise ArchiveError(
-            (
-                "This saved run contains neither a recurrent layer nor attention. Run the network inside the capture "
-                "block and save the run again."
-            )
+            "This saved run contains neither a recurrent layer nor attention. Run the network inside the capture "
+            "block and save the run again."
         )
     return trace
 
 
-@st.cache_resource(show_spinner=False, max_entries=READINGS)
-def opened_reading(path: Path, row: int) -> Reading:
-    """One sequence of the opened trace's batch."""
-    return reading_of(opened(path), row)
+@st.cache_resource(show_spinner=False, max_entries=MAX_RUNS)
+def saved_forward_run(path: Path, row: int) -> ForwardRun:
+    """Return one sequence of a saved run's batch."""
+    return run_of_trace(load_saved_run(path), row)
 
 
-def names(run: Path | None) -> tuple[str, ...]:
-    """What can be chosen: the saved run, the checkpoints that this reader opened, the bundled networks."""
+def network_choices(run: Path | None) -> tuple[str, ...]:
+    """Return the names to choose from: the saved run, the checkpoints that this reader opened, the bundled networks."""
     files = [name for name in get_session().opened_networks if checkpoints.find(name) is not None]
     return (*((run.name,) if run else ()), *files, *network_names())
 
 
 @st.cache_resource(show_spinner=False)
-def has_layers(name: str) -> bool:
-    """Whether a network has a recurrent layer; of those that can be chosen, only a bundled one may have none."""
-    return name not in network_names() or any(isinstance(part, RECURRENT) for part in network(name).module.modules())
+def has_recurrent_layers(name: str) -> bool:
+    """Return whether a network has a recurrent layer; of those to choose from, only a bundled one may have none."""
+    if name not in network_names():
+        return True
+    return any(isinstance(part, RECURRENT_MODULES) for part in network(name).module.modules())
 
 
-def title(name: str) -> str:
-    """A network's name as it is listed: an opened file's own, where that tells it from the others."""
+def display_name(name: str) -> str:
+    """Return a network's name in menus: of an opened file the file's name, unless several have it."""
     opened = checkpoints.find(name)
     if opened is None:
         return name

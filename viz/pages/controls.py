@@ -119,7 +119,9 @@ def _edits_to_try(session: Session) -> Iterator[Edits | None]:
 def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
     asked = session.view.net
     session.reject(problem)
-    if session.good_view.net is None and asked in cache.network_choices(file):  # a link's network can be shown without its text
+    if session.good_view.net is None and asked in cache.network_choices(
+        file
+    ):  # a link's network can be shown without its text
         session.fill_defaults(net=asked)
 
 
@@ -154,7 +156,7 @@ def _fill(session: Session, reading: ForwardRun, file: Path | None) -> None:
     quantity = _known(session, "quantity", view.quantity, list(layer.quantities))
     if quantity is None:
         carry = layer.weights.cell.carry
-        quantity = start.quantity if start and at_start else carry.keep if carry else layer.weights.cell.states[0]
+        quantity = start.quantity if start and at_start else carry.gate if carry else layer.weights.cell.states[0]
     units, steps = layer.weights.hidden_size, int(layer.lengths[reading.row])
     unit = _inside(session, "unit", view.unit, units)
     step = _inside(session, "step", view.step, steps)

@@ -4,14 +4,14 @@ from io import BytesIO
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 
-def download_panel(session: Session, reading: Reading) -> None:
+def download_panel(session: Session, reading: ForwardRun) -> None:
     """The chosen unit over the sequence, to explore and to save, and the whole run as arrays."""
     view = session.view
     layer = reading.trace.layers[view.layer or ""]
@@ -47,7 +47,7 @@ def download_panel(session: Session, reading: Reading) -> None:
         )
 
 
-def _npz(reading: Reading) -> bytes:
+def _npz(reading: ForwardRun) -> bytes:
     held = BytesIO()
     reading.trace.save(held)
     return held.getvalue()

@@ -1,4 +1,4 @@
-"""What stands on every lens while the network is edited: that it is, and the way back."""
+"""What stands on every lens while the network is edited_banner: that it is, and the way back."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from viz.i18n import _, ngettext
 from viz.session import Session
 
 
-def edited(session: Session) -> None:
+def edited_banner(session: Session) -> None:
     """Say that this is an edited network, where it is one."""
     edits = session.edit_history.now
     if not edits.entries:

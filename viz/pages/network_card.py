@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from models.networks.network import Card
+from models.networks.network import ModelCard
 from viz.i18n import LANGUAGES, N_, _, language
 from viz.pages.page_elements import escape_markdown
 
@@ -56,7 +56,7 @@ CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention inste
 """The cell of a class that has no choice of one."""
 
 
-def network_card_button(card: Card) -> None:
+def network_card_button(card: ModelCard) -> None:
     """A button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
         st.markdown(f"#### {escape_markdown(card.title[language()])}")

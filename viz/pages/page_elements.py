@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from models.core.messages import Problem
-from viz.address import View, write
+from viz.address import View, view_params
 from viz.colours import Theme
 from viz.i18n import translate
 
@@ -70,7 +70,7 @@ def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_
     from viz.pages import LENSES  # which imports the page that this link is on
 
     lens = next(lens for lens in LENSES if lens.name == name)
-    st.page_link(lens.page(), label=label, icon=icon, query_params=write(view))
+    st.page_link(lens.page(), label=label, icon=icon, query_params=view_params(view))
 
 
 def escape_markdown(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.trace_loader import trace_loader
 from viz.pages import cache
 from viz.payloads.excerpt import Excerpt, excerpt_of
@@ -16,11 +16,11 @@ from viz.payloads.heatmap_image import Picture, picture_of
 from viz.payloads.layer_payload import excerpt_payload, layer_payload, light, near, near_payload, whole
 from viz.session import Session
 
-KEPT = 8
+MAX_CACHED = 8
 """Small layers' payloads, and pictures of large ones, that are kept for all sessions together."""
 
 
-def send_trace(session: Session, reading: Reading, view_id: str, *, weights: bool = True) -> None:
+def send_trace(session: Session, reading: ForwardRun, view_id: str, *, weights: bool = True) -> None:
     """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it.
 
     Args:
@@ -41,18 +41,18 @@ def send_trace(session: Session, reading: Reading, view_id: str, *, weights: boo
         first = excerpt_payload(view_id, reading, name, excerpt, _picture(reading, name))
         return first, near_payload(first, reading, name, near(reading, name, step))
 
-    parts(view_id, reading, name, place, payloads)
+    send_excerpt(view_id, reading, name, place, payloads)
 
 
 @st.fragment
-def parts(
+def send_excerpt(
     view_id: str,
-    reading: Reading,
+    reading: ForwardRun,
     name: str,
     place: tuple[int, int],
     payloads: Callable[[Excerpt, int], tuple[bytes, ...]],
 ) -> None:
-    """The parts of a large run around the step and the unit that the browser asked for, else around ``place``.
+    """The send_excerpt of a large run around the step and the unit that the browser asked for, else around ``place``.
 
     Args:
         view_id: the store that they are for.
@@ -79,11 +79,11 @@ def parts(
         trace_loader(payload, key=f"{key}_{number}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def _whole(view_id: str, reading: Reading, name: str, unit: int | None) -> bytes:
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def _whole(view_id: str, reading: ForwardRun, name: str, unit: int | None) -> bytes:
     return layer_payload(view_id, reading, name, unit)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def _picture(reading: Reading, name: str) -> Picture:
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def _picture(reading: ForwardRun, name: str) -> Picture:
     return picture_of(reading.trace.layers[name], reading.row)

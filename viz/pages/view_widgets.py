@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Form(Generic[T]):
+class OptionFormat(Generic[T]):
     """How a choice is written in an address, and read (ValueError: it is none)."""
 
     read: Callable[[str], T]
@@ -27,15 +27,17 @@ def _span(text: str) -> tuple[int, int]:
     return first + 1, last + 1
 
 
-TEXT = Form(str, str)
-NUMBER = Form(float, "{:g}".format)
-COUNT = Form(int, str)
-COUNTS = Form(lambda text: [int(each) for each in text.split(",") if each], lambda counts: ",".join(map(str, counts)))
-SPAN = Form(_span, lambda span: f"{span[0] - 1}-{span[1] - 1}")
+TEXT = OptionFormat(str, str)
+NUMBER = OptionFormat(float, "{:g}".format)
+COUNT = OptionFormat(int, str)
+COUNTS = OptionFormat(
+    lambda text: [int(each) for each in text.split(",") if each], lambda counts: ",".join(map(str, counts))
+)
+SPAN = OptionFormat(_span, lambda span: f"{span[0] - 1}-{span[1] - 1}")
 """First and last step, or place: from 1 in the widget, as on the pages; from 0 in the address, as all numbers there."""
 
 
-def view_choice(name: str, form: Form[T], default: T, fits: Callable[[T], bool] = lambda value: True) -> T:
+def view_choice(name: str, form: OptionFormat[T], default: T, fits: Callable[[T], bool] = lambda value: True) -> T:
     """What the view has chosen as ``name``, if it can be; else ``otherwise``."""
     asked = get_session().view_options.get(name)
     if asked is not None:
@@ -54,7 +56,7 @@ def view_widget(
     *options: Any,
     name: str,
     key: str,
-    form: Form[T],
+    form: OptionFormat[T],
     default: T,
     fits: Callable[[T], bool] = lambda value: True,
     begins: Literal["value", "default", "index"] = "value",

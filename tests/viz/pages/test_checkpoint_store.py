@@ -12,7 +12,7 @@ from torch import nn
 
 from models.checkpoints import CheckpointError
 from viz.pages import checkpoint_store as store
-from viz.pages.checkpoint_store import Correction, OpenedCheckpoint, Store
+from viz.pages.checkpoint_store import Correction, OpenedCheckpoint, CheckpointStore
 
 
 class Net(nn.Module):
@@ -37,11 +37,11 @@ def uploaded(net, name="net.safetensors"):
 
 def test_the_name_is_the_files_and_its_contents(net):
     first = uploaded(net)
-    assert re.fullmatch(r"net\.safetensors~[0-9a-f]{12}", first.name) and store.is_name(first.name)
+    assert re.fullmatch(r"net\.safetensors~[0-9a-f]{12}", first.name) and store.is_checkpoint_name(first.name)
     assert uploaded(net) is first and store.find(first.name) is first
     assert uploaded(Net()).name != first.name
     assert uploaded(net, "other.pt").name.removeprefix("other.pt") == first.name.removeprefix("net.safetensors")
-    assert not store.is_name("python-lm") and store.find("net.safetensors~0123456789ab") is None
+    assert not store.is_checkpoint_name("python-lm") and store.find("net.safetensors~0123456789ab") is None
 
 
 def test_it_runs_like_the_module(net):
@@ -84,10 +84,10 @@ def test_any_name_is_fit_for_an_address(net, name):
 
 
 def test_the_oldest_leaves_first():
-    kept = Store(count=2, size=10_000)
+    kept = CheckpointStore(count=2, size=10_000)
 
     def put(name, size=1):
-        file = store.File(name, f"digest of {name}", size, size, uploaded(Net()).checkpoint)
+        file = store.CheckpointFile(name, f"digest of {name}", size, size, uploaded(Net()).checkpoint)
         return kept.put(OpenedCheckpoint(file)).name
 
     first, second = put("1"), put("2")
@@ -101,7 +101,7 @@ def test_the_oldest_leaves_first():
 def test_a_file_on_this_machine_is_the_same_as_an_uploaded_one(net, tmp_path):
     path = tmp_path / "net.safetensors"
     path.write_bytes(save(net.state_dict()))
-    assert store.named(path) is uploaded(net) is store.named(path)
+    assert store.open_startup_file(path) is uploaded(net) is store.open_startup_file(path)
     path.write_bytes(b"")
     with pytest.raises(CheckpointError, match="empty"):
         store.open_path(path)
@@ -110,9 +110,9 @@ def test_a_file_on_this_machine_is_the_same_as_an_uploaded_one(net, tmp_path):
 def test_a_large_file_is_known_without_reading_all_of_it(net, tmp_path, monkeypatch):
     path = tmp_path / "large.safetensors"
     path.write_bytes(save(net.state_dict() | {"big": torch.zeros(1_000_000)}))
-    monkeypatch.setattr(store, "WHOLE", 1_000_000)
+    monkeypatch.setattr(store, "MAX_HASHED", 1_000_000)
     opened = store.open_path(path)
-    assert opened.file.held == 0 and store.open_path(path) is opened
+    assert opened.file.memory == 0 and store.open_path(path) is opened
     path.write_bytes(save(net.state_dict() | {"big": torch.ones(1_000_000)}))
     assert store.open_path(path).name != opened.name
 
@@ -138,7 +138,7 @@ def test_shards_come_with_their_index(net):
 
 
 def test_uploads_are_bounded_by_the_servers_own_limit():
-    assert store.limit() == 500 << 20  # .streamlit/config.toml
+    assert store.max_upload_bytes() == 500 << 20  # .streamlit/config.toml
 
 
 def test_the_environment_sets_limits(monkeypatch, tmp_path):
@@ -146,10 +146,10 @@ def test_the_environment_sets_limits(monkeypatch, tmp_path):
     (tmp_path / "net.safetensors").write_bytes(data)
     monkeypatch.setenv("UNROLLED_TENSORS", "5")
     monkeypatch.setenv("UNROLLED_UNPACKED", "2")
-    assert (store.allowed().tensors, store.allowed().unpacked) == (5, 2 << 20)
-    with pytest.raises(CheckpointError, match=r"names 7 tensors, more than are allowed; .* raise the limit"):
+    assert (store.file_limits().tensors, store.file_limits().unpacked) == (5, 2 << 20)
+    with pytest.raises(CheckpointError, match=r"lists 7 tensors, more than allowed\. .* raise the limit"):
         store.open_upload({"few.safetensors": data})
-    with pytest.raises(CheckpointError, match="names 7 tensors"):
+    with pytest.raises(CheckpointError, match="lists 7 tensors"):
         store.open_path(tmp_path / "net.safetensors")
     monkeypatch.setenv("UNROLLED_TENSORS", "many")
     assert store.open_path(tmp_path / "net.safetensors").checkpoint.found

@@ -47,7 +47,7 @@ def translators() -> list[str]:
 def network(name: str, edits: Edits = cache.NO_EDITS) -> Network:
     """A network, its weights as ``edits`` say; what edits do beside that is not done here."""
     alone = cache.weight_edits(edits)
-    return cache.edited(name, alone).network if alone.entries else cache.network(name)
+    return cache.edited_network(name, alone).network if alone.entries else cache.network(name)
 
 
 def changes_of(text: str) -> tuple[Intervention, ...]:

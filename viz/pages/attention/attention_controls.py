@@ -9,13 +9,13 @@ from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.decoding import Decoding
 from models.edits.edit import Edits
-from models.networks.network import Card
+from models.networks.network import ModelCard
 from viz.address import View
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache as attention_sources
-from viz.pages.controls import asked_for, pick_example, saved_run, type_text
-from viz.pages.edited_banner import edited
+from viz.pages.controls import example_menu, requested_network, saved_run, text_input
+from viz.pages.edited_banner import edited_banner
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
@@ -58,9 +58,9 @@ def choose_text(session: Session) -> AttentionSelection:
 
     What cannot be read is told in one sentence, and the last good view stays.
     """
-    net = asked_for(session, saved_run(session))
+    net = requested_network(session, saved_run(session))
     decoding = _decoded(session, net)
-    edited(session)
+    edited_banner(session)
     if not cache.changes_weights_only(session.edits):
         st.info(
             _("Only weight edits apply on this page; fixed values and token edits are ignored."),
@@ -103,7 +103,7 @@ def _decoded(session: Session, net: str) -> Decoding:
         return attention_sources.decoded(net, start)
 
 
-def opening(card: Card) -> str:
+def opening(card: ModelCard) -> str:
     """The text that a network is shown with first: its longest example of one line in the reader's language."""
     own = [example.text for example in card.examples if example.language == language()]
     return max((text for text in own if len(text) <= SHORT), key=len, default=card.default.text)
@@ -151,15 +151,15 @@ def _show(session: Session, decoding: Decoding) -> None:
     with which:
         pick_network(session)
     with example:
-        pick_example(session)
+        example_menu(session)
     with card:
         network_card_button(cache.network(session.view.net or "").card)
-    type_text(session, decoding.unknown)
+    text_input(session, decoding.unknown)
 
 
 def pick_network(session: Session) -> None:
     """The menu of all networks; from one that writes to another the text stays."""
-    names = list(cache.names(saved_run(session)))
+    names = list(cache.network_choices(saved_run(session)))
     now = session.view.net or names[0]
 
     def chosen(net: str) -> None:
@@ -168,7 +168,7 @@ def pick_network(session: Session) -> None:
         else:
             session.navigate(**vars(View(net=net, lang=session.view.lang)))
 
-    label, title = _("Network"), cache.title
+    label, title = _("Network"), cache.display_name
     synced_widget(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
 
 

@@ -34,11 +34,9 @@ def contributed(selection: AttentionSelection) -> None:
     ):
         st.markdown(
             _(
-                (
-                    "Attention weights alone do not explain an output. Different weights can give the same output (Jain "
-                    "and Wallace 2019; but see the reply by Wiegreffe and Pinter 2019), and a token with little attention "
-                    "can still act through the encoder states of its neighbors."
-                )
+                "Attention weights alone do not explain an output. Different weights can give the same output (Jain "
+                "and Wallace 2019; but see the reply by Wiegreffe and Pinter 2019), and a token with little attention "
+                "can still act through the encoder states of its neighbors."
             )
         )
         if explained(selection):

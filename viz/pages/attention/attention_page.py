@@ -15,7 +15,7 @@ from viz.pages.attention.decoder_panel import stage
 from viz.pages.attention.recorded_attention import recorded
 from viz.pages.attention.rnn_arrangements import shapes
 from viz.pages.attention.transformer_panels import transformer
-from viz.pages.controls import choose, saved_run
+from viz.pages.controls import saved_run, show_controls
 from viz.pages.page_elements import escape_markdown
 from viz.session import Session, get_session
 
@@ -24,13 +24,13 @@ def page() -> None:
     """The Attention lens."""
     session = get_session()
     file = saved_run(session)
-    if file is not None and session.view.net in (None, file.name) and cache.opened(file).attention:
+    if file is not None and session.view.net in (None, file.name) and cache.load_saved_run(file).attention:
         recorded(session, file)
         return
     if session.view.net is None:
         session.fill_defaults(net=OFFERED)
     if not attention_sources.writes(session.view.net):
-        choose(session)
+        show_controls(session)
     if not attention_sources.writes(session.view.net):  # also where a name in a link was none
         offer(session)
         drawn_shapes(session)
@@ -71,7 +71,7 @@ def show(session: Session, selection: AttentionSelection) -> None:
 def offer(session: Session) -> None:
     """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
     net = session.view.net or ""
-    name = escape_markdown(cache.title(net))
+    name = escape_markdown(cache.display_name(net))
     keeps = net in attention_sources.translators()
     said = _("{name} has no attention: each step uses only the current input and the recurrent state.").format(
         name=name

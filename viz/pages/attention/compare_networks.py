@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.decoding import BeamTree
-from models.networks.network import LIMIT
+from models.networks.network import MAX_INPUT_STEPS
 from models.zoo.dates_measures import TRAINING_LENGTHS
 from models.zoo.written_dates import AFTER, BEFORE, DateText, sample_date_text
 from viz.figures.accuracy_by_length import accuracy_by_length
@@ -36,10 +36,8 @@ def without(session: Session, selection: AttentionSelection) -> None:
     with panel(
         _("The same text without attention and with other score functions"),
         _(
-            (
-                "The first row is the selected network; outputs that differ from it are highlighted. Where does the "
-                "fixed-context network disagree with the attention networks?"
-            )
+            "The first row is the selected network; outputs that differ from it are highlighted. Where does the "
+            "fixed-context network disagree with the attention networks?"
         ),
     ):
         answers = [(selection.net, selection.decoding)]
@@ -70,7 +68,7 @@ def _grown(selection: AttentionSelection) -> None:
         _("Highlighted: output characters that change as irrelevant text is added. The date itself stays the same.")
     )
     with_attention = selection.net if selection.net != WITHOUT else OFFERED
-    texts = [text for text in (grown(selection.text, count) for count in LENGTHS) if len(text) <= LIMIT]
+    texts = [text for text in (grown(selection.text, count) for count in LENGTHS) if len(text) <= MAX_INPUT_STEPS]
     answers = {name: [attention_sources.decoded(name, text) for text in texts] for name in (WITHOUT, with_attention)}
     long = any(len(each.target) > BESIDE for decodings in answers.values() for each in decodings)
     places = [st.container(), st.container()] if long else st.columns(2, gap="large")
@@ -127,10 +125,8 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
     with panel(
         _("Accuracy by text length on held-out dates"),
         _(
-            (
-                "Which lines stay high? The fixed context mostly handles one date in a short text, but not two dates "
-                "or long texts."
-            )
+            "Which lines stay high? The fixed context mostly handles one date in a short text, but not two dates "
+            "or long texts."
         ),
     ):
         for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
@@ -140,11 +136,9 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
                 chart(figure, f"accuracy_{list(measured).index(title)}", names=("dates", "accuracy", title))
         st.caption(
             _(
-                (
-                    "Training texts had about {low} to {high} characters. On longer texts the Transformer gets positions "
-                    "not seen in training. A recurrent network gets no new positions, but its states can leave the range "
-                    "seen in training, so it can fail too."
-                )
+                "Training texts had about {low} to {high} characters. On longer texts the Transformer gets positions "
+                "not seen in training. A recurrent network gets no new positions, but its states can leave the range "
+                "seen in training, so it can fail too."
             ).format(low=TRAINING_LENGTHS[0], high=TRAINING_LENGTHS[1])
         )
 
@@ -154,10 +148,8 @@ def beams(selection: AttentionSelection, names: list[str]) -> None:
     with panel(
         _("Beam search: several candidate outputs in parallel"),
         _(
-            (
-                "Dotted lines are candidates with probability below 1%. Where do the solid lines fork? There the "
-                "network is uncertain; with beam width 1 (greedy) the first choice cannot be undone."
-            )
+            "Dotted lines are candidates with probability below 1%. Where do the solid lines fork? There the "
+            "network is uncertain; with beam width 1 (greedy) the first choice cannot be undone."
         ),
     ):
         width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH)
@@ -165,7 +157,7 @@ def beams(selection: AttentionSelection, names: list[str]) -> None:
             changes = selection.changes if name == selection.net else ""
             edits = selection.edits if name == selection.net else cache.NO_EDITS
             tree = attention_sources.searched(name, selection.text, width, changes, edits)
-            st.markdown(f"**{escape_markdown(cache.title(name))}** · {escape_markdown(_in_words(tree))}")
+            st.markdown(f"**{escape_markdown(cache.display_name(name))}** · {escape_markdown(_in_words(tree))}")
             chart(beam_tree(tree, theme=page_theme()), f"beam_{name}", names=(name, "beam"))
 
 

@@ -13,7 +13,7 @@ from viz.figures.attention_map import attention_map
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention.attention_controls import pick_network
-from viz.pages.controls import pick_row
+from viz.pages.controls import sequence_menu
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
@@ -22,14 +22,14 @@ MODULE, HEAD = "recorded_module", "recorded_head"
 
 def recorded(session: Session, file: Path) -> None:
     """The attention of a saved run."""
-    trace = cache.opened(file)
+    trace = cache.load_saved_run(file)
     session.fill_defaults(net=file.name, text=None, edits="", attend="")
     session.mark_good()
     which, sequence = st.columns([1, 1], gap="medium", vertical_alignment="bottom")
     with which:
         pick_network(session)
     with sequence:
-        pick_row(session, next(iter(trace.attention.values())).shape[0])
+        sequence_menu(session, next(iter(trace.attention.values())).shape[0])
     with panel(
         _("Attention of a saved run"),
         _(
@@ -66,6 +66,6 @@ def _in_words(attention: AttentionTrace, row: int, head: int) -> str:
     said = _("Mean attention entropy: {bits} bits, like equal attention to about {n} of {count} positions.").format(
         bits=f"{spread.mean():.2f}", n=f"{2 ** spread.mean():.1f}", count=attention.shape[3]
     )
-    if attention.unsure:
+    if attention.dropout_unknown:
         said += " " + _("Dropout was active in this run. The weights shown are those before dropout.")
     return said

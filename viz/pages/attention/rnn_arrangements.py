@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.core.tokenize_text import display
 from models.networks.forward_run import ClassPrediction, SymbolPrediction
-from models.networks.generation import Writing, write_on
+from models.networks.generation import GeneratedText, generate
 from viz.address import View
 from viz.components.sequence_shape import sequence_shape
 from viz.i18n import _, language, translate
@@ -68,7 +68,7 @@ def _one_to_many() -> None:
 def _many_to_one() -> None:
     st.markdown("##### " + _("Many to one"))
     example = _example(JUDGE)
-    reading = cache.reading(JUDGE, example)
+    reading = cache.forward_run(JUDGE, example)
     answer = reading.prediction
     assert isinstance(answer, ClassPrediction)
     said = answer.classes[language()][answer.best]
@@ -86,7 +86,7 @@ def _many_to_one() -> None:
 def _in_step() -> None:
     st.markdown("##### " + _("Many to many (one output per step)"))
     text = "def f("
-    reading = cache.reading(WRITER, text)
+    reading = cache.forward_run(WRITER, text)
     expected = reading.prediction
     assert isinstance(expected, SymbolPrediction)
     outputs = [expected.vocabulary[index] for index in expected.top(1)[:, 0]]
@@ -114,9 +114,9 @@ def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> 
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def written(first: str) -> Writing:
+def written(first: str) -> GeneratedText:
     """What the language model writes after one symbol. Raises Problem: it cannot be read."""
-    return write_on(cache.network(WRITER), first, WRITTEN)
+    return generate(cache.network(WRITER), first, WRITTEN)
 
 
 def _example(name: str) -> str:

@@ -5,10 +5,10 @@ import os
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from models.architectures.transformer import TransformerTranslator, positions
+from models.architectures.transformer import TransformerTranslator, positional_encodings
 from models.core.tokenize_text import display
-from models.networks.critical_path import parallel, recurrent
-from models.networks.timing import Timed, timings
+from models.networks.critical_path import recurrent_critical_path, transformer_critical_path
+from models.networks.timing import Timing, measure_times
 from viz.components.attention_heads import attention_heads
 from viz.figures.attention_map import attention_map
 from viz.figures.dependency_chart import waiting
@@ -40,10 +40,8 @@ def transformer(session: Session, selection: AttentionSelection) -> None:
         with panel(
             _("Attention weights of all heads in all layers"),
             _(
-                (
-                    "Each small map is one head. Find one that attends to neighboring tokens and one that attends to the "
-                    "year. Click to enlarge."
-                )
+                "Each small map is one head. Find one that attends to neighboring tokens and one that attends to the "
+                "year. Click to enlarge."
             ),
         ):
             if len(selection.decoding.source) <= MOST:
@@ -110,14 +108,12 @@ def _positions(selection: AttentionSelection) -> None:
     assert isinstance(module, TransformerTranslator)
     size = module.embedding.embedding_dim
     labels = list(selection.decoding.source)
-    encoding = positions(len(labels), size).numpy()
+    encoding = positional_encodings(len(labels), size).numpy()
     with panel(
         _("Positional encoding: token order as sine and cosine values"),
         _(
-            (
-                "Without recurrence the order of tokens is lost, so sine and cosine waves of different frequencies "
-                "are added to the embeddings: high frequencies at the top, low ones at the bottom."
-            )
+            "Without recurrence the order of tokens is lost, so sine and cosine waves of different frequencies "
+            "are added to the embeddings: high frequencies at the top, low ones at the bottom."
         ),
     ):
         chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(NAME, "positions"))
@@ -141,7 +137,7 @@ def _waiting(selection: AttentionSelection) -> None:
     assert isinstance(module, TransformerTranslator)
     layers = len(module.encoder.layers)
     source, output = len(decoding.source), len(decoding.target)
-    one, other = recurrent(source, output), parallel(source, output, layers)
+    one, other = recurrent_critical_path(source, output), transformer_critical_path(source, output, layers)
     with panel(
         _("Why the Transformer runs in parallel: dependencies between computations"),
         _(
@@ -153,12 +149,10 @@ def _waiting(selection: AttentionSelection) -> None:
         chart(waiting(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
         st.markdown(
             _(
-                (
-                    "To encode these {source} tokens, a one-layer recurrent network needs **{source}** sequential steps "
-                    "(T + L − 1 for T tokens and L layers); the Transformer needs **{layers}**, one per layer, whatever "
-                    "the length. In training, where the target output is given, its decoder needs {layers} more. Only "
-                    "when it generates must it wait for its own previous output, like any decoder."
-                )
+                "To encode these {source} tokens, a one-layer recurrent network needs **{source}** sequential steps "
+                "(T + L − 1 for T tokens and L layers); the Transformer needs **{layers}**, one per layer, whatever "
+                "the length. In training, where the target output is given, its decoder needs {layers} more. Only "
+                "when it generates must it wait for its own previous output, like any decoder."
             ).format(source=source, layers=layers)
         )
 
@@ -171,7 +165,7 @@ def _timing() -> None:
             "grows with T². At what length do the lines cross?"
         ),
     ):
-        found: list[Timed] = st.session_state.get(TIMES, [])
+        found: list[Timing] = st.session_state.get(TIMES, [])
         left, right = st.columns([1, 3], vertical_alignment="center")
         with left:
             start = st.button(_("Measure now"), key="attention_measure", icon=":material/timer:")
@@ -190,16 +184,14 @@ def _timing() -> None:
         threads = os.cpu_count() or 1
         st.caption(
             _(
-                (
-                    "Median time of several forward passes of the encoders of {first} and {second} with one input, on "
-                    "{threads} CPU cores. A recurrent step must wait for the previous one. Attention computes T × T dot "
-                    "products: a GPU computes them in parallel, a few CPU cores largely one after another."
-                )
+                "Median time of several forward passes of the encoders of {first} and {second} with one input, on "
+                "{threads} CPU cores. A recurrent step must wait for the previous one. Attention computes T × T dot "
+                "products: a GPU computes them in parallel, a few CPU cores largely one after another."
             ).format(first=OFFERED, second=NAME, threads=threads)
         )
 
 
-def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
+def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timing]:
     """Measure, and show what is there so far; stopping leaves that."""
     translator, other = cache.network(OFFERED).module, cache.network(NAME).module
     symbols = len(cache.network(NAME).vocabulary or ())
@@ -207,8 +199,8 @@ def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
         OFFERED: lambda ids: translator.encode(ids),  # type: ignore[operator]
         NAME: lambda ids: other.encode(ids, ids == 0),  # type: ignore[operator]
     }
-    found: list[Timed] = []
-    for each in timings(runs, LENGTHS, symbols):
+    found: list[Timing] = []
+    for each in measure_times(runs, LENGTHS, symbols):
         found.append(each)
         st.session_state[TIMES] = list(found)
         bar.progress(
@@ -220,6 +212,6 @@ def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timed]:
     return found
 
 
-def _chart(place: DeltaGenerator, found: list[Timed], key: str) -> None:
+def _chart(place: DeltaGenerator, found: list[Timing], key: str) -> None:
     with place.container():
         chart(timings_figure(found, theme=page_theme()), key, names=("timings",))

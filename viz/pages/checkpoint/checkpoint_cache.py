@@ -31,8 +31,8 @@ from models.core.trace import LayerTrace, Trace
 from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
 from models.gradients.module_backward import layer_stack
-from models.networks.forward_run import Reading
-from models.networks.precision import Drift, drift, stack_drift
+from models.networks.forward_run import ForwardRun
+from models.networks.precision import StatesByFormat, stack_states_by_format, states_by_format
 from models.zoo import FOLDER
 from models.zoo.catalogue import network_names
 from viz.pages import cache
@@ -107,7 +107,7 @@ class Run:
         names: the names that the layers have in it, by those in the file.
     """
 
-    reading: Reading
+    reading: ForwardRun
     names: Mapping[str, str]
 
     def layer(self, name: str) -> LayerTrace | None:
@@ -125,9 +125,9 @@ HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
 def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
     if selection.run is not None:
-        return of_run(cache.opened(selection.run))
+        return of_run(cache.load_saved_run(selection.run))
     if selection.edits.entries:
-        return load_checkpoint(cache.edited(selection.net, selection.edits).save())
+        return load_checkpoint(cache.edited_network(selection.net, selection.edits).save())
     return load_checkpoint(FOLDER / f"{selection.net}.safetensors")
 
 
@@ -151,14 +151,16 @@ def run_of(session: Session, selection: CheckpointSelection) -> Run | None:
         return None
     try:
         if selection.run is not None:
-            reading = cache.opened_reading(selection.run, 0)
+            reading = cache.saved_forward_run(selection.run, 0)
         else:
             if session.view.text is None:
                 session.fill_defaults(text=cache.network(selection.net).card.default.text)
-            reading = cache.reading(selection.net, session.view.text or "", session.edits)
+            reading = cache.forward_run(selection.net, session.view.text or "", session.edits)
     except ValueError:
         return None
-    return Run(reading, selection.opened.runs_as if selection.opened else {name: name for name in reading.trace.layers})
+    return Run(
+        reading, selection.opened.run_names if selection.opened else {name: name for name in reading.trace.layers}
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=HASH_FUNCS)
@@ -232,7 +234,7 @@ def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: int) -> Drift:
+def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: int) -> StatesByFormat:
     """A layer in several number formats: in the run, each level reading the one below it in the same format.
 
     A layer that does not run reads ``steps`` random vectors.
@@ -240,11 +242,11 @@ def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: 
     ran = run.layer(layer) if run else None
     if run is None or ran is None:
         weights = selection.checkpoint.layers[layer]
-        return drift(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
+        return states_by_format(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
     stack = layer_stack(run.reading.trace.layers, ran.name.rpartition(".")[0])
     row = run.reading.row
     given = stack[0][0].input[row, : int(ran.lengths[row])]
-    found = stack_drift([[each.weights for each in level] for level in stack], given)
+    found = stack_states_by_format([[each.weights for each in level] for level in stack], given)
     return next(
         drift
         for level, drifts in zip(stack, found, strict=True)

@@ -16,7 +16,7 @@ from viz.pages.checkpoint.spectra_panel import spectrums
 from viz.pages.checkpoint.tensor_list import contents
 from viz.pages.checkpoint.unit_panels import oddities, units
 from viz.pages.checkpoint.weight_distributions import histograms, kept
-from viz.pages.edited_banner import edited
+from viz.pages.edited_banner import edited_banner
 from viz.pages.page_elements import safe_panel
 from viz.session import Session, get_session
 
@@ -25,7 +25,7 @@ def page() -> None:
     """The Checkpoint lens."""
     session = get_session()
     selection = look_at(session)
-    edited(session)
+    edited_banner(session)
     run = run_of(session, selection)
     layer, found = looked_layer(session, selection, run), list[Finding]()
     with safe_panel(

@@ -50,8 +50,8 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
 
 
 def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
-    names = [name for name in app_sources.names(None) if name != selection.net]
-    words = {name: app_sources.title(name) for name in names}
+    names = [name for name in app_sources.network_choices(None) if name != selection.net]
+    words = {name: app_sources.display_name(name) for name in names}
     if selection.edits.entries:
         words = {UNEDITED: _("this network without its edits"), **words}
     mates = [name for name in words if _same(name, selection)]

@@ -11,7 +11,7 @@ from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import facts
-from viz.pages.controls import asked_for, saved_run, view_menu
+from viz.pages.controls import requested_network, saved_run, view_menu
 from viz.pages.page_elements import escape_markdown
 from viz.session import Session
 
@@ -28,24 +28,24 @@ def look_at(session: Session) -> CheckpointSelection:
     with box:
         _upload(session)
     with which:
-        view_menu(session, "net", _("Network or file"), cache.names(run), format_func=cache.title)
+        view_menu(session, "net", _("Network or file"), cache.network_choices(run), format_func=cache.display_name)
         st.markdown(escape_markdown(facts(selection)))
     return selection
 
 
 def _looked(session: Session, run: Path | None) -> CheckpointSelection:
     try:
-        net = asked_for(session, run)
+        net = requested_network(session, run)
     except Problem as problem:
         session.reject(translate(problem))
-        net = session.view.net if session.view.net in cache.names(run) else cache.names(run)[0]
+        net = session.view.net if session.view.net in cache.network_choices(run) else cache.network_choices(run)[0]
     session.fill_defaults(net=net)
     if run is not None and net == run.name:
         return CheckpointSelection(net, run=run)
     try:
         edits = cache.active_edits(session.edits)
         if edits.entries:
-            assert cache.edited(net, edits).network  # where they do not fit, it is told here
+            assert cache.edited_network(net, edits).network  # where they do not fit, it is told here
         return CheckpointSelection(net, edits)
     except Problem as problem:
         session.add_notice(translate(problem))
@@ -55,17 +55,15 @@ def _looked(session: Session, run: Path | None) -> CheckpointSelection:
 
 def _upload(session: Session) -> None:
     turn = st.session_state.setdefault(BOX, 0)
-    _translate_box(checkpoints.limit())
+    _translate_box(checkpoints.max_upload_bytes())
     given = st.file_uploader(
         _("Open a checkpoint"),
         accept_multiple_files=True,
         key=f"{BOX}_{turn}",
         help=_(
-            (
-                "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, recognized by their "
-                "content. If a checkpoint is split into several files, upload all of them together with their "
-                ".index.json. Code in a file is never run."
-            )
+            "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, recognized by their "
+            "content. If a checkpoint is split into several files, upload all of them together with their "
+            ".index.json. Code in a file is never run."
         ),
     )
     if given:

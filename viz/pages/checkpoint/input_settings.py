@@ -5,11 +5,11 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.networks.network import Network
-from models.networks.sequence_files import MOST, as_text, read_sequence
+from models.networks.sequence_files import MAX_NUMBERS, format_numbers, parse_sequence
 from viz.i18n import _
 from viz.pages import LENSES, cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.controls import pick_example, type_text
+from viz.pages.controls import example_menu, text_input
 from viz.pages.page_elements import show_problem
 from viz.session import Session
 
@@ -38,14 +38,14 @@ def give(session: Session, selection: CheckpointSelection) -> None:
     elif way == "file":
         _file(session, columns)
     else:
-        pick_example(session)
+        example_menu(session)
     unknown: tuple[str, ...] = ()
     problem = None
     try:
-        unknown = cache.reading(selection.net, session.view.text or "", session.edits).unknown
+        unknown = cache.forward_run(selection.net, session.view.text or "", session.edits).unknown
     except Problem as caught:
         problem = caught
-    type_text(session, unknown)
+    text_input(session, unknown)
     if problem is not None:
         show_problem(problem)
         return
@@ -67,7 +67,7 @@ def _random(session: Session, network: Network, columns: int) -> None:
     def draw() -> None:
         chance = np.random.default_rng(number)
         if columns:
-            session.navigate(text=as_text(chance.normal(size=(count, columns))), step=None)
+            session.navigate(text=format_numbers(chance.normal(size=(count, columns))), step=None)
             return
         symbols = [
             symbol for symbol in network.vocabulary or () if symbol.strip() and network.tokens(symbol) == [symbol]
@@ -98,7 +98,7 @@ def _impulse(session: Session, columns: int) -> None:
     def put() -> None:
         values = np.zeros((count, columns))
         values[step - 1, column] = 1
-        session.navigate(text=as_text(values), step=None)
+        session.navigate(text=format_numbers(values), step=None)
 
     with button:
         st.button(_("Use this input"), on_click=put, icon=":material/bolt:", key="impulse_put", width="stretch")
@@ -114,7 +114,7 @@ def _file(session: Session, columns: int) -> None:
         return
     st.session_state["given_file"] = given.file_id
     try:
-        session.navigate(text=as_text(read_sequence(given.getvalue(), columns)), step=None)
+        session.navigate(text=format_numbers(parse_sequence(given.getvalue(), columns)), step=None)
     except Problem as problem:
         show_problem(problem)
         return
@@ -122,4 +122,4 @@ def _file(session: Session, columns: int) -> None:
 
 
 def _most(columns: int) -> int:
-    return max(1, min(2000, MOST // max(1, columns)))
+    return max(1, min(2000, MAX_NUMBERS // max(1, columns)))

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from models.networks.precision import EXACT, FORMATS
+from models.networks.precision import FORMATS, REFERENCE_FORMAT
 from viz.figures.precision_drift import NAMES, precision_drift
 from viz.i18n import _
 from viz.pages.checkpoint import checkpoint_cache
@@ -39,7 +39,7 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
         return
     with st.spinner(_("Running in four number formats …")):
         found = checkpoint_cache.drifted(selection, layer, run if ran is not None else None, STEPS)
-    exact = found.states[EXACT]["hidden"]
+    exact = found.states[REFERENCE_FORMAT]["hidden"]
     if not np.isfinite(exact).all():
         st.markdown(_("The states are NaN or infinite in every format, so no distance can be computed."))
         return
@@ -66,6 +66,6 @@ def formats(selection: CheckpointSelection, layer: str, run: Run | None) -> None
     )
     low = "bfloat16"
     st.latex(
-        rf"d_T = \|h_T^{{\text{{{low}}}}} - h_T^{{\text{{{EXACT}}}}}\|_2 = {distances[low][last]:.3g},\qquad "
+        rf"d_T = \|h_T^{{\text{{{low}}}}} - h_T^{{\text{{{REFERENCE_FORMAT}}}}}\|_2 = {distances[low][last]:.3g},\qquad "
         rf"\|h_T\|_2 = {size:.3g}"
     )

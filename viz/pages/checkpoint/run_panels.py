@@ -29,7 +29,7 @@ def set_up(session: Session, selection: CheckpointSelection) -> None:
         st.markdown(_("This network is bundled with the app and ready to run: there is nothing to set here."))
         _bundled_chain(selection)
         return
-    able, now = opened.fit, opened.setup
+    able, now = opened.parts, opened.setup
     digest = opened.file.digest[:12]
     try:
         setup = _chosen(able, now, digest)

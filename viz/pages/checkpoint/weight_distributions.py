@@ -43,11 +43,11 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     if carry is None:
         st.markdown(_("A vanilla RNN has no gates: how long it remembers depends on W_hh (see the eigenvalues below)."))
         return
-    if carry.keep not in weights.cell.valves:
+    if carry.gate not in weights.cell.zero_one_gates:
         st.markdown(no_valves(weights.cell))
         return
-    biases, through = forget_biases(weights), weights.cell.activations[carry.keep]
-    gate = quantity_names()[carry.keep]
+    biases, through = forget_biases(weights), weights.cell.activations[carry.gate]
+    gate = quantity_names()[carry.gate]
     if biases is None:
         st.markdown(
             _("This layer has no biases: with zero input and zero hidden state its {gate} is half open (0.5).").format(
@@ -55,7 +55,7 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
             )
         )
         return
-    figure = keep_biases(biases, carry.keep, through, unit=unit, theme=page_theme())
+    figure = keep_biases(biases, carry.gate, through, unit=unit, theme=page_theme())
     chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
     hidden_numbers(
         [HiddenNumber("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
@@ -64,7 +64,7 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     )
     known = biases[np.isfinite(biases)]
     if len(known):
-        _formula(float(np.median(known)), through, carry.keep == "forget_gate")
+        _formula(float(np.median(known)), through, carry.gate == "forget_gate")
 
 
 def _formula(bias: float, through: Activation, lstm: bool) -> None:

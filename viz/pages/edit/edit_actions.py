@@ -11,7 +11,7 @@ from models.edits import edit as kinds
 from models.edits.edit import Edit
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import Parameters
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.i18n import _
 from viz.pages.edit import edit_cache
 from viz.pages.edit.weight_selection import chosen, picked, place_of
@@ -22,7 +22,7 @@ from viz.session import Session
 KIND = "edit_kind"
 
 
-def actions(session: Session, reading: Reading) -> None:
+def actions(session: Session, reading: ForwardRun) -> None:
     """The menu, and the button that adds the edit."""
     known = edit_cache.parameters(session)
     kinds = {
@@ -150,7 +150,7 @@ def _unit(session: Session, known: Parameters) -> Callable[[], Edit]:
     return make
 
 
-def _hold(session: Session, reading: Reading) -> Callable[[], Edit]:
+def _hold(session: Session, reading: ForwardRun) -> Callable[[], Edit]:
     layer = session.view.layer or ""
     quantities, names = list(reading.trace.layers[layer].quantities), quantity_names()
     steps = len(reading.labels_of(layer))
@@ -181,7 +181,7 @@ def _hold(session: Session, reading: Reading) -> Callable[[], Edit]:
     return make
 
 
-def _start(session: Session, reading: Reading) -> Callable[[], Edit]:
+def _start(session: Session, reading: ForwardRun) -> Callable[[], Edit]:
     layer = session.view.layer or ""
     states, names = reading.trace.layers[layer].weights.cell.states, quantity_names()
     first, second = _pair()
@@ -219,7 +219,7 @@ def _token(session: Session) -> Callable[[], Edit]:
     return make
 
 
-def _patch(session: Session, reading: Reading) -> Callable[[], Edit]:
+def _patch(session: Session, reading: ForwardRun) -> Callable[[], Edit]:
     layer = session.view.layer or ""
     quantities, names = list(reading.trace.layers[layer].quantities), quantity_names()
     st.text_area(_("Other text"), session.view.text or "", key="patch_text", height=80)

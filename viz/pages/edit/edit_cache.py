@@ -13,7 +13,7 @@ from models.edits.edited_network import weight_sensitivity
 from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weight_edits import Parameters, apply_weight_edits, parameters_of
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.i18n import translate
 from viz.pages import cache
 from viz.pages.states import states_cache as states_sources
@@ -24,9 +24,9 @@ VIEW_ID, CHANGED_ID = "edit", "edit_changed"
 KEPT = 16
 
 
-def before(session: Session) -> Reading:
+def before(session: Session) -> ForwardRun:
     """What the network does with the text where nothing is edited."""
-    return cache.reading(session.view.net or "", session.view.text or "")
+    return cache.forward_run(session.view.net or "", session.view.text or "")
 
 
 def origin(session: Session) -> Sequence[int | None] | None:
@@ -34,20 +34,22 @@ def origin(session: Session) -> Sequence[int | None] | None:
     if not session.edits.tokens:
         return None
     return (
-        cache.edited(session.view.net or "", cache.active_edits(session.edits)).sequence(session.view.text or "").origin
+        cache.edited_network(session.view.net or "", cache.active_edits(session.edits))
+        .sequence(session.view.text or "")
+        .origin
     )
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
 def compared(
-    first: Reading, second: Reading, steps: Sequence[int | None] | None, answer_alone: bool = False
+    first: ForwardRun, second: ForwardRun, steps: Sequence[int | None] | None, answer_alone: bool = False
 ) -> EditEffects:
     """What changed from one reading to the other."""
     return edit_effects(first, second, steps, answer_only=answer_alone)
 
 
 def tracked(
-    session: Session, first: Reading, second: Reading, steps: Sequence[int | None] | None
+    session: Session, first: ForwardRun, second: ForwardRun, steps: Sequence[int | None] | None
 ) -> TrackedEffect | None:
     """What became of the units that track something in the network as it is."""
     net, text = session.view.net or "", session.view.text or ""
@@ -56,7 +58,9 @@ def tracked(
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def changed(first: Reading, second: Reading, layer: str, quantity: str, steps: Sequence[int | None] | None) -> bytes:
+def changed(
+    first: ForwardRun, second: ForwardRun, layer: str, quantity: str, steps: Sequence[int | None] | None
+) -> bytes:
     """A gate or state and the predictions, before and after, for the browser."""
     return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
 
@@ -85,7 +89,7 @@ def sensitivity(
 
     Raises Problem: that loss cannot be had.
     """
-    done = cache.edited(net, edits).differentiate(text, loss, layer)
+    done = cache.edited_network(net, edits).differentiate(text, loss, layer)
     return weight_sensitivity(done), done.target
 
 
@@ -99,7 +103,7 @@ def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool
         rested: whether that slider stands still.
     """
     try:
-        cache.reading(session.view.net or "", session.view.text or "", edits)
+        cache.forward_run(session.view.net or "", session.view.text or "", edits)
     except ValueError as problem:
         session.notices.clear()
         session.add_notice(translate(problem))

@@ -4,7 +4,7 @@ import streamlit as st
 
 from models.edits.edit import Edit, Edits, Entry, WeightChange
 from models.edits.edit_syntax import write_edit
-from viz.edit_text import described
+from viz.edit_text import describe_edit
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.edit import edit_cache as edit_sources
@@ -67,7 +67,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             label_visibility="collapsed",
         )
     with words:
-        st.markdown(escape_markdown(described(entry.edit)), help=f"`{short}`")
+        st.markdown(escape_markdown(describe_edit(entry.edit)), help=f"`{short}`")
     with out:
         st.button(
             "",
@@ -92,7 +92,7 @@ def _buttons(session: Session, edits: Edits) -> None:
         st.button(_("Redo"), icon=":material/redo:", key="redo", disabled=not history.future, on_click=session.redo)
         st.download_button(
             _("Edited weights (safetensors)"),
-            lambda: cache.edited(session.view.net or "", cache.active_edits(session.edits)).save(),
+            lambda: cache.edited_network(session.view.net or "", cache.active_edits(session.edits)).save(),
             file_name=f"{session.view.net}-edited.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",

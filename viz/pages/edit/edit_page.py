@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.player import player
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.controls import choose
+from viz.pages.controls import show_controls
 from viz.pages.edit.edit_actions import actions
 from viz.pages.edit.edit_cache import VIEW_ID
 from viz.pages.edit.edit_list import listed
@@ -25,7 +25,7 @@ PLAYER = "edit_player"
 def page() -> None:
     """The Edit lens."""
     session = get_session()
-    reading = choose(session)
+    reading = show_controls(session)
     view = session.view
     if not cache.is_network(view.net):
         st.info(
@@ -45,7 +45,7 @@ def page() -> None:
         on_view_change=_moved,
     )
 
-    def bring(after: Reading) -> None:
+    def bring(after: ForwardRun) -> None:
         with spot:
             send_trace(session, after, VIEW_ID, weights=False)
 

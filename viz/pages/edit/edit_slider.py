@@ -17,7 +17,7 @@ from models.edits.edit import (
     SpectralRadius,
     WeightChange,
 )
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.sliders import Slider, last_change, sliders
 from viz.pages.edit.edit_cache import VIEW_ID, put
 from viz.pages.edit.live_redraw import Part, follow_all
@@ -91,7 +91,7 @@ def turning(session: Session, knob: Slider, key: str, turned: Callable[[float], 
         if hand.released or session.edits != wanted or len(wanted.on) != len(old.on):
             follow_all()
 
-    def draw(_after: Reading) -> None:
+    def draw(_after: ForwardRun) -> None:
         with place:
             sliders(VIEW_ID, (knob,), key=key, on_change=heard, reports_release=True)
 

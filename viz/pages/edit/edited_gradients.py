@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading, SymbolPrediction
+from models.networks.forward_run import ForwardRun, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, translate
 from viz.pages.edit import edit_cache as edit_sources
@@ -16,7 +16,7 @@ from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 
-def gradients(session: Session, after: Reading, loss: Loss | None) -> None:
+def gradients(session: Session, after: ForwardRun, loss: Loss | None) -> None:
     """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
 
     Args:
@@ -37,7 +37,7 @@ def gradients(session: Session, after: Reading, loss: Loss | None) -> None:
             _norms(session, edit_sources.before(session), after, loss or pick_loss(session, after))
 
 
-def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> None:
+def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) -> None:
     net, text, layer = session.view.net or "", session.view.text or "", session.view.layer or ""
     try:
         first = gradients_sources.gradients(before, net, text, layer, loss)
@@ -46,7 +46,7 @@ def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> Non
     except Problem as problem:
         st.caption(translate(problem))
         return
-    st.caption(in_words(session, after if before.read is None else before, same, same.target))
+    st.caption(in_words(session, after if before.decoder_inputs is None else before, same, same.target))
     old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
     labels = before.labels_of(layer), after.labels_of(layer)
     chart(changed_gradients(old, new, labels, theme=page_theme()), "changed_gradients", names=(net, layer, "gradients"))
@@ -56,12 +56,12 @@ def _norms(session: Session, before: Reading, after: Reading, loss: Loss) -> Non
     )
 
 
-def _as_before(before: Reading, net: str, text: str, loss: Loss) -> Loss:
+def _as_before(before: ForwardRun, net: str, text: str, loss: Loss) -> Loss:
     """The loss that asks both runs for the same symbol or class: the first run's own where its own is asked for."""
     if loss.kind == "unit":
         return loss
-    if before.read is None:
+    if before.decoder_inputs is None:
         return replace(loss, target=gradients_sources.differentiated(net, text, loss).target)
     if loss.kind != "next" or not isinstance(before.prediction, SymbolPrediction):
         return loss
-    return replace(loss, target=int(before.prediction.following[loss.step]))
+    return replace(loss, target=int(before.prediction.target[loss.step]))

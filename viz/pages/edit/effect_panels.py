@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.edited_prediction import edited_prediction
 from viz.components.heatmap import heatmap
 from viz.components.sync_views import sync_views
@@ -35,13 +35,13 @@ def told(session: Session) -> tuple[list[Part], list[Part]]:
     carrier = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 
-    def carry(after: Reading) -> None:
+    def carry(after: ForwardRun) -> None:
         before, steps = edit_sources.before(session), edit_sources.origin(session)
         layer, quantity = session.view.layer or "", session.view.quantity or ""
         with carrier:
             trace_loader(edit_sources.changed(before, after, layer, quantity, steps), key="edit_changed")
 
-    def tell(after: Reading) -> None:
+    def tell(after: ForwardRun) -> None:
         before, steps = edit_sources.before(session), edit_sources.origin(session)
         with words:
             card = cache.network(session.view.net or "").card

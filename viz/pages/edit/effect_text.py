@@ -2,13 +2,13 @@
 
 from models.edits.edit_effects import EditEffects
 from models.edits.tracked_effects import TrackedEffect
-from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
 from viz.i18n import _, language
 from viz.pages.states.tracking_panel import PROPERTIES
 from viz.quantity_names import quantity_names
 
 
-def in_words(found: EditEffects, tracked: TrackedEffect | None, before: Reading, after: Reading) -> str:
+def in_words(found: EditEffects, tracked: TrackedEffect | None, before: ForwardRun, after: ForwardRun) -> str:
     """What became of the prediction first, then what moved inside."""
     if found.first is None and not found.predictions:
         return _("Nothing changed: no gate, state or prediction differs by more than rounding error.")
@@ -24,10 +24,10 @@ def in_words(found: EditEffects, tracked: TrackedEffect | None, before: Reading,
     return " ".join(sentences)
 
 
-def _turned(found: EditEffects, before: Reading, after: Reading) -> list[str]:
+def _turned(found: EditEffects, before: ForwardRun, after: ForwardRun) -> list[str]:
     """Where it expects something else than before."""
     turn = found.flip
-    if before.read is not None and after.read is not None:
+    if before.decoder_inputs is not None and after.decoder_inputs is not None:
         old, new = (_written(each) for each in (before, after))
         return [] if old == new else [_("Output: “{before}” → “{after}”.").format(after=new, before=old)]
     if turn is None:
@@ -48,7 +48,7 @@ def _turned(found: EditEffects, before: Reading, after: Reading) -> list[str]:
     ]
 
 
-def _predicted(found: EditEffects, after: Reading) -> list[str]:
+def _predicted(found: EditEffects, after: ForwardRun) -> list[str]:
     """The prediction that changed most."""
     if not found.predictions:
         return [_("No prediction changed.")] if after.prediction is not None else []
@@ -76,16 +76,14 @@ def _predicted(found: EditEffects, after: Reading) -> list[str]:
     ]
 
 
-def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
+def _tracked(tracked: TrackedEffect, after: ForwardRun) -> list[str]:
     """What became of the unit that tracks something."""
     effect = tracked.effect
     unit = {"unit": effect.unit, "layer": effect.layer, "property": _(PROPERTIES[tracked.match.name])}
     sentences = [
         _(
-            (
-                "Unit {unit} of {layer}, which tracks “{property}”, differs from time step {since} on. Its {quantity} "
-                "at time step {step} (“{token}”): {before} → {after}."
-            )
+            "Unit {unit} of {layer}, which tracks “{property}”, differs from time step {since} on. Its {quantity} "
+            "at time step {step} (“{token}”): {before} → {after}."
         ).format(
             since=effect.since + 1,
             quantity=quantity_names()[effect.quantity],
@@ -105,14 +103,12 @@ def _tracked(tracked: TrackedEffect, after: Reading) -> list[str]:
     return sentences
 
 
-def _moved(found: EditEffects, after: Reading) -> str:
+def _moved(found: EditEffects, after: ForwardRun) -> str:
     """The gate or state that changed most."""
     effect = found.states[0]
     return _(
-        (
-            "The gates and states first differ at time step {first}. Largest change: {quantity} of unit {unit} in "
-            "{layer} at time step {step} (“{token}”), {before} → {after}."
-        )
+        "The gates and states first differ at time step {first}. Largest change: {quantity} of unit {unit} in "
+        "{layer} at time step {step} (“{token}”), {before} → {after}."
     ).format(
         first=(found.first or 0) + 1,
         quantity=quantity_names()[effect.quantity],
@@ -124,10 +120,10 @@ def _moved(found: EditEffects, after: Reading) -> str:
     )
 
 
-def _written(reading: Reading) -> str:
+def _written(reading: ForwardRun) -> str:
     """What a network that writes a sequence wrote."""
     assert isinstance(reading.prediction, SymbolPrediction)
-    symbols = (reading.prediction.vocabulary[int(each)] for each in reading.prediction.following)
+    symbols = (reading.prediction.vocabulary[int(each)] for each in reading.prediction.target)
     return "".join(symbols).removesuffix("⊣")
 
 

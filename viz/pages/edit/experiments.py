@@ -29,10 +29,8 @@ EXPERIMENTS = (
         "rnn.l0.writes[0]=0",
         9,
         N_(
-            (
-                "The outgoing weights of unit 0 are set to 0, so its count of the a's no longer reaches the output: "
-                "after the first b the network already predicts the end. Undo to restore it."
-            )
+            "The outgoing weights of unit 0 are set to 0, so its count of the a's no longer reaches the output: "
+            "after the first b the network already predicts the end. Undo to restore it."
         ),
     ),
     Experiment(
@@ -41,10 +39,8 @@ EXPERIMENTS = (
         "rnn.l0.forget_gate@12=0",
         24,
         N_(
-            (
-                "At one time step all forget gates are set to 0, which erases the first word (the city) from the cell "
-                "state. Which city does the network output after the last word?"
-            )
+            "At one time step all forget gates are set to 0, which erases the first word (the city) from the cell "
+            "state. Which city does the network output after the last word?"
         ),
     ),
 )

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.pages import cache
 from viz.session import get_session
 
-Part = Callable[[Reading], None]
+Part = Callable[[ForwardRun], None]
 """Draws a part of the page, in a place of its own, from what the edited network does now."""
 
 
@@ -16,7 +16,7 @@ Part = Callable[[Reading], None]
 def live(parts: Sequence[Part]) -> None:
     """Draw the parts, in this order."""
     view = get_session().view
-    after = cache.reading(view.net or "", view.text or "", get_session().edits)
+    after = cache.forward_run(view.net or "", view.text or "", get_session().edits)
     for part in parts:
         part(after)
 

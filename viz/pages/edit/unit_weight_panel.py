@@ -2,7 +2,7 @@
 
 from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.unit_weight_list import picked_weight, unit_weight_list
 from viz.i18n import _
 from viz.pages.edit import edit_cache as edit_sources
@@ -19,17 +19,15 @@ Axes = tuple[list[str], list[str]]
 """What a matrix's rows and columns stand for."""
 
 
-def unit_weights(session: Session, reading: Reading) -> None:
+def unit_weights(session: Session, reading: ForwardRun) -> None:
     """Both lists."""
     known = edit_sources.parameters(session)
     layer, unit = session.view.layer or "", session.view.unit or 0
     with panel(
         _("Weights of unit {unit}").format(unit=unit),
         _(
-            (
-                "The incoming and outgoing weights, largest first. Which are much larger than the rest? Click one to "
-                "edit it above. To see another unit, select it in the playback controls."
-            )
+            "The incoming and outgoing weights, largest first. Which are much larger than the rest? Click one to "
+            "edit it above. To see another unit, select it in the playback controls."
         ),
     ):
         reads, writes = (weights_of_unit(known, layer, unit, way) for way in ("reads", "writes"))
@@ -51,7 +49,7 @@ def unit_weights(session: Session, reading: Reading) -> None:
         )
 
 
-def _read(known: Parameters, reading: Reading, axes: Axes, link: UnitWeight) -> str:
+def _read(known: Parameters, reading: ForwardRun, axes: Axes, link: UnitWeight) -> str:
     """Which gate is moved, and by what."""
     gate = quantity_names()[link.gate or ""]
     if known.arrays[link.name].dim() == 1:

@@ -11,7 +11,7 @@ from models.edits.edit import Edits, Place, WeightChange
 from models.edits.edit_syntax import write_edit
 from models.edits.weight_edits import Parameters
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.sliders import Slider
 from viz.components.weight_matrix import picked_entry, weight_matrix
 from viz.i18n import _, translate
@@ -43,7 +43,7 @@ from viz.session import Session
 TINT = "edit_tint"
 
 
-def weights(session: Session, reading: Reading) -> tuple[Part, Part, Loss | None]:
+def weights(session: Session, reading: ForwardRun) -> tuple[Part, Part, Loss | None]:
     """The matrix and the entry that is picked; gives what draws the matrix and the entry's slider, and the loss if asked."""
     known = edit_sources.parameters(session)
     with panel(
@@ -63,7 +63,7 @@ def weights(session: Session, reading: Reading) -> tuple[Part, Part, Loss | None
         told_gate = quantity_names()[gate] if gate else ""
         spot = st.container()
 
-        def draw(_after: Reading) -> None:
+        def draw(_after: ForwardRun) -> None:
             with spot:
                 weight_matrix(
                     VIEW_ID,
@@ -101,7 +101,7 @@ def _choose(known: Parameters) -> tuple[str, str | None, str]:
     return name, gate if gates else None, by or "value"
 
 
-def _sensitivity(session: Session, reading: Reading, loss: Loss) -> dict[str, np.ndarray] | None:
+def _sensitivity(session: Session, reading: ForwardRun, loss: Loss) -> dict[str, np.ndarray] | None:
     view = session.view
     asked_of = view.layer if loss.kind == "unit" else None
     edits = cache.active_edits(session.edits)

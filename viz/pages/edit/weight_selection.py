@@ -6,7 +6,7 @@ import streamlit as st
 from models.core.tokenize_text import display
 from models.edits.edit import Edits, Place, WeightChange
 from models.edits.weight_edits import Parameters
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.i18n import _
 
 NAME = "edit_weights"
@@ -75,7 +75,7 @@ def with_entry(edits: Edits, place: Place, value: float) -> Edits:
     return edits.add(edit)
 
 
-def axis_names(known: Parameters, name: str, reading: Reading) -> tuple[list[str], list[str]]:
+def axis_names(known: Parameters, name: str, reading: ForwardRun) -> tuple[list[str], list[str]]:
     """What rows (of one gate) and columns stand for: units, and where they do, symbols."""
     layer, _dot, kind = name.rpartition(".")
     shape = block_of(known, name, next(iter(gates_of(known, name)), None)).shape
@@ -89,7 +89,7 @@ def axis_names(known: Parameters, name: str, reading: Reading) -> tuple[list[str
     return rows, columns
 
 
-def entry_template(known: Parameters, name: str, reading: Reading) -> str:
+def entry_template(known: Parameters, name: str, reading: ForwardRun) -> str:
     """What an entry of a matrix does, with {gate}, {row} and {column} to be filled in."""
     layer, _dot, kind = name.rpartition(".")
     if layer in known.cells and kind in ("bias_ih", "bias_hh"):

@@ -111,10 +111,8 @@ def _with_knobs() -> None:
             0.25,
             1.0,
             hint=_(
-                (
-                    "For the GRU this is the bias of the update gate z. As in PyTorch, z near 1 keeps the old state. The "
-                    "RNN has neither gate."
-                )
+                "For the GRU this is the bias of the update gate z. As in PyTorch, z near 1 keeps the old state. The "
+                "RNN has neither gate."
             ),
         ),
     )
@@ -133,10 +131,8 @@ def _with_knobs() -> None:
     found = {kind: of_knobs(kind, setting) for kind in get_args(Kind)}
     st.caption(
         _(
-            (
-                "{units} units each, same input sequence and same random seed. L is the last hidden state projected "
-                "onto a fixed direction."
-            )
+            "{units} units each, same input sequence and same random seed. L is the last hidden state projected "
+            "onto a fixed direction."
         ).format(units=setting.hidden)
     )
     labels = tuple(str(step + 1) for step in range(steps))
@@ -221,11 +217,9 @@ def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, te
         first = of_recall(NETS["RNN"], text, True)
         before = recurrent_spectrum(first.layer.weights)["preactivation"].radius
         told = _(
-            (
-                "Unlike the textbook case, the gradient of this RNN has not vanished. Training changed the spectral "
-                "radius of its W_hh from {before} to {after}. Before training, the first word got {share} × the last "
-                "step's gradient; see “{way}”."
-            )
+            "Unlike the textbook case, the gradient of this RNN has not vanished. Training changed the spectral "
+            "radius of its W_hh from {before} to {after}. Before training, the first word got {share} × the last "
+            "step's gradient; see “{way}”."
         ).format(
             before=f"{before:.2f}",
             after=f"{radius:.2f}",

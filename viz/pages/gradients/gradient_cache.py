@@ -21,39 +21,39 @@ from models.gradients.losses import (
 )
 from models.gradients.module_backward import LayerStack, Progress, chained_stack
 from models.gradients.path_split import path_map_of
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.pages import cache
 from viz.payloads.gradient_payload import gradient_payload, rows_shown
 
-KEPT = 32
+MAX_CACHED = 32
 """Results that are kept for all sessions together."""
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
 def differentiated(
     net: str, text: str, loss: Loss, edits: Edits = cache.NO_EDITS, layer: str | None = None
 ) -> DifferentiatedRun:
     """A bundled network's run after its backward pass, edited. Raises Problem: that loss cannot be had."""
     active = cache.active_edits(edits)
     if active.entries:
-        return cache.edited(net, active).differentiate(text, loss, layer)
+        return cache.edited_network(net, active).differentiate(text, loss, layer)
     return differentiate(cache.network(net), text, loss)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def alone(reading: Reading, layer: str) -> LayerTrace:
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def alone(reading: ForwardRun, layer: str) -> LayerTrace:
     """The layer with the reading's sequence alone."""
     return select_sequence(reading.trace.layers[layer], reading.row)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def unit_gradients(reading: Reading, layer: str, loss: Loss) -> LayerGradients:
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def unit_gradients(reading: ForwardRun, layer: str, loss: Loss) -> LayerGradients:
     """The gradients of a unit's value."""
     return gradients_of_unit(alone(reading, layer), loss)
 
 
 def gradients(
-    reading: Reading, net: str, text: str, layer: str, loss: Loss, edits: Edits = cache.NO_EDITS
+    reading: ForwardRun, net: str, text: str, layer: str, loss: Loss, edits: Edits = cache.NO_EDITS
 ) -> LayerGradients:
     """The gradients of ``loss`` in ``layer``, of one sequence. Raises Problem: that loss cannot be had."""
     if loss.kind == "unit" and not edits.interventions:
@@ -84,17 +84,17 @@ class Map:
     serial: int
     layer: str
     unit: int | None
-    reading: Reading = field(compare=False)
+    reading: ForwardRun = field(compare=False)
     progress: Progress = field(compare=False)
 
 
-@lru_cache(maxsize=KEPT)  # not Streamlit's cache: that would replay the progress bar's every move
+@lru_cache(maxsize=MAX_CACHED)  # not Streamlit's cache: that would replay the progress bar's every move
 def gradient_map(asked: Map) -> bytes:
     """The map, for the browser."""
     reading, layer, unit = asked.reading, asked.layer, asked.unit
     stack: LayerStack
     if unit is None:
-        ran_as = cache.edited(asked.net, cache.active_edits(asked.edits))
+        ran_as = cache.edited_network(asked.net, cache.active_edits(asked.edits))
         network = ran_as.network
         stack = chained_stack(reading.trace.layers, layer.rpartition(".")[0])
         held = bool(asked.edits.interventions)
@@ -129,4 +129,4 @@ def _norm(values: np.ndarray) -> np.ndarray:
 
 def labels(net: str, text: str, edits: Edits = cache.NO_EDITS) -> list[str]:
     """A label for each step of what a bundled network reads."""
-    return list(cache.edited(net, cache.active_edits(edits)).sequence(text).labels)
+    return list(cache.edited_network(net, cache.active_edits(edits)).sequence(text).labels)

@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.gradient_heatmap import gradient_heatmap
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _
@@ -18,7 +18,7 @@ from viz.session import Session
 VIEW_ID = "gradients"
 
 
-def pairs(session: Session, reading: Reading, loss: Loss) -> None:
+def pairs(session: Session, reading: ForwardRun, loss: Loss) -> None:
     """The map of all losses and all states, and the pair that is picked in it."""
     layer = session.view.layer or ""
     steps = len(reading.labels_of(layer))
@@ -31,10 +31,8 @@ def pairs(session: Session, reading: Reading, loss: Loss) -> None:
     with panel(
         _("2 · Gradient map: which loss reaches which time step?"),
         _(
-            (
-                "Each row is one loss. Which rows stay strong far from the diagonal? From those losses the network "
-                "can learn long-term dependencies."
-            )
+            "Each row is one loss. Which rows stay strong far from the diagonal? From those losses the network "
+            "can learn long-term dependencies."
         ),
     ):
         st.caption(
@@ -75,5 +73,5 @@ def _has_losses(session: Session) -> bool:
     return bundled(session) and cache.network(session.view.net or "").card.predicts == "next"
 
 
-def _width(reading: Reading, layer: str) -> int:
+def _width(reading: ForwardRun, layer: str) -> int:
     return reading.trace.layers[layer].weights.output_size

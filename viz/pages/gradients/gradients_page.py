@@ -5,7 +5,7 @@ import streamlit as st
 from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
 from viz.i18n import _, translate
-from viz.pages.controls import choose
+from viz.pages.controls import show_controls
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.compare_cells import cells
 from viz.pages.gradients.gradient_map_panel import pairs
@@ -19,7 +19,7 @@ from viz.session import get_session
 def page() -> None:
     """The Gradients lens."""
     session = get_session()
-    reading = choose(session)
+    reading = show_controls(session)
     loss = pick_loss(session, reading)
     view, found, last = session.view, None, None
     try:
@@ -40,10 +40,8 @@ def page() -> None:
     if not all(map(has_local_derivatives, reading.trace.layers.values())):
         st.info(
             _(
-                (
-                    "A hidden state is fixed after its projection, so the Jacobians between time steps and the gradient "
-                    "map cannot be computed. The gradient norms above are exact."
-                )
+                "A hidden state is fixed after its projection, so the Jacobians between time steps and the gradient "
+                "map cannot be computed. The gradient norms above are exact."
             ),
             icon=":material/info:",
         )

@@ -14,7 +14,7 @@ from models.gradients.jacobian import (
     vanishing_condition,
 )
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.figures.activation_slopes import activation_slopes as slopes_figure
 from viz.figures.activation_slopes import names_of_slopes
 from viz.figures.gradient_bounds import gradient_bounds
@@ -33,7 +33,7 @@ MOST = 240
 """Steps whose Jacobians are taken apart at once: the last ones before the loss."""
 
 
-def slopes(session: Session, reading: Reading) -> None:
+def slopes(session: Session, reading: ForwardRun) -> None:
     """The slope of every activation where each step stood on it."""
     layer = gradient_cache.alone(reading, session.view.layer or "")
     labels = reading.labels_of(layer.name)
@@ -57,7 +57,7 @@ def slopes(session: Session, reading: Reading) -> None:
         )
 
 
-def matrices(session: Session, reading: Reading, loss: Loss, found: LayerGradients | None) -> None:
+def matrices(session: Session, reading: ForwardRun, loss: Loss, found: LayerGradients | None) -> None:
     """The step Jacobians, their bounds and what really happened; the Lyapunov spectrum."""
     layer = gradient_cache.alone(reading, session.view.layer or "")
     labels = reading.labels_of(layer.name)
@@ -116,20 +116,16 @@ def _promised(
     with panel(
         _("Upper bounds and the actual gradient"),
         _(
-            (
-                "The bounds always hold, but how tight are they? Compare them with the thick line, the actual "
-                "gradient; the axis is logarithmic."
-            )
+            "The bounds always hold, but how tight are they? Compare them with the thick line, the actual "
+            "gradient; the axis is logarithmic."
         ),
     ):
-        entered = np.flatnonzero(found.arrived.hidden[0].numpy().any(axis=-1))
+        entered = np.flatnonzero(found.output_gradients.hidden[0].numpy().any(axis=-1))
         if not set(entered.tolist()) <= {at}:
             st.markdown(
                 _(
-                    (
-                        "The loss enters this layer at many time steps, through the layer above, so no product of this "
-                        "layer's own Jacobians bounds the gradient. Choose the top layer."
-                    )
+                    "The loss enters this layer at many time steps, through the layer above, so no product of this "
+                    "layer's own Jacobians bounds the gradient. Choose the top layer."
                 )
             )
             return
@@ -170,25 +166,20 @@ def _spectrum_in_words(layer: LayerTrace) -> str:
             told = _("The norm is below {bound}: the gradient must vanish (Pascanu, Mikolov and Bengio 2013).")
         elif said.may_explode:
             told = _(
-                (
-                    "The norm is above {bound}: the gradient can explode, but need not (Pascanu, Mikolov and Bengio "
-                    "2013)."
-                )
+                "The norm is above {bound}: the gradient can explode, but need not (Pascanu, Mikolov and Bengio 2013)."
             )
         else:
             return sentence
         return sentence + " " + told.format(bound=f"{1 / said.gamma:g}")
     parts = ", ".join(f"{names[gate]} {each.norm:.2f} ({each.radius:.2f})" for gate, each in found.items())
     return _(
-        (
-            "Spectral norm (spectral radius in parentheses) of each gate's W_h: {parts}. A bound from the weights "
-            "alone holds only for the vanilla RNN; in an LSTM or GRU the gate values count too, at every time "
-            "step."
-        )
+        "Spectral norm (spectral radius in parentheses) of each gate's W_h: {parts}. A bound from the weights "
+        "alone holds only for the vanilla RNN; in an LSTM or GRU the gate values count too, at every time "
+        "step."
     ).format(parts=parts)
 
 
-def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
+def _exponents(session: Session, layer: LayerTrace, reading: ForwardRun) -> None:
     with panel(
         _("Lyapunov spectrum of the whole sequence"),
         _(
@@ -220,8 +211,8 @@ def _exponents(session: Session, layer: LayerTrace, reading: Reading) -> None:
             st.latex(rf"\lambda_1 = {first:.4f},\quad e^{{\lambda_1}} = {np.exp(first):.4f}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=cache.HASH_FUNCS)
-def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def _singular(reading: ForwardRun, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """The singular values (S, N) of the steps' Jacobians, the joint ones of an LSTM, and their bounds (S)."""
     only, part = (
         gradient_cache.alone(reading, layer),
@@ -230,8 +221,8 @@ def _singular(reading: Reading, layer: str, start: int, stop: int) -> tuple[np.n
     return singular_values(only, joint=True, steps=part), jacobian_norm_bounds(only)[0, part]
 
 
-@st.cache_resource(show_spinner=False, max_entries=gradient_cache.KEPT, hash_funcs=cache.HASH_FUNCS)
-def _lyapunov(reading: Reading, layer: str) -> np.ndarray:
+@st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def _lyapunov(reading: ForwardRun, layer: str) -> np.ndarray:
     only = gradient_cache.alone(reading, layer)
     _batch, steps, units = only.shape
     # all of them where that is a matter of a second

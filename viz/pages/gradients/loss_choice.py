@@ -5,7 +5,7 @@ from typing import get_args
 import streamlit as st
 
 from models.gradients.losses import Loss, LossKind
-from models.networks.forward_run import ClassPrediction, Reading, SymbolPrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
 from viz.i18n import _, language
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache as gradients_sources
@@ -16,7 +16,7 @@ from viz.session import Session
 ASKED = "gradients_asked"
 
 
-def pick_loss(session: Session, reading: Reading) -> Loss:
+def pick_loss(session: Session, reading: ForwardRun) -> Loss:
     """Show the controls and read what they say."""
     names = _names(session, reading)
     if st.session_state.get(ASKED) not in names:
@@ -41,7 +41,7 @@ def pick_loss(session: Session, reading: Reading) -> Loss:
     )
 
 
-def _names(session: Session, reading: Reading) -> dict[LossKind, str]:
+def _names(session: Session, reading: ForwardRun) -> dict[LossKind, str]:
     """The losses that there are here, the usual one first."""
     words: dict[LossKind, str] = {
         "saved": _("as saved"),
@@ -51,7 +51,7 @@ def _names(session: Session, reading: Reading) -> dict[LossKind, str]:
         "unit": _("value of one unit"),
     }
     if not bundled(session):
-        arrivals = gradients_sources.alone(reading, session.view.layer or "").recording.arrivals
+        arrivals = gradients_sources.alone(reading, session.view.layer or "").recording.output_gradients
         kinds: tuple[LossKind, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
     else:
         card = cache.network(session.view.net or "").card
@@ -76,7 +76,7 @@ def _symbols(session: Session) -> bool:
     return not bundled(session) or cache.network(session.view.net or "").vocabulary is not None
 
 
-def _pick_step(session: Session, reading: Reading, *, before_last: bool) -> None:
+def _pick_step(session: Session, reading: ForwardRun, *, before_last: bool) -> None:
     labels = reading.labels_of(session.view.layer or "")
     last = len(labels) - 1 - before_last
     step = min(session.view.step or 0, max(last, 0))
@@ -95,7 +95,7 @@ def _pick_step(session: Session, reading: Reading, *, before_last: bool) -> None
     )
 
 
-def _pick_unit(session: Session, reading: Reading) -> str:
+def _pick_unit(session: Session, reading: ForwardRun) -> str:
     layer = reading.trace.layers[session.view.layer or ""]
     states, names = list(layer.weights.cell.states), quantity_names()
     state = "gradients_state"
@@ -121,7 +121,7 @@ def _pick_unit(session: Session, reading: Reading) -> str:
     return quantity
 
 
-def loss_step(session: Session, reading: Reading, loss: Loss) -> int | None:
+def loss_step(session: Session, reading: ForwardRun, loss: Loss) -> int | None:
     """Where in the sequence the loss reads the chosen layer; None where at every step."""
     layer = reading.trace.layers[session.view.layer or ""]
     if loss.kind in ("next", "unit"):
@@ -131,7 +131,7 @@ def loss_step(session: Session, reading: Reading, loss: Loss) -> int | None:
     return None
 
 
-def in_words(session: Session, reading: Reading, loss: Loss, last: int | None) -> str:
+def in_words(session: Session, reading: ForwardRun, loss: Loss, last: int | None) -> str:
     """What L is, in one sentence; ``last`` is the symbol or class that the last step is asked for."""
     labels = reading.labels_of(session.view.layer or "")
     if loss.kind == "saved":
@@ -156,7 +156,7 @@ def in_words(session: Session, reading: Reading, loss: Loss, last: int | None) -
             "L = sum over all time steps of −ln p(actual next token): the cross-entropy, in nats (surprisal is in bits)"
         )
     step = len(labels) - 1 if loss.kind == "answer" else loss.step
-    target = int(prediction.following[step])
+    target = int(prediction.target[step])
     if target < 0 and last is not None:
         target = last
     return _("L = −ln p(“{target}”) after time step {step}, “{token}”").format(

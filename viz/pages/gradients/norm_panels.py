@@ -6,7 +6,7 @@ import streamlit as st
 from models.core.layer_gradients import LayerGradients
 from models.gradients.decay_rate import fit_decay
 from models.gradients.losses import Loss
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
 from viz.pages.gradients.gradient_cache import norms_of
@@ -18,7 +18,7 @@ from viz.session import Session
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def norms_over_time(session: Session, reading: Reading, loss: Loss, found: LayerGradients, said: str) -> None:
+def norms_over_time(session: Session, reading: ForwardRun, loss: Loss, found: LayerGradients, said: str) -> None:
     """The curves, what they do in words, and the end of the chain in numbers."""
     labels = reading.labels_of(found.layer.name)
     norms, at = norms_of(found), loss_step(session, reading, loss)

@@ -45,7 +45,7 @@ def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -
     chosen = st.segmented_control(
         _("Weights"), names, format_func=words.__getitem__, default=names[1], required=True, key="feeding"
     )
-    inner = found.inner(chosen).astype(np.float64)
+    inner = found.per_step_inner_products(chosen).astype(np.float64)
     total = float(inner.sum())  # the squared norm of the whole gradient
     if not (np.isfinite(total) and total > 0):
         st.markdown(

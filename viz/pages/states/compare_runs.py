@@ -4,7 +4,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.compare_states import compare_states
 from viz.figures.state_distance import comparison
 from viz.i18n import _, translate
@@ -18,10 +18,10 @@ from viz.session import Session, get_session
 SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("모스크바", "파리"))
 """What is changed first in a text that has it; the number of steps stays, so that both stay side by side."""
 
-Run = tuple[str, Reading, LayerTrace]
+Run = tuple[str, ForwardRun, LayerTrace]
 
 
-def compared(session: Session, reading: Reading, layer: LayerTrace) -> None:
+def compared(session: Session, reading: ForwardRun, layer: LayerTrace) -> None:
     """The runs side by side, with their difference."""
     with panel(
         _("Comparison of two texts or two networks"),
@@ -34,7 +34,7 @@ def compared(session: Session, reading: Reading, layer: LayerTrace) -> None:
 
 
 @st.fragment
-def _bundled(reading: Reading, layer: LayerTrace) -> None:
+def _bundled(reading: ForwardRun, layer: LayerTrace) -> None:
     view = get_session().view
     net, text = view.net or "", view.text or ""
     ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
@@ -56,10 +56,10 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                     default=others[0],
                     fits=others.__contains__,
                     begins="index",
-                    format_func=cache.title,
+                    format_func=cache.display_name,
                 )
-                second = cache.reading(other, text)
-                names = {"first": cache.title(net), "second": cache.title(other)}
+                second = cache.forward_run(other, text)
+                names = {"first": cache.display_name(net), "second": cache.display_name(other)}
             else:
                 typed = view_widget(
                     st.text_area,
@@ -70,7 +70,7 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
                     default=_other_text(net, text),
                     height=104,
                 )
-                second = cache.reading(net, typed, get_session().edits)
+                second = cache.forward_run(net, typed, get_session().edits)
                 names = {"first": _("the text above"), "second": _("the other text")}
     except ValueError as problem:
         st.warning(translate(problem), icon=":material/info:")
@@ -78,10 +78,8 @@ def _bundled(reading: Reading, layer: LayerTrace) -> None:
     if way == "networks":
         st.caption(
             _(
-                (
-                    "Unit numbers of separately trained networks do not correspond. Compare when the states change, not "
-                    "how far apart they are."
-                )
+                "Unit numbers of separately trained networks do not correspond. Compare when the states change, not "
+                "how far apart they are."
             )
         )
     layers = second.trace.layers
@@ -97,7 +95,7 @@ def _others(net: str) -> list[str]:
         card = cache.network(name).card
         return card.kind != mine.kind, -len(set(card.vocabulary or ()) & set(mine.vocabulary or ()))
 
-    names = [name for name in cache.names(None) if name != net and cache.has_layers(name)]
+    names = [name for name in cache.network_choices(None) if name != net and cache.has_recurrent_layers(name)]
     return sorted(names, key=unlike)
 
 
@@ -112,7 +110,7 @@ def _other_text(net: str, text: str) -> str:
 
 
 @st.fragment
-def _rows(session: Session, reading: Reading, layer: LayerTrace) -> None:
+def _rows(session: Session, reading: ForwardRun, layer: LayerTrace) -> None:
     batch = layer.shape[0]
     if batch == 1:
         st.markdown(_("This saved run contains only one sequence, so there is no second one to compare with."))
@@ -129,7 +127,7 @@ def _rows(session: Session, reading: Reading, layer: LayerTrace) -> None:
         fits=lambda row: 1 <= row <= batch,
     )
     assert session.startup_file is not None
-    second = cache.opened_reading(session.startup_file, int(other) - 1)
+    second = cache.saved_forward_run(session.startup_file, int(other) - 1)
     name = _("sequence {n}")
     first_run = (name.format(n=reading.row + 1), reading, layer)
     view = get_session().view
@@ -171,10 +169,8 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
         return
     st.markdown(
         _(
-            (
-                "The states diverge at time step {step}. At the last common time step the distance is {distance} (L2 "
-                "norm); the largest distance is {most}."
-            )
+            "The states diverge at time step {step}. At the last common time step the distance is {distance} (L2 "
+            "norm); the largest distance is {most}."
         ).format(
             step=found.first_difference + 1, distance=f"{found.distance[-1]:.3g}", most=f"{found.distance.max():.3g}"
         )

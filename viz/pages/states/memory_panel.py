@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.gate_retention import log10_retained, retained, retention_gate
 from models.states.saturation import Saturation
 from viz.figures.half_lives import half_lives
@@ -17,7 +17,7 @@ from viz.quantity_names import no_valves, quantity_names
 SYMBOLS = {"forget_gate": "f", "update_gate": "z"}
 
 
-def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
+def gates(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
     """Saturation beside half-lives, with the chosen unit's own numbers."""
     held, lasts = st.columns(2, gap="medium")
     with (
@@ -25,10 +25,8 @@ def gates(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
         panel(
             _("Gate saturation: closed or open"),
             _(
-                (
-                    "Each dot is one gate of one unit. Right: almost always closed. Top: almost always open. On the "
-                    "dotted line: always one or the other, never in between."
-                )
+                "Each dot is one gate of one unit. Right: almost always closed. Top: almost always open. On the "
+                "dotted line: always one or the other, never in between."
             ),
         ),
     ):
@@ -73,7 +71,7 @@ def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
     ]
 
 
-def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
+def _lasts(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
     steps = states_cache.half_lives(reading, layer.name)
     carry = layer.weights.cell.carry
     if steps is None or carry is None:
@@ -84,24 +82,24 @@ def _lasts(reading: Reading, layer: LayerTrace, unit: int, step: int) -> None:
             )
         )
         return
-    if carry.keep not in layer.cell_equations.valves:
+    if carry.gate not in layer.cell_equations.zero_one_gates:
         st.markdown(no_valves(layer.cell_equations))
         return
     if np.isnan(steps).all():
         st.markdown(_("The gate values are NaN or infinite, so the half-life cannot be computed."))
         return
     length = int(layer.lengths[reading.row])
-    figure = half_lives(steps, carry.keep, unit=unit, length=length, theme=page_theme())
+    figure = half_lives(steps, carry.gate, unit=unit, length=length, theme=page_theme())
     chart(figure, "half_lives", names=(layer.name, "half-lives"))
     _formula(reading, layer, float(steps[unit]), unit, step)
 
 
-def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
+def _formula(reading: ForwardRun, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
     """The unit's half-life, and what is left now of what was there after the first step."""
     keep = retention_gate(layer, reading.row)
     carry = layer.weights.cell.carry
     assert keep is not None and carry is not None
-    symbol, state = SYMBOLS[carry.keep], {"cell": "c", "hidden": "h"}[carry.state]
+    symbol, state = SYMBOLS[carry.gate], {"cell": "c", "hidden": "h"}[carry.state]
     middle = (
         0.5 ** (1 / half_life) if np.isfinite(half_life) and half_life > 0 else np.nan
     )  # the gate at the middle step
@@ -121,23 +119,19 @@ def _formula(reading: Reading, layer: LayerTrace, half_life: float, unit: int, s
         rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
     )
     told = _(
-        (
-            "Unit {unit}: through the {gate} alone, {part} of the state at time step {begin} remains at the "
-            "current time step {step}."
-        )
+        "Unit {unit}: through the {gate} alone, {part} of the state at time step {begin} remains at the "
+        "current time step {step}."
     ).format(
         unit=unit,
-        gate=quantity_names()[carry.keep],
+        gate=quantity_names()[carry.gate],
         part=f"{100 * part:.3g}%" if part >= 1e-6 else _("less than a millionth"),
         begin=begin,
         step=step + 1,
     )
     if part < 0.5 and half_life > now:
         told += " " + _(
-            (
-                "The half-life uses the median gate value. A few time steps with a nearly closed gate can still erase "
-                "the state."
-            )
+            "The half-life uses the median gate value. A few time steps with a nearly closed gate can still erase "
+            "the state."
         )
     st.caption(told)
 

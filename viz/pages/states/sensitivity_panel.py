@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.figures.sensitivity_map import fading_ink
 from viz.i18n import _
 from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
@@ -22,7 +22,7 @@ LEFT, REACH = "left", "reach"
 """Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
 
 
-def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> None:
+def ink(session: Session, reading: ForwardRun, layer: LayerTrace, step: int) -> None:
     """How much of each input is in one state, or of one input in each state: by every way, and along the cell line."""
     labels = reading.labels_of(layer.name)
     way = view_choice("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
@@ -32,10 +32,8 @@ def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> Non
     }
     look_for = {
         LEFT: _(
-            (
-                "Influence of each input on this state: the fainter, the weaker. In an LSTM or GRU: where is the cell "
-                "state path (GRU: h) alone stronger than all paths together?"
-            )
+            "Influence of each input on this state: the fainter, the weaker. In an LSTM or GRU: where is the cell "
+            "state path (GRU: h) alone stronger than all paths together?"
         ),
         REACH: _(
             "Influence of this input on each state that follows. Where does it disappear, and which time step "
@@ -53,10 +51,8 @@ def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> Non
         if effort > MOST:
             st.markdown(
                 _(
-                    (
-                        "The exact computation needs {n} multiplications, which takes too long. Choose another time step or a "
-                        "shorter run. The half-lives above still apply."
-                    )
+                    "The exact computation needs {n} multiplications, which takes too long. Choose another time step or a "
+                    "shorter run. The half-lives above still apply."
                 ).format(n=_large(effort))
             )
             return
@@ -68,7 +64,9 @@ def ink(session: Session, reading: Reading, layer: LayerTrace, step: int) -> Non
         _ink(session, reading, layer, step, labels, way)
 
 
-def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
+def _ink(
+    session: Session, reading: ForwardRun, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str
+) -> None:
     with st.spinner(_("Backpropagating …") if way == LEFT else _("Propagating derivatives forward …")):
         if way == LEFT:
             found = states_cache.survived(reading, layer.name, step)
@@ -92,7 +90,7 @@ def _ink(session: Session, reading: Reading, layer: LayerTrace, step: int, label
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _told(whole, labels, way)
     every, line = _("all paths"), _("cell state path only (GRU: h)")
-    product = {"forget_gate": "f", "update_gate": "z"}.get(carry.keep if carry else "", "")
+    product = {"forget_gate": "f", "update_gate": "z"}.get(carry.gate if carry else "", "")
     symbol = carry.state[0] if carry else ""
     whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"
     line_way = (
@@ -122,16 +120,12 @@ def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
     elif len(labels) > 1:
         told = {
             LEFT: _(
-                (
-                    "The strongest influence is that of the input at time step {step} (“{token}”); {n} of {count} inputs "
-                    "have more than 1% of it."
-                )
+                "The strongest influence is that of the input at time step {step} (“{token}”); {n} of {count} inputs "
+                "have more than 1% of it."
             ),
             REACH: _(
-                (
-                    "The influence of this input is strongest on the state at time step {step} (“{token}”); on {n} of "
-                    "{count} states it is above 1% of that."
-                )
+                "The influence of this input is strongest on the state at time step {step} (“{token}”); on {n} of "
+                "{count} states it is above 1% of that."
             ),
         }
         strongest = int(np.nanargmax(whole))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.span_picker import span_picker
 from viz.figures.selective_units import brushed_units
@@ -27,7 +27,7 @@ AROUND = 3
 """Steps to each side of the current one that are chosen to begin with, where it is in no word of letters."""
 
 
-def brushed(session: Session, reading: Reading, layer: LayerTrace, view_id: str) -> None:
+def brushed(session: Session, reading: ForwardRun, layer: LayerTrace, view_id: str) -> None:
     """The span, the threshold, and the units that mark it."""
     with panel(
         _("Find units that mark a span"),
@@ -64,7 +64,7 @@ def _letter(label: str) -> bool:
 
 
 @st.fragment
-def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
+def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
     values = states_cache.values(reading, layer.name, quantity)
     labels = reading.labels_of(layer.name)
     count = len(labels)
@@ -115,10 +115,8 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     if not len(found.units):
         st.markdown(
             _(
-                (
-                    "No unit has its {quantity} active more often inside this span than outside. Try another threshold or "
-                    "span."
-                )
+                "No unit has its {quantity} active more often inside this span than outside. Try another threshold or "
+                "span."
             ).format(quantity=quantity_names()[quantity])
         )
         return
@@ -130,10 +128,8 @@ def _brush(reading: Reading, layer: LayerTrace, quantity: str, step: int, view_i
     sign = "≤ −" if way == "below" else "≥ "
     st.markdown(
         _(
-            (
-                "Best match: unit {unit}. Its {quantity} is {sign}{threshold} at {inside} of the time steps in the "
-                "span and at {outside} of the others."
-            )
+            "Best match: unit {unit}. Its {quantity} is {sign}{threshold} at {inside} of the time steps in the "
+            "span and at {outside} of the others."
         ).format(
             unit=best,
             quantity=quantity_names()[quantity],

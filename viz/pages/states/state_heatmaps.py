@@ -6,7 +6,7 @@ from typing import Any, cast, get_args
 import streamlit as st
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
 from viz.i18n import _
@@ -26,7 +26,7 @@ def order_chosen() -> UnitOrder:
     return cast(UnitOrder, view_choice("order", TEXT, "index", get_args(UnitOrder).__contains__))
 
 
-def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
+def window_chosen(reading: ForwardRun, layer: LayerTrace) -> Window | None:
     """The part of a large layer that the reader chose; None for all of it."""
     if whole(reading, layer.name):
         return None
@@ -36,7 +36,7 @@ def window_chosen(reading: Reading, layer: LayerTrace) -> Window | None:
     return None if window == Window(*((0, count) for count in counts.values())) else window
 
 
-def heatmaps(reading: Reading, layer: LayerTrace, view_id: str, quantity: str) -> None:
+def heatmaps(reading: ForwardRun, layer: LayerTrace, view_id: str, quantity: str) -> None:
     """The heatmaps, the order above them, and where they are of blocks, the zoom."""
     with panel(
         _("All units at all time steps"),
@@ -79,16 +79,14 @@ def _block_shows() -> Any:
     return view_buttons(_("Value shown per block"), words, name="blocks", key="blocks", default="spikes")
 
 
-def _zoom(reading: Reading, layer: LayerTrace) -> None:
+def _zoom(reading: ForwardRun, layer: LayerTrace) -> None:
     """Which part is shown."""
     steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
     st.caption(
         _(
-            (
-                "{n} values per gate or state do not fit on one screen. Each block shows the mean of several values "
-                "or, if it contains a value that is rare for its unit, that value. For exact values, choose a part "
-                "below or drag over the map."
-            )
+            "{n} values per gate or state do not fit on one screen. Each block shows the mean of several values "
+            "or, if it contains a value that is rare for its unit, that value. For exact values, choose a part "
+            "below or drag over the map."
         ).format(n=f"{steps * units:,}")
     )
     across, down = st.columns(2, gap="medium", vertical_alignment="top")
@@ -112,7 +110,7 @@ def _zoom(reading: Reading, layer: LayerTrace) -> None:
         st.button(_("Show the whole map"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
 
 
-def _counts(reading: Reading, layer: LayerTrace) -> dict[str, int]:
+def _counts(reading: ForwardRun, layer: LayerTrace) -> dict[str, int]:
     return {"steps": int(layer.lengths[reading.row]), "units": layer.weights.hidden_size}
 
 
@@ -124,7 +122,7 @@ def _zoom_to(steps: str | None, units: str | None) -> None:
     get_session().set_view_options(steps=steps, units=units)
 
 
-def _dragged(reading: Reading, layer: LayerTrace) -> None:
+def _dragged(reading: ForwardRun, layer: LayerTrace) -> None:
     dragged = st.session_state[MAP]["window"]
     if not dragged:
         return

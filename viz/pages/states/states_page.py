@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.player import player
 from viz.components.trace_loader import trace_loader
-from viz.pages.controls import choose
-from viz.pages.send_trace import parts
+from viz.pages.controls import show_controls
+from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
 from viz.pages.states.compare_runs import compared
 from viz.pages.states.memory_panel import gates
@@ -29,7 +29,7 @@ PLAYER = "states_player"
 def page() -> None:
     """The States lens."""
     session = get_session()
-    reading = choose(session)
+    reading = show_controls(session)
     view = session.view
     layer, quantity = reading.trace.layers[view.layer or ""], view.quantity or ""
     assert view.unit is not None and view.step is not None
@@ -53,8 +53,8 @@ def page() -> None:
     padded(session, layer)
 
 
-def _carry(session: Session, reading: Reading, by: UnitOrder, window: Window | None) -> None:
-    """Bring the layer to the browser, whole or in parts."""
+def _carry(session: Session, reading: ForwardRun, by: UnitOrder, window: Window | None) -> None:
+    """Bring the layer to the browser, whole or in send_excerpt."""
     view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
     if whole(reading, name):
@@ -65,7 +65,7 @@ def _carry(session: Session, reading: Reading, by: UnitOrder, window: Window | N
         picture = states_cache.picture(reading, name, by, quantity, window)
         return (states_excerpt(VIEW_ID, reading, name, part, picture),)
 
-    parts(VIEW_ID, reading, name, place, payloads)
+    send_excerpt(VIEW_ID, reading, name, place, payloads)
 
 
 def _moved() -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, MIN_MARGIN, Match, Ranking
 from viz.components.colored_text import colored_text
@@ -44,7 +44,7 @@ STACKED, STACKED_MOST = 4, 8
 """Units under one another before the reader chooses, and at most."""
 
 
-def tracking(session: Session, reading: Reading, view_id: str, window: Window | None) -> None:
+def tracking(session: Session, reading: ForwardRun, view_id: str, window: Window | None) -> None:
     """The ranked list beside the tinted text, and some units' curves."""
     layer = reading.trace.layers[session.view.layer or ""]
     listed, shown = st.columns([6, 5], gap="medium")
@@ -80,7 +80,7 @@ def tracking(session: Session, reading: Reading, view_id: str, window: Window | 
     _stack(session, reading, layer, rows, window)
 
 
-def _rankings(session: Session, reading: Reading) -> dict[str, Ranking] | None:
+def _rankings(session: Session, reading: ForwardRun) -> dict[str, Ranking] | None:
     """The ranking of every layer; None where it takes long and nobody asked for it."""
     view = session.view
     if session.startup_file is None or view.net != session.startup_file.name:
@@ -101,13 +101,11 @@ def _effort(layer: LayerTrace) -> float:
     return 12.0 * batch * steps * units * (units + layer.weights.input_size)
 
 
-def _ask(reading: Reading) -> None:
+def _ask(reading: ForwardRun) -> None:
     st.markdown(
         _(
-            (
-                "This run is large. Ranking its units first runs three untrained layers of the same shape on it, "
-                "which can take a minute or more."
-            )
+            "This run is large. Ranking its units first runs three untrained layers of the same shape on it, "
+            "which can take a minute or more."
         )
     )
     st.button(_("Rank the units"), on_click=lambda: st.session_state.update({f"rank_{reading.serial}": True}))
@@ -125,7 +123,7 @@ def _verdict(found: dict[str, Ranking]) -> str | None:
     )
 
 
-def _rows(found: dict[str, Ranking], reading: Reading) -> list[dict]:
+def _rows(found: dict[str, Ranking], reading: ForwardRun) -> list[dict]:
     """What the list shows: the surest units of each property, the text's own properties before the counting ones."""
     pairs = [(name, match) for name, ranking in found.items() for match in ranking.matches]
     tracked = [pair for pair in pairs if pair[1].tracked]
@@ -169,12 +167,10 @@ def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
     with st.popover(_("How this is measured"), icon=":material/help:"):
         st.markdown(
             _(
-                (
-                    "r is Pearson's correlation between the unit's {quantity} and the property over all time steps. A "
-                    "unit tracks a property if (1) r has the same sign in this text and in the held-out text, (2) |r| is "
-                    "at least {least} in both, and (3) |r| is in both at least {more} higher than what any unit of three "
-                    "untrained layers of the same shape reaches in both."
-                )
+                "r is Pearson's correlation between the unit's {quantity} and the property over all time steps. A "
+                "unit tracks a property if (1) r has the same sign in this text and in the held-out text, (2) |r| is "
+                "at least {least} in both, and (3) |r| is in both at least {more} higher than what any unit of three "
+                "untrained layers of the same shape reaches in both."
             ).format(quantity=quantity_names()[default_quantity(layer)], least=MIN_CORRELATION, more=MIN_MARGIN)
             + " "
             + held_out
@@ -182,11 +178,9 @@ def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
         if any(row["name"] == "first_word" for row in rows):
             st.markdown(
                 _(
-                    (
-                        "“The word to remember” is measured at the end of other texts of the same kind, half of them held "
-                        "out. Here r is the correlation ratio η: η² is the share of the unit's variance that the word "
-                        "explains."
-                    )
+                    "“The word to remember” is measured at the end of other texts of the same kind, half of them held "
+                    "out. Here r is the correlation ratio η: η² is the share of the unit's variance that the word "
+                    "explains."
                 )
             )
         st.latex(
@@ -201,7 +195,7 @@ def _picked() -> None:
         session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 
-def _stack(session: Session, reading: Reading, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
+def _stack(session: Session, reading: ForwardRun, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
     view = session.view
     with panel(
         _("Comparison of several units"),
@@ -227,7 +221,7 @@ def _first(rows: list[dict], layer: LayerTrace, unit: int) -> tuple[int, ...]:
 
 @st.fragment
 def _curves(
-    reading: Reading,
+    reading: ForwardRun,
     layer: LayerTrace,
     quantity: str,
     unit: int,

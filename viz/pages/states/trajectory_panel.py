@@ -4,7 +4,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.components.state_trajectory import state_trajectory
 from viz.i18n import _, translate
 from viz.pages.page_elements import panel
@@ -12,7 +12,7 @@ from viz.pages.states import states_cache
 from viz.payloads.excerpt import PAGE, around
 
 
-def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None:
+def walked(reading: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> None:
     """The path, with the tokens on it; the marker is moved by the player."""
     with panel(
         _("Path of the hidden state (PCA)"),
@@ -31,10 +31,8 @@ def walked(reading: Reading, layer: LayerTrace, step: int, view_id: str) -> None
         elif layer.weights.output_size > 1:
             st.caption(
                 _(
-                    (
-                        "The {units} units are projected onto two directions (principal component analysis, PCA), which "
-                        "explain {share} of the variance. Faint points are early time steps, strong ones late."
-                    )
+                    "The {units} units are projected onto two directions (principal component analysis, PCA), which "
+                    "explain {share} of the variance. Faint points are early time steps, strong ones late."
                 ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
             )
         state_trajectory(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")

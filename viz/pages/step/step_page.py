@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from models.networks.forward_run import ClassPrediction, Reading, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, ValuePrediction
 from viz.components.cell_diagram import cell_diagram
 from viz.components.equations import FORMS, equations
 from viz.components.gate_sum import gate_sum
@@ -10,7 +10,7 @@ from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
 from viz.i18n import _
-from viz.pages.controls import choose
+from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.page_elements import panel
 from viz.pages.send_trace import send_trace
@@ -24,7 +24,7 @@ PLAYER, EQUATIONS = "player", "equations"
 def page() -> None:
     """The Step lens."""
     session = get_session()
-    reading = choose(session)
+    reading = show_controls(session)
     view = session.view
     layer = reading.trace.layers[view.layer or ""]
     send_trace(session, reading, VIEW_ID)
@@ -84,7 +84,7 @@ def page() -> None:
     download_panel(session, reading)
 
 
-def _look_for(reading: Reading) -> str:
+def _look_for(reading: ForwardRun) -> str:
     """What to look for in the prediction."""
     if isinstance(reading.prediction, ValuePrediction):
         return _(

@@ -213,7 +213,7 @@ def test_the_edits_of_a_network_are_in_what_is_measured():
 
 
 def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypatch):
-    monkeypatch.setattr(store, "LARGE", 100)
+    monkeypatch.setattr(store, "LARGE_FILE", 100)
     opened = store.open_upload({"large.pt": saved(Net(layers=3), big=torch.zeros(3, 5))})
     read = []
     checkpoint = opened.checkpoint
@@ -237,7 +237,7 @@ def verdict_script(name):
 
 
 def test_the_limit_of_uploads_is_said(tmp_path):
-    assert store.limit() >> 20 == 500 and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
+    assert store.max_upload_bytes() >> 20 == 500 and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
 
 
 def test_a_file_without_recurrent_layers_is_looked_at_all_the_same():

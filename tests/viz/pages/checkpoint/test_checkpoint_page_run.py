@@ -146,7 +146,7 @@ def test_every_lens_runs_an_opened_network(lens, kind, net):
     opened = store.open_upload({"net.pt": modules[kind]})
     page = start(lens=lens, net=opened.name)
     assert not page.warning and view(page).net == opened.name
-    assert view(page).layer in opened.runs_as.values()
+    assert view(page).layer in opened.run_names.values()
 
 
 def test_a_link_to_a_file_that_is_not_open_says_so():
@@ -211,7 +211,7 @@ def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
     area.set_value("\n".join(phonemes))
     page = run(page)
     opened = store.find(view(page).net)
-    assert opened.setup.target.vocabulary == tuple(phonemes) and opened.runs_as == {
+    assert opened.setup.target.vocabulary == tuple(phonemes) and opened.run_names == {
         "enc.l0": "encoder.l0",
         "dec.l0": "decoder.l0",
     }
