@@ -115,10 +115,10 @@ def _short(text: str) -> str:
     return line if len(line) <= 30 else line[:29] + "…"
 
 
-def fixed_spans(reading: ForwardRun, layer: str) -> list[dict[str, object]]:
+def fixed_spans(run: ForwardRun, layer: str) -> list[dict[str, object]]:
     """Return the spans of fixed values in ``layer``: "quantity", "unit" (None: all) and "steps", the first and the last."""
-    steps = int(reading.trace.layers[layer].lengths[reading.row])
-    found = ((edit, _span(edit, steps)) for edit in reading.interventions if edit.layer == layer)
+    steps = int(run.trace.layers[layer].lengths[run.row])
+    found = ((edit, _span(edit, steps)) for edit in run.interventions if edit.layer == layer)
     return [{"quantity": what, "unit": edit.unit, "steps": span} for edit, (what, span) in found if span]
 
 

@@ -1,4 +1,4 @@
-"""The controls at the head of every lens: which network, which sequence, which layer."""
+"""The controls at the top of the pages: network, input, layer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -29,16 +29,16 @@ def show_controls(session: Session) -> ForwardRun:
     What cannot be shown is reported in one sentence, and the last good view stays.
     """
     file = saved_run(session)
-    reading = resolve(session, file)
+    run = resolve(session, file)
     edited_banner(session)
-    _fill(session, reading, file)
+    _fill_open_fields(session, run, file)
     session.mark_good()
-    _show(session, reading, file)
-    return reading
+    _draw(session, run, file)
+    return run
 
 
 def saved_run(session: Session) -> Path | None:
-    """The saved run that the app was opened with, if any; a checkpoint comes to the head of this reader's list instead."""
+    """Return the saved run that the app was started with, or None; a checkpoint is put first in this reader's list."""
     file = session.startup_file
     if file is None:
         return None
@@ -56,12 +56,12 @@ def saved_run(session: Session) -> Path | None:
 
 
 def requested_network(session: Session, file: Path | None) -> str:
-    """The network that the view names, or the first that there is. Raises Problem: it names one that is not there."""
+    """Return the network of the view, or the first one if it names none. Raises Problem: the network does not exist."""
     names = cache.network_choices(file)
     net = session.view.net or names[0]
     if net in names:
         return net
-    if cache.is_network(net):  # another reader opened it
+    if cache.is_network(net):  # opened in another session
         session.remember_network(net)
         return net
     if checkpoints.is_checkpoint_name(net):
@@ -88,14 +88,14 @@ def resolve(session: Session, file: Path | None) -> ForwardRun:
             if edits is not None:
                 session.correct_edits(edits)
             try:
-                reading = _run(session, file)
+                run = _run(session, file)
             except ValueError as error:
                 problem = problem or error
                 continue
             if problem is not None:  # only the edits were wrong
                 session.add_notice(translate(problem))
                 session.slider_generation += 1
-            return reading
+            return run
         session.fill_defaults(edits=asked.edits)
         assert problem is not None
         if fall_back is None:
@@ -119,9 +119,8 @@ def _edits_to_try(session: Session) -> Iterator[Edits | None]:
 def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
     asked = session.view.net
     session.reject(problem)
-    if session.good_view.net is None and asked in cache.network_choices(
-        file
-    ):  # a link's network can be shown without its text
+    # The first view of a session: the network of a link can be shown without its text.
+    if session.good_view.net is None and asked in cache.network_choices(file):
         session.fill_defaults(net=asked)
 
 
@@ -141,25 +140,25 @@ def _run(session: Session, file: Path | None) -> ForwardRun:
         session.fill_defaults(net=net, text=None, edits="")
         return cache.saved_forward_run(file, st.session_state.get("row", 1) - 1)
     text = view.text if view.text is not None else cache.network(net).card.default.text
-    reading = cache.forward_run(net, text, session.edits)
+    run = cache.forward_run(net, text, session.edits)
     session.fill_defaults(net=net, text=text)
-    return reading
+    return run
 
 
-def _fill(session: Session, reading: ForwardRun, file: Path | None) -> None:
-    """Choose what the view leaves open; what it asks for in vain is told and chosen likewise."""
-    view, layers = session.view, reading.trace.layers
-    start = _start(view, file)
-    name = _known(session, "layer", view.layer, list(layers)) or (start.layer if start else list(layers)[-1])
+def _fill_open_fields(session: Session, run: ForwardRun, file: Path | None) -> None:
+    """Set the fields of the view that are open or invalid; report the invalid ones."""
+    view, layers = session.view, run.trace.layers
+    start = _default_start(view, file)
+    name = _valid_choice(session, "layer", view.layer, list(layers)) or (start.layer if start else list(layers)[-1])
     layer = layers[name]
     at_start = start is not None and name == start.layer
-    quantity = _known(session, "quantity", view.quantity, list(layer.quantities))
+    quantity = _valid_choice(session, "quantity", view.quantity, list(layer.quantities))
     if quantity is None:
         carry = layer.weights.cell.carry
         quantity = start.quantity if start and at_start else carry.gate if carry else layer.weights.cell.states[0]
-    units, steps = layer.weights.hidden_size, int(layer.lengths[reading.row])
-    unit = _inside(session, "unit", view.unit, units)
-    step = _inside(session, "step", view.step, steps)
+    units, steps = layer.weights.hidden_size, int(layer.lengths[run.row])
+    unit = _valid_index(session, "unit", view.unit, units)
+    step = _valid_index(session, "step", view.step, steps)
     if unit is None:
         unit = start.unit if start and at_start else 0
     if step is None:
@@ -167,13 +166,13 @@ def _fill(session: Session, reading: ForwardRun, file: Path | None) -> None:
     session.fill_defaults(layer=name, unit=unit, step=step, quantity=quantity)
 
 
-def _start(view: View, file: Path | None) -> DefaultView | None:
+def _default_start(view: View, file: Path | None) -> DefaultView | None:
     if file is not None and view.net == file.name:
         return None
     return cache.network(view.net or "").card.default
 
 
-def _known(session: Session, what: str, asked: str | None, known: list[str]) -> str | None:
+def _valid_choice(session: Session, what: str, asked: str | None, known: list[str]) -> str | None:
     if asked is None or asked in known:
         return asked
     session.add_notice(
@@ -184,7 +183,7 @@ def _known(session: Session, what: str, asked: str | None, known: list[str]) -> 
     return None
 
 
-def _inside(session: Session, what: str, asked: int | None, count: int) -> int | None:
+def _valid_index(session: Session, what: str, asked: int | None, count: int) -> int | None:
     if asked is None or asked < count:
         return asked
     session.add_notice(
@@ -195,35 +194,35 @@ def _inside(session: Session, what: str, asked: int | None, count: int) -> int |
     return None
 
 
-def _show(session: Session, reading: ForwardRun, file: Path | None) -> None:
+def _draw(session: Session, run: ForwardRun, file: Path | None) -> None:
     saved = file is not None and session.view.net == file.name
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         names = [name for name in cache.network_choices(file) if cache.has_recurrent_layers(name)]
         view_menu(session, "net", _("Network"), names, format_func=cache.display_name)
     with layer:
-        layers = list(reading.trace.layers)
+        layers = list(run.trace.layers)
         view_menu(session, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
     if saved:
         with sequence:
-            sequence_menu(session, next(iter(reading.trace.layers.values())).shape[0])
+            sequence_menu(session, next(iter(run.trace.layers.values())).shape[0])
         return
     with sequence:
         example_menu(session)
     with card:
         network_card_button(cache.network(session.view.net or "").card)
-    text_input(session, reading.unknown)
-    _point_out(session)
+    text_input(session, run.unknown)
+    _show_hint(session)
 
 
-def _point_out(session: Session) -> None:
-    """What there is to see, where the view is the one that the network's card begins with."""
+def _show_hint(session: Session) -> None:
+    """Show what is worth seeing in the default view of the network, or how its predictions are to be read."""
     card = cache.network(session.view.net or "").card
     start, view = card.default, session.view
     if session.edits.on:
-        return  # what the card says is said of the network as it was trained
+        return  # the card describes the network as it was trained
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
-        why = start.why[language()].replace(" -", " −")  # as every other number on the page has it
+        why = start.why[language()].replace(" -", " −")  # the minus sign of all numbers on the page
         st.info(why, icon=":material/visibility:")
     elif card.scored == "last":
         st.caption(
@@ -237,23 +236,30 @@ def _point_out(session: Session) -> None:
 def view_menu(
     session: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
 ) -> None:
-    """A menu that shows one field of the view; a choice leaves open every other field that is not in ``keep``."""
+    """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``."""
     fixed = {field.name for field in fields(View)} & {"lang", *keep}
 
-    def chosen(value: Any) -> None:
-        opening = {field.name: field.default for field in fields(View) if field.name not in fixed}
-        session.navigate(**{**opening, name: value})
+    def choose(value: Any) -> None:
+        defaults = {field.name: field.default for field in fields(View) if field.name not in fixed}
+        session.navigate(**{**defaults, name: value})
 
     now = getattr(session.view, name)
     synced_widget(
-        st.selectbox, label, options, key=f"choose_{name}", value=now, changed=chosen, begins="index", **settings
+        st.selectbox,
+        label,
+        options,
+        key=f"choose_{name}",
+        value=now,
+        changed=choose,
+        initial_argument="index",
+        **settings,
     )
 
 
 def text_input(session: Session, unknown: Sequence[str]) -> None:
-    """The text area, and what of the text is ``unknown``.
+    """Show the text area, and the ``unknown`` symbols of its text.
 
-    It keeps what was typed also where that cannot be read, so that it can be mended.
+    A text that is not valid stays in it, so that it can be corrected.
     """
     card = cache.network(session.view.net or "").card
     labels = {
@@ -269,12 +275,12 @@ def text_input(session: Session, unknown: Sequence[str]) -> None:
             last=f"{len(card.vocabulary) - 1:,}"
         )
     label = f"{labels[card.kind]} · {card.task[language()]}"
-    typed = session.rejected.text if session.rejected and session.rejected.net in (None, session.view.net) else None
+    rejected = session.rejected.text if session.rejected and session.rejected.net in (None, session.view.net) else None
     synced_widget(
         st.text_area,
         label,
         key="choose_text",
-        value=typed if typed is not None else session.view.text or "",
+        value=rejected if rejected is not None else session.view.text or "",
         changed=session.set_text,
         height=104,
         help=_("Press Ctrl+Enter to apply the new text."),
@@ -289,11 +295,11 @@ def text_input(session: Session, unknown: Sequence[str]) -> None:
 
 
 def example_menu(session: Session) -> None:
-    """The menu of the network's examples."""
+    """Show the menu of the network's examples."""
     examples: tuple[Example, ...] = cache.network(session.view.net or "").card.examples
     texts = [example.text for example in examples]
 
-    def picked(text: str | None) -> None:
+    def choose(text: str | None) -> None:
         if text is not None:
             session.navigate(text=text, step=None)
 
@@ -303,8 +309,8 @@ def example_menu(session: Session) -> None:
         texts,
         key="choose_example",
         value=session.view.text if session.view.text in texts else None,
-        changed=picked,
-        begins="index",
+        changed=choose,
+        initial_argument="index",
         format_func=_short,
         placeholder=_("your own input"),
     )
@@ -316,7 +322,7 @@ def _short(text: str) -> str:
 
 
 def sequence_menu(session: Session, batch: int) -> None:
-    """Which sequence of a saved run's batch is looked at."""
+    """Show the choice of a sequence of a saved run's batch."""
     label = (
         _("Sequence in the saved run (only one)")
         if batch == 1

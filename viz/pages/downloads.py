@@ -1,4 +1,4 @@
-"""What is on the screen, to take away: the unit's curves as a figure, the run as numbers."""
+"""Downloads of what a page shows: the selected unit's curves as a figure, the forward run as arrays."""
 
 from io import BytesIO
 
@@ -11,14 +11,12 @@ from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 
-def download_panel(session: Session, reading: ForwardRun) -> None:
-    """The chosen unit over the sequence, to explore and to save, and the whole run as arrays."""
+def download_panel(session: Session, run: ForwardRun) -> None:
+    """Show the selected unit over the sequence, and buttons that download the figure and the whole run."""
     view = session.view
-    layer = reading.trace.layers[view.layer or ""]
+    layer = run.trace.layers[view.layer or ""]
     assert view.unit is not None
-    figure = unit_curves(
-        layer, view.unit, reading.labels_of(layer.name), row=reading.row, step=view.step, theme=page_theme()
-    )
+    figure = unit_curves(layer, view.unit, run.labels_of(layer.name), row=run.row, step=view.step, theme=page_theme())
     with panel(
         _("Unit {unit} over the sequence").format(unit=view.unit),
         _(
@@ -38,7 +36,7 @@ def download_panel(session: Session, reading: ForwardRun) -> None:
         )
         st.download_button(
             _("Run data (npz)"),
-            lambda: _npz(reading),
+            lambda: _npz(run),
             file_name=f"{view.net}.npz",
             mime="application/octet-stream",
             icon=":material/download:",
@@ -47,7 +45,7 @@ def download_panel(session: Session, reading: ForwardRun) -> None:
         )
 
 
-def _npz(reading: ForwardRun) -> bytes:
-    held = BytesIO()
-    reading.trace.save(held)
-    return held.getvalue()
+def _npz(run: ForwardRun) -> bytes:
+    buffer = BytesIO()
+    run.trace.save(buffer)
+    return buffer.getvalue()

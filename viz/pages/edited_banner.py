@@ -1,4 +1,4 @@
-"""What stands on every lens while the network is edited_banner: that it is, and the way back."""
+"""The banner on every page while the network is edited, with buttons that switch the edits off."""
 
 from dataclasses import replace
 
@@ -10,21 +10,21 @@ from viz.session import Session
 
 
 def edited_banner(session: Session) -> None:
-    """Say that this is an edited network, where it is one."""
+    """Show the banner if the network is edited."""
     edits = session.edit_history.now
     if not edits.entries:
         return
     count, on = len(edits.entries), len(edits.on)
-    told = ngettext("This is an edited network: {n} edit.", "This is an edited network: {n} edits.", on).format(n=on)
+    message = ngettext("This is an edited network: {n} edit.", "This is an edited network: {n} edits.", on).format(n=on)
     if not on:
-        told = ngettext("{n} edit, switched off.", "{n} edits, all switched off.", count).format(n=count)
+        message = ngettext("{n} edit, switched off.", "{n} edits, all switched off.", count).format(n=count)
     elif on < count:
         off = count - on
-        told += " " + ngettext("{n} more is switched off.", "{n} more are switched off.", off).format(n=off)
+        message += " " + ngettext("{n} more is switched off.", "{n} more are switched off.", off).format(n=off)
     if edits.interventions:
-        told += " " + _("Where a value is fixed, it replaces the result of the formula.")
+        message += " " + _("Where a value is fixed, it replaces the result of the formula.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="edited"):
-        st.markdown(f":material/edit: **{told}**", width="content")
+        st.markdown(f":material/edit: **{message}**", width="content")
         if on:
             st.button(
                 _("Switch all off"), on_click=lambda: _switch(session, on=False), key="edits_off", type="tertiary"

@@ -1,4 +1,4 @@
-"""A network's card, as a reader meets it: what it is, what it was trained on, how well it does."""
+"""A network's card on the page: task, architecture, training and results."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ METRICS = {
     "rms_error_linear_4_taps": N_("baseline: best linear prediction from 4 values (RMSE)"),
     "rms_of_the_waves": N_("baseline: always predict 0 (RMSE, equal to the RMS of the waves)"),
 }
-"""The figures of a card that are shown, in this order, in words."""
+"""The metrics of a card that are shown, in this order, with their titles."""
 
 CASES = {
     "plain": N_("without negation"),
@@ -50,14 +50,14 @@ CASES = {
     "masked": N_("with mask"),
     "read": N_("without mask (padding is processed)"),
 }
-"""The cases that a figure is told for, in words; others, such as a number, stand for themselves."""
+"""Titles of the cases of a metric; other cases, such as numbers, are shown as they are."""
 
 CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention instead of recurrence)")}
-"""The cell of a class that has no choice of one."""
+"""The cell of architectures without a choice of cell."""
 
 
 def network_card_button(card: ModelCard) -> None:
-    """A button that opens the card."""
+    """Show a button that opens the card."""
     with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
         st.markdown(f"#### {escape_markdown(card.title[language()])}")
         st.markdown(card.task[language()])

@@ -1,7 +1,7 @@
-"""What brings a run to the browser: once where it is small, else piece by piece as the reader moves on.
+"""Sending a forward run to the browser: a small one as a whole, a large one in excerpts as the reader moves on.
 
-Of a large run the browser asks for what it lacks. Only this part of the page is then run again, so that stepping on, or
-playing, is not held up by whatever else stands on the page.
+The browser requests the missing parts of a large run. Only the fragment in this module is then run again, so that stepping
+and playing do not wait for the rest of the page.
 """
 
 from collections.abc import Callable
@@ -17,73 +17,73 @@ from viz.payloads.layer_payload import excerpt_payload, layer_payload, light, ne
 from viz.session import Session
 
 MAX_CACHED = 8
-"""Small layers' payloads, and pictures of large ones, that are kept for all sessions together."""
+"""Cached payloads of small layers, and images of large ones, of all sessions together."""
 
 
-def send_trace(session: Session, reading: ForwardRun, view_id: str, *, weights: bool = True) -> None:
-    """Bring the layer that is looked at into the store ``view_id``, as the Step lens shows it.
+def send_trace(session: Session, run: ForwardRun, view_id: str, *, weights: bool = True) -> None:
+    """Send the layer of the view to the store ``view_id``, with what the Step page shows of it.
 
     Args:
         session: the session.
-        reading: what ran.
-        view_id: the store.
-        weights: whether anything reads the weights; if not, only one unit's travel.
+        run: the forward run.
+        view_id: the browser's store.
+        weights: whether a component uses the weights; if not, only those of one unit are sent.
     """
     view = session.view
-    layer = reading.trace.layers[view.layer or ""]
+    layer = run.trace.layers[view.layer or ""]
     name, place = layer.name, (view.step or 0, view.unit or 0)
-    if whole(reading, name):
+    if whole(run, name):
         unit = (None if light(layer) else place[1]) if weights else 0
-        trace_loader(_whole(view_id, reading, name, unit), key=f"{view_id}_sequence")
+        trace_loader(_whole(view_id, run, name, unit), key=f"{view_id}_sequence")
         return
 
     def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:
-        first = excerpt_payload(view_id, reading, name, excerpt, _picture(reading, name))
-        return first, near_payload(first, reading, name, near(reading, name, step))
+        first = excerpt_payload(view_id, run, name, excerpt, _picture(run, name))
+        return first, near_payload(first, run, name, near(run, name, step))
 
-    send_excerpt(view_id, reading, name, place, payloads)
+    send_excerpt(view_id, run, name, place, payloads)
 
 
 @st.fragment
 def send_excerpt(
     view_id: str,
-    reading: ForwardRun,
+    run: ForwardRun,
     name: str,
     place: tuple[int, int],
     payloads: Callable[[Excerpt, int], tuple[bytes, ...]],
 ) -> None:
-    """The send_excerpt of a large run around the step and the unit that the browser asked for, else around ``place``.
+    """Send the parts of a large run around the step and unit that the browser requested, else around ``place``.
 
     Args:
-        view_id: the store that they are for.
-        reading: what ran.
+        view_id: the browser's store.
+        run: the forward run.
         name: the layer.
         place: the view's step and unit.
-        payloads: gives those of an excerpt around a step, in the order in which the browser is to have them.
+        payloads: returns the payloads of an excerpt around a step, in the order in which they are sent.
     """
     key = f"{view_id}_sequence"
 
-    def asked() -> None:
-        lacking = st.session_state[key]["missing"]
-        if lacking and lacking["run"] == reading.serial:
-            st.session_state[f"{key}_asked"] = (reading.serial, name, int(lacking["step"]), int(lacking["unit"]))
+    def request() -> None:
+        missing = st.session_state[key]["missing"]
+        if missing and missing["run"] == run.serial:
+            st.session_state[f"{key}_asked"] = (run.serial, name, int(missing["step"]), int(missing["unit"]))
 
-    wanted = st.session_state.pop(f"{key}_asked", None)
-    step, unit = wanted[2:] if wanted and wanted[:2] == (reading.serial, name) else place
-    layer, labels = reading.trace.layers[name], reading.labels_of(name)
+    requested = st.session_state.pop(f"{key}_asked", None)
+    step, unit = requested[2:] if requested and requested[:2] == (run.serial, name) else place
+    layer, labels = run.trace.layers[name], run.labels_of(name)
     step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), layer.weights.hidden_size - 1)
-    excerpt = excerpt_of(layer, reading.row, labels, step, unit)
+    excerpt = excerpt_of(layer, run.row, labels, step, unit)
     first, *others = payloads(excerpt, step)
-    trace_loader(first, key=key, on_missing_change=asked)
+    trace_loader(first, key=key, on_missing_change=request)
     for number, payload in enumerate(others):
         trace_loader(payload, key=f"{key}_{number}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def _whole(view_id: str, reading: ForwardRun, name: str, unit: int | None) -> bytes:
-    return layer_payload(view_id, reading, name, unit)
+def _whole(view_id: str, run: ForwardRun, name: str, unit: int | None) -> bytes:
+    return layer_payload(view_id, run, name, unit)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def _picture(reading: ForwardRun, name: str) -> Picture:
-    return picture_of(reading.trace.layers[name], reading.row)
+def _picture(run: ForwardRun, name: str) -> Picture:
+    return picture_of(run.trace.layers[name], run.row)

@@ -1,4 +1,4 @@
-"""A widget that shows a value of the view, and changes it."""
+"""A widget that is kept in sync with a value of the view."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Shown:
-    """A widget that stands on the page.
+class _WidgetState:
+    """The state of a widget on the page.
 
-    key: its own, another one each time that another widget takes its place.
-    options: what it was made with.
-    begin: the value that it began with.
-    value: the value that it was last seen to have.
+    Attributes:
+        key: of the widget; changes each time the widget is replaced.
+        options: arguments that it was created with.
+        initial: the value that it was created with.
+        value: the last value that it had.
     """
 
     key: str
     options: tuple
-    begin: Any
+    initial: Any
     value: Any
 
 
@@ -32,53 +33,53 @@ def synced_widget(
     key: str,
     value: T,
     changed: Callable[[T], None],
-    begins: Literal["value", "default", "index"] = "value",
+    initial_argument: Literal["value", "default", "index"] = "value",
     **settings: Any,
 ) -> T:
-    """A widget at ``value``; gives what it shows.
+    """Show a widget with ``value``, and return its value.
 
-    Where the value was changed otherwise than by this widget, another one takes its place: a browser that has not yet heard
-    of a change made to its widget would report the old value, and take the change back.
+    When something else has changed the value, a new widget replaces this one: a browser that has not yet received a change
+    made to its widget would report the old value and undo the change.
 
     Args:
         widget: such as ``st.slider``.
         label: its label.
-        options: its further arguments.
-        key: where it stands; a widget's own key is this one with a number.
-        value: what it is to show.
-        changed: told what a reader chose.
-        begins: which of the widget's settings says what it begins with.
-        settings: its further settings.
+        options: its other positional arguments.
+        key: of its place on the page; the key of the widget is this one with a number.
+        value: the value to show.
+        changed: called with the value that the reader chose.
+        initial_argument: name of the widget's argument for its initial value.
+        settings: its other keyword arguments.
     """
-    place = f"{key}:shown"
-    before: _Shown | None = st.session_state.get(place)
-    here = before
-    if here is None or here.value != value or here.options != options or here.key not in st.session_state:
+    place = f"{key}:widget"
+    before: _WidgetState | None = st.session_state.get(place)
+    state = before
+    if state is None or state.value != value or state.options != options or state.key not in st.session_state:
         turn = 1 if before is None else int(before.key.rpartition(":")[2]) + 1
-        here = st.session_state[place] = _Shown(f"{key}:{turn}", options, value, value)
-    settings[begins] = here.begin
-    if begins == "index":
-        settings[begins] = None if here.begin is None else list(options[0]).index(here.begin)
+        state = st.session_state[place] = _WidgetState(f"{key}:{turn}", options, value, value)
+    settings[initial_argument] = state.initial
+    if initial_argument == "index":
+        settings[initial_argument] = None if state.initial is None else list(options[0]).index(state.initial)
 
-    def heard() -> None:
-        now = st.session_state[here.key]
-        if now != here.value:
-            here.value = now
+    def report() -> None:
+        now = st.session_state[state.key]
+        if now != state.value:
+            state.value = now
             changed(now)
 
-    found: T = widget(label, *options, key=here.key, on_change=ignore_if_replaced(key, here.key, heard), **settings)
+    found: T = widget(label, *options, key=state.key, on_change=ignore_if_replaced(key, state.key, report), **settings)
     return found
 
 
-def ignore_if_replaced(place: str, key: str, heard: Callable[[], None]) -> Callable[[], None]:
-    """What the widget ``key`` calls when it was changed: ``heard``, as long as no other has taken its ``place``.
+def ignore_if_replaced(place: str, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+    """Return the callback of the widget ``key``: ``callback``, or nothing once another widget is in its ``place``.
 
-    A browser that has not yet heard that a widget is gone reports it once more, and Streamlit takes that for a change.
+    A browser that has not yet received the removal of a widget reports it once more, and Streamlit treats that as a change.
     """
-    st.session_state[f"{place}:standing"] = key
+    st.session_state[f"{place}:current"] = key
 
-    def hear() -> None:
-        if st.session_state.get(f"{place}:standing") == key:
-            heard()
+    def call() -> None:
+        if st.session_state.get(f"{place}:current") == key:
+            callback()
 
-    return hear
+    return call

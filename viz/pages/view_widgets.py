@@ -1,4 +1,4 @@
-"""Widgets whose choice is part of the view: a copied link opens the same picture."""
+"""Widgets whose value is part of the view, so that a copied link opens the same charts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class OptionFormat(Generic[T]):
-    """How a choice is written in an address, and read (ValueError: it is none)."""
+    """The text form of an option in an address; ``parse`` raises ValueError for an invalid text."""
 
-    read: Callable[[str], T]
-    write: Callable[[T], str]
+    parse: Callable[[str], T]
+    format: Callable[[T], str]
 
 
 def _span(text: str) -> tuple[int, int]:
@@ -34,18 +34,18 @@ COUNTS = OptionFormat(
     lambda text: [int(each) for each in text.split(",") if each], lambda counts: ",".join(map(str, counts))
 )
 SPAN = OptionFormat(_span, lambda span: f"{span[0] - 1}-{span[1] - 1}")
-"""First and last step, or place: from 1 in the widget, as on the pages; from 0 in the address, as all numbers there."""
+"""First and last step, or position: from 1 in the widget, as on the pages; from 0 in the address, as all numbers there."""
 
 
-def view_choice(name: str, form: OptionFormat[T], default: T, fits: Callable[[T], bool] = lambda value: True) -> T:
-    """What the view has chosen as ``name``, if it can be; else ``otherwise``."""
-    asked = get_session().view_options.get(name)
-    if asked is not None:
+def view_choice(name: str, form: OptionFormat[T], default: T, is_valid: Callable[[T], bool] = lambda value: True) -> T:
+    """Return the option ``name`` of the view, or ``default`` if it is not set or not valid."""
+    text = get_session().view_options.get(name)
+    if text is not None:
         try:
-            value = form.read(asked)
+            value = form.parse(text)
         except ValueError:
             return default
-        if fits(value):
+        if is_valid(value):
             return value
     return default
 
@@ -58,34 +58,36 @@ def view_widget(
     key: str,
     form: OptionFormat[T],
     default: T,
-    fits: Callable[[T], bool] = lambda value: True,
-    begins: Literal["value", "default", "index"] = "value",
+    is_valid: Callable[[T], bool] = lambda value: True,
+    initial_argument: Literal["value", "default", "index"] = "value",
     **settings: Any,
 ) -> T:
-    """A widget that shows a choice of the view, and changes it.
+    """Show a widget of one option of the view, and return the option's value.
 
     Args:
         widget: such as ``st.slider``.
         label: its label.
-        options: its further arguments.
-        name: of the choice in the address.
-        key: of the widget; another key begins anew with what the view has.
-        form: how the choice is written.
-        otherwise: what is shown where nothing (or nothing that can be) is chosen; it is not written into the address.
-        fits: whether a choice can be made here.
-        begins: which of the widget's settings says what it begins with.
-        settings: its further settings.
+        options: its other positional arguments.
+        name: of the option in the address.
+        key: of the widget; another key is another widget, which starts with the value of the view.
+        form: text form of the option.
+        default: the value if the option is not set or not valid; it is left out of the address.
+        is_valid: whether a value is valid here.
+        initial_argument: name of the widget's argument for its initial value.
+        settings: its other keyword arguments.
     """
 
     def changed(value: T) -> None:
-        get_session().set_view_options(**{name: None if value is None or value == default else form.write(value)})
+        get_session().set_view_options(**{name: None if value is None or value == default else form.format(value)})
 
-    value = view_choice(name, form, default, fits)
-    return synced_widget(widget, label, *options, key=key, value=value, changed=changed, begins=begins, **settings)
+    value = view_choice(name, form, default, is_valid)
+    return synced_widget(
+        widget, label, *options, key=key, value=value, changed=changed, initial_argument=initial_argument, **settings
+    )
 
 
 def view_buttons(label: str, words: dict[str, str], *, name: str, key: str, default: str) -> str:
-    """Buttons side by side, of which one is always chosen, as ``bound``; ``words`` are what each choice is called."""
+    """Show buttons, of which one is always selected, as ``view_widget``; ``words`` are the titles of the values."""
     return view_widget(
         st.segmented_control,
         label,
@@ -94,8 +96,8 @@ def view_buttons(label: str, words: dict[str, str], *, name: str, key: str, defa
         key=key,
         form=TEXT,
         default=default,
-        fits=words.__contains__,
-        begins="default",
+        is_valid=words.__contains__,
+        initial_argument="default",
         format_func=words.__getitem__,
         required=True,
     )

@@ -1,1 +1,1 @@
-"""The Gradients lens: `page.py` puts its parts together."""
+"""The Gradients page: ``gradients_page.page`` puts its parts together."""

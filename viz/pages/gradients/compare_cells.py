@@ -1,4 +1,4 @@
-"""The third part of the Gradients lens: one sequence and one loss in an RNN, an LSTM and a GRU."""
+"""Comparison of RNN, LSTM and GRU: the gradient norms of one loss on one sequence."""
 
 from typing import get_args
 
@@ -17,8 +17,8 @@ from viz.components.sliders import Slider, slider_values, sliders
 from viz.figures.gradient_comparison import gradient_comparison
 from viz.i18n import _, language
 from viz.pages import cache
-from viz.pages.gradients import gradient_cache as gradients_sources
-from viz.pages.gradients.norm_panels import prose, rate_in_words
+from viz.pages.gradients import gradient_cache
+from viz.pages.gradients.norm_panels import describe_rate, number_text
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
@@ -26,16 +26,16 @@ from viz.session import Session
 NETS: dict[Kind, str] = {"RNN": "recall-rnn", "LSTM": "recall-lstm", "GRU": "recall-gru"}
 DISTANCE = 40
 VANISHED = 1e-3
-"""Below this share of the last step's gradient the first step learns next to nothing."""
+"""Ratio of the first step's gradient norm to the last step's below which the gradient has vanished."""
 LAYER = "rnn.l0"
 VIEW_ID = "gradients"
-WAY, KNOBS, LED = "cells_way", "cells_knobs", "cells_led"
-STANDING = (1e-14, 1e6)
-"""The axis while knobs move: it stands still, so that the curves are seen to move."""
+MODE, SLIDERS, REVEAL = "cells_way", "cells_knobs", "cells_led"
+FIXED_AXIS = (1e-14, 1e6)
+"""Range of the axis while a slider is dragged: fixed, so that the curves move and not the axis."""
 
 
-def cells(session: Session) -> None:
-    """The three kinds side by side."""
+def compare_cells(session: Session) -> None:
+    """Draw the comparison of the three kinds of cell."""
     with panel(
         _("3 · Vanishing gradient: RNN, LSTM and GRU compared"),
         _(
@@ -43,34 +43,34 @@ def cells(session: Session) -> None:
             "Along the LSTM cell state it is multiplied only by the forget gates, not by W_hh."
         ),
     ):
-        _side_by_side(session)
+        _comparison(session)
 
 
 @st.fragment
-def _side_by_side(session: Session) -> None:
-    ways = {
+def _comparison(session: Session) -> None:
+    modes = {
         "trained": _("trained to recall the city"),
         "started": _("same networks before training"),
         "knobs": _("untrained, adjustable"),
     }
-    way = st.segmented_control(
+    mode = st.segmented_control(
         _("Networks"),
-        list(ways),
-        format_func=ways.__getitem__,
-        default=None if WAY in st.session_state else "trained",  # another lens may have chosen
+        list(modes),
+        format_func=modes.__getitem__,
+        default=None if MODE in st.session_state else "trained",  # another page may have set it
         required=True,
-        key=WAY,
+        key=MODE,
     )
-    if way == "knobs":
-        _with_knobs()
+    if mode == "knobs":
+        _untrained_layers()
     else:
-        st.session_state.pop(LED, None)
-        _recall(session, started=way == "started")
+        st.session_state.pop(REVEAL, None)
+        _recall_networks(session, started=mode == "started")
 
 
-def _recall(session: Session, *, started: bool) -> None:
+def _recall_networks(session: Session, *, started: bool) -> None:
     text = recall_text(session)
-    found = {kind: of_recall(name, text, started) for kind, name in NETS.items()}
+    found = {kind: recall_gradients(name, text, started) for kind, name in NETS.items()}
     labels = tuple(cache.network("recall-rnn").labels(text))
     st.markdown(
         _("Input text of all three: “{text}” Loss: L = −ln p(“{target}”) after the last word.").format(
@@ -80,7 +80,7 @@ def _recall(session: Session, *, started: bool) -> None:
     _show(found, labels, names=NETS, lowest=None)
     distance = len(labels) - 1
     st.markdown(_verdict(found, distance, started, text))
-    if session.view.text != (long := long_text()) and st.button(
+    if session.view.text != (long := long_recall_text()) and st.button(
         _("Use a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
     ):
         net = session.view.net if session.view.net in NETS.values() else "recall-lstm"
@@ -88,18 +88,18 @@ def _recall(session: Session, *, started: bool) -> None:
         st.rerun()
 
 
-def lead_to_knobs() -> None:
-    """Have the lens open at its knobs, with a word on which to turn."""
-    st.session_state[WAY], st.session_state[LED] = "knobs", True
+def open_initialization_sliders() -> None:
+    """Make the page open with the sliders of untrained layers, and say which one to drag."""
+    st.session_state[MODE], st.session_state[REVEAL] = "knobs", True
 
 
-def _with_knobs() -> None:
-    if LED in st.session_state:
+def _untrained_layers() -> None:
+    if REVEAL in st.session_state:
         st.info(
             _("Raise the spectral radius of W_hh from 0.9 past 1: how does the curve of the RNN change?"),
             icon=":material/visibility:",
         )
-    turning, switching = st.columns([4, 1], gap="medium")
+    left, right = st.columns([4, 1], gap="medium")
     scales = (
         Slider("steps", _("Sequence length"), 5, 200, 1, 40),
         Slider("radius", _("Spectral radius of W_hh (each gate)"), 0.1, 3.0, 0.05, 0.9),
@@ -116,32 +116,32 @@ def _with_knobs() -> None:
             ),
         ),
     )
-    with switching:
+    with right:
         activation = st.segmented_control(
             _("RNN activation function"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
         )
-    values = slider_values(scales, KNOBS)
+    values = slider_values(scales, SLIDERS)
     steps = round(values["steps"])
-    setting = InitConfig(
+    config = InitConfig(
         radius=values["radius"],
         memory_bias=values["bias"],
         activation="relu" if activation == "relu" else "tanh",
         steps=steps,
     )
-    found = {kind: of_knobs(kind, setting) for kind in get_args(Kind)}
+    found = {kind: untrained_gradients(kind, config) for kind in get_args(Kind)}
     st.caption(
         _(
             "{units} units each, same input sequence and same random seed. L is the last hidden state projected "
             "onto a fixed direction."
-        ).format(units=setting.hidden)
+        ).format(units=config.hidden)
     )
     labels = tuple(str(step + 1) for step in range(steps))
     names = {kind: f"untrained-{kind.lower()}" for kind in found}
-    _show(found, labels, names=names, lowest=STANDING[0], highest=STANDING[1])
-    with turning:
-        sliders(VIEW_ID, scales, key=KNOBS, reveal=st.session_state.get(LED, False))
-    if LED in st.session_state:
-        st.session_state[LED] = False
+    _show(found, labels, names=names, lowest=FIXED_AXIS[0], highest=FIXED_AXIS[1])
+    with left:
+        sliders(VIEW_ID, scales, key=SLIDERS, reveal=st.session_state.get(REVEAL, False))
+    if REVEAL in st.session_state:
+        st.session_state[REVEAL] = False
 
 
 def _show(
@@ -152,7 +152,7 @@ def _show(
     lowest: float | None,
     highest: float | None = None,
 ) -> None:
-    norms = {kind: gradients_sources.norms_of(each) for kind, each in found.items()}
+    norms = {kind: gradient_cache.state_gradient_norms(each) for kind, each in found.items()}
     hidden = {kind: each["hidden"] for kind, each in norms.items()}
     figure = gradient_comparison(hidden, labels, lowest=lowest, highest=highest, theme=page_theme())
     chart(figure, "gradient_comparison", names=("gradient-comparison",))
@@ -160,7 +160,7 @@ def _show(
         gates = recurrent_spectrum(each.layer.weights)
         gate = each.layer.weights.cell.gates[0] if kind == "RNN" else "candidate"
         with column:
-            st.markdown(f"**{kind}** · {share_in_words(hidden[kind])}  \n{rate_in_words(hidden[kind])}")
+            st.markdown(f"**{kind}** · {describe_ratio(hidden[kind])}  \n{describe_rate(hidden[kind])}")
             words = (
                 _("W_hh: spectral radius {radius}, spectral norm {norm}")
                 if kind == "RNN"
@@ -179,32 +179,34 @@ def _show(
     )
 
 
-def share(norms: np.ndarray) -> float:
-    """How much of the last step's norm there is at the first."""
+def first_to_last_ratio(norms: np.ndarray) -> float:
+    """Return the ratio of the first step's norm to the last step's."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(norms[0] / norms[-1])
 
 
-def share_in_words(norms: np.ndarray) -> str:
-    """The first step's norm against the last's."""
-    part = share(norms)
+def describe_ratio(norms: np.ndarray) -> str:
+    """Return that ratio in words."""
+    part = first_to_last_ratio(norms)
     if not np.isfinite(part):
         return _("the gradient is NaN or infinite")
-    return _("gradient at the first step: {share} × that at the last").format(share=prose(part))
+    return _("gradient at the first step: {share} × that at the last").format(share=number_text(part))
 
 
 def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
-    shares = {kind: share(gradients_sources.norms_of(each)["hidden"]) for kind, each in found.items()}
+    shares = {
+        kind: first_to_last_ratio(gradient_cache.state_gradient_norms(each)["hidden"]) for kind, each in found.items()
+    }
     # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8·10⁻¹².
     facts = _("Gradient at the first step, {n} steps back: RNN {rnn} ×, LSTM {lstm} × that at the last step.").format(
-        n=distance, rnn=prose(shares["RNN"], 2), lstm=prose(shares["LSTM"], 2)
+        n=distance, rnn=number_text(shares["RNN"], 2), lstm=number_text(shares["LSTM"], 2)
     )
     if shares["RNN"] < VANISHED <= shares["LSTM"]:
-        told = _("The gradient of the RNN has vanished (below {limit}); that of the LSTM has not.").format(
+        verdict = _("The gradient of the RNN has vanished (below {limit}); that of the LSTM has not.").format(
             limit=VANISHED
         )
     elif max(shares.values()) < VANISHED:
-        told = (
+        verdict = (
             _(
                 "All gradients have vanished (below {limit}). The LSTM's, whose forget gate biases were initialized "
                 "to 1, decays most slowly."
@@ -214,40 +216,40 @@ def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, te
         )
     elif shares["RNN"] >= VANISHED and not started:
         radius = recurrent_spectrum(found["RNN"].layer.weights)["preactivation"].radius
-        first = of_recall(NETS["RNN"], text, True)
+        first = recall_gradients(NETS["RNN"], text, True)
         before = recurrent_spectrum(first.layer.weights)["preactivation"].radius
-        told = _(
+        verdict = _(
             "Unlike the textbook case, the gradient of this RNN has not vanished. Training changed the spectral "
             "radius of its W_hh from {before} to {after}. Before training, the first word got {share} × the last "
             "step's gradient; see “{way}”."
         ).format(
             before=f"{before:.2f}",
             after=f"{radius:.2f}",
-            share=prose(share(gradients_sources.norms_of(first)["hidden"]), 2),
+            share=number_text(first_to_last_ratio(gradient_cache.state_gradient_norms(first)["hidden"]), 2),
             way=_("same networks before training"),
         )
     else:
-        told = _(
+        verdict = _(
             "A gradient below {limit} × that at the last step counts as vanished: the first step then hardly "
             "learns from this loss."
         ).format(limit=VANISHED)
-    return f"**{facts}** {told}"
+    return f"**{facts}** {verdict}"
 
 
 def recall_text(session: Session) -> str:
-    """The page's text where a recall network reads it, else the one that the recall networks begin with."""
+    """Return the text of the view if its network is a recall network, else the default text of these networks."""
     if session.view.net in NETS.values() and session.view.text:
         return session.view.text
-    return recall_default()
+    return default_recall_text()
 
 
-def recall_default() -> str:
-    """The text that the recall networks begin with."""
+def default_recall_text() -> str:
+    """Return the default text of the recall networks."""
     return cache.network("recall-rnn").card.default.text
 
 
-def long_text() -> str:
-    """A text of the recall grammar with 40 words after the city, in the reader's language."""
+def long_recall_text() -> str:
+    """Return a text of the recall grammar with 40 words after the city, in the reader's language."""
     return next(
         readable_text(distance, each, seed)
         for distance, each, seed in EXAMPLES
@@ -256,17 +258,17 @@ def long_text() -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def of_recall(name: str, text: str, started: bool) -> LayerGradients:
-    """The gradients of the answer's loss in a recall network, as it was trained or as its training found it."""
+def recall_gradients(name: str, text: str, started: bool) -> LayerGradients:
+    """Return the gradients of the answer's loss in a recall network, trained or (``started``) initialized."""
     network: Network = cache.network(name)
     done = differentiate(initial_network(network) if started else network, text, Loss("answer"))
     return done.trace.layers[LAYER].gradients
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def of_knobs(kind: Kind, knobs: InitConfig) -> LayerGradients:
-    """The gradients in an untrained layer."""
-    return initialized_gradients(kind, knobs)
+def untrained_gradients(kind: Kind, config: InitConfig) -> LayerGradients:
+    """Return the gradients in an untrained layer."""
+    return initialized_gradients(kind, config)
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Gradients: how much does the loss at step t teach step k? Where does it vanish or explode, and why?"""
+"""Gradients: how large is the gradient of the loss at step t with respect to step k? Where does it vanish or explode?"""
 
 import streamlit as st
 
@@ -7,37 +7,35 @@ from models.core.messages import Problem
 from viz.i18n import _, translate
 from viz.pages.controls import show_controls
 from viz.pages.gradients import gradient_cache
-from viz.pages.gradients.compare_cells import cells
-from viz.pages.gradients.gradient_map_panel import pairs
-from viz.pages.gradients.jacobian_panels import matrices, slopes
-from viz.pages.gradients.loss_choice import bundled, in_words, pick_loss
-from viz.pages.gradients.norm_panels import norms_over_time
-from viz.pages.gradients.weight_gradients import clip, feeding
+from viz.pages.gradients.compare_cells import compare_cells
+from viz.pages.gradients.gradient_map_panel import gradient_map_panel
+from viz.pages.gradients.jacobian_panels import activation_slope_panel, jacobian_panel
+from viz.pages.gradients.loss_choice import describe_loss, has_network, loss_menu
+from viz.pages.gradients.norm_panels import gradient_norm_panel
+from viz.pages.gradients.weight_gradients import clipping_panel, weight_gradient_panel
 from viz.session import get_session
 
 
 def page() -> None:
-    """The Gradients lens."""
+    """Draw the Gradients page."""
     session = get_session()
-    reading = show_controls(session)
-    loss = pick_loss(session, reading)
+    run = show_controls(session)
+    loss = loss_menu(session, run)
     view, found, last = session.view, None, None
     try:
-        found = gradient_cache.gradients(
-            reading, view.net or "", view.text or "", view.layer or "", loss, session.edits
-        )
+        found = gradient_cache.gradients(run, view.net or "", view.text or "", view.layer or "", loss, session.edits)
     except Problem as problem:
         session.add_notice(translate(problem))
     else:
-        if bundled(session) and loss.kind not in ("unit", "saved"):
+        if has_network(session) and loss.kind not in ("unit", "saved"):
             last = gradient_cache.differentiated(view.net or "", view.text or "", loss, session.edits).target
-        norms_over_time(session, reading, loss, found, in_words(session, reading, loss, last))
+        gradient_norm_panel(session, run, loss, found, describe_loss(session, run, loss, last))
     if session.edits.interventions:
         st.info(
             _("Some values are fixed: no gradient flows through them, here and below."),
             icon=":material/pause_circle:",
         )
-    if not all(map(has_local_derivatives, reading.trace.layers.values())):
+    if not all(map(has_local_derivatives, run.trace.layers.values())):
         st.info(
             _(
                 "A hidden state is fixed after its projection, so the Jacobians between time steps and the gradient "
@@ -45,13 +43,13 @@ def page() -> None:
             ),
             icon=":material/info:",
         )
-        cells(session)
-        clip(session, loss)
+        compare_cells(session)
+        clipping_panel(session, loss)
         return
-    pairs(session, reading, loss)
-    cells(session)
-    slopes(session, reading)
-    matrices(session, reading, loss, found)
+    gradient_map_panel(session, run, loss)
+    compare_cells(session)
+    activation_slope_panel(session, run)
+    jacobian_panel(session, run, loss, found)
     if found is not None:
-        feeding(session, reading.labels_of(view.layer or ""), found)
-    clip(session, loss)
+        weight_gradient_panel(session, run.labels_of(view.layer or ""), found)
+    clipping_panel(session, loss)

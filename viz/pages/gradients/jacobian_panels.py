@@ -1,4 +1,4 @@
-"""The fourth part of the Gradients lens: what the derivatives and the matrix do at every step."""
+"""Activation slopes, Jacobians of the time steps, bounds on the gradient, and Lyapunov exponents."""
 
 import numpy as np
 import streamlit as st
@@ -15,28 +15,27 @@ from models.gradients.jacobian import (
 )
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
-from viz.figures.activation_slopes import activation_slopes as slopes_figure
-from viz.figures.activation_slopes import names_of_slopes
+from viz.figures.activation_slope_curves import activation_slope_curves, slope_names
 from viz.figures.gradient_bounds import gradient_bounds
+from viz.figures.jacobian_singular_values import jacobian_singular_values
 from viz.figures.lyapunov import lyapunov
-from viz.figures.step_jacobians import step_jacobians
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import loss_step
-from viz.pages.gradients.norm_panels import power
+from viz.pages.gradients.norm_panels import tex_number
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-MOST = 240
-"""Steps whose Jacobians are taken apart at once: the last ones before the loss."""
+MAX_JACOBIANS = 240
+"""Steps whose Jacobians are decomposed: the last ones before the loss."""
 
 
-def slopes(session: Session, reading: ForwardRun) -> None:
-    """The slope of every activation where each step stood on it."""
-    layer = gradient_cache.alone(reading, session.view.layer or "")
-    labels = reading.labels_of(layer.name)
+def activation_slope_panel(session: Session, run: ForwardRun) -> None:
+    """Draw the derivative of every activation function at each time step."""
+    layer = gradient_cache.single_sequence(run, session.view.layer or "")
+    labels = run.labels_of(layer.name)
     with panel(
         _("4 · Derivatives of the activation functions at each time step"),
         _(
@@ -47,9 +46,9 @@ def slopes(session: Session, reading: ForwardRun) -> None:
     ):
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
         through = layer.cell_equations.activations
-        figure = slopes_figure(found, labels, activations=through, theme=page_theme())
+        figure = activation_slope_curves(found, labels, activations=through, theme=page_theme())
         chart(figure, "slopes", names=(session.view.net, layer.name, "slopes"))
-        names = names_of_slopes(through)
+        names = slope_names(through)
         st.markdown(
             _("Mean derivative over all time steps and units: {slopes}").format(
                 slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
@@ -57,15 +56,19 @@ def slopes(session: Session, reading: ForwardRun) -> None:
         )
 
 
-def matrices(session: Session, reading: ForwardRun, loss: Loss, found: LayerGradients | None) -> None:
-    """The step Jacobians, their bounds and what really happened; the Lyapunov spectrum."""
-    layer = gradient_cache.alone(reading, session.view.layer or "")
-    labels = reading.labels_of(layer.name)
-    at = loss_step(session, reading, loss)
+def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGradients | None) -> None:
+    """Draw the singular values of the step Jacobians, the bounds beside the actual gradient, and the Lyapunov spectrum."""
+    layer = gradient_cache.single_sequence(run, session.view.layer or "")
+    labels = run.labels_of(layer.name)
+    at = loss_step(session, run, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
-    part = slice(last, min(last + MOST, len(labels))) if layer.reverse else slice(max(0, last + 1 - MOST), last + 1)
+    part = (
+        slice(last, min(last + MAX_JACOBIANS, len(labels)))
+        if layer.reverse
+        else slice(max(0, last + 1 - MAX_JACOBIANS), last + 1)
+    )
     with st.spinner(_("Computing the singular values of the Jacobians …"), show_time=True):
-        values, bounds = _singular(reading, layer.name, part.start, part.stop)
+        values, bounds = _singular(run, layer.name, part.start, part.stop)
     with panel(
         _("Jacobian of each time step: singular values"),
         _(
@@ -74,8 +77,8 @@ def matrices(session: Session, reading: ForwardRun, loss: Loss, found: LayerGrad
             "which?"
         ),
     ):
-        st.markdown(_spectrum_in_words(layer))
-        figure = step_jacobians(values, bounds, labels[part], first=part.start, theme=page_theme())
+        st.markdown(_describe_spectrum(layer))
+        figure = jacobian_singular_values(values, bounds, labels[part], first=part.start, theme=page_theme())
         chart(figure, "jacobians", names=(session.view.net, layer.name, "jacobians"))
         widest = int(np.nanargmax(values[:, 0])) if np.isfinite(values[:, 0]).any() else 0
         states = (
@@ -87,11 +90,11 @@ def matrices(session: Session, reading: ForwardRun, loss: Loss, found: LayerGrad
             rf"\;\le\; {bounds[widest]:.3f}"
         )
     if at is not None and found is not None:
-        _promised(session, layer, labels, found, values, part, at)
-    _exponents(session, layer, reading)
+        _bounds(session, layer, labels, found, values, part, at)
+    _exponents(session, layer, run)
 
 
-def _promised(
+def _bounds(
     session: Session,
     layer: LayerTrace,
     labels: tuple[str, ...],
@@ -100,19 +103,19 @@ def _promised(
     part: slice,
     at: int,
 ) -> None:
-    """The bounds on the gradient and the gradient."""
-    norms = gradient_cache.norms_of(found)["hidden"][part]
-    # seen from the loss: its own step first
+    """Draw the bounds on the gradient and the actual gradient."""
+    norms = gradient_cache.state_gradient_norms(found)["hidden"][part]
+    # In the order of backpropagation: the step of the loss first.
     turn = slice(None, None, 1 if layer.reverse else -1)
     own = float(norms[turn][0])
     stretch = np.concatenate([[1.0], np.cumprod(values[turn, 0].astype(np.float64))[:-1]])
-    promised: dict[str, np.ndarray] = {"steps": (own * stretch)[turn]}
+    limits: dict[str, np.ndarray] = {"steps": (own * stretch)[turn]}
     if layer.kind == "RNN":
         spectrum = recurrent_spectrum(layer.weights)["preactivation"]
         distance = np.arange(len(norms))[turn]
         with np.errstate(over="ignore"):
             reach, suggested = own * spectrum.norm**distance, own * spectrum.radius**distance
-        promised = {"weights": reach, **promised, "radius": suggested}
+        limits = {"weights": reach, **limits, "radius": suggested}
     with panel(
         _("Upper bounds and the actual gradient"),
         _(
@@ -134,16 +137,16 @@ def _promised(
                 _("The gradient at the time step of the loss is 0 or not finite, so there is nothing to compare.")
             )
             return
-        figure = gradient_bounds(norms, promised, labels[part], first=part.start, theme=page_theme())
+        figure = gradient_bounds(norms, limits, labels[part], first=part.start, theme=page_theme())
         chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
         far = -1 if layer.reverse else 0
         lines = (
             rf"\|\partial L/\partial h_{{{(part.stop if layer.reverse else part.start + 1)}}}\| = {_tex(norms[far])}"
         )
-        lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\| \prod_j \|J_j\|_2 = {_tex(promised['steps'][far])}"
-        if "weights" in promised:
+        lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\| \prod_j \|J_j\|_2 = {_tex(limits['steps'][far])}"
+        if "weights" in limits:
             lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\|\,\|W_{{hh}}\|_2^{{{len(norms) - 1}}}"
-            lines += rf" = {_tex(promised['weights'][far])}"
+            lines += rf" = {_tex(limits['weights'][far])}"
         st.latex(lines)
 
 
@@ -152,25 +155,25 @@ def _tex(value: float) -> str:
         return r"\mathrm{NaN}"
     if np.isinf(value):
         return r"\infty"
-    return power(value) if value > 0 else "0"
+    return tex_number(value) if value > 0 else "0"
 
 
-def _spectrum_in_words(layer: LayerTrace) -> str:
+def _describe_spectrum(layer: LayerTrace) -> str:
     found, names = recurrent_spectrum(layer.weights), quantity_names()
     if layer.kind == "RNN":
-        said, spectrum = vanishing_condition(layer.weights), found["preactivation"]
+        condition, spectrum = vanishing_condition(layer.weights), found["preactivation"]
         sentence = _("Spectral norm ‖W_hh‖₂ = {norm}, spectral radius {radius}.").format(
             norm=f"{spectrum.norm:.3f}", radius=f"{spectrum.radius:.3f}"
         )
-        if said.vanishes:
-            told = _("The norm is below {bound}: the gradient must vanish (Pascanu, Mikolov and Bengio 2013).")
-        elif said.may_explode:
-            told = _(
+        if condition.vanishes:
+            verdict = _("The norm is below {bound}: the gradient must vanish (Pascanu, Mikolov and Bengio 2013).")
+        elif condition.may_explode:
+            verdict = _(
                 "The norm is above {bound}: the gradient can explode, but need not (Pascanu, Mikolov and Bengio 2013)."
             )
         else:
             return sentence
-        return sentence + " " + told.format(bound=f"{1 / said.gamma:g}")
+        return sentence + " " + verdict.format(bound=f"{1 / condition.gamma:g}")
     parts = ", ".join(f"{names[gate]} {each.norm:.2f} ({each.radius:.2f})" for gate, each in found.items())
     return _(
         "Spectral norm (spectral radius in parentheses) of each gate's W_h: {parts}. A bound from the weights "
@@ -179,7 +182,7 @@ def _spectrum_in_words(layer: LayerTrace) -> str:
     ).format(parts=parts)
 
 
-def _exponents(session: Session, layer: LayerTrace, reading: ForwardRun) -> None:
+def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
     with panel(
         _("Lyapunov spectrum of the whole sequence"),
         _(
@@ -188,11 +191,11 @@ def _exponents(session: Session, layer: LayerTrace, reading: ForwardRun) -> None
         ),
     ):
         with st.spinner(_("Computing the Lyapunov exponents …"), show_time=True):
-            exponents = _lyapunov(reading, layer.name)
-        drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
-        with drawn:
+            exponents = _lyapunov(run, layer.name)
+        left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
+        with left:
             chart(lyapunov(exponents, theme=page_theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))
-        with told:
+        with right:
             first = float(exponents[0])
             if not np.isfinite(first):
                 st.markdown(
@@ -212,18 +215,16 @@ def _exponents(session: Session, layer: LayerTrace, reading: ForwardRun) -> None
 
 
 @st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def _singular(reading: ForwardRun, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """The singular values (S, N) of the steps' Jacobians, the joint ones of an LSTM, and their bounds (S)."""
-    only, part = (
-        gradient_cache.alone(reading, layer),
-        slice(start, min(stop, gradient_cache.alone(reading, layer).shape[1])),
-    )
+def _singular(run: ForwardRun, layer: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the singular values (S, N) of the steps' Jacobians, of an LSTM of the joint state, and their bounds (S)."""
+    only = gradient_cache.single_sequence(run, layer)
+    part = slice(start, min(stop, only.shape[1]))
     return singular_values(only, joint=True, steps=part), jacobian_norm_bounds(only)[0, part]
 
 
 @st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def _lyapunov(reading: ForwardRun, layer: str) -> np.ndarray:
-    only = gradient_cache.alone(reading, layer)
+def _lyapunov(run: ForwardRun, layer: str) -> np.ndarray:
+    only = gradient_cache.single_sequence(run, layer)
     _batch, steps, units = only.shape
-    # all of them where that is a matter of a second
+    # All exponents if that takes about a second.
     return lyapunov_spectrum(only, count=None if steps * units <= 12_000 else 16)

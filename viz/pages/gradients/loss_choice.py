@@ -1,4 +1,4 @@
-"""The choice of the loss: what is differentiated?"""
+"""The choice of the loss that is backpropagated."""
 
 from typing import get_args
 
@@ -8,41 +8,41 @@ from models.gradients.losses import Loss, LossKind
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
 from viz.i18n import _, language
 from viz.pages import cache
-from viz.pages.gradients import gradient_cache as gradients_sources
+from viz.pages.gradients import gradient_cache
 from viz.pages.synced_widget import synced_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-ASKED = "gradients_asked"
+LOSS = "gradients_asked"
 
 
-def pick_loss(session: Session, reading: ForwardRun) -> Loss:
-    """Show the controls and read what they say."""
-    names = _names(session, reading)
-    if st.session_state.get(ASKED) not in names:
-        st.session_state[ASKED] = next(iter(names))
-    asked = st.segmented_control(_("Loss L"), list(names), format_func=names.__getitem__, required=True, key=ASKED)
-    assert asked is not None
+def loss_menu(session: Session, run: ForwardRun) -> Loss:
+    """Show the controls and return the chosen loss."""
+    names = _names(session, run)
+    if st.session_state.get(LOSS) not in names:
+        st.session_state[LOSS] = next(iter(names))
+    kind = st.segmented_control(_("Loss L"), list(names), format_func=names.__getitem__, required=True, key=LOSS)
+    assert kind is not None
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    if asked in ("next", "unit"):
+    if kind in ("next", "unit"):
         with further:
-            _pick_step(session, reading, before_last=asked == "next" and not _symbols(session))
+            _step_slider(session, run, before_last=kind == "next" and not _symbols(session))
     quantity = "hidden"
-    if asked == "unit":
+    if kind == "unit":
         with unit:
-            quantity = _pick_unit(session, reading)
+            quantity = _unit_input(session, run)
     view = session.view
     assert view.step is not None and view.unit is not None
     return Loss(
-        asked,
-        step=view.step if asked in ("next", "unit") else 0,
-        unit=view.unit if asked == "unit" else 0,
+        kind,
+        step=view.step if kind in ("next", "unit") else 0,
+        unit=view.unit if kind == "unit" else 0,
         quantity="cell" if quantity == "cell" else "hidden",
     )
 
 
-def _names(session: Session, reading: ForwardRun) -> dict[LossKind, str]:
-    """The losses that there are here, the usual one first."""
+def _names(session: Session, run: ForwardRun) -> dict[LossKind, str]:
+    """Return the losses that the network has, the usual one first."""
     words: dict[LossKind, str] = {
         "saved": _("as saved"),
         "answer": _("final answer"),
@@ -50,9 +50,9 @@ def _names(session: Session, reading: ForwardRun) -> dict[LossKind, str]:
         "every": _("all time steps"),
         "unit": _("value of one unit"),
     }
-    if not bundled(session):
-        arrivals = gradients_sources.alone(reading, session.view.layer or "").recording.output_gradients
-        kinds: tuple[LossKind, ...] = ("saved", "unit") if arrivals is not None else ("unit",)
+    if not has_network(session):
+        output_gradients = gradient_cache.single_sequence(run, session.view.layer or "").recording.output_gradients
+        kinds: tuple[LossKind, ...] = ("saved", "unit") if output_gradients is not None else ("unit",)
     else:
         card = cache.network(session.view.net or "").card
         if card.predicts in ("values", "nothing"):
@@ -67,17 +67,17 @@ def _names(session: Session, reading: ForwardRun) -> dict[LossKind, str]:
     return {kind: words[kind] for kind in kinds}
 
 
-def bundled(session: Session) -> bool:
-    """Whether the view's network itself is there, not a saved run alone."""
+def has_network(session: Session) -> bool:
+    """Return whether the view has a network that can be run, not only a saved run."""
     return cache.is_network(session.view.net)
 
 
 def _symbols(session: Session) -> bool:
-    return not bundled(session) or cache.network(session.view.net or "").vocabulary is not None
+    return not has_network(session) or cache.network(session.view.net or "").vocabulary is not None
 
 
-def _pick_step(session: Session, reading: ForwardRun, *, before_last: bool) -> None:
-    labels = reading.labels_of(session.view.layer or "")
+def _step_slider(session: Session, run: ForwardRun, *, before_last: bool) -> None:
+    labels = run.labels_of(session.view.layer or "")
     last = len(labels) - 1 - before_last
     step = min(session.view.step or 0, max(last, 0))
     if step != session.view.step:
@@ -95,8 +95,8 @@ def _pick_step(session: Session, reading: ForwardRun, *, before_last: bool) -> N
     )
 
 
-def _pick_unit(session: Session, reading: ForwardRun) -> str:
-    layer = reading.trace.layers[session.view.layer or ""]
+def _unit_input(session: Session, run: ForwardRun) -> str:
+    layer = run.trace.layers[session.view.layer or ""]
     states, names = list(layer.weights.cell.states), quantity_names()
     state = "gradients_state"
     which, what = st.columns(2, vertical_alignment="bottom")
@@ -121,19 +121,19 @@ def _pick_unit(session: Session, reading: ForwardRun) -> str:
     return quantity
 
 
-def loss_step(session: Session, reading: ForwardRun, loss: Loss) -> int | None:
-    """Where in the sequence the loss reads the chosen layer; None where at every step."""
-    layer = reading.trace.layers[session.view.layer or ""]
+def loss_step(session: Session, run: ForwardRun, loss: Loss) -> int | None:
+    """Return the step of the layer that the loss depends on directly, or None if it is every step."""
+    layer = run.trace.layers[session.view.layer or ""]
     if loss.kind in ("next", "unit"):
         return loss.step
     if loss.kind == "answer":
-        return 0 if layer.reverse else len(reading.labels_of(layer.name)) - 1
+        return 0 if layer.reverse else len(run.labels_of(layer.name)) - 1
     return None
 
 
-def in_words(session: Session, reading: ForwardRun, loss: Loss, last: int | None) -> str:
-    """What L is, in one sentence; ``last`` is the symbol or class that the last step is asked for."""
-    labels = reading.labels_of(session.view.layer or "")
+def describe_loss(session: Session, run: ForwardRun, loss: Loss, last: int | None) -> str:
+    """Return the definition of L in one sentence; ``last`` is the target symbol or class of the last step."""
+    labels = run.labels_of(session.view.layer or "")
     if loss.kind == "saved":
         return _("L: the loss that was backpropagated before this run was saved")
     if loss.kind == "unit":
@@ -141,7 +141,7 @@ def in_words(session: Session, reading: ForwardRun, loss: Loss, last: int | None
         return _("L = {letter} of unit {unit} at time step {step}, “{token}”").format(
             letter=letter, unit=loss.unit, step=loss.step + 1, token=labels[loss.step]
         )
-    prediction = reading.prediction
+    prediction = run.prediction
     if isinstance(prediction, ClassPrediction):
         name = prediction.classes[language()][prediction.best if last is None else last]
         return _("L = −ln p(“{target}”) for the most probable class").format(target=name)

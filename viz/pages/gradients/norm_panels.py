@@ -1,4 +1,4 @@
-"""The first part of the Gradients lens: how large is the gradient at every step?"""
+"""Gradient norms at every time step, and the rate at which they decay or grow."""
 
 import numpy as np
 import streamlit as st
@@ -9,7 +9,7 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
-from viz.pages.gradients.gradient_cache import norms_of
+from viz.pages.gradients.gradient_cache import state_gradient_norms
 from viz.pages.gradients.loss_choice import loss_step
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.screen_reader_table import hidden_curves
@@ -18,10 +18,10 @@ from viz.session import Session
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def norms_over_time(session: Session, reading: ForwardRun, loss: Loss, found: LayerGradients, said: str) -> None:
-    """The curves, what they do in words, and the end of the chain in numbers."""
-    labels = reading.labels_of(found.layer.name)
-    norms, at = norms_of(found), loss_step(session, reading, loss)
+def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGradients, said: str) -> None:
+    """Draw the curves beside their description, with the ratio of the last norm to the first; ``said`` defines the loss."""
+    labels = run.labels_of(found.layer.name)
+    norms, at = state_gradient_norms(found), loss_step(session, run, loss)
     with panel(
         _("1 · Gradient norm at each time step (backpropagation through time)"),
         _(
@@ -29,14 +29,14 @@ def norms_over_time(session: Session, reading: ForwardRun, loss: Loss, found: La
             "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
         ),
     ):
-        st.markdown(_plain(said))
-        drawn, told = st.columns([5, 2], gap="medium", vertical_alignment="center")
-        with drawn:
+        st.markdown(_escape(said))
+        left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
+        with left:
             figure = gradient_norms(norms, labels, loss_step=at, reverse=found.layer.reverse, theme=page_theme())
             chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
-        with told:
+        with right:
             for state, values in norms.items():
-                _tell(state, values, labels, at, found.layer.reverse)
+                _describe(state, values, labels, at, found.layer.reverse)
     hidden_curves(
         [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
         labels,
@@ -45,14 +45,14 @@ def norms_over_time(session: Session, reading: ForwardRun, loss: Loss, found: La
     )
 
 
-def _tell(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None, reverse: bool) -> None:
+def _describe(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None, reverse: bool) -> None:
     symbol = {"hidden": "h", "cell": "c"}[state]
     last = len(norms) - 1
     near = (0 if reverse else last) if at is None else at
     far = last if reverse else 0
     reached = norms[near:] if reverse else norms[: near + 1]
     fit = fit_decay(reached, reverse)
-    lines = [f"**∂L/∂{symbol}**", rate_in_words(reached, reverse, every=at is None)]
+    lines = [f"**∂L/∂{symbol}**", describe_rate(reached, reverse, every=at is None)]
     if fit.zero_count:
         lines.append(
             ngettext(
@@ -68,20 +68,20 @@ def _tell(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None
                 value=_name(norms[where]), step=where + 1, token=labels[where]
             )
         )
-    st.markdown(_plain("\n\n".join(lines)))
+    st.markdown(_escape("\n\n".join(lines)))
     if near != far and np.isfinite([norms[near], norms[far]]).all() and norms[near] > 0 and norms[far] > 0:
         share = norms[far] / norms[near]
         factor = share ** (1 / abs(near - far))
         st.latex(
             rf"\begin{{aligned}}\frac{{\|\partial L/\partial {symbol}_{{{far + 1}}}\|}}"
             rf"{{\|\partial L/\partial {symbol}_{{{near + 1}}}\|}}"
-            rf"&= \frac{{{power(norms[far])}}}{{{power(norms[near])}}}\\"
-            rf"&= {power(share)}\\&= {factor:.3f}^{{{abs(near - far)}}}\end{{aligned}}"
+            rf"&= \frac{{{tex_number(norms[far])}}}{{{tex_number(norms[near])}}}\\"
+            rf"&= {tex_number(share)}\\&= {factor:.3f}^{{{abs(near - far)}}}\end{{aligned}}"
         )
 
 
-def rate_in_words(norms: np.ndarray, reverse: bool = False, *, every: bool = False) -> str:
-    """How fast the norms fade or grow on their way back, in one sentence."""
+def describe_rate(norms: np.ndarray, reverse: bool = False, *, every: bool = False) -> str:
+    """Return in one sentence how fast the norms decay or grow during backpropagation."""
     if every:
         return _("With a loss at every time step there is no single decay rate.")
     fit = fit_decay(norms, reverse)
@@ -103,22 +103,22 @@ def _name(value: float) -> str:
     return "NaN" if np.isnan(value) else "∞"
 
 
-def power(value: float) -> str:
-    """A positive number as TeX: 0.162, or 9.04 times a power of ten."""
+def tex_number(value: float) -> str:
+    """Return a positive number in TeX: 0.162, or 9.04 times a power of ten."""
     if 1e-3 <= value < 1e4:
         return f"{value:.3g}"
     exponent = int(np.floor(np.log10(value)))
     return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"
 
 
-def prose(value: float, digits: int = 3) -> str:
-    """A number in a sentence: 0.162, or 9.04·10⁻⁷."""
+def number_text(value: float, digits: int = 3) -> str:
+    """Return a number for a sentence: 0.162, or 9.04·10⁻⁷."""
     mantissa, _e, exponent = f"{value:.{digits}g}".partition("e")
     return f"{mantissa}·10{str(int(exponent)).translate(RAISED)}" if exponent else mantissa
 
 
-def _plain(text: str) -> str:
-    """Tokens of a text may look like Markdown or TeX; the two stars that we write ourselves stay."""
+def _escape(text: str) -> str:
+    """Escape tokens that look like Markdown or TeX, but keep the sentences' own asterisks."""
     for character in "\\`_[]<$~#":
         text = text.replace(character, "\\" + character)
     return text

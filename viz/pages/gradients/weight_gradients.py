@@ -1,4 +1,4 @@
-"""The last parts of the Gradients lens: which steps feed the weights' gradients, and which pay when they are clipped."""
+"""Contribution of each time step to the weights' gradients, and gradient clipping."""
 
 import numpy as np
 import streamlit as st
@@ -13,16 +13,16 @@ from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
 from viz.pages.gradients import gradient_cache
-from viz.pages.gradients.loss_choice import bundled
-from viz.pages.gradients.norm_panels import power, rate_in_words
+from viz.pages.gradients.loss_choice import has_network
+from viz.pages.gradients.norm_panels import describe_rate, tex_number
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 VIEW_ID = "gradients"
 
 
-def feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
-    """Which steps fed each weight block's gradient."""
+def weight_gradient_panel(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+    """Draw the contribution of each time step to the gradient of one parameter."""
     with panel(
         _("5 · Contribution of each time step to the weight gradient"),
         _(
@@ -30,11 +30,11 @@ def feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) ->
             "Negative bars point in the opposite direction."
         ),
     ):
-        _feeding(session, labels, found)
+        _contributions(session, labels, found)
 
 
 @st.fragment
-def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
+def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
     words = {
         "weight_ih": _("input weights W_ih"),
         "weight_hh": _("recurrent weights W_hh"),
@@ -66,13 +66,13 @@ def _feeding(session: Session, labels: tuple[str, ...], found: LayerGradients) -
     st.latex(
         rf"\frac{{\partial L}}{{\partial {symbol}}} = \sum_{{t=1}}^{{{len(labels)}}}"
         rf"\Big(\frac{{\partial L}}{{\partial {symbol}}}\Big)_t,"
-        rf"\qquad \Big\|\frac{{\partial L}}{{\partial {symbol}}}\Big\| = {power(np.sqrt(total))}"
+        rf"\qquad \Big\|\frac{{\partial L}}{{\partial {symbol}}}\Big\| = {tex_number(np.sqrt(total))}"
         rf"\quad (t={most + 1}:\; {100 * parts[most].sum() / np.sqrt(total):.1f}\,\%)"
     )
 
 
-def clip(session: Session, loss: Loss) -> None:
-    """Clipping by the global norm."""
+def clipping_panel(session: Session, loss: Loss) -> None:
+    """Draw gradient clipping by the global norm."""
     with panel(
         _("6 · Exploding gradient: gradient clipping"),
         _(
@@ -85,12 +85,12 @@ def clip(session: Session, loss: Loss) -> None:
 
 @st.fragment
 def _clip(session: Session, loss: Loss) -> None:
-    ways = {"exploding": _("RNN with an exploding gradient"), "here": _("this network and its loss")}
-    own = bundled(session) and loss.kind not in ("unit", "saved")
-    names = list(ways) if own else ["exploding"]
+    networks = {"exploding": _("RNN with an exploding gradient"), "here": _("this network and its loss")}
+    own = has_network(session) and loss.kind not in ("unit", "saved")
+    names = list(networks) if own else ["exploding"]
     if st.session_state.get("clip_way") not in names:
         st.session_state["clip_way"] = names[0]
-    way = st.segmented_control(_("Network"), names, format_func=ways.__getitem__, required=True, key="clip_way")
+    way = st.segmented_control(_("Network"), names, format_func=networks.__getitem__, required=True, key="clip_way")
     done = (
         gradient_cache.differentiated(session.view.net or "", session.view.text or "", loss, session.edits)
         if way == "here"
@@ -100,15 +100,15 @@ def _clip(session: Session, loss: Loss) -> None:
     traced = done.trace.layers[layer]
     labels = tuple(str(step + 1) for step in range(traced.shape[1]))
     if way == "here":
-        labels = tuple(gradient_cache.labels(session.view.net or "", session.view.text or "", session.edits))
+        labels = tuple(gradient_cache.input_labels(session.view.net or "", session.view.text or "", session.edits))
     else:
-        norms = gradient_cache.norms_of(traced.gradients)
+        norms = gradient_cache.state_gradient_norms(traced.gradients)
         st.markdown(
             _("Untrained RNN: {units} units, spectral radius {radius} of W_hh, {steps} time steps.").format(
                 units=EXPLODING_CONFIG.hidden, radius=EXPLODING_CONFIG.radius, steps=EXPLODING_CONFIG.steps
             )
             + " "
-            + rate_in_words(norms["hidden"])
+            + describe_rate(norms["hidden"])
         )
         figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=page_theme())
         chart(figure, "exploding", names=("exploding", "gradient-norms"))
@@ -120,7 +120,7 @@ def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way
     if not (np.isfinite(before) and before > 0):
         st.markdown(_("The gradient norm is {value}; clipping cannot fix that.").format(value=before if before else 0))
         return
-    # from a thousandth of the norm to three times it, on a log scale
+    # From a thousandth of the norm to three times the norm, on a log scale.
     power_of = float(np.log10(before))
     key = f"clip_threshold_{way}"
     scales = (
@@ -129,17 +129,18 @@ def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way
     turning = st.container()
     cut = clipping(done.module, 10.0 ** slider_values(scales, key)["theta"], done.trace)
     st.latex(
-        rf"g \leftarrow g\cdot\min\Big(1,\ \frac{{\theta}}{{\|g\|}}\Big):\quad \|g\| = {power(cut.before)},\quad "
-        rf"\theta = {power(cut.threshold)},\quad \text{{}} \times\,{cut.coefficient:.4g},\quad \|g\| \to {power(cut.after)}"
+        rf"g \leftarrow g\cdot\min\Big(1,\ \frac{{\theta}}{{\|g\|}}\Big):\quad \|g\| = {tex_number(cut.before)},\quad "
+        rf"\theta = {tex_number(cut.threshold)},\quad \text{{}} \times\,{cut.coefficient:.4g},\quad "
+        rf"\|g\| \to {tex_number(cut.after)}"
     )
     parts = cut.steps[layer].astype(np.float64)
     chart(clipped_steps(parts, cut.coefficient, labels, theme=page_theme()), "clipped", names=("clipping", way))
-    st.markdown(_who_pays(parts, cut.clips))
+    st.markdown(_describe_share(parts, cut.clips))
     with turning:
         sliders(VIEW_ID, scales, key=key)
 
 
-def _who_pays(parts: np.ndarray, clips: bool) -> str:
+def _describe_share(parts: np.ndarray, clips: bool) -> str:
     if not clips:
         return _("The norm is below the threshold, so nothing is clipped.")
     order = np.argsort(-parts)

@@ -1,1 +1,1 @@
-"""The States lens: `page.py` puts its parts together."""
+"""The States page: ``states_page.page`` puts its parts together."""

@@ -1,4 +1,4 @@
-"""Two runs on one axis: two texts through one network, or one text through two networks."""
+"""Comparison of two runs: two texts in one network, or one text in two networks."""
 
 import streamlit as st
 
@@ -6,45 +6,45 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.compare_states import compare_states
-from viz.figures.state_distance import comparison
+from viz.figures.state_distance import state_distance
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.page_elements import chart, page_theme, panel
-from viz.pages.states import states_cache as states_sources
+from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session, get_session
 
 SWAPS = (('"hello"', " hello "), (" not ", " really "), ("Moscow", "Paris"), ("모스크바", "파리"))
-"""What is changed first in a text that has it; the number of steps stays, so that both stay side by side."""
+"""Replacements for the default of the other text; they keep the number of steps, so that the runs stay aligned."""
 
-Run = tuple[str, ForwardRun, LayerTrace]
+NamedRun = tuple[str, ForwardRun, LayerTrace]
 
 
-def compared(session: Session, reading: ForwardRun, layer: LayerTrace) -> None:
-    """The runs side by side, with their difference."""
+def compare_runs(session: Session, run: ForwardRun, layer: LayerTrace) -> None:
+    """Draw both runs on one axis, and their distance."""
     with panel(
         _("Comparison of two texts or two networks"),
         _("Change one word: from which time step on do the states diverge, and do they converge again?"),
     ):
         if session.startup_file is not None and session.view.net == session.startup_file.name:
-            _rows(session, reading, layer)
+            _other_sequence(session, run, layer)
         else:
-            _bundled(reading, layer)
+            _other_run(run, layer)
 
 
 @st.fragment
-def _bundled(reading: ForwardRun, layer: LayerTrace) -> None:
+def _other_run(run: ForwardRun, layer: LayerTrace) -> None:
     view = get_session().view
     net, text = view.net or "", view.text or ""
-    ways = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
+    modes = {"texts": _("two texts, this network"), "networks": _("this text, two networks")}
     which, what = st.columns([4, 5], gap="medium", vertical_alignment="top")
     with which:
-        way = view_buttons(_("Compare"), ways, name="compare", key="compare_way", default="texts")
+        mode = view_buttons(_("Compare"), modes, name="compare", key="compare_way", default="texts")
     names = {"first": _("this run"), "second": _("the other run")}
     try:
         with what:
-            if way == "networks":
+            if mode == "networks":
                 others = _others(net)
                 other = view_widget(
                     st.selectbox,
@@ -54,8 +54,8 @@ def _bundled(reading: ForwardRun, layer: LayerTrace) -> None:
                     key=f"compare_net_{net}",
                     form=TEXT,
                     default=others[0],
-                    fits=others.__contains__,
-                    begins="index",
+                    is_valid=others.__contains__,
+                    initial_argument="index",
                     format_func=cache.display_name,
                 )
                 second = cache.forward_run(other, text)
@@ -75,7 +75,7 @@ def _bundled(reading: ForwardRun, layer: LayerTrace) -> None:
     except ValueError as problem:
         st.warning(translate(problem), icon=":material/info:")
         return
-    if way == "networks":
+    if mode == "networks":
         st.caption(
             _(
                 "Unit numbers of separately trained networks do not correspond. Compare when the states change, not "
@@ -83,24 +83,24 @@ def _bundled(reading: ForwardRun, layer: LayerTrace) -> None:
             )
         )
     layers = second.trace.layers
-    theirs = layers[layer.name] if layer.name in layers else list(layers.values())[-1]
-    _draw((names["first"], reading, layer), (names["second"], second, theirs), view.quantity or "", view.unit or 0)
+    other_layer = layers[layer.name] if layer.name in layers else list(layers.values())[-1]
+    _draw((names["first"], run, layer), (names["second"], second, other_layer), view.quantity or "", view.unit or 0)
 
 
 def _others(net: str) -> list[str]:
-    """The other networks, first those that read as this one does, then those that know most of its symbols."""
-    mine = cache.network(net).card
+    """Return the other networks: those with the same kind of input first, then those that share most symbols."""
+    own = cache.network(net).card
 
-    def unlike(name: str) -> tuple[bool, int]:
+    def difference(name: str) -> tuple[bool, int]:
         card = cache.network(name).card
-        return card.kind != mine.kind, -len(set(card.vocabulary or ()) & set(mine.vocabulary or ()))
+        return card.kind != own.kind, -len(set(card.vocabulary or ()) & set(own.vocabulary or ()))
 
     names = [name for name in cache.network_choices(None) if name != net and cache.has_recurrent_layers(name)]
-    return sorted(names, key=unlike)
+    return sorted(names, key=difference)
 
 
 def _other_text(net: str, text: str) -> str:
-    """The same text with one symbol changed, if the network can read that, else another example."""
+    """Return the text with one symbol replaced, if one of ``SWAPS`` fits, else another example."""
     card = cache.network(net).card
     for old, new in SWAPS:
         if old in text:
@@ -110,7 +110,7 @@ def _other_text(net: str, text: str) -> str:
 
 
 @st.fragment
-def _rows(session: Session, reading: ForwardRun, layer: LayerTrace) -> None:
+def _other_sequence(session: Session, run: ForwardRun, layer: LayerTrace) -> None:
     batch = layer.shape[0]
     if batch == 1:
         st.markdown(_("This saved run contains only one sequence, so there is no second one to compare with."))
@@ -121,26 +121,26 @@ def _rows(session: Session, reading: ForwardRun, layer: LayerTrace) -> None:
         1,
         batch,
         name="other",
-        key=f"compare_row_{reading.serial}",
+        key=f"compare_row_{run.serial}",
         form=COUNT,
-        default=1 if reading.row else 2,
-        fits=lambda row: 1 <= row <= batch,
+        default=1 if run.row else 2,
+        is_valid=lambda row: 1 <= row <= batch,
     )
     assert session.startup_file is not None
     second = cache.saved_forward_run(session.startup_file, int(other) - 1)
     name = _("sequence {n}")
-    first_run = (name.format(n=reading.row + 1), reading, layer)
+    first_run = (name.format(n=run.row + 1), run, layer)
     view = get_session().view
     _draw(
         first_run, (name.format(n=other), second, second.trace.layers[layer.name]), view.quantity or "", view.unit or 0
     )
 
 
-def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
+def _draw(first: NamedRun, second: NamedRun, quantity: str, unit: int) -> None:
     chosen = quantity if quantity in second[2].quantities else "hidden"
     runs = [
-        (name, states_sources.values(reading, layer.name, chosen), reading.labels_of(layer.name))
-        for name, reading, layer in (first, second)
+        (name, states_cache.state_values(run, layer.name, chosen), run.labels_of(layer.name))
+        for name, run, layer in (first, second)
     ]
     title = quantity_names()[chosen]
     if chosen != quantity:
@@ -154,7 +154,7 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
     drawn = unit if all(unit < values.shape[1] for _name, values, _labels in runs) else 0
     if drawn != unit:
         st.caption(_("One of the two has no unit {unit}, so unit 0 is shown.").format(unit=unit))
-    figure = comparison(
+    figure = state_distance(
         runs,
         found,
         unit=drawn,
@@ -176,6 +176,7 @@ def _draw(first: Run, second: Run, quantity: str, unit: int) -> None:
         )
     )
     st.latex(
-        rf"d_t = \|s'_t - s_t\|_2,\quad d_{{{found.first_difference + 1}}} = {found.distance[found.first_difference]:.3g},\quad "
+        rf"d_t = \|s'_t - s_t\|_2,\quad "
+        rf"d_{{{found.first_difference + 1}}} = {found.distance[found.first_difference]:.3g},\quad "
         rf"d_{{{len(found.distance)}}} = {found.distance[-1]:.3g}"
     )

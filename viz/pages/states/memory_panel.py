@@ -1,4 +1,4 @@
-"""What the gates do over the whole run: how often they are shut or open, and how long that lets a state last."""
+"""The gates over the whole run: how often they are closed or open, and the half-life of the state that follows."""
 
 import numpy as np
 import streamlit as st
@@ -7,7 +7,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.gate_retention import log10_retained, retained, retention_gate
 from models.states.saturation import Saturation
-from viz.figures.half_lives import half_lives
+from viz.figures.half_life_plot import half_life_plot
 from viz.figures.saturation_scatter import saturation_scatter
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, panel
@@ -17,11 +17,11 @@ from viz.quantity_names import no_valves, quantity_names
 SYMBOLS = {"forget_gate": "f", "update_gate": "z"}
 
 
-def gates(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
-    """Saturation beside half-lives, with the chosen unit's own numbers."""
-    held, lasts = st.columns(2, gap="medium")
+def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
+    """Draw the gates' saturation beside the half-lives, with the values of the selected unit."""
+    left, right = st.columns(2, gap="medium")
     with (
-        held,
+        left,
         panel(
             _("Gate saturation: closed or open"),
             _(
@@ -30,8 +30,8 @@ def gates(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
             ),
         ),
     ):
-        saturated = states_cache.saturation(reading, layer.name)
-        if saturated and not any(np.isfinite(held.left).any() for held in saturated.values()):
+        saturated = states_cache.gate_saturation(run, layer.name)
+        if saturated and not any(np.isfinite(each.left).any() for each in saturated.values()):
             st.markdown(_("The gate values are NaN or infinite, so their saturation cannot be measured."))
         elif saturated:
             chart(
@@ -46,7 +46,7 @@ def gates(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
         else:
             st.markdown(no_valves(layer.cell_equations))
     with (
-        lasts,
+        right,
         panel(
             _("Half-life of the state"),
             _(
@@ -55,24 +55,24 @@ def gates(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
             ),
         ),
     ):
-        _lasts(reading, layer, unit, step)
+        _half_lives(run, layer, unit, step)
 
 
 def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
-    """The unit's own saturation, gate by gate."""
+    """Return the unit's saturation, a line per gate."""
     names = quantity_names()
     return [
         "- "
         + _("{gate} of unit {unit}: closed at {left}, open at {right} of the steps").format(
-            gate=names[gate], unit=unit, left=f"{held.left[unit]:.0%}", right=f"{held.right[unit]:.0%}"
+            gate=names[gate], unit=unit, left=f"{each.left[unit]:.0%}", right=f"{each.right[unit]:.0%}"
         )
-        for gate, held in saturated.items()
-        if np.isfinite(held.left[unit])
+        for gate, each in saturated.items()
+        if np.isfinite(each.left[unit])
     ]
 
 
-def _lasts(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
-    steps = states_cache.half_lives(reading, layer.name)
+def _half_lives(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
+    steps = states_cache.state_half_lives(run, layer.name)
     carry = layer.weights.cell.carry
     if steps is None or carry is None:
         st.markdown(
@@ -88,15 +88,15 @@ def _lasts(reading: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None
     if np.isnan(steps).all():
         st.markdown(_("The gate values are NaN or infinite, so the half-life cannot be computed."))
         return
-    length = int(layer.lengths[reading.row])
-    figure = half_lives(steps, carry.gate, unit=unit, length=length, theme=page_theme())
+    length = int(layer.lengths[run.row])
+    figure = half_life_plot(steps, carry.gate, unit=unit, length=length, theme=page_theme())
     chart(figure, "half_lives", names=(layer.name, "half-lives"))
-    _formula(reading, layer, float(steps[unit]), unit, step)
+    _formula(run, layer, float(steps[unit]), unit, step)
 
 
-def _formula(reading: ForwardRun, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
-    """The unit's half-life, and what is left now of what was there after the first step."""
-    keep = retention_gate(layer, reading.row)
+def _formula(run: ForwardRun, layer: LayerTrace, half_life: float, unit: int, step: int) -> None:
+    """Show the unit's half-life, and how much of its state after the first step remains at the current step."""
+    keep = retention_gate(layer, run.row)
     carry = layer.weights.cell.carry
     assert keep is not None and carry is not None
     symbol, state = SYMBOLS[carry.gate], {"cell": "c", "hidden": "h"}[carry.state]
@@ -113,12 +113,12 @@ def _formula(reading: ForwardRun, layer: LayerTrace, half_life: float, unit: int
     now = len(keep) - 1 - step if layer.reverse else step
     part = float(retained(keep[:, [unit]], 0, now)[0])
     power = float(log10_retained(keep[:, [unit]], 0, now)[0])
-    begin = int(layer.lengths[reading.row]) if layer.reverse else 1
+    begin = int(layer.lengths[run.row]) if layer.reverse else 1
     st.latex(
         rf"\prod_{{j={begin + (-1 if layer.reverse else 1)}}}^{{{step + 1}}} {symbol}_j = {_tex_power(power)}\qquad"
         rf"\Big({state}_{{{begin}}} \to {state}_{{{step + 1}}}\Big)"
     )
-    told = _(
+    sentence = _(
         "Unit {unit}: through the {gate} alone, {part} of the state at time step {begin} remains at the "
         "current time step {step}."
     ).format(
@@ -129,15 +129,15 @@ def _formula(reading: ForwardRun, layer: LayerTrace, half_life: float, unit: int
         step=step + 1,
     )
     if part < 0.5 and half_life > now:
-        told += " " + _(
+        sentence += " " + _(
             "The half-life uses the median gate value. A few time steps with a nearly closed gate can still erase "
             "the state."
         )
-    st.caption(told)
+    st.caption(sentence)
 
 
 def _tex_power(power: float) -> str:
-    """10 to the ``power``."""
+    """Return 10 to the ``power`` in TeX."""
     if not power < -300:
         return _tex(10.0**power)
     if np.isinf(power):

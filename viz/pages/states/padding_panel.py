@@ -1,4 +1,4 @@
-"""Padding and mask: what symbols that only fill up do to the last state, and so to the answer."""
+"""Padding and masking: the effect of padding on the last state, and so on the prediction."""
 
 import numpy as np
 import streamlit as st
@@ -7,28 +7,28 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction
 from models.states.padding_effect import PaddingEffect
-from viz.figures.padding_curves import padding
+from viz.figures.padding_curves import padding_curves
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.page_elements import chart, page_theme, panel
-from viz.pages.states import states_cache as states_sources
+from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, view_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session, get_session
 
-MOST, FIRST = 50, 10
-"""Symbols of padding at most, and to begin with."""
+MAX_PADDING, DEFAULT_PADDING = 50, 10
+"""Padding tokens."""
 
 
-def padded(session: Session, layer: LayerTrace) -> None:
-    """The same text with and without the mask; nothing where the network has no padding."""
+def padding_panel(session: Session, layer: LayerTrace) -> None:
+    """Draw the run on the text with and without the mask; nothing if the network has no padding symbol."""
     view = session.view
     if session.startup_file is not None and view.net == session.startup_file.name:
         return
     if cache.network(view.net or "").card.padding is None:
         return
     if not cache.changes_weights_only(session.edits):
-        return  # which steps are held or edited says nothing of padding
+        return  # fixed values and edited tokens have nothing to do with padding
     with panel(
         _("Padding and masking"),
         _(
@@ -48,25 +48,25 @@ def _padded(name: str) -> None:
         st.slider,
         _("Padding tokens after the text"),
         0,
-        MOST,
+        MAX_PADDING,
         name="padding",
         key="padding",
         form=COUNT,
-        default=FIRST,
-        fits=lambda count: 0 <= count <= MOST,
+        default=DEFAULT_PADDING,
+        is_valid=lambda count: 0 <= count <= MAX_PADDING,
     )
     try:
-        found = states_sources.padding(net, view.text or "", count, cache.active_edits(session.edits))
+        found = states_cache.run_with_padding(net, view.text or "", count, cache.active_edits(session.edits))
     except Problem as problem:
         st.markdown(translate(problem))
         return
     quantity = view.quantity or "hidden"
-    masked = states_sources.values(found.masked, name, quantity)
-    read = states_sources.values(found.unmasked, name, quantity)
+    masked = states_cache.state_values(found.masked, name, quantity)
+    read = states_cache.state_values(found.unmasked, name, quantity)
     reverse = found.masked.trace.layers[name].reverse
     title = _("{quantity}, unit {unit}").format(quantity=quantity_names()[quantity], unit=unit)
     labels = found.unmasked.labels_of(name)
-    figure = padding(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=page_theme())
+    figure = padding_curves(masked[:, unit], read[:, unit], labels, reverse=reverse, title=title, theme=page_theme())
     chart(figure, "padding_states", names=(net, name, quantity, f"unit{unit}", "padding"))
     if reverse:
         st.caption(
@@ -88,30 +88,30 @@ def _padded(name: str) -> None:
 
 
 def _answers(found: PaddingEffect) -> None:
-    """What the network answers, both ways."""
+    """Show the predictions with and without the mask."""
     lines = []
-    for way, reading in ((_("with mask"), found.masked), (_("without mask (padding is processed)"), found.unmasked)):
-        prediction = reading.prediction
+    for way, run in ((_("with mask"), found.masked), (_("without mask (padding is processed)"), found.unmasked)):
+        prediction = run.prediction
         assert isinstance(prediction, ClassPrediction)
         names = prediction.classes.get(language(), prediction.classes["en"])
-        said = ", ".join(f"{name} {chance:.1%}" for name, chance in zip(names, prediction.probability, strict=True))
-        lines.append(f"- {way}: **{names[prediction.best]}** ({said})")
+        chances = ", ".join(f"{name} {chance:.1%}" for name, chance in zip(names, prediction.probability, strict=True))
+        lines.append(f"- {way}: **{names[prediction.best]}** ({chances})")
     st.markdown("\n".join(lines))
 
 
 def _distance(found: PaddingEffect, count: int) -> None:
-    """How far the padding carries the last state of each direction away."""
+    """Show the distance that the padding adds to the last state of each direction."""
     parts = []
     for name, layer in found.masked.trace.layers.items():
-        own = states_sources.values(found.masked, name, "hidden")
-        other = states_sources.values(found.unmasked, name, "hidden")
+        own = states_cache.state_values(found.masked, name, "hidden")
+        other = states_cache.state_values(found.unmasked, name, "hidden")
         last = (0, 0) if layer.reverse else (-1, -1)
         before, after = own[last[0]], other[last[1]]
-        away = float(np.linalg.norm(after - before))
+        distance = float(np.linalg.norm(after - before))
         arrow = r"\overleftarrow{h}" if layer.reverse else r"\overrightarrow{h}"
         size = float(np.linalg.norm(before))
-        share = rf" = {100 * away / size:.0f}\,\%" if size > 0 else ""
+        share = rf" = {100 * distance / size:.0f}\,\%" if size > 0 else ""
         parts.append(
-            rf"\frac{{\|{arrow}_{{+{count}}} - {arrow}\|}}{{\|{arrow}\|}} = \frac{{{away:.3g}}}{{{size:.3g}}}{share}"
+            rf"\frac{{\|{arrow}_{{+{count}}} - {arrow}\|}}{{\|{arrow}\|}} = \frac{{{distance:.3g}}}{{{size:.3g}}}{share}"
         )
     st.latex(r"\qquad ".join(parts))

@@ -1,30 +1,30 @@
-"""The fading ink: how much of every input is still in the state at the current step, or of its input in every state."""
+"""Sensitivity of the state at the current step to every input, or of every state to the current input."""
 
 import numpy as np
 import streamlit as st
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
-from viz.figures.sensitivity_map import fading_ink
+from viz.figures.sensitivity_map import sensitivity_map
 from viz.i18n import _
 from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import TEXT, view_buttons, view_choice
 from viz.session import Session
 
-AT_ONCE = 5e10
-"""Multiplications up to which the ink is drawn unasked at every step."""
+MAX_AUTOMATIC = 5e10
+"""Multiplications up to which the sensitivity is computed at every step without a request."""
 
-MOST = 3e11
-"""Multiplications up to which the exact way is gone: some seconds."""
+MAX_EFFORT = 3e11
+"""Multiplications up to which the exact computation is offered: some seconds."""
 
 LEFT, REACH = "left", "reach"
-"""Two questions of the same derivatives: of all inputs in one state, and of one input in all states."""
+"""Two views of the same derivatives: one state by all inputs, and all states by one input."""
 
 
-def ink(session: Session, reading: ForwardRun, layer: LayerTrace, step: int) -> None:
-    """How much of each input is in one state, or of one input in each state: by every way, and along the cell line."""
-    labels = reading.labels_of(layer.name)
+def sensitivity_panel(session: Session, run: ForwardRun, layer: LayerTrace, step: int) -> None:
+    """Draw the sensitivity, along all paths and along the cell state path alone."""
+    labels = run.labels_of(layer.name)
     way = view_choice("ink", TEXT, LEFT, (LEFT, REACH).__contains__)
     titles = {
         LEFT: _("Influence of the inputs on h at time step {step} (“{token}”), ‖∂h/∂x‖"),
@@ -48,7 +48,7 @@ def ink(session: Session, reading: ForwardRun, layer: LayerTrace, step: int) -> 
         before = len(labels) - step if layer.reverse else step + 1
         count = before if way == LEFT else len(labels) + 1 - before
         effort = 8.0 * count * layer.weights.output_size * layer.weights.hidden_size**2
-        if effort > MOST:
+        if effort > MAX_EFFORT:
             st.markdown(
                 _(
                     "The exact computation needs {n} multiplications, which takes too long. Choose another time step or a "
@@ -56,28 +56,26 @@ def ink(session: Session, reading: ForwardRun, layer: LayerTrace, step: int) -> 
                 ).format(n=_large(effort))
             )
             return
-        asked = f"ink_{way}_{reading.serial}_{layer.name}_{step}"
-        if effort > AT_ONCE and not st.session_state.get(asked):
+        request = f"ink_{way}_{run.serial}_{layer.name}_{step}"
+        if effort > MAX_AUTOMATIC and not st.session_state.get(request):
             st.markdown(_("The layer and the run are large, so this takes a few seconds."))
-            st.button(_("Compute for this time step"), on_click=lambda: st.session_state.update({asked: True}))
+            st.button(_("Compute for this time step"), on_click=lambda: st.session_state.update({request: True}))
             return
-        _ink(session, reading, layer, step, labels, way)
+        _draw(session, run, layer, step, labels, way)
 
 
-def _ink(
-    session: Session, reading: ForwardRun, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str
-) -> None:
+def _draw(session: Session, run: ForwardRun, layer: LayerTrace, step: int, labels: tuple[str, ...], way: str) -> None:
     with st.spinner(_("Backpropagating …") if way == LEFT else _("Propagating derivatives forward …")):
         if way == LEFT:
-            found = states_cache.survived(reading, layer.name, step)
+            found = states_cache.input_sensitivity_at(run, layer.name, step)
             whole, along = found.total[0], None if found.carry_path is None else found.carry_path[0]
         else:
-            found = states_cache.reached(reading, layer.name, step)
+            found = states_cache.forward_sensitivity_from(run, layer.name, step)
             whole, along = found.total, found.carry_path
     if not np.isfinite(whole).all():
         st.markdown(_("The weights or the states are NaN or infinite, so the derivatives cannot be computed."))
         return
-    # what a state cannot know is no zero to wonder at
+    # A state does not depend on later inputs: NaN, not drawn, instead of 0.
     unknown = slice(0, step) if layer.reverse == (way == LEFT) else slice(step + 1, None)
     whole, along = (None if part is None else part.copy() for part in (whole, along))
     assert whole is not None
@@ -86,9 +84,11 @@ def _ink(
             part[unknown] = np.nan
     carry = layer.weights.cell.carry
     carried = carry.state if carry else "hidden"
-    figure = fading_ink(whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=page_theme())
+    figure = sensitivity_map(
+        whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=page_theme()
+    )
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
-    _told(whole, labels, way)
+    _describe(whole, labels, way)
     every, line = _("all paths"), _("cell state path only (GRU: h)")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.gate if carry else "", "")
     symbol = carry.state[0] if carry else ""
@@ -108,8 +108,8 @@ def _ink(
     )
 
 
-def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
-    """In words, where the ink is strongest, and where there is any."""
+def _describe(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
+    """Show in words where the sensitivity is largest, and where it is not negligible."""
     most, known = float(np.nanmax(whole)), int((~np.isnan(whole)).sum())
     if most == 0:
         nothing = {
@@ -118,7 +118,7 @@ def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
         }
         st.markdown(nothing[way])
     elif len(labels) > 1:
-        told = {
+        sentences = {
             LEFT: _(
                 "The strongest influence is that of the input at time step {step} (“{token}”); {n} of {count} inputs "
                 "have more than 1% of it."
@@ -130,11 +130,13 @@ def _told(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
         }
         strongest = int(np.nanargmax(whole))
         count = int((np.nan_to_num(whole) / most > 0.01).sum())
-        st.caption(told[way].format(step=strongest + 1, token=escape_markdown(labels[strongest]), n=count, count=known))
+        st.caption(
+            sentences[way].format(step=strongest + 1, token=escape_markdown(labels[strongest]), n=count, count=known)
+        )
 
 
 def _large(value: float) -> str:
-    """Such as 9·10¹³."""
+    """Return a number such as 9·10¹³."""
     exponent = int(np.floor(np.log10(value)))
     return f"{value / 10.0**exponent:.0f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 

@@ -1,4 +1,4 @@
-"""Brush: choose a span of the text and see which units are on there and off elsewhere."""
+"""Selection of a span of the text, and the units that are active in it and inactive elsewhere."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -10,7 +10,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.span_picker import span_picker
-from viz.figures.selective_units import brushed_units
+from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
@@ -20,53 +20,53 @@ from viz.session import Session, get_session
 
 DRAGGED = "brush_span"
 
-SHOWN = 12
-"""Units that are drawn at most."""
+MAX_UNITS = 12
+"""Units that are drawn."""
 
-AROUND = 3
-"""Steps to each side of the current one that are chosen to begin with, where it is in no word of letters."""
+MARGIN = 3
+"""Steps on each side of the current one in the default span, if the step is not inside a word."""
 
 
-def brushed(session: Session, reading: ForwardRun, layer: LayerTrace, view_id: str) -> None:
-    """The span, the threshold, and the units that mark it."""
+def span_panel(session: Session, run: ForwardRun, layer: LayerTrace, view_id: str) -> None:
+    """Draw the choice of span and threshold, and the units that mark the span."""
     with panel(
         _("Find units that mark a span"),
         _("Select a word, bracket or quotation: the best unit is active inside the frame and inactive outside."),
     ):
-        _brush(reading, layer, session.view.quantity or "", session.view.step or 0, view_id)
+        _span_units(run, layer, session.view.quantity or "", session.view.step or 0, view_id)
 
 
 def _dragged() -> None:
     dragged = st.session_state[DRAGGED]["span"]
     if dragged:
-        get_session().set_view_options(span=SPAN.write((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
+        get_session().set_view_options(span=SPAN.format((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
 
 
-def _begin(labels: Sequence[str], step: int) -> tuple[int, int]:
-    """First and last step, from 1: of the word that the letter at ``step`` is in, or else of a few steps around."""
+def _default_span(labels: Sequence[str], step: int) -> tuple[int, int]:
+    """Return the first and last step, from 1, of the word around ``step``, or of a few steps around it."""
     first = last = step
-    while first > 0 and _letter(labels[first - 1]):
+    while first > 0 and _is_letter(labels[first - 1]):
         first -= 1
-    while last < len(labels) - 1 and _letter(labels[last + 1]):
+    while last < len(labels) - 1 and _is_letter(labels[last + 1]):
         last += 1
-    if _words(labels) or not _letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
-        return max(1, step + 1 - AROUND), min(len(labels), step + 1 + AROUND)
+    if _are_words(labels) or not _is_letter(labels[step]) or (first, last) in ((step, step), (0, len(labels) - 1)):
+        return max(1, step + 1 - MARGIN), min(len(labels), step + 1 + MARGIN)
     return first + 1, last + 1
 
 
-def _words(labels: Sequence[str]) -> bool:
-    """Whether the tokens are words or numbers, with spaces between them."""
+def _are_words(labels: Sequence[str]) -> bool:
+    """Return whether the tokens are words or numbers rather than characters."""
     return any(len(label) > 1 for label in labels)
 
 
-def _letter(label: str) -> bool:
+def _is_letter(label: str) -> bool:
     return len(label) == 1 and (label.isalnum() or label == "_")
 
 
 @st.fragment
-def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
-    values = states_cache.values(reading, layer.name, quantity)
-    labels = reading.labels_of(layer.name)
+def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
+    values = states_cache.state_values(run, layer.name, quantity)
+    labels = run.labels_of(layer.name)
     count = len(labels)
     if count < 2:
         st.markdown(_("The sequence has only one time step; a span needs others to compare with."))
@@ -80,10 +80,10 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
             1,
             count,
             name="span",
-            key=f"span_{reading.serial}_{layer.name}",
+            key=f"span_{run.serial}_{layer.name}",
             form=SPAN,
-            default=_begin(labels, step),
-            fits=lambda span: span[1] <= count,
+            default=_default_span(labels, step),
+            is_valid=lambda span: span[1] <= count,
         )
     with level:
         threshold = view_widget(
@@ -93,7 +93,7 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
             key="brush_threshold",
             form=NUMBER,
             default=THRESHOLD,
-            fits=isfinite,
+            is_valid=isfinite,
             step=0.05,
             format="%.2f",
         )
@@ -101,16 +101,16 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
         span_picker(view_id, (first - 1, last - 1), key=DRAGGED, on_span_change=_dragged)
     signed = {"above": values, "below": -values}
     try:
-        brushed_ways = {way: span_selectivity(signed[way], first - 1, last, threshold) for way in signed}
+        selectivities = {way: span_selectivity(signed[way], first - 1, last, threshold) for way in signed}
     except Problem as problem:
         st.markdown(translate(problem))
         return
     ways = {"above": _("≥ threshold"), "below": _("≤ −threshold")}
     with side:
-        clearest = max(ways, key=lambda way: brushed_ways[way].best_margin)
+        clearest = max(ways, key=lambda way: selectivities[way].best_margin)
         way = view_buttons(_("Active when"), ways, name="on", key="brush_way", default=clearest)
-    found = brushed_ways[way]
-    spanned = (" " if _words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
+    found = selectivities[way]
+    spanned = (" " if _are_words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
     st.markdown(_("Span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
     if not len(found.units):
         st.markdown(
@@ -120,9 +120,9 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
             ).format(quantity=quantity_names()[quantity])
         )
         return
-    shown = found.units[:SHOWN]
+    shown = found.units[:MAX_UNITS]
     on = signed[way][:, shown] >= threshold
-    figure = brushed_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=page_theme())
+    figure = selective_units(on, shown.tolist(), (first - 1, last), labels, quantity=quantity, theme=page_theme())
     chart(figure, "brushed", names=(layer.name, quantity, "brush", f"{first}-{last}"))
     best = int(shown[0])
     sign = "≤ −" if way == "below" else "≥ "
@@ -139,7 +139,7 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
             outside=f"{found.outside[0]:.1%}",
         )
         + " "
-        + _exactly(len(found.exact))
+        + _exact_matches(len(found.exact))
     )
     picked = st.pills(
         _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
@@ -149,8 +149,8 @@ def _brush(reading: ForwardRun, layer: LayerTrace, quantity: str, step: int, vie
         st.rerun()
 
 
-def _exactly(count: int) -> str:
-    """How many units are on in the span and nowhere else."""
+def _exact_matches(count: int) -> str:
+    """Return in words how many units are active in the span and nowhere else."""
     if not count:
         return _("No unit matches the span exactly.")
     return ngettext("{n} unit matches the span exactly.", "{n} units match the span exactly.", count).format(n=count)

@@ -1,4 +1,4 @@
-"""Every gate and state of every unit at every step, in the order that is asked for; a large layer in blocks, with a zoom."""
+"""Heatmaps of all gates and states, with a choice of the order of units; of a large layer in blocks, with a zoom."""
 
 from collections.abc import Callable
 from typing import Any, cast, get_args
@@ -18,26 +18,26 @@ from viz.payloads.states_payload import whole
 from viz.quantity_names import quantity_names
 from viz.session import get_session
 
-MAP = "states_heatmap"
+HEATMAP = "states_heatmap"
 
 
-def order_chosen() -> UnitOrder:
-    """The order of the units that the reader chose."""
+def chosen_order() -> UnitOrder:
+    """Return the order of the units that the reader chose."""
     return cast(UnitOrder, view_choice("order", TEXT, "index", get_args(UnitOrder).__contains__))
 
 
-def window_chosen(reading: ForwardRun, layer: LayerTrace) -> Window | None:
-    """The part of a large layer that the reader chose; None for all of it."""
-    if whole(reading, layer.name):
+def chosen_window(run: ForwardRun, layer: LayerTrace) -> Window | None:
+    """Return the part of a large layer that the reader chose, or None for all of it."""
+    if whole(run, layer.name):
         return None
-    counts = _counts(reading, layer)
+    counts = _counts(run, layer)
     spans = {name: view_choice(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
     window = Window(*((first - 1, last) for first, last in spans.values()))
     return None if window == Window(*((0, count) for count in counts.values())) else window
 
 
-def heatmaps(reading: ForwardRun, layer: LayerTrace, view_id: str, quantity: str) -> None:
-    """The heatmaps, the order above them, and where they are of blocks, the zoom."""
+def state_heatmaps(run: ForwardRun, layer: LayerTrace, view_id: str, quantity: str) -> None:
+    """Draw the heatmaps, the choice of the order above them, and the zoom if they are drawn in blocks."""
     with panel(
         _("All units at all time steps"),
         _(
@@ -52,36 +52,36 @@ def heatmaps(reading: ForwardRun, layer: LayerTrace, view_id: str, quantity: str
             "similarity": _("similarity"),
         }
         label = _("Order of the units (by {quantity})").format(quantity=quantity_names()[quantity])
-        small = whole(reading, layer.name)
+        small = whole(run, layer.name)
         left, right = (st.container(), None) if small else st.columns(2, gap="medium")
         with left:
             view_buttons(label, words, name="order", key="order", default="index")
-        by = order_chosen()
+        by = chosen_order()
         if right is None:
-            order = None if by == "index" else states_cache.ordered(reading, layer.name, quantity, by).tolist()
-            heatmap(view_id, form="sequence", key=MAP, order=order)
+            order = None if by == "index" else states_cache.unit_order(run, layer.name, quantity, by).tolist()
+            heatmap(view_id, form="sequence", key=HEATMAP, order=order)
             return
         with right:
             shows = _block_shows()
-        _zoom(reading, layer)
+        _zoom(run, layer)
         heatmap(
             view_id,
             form="sequence",
-            key=MAP,
+            key=HEATMAP,
             shows=shows,
-            on_window_change=lambda: _dragged(reading, layer),
+            on_window_change=lambda: _dragged(run, layer),
         )
 
 
 def _block_shows() -> Any:
-    """What stands for a block."""
+    """Show the choice of the value that is drawn for a block."""
     words = {"spikes": _("mean, rare values kept"), "mean": _("mean"), "low": _("minimum"), "high": _("maximum")}
     return view_buttons(_("Value shown per block"), words, name="blocks", key="blocks", default="spikes")
 
 
-def _zoom(reading: ForwardRun, layer: LayerTrace) -> None:
-    """Which part is shown."""
-    steps, units = int(layer.lengths[reading.row]), layer.weights.hidden_size
+def _zoom(run: ForwardRun, layer: LayerTrace) -> None:
+    """Show the choice of the part that is drawn."""
+    steps, units = int(layer.lengths[run.row]), layer.weights.hidden_size
     st.caption(
         _(
             "{n} values per gate or state do not fit on one screen. Each block shows the mean of several values "
@@ -91,7 +91,7 @@ def _zoom(reading: ForwardRun, layer: LayerTrace) -> None:
     )
     across, down = st.columns(2, gap="medium", vertical_alignment="top")
     labels = {"steps": (across, _("Time steps shown")), "units": (down, _("Units shown (position in the order)"))}
-    for name, count in _counts(reading, layer).items():
+    for name, count in _counts(run, layer).items():
         place, label = labels[name]
         if count > 1:
             with place:
@@ -101,17 +101,17 @@ def _zoom(reading: ForwardRun, layer: LayerTrace) -> None:
                     1,
                     count,
                     name=name,
-                    key=f"{name}_{reading.serial}_{layer.name}",
+                    key=f"{name}_{run.serial}_{layer.name}",
                     form=SPAN,
                     default=(1, count),
-                    fits=_within(count),
+                    is_valid=_within(count),
                 )
-    if window_chosen(reading, layer) is not None:
+    if chosen_window(run, layer) is not None:
         st.button(_("Show the whole map"), icon=":material/zoom_out_map:", on_click=_zoom_to, args=(None, None))
 
 
-def _counts(reading: ForwardRun, layer: LayerTrace) -> dict[str, int]:
-    return {"steps": int(layer.lengths[reading.row]), "units": layer.weights.hidden_size}
+def _counts(run: ForwardRun, layer: LayerTrace) -> dict[str, int]:
+    return {"steps": int(layer.lengths[run.row]), "units": layer.weights.hidden_size}
 
 
 def _within(count: int) -> Callable[[tuple[int, int]], bool]:
@@ -122,12 +122,12 @@ def _zoom_to(steps: str | None, units: str | None) -> None:
     get_session().set_view_options(steps=steps, units=units)
 
 
-def _dragged(reading: ForwardRun, layer: LayerTrace) -> None:
-    dragged = st.session_state[MAP]["window"]
+def _dragged(run: ForwardRun, layer: LayerTrace) -> None:
+    dragged = st.session_state[HEATMAP]["window"]
     if not dragged:
         return
     spans = []
-    for edges, count in zip((dragged["steps"], dragged["places"]), _counts(reading, layer).values(), strict=True):
+    for edges, count in zip((dragged["steps"], dragged["places"]), _counts(run, layer).values(), strict=True):
         first = min(max(int(edges[0]), 0), count - 1)
-        spans.append(SPAN.write((first + 1, min(max(int(edges[1]), first + 1), count))))
+        spans.append(SPAN.format((first + 1, min(max(int(edges[1]), first + 1), count))))
     _zoom_to(*spans)

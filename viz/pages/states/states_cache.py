@@ -1,4 +1,4 @@
-"""What the States lens computes, kept for all sessions and never written to."""
+"""Results that the States page computes, cached for all sessions and never modified."""
 
 import numpy as np
 import streamlit as st
@@ -20,79 +20,79 @@ from viz.payloads.heatmap_image import Picture, Window, picture_of
 from viz.payloads.states_payload import states_payload
 
 MAX_CACHED, MAX_LARGE = 32, 8
-"""How many results are kept for all sessions together, and how many of what is large."""
+"""Cached results of all sessions together, and of these the large ones."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_LARGE, hash_funcs=cache.HASH_FUNCS)
-def payload(view_id: str, reading: ForwardRun, layer: str) -> bytes:
-    """A layer for the browser."""
-    return states_payload(view_id, reading, layer)
+def whole_payload(view_id: str, run: ForwardRun, layer: str) -> bytes:
+    """Return the payload of a whole layer."""
+    return states_payload(view_id, run, layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_LARGE, hash_funcs=cache.HASH_FUNCS)
-def picture(reading: ForwardRun, layer: str, by: UnitOrder, quantity: str, window: Window | None) -> Picture:
-    """A picture of a layer that is too large to travel whole, or of a window of it, in this order."""
-    order = None if by == "index" else ordered(reading, layer, quantity, by)
-    return picture_of(reading.trace.layers[layer], reading.row, window, order)
+def heatmap_picture(run: ForwardRun, layer: str, by: UnitOrder, quantity: str, window: Window | None) -> Picture:
+    """Return the image of a layer that is too large to be sent as a whole, or of a window of it, in this order of units."""
+    order = None if by == "index" else unit_order(run, layer, quantity, by)
+    return picture_of(run.trace.layers[layer], run.row, window, order)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2 * MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def ordered(reading: ForwardRun, layer: str, quantity: str, by: UnitOrder) -> np.ndarray:
-    """The units of a layer in an order, (H)."""
-    return order_units(values(reading, layer, quantity), by)
+def unit_order(run: ForwardRun, layer: str, quantity: str, by: UnitOrder) -> np.ndarray:
+    """Return the units of a layer in an order, (H)."""
+    return order_units(state_values(run, layer, quantity), by)
 
 
-def values(reading: ForwardRun, layer: str, quantity: str) -> np.ndarray:
-    """A gate or state of the sequence, (T, H)."""
-    ran = reading.trace.layers[layer]
-    return ran[quantity][reading.row, : int(ran.lengths[reading.row])]
+def state_values(run: ForwardRun, layer: str, quantity: str) -> np.ndarray:
+    """Return a gate or state of the sequence, (T, H)."""
+    trace = run.trace.layers[layer]
+    return trace[quantity][run.row, : int(trace.lengths[run.row])]
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def ranking(net: str, text: str, layer: str, edits: Edits = cache.NO_EDITS) -> Ranking:
-    """Which units of a bundled network, its weights edited, track what."""
+def ranked_units(net: str, text: str, layer: str, edits: Edits = cache.NO_EDITS) -> Ranking:
+    """Return the ranking of the units of a bundled network, its weights edited, by the property of the text they track."""
     network = cache.edited_network(net, cache.active_edits(edits)).network
     return tracked_units(network, text, layer, recall_batches=recall_batches(network))
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def ranking_in_halves(reading: ForwardRun, layer: str) -> Ranking:
-    """The same of a saved run, its second half held out."""
-    return tracked_in_halves(reading, layer)
+def ranking_in_halves(run: ForwardRun, layer: str) -> Ranking:
+    """Return the ranking of the units of a saved run, whose second half is held out."""
+    return tracked_in_halves(run, layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def saturation(reading: ForwardRun, layer: str) -> dict[str, Saturation]:
-    """How often each gate is nearly shut or open."""
-    return gate_saturations(reading.trace.layers[layer], reading.row)
+def gate_saturation(run: ForwardRun, layer: str) -> dict[str, Saturation]:
+    """Return how often each gate is nearly closed or open."""
+    return gate_saturations(run.trace.layers[layer], run.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def half_lives(reading: ForwardRun, layer: str) -> np.ndarray | None:
-    """Every unit's half-life in steps, (H); None for a cell that has no gate to carry its state."""
-    keep = retention_gate(reading.trace.layers[layer], reading.row)
+def state_half_lives(run: ForwardRun, layer: str) -> np.ndarray | None:
+    """Return every unit's half-life in steps, (H), or None if the cell has no gate that carries its state over."""
+    keep = retention_gate(run.trace.layers[layer], run.row)
     return None if keep is None else half_life(keep)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def survived(reading: ForwardRun, layer: str, step: int) -> InputSensitivity:
-    """How much of every input is in the state at ``step``."""
-    return input_sensitivity(reading.trace.layers[layer], [step], reading.row)
+def input_sensitivity_at(run: ForwardRun, layer: str, step: int) -> InputSensitivity:
+    """Return the sensitivity of the state at ``step`` to every input."""
+    return input_sensitivity(run.trace.layers[layer], [step], run.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def reached(reading: ForwardRun, layer: str, step: int) -> InputSensitivity:
-    """How much of the input at ``step`` is in every state."""
-    return forward_sensitivity(reading.trace.layers[layer], step, reading.row)
+def forward_sensitivity_from(run: ForwardRun, layer: str, step: int) -> InputSensitivity:
+    """Return the sensitivity of every state to the input at ``step``."""
+    return forward_sensitivity(run.trace.layers[layer], step, run.row)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def plane(reading: ForwardRun, layer: str) -> PrincipalPlane:
-    """The principal plane of the hidden states. Raises Problem: they are not numbers."""
-    return principal_plane(values(reading, layer, "hidden"))
+def hidden_plane(run: ForwardRun, layer: str) -> PrincipalPlane:
+    """Return the principal plane of the hidden states. Raises Problem: they are not finite."""
+    return principal_plane(state_values(run, layer, "hidden"))
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def padding(net: str, text: str, count: int, edits: Edits = cache.NO_EDITS) -> PaddingEffect:
-    """A text with padding after it, read with and without the mask. Raises Problem: it cannot be."""
+def run_with_padding(net: str, text: str, count: int, edits: Edits = cache.NO_EDITS) -> PaddingEffect:
+    """Run a network on a text with padding, with and without the mask. Raises Problem: it cannot be done."""
     return padding_effect(cache.edited_network(net, cache.active_edits(edits)).network, text, count)

@@ -9,14 +9,14 @@ from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
 from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
-from viz.pages.states.compare_runs import compared
-from viz.pages.states.memory_panel import gates
-from viz.pages.states.padding_panel import padded
-from viz.pages.states.sensitivity_panel import ink
-from viz.pages.states.span_panel import brushed
-from viz.pages.states.state_heatmaps import heatmaps, order_chosen, window_chosen
-from viz.pages.states.tracking_panel import tracking
-from viz.pages.states.trajectory_panel import walked
+from viz.pages.states.compare_runs import compare_runs
+from viz.pages.states.memory_panel import memory_panel
+from viz.pages.states.padding_panel import padding_panel
+from viz.pages.states.sensitivity_panel import sensitivity_panel
+from viz.pages.states.span_panel import span_panel
+from viz.pages.states.state_heatmaps import chosen_order, chosen_window, state_heatmaps
+from viz.pages.states.tracking_panel import tracking_panel
+from viz.pages.states.trajectory_panel import trajectory_panel
 from viz.payloads.excerpt import Excerpt
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import states_excerpt, whole
@@ -27,48 +27,48 @@ PLAYER = "states_player"
 
 
 def page() -> None:
-    """The States lens."""
+    """Draw the States page."""
     session = get_session()
-    reading = show_controls(session)
+    run = show_controls(session)
     view = session.view
-    layer, quantity = reading.trace.layers[view.layer or ""], view.quantity or ""
+    layer, quantity = run.trace.layers[view.layer or ""], view.quantity or ""
     assert view.unit is not None and view.step is not None
-    by, window = order_chosen(), window_chosen(reading, layer)
-    _carry(session, reading, by, window)
+    by, window = chosen_order(), chosen_window(run, layer)
+    _send_layer(session, run, by, window)
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
         key=PLAYER,
-        on_view_change=_moved,
+        on_view_change=_player_moved,
     )
     above = st.container()
-    heatmaps(reading, layer, VIEW_ID, quantity)  # first: the ranking above them takes longer
+    state_heatmaps(run, layer, VIEW_ID, quantity)  # before the ranking above, which takes longer
     with above:
-        tracking(session, reading, VIEW_ID, window)
-    gates(reading, layer, view.unit, view.step)
-    ink(session, reading, layer, view.step)
-    walked(reading, layer, view.step, VIEW_ID)
-    brushed(session, reading, layer, VIEW_ID)
-    compared(session, reading, layer)
-    padded(session, layer)
+        tracking_panel(session, run, VIEW_ID, window)
+    memory_panel(run, layer, view.unit, view.step)
+    sensitivity_panel(session, run, layer, view.step)
+    trajectory_panel(run, layer, view.step, VIEW_ID)
+    span_panel(session, run, layer, VIEW_ID)
+    compare_runs(session, run, layer)
+    padding_panel(session, layer)
 
 
-def _carry(session: Session, reading: ForwardRun, by: UnitOrder, window: Window | None) -> None:
-    """Bring the layer to the browser, whole or in send_excerpt."""
+def _send_layer(session: Session, run: ForwardRun, by: UnitOrder, window: Window | None) -> None:
+    """Send the layer to the browser, as a whole or in excerpts."""
     view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
-    if whole(reading, name):
-        trace_loader(states_cache.payload(VIEW_ID, reading, name), key=f"{VIEW_ID}_sequence")
+    if whole(run, name):
+        trace_loader(states_cache.whole_payload(VIEW_ID, run, name), key=f"{VIEW_ID}_sequence")
         return
 
     def payloads(part: Excerpt, _step: int) -> tuple[bytes]:
-        picture = states_cache.picture(reading, name, by, quantity, window)
-        return (states_excerpt(VIEW_ID, reading, name, part, picture),)
+        picture = states_cache.heatmap_picture(run, name, by, quantity, window)
+        return (states_excerpt(VIEW_ID, run, name, part, picture),)
 
-    send_excerpt(VIEW_ID, reading, name, place, payloads)
+    send_excerpt(VIEW_ID, run, name, place, payloads)
 
 
-def _moved() -> None:
+def _player_moved() -> None:
     reported = st.session_state[PLAYER]["view"]
     get_session().apply_report(
         reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]

@@ -1,4 +1,4 @@
-"""The first part of the States lens: which unit tracks what, in the text itself."""
+"""Ranking of the units that track a property of the text, and the text colored by one unit."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.pages import cache
 from viz.pages.page_elements import chart, page_theme, panel
-from viz.pages.states import states_cache as states_sources
+from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNTS, view_widget
 from viz.payloads.heatmap_image import Window
 from viz.quantity_names import quantity_names
@@ -30,23 +30,23 @@ PROPERTIES = {
     "line_length": N_("line length"),
     "position": N_("position in the text"),
 }
-"""The properties in words, what the text says before what only counts: any slow unit counts."""
+"""Titles of the properties: those of the content before those that only count, which any slow unit tracks."""
 
 COUNTING = ("line_position", "line_length", "position")
 
-TRACKED, CHANCE, TOLD = 10, 3, 2
-"""Rows that are shown: units that track something, chance finds after them, and units of one property."""
+MAX_TRACKED, MAX_UNTRACKED, MAX_PER_PROPERTY = 10, 3, 2
+"""Rows that are shown: units that track a property, the best others after them, and units per property."""
 
-QUICK = 2e10
-"""Multiplications up to which the untrained layers are asked without a word."""
+MAX_AUTOMATIC = 2e10
+"""Multiplications up to which the untrained layers are run without a request."""
 
-STACKED, STACKED_MOST = 4, 8
-"""Units under one another before the reader chooses, and at most."""
+DEFAULT_STACKED, MAX_STACKED = 4, 8
+"""Units in the comparison: by default, and at most."""
 
 
-def tracking(session: Session, reading: ForwardRun, view_id: str, window: Window | None) -> None:
-    """The ranked list beside the tinted text, and some units' curves."""
-    layer = reading.trace.layers[session.view.layer or ""]
+def tracking_panel(session: Session, run: ForwardRun, view_id: str, window: Window | None) -> None:
+    """Draw the ranking beside the colored text, and the curves of several units."""
+    layer = run.trace.layers[session.view.layer or ""]
     listed, shown = st.columns([6, 5], gap="medium")
     with (
         shown,
@@ -55,7 +55,7 @@ def tracking(session: Session, reading: ForwardRun, view_id: str, window: Window
             _("Look for a color that stays constant over a span and changes where something in the text changes."),
         ),
     ):
-        colored_text(view_id, key="text")  # first: the ranking takes longer
+        colored_text(view_id, key="text")  # before the ranking, which takes longer
     with (
         listed,
         panel(
@@ -66,10 +66,10 @@ def tracking(session: Session, reading: ForwardRun, view_id: str, window: Window
             ),
         ),
     ):
-        found = _rankings(session, reading)
-        rows = _rows(found or {}, reading)
+        found = _rankings(session, run)
+        rows = _rows(found or {}, run)
         if found is None:
-            _ask(reading)
+            _request_ranking(run)
         else:
             verdict = _verdict(found)
             if verdict:
@@ -77,23 +77,23 @@ def tracking(session: Session, reading: ForwardRun, view_id: str, window: Window
             if rows:
                 unit_ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
             _explain(session, layer, rows)
-    _stack(session, reading, layer, rows, window)
+    _stack(session, run, layer, rows, window)
 
 
-def _rankings(session: Session, reading: ForwardRun) -> dict[str, Ranking] | None:
-    """The ranking of every layer; None where it takes long and nobody asked for it."""
+def _rankings(session: Session, run: ForwardRun) -> dict[str, Ranking] | None:
+    """Return the ranking of every layer, or None if it takes long and has not been requested."""
     view = session.view
     if session.startup_file is None or view.net != session.startup_file.name:
         if cache.changes_weights_only(edits := cache.active_edits(session.edits)):
             net, text = view.net or "", view.text or ""
-            return {name: states_sources.ranking(net, text, name, edits) for name in reading.trace.layers}
-        # held values and edited tokens are in this run alone, so its own second half is what is held out
-        return {name: states_sources.ranking_in_halves(reading, name) for name in reading.trace.layers}
-    layers = reading.trace.layers
-    if sum(map(_effort, layers.values())) > QUICK and not st.session_state.get(f"rank_{reading.serial}"):
+            return {name: states_cache.ranked_units(net, text, name, edits) for name in run.trace.layers}
+        # Fixed values and edited tokens exist in this run only, so its own second half is held out.
+        return {name: states_cache.ranking_in_halves(run, name) for name in run.trace.layers}
+    layers = run.trace.layers
+    if sum(map(_effort, layers.values())) > MAX_AUTOMATIC and not st.session_state.get(f"rank_{run.serial}"):
         return None
     with st.spinner(_("Comparing with untrained layers …")):
-        return {name: states_sources.ranking_in_halves(reading, name) for name in layers}
+        return {name: states_cache.ranking_in_halves(run, name) for name in layers}
 
 
 def _effort(layer: LayerTrace) -> float:
@@ -101,14 +101,14 @@ def _effort(layer: LayerTrace) -> float:
     return 12.0 * batch * steps * units * (units + layer.weights.input_size)
 
 
-def _ask(reading: ForwardRun) -> None:
+def _request_ranking(run: ForwardRun) -> None:
     st.markdown(
         _(
             "This run is large. Ranking its units first runs three untrained layers of the same shape on it, "
             "which can take a minute or more."
         )
     )
-    st.button(_("Rank the units"), on_click=lambda: st.session_state.update({f"rank_{reading.serial}": True}))
+    st.button(_("Rank the units"), on_click=lambda: st.session_state.update({f"rank_{run.serial}": True}))
 
 
 def _verdict(found: dict[str, Ranking]) -> str | None:
@@ -123,20 +123,20 @@ def _verdict(found: dict[str, Ranking]) -> str | None:
     )
 
 
-def _rows(found: dict[str, Ranking], reading: ForwardRun) -> list[dict]:
-    """What the list shows: the surest units of each property, the text's own properties before the counting ones."""
+def _rows(found: dict[str, Ranking], run: ForwardRun) -> list[dict]:
+    """Return the rows of the list: the best units of each property, properties of the content before counting ones."""
     pairs = [(name, match) for name, ranking in found.items() for match in ranking.matches]
     tracked = [pair for pair in pairs if pair[1].tracked]
     tracked.sort(key=lambda pair: (pair[1].name in COUNTING, -pair[1].strength))
     seen: dict[str, int] = {}
-    kept = []
+    rows = []
     for name, match in tracked:
         seen[match.name] = seen.get(match.name, 0) + 1
-        if seen[match.name] <= TOLD:
-            kept.append((name, match))
-    chance = [pair for pair in pairs if not pair[1].tracked and pair[1].name not in seen]
-    chance.sort(key=lambda pair: -abs(pair[1].correlation))
-    return [_row(reading.trace.layers[name], match) for name, match in (*kept[:TRACKED], *chance[:CHANCE])]
+        if seen[match.name] <= MAX_PER_PROPERTY:
+            rows.append((name, match))
+    others = [pair for pair in pairs if not pair[1].tracked and pair[1].name not in seen]
+    others.sort(key=lambda pair: -abs(pair[1].correlation))
+    return [_row(run.trace.layers[name], match) for name, match in (*rows[:MAX_TRACKED], *others[:MAX_UNTRACKED])]
 
 
 def _row(layer: LayerTrace, match: Match) -> dict:
@@ -195,14 +195,14 @@ def _picked() -> None:
         session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 
-def _stack(session: Session, reading: ForwardRun, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
+def _stack(session: Session, run: ForwardRun, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
     view = session.view
     with panel(
         _("Comparison of several units"),
         _("Values of several units over time. Which units change together, and which change alone?"),
     ):
         _curves(
-            reading,
+            run,
             layer,
             view.quantity or "",
             view.unit or 0,
@@ -213,15 +213,15 @@ def _stack(session: Session, reading: ForwardRun, layer: LayerTrace, rows: list[
 
 
 def _first(rows: list[dict], layer: LayerTrace, unit: int) -> tuple[int, ...]:
-    """The unit that is looked at, then the surest of this layer."""
-    wanted = [unit, *(row["unit"] for row in rows if row["layer"] == layer.name and row["tracked"])]
-    wanted += range(layer.weights.hidden_size)
-    return tuple(dict.fromkeys(wanted))[:STACKED]
+    """Return the selected unit, then the best ones of this layer."""
+    units = [unit, *(row["unit"] for row in rows if row["layer"] == layer.name and row["tracked"])]
+    units += range(layer.weights.hidden_size)
+    return tuple(dict.fromkeys(units))[:DEFAULT_STACKED]
 
 
 @st.fragment
 def _curves(
-    reading: ForwardRun,
+    run: ForwardRun,
     layer: LayerTrace,
     quantity: str,
     unit: int,
@@ -229,8 +229,8 @@ def _curves(
     first: tuple[int, ...],
     window: Window | None,
 ) -> None:
-    values = states_sources.values(reading, layer.name, quantity)
-    key = f"stack_{reading.serial}_{layer.name}_{unit}"
+    values = states_cache.state_values(run, layer.name, quantity)
+    key = f"stack_{run.serial}_{layer.name}_{unit}"
     units = view_widget(
         st.multiselect,
         _("Units"),
@@ -239,12 +239,12 @@ def _curves(
         key=key,
         form=COUNTS,
         default=[each for each in first if each < values.shape[1]],
-        fits=lambda units: len(units) <= STACKED_MOST and all(0 <= unit < values.shape[1] for unit in units),
-        begins="default",
-        max_selections=STACKED_MOST,
+        is_valid=lambda units: len(units) <= MAX_STACKED and all(0 <= unit < values.shape[1] for unit in units),
+        initial_argument="default",
+        max_selections=MAX_STACKED,
     )
     begin, end = window.steps if window else (0, len(values))
-    labels = reading.labels_of(layer.name)[begin:end]
+    labels = run.labels_of(layer.name)[begin:end]
     if not units:
         st.caption(_("Choose at least one unit."))
         return

@@ -1,4 +1,4 @@
-"""The hidden state's path in its principal plane."""
+"""The trajectory of the hidden state in its principal plane."""
 
 import streamlit as st
 
@@ -12,8 +12,8 @@ from viz.pages.states import states_cache
 from viz.payloads.excerpt import PAGE, around
 
 
-def walked(reading: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> None:
-    """The path, with the tokens on it; the marker is moved by the player."""
+def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> None:
+    """Draw the trajectory with its tokens; the player moves the marker."""
     with panel(
         _("Path of the hidden state (PCA)"),
         _(
@@ -22,7 +22,7 @@ def walked(reading: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> N
         ),
     ):
         try:
-            found = states_cache.plane(reading, layer.name)
+            found = states_cache.hidden_plane(run, layer.name)
         except Problem as problem:
             st.markdown(translate(problem))
             return

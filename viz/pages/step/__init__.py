@@ -1,1 +1,1 @@
-"""The Step lens: `page.py` puts its parts together."""
+"""The Step page: ``step_page.page`` draws it."""

@@ -22,20 +22,20 @@ PLAYER, EQUATIONS = "player", "equations"
 
 
 def page() -> None:
-    """The Step lens."""
+    """Draw the Step page."""
     session = get_session()
-    reading = show_controls(session)
+    run = show_controls(session)
     view = session.view
-    layer = reading.trace.layers[view.layer or ""]
-    send_trace(session, reading, VIEW_ID)
+    layer = run.trace.layers[view.layer or ""]
+    send_trace(session, run, VIEW_ID)
     player(
         VIEW_ID,
         view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
         key=PLAYER,
-        on_view_change=_moved,
+        on_view_change=_player_moved,
     )
-    drawn, told = st.columns([3, 2], gap="medium")
-    with drawn:
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
         with panel(
             _("Inside the cell"),
             _(
@@ -55,10 +55,10 @@ def page() -> None:
                 view_id=VIEW_ID,
                 key=EQUATIONS,
                 form=view_choice("form", TEXT, FORMS[0], FORMS.__contains__),
-                on_form_change=_formed,
+                on_form_change=_form_changed,
             )
-    with told:
-        with panel(_("Prediction"), _look_for(reading)):
+    with right:
+        with panel(_("Prediction"), _look_for(run)):
             prediction(VIEW_ID, key="prediction")
         with panel(
             _("How this value is computed"),
@@ -81,16 +81,16 @@ def page() -> None:
         _("Look for rows that change where something in the sequence changes: such a unit may track it."),
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
-    download_panel(session, reading)
+    download_panel(session, run)
 
 
-def _look_for(reading: ForwardRun) -> str:
-    """What to look for in the prediction."""
-    if isinstance(reading.prediction, ValuePrediction):
+def _look_for(run: ForwardRun) -> str:
+    """Return the caption of the prediction: what to look for."""
+    if isinstance(run.prediction, ValuePrediction):
         return _(
             "Where does the dashed line (prediction) differ from the actual values? There the prediction was wrong."
         )
-    if isinstance(reading.prediction, ClassPrediction):
+    if isinstance(run.prediction, ClassPrediction):
         return _(
             "Probability of each class after the whole text. How confident is the prediction? Change one word and "
             "see whether it changes."
@@ -101,12 +101,12 @@ def _look_for(reading: ForwardRun) -> str:
     )
 
 
-def _formed() -> None:
+def _form_changed() -> None:
     form = st.session_state[EQUATIONS]["form"]
     get_session().set_view_options(form=None if form == FORMS[0] else form)
 
 
-def _moved() -> None:
+def _player_moved() -> None:
     reported = st.session_state[PLAYER]["view"]
     get_session().apply_report(
         reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
