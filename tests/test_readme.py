@@ -39,3 +39,17 @@ def test_requirements_are_pinned():
     for file in ("requirements.txt", "tests/requirements.txt"):
         lines = (ROOT / file).read_text(encoding="utf-8").split("\n")
         assert all(re.fullmatch(r"[\w-]+==[\w.]+|-r \.\./requirements\.txt|", line) for line in lines), file
+
+
+def test_its_links_lead_somewhere():
+    for file in (ROOT / "README.md", ROOT / ".github" / "CONTRIBUTING.md"):
+        links = re.findall(r"(?<!!)\[[^]]*\]\(([^)#:]+)\)", file.read_text(encoding="utf-8"))
+        assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_the_guide_names_files_that_exist():
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:models|viz|tests)/[\w./]+|app\.py)`", text)
+    assert len(paths) > 15
+    named = [path for path in paths if not re.search("NAME|LANG", path)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
