@@ -1,6 +1,6 @@
-"""The lenses: a folder a lens here, a line a lens in `LENSES`.
+"""The pages, called lenses: each is a folder of this package and an entry of `LENSES`.
 
-Its `NAME_page.py` has one function, `page()`, which reads the controls, calls `models`, and shows figures
+The module `NAME_page.py` of a folder has a function `page()`, which shows the controls, calls `models`, and draws figures
 and components.
 """
 
@@ -30,7 +30,7 @@ class Lens:
         sys.modules[module].page()
 
     def page(self) -> st.Page:
-        """The page, in the navigation or to be linked to."""
+        """Return the page for the navigation, or for a link to it."""
         return st.Page(self.show, title=_(self.title), url_path=self.name, default=self is LENSES[0])
 
 
@@ -42,4 +42,4 @@ LENSES = (
     Lens("attention", N_("Attention")),
     Lens("checkpoint", N_("Checkpoint")),
 )
-"""Every page, in the order of the navigation. The first one opens at the root."""
+"""All pages in the order of the navigation. The first one has the root address."""

@@ -11,9 +11,16 @@ import streamlit as st
 from models.networks.forward_run import ForwardRun
 from viz.components.trace_loader import trace_loader
 from viz.pages import cache
-from viz.payloads.excerpt import Excerpt, excerpt_of
-from viz.payloads.heatmap_image import Picture, picture_of
-from viz.payloads.layer_payload import excerpt_payload, layer_payload, light, near, near_payload, whole
+from viz.payloads.excerpt import Excerpt, make_excerpt
+from viz.payloads.heatmap_image import HeatmapImage, heatmap_image
+from viz.payloads.layer_payload import (
+    excerpt_payload,
+    layer_fits,
+    layer_payload,
+    nearby_payload,
+    nearby_steps,
+    weights_fit,
+)
 from viz.session import Session
 
 MAX_CACHED = 8
@@ -32,14 +39,14 @@ def send_trace(session: Session, run: ForwardRun, view_id: str, *, weights: bool
     view = session.view
     layer = run.trace.layers[view.layer or ""]
     name, place = layer.name, (view.step or 0, view.unit or 0)
-    if whole(run, name):
-        unit = (None if light(layer) else place[1]) if weights else 0
+    if layer_fits(run, name):
+        unit = (None if weights_fit(layer) else place[1]) if weights else 0
         trace_loader(_whole(view_id, run, name, unit), key=f"{view_id}_sequence")
         return
 
     def payloads(excerpt: Excerpt, step: int) -> tuple[bytes, bytes]:
         first = excerpt_payload(view_id, run, name, excerpt, _picture(run, name))
-        return first, near_payload(first, run, name, near(run, name, step))
+        return first, nearby_payload(first, run, name, nearby_steps(run, name, step))
 
     send_excerpt(view_id, run, name, place, payloads)
 
@@ -72,7 +79,7 @@ def send_excerpt(
     step, unit = requested[2:] if requested and requested[:2] == (run.serial, name) else place
     layer, labels = run.trace.layers[name], run.labels_of(name)
     step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), layer.weights.hidden_size - 1)
-    excerpt = excerpt_of(layer, run.row, labels, step, unit)
+    excerpt = make_excerpt(layer, run.row, labels, step, unit)
     first, *others = payloads(excerpt, step)
     trace_loader(first, key=key, on_missing_change=request)
     for number, payload in enumerate(others):
@@ -85,5 +92,5 @@ def _whole(view_id: str, run: ForwardRun, name: str, unit: int | None) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
-def _picture(run: ForwardRun, name: str) -> Picture:
-    return picture_of(run.trace.layers[name], run.row)
+def _picture(run: ForwardRun, name: str) -> HeatmapImage:
+    return heatmap_image(run.trace.layers[name], run.row)

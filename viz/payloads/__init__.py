@@ -1,1 +1,1 @@
-"""What travels to the browser: numbers as bytes."""
+"""Payloads for the browser: numbers as bytes."""

@@ -1,4 +1,4 @@
-"""One attention head of a network that writes, as the bytes that the browser steps through."""
+"""The payload of one attention head of an encoder-decoder."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ from viz.payloads.binary_payload import pack
 def attention_payload(
     view_id: str, network: Network, decoding: Decoding, found: Contributions | None, name: str, head: int = 0
 ) -> bytes:
-    """The payload of head ``head`` of the attention ``name``: steps are those of the output, units the source's symbols.
+    """Return the payload of head ``head`` of the attention ``name``: steps are those of the output, units the input tokens.
 
-    Beside the weights and the scores, (Tt, Ts), it has what they come of ("query", "source_key"), what comes of them
-    ("source_value", "context", and of a recurrent network its "state", and "joined" with its two parts), the distribution
-    over the V' symbols, "entropy" (Tt), "source_coverage" (Ts), and where they are given the contributions with their
-    "agreement" (Tt).
+    Besides the weights and the scores, (Tt, Ts), it has what they are computed from ("query", "source_key"), what is
+    computed from them ("source_value", "context", and of a recurrent network its "state", and "joined" with its two
+    parts), the distribution over the V' symbols, "entropy" (Tt), "source_coverage" (Ts), and, if given, the contributions
+    with their "agreement" (Tt).
     """
     attention = decoding.attention[name]
     weights = attention.weights[0, head]
@@ -70,13 +70,13 @@ def _is_recurrent(network: Network) -> bool:
 
 
 def _recurrent(network: Network, decoding: Decoding) -> tuple[str, dict[str, np.ndarray]]:
-    """How it scores, and what its decoder makes of state and context: (Tt, N) each, the logits (Tt, V')."""
+    """Return the score function, and what the decoder computes from state and context: (Tt, N) each, the logits (Tt, V')."""
     module: Any = network.module
     context = torch.tensor(decoding.attention["attention"].context[0, 0])
     states = torch.tensor(decoding.trace.layers["decoder"].hidden[0])
     with torch.inference_mode():
-        fetched, asking = module.join.weight.split([context.shape[1], states.shape[1]], dim=1)
-        parts = context @ fetched.T, states @ asking.T + module.join.bias
+        context_part, state_part = module.join.weight.split([context.shape[1], states.shape[1]], dim=1)
+        parts = context @ context_part.T, states @ state_part.T + module.join.bias
         joined = (parts[0] + parts[1]).tanh()
         arrays = {
             "state": states.numpy(),
@@ -91,7 +91,7 @@ def _recurrent(network: Network, decoding: Decoding) -> tuple[str, dict[str, np.
 
 
 def _changed(decoding: Decoding, score: str) -> dict[str, Any]:
-    """What of the changes the drawing and the formulas speak of."""
+    """Return the interventions that the drawing and the formulas show."""
     other: Any = score_network(decoding.interventions)
     return {
         "temperature": attention_temperature(decoding.interventions),

@@ -1,8 +1,8 @@
-"""What travels to the browser: the numbers of one layer over one sequence, as one block of bytes; of a long one, as two.
+"""The binary payload for the browser: the numbers of one layer over one sequence in one block of bytes, or two if long.
 
 Layout: uint32 (little endian) length N of the header, N bytes of UTF-8 JSON padded with spaces so that 4 + N
-is a multiple of 8, then the arrays, each at its offset from the end of the header. The browser views the
-numbers in place; nothing is parsed number by number.
+is a multiple of 8, then the arrays, each at its offset from the end of the header. The browser uses the numbers as typed
+arrays in place, without parsing them.
 """
 
 import hashlib
@@ -35,18 +35,18 @@ def pack(
     options: Mapping[str, Any] | None = None,
     excerpt: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Write the payload of one layer.
+    """Return the payload of one layer.
 
     Args:
-        view_id: the client-side store that it is for, such as "step".
+        view_id: the browser's store for it, such as "step".
         layer: the layer's name, such as "rnn.l0".
         kind: "LSTM", "GRU" or "RNN".
-        gates: name -> (T, H), in weight-row order; None where its numbers travel apart (``excerpt``).
+        gates: name -> (T, H), in weight-row order; None if its numbers are sent apart (``excerpt``).
         states: name -> (T, H) or None; "hidden" may be (T, P) in a projected LSTM.
         tokens: T strings as they are displayed.
-        arrays: what else the components read, by name; None is left out. "input" (T, D); "hidden_before" (P),
-            "cell_before" (H): the states before the first step that is read, or where a step did not start from what the
-            step before left, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
+        arrays: other arrays that the components use, by name; None is left out. "input" (T, D); "hidden_before" (P),
+            "cell_before" (H): the states before the first step, or, if a step did not start from the result of the
+            previous one, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
             "bias_ih", "bias_hh" (R, G): the weight rows of the listed units; for networks of symbols "top_token",
             "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability" (T,), "surprise" (T,) in bits,
             NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for none.
@@ -54,19 +54,21 @@ def pack(
         vocabulary: the symbol of each id.
         unit_names, input_names: names to show for units and inputs.
         rows: the units whose weight rows are in `arrays`.
-        options: what else is passed through, such as how the cell departs from PyTorch's default.
-        excerpt: of a run that is too large to travel whole, what it is that travels (``viz.payloads.excerpt``).
+        options: passed through, such as the options in which the cell differs from PyTorch's default.
+        excerpt: of a run that is too large to be sent as a whole, what is sent of it (``viz.payloads.excerpt``).
 
     Raises:
         ValueError: an array whose first dimension is not the number of tokens.
     """
     content = {
-        name: _plain(name, array) for name, array in {**gates, **states, **(arrays or {})}.items() if array is not None
+        name: _contiguous(name, array)
+        for name, array in {**gates, **states, **(arrays or {})}.items()
+        if array is not None
     }
     for name, array in content.items():
-        if not _timeless(name) and array.shape[0] != len(tokens):
+        if not _has_no_steps(name) and array.shape[0] != len(tokens):
             raise ValueError(f"{name} has {array.shape[0]} steps, but there are {len(tokens)} tokens.")
-    return _write(
+    return _assemble(
         {
             "view_id": view_id,
             "layer": layer,
@@ -87,44 +89,44 @@ def pack(
     )
 
 
-def pack_near(
+def pack_nearby(
     payload: bytes, *, steps: tuple[int, int], stay: tuple[int, int], arrays: Mapping[str, ArrayLike | None]
 ) -> bytes:
-    """Write the numbers of all units at some steps, which the browser adds to what an excerpt told of the run.
+    """Return the numbers of all units at some steps, which the browser adds to an excerpt of the run.
 
     Args:
-        payload: the excerpt that it goes with.
+        payload: of the excerpt.
         steps: the first step, and the one after the last.
-        stay: the steps at which no others are wanted, likewise.
-        arrays: as those of ``pack``, of these steps alone.
+        stay: the steps at which the browser requests no others, likewise.
+        arrays: as for ``pack``, of these steps only.
     """
     header = _header(payload)[0]
-    content = {name: _plain(name, array) for name, array in arrays.items() if array is not None}
+    content = {name: _contiguous(name, array) for name, array in arrays.items() if array is not None}
     for name, array in content.items():
-        if not _timeless(name) and array.shape[0] != steps[1] - steps[0]:
+        if not _has_no_steps(name) and array.shape[0] != steps[1] - steps[0]:
             raise ValueError(f"{name} has {array.shape[0]} steps, not those of {steps}.")
-    return _write({"view_id": header["view_id"], "of": header["id"], "steps": steps, "stay": stay}, content)
+    return _assemble({"view_id": header["view_id"], "of": header["id"], "steps": steps, "stay": stay}, content)
 
 
-def _write(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes:
+def _assemble(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes:
     places, offset = {}, 0
     for name, array in content.items():
         places[name] = {"shape": list(array.shape), "offset": offset, "dtype": array.dtype.name}
         offset += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
     header["arrays"] = places
     body = [part for array in content.values() for part in (array.data, bytes(-array.nbytes % _ALIGNMENT))]
-    # The id is of the content: the browser keeps the trace that it has when nothing in it changed.
-    told = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
+    # The id is a hash of the content: the browser keeps its trace if the content is the same.
+    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     for part in body:
-        told.update(part)
-    header["id"] = told.hexdigest()
+        digest.update(part)
+    header["id"] = digest.hexdigest()
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(4 + len(text)) % _ALIGNMENT)
     return b"".join([struct.pack("<I", len(text)), text, *body])
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read what `pack` wrote, as the browser does: the header and the arrays by name."""
+    """Return the header and the arrays of a payload, by name; the browser does the same."""
     header, length = _header(payload)
     arrays = {}
     for name, place in header["arrays"].items():
@@ -140,9 +142,9 @@ def _header(payload: bytes) -> tuple[dict[str, Any], int]:
     return json.loads(payload[4 : 4 + length]), length
 
 
-def _timeless(name: str) -> bool:
+def _has_no_steps(name: str) -> bool:
     return name.startswith(("weight_", "bias_", "detail_", "column:", "source_")) or name.endswith("_before")
 
 
-def _plain(name: str, array: ArrayLike) -> NDArray[Any]:
+def _contiguous(name: str, array: ArrayLike) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype="<i4" if name.partition(":")[0] in _INTEGERS else "<f4")

@@ -1,8 +1,8 @@
-"""What travels of a run that is too large to travel whole, so that a view stays within 2 MB however large the run is.
+"""Excerpts of runs that are too large to be sent as a whole, so that a view takes at most 2 MB however large the run is.
 
-Four things: the tokens of a page of steps; over that page the exact numbers of some units (that which is looked at and its
-neighbours); the exact numbers of all units near the current step, where a lens shows them; and a picture of everything in
-blocks (``viz.payloads.heatmap_image``). When the reader leaves the page, those units or what is near, the browser asks for others.
+An excerpt has four parts: the tokens of a page of steps; over that page the exact values of some units (the selected one and
+its neighbours); the exact values of all units near the current step, if a page shows them; and an image of everything in
+blocks (``viz.payloads.heatmap_image``). When the reader leaves the page, those units or steps, the browser requests others.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ import numpy as np
 
 from models.core.trace import LayerTrace
 
-WHOLE = 1_250_000
-"""Bytes of a sequence's numbers and tokens up to which it travels whole."""
+MAX_WHOLE = 1_250_000
+"""Bytes of a sequence's numbers and tokens up to which it is sent as a whole."""
 
-COLUMNS, NEAR, TOKENS = 300_000, 500_000, 250_000
-"""Of a larger one: bytes of single units over the page, of all units near the step, and of the page's tokens."""
+MAX_COLUMNS, MAX_NEARBY, MAX_TOKENS = 300_000, 500_000, 250_000
+"""Bytes of a larger sequence: of single units over the page, of all units near the step, and of the page's tokens."""
 
-PAGE = 12_000
-"""Steps of a page at most."""
+MAX_PAGE = 12_000
+"""Steps of a page."""
 
-LETTERS = 16
-"""Letters of a token that travel of a larger run."""
+MAX_TOKEN_LENGTH = 16
+"""Letters of a token in an excerpt."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Steps that travel together, from the first to the one after the last.
+    """Steps that are sent together, each as the first one and the one after the last.
 
     Attributes:
-        steps: those that travel.
-        stay: those at which no others are wanted: away from the edges, so that stepping on finds its numbers there.
+        steps: the steps that are sent.
+        stay: the steps at which no others are requested: away from the edges, so that the numbers arrive before a reader
+            who steps on needs them.
     """
 
     steps: tuple[int, int]
@@ -41,29 +42,31 @@ class Span:
 
     @property
     def slice(self) -> slice:
-        """The steps that travel, to index an array by."""
+        """The steps as an index of an array."""
         return slice(*self.steps)
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Which tokens and which units of a run travel; the units as the first and the one after the last."""
+    """The steps and units of a run that are sent; the units as the first and the one after the last."""
 
     page: Span
     units: tuple[int, int]
 
     @property
     def columns(self) -> range:
-        """The units whose numbers travel over the page."""
+        """The units whose values over the page are sent."""
         return range(*self.units)
 
 
-def around(step: int, steps: int, room: int) -> Span:
-    """At most ``room`` of ``steps`` steps (at least 3), ``step`` in their middle third; the same ones for all steps there.
+def steps_around(step: int, steps: int, room: int) -> Span:
+    """Return at most ``room`` (at least 3) of ``steps`` steps, with ``step`` in their middle third.
 
-    >>> around(40, 100, 30)
+    All steps of that third get the same span.
+
+    >>> steps_around(40, 100, 30)
     Span(steps=(30, 60), stay=(40, 50))
-    >>> around(3, 100, 30), around(3, 20, 30)
+    >>> steps_around(3, 100, 30), steps_around(3, 20, 30)
     (Span(steps=(0, 30), stay=(0, 20)), Span(steps=(0, 20), stay=(0, 20)))
     """
     third = max(1, room // 3)
@@ -75,47 +78,47 @@ def around(step: int, steps: int, room: int) -> Span:
     return Span((begin, end), (0 if middle == 1 else begin + third, steps if middle == last else end - third))
 
 
-def fits(numbers: int, labels: Sequence[str]) -> bool:
-    """Whether a run travels whole: ``numbers`` bytes of numbers, and its tokens."""
-    return len(labels) <= PAGE and numbers + sum(len(label.encode()) + 3 for label in labels) <= WHOLE
+def fits_whole(numbers: int, labels: Sequence[str]) -> bool:
+    """Return whether a run is sent as a whole: ``numbers`` bytes of numbers, and its tokens."""
+    return len(labels) <= MAX_PAGE and numbers + sum(len(label.encode()) + 3 for label in labels) <= MAX_WHOLE
 
 
-def excerpt_of(layer: LayerTrace, row: int, labels: Sequence[str], step: int, unit: int) -> Excerpt:
-    """The page around ``step`` and the units beside ``unit``, the same ones for each of them."""
-    longest = max(len(cut(label).encode()) for label in labels) + 3  # its quotes and a comma
-    page = around(step, len(labels), min(PAGE, TOKENS // longest))
-    room = max(1, COLUMNS // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
+def make_excerpt(layer: LayerTrace, row: int, labels: Sequence[str], step: int, unit: int) -> Excerpt:
+    """Return the page around ``step`` and the units around ``unit``; the same excerpt for all of these."""
+    longest = max(len(shorten_token(label).encode()) for label in labels) + 3  # its quotes and a comma
+    page = steps_around(step, len(labels), min(MAX_PAGE, MAX_TOKENS // longest))
+    room = max(1, MAX_COLUMNS // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
     first = unit // room * room
     return Excerpt(page, (first, min(first + room, layer.weights.hidden_size)))
 
 
-def size(layer: LayerTrace, row: int = 0) -> int:
-    """Bytes of every gate and state of one sequence in float32."""
-    return 4 * int(layer.lengths[row]) * sum(width(layer, name) for name in layer.quantities)
+def states_bytes(layer: LayerTrace, row: int = 0) -> int:
+    """Return the bytes of all gates and states of one sequence in float32."""
+    return 4 * int(layer.lengths[row]) * sum(quantity_width(layer, name) for name in layer.quantities)
 
 
-def width(layer: LayerTrace, quantity: str) -> int:
-    """How many values a gate or state has at a step; a projected hidden state has fewer than the layer has units."""
+def quantity_width(layer: LayerTrace, quantity: str) -> int:
+    """Return the number of values of a gate or state at a step; a projected hidden state has fewer than H."""
     return layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
 
 
-def cut(label: str) -> str:
-    """A token as it travels of a large run."""
-    return label if len(label) <= LETTERS else label[: LETTERS - 1] + "…"
+def shorten_token(label: str) -> str:
+    """Shorten a token for an excerpt."""
+    return label if len(label) <= MAX_TOKEN_LENGTH else label[: MAX_TOKEN_LENGTH - 1] + "…"
 
 
-def described(layer: LayerTrace, row: int, excerpt: Excerpt, serial: int, *, near: bool) -> dict[str, object]:
-    """What the browser has to know of an excerpt.
+def describe_excerpt(layer: LayerTrace, row: int, excerpt: Excerpt, serial: int, *, near: bool) -> dict[str, object]:
+    """Return the description of an excerpt for the browser.
 
     Args:
-        layer: what ran.
+        layer: the forward run.
         row: which sequence of the batch.
-        excerpt: what travels of it.
-        serial: a number that other runs do not have.
-        near: whether the numbers of all units near the step travel as well.
+        excerpt: the part that is sent.
+        serial: a number that differs between runs.
+        near: whether the values of all units near the step are sent as well.
     """
     cell = layer.weights.cell
-    signed = [quantity for quantity in layer.quantities if quantity not in cell.valves]
+    signed = [quantity for quantity in layer.quantities if quantity not in cell.zero_one_gates]
     length = int(layer.lengths[row])
     return {
         "run": serial,
@@ -126,22 +129,26 @@ def described(layer: LayerTrace, row: int, excerpt: Excerpt, serial: int, *, nea
         "columns": excerpt.units,
         "near": near,
         "loudest": {
-            quantity: [largest(layer[quantity][row, :length, k]) for k in excerpt.columns if k < width(layer, quantity)]
+            quantity: [
+                max_magnitude(layer[quantity][row, :length, k])
+                for k in excerpt.columns
+                if k < quantity_width(layer, quantity)
+            ]
             for quantity in signed
         },
     }
 
 
-def columns_of(layer: LayerTrace, row: int, excerpt: Excerpt) -> dict[str, np.ndarray]:
-    """The numbers of the excerpt's units over its page, "column:QUANTITY" (steps, units) each."""
+def excerpt_columns(layer: LayerTrace, row: int, excerpt: Excerpt) -> dict[str, np.ndarray]:
+    """Return the values of the excerpt's units over its page, "column:QUANTITY" (steps, units) each."""
     return {
         f"column:{name}": layer[name][row, excerpt.page.slice, excerpt.units[0] : excerpt.units[1]]
         for name in layer.quantities
     }
 
 
-def largest(values: np.ndarray) -> float:
-    """The largest magnitude among the finite numbers of ``values``; 0 where there are none."""
+def max_magnitude(values: np.ndarray) -> float:
+    """Return the largest magnitude among the finite numbers of ``values``; 0 if there are none."""
     low, high = values.min(initial=0), values.max(initial=0)
     if np.isfinite([low, high]).all():
         return float(max(-low, high))

@@ -1,22 +1,23 @@
-"""All gradients of a layer as the bytes that the browser draws as a map."""
+"""The payload of the gradient map of a layer."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from models.core.trace import LayerTrace
+from models.gradients.nonfinite import first_nonfinite_state
 from models.gradients.path_split import PathMap
 from viz.payloads.binary_payload import pack
 
-MOST_ROWS = 240
-"""Losses that a picture can show."""
+MAX_ROWS = 240
+"""Losses in a map."""
 
 
-def rows_shown(steps: int) -> list[int]:
-    """The steps whose losses are followed: all of them, or evenly spaced ones, the last always among them."""
-    if steps <= MOST_ROWS:
+def loss_rows(steps: int) -> list[int]:
+    """Return the steps whose losses are in the map: all of them, or evenly spaced ones with the last step."""
+    if steps <= MAX_ROWS:
         return list(range(steps))
-    return [int(step) for step in np.linspace(0, steps - 1, MOST_ROWS).round()]
+    return [int(step) for step in np.linspace(0, steps - 1, MAX_ROWS).round()]
 
 
 def gradient_payload(
@@ -28,18 +29,16 @@ def gradient_payload(
     labels: Sequence[str],
     stacked: bool,
 ) -> bytes:
-    """The payload of the map.
-
-    In it a step is the state's (k), and a unit is the place of the loss among ``rows``.
+    """Return the payload of the map: its steps are those of the states (k), its units the positions of losses in ``rows``.
 
     Args:
-        view_id: the store that it is for.
-        layer: whose states they are.
+        view_id: the browser's store for it.
+        layer: of the states.
         norms: (R, T), of d l_t / d h_k.
-        paths: its split, (1, R, T) each; None in an RNN, which has no line to split off.
+        paths: its split by paths, (1, R, T) each; None for an RNN, which has no direct path.
         rows: the R steps of the losses.
         labels: T strings, one a step.
-        stacked: whether further layers lie above or below, through which a gradient can go too.
+        stacked: whether there are layers above or below, through which the gradient flows too.
     """
     arrays = {}
     if paths is not None:
@@ -52,5 +51,11 @@ def gradient_payload(
         states={"hidden": norms.T},
         arrays=arrays,
         tokens=labels,
-        options={"rows": list(rows), "reverse": layer.reverse, "stacked": stacked},
+        options={
+            "rows": list(rows),
+            "reverse": layer.reverse,
+            "stacked": stacked,
+            "states": layer.weights.cell.states,
+            "finite": first_nonfinite_state(layer) is None,
+        },
     )

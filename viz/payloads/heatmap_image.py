@@ -1,6 +1,6 @@
-"""A picture of every gate and state of a layer at once, in blocks, each with its mean, lowest and highest value.
+"""An image of all gates and states of a layer in blocks, each with its mean, minimum and maximum.
 
-A window that is small enough is exact: every block is one number (``models.states.downsample``).
+A window that is small enough is exact: every block is one value (``models.states.downsample``).
 """
 
 from __future__ import annotations
@@ -11,60 +11,60 @@ from typing import Any
 import numpy as np
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.states.downsample import DownsampledWindow, downsample
-from viz.payloads.excerpt import Excerpt, columns_of, cut, described, largest
+from viz.payloads.excerpt import Excerpt, describe_excerpt, excerpt_columns, max_magnitude, shorten_token
 
-PICTURE = 600_000
-"""Bytes of a picture."""
+MAX_IMAGE_BYTES = 600_000
+"""Bytes of an image."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a heatmap: steps, and places in the order of the units; each from (included) to (not included)."""
+    """A part of a heatmap: steps, and positions in the order of the units; each as the first and the one after the last."""
 
     steps: tuple[int, int]
     places: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """Every gate and state of a layer in blocks.
+class HeatmapImage:
+    """All gates and states of a layer in blocks.
 
     Attributes:
-        arrays: "detail_mean:QUANTITY" (t, h), and "low", "high" where a block is more than one number; the edges of the
+        arrays: "detail_mean:QUANTITY" (t, h), and "low", "high" if a block is more than one value; the edges of the
             blocks, "steps" (t + 1) and "places" (h + 1), and the "units" in the order drawn.
-        most: by signed quantity, the largest magnitude of all of its numbers.
+        most: by signed quantity, the largest magnitude of its values.
     """
 
     arrays: dict[str, np.ndarray]
     most: dict[str, float]
 
 
-def picture_of(
+def heatmap_image(
     layer: LayerTrace, row: int = 0, window: Window | None = None, order: np.ndarray | None = None
-) -> Picture:
-    """Every gate and state in at most ``PICTURE`` bytes of blocks; exact where the window is small enough.
+) -> HeatmapImage:
+    """Return all gates and states in at most ``MAX_IMAGE_BYTES`` bytes of blocks; exact if the window is small enough.
 
     Args:
-        layer: what ran.
+        layer: the forward run.
         row: which sequence of the batch.
         window: the part to show; None for all.
         order: (H), the units in the order in which they are drawn; None for their own.
     """
     steps, cell = int(layer.lengths[row]), layer.weights.cell
-    room = PICTURE // len(layer.quantities)
+    room = MAX_IMAGE_BYTES // len(layer.quantities)
     arrays: dict[str, np.ndarray] = {}
     most: dict[str, float] = {}
     for quantity in layer.quantities:
         values = layer[quantity][row, :steps]
-        seen = _blocks(values, window, order, room)
-        parts = {"mean": seen.mean} if seen.exact else {"mean": seen.mean, "low": seen.low, "high": seen.high}
-        parts |= {"steps": seen.step_edges, "places": seen.unit_edges, "units": seen.units}
+        blocks = _blocks(values, window, order, room)
+        parts = {"mean": blocks.mean} if blocks.exact else {"mean": blocks.mean, "low": blocks.low, "high": blocks.high}
+        parts |= {"steps": blocks.step_edges, "places": blocks.unit_edges, "units": blocks.units}
         arrays |= {f"detail_{part}:{quantity}": array for part, array in parts.items()}
-        if quantity not in cell.valves:
-            most[quantity] = largest(values)
-    return Picture(arrays, most)
+        if quantity not in cell.zero_one_gates:
+            most[quantity] = max_magnitude(values)
+    return HeatmapImage(arrays, most)
 
 
 def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None, room: int) -> DownsampledWindow:
@@ -80,15 +80,15 @@ def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None,
     return downsample(values, max(1, cells), steps, places, order)
 
 
-def excerpted(reading: Reading, name: str, excerpt: Excerpt, picture: Picture, *, near: bool) -> dict[str, Any]:
-    """What stands for a layer that is too large to travel whole: its quantities without numbers, an excerpt, the picture.
+def excerpt_parts(run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage, *, near: bool) -> dict[str, Any]:
+    """Return what is sent of a layer that is too large: its quantities without values, an excerpt, and the image.
 
-    ``near``: whether the numbers near the step come after it.
+    ``near``: whether the values near the step are sent after it.
     """
-    layer, row = reading.trace.layers[name], reading.row
+    layer, row = run.trace.layers[name], run.row
     return {
         "numbers": dict.fromkeys(layer.quantities),
-        "labels": [cut(label) for label in reading.labels_of(name)[excerpt.page.slice]],
-        "arrays": columns_of(layer, row, excerpt) | picture.arrays,
-        "excerpt": described(layer, row, excerpt, reading.serial, near=near) | {"most": picture.most},
+        "labels": [shorten_token(label) for label in run.labels_of(name)[excerpt.page.slice]],
+        "arrays": excerpt_columns(layer, row, excerpt) | image.arrays,
+        "excerpt": describe_excerpt(layer, row, excerpt, run.serial, near=near) | {"most": image.most},
     }

@@ -1,4 +1,4 @@
-"""One layer of a reading as the bytes that the browser steps through: whole, or of a long run what is near the step."""
+"""The payload of one layer of a run: of all steps, or of a long run an excerpt and the steps near the current one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -6,70 +6,71 @@ from typing import Literal
 import numpy as np
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import ClassPrediction, Prediction, Reading, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, Prediction, SymbolPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
-from viz.payloads.binary_payload import pack, pack_near
-from viz.payloads.excerpt import NEAR, Excerpt, Span, around, fits, width
-from viz.payloads.heatmap_image import Picture, excerpted
+from viz.payloads.binary_payload import pack, pack_nearby
+from viz.payloads.cell_description import cell_description, scale_options
+from viz.payloads.excerpt import MAX_NEARBY, Excerpt, Span, fits_whole, quantity_width, steps_around
+from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
 
-MOST_WEIGHTS = 600_000
-"""Bytes of weights that travel with a trace; of a larger layer only some units' rows do."""
+MAX_WEIGHTS = 600_000
+"""Bytes of weights that are sent with a trace; of a larger layer only some units' rows are sent."""
 
 TOP = 8
 """Predictions shown at each step."""
 
 
-def light(layer: LayerTrace) -> bool:
-    """Whether the weights of every unit can travel with the trace."""
-    return layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes <= MOST_WEIGHTS
+def weights_fit(layer: LayerTrace) -> bool:
+    """Return whether the weights of every unit are sent with the trace."""
+    return layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes <= MAX_WEIGHTS
 
 
-def whole(reading: Reading, name: str) -> bool:
-    """Whether the numbers of every step travel at once."""
-    labels = reading.labels_of(name)
-    return fits(len(labels) * _step_bytes(reading, name), labels)
+def layer_fits(run: ForwardRun, name: str) -> bool:
+    """Return whether the values of every step are sent at once."""
+    labels = run.labels_of(name)
+    return fits_whole(len(labels) * _step_bytes(run, name), labels)
 
 
-def near(reading: Reading, name: str, step: int) -> Span:
-    """The steps around ``step`` of which all units' numbers travel, where not all do."""
-    layer = reading.trace.layers[name]
-    return around(step, int(layer.lengths[reading.row]), NEAR // _step_bytes(reading, name))
+def nearby_steps(run: ForwardRun, name: str, step: int) -> Span:
+    """Return the steps around ``step`` at which the values of all units are sent, if not all steps fit."""
+    layer = run.trace.layers[name]
+    return steps_around(step, int(layer.lengths[run.row]), MAX_NEARBY // _step_bytes(run, name))
 
 
-def layer_payload(view_id: str, reading: Reading, name: str, unit: int | None) -> bytes:
-    """The payload of the layer ``name``, with the weights of ``unit``, or of all units where it is None."""
-    layer, row = reading.trace.layers[name], reading.row
+def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) -> bytes:
+    """Return the payload of the layer ``name``, with the weights of ``unit``, or of all units if it is None."""
+    layer, row = run.trace.layers[name], run.row
     steps = slice(0, int(layer.lengths[row]))
     return _pack(
         view_id,
-        reading,
+        run,
         layer,
         numbers={quantity: layer[quantity][row, steps] for quantity in layer.quantities},
-        labels=reading.labels_of(name),
+        labels=run.labels_of(name),
         arrays=_before(layer, row, steps) | {"input": layer.input[row, steps]},
         steps=steps,
         rows=range(layer.weights.hidden_size) if unit is None else [unit],
     )
 
 
-def excerpt_payload(view_id: str, reading: Reading, name: str, excerpt: Excerpt, picture: Picture) -> bytes:
-    """What travels of a layer that is too large to travel whole, but for what is near the step (``near_payload``)."""
-    parts = excerpted(reading, name, excerpt, picture, near=True)
-    layer, steps = reading.trace.layers[name], excerpt.page.slice
-    return _pack(view_id, reading, layer, steps=steps, rows=excerpt.columns, **parts)
+def excerpt_payload(view_id: str, run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage) -> bytes:
+    """Return the payload of a layer that is too large to be sent as a whole, without the steps of ``nearby_payload``."""
+    parts = excerpt_parts(run, name, excerpt, image, near=True)
+    layer, steps = run.trace.layers[name], excerpt.page.slice
+    return _pack(view_id, run, layer, steps=steps, rows=excerpt.columns, **parts)
 
 
-def near_payload(payload: bytes, reading: Reading, name: str, span: Span) -> bytes:
-    """What completes the ``payload`` of a long run around a step (``near``)."""
-    layer, row = reading.trace.layers[name], reading.row
+def nearby_payload(payload: bytes, run: ForwardRun, name: str, span: Span) -> bytes:
+    """Return the values of all units around a step (``nearby_steps``), which complete the ``payload`` of a long run."""
+    layer, row = run.trace.layers[name], run.row
     arrays = {quantity: layer[quantity][row, span.slice] for quantity in layer.quantities}
     arrays |= _before(layer, row, span.slice) | {"input": layer.input[row, span.slice]}
-    return pack_near(payload, steps=span.steps, stay=span.stay, arrays=arrays)
+    return pack_nearby(payload, steps=span.steps, stay=span.stay, arrays=arrays)
 
 
 def _pack(
     view_id: str,
-    reading: Reading,
+    run: ForwardRun,
     layer: LayerTrace,
     *,
     numbers: Mapping[str, np.ndarray | None],
@@ -79,8 +80,8 @@ def _pack(
     rows: Sequence[int],
     excerpt: Mapping[str, object] | None = None,
 ) -> bytes:
-    """What stands beside the numbers, whether they are whole or not: predictions at ``steps``, weights of ``rows``."""
-    weights, prediction = layer.weights, _prediction(reading, layer.name)
+    """Return the payload of the values ``numbers``, with predictions at ``steps`` and weights of ``rows``."""
+    weights, prediction = layer.weights, _prediction(run, layer.name)
     answer: dict[str, object] = {}
     if isinstance(prediction, ClassPrediction):
         answer = {"classes": prediction.classes, "probability": [float(each) for each in prediction.probability]}
@@ -94,13 +95,14 @@ def _pack(
         arrays=arrays | _predicted(prediction, steps) | _weight_rows(layer, rows),
         predicts=_kind(prediction),
         vocabulary=prediction.vocabulary if isinstance(prediction, SymbolPrediction) else None,
-        input_names=reading.input_names if layer.name.endswith(("l0", "l0_reverse")) else None,
+        input_names=run.input_names if layer.name.endswith(("l0", "l0_reverse")) else None,
         rows="all" if len(rows) == weights.hidden_size else rows,
         options={
             "projected": weights.weight_hr is not None,
             "reverse": layer.reverse,
-            "valves": weights.cell.valves,
-            "held": fixed_spans(reading, layer.name),
+            "cell": cell_description(weights.cell),
+            **scale_options(weights.cell),
+            "fixed": fixed_spans(run, layer.name),
             **weights.options,
             **answer,
         },
@@ -108,29 +110,29 @@ def _pack(
     )
 
 
-def _step_bytes(reading: Reading, name: str) -> int:
-    """Bytes of all that travels of one step."""
-    layer = reading.trace.layers[name]
-    prediction = _prediction(reading, name)
+def _step_bytes(run: ForwardRun, name: str) -> int:
+    """Return the bytes of what is sent of one step."""
+    layer = run.trace.layers[name]
+    prediction = _prediction(run, name)
     predicted = 0
     if isinstance(prediction, SymbolPrediction):
         predicted = 8 * TOP + 12
     elif isinstance(prediction, ValuePrediction):
         predicted = 8 * prediction.value.shape[1]
-    return 4 * (sum(width(layer, each) for each in layer.quantities) + layer.weights.input_size) + predicted
+    return 4 * (sum(quantity_width(layer, each) for each in layer.quantities) + layer.weights.input_size) + predicted
 
 
 def _before(layer: LayerTrace, row: int, steps: slice) -> dict[str, np.ndarray]:
-    """The states before these steps, from which the browser knows what each of them started from."""
+    """Return the states before these steps, from which the browser derives the previous state of each step."""
     before = {"hidden": layer.hidden_prev} | ({"cell": layer.cell_prev} if layer.kind == "LSTM" else {})
     arrays = {}
     for state, prev in before.items():
-        now, started = layer[state][row, steps], prev[row, steps]
-        here, there = (slice(1, None), slice(None, -1))[:: -1 if layer.reverse else 1]
-        if np.array_equal(started[here], now[there], equal_nan=True):
-            arrays[f"{state}_before"] = started[-1 if layer.reverse else 0]
-        else:  # a run may put another state in the place of the one before
-            arrays[f"{state}_prev"] = started
+        results, starts = layer[state][row, steps], prev[row, steps]
+        next_steps, steps_before = (slice(1, None), slice(None, -1))[:: -1 if layer.reverse else 1]
+        if np.array_equal(starts[next_steps], results[steps_before], equal_nan=True):
+            arrays[f"{state}_before"] = starts[-1 if layer.reverse else 0]
+        else:  # edits may replace the previous state of a step
+            arrays[f"{state}_prev"] = starts
     return arrays
 
 
@@ -145,8 +147,8 @@ def _weight_rows(layer: LayerTrace, units: Sequence[int]) -> dict[str, np.ndarra
     return rows
 
 
-def _prediction(reading: Reading, name: str) -> Prediction | None:
-    return reading.prediction_of(name)
+def _prediction(run: ForwardRun, name: str) -> Prediction | None:
+    return run.prediction_of(name)
 
 
 def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"] | None:
@@ -158,19 +160,19 @@ def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"
 
 
 def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndarray]:
-    """What was predicted at some steps, and what came."""
+    """Return the predictions at some steps, and the targets."""
     if isinstance(prediction, ValuePrediction):
-        return {"prediction": prediction.value[steps], "truth": prediction.following[steps]}
+        return {"prediction": prediction.value[steps], "truth": prediction.target[steps]}
     if not isinstance(prediction, SymbolPrediction):
         return {}
     top = prediction.top(min(TOP, len(prediction.vocabulary)))
-    following = prediction.following
-    probability = np.take_along_axis(prediction.probability, following[:, None], axis=1)[:, 0]
+    target = prediction.target
+    probability = np.take_along_axis(prediction.probability, target[:, None], axis=1)[:, 0]
     arrays = {
         "top_token": top,
         "top_probability": np.take_along_axis(prediction.probability, top, axis=1),
-        "next_token": following,
-        "next_probability": np.where(following < 0, np.nan, probability),
-        "surprise": prediction.surprise,
+        "next_token": target,
+        "next_probability": np.where(target < 0, np.nan, probability),
+        "surprise": prediction.surprisal,
     }
     return {name: array[steps] for name, array in arrays.items()}

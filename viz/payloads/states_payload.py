@@ -1,4 +1,4 @@
-"""What the States lens sends to the browser: a whole layer where it is small, else an excerpt with a picture of all of it."""
+"""The payload of the States page: a whole layer if it is small, else an excerpt with an image of all of it."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import Any
 import numpy as np
 
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack
-from viz.payloads.excerpt import Excerpt, fits, size
-from viz.payloads.heatmap_image import Picture, excerpted
+from viz.payloads.cell_description import scale_options
+from viz.payloads.excerpt import Excerpt, fits_whole, states_bytes
+from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
 
 
-def whole(reading: Reading, name: str) -> bool:
-    """Whether every gate and state of the layer travels."""
-    return fits(size(reading.trace.layers[name], reading.row), reading.labels_of(name))
+def states_fit(run: ForwardRun, name: str) -> bool:
+    """Return whether all gates and states of the layer are sent."""
+    return fits_whole(states_bytes(run.trace.layers[name], run.row), run.labels_of(name))
 
 
-def states_payload(view_id: str, reading: Reading, name: str) -> bytes:
-    """The payload of the layer ``name``."""
-    layer = reading.trace.layers[name]
-    steps = slice(0, int(layer.lengths[reading.row]))
-    numbers = {quantity: layer[quantity][reading.row, steps] for quantity in layer.quantities}
-    return _pack(view_id, reading, layer, numbers, reading.labels_of(name))
+def states_payload(view_id: str, run: ForwardRun, name: str) -> bytes:
+    """Return the payload of the layer ``name``."""
+    layer = run.trace.layers[name]
+    steps = slice(0, int(layer.lengths[run.row]))
+    numbers = {quantity: layer[quantity][run.row, steps] for quantity in layer.quantities}
+    return _pack(view_id, run, layer, numbers, run.labels_of(name))
 
 
-def states_excerpt(view_id: str, reading: Reading, name: str, excerpt: Excerpt, picture: Picture) -> bytes:
-    """What travels of a layer that is too large to travel whole."""
-    return _pack(view_id, reading, reading.trace.layers[name], **excerpted(reading, name, excerpt, picture, near=False))
+def states_excerpt(view_id: str, run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage) -> bytes:
+    """Return the payload of a layer that is too large to be sent as a whole."""
+    return _pack(view_id, run, run.trace.layers[name], **excerpt_parts(run, name, excerpt, image, near=False))
 
 
 def _pack(
     view_id: str,
-    reading: Reading,
+    run: ForwardRun,
     layer: LayerTrace,
     numbers: Mapping[str, np.ndarray | None],
     labels: Sequence[str],
@@ -49,6 +50,6 @@ def _pack(
         gates={gate: numbers[gate] for gate in cell.gates},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
-        options={"reverse": layer.reverse, "valves": cell.valves, "held": fixed_spans(reading, layer.name)},
+        options={"reverse": layer.reverse, **scale_options(cell), "fixed": fixed_spans(run, layer.name)},
         **more,
     )

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models import load_network, read, read_edited, read_edits
+from models import load_network, read_edits, run_edited, run_network
 from models.edits.edited_network import EditedNetwork
 from viz.payloads.binary_payload import unpack
-from viz.payloads.edited_payload import ROWS, TOP, changed_names, changed_payload
+from viz.payloads.edited_payload import ROWS, TOP, compared_names, edited_payload
 
 LAYER = "rnn.l0"
 
@@ -16,11 +16,11 @@ def both(name: str, edits: str, text: str | None = None):
     text = text if text is not None else network.card.default.text
     edited = EditedNetwork(network, read_edits(edits))
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
-    return read(network, text), edited.read(text), origin
+    return run_network(network, text), edited.read(text), origin
 
 
 def sent(before, after, origin=None, layer=LAYER, quantity="hidden"):
-    return unpack(changed_payload("edit_changed", before, after, layer, quantity, origin))
+    return unpack(edited_payload("edit_changed", before, after, layer, quantity, origin))
 
 
 @pytest.mark.parametrize("quantity", ["forget_gate", "cell", "hidden"])
@@ -28,9 +28,9 @@ def test_before_after_and_difference_are_the_runs_own(quantity):
     before, after, _ = both("counter", "rnn.l0.writes[0]=0")
     header, arrays = sent(before, after, quantity=quantity)
     old, new = (each.trace.layers[LAYER][quantity][0] for each in (before, after))
-    for name, values in zip(changed_names(quantity), (old, new, new - old), strict=True):
+    for name, values in zip(compared_names(quantity), (old, new, new - old), strict=True):
         assert np.array_equal(arrays[name], values)
-    assert header["options"]["alike"] == list(changed_names(quantity)[:2])
+    assert header["options"]["alike"] == list(compared_names(quantity)[:2])
     assert header["tokens"] == list(after.labels)
 
 
@@ -47,7 +47,7 @@ def test_the_most_probable_symbols_of_both_are_there():
         count = len(told)
         assert np.array_equal(arrays["pair_before"][step, :count], old[step, told])
         assert np.array_equal(arrays["pair_after"][step, :count], new[step, told])
-    following = after.prediction.following[:-1]
+    following = after.prediction.target[:-1]
     assert np.array_equal(arrays["next_before"][:-1], old[np.arange(len(following)), following])
     assert np.isnan(arrays["next_after"][-1]) and header["vocabulary"] == list(after.prediction.vocabulary)
 
@@ -57,7 +57,7 @@ def test_steps_belong_together_where_tokens_were_edited(edit):
     before, after, origin = both("counter", edit)
     _header, arrays = sent(before, after, origin)
     old, new = (each.trace.layers[LAYER].hidden[0] for each in (before, after))
-    names = changed_names("hidden")
+    names = compared_names("hidden")
     for step, was in enumerate(origin):
         if was is None:
             assert np.isnan(arrays[names[0]][step]).all() and np.isnan(arrays["pair_before"][step]).all()
@@ -78,7 +78,7 @@ def test_values_classes_and_answers_that_are_written():
     assert header["options"]["class_after"] == after.prediction.probability.tolist()
     before, after, _ = both("dates-dot", "decoder.l0.weight_hh=0")
     header, arrays = sent(before, after, layer="decoder.l0")
-    assert header["predicts"] == "symbols" and len(arrays["pair_token"]) == len(after.read)
+    assert header["predicts"] == "symbols" and len(arrays["pair_token"]) == len(after.decoder_inputs)
     header, arrays = sent(before, after, layer="encoder.l0")  # where nothing is predicted
     assert header["predicts"] is None and "pair_token" not in arrays
 
@@ -86,9 +86,9 @@ def test_values_classes_and_answers_that_are_written():
 def test_what_is_held_is_marked():
     network = load_network("counter")
     edits = read_edits("rnn.l0.forget_gate[0]@3-5=1;rnn.l0.ablate[1]@2-=zero;rnn.l0.h0=1")
-    before, after = read(network, ".aabb."), read_edited(network, ".aabb.", edits)
-    marks = sent(before, after, quantity="forget_gate")[0]["options"]["held"]
-    assert {mark["quantity"] for mark in marks} == set(changed_names("forget_gate")[1:])
+    before, after = run_network(network, ".aabb."), run_edited(network, ".aabb.", edits)
+    marks = sent(before, after, quantity="forget_gate")[0]["options"]["fixed"]
+    assert {mark["quantity"] for mark in marks} == set(compared_names("forget_gate")[1:])
     assert all((mark["unit"], mark["steps"]) == (0, [3, 5]) for mark in marks)
-    marks = sent(before, after, quantity="hidden")[0]["options"]["held"]
+    marks = sent(before, after, quantity="hidden")[0]["options"]["fixed"]
     assert all((mark["unit"], mark["steps"]) == (1, [2, 5]) for mark in marks)

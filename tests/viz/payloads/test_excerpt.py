@@ -11,14 +11,14 @@ from torch import nn
 
 from models import capture, load_network
 from models.core.trace import LayerTrace, Trace
-from models.decoding.run_network import read
-from models.networks.forward_run import reading_of
+from models.decoding.run_network import run_network
+from models.networks.forward_run import run_of_trace
 from models.states.pca import thin_trajectory
 from tests.viz.payloads.test_layer_payload import started
 from viz.payloads.binary_payload import unpack
-from viz.payloads.excerpt import PAGE, around, cut, excerpt_of, fits
-from viz.payloads.heatmap_image import picture_of
-from viz.payloads.layer_payload import excerpt_payload, layer_payload, near, near_payload, whole
+from viz.payloads.excerpt import MAX_PAGE, fits_whole, make_excerpt, shorten_token, steps_around
+from viz.payloads.heatmap_image import heatmap_image
+from viz.payloads.layer_payload import excerpt_payload, layer_fits, layer_payload, nearby_payload, nearby_steps
 
 MOST = 2_000_000
 """Bytes that a view may send."""
@@ -28,26 +28,26 @@ def recorded(module: nn.Module, steps: int, width: int, seed: int = 0):
     torch.manual_seed(seed)
     with torch.inference_mode(), capture(module) as trace:
         module(torch.randn(1, steps, width))
-    return reading_of(trace)
+    return run_of_trace(trace)
 
 
 def parts(reading, name: str, step: int, unit: int):
     """The two payloads of a large run, as bytes."""
     layer = reading.trace.layers[name]
-    excerpt = excerpt_of(layer, reading.row, reading.labels_of(name), step, unit)
-    base = excerpt_payload("step", reading, name, excerpt, picture_of(layer, reading.row))
-    return base, near_payload(base, reading, name, near(reading, name, step))
+    excerpt = make_excerpt(layer, reading.row, reading.labels_of(name), step, unit)
+    base = excerpt_payload("step", reading, name, excerpt, heatmap_image(layer, reading.row))
+    return base, nearby_payload(base, reading, name, nearby_steps(reading, name, step))
 
 
 @given(st.integers(1, 5000), st.integers(1, 400), st.data())
 def test_steps_travel_around_the_reader_and_stay_until_he_nears_their_edge(steps, room, data):
     step = data.draw(st.integers(0, steps - 1))
-    span = around(step, steps, room)
+    span = steps_around(step, steps, room)
     first, end = span.steps
     assert 0 <= first <= span.stay[0] <= step < span.stay[1] <= end <= steps
     assert end - first <= max(room, 3)
     for other in (span.stay[0], span.stay[1] - 1):
-        assert around(other, steps, room) == span
+        assert steps_around(other, steps, room) == span
     for beyond in (span.stay[0] - 1, span.stay[1]):  # there others are asked for, and meanwhile these are here
         assert first <= beyond < end or beyond in (-1, steps)
 
@@ -57,7 +57,7 @@ def test_steps_travel_around_the_reader_and_stay_until_he_nears_their_edge(steps
 def test_all_units_are_exact_wherever_the_reader_is(kind, options):
     reading = recorded(kind(8, 96, batch_first=True, **options), 2500, 8)
     for name, layer in reading.trace.layers.items():
-        assert not whole(reading, name)
+        assert not layer_fits(reading, name)
         for step in (0, 1, 777, 1234, 2499):
             base, piece = map(unpack, parts(reading, name, step, 95))
             header, arrays = piece
@@ -83,20 +83,20 @@ def test_a_run_that_changes_the_state_between_its_steps_tells_what_each_step_sta
     prev = layer.recording.hidden_prev.clone()
     prev[0, 4, 2] = 0.25  # as in a loop over an LSTMCell that puts a value of its own there
     changed = LayerTrace(name, layer.weights, replace(layer.recording, hidden_prev=prev))
-    _header, arrays = unpack(layer_payload("step", reading_of(Trace({name: changed})), name, None))
+    _header, arrays = unpack(layer_payload("step", run_of_trace(Trace({name: changed})), name, None))
     np.testing.assert_array_equal(arrays["hidden_prev"], prev[0])
     assert "hidden_before" not in arrays and "cell_before" in arrays
 
 
 def test_two_thousand_tokens_of_two_by_128_stay_small():
     net = load_network("python-lm")
-    reading = read(net, (net.card.default.text * 40)[:2000])
+    reading = run_network(net, (net.card.default.text * 40)[:2000])
     for name in reading.trace.layers:
-        assert not whole(reading, name) and len(layer_payload("step", reading, name, None)) > 3 * MOST
+        assert not layer_fits(reading, name) and len(layer_payload("step", reading, name, None)) > 3 * MOST
         assert sum(map(len, parts(reading, name, 1000, 64))) < MOST
         _header, arrays = unpack(parts(reading, name, 1000, 64)[0])
-        np.testing.assert_array_equal(arrays["surprise"], reading.prediction.surprise)
-        np.testing.assert_array_equal(arrays["next_token"], reading.prediction.following)
+        np.testing.assert_array_equal(arrays["surprise"], reading.prediction.surprisal)
+        np.testing.assert_array_equal(arrays["next_token"], reading.prediction.target)
 
 
 @pytest.mark.parametrize(
@@ -111,25 +111,29 @@ def test_two_thousand_tokens_of_two_by_128_stay_small():
 def test_however_large_the_run_is(module, steps):
     reading = recorded(module, steps, module.input_size)
     (name,) = reading.trace.layers
-    assert not whole(reading, name)
+    assert not layer_fits(reading, name)
     for step in (0, steps // 2, steps - 1):
         assert sum(map(len, parts(reading, name, step, 0))) < MOST
 
 
 def test_long_tokens_are_cut_and_their_page_is_shorter():
     reading = recorded(nn.LSTM(2, 4, batch_first=True), 20_000, 2)
-    reading = reading_of(reading.trace.with_tokens(["가" * 500] * 20_000))
+    reading = run_of_trace(reading.trace.with_tokens(["가" * 500] * 20_000))
     (name,) = reading.trace.layers
     base, piece = parts(reading, name, 11_000, 0)
     header, _arrays = unpack(base)
     assert len(base) + len(piece) < MOST
-    assert header["tokens"][0] == cut("가" * 500) == "가" * 15 + "…"
+    assert header["tokens"][0] == shorten_token("가" * 500) == "가" * 15 + "…"
     first, end = header["excerpt"]["page"]
-    assert first <= 11_000 < end and end - first == len(header["tokens"]) < PAGE
+    assert first <= 11_000 < end and end - first == len(header["tokens"]) < MAX_PAGE
 
 
 def test_a_run_of_few_numbers_but_many_tokens_does_not_travel_whole():
-    assert fits(1000, ["a"] * 100) and not fits(1000, ["a"] * (PAGE + 1)) and not fits(1000, ["가" * 1000] * 1000)
+    assert (
+        fits_whole(1000, ["a"] * 100)
+        and not fits_whole(1000, ["a"] * (MAX_PAGE + 1))
+        and not fits_whole(1000, ["가" * 1000] * 1000)
+    )
 
 
 def test_no_excursion_of_a_path_is_lost():

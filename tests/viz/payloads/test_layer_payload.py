@@ -8,10 +8,10 @@ from torch import nn
 from models import capture, load_network
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.core.trace import load_trace
-from models.decoding.run_network import read
-from models.networks.forward_run import reading_of
+from models.decoding.run_network import run_network
+from models.networks.forward_run import run_of_trace
 from viz.payloads.binary_payload import unpack
-from viz.payloads.layer_payload import MOST_WEIGHTS, layer_payload, light
+from viz.payloads.layer_payload import MAX_WEIGHTS, layer_payload, weights_fit
 
 GATES = {
     "LSTM": ["input_gate", "forget_gate", "candidate", "output_gate"],
@@ -33,7 +33,7 @@ def same(found: np.ndarray, expected: np.ndarray) -> None:
 
 def check(trace, name: str, row: int = 0, unit: int | None = None):
     """The payload of one layer against its trace; gives its header and arrays."""
-    reading = reading_of(trace, row)
+    reading = run_of_trace(trace, row)
     header, arrays = unpack(layer_payload("step", reading, name, unit))
     layer = trace.layers[name]
     steps = int(layer.lengths[row])
@@ -64,7 +64,7 @@ def rows_of(weights, name: str, gates: int, unit: int) -> np.ndarray:
 @pytest.mark.parametrize("name", ["python-lm", "recall-rnn", "recall-lstm", "recall-gru", "counter", "wave"])
 def test_every_layer_of_every_bundled_network(name):
     net = load_network(name)
-    trace = read(net, net.card.default.text).trace
+    trace = run_network(net, net.card.default.text).trace
     for layer in trace.layers:
         check(trace, layer)
 
@@ -129,49 +129,49 @@ def test_of_a_large_layer_only_the_chosen_units_rows_travel():
     trace = recorded(nn.LSTM(64, 300), torch.randn(3, 1, 64))
     name = next(iter(trace.layers))
     layer = trace.layers[name]
-    assert layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes > MOST_WEIGHTS and not light(layer)
+    assert layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes > MAX_WEIGHTS and not weights_fit(layer)
     header, arrays = check(trace, name, unit=217)
     assert header["rows"] == [217] and arrays["weight_hh"].shape == (1, 4, 300)
     for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         same(arrays[key][0], rows_of(layer.weights, key, 4, 217))
-    payload = layer_payload("step", reading_of(trace), name, 217)
+    payload = layer_payload("step", run_of_trace(trace), name, 217)
     assert len(payload) < 3 * 300 * 4 * 8 + 4 * (300 + 64 + 2) * 4 + 4096
 
 
 def test_small_layers_travel_whole():
     net = load_network("python-lm")
-    assert all(light(layer) for layer in read(net, "x = 1").trace.layers.values())
+    assert all(weights_fit(layer) for layer in run_network(net, "x = 1").trace.layers.values())
 
 
 def test_what_was_predicted_travels_beside():
     net = load_network("python-lm")
-    reading = read(net, "for x in range(3):\n")
+    reading = run_network(net, "for x in range(3):\n")
     for name in reading.trace.layers:
         header, arrays = unpack(layer_payload("step", reading, name, None))
         prediction = reading.prediction
         assert header["predicts"] == "symbols" and header["top"] == 8
         assert header["vocabulary"][arrays["next_token"][17]] == "⏎"
-        np.testing.assert_array_equal(arrays["next_token"], prediction.following)
+        np.testing.assert_array_equal(arrays["next_token"], prediction.target)
         np.testing.assert_array_equal(arrays["top_token"], prediction.top(8))
         same(arrays["top_probability"], np.take_along_axis(prediction.probability, prediction.top(8), axis=1))
-        same(arrays["surprise"], prediction.surprise)
-        steps = np.arange(len(prediction.following) - 1)
-        same(arrays["next_probability"][:-1], prediction.probability[steps, prediction.following[:-1]])
+        same(arrays["surprise"], prediction.surprisal)
+        steps = np.arange(len(prediction.target) - 1)
+        same(arrays["next_probability"][:-1], prediction.probability[steps, prediction.target[:-1]])
         assert np.isnan(arrays["next_probability"][-1])
 
 
 def test_a_vocabulary_smaller_than_the_list_is_shown_whole():
-    header, arrays = unpack(layer_payload("step", read(load_network("counter"), ".aabb"), "rnn.l0", None))
+    header, arrays = unpack(layer_payload("step", run_network(load_network("counter"), ".aabb"), "rnn.l0", None))
     assert header["top"] == 3 and arrays["top_token"].shape == (5, 3)
     assert header["input_names"] == header["vocabulary"]
 
 
 def test_numbers_are_predicted_as_numbers():
-    reading = read(load_network("wave"), "0.1 0.2 0.3")
+    reading = run_network(load_network("wave"), "0.1 0.2 0.3")
     header, arrays = unpack(layer_payload("step", reading, "rnn.l0", None))
     assert header["predicts"] == "values" and header["vocabulary"] is None
     same(arrays["prediction"], reading.prediction.value)
-    same(arrays["truth"], reading.prediction.following)
+    same(arrays["truth"], reading.prediction.target)
 
 
 def test_an_opened_run_is_what_was_saved(tmp_path):

@@ -23,7 +23,7 @@ from models.gradients.module_backward import LayerStack, Progress, chained_stack
 from models.gradients.path_split import path_map_of
 from models.networks.forward_run import ForwardRun
 from viz.pages import cache
-from viz.payloads.gradient_payload import gradient_payload, rows_shown
+from viz.payloads.gradient_payload import gradient_payload, loss_rows
 
 MAX_CACHED = 32
 """Cached results of all sessions together."""
@@ -105,7 +105,7 @@ def requested_map(request: GradientMapRequest) -> bytes:
         grad = torch.zeros_like(stack[0][0].recording.hidden)
         grad[..., unit] = 1.0
     name = layer.rpartition(".")[2]
-    rows = rows_shown(grad.shape[1])
+    rows = loss_rows(grad.shape[1])
     trace = next(each for level in stack for each in level if each.name == layer)
     norms = gradient_map_of(stack, grad, rows, lambda done: request.progress(done / 2))[name][0]
     paths = None

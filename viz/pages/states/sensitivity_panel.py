@@ -85,7 +85,7 @@ def _draw(session: Session, run: ForwardRun, layer: LayerTrace, step: int, label
     carry = layer.weights.cell.carry
     carried = carry.state if carry else "hidden"
     figure = sensitivity_map(
-        whole, along, labels, step=step, carried=carried, reaching=way == REACH, theme=page_theme()
+        whole, along, labels, step=step, carry_state=carried, forward=way == REACH, theme=page_theme()
     )
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _describe(whole, labels, way)

@@ -14,7 +14,7 @@ from viz.pages.page_elements import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
 from viz.payloads.heatmap_image import Window
-from viz.payloads.states_payload import whole
+from viz.payloads.states_payload import states_fit
 from viz.quantity_names import quantity_names
 from viz.session import get_session
 
@@ -28,7 +28,7 @@ def chosen_order() -> UnitOrder:
 
 def chosen_window(run: ForwardRun, layer: LayerTrace) -> Window | None:
     """Return the part of a large layer that the reader chose, or None for all of it."""
-    if whole(run, layer.name):
+    if states_fit(run, layer.name):
         return None
     counts = _counts(run, layer)
     spans = {name: view_choice(name, SPAN, (1, count), _within(count)) for name, count in counts.items()}
@@ -52,7 +52,7 @@ def state_heatmaps(run: ForwardRun, layer: LayerTrace, view_id: str, quantity: s
             "similarity": _("similarity"),
         }
         label = _("Order of the units (by {quantity})").format(quantity=quantity_names()[quantity])
-        small = whole(run, layer.name)
+        small = states_fit(run, layer.name)
         left, right = (st.container(), None) if small else st.columns(2, gap="medium")
         with left:
             view_buttons(label, words, name="order", key="order", default="index")

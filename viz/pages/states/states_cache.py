@@ -16,7 +16,7 @@ from models.states.unit_order import UnitOrder, order_units
 from models.states.unit_tracking import Ranking
 from models.zoo.catalogue import recall_batches
 from viz.pages import cache
-from viz.payloads.heatmap_image import Picture, Window, picture_of
+from viz.payloads.heatmap_image import HeatmapImage, Window, heatmap_image
 from viz.payloads.states_payload import states_payload
 
 MAX_CACHED, MAX_LARGE = 32, 8
@@ -30,10 +30,12 @@ def whole_payload(view_id: str, run: ForwardRun, layer: str) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_LARGE, hash_funcs=cache.HASH_FUNCS)
-def heatmap_picture(run: ForwardRun, layer: str, by: UnitOrder, quantity: str, window: Window | None) -> Picture:
+def layer_heatmap_image(
+    run: ForwardRun, layer: str, by: UnitOrder, quantity: str, window: Window | None
+) -> HeatmapImage:
     """Return the image of a layer that is too large to be sent as a whole, or of a window of it, in this order of units."""
     order = None if by == "index" else unit_order(run, layer, quantity, by)
-    return picture_of(run.trace.layers[layer], run.row, window, order)
+    return heatmap_image(run.trace.layers[layer], run.row, window, order)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2 * MAX_CACHED, hash_funcs=cache.HASH_FUNCS)

@@ -19,7 +19,7 @@ from viz.pages.states.tracking_panel import tracking_panel
 from viz.pages.states.trajectory_panel import trajectory_panel
 from viz.payloads.excerpt import Excerpt
 from viz.payloads.heatmap_image import Window
-from viz.payloads.states_payload import states_excerpt, whole
+from viz.payloads.states_payload import states_excerpt, states_fit
 from viz.session import Session, get_session
 
 VIEW_ID = "states"
@@ -57,12 +57,12 @@ def _send_layer(session: Session, run: ForwardRun, by: UnitOrder, window: Window
     """Send the layer to the browser, as a whole or in excerpts."""
     view = session.view
     name, place, quantity = view.layer or "", (view.step or 0, view.unit or 0), view.quantity or ""
-    if whole(run, name):
+    if states_fit(run, name):
         trace_loader(states_cache.whole_payload(VIEW_ID, run, name), key=f"{VIEW_ID}_sequence")
         return
 
     def payloads(part: Excerpt, _step: int) -> tuple[bytes]:
-        picture = states_cache.heatmap_picture(run, name, by, quantity, window)
+        picture = states_cache.layer_heatmap_image(run, name, by, quantity, window)
         return (states_excerpt(VIEW_ID, run, name, part, picture),)
 
     send_excerpt(VIEW_ID, run, name, place, payloads)

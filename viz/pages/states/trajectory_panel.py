@@ -9,7 +9,7 @@ from viz.components.state_trajectory import state_trajectory
 from viz.i18n import _, translate
 from viz.pages.page_elements import panel
 from viz.pages.states import states_cache
-from viz.payloads.excerpt import PAGE, around
+from viz.payloads.excerpt import MAX_PAGE, steps_around
 
 
 def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> None:
@@ -35,4 +35,4 @@ def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str
                     "explain {share} of the variance. Faint points are early time steps, strong ones late."
                 ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
             )
-        state_trajectory(view_id, found, page=around(step, len(found.points), PAGE).steps, key="path")
+        state_trajectory(view_id, found, page=steps_around(step, len(found.points), MAX_PAGE).steps, key="path")
