@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.checkpoints.layers.activation_names import require_supported
-from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, LazyMapping, StoredTensor
+from models.checkpoints.parsing.contents import (
+    CheckpointError,
+    Contents,
+    FoundLayer,
+    LazyMapping,
+    MatrixUse,
+    StoredTensor,
+)
 from models.core.cells import Kind
 from models.core.weights import LayerWeights
 
@@ -29,6 +36,7 @@ class Checkpoint:
         provenance: the file's own metadata, such as its producer, version or epoch.
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
+        matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
     """
 
     format: str
@@ -37,13 +45,22 @@ class Checkpoint:
     provenance: Mapping[str, str]
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     graph: Callable[[], GraphModule] | None = None
+    matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
 
     @classmethod
     def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Checkpoint:
         """Return the checkpoint of a file's ``contents`` whose recurrent layers are ``found``."""
         used = {name for layer in found.values() for name in layer.sources}
         others = {name: stored for name, stored in contents.tensors.items() if name not in used}
-        return cls(contents.format, found, others, contents.provenance, contents.vocabularies, contents.graph)
+        return cls(
+            contents.format,
+            found,
+            others,
+            contents.provenance,
+            contents.vocabularies,
+            contents.graph,
+            contents.matrix_uses,
+        )
 
     @cached_property
     def layers(self) -> Mapping[str, LayerWeights]:

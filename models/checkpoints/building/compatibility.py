@@ -6,14 +6,14 @@ Only names and shapes are used; no tensor is loaded.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.layers.stacks import ARROW, Stack, encoder_or_decoder, find_stacks, make_stack
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import CheckpointError, MatrixUse, StoredTensor
 
 STORED_PARTS = "_compatible_parts"
 
@@ -97,7 +97,7 @@ class CompatibleParts:
         names = [
             name
             for name, stored in self._matrices.items()
-            if stored.shape[1] == chosen.input_size and stored.shape[0] > 1 and not OTHER_NAME.search(name)
+            if stored.shape[1] == chosen.input_size and stored.shape[0] > 1 and self._can_embed(name)
         ]
         return tuple(sorted(names, key=lambda name: -_name_likeness(name, chosen, can_embed, can_score)))
 
@@ -159,6 +159,13 @@ class CompatibleParts:
         """Whether another matrix takes ``rows`` values as input: then the matrix that outputs them is not the last layer."""
         return rows in self._input_sizes
 
+    def _can_embed(self, name: str) -> bool:
+        """Whether a matrix may be an embedding: as the file's graph uses it, else by its name."""
+        uses = self.checkpoint.matrix_uses
+        return (
+            not OTHER_NAME.search(name) if uses is None else any(use.role == "embedding" for use in uses.get(name, ()))
+        )
+
     @cached_property
     def named_embeddings(self) -> tuple[str, ...]:
         """The names of the matrices that are named like embeddings."""
@@ -172,6 +179,13 @@ class CompatibleParts:
     @cached_property
     def _input_sizes(self) -> set[int]:
         """The input sizes of all matrices that are not square."""
+        if self.checkpoint.matrix_uses is not None:
+            return {
+                stored.shape[0 if use.transposed else 1]
+                for name, stored in self._matrices.items()
+                for use in self.checkpoint.matrix_uses.get(name, ())
+                if use.role == "dense" and stored.shape[0] != stored.shape[1]
+            }
         return {
             each.shape[0 if self._is_keras or "MatMul" in name else 1]
             for name, each in self._matrices.items()
@@ -188,6 +202,8 @@ class CompatibleParts:
         return self.checkpoint.format.startswith("Keras")
 
     def _decoder(self, name: str, width: int) -> DecoderMatrix | None:
+        if self.checkpoint.matrix_uses is not None:
+            return self._used_decoder(name, width, self.checkpoint.matrix_uses.get(name, ()))
         if OTHER_NAME.search(name):
             return None
         rows, columns = self._matrices[name].shape
@@ -199,7 +215,17 @@ class CompatibleParts:
         scores = columns if transposed else rows
         return DecoderMatrix(name, self._bias(name, scores), transposed, scores)
 
+    def _used_decoder(self, name: str, width: int, uses: Iterable[MatrixUse]) -> DecoderMatrix | None:
+        """Return a decoder as the file's graph uses it, where its input has this width."""
+        for use in uses:
+            inputs, outputs = self._matrices[name].shape[:: 1 if use.transposed else -1]
+            if use.role == "dense" and inputs == width:
+                return DecoderMatrix(name, use.bias, use.transposed, outputs)
+        return None
+
     def _bias(self, name: str, size: int) -> str | None:
+        if self.checkpoint.matrix_uses is not None:
+            return next((use.bias for use in self.checkpoint.matrix_uses.get(name, ()) if use.bias), None)
         if (name, size) not in self._biases:
             self._biases[name, size] = find_bias(name, size, self._vectors)
         return self._biases[name, size]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -98,6 +98,21 @@ class FoundLayer:
     assumed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class MatrixUse:
+    """One use of a matrix in a graph that the file states.
+
+    Attributes:
+        role: ``"dense"`` if values are multiplied with it, ``"embedding"`` if ids look its rows up.
+        bias: the name of the vector that is added to the product, or None.
+        transposed: whether it is stored as (inputs, outputs).
+    """
+
+    role: Literal["dense", "embedding"]
+    bias: str | None = None
+    transposed: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """The result of a format's ``open``.
@@ -110,6 +125,7 @@ class Contents:
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
         layer_metadata: stored kind and options of layers, by name (``models.core.layer_metadata``).
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
+        matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
     """
 
     format: str
@@ -119,6 +135,7 @@ class Contents:
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     layer_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     graph: Callable[[], GraphModule] | None = None
+    matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
 
 
 class LazyMapping(Mapping[str, T], Generic[T]):

@@ -156,18 +156,21 @@ def test_parameters_that_a_node_does_not_say():
     ("options", "words"),
     [
         ({"inputs": ("", "", "", "B"), "kind": "LSTM"}, "LSTM with peepholes"),
-        ({"kind": "GRU", "activations": ["HardSigmoid", "Softplus"]}, "has the activation softplus, which is not"),
+        (
+            {"kind": "GRU", "activations": ["HardSigmoid", "Softplus"]},
+            "The activation function softplus of /rnn/GRU is not supported",
+        ),
         (
             {"kind": "GRU", "activations": ["HardSigmoid", "Tanh"], "activation_alpha": [0.25]},
-            r"has the activation HardSigmoid\(0.25, 0.5\), which is not supported; tanh, ",
+            r"The activation function HardSigmoid\(0.25, 0.5\) of /rnn/GRU is not supported\. Supported functions: tanh, ",
         ),
-        ({"kind": "RNN", "activations": ["LeakyRelu"]}, r"has the activation LeakyRelu\(0.01\)"),
+        ({"kind": "RNN", "activations": ["LeakyRelu"]}, r"The activation function LeakyRelu\(0.01\) of /rnn/RNN"),
         (
             {"kind": "LSTM", "activations": ["Sigmoid", "Tanh", "Relu"]},
-            "its candidate through tanh and its cell through relu",
+            "uses tanh for its candidate but relu for its cell state",
         ),
-        ({"kind": "GRU", "clip": 1.0}, "has clip"),
-        ({"kind": "LSTM", "input_forget": 1}, "has input_forget"),
+        ({"kind": "GRU", "clip": 1.0}, "The option clip of /rnn/GRU is not supported"),
+        ({"kind": "LSTM", "input_forget": 1}, "The option input_forget of /rnn/LSTM"),
     ],
 )
 def test_what_is_not_supported_is_named(options, words):
@@ -230,12 +233,12 @@ def test_no_other_file_is_opened(tmp_path):
     tensors[0].data_location = TensorProto.EXTERNAL
     for key, value in {"location": str(outside), "length": "10"}.items():
         tensors[0].external_data.add(key=key, value=value)
-    with pytest.raises(CheckpointError, match="W of this ONNX file lies in another file"):
+    with pytest.raises(CheckpointError, match="W of this ONNX file is stored in another file"):
         load_checkpoint(model_of(nodes, tensors).SerializeToString())
 
 
 def test_a_shape_that_lies():
     nodes, tensors = node_of("GRU")
     tensors[1].dims[0] = 1 << 40
-    with pytest.raises(CheckpointError, match="as many numbers as its shape says"):
+    with pytest.raises(CheckpointError, match="as many values as its shape needs"):
         load_checkpoint(model_of(nodes, tensors).SerializeToString())
