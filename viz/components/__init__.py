@@ -32,10 +32,12 @@ class Component:
     Attributes:
         name: of the component and its folder.
         shared: the scripts of `shared/` that it uses beside ``CORE``, in order.
+        draws: whether it draws anything. If not, it has no style, and in JavaScript it is marked ``invisible``.
     """
 
     name: str
     shared: tuple[str, ...] = ()
+    draws: bool = True
 
     @cached_property
     def script(self) -> str:
@@ -50,7 +52,9 @@ class Component:
 
     @cached_property
     def style(self) -> str:
-        """Return the style sheets of the same files, where they have one."""
+        """Return the style sheets of the same files, where they have one; "" for a component that draws nothing."""
+        if not self.draws:
+            return ""
         shared = [FOLDER / "shared" / f"{name}.css" for name in ("shared", *self.shared)]
         sheets = [*shared, FOLDER / self.name / f"{self.name}.css"]
         return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())

@@ -57,7 +57,7 @@ def _registered(component: Component) -> "ComponentRenderer":
     host = (FOLDER / "streamlit_host.js").read_text(encoding="utf-8")
     return st.components.v2.component(
         f"unrolled_{component.name}",
-        css=component.style,
+        css=component.style or None,
         js="\n".join((component.script, f'const COMPONENT = "{component.name}";', host)),
         isolate_styles=False,
     )

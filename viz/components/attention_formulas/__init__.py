@@ -6,6 +6,7 @@ from viz.colours import palette
 from viz.components import Component
 from viz.components.streamlit_host import mount
 from viz.i18n import _
+from viz.payloads.cell_description import SymbolicValue, Tree
 
 ATTENTION_FORMULAS = Component("attention_formulas", ("cell_math", "attention_selection"))
 
@@ -23,7 +24,24 @@ def attention_formulas(view_id: str, *, cell: str, key: str) -> None:
 
 def attention_formulas_data(view_id: str, *, cell: str) -> dict[str, Any]:
     """Return the data of the formulas; arguments as of `attention_formulas`."""
-    return {"view_id": view_id, "cell": cell, "palette": palette(), "words": _words()}
+    return {
+        "view_id": view_id,
+        "cell": cell,
+        "score_terms": score_terms(),
+        "palette": palette(),
+        "words": _words(),
+    }
+
+
+def score_terms() -> dict[str, Tree]:
+    """Return, of each score, the term of one dimension as a tree in "query", "key" and (of the additive score) "energy".
+
+    The query and the key are those after the projections; the score is the sum over all dimensions.
+    """
+    query, key, energy = SymbolicValue("query"), SymbolicValue("key"), SymbolicValue("energy")
+    product = query * key
+    scores = {"dot": product, "general": product, "scaled": product, "additive": energy * (query + key).tanh()}
+    return {name: term.tree for name, term in scores.items()}
 
 
 def _words() -> dict[str, Any]:

@@ -1,37 +1,37 @@
-// Every head of every layer as a small map, rows asking and columns being asked; a click picks one.
+// Every head of every layer as a small attention map, rows are queries, columns are keys; a click chooses one.
 function build(context) {
   const { root } = context;
-  const MOST = 190, LEAST = 84;
-  const groups = unrolled.element("div", { className: "unrolled-heads-groups" });
+  const MAX_WIDTH = 190, MIN_WIDTH = 64;
+  const groups = unrolled.element("div", { className: "unrolled-attention-heads-groups" });
   root.append(groups);
   let cards = [];
 
-  // "0".."255" levels as base64 -> Uint8Array
+  // Levels 0..255 as base64 -> Uint8Array
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
   function card(head) {
     const canvas = unrolled.element("canvas", { "aria-hidden": "true" });
-    const place = { layer: head.layer + 1, head: head.head + 1 };
+    const position = { layer: head.layer + 1, head: head.head + 1 };
     const button = unrolled.element("button", { type: "button", "data-name": head.name, "data-head": head.head }, canvas,
-      unrolled.element("span", { text: unrolled.fill(context.words.head, place) }));
+      unrolled.element("span", { text: unrolled.fillTemplate(context.words.head, position) }));
     button.title = head.title;
-    button.setAttribute("aria-label", unrolled.fill(context.words.place, place));
+    button.setAttribute("aria-label", unrolled.fillTemplate(context.words.place, position));
     return { head, canvas, button, levels: bytes(head.levels) };
   }
 
   function paint({ head, canvas, levels }, width) {
     const [rows, columns] = head.shape;
-    const colours = unrolled.raster.inks(context.palette.unit);
+    const table = unrolled.raster.colourTable(context.palette.unit);
     const sheet = document.createElement("canvas");
     [sheet.width, sheet.height] = [columns, rows];
     const image = new ImageData(columns, rows);
     const pixels = new Uint32Array(image.data.buffer);
-    levels.forEach((level, k) => { pixels[k] = colours[level]; });
+    levels.forEach((level, k) => { pixels[k] = table[level]; });
     sheet.getContext("2d").putImageData(image, 0, 0);
-    const tall = Math.max(36, Math.round((width * rows) / columns));
-    const pen = unrolled.size(canvas, width, Math.min(tall, width));
+    const height = Math.min(Math.max(36, Math.round((width * rows) / columns)), width);
+    const pen = unrolled.sizeCanvas(canvas, width, height);
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(sheet, 0, 0, width, Math.min(tall, width));
+    pen.drawImage(sheet, 0, 0, width, height);
   }
 
   context.on(groups, "click", (event) => {
@@ -43,21 +43,21 @@ function build(context) {
     cards = [];
     const { words } = context;
     groups.replaceChildren(...context.data.groups.map(({ kind, heads }) => {
-      const own = heads.map(card);
-      cards.push(...own);
+      const groupCards = heads.map(card);
+      cards.push(...groupCards);
       const count = new Set(heads.map(({ head }) => head)).size;
-      const grid = unrolled.element("div", { className: "unrolled-heads-grid" }, ...own.flatMap(({ head, button }) => (head.head ? [button] : [
-        unrolled.element("p", { className: "unrolled-quiet", text: unrolled.fill(words.layer, { layer: head.layer + 1 }) }), button])));
+      const grid = unrolled.element("div", { className: "unrolled-attention-heads-grid" }, ...groupCards.flatMap(({ head, button }) => (head.head ? [button] : [
+        unrolled.element("p", { className: "unrolled-muted", text: unrolled.fillTemplate(words.layer, { layer: head.layer + 1 }) }), button])));
       grid.style.gridTemplateColumns = `repeat(${count}, max-content)`;
       return unrolled.element("section", {}, unrolled.element("h5", { text: words.kinds[kind] }),
-        unrolled.element("p", { className: "unrolled-quiet", text: words.meanings[kind] }), grid);
+        unrolled.element("p", { className: "unrolled-muted", text: words.meanings[kind] }), grid);
     }));
-    const across = context.width >= 1100 ? 3 : context.width >= 760 ? 2 : 1;
-    groups.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
-    const room = (context.width - 28 * (across - 1)) / across;
+    const groupsPerRow = context.width >= 1100 ? 3 : context.width >= 760 ? 2 : 1;
+    groups.style.gridTemplateColumns = `repeat(${groupsPerRow}, minmax(0, 1fr))`;
+    const room = (context.width - 28 * (groupsPerRow - 1)) / groupsPerRow;
     for (const each of cards) {
       const count = new Set(context.data.groups.find(({ kind }) => kind === each.head.kind).heads.map(({ head }) => head)).size;
-      paint(each, Math.max(LEAST - 20, Math.min(MOST, Math.floor(room / count) - 16)));
+      paint(each, Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, Math.floor(room / count) - 16)));
     }
     show();
   }
@@ -70,4 +70,4 @@ function build(context) {
   return { layout };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("attention_heads", build);

@@ -1,12 +1,7 @@
-// The strokes of the wiring diagram: wires, boxes, nodes, valves and the numbers on them, each named after its quantity.
+// The parts of the cell diagram: wires, boxes, nodes, valves and the numbers on them, each named after its quantity.
 const SVG = "http://www.w3.org/2000/svg";
-const SYMBOL = {
-  input_gate: ["i", "t"], forget_gate: ["f", "t"], candidate: ["g", "t"], output_gate: ["o", "t"],
-  reset_gate: ["r", "t"], update_gate: ["z", "t"], preactivation: ["a", "t"],
-  cell: ["c", "t"], cell_prev: ["c", "before"], hidden: ["h", "t"], hidden_prev: ["h", "before"], input: ["x", "t"],
-};
 
-function element(name, attributes, parent) {
+function svgElement(name, attributes, parent) {
   const node = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes ?? {})) node.setAttribute(key, value);
   parent?.append(node);
@@ -14,7 +9,7 @@ function element(name, attributes, parent) {
 }
 
 /** A polyline with rounded corners. */
-function route(points, radius = 10) {
+function roundedPath(points, radius = 10) {
   let d = `M${points[0]}`;
   for (let k = 1; k < points.length; k++) {
     const [x, y] = points[k];
@@ -29,13 +24,14 @@ function route(points, radius = 10) {
   return d;
 }
 
-/** The strokes of a diagram. Each part carries the name of its quantity; what changes by the step is kept in `live`. */
+/** A diagram in the making. Each part has the name of its quantity; what changes with the step is listed in `live`. */
 class Drawing {
-  /** `colours` is {quantity: hex}; `before` is the index of the step that the state comes from: t−1, or t+1 in a reversed layer. */
-  constructor(svg, { theme, colours, words, before }) {
-    Object.assign(this, { svg, theme, colours, words, before });
-    this.box_fill = theme.dark ? "rgba(255,255,255,0.05)" : "rgba(49,51,63,0.035)";
-    this.layers = { frame: element("g", {}, svg), wires: element("g", {}, svg), parts: element("g", {}, svg) };
+  /** `colours` is {quantity: hex}; `before` is the index of the previous state: t−1, or t+1 in a reversed layer; `letters` is
+      {quantity: letter}. */
+  constructor(svg, { theme, colours, words, before, letters }) {
+    Object.assign(this, { svg, theme, colours, words, before, letters });
+    this.boxFill = theme.dark ? "rgba(255,255,255,0.05)" : "rgba(49,51,63,0.035)";
+    this.layers = { frame: svgElement("g", {}, svg), wires: svgElement("g", {}, svg), parts: svgElement("g", {}, svg) };
     this.live = { wires: [], chips: [], valves: [] };
   }
 
@@ -43,46 +39,52 @@ class Drawing {
     return this.colours[part.replace("_prev", "")] ?? this.theme.text;
   }
 
+  /** The symbol of a quantity as [base, subscript]: f_t, h_{t-1}, x_t. */
+  symbolOf(part) {
+    const state = part.replace("_prev", "");
+    return [part === "input" ? "x" : this.letters[state], state === part ? "t" : this.before];
+  }
+
   group(part, layer) {
-    const g = element("g", { "data-part": part }, this.layers[layer]);
-    element("title", {}, g).textContent = this.words.names[part] ?? "";
+    const g = svgElement("g", { "data-part": part }, this.layers[layer]);
+    svgElement("title", {}, g).textContent = this.words.names[part] ?? "";
     return g;
   }
 
   frame(x, y, width, height) {
-    element("rect", { x, y, width, height, rx: 18, fill: this.theme.background }, this.layers.frame);
-    element("rect", { x, y, width, height, rx: 18, fill: this.box_fill, stroke: this.theme.text, "stroke-opacity": 0.35,
+    svgElement("rect", { x, y, width, height, rx: 18, fill: this.theme.background }, this.layers.frame);
+    svgElement("rect", { x, y, width, height, rx: 18, fill: this.boxFill, stroke: this.theme.text, "stroke-opacity": 0.35,
       "stroke-width": 1.5 }, this.layers.frame);
   }
 
-  /** A wire of a quantity; `value` turns the slots' numbers into the one that runs along it. */
+  /** A wire of a quantity; `value` computes its value from {slot: value}. */
   wire(part, points, value, { arrow = false } = {}) {
     const g = this.group(part, "wires");
     const colour = this.colour(part);
-    const d = route(points);
-    element("path", { d, fill: "none", stroke: "transparent", "stroke-width": 18, "pointer-events": "stroke" }, g);
-    const path = element("path", { d, fill: "none", stroke: colour, class: "wire", "stroke-width": 2 }, g);
+    const d = roundedPath(points);
+    svgElement("path", { d, fill: "none", stroke: "transparent", "stroke-width": 18, "pointer-events": "stroke" }, g);
+    const path = svgElement("path", { d, fill: "none", stroke: colour, class: "wire", "stroke-width": 2 }, g);
     this.live.wires.push({ path, value: value ?? ((v) => v[part]) });
     if (arrow) {
       const [[x0, y0], [x1, y1]] = points.slice(-2);
       const angle = (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI;
-      element("path", { d: "M12,0L-1,7.5L-1,-7.5Z", fill: colour, transform: `translate(${x1},${y1}) rotate(${angle})` }, g);
+      svgElement("path", { d: "M12,0L-1,7.5L-1,-7.5Z", fill: colour, transform: `translate(${x1},${y1}) rotate(${angle})` }, g);
     }
   }
 
-  /** A gap in what was drawn before, for a wire that crosses without touching. */
+  /** A gap in the wires drawn so far, for a wire that crosses without a connection. */
   bridge(x, y, vertical = true) {
     const [w, h] = vertical ? [14, 12] : [12, 14];
     const at = { x: x - w / 2, y: y - h / 2, width: w, height: h };
-    element("rect", { ...at, fill: this.theme.background }, this.layers.wires);
-    element("rect", { ...at, fill: this.box_fill }, this.layers.wires);
+    svgElement("rect", { ...at, fill: this.theme.background }, this.layers.wires);
+    svgElement("rect", { ...at, fill: this.boxFill }, this.layers.wires);
   }
 
   dot(part, x, y) {
-    element("circle", { cx: x, cy: y, r: 4.5, fill: this.colour(part) }, this.group(part, "parts"));
+    svgElement("circle", { cx: x, cy: y, r: 4.5, fill: this.colour(part) }, this.group(part, "parts"));
   }
 
-  /** A layer of the network (sigma, tanh: with weights) as a rectangle; a function of one number as a pill. */
+  /** A layer of the network (sigma, tanh, with weights) as a rectangle; a function of one number as a pill. */
   box(part, label, x, y, { width, pill = false } = {}) {
     const size = label.length > 6 ? 13 : 15;
     width ??= Math.max(50, 10 + 0.52 * size * label.length);
@@ -90,8 +92,8 @@ class Drawing {
     const colour = this.colour(part);
     const height = pill ? 24 : 30;
     const at = { x: x - width / 2, y: y - height / 2, width, height, rx: pill ? 12 : 5 };
-    element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
-    element("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
+    svgElement("rect", { ...at, fill: this.theme.background, class: "background" }, g);
+    svgElement("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
     this.text(g, label, x, y, { anchor: "middle", size });
     if (!pill) {
       g.setAttribute("tabindex", "0");
@@ -100,89 +102,89 @@ class Drawing {
     }
   }
 
-  /** A matrix that stands on a wire of its own. */
+  /** A matrix on a wire. */
   weights(part, symbol, x, y) {
     this.box(part, "", x, y, { width: 44 });
-    this.symbol(this.group(part, "parts"), part, symbol, x, y, "middle");
+    this.symbol(this.group(part, "parts"), symbol, x, y, "middle");
   }
 
   node(part, sign, x, y) {
     const g = this.group(part, "parts");
-    element("circle", { cx: x, cy: y, r: 11, fill: this.theme.background, class: "ground" }, g);
-    element("circle", { cx: x, cy: y, r: 11, fill: "none", stroke: this.colour(part), "stroke-width": 1.8 }, g);
+    svgElement("circle", { cx: x, cy: y, r: 11, fill: this.theme.background, class: "background" }, g);
+    svgElement("circle", { cx: x, cy: y, r: 11, fill: "none", stroke: this.colour(part), "stroke-width": 1.8 }, g);
     const r = 5;
     const d = sign === "+" ? `M${x - r},${y}H${x + r}M${x},${y - r}V${y + r}`
       : `M${x - r * 0.8},${y - r * 0.8}l${r * 1.6},${r * 1.6}m0,${-r * 1.6}l${-r * 1.6},${r * 1.6}`;
-    element("path", { d, stroke: this.theme.text, "stroke-width": 1.8, "stroke-linecap": "round" }, g);
+    svgElement("path", { d, stroke: this.theme.text, "stroke-width": 1.8, "stroke-linecap": "round" }, g);
   }
 
-  /** Two blades across a wire that leave it open by the gate's value: 0 shut, 1 open. */
+  /** Two blades across a wire, open by the gate's value: 0 closed, 1 open. */
   valve(part, x, y, { across = "y", value } = {}) {
     const g = this.group(part, "parts");
-    const inner = element("g", { transform: `translate(${x},${y})${across === "x" ? " rotate(90)" : ""}` }, g);
+    const inner = svgElement("g", { transform: `translate(${x},${y})${across === "x" ? " rotate(90)" : ""}` }, g);
     const half = 19;
     const colour = this.colour(part);
-    element("rect", { x: -8, y: -half, width: 16, height: 2 * half, fill: "transparent" }, inner);
+    svgElement("rect", { x: -8, y: -half, width: 16, height: 2 * half, fill: "transparent" }, inner);
     const blades = [-1, 1].map((side) => {
-      const blade = element("rect", { x: -4.5, y: side < 0 ? -half : 0, width: 9, height: half, fill: colour, class: "blade" }, inner);
+      const blade = svgElement("rect", { x: -4.5, y: side < 0 ? -half : 0, width: 9, height: half, fill: colour, class: "blade" }, inner);
       blade.style.transformOrigin = `0 ${side * half}px`;
       return blade;
     });
     for (const side of [-1, 1]) {
-      element("path", { d: `M-8,${side * half}H8`, stroke: colour, "stroke-width": 3, "stroke-linecap": "round" }, inner);
+      svgElement("path", { d: `M-8,${side * half}H8`, stroke: colour, "stroke-width": 3, "stroke-linecap": "round" }, inner);
     }
-    element("path", { d: `M-4.5,${-half}V${half}M4.5,${-half}V${half}`, stroke: colour, "stroke-opacity": 0.45 }, inner);
+    svgElement("path", { d: `M-4.5,${-half}V${half}M4.5,${-half}V${half}`, stroke: colour, "stroke-opacity": 0.45 }, inner);
     this.live.valves.push({ blades, value: value ?? ((v) => v[part]) });
   }
 
-  /** A number in a gap of its wire, with the quantity's symbol before it if there is room. */
+  /** A number in a gap of its wire, with a symbol before it if there is one. */
   chip(part, slot, x, y, { symbol, value, width } = {}) {
     const g = this.group(part, "parts");
     const w = width ?? (symbol ? 72 : 54);
     const at = { x: x - w / 2, y: y - 11, width: w, height: 22, rx: 5 };
-    element("rect", { ...at, fill: this.theme.background, class: "ground" }, g);
-    element("rect", { ...at, fill: this.box_fill, class: "ground" }, g);
-    const edge = w < 72 ? 0 : 3; // a narrow one needs all of its width for a symbol and a minus
-    if (symbol) this.symbol(g, part, symbol, x - w / 2 + edge, y);
+    svgElement("rect", { ...at, fill: this.theme.background, class: "background" }, g);
+    svgElement("rect", { ...at, fill: this.boxFill, class: "background" }, g);
+    const edge = w < 72 ? 0 : 3; // a narrow one needs its whole width for a symbol and a minus sign
+    if (symbol) this.symbol(g, symbol, x - w / 2 + edge, y);
     const text = this.text(g, "", symbol ? x + w / 2 - edge : x, y, { anchor: symbol ? "end" : "middle" });
     this.live.chips.push({ text, slot, value });
   }
 
-  /** The name and number of what enters or leaves: the symbol above its wire, the number below. */
+  /** The symbol and number of an input or output of the cell: the symbol above its wire, the number below. */
   terminal(part, slot, x, y, { anchor = "start" } = {}) {
     const g = this.group(part, "parts");
-    element("rect", { x: anchor === "start" ? x - 4 : x - 52, y: y - 30, width: 56, height: 60, fill: "transparent" }, g);
-    this.symbol(g, part, SYMBOL[part], x, y - 17, anchor, 18);
+    svgElement("rect", { x: anchor === "start" ? x - 4 : x - 52, y: y - 30, width: 56, height: 60, fill: "transparent" }, g);
+    this.symbol(g, this.symbolOf(part), x, y - 17, anchor, 18);
     const text = this.text(g, "", x, y + 18, { anchor });
     this.live.chips.push({ text, slot });
   }
 
-  /** The token that is read, framed; `say` writes it. */
+  /** The input token, framed; its text is set by `setToken`. */
   token(x, y) {
     const g = this.group("input", "parts");
-    const frame = element("rect", { x, y: y - 11, height: 24, rx: 5, fill: "none", stroke: this.theme.text, "stroke-opacity": 0.5 }, g);
+    const frame = svgElement("rect", { x, y: y - 11, height: 24, rx: 5, fill: "none", stroke: this.theme.text, "stroke-opacity": 0.5 }, g);
     const text = this.text(g, "", x + 8, y);
     text.setAttribute("font-family", this.theme.code);
-    this.said = { frame, text };
+    this.tokenNodes = { frame, text };
   }
 
-  say(token) {
-    this.said.text.textContent = token;
-    const wide = /[\u1100-\uffff]/.test(token) ? 15 : 9; // one column of a fixed-width font, or a Korean syllable's
-    this.said.frame.setAttribute("width", token ? 16 + wide * [...token].length : 0);
+  setToken(token) {
+    this.tokenNodes.text.textContent = token;
+    const letterWidth = /[\u1100-\uffff]/.test(token) ? 15 : 9; // of a monospaced font, or of a Korean syllable
+    this.tokenNodes.frame.setAttribute("width", token ? 16 + letterWidth * [...token].length : 0);
   }
 
   text(parent, content, x, y, { anchor = "start", size = 14 } = {}) {
-    const node = element("text", { x, y: y + size * 0.35, "text-anchor": anchor, "font-size": size, fill: this.theme.text }, parent);
+    const node = svgElement("text", { x, y: y + size * 0.35, "text-anchor": anchor, "font-size": size, fill: this.theme.text }, parent);
     node.textContent = content;
     return node;
   }
 
-  symbol(parent, part, [base, below], x, y, anchor = "start", size = 18) {
+  symbol(parent, [base, subscript], x, y, anchor = "start", size = 18) {
     const node = this.text(parent, "", x, y - 1, { anchor, size });
     node.setAttribute("class", "symbol");
-    element("tspan", { "font-style": "italic" }, node).textContent = base;
-    element("tspan", { dy: 4, "font-size": 14 }, node).textContent = below === "before" ? this.before : below;
+    svgElement("tspan", { "font-style": "italic" }, node).textContent = base;
+    svgElement("tspan", { dy: 4, "font-size": 14 }, node).textContent = subscript;
     return node;
   }
 }

@@ -65,15 +65,18 @@ def _words() -> dict[str, Any]:
     return {
         **playback_words(),
         "rows": row_words(),
-        "said": {
+        "explanations": {
             "token": {"all": _("input text")},
             "key": {
                 "dot": _("encoder hidden states"),
                 "general": _("W × encoder hidden states"),
                 "additive": _("W × encoder hidden states"),
-                "all": _("one per token"),
+                "all": _("W_K × encoder outputs, one per token"),
             },
             "score": {
+                "dot": _("dot product (Luong): queryᵀ key"),
+                "general": _("general (Luong): queryᵀ key, key = W h"),
+                "scaled": _("scaled dot product: queryᵀ key / √d"),
                 "additive": _("additive (Bahdanau): vᵀ tanh(query + key)"),
                 "all": _("dot product of query and key"),
             },

@@ -1,7 +1,7 @@
-// What the drawing shows at the current step, as text for screen readers and for tests.
-unrolled.decodingMirror ??= (context) => {
+// The attention at the current step as text, for screen readers and for tests.
+unrolled.decoderMirror ??= (context) => {
   const { store } = context;
-  const { attending } = unrolled;
+  const selection = unrolled.attentionSelection;
   const element = unrolled.element("div", { className: "unrolled-hidden unrolled-mirror" });
   let soon = 0;
 
@@ -13,23 +13,23 @@ unrolled.decodingMirror ??= (context) => {
     const { arrays, options } = trace;
     const item = (quantity, text, value, attributes) => unrolled.element("span", {
       role: "listitem", "data-quantity": quantity, "data-layer": trace.layer, "data-step": step, "data-value": String(value), ...attributes,
-      text: `${text}: ${unrolled.number(value)}`,
+      text: `${text}: ${unrolled.formatNumber(value)}`,
     });
     const list = (label, items) => unrolled.element("div", { role: "list", "aria-label": label }, ...items);
-    const each = (name) => Array.from(attending.row(arrays[name], step));
+    const each = (name) => Array.from(selection.row(arrays[name], step));
     element.replaceChildren(
-      unrolled.element("p", { text: unrolled.fill(words.mirror, { step: step + 1, steps: trace.steps, token: unrolled.token(trace.tokens[step]) }) }),
-      list(words.rows.score, each("attention_score").map((value, k) => item("attention_score", unrolled.token(options.source[k]), value, { "data-source": k }))),
+      unrolled.element("p", { text: unrolled.fillTemplate(words.mirror, { step: step + 1, steps: trace.steps, token: unrolled.displayToken(trace.tokens[step]) }) }),
+      list(words.rows.score, each("attention_score").map((value, k) => item("attention_score", unrolled.displayToken(options.source[k]), value, { "data-source": k }))),
       list(words.query, each("query").map((value, k) => item("query", String(k), value, { "data-unit": k }))),
       list(words.context, each("context").map((value, k) => item("context", String(k), value, { "data-unit": k }))),
       list(words.next, each("probability").map((value, k) =>
-        item("probability", unrolled.token(trace.vocabulary[k]), value, { "data-token": trace.vocabulary[k] }))),
+        item("probability", unrolled.displayToken(trace.vocabulary[k]), value, { "data-token": trace.vocabulary[k] }))),
     );
   }
 
   return {
     element,
-    later() { if (!soon) soon = setTimeout(fill, 0); },
+    fillLater() { if (!soon) soon = setTimeout(fill, 0); },
     destroy: () => clearTimeout(soon),
   };
 };

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from viz.colours import PAIR, palette
+from viz.colours import BEFORE_AFTER, palette
 from viz.components import Component
 from viz.components.streamlit_host import mount
 from viz.i18n import _, language
@@ -24,7 +24,7 @@ def edited_prediction_data(view_id: str) -> dict[str, Any]:
     return {
         "view_id": view_id,
         "palette": palette(),
-        "colours": {theme: [side[theme] for side in PAIR] for theme in ("light", "dark")},
+        "colours": {theme: [side[theme] for side in BEFORE_AFTER] for theme in ("light", "dark")},
         "words": _words(),
         "lang": language(),
     }

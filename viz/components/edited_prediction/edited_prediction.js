@@ -1,21 +1,21 @@
-// A prediction before and after an edit: two bars for each candidate, and over all steps what became of what really came next.
+// A prediction before and after an edit: two bars for each symbol, value or class, and a chart over all steps of what really came next.
 const SIDES = ["before", "after"];
 
 function build(context) {
   const { root, store } = context;
-  const MOST = 4; // charts of numbers; all of them are in the rows
+  const MAX_CHARTS = 4; // of values; all values are in the rows
   const title = unrolled.element("p", { className: "unrolled-heading" });
-  const key = unrolled.element("p", { className: "unrolled-quiet unrolled-pair-key", "aria-hidden": "true" });
-  const list = unrolled.element("div", { className: "unrolled-pairs", role: "list" });
-  const charts = unrolled.element("div", { className: "unrolled-outputs" });
+  const key = unrolled.element("p", { className: "unrolled-muted unrolled-edited-prediction-key", "aria-hidden": "true" });
+  const list = unrolled.element("div", { className: "unrolled-edited-prediction-rows", role: "list" });
+  const charts = unrolled.element("div", { className: "unrolled-value-charts" });
   root.append(unrolled.element("div", {}, title, key, list), charts);
-  let rows = [], drawn = [], charted = "";
+  let rows = [], drawnCharts = [], charted = "";
 
   const colour = (side) => context.data.colours[context.theme.dark ? "dark" : "light"][SIDES.indexOf(side)];
   const column = ({ shape: [steps, width = 1], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
-  // A probability with three decimals, another value as everywhere.
-  const told = (value) => (value !== value ? "–" : store.trace.predicts === "values" ? unrolled.number(value, 3) : value.toFixed(3).replace("-", "−"));
-  const signed = (value) => { const text = told(value); return /[1-9]/.test(text) ? (value > 0 ? "+" : "") + text : text.replace("−", ""); };
+  // A probability has three decimals.
+  const format = (value) => (value !== value ? "–" : store.trace.predicts === "values" ? unrolled.formatNumber(value, 3) : value.toFixed(3).replace("-", "−"));
+  const formatChange = (value) => { const text = format(value); return /[1-9]/.test(text) ? (value > 0 ? "+" : "") + text : text.replace("−", ""); };
 
   function row(quantity) {
     const number = (side) => unrolled.element("span", { "data-quantity": `${quantity}_${side}` });
@@ -25,22 +25,22 @@ function build(context) {
       bar.style.background = colour(side);
       return bar;
     });
-    const track = unrolled.element("div", { className: "unrolled-pair-track", "aria-hidden": "true" }, ...bars);
+    const track = unrolled.element("div", { className: "unrolled-edited-prediction-track", "aria-hidden": "true" }, ...bars);
     const arrow = unrolled.element("span", { text: "→" });
     return { ...parts, bars, node: unrolled.element("div", { role: "listitem" }, parts.name, track, parts.before, arrow, parts.after, parts.change) };
   }
 
-  function show(each, name, before, after, attributes, barred = true) {
+  function show(each, name, before, after, attributes, hasBars = true) {
     each.name.textContent = name;
-    [before, after].forEach((value, k) => { each.bars[k].style.transform = `scaleX(${barred && value === value ? value : 0})`; });
+    [before, after].forEach((value, k) => { each.bars[k].style.transform = `scaleX(${hasBars && value === value ? value : 0})`; });
     for (const [side, value] of [["before", before], ["after", after], ["change", after - before]]) {
       const cell = each[side];
       Object.assign(cell.dataset, attributes, { step: store.step, layer: store.trace.layer, value: String(value) });
-      cell.textContent = side === "change" ? signed(value) : told(value);
+      cell.textContent = side === "change" ? formatChange(value) : format(value);
     }
   }
 
-  // A chart over all steps of what was before and is now, and of what really came; each is read from the trace when it is drawn.
+  // A chart over all steps of a value before and after, and of the true one; each a function, as the trace changes.
   function curves(label, before, after, truth = null) {
     return unrolled.chart(context, {
       label,
@@ -50,7 +50,7 @@ function build(context) {
         { data: before(), colour: colour("before"), width: 2 },
         { data: after(), colour: colour("after"), dash: [5, 4], width: 2 },
       ],
-      describe: (step) => `${context.words.before} ${unrolled.number(before()[step])} · ${context.words.after} ${unrolled.number(after()[step])}`,
+      describe: (step) => `${context.words.before} ${unrolled.formatNumber(before()[step])} · ${context.words.after} ${unrolled.formatNumber(after()[step])}`,
     });
   }
   const part = (name, k = 0) => () => column(store.trace.arrays[name], k);
@@ -63,13 +63,13 @@ function build(context) {
       show(step) {
         const { trace } = store;
         const { pair_token: ids, pair_before: before, pair_after: after, next_token: next } = trace.arrays;
-        title.textContent = unrolled.fill(context.words.expected, { step: step + 1, token: unrolled.token(trace.tokens[step]) });
+        title.textContent = unrolled.fillTemplate(context.words.expected, { step: step + 1, token: unrolled.displayToken(trace.tokens[step]) });
         rows.forEach((each, k) => {
           const at = step * rows.length + k, id = ids.data[at];
           each.node.hidden = id < 0;
           if (id < 0) return;
           const token = trace.vocabulary[id];
-          show(each, unrolled.token(token), before.data[at], after.data[at], { token });
+          show(each, unrolled.displayToken(token), before.data[at], after.data[at], { token });
           each.node.classList.toggle("unrolled-true", id === next.data[step]);
           each.node.title = id === next.data[step] ? context.words.true : "";
         });
@@ -78,11 +78,11 @@ function build(context) {
     values: {
       rows: () => store.trace.arrays.value_after.shape[1],
       quantity: "prediction",
-      charts: () => Array.from({ length: Math.min(rows.length, MOST) }, (_, k) =>
+      charts: () => Array.from({ length: Math.min(rows.length, MAX_CHARTS) }, (_, k) =>
         curves(() => context.words.values, part("value_before", k), part("value_after", k), part("truth", k))),
       show(step) {
         const { value_before: before, value_after: after } = store.trace.arrays;
-        title.textContent = unrolled.fill(context.words.value_after, { step: step + 1 });
+        title.textContent = unrolled.fillTemplate(context.words.value_after, { step: step + 1 });
         rows.forEach((each, k) => show(each, rows.length > 1 ? String(k) : "", before.data[step * rows.length + k], after.data[step * rows.length + k], { unit: k }, false));
       },
     },
@@ -106,7 +106,7 @@ function build(context) {
       if (!form) return;
       rows = Array.from({ length: form.rows() }, () => row(form.quantity));
       list.replaceChildren(...rows.map((each) => each.node));
-      list.classList.toggle("unrolled-pairs-plain", store.trace.predicts === "values");
+      list.classList.toggle("unrolled-edited-prediction-values", store.trace.predicts === "values");
       key.replaceChildren(...SIDES.map((side) => {
         const swatch = unrolled.element("i");
         swatch.style.borderTop = `3px ${side === "before" ? "solid" : "dashed"} ${colour(side)}`;
@@ -115,17 +115,17 @@ function build(context) {
       const wanted = `${store.trace.predicts} ${rows.length}`;
       if (charted !== wanted) {
         charted = wanted;
-        drawn = form.charts();
-        charts.replaceChildren(...drawn.map((each) => each.element));
+        drawnCharts = form.charts();
+        charts.replaceChildren(...drawnCharts.map((each) => each.element));
       }
-      for (const chart of drawn) chart.layout();
+      for (const chart of drawnCharts) chart.layout();
     },
     frame() {
       forms[store.trace.predicts]?.show(store.step);
-      for (const chart of drawn) chart.frame();
+      for (const chart of drawnCharts) chart.frame();
     },
-    destroy: () => unrolled.note(null),
+    destroy: () => unrolled.tooltip(null),
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("edited_prediction", build);

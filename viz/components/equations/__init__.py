@@ -8,7 +8,7 @@ from viz.colours import palette
 from viz.components import Component
 from viz.components.shared.cell_math import names
 from viz.components.streamlit_host import mount
-from viz.formulas import definitions, formulas
+from viz.formulas import activation_definitions, formulas
 from viz.i18n import _
 
 EQUATIONS = Component("equations", ("cell_math",))
@@ -52,7 +52,7 @@ def equations_data(cell: Cell, *, view_id: str, form: str = "numbers", **layer: 
         "words": _words(),
         "kind": cell.kind,
         "lines": _lines(cell, **layer),
-        "definitions": definitions(cell),
+        "definitions": activation_definitions(cell),
         "form": form,
     }
 

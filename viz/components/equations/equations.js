@@ -1,11 +1,11 @@
-// The cell's equations, line by line in the order of computation: symbols, live numbers of one unit, or shapes.
-export default (component) => unrolled.mount(component, (context) => {
+// The cell's equations, line by line in the order of computation: symbols, live values of one unit, or shapes.
+function build(context) {
   const { root, store, on } = context;
-  const { unit: numbers, element: html } = unrolled;
+  const { cellMath, element: html } = unrolled;
   const FORMS = ["numbers", "symbols", "shapes"];
   const buttons = FORMS.map((form) => html("button", { type: "button", "data-form": form }));
   const choice = html("div", { className: "unrolled-choice", role: "group" }, ...buttons);
-  const caption = html("p", { className: "unrolled-quiet" });
+  const caption = html("p", { className: "unrolled-muted" });
   const list = html("div", { className: "lines", role: "list" });
   root.append(html("div", { className: "head" }, choice, caption), list);
   let built = "", slots = [], lines = [];
@@ -13,33 +13,33 @@ export default (component) => unrolled.mount(component, (context) => {
   const choose = (form) => {
     root.dataset.form = form;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.form === form));
-    say();
+    updateCaption();
   };
-  const say = () => {
+  const updateCaption = () => {
     const names = store.trace?.unit_names;
-    caption.textContent = unrolled.fill(context.words.captions[root.dataset.form],
+    caption.textContent = unrolled.fillTemplate(context.words.captions[root.dataset.form],
       { unit: names?.[store.unit] ?? store.unit, step: store.step + 1 });
   };
-  let told = "numbers"; // the form that Python last said, or was told
+  let hostForm = "numbers"; // the form that the host last set, or was last told
   for (const button of buttons) on(button, "click", () => {
-    told = button.dataset.form;
-    choose(told);
-    context.report("form", told);
+    hostForm = button.dataset.form;
+    choose(hostForm);
+    context.report("form", hostForm);
   });
 
-  const lineOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
-  on(list, "pointerover", (e) => numbers.focus.set(store, lineOf(e.target)));
-  on(list, "pointerleave", () => numbers.focus.set(store, null));
-  on(list, "click", (e) => {
-    const quantity = lineOf(e.target);
+  const quantityOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
+  on(list, "pointerover", (event) => cellMath.focus.set(store, quantityOf(event.target)));
+  on(list, "pointerleave", () => cellMath.focus.set(store, null));
+  on(list, "click", (event) => {
+    const quantity = quantityOf(event.target);
     if (quantity && String(getSelection()) === "") store.set({ quantity });
   });
   const highlight = () => {
-    const focus = numbers.focus.get(store);
+    const focus = cellMath.focus.get(store);
     for (const line of lines) line.classList.toggle("on", line.dataset.part === focus);
   };
 
-  const rebuild = () => {
+  const layout = () => {
     const { lines: equations = [], definitions = [] } = context.data;
     const key = JSON.stringify([equations, definitions, context.theme, context.words]);
     if (key === built) return;
@@ -51,55 +51,57 @@ export default (component) => unrolled.mount(component, (context) => {
       const row = html("div", { className: "line", role: "listitem", "data-part": line.quantity }, mark, name);
       for (const form of FORMS) {
         const cell = html("div", { className: `form ${form}` });
-        cell.innerHTML = line[form]; // made by viz/formulas.py; holds no text of the reader's
+        cell.innerHTML = line[form]; // made by viz/formulas.py; contains no text of the reader's
         row.append(cell);
       }
       return row;
     });
-    list.replaceChildren(...lines, ...definitions.map((drawn) => {
+    list.replaceChildren(...lines, ...definitions.map((definition) => {
       const cell = html("div", { className: "form definition" });
-      cell.innerHTML = drawn;
+      cell.innerHTML = definition;
       return html("div", { className: "line", role: "listitem" }, html("span"), html("span", { className: "name", text: context.words.definition }), cell);
     }));
     slots = [...list.querySelectorAll("[data-slot]")].map((node) => {
       const before = node.previousElementSibling;
-      const operand = before?.localName === "mo" && "+×−".includes(before.textContent);
-      return { node, slot: node.dataset.slot, operand };
+      const isOperand = before?.localName === "mo" && "+×−".includes(before.textContent);
+      return { node, slot: node.dataset.slot, isOperand };
     });
     highlight();
   };
 
   const frame = () => {
     const { trace, step, unit } = store;
-    if (trace.kind !== context.data.kind) return; // the trace came before its equations: no number stands in a wrong line
-    const values = numbers.values(trace, step, unit);
-    for (const { node, slot, operand } of slots) {
+    if (trace.kind !== context.data.kind) return; // the trace arrived before its equations
+    const values = cellMath.values(trace, step, unit);
+    for (const { node, slot, isOperand } of slots) {
       const value = values[slot] ?? NaN;
-      const text = numbers.format(value);
-      const shown = operand && text.startsWith("−") ? `(${text})` : text;
+      const text = cellMath.format(value);
+      const shown = isOperand && text.startsWith("−") ? `(${text})` : text;
       if (node.textContent !== shown) node.textContent = shown;
-      numbers.mark(node, trace, slot, step, unit, value);
+      cellMath.setValue(node, trace, slot, step, unit, value);
     }
-    say();
+    updateCaption();
   };
 
   choose("numbers");
-  const forget = numbers.focus.subscribe(store, highlight);
+  const unsubscribe = cellMath.focus.subscribe(store, highlight);
   return {
-    speak() {
+    relabel() {
       choice.setAttribute("aria-label", context.words.form);
       for (const button of buttons) button.textContent = context.words.forms[button.dataset.form];
-      say();
+      updateCaption();
     },
     update() {
       const { form = "numbers" } = context.data;
-      if (form === told) return;
-      told = form;
+      if (form === hostForm) return;
+      hostForm = form;
       choose(form);
     },
-    layout: rebuild,
+    layout,
     frame,
-    exact: true,
-    destroy: forget,
+    needsStep: true,
+    destroy: unsubscribe,
   };
-});
+}
+
+unrolled.define("equations", build);

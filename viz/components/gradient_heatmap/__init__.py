@@ -47,12 +47,16 @@ def _words() -> dict[str, str]:
             "Exactly 0: the gradient is too small for floating point (underflow), or every path is cut by a "
             "derivative of 0 or a fixed value."
         ),
+        "nonfinite_states": _(
+            "States of this run are NaN or infinite, so this gradient is not valid. A 0 does not mean that it decayed."
+        ),
         "broken": _("The gradient is not finite (infinite or NaN)."),
         "same": _("Same time step: the gradient comes directly from the loss, with no recurrent Jacobian in between."),
         "factor": _("On average the gradient norm is multiplied by {factor} per time step of backpropagation."),
         "states": _("s: the full recurrent state, i.e. h (for an LSTM also c) of every layer."),
         "split": _("Gradient by path"),
-        "straight": _("direct path along the cell state (GRU: along h)"),
+        "straight_cell": _("cell state path: × f_t only"),
+        "straight_hidden": _("hidden state path: × z_t only"),
         "other": _("all other paths (through gates and weights)"),
         "together": _("total"),
         "sum": _(

@@ -1,17 +1,17 @@
-// The map of all gradients on a log scale, one row a loss, one column a state; beside it the pair that is picked.
+// The heatmap of gradient norms on a log scale, a row for each loss, a column for each state; beside it the chosen pair.
 function build(context) {
   const { root, store } = context;
-  const { divide, find, inks, place, ticks } = unrolled.raster;
-  const GUTTER = 64, FOOT = 44, DECADES = 8, HATCH = 256;
+  const { axisOf, binAt, colourTable, pixelsOf, ticks } = unrolled.raster;
+  const LEFT = 64, BOTTOM = 44, MAX_DECADES = 8, COLOURS = 256;
   const canvas = unrolled.element("canvas", { role: "img" });
-  const cell = unrolled.element("div", { className: "unrolled-mark-column" });
-  const plot = unrolled.element("div", { className: "unrolled-plot" }, canvas, cell);
+  const marker = unrolled.element("div", { className: "unrolled-mark-column" });
+  const plot = unrolled.element("div", { className: "unrolled-plot" }, canvas, marker);
   const area = unrolled.element("div", { className: "unrolled-area", tabindex: 0, role: "group" }, plot);
-  const bar = unrolled.element("div", { className: "unrolled-legend unrolled-quiet" });
-  const explain = unrolled.element("span", { className: "unrolled-quiet" });
+  const legend = unrolled.element("div", { className: "unrolled-legend unrolled-muted" });
+  const explain = unrolled.element("span", { className: "unrolled-muted" });
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const pair = unrolled.gradientPair(context);
-  const left = unrolled.element("div", { className: "unrolled-left" }, bar, area, unrolled.element("div", { className: "unrolled-foot" }, explain, save));
+  const left = unrolled.element("div", { className: "unrolled-gradient-heatmap-main" }, legend, area, unrolled.element("div", { className: "unrolled-foot" }, explain, save));
   root.append(left, pair.element);
 
   let ratio = 1, x, y, size, scale;
@@ -25,72 +25,72 @@ function build(context) {
     }
     if (!high) [low, high] = [0.1, 1];
     const top = Math.log10(high);
-    return { high: top, low: Math.min(Math.max(Math.log10(low), top - DECADES), top - 1) };
+    return { high: top, low: Math.min(Math.max(Math.log10(low), top - MAX_DECADES), top - 1) };
   }
 
-  // The strongest of the numbers that share a pixel.
-  function strongest(column, row) {
+  // The [step, row] of the largest of the norms that share a pixel; the first that is not finite, where there is one.
+  function largestAt(column, row) {
     const { shape: [, rows], data } = store.trace.arrays.hidden;
-    let found = [x.from[column], y.from[row]], most = -1;
+    let found = [x.from[column], y.from[row]], max = -1;
     for (let k = x.from[column]; k < x.from[column + 1]; k++) {
       for (let r = y.from[row]; r < y.from[row + 1]; r++) {
         const value = data[k * rows + r];
         if (value !== value || value === Infinity) return [k, r];
-        if (value > most) { most = value; found = [k, r]; }
+        if (value > max) { max = value; found = [k, r]; }
       }
     }
     return found;
   }
 
   function paint(pen) {
-    const table = inks(context.palette.unit);
+    const table = colourTable(context.palette.unit);
     const [ar, ag, ab] = unrolled.rgb(context.theme.accent);
-    const broken = (255 << 24) | (ab << 16) | (ag << 8) | ar;
+    const notFinite = (255 << 24) | (ab << 16) | (ag << 8) | ar;
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
     const pixels = new Uint32Array(image.data.buffer);
-    const spaced = x.edges[1] - x.edges[0] >= 9 ? 1 : 0;
+    const gap = x.edges[1] - x.edges[0] >= 9 ? 1 : 0;
     for (let row = 0; row < y.bins; row++) {
       for (let column = 0; column < x.bins; column++) {
-        const value = store.trace.value("hidden", ...strongest(column, row));
+        const value = store.trace.value("hidden", ...largestAt(column, row));
         if (value === 0) continue;
         const level = Math.round(((Math.log10(value) - scale.low) / (scale.high - scale.low)) * 255);
-        const ink = Number.isFinite(value) ? table[Math.min(Math.max(level, 0), HATCH - 1)] : broken;
-        for (let line = y.edges[row]; line < y.edges[row + 1] - spaced; line++) {
-          pixels.fill(ink, line * image.width + x.edges[column], line * image.width + x.edges[column + 1] - spaced);
+        const pixel = Number.isFinite(value) ? table[Math.min(Math.max(level, 0), COLOURS - 1)] : notFinite;
+        for (let line = y.edges[row]; line < y.edges[row + 1] - gap; line++) {
+          pixels.fill(pixel, line * image.width + x.edges[column], line * image.width + x.edges[column + 1] - gap);
         }
       }
     }
-    // where no path leads: hatched, so that it is not taken for a small number
+    // No path from a state to a loss: hatched, so that it does not look like a small norm.
     const sheet = document.createElement("canvas");
     [sheet.width, sheet.height] = [image.width, image.height];
     sheet.getContext("2d").putImageData(image, 0, 0);
     pen.save();
     pen.beginPath();
-    pen.rect(GUTTER, 0, size.width, size.height);
+    pen.rect(LEFT, 0, size.width, size.height);
     pen.clip();
     pen.globalAlpha = 0.16;
     pen.strokeStyle = context.theme.text;
     pen.beginPath();
     for (let at = -size.height; at < size.width; at += 9) {
-      pen.moveTo(GUTTER + at, size.height);
-      pen.lineTo(GUTTER + at + size.height, 0);
+      pen.moveTo(LEFT + at, size.height);
+      pen.lineTo(LEFT + at + size.height, 0);
     }
     pen.stroke();
     pen.restore();
-    cover(pen);
-    pen.drawImage(sheet, GUTTER, 0, size.width, size.height);
+    clearCells(pen);
+    pen.drawImage(sheet, LEFT, 0, size.width, size.height);
   }
 
-  // The page's ground under every cell that has a number, over the hatching.
-  function cover(pen) {
+  // Clear the hatching in every cell that has a norm.
+  function clearCells(pen) {
     pen.fillStyle = context.theme.background;
     for (let row = 0; row < y.bins; row++) {
       let from = null;
       for (let column = 0; column <= x.bins; column++) {
-        const reached = column < x.bins && store.trace.value("hidden", ...strongest(column, row)) !== 0;
+        const reached = column < x.bins && store.trace.value("hidden", ...largestAt(column, row)) !== 0;
         if (reached && from === null) from = column;
         if (!reached && from !== null) {
-          pen.fillRect(GUTTER + x.edges[from] / ratio, y.edges[row] / ratio, (x.edges[column] - x.edges[from]) / ratio, (y.edges[row + 1] - y.edges[row]) / ratio);
+          pen.fillRect(LEFT + x.edges[from] / ratio, y.edges[row] / ratio, (x.edges[column] - x.edges[from]) / ratio, (y.edges[row + 1] - y.edges[row]) / ratio);
           from = null;
         }
       }
@@ -103,23 +103,23 @@ function build(context) {
     pen.fillStyle = theme.text;
     pen.strokeStyle = theme.text;
     pen.globalAlpha = 0.25;
-    pen.strokeRect(GUTTER - 0.5, 0.5, size.width + 1, size.height - 1);
+    pen.strokeRect(LEFT - 0.5, 0.5, size.width + 1, size.height - 1);
     pen.globalAlpha = 0.8;
     pen.font = `13px ${theme.font}`;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
     const rows = trace.options.rows;
     for (const r of ticks(rows.length, size.height / 34, 1)) {
-      const [from, to] = place(y, r);
-      pen.fillText(rows[r] + 1, GUTTER - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 7));
+      const [from, to] = pixelsOf(y, r);
+      pen.fillText(rows[r] + 1, LEFT - 7, Math.min(Math.max((from + to) / 2 / ratio, 7), size.height - 7));
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
     for (const k of ticks(trace.steps, size.width / 48, 1)) {
-      const [from, to] = place(x, k);
-      pen.fillText(k + 1, GUTTER + (from + to) / 2 / ratio, size.height + 6);
+      const [from, to] = pixelsOf(x, k);
+      pen.fillText(k + 1, LEFT + (from + to) / 2 / ratio, size.height + 6);
     }
-    pen.fillText(words.across, GUTTER + size.width / 2, size.height + 25);
+    pen.fillText(words.across, LEFT + size.width / 2, size.height + 25);
     pen.save();
     pen.translate(14, size.height / 2);
     pen.rotate(-Math.PI / 2);
@@ -129,18 +129,19 @@ function build(context) {
     pen.globalAlpha = 1;
   }
 
+  // 10 to this power.
   function power(value) {
     const node = unrolled.element("span", { text: "10" });
     node.append(unrolled.element("sup", { text: String(value).replace("-", "−") }));
     return node;
   }
 
-  function legend() {
+  function drawLegend() {
     const { low, high } = scale;
-    const ramp = unrolled.element("i");
-    ramp.style.background = `linear-gradient(to right, ${context.palette.unit.filter((_, k) => k % 15 === 0).join(",")})`;
+    const colourBar = unrolled.element("i");
+    colourBar.style.background = unrolled.gradient(context.palette.unit);
     const [from, to] = [low, high].map((each) => power(Number(each.toFixed(1))));
-    bar.replaceChildren(from, ramp, to);
+    legend.replaceChildren(from, colourBar, to);
   }
 
   function layout() {
@@ -149,55 +150,56 @@ function build(context) {
     ratio = window.devicePixelRatio || 1;
     const wide = context.width >= 760;
     root.dataset.form = wide ? "wide" : "narrow";
-    const most = Math.min(wide ? context.width * 0.56 : context.width, 720) - GUTTER;
+    const maxWidth = Math.min(wide ? context.width * 0.56 : context.width, 720) - LEFT;
     const rows = trace.options.rows.length;
     scale = range();
-    // whole pixels for each step while they fit, so that the cells are squares
-    const cellSize = Math.max(1, Math.min(Math.floor((most * ratio) / trace.steps), 34 * ratio));
-    x = divide(trace.steps, Math.floor(Math.min(most * ratio, trace.steps * cellSize)));
-    y = divide(rows, rows === trace.steps ? x.edges[x.bins] : Math.floor(Math.min(most * 0.8 * ratio, rows * Math.max(cellSize, 3 * ratio))));
+    // A whole number of pixels for each step while they fit, so that the cells are squares.
+    const cellSize = Math.max(1, Math.min(Math.floor((maxWidth * ratio) / trace.steps), 34 * ratio));
+    x = axisOf(trace.steps, Math.floor(Math.min(maxWidth * ratio, trace.steps * cellSize)));
+    y = axisOf(rows, rows === trace.steps ? x.edges[x.bins] : Math.floor(Math.min(maxWidth * 0.8 * ratio, rows * Math.max(cellSize, 3 * ratio))));
     size = { width: x.edges[x.bins] / ratio, height: y.edges[y.bins] / ratio };
-    const pen = unrolled.size(canvas, GUTTER + size.width + 8, size.height + FOOT);
+    const pen = unrolled.sizeCanvas(canvas, LEFT + size.width + 8, size.height + BOTTOM);
     paint(pen);
     axes(pen);
-    legend();
+    drawLegend();
     canvas.setAttribute("aria-label", words.keys);
-    explain.textContent = rows === trace.steps ? words.explain : `${words.explain} ${unrolled.fill(words.thinned, { shown: rows, steps: trace.steps })}`;
+    explain.textContent = rows === trace.steps ? words.explain : `${words.explain} ${unrolled.fillTemplate(words.thinned, { shown: rows, steps: trace.steps })}`;
   }
 
   function frame() {
-    const [left, right] = place(x, store.step).map((pixel) => pixel / ratio);
-    const [top, bottom] = place(y, store.unit).map((pixel) => pixel / ratio);
-    cell.style.width = `${Math.max(right - left, 3) + 4}px`;
-    cell.style.height = `${Math.max(bottom - top, 3) + 4}px`;
-    cell.style.transform = `translate(${GUTTER + left - 2}px, ${top - 2}px)`;
+    const [left, right] = pixelsOf(x, store.step).map((pixel) => pixel / ratio);
+    const [top, bottom] = pixelsOf(y, store.unit).map((pixel) => pixel / ratio);
+    marker.style.width = `${Math.max(right - left, 3) + 4}px`;
+    marker.style.height = `${Math.max(bottom - top, 3) + 4}px`;
+    marker.style.transform = `translate(${LEFT + left - 2}px, ${top - 2}px)`;
     pair.frame();
   }
 
-  function hit(event) {
+  // The pair {step, unit} under the pointer, or null.
+  function pairAt(event) {
     const box = canvas.getBoundingClientRect();
-    const [px, py] = [(event.clientX - box.left - GUTTER) * ratio, (event.clientY - box.top) * ratio];
-    if (!x || px < 0 || py < 0 || px >= x.edges[x.bins] || py >= y.edges[y.bins]) return null;
-    const [step, unit] = strongest(find(x, px), find(y, py));
+    const [pixelX, pixelY] = [(event.clientX - box.left - LEFT) * ratio, (event.clientY - box.top) * ratio];
+    if (!x || pixelX < 0 || pixelY < 0 || pixelX >= x.edges[x.bins] || pixelY >= y.edges[y.bins]) return null;
+    const [step, unit] = largestAt(binAt(x, pixelX), binAt(y, pixelY));
     return { step, unit };
   }
 
   context.on(plot, "pointermove", (event) => {
-    const at = store.trace ? hit(event) : null;
-    if (!at) return unrolled.note(null);
+    const at = store.trace ? pairAt(event) : null;
+    if (!at) return unrolled.tooltip(null);
     if (event.buttons & 1) store.set(at);
     const { words } = context;
     const { trace } = store;
     const t = trace.options.rows[at.unit];
-    unrolled.note([
-      unrolled.number(trace.value("hidden", at.step, at.unit), 3),
-      unrolled.fill(words.loss_at, { step: t + 1, token: unrolled.token(trace.tokens[t]) }),
-      unrolled.fill(words.state_at, { step: at.step + 1, token: unrolled.token(trace.tokens[at.step]) }),
+    unrolled.tooltip([
+      unrolled.formatNumber(trace.value("hidden", at.step, at.unit), 3),
+      unrolled.fillTemplate(words.loss_at, { step: t + 1, token: unrolled.displayToken(trace.tokens[t]) }),
+      unrolled.fillTemplate(words.state_at, { step: at.step + 1, token: unrolled.displayToken(trace.tokens[at.step]) }),
     ], event.clientX, event.clientY, root);
   });
-  context.on(plot, "pointerleave", () => unrolled.note(null));
+  context.on(plot, "pointerleave", () => unrolled.tooltip(null));
   context.on(plot, "pointerdown", (event) => {
-    const at = store.trace && event.button === 0 ? hit(event) : null;
+    const at = store.trace && event.button === 0 ? pairAt(event) : null;
     if (at) store.set(at);
   });
   context.on(area, "keydown", (event) => {
@@ -210,23 +212,23 @@ function build(context) {
   context.on(save, "click", () => {
     if (!store.trace) return;
     const sheet = document.createElement("canvas");
-    const pen = unrolled.size(sheet, GUTTER + size.width + 24, size.height + FOOT + 8);
+    const pen = unrolled.sizeCanvas(sheet, LEFT + size.width + 24, size.height + BOTTOM + 8);
     pen.fillStyle = context.theme.background;
-    pen.fillRect(0, 0, GUTTER + size.width + 24, size.height + FOOT + 8);
-    pen.drawImage(canvas, 8, 8, GUTTER + size.width + 8, size.height + FOOT);
-    unrolled.save(sheet, `${store.trace.layer}-gradients`);
+    pen.fillRect(0, 0, LEFT + size.width + 24, size.height + BOTTOM + 8);
+    pen.drawImage(canvas, 8, 8, LEFT + size.width + 8, size.height + BOTTOM);
+    unrolled.savePng(sheet, `${store.trace.layer}-gradients`);
   });
 
   return {
-    speak() {
+    relabel() {
       save.textContent = context.words.save;
       area.setAttribute("aria-label", context.words.keys);
     },
     update() { store.follow(context.data.view); },
     layout,
     frame,
-    destroy: () => unrolled.note(null),
+    destroy: () => unrolled.tooltip(null),
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("gradient_heatmap", build);

@@ -1,52 +1,51 @@
-// The dense heatmap of a layer: over all steps, or at the current one. The form draws; hover, click, keys and saving are here.
-
+// The heatmap of a layer: over all steps, or at the current one. The form draws; hover, click, keys and PNG are here.
 function build(context) {
   const { root, store } = context;
   const form = unrolled.heatmaps[context.data.form](context);
   let pressed = null;
-  const explain = unrolled.element("span", { className: "unrolled-quiet" });
+  const explain = unrolled.element("span", { className: "unrolled-muted" });
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const area = unrolled.element("div", { className: "unrolled-area", tabindex: 0, role: "group" }, form.element);
   root.append(area, unrolled.element("div", { className: "unrolled-foot" }, explain, save));
 
   context.on(area, "pointermove", (event) => {
     const at = store.trace ? form.hit(event) : null;
-    if (!at) return unrolled.note(null);
+    if (!at) return unrolled.tooltip(null);
     if (event.buttons & 1 && !form.zooms?.()) store.set({ step: at.step, unit: at.unit });
     const { words } = context;
     const name = words.quantities[at.quantity] ?? at.quantity;
     const lines = at.block ? blockLines(at, name) : [
-      `${name}: ${unrolled.number(at.value ?? store.trace.value(at.quantity, at.step, at.unit))}`,
+      `${name}: ${unrolled.formatNumber(at.value ?? store.trace.value(at.quantity, at.step, at.unit))}`,
       `${words.unit} ${store.trace.unit_names?.[at.unit] ?? at.unit}`,
-      unrolled.fill(words.step_token, { step: at.step + 1, token: unrolled.token(store.trace.token(at.step)) }),
+      unrolled.fillTemplate(words.step_token, { step: at.step + 1, token: unrolled.displayToken(store.trace.token(at.step)) }),
     ];
-    if (!at.block && at.count > 1) lines.push(unrolled.fill(words.strongest, { n: at.count }));
-    unrolled.note(lines, event.clientX, event.clientY, root);
+    if (!at.block && at.count > 1) lines.push(unrolled.fillTemplate(words.strongest, { n: at.count }));
+    unrolled.tooltip(lines, event.clientX, event.clientY, root);
   });
-  context.on(area, "pointerleave", () => unrolled.note(null));
+  context.on(area, "pointerleave", () => unrolled.tooltip(null));
   context.on(area, "pointerdown", (event) => {
     const at = store.trace && event.button === 0 ? form.hit(event) : null;
     if (at) store.set({ step: at.step, unit: at.unit });
     pressed = at && form.zooms?.() ? { at, x: event.clientX, y: event.clientY } : null;
   });
-  // Where the picture is of blocks, dragging over a part asks Python for that part alone.
+  // Dragging over a part of a heatmap of blocks reports that part, of which the host then sends the exact values.
   context.on(area, "pointerup", (event) => {
-    const down = pressed;
+    const start = pressed;
     pressed = null;
-    if (!down || Math.hypot(event.clientX - down.x, event.clientY - down.y) < 8) return;
-    const window = form.drag(down.at, event);
-    unrolled.note(null); // what it says is of blocks that are about to go
-    if (window) context.report("window", { ...window, at: performance.now() }); // the same part may be asked for again
+    if (!start || Math.hypot(event.clientX - start.x, event.clientY - start.y) < 8) return;
+    const window = form.drag(start.at, event);
+    unrolled.tooltip(null); // it describes blocks that are about to be replaced
+    if (window) context.report("window", { ...window, at: performance.now() }); // `at`: the same part may be chosen again
   });
 
-  // What is known of a block of several steps or units.
+  // The tooltip of a block of several steps or units.
   function blockLines({ steps, units, block }, name) {
     const { words } = context;
     const range = (from, to) => (from === to ? `${from}` : `${from}–${to}`);
     return [
-      `${name}: ${unrolled.number(block.mean)}`,
-      unrolled.fill(words.block, { low: unrolled.number(block.low), high: unrolled.number(block.high) }),
-      unrolled.fill(words.block_steps, { steps: range(steps[0] + 1, steps[1]) }),
+      `${name}: ${unrolled.formatNumber(block.mean)}`,
+      unrolled.fillTemplate(words.block, { low: unrolled.formatNumber(block.low), high: unrolled.formatNumber(block.high) }),
+      unrolled.fillTemplate(words.block_steps, { steps: range(steps[0] + 1, steps[1]) }),
       `${words.unit} ${units.length > 4 ? `${units.slice(0, 3).join(", ")} … (${units.length})` : units.join(", ")}`,
     ];
   }
@@ -61,11 +60,11 @@ function build(context) {
     store.set(moves[event.key]);
   });
   context.on(save, "click", () => {
-    if (store.trace) unrolled.save(form.picture(), `${store.trace.layer}-${context.data.form}`);
+    if (store.trace) unrolled.savePng(form.png(), `${store.trace.layer}-${context.data.form}`);
   });
 
   return {
-    speak() {
+    relabel() {
       save.textContent = context.words.save;
       area.setAttribute("aria-label", context.words.keys);
     },
@@ -76,9 +75,9 @@ function build(context) {
       else explain.textContent = form.crowded() ? `${words.explain} ${words.crowded}` : words.explain;
     },
     frame: form.frame,
-    exact: form.exact,
-    destroy: () => unrolled.note(null),
+    needsStep: form.needsStep,
+    destroy: () => unrolled.tooltip(null),
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("heatmap", build);

@@ -1,7 +1,7 @@
-// What a heatmap over all steps draws: every number of a gate or state, its units in some order, or blocks of them where the layer
-// is too large to travel. Columns are steps or blocks of steps, rows units or blocks of units.
-unrolled.field ??= (() => {
-  const index = (edges, value) => { // the block [edges[k], edges[k + 1]) that holds a value; -1 outside
+// The array that a panel of the heatmap draws: every value of a gate or state, its units in some order, or blocks of values where
+// the layer is too large to be sent. Columns are steps or blocks of steps, rows units or blocks of units.
+unrolled.heatmapField ??= (() => {
+  const blockOf = (edges, value) => { // the k with edges[k] <= value < edges[k + 1]; -1 outside
     if (value < edges[0] || value >= edges[edges.length - 1]) return -1;
     let [low, high] = [0, edges.length - 2];
     while (low < high) {
@@ -11,14 +11,14 @@ unrolled.field ??= (() => {
     return low;
   };
 
-  function wholeField(trace, name, asked) {
+  function wholeField(trace, name, order) {
     const array = trace.arrays[name];
     const [steps, count] = array.shape;
-    const units = (asked ?? Array.from({ length: count }, (_, k) => k)).filter((unit) => unit < count);
+    const units = (order ?? Array.from({ length: count }, (_, k) => k)).filter((unit) => unit < count);
     const rows = new Int32Array(trace.units).fill(-1);
     units.forEach((unit, row) => { rows[unit] = row; });
     let data = array.data;
-    if (asked) {
+    if (order) {
       data = new Float32Array(steps * count);
       for (let step = 0; step < steps; step++) units.forEach((unit, row) => { data[step * count + row] = array.data[step * count + unit]; });
     }
@@ -33,24 +33,24 @@ unrolled.field ??= (() => {
 
   const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
-  // The means, but where a block goes beyond what most of its row's blocks reach: there its lowest or highest value, so that a
-  // spike does not drown in a mean.
+  // The means, except of a block that goes beyond the range of most blocks of its row: there its lowest or highest value, so that a
+  // mean does not hide a spike.
   function spikes(mean, low, high, scale) {
     const [columns, rows] = mean.shape;
-    const least = 0.1 * (scale.high - scale.low);
+    const threshold = 0.1 * (scale.high - scale.low);
     const data = Float32Array.from(mean.data);
     for (let row = 0; row < rows; row++) {
       const known = Array.from({ length: columns }, (_, column) => column * rows + row).filter((k) => mean.data[k] === mean.data[k]);
-      const [under, over] = [median(known.map((k) => low.data[k])), median(known.map((k) => high.data[k]))];
+      const [usualLow, usualHigh] = [median(known.map((k) => low.data[k])), median(known.map((k) => high.data[k]))];
       for (const k of known) {
-        const [falls, rises] = [under - low.data[k], high.data[k] - over];
-        if (Math.max(falls, rises) > least) data[k] = rises >= falls ? high.data[k] : low.data[k];
+        const [drop, rise] = [usualLow - low.data[k], high.data[k] - usualHigh];
+        if (Math.max(drop, rise) > threshold) data[k] = rise >= drop ? high.data[k] : low.data[k];
       }
     }
     return data;
   }
 
-  function blocks(trace, name, shows) {
+  function blockField(trace, name, shows) {
     const [mean, low, high] = ["mean", "low", "high"].map((part) => trace.arrays[`detail_${part}:${name}`]);
     const [steps, places, units] = ["steps", "places", "units"].map((part) => [...trace.arrays[`detail_${part}:${name}`].data]);
     let { data } = mean;
@@ -60,19 +60,19 @@ unrolled.field ??= (() => {
     return {
       whole: false, units, steps: [steps[0], steps[steps.length - 1]],
       array: { shape: mean.shape, data, blocks: Boolean(low) },
-      column: (step) => index(steps, step),
-      row: (unit) => index(places, rank.get(unit) ?? -1),
+      column: (step) => blockOf(steps, step),
+      row: (unit) => blockOf(places, rank.get(unit) ?? -1),
       at(column, row) {
         const k = column * mean.shape[1] + row;
-        const of = units.slice(places[row] - places[0], places[row + 1] - places[0]);
-        const here = { step: (steps[column] + steps[column + 1] - 1) >> 1, unit: of[of.length >> 1], value: mean.data[k] };
+        const own = units.slice(places[row] - places[0], places[row + 1] - places[0]);
+        const middle = { step: (steps[column] + steps[column + 1] - 1) >> 1, unit: own[own.length >> 1], value: mean.data[k] };
         const block = low ? { mean: mean.data[k], low: low.data[k], high: high.data[k] } : null;
-        return { ...here, block, steps: [steps[column], steps[column + 1]], places: [places[row], places[row + 1]], units: of };
+        return { ...middle, block, steps: [steps[column], steps[column + 1]], places: [places[row], places[row + 1]], units: own };
       },
     };
   }
 
   return ({ trace }, name, { order, shows }) => {
-    return trace.excerpt ? blocks(trace, name, shows) : wholeField(trace, name, order);
+    return trace.excerpt ? blockField(trace, name, shows) : wholeField(trace, name, order);
   };
 })();

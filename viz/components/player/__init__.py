@@ -10,7 +10,7 @@ from viz.components.streamlit_host import mount
 from viz.i18n import _, language
 from viz.quantity_names import quantity_names
 
-PLAYER = Component("player", ("playback", "png_export", "held_spans"))
+PLAYER = Component("player", ("playback", "png_export", "fixed_spans"))
 
 
 def player(
@@ -60,9 +60,9 @@ def _words() -> dict[str, Any]:
         "strip": _("Input sequence, one cell per token, colored by the {quantity} of unit {unit}"),
         "step_token": _("step {step}, token '{token}'"),
         "unit_value": _("{quantity}, unit {unit}: {value}"),
-        "held": _("{quantity} of unit {unit} fixed, step {steps}"),
-        "held_all": _("{quantity} of all units fixed, step {steps}"),
-        "held_here": _("fixed by an edit"),
+        "fixed": _("{quantity} of unit {unit} fixed, step {steps}"),
+        "fixed_all": _("{quantity} of all units fixed, step {steps}"),
+        "fixed_here": _("fixed by an edit"),
         "save": _("Save as PNG"),
         "mirror": _("All values of layer {layer} at time step {step}"),
         "predictions": _("Most probable next tokens"),

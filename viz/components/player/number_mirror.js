@@ -1,28 +1,28 @@
-// The mirror: what the canvases show at the current step, as text for screen readers and for tests. It is brought up to date
-// after the frame is painted, so that it costs stepping nothing.
-unrolled.mirror = (context) => {
+// The number mirror: the values that the canvases show at the current step, as text for screen readers and for tests. It is filled
+// after the frame has been painted, so that it does not slow stepping down.
+unrolled.numberMirror = (context) => {
   const { store } = context;
-  const AT_ONCE = 512; // units; a larger layer is mirrored when stepping settles, its chosen unit at once
+  const MAX_UNITS_AT_ONCE = 512; // of a larger layer, the chosen unit is filled at once, the others when stepping has paused
   const caption = unrolled.element("p");
   const table = unrolled.element("div", { role: "table" });
   const others = unrolled.element("div", { role: "list" });
   const element = unrolled.element("div", { className: "unrolled-hidden unrolled-mirror" }, caption, table, others);
 
   let cells = []; // cells[unit][k]: the element of the k-th quantity
-  let mirrored = null;
-  let soon = 0, settled = 0;
+  let builtTrace = null;
+  let soon = 0, whenPaused = 0;
   const channel = new MessageChannel();
 
-  const put = (cell, value, step) => {
+  const setValue = (cell, value, step) => {
     cell.dataset.step = step;
     cell.dataset.value = String(value);
-    cell.textContent = unrolled.number(value);
+    cell.textContent = unrolled.formatNumber(value);
   };
 
   function build() {
     const { trace } = store;
     const { words } = context;
-    mirrored = trace;
+    builtTrace = trace;
     const name = (quantity) => words.quantities[quantity] ?? quantity;
     const head = unrolled.element("div", { role: "row" },
       unrolled.element("span", { role: "columnheader", text: words.unit }),
@@ -39,25 +39,26 @@ unrolled.mirror = (context) => {
 
   function fillUnit(unit) {
     const { trace, step } = store;
-    cells[unit].forEach((cell, k) => cell && put(cell, trace.value(trace.quantities[k], step, unit), step));
+    cells[unit].forEach((cell, k) => cell && setValue(cell, trace.value(trace.quantities[k], step, unit), step));
   }
 
   function item(quantity, label, value, attributes = {}) {
     const node = unrolled.element("span", { role: "listitem", "data-quantity": quantity, "data-layer": store.trace.layer, ...attributes });
-    put(node, value, store.step);
-    node.textContent = `${label}: ${unrolled.number(value)}`;
+    setValue(node, value, store.step);
+    node.textContent = `${label}: ${unrolled.formatNumber(value)}`;
     return node;
   }
 
+  // The predictions.
   function fillOthers() {
     const { trace, step } = store;
     const { words } = context;
-    const [ids, chances] = [trace.row("top_token", step), trace.row("top_probability", step)];
+    const [ids, probabilities] = [trace.row("top_token", step), trace.row("top_probability", step)];
     const symbol = (id) => trace.vocabulary?.[id] ?? String(id);
     const items = [];
     ids?.forEach((id, k) => {
       const token = symbol(id);
-      items.push(item("probability", unrolled.token(token), chances[k], { "data-token": token }));
+      items.push(item("probability", unrolled.displayToken(token), probabilities[k], { "data-token": token }));
     });
     const surprise = trace.row("surprise", step);
     if (surprise) {
@@ -67,44 +68,44 @@ unrolled.mirror = (context) => {
     for (const name of ["prediction", "truth"]) {
       trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name], value, { "data-unit": k })));
     }
-    (trace.options?.probability ?? []).forEach((chance, k) => { // of the whole sequence: the same at every step
+    (trace.options?.probability ?? []).forEach((probability, k) => { // a class's, of the whole sequence: the same at every step
       const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];
-      items.push(item("probability", name, chance, { "data-token": name }));
+      items.push(item("probability", name, probability, { "data-token": name }));
     });
     others.replaceChildren(...items);
     others.setAttribute("aria-label", words.predictions);
   }
 
-  function all() {
-    clearTimeout(settled);
-    if (!store.trace?.here(store.step)) return;
-    if (mirrored !== store.trace) build();
+  function fillAllUnits() {
+    clearTimeout(whenPaused);
+    if (!store.trace?.hasStep(store.step)) return;
+    if (builtTrace !== store.trace) build();
     for (let unit = 0; unit < cells.length; unit++) fillUnit(unit);
   }
 
-  function update() {
+  function fill() {
     soon = 0;
     const { trace, step } = store;
-    if (!trace?.here(step)) return; // told when they are here
-    caption.textContent = unrolled.fill(context.words.mirror, { layer: trace.layer, step: step + 1 });
+    if (!trace?.hasStep(step)) return; // filled when the step's values arrive
+    caption.textContent = unrolled.fillTemplate(context.words.mirror, { layer: trace.layer, step: step + 1 });
     fillOthers();
-    if (trace.units <= AT_ONCE) return all();
-    if (mirrored === trace) fillUnit(store.unit);
-    clearTimeout(settled);
-    settled = setTimeout(all, 200);
+    if (trace.units <= MAX_UNITS_AT_ONCE) return fillAllUnits();
+    if (builtTrace === trace) fillUnit(store.unit);
+    clearTimeout(whenPaused);
+    whenPaused = setTimeout(fillAllUnits, 200);
   }
 
-  channel.port1.onmessage = update;
+  channel.port1.onmessage = fill;
   return {
     element,
-    // Called inside an animation frame; the message is handled when that frame has been handed over.
-    later() {
+    // Called inside an animation frame; the message is handled after that frame has been painted.
+    fillLater() {
       if (!soon) soon = setTimeout(() => channel.port2.postMessage(0), 0);
     },
-    speak() { mirrored = null; },
+    relabel() { builtTrace = null; },
     destroy() {
       clearTimeout(soon);
-      clearTimeout(settled);
+      clearTimeout(whenPaused);
       channel.port1.close();
     },
   };

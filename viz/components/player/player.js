@@ -1,34 +1,35 @@
-// The transport bar, the pickers and the unrolled strip.
+// The playback controls, the pickers of quantity and unit, and the token strip.
 function build(context) {
   const { root, store } = context;
   const chips = unrolled.element("div", { className: "unrolled-chips", role: "group" });
-  const unitLabel = unrolled.element("label", { className: "unrolled-quiet", for: `unit-${store.viewId}` });
-  const unit = unrolled.element("input", { type: "number", min: 0, step: 1, id: `unit-${store.viewId}`, className: "unrolled-unit" });
+  const unitLabel = unrolled.element("label", { className: "unrolled-muted", for: `unit-${store.viewId}` });
+  const unitInput = unrolled.element("input", { type: "number", min: 0, step: 1, id: `unit-${store.viewId}`, className: "unrolled-unit" });
   const steppers = {
-    fewer: unrolled.button(context, "fewer", () => store.set({ unit: store.unit - 1 })),
-    more: unrolled.button(context, "more", () => store.set({ unit: store.unit + 1 })),
+    fewer: unrolled.iconButton(context, "fewer", () => store.set({ unit: store.unit - 1 })),
+    more: unrolled.iconButton(context, "more", () => store.set({ unit: store.unit + 1 })),
   };
-  const picker = unrolled.element("div", { className: "unrolled-picker" }, unitLabel, steppers.fewer, unit, steppers.more);
+  const picker = unrolled.element("div", { className: "unrolled-picker" }, unitLabel, steppers.fewer, unitInput, steppers.more);
   const pickers = unrolled.element("div", { className: "unrolled-pickers" }, chips, picker);
 
-  const held = unrolled.held(context);
-  const strip = unrolled.strip(context, held);
+  const fixedSpans = unrolled.fixedSpans(context);
+  const strip = unrolled.tokenStrip(context, fixedSpans);
   const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
   const bounds = [0, 1].map(() => unrolled.element("span"));
-  const ramp = unrolled.element("i");
-  const legend = unrolled.element("div", { className: "unrolled-legend unrolled-quiet", "aria-hidden": "true" }, bounds[0], ramp, bounds[1]);
+  const colourBar = unrolled.element("i");
+  const legend = unrolled.element("div", { className: "unrolled-legend unrolled-muted", "aria-hidden": "true" }, bounds[0], colourBar, bounds[1]);
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
-  const mirror = unrolled.mirror(context);
-  const transport = unrolled.transport(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
+  const mirror = unrolled.numberMirror(context);
+  const playback = unrolled.playback(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
   root.setAttribute("role", "region");
-  root.append(transport.element, pickers, strip.element, held.element, unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
+  root.append(playback.element, pickers, strip.element, fixedSpans.element,
+    unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
 
-  context.on(unit, "input", () => {
-    if (unit.value !== "" && Number.isFinite(Number(unit.value))) store.set({ unit: Number(unit.value) });
+  context.on(unitInput, "input", () => {
+    if (unitInput.value !== "" && Number.isFinite(Number(unitInput.value))) store.set({ unit: Number(unitInput.value) });
   });
-  context.on(unit, "blur", () => { unit.value = store.unit; });
+  context.on(unitInput, "blur", () => { unitInput.value = store.unit; });
   context.on(save, "click", () => {
-    if (store.trace) unrolled.save(strip.picture(), `${store.trace.layer}-${store.quantity}-unit${store.unit}-tokens`);
+    if (store.trace) unrolled.savePng(strip.png(), `${store.trace.layer}-${store.quantity}-unit${store.unit}-tokens`);
   });
   context.on(chips, "click", (event) => {
     const quantity = event.target.closest("button")?.dataset.name;
@@ -36,23 +37,23 @@ function build(context) {
   });
 
   return {
-    speak() {
+    relabel() {
       const { words } = context;
-      transport.speak();
-      for (const [name, node] of Object.entries(steppers)) unrolled.label(node, words[name]);
+      playback.relabel();
+      for (const [name, node] of Object.entries(steppers)) unrolled.setLabel(node, words[name]);
       chips.setAttribute("aria-label", words.tint);
       unitLabel.textContent = words.unit;
       save.textContent = words.save;
-      mirror.speak();
+      mirror.relabel();
     },
 
-    update: transport.update,
+    update: playback.update,
 
     layout() {
       const { trace } = store;
       const { words, palette } = context;
-      transport.layout();
-      unit.max = trace.units - 1;
+      playback.layout();
+      unitInput.max = trace.units - 1;
       const focused = document.activeElement?.dataset?.name;
       chips.replaceChildren(...trace.quantities.map((name) => {
         const dot = unrolled.element("i");
@@ -60,41 +61,41 @@ function build(context) {
         return unrolled.element("button", { type: "button", "data-name": name }, dot, words.quantities[name] ?? name);
       }));
       if (focused) chips.querySelector(`[data-name="${focused}"]`)?.focus();
-      held.layout();
+      fixedSpans.layout();
       strip.layout();
     },
 
     frame(changed) {
-      const { trace, step, unit: chosen, quantity } = store;
+      const { trace, step, unit, quantity } = store;
       const { words, palette } = context;
-      const scale = trace.unitScale(quantity, chosen);
-      const token = unrolled.token(trace.token(step));
+      const scale = trace.unitScale(quantity, unit);
+      const token = unrolled.displayToken(trace.token(step));
       const name = words.quantities[quantity] ?? quantity;
       if (changed.has("trace") || changed.has("quantity") || changed.has("unit")) {
         for (const chip of chips.children) chip.setAttribute("aria-pressed", chip.dataset.name === quantity);
-        if (document.activeElement !== unit || Number(unit.value) !== chosen) unit.value = chosen;
-        steppers.fewer.disabled = chosen === 0;
-        steppers.more.disabled = chosen === trace.units - 1;
-        bounds[0].textContent = unrolled.number(scale.low, 2);
-        bounds[1].textContent = unrolled.number(scale.high, 2);
-        ramp.style.background = `linear-gradient(to right, ${palette[scale.name].filter((_, k) => k % 15 === 0).join(",")})`;
-        strip.element.setAttribute("aria-label", unrolled.fill(words.strip, { quantity: name, unit: chosen }));
+        if (document.activeElement !== unitInput || Number(unitInput.value) !== unit) unitInput.value = unit;
+        steppers.fewer.disabled = unit === 0;
+        steppers.more.disabled = unit === trace.units - 1;
+        bounds[0].textContent = unrolled.formatNumber(scale.low, 2);
+        bounds[1].textContent = unrolled.formatNumber(scale.high, 2);
+        colourBar.style.background = unrolled.gradient(palette[scale.name]);
+        strip.element.setAttribute("aria-label", unrolled.fillTemplate(words.strip, { quantity: name, unit }));
         strip.paint();
       }
-      strip.mark();
-      readout.textContent = unrolled.fill(words.readout, {
-        step: step + 1, steps: trace.steps, token, quantity: name, unit: chosen, value: unrolled.number(trace.value(quantity, step, chosen)),
-      }) + (held.at(step) ? ` (${words.held_here})` : "");
-      mirror.later();
-      transport.frame();
+      strip.moveMarker();
+      readout.textContent = unrolled.fillTemplate(words.readout, {
+        step: step + 1, steps: trace.steps, token, quantity: name, unit, value: unrolled.formatNumber(trace.value(quantity, step, unit)),
+      }) + (fixedSpans.at(step) ? ` (${words.fixed_here})` : "");
+      mirror.fillLater();
+      playback.frame();
     },
 
     destroy() {
-      transport.destroy();
+      playback.destroy();
       mirror.destroy();
-      unrolled.note(null);
+      unrolled.tooltip(null);
     },
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("player", build);

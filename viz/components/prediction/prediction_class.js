@@ -1,9 +1,9 @@
-// The one answer of a network that reads a whole sequence first: every class with its probability.
+// The prediction of a classifier after the whole sequence: every class with its probability.
 (unrolled.predictions ??= {}).class = (context) => {
   const { store } = context;
   const title = unrolled.element("p", { className: "unrolled-heading" });
   const list = unrolled.element("div", { className: "unrolled-bars unrolled-classes", role: "list" });
-  const once = unrolled.element("p", { className: "unrolled-quiet" });
+  const once = unrolled.element("p", { className: "unrolled-muted" });
 
   return {
     nodes: [title, list, once],
@@ -13,21 +13,21 @@
       const best = probability.indexOf(Math.max(...probability));
       title.textContent = context.words.answers;
       once.textContent = context.words.once;
-      list.replaceChildren(...probability.map((chance, k) => {
+      list.replaceChildren(...probability.map((value, k) => {
         const fill = unrolled.element("i");
-        fill.style.transform = `scaleX(${chance === chance ? chance : 0})`;
+        fill.style.transform = `scaleX(${value === value ? value : 0})`;
         const row = unrolled.element("div", { role: "listitem", className: k === best ? "unrolled-true" : "" },
           unrolled.element("b", { text: names[k] }),
           unrolled.element("div", { className: "unrolled-track" }, fill),
-          unrolled.element("span", { text: chance === chance ? `${(chance * 100).toFixed(2)}%` : "–" }));
+          unrolled.element("span", { text: value === value ? `${(value * 100).toFixed(2)}%` : "–" }));
         return row;
       }));
     },
     frame() {},
-    parts() {
+    pngParts() {
       const rows = [...list.children].map((row, k) => ({
         label: row.querySelector("b").textContent, share: store.trace.options.probability[k],
-        told: row.querySelector("span").textContent, strong: row.className !== "",
+        value: row.querySelector("span").textContent, strong: row.className !== "",
       }));
       return [{ text: title.textContent, strong: true }, { bars: rows }, { text: once.textContent }];
     },

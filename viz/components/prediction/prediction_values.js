@@ -1,12 +1,12 @@
-// Predicted against true next value, as numbers and as lines over all steps.
+// The predicted and the true next value, as numbers and as lines over all steps.
 (unrolled.predictions ??= {}).values = (context) => {
   const { store } = context;
-  const LINES = { predicted: "┄┄ ", truth: "── ", error: "" }; // how they are drawn, in a picture
-  const MOST = 4; // charts; further outputs are in the mirror
+  const LINES = { predicted: "┄┄ ", truth: "── ", error: "" }; // their line styles, in the PNG
+  const MAX_CHARTS = 4; // further outputs are in the number mirror
   const title = unrolled.element("p", { className: "unrolled-heading" });
-  const holder = unrolled.element("div", { className: "unrolled-outputs" });
+  const list = unrolled.element("div", { className: "unrolled-value-charts" });
   let outputs = [];
-  let charted = null;
+  let chartedTrace = null;
 
   const column = ({ shape: [steps, width], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
 
@@ -15,10 +15,10 @@
     const truth = column(store.trace.arrays.truth, k);
     const numbers = ["predicted", "truth", "error"].map((name) => ({ name, label: unrolled.element("span"), value: unrolled.element("b") }));
     const key = (name) => unrolled.element("i", { className: `unrolled-line-${name}` });
-    const text = unrolled.element("p", { className: "unrolled-numbers" },
+    const text = unrolled.element("p", { className: "unrolled-predicted-values" },
       ...numbers.map(({ name, label, value }) => unrolled.element("span", {}, ...(name === "error" ? [] : [key(name)]), label, value)));
-    const told = (values, step) => unrolled.number(values[step - store.trace.page[0]]);
-    const describe = (step) => `${context.words.predicted} ${told(predicted, step)} · ${context.words.truth} ${told(truth, step)}`;
+    const valueAt = (values, step) => unrolled.formatNumber(values[step - store.trace.page[0]]);
+    const describe = (step) => `${context.words.predicted} ${valueAt(predicted, step)} · ${context.words.truth} ${valueAt(truth, step)}`;
     const chart = unrolled.chart(context, {
       label: () => context.words.chart,
       series: () => [
@@ -31,14 +31,14 @@
   }
 
   return {
-    nodes: [title, holder],
+    nodes: [title, list],
     layout() {
-      holder.style.setProperty("--unrolled-predicted", context.palette.quantity.hidden);
-      if (charted !== store.trace) {
-        charted = store.trace;
-        const count = Math.min(store.trace.arrays.prediction.shape[1], MOST);
+      list.style.setProperty("--unrolled-predicted", context.palette.quantity.hidden);
+      if (chartedTrace !== store.trace) {
+        chartedTrace = store.trace;
+        const count = Math.min(store.trace.arrays.prediction.shape[1], MAX_CHARTS);
         outputs = Array.from({ length: count }, (_, k) => output(k));
-        holder.replaceChildren(...outputs.map((each) => each.node));
+        list.replaceChildren(...outputs.map((each) => each.node));
       }
       title.textContent = context.words.next_value;
       for (const each of outputs) each.chart.layout();
@@ -48,13 +48,13 @@
         const [p, t] = [predicted, truth].map((values) => values[store.step - store.trace.page[0]]);
         [p, t, p - t].forEach((number, k) => {
           numbers[k].label.textContent = context.words[numbers[k].name];
-          numbers[k].value.textContent = unrolled.number(number);
+          numbers[k].value.textContent = unrolled.formatNumber(number);
         });
         chart.frame();
       }
     },
-    parts: () => [{ text: title.textContent, strong: true }, ...outputs.flatMap(({ numbers, chart }) => [
-      { text: numbers.map(({ name, label, value }) => `${LINES[name]}${label.textContent} ${value.textContent}`).join("   ") }, ...chart.parts(),
+    pngParts: () => [{ text: title.textContent, strong: true }, ...outputs.flatMap(({ numbers, chart }) => [
+      { text: numbers.map(({ name, label, value }) => `${LINES[name]}${label.textContent} ${value.textContent}`).join("   ") }, ...chart.pngParts(),
     ])],
   };
 };

@@ -1,1 +1,1 @@
-"""Scripts and words that several components share."""
+"""Scripts, style sheets and strings that several components share."""

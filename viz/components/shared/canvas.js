@@ -1,4 +1,4 @@
-// Strokes that the components share: colours, numbers, canvases, the hover note, the saved picture.
+// What all components draw with: colours, number formats, elements, canvases, the tooltip, PNG files.
 Object.assign((window.unrolled ??= {}), {
   // "#rgb", "#rrggbb" or "rgb(r, g, b)" -> [r, g, b], 0..255
   rgb(colour) {
@@ -16,27 +16,30 @@ Object.assign((window.unrolled ??= {}), {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   },
 
-  // Black or white, whichever contrasts more: the rule of viz/colours.py.
-  ink(colour) {
+  // Black or white, whichever contrasts more with the colour: the same rule as in viz/colours.py.
+  contrastColour(colour) {
     const light = unrolled.luminance(unrolled.rgb(colour));
     return (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) ? "#000000" : "#ffffff";
   },
 
-  // Where a value stands on a scale of trace.scale(): an index into the palette's 256 colours, -1 for NaN.
-  level(value, scale) {
+  // The index of a value among the 256 colours of a scale {low, high} (trace.scale()); -1 for NaN.
+  colourIndex(value, scale) {
     if (value !== value) return -1;
     const k = Math.round(((value - scale.low) / (scale.high - scale.low)) * 255);
     return k < 0 ? 0 : k > 255 ? 255 : k;
   },
 
-  // A value's colour on the palette; NaN has none.
-  tint(value, scale, palette) {
-    const k = unrolled.level(value, scale);
+  // A value's colour in the palette; "transparent" for NaN.
+  colourOf(value, scale, palette) {
+    const k = unrolled.colourIndex(value, scale);
     return k < 0 ? "transparent" : palette[scale.name][k];
   },
 
-  // Four significant digits, a true minus sign, no exponent where it can be read without.
-  number(value, digits = 4) {
+  // The 256 colours of a scale as a CSS background, for a colour bar.
+  gradient: (colours) => `linear-gradient(to right, ${colours.filter((_, k) => k % 15 === 0).join(",")})`,
+
+  // Four significant digits, a true minus sign, an exponent only for very small and very large numbers.
+  formatNumber(value, digits = 4) {
     if (value === null || value === undefined || value !== value) return "–";
     if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
     const size = Math.abs(value);
@@ -45,14 +48,17 @@ Object.assign((window.unrolled ??= {}), {
     return (value < 0 ? "−" : "") + text;
   },
 
+  // 0.1234 -> "12.3%"
+  formatPercent: (p) => (p !== p ? "–" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
+
   // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
-  fill: (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
+  fillTemplate: (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
 
-  // float32 numbers that came as base64 in a component's data
-  numbers: (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer),
+  // Base64 of float32, as float32_text in Python makes it -> Float32Array
+  float32: (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer),
 
-  // A token as it is shown: white space is made visible.
-  token: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
+  // A token as it is displayed: white space made visible.
+  displayToken: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
 
   element(tag, { className, text, ...attributes } = {}, ...children) {
     const node = document.createElement(tag);
@@ -63,8 +69,8 @@ Object.assign((window.unrolled ??= {}), {
     return node;
   },
 
-  // Size a canvas to CSS pixels; its context then draws in CSS pixels, sharp on any screen.
-  size(canvas, width, height) {
+  // Resize a canvas to CSS pixels and clear it; returns its 2D context, which draws in CSS pixels, sharp on any screen.
+  sizeCanvas(canvas, width, height) {
     const ratio = window.devicePixelRatio || 1;
     const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== w) canvas.width = w;
@@ -79,20 +85,21 @@ Object.assign((window.unrolled ??= {}), {
     return pen;
   },
 
-  // The note at the pointer: one for the page. lines: strings, the first one strong. null hides it.
-  note(lines, x = 0, y = 0, element = null) {
-    let box = document.querySelector("body > .unrolled-note");
+  // Show the tooltip at the pointer, one for the page. lines: strings, the first one bold; null hides it. It takes the theme of
+  // `element`.
+  tooltip(lines, x = 0, y = 0, element = null) {
+    let box = document.querySelector("body > .unrolled-tooltip");
     if (!lines) {
       if (box) box.hidden = true;
       return;
     }
     if (!box) {
-      box = unrolled.element("div", { className: "unrolled-note", "aria-hidden": "true" });
+      box = unrolled.element("div", { className: "unrolled-tooltip", "aria-hidden": "true" });
       document.body.append(box);
     }
     if (element) {
       const style = getComputedStyle(element);
-      for (const name of ["--st-text-color", "--st-background-color", "--st-border-color", "--st-font"]) {
+      for (const name of ["--unrolled-text", "--unrolled-background", "--unrolled-font"]) {
         box.style.setProperty(name, style.getPropertyValue(name));
       }
     }
@@ -104,19 +111,19 @@ Object.assign((window.unrolled ??= {}), {
     box.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
   },
 
-  // The same of one token: which it is, and what it is tinted by.
-  noteToken({ root, store, words }, step, event) {
+  // The tooltip of one token: its step, and the value that colours it.
+  tokenTooltip({ root, store, words }, step, event) {
     const { trace, quantity, unit } = store;
-    unrolled.note([
-      unrolled.fill(words.step_token, { step: step + 1, token: unrolled.token(trace.token(step)) }),
-      unrolled.fill(words.unit_value, {
-        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.number(trace.value(quantity, step, unit)),
+    unrolled.tooltip([
+      unrolled.fillTemplate(words.step_token, { step: step + 1, token: unrolled.displayToken(trace.token(step)) }),
+      unrolled.fillTemplate(words.unit_value, {
+        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.formatNumber(trace.value(quantity, step, unit)),
       }),
     ], event.clientX, event.clientY, root);
   },
 
-  // Keep a canvas as a PNG file.
-  save(canvas, name) {
+  // Download a canvas as a PNG file.
+  savePng(canvas, name) {
     canvas.toBlob((blob) => {
       const link = unrolled.element("a", { href: URL.createObjectURL(blob), download: `${name}.png` });
       link.click();

@@ -1,11 +1,11 @@
-"""What the components that explain one unit share: the names of its quantities, and what each is for."""
+"""Names and one-line explanations of a cell's quantities, for the components that show one unit."""
 
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
 def names() -> dict[str, str]:
-    """The full name of every quantity of the cells and of what enters them, by its name in a trace."""
+    """Return the full name of every gate, state and input of the cells, by its name in a trace."""
     return {
         **quantity_names(),
         "cell_prev": _("previous cell state"),
@@ -15,7 +15,7 @@ def names() -> dict[str, str]:
 
 
 def meanings() -> dict[str, dict[str, str]]:
-    """What each quantity does, in one line: kind of cell -> quantity -> sentence."""
+    """Return what each quantity does: kind of cell -> quantity -> one sentence."""
     inputs = _("input at this time step; every unit receives the whole vector")
     before = _("hidden state from the previous time step; every unit receives the whole vector")
     return {

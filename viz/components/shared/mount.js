@@ -7,8 +7,6 @@
 window.unrolled ??= {};
 unrolled.components ??= {};
 unrolled.define ??= (() => {
-  const passive = { capture: false };
-
   function readTheme(element) {
     const style = getComputedStyle(element);
     const read = (name) => style.getPropertyValue(`--unrolled-${name}`).trim();
@@ -37,8 +35,7 @@ unrolled.define ??= (() => {
       root, store, data, report,
       words: data.words ?? {},
       theme: null, palette: null, width: 0,
-      on: (target, type, listener, options) =>
-        target.addEventListener(type, listener, { ...passive, ...options, signal: lifetime.signal }),
+      on: (target, type, listener, options) => target.addEventListener(type, listener, { ...options, signal: lifetime.signal }),
     };
 
     let part = null;

@@ -1,16 +1,15 @@
-// The transport bar: play, pause, arrow keys, the scrubber; and telling Python where the reader has settled.
+// The playback controls: buttons, arrow keys, the scrubber, the speed; they report the view after the reader has stopped moving.
 (() => {
-  const unrolled = (window.unrolled ??= {});
-  if (unrolled.transport) return;
+  if (unrolled.playback) return;
 
   const ICONS = {
     first: "M5 4v12M16 4l-8 6 8 6z", previous: "M13 4l-8 6 8 6z", play: "M6 3.5v13l11-6.5z", pause: "M5.5 4h3v12h-3zM11.5 4h3v12h-3z",
     next: "M7 4l8 6-8 6z", last: "M15 4v12M4 4l8 6-8 6z", fewer: "M4 10h12", more: "M4 10h12M10 4v12",
   };
   const SPEEDS = [1, 2, 4, 8, 16, 32];
-  const SETTLE = 400; // ms after the last move that Python is told
+  const REPORT_DELAY = 400; // ms after the last move
 
-  // Which view the page's arrow keys move, when there are several: the one last touched.
+  // The view that the page's arrow keys move, where there are several: the one last touched.
   const players = (unrolled.players ??= { all: new Set(), active: null });
 
   function icon(name) {
@@ -23,38 +22,37 @@
     return svg;
   }
 
-  // A button that is a picture.
-  unrolled.button = (context, name, act) => {
+  unrolled.iconButton = (context, name, onClick) => {
     const node = unrolled.element("button", { type: "button", className: `unrolled-icon unrolled-${name}` }, icon(name));
-    context.on(node, "click", act);
+    context.on(node, "click", onClick);
     return node;
   };
 
-  unrolled.label = (node, text) => {
+  unrolled.setLabel = (node, text) => {
     node.title = text;
     node.setAttribute("aria-label", text);
   };
 
-  // played(playing): called when it begins and when it stops.
-  unrolled.transport = (context, played = () => {}) => {
+  // onPlaying(playing): called when playback starts and when it stops.
+  unrolled.playback = (context, onPlaying = () => {}) => {
     const { root, store } = context;
     const buttons = {
-      first: unrolled.button(context, "first", () => go(0)),
-      previous: unrolled.button(context, "previous", () => go(store.step - 1)),
-      play: unrolled.button(context, "play", () => (playing ? pause() : play())),
-      next: unrolled.button(context, "next", () => go(store.step + 1)),
-      last: unrolled.button(context, "last", () => go(Infinity)),
+      first: unrolled.iconButton(context, "first", () => go(0)),
+      previous: unrolled.iconButton(context, "previous", () => go(store.step - 1)),
+      play: unrolled.iconButton(context, "play", () => (playing ? pause() : play())),
+      next: unrolled.iconButton(context, "next", () => go(store.step + 1)),
+      last: unrolled.iconButton(context, "last", () => go(Infinity)),
     };
     const scrubber = unrolled.element("input", { type: "range", min: 0, step: 1, className: "unrolled-scrubber" });
     const counter = unrolled.element("output", { className: "unrolled-counter" });
     const speed = unrolled.element("select", { className: "unrolled-speed" });
-    const element = unrolled.element("div", { className: "unrolled-bar" },
-      unrolled.element("div", { className: "unrolled-transport" }, ...Object.values(buttons)), scrubber, counter, speed);
+    const element = unrolled.element("div", { className: "unrolled-playback-bar" },
+      unrolled.element("div", { className: "unrolled-playback-buttons" }, ...Object.values(buttons)), scrubber, counter, speed);
 
     // -- moving
     let playing = false;
     let timer = 0;
-    let laid = null;
+    let laidOutTrace = null;
     const go = (step) => store.set({ step: Math.min(Math.max(step, 0), (store.trace?.steps ?? 1) - 1) });
 
     function play() {
@@ -64,12 +62,12 @@
       showPlaying();
       tick();
     }
-    // Steps keep their pace: time that drawing took is taken off the wait.
+    // The steps keep an even pace: the time that drawing takes is subtracted from the wait.
     function tick(due = performance.now()) {
       const next = Math.max(due + 1000 / Number(speed.value || 4), performance.now());
       timer = setTimeout(() => {
         if (!store.trace || store.step >= store.trace.steps - 1) return pause();
-        if (store.trace.here(store.step)) go(store.step + 1); // else its numbers are still to come
+        if (store.trace.hasStep(store.step)) go(store.step + 1); // else its values are still to arrive
         tick(next);
       }, next - performance.now());
     }
@@ -77,28 +75,28 @@
       playing = false;
       clearTimeout(timer);
       showPlaying();
-      tellLater();
+      reportLater();
     }
     function showPlaying() {
       buttons.play.replaceChildren(icon(playing ? "pause" : "play"));
-      unrolled.label(buttons.play, playing ? context.words.pause : context.words.play);
-      played(playing);
+      unrolled.setLabel(buttons.play, playing ? context.words.pause : context.words.play);
+      onPlaying(playing);
     }
 
-    // -- telling Python
-    let known = null; // what Python last said or was told
-    let telling = 0;
-    // Which of Python's wishes this follows: a report that crossed with a newer one is then known to be late.
+    // -- reporting the view
+    let hostView = null; // the view that the host last set, or was last told, as JSON
+    let reporting = 0;
+    // With the revision of the host's view that this one followed, by which the host can tell a report that is out of date.
     const view = () => ({ step: store.step, unit: store.unit, quantity: store.quantity, revision: context.data.view.revision });
-    function tellLater() {
-      clearTimeout(telling);
-      telling = setTimeout(() => {
+    function reportLater() {
+      clearTimeout(reporting);
+      reporting = setTimeout(() => {
         if (playing || !store.trace) return;
         const now = view();
-        if (JSON.stringify(now) === known) return;
-        known = JSON.stringify(now);
+        if (JSON.stringify(now) === hostView) return;
+        hostView = JSON.stringify(now);
         context.report("view", now);
-      }, SETTLE);
+      }, REPORT_DELAY);
     }
 
     // -- input
@@ -110,16 +108,17 @@
       ArrowLeft: () => go(store.step - 1), ArrowRight: () => go(store.step + 1),
       Home: () => go(0), End: () => go(Infinity), " ": () => (playing ? pause() : play()),
     };
-    const typing = "input, textarea, select, [contenteditable='true'], [contenteditable=''], [role=slider], [role=combobox], "
+    // Elements that use these keys themselves, and those that use the space bar.
+    const takesKeys = "input, textarea, select, [contenteditable='true'], [contenteditable=''], [role=slider], [role=combobox], "
       + "[role=listbox], [role=option], [role=tab], [role=radio], [role=menu], [role=menuitem], [role=grid], [role=dialog], [role=textbox]";
-    const pressed = "button, a[href], summary, label, [role=button], [role=link], [role=checkbox], [role=switch]";
+    const takesSpace = "button, a[href], summary, label, [role=button], [role=link], [role=checkbox], [role=switch]";
     context.on(document, "keydown", (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !keys[event.key]) return;
       if (!store.trace || (players.active ?? store.viewId) !== store.viewId || !root.isConnected) return;
       const target = event.target instanceof Element ? event.target : document.body;
-      const onScrubber = target === scrubber && event.key === " ";
-      if (!onScrubber && target.closest(typing)) return;
-      if (event.key === " " && target.closest(pressed)) return;
+      const spaceOnScrubber = target === scrubber && event.key === " ";
+      if (!spaceOnScrubber && target.closest(takesKeys)) return;
+      if (event.key === " " && target.closest(takesSpace)) return;
       event.preventDefault();
       keys[event.key]();
     });
@@ -130,14 +129,14 @@
     return {
       element,
 
-      speak() {
+      relabel() {
         const { words } = context;
         root.setAttribute("aria-label", words.player);
-        for (const [name, node] of Object.entries(buttons)) unrolled.label(node, words[name]);
+        for (const [name, node] of Object.entries(buttons)) unrolled.setLabel(node, words[name]);
         scrubber.setAttribute("aria-label", words.scrubber);
-        unrolled.label(speed, words.speed);
+        unrolled.setLabel(speed, words.speed);
         const chosen = speed.value || "4";
-        speed.replaceChildren(...SPEEDS.map((n) => unrolled.element("option", { value: n, text: unrolled.fill(words.per_second, { n }) })));
+        speed.replaceChildren(...SPEEDS.map((n) => unrolled.element("option", { value: n, text: unrolled.fillTemplate(words.per_second, { n }) })));
         speed.value = chosen;
         showPlaying();
       },
@@ -145,16 +144,17 @@
       update() {
         const { view: wanted } = context.data;
         if (!wanted) return;
-        known = JSON.stringify({ step: wanted.step, unit: wanted.unit, quantity: wanted.quantity, revision: wanted.revision });
+        hostView = JSON.stringify({ step: wanted.step, unit: wanted.unit, quantity: wanted.quantity, revision: wanted.revision });
         store.follow(wanted);
-        tellLater(); // where the reader has moved on meanwhile, or the trace did not allow what was wanted
+        reportLater(); // the reader may have moved on meanwhile, or the trace may not have what was wanted
       },
 
       layout() {
         const { trace } = store;
-        const same = trace === laid || (trace.excerpt && trace.layer === laid?.layer && trace.excerpt.run === laid.excerpt?.run);
-        if (playing && !same) pause(); // another sequence has come
-        laid = trace;
+        const isSameRun = trace === laidOutTrace
+          || (trace.excerpt && trace.layer === laidOutTrace?.layer && trace.excerpt.run === laidOutTrace.excerpt?.run);
+        if (playing && !isSameRun) pause();
+        laidOutTrace = trace;
         scrubber.max = trace.steps - 1;
         counter.style.minWidth = `${2 * String(trace.steps).length + 3}ch`;
       },
@@ -164,16 +164,16 @@
         const { words } = context;
         scrubber.value = step;
         scrubber.style.setProperty("--at", `${(100 * step) / Math.max(trace.steps - 1, 1)}%`);
-        scrubber.setAttribute("aria-valuetext", unrolled.fill(words.scrubber_text, { step: step + 1, token: unrolled.token(trace.token(step)) }));
-        counter.textContent = unrolled.fill(words.counter, { step: step + 1, steps: trace.steps });
+        scrubber.setAttribute("aria-valuetext", unrolled.fillTemplate(words.scrubber_text, { step: step + 1, token: unrolled.displayToken(trace.token(step)) }));
+        counter.textContent = unrolled.fillTemplate(words.counter, { step: step + 1, steps: trace.steps });
         buttons.first.disabled = buttons.previous.disabled = step === 0;
         buttons.last.disabled = buttons.next.disabled = step === trace.steps - 1;
-        if (!playing) tellLater();
+        if (!playing) reportLater();
       },
 
       destroy() {
         clearTimeout(timer);
-        clearTimeout(telling);
+        clearTimeout(reporting);
         players.all.delete(store.viewId);
         if (players.active === store.viewId) players.active = [...players.all][0] ?? null;
       },

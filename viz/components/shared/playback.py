@@ -1,10 +1,10 @@
-"""What the transport bar says; it is a part of every component that steps through a sequence."""
+"""The strings of the playback controls, which are a part of every component that steps through a sequence."""
 
 from viz.i18n import _
 
 
-def transport_words() -> dict[str, str]:
-    """The strings of `transport.js`, in the language in force."""
+def playback_words() -> dict[str, str]:
+    """Return the strings of `playback.js`."""
     return {
         "player": _("Playback controls"),
         "first": _("First time step (Home)"),

@@ -1,18 +1,18 @@
-// One store per view: the trace of a sequence, and where in it the reader is. Components subscribe and draw.
+// The store of a view: the trace of a sequence, and the step, unit and quantity that are shown. Components subscribe to it and draw.
 window.unrolled ??= {};
 window.unrolled.store ??= (() => {
   const stores = new Map();
   const HEADER_LENGTH = 4;
 
-  // Bytes made by viz/payloads/binary_payload.py: the header, and its arrays when they are asked for, {name: {shape, data, first}}.
+  // Bytes of viz/payloads/binary_payload.py -> the header, and a function that makes its arrays, {name: {shape, data, first}}.
   function decode(bytes) {
     const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(HEADER_LENGTH, HEADER_LENGTH + length)));
-    return { header, arrays: (first) => views(header, bytes.slice(HEADER_LENGTH + length).buffer, first) };
+    return { header, arrays: (first) => arrayViews(header, bytes.slice(HEADER_LENGTH + length).buffer, first) };
   }
 
-  // first: the step at which arrays of steps begin.
-  function views(header, buffer, first = 0) {
+  // first: the step of the first row of an array of steps.
+  function arrayViews(header, buffer, first = 0) {
     const arrays = {};
     for (const [name, { shape, offset, dtype }] of Object.entries(header.arrays)) {
       const size = shape.reduce((product, n) => product * n, 1);
@@ -22,12 +22,12 @@ window.unrolled.store ??= (() => {
     return arrays;
   }
 
-  const within = (value, [from, to]) => value >= from && value < to;
+  const inRange = (value, [from, to]) => value >= from && value < to;
 
-  // -> {header fields, arrays, steps, units, quantities, page, row(), value(), before(), token(), here(), settled(), scale(), ...}.
-  // Of a run too large to travel whole (header.excerpt, made by viz/payloads/excerpt.py) there are a page of tokens, over that page some units,
-  // and near the step all units, which come apart (add).
-  function open(header, arraysFrom) {
+  // -> {header fields, arrays, steps, units, quantities, page, row(), value(), previous(), token(), hasStep(), isComplete(), scale(), ...}.
+  // Of a run that is too large to be sent whole (header.excerpt, made by viz/payloads/excerpt.py) there are a page of tokens, some
+  // units over that page, and all units near the step, which arrive separately (add).
+  function createTrace(header, arraysFrom) {
     const { excerpt } = header;
     const page = excerpt?.page ?? [0, header.tokens.length];
     const arrays = arraysFrom(page[0]);
@@ -37,43 +37,44 @@ window.unrolled.store ??= (() => {
     const scales = new Map();
     const unitScales = new Map();
     const trace = { ...header, arrays, quantities, steps, units, page };
-    let near = null; // {steps, stay}
+    let nearby = null; // {steps, stay}: the steps of which all units are there, and those at which no others are needed
 
     trace.add = (piece, more) => {
-      near = piece;
+      nearby = piece;
       Object.assign(arrays, more);
     };
-    // Whether all units' numbers at a step are here.
-    trace.here = (step) => within(step, page) && (!excerpt?.near || (Boolean(near) && within(step, near.steps)));
-    // Whether nothing else need be asked for, here or a little further on.
-    trace.settled = (step, unit) => !excerpt || (within(step, excerpt.stay) && within(unit, excerpt.columns) && (!near || within(step, near.stay)));
+    // Whether the values of all units at a step are there.
+    trace.hasStep = (step) => inRange(step, page) && (!excerpt?.near || (Boolean(nearby) && inRange(step, nearby.steps)));
+    // Whether nothing more is needed, at this step and a little further on.
+    trace.isComplete = (step, unit) =>
+      !excerpt || (inRange(step, excerpt.stay) && inRange(unit, excerpt.columns) && (!nearby || inRange(step, nearby.stay)));
 
     trace.token = (step) => header.tokens[step - page[0]] ?? String(step + 1);
 
-    // Every number of one quantity (name) at a step; null where they are not here.
+    // All values of one quantity (name) at a step; null where they are not there.
     trace.row = (name, step) => {
       const array = arrays[name];
-      if (!array || !within(step - array.first, [0, array.shape[0]])) return null;
+      if (!array || !inRange(step - array.first, [0, array.shape[0]])) return null;
       const width = array.shape[1] ?? 1;
       return array.data.subarray((step - array.first) * width, (step - array.first + 1) * width);
     };
     const entry = (array, step, column) => {
       const width = array.shape[1] ?? 1;
-      return column < width && within(step - array.first, [0, array.shape[0]]) ? array.data[(step - array.first) * width + column] : NaN;
+      return column < width && inRange(step - array.first, [0, array.shape[0]]) ? array.data[(step - array.first) * width + column] : NaN;
     };
 
-    // Whether a quantity has that unit (a projected state has fewer), and its numbers travel.
+    // Whether a quantity has that unit (a projected state has fewer), and its values are sent.
     trace.has = (name, unit) => unit < (arrays[name]?.shape[1] ?? 0)
-      || Boolean(excerpt) && within(unit, excerpt.columns) && unit - excerpt.columns[0] < arrays[`column:${name}`].shape[1];
+      || Boolean(excerpt) && inRange(unit, excerpt.columns) && unit - excerpt.columns[0] < arrays[`column:${name}`].shape[1];
 
-    // The number of one quantity at a step and unit; NaN where there is none, or it is not here.
+    // The value of one quantity at a step and unit; NaN where there is none, or it is not there.
     trace.value = (name, step, unit) => {
-      if (excerpt && within(unit, excerpt.columns)) return entry(arrays[`column:${name}`], step, unit - excerpt.columns[0]);
+      if (excerpt && inRange(unit, excerpt.columns)) return entry(arrays[`column:${name}`], step, unit - excerpt.columns[0]);
       return arrays[name] ? entry(arrays[name], step, unit) : NaN;
     };
 
-    // The states (name: "hidden" or "cell") that a step started from; null where they are not here.
-    trace.before = (name, step) => {
+    // The state of this name that a step started from, all units; null where it is not there.
+    trace.previous = (name, step) => {
       const array = arrays[name];
       if (!array || arrays[`${name}_prev`]) return trace.row(`${name}_prev`, step);
       const reverse = header.options.reverse;
@@ -81,71 +82,74 @@ window.unrolled.store ??= (() => {
       return step === first ? arrays[`${name}_before`]?.data ?? null : trace.row(name, reverse ? step + 1 : step - 1);
     };
 
-    // How a quantity is coloured: a gate that opens and closes on the scale "unit" 0..1, anything else on "signed", symmetric about 0;
-    // a tanh value on -1..1, what is unbounded up to its largest magnitude in the sequence: of all those that are to be compared.
+    // The colour scale of a quantity: "unit" 0..1 for a gate that opens and closes (options.zero_one_gates), "signed" and symmetric about 0 for
+    // anything else: -1..1 for the bounded (options.bounded), up to the largest magnitude in the sequence for the unbounded. Quantities
+    // that are compared (options.alike) have one scale.
+    const isOne = (list, name) => Boolean(header.options?.[list]?.includes(name));
     trace.scale = (name) => {
       if (scales.has(name)) return scales.get(name);
       let scale = { name: "unit", low: 0, high: 1 };
-      if (!(header.options?.valves?.includes(name) ?? name.endsWith("_gate"))) {
-        const alike = header.options?.alike?.includes(name) ? header.options.alike : [name];
-        const most = Math.max(...alike.map((each) => excerpt?.most[each] ?? largest(arrays[each].data)));
-        const bounded = (name === "hidden" || name === "candidate") && most <= 1;
-        scale = { name: "signed", low: bounded ? -1 : -most || -1, high: bounded ? 1 : most || 1 };
+      if (!isOne("zero_one_gates", name)) {
+        const compared = isOne("alike", name) ? header.options.alike : [name];
+        const max = Math.max(...compared.map((each) => excerpt?.most[each] ?? largest(arrays[each].data)));
+        const bounded = isOne("bounded", name) && max <= 1;
+        scale = { name: "signed", low: bounded ? -1 : -max || -1, high: bounded ? 1 : max || 1 };
       }
       scales.set(name, scale);
       return scale;
     };
-    // The same for one unit alone, as its tokens are tinted: what is unbounded goes up to the unit's own largest magnitude, so that a
-    // quiet unit beside loud ones is still seen to move.
+    // The colour scale of one unit of a quantity, for its tokens: of the unbounded, up to the unit's own largest magnitude, so that
+    // changes of a unit with small values stay visible.
     trace.unitScale = (name, unit) => {
       const scale = trace.scale(name);
-      if (name !== "cell" && name !== "preactivation" && scale.high <= 1) return scale;
+      if ((isOne("zero_one_gates", name) || isOne("bounded", name)) && scale.high <= 1) return scale;
       const key = `${name} ${unit}`;
       if (!unitScales.has(key)) {
-        const most = excerpt ? excerpt.loudest[name]?.[unit - excerpt.columns[0]] ?? 0
+        const max = excerpt ? excerpt.loudest[name]?.[unit - excerpt.columns[0]] ?? 0
           : largest(arrays[name].data, unit, arrays[name].shape[1]);
-        unitScales.set(key, most > 0 ? { name: "signed", low: -most, high: most } : scale);
+        unitScales.set(key, max > 0 ? { name: "signed", low: -max, high: max } : scale);
       }
       return unitScales.get(key);
     };
     return trace;
   }
 
-  // The largest finite magnitude among every pitch-th number.
-  function largest(data, from = 0, pitch = 1) {
-    let most = 0;
-    for (let k = from; k < data.length; k += pitch) {
+  // The largest finite magnitude among every stride-th number.
+  function largest(data, from = 0, stride = 1) {
+    let max = 0;
+    for (let k = from; k < data.length; k += stride) {
       const size = Math.abs(data[k]);
-      if (size > most && size < Infinity) most = size;
+      if (size > max && size < Infinity) max = size;
     }
-    return most;
+    return max;
   }
 
-  function make(viewId) {
+  function createStore(viewId) {
     const subscribers = new Set();
-    let piece = null; // what is near the step, and came before what it belongs to
-    let asked = { step: 0, unit: 0, quantity: null }; // as last asked for; clamped only to show, so that a longer trace can honour it
+    let piece = null; // the values near the step, where they arrived before the excerpt that they belong to
+    let requested = { step: 0, unit: 0, quantity: null }; // clamped only when shown, so that a longer trace can still follow it
     let revision = -Infinity;
 
     const store = { viewId, trace: null, step: 0, unit: 0, quantity: null };
 
     const notify = (changed) => {
       if (!changed.size) return;
-      for (const fn of [...subscribers]) {
-        try { fn(changed); } catch (error) { console.error(error); } // one broken drawing must not stop the others
+      for (const listener of [...subscribers]) {
+        try { listener(changed); } catch (error) { console.error(error); } // one broken drawing must not stop the others
       }
     };
 
-    const whole = (value, count) => Math.min(Math.max(Math.trunc(Number(value)) || 0, 0), count - 1);
+    const clamp = (value, count) => Math.min(Math.max(Math.trunc(Number(value)) || 0, 0), count - 1);
 
-    const settle = (changed = new Set()) => {
+    // Show what is requested, as far as the trace has it; returns what changed.
+    const applyRequest = (changed = new Set()) => {
       if (!store.trace) return changed;
-      const { steps, units, quantities } = store.trace;
+      const { steps, units, quantities, options } = store.trace;
       const shown = {
-        step: whole(asked.step, steps),
-        unit: whole(asked.unit, units),
-        quantity: quantities.includes(asked.quantity) ? asked.quantity
-          : quantities.includes("forget_gate") ? "forget_gate" : quantities[0],
+        step: clamp(requested.step, steps),
+        unit: clamp(requested.unit, units),
+        quantity: quantities.includes(requested.quantity) ? requested.quantity
+          : options.default_quantity ?? quantities[0],
       };
       for (const [name, value] of Object.entries(shown)) {
         if (store[name] !== value) { store[name] = value; changed.add(name); }
@@ -153,34 +157,35 @@ window.unrolled.store ??= (() => {
       return changed;
     };
 
-    const ask = (view) => {
+    const request = (view) => {
       for (const name of ["step", "unit", "quantity"]) {
-        if (view[name] !== undefined && view[name] !== null) asked[name] = view[name];
+        if (view[name] !== undefined && view[name] !== null) requested[name] = view[name];
       }
     };
 
-    // Move; what is given is clamped to the trace.
+    // Move to {step, unit, quantity}, all optional; clamped to the trace.
     store.set = (view) => {
-      if (store.trace) asked = { step: store.step, unit: store.unit, quantity: store.quantity };
-      ask(view);
-      notify(settle());
+      if (store.trace) requested = { step: store.step, unit: store.unit, quantity: store.quantity };
+      request(view);
+      notify(applyRequest());
     };
 
-    // What the server wants shown; once for each revision, also when it comes before its trace.
+    // Move to the host's view, once for each of its revisions, also when it arrives before its trace.
     store.follow = (view) => {
       if (!view || !(view.revision > revision)) return;
       revision = view.revision;
-      ask(view);
-      notify(settle());
+      request(view);
+      notify(applyRequest());
     };
 
-    store.subscribe = (fn) => {
-      subscribers.add(fn);
-      if (store.trace) fn(new Set(["trace", "step", "unit", "quantity"]));
-      return () => subscribers.delete(fn);
+    // listener(changed): a Set of "trace", "near", "step", "unit", "quantity". Returns the function that unsubscribes it.
+    store.subscribe = (listener) => {
+      subscribers.add(listener);
+      if (store.trace) listener(new Set(["trace", "step", "unit", "quantity"]));
+      return () => subscribers.delete(listener);
     };
 
-    const complete = (changed) => {
+    const attachPiece = (changed) => {
       if (!piece || piece.header.of !== store.trace?.id) return changed;
       store.trace.add(piece.header, piece.arrays(piece.header.steps[0]));
       piece = null;
@@ -190,20 +195,20 @@ window.unrolled.store ??= (() => {
     store.load = ({ header, arrays }) => {
       if (header.of) {
         piece = { header, arrays };
-        return notify(complete(new Set()));
+        return notify(attachPiece(new Set()));
       }
       if (store.trace?.id === header.id) return;
-      store.trace = open(header, arrays);
-      notify(settle(complete(new Set(["trace"]))));
+      store.trace = createTrace(header, arrays);
+      notify(applyRequest(attachPiece(new Set(["trace"]))));
     };
     return store;
   }
 
   const store = (viewId) => {
-    if (!stores.has(viewId)) stores.set(viewId, make(viewId));
+    if (!stores.has(viewId)) stores.set(viewId, createStore(viewId));
     return stores.get(viewId);
   };
-  // The view a payload belongs to is in its header.
+  // Load a payload into the store of the view that its header names.
   store.load = (bytes) => {
     const decoded = decode(bytes);
     const loaded = store(decoded.header.view_id);

@@ -1,117 +1,120 @@
-// Sliders that report while they move: the next value goes out when the page has drawn what the last one made.
+// Sliders that report while they are dragged: the next values are reported once the page has been drawn for the last ones.
 function build(context) {
   const { root } = context;
-  const PATIENCE = 1500; // milliseconds after which an answer is no longer waited for
-  const REST = 400; // milliseconds without a move after which the hand is said to rest
-  const sliders = new Map(); // name -> the function that puts it at a value
+  const PATIENCE = 1500; // ms after which the next report no longer waits
+  const PAUSE = 400; // ms without a move after which a drag counts as released
+  const KEY_PAUSE = 1000; // ms that separate two runs of key presses
+  const setters = new Map(); // name -> the function that sets its slider
   const values = {}, starts = {};
-  let shown = "";
-  let serial = 0, heard = 0, sentAt = 0, pending = false, later = 0;
-  let drag = 0, movedAt = -Infinity, pressed = false, rested = true, resting = 0, revealing = 0;
+  let built = "";
+  let serial = 0, drawn = 0, reportedAt = 0, pending = false, timer = 0;
+  let drag = 0, movedAt = -Infinity, pressed = false, released = true, pauseTimer = 0, revealTimer = 0;
 
-  // Another value by the hand. Keys in a row are one drag.
-  function move() {
-    if (!pressed && performance.now() - movedAt > 1000) drag = Date.now();
+  // The reader changed a value. A run of key presses is one drag.
+  function onMove() {
+    if (!pressed && performance.now() - movedAt > KEY_PAUSE) drag = Date.now();
     movedAt = performance.now();
-    rested = false;
-    clearTimeout(resting);
-    if (context.data.rests) resting = setTimeout(rest, REST);
-    send();
+    released = false;
+    clearTimeout(pauseTimer);
+    if (context.data.reports_release) pauseTimer = setTimeout(onRelease, PAUSE);
+    report();
   }
 
-  function rest() {
-    clearTimeout(resting);
-    if (rested || !context.data.rests) return;
-    rested = true;
-    send();
+  function onRelease() {
+    clearTimeout(pauseTimer);
+    if (released || !context.data.reports_release) return;
+    released = true;
+    report();
   }
 
-  const grip = (holds) => () => {
-    if (holds && !pressed) drag = Date.now();
-    pressed = holds;
+  const setPressed = (isDown) => () => {
+    if (isDown && !pressed) drag = Date.now();
+    pressed = isDown;
   };
 
-  function send() {
-    clearTimeout(later);
-    const wait = sentAt + PATIENCE - performance.now();
-    if (heard < serial && wait > 0) {
+  function report() {
+    clearTimeout(timer);
+    const wait = reportedAt + PATIENCE - performance.now();
+    if (drawn < serial && wait > 0) {
       pending = true;
-      later = setTimeout(send, wait);
+      timer = setTimeout(report, wait);
       return;
     }
     pending = false;
-    sentAt = performance.now();
-    context.report("turned", { ...values, serial: ++serial, drag, rested });
+    reportedAt = performance.now();
+    context.report("values", { ...values, serial: ++serial, drag, released });
   }
 
   // 2.20, or 10 to that power
-  function written(knob, value) {
-    if (knob.power) return unrolled.number(10 ** value, 3);
-    const digits = Math.max(0, Math.ceil(-Math.log10(knob.step) - 1e-9));
+  function format(slider, value) {
+    if (slider.power) return unrolled.formatNumber(10 ** value, 3);
+    const digits = Math.max(0, Math.ceil(-Math.log10(slider.step) - 1e-9));
     return value.toFixed(digits).replace("-", "−");
   }
 
-  function draw() {
-    sliders.clear();
-    root.replaceChildren(...context.data.knobs.map((knob) => {
+  function buildSliders() {
+    setters.clear();
+    root.replaceChildren(...context.data.sliders.map((slider) => {
       const output = unrolled.element("output");
-      const slider = unrolled.element("input", { type: "range", min: knob.low, max: knob.high, step: knob.step, "aria-label": knob.label, title: knob.hint });
-      const say = () => {
-        output.textContent = written(knob, values[knob.name]);
-        slider.setAttribute("aria-valuetext", output.textContent);
-      };
-      const show = (value) => {
-        values[knob.name] = Math.min(Math.max(value, knob.low), knob.high);
-        slider.value = values[knob.name];
-        say();
-      };
-      show(values[knob.name] ?? knob.start);
-      sliders.set(knob.name, show);
-      slider.addEventListener("pointerdown", grip(true));
-      for (const type of ["pointerup", "pointercancel"]) slider.addEventListener(type, grip(false));
-      slider.addEventListener("input", () => {
-        values[knob.name] = Number(slider.value);
-        say();
-        move();
+      const input = unrolled.element("input", {
+        type: "range", min: slider.low, max: slider.high, step: slider.step, "aria-label": slider.label, title: slider.hint,
       });
-      slider.addEventListener("change", rest);
-      return unrolled.element("label", { className: "unrolled-knob", title: knob.hint }, unrolled.element("span", { text: knob.label }), output, slider);
+      const showValue = () => {
+        output.textContent = format(slider, values[slider.name]);
+        input.setAttribute("aria-valuetext", output.textContent);
+      };
+      const set = (value) => {
+        values[slider.name] = Math.min(Math.max(value, slider.low), slider.high);
+        input.value = values[slider.name];
+        showValue();
+      };
+      set(values[slider.name] ?? slider.start);
+      setters.set(slider.name, set);
+      input.addEventListener("pointerdown", setPressed(true));
+      for (const type of ["pointerup", "pointercancel"]) input.addEventListener(type, setPressed(false));
+      input.addEventListener("input", () => {
+        values[slider.name] = Number(input.value);
+        showValue();
+        onMove();
+      });
+      input.addEventListener("change", onRelease);
+      return unrolled.element("label", { className: "unrolled-slider", title: slider.hint }, unrolled.element("span", { text: slider.label }), output, input);
     }));
   }
 
-  // Stay in the middle of the window while what stands above is still being drawn, unless the reader goes elsewhere.
+  // Stay in the middle of the window while what is above is still being drawn, unless the reader scrolls or clicks.
   function reveal() {
-    const stop = () => clearInterval(revealing);
-    revealing = setInterval(() => root.scrollIntoView({ block: "center" }), 150);
+    const stop = () => clearInterval(revealTimer);
+    revealTimer = setInterval(() => root.scrollIntoView({ block: "center" }), 150);
     setTimeout(stop, 3000);
     for (const type of ["wheel", "pointerdown", "keydown"]) window.addEventListener(type, stop, { once: true, passive: true });
   }
 
-  // Go where the page says, unless the hand is on the way elsewhere.
-  function follow() {
-    for (const { name, start, follows } of context.data.knobs) {
-      if (follows && starts[name] !== start && rested) sliders.get(name)(start);
+  // Move to a new `start`, but not during a drag.
+  function followStarts() {
+    for (const { name, start, follows } of context.data.sliders) {
+      if (follows && starts[name] !== start && released) setters.get(name)(start);
       starts[name] = start;
     }
   }
 
   return {
     update() {
-      const next = JSON.stringify(context.data.knobs.map(({ start, ...knob }) => knob));
-      if (next !== shown) draw();
-      if (context.data.reveal && !shown) reveal();
-      shown = next;
-      follow();
-      heard = Math.max(heard, context.data.heard);
-      serial = Math.max(serial, heard); // a page that was left and come back to has told more than this one
-      if (pending && heard >= serial) send();
+      const next = JSON.stringify(context.data.sliders.map(({ start, ...slider }) => slider));
+      if (next !== built) buildSliders();
+      if (context.data.reveal && !built) reveal();
+      built = next;
+      followStarts();
+      drawn = Math.max(drawn, context.data.drawn);
+      serial = Math.max(serial, drawn); // sliders mounted anew count on from the reports of the earlier ones
+      if (pending && drawn >= serial) report();
     },
     destroy() {
-      clearTimeout(later);
-      clearTimeout(resting);
-      clearInterval(revealing);
+      clearTimeout(timer);
+      clearTimeout(pauseTimer);
+      clearInterval(revealTimer);
     },
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("sliders", build);

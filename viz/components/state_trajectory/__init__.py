@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.states.pca import Plane, outermost
+from models.states.pca import PrincipalPlane, thin_trajectory
 from viz.colours import palette
 from viz.components import Component, float32_text
 from viz.components.streamlit_host import mount
@@ -14,7 +14,7 @@ BLOCKS = 1000
 """Blocks of steps of a run that is too long to draw all of its states; of each block, the outermost are drawn."""
 
 
-def state_trajectory(view_id: str, plane: Plane, *, page: tuple[int, int], key: str) -> None:
+def state_trajectory(view_id: str, plane: PrincipalPlane, *, page: tuple[int, int], key: str) -> None:
     """Mount the trajectory of the T states of the trace in the store `view_id`, with a marker at the current step.
 
     Args:
@@ -26,9 +26,9 @@ def state_trajectory(view_id: str, plane: Plane, *, page: tuple[int, int], key: 
     mount(STATE_TRAJECTORY, state_trajectory_data(view_id, plane, page=page), key=key)
 
 
-def state_trajectory_data(view_id: str, plane: Plane, *, page: tuple[int, int]) -> dict[str, Any]:
+def state_trajectory_data(view_id: str, plane: PrincipalPlane, *, page: tuple[int, int]) -> dict[str, Any]:
     """Return the data of the trajectory; arguments as of `state_trajectory`."""
-    steps = outermost(plane.points, page, BLOCKS)
+    steps = thin_trajectory(plane.points, page, BLOCKS)
     return {
         "view_id": view_id,
         "points": float32_text(plane.points[steps]),
@@ -43,7 +43,7 @@ def _words() -> dict[str, str]:
     return {
         "label": _("Path of the hidden state in the plane of its first two principal components"),
         "axis": _("principal component {n}: {share} of the variance"),
-        "told": _("Step {step}, token '{token}': ({x}, {y})"),
+        "readout": _("Step {step}, token '{token}': ({x}, {y})"),
         "step_token": _("step {step}, token '{token}'"),
         "save": _("Save as PNG"),
     }

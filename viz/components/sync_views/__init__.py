@@ -5,7 +5,7 @@ from typing import Any
 from viz.components import Component
 from viz.components.streamlit_host import mount
 
-SYNC_VIEWS = Component("sync_views")
+SYNC_VIEWS = Component("sync_views", draws=False)
 
 
 def sync_views(leader: str, follower: str, *, key: str) -> None:

@@ -1,19 +1,27 @@
-// Two views that stand at one step and one unit: where one goes, the other follows.
-export default function ({ data, parentElement }) {
-  // The wrapper would otherwise keep an empty row of the page's layout.
-  const row = parentElement.closest(".stElementContainer, [data-testid='stElementContainer']");
-  if (row) row.style.display = "none";
-  const [leader, follower] = data.views.map(unrolled.store);
-  let following = false; // a shorter trace stops where it ends: that is no wish to go there
-  const go = (from, to) => {
-    if (following || !from.trace || !to.trace) return;
-    following = true;
-    to.set({ step: from.step, unit: from.unit });
-    following = false;
-  };
-  const leave = [
-    leader.subscribe(() => go(leader, follower)),
-    follower.subscribe((changed) => (changed.has("trace") ? go(leader, follower) : go(follower, leader))),
-  ];
-  return () => leave.forEach((stop) => stop());
-}
+// Keeps two views at the same step and unit.
+unrolled.components.sync_views = {
+  invisible: true,
+  mount(element, data) {
+    let unsubscribe = () => {};
+
+    function connect({ views }) {
+      unsubscribe();
+      const [leader, follower] = views.map(unrolled.store);
+      let following = false; // a shorter trace stops at its end, which must not move the other one back
+      const move = (from, to) => {
+        if (following || !from.trace || !to.trace) return;
+        following = true;
+        to.set({ step: from.step, unit: from.unit });
+        following = false;
+      };
+      const stops = [
+        leader.subscribe(() => move(leader, follower)),
+        follower.subscribe((changed) => (changed.has("trace") ? move(leader, follower) : move(follower, leader))),
+      ];
+      unsubscribe = () => stops.forEach((stop) => stop());
+    }
+
+    connect(data);
+    return { update: connect, destroy: () => unsubscribe() };
+  },
+};

@@ -23,12 +23,12 @@ def token_contributions_data(view_id: str) -> dict[str, Any]:
 def _words() -> dict[str, Any]:
     return {
         "label": _("Contribution of each source token to the current output token"),
-        "ways": {
+        "measures": {
             "attention_weight": _("attention weight"),
             "contribution_value": _("weight × value"),
             "contribution_gradient": _("gradient × input"),
         },
-        "said": {
+        "explanations": {
             "attention_weight": _("share of the attention (sum 1)"),
             "contribution_value": _("length of the weighted value that is passed to the decoder"),
             "contribution_gradient": _(

@@ -1,77 +1,77 @@
-// What each source symbol did for the symbol that is written at this step, told in three ways: its weight, its weight times its value,
-// and gradient times input.
+// The contribution of each source symbol to the symbol generated at this step, by three measures: its weight, its weight times its
+// value, and gradient times input.
 function build(context) {
   const { root, store } = context;
-  const { attending } = unrolled;
-  const TOKEN = 30, TALL = 66, GAP = 22;
-  const WAYS = ["attention_weight", "contribution_value", "contribution_gradient"];
+  const selection = unrolled.attentionSelection;
+  const TOKEN = 30, BAR_HEIGHT = 66, GAP = 22;
+  const MEASURES = ["attention_weight", "contribution_value", "contribution_gradient"];
   const names = {};
-  const gutter = unrolled.element("div", { className: "unrolled-contributions-names" }, ...WAYS.map((way) =>
-    (names[way] = unrolled.element("div", {}, unrolled.element("b"), unrolled.element("span", { className: "unrolled-quiet" })))));
-  const highest = WAYS.map((_, k) => unrolled.element("i", { className: "unrolled-quiet", style: `top: ${TOKEN + 14 + k * (TALL + GAP)}px` }));
-  gutter.append(...highest);
+  const gutter = unrolled.element("div", { className: "unrolled-token-contributions-names" }, ...MEASURES.map((measure) =>
+    (names[measure] = unrolled.element("div", {}, unrolled.element("b"), unrolled.element("span", { className: "unrolled-muted" })))));
+  const maxLabels = MEASURES.map((_, k) => unrolled.element("i", { className: "unrolled-muted", style: `top: ${TOKEN + 14 + k * (BAR_HEIGHT + GAP)}px` }));
+  gutter.append(...maxLabels);
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
-  const drawing = unrolled.element("div", { className: "unrolled-contributions-drawing" }, gutter, columns.element);
-  const agreement = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
+  const drawing = unrolled.element("div", { className: "unrolled-token-contributions-plot" }, gutter, columns.element);
+  const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
   const mirror = unrolled.element("div", { className: "unrolled-hidden", role: "list" });
-  root.append(drawing, agreement, mirror);
-  let ready = false, soon = 0;
+  root.append(drawing, readout, mirror);
+  let laidOut = false, soon = 0;
 
-  const top = (k) => TOKEN + 14 + k * (TALL + GAP);
-  const height = top(WAYS.length) - GAP + 6;
-  const values = (way) => attending.row(store.trace.arrays[way], store.step);
+  const top = (k) => TOKEN + 14 + k * (BAR_HEIGHT + GAP);
+  const height = top(MEASURES.length) - GAP + 6;
+  const values = (measure) => selection.row(store.trace.arrays[measure], store.step);
 
-  // Where 0 lies, and how many pixels one is: of the step, as the three have no unit in common.
-  function scale(way, row) {
-    let [low, high] = way === "attention_weight" ? [0, 1] : [0, 0];
+  // The y of 0, and the pixels per 1, for this step; the three measures have no common unit.
+  function scale(measure, row) {
+    let [low, high] = measure === "attention_weight" ? [0, 1] : [0, 0];
     for (const value of row) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    const factor = TALL / (high - low || 1);
+    const factor = BAR_HEIGHT / (high - low || 1);
     return { factor, zero: high * factor, high };
   }
 
   function layout() {
-    columns.layout(store.trace.units, context.width - 228, height, { least: 13, most: 44 });
+    columns.layout(store.trace.units, context.width - 228, height, { min: 13, max: 44 });
     gutter.style.height = `${height}px`;
-    WAYS.forEach((way, k) => {
-      const [title, more] = names[way].children;
-      title.textContent = context.words.ways[way];
-      more.textContent = context.words.said[way];
-      names[way].style.top = `${top(k) + TALL / 2}px`;
+    MEASURES.forEach((measure, k) => {
+      const [title, explanation] = names[measure].children;
+      title.textContent = context.words.measures[measure];
+      explanation.textContent = context.words.explanations[measure];
+      names[measure].style.top = `${top(k) + BAR_HEIGHT / 2}px`;
     });
     columns.element.setAttribute("aria-label", context.words.label);
-    ready = true;
+    laidOut = true;
   }
 
   function paint(pen, first, last) {
-    if (!ready || !store.trace) return;
+    if (!laidOut || !store.trace) return;
     const { theme, palette } = context;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.font = `${Math.min(18, Math.max(12, columns.cell - 2))}px ${theme.code}, ${theme.font}`;
     pen.fillStyle = theme.text;
-    for (let k = first; k < last; k++) pen.fillText(unrolled.token(store.trace.options.source[k]), columns.x(k) + columns.cell / 2, TOKEN / 2, columns.cell);
-    WAYS.forEach((way, place) => {
-      const row = values(way);
-      const { factor, zero, high } = scale(way, row);
-      highest[place].textContent = Number.isInteger(high) ? high : unrolled.number(high, 2);
+    for (let k = first; k < last; k++) pen.fillText(unrolled.displayToken(store.trace.options.source[k]), columns.x(k) + columns.cell / 2, TOKEN / 2, columns.cell);
+    MEASURES.forEach((measure, index) => {
+      const row = values(measure);
+      const { factor, zero, high } = scale(measure, row);
+      maxLabels[index].textContent = Number.isInteger(high) ? high : unrolled.formatNumber(high, 2);
       for (let k = first; k < last; k++) {
         const at = row[k] * factor;
-        pen.fillStyle = way === "attention_weight" ? palette.quantity.attention_weight : row[k] < 0 ? palette.signed[40] : palette.signed[215];
-        pen.fillRect(columns.x(k) + columns.cell * 0.14, top(place) + zero - Math.max(at, 0), columns.cell * 0.72, Math.max(Math.abs(at), 0.5));
+        pen.fillStyle = measure === "attention_weight" ? palette.quantity.attention_weight : row[k] < 0 ? palette.signed[40] : palette.signed[215];
+        pen.fillRect(columns.x(k) + columns.cell * 0.14, top(index) + zero - Math.max(at, 0), columns.cell * 0.72, Math.max(Math.abs(at), 0.5));
       }
       pen.globalAlpha = 0.3;
       pen.fillStyle = theme.text;
-      pen.fillRect(columns.x(first), top(place) + zero, columns.x(last) - columns.x(first), 1);
+      pen.fillRect(columns.x(first), top(index) + zero, columns.x(last) - columns.x(first), 1);
       pen.globalAlpha = 1;
     });
-    const chosen = attending.source(store);
+    const chosen = selection.source(store);
     pen.strokeStyle = theme.accent;
     pen.lineWidth = 1.5;
-    pen.setLineDash(attending.pinned(store) === null ? [4, 3] : []);
+    pen.setLineDash(selection.pinned(store) === null ? [4, 3] : []);
     pen.beginPath();
     pen.roundRect(columns.x(chosen), 2, columns.cell, height - 4, 5);
     pen.stroke();
@@ -80,16 +80,16 @@ function build(context) {
 
   context.on(columns.element, "pointermove", (event) => {
     const { column } = store.trace ? columns.at(event) : { column: -1 };
-    if (column < 0) return unrolled.note(null);
-    unrolled.note([
-      unrolled.fill(context.words.source_at, { n: column + 1, token: unrolled.token(store.trace.options.source[column]) }),
-      ...WAYS.map((way) => `${context.words.ways[way]}: ${unrolled.number(values(way)[column])}`),
+    if (column < 0) return unrolled.tooltip(null);
+    unrolled.tooltip([
+      unrolled.fillTemplate(context.words.source_at, { n: column + 1, token: unrolled.displayToken(store.trace.options.source[column]) }),
+      ...MEASURES.map((measure) => `${context.words.measures[measure]}: ${unrolled.formatNumber(values(measure)[column])}`),
     ], event.clientX, event.clientY, root);
   });
-  context.on(columns.element, "pointerleave", () => unrolled.note(null));
+  context.on(columns.element, "pointerleave", () => unrolled.tooltip(null));
   context.on(columns.element, "click", (event) => {
     const { column } = store.trace ? columns.at(event) : { column: -1 };
-    if (column >= 0) attending.pin(store, column);
+    if (column >= 0) selection.pin(store, column);
   });
 
   function fill() {
@@ -97,31 +97,31 @@ function build(context) {
     const { trace, step } = store;
     if (!trace) return;
     mirror.setAttribute("aria-label", context.words.label);
-    mirror.replaceChildren(...WAYS.slice(1).flatMap((way) => Array.from(values(way), (value, k) => unrolled.element("span", {
-      role: "listitem", "data-quantity": way, "data-layer": trace.layer, "data-step": step, "data-source": k, "data-value": String(value),
-      text: `${unrolled.token(trace.options.source[k])}: ${unrolled.number(value)}`,
+    mirror.replaceChildren(...MEASURES.slice(1).flatMap((measure) => Array.from(values(measure), (value, k) => unrolled.element("span", {
+      role: "listitem", "data-quantity": measure, "data-layer": trace.layer, "data-step": step, "data-source": k, "data-value": String(value),
+      text: `${unrolled.displayToken(trace.options.source[k])}: ${unrolled.formatNumber(value)}`,
     }))));
   }
 
-  const unpin = attending.subscribe(store, () => ready && columns.paint());
+  const unpin = selection.subscribe(store, () => laidOut && columns.paint());
 
   return {
     layout,
     frame() {
       const { trace, step } = store;
       columns.paint();
-      agreement.textContent = unrolled.fill(context.words.agreement, {
-        step: step + 1, token: unrolled.token(trace.tokens[step]), agreement: unrolled.number(trace.arrays.agreement.data[step], 2),
+      readout.textContent = unrolled.fillTemplate(context.words.agreement, {
+        step: step + 1, token: unrolled.displayToken(trace.tokens[step]), agreement: unrolled.formatNumber(trace.arrays.agreement.data[step], 2),
       });
-      Object.assign(agreement.dataset, { quantity: "agreement", step, value: String(trace.arrays.agreement.data[step]) });
+      Object.assign(readout.dataset, { quantity: "agreement", step, value: String(trace.arrays.agreement.data[step]) });
       if (!soon) soon = setTimeout(fill, 0);
     },
     destroy() {
       clearTimeout(soon);
       unpin();
-      unrolled.note(null);
+      unrolled.tooltip(null);
     },
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("token_contributions", build);

@@ -1,23 +1,42 @@
-// Brings the bytes of a trace into its store. Where they are an excerpt, it asks Python for what the reader comes to next.
-const PATIENCE = 3000; // ms after which it is asked again
+// Loads the bytes of a trace into its store. Where they are an excerpt, it reports the steps and units that the reader comes to next.
+(() => {
+  const RETRY = 3000; // ms after which a report without an answer is repeated
 
-export default function ({ data, parentElement, setStateValue }) {
-  // The wrapper would otherwise keep an empty row of the page's layout.
-  const row = parentElement.closest(".stElementContainer, [data-testid='stElementContainer']");
-  if (row) row.style.display = "none";
-  if (!data) return;
-  const { store, header } = window.unrolled.store.load(data);
-  if (!header.excerpt) return;
-  let pending = 0;
-  const ask = (changed) => {
-    const { trace, step, unit } = store;
-    if (changed.has("trace") || changed.has("near")) {
-      clearTimeout(pending);
-      pending = 0;
-    }
-    if (pending || !trace.excerpt || trace.settled(step, unit)) return;
-    pending = setTimeout(() => { pending = 0; ask(new Set()); }, PATIENCE);
-    setStateValue("lacking", { run: trace.excerpt.run, step, unit, at: performance.now() });
+  unrolled.components.trace_loader = {
+    invisible: true,
+    mount(element, bytes, report) {
+      let unsubscribe = () => {};
+      let pending = 0;
+
+      function load(data) {
+        unsubscribe();
+        clearTimeout(pending);
+        pending = 0;
+        unsubscribe = () => {};
+        if (!data) return;
+        const { store, header } = unrolled.store.load(data);
+        if (!header.excerpt) return;
+        const reportMissing = (changed) => {
+          const { trace, step, unit } = store;
+          if (changed.has("trace") || changed.has("near")) {
+            clearTimeout(pending);
+            pending = 0;
+          }
+          if (pending || !trace.excerpt || trace.isComplete(step, unit)) return;
+          pending = setTimeout(() => { pending = 0; reportMissing(new Set()); }, RETRY);
+          report("missing", { run: trace.excerpt.run, step, unit, at: performance.now() });
+        };
+        unsubscribe = store.subscribe(reportMissing);
+      }
+
+      load(bytes);
+      return {
+        update: load,
+        destroy() {
+          unsubscribe();
+          clearTimeout(pending);
+        },
+      };
+    },
   };
-  return store.subscribe(ask);
-}
+})();

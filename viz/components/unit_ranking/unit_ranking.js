@@ -1,11 +1,11 @@
-// The list "which unit tracks what": each row goes to its unit, at once where its layer is the one shown.
+// The list of units and what they correlate with: a click on a row shows its unit, at once where its layer is the one shown.
 function build(context) {
   const { root, store } = context;
   const table = unrolled.element("table");
   root.append(table);
 
-  const bar = (value) => {
-    const track = unrolled.element("i", { className: "unrolled-r" });
+  const correlation = (value) => {
+    const track = unrolled.element("i", { className: "unrolled-correlation-bar" });
     if (value === null) return unrolled.element("td", { text: "–" });
     const fill = unrolled.element("i");
     fill.style.transform = `translateX(${value < 0 ? -100 * Math.abs(value) : 0}%) scaleX(${Math.abs(value)})`;
@@ -24,10 +24,10 @@ function build(context) {
         "data-row": k, "data-property": row.name, "data-unit": row.unit, "data-layer": row.layer, "data-quantity": row.quantity,
         "data-correlation": row.correlation ?? "", "data-held-out": row.held_out ?? "", "data-tracked": row.tracked,
       }, unrolled.element("th", { scope: "row" }, button),
-      unrolled.element("td", { text: `${row.layer} · ${row.unit}` }), bar(row.correlation), bar(row.held_out),
+      unrolled.element("td", { text: `${row.layer} · ${row.unit}` }), correlation(row.correlation), correlation(row.held_out),
       unrolled.element("td", { text: row.untrained.toFixed(2) }));
       if (row.tracked || (k > 0 && !rows[k - 1].tracked)) return [node];
-      return [unrolled.element("tr", {}, unrolled.element("td", { colspan: 5, className: "unrolled-quiet", text: words.chance })), node];
+      return [unrolled.element("tr", {}, unrolled.element("td", { colspan: 5, className: "unrolled-muted", text: words.chance })), node];
     })));
   }
 
@@ -35,7 +35,7 @@ function build(context) {
     const k = event.target.closest("tr[data-row]")?.dataset.row;
     const row = k === undefined ? null : context.data.rows[Number(k)];
     if (!row) return;
-    if (row.layer === store.trace?.layer) return store.set({ unit: row.unit, quantity: row.quantity }); // the player tells Python
+    if (row.layer === store.trace?.layer) return store.set({ unit: row.unit, quantity: row.quantity }); // the player reports it
     context.report("picked", { layer: row.layer, unit: row.unit, quantity: row.quantity, revision: context.data.view.revision });
   });
 
@@ -44,11 +44,11 @@ function build(context) {
     frame() {
       for (const node of table.querySelectorAll("tr[data-row]")) {
         const { unit, layer, quantity } = node.dataset;
-        const here = Number(unit) === store.unit && layer === store.trace.layer && quantity === store.quantity;
-        if (here) node.setAttribute("aria-current", "true"); else node.removeAttribute("aria-current");
+        const isShown = Number(unit) === store.unit && layer === store.trace.layer && quantity === store.quantity;
+        if (isShown) node.setAttribute("aria-current", "true"); else node.removeAttribute("aria-current");
       }
     },
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("unit_ranking", build);

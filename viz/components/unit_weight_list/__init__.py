@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.edits.unit_weights import Link
+from models.edits.unit_weights import UnitWeight
 from viz.colours import palette
 from viz.components import Component
 from viz.components.streamlit_host import mount, reported
@@ -11,7 +11,7 @@ from viz.i18n import _
 
 UNIT_WEIGHT_LIST = Component("unit_weight_list")
 
-Lists = Sequence[tuple[str, Sequence[tuple[str, Link]]]]
+Lists = Sequence[tuple[str, Sequence[tuple[str, UnitWeight]]]]
 """Of each list its title, and its rows: what the weight connects, and the weight."""
 
 

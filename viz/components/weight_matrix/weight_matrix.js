@@ -1,21 +1,21 @@
-// A weight matrix: a click picks an entry, the arrow keys move on from it.
+// A weight matrix: a click chooses an entry, the arrow keys move from it.
 function build(context) {
   const { root } = context;
-  const TALLEST = 380, NAMED = 11, LARGEST = 34; // CSS pixels
+  const MAX_HEIGHT = 380, MIN_NAMED = 11, MAX_CELL = 34; // CSS pixels
   const canvas = unrolled.element("canvas", { tabindex: "0", role: "img" });
-  const said = unrolled.element("div", { className: "unrolled-matrix-said", "aria-live": "polite" });
-  const bounds = [0, 1].map(() => unrolled.element("span")), ramp = unrolled.element("i");
-  const legend = unrolled.element("span", { className: "unrolled-scale unrolled-quiet", "aria-hidden": "true" }, bounds[0], ramp, bounds[1]);
-  root.append(canvas, unrolled.element("div", { className: "unrolled-matrix-foot" }, said, legend));
-  let values = new Float32Array(0), tint = null, shown = "", box = null;
+  const readout = unrolled.element("div", { className: "unrolled-weight-matrix-readout", "aria-live": "polite" });
+  const bounds = [0, 1].map(() => unrolled.element("span")), colourBar = unrolled.element("i");
+  const legend = unrolled.element("span", { className: "unrolled-scale unrolled-muted", "aria-hidden": "true" }, bounds[0], colourBar, bounds[1]);
+  root.append(canvas, unrolled.element("div", { className: "unrolled-weight-matrix-foot" }, readout, legend));
+  let values = new Float32Array(0), tint = null, parsed = "", box = null;
 
-  const at = (row, column) => row * context.data.columns.length + column;
+  const index = (row, column) => row * context.data.columns.length + column;
 
   function lines(row, column) {
     const { rows, columns } = context.data;
-    const told = [unrolled.number(values[at(row, column)]), unrolled.fill(context.words.entry, { row: rows[row], column: columns[column] })];
-    if (tint) told.push(unrolled.fill(context.words.sensitivity, { value: unrolled.number(tint[at(row, column)]) }));
-    return told;
+    const text = [unrolled.formatNumber(values[index(row, column)]), unrolled.fillTemplate(context.words.entry, { row: rows[row], column: columns[column] })];
+    if (tint) text.push(unrolled.fillTemplate(context.words.sensitivity, { value: unrolled.formatNumber(tint[index(row, column)]) }));
+    return text;
   }
 
   function pick(row, column) {
@@ -26,19 +26,20 @@ function build(context) {
     context.report("picked", { row, column });
   }
 
-  function where(event) {
+  // [row, column] under the pointer, or null.
+  function entryAt(event) {
     const area = canvas.getBoundingClientRect();
     const column = Math.floor((event.clientX - area.left - box.left) / box.width);
     const row = Math.floor((event.clientY - area.top - box.top) / box.height);
     return row >= 0 && column >= 0 && row < context.data.rows.length && column < context.data.columns.length ? [row, column] : null;
   }
 
-  context.on(canvas, "click", (event) => { const place = box && where(event); if (place) pick(...place); });
+  context.on(canvas, "click", (event) => { const entry = box && entryAt(event); if (entry) pick(...entry); });
   context.on(canvas, "pointermove", (event) => {
-    const place = box && where(event);
-    unrolled.note(place && lines(...place), event.clientX, event.clientY, canvas);
+    const entry = box && entryAt(event);
+    unrolled.tooltip(entry && lines(...entry), event.clientX, event.clientY, canvas);
   });
-  context.on(canvas, "pointerleave", () => unrolled.note(null));
+  context.on(canvas, "pointerleave", () => unrolled.tooltip(null));
   context.on(canvas, "keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!move) return;
@@ -50,20 +51,20 @@ function build(context) {
   function draw() {
     const { rows, columns, picked } = context.data, { theme, palette } = context;
     const left = Math.min(90, 12 + 8 * Math.max(...rows.map((name) => name.length))), top = 20;
-    const width = Math.min(LARGEST, (context.width - left) / columns.length);
-    const height = Math.min(LARGEST, TALLEST / rows.length);
+    const width = Math.min(MAX_CELL, (context.width - left) / columns.length);
+    const height = Math.min(MAX_CELL, MAX_HEIGHT / rows.length);
     box = { left, top, width, height };
-    const pen = unrolled.size(canvas, context.width, Math.ceil(top + height * rows.length) + 2);
-    const size = (tint ?? values).reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+    const pen = unrolled.sizeCanvas(canvas, context.width, Math.ceil(top + height * rows.length) + 2);
+    const size = (tint ?? values).reduce((max, value) => Math.max(max, Math.abs(value)), 0) || 1;
     const colours = tint ? palette.unit : palette.signed;
-    // One pixel an entry, drawn large.
+    // One pixel per entry, scaled up.
     const cells = document.createElement("canvas");
     [cells.width, cells.height] = [columns.length, rows.length];
     const brush = cells.getContext("2d"), image = brush.createImageData(columns.length, rows.length);
-    const pixels = new Uint32Array(image.data.buffer), inks = unrolled.raster.inks(colours);
+    const pixels = new Uint32Array(image.data.buffer), table = unrolled.raster.colourTable(colours);
     for (let k = 0; k < pixels.length; k++) {
       const share = tint ? Math.sqrt(tint[k] / size) : (values[k] / size + 1) / 2;
-      pixels[k] = inks[Math.min(255, Math.max(0, Math.round(255 * share)))];
+      pixels[k] = table[Math.min(255, Math.max(0, Math.round(255 * share)))];
     }
     brush.putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
@@ -72,36 +73,36 @@ function build(context) {
     pen.font = `12px ${theme.font}`;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
-    const everyRow = Math.ceil(14 / height), everyColumn = Math.ceil(Math.max(NAMED, 9 * Math.max(...columns.map((name) => name.length))) / width);
+    const everyRow = Math.ceil(14 / height), everyColumn = Math.ceil(Math.max(MIN_NAMED, 9 * Math.max(...columns.map((name) => name.length))) / width);
     rows.forEach((name, row) => { if (row % everyRow === 0) pen.fillText(name, left - 6, top + (row + 0.5) * height); });
     pen.textAlign = "center";
     columns.forEach((name, column) => {
       if (column % everyColumn !== 0) return;
       pen.fillText(name, Math.min(left + (column + 0.5) * width, context.width - pen.measureText(name).width / 2), top / 2);
     });
-    bounds[0].textContent = unrolled.number(tint ? 0 : -size, 2);
-    bounds[1].textContent = unrolled.number(size, 2);
-    ramp.style.background = `linear-gradient(to right, ${colours.filter((_, k) => k % 15 === 0).join(",")})`;
+    bounds[0].textContent = unrolled.formatNumber(tint ? 0 : -size, 2);
+    bounds[1].textContent = unrolled.formatNumber(size, 2);
+    colourBar.style.background = unrolled.gradient(colours);
     const [row, column] = picked;
     pen.strokeStyle = theme.accent;
     pen.lineWidth = 2;
     pen.strokeRect(left + column * width - 1, top + row * height - 1, Math.max(width, 4) + 2, Math.max(height, 4) + 2);
-    const told = lines(row, column);
-    said.textContent = told.join(" · ");
-    canvas.setAttribute("aria-label", [context.words.title, ...told, context.words.keys].join(". "));
+    const text = lines(row, column);
+    readout.textContent = text.join(" · ");
+    canvas.setAttribute("aria-label", [context.words.title, ...text, context.words.keys].join(". "));
   }
 
   return {
     update() {
       const next = context.data.values + (context.data.tint ?? "");
-      if (next === shown) return;
-      shown = next;
-      values = unrolled.numbers(context.data.values);
-      tint = context.data.tint ? unrolled.numbers(context.data.tint) : null;
+      if (next === parsed) return;
+      parsed = next;
+      values = unrolled.float32(context.data.values);
+      tint = context.data.tint ? unrolled.float32(context.data.tint) : null;
     },
     layout: draw,
-    destroy: () => unrolled.note(null),
+    destroy: () => unrolled.tooltip(null),
   };
 }
 
-export default (component) => unrolled.mount(component, build);
+unrolled.define("weight_matrix", build);

@@ -1,7 +1,7 @@
-// The tokens of a sequence as running text, line breaks kept: one element each, with its step.
-unrolled.runningText ??= (page, { tokens, page: [begin] }) => {
+// The tokens of a sequence as running text, line breaks kept: one element for each token, with its step.
+unrolled.runningText ??= (container, { tokens, page: [begin] }) => {
   const characters = tokens.every((token) => [...token].length <= 1);
-  page.dataset.form = characters ? "characters" : "words";
+  container.dataset.form = characters ? "characters" : "words";
   const nodes = [];
   const spans = tokens.map((token, k) => {
     const text = characters ? token.replace("␣", " ") : token;
@@ -11,12 +11,12 @@ unrolled.runningText ??= (page, { tokens, page: [begin] }) => {
     else if (!characters) nodes.push(document.createTextNode(" "));
     return span;
   });
-  page.replaceChildren(...nodes);
+  container.replaceChildren(...nodes);
   return spans;
 };
 
-// The step of the token under a pointer event; -1 beside them.
+// The step of the token under a pointer event; -1 for none.
 unrolled.tokenAt ??= (event) => {
-  const span = document.elementFromPoint(event.clientX, event.clientY)?.closest(".unrolled-text-page [data-step]");
+  const span = document.elementFromPoint(event.clientX, event.clientY)?.closest(".unrolled-running-text [data-step]");
   return span ? Number(span.dataset.step) : -1;
 };

@@ -1,0 +1,240 @@
+"""The browser's arithmetic against the Python equations: every kind of cell, option, activation and attention score.
+
+The browser has no equations of its own: it evaluates the trees of `viz.payloads.cell_description`. What it makes of them in
+float64, from the float32 numbers of a payload, must be what the Python lines make of the same numbers in float64.
+"""
+
+import base64
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from models import capture, load_network
+from models.core.activations import ACTIVATIONS
+from models.core.cells import rnn
+from models.core.stepwise_modules import recurrent_module
+from models.decoding import AttentionTemperature, decode
+from models.networks.forward_run import run_of_trace
+from tests.support.plain_page import plain_page
+from viz.components.attention_formulas import ATTENTION_FORMULAS, score_terms
+from viz.components.cell_diagram import CELL_DIAGRAM
+from viz.payloads.attention_payload import attention_payload
+from viz.payloads.binary_payload import unpack
+from viz.payloads.cell_description import cell_description
+from viz.payloads.layer_payload import layer_payload
+
+pytestmark = pytest.mark.browser
+
+CLOSE = 1e-6
+STEPS, INPUTS, UNITS = 5, 3, 4
+
+GATED = [
+    {"activation": one, "recurrent_activation": other}
+    for one, other in product(ACTIVATIONS, ("sigmoid", "hard_sigmoid", "hard_sigmoid_3", "linear"))
+]
+CASES = [
+    *(("RNN", {"nonlinearity": name}, shape) for name in ACTIVATIONS for shape in ({}, {"bias": False})),
+    *(("LSTM", options, {}) for options in GATED),
+    *(("GRU", options | {"reset_after": after}, {}) for options in GATED for after in (True, False)),
+    *(("LSTM", {}, shape) for shape in ({"bias": False}, {"proj_size": 2}, {"bidirectional": True})),
+    *(("GRU", {"reset_after": after}, {"bias": False}) for after in (True, False)),
+    *(("GRU", {"reset_after": after}, {"bidirectional": True}) for after in (True, False)),
+]
+
+# The browser's numbers of a payload: {slot: (T, H)}, the trees by name, and each gate's activated sum.
+EVALUATE = """
+(text) => {
+  const { cellMath } = unrolled;
+  const { trace } = unrolled.store.load(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))).store;
+  const { cell } = trace.options;
+  const trees = { ...cell.equations, ...(cell.carry && { kept: cell.carry.kept, added: cell.carry.added }) };
+  const count = (n) => Array.from({ length: n }, (_, k) => k);
+  const table = (make) => count(trace.steps).map((step) => count(trace.units).map((unit) => make(step, unit)));
+  const valuesAt = table((step, unit) => ({ ...cellMath.values(trace, step, unit) }));
+  const at = (read) => table((step, unit) => read(valuesAt[step][unit]));
+  return {
+    slots: Object.fromEntries(Object.keys(valuesAt[0][0]).map((slot) => [slot, at((values) => values[slot])])),
+    trees: Object.fromEntries(Object.entries(trees).map(([name, tree]) => [name, at(cellMath.evaluator(trace, tree))])),
+    gates: Object.fromEntries(trace.gates.map((gate) => [gate, table((step, unit) => {
+      const { x, h } = cellMath.terms(trace, step, unit, gate);
+      return cellMath.activation(trace, gate).apply(x + cellMath.recurrentFactor(trace, step, unit, gate) * h);
+    })])),
+  };
+}
+"""
+
+
+class Numbers:
+    """The ``s`` of `models.core.cells` for the float64 numbers of a payload, (T, units) each."""
+
+    def __init__(self, header, arrays):
+        self.gates = header["gates"]
+        self.arrays = {name: values.astype(np.float64) for name, values in arrays.items()}
+        self.known = {name: self.arrays[name] for name in (*header["gates"], *header["states"])}
+        for state in header["states"]:
+            self.known[f"{state}_prev"] = self.started(state, header["options"]["reverse"])
+
+    def started(self, state, reverse):
+        if f"{state}_prev" in self.arrays:
+            return self.arrays[f"{state}_prev"]
+        edge, now = self.arrays[f"{state}_before"][None], self.arrays[state]
+        return np.concatenate([now[1:], edge] if reverse else [edge, now[:-1]])
+
+    def part(self, side, vector, gate):
+        g = self.gates.index(gate)
+        bias = self.arrays.get(f"bias_{side}")
+        return vector @ self.arrays[f"weight_{side}"][:, g].T + (0 if bias is None else bias[:, g])
+
+    def x(self, gate):
+        return self.part("ih", self.arrays["input"], gate)
+
+    def h(self, gate, of=None):
+        return self.part("hh", self.known["hidden_prev"] if of is None else of, gate)
+
+    def a(self, gate):
+        return self.x(gate) + self.h(gate)
+
+    def project(self, v):
+        return np.full_like(v, np.nan)
+
+    def __getattr__(self, name):
+        return self.known[name]
+
+
+def text(payload):
+    return base64.b64encode(payload).decode()
+
+
+def close(found, expected, name):
+    found = np.array(found, dtype=np.float64)  # None: NaN has no JSON
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=CLOSE, atol=CLOSE, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    with plain_page(browser, []) as opened:
+        for component in (CELL_DIAGRAM, ATTENTION_FORMULAS):
+            opened.add_script_tag(content=component.script, type="module")
+        opened.wait_for_function("() => unrolled?.components?.attention_formulas")
+        yield opened
+
+
+def name_of(case):
+    kind, options, shape = case
+    return "-".join(map(str, (kind, *options.values(), *shape)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_cell_is_computed_as_its_equations_say(page, case):
+    kind, options, shape = case
+    torch.manual_seed(7)
+    module = recurrent_module(kind, INPUTS, UNITS, options, batch_first=True, **shape)
+    with torch.no_grad(), capture(module) as trace:
+        module(torch.randn(1, STEPS, INPUTS))
+    run = run_of_trace(trace)
+    for name, layer in trace.layers.items():
+        payload = layer_payload(f"test {name}", run, name, None)
+        header, arrays = unpack(payload)
+        cell, s = layer.weights.cell, Numbers(header, arrays)
+        found = page.evaluate(EVALUATE, text(payload))
+
+        for gate in cell.gates:
+            close(found["slots"][f"{gate}.x"], s.x(gate), f"{gate}.x")
+            factor_first = kind == "GRU" and gate == "candidate" and options.get("reset_after") is False
+            recurrent = s.h(gate, s.reset_gate * s.hidden_prev) if factor_first else s.h(gate)
+            close(found["slots"][f"{gate}.h"], recurrent, f"{gate}.h")
+        for state in cell.states:
+            size = s.known[state].shape[1]
+            close(np.array(found["slots"][f"{state}_prev"])[:, :size], s.known[f"{state}_prev"], f"{state}_prev")
+        for quantity, equation in cell.equations.items():
+            if "proj_size" not in shape or quantity != "hidden":
+                close(found["trees"][quantity], equation(s), quantity)
+        if cell.carry is not None:
+            kept = getattr(s, cell.carry.gate) * getattr(s, f"{cell.carry.state}_prev")
+            close(found["trees"]["kept"], kept, "kept")
+            close(found["trees"]["added"], cell.equations[cell.carry.state](s) - kept, "added")
+        for gate in cell.gates:
+            result = header["options"]["cell"]["gates"][gate]["result"]
+            expected = cell.activations[gate](s.a(gate)) if result != gate else cell.equations[gate](s)
+            close(found["gates"][gate], expected, f"activation of the sum of {gate}")
+            np.testing.assert_allclose(found["gates"][gate], arrays[result], rtol=0, atol=1e-5)  # and as it ran
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_computed_from_its_own_line(page, name):
+    activation = ACTIVATIONS[name]
+    description = cell_description(rnn(name))
+    v = np.linspace(-9, 9, 181)
+    found = page.evaluate(
+        """([cell, numbers]) => {
+            const { apply, symbol, limits } = unrolled.cellMath.activation({ options: { cell } }, "preactivation");
+            return [numbers.map(apply), symbol, limits.map(String)];
+        }""",
+        [description, v.tolist()],
+    )
+    close(found[0], activation(v), name)
+    low, high = (float(limit.replace("Infinity", "inf")) for limit in found[2])
+    values = activation(np.array([-1e6, *v, 1e6]))
+    assert found[1] == activation.symbol and low <= values.min() + CLOSE and values.max() - CLOSE <= high
+    assert (activation.range or (low, high)) == (low, high)
+
+
+# At every step: the sum of each score's terms, divided; the softmax of the scores; the context; the softmax of the logits.
+ATTENTION = """
+([text, trees]) => {
+  const { attentionMath, attentionSelection: { row } } = unrolled;
+  const { trace } = unrolled.store.load(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))).store;
+  const { arrays, options } = trace;
+  const total = (terms) => terms.reduce((sum, term) => sum + term.value, 0);
+  const count = (n) => Array.from({ length: n }, (_, k) => k);
+  const softmax = (values) => {
+    const { max, sum } = attentionMath.softmaxParts(values);
+    return Array.from(values, (value) => Math.exp(value - max) / sum);
+  };
+  const steps = count(trace.steps);
+  return {
+    score: steps.map((step) => count(trace.units).map((source) =>
+      total(attentionMath.scoreTerms(trace, trees[options.score], step, source)) / attentionMath.scoreDivisor(trace))),
+    weight: steps.map((step) => softmax(row(arrays.attention_score, step))),
+    context: steps.map((step) => count(arrays.source_value.shape[1]).map(
+      (dimension) => total(attentionMath.contextTerms(trace, step, dimension)))),
+    probability: arrays.logit ? steps.map((step) => softmax(row(arrays.logit, step))) : null,
+  };
+}
+"""
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("name", ["dates-dot", "dates-general", "dates-additive", "dates-transformer"])
+def test_an_attention_is_computed_as_torch_does(page, name, temperature):
+    network = load_network(name)
+    decoding = decode(network, "4 Aug 2024", (AttentionTemperature(temperature),) if temperature != 1 else ())
+    attention = next(reversed(decoding.attention))
+    payload = attention_payload("test attention", network, decoding, None, attention)
+    header, arrays = unpack(payload)
+    found = page.evaluate(ATTENTION, [text(payload), score_terms()])
+
+    q, k, v, scores, weights = (
+        torch.tensor(arrays[key].astype(np.float64))
+        for key in ("query", "source_key", "source_value", "attention_score", "attention_weight")
+    )
+    if header["options"]["score"] == "additive":
+        energy = torch.tensor(arrays["weight_energy"].astype(np.float64))
+        expected = (q[:, None] + k[None]).tanh() @ energy
+    else:
+        expected = q @ k.T
+    expected = expected / (k.shape[1] ** 0.5 if name == "dates-transformer" else temperature)
+    close(found["score"], expected, "score")
+    close(found["weight"], scores.softmax(-1), "weight")
+    close(found["context"], weights @ v, "context")
+    unmasked = np.isfinite(arrays["attention_score"])
+    np.testing.assert_allclose(
+        np.array(found["score"])[unmasked], arrays["attention_score"][unmasked], rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(found["weight"], arrays["attention_weight"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["context"], arrays["context"], rtol=0, atol=1e-5)
+    if found["probability"] is not None:
+        close(found["probability"], torch.tensor(arrays["logit"].astype(np.float64)).softmax(-1), "probability")
+        np.testing.assert_allclose(found["probability"], arrays["probability"], rtol=0, atol=1e-5)
