@@ -1,50 +1,56 @@
-"""A network over symbols: each symbol becomes a vector, a recurrent layer reads it, a linear layer scores the next one."""
+"""A recurrent language model: embedding, recurrent layers, and a linear layer for the logits of the next symbol."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Cell = Literal["RNN", "LSTM", "GRU"]
+CellName = Literal["RNN", "LSTM", "GRU"]
 State = Tensor | tuple[Tensor, Tensor]
-"""What a recurrent layer hands on: hidden (L, B, H), and for an LSTM its cell beside it."""
+"""State of a recurrent layer: hidden (L, B, H), and for an LSTM (hidden, cell)."""
 
-CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+RECURRENT_LAYERS: dict[CellName, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
+    "RNN": nn.RNN,
+    "LSTM": nn.LSTM,
+    "GRU": nn.GRU,
+}
 
 
 class LanguageModel(nn.Module):
-    """``embedding -> rnn -> head``: a distribution over the next symbol after every symbol.
+    """Language model ``embedding -> rnn -> head``: logits of the next symbol after every symbol.
 
     Args:
         symbols: V, size of the vocabulary.
-        cell: which of ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` is ``self.rnn``.
+        cell: class of ``self.rnn``: ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
         hidden: H, units of each layer.
-        layers: L, layers stacked.
-        embedding: D, width of a symbol's vector; ``None`` feeds one-hot vectors (D = V, not trained), so that
-            column v of ``rnn.weight_ih_l0`` belongs to symbol v alone.
+        layers: L, number of stacked layers.
+        embedding: D, size of the embeddings; ``None`` for one-hot inputs (D = V, not trained), so that column v of
+            ``rnn.weight_ih_l0`` belongs to symbol v alone.
     """
 
-    def __init__(self, symbols: int, cell: Cell, hidden: int, layers: int = 1, embedding: int | None = None) -> None:
+    def __init__(
+        self, symbols: int, cell: CellName, hidden: int, layers: int = 1, embedding: int | None = None
+    ) -> None:
         super().__init__()
         if embedding is None:
             self.embedding = nn.Embedding.from_pretrained(torch.eye(symbols), freeze=True)
         else:
             self.embedding = nn.Embedding(symbols, embedding)
-        self.rnn = CELLS[cell](self.embedding.embedding_dim, hidden, num_layers=layers, batch_first=True)
+        self.rnn = RECURRENT_LAYERS[cell](self.embedding.embedding_dim, hidden, num_layers=layers, batch_first=True)
         self.head = nn.Linear(hidden, symbols)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits (B, T, V) of the symbol after each of ``ids`` (B, T), starting from a state of zeros."""
+        """Return the logits (B, T, V) of the symbol after each of ``ids`` (B, T), starting from a state of zeros."""
         return self.resume(ids, None)[0]
 
     def resume(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """As ``forward``, from a given state: (logits, the state after the last symbol), for texts read in pieces."""
+        """Continue from a given state: (logits, the state after the last symbol), for long texts in pieces."""
         out, state = self.rnn(self.embedding(ids), state)
         return self.head(out), state
 
 
-def open_forget_gates(module: nn.Module) -> None:
-    """Start every LSTM forget gate half open at least: its two biases together become 1 (Jozefowicz et al. 2015)."""
+def init_forget_bias(module: nn.Module) -> None:
+    """Initialize the forget bias of an LSTM to 1: ``bias_ih`` 1 and ``bias_hh`` 0 (Jozefowicz et al. 2015)."""
     if not isinstance(module.rnn, nn.LSTM):
         return
     hidden = module.rnn.hidden_size

@@ -1,4 +1,4 @@
-"""A Transformer that translates (Vaswani et al. 2017): no recurrence, only attention, and the position added as a wave."""
+"""A Transformer encoder and decoder for translation (Vaswani et al. 2017), with sinusoidal positional encodings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from models.architectures.translator import END, PADDING, START
 
-SHIFT = 60
-"""Positions at which a text may begin in training."""
+MAX_SHIFT = 60
+"""Number of positions at which a text may begin in training."""
 
 
-def positions(count: int, size: int, first: int = 0) -> Tensor:
-    """The positional encoding (count, size) of Vaswani et al. 2017, section 3.5, from position ``first`` on.
+def positional_encodings(count: int, size: int, first: int = 0) -> Tensor:
+    """Return the positional encodings (count, size) of Vaswani et al. 2017, section 3.5, from position ``first`` on.
 
     Column 2 i is ``sin(t / 10000^(2 i / size))``, column 2 i + 1 the cosine of the same.
     """
@@ -27,19 +27,19 @@ def positions(count: int, size: int, first: int = 0) -> Tensor:
 
 
 class TransformerTranslator(nn.Module):
-    """``encoder`` reads all symbols at once, ``decoder`` writes with attention to them and to what it wrote.
+    """A Transformer ``encoder`` and a ``decoder`` with cross-attention and masked self-attention.
 
     Both are stacks of torch's own ``nn.TransformerEncoderLayer`` and ``nn.TransformerDecoderLayer``. In training a text
-    begins at a random position, so that its dates are met at late positions too (Kiyono et al. 2021).
+    begins at a random position, so that late positions are trained too (Kiyono et al. 2021).
 
     Args:
-        symbols: V, size of the vocabulary that is read.
-        targets: V', size of the vocabulary that is written.
-        embedding: width of every vector (``d_model``).
+        symbols: V, size of the source vocabulary.
+        targets: V', size of the target vocabulary.
+        embedding: size of every vector (``d_model``).
         heads: of each attention.
         layers: of the encoder, and of the decoder.
         hidden: units between the two linear maps of a layer.
-        longest: the most steps of an answer.
+        longest: the maximal number of steps of an output.
     """
 
     def __init__(
@@ -51,52 +51,59 @@ class TransformerTranslator(nn.Module):
         self.target_embedding = nn.Embedding(targets, embedding)
         size: dict[str, Any] = {"d_model": embedding, "nhead": heads, "dim_feedforward": hidden}
         size |= {"dropout": 0.0, "batch_first": True, "norm_first": True}
-        read, write = nn.TransformerEncoderLayer(**size), nn.TransformerDecoderLayer(**size)
-        self.encoder = nn.TransformerEncoder(read, layers, nn.LayerNorm(embedding), enable_nested_tensor=False)
-        self.decoder: Any = nn.TransformerDecoder(write, layers, nn.LayerNorm(embedding))
+        encoder_layer, decoder_layer = nn.TransformerEncoderLayer(**size), nn.TransformerDecoderLayer(**size)
+        self.encoder = nn.TransformerEncoder(encoder_layer, layers, nn.LayerNorm(embedding), enable_nested_tensor=False)
+        self.decoder: Any = nn.TransformerDecoder(decoder_layer, layers, nn.LayerNorm(embedding))
         self.head = nn.Linear(embedding, targets)
         for table in (self.embedding, self.target_embedding):
-            # after the scaling of ``placed`` as large as the positions, which would drown otherwise
+            # after the scaling in ``embed`` of the same size as the positional encodings
             nn.init.normal_(table.weight, std=embedding**-0.5)
         with torch.no_grad():
             self.embedding.weight[PADDING] = 0.0
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Logits (B, Tt, V') of the answer's symbols; arguments as of ``Translator``.
+        """Return the logits (B, Tt, V') of the output; arguments as of ``Translator``.
 
-        With ``targets`` all steps are computed at once. Without them each step reads all symbols written so far anew.
+        With ``targets`` all steps are computed at once. Without them each step recomputes all symbols generated so far.
         """
         mask = ids == PADDING
         memory = self.encode(ids, mask)
         if targets is not None:
-            return self.write(targets, memory, mask)
-        written = ids.new_full((len(ids), 1), START)
-        ended = torch.zeros_like(written, dtype=torch.bool)
+            return self.decode(targets, memory, mask)
+        generated = ids.new_full((len(ids), 1), START)
+        ended = torch.zeros_like(generated, dtype=torch.bool)
         logits = memory.new_zeros(len(ids), 0, self.head.out_features)
         while logits.shape[1] < self.longest and not ended.all():
-            logits = self.write(written, memory, mask)
+            logits = self.decode(generated, memory, mask)
             symbol = logits[:, -1:].argmax(-1)
-            written = torch.cat([written, symbol], dim=1)
+            generated = torch.cat([generated, symbol], dim=1)
             ended |= symbol == END
         return logits
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The memory (B, Ts, D) of ``ids``; ``mask`` (B, Ts) is True at padding."""
-        first = int(torch.randint(SHIFT, (1,))) if self.training else 0
-        return self.encoder(self.placed(self.embedding(ids), first), src_key_padding_mask=mask)
+        """Return the memory (B, Ts, D) of ``ids``; ``mask`` (B, Ts) is True at padding."""
+        first = int(torch.randint(MAX_SHIFT, (1,))) if self.training else 0
+        return self.encoder(self.embed(self.embedding(ids), first), src_key_padding_mask=mask)
 
-    def write(self, symbols: Tensor, memory: Tensor, mask: Tensor, barred: Sequence[Tensor | None] = ()) -> Tensor:
-        """Logits (B, Tt, V') of what follows each of ``symbols`` (B, Tt), each step reading only those up to its own.
+    def decode(
+        self, symbols: Tensor, memory: Tensor, mask: Tensor, memory_masks: Sequence[Tensor | None] = ()
+    ) -> Tensor:
+        """Return the logits (B, Tt, V') of the symbol after each of ``symbols`` (B, Tt), with causal self-attention.
 
-        ``barred`` has for each layer of the decoder where it may not look in the memory, (B * heads, Tt, Ts) bool, or None.
+        Args:
+            symbols: the decoder's inputs, ``START`` first.
+            memory: (B, Ts, D), the encoder's output.
+            mask: (B, Ts), True at padding.
+            memory_masks: for each layer of the decoder, where its cross-attention is excluded, (B * heads, Tt, Ts) bool, or
+                None.
         """
         later = torch.ones(symbols.shape[1], symbols.shape[1], dtype=torch.bool).triu(1)
-        x = self.placed(self.target_embedding(symbols))
-        for layer, bars in zip_longest(self.decoder.layers, barred):
-            x = layer(x, memory, tgt_mask=later, memory_mask=bars, memory_key_padding_mask=mask)
+        x = self.embed(self.target_embedding(symbols))
+        for layer, memory_mask in zip_longest(self.decoder.layers, memory_masks):
+            x = layer(x, memory, tgt_mask=later, memory_mask=memory_mask, memory_key_padding_mask=mask)
         return self.head(self.decoder.norm(x))
 
-    def placed(self, vectors: Tensor, first: int = 0) -> Tensor:
-        """Symbols' vectors (B, T, D), scaled by the root of their size, with the position of each added, from ``first``."""
+    def embed(self, vectors: Tensor, first: int = 0) -> Tensor:
+        """Return embeddings (B, T, D) scaled by the root of D, with positional encodings from position ``first`` added."""
         count, size = vectors.shape[1:]
-        return vectors * math.sqrt(size) + positions(count, size, first).to(vectors.device)
+        return vectors * math.sqrt(size) + positional_encodings(count, size, first).to(vectors.device)

@@ -1,1 +1,1 @@
-"""What a module's recurrent layers and attention do, seen while it runs."""
+"""Capture: recording a module's recurrent layers and attentions while it runs, by hooks."""

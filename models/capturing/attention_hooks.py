@@ -1,8 +1,8 @@
-"""See what attentions do while a network runs.
+"""Record the attentions of a network while it runs.
 
-A hook on a part of ``nn.TransformerEncoderLayer`` would make torch leave its fused kernel, whose output differs in the last
-digits and at padding. So for the time of a capture the two classes' own ``forward`` is stepped around instead; in threads
-and modules that are not watched it is called as ever.
+A hook on a part of ``nn.TransformerEncoderLayer`` would make torch skip its fused kernel, whose output differs in the last
+digits and at padding. So during a capture ``forward`` of ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` is
+replaced by a wrapper; for threads and modules outside a capture the wrapper only calls the original.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn.functional import layer_norm
 
-from models.capturing.hooks import Watch
+from models.capturing.hooks import ModuleHooks
 from models.capturing.multihead_attention import multihead_call
-from models.capturing.recorder import Recorder, copied
+from models.capturing.recorder import Recorder, copy_to_cpu
 from models.core.attention import AttentionCall, AttentionParts, AttentionTrace, ScoreAttention
 
-ATTENTIONS = (nn.MultiheadAttention, ScoreAttention)
+ATTENTION_MODULES = (nn.MultiheadAttention, ScoreAttention)
 ATTENTION = inspect.signature(nn.MultiheadAttention.forward)
 LAYER = inspect.signature(nn.TransformerEncoderLayer.forward)
 
@@ -34,13 +34,13 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
     """The attentions recorded so far, by name.
 
     Attributes:
-        recorder: of the recurrent layers of the same capture, which counts the calls of the whole network.
+        recorder: of the recurrent layers of the same capture; it counts the calls of the whole network.
     """
 
     recorder: Recorder
     _calls: dict[str, list[AttentionCall]] = field(default_factory=dict)
-    _newest: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By module: the name of its newest record, and in which call of the whole network it ran."""
+    _latest: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By module: the name of its latest record, and the number of the network's call in which it ran."""
     _traces: dict[str, AttentionTrace] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> AttentionTrace:
@@ -54,18 +54,18 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
     def __len__(self) -> int:
         return len(self._calls)
 
-    def newest(self, module: str) -> AttentionCall | None:
-        """The last call of a module, or None."""
-        name, _ = self._newest.get(module, ("", 0))
+    def latest(self, module: str) -> AttentionCall | None:
+        """Return the last call of a module, or None."""
+        name, _ = self._latest.get(module, ("", 0))
         return self._calls[name][-1] if name else None
 
     def record(self, module: str, call: AttentionCall) -> None:
-        """Keep one call of a module: as more targets of its last run, or as a run of its own."""
-        name, forward = self._newest.get(module, ("", -1))
+        """Record one call of a module: as more targets of its last run, or as a new run."""
+        name, forward = self._latest.get(module, ("", -1))
         if forward == self.recorder.forward:
             last = self._calls[name][-1]
-            again = call.repeats(last)
-            if again or call.goes_on(last):
+            again = call.extends(last)
+            if again or call.continues(last):
                 self._calls[name][-1 if again else len(self._calls[name]) :] = [call]
                 self._traces.pop(name, None)
                 return
@@ -73,79 +73,88 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
         runs = sum(each == shown or each.startswith(f"{shown}#") for each in self._calls)
         name = shown if runs == 0 else f"{shown}#{runs + 1}"
         self._calls[name] = [call]
-        self._newest[module] = name, self.recorder.forward
+        self._latest[module] = name, self.recorder.forward
 
 
-class ScoreWatch(Watch):
-    """Watches one of the bundled networks' own attentions."""
+class ScoreAttentionHooks(ModuleHooks):
+    """Hook on a ``ScoreAttention``."""
 
     def __init__(self, name: str, module: ScoreAttention, attentions: AttentionRecorder, thread: int) -> None:
-        """Set the hook."""
+        """Register the hook."""
         super().__init__(name, module, attentions.recorder, thread)
         self.attentions = attentions
         self.after_call(self.record)
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
-        """Keep what the call computed."""
+        """Record one call."""
         given = inspect.signature(self.module.forward).bind(*args, **kwargs).arguments
         with torch.no_grad():
             scores = self.module.scores(**given)
             query, key = self.module.query(given["query"]), self.module.key(given["memory"])
-        scores, query, key, value = (copied(each)[:, None] for each in (scores, query, key, given["memory"]))
+        scores, query, key, value = (copy_to_cpu(each)[:, None] for each in (scores, query, key, given["memory"]))
         self.attentions.record(self.name, AttentionParts(scores, query, key, value))
 
 
-class MultiheadWatch:
-    """Watches every ``nn.MultiheadAttention`` among ``modules``, for calls from one thread, until ``remove``."""
+class MultiheadPatch:
+    """Patch that records every ``nn.MultiheadAttention`` among ``modules``, for calls from one thread, until ``remove``.
+
+    Attributes:
+        names: of the modules.
+        attentions: where calls are recorded.
+        root: the whole network.
+        count: how many calls have been recorded.
+    """
 
     def __init__(self, modules: Mapping[str, nn.Module], attentions: AttentionRecorder, root: nn.Module) -> None:
-        """Watch ``modules`` (by name) when they are called from this thread; ``root`` is the whole network."""
+        """Record ``modules`` (by name) when they are called from this thread; ``root`` is the whole network."""
         self.names = {module: name for name, module in modules.items()}
         self.attentions, self.root = attentions, root
-        self.seen = 0
-        _here().append(self)
-        _step_around()
+        self.count = 0
+        _active_patches().append(self)
+        _install_wrappers()
 
     def remove(self) -> None:
-        """Watch no more."""
-        _here().remove(self)
-        _step_back()
+        """Stop recording."""
+        _active_patches().remove(self)
+        _remove_wrappers()
 
     def record(self, module: Any, given: Mapping[str, Any], output: Any, random: Any) -> None:
-        """Keep one call of ``module``."""
-        self.seen += 1
+        """Record one call of ``module``; ``random`` is the generator's state before it, or None."""
+        self.count += 1
         with torch.no_grad():
             name = self.names[module]
-            last = self.attentions.newest(name)
+            last = self.attentions.latest(name)
             self.attentions.record(name, multihead_call(module, given, output, random, last))
 
 
-def watches(
+def hook_attentions(
     modules: Mapping[str, nn.Module], attentions: AttentionRecorder, root: nn.Module, thread: int
-) -> Iterator[ScoreWatch | MultiheadWatch]:
-    """Watch all of ``modules``, the attentions of ``root`` by name, when they are called from this ``thread``."""
+) -> Iterator[ScoreAttentionHooks | MultiheadPatch]:
+    """Yield recording hooks on ``modules``, the attentions of ``root`` by name, for calls from this ``thread``."""
     multihead = {name: part for name, part in modules.items() if isinstance(part, nn.MultiheadAttention)}
     if multihead:
-        yield MultiheadWatch(multihead, attentions, root)
+        yield MultiheadPatch(multihead, attentions, root)
     for name, part in modules.items():
         if isinstance(part, ScoreAttention):
-            yield ScoreWatch(name, part, attentions, thread)
+            yield ScoreAttentionHooks(name, part, attentions, thread)
 
 
 def _attention_forward(original: Callable) -> Callable:
-    """``nn.MultiheadAttention.forward`` that tells those who watch it."""
+    """Return ``nn.MultiheadAttention.forward`` with recording."""
 
     @wraps(original)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        watching = [each for each in _here() if self in each.names]
-        if not watching:
+        active = [each for each in _active_patches() if self in each.names]
+        if not active:
             return original(self, *args, **kwargs)
         random = torch.get_rng_state() if self.training and self.dropout > 0 else None
         output = original(self, *args, **kwargs)
         given = ATTENTION.bind(self, *args, **kwargs)
         given.apply_defaults()
-        if not is_functorch_wrapped_tensor(output[0]):  # inside vmap or grad of torch.func there are no values to keep
-            for each in watching:
+        if not is_functorch_wrapped_tensor(
+            output[0]
+        ):  # inside vmap or grad of torch.func there are no values to record
+            for each in active:
                 each.record(self, given.arguments, output[0], random)
         return output
 
@@ -153,17 +162,17 @@ def _attention_forward(original: Callable) -> Callable:
 
 
 def _layer_forward(original: Callable) -> Callable:
-    """``nn.TransformerEncoderLayer.forward`` that tells what its fused kernel did, which never calls the attention."""
+    """Return ``nn.TransformerEncoderLayer.forward`` that records its fused kernel, which does not call the attention."""
 
     @wraps(original)
     def forward(self: Any, src: Any, *args: Any, **kwargs: Any) -> Any:
-        watching = [each for each in _here() if getattr(self, "self_attn", None) in each.names]
-        for each in watching:
+        active = [each for each in _active_patches() if getattr(self, "self_attn", None) in each.names]
+        for each in active:
             each.attentions.recorder.forward += each.root is self  # a hook on it to count its calls would slow it down
-        before = [each.seen for each in watching]
+        before = [each.count for each in active]
         output = original(self, src, *args, **kwargs)
-        for each, count in zip(watching, before, strict=True):
-            if each.seen == count:
+        for each, count in zip(active, before, strict=True):
+            if each.count == count:
                 each.record(self.self_attn, _fused(self, LAYER.bind(self, src, *args, **kwargs)), output, None)
         return output
 
@@ -171,50 +180,50 @@ def _layer_forward(original: Callable) -> Callable:
 
 
 def _fused(layer: Any, bound: inspect.BoundArguments) -> dict[str, Any]:
-    """What the attention of a layer was given in its fused kernel."""
+    """Return the arguments of the attention inside a layer's fused kernel."""
     bound.apply_defaults()
     given, norm = bound.arguments, layer.norm1
     with torch.no_grad():
-        read = given["src"]
+        x = given["src"]
         if layer.norm_first:
-            read = layer_norm(read, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+            x = layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
     masks = {"attn_mask": given["src_mask"], "key_padding_mask": given["src_key_padding_mask"]}
-    # the kernel goes by the mask, never by the hint that it is causal
-    return {"query": read, "key": read, "value": read, "is_causal": False, "need_weights": False} | masks
+    # the kernel uses the mask and ignores the hint that it is causal
+    return {"query": x, "key": x, "value": x, "is_causal": False, "need_weights": False} | masks
 
 
 _local = threading.local()
 _lock = threading.Lock()
-_watches = 0
+_installed = 0
 _originals: dict[Any, tuple[Callable, Callable]] = {}
 
 
-def _here() -> list[MultiheadWatch]:
-    """Who watches in this thread."""
-    return vars(_local).setdefault("watching", [])
+def _active_patches() -> list[MultiheadPatch]:
+    """Return the patches entered in this thread."""
+    return vars(_local).setdefault("patches", [])
 
 
-def _step_around() -> None:
-    """Put our ``forward`` in the place of the two classes', if nobody has."""
-    global _watches
+def _install_wrappers() -> None:
+    """Replace ``forward`` of the two classes by the wrappers, at the first patch."""
+    global _installed
     with _lock:
-        _watches += 1
-        if _watches == 1:
+        _installed += 1
+        if _installed == 1:
             kinds: dict[Any, Callable] = {
                 nn.MultiheadAttention: _attention_forward,
                 nn.TransformerEncoderLayer: _layer_forward,
             }
-            for kind, around in kinds.items():
-                _originals[kind] = kind.forward, around(kind.forward)
+            for kind, wrapper in kinds.items():
+                _originals[kind] = kind.forward, wrapper(kind.forward)
                 kind.forward = _originals[kind][1]
 
 
-def _step_back() -> None:
-    """Undo that, when the last one leaves."""
-    global _watches
+def _remove_wrappers() -> None:
+    """Restore the original ``forward`` of the two classes, after the last patch."""
+    global _installed
     with _lock:
-        _watches -= 1
-        if _watches == 0:
+        _installed -= 1
+        if _installed == 0:
             for kind, (original, ours) in _originals.items():
                 if kind.forward is ours:
                     kind.forward = original

@@ -1,4 +1,4 @@
-"""See the calls of torch's recurrent kernels themselves: what each was given, and what it put out."""
+"""Record the calls of torch's recurrent kernels: the arguments and the outputs of each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.capturing.recorder import Run, Step
-from models.core.output_gradients import Flow
+from models.capturing.recorder import CellStep, KernelRun
+from models.core.output_gradients import HookedOutput
 from models.core.stepwise_modules import StepwiseKernel
 
 FUSED_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -22,21 +22,25 @@ CELL_CALLS = {f"{name}_cell": kind for name, kind in FUSED_CALLS.items()}
 
 
 class KernelCalls(TorchFunctionMode):
-    """While it is entered, in this thread, calls of torch's recurrent kernels are kept in ``runs`` and ``steps``.
+    """Mode that records this thread's calls of torch's recurrent kernels.
 
-    A stack is run one layer at a time by the same kernel, so that what lies between its layers is seen. On the CPU,
-    dropout between layers draws the same random numbers in the same order as the fused stack does, so the outputs
-    are the same bit for bit; cuDNN draws its own, so there the masks are others, of the same distribution.
+    A stack is run one layer at a time by the same kernel, so that the values between its layers can be recorded. On the CPU,
+    dropout between layers draws the same random numbers in the same order as the fused stack does, so the outputs are the
+    same bit for bit; cuDNN has its own generator, so there the masks differ, with the same distribution.
+
+    Attributes:
+        runs: calls of fused kernels, one for each layer.
+        steps: calls of cell kernels.
     """
 
     def __init__(self) -> None:
-        """Nothing has been seen yet."""
+        """Start without recorded calls."""
         super().__init__()
-        self.runs: list[Run] = []
-        self.steps: list[Step] = []
+        self.runs: list[KernelRun] = []
+        self.steps: list[CellStep] = []
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Call ``func``, and keep the call if it is a recurrent kernel's."""
+        """Call ``func``, and record the call if it is a recurrent kernel's."""
         name = getattr(func, "__name__", "")
         if name in FUSED_CALLS or isinstance(func, StepwiseKernel):
             return self._run_layers(func, args)
@@ -46,7 +50,7 @@ class KernelCalls(TorchFunctionMode):
             before = tuple(before) if isinstance(before, list | tuple) else (before,)
             after = tuple(output) if isinstance(output, list | tuple) else (output,)
             own = tuple(weight for weight in weights if weight is not None)
-            self.steps.append(Step(*CELL_CALLS[name], own, x, before, after, tuple(map(Flow, after))))
+            self.steps.append(CellStep(*CELL_CALLS[name], own, x, before, after, tuple(map(HookedOutput, after))))
         return output
 
     def _run_layers(self, func: Any, args: tuple) -> tuple:
@@ -62,8 +66,8 @@ class KernelCalls(TorchFunctionMode):
         if batch_first:
             x = x.transpose(0, 1)
 
-        def shown(values: Tensor) -> Tensor:
-            """As a Run has it."""
+        def batch_first_layout(values: Tensor) -> Tensor:
+            """Return values in the layout of a KernelRun."""
             return values if packed else values.transpose(0, 1)
 
         directions = 2 if bidirectional else 1
@@ -79,23 +83,25 @@ class KernelCalls(TorchFunctionMode):
             out, *final = func(*before, begin, own, biases, 1, 0.0, training, bidirectional, *after)
             noise = None
             if training and dropout > 0 and layer < layers - 1:
-                # The very numbers that the fused stack would have drawn: one call of dropout on the layer's output.
+                # The same numbers as the fused stack draws: one call of dropout on the layer's output.
                 noise = torch.dropout(torch.ones_like(out), dropout, True)
             self.runs.append(
-                Run(
+                KernelRun(
                     kind=kind,
                     options=options,
                     layer=layer,
                     directions=directions,
                     biases=biases,
                     weights=tuple(own),
-                    input=shown(x),
+                    input=batch_first_layout(x),
                     states=start,
-                    output=shown(out),
+                    output=batch_first_layout(out),
                     ends=tuple(final),
                     batch_sizes=batch_sizes,
-                    dropout=None if noise is None else shown(noise),
-                    flows=(Flow(out, shown), *map(Flow, final)) if out.requires_grad else (),
+                    dropout=None if noise is None else batch_first_layout(noise),
+                    hooked=(HookedOutput(out, batch_first_layout), *map(HookedOutput, final))
+                    if out.requires_grad
+                    else (),
                     reverse=own_kernel and func.reverse,
                 )
             )

@@ -7,7 +7,7 @@ from copy import deepcopy
 
 from torch import nn
 
-from models.capturing.hooks import Watch
+from models.capturing.hooks import ModuleHooks
 
 
 def copy_module(module: nn.Module) -> nn.Module:
@@ -18,7 +18,7 @@ def copy_module(module: nn.Module) -> nn.Module:
     # Each table of hooks is copied by one list(...) call, since other threads may add to it meanwhile.
     memo = {
         id(table): OrderedDict(
-            each for each in list(table.items()) if getattr(each[1], "__module__", "") != Watch.__module__
+            each for each in list(table.items()) if getattr(each[1], "__module__", "") != ModuleHooks.__module__
         )
         for part in module.modules()
         for name, table in vars(part).items()

@@ -1,6 +1,6 @@
-"""Keep what recurrent layers read and put out, and join it into traces.
+"""Record the inputs and outputs of recurrent layers, and join them into traces.
 
-Everything is copied the moment it is seen, so that what happens to the network or to its inputs later changes nothing.
+Everything is copied during the call, so that later changes to the network or to its inputs do not affect the trace.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from models.core.gate_evaluation import shifted
+from models.core.gate_evaluation import previous_states
 from models.core.layer_run import Recording
-from models.core.output_gradients import Arrivals, Call, Flow, Listener
-from models.core.stepwise_modules import named
+from models.core.output_gradients import CallGradients, GradientHook, HookedOutput, OutputGradientCollector
+from models.core.stepwise_modules import name_weights
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights
 
 
-class Run(NamedTuple):
+class KernelRun(NamedTuple):
     """One call of a fused kernel for one layer in all its directions, batch first: (B, T, units), or packed.
 
     Attributes:
@@ -31,16 +31,16 @@ class Run(NamedTuple):
         options: of ``LayerWeights``, such as an RNN's nonlinearity.
         layer: which layer of the stack.
         directions: 1, or 2 for a bidirectional layer.
-        biases: whether the weights hold biases.
+        biases: whether the weights include biases.
         weights: in the order of torch's flat weights, for each direction.
-        input: (B, T, D), or (sum of lengths, D) where packed.
+        input: (B, T, D), or (sum of lengths, D) if packed.
         states: before the first step, (directions, B, P) hidden and, LSTM, (directions, B, H) cell; None for zeros.
         output: (B, T, directions * P), or packed.
         ends: the states after the last step, as ``states``.
-        batch_sizes: how many sequences are left at each step where packed, else None.
-        dropout: what the output was multiplied by on its way up, as ``output``, or None.
-        flows: the output and the states after the last step as they go on into the network, shaped as those above; empty
-            where no gradient can come to them.
+        batch_sizes: the number of remaining sequences at each step if packed, else None.
+        dropout: the factors of the output before the next layer, shaped as ``output``, or None.
+        hooked: the output and the states after the last step as the rest of the network receives them, with their gradients
+            in the shapes above; empty if they require no gradient.
         reverse: whether the only direction runs from the last step to the first.
     """
 
@@ -56,11 +56,11 @@ class Run(NamedTuple):
     ends: tuple[Tensor, ...]
     batch_sizes: Tensor | None
     dropout: Tensor | None = None
-    flows: tuple[Flow, ...] = ()
+    hooked: tuple[HookedOutput, ...] = ()
     reverse: bool = False
 
 
-class Step(NamedTuple):
+class CellStep(NamedTuple):
     """One call of a Cell.
 
     Attributes:
@@ -68,9 +68,9 @@ class Step(NamedTuple):
         options: of ``LayerWeights``, such as an RNN's nonlinearity.
         weights: weight_ih, weight_hh and, if it has them, bias_ih and bias_hh.
         input: (B, D).
-        before: the states it was given, (B, H) each: hidden, and for an LSTM cell.
-        after: the states it gave back.
-        flows: these as they go on into the network.
+        before: the states before the step, (B, H) each: hidden, and for an LSTM cell.
+        after: the states after it.
+        hooked: these as the rest of the network receives them.
     """
 
     kind: str
@@ -79,42 +79,52 @@ class Step(NamedTuple):
     input: Tensor
     before: tuple[Tensor, ...]
     after: tuple[Tensor, ...]
-    flows: tuple[Flow, ...] = ()
+    hooked: tuple[HookedOutput, ...] = ()
 
 
-DEAF = Listener(())
-"""Where no gradient can come."""
+NO_GRADIENT = GradientHook(())
+"""The hook of outputs that require no gradient."""
 
 
 @dataclass(eq=False)
 class _Layer:
-    """One run of one layer in one direction, which further calls may continue."""
+    """One run of one layer in one direction, which further calls may continue.
+
+    Attributes:
+        weights: of the layer.
+        reverse: whether it runs from the last position to the first.
+        parts: consecutive parts of the run, each (B, T, units) by quantity.
+        start: the states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros.
+        ends: the states after the last step, likewise; empty if no call can continue from them.
+        lengths: (B), if the sequences were packed.
+        forward: the number of the network's call in which it ran.
+        calls: the gradients by the outputs of each call.
+        trace: the cached trace.
+    """
 
     weights: LayerWeights
     reverse: bool
     parts: list[dict[str, np.ndarray]]
-    """Consecutive parts of the run, each (B, T, units) by quantity."""
     start: tuple[np.ndarray, ...] | None
-    """The states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros."""
     ends: tuple[np.ndarray, ...]
-    """The states after the last step, likewise; empty where no call can go on from them."""
     lengths: Tensor | None
     forward: int
-    """In which call of the whole network it ran."""
-    calls: list[Call]
-    """What is heard of the gradients that come back to it."""
+    calls: list[CallGradients]
     trace: LayerTrace | None = None
 
 
 @dataclass(eq=False)
 class Recorder(Mapping[str, LayerTrace]):
-    """The layers recorded so far, as traces by name."""
+    """The layers recorded so far, as traces by name.
+
+    Attributes:
+        forward: how many times the whole network has been called.
+    """
 
     forward: int = 0
-    """How many times the whole network has been called."""
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
-    _listeners: list[Listener] = field(default_factory=list)
+    _gradient_hooks: list[GradientHook] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> LayerTrace:
         layer = self._layers[name]
@@ -132,23 +142,23 @@ class Recorder(Mapping[str, LayerTrace]):
         return len(self._layers)
 
     def close(self) -> None:
-        """Listen to no more gradients."""
-        while self._listeners:
-            self._listeners.pop().stop()
+        """Remove the gradient hooks."""
+        while self._gradient_hooks:
+            self._gradient_hooks.pop().remove()
 
-    def _listen(self, flows: tuple[Flow, ...]) -> Listener:
-        if not flows:
-            return DEAF
-        listener = Listener(flows)
-        self._listeners.append(listener)
-        return listener
+    def _hook(self, outputs: tuple[HookedOutput, ...]) -> GradientHook:
+        if not outputs:
+            return NO_GRADIENT
+        hook = GradientHook(outputs)
+        self._gradient_hooks.append(hook)
+        return hook
 
-    def record(self, module: str, run: Run, order: Tensor | None) -> None:
-        """Keep one run of a fused module; ``order`` puts a packed batch back into the order it was given in."""
+    def record(self, module: str, run: KernelRun, order: Tensor | None) -> None:
+        """Record one run of a fused module; ``order`` restores the order of a packed batch."""
         x, lengths = _by_batch(run.input, run.batch_sizes, order)
         out, _ = _by_batch(run.output, run.batch_sizes, order)
-        kept = {"input": x.copy()}
-        listener = self._listen(run.flows)
+        shared = {"input": x.copy()}
+        hook = self._hook(run.hooked)
         per_direction = len(run.weights) // run.directions
         width = out.shape[-1] // run.directions
         for direction in range(run.directions):
@@ -161,7 +171,7 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.states is not None:
                 start = tuple(_ordered(_array(state)[direction].copy(), order) for state in run.states)
             columns = slice(direction * width, (direction + 1) * width)
-            part = kept | _hidden(out[..., columns], start, reverse, lengths)
+            part = shared | _hidden(out[..., columns], start, reverse, lengths)
             if run.dropout is not None:
                 part["dropout"] = _by_batch(run.dropout, run.batch_sizes, order)[0][..., columns].copy()
             joinable = run.directions == 1 and lengths is None and not reverse
@@ -169,12 +179,12 @@ class Recorder(Mapping[str, LayerTrace]):
             back = partial(
                 _run_grads, weights, part["hidden"].shape, direction, reverse, columns, run.batch_sizes, lengths, order
             )
-            calls = [Call(listener, back)]
+            calls = [CallGradients(hook, back)]
             layer = _Layer(weights, reverse, [part], start, ends, lengths, self.forward, calls)
             self._add(name, layer, joinable and start is not None)
 
-    def record_step(self, module: str, step: Step, fresh: bool) -> None:
-        """Keep one call of a Cell; ``fresh`` where it was given no state."""
+    def record_step(self, module: str, step: CellStep, fresh: bool) -> None:
+        """Record one call of a Cell; ``fresh`` if it was called without a state."""
         name = f"{module}.l0" if module else "l0"
         weights = self._weights(name, step.kind, step.options, len(step.weights) == 4, step.weights)
         start = tuple(_array(state).copy() for state in step.before)
@@ -183,19 +193,19 @@ class Recorder(Mapping[str, LayerTrace]):
         if step.kind == "LSTM":
             part |= {"cell": ends[1], "cell_prev": start[1]}
         parts = [{quantity: values[:, None] for quantity, values in part.items()}]
-        # Where the hidden state was not made by the same function as the cell, it was made from it.
-        whole_cell = step.kind == "LSTM" and step.flows[0].tensor.grad_fn is not step.flows[1].tensor.grad_fn
-        call = Call(self._listen(step.flows), partial(_step_grads, ends), whole_cell)
+        # With separate autograd functions for both states, the cell's gradient includes the path through the hidden state.
+        separate = step.kind == "LSTM" and step.hooked[0].tensor.grad_fn is not step.hooked[1].tensor.grad_fn
+        call = CallGradients(self._hook(step.hooked), partial(_step_grads, ends), cell_includes_hidden=separate)
         layer = _Layer(weights, False, parts, start, ends, None, self.forward, [call])
         self._add(name, layer, joinable=not fresh, step=True)
 
-    def _newest(self, name: str) -> _Layer | None:
+    def _latest(self, name: str) -> _Layer | None:
         count = self._runs.get(name, 0)
         return self._layers.get(f"{name}#{count}" if count > 1 else name)
 
     def _add(self, name: str, layer: _Layer, joinable: bool, step: bool = False) -> None:
-        """Continue the run that ``layer`` goes on from, or begin a new one."""
-        last = self._newest(name)
+        """Continue the run that ``layer`` follows, or begin a new one."""
+        last = self._latest(name)
         if last is not None and joinable and _continues(last, layer, step):
             last.parts += layer.parts
             last.calls += layer.calls
@@ -207,44 +217,44 @@ class Recorder(Mapping[str, LayerTrace]):
     def _weights(
         self, name: str, kind: str, options: Mapping[str, Any], biases: bool, weights: tuple[Tensor, ...]
     ) -> LayerWeights:
-        """A copy of the weights; the one that the layer's last run used where they are still the same."""
-        own = named(weights, biases)
-        last = self._newest(name)
-        # By value: neither a tensor's version nor its address tells of a write through .data or a parametrization.
-        if last is not None and all(unchanged(last.weights.tensors[key], values) for key, values in own.items()):
+        """Return a copy of the weights; the copy of the layer's last run if they are unchanged."""
+        own = name_weights(weights, biases)
+        last = self._latest(name)
+        # By value: neither a tensor's version nor its address reveals a change through .data or a parametrization.
+        if last is not None and all(same_bits(last.weights.tensors[key], values) for key, values in own.items()):
             return last.weights
-        return LayerWeights.of(kind, {key: _array(weight).copy() for key, weight in own.items()}, **options)
+        return LayerWeights.from_kernel(kind, {key: _array(weight).copy() for key, weight in own.items()}, **options)
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
-    """Whether ``layer`` goes on where ``last`` ended."""
-    begun = layer.start
-    assert begun is not None
-    if last.weights is not layer.weights or [s.shape for s in last.ends] != [s.shape for s in begun]:
+    """Return whether ``layer`` continues where ``last`` ended."""
+    begin = layer.start
+    assert begin is not None
+    if last.weights is not layer.weights or [s.shape for s in last.ends] != [s.shape for s in begin]:
         return False
-    if all(map(np.array_equal, last.ends, begun)):
+    if all(map(np.array_equal, last.ends, begin)):
         return True
-    # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros, or the very state that
-    # the run began with, is a new beginning.
-    if not step or last.forward != layer.forward or not begun[0].any():
+    # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros, or the initial state of the
+    # run, starts a new run.
+    if not step or last.forward != layer.forward or not begin[0].any():
         return False
-    return last.start is None or not np.array_equal(last.start[0], begun[0])
+    return last.start is None or not np.array_equal(last.start[0], begin[0])
 
 
-def copied(values: Tensor) -> Tensor:
-    """``values`` in memory of its own, without history, on the CPU, float32 or float64."""
+def copy_to_cpu(values: Tensor) -> Tensor:
+    """Return a detached copy of ``values`` on the CPU, float32 or float64."""
     return torch.from_numpy(_array(values).copy())
 
 
 def _array(values: Tensor) -> np.ndarray:
-    """``values`` without history, on the CPU, float32 or float64: in the memory where they are, if they are all that."""
+    """Return ``values`` detached, on the CPU, float32 or float64; without a copy if they already are."""
     if values.dtype not in (torch.float32, torch.float64):
         values = values.float()
     return values.numpy(force=True)
 
 
-def unchanged(copy: Tensor, values: Tensor) -> bool:
-    """Whether ``values`` still hold what was copied, bit for bit (NaN too)."""
+def same_bits(copy: Tensor, values: Tensor) -> bool:
+    """Return whether ``values`` still equal their ``copy``, bit for bit (NaN too)."""
     bits = torch.int64 if copy.dtype == torch.float64 else torch.int32
     plain = values.detach().to(copy.device, copy.dtype)
     return torch.equal(copy.view(bits), plain.view(bits))
@@ -255,7 +265,7 @@ def _ordered(values: Any, order: Tensor | None) -> Any:
 
 
 def _by_batch(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) -> tuple[np.ndarray, Tensor | None]:
-    """A run's values as (B, T, units), maybe in the memory where they are, and the sequences' lengths if they were packed."""
+    """Return a run's values as (B, T, units), possibly without a copy, and the sequences' lengths if they were packed."""
     if batch_sizes is None:
         return _array(values), None
     packed = PackedSequence(torch.from_numpy(_array(values)), batch_sizes.cpu())
@@ -266,14 +276,14 @@ def _by_batch(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) 
 def _hidden(
     states: np.ndarray, start: tuple[np.ndarray, ...] | None, reverse: bool, lengths: Tensor | None
 ) -> dict[str, np.ndarray]:
-    """Copies of a run's hidden states (B, T, P) and of those one step earlier, by quantity."""
+    """Return copies of a run's hidden states (B, T, P) and of those one step earlier, by quantity."""
     batch, steps, size = states.shape
     if lengths is not None:
         first = np.zeros((batch, size), states.dtype) if start is None else start[0]
         hidden = torch.from_numpy(states.copy())
-        previous = shifted(hidden, torch.from_numpy(first), reverse, lengths)
+        previous = previous_states(hidden, torch.from_numpy(first), reverse, lengths)
         return {"hidden": hidden.numpy(), "hidden_prev": previous.numpy()}
-    # One memory: what a step makes is what the next one starts from.
+    # Both are views of one array, shifted by a step.
     both = np.empty((batch, steps + 1, size), states.dtype)
     both[:, steps if reverse else 0] = 0 if start is None else start[0]
     earlier, later = both[:, :-1], both[:, 1:]
@@ -292,7 +302,7 @@ def _run_grads(
     order: Tensor | None,
     grads: Mapping[int, Tensor],
 ) -> tuple[Tensor, Tensor | None]:
-    """What came to a run's output and last states, by state: (B, T, P) hidden, and (B, T, H) where there are cells."""
+    """Return the gradients by a run's output and last states, by state: (B, T, P) hidden, and (B, T, H) cell or None."""
     dtype = next((grad.dtype for grad in grads.values()), torch.float32)
     batch, steps, _ = shape
     hidden = torch.zeros(shape, dtype=dtype)
@@ -308,7 +318,7 @@ def _run_grads(
 
 
 def _step_grads(after: Sequence[np.ndarray], grads: Mapping[int, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """What came to the states that a Cell gave back, as one step: (B, 1, H) hidden, and for an LSTM cell."""
+    """Return the gradients by the states after a Cell's call, as one step: (B, 1, H) hidden, and for an LSTM cell."""
     found = [
         grads[index][:, None] if index in grads else torch.from_numpy(np.zeros_like(state[:, None]))
         for index, state in enumerate(after)
@@ -320,15 +330,15 @@ def _trace(name: str, layer: _Layer) -> LayerTrace:
     weights, parts = layer.weights, layer.parts
     if len(parts) > 1:
         parts[:] = [{key: np.concatenate([part[key] for part in parts], axis=1) for key in parts[0]}]
-    kept = {key: torch.from_numpy(values) for key, values in parts[0].items()}
+    tensors = {key: torch.from_numpy(values) for key, values in parts[0].items()}
     recording = Recording(
-        input=kept["input"],
-        hidden=kept["hidden"],
-        hidden_prev=kept["hidden_prev"],
+        input=tensors["input"],
+        hidden=tensors["hidden"],
+        hidden_prev=tensors["hidden_prev"],
         initial_cell=None if weights.kind != "LSTM" or layer.start is None else torch.from_numpy(layer.start[1]),
-        known={key: kept[key] for key in ("cell", "cell_prev") if key in kept},
+        recorded={key: tensors[key] for key in ("cell", "cell_prev") if key in tensors},
         lengths=layer.lengths,
-        dropout=kept.get("dropout"),
-        arrivals=Arrivals(list(layer.calls)),
+        dropout=tensors.get("dropout"),
+        output_gradients=OutputGradientCollector(list(layer.calls)),
     )
     return LayerTrace(name, weights, recording, layer.reverse)

@@ -17,7 +17,7 @@ from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.layers.stacks import LAYER_NAME, recurrent_modules
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
 from models.core.layer_metadata import layer_metadata
-from models.core.stepwise_modules import TORCH_RUNS
+from models.core.stepwise_modules import TORCH_CELLS
 
 MAX_BYTES = 2 << 30
 """The largest file that is built in memory, in bytes."""
@@ -153,11 +153,11 @@ def check_saveable(checkpoint: Checkpoint) -> None:
 
 
 def _torch_can_run(found: FoundLayer) -> bool:
-    runs = TORCH_RUNS[found.kind]  # type: ignore[index]
+    runs = TORCH_CELLS[found.kind]  # type: ignore[index]
     return {**runs[0], **found.options} in runs
 
 
 def _unusual_options(found: FoundLayer) -> str:
     """Return the options that torch's kernels do not support, as text."""
-    default = TORCH_RUNS[found.kind][0]  # type: ignore[index]
+    default = TORCH_CELLS[found.kind][0]  # type: ignore[index]
     return ", ".join(f"{name}={value}" for name, value in found.options.items() if default.get(name) != value)

@@ -1,4 +1,4 @@
-"""Named arrays and a JSON header in one ``.npz``, written and read without pickle."""
+"""Archives: named arrays and a JSON header in one ``.npz``, saved and loaded without pickle."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ HEADER = "header.json"
 
 
 class ArchiveError(Problem):
-    """The file is not an archive of this kind; the message says in one sentence what it is instead."""
+    """A file that is not an archive of this kind; the message says in one sentence what is wrong."""
 
 
 def write_archive(
     target: str | PathLike[str] | BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Write ``arrays`` and ``header`` (what JSON can hold) to a path, under exactly that name, or to an open file."""
+    """Save ``arrays`` and ``header`` (JSON values) to a path, under exactly that name, or to an open file."""
     text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
     with nullcontext(target) if hasattr(target, "write") else Path(target).open("wb") as file:
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 
 
 def is_archive(path: str | PathLike[str]) -> bool:
-    """Whether the file is what ``write_archive`` wrote, by the list of its members alone."""
+    """Return whether ``write_archive`` wrote the file, by the list of its members alone."""
     try:
         with zipfile.ZipFile(path) as members:
             return f"{HEADER}.npy" in members.namelist()
-    except Exception:  # whatever a damaged list of members trips: it is no archive of ours
+    except Exception:  # a damaged list of members may raise anything
         return False
 
 
 def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30) -> tuple[dict, dict[str, np.ndarray]]:
-    """Read what ``write_archive`` wrote: (header, arrays).
+    """Load an archive of ``write_archive``: (header, arrays).
 
     Args:
         source: a path, or an open binary file.
-        largest: refuse a file that unpacks to more bytes than this.
+        largest: the most bytes that the file may unpack to.
 
     Raises:
         ArchiveError: not such an archive, damaged, or too large.

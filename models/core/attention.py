@@ -1,4 +1,4 @@
-"""What an attention did: which source positions each target position asked, and what it fetched."""
+"""Attention traces: scores, weights, queries, keys, values and contexts, and the calls that they are computed from."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from models.core.weights import frozen
+from models.core.weights import read_only
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionParts:
-    """What an attention computed, from which the rest follows. Tensors of its own, on the CPU.
+    """Tensors that an attention computed, from which the rest follows: copies, on the CPU.
 
     Attributes:
         scores: (B, heads, Tt, Ts), before the softmax; -inf where masked.
         query: (B, heads, Tt, dk).
         key: (B, heads, Ts, dk).
         value: (B, heads, Ts, dv).
-        dropout: (B, heads, Tt, Ts), what the weights were multiplied by in training (0 where dropped, 1 / (1 - p)
-            elsewhere), or None where nothing was dropped or where that cannot be known.
-        unsure: whether something was dropped and it cannot be known what.
-        empty: what the weights of a target are that may read nothing: NaN as of a softmax, or 0.
+        dropout: (B, heads, Tt, Ts), the factors of the weights in training (0 where dropped, 1 / (1 - p) elsewhere), or None
+            if nothing was dropped or the factors are unknown.
+        dropout_unknown: whether weights were dropped and the factors are unknown.
+        empty_weight: the weights of a target whose sources are all masked: NaN as of a softmax, or 0.
     """
 
     scores: Tensor
@@ -35,35 +35,35 @@ class AttentionParts:
     key: Tensor
     value: Tensor
     dropout: Tensor | None = None
-    unsure: bool = False
-    empty: float = 0.0
+    dropout_unknown: bool = False
+    empty_weight: float = 0.0
 
     def parts(self) -> AttentionParts:
-        """Itself."""
+        """Return itself."""
         return self
 
-    def repeats(self, last: Any) -> bool:
-        """Never: the bundled networks' own attentions are asked for each target once."""
+    def extends(self, last: Any) -> bool:
+        """Return False: a ``ScoreAttention`` computes each target once."""
         return False
 
-    def goes_on(self, last: AttentionCall) -> bool:
-        """Whether it asks for one more target after ``last``, of the same sources or of those and more."""
+    def continues(self, last: AttentionCall) -> bool:
+        """Return whether it is the next target after ``last``, with the same sources or with more at the end."""
         if not isinstance(last, AttentionParts) or self.query.shape[2] != 1 or last.query.shape[2] != 1:
             return False
-        return grown(last.key, self.key) and grown(last.value, self.value)
+        return has_prefix(last.key, self.key) and has_prefix(last.value, self.value)
 
 
 class AttentionCall(Protocol):
-    """One call of an attention, kept so that what it computed can be told later."""
+    """A recorded call of an attention, from which its tensors can be computed later."""
 
     def parts(self) -> AttentionParts:
-        """What it computed."""
+        """Return the tensors that it computed."""
 
-    def goes_on(self, last: Any) -> bool:
-        """Whether it asks for one more target after ``last``, of the same sources or of those and more."""
+    def continues(self, last: Any) -> bool:
+        """Return whether it is the next target after ``last``, with the same sources or with more at the end."""
 
-    def repeats(self, last: Any) -> bool:
-        """Whether it asks for all targets of ``last`` once more, and for others after them."""
+    def extends(self, last: Any) -> bool:
+        """Return whether it computes all targets of ``last`` again, and more after them."""
 
 
 class ScoreAttention(nn.Module):
@@ -94,20 +94,20 @@ class ScoreAttention(nn.Module):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionTrace:
-    """One attention over one run. Arrays are read-only float32 (float64 of a float64 network), made when first asked for.
+    """One attention over one run. Arrays are read-only float32 (float64 of a float64 network), computed on first access.
 
-    B sequences, Tt target positions that ask, Ts source positions that are asked. A source position that the module adds of
-    itself (``add_bias_kv``, ``add_zero_attn``) comes last. Where targets were asked for one after the other while sources
-    were added, the sources that were not there yet count as masked.
+    B sequences, Tt target positions (queries), Ts source positions (keys). A source position that the module itself adds
+    (``add_bias_kv``, ``add_zero_attn``) comes last. If targets were computed one after the other while sources were added,
+    the sources that were added later count as masked.
 
     Attributes:
         name: the module's name, such as ``"decoder.layers.0.multihead_attn"``; further runs are ``"...#2"``.
-        calls: what was kept, one call, or several of one target each.
+        calls: the recorded calls, one, or several of one target each.
 
     Example:
         >>> with capture(net) as trace:
         ...     net(x)
-        >>> trace.attention["attention"].weights[0, 0].argmax(-1)  # where does each step look?
+        >>> trace.attention["attention"].weights[0, 0].argmax(-1)  # the source of each step's largest weight
     """
 
     name: str
@@ -115,70 +115,70 @@ class AttentionTrace:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(B, heads, Tt, Ts), before the softmax; -inf where masked."""
-        return frozen(self._parts.scores)
+        """Scores (B, heads, Tt, Ts), before the softmax; -inf where masked."""
+        return read_only(self._parts.scores)
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """(B, heads, Tt, Ts), the softmax of the scores over the source; see ``dropout`` for what training dropped."""
-        return frozen(self._weights)
+        """Attention weights (B, heads, Tt, Ts), the softmax of the scores over the source, before any ``dropout``."""
+        return read_only(self._weights)
 
     @cached_property
     def query(self) -> np.ndarray:
-        """(B, heads, Tt, dk), what each target asks."""
-        return frozen(self._parts.query)
+        """Queries (B, heads, Tt, dk), one for each target."""
+        return read_only(self._parts.query)
 
     @cached_property
     def key(self) -> np.ndarray:
-        """(B, heads, Ts, dk), what each source is asked by."""
-        return frozen(self._parts.key)
+        """Keys (B, heads, Ts, dk), one for each source."""
+        return read_only(self._parts.key)
 
     @cached_property
     def value(self) -> np.ndarray:
-        """(B, heads, Ts, dv), what each source gives."""
-        return frozen(self._parts.value)
+        """Values (B, heads, Ts, dv), one for each source."""
+        return read_only(self._parts.value)
 
     @cached_property
     def context(self) -> np.ndarray:
-        """(B, heads, Tt, dv), what each target fetched: ``weights @ value``, after dropout where it is known."""
+        """Context vectors (B, heads, Tt, dv): ``weights @ value``, after dropout if its factors are known."""
         dropout = self._parts.dropout
-        return frozen((self._weights if dropout is None else self._weights * dropout) @ self._parts.value)
+        return read_only((self._weights if dropout is None else self._weights * dropout) @ self._parts.value)
 
     @cached_property
     def dropout(self) -> np.ndarray | None:
-        """(B, heads, Tt, Ts), what the weights were multiplied by in training, or None: see ``AttentionParts``."""
-        return None if self._parts.dropout is None else frozen(self._parts.dropout)
+        """Dropout factors of the weights (B, heads, Tt, Ts), or None: see ``AttentionParts``."""
+        return None if self._parts.dropout is None else read_only(self._parts.dropout)
 
     @property
-    def unsure(self) -> bool:
-        """Whether training dropped weights here and it cannot be known which: then ``context`` is that of none dropped."""
-        return self._parts.unsure
+    def dropout_unknown(self) -> bool:
+        """Whether training dropped weights and it is unknown which: then ``context`` is computed without dropout."""
+        return self._parts.dropout_unknown
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(B, heads, Tt, Ts)."""
+        """Shape of the weights, (B, heads, Tt, Ts)."""
         batch, heads, targets, sources = self._parts.scores.shape
         return batch, heads, targets, sources
 
     @cached_property
     def _parts(self) -> AttentionParts:
-        return joined([call.parts() for call in self.calls])
+        return concatenate_calls([call.parts() for call in self.calls])
 
     @cached_property
     def _weights(self) -> Tensor:
         weights = self._parts.scores.softmax(-1)
-        nothing = self._parts.scores.isneginf().all(-1, keepdim=True)
-        return weights.masked_fill(nothing, self._parts.empty)
+        all_masked = self._parts.scores.isneginf().all(-1, keepdim=True)
+        return weights.masked_fill(all_masked, self._parts.empty_weight)
 
-    def __reduce__(self) -> tuple:  # without what was computed
+    def __reduce__(self) -> tuple:  # without the cached arrays
         return AttentionTrace, (self.name, tuple(self.calls))
 
     def __repr__(self) -> str:
         return "<attention {}: batch {}, {} heads, {} targets, {} sources>".format(self.name, *self.shape)
 
 
-def joined(calls: Sequence[AttentionParts]) -> AttentionParts:
-    """Calls one after the other as one: their targets in a row, the last one's sources."""
+def concatenate_calls(calls: Sequence[AttentionParts]) -> AttentionParts:
+    """Return consecutive calls as one: all targets, and the sources of the last call."""
     if len(calls) == 1:
         return calls[0]
     last = calls[-1]
@@ -196,24 +196,30 @@ def joined(calls: Sequence[AttentionParts]) -> AttentionParts:
         key=last.key,
         value=last.value,
         dropout=dropout,
-        unsure=any(each.unsure for each in calls),
-        empty=last.empty,
+        dropout_unknown=any(each.dropout_unknown for each in calls),
+        empty_weight=last.empty_weight,
     )
 
 
-def grown(before: Tensor, now: Tensor, same: Callable[[Tensor, Tensor], bool] = torch.equal) -> bool:
-    """Whether ``now`` (..., T, units) begins with all of ``before``."""
+def has_prefix(before: Tensor, now: Tensor, same: Callable[[Tensor, Tensor], bool] = torch.equal) -> bool:
+    """Return whether ``now`` (..., T, units) begins with all of ``before`` (..., T', units).
+
+    Args:
+        before: the shorter tensor.
+        now: the longer tensor.
+        same: compares ``before`` with the beginning of ``now``.
+    """
     shapes = before.shape[:-2], now.shape[:-2], before.shape[-1], now.shape[-1]
     if shapes[0] != shapes[1] or shapes[2] != shapes[3] or before.shape[-2] > now.shape[-2]:
         return False
     return same(before, now[..., : before.shape[-2], :])
 
 
-class Attentions(Mapping[str, AttentionTrace]):
-    """Attentions by name."""
+class AttentionTraces(Mapping[str, AttentionTrace]):
+    """Attention traces by module name."""
 
     def __init__(self, found: Mapping[str, AttentionTrace]) -> None:
-        """Show ``found``, which may still be growing."""
+        """Wrap ``found``, a mapping that may still grow."""
         self._found = found
 
     def __getitem__(self, name: str) -> AttentionTrace:
@@ -227,27 +233,30 @@ class Attentions(Mapping[str, AttentionTrace]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def __reduce__(self) -> tuple:  # as they are now
-        return Attentions, (dict(self),)
+    def __reduce__(self) -> tuple:  # a copy does not grow
+        return AttentionTraces, (dict(self),)
 
 
-KEPT = ("scores", "query", "key", "value", "dropout")
+SAVED = ("scores", "query", "key", "value", "dropout")
 
 
-def packed(found: Mapping[str, AttentionTrace]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """``found`` for an archive: an entry for each in its header, and arrays."""
-    entries = [{"name": name, "unsure": each.unsure, "empty": str(each._parts.empty)} for name, each in found.items()]
+def attention_to_arrays(found: Mapping[str, AttentionTrace]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Return ``found`` for an archive: an entry for each in its header, and arrays."""
+    entries = [
+        {"name": name, "unsure": each.dropout_unknown, "empty": str(each._parts.empty_weight)}
+        for name, each in found.items()
+    ]
     arrays = {
         f"attention/{name}/{key}": values
         for name, each in found.items()
-        for key in KEPT
+        for key in SAVED
         if (values := getattr(each, key)) is not None
     }
     return entries, arrays
 
 
-def unpacked(entries: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> Attentions:
-    """What ``packed`` made, read again.
+def attention_from_arrays(entries: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> AttentionTraces:
+    """Return the attention traces of an archive, as ``attention_to_arrays`` saved them.
 
     Raises:
         KeyError, TypeError, ValueError: an entry has no such arrays, or arrays that do not fit.
@@ -255,7 +264,7 @@ def unpacked(entries: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarr
     found = {}
     for entry in entries:
         name, beginning = entry["name"], f"attention/{entry['name']}/"
-        own = {key: arrays[beginning + key] for key in KEPT if key != "dropout" or beginning + key in arrays}
+        own = {key: arrays[beginning + key] for key in SAVED if key != "dropout" or beginning + key in arrays}
         batch, heads, targets, sources = own["scores"].shape
         rows = {"query": targets, "key": sources, "value": sources, "scores": targets, "dropout": targets}
         width = {"key": own["query"].shape[-1], "scores": sources, "dropout": sources}
@@ -264,6 +273,7 @@ def unpacked(entries: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarr
             if array.shape != expected or array.dtype not in (np.float32, np.float64):
                 raise ValueError(f"{beginning}{key} is {array.dtype} {array.shape}, not float {expected}.")
         tensors = {key: torch.from_numpy(array) for key, array in own.items()}
-        parts = AttentionParts(**tensors, unsure=bool(entry["unsure"]), empty=float(entry["empty"]))
+        unknown, empty_weight = bool(entry["unsure"]), float(entry["empty"])
+        parts = AttentionParts(**tensors, dropout_unknown=unknown, empty_weight=empty_weight)
         found[name] = AttentionTrace(name, (parts,))
-    return Attentions(found)
+    return AttentionTraces(found)

@@ -2,17 +2,18 @@
 
 Every quantity of a cell is one line: a function of a namespace ``s``, in which
 
-- ``s.x(gate)`` is ``W_i? x_t + b_i?``, what the gate's input weights make of the input,
-- ``s.h(gate)`` is ``W_h? h_{t-1} + b_h?``, what its recurrent weights make of the previous hidden state,
-  and ``s.h(gate, v)`` the same with ``v`` in the place of ``h_{t-1}``,
+- ``s.x(gate)`` is ``W_i? x_t + b_i?``, the product of the gate's input weights with the input,
+- ``s.h(gate)`` is ``W_h? h_{t-1} + b_h?``, the product of its recurrent weights with the previous hidden state,
+  and ``s.h(gate, v)`` the same with ``v`` instead of ``h_{t-1}``,
 - ``s.a(gate)`` is ``s.x(gate) + s.h(gate)``, the gate's preactivation,
 - ``s.forget_gate``, ``s.cell``, ... are the quantities already computed at this step,
 - ``s.cell_prev`` and ``s.hidden_prev`` are the states one step earlier,
 - ``s.project(v)`` is ``W_hr v``.
 
-The lines do not know what they are given. With tensors they compute (``models.core.gate_evaluation``), for one step or for
-all steps at once; with symbols they are drawn as formulas (``viz.formulas``). What the sums go through is tanh and the
-sigmoid, as in PyTorch, or another of ``models.core.activations``, as Keras and ONNX have it.
+The equations are independent of the type of their operands. With arrays or tensors they compute
+(``models.core.gate_evaluation``, ``models.core.stepwise``), for all steps at once or for one; with symbols they are drawn as
+formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyTorch, or others of
+``models.core.activations``, as in Keras and ONNX.
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014 (GRU). Names and weight-row order are
@@ -26,22 +27,27 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from models.core.activations import OPEN, Activation, activation_of
+from models.core.activations import ZERO_TO_ONE, Activation, activation_of
 
 Kind = Literal["RNN", "LSTM", "GRU"]
 Equation = Callable[[Any], Any]
 
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-"""What PyTorch calls the weights of a cell, in the order in which its kernels take them."""
+WEIGHT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+"""PyTorch's names of a cell's weights, in the order of its kernels' arguments."""
 
 
-Span = tuple[float, float] | None
-"""The values that a quantity can take, (lowest, highest), or None where there is no bound."""
+ValueRange = tuple[float, float] | None
+"""The range of a quantity, (lowest, highest), or None if it is unbounded."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What the weights make of the input and of the hidden state before, through an activation."""
+    """A gate: an activation of its preactivation.
+
+    Attributes:
+        name: of the gate, and of its rows in the weights.
+        activation: applied to the preactivation.
+    """
 
     name: str
     activation: Activation
@@ -52,37 +58,45 @@ class Gate:
 
 @dataclass(frozen=True)
 class Carry:
-    """A state that a gate carries on from step to step: ``state_t = keep_t * state_{t-1} + write_t``.
+    """The equation of a gated state: ``state_t = gate_t * state_{t-1} + added_t``.
 
-    It is what an LSTM's cell and a GRU's hidden state have in common. Where the gates of all steps are known, a whole
-    sequence is one elementwise scan; and the product of ``keep`` over the steps is how much of an old state is left.
+    It is common to an LSTM's cell and a GRU's hidden state. Given the gates of all steps, a whole sequence is one elementwise
+    scan; and the product of ``gate`` over the steps is the share of an old state that remains.
+
+    Attributes:
+        state: name of the state.
+        gate: name of the gate that multiplies the previous state.
+        added: equation of the term added to it.
     """
 
     state: str
-    keep: str
-    """The name of the gate that carries the state on."""
-    write: Equation
-    """What is added to it."""
+    gate: str
+    added: Equation
 
     def __call__(self, s: Any) -> Any:
-        return getattr(s, self.keep) * getattr(s, self.state + "_prev") + self.write(s)
+        return getattr(s, self.gate) * getattr(s, self.state + "_prev") + self.added(s)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of cell: the names of its parts and their equations."""
+    """One kind of cell: its quantities and their equations.
+
+    Attributes:
+        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+        gates: the blocks of the weight rows, in PyTorch's order.
+        states: the states that are the next step's input.
+        equations: an equation for every gate and state, in the order of computation.
+        activations: each gate's; and under ``"cell"`` that of an LSTM's cell before the output gate multiplies it.
+        ranges: of each quantity. A GRU's hidden state stays within its range if it started there.
+        carry: the gated state, an LSTM's cell or a GRU's hidden state; None in an RNN.
+    """
 
     kind: Kind
     gates: tuple[str, ...]
-    """The blocks of the weight rows, in PyTorch's order."""
     states: tuple[str, ...]
-    """What is handed on to the next step."""
     equations: dict[str, Equation]
-    """An equation for every gate and state, in the order of computation."""
     activations: dict[str, Activation]
-    """What each gate's sum goes through; and under ``"cell"`` what an LSTM's cell is read through."""
-    ranges: dict[str, Span]
-    """The values that each quantity can take. A GRU's hidden state stays within its bounds if it started there."""
+    ranges: dict[str, ValueRange]
     carry: Carry | None = None
 
     @cached_property
@@ -91,8 +105,8 @@ class Cell:
         return tuple(self.equations)
 
     @cached_property
-    def opened(self) -> tuple[tuple[slice, Activation], ...]:
-        """The gates that are an activation of their own sum: neighbours of one activation together, by their blocks."""
+    def activated_gates(self) -> tuple[tuple[slice, Activation], ...]:
+        """The gates that are an activation of their own preactivation: neighbours with the same activation as one slice."""
         found: list[tuple[slice, Activation]] = []
         for index, name in enumerate(self.gates):
             gate = self.equations[name]
@@ -105,14 +119,14 @@ class Cell:
         return tuple(found)
 
     @property
-    def valves(self) -> tuple[str, ...]:
-        """The gates that lie between 0, closed, and 1, open, as they do after a sigmoid."""
-        return tuple(gate for gate in self.gates if gate.endswith("_gate") and self.ranges[gate] == OPEN)
+    def zero_one_gates(self) -> tuple[str, ...]:
+        """The gates with values from 0 (closed) to 1 (open), as after a sigmoid."""
+        return tuple(gate for gate in self.gates if gate.endswith("_gate") and self.ranges[gate] == ZERO_TO_ONE)
 
 
 @cache
 def rnn(nonlinearity: str = "tanh") -> Cell:
-    """The simple recurrent network of Elman (1990): one layer of units that read themselves."""
+    """Return the simple (vanilla) recurrent cell of Elman (1990)."""
     through = activation_of(nonlinearity)
     return Cell(
         kind="RNN",
@@ -129,12 +143,15 @@ def rnn(nonlinearity: str = "tanh") -> Cell:
 
 @cache
 def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
-    """Long short-term memory with a forget gate; ``projected`` hands on ``W_hr (o * tanh(c))``, P values for H units.
+    """Return the LSTM cell with a forget gate.
 
-    The candidate and what is read of the cell go through the one activation, the gates through the recurrent one.
+    Args:
+        projected: whether the hidden state is ``W_hr (o * tanh(c))``, P values for H units.
+        activation: of the candidate, and of the cell before the output gate multiplies it.
+        recurrent_activation: of the three gates.
     """
     through, gate = activation_of(activation), activation_of(recurrent_activation)
-    carry = Carry("cell", keep="forget_gate", write=lambda s: s.input_gate * s.candidate)
+    carry = Carry("cell", gate="forget_gate", added=lambda s: s.input_gate * s.candidate)
     return Cell(
         kind="LSTM",
         gates=("input_gate", "forget_gate", "candidate", "output_gate"),
@@ -164,7 +181,7 @@ def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation
             "candidate": through.range,
             "output_gate": gate.range,
             "cell": None,
-            "hidden": None if projected else _times(gate.range, through.range),
+            "hidden": None if projected else _product_range(gate.range, through.range),
         },
         carry=carry,
     )
@@ -172,13 +189,16 @@ def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation
 
 @cache
 def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
-    """The gated recurrent unit.
+    """Return the GRU cell.
 
-    ``reset_after`` resets what the recurrent weights made of the state, as PyTorch and cuDNN do; without it the state
-    itself is reset before the product, as in Cho et al. 2014 and in older Keras.
+    Args:
+        reset_after: whether the reset gate multiplies the candidate's recurrent product, as in PyTorch and cuDNN; otherwise
+            it multiplies the state before the product, as in Cho et al. 2014 and in older Keras.
+        activation: of the candidate.
+        recurrent_activation: of the two gates.
     """
     through, gate = activation_of(activation), activation_of(recurrent_activation)
-    carry = Carry("hidden", keep="update_gate", write=lambda s: (1 - s.update_gate) * s.candidate)
+    carry = Carry("hidden", gate="update_gate", added=lambda s: (1 - s.update_gate) * s.candidate)
     return Cell(
         kind="GRU",
         gates=("reset_gate", "update_gate", "candidate"),
@@ -198,14 +218,14 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
             "reset_gate": gate.range,
             "update_gate": gate.range,
             "candidate": through.range,
-            "hidden": through.range if gate.range == OPEN else None,
+            "hidden": through.range if gate.range == ZERO_TO_ONE else None,
         },
         carry=carry,
     )
 
 
 def cell_of(kind: Kind, projected: bool = False, **options: Any) -> Cell:
-    """The cell of this kind; ``options`` are those of ``rnn``, ``lstm`` or ``gru``.
+    """Return the cell of this kind; ``options`` are those of ``rnn``, ``lstm`` or ``gru``.
 
     Raises:
         ValueError: there is no such kind or activation.
@@ -220,8 +240,8 @@ def cell_of(kind: Kind, projected: bool = False, **options: Any) -> Cell:
     raise ValueError(f"There is no cell of kind {kind!r}; there are RNN, LSTM and GRU.")
 
 
-def _times(one: Span, other: Span) -> Span:
-    """What a product can be."""
+def _product_range(one: ValueRange, other: ValueRange) -> ValueRange:
+    """Return the range of a product."""
     if one is None or other is None:
         return None
     corners = [a * b for a in one for b in other]

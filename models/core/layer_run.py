@@ -1,4 +1,4 @@
-"""What one layer did with a sequence: its gates and states, computed from what was kept of the run when asked for."""
+"""A layer's gates and states over a sequence, computed on first access from the recording of its run."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ import torch
 from torch import Tensor
 
 from models.core.cells import Cell
-from models.core.gate_evaluation import Steps, shifted
-from models.core.output_gradients import Arrivals, Arrived
-from models.core.weights import LayerWeights, frozen
+from models.core.gate_evaluation import SequenceEvaluation, previous_states
+from models.core.output_gradients import OutputGradientCollector, OutputGradients
+from models.core.weights import LayerWeights, read_only
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What was kept of a layer's run, from which every other quantity follows. Tensors of its own, on the CPU.
+    """Recording of a layer's run, from which every other quantity follows: copies, on the CPU.
 
     Attributes:
-        input: (B, T, D), what the layer read.
+        input: (B, T, D), the layer's input.
         hidden: (B, T, P), its hidden states, by position in the sequence.
-        hidden_prev: (B, T, P), the hidden state that each step started from.
+        hidden_prev: (B, T, P), the hidden state before each step.
         initial_cell: (B, H), an LSTM's cell state before the first step; None for zeros.
-        known: further quantities that were recorded rather than computed, (B, T, H) each.
-        lengths: (B), where sequences of several lengths were packed together.
-        dropout: (B, T, P), what the layer's output was multiplied by on its way to the next layer in training
-            (0 where dropped, 1 / (1 - p) elsewhere), or None where nothing was dropped.
-        arrivals: what backward passes brought to its outputs, or None.
-        held: by quantity, (T, units) bool, where an edit put a value in the place of the computed one: nothing that the
-            step read has moved it.
+        recorded: further quantities that were recorded rather than computed, (B, T, H) each.
+        lengths: (B), if sequences of several lengths were packed together.
+        dropout: (B, T, P), the factors of the layer's output before the next layer in training (0 where dropped,
+            1 / (1 - p) elsewhere), or None if nothing was dropped.
+        output_gradients: the gradients that backward passes brought to its outputs, or None.
+        clamped: by quantity, (T, units) bool, where an edit replaced the computed value, which then depends on no input.
     """
 
     input: Tensor
     hidden: Tensor
     hidden_prev: Tensor
     initial_cell: Tensor | None = None
-    known: dict[str, Tensor] = field(default_factory=dict)
+    recorded: dict[str, Tensor] = field(default_factory=dict)
     lengths: Tensor | None = None
     dropout: Tensor | None = None
-    arrivals: Arrivals | Arrived | None = None
-    held: dict[str, Tensor] = field(default_factory=dict)
+    output_gradients: OutputGradientCollector | OutputGradients | None = None
+    clamped: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,14 +50,14 @@ class LayerRun:
     """One layer in one direction over one run: ``run.forget_gate``, ``run.cell``, ``run.hidden``, ...
 
     Every quantity is a read-only float32 array (float64 for a float64 network), (batch, time, unit), by position in
-    the sequence also where the layer reads backwards; positions past a packed sequence's length are 0. Gates are
-    computed when they are first asked for.
+    the sequence also if the layer runs backwards; positions past a packed sequence's length are 0. Gates are computed on
+    first access. Accessing a quantity that the cell does not have raises an AttributeError.
 
     Attributes:
         name: the layer's name, such as ``"encoder.rnn.l0_reverse"``.
         weights: the weights it ran with.
-        recording: what was kept of the run.
-        reverse: whether it reads from the last position to the first.
+        recording: of the run.
+        reverse: whether it runs from the last position to the first.
     """
 
     name: str
@@ -87,11 +86,11 @@ class LayerRun:
         return (*self.recording.hidden.shape[:2], self.weights.hidden_size)
 
     @cached_property
-    def _steps(self) -> Steps:
-        kept = self.recording
-        return Steps(
-            self.weights, kept.input, kept.hidden, kept.hidden_prev,
-            kept.initial_cell, self.reverse, kept.lengths, **kept.known,
+    def _steps(self) -> SequenceEvaluation:
+        run = self.recording
+        return SequenceEvaluation(
+            self.weights, run.input, run.hidden, run.hidden_prev,
+            run.initial_cell, self.reverse, run.lengths, **run.recorded,
         )  # fmt: skip
 
     @property
@@ -160,82 +159,82 @@ class LayerRun:
 
     @cached_property
     def input(self) -> np.ndarray:
-        """What the layer read, (B, T, D)."""
-        return frozen(self.recording.input)
+        """The layer's input x_t, (B, T, D)."""
+        return read_only(self.recording.input)
 
     @cached_property
     def hidden_prev(self) -> np.ndarray:
-        """The hidden state that each step started from, (B, T, P)."""
-        return frozen(self.recording.hidden_prev)
+        """Hidden state before each step, h_{t-1}, (B, T, P)."""
+        return read_only(self.recording.hidden_prev)
 
     @cached_property
     def cell_prev(self) -> np.ndarray:
-        """The cell state that each step of an LSTM started from, (B, T, H)."""
-        kept = self.recording
-        if "cell_prev" in kept.known:
-            return frozen(kept.known["cell_prev"])
+        """Cell state of an LSTM before each step, c_{t-1}, (B, T, H)."""
+        run = self.recording
+        if "cell_prev" in run.recorded:
+            return read_only(run.recorded["cell_prev"])
         first = torch.tensor(self.initial_cell)
-        return frozen(shifted(torch.tensor(self.cell), first, self.reverse, kept.lengths))
+        return read_only(previous_states(torch.tensor(self.cell), first, self.reverse, run.lengths))
 
     @cached_property
     def initial_hidden(self) -> np.ndarray:
-        """The hidden state before the first step, (B, P)."""
-        return frozen(self._first(self.recording.hidden_prev))
+        """Hidden state before the first step, h_0, (B, P)."""
+        return read_only(self._before_first(self.recording.hidden_prev))
 
     @cached_property
     def initial_cell(self) -> np.ndarray:
-        """The cell state of an LSTM before the first step, (B, H)."""
+        """Cell state of an LSTM before the first step, c_0, (B, H)."""
         if self.kind != "LSTM":
             raise AttributeError(f"{self.kind} has no cell state.")
         if self.recording.initial_cell is None:
-            return frozen(np.zeros((self.shape[0], self.shape[2]), self.hidden.dtype))
-        return frozen(self.recording.initial_cell)
+            return read_only(np.zeros((self.shape[0], self.shape[2]), self.hidden.dtype))
+        return read_only(self.recording.initial_cell)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """How many positions each sequence of the batch has, (B)."""
+        """Length of each sequence of the batch, (B)."""
         batch, steps, _ = self.shape
-        kept = self.recording.lengths
-        return frozen(torch.full((batch,), steps) if kept is None else kept)
+        lengths = self.recording.lengths
+        return read_only(torch.full((batch,), steps) if lengths is None else lengths)
 
     @cached_property
     def dropout(self) -> np.ndarray | None:
-        """What its output was multiplied by on the way to the next layer, (B, T, P), or None: see Recording."""
-        return None if self.recording.dropout is None else frozen(self.recording.dropout)
+        """Dropout factors of its output before the next layer, (B, T, P), or None: see ``Recording``."""
+        return None if self.recording.dropout is None else read_only(self.recording.dropout)
 
     def recurrent_product(self, gate: str) -> np.ndarray:
-        """What one gate's recurrent weights made of the previous hidden state, ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
-        return frozen(self._steps.h(gate))
+        """Return one gate's recurrent product ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
+        return read_only(self._steps.h(gate))
 
-    def part(self, sequence: int, steps: slice) -> Self:
-        """Some steps of one sequence of the batch as a run of their own, (1, S, ...), without what backward brought."""
-        at, kept = (slice(sequence, sequence + 1), steps), self.recording
+    def select(self, sequence: int, steps: slice) -> Self:
+        """Return some steps of one sequence of the batch as a separate run, (1, S, ...), without gradients."""
+        at, run = (slice(sequence, sequence + 1), steps), self.recording
         names = (*self.quantities, "hidden_prev") + (("cell_prev",) if self.kind == "LSTM" else ())
-        known = {name: torch.tensor(getattr(self, name)[at]) for name in names}
+        values = {name: torch.tensor(getattr(self, name)[at]) for name in names}
         start, stop, _ = steps.indices(self.shape[1])
         first = slice(-1, None) if self.reverse else slice(1)
         return replace(
             self,
             recording=Recording(
-                input=kept.input[at],
-                hidden=known.pop("hidden"),
-                hidden_prev=known.pop("hidden_prev"),
-                initial_cell=known["cell_prev"][:, first].squeeze(1) if self.kind == "LSTM" else None,
-                known=known,
-                lengths=None if kept.lengths is None else (kept.lengths[at[0]] - start).clamp(0, stop - start),
-                dropout=None if kept.dropout is None else kept.dropout[at],
-                held={name: mask[steps] for name, mask in kept.held.items()},
+                input=run.input[at],
+                hidden=values.pop("hidden"),
+                hidden_prev=values.pop("hidden_prev"),
+                initial_cell=values["cell_prev"][:, first].squeeze(1) if self.kind == "LSTM" else None,
+                recorded=values,
+                lengths=None if run.lengths is None else (run.lengths[at[0]] - start).clamp(0, stop - start),
+                dropout=None if run.dropout is None else run.dropout[at],
+                clamped={name: mask[steps] for name, mask in run.clamped.items()},
             ),
         )
 
-    def _first(self, values: Tensor) -> Tensor:
+    def _before_first(self, values: Tensor) -> Tensor:
         if not self.reverse:
             return values[:, 0]
         if self.recording.lengths is None:
             return values[:, -1]
         return values[torch.arange(len(values)), self.recording.lengths - 1]
 
-    def __reduce__(self) -> tuple:  # without what was computed: it follows from the recording
+    def __reduce__(self) -> tuple:  # without the cached quantities
         return type(self), (self.name, self.weights, self.recording, self.reverse)
 
     def __repr__(self) -> str:

@@ -56,17 +56,17 @@ def local_derivatives(layer: LayerRun) -> LocalDerivatives:
         Problem: the hidden state of a projected layer is clamped, which factors unit by unit cannot express.
     """
     derivatives = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
-    return _mask_clamped(layer, derivatives) if layer.recording.held else derivatives
+    return _mask_clamped(layer, derivatives) if layer.recording.clamped else derivatives
 
 
 def has_local_derivatives(layer: LayerRun) -> bool:
     """Return whether the steps of ``layer`` have local derivatives: not if a hidden state is clamped after its projection."""
-    return layer.weights.weight_hr is None or "hidden" not in layer.recording.held
+    return layer.weights.weight_hr is None or "hidden" not in layer.recording.clamped
 
 
 def _mask_clamped(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDerivatives:
     """Return ``derivatives`` with 0 for every value that an edit has clamped."""
-    free = {name: ~mask.numpy() for name, mask in layer.recording.held.items()}
+    free = {name: ~mask.numpy() for name, mask in layer.recording.clamped.items()}
     if not has_local_derivatives(layer):
         raise Problem(
             (

@@ -1,4 +1,4 @@
-"""What there is to tell a reader, as one sentence that can be told in any language."""
+"""Messages to the user: sentences with values, which the user interface translates into any language."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 
 class Sentence:
-    """A sentence about some values.
+    """A sentence with values.
 
     Attributes:
-        sentence: in English, with ``{names}`` in the place of ``values``.
-        values: what stands in their place.
+        sentence: in English, with ``{name}`` placeholders for ``values``.
+        values: by placeholder name.
     """
 
     def __init__(self, sentence: str, **values: Any) -> None:
-        """Say ``sentence`` of ``values``."""
+        """Store ``sentence`` and the ``values`` of its placeholders."""
         self.sentence, self.values = sentence, values
 
     def __str__(self) -> str:
@@ -25,9 +25,9 @@ class Sentence:
 
 
 class Problem(Sentence, ValueError):
-    """Something given cannot be used; the message is one sentence that says what is wrong and what would be right."""
+    """Invalid user input; the message says in one sentence what is wrong and what to do."""
 
     def __init__(self, sentence: str, **values: Any) -> None:
-        """Say ``sentence`` of ``values``."""
+        """Store ``sentence`` and the ``values`` of its placeholders."""
         super().__init__(sentence, **values)
         ValueError.__init__(self, str(self))

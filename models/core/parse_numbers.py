@@ -20,7 +20,7 @@ def parse_number(text: str) -> float:
     """Parse a finite float32 number.
 
     Raises:
-        Problem: ``text`` is no such number.
+        Problem: ``text`` is not such a number.
     """
     try:
         value = float(text)

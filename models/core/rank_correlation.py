@@ -1,12 +1,12 @@
-"""How far two measures put the same things into the same order."""
+"""Rank correlation: how far two measures order the same items alike."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def kendall(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-b of two rows (T) (Kendall 1945), from -1 to 1; NaN where either is the same everywhere.
+def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Kendall's tau-b of two arrays (T) (Kendall 1945), from -1 to 1; NaN where either is constant.
 
     Jain and Wallace 2019 compare attention weights with gradients by it.
     """

@@ -1,6 +1,6 @@
-"""Run a recurrent layer through ``models.core.cells``' equations step by step, with values held where a script says so.
+"""Run a recurrent layer by the equations of ``models.core.cells``, step by step, with values clamped by a schedule.
 
-Every number can be touched on its way, any equations run, and gradients go back through it; torch's kernels are faster.
+Every value can be changed on the way, any equations can be run, and autograd differentiates it; torch's kernels are faster.
 """
 
 from __future__ import annotations
@@ -15,98 +15,103 @@ from torch.nn.functional import linear
 
 from models.core.cells import Cell
 
-Held = tuple[int | None, Any]
-"""A unit, or None for all, and its value: a number, or one for each unit (H)."""
+ClampedValue = tuple[int | None, Any]
+"""A unit, or None for all, and its value: a number, or a tensor of one for each unit (H)."""
 
 
-class Recurrence:
-    """What the steps of one layer share: its recurrent weights, and what its input weights make of every input."""
+class StepwiseLayer:
+    """A layer's recurrent weights, and the products of its input weights with the inputs of all steps.
+
+    Attributes:
+        cell: the equations.
+        weights: by PyTorch's names without the layer's suffix.
+        input_products: for each of T steps, (B, G H).
+    """
 
     def __init__(self, cell: Cell, weights: Mapping[str, Tensor], x: Tensor) -> None:
-        """Take weights by PyTorch's names without the layer's suffix, and the input (B, T, D)."""
+        """Store weights by PyTorch's names without the layer's suffix; compute the products of the input (B, T, D)."""
         self.cell, self.weights = cell, weights
-        self.apart = cell.kind == "GRU"  # its candidate needs the two products apart
+        self.separate = cell.kind == "GRU"  # its candidate needs the two products separately
         self.bias = weights.get("bias_hh")
-        read = linear(x, weights["weight_ih"], weights.get("bias_ih"))
-        if self.bias is not None and not self.apart:
-            read = read + self.bias
-        self.read = read.unbind(1)
-        """For each of T steps (B, G H)."""
+        products = linear(x, weights["weight_ih"], weights.get("bias_ih"))
+        if self.bias is not None and not self.separate:
+            products = products + self.bias
+        self.input_products = products.unbind(1)
         self.columns = weights["weight_hh"].T.contiguous()
 
     def split(self, products: Tensor) -> dict[str, Tensor]:
-        """(B, G H) by gate."""
+        """Return (B, G H) by gate."""
         blocks = products.view(len(products), len(self.cell.gates), -1).unbind(1)
         return dict(zip(self.cell.gates, blocks, strict=True))
 
     def recurrent(self, of: Tensor) -> Tensor:
-        """``W_h of + b_h``, (B, G H)."""
+        """Return ``W_h of + b_h``, (B, G H)."""
         return of @ self.columns if self.bias is None else torch.addmm(self.bias, of, self.columns)
 
 
-class OneStep:
-    """The namespace ``s`` of ``models.core.cells`` for a single step; each quantity, (B, units), is set once it is computed."""
+class StepEvaluation:
+    """The namespace ``s`` of ``models.core.cells`` for one step; ``run_layer`` sets each computed quantity, (B, units)."""
 
-    def __init__(self, layer: Recurrence, t: int, states: Mapping[str, Tensor]) -> None:
-        """At position ``t``, from the states before, by name."""
-        self._layer, self._read = layer, layer.read[t]
+    def __init__(self, layer: StepwiseLayer, t: int, states: Mapping[str, Tensor]) -> None:
+        """Prepare position ``t``, from the states before it, by name."""
+        self._layer, input_product = layer, layer.input_products[t]
         for name, values in states.items():
             setattr(self, f"{name}_prev", values)
         self.hidden_prev: Tensor
-        if layer.apart:
-            self._x, self._h = layer.split(self._read), layer.split(layer.recurrent(self.hidden_prev))
+        if layer.separate:
+            self._x, self._h = layer.split(input_product), layer.split(layer.recurrent(self.hidden_prev))
         else:
-            self._a = layer.split(torch.addmm(self._read, self.hidden_prev, layer.columns))
+            self._a = layer.split(torch.addmm(input_product, self.hidden_prev, layer.columns))
 
     def a(self, gate: str) -> Tensor:
-        """``x(gate) + h(gate)``."""
-        return self._x[gate] + self._h[gate] if self._layer.apart else self._a[gate]
+        """Return ``x(gate) + h(gate)``."""
+        return self._x[gate] + self._h[gate] if self._layer.separate else self._a[gate]
 
     def x(self, gate: str) -> Tensor:
-        """``W_i? x_t + b_i?``."""
+        """Return ``W_i? x_t + b_i?``."""
         return self._x[gate]
 
     def h(self, gate: str, of: Tensor | None = None) -> Tensor:
-        """``W_h? h_{t-1} + b_h?``, or with ``of`` in the place of h_{t-1}."""
+        """Return ``W_h? h_{t-1} + b_h?``, with ``of`` instead of h_{t-1} if it is given."""
         return self._h[gate] if of is None else self._layer.split(self._layer.recurrent(of))[gate]
 
     def project(self, v: Tensor) -> Tensor:
-        """``W_hr v``."""
+        """Return ``W_hr v``."""
         return linear(v, self._layer.weights["weight_hr"])
 
 
-def holding(values: Tensor, held: Iterable[Held]) -> Tensor:
-    """A copy of ``values`` (B, U) with units held at values of their own."""
+def clamp_units(values: Tensor, clamped: Iterable[ClampedValue]) -> Tensor:
+    """Return a copy of ``values`` (B, U) with some units clamped."""
     values = values.clone()
-    for unit, value in held:
+    for unit, value in clamped:
         where = slice(None) if unit is None else unit
         values[:, where] = value if unit is None or not isinstance(value, Tensor) else value[unit]
     return values
 
 
 @dataclass(eq=False)
-class Script:
-    """What is held in one layer, and when.
+class ClampSchedule:
+    """The clamped values of one layer.
 
     Attributes:
-        start: by state.
-        at: by step and quantity.
+        initial: those of the states before the first step, by state.
+        by_step: those of every other quantity, by step and quantity.
     """
 
-    start: dict[str, list[Held]] = field(default_factory=dict)
-    at: dict[int, dict[str, list[Held]]] = field(default_factory=dict)
+    initial: dict[str, list[ClampedValue]] = field(default_factory=dict)
+    by_step: dict[int, dict[str, list[ClampedValue]]] = field(default_factory=dict)
 
-    def hold(self, step: int, quantity: str, unit: int | None, value: Any) -> None:
-        """Hold at one step; what was said of the unit there before is overruled."""
-        self.at.setdefault(step, {}).setdefault(quantity, []).append((unit, value))
+    def clamp(self, step: int, quantity: str, unit: int | None, value: Any) -> None:
+        """Clamp a unit, or all, at one step; overrides an earlier value."""
+        self.by_step.setdefault(step, {}).setdefault(quantity, []).append((unit, value))
 
     def masks(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Where each quantity is held, (T, units) bool; ``values`` are all of them, (B, T, units)."""
+        """Return where each quantity is clamped, (T, units) bool; ``values`` are all of them, (B, T, units)."""
         found: dict[str, Tensor] = {}
-        for step, quantities in self.at.items():
-            for name, held in quantities.items():
+        for step, quantities in self.by_step.items():
+            for name, clamped in quantities.items():
                 mask = found.setdefault(name, torch.zeros(values[name].shape[1:], dtype=torch.bool))
-                for unit, _ in held:
+                for unit, _ in clamped:
                     mask[step, slice(None) if unit is None else unit] = True
         return found
 
@@ -116,37 +121,38 @@ def run_layer(
     weights: Mapping[str, Tensor],
     x: Tensor,
     states: Mapping[str, Tensor],
-    script: Script,
+    schedule: ClampSchedule,
     reverse: bool,
     lengths: Tensor | None = None,
 ) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]:
-    """One layer in one direction over a sequence, a step at a time; gradients can go back through it.
+    """Run one layer in one direction over a sequence, one step at a time; autograd can differentiate it.
 
     Args:
         cell: the equations.
         weights: by PyTorch's names without the layer's suffix.
         x: (B, T, D).
         states: before the first step, by name, (B, units) each.
-        script: what is held; its steps are positions in the sequence.
-        reverse: whether the layer reads from the last position to the first.
-        lengths: (B), where sequences are shorter than T: beyond its length a sequence's states stay as they are.
+        schedule: the clamped values; its steps are positions in the sequence.
+        reverse: whether the layer runs from the last position to the first.
+        lengths: (B), if sequences are shorter than T: past its length a sequence's states stay constant.
 
     Returns:
-        T tensors (B, units) by position for every quantity, and those that each step started from for every state.
+        For every quantity T tensors (B, units) by position; and for every state those before each step.
     """
-    layer, steps = Recurrence(cell, weights, x), x.shape[1]
+    layer, steps = StepwiseLayer(cell, weights, x), x.shape[1]
     states = {
-        name: holding(values, script.start[name]) if name in script.start else values for name, values in states.items()
+        name: clamp_units(values, schedule.initial[name]) if name in schedule.initial else values
+        for name, values in states.items()
     }
     rows: dict[str, list[Any]] = {name: [None] * steps for name in cell.quantities}
     before: dict[str, list[Any]] = {name: [None] * steps for name in cell.states}
-    nothing: dict[str, list[Held]] = {}
+    nothing: dict[str, list[ClampedValue]] = {}
     for t in reversed(range(steps)) if reverse else range(steps):
-        step, now = OneStep(layer, t, states), script.at.get(t, nothing)
+        step, now = StepEvaluation(layer, t, states), schedule.by_step.get(t, nothing)
         for name, equation in cell.equations.items():
             values = equation(step)
             if name in now:
-                values = holding(values, now[name])
+                values = clamp_units(values, now[name])
             if lengths is not None and name in cell.states:
                 values = torch.where((t < lengths)[:, None], values, states[name])
             setattr(step, name, values)

@@ -2,8 +2,8 @@
 
     net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
 
-They take the arguments, hold the parameters and give the outputs of the modules that they derive from; only the kernel is
-another, which runs the equations step by step. ``models.capturing.capture`` sees it as it sees torch's own.
+They have the arguments, the parameters and the outputs of the modules that they derive from, with another kernel, which runs
+the equations step by step. ``models.capturing.capture`` records it like torch's own kernels.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
-from models.core.cells import NAMES, Cell, Kind, cell_of
-from models.core.stepwise import Script, run_layer
+from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
+from models.core.stepwise import ClampSchedule, run_layer
 
 KERNELS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-TORCH_RUNS: dict[Kind, tuple[dict[str, Any], ...]] = {
+TORCH_CELLS: dict[Kind, tuple[dict[str, Any], ...]] = {
     "RNN": ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"}),
     "LSTM": ({"activation": "tanh", "recurrent_activation": "sigmoid"},),
     "GRU": ({"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True},),
 }
-"""The cells that torch's kernels run, by the options of ``models.core.cells.cell_of``."""
+"""Options (of ``models.core.cells.cell_of``) of the cells for which torch has a kernel."""
 
 
 def recurrent_module(
     kind: Kind, inputs: int, units: int, options: Mapping[str, Any], *, reverse: bool = False, **shape: Any
 ) -> nn.RNNBase:
-    """torch's own module where it has a kernel for these cells, otherwise one that runs step by step.
+    """Return torch's own module if it has a kernel for these cells, otherwise one that runs step by step.
 
     Args:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
@@ -40,13 +40,13 @@ def recurrent_module(
         options: of the cell, ``LayerWeights.options``.
         reverse: whether it runs from the last step to the first, without a partner that runs forward. Its output is in the
             order of the input; its last state is that after step 0.
-        shape: what torch's modules take besides: ``num_layers``, ``bias``, ``batch_first``, ``bidirectional``, ...
+        shape: further arguments of torch's modules: ``num_layers``, ``bias``, ``batch_first``, ``bidirectional``, ...
     """
-    if dict(options) in TORCH_RUNS[kind] and not reverse:
+    if dict(options) in TORCH_CELLS[kind] and not reverse:
         own = {"nonlinearity": options["nonlinearity"]} if kind == "RNN" else {}
         return {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[kind](inputs, units, **own, **shape)
     made: Any = {"RNN": StepwiseRNN, "LSTM": StepwiseLSTM, "GRU": StepwiseGRU}[kind]
-    module: Stepwise = made(inputs, units, **options, **shape)
+    module: StepwiseModule = made(inputs, units, **options, **shape)
     module.kernel = replace(module.kernel, reverse=reverse)
     return module
 
@@ -66,8 +66,8 @@ class StepwiseKernel:
     reverse: bool = False
 
     def __call__(self, *given: Any) -> tuple[Tensor, ...]:
-        """The output and the states after the last step, as torch's kernels give them."""
-        if has_torch_function(given[:1]):  # whoever watches torch's kernels sees this one too
+        """Return the output and the states after the last step, as torch's kernels do."""
+        if has_torch_function(given[:1]):  # modes that intercept torch's kernels intercept this one too
             return handle_torch_function(self, given[:1], *given)
         if packed := isinstance(given[3], list | tuple):
             x, batch_sizes, states, weights, biases, layers, dropout, training, bidirectional = given
@@ -86,10 +86,10 @@ class StepwiseKernel:
             padded, lengths = _padded(x, batch_sizes) if packed else (x.transpose(0, 1), None)
             for direction in range(directions):
                 index = level * directions + direction
-                own = named(weights[index * each : (index + 1) * each], biases)
+                own = name_weights(weights[index * each : (index + 1) * each], biases)
                 begin = dict(zip(("hidden", "cell"), (state[index] for state in states), strict=False))
                 backwards = self.reverse or direction == 1
-                rows, _ = run_layer(self.cell(own), own, padded, begin, Script(), backwards, lengths)
+                rows, _ = run_layer(self.cell(own), own, padded, begin, ClampSchedule(), backwards, lengths)
                 outputs.append(torch.stack(rows["hidden"]))
                 for end, name in zip(ends, begin, strict=True):
                     end.append(rows[name][0 if backwards else -1])
@@ -101,23 +101,23 @@ class StepwiseKernel:
         return (x.transpose(0, 1) if batch_first else x, *(torch.stack(end) for end in ends))
 
     def cell(self, weights: Mapping[str, Tensor]) -> Cell:
-        """The equations for these weights."""
+        """Return the equations for these weights."""
         return cell_of(self.kind, projected="weight_hr" in weights, **self.options)
 
 
-def named(weights: Sequence[Tensor], biases: bool) -> dict[str, Tensor]:
-    """One layer's weights in the order of torch's kernels, by name."""
-    names = [name for name in NAMES if biases or not name.startswith("bias")]
+def name_weights(weights: Sequence[Tensor], biases: bool) -> dict[str, Tensor]:
+    """Return one layer's weights, in the order of torch's kernels, by name."""
+    names = [name for name in WEIGHT_NAMES if biases or not name.startswith("bias")]
     return dict(zip(names, weights, strict=False))
 
 
 def _padded(x: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """Packed values as (B, T, units), and the sequences' lengths."""
+    """Return packed values as (B, T, units), and the sequences' lengths."""
     return pad_packed_sequence(PackedSequence(x, batch_sizes), batch_first=True)
 
 
-class _Instead(TorchFunctionMode):
-    """While it is entered, ``kernel`` runs in the place of torch's."""
+class _ReplacedKernel(TorchFunctionMode):
+    """Mode in which ``kernel`` runs instead of torch's kernels."""
 
     def __init__(self, kernel: StepwiseKernel) -> None:
         super().__init__()
@@ -129,40 +129,44 @@ class _Instead(TorchFunctionMode):
         return self._kernel(*args)
 
 
-class Stepwise(nn.RNNBase):
-    """What the modules below have in common."""
+class StepwiseModule(nn.RNNBase):
+    """Base class of the modules below.
+
+    Attributes:
+        kernel: runs instead of torch's.
+    """
 
     kernel: StepwiseKernel
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As torch's module, with another kernel."""
-        with _Instead(self.kernel):
+        """Run torch's module with another kernel."""
+        with _ReplacedKernel(self.kernel):
             return super().forward(*args, **kwargs)
 
 
-class StepwiseRNN(Stepwise, nn.RNN):
+class StepwiseRNN(StepwiseModule, nn.RNN):
     """An ``nn.RNN`` with any activation."""
 
     def __init__(self, *args: Any, nonlinearity: str = "tanh", **shape: Any) -> None:
-        """Take what ``nn.RNN`` takes, with any ``nonlinearity`` of ``models.core.activations``."""
+        """Accept the arguments of ``nn.RNN``, with any ``nonlinearity`` of ``models.core.activations``."""
         super().__init__(*args, **shape)
         self.nonlinearity = nonlinearity
         self.kernel = StepwiseKernel("RNN", {"nonlinearity": nonlinearity})
 
 
-class StepwiseLSTM(Stepwise, nn.LSTM):
+class StepwiseLSTM(StepwiseModule, nn.LSTM):
     """An ``nn.LSTM`` with any activations."""
 
     def __init__(
         self, *args: Any, activation: str = "tanh", recurrent_activation: str = "sigmoid", **shape: Any
     ) -> None:
-        """Take what ``nn.LSTM`` takes, and the activations of ``LayerWeights``."""
+        """Accept the arguments of ``nn.LSTM``, and the activations of ``LayerWeights``."""
         super().__init__(*args, **shape)
         options = {"activation": activation, "recurrent_activation": recurrent_activation}
         self.kernel = StepwiseKernel("LSTM", options)
 
 
-class StepwiseGRU(Stepwise, nn.GRU):
+class StepwiseGRU(StepwiseModule, nn.GRU):
     """An ``nn.GRU`` with any activations, and the reset gate before or after the recurrent product."""
 
     def __init__(
@@ -173,7 +177,7 @@ class StepwiseGRU(Stepwise, nn.GRU):
         reset_after: bool = True,
         **shape: Any,
     ) -> None:
-        """Take what ``nn.GRU`` takes, and the activations and ``reset_after`` of ``LayerWeights``."""
+        """Accept the arguments of ``nn.GRU``, and the activations and ``reset_after`` of ``LayerWeights``."""
         super().__init__(*args, **shape)
         options = {"activation": activation, "recurrent_activation": recurrent_activation, "reset_after": reset_after}
         self.kernel = StepwiseKernel("GRU", options)

@@ -1,30 +1,30 @@
-"""How a text becomes tokens: characters, or words with their particles and punctuation apart."""
+"""Tokenization: a text as characters, or as words with their particles and punctuation as separate tokens."""
 
 import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
 UNKNOWN = "\ufffd"
-"""What stands in a sequence for every symbol that a network never learned."""
+"""The token of every symbol outside a network's vocabulary."""
 
-SHOWN = {"\n": "⏎", " ": "␣", "\t": "⇥"}
+DISPLAY_SYMBOLS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 
 
-def tidy(text: str) -> str:
-    """``text`` with one newline character for every kind of line end, and tabs expanded to four spaces."""
+def normalize_whitespace(text: str) -> str:
+    """Return ``text`` with one newline character for every kind of line end, and tabs expanded to four spaces."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
 
 
 def display(token: str) -> str:
-    """A token as it is drawn: white space is made visible (``'\\n'`` -> ``'⏎'``, ``' '`` -> ``'␣'``)."""
-    return "".join(SHOWN.get(character, character) for character in token)
+    """Return a token in display form: white space is made visible (``'\\n'`` -> ``'⏎'``, ``' '`` -> ``'␣'``)."""
+    return "".join(DISPLAY_SYMBOLS.get(character, character) for character in token)
 
 
 def split_words(text: str, vocabulary: Collection[str], particles: Collection[str] = ()) -> list[str]:
-    """Words and punctuation marks of ``text``, in the vocabulary's own spelling where it has the word.
+    """Return the words and punctuation marks of ``text``, in the vocabulary's own spelling where it contains the word.
 
-    Korean writes particles on to the word before them. A word that the vocabulary lacks is taken apart when it is a
-    known word and one of ``particles``, so that the word itself is one token:
+    Korean joins particles to the word before them. A word outside the vocabulary is split if it consists of a word of the
+    vocabulary and one of ``particles``, so that the word is one token:
 
     >>> split_words("모스크바에 왔어요.", {"모스크바", "에", "왔어요", "."}, {"에"})
     ['모스크바', '에', '왔어요', '.']
@@ -51,24 +51,24 @@ def split_words(text: str, vocabulary: Collection[str], particles: Collection[st
 
 
 def _parts(chunk: str, known: Callable[[str], str | None]) -> list[str]:
-    """Words and marks of what stands between white space; a whole that is known, such as ``<unk>``, stays whole."""
+    """Split a text without white space into words and marks; a vocabulary entry such as ``<unk>`` stays whole."""
     return [chunk] if known(chunk) is not None else re.findall(r"\w+|[^\w\s]", chunk)
 
 
 @lru_cache(maxsize=16)
 def _spelling(vocabulary: tuple[str, ...]) -> dict[str, str]:
-    """The vocabulary's spelling of its words, also by their lower case."""
+    """Return the vocabulary's spelling of each word, also by its lower case."""
     return {word.casefold(): word for word in vocabulary} | {word: word for word in vocabulary}
 
 
 def split_characters(text: str, vocabulary: Collection[str] = ()) -> list[str]:
-    """The characters of ``text``, tidied; a symbol of several, such as ``<pad>``, is one where the vocabulary has it.
+    """Return the characters of ``text``, whitespace normalized; a vocabulary entry such as ``<pad>`` is one token.
 
     >>> split_characters("ab</s>", {"a", "b", "</s>"})
     ['a', 'b', '</s>']
     """
     tabs = "\t" in vocabulary
-    return _symbols(tuple(vocabulary)).findall(text if tabs else tidy(text))
+    return _symbols(tuple(vocabulary)).findall(text if tabs else normalize_whitespace(text))
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""The weights of one recurrent layer in one direction, whatever they were read from."""
+"""The weights of one recurrent layer in one direction, in PyTorch's gate order whatever their source."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.core.cells import NAMES, Cell, Kind, cell_of
+from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
 from models.core.stepwise_modules import recurrent_module
 
-CELLS_OF_KIND = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+TORCH_MODULES = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
 
-def frozen(values: Tensor | np.ndarray) -> np.ndarray:
-    """A read-only view: float64 and integers as they are, every other float as float32 (then a copy)."""
+def read_only(values: Tensor | np.ndarray) -> np.ndarray:
+    """Return a read-only view: float64 and integers as they are, every other float as float32 (then a copy)."""
     if isinstance(values, Tensor):
         view = (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
     else:
@@ -36,14 +36,14 @@ class LayerWeights:
 
     Attributes:
         kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        weight_ih: (G * H, D), reads the input; the rows of gate g are ``g * H`` to ``(g + 1) * H``.
-        weight_hh: (G * H, P), reads the previous hidden state.
+        weight_ih: (G * H, D), multiplies the input; the rows of gate g are ``g * H`` to ``(g + 1) * H``.
+        weight_hh: (G * H, P), multiplies the previous hidden state.
         bias_ih: (G * H), or None in a layer without biases.
         bias_hh: (G * H), or None.
         weight_hr: (P, H), the projection of an LSTM, or None.
         nonlinearity: of an RNN, ``"tanh"``, ``"relu"`` or another of ``models.core.activations``.
-        activation: of an LSTM or GRU, what the candidate goes through, and the cell when it is read: another of them.
-        recurrent_activation: of an LSTM or GRU, what the other gates go through.
+        activation: of an LSTM's or GRU's candidate, and of the cell before the output gate multiplies it: another of them.
+        recurrent_activation: of the other gates of an LSTM or GRU.
         reset_after: of a GRU, whether the reset gate acts after the recurrent product (PyTorch) or before it.
     """
 
@@ -59,26 +59,26 @@ class LayerWeights:
     recurrent_activation: str = "sigmoid"
 
     def __post_init__(self) -> None:
-        """Keep copies of arrays that might still be written to; check that the shapes fit each other."""
-        for name in NAMES:
+        """Copy arrays that are still writable; check that the shapes fit each other."""
+        for name in WEIGHT_NAMES:
             values = getattr(self, name)
             if values is not None:
                 shared = isinstance(values, np.ndarray) and not values.flags.writeable
-                values = frozen(values)
-                object.__setattr__(self, name, values if shared else frozen(values.copy()))
+                values = read_only(values)
+                object.__setattr__(self, name, values if shared else read_only(values.copy()))
         gates, rows = len(self.cell.gates), self.weight_hh.shape[0]
         if rows % gates or self.weight_ih.shape[0] != rows:
             raise ValueError(
                 f"A {self.kind} has {gates} gates, but its weights have {self.weight_ih.shape[0]} and {rows} rows."
             )
         units = rows // gates
-        handed_on = units if self.weight_hr is None else self.weight_hr.shape[0]
+        outputs = units if self.weight_hr is None else self.weight_hr.shape[0]
         expected = {
             "weight_ih": (rows, self.weight_ih.shape[-1]),
-            "weight_hh": (rows, handed_on),
+            "weight_hh": (rows, outputs),
             "bias_ih": (rows,),
             "bias_hh": (rows,),
-            "weight_hr": (handed_on, units),
+            "weight_hr": (outputs, units),
         }
         if (self.bias_ih is None) != (self.bias_hh is None):
             raise ValueError(f"A {self.kind} has both biases or none.")
@@ -90,14 +90,19 @@ class LayerWeights:
                 )
 
     @classmethod
-    def of(cls, kind: str, arrays: dict[str, np.ndarray], nonlinearity: str = "tanh", **options: Any) -> LayerWeights:
-        """What a kernel ran with: ``arrays`` by the attributes' names, float32 or float64.
+    def from_kernel(
+        cls, kind: str, arrays: dict[str, np.ndarray], nonlinearity: str = "tanh", **options: Any
+    ) -> LayerWeights:
+        """Return the weights that a kernel has run with.
 
-        They are neither copied nor checked, and are read-only from here on. ``options`` are the other attributes of a kernel
-        that torch does not have.
+        Args:
+            kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
+            arrays: by the attributes' names, float32 or float64; neither copied nor checked, and read-only afterwards.
+            nonlinearity: of an RNN.
+            options: the other attributes, for a kernel that torch does not have.
         """
-        weights = object.__new__(cls)  # a kernel has run with them: they need no checking
-        writable = {name: values.view() for name, values in arrays.items()}  # torch takes no others
+        weights = object.__new__(cls)  # no checks: a kernel has run with them
+        writable = {name: values.view() for name, values in arrays.items()}  # torch.from_numpy needs writable arrays
         for values in arrays.values():
             values.setflags(write=False)
         vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, _writable=writable, **options)
@@ -105,16 +110,16 @@ class LayerWeights:
 
     @cached_property
     def cell(self) -> Cell:
-        """The equations that these weights are for."""
-        return _cell(self.kind, self.weight_hr is not None, *self._told)
+        """The equations of the cell."""
+        return _cell(self.kind, self.weight_hr is not None, *self._option_values)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What tells cells of this kind apart, as ``models.core.cells.cell_of`` takes it."""
-        return _options(self.kind, *self._told)
+        """The options of the cell within its kind, arguments of ``models.core.cells.cell_of``."""
+        return _options(self.kind, *self._option_values)
 
     @property
-    def _told(self) -> tuple[str, bool, str, str]:
+    def _option_values(self) -> tuple[str, bool, str, str]:
         return self.nonlinearity, self.reset_after, self.activation, self.recurrent_activation
 
     @cached_property
@@ -129,36 +134,40 @@ class LayerWeights:
 
     @property
     def output_size(self) -> int:
-        """P, the number of values handed on: H, or the size of the projection."""
+        """P, the size of the hidden state: H, or the size of the projection."""
         return self.weight_hh.shape[1]
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """The arrays that are there, as tensors: in the same memory, but where others may hold it too of their own."""
+        """The weights that are not None, as tensors: in the same memory if they came from a kernel, else copies."""
         kept = vars(self).pop("_writable", None)
         if kept is not None:
             return {name: torch.from_numpy(values) for name, values in kept.items()}
         return {name: torch.tensor(values) for name, values in self.arrays().items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that are there, by PyTorch's names without the layer's suffix."""
-        return {name: getattr(self, name) for name in NAMES if getattr(self, name) is not None}
+        """Return the weights that are not None, by PyTorch's names without the layer's suffix."""
+        return {name: getattr(self, name) for name in WEIGHT_NAMES if getattr(self, name) is not None}
 
     def rows(self, name: str, gate: str) -> np.ndarray:
-        """The rows of one gate in the matrix or bias called ``name``, such as ``"weight_ih"``."""
+        """Return the rows of one gate in the matrix or bias called ``name``, such as ``"weight_ih"``."""
         start = self.cell.gates.index(gate) * self.hidden_size
         return getattr(self, name)[start : start + self.hidden_size]
 
-    def __reduce__(self) -> tuple:  # equations cannot be pickled, and need not be
+    def __reduce__(self) -> tuple:  # without the equations, which cannot be pickled
         return LayerWeights, (
-            self.kind, *(getattr(self, name) for name in NAMES), self.nonlinearity, self.reset_after,
+            self.kind, *(getattr(self, name) for name in WEIGHT_NAMES), self.nonlinearity, self.reset_after,
             self.activation, self.recurrent_activation,
         )  # fmt: skip
 
     def to_module(self) -> nn.RNNBase:
-        """A ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
+        """Return a ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
 
-        Where torch has no kernel for the cell it is of ``models.core.stepwise_modules``, which derive from them.
+        If torch has no kernel for the cell, its class is one of ``models.core.stepwise_modules``, which derive from them.
+
+        Example:
+            >>> module = load_checkpoint("model.safetensors").layers["rnn.l0"].to_module()
+            >>> output, state = module(x)  # x (B, T, D), output (B, T, P)
         """
         shape: dict[str, Any] = {"bias": self.bias_ih is not None, "batch_first": True}
         if self.weight_hr is not None:
@@ -179,5 +188,5 @@ def _options(
 
 
 @cache
-def _cell(kind: Kind, projected: bool, *told: Any) -> Cell:
-    return cell_of(kind, projected, **_options(kind, *told))
+def _cell(kind: Kind, projected: bool, *values: Any) -> Cell:
+    return cell_of(kind, projected, **_options(kind, *values))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.architectures.translator import END, START
 from models.capturing.capture import capture
-from models.core.attention import Attentions, AttentionTrace
+from models.core.attention import AttentionTrace, AttentionTraces
 from models.core.messages import Problem
 from models.core.trace import Trace
 from models.decoding.attention_interventions import Intervention, check_interventions, forced_token
@@ -165,6 +165,6 @@ def record_decoding(
     trace = Trace(trace.layers, trace.tokens, trace.attention)
     if isinstance(decoder, RecurrentDecoder) and decoder.parts is not None:
         trace = Trace(
-            trace.layers, trace.tokens, Attentions({"attention": AttentionTrace("attention", (decoder.parts,))})
+            trace.layers, trace.tokens, AttentionTraces({"attention": AttentionTrace("attention", (decoder.parts,))})
         )
     return logits, trace

@@ -36,7 +36,7 @@ class RecurrentDecoder:
 
     def initial_state(self) -> DecoderState:
         """Return the state before the first step."""
-        return self.module.begin(self.summary), self.other and self.other.initial_state()
+        return self.module.initial_state(self.summary), self.other and self.other.initial_state()
 
     def select_rows(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """Return the states of some rows."""
@@ -48,7 +48,7 @@ class RecurrentDecoder:
         states, own = self.module.decoder(self.module.target_embedding(symbols), state[0])
         if self.module.attention is None:
             context = self.summary[:, None].expand(len(states), states.shape[1], -1)
-            return self.module.speak(context, states), (own, None)
+            return self.module.output_logits(context, states), (own, None)
         scores, other = self.scores(states), None
         if self.other is not None:
             others, other = self.other.module.decoder(self.other.module.target_embedding(symbols), state[1][0])
@@ -62,7 +62,7 @@ class RecurrentDecoder:
         query, key = self.module.attention.query(states), self.module.attention.key(memory)
         scores, query, key, value = (each.detach()[:, None] for each in (scores, query, key, memory))
         self.parts = AttentionParts(scores, query, key, value)
-        return self.module.speak(weights @ memory, states), (own, other)
+        return self.module.output_logits(weights @ memory, states), (own, other)
 
     def scores(self, states: Tensor) -> Tensor:
         """Return the attention scores (R, n, Ts) of decoder states (R, n, 2 H)."""
@@ -98,7 +98,7 @@ class TransformerDecoder:
             blocked = masked_positions(self.interventions, unmasked, 0, layer)
             masks.append(blocked.repeat(rows, 1, 1) if blocked.any() else None)
         memory, padding = self.memory.expand(rows, -1, -1), self.mask.expand(rows, -1)
-        return self.module.write(inputs, memory, padding, masks)[:, state.shape[1] :], inputs
+        return self.module.decode(inputs, memory, padding, masks)[:, state.shape[1] :], inputs
 
 
 Decoder = RecurrentDecoder | TransformerDecoder

@@ -7,12 +7,12 @@ import torch
 from models.capturing.capture import capture
 from models.core.tokenize_text import display
 from models.decoding.decode import Decoding, decode
-from models.networks.forward_run import Reading, SymbolPrediction, prediction_of
+from models.networks.forward_run import ForwardRun, SymbolPrediction, prediction_of
 from models.networks.input_sequence import input_sequence
 from models.networks.network import Network
 
 
-def read(network: Network, text: str) -> Reading:
+def run_network(network: Network, text: str) -> ForwardRun:
     """Run ``network`` on ``text`` and return what its layers computed and what it predicted.
 
     Raises:
@@ -24,13 +24,17 @@ def read(network: Network, text: str) -> Reading:
     with torch.inference_mode(), capture(network.module) as trace:
         output = network.module(what.given)[0]
     prediction = prediction_of(network, what.given[0], output)
-    return Reading(trace.with_tokens(what.labels), what.labels, prediction, what.unknown, network.input_names)
+    return ForwardRun(trace.with_tokens(what.labels), what.labels, prediction, what.unknown, network.input_names)
 
 
-def decoded_run(decoding: Decoding) -> Reading:
+def decoded_run(decoding: Decoding) -> ForwardRun:
     """Return a greedy decoding as a run: its prediction is that of the decoder's steps."""
     names = tuple(map(display, decoding.vocabulary))
     prediction = SymbolPrediction(decoding.probability, decoding.symbols, names)
-    return Reading(
-        decoding.trace, decoding.source, prediction, decoding.unknown, read=tuple(map(display, decoding.decoder_input))
+    return ForwardRun(
+        decoding.trace,
+        decoding.source,
+        prediction,
+        decoding.unknown,
+        decoder_input=tuple(map(display, decoding.decoder_input)),
     )

@@ -117,9 +117,9 @@ def layer_origins(before: ForwardRun, after: ForwardRun, layer: str | None, orig
 
     A generated answer may become shorter or longer; its steps are aligned from its beginning.
     """
-    if before.read is None or after.read is None or not (layer is None or after.decodes(layer)):
+    if before.decoder_input is None or after.decoder_input is None or not (layer is None or after.decodes(layer)):
         return origin
-    return [step if step < len(before.read) else None for step in range(len(after.read))]
+    return [step if step < len(before.decoder_input) else None for step in range(len(after.decoder_input))]
 
 
 def edit_effects(
@@ -173,8 +173,7 @@ def _relative_change(
 ) -> np.ndarray:
     """Return (T, units), the change relative to the quantity's range; 0 at inserted steps."""
     new, old = (_values(reading, layer, quantity) for reading in (after, before))
-    change = np.abs(_subtract(new, old, origin)) / _quantity_range(after, layer, quantity, new, old)
-    return np.nan_to_num(change, nan=0.0, posinf=0.0)
+    return _change(new, old, origin) / _quantity_range(after, layer, quantity, new, old)
 
 
 def _effect(
@@ -198,15 +197,20 @@ def _predictions(
         found = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
     else:
         symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
-        change = np.abs(np.nan_to_num(_subtract(new, old, None if steps == range(len(old)) else steps)))
+        aligned = None if steps == range(len(old)) else steps
+        change = _change(new, old, aligned)
         largest = change.argmax(axis=1).tolist() if change.size else []
         found = []
         for step, i in ((step, largest[step]) for step in counted if largest):
             if (origin := steps[step]) is not None:
                 symbol = None if symbols is None else symbols[i]
                 found.append(PredictionEffect(step, origin, i, symbol, float(old[origin, i]), float(new[step, i])))
-    found = [effect for effect in found if abs(effect.after - effect.before) > MIN_CHANGE]
-    return tuple(sorted(found, key=lambda effect: -abs(effect.after - effect.before))[:limit])
+    found = [effect for effect in found if _effect_size(effect) > MIN_CHANGE]
+    return tuple(sorted(found, key=lambda effect: -_effect_size(effect))[:limit])
+
+
+def _effect_size(effect: PredictionEffect) -> float:
+    return float(_change(np.array([effect.after]), np.array([effect.before]), None)[0])
 
 
 def _first_flip(
@@ -214,15 +218,19 @@ def _first_flip(
 ) -> PredictionFlip | None:
     if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
         best = before.prediction.best, after.prediction.best
+        finite = np.isfinite([before.prediction.probability, after.prediction.probability]).all()
         return (
-            None if best[0] == best[1] else PredictionFlip(len(after.labels) - 1, len(before.labels) - 1, *best, None)
+            None
+            if best[0] == best[1] or not finite
+            else PredictionFlip(len(after.labels) - 1, len(before.labels) - 1, *best, None)
         )
     if not isinstance(after.prediction, SymbolPrediction):
         return None
     symbols = after.prediction.vocabulary
     new, old = (_predicted(reading).argmax(axis=1) for reading in (after, before))
+    finite = [np.isfinite(_predicted(reading)).all(axis=1) for reading in (after, before)]
     for step in counted:
-        if (origin := steps[step]) is not None and new[step] != old[origin]:
+        if (origin := steps[step]) is not None and new[step] != old[origin] and finite[0][step] and finite[1][origin]:
             best = int(old[origin]), int(new[step])
             return PredictionFlip(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
     return None
@@ -230,7 +238,7 @@ def _first_flip(
 
 def _surprise(before: ForwardRun, after: ForwardRun) -> tuple[float, float] | None:
     bits = [
-        reading.prediction.surprise[:-1] if isinstance(reading.prediction, SymbolPrediction) else np.zeros(0)
+        reading.prediction.surprisal[:-1] if isinstance(reading.prediction, SymbolPrediction) else np.zeros(0)
         for reading in (before, after)
     ]
     return (float(bits[0].mean()), float(bits[1].mean())) if len(bits[0]) and len(bits[1]) else None
@@ -265,6 +273,21 @@ def _subtract(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarr
     kept = [step for step, was in enumerate(origin) if was is not None]
     result[kept] = new[kept] - old[[was for was in origin if was is not None]]
     return result
+
+
+def _change(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarray:
+    """Return the magnitude of each change, float64: infinite if one of the values is not finite, 0 at inserted steps."""
+    past, inserted = old, np.zeros(len(new), bool)
+    if origin is not None:
+        inserted = np.array([was is None for was in origin], bool)
+        past = np.zeros(new.shape, new.dtype)
+        past[~inserted] = old[[was for was in origin if was is not None]]
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = np.abs(new.astype(np.float64) - past)
+    size[np.isnan(size)] = np.inf
+    size[(new == past) | (np.isnan(new) & np.isnan(past))] = 0.0
+    size[inserted] = 0.0
+    return size
 
 
 def _quantity_range(reading: ForwardRun, layer: str, quantity: str, *values: np.ndarray) -> float:

@@ -159,11 +159,19 @@ class EditedNetwork:
 
     def _check_no_interventions(self, loss: Loss | None = None) -> None:
         """Check that no layer has to run step by step: the number of a decoder's steps depends on its output."""
-        if self.edits.interventions or (loss is not None and loss.kind == "unit"):
+        if self.edits.interventions:
             raise Problem(
                 (
-                    "{name} is a sequence-to-sequence network: its values cannot be fixed, and the gradient of a single "
-                    "unit cannot be computed. Edit its weights or its input instead."
+                    "{name} is a sequence-to-sequence network, so its values cannot be fixed. Edit its weights or its input "
+                    "instead."
+                ),
+                name=self.base.name,
+            )
+        if loss is not None and loss.kind == "unit":
+            raise Problem(
+                (
+                    "{name} is a sequence-to-sequence network, so the gradient of a single unit cannot be computed here. "
+                    "Choose another loss."
                 ),
                 name=self.base.name,
             )

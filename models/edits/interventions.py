@@ -69,19 +69,19 @@ def build_clamp_schedules(
             raise unknown_unit(edit.layer, edit.unit, units)
         match edit:
             case InitialState(_, state, value, unit):
-                schedule.start.setdefault(state, []).append((unit, value))
+                schedule.initial.setdefault(state, []).append((unit, value))
             case Clamp(_, _, value, unit, first, last):
                 for step in _step_range(first, last, steps):
-                    schedule.hold(step, quantity, unit, value)
+                    schedule.clamp(step, quantity, unit, value)
             case Ablate(layer, unit, by, first, last):
                 value = 0.0 if by == "zero" else float(plain().layers[layer].hidden[0, :, unit].mean(dtype="float64"))
                 for step in _step_range(first, last, steps):
-                    schedule.hold(step, quantity, unit, value)
+                    schedule.clamp(step, quantity, unit, value)
             case Patch(layer, _, step, text, source, unit):
                 run = other(text).layers[layer]
                 [at] = _step_range(step, step, steps)
                 [there] = _step_range(source, source, run.shape[1])
-                schedule.hold(at, quantity, unit, torch.tensor(run[quantity][0, there]))
+                schedule.clamp(at, quantity, unit, torch.tensor(run[quantity][0, there]))
     return schedules
 
 
@@ -161,12 +161,12 @@ class intervene:
                 layer
             ):  # gradients from outside the layer; local derivatives propagate them from step to step
                 hidden, *cell = (_grad(self.stacked[name][state]) for state in layer.cell_equations.states[::-1])
-                arrived = OutputGradients(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
+                output_gradients = OutputGradients(hidden, cell[0] if cell else None, (False,) * hidden.shape[1])
             else:  # autograd's gradients of each state are complete already
                 rows = self.states[name]
                 hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
-                arrived = OutputGradients(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], whole_cell=True)
-            layers[name] = replace(layer, recording=replace(layer.recording, arrivals=arrived))
+                output_gradients = OutputGradients(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], cell_includes_hidden=True)
+            layers[name] = replace(layer, recording=replace(layer.recording, output_gradients=output_gradients))
         return Trace(LayerTraces(layers))
 
     def retain_grads(self) -> None:
@@ -248,8 +248,8 @@ class intervene:
             hidden=kept.pop("hidden"),
             hidden_prev=torch.stack(begun["hidden"], 1).detach(),
             initial_cell=None if cells is None else cells[:, first].clone(),
-            known=kept if cells is None else kept | {"cell_prev": cells},
-            held=schedule.masks(values),
+            recorded=kept if cells is None else kept | {"cell_prev": cells},
+            clamped=schedule.masks(values),
         )
         self._layers[before + suffix] = LayerTrace(before + suffix, seen.weights, recording, reverse)
         self.states[before + suffix], self.stacked[before + suffix] = rows, values

@@ -172,7 +172,7 @@ class _Blocks:
             length = BLOCKS_IN_MEMORY * self._length
             start = block.start // length * length
             span = slice(start, min(start + length, self._layer.shape[1]))
-            self._load(local_derivatives(self._layer.part(self._sequence, span)), 0, span)
+            self._load(local_derivatives(self._layer.select(self._sequence, span)), 0, span)
         steps = slice(block.start - self._span.start, block.stop - self._span.start)
         to_input = self._to_input(steps).unbind(1) if self._to_input is not None else ()
         carries = zip(self._carry[steps], self._carry_to_hidden[steps], strict=True) if self._carry else ()

@@ -93,11 +93,11 @@ def _step_shares(trace: Trace, grads: Mapping[str, Tensor], before: float) -> di
             continue
         module, _, suffix = name.partition("#")[0].rpartition(".")
         total = np.zeros(layer.shape[1])
-        for parameter in gradients.parameters:
+        for parameter in gradients.parameter_names:
             plain, fused = (f"{module}.{part}".lstrip(".") for part in (parameter, f"{parameter}_{suffix}"))
             grad = grads.get(fused, grads.get(plain))
             if grad is not None:
-                total += gradients.inner(parameter, grad.detach().cpu().double().numpy()).sum(axis=1)
+                total += gradients.per_step_inner_products(parameter, grad.detach().cpu().double().numpy()).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             found[name] = total / before
     return found

@@ -112,7 +112,7 @@ def vanishing_condition(weights: LayerWeights) -> VanishingCondition:
     """
     if weights.kind != "RNN":
         raise ValueError(f"The bound from the weights alone is for a simple RNN; a {weights.kind} has gates.")
-    gamma = weights.cell.activations["preactivation"].steepest
+    gamma = weights.cell.activations["preactivation"].max_slope
     norm = recurrent_spectrum(weights)["preactivation"].norm
     return VanishingCondition(gamma, norm, norm < 1 / gamma, norm > 1 / gamma)
 

@@ -221,19 +221,19 @@ def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:
     rows = slice(row, row + 1)
     if layer.shape[0] == 1 and kept.lengths is None:
         return layer
-    arrived = None if kept.arrivals is None else kept.arrivals.gather()
-    if arrived is not None:
-        cell = None if arrived.cell is None else arrived.cell[rows, steps]
-        arrived = replace(arrived, hidden=arrived.hidden[rows, steps], cell=cell, cuts=arrived.cuts[steps])
+    output_gradients = None if kept.output_gradients is None else kept.output_gradients.gather()
+    if output_gradients is not None:
+        cell = None if output_gradients.cell is None else output_gradients.cell[rows, steps]
+        output_gradients = replace(output_gradients, hidden=output_gradients.hidden[rows, steps], cell=cell, call_ends=output_gradients.call_ends[steps])
     recording = replace(
         kept,
         input=kept.input[rows, steps],
         hidden=kept.hidden[rows, steps],
         hidden_prev=kept.hidden_prev[rows, steps],
         initial_cell=None if kept.initial_cell is None else kept.initial_cell[rows],
-        known={name: values[rows, steps] for name, values in kept.known.items()},
+        recorded={name: values[rows, steps] for name, values in kept.recorded.items()},
         lengths=None,
         dropout=None if kept.dropout is None else kept.dropout[rows, steps],
-        arrivals=arrived,
+        output_gradients=output_gradients,
     )
     return replace(layer, recording=recording)

@@ -1,7 +1,8 @@
-"""What must wait for what when a sequence is translated: the longest chain of layer steps before each position.
+"""Critical path of a translation: the longest chain of sequential operations before each position.
 
-One turn is one layer at one position, or at any number of positions that do not need one another. A recurrent layer's step
-needs the step before it; an attention layer needs only the layer below (Vaswani et al. 2017, table 1).
+One sequential operation is one layer at one position, or at any number of positions that do not depend on one another. A
+recurrent layer's step depends on the step before it; an attention layer only on the layer below (Vaswani et al. 2017,
+table 1).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ Part = Literal["forward", "backward", "encoder", "training", "writing"]
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """When each position of a source and an output can be computed at the earliest.
+class CriticalPath:
+    """The sequential operations before each position of a source and an output.
 
     Attributes:
-        source: symbols of the source; the output's positions come after them.
-        lines: (part, the first position, turns after which each position from there on is ready).
+        source: number of source symbols; the output's positions come after them.
+        lines: (part, its first position, sequential operations until each position from there on is computed).
     """
 
     source: int
@@ -26,13 +27,13 @@ class Waiting:
 
     @property
     def last(self) -> int:
-        """Turns until everything is written."""
+        """Sequential operations until the whole output is generated."""
         return max(max(moments) for part, _first, moments in self.lines if part != "training")
 
 
-def recurrent(source: int, output: int) -> Waiting:
-    """A recurrent encoder that reads both ways, and a recurrent decoder of one layer; in training the same."""
-    return Waiting(
+def recurrent_critical_path(source: int, output: int) -> CriticalPath:
+    """Return the path of a bidirectional recurrent encoder and a recurrent decoder of one layer; the same in training."""
+    return CriticalPath(
         source,
         (
             ("forward", 0, tuple(range(1, source + 1))),
@@ -42,13 +43,13 @@ def recurrent(source: int, output: int) -> Waiting:
     )
 
 
-def parallel(source: int, output: int, layers: int) -> Waiting:
-    """A Transformer of ``layers`` in the encoder and in the decoder.
+def transformer_critical_path(source: int, output: int, layers: int) -> CriticalPath:
+    """Return the path of a Transformer with ``layers`` in the encoder and in the decoder.
 
-    In training the decoder computes all steps at once, as it is given the output. When it writes, each step needs the symbol
-    before, and with it all layers of the step before.
+    In training the decoder computes all steps at once from the target sequence. In generation each step depends on the symbol
+    before, and so on all layers of the step before.
     """
     encoder = tuple(("encoder", 0, (layer + 1,) * source) for layer in range(layers))
     training = tuple(("training", source, (layers + layer + 1,) * output) for layer in range(layers))
     writing = ("writing", source, tuple(layers * (step + 2) for step in range(output)))
-    return Waiting(source, (*encoder, *training, writing))  # type: ignore[arg-type]
+    return CriticalPath(source, (*encoder, *training, writing))  # type: ignore[arg-type]

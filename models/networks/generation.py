@@ -1,4 +1,4 @@
-"""A language model writes on: each symbol that it puts out is the next one that it reads."""
+"""Autoregressive generation: each symbol that a language model outputs is its next input."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from models.networks.network import Network
 
 
 @dataclass(frozen=True)
-class Writing:
-    """What was written.
+class GeneratedText:
+    """A prompt and its generated continuation.
 
     Attributes:
-        start: the S symbols that were given, as they are drawn.
-        symbols: the N symbols that were written after them, as they are drawn.
-        probability: N, of each of these when it was chosen.
-        text: all of it.
+        prompt: its S symbols, in display form.
+        symbols: the N generated symbols, in display form.
+        probability: N, the probability of each generated symbol.
+        text: prompt and continuation.
     """
 
-    start: tuple[str, ...]
+    prompt: tuple[str, ...]
     symbols: tuple[str, ...]
     probability: tuple[float, ...]
     text: str
 
 
-def write_on(network: Network, text: str, count: int, temperature: float = 0.0, seed: int = 0) -> Writing:
-    """Let a network that predicts the next symbol go on from ``text``.
+def generate(network: Network, text: str, count: int, temperature: float = 0.0, seed: int = 0) -> GeneratedText:
+    """Generate the continuation of ``text`` by a network that predicts the next symbol.
 
     Args:
         network: one whose module has ``resume``, as ``models.architectures.language_model.LanguageModel``.
-        text: what it begins with, one symbol or more.
-        count: N, how many symbols it writes.
-        temperature: 0 for the most probable symbol each time; else drawn from softmax(logits / temperature).
+        text: the prompt, one symbol or more.
+        count: N, the number of symbols to generate.
+        temperature: 0 for the most probable symbol each time; else symbols are drawn from softmax(logits / temperature).
         seed: of the draw.
 
     Raises:
-        Problem: the text cannot be read, or this network does not predict a next symbol.
+        Problem: the text cannot be encoded, or this network does not predict a next symbol.
     """
     if network.vocabulary is None or not hasattr(network.module, "resume"):
         raise Problem(
@@ -50,17 +50,19 @@ def write_on(network: Network, text: str, count: int, temperature: float = 0.0, 
     resume: Any = network.module.resume
     generator = torch.Generator().manual_seed(seed)
     given, state = network.encode(text), None
-    written: list[str] = []
-    chances: list[float] = []
+    generated: list[str] = []
+    probabilities: list[float] = []
     with torch.inference_mode():
-        while len(written) < count:
+        while len(generated) < count:
             logits, state = resume(given, state)
-            chance = logits[0, -1].softmax(-1)
+            probability = logits[0, -1].softmax(-1)
             if temperature > 0:
                 chosen = torch.multinomial((logits[0, -1] / temperature).softmax(-1), 1, generator=generator)
             else:
-                chosen = chance.argmax()[None]
-            written.append(network.vocabulary[int(chosen)])
-            chances.append(float(chance[chosen]))
+                chosen = probability.argmax()[None]
+            generated.append(network.vocabulary[int(chosen)])
+            probabilities.append(float(probability[chosen]))
             given = chosen[None]
-    return Writing(tuple(network.labels(text)), tuple(map(display, written)), tuple(chances), text + "".join(written))
+    return GeneratedText(
+        tuple(network.labels(text)), tuple(map(display, generated)), tuple(probabilities), text + "".join(generated)
+    )

@@ -1,4 +1,4 @@
-"""A bundled network: the module, what it reads, and the card that says what it is and how well it does."""
+"""A network: its module, its tokenizer and vocabulary, and a card with its task, training and metrics."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from models.core.messages import Problem
 from models.core.parse_numbers import parse_number
 from models.core.tokenize_text import UNKNOWN, display, split_characters, split_words
 
-Kind = Literal["characters", "words", "numbers"]
-LIMIT = 2000
-"""Steps that ``Network.encode`` accepts unless told otherwise."""
+TokenKind = Literal["characters", "words", "numbers"]
+MAX_INPUT_STEPS = 2000
+"""Steps that ``Network.encode`` accepts by default."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A sequence to start from.
+    """An example input.
 
     Attributes:
-        text: as it would be typed.
-        language: ``"en"`` or ``"ko"`` where it is in a natural language, else ``None``.
+        text: as a user types it.
+        language: ``"en"`` or ``"ko"`` if it is in a natural language, else ``None``.
     """
 
     text: str
@@ -33,12 +33,12 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The view of a network that is worth seeing first.
+class DefaultView:
+    """The view of a network that a page shows by default.
 
     Attributes:
-        text, layer, unit, step, quantity: what is shown; ``unit`` and ``step`` count from 0.
-        why: what there is to see, and how it was measured, by language (``"en"``, ``"ko"``).
+        text, layer, unit, step, quantity: the input and the selection; ``unit`` and ``step`` count from 0.
+        why: why this view was chosen, and how that was measured, by language (``"en"``, ``"ko"``).
     """
 
     text: str
@@ -50,31 +50,31 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Card:
-    """What a network is, how it came to be and how well it does.
+class ModelCard:
+    """A network's task, architecture, vocabulary, training and metrics.
 
     Attributes:
         name: as in ``load_network(name)``.
         title, task: a short name and one or two sentences, by language (``"en"``, ``"ko"``).
-        kind: what a step of a sequence is.
-        scored: where the prediction counts: after ``"all"`` symbols or only after the ``"last"``.
+        kind: what one step of a sequence is.
+        scored: where the prediction is evaluated: after ``"all"`` symbols or only after the ``"last"``.
         predicts: the ``"next"`` symbol or value after every step, the ``"class"`` of the whole sequence, another
             ``"sequence"``, ``"values"`` after every step that are not the next input, or ``"nothing"``.
-        classes: C answers in the order of their scores, by language; ``None`` where none are predicted.
+        classes: names of the C classes in the order of the logits, by language; ``None`` if no class is predicted.
         architecture: class name and arguments of the module.
         vocabulary: the symbols in the order of their ids; ``None`` for a network of numbers.
-        target_vocabulary: the V' symbols that a predicted sequence is made of, in the order of their ids, the one that
-            begins it first and the one that ends it second; ``None`` where none is predicted.
-        unknown: the symbol that stands for all others; ``None`` if the network has none.
-        padding: the symbol that fills short sequences up; ``None`` if the network has none.
+        target_vocabulary: the V' symbols of a predicted sequence, in the order of their ids, with the start symbol first and
+            the end symbol second; ``None`` if no sequence is predicted.
+        unknown: the symbol for all symbols outside the vocabulary; ``None`` if the network has none.
+        padding: the symbol that pads short sequences; ``None`` if the network has none.
         particles: Korean particles, which are tokens of their own after a known word.
         columns: D, numbers per step of a network of numbers, else 0.
-        parameters: numbers in the module that were trained.
-        data: source, licence and split of what it was trained on.
+        parameters: number of trained parameters.
+        data: source, licence and split of the training data.
         training: seed, steps, seconds, torch version and settings.
-        metrics: measured on data held out, beside what simpler predictors reach there.
-        examples: sequences to pick.
-        default: what to show first.
+        metrics: on held-out data, with baselines.
+        examples: inputs to choose from.
+        default: the view to show first.
         answer_step: the step whose token is the right answer after the last step (the recall networks); ``None`` where
             the right answer is unknown.
     """
@@ -82,7 +82,7 @@ class Card:
     name: str
     title: dict[str, str]
     task: dict[str, str]
-    kind: Kind
+    kind: TokenKind
     scored: Literal["all", "last"]
     predicts: Literal["next", "class", "sequence", "values", "nothing"]
     classes: dict[str, tuple[str, ...]] | None
@@ -97,13 +97,13 @@ class Card:
     training: dict[str, Any]
     metrics: dict[str, Any]
     examples: tuple[Example, ...]
-    default: Start
+    default: DefaultView
     target_vocabulary: tuple[str, ...] | None = None
     answer_step: int | None = None
 
     @classmethod
-    def read(cls, path: Path) -> "Card":
-        """The card in the JSON file at ``path``."""
+    def load(cls, path: Path) -> "ModelCard":
+        """Load the card from a JSON file."""
         fields = json.loads(path.read_text(encoding="utf-8"))
         for name in ("vocabulary", "target_vocabulary"):
             if fields.get(name) is not None:
@@ -112,7 +112,7 @@ class Card:
             fields["classes"] = {language: tuple(names) for language, names in fields["classes"].items()}
         fields["particles"] = tuple(fields["particles"])
         fields["examples"] = tuple(Example(**each) for each in fields["examples"])
-        fields["default"] = Start(**fields["default"])
+        fields["default"] = DefaultView(**fields["default"])
         return cls(**fields)
 
 
@@ -133,58 +133,59 @@ class TokenizedText:
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network and how to speak to it.
+    """A trained network with its tokenizer and card.
 
-    Symbols: ``module(ids (B, T) int64)`` gives logits (B, T, V) of the next symbol.
-    Numbers: ``module(x (B, T, D) float32)`` gives the prediction (B, T, D) of the next value.
-    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` gives logits (B, C) of the whole sequence.
-    Sequences: ``module(ids (B, Ts) int64)`` gives logits (B, Tt, V') of the symbols that it writes, each step reading the
-    most probable one before; ``module(ids, targets (B, Tt) int64)`` reads ``targets`` instead.
+    Symbols: ``module(ids (B, T) int64)`` returns logits (B, T, V) of the next symbol.
+    Numbers: ``module(x (B, T, D) float32)`` returns the prediction (B, T, D) of the next value.
+    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` returns logits (B, C) of the whole sequence.
+    Sequences: ``module(ids (B, Ts) int64)`` returns logits (B, Tt, V') of the symbols that it generates greedily;
+    ``module(ids, targets (B, Tt) int64)`` takes ``targets`` as the decoder's inputs instead (teacher forcing).
 
     Example:
         >>> net = load_network("counter")
-        >>> net.module(net.encode(".aaabbb")).argmax(-1)   # what it expects after each symbol
+        >>> net.module(net.encode(".aaabbb")).argmax(-1)   # the most probable next symbol after each symbol
 
     Attributes:
         name: as in ``load_network(name)``.
-        module: in evaluation mode; holds its recurrent layers as ``rnn``.
+        module: in evaluation mode; its recurrent layers are ``module.rnn``.
         vocabulary: V symbols in the order of their ids; ``None`` for a network of numbers.
-        card: what the network is and how well it does.
+        card: its task, training and metrics.
     """
 
     name: str
     module: nn.Module
     vocabulary: tuple[str, ...] | None
-    card: Card
+    card: ModelCard
 
     @property
-    def kind(self) -> Kind:
-        """What a step is: ``"characters"``, ``"words"`` or ``"numbers"``."""
+    def kind(self) -> TokenKind:
+        """The kind of one step: ``"characters"``, ``"words"`` or ``"numbers"``."""
         return self.card.kind
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """The id of each symbol; none in a network of numbers."""
+        """Id of each symbol; empty for a network of numbers."""
         return {symbol: index for index, symbol in enumerate(self.vocabulary or ())}
 
     @property
     def input_names(self) -> tuple[str, ...] | None:
-        """What each input of the first layer stands for, where it is one symbol (one-hot input), else ``None``."""
+        """The symbol of each input of the first layer if the input is one-hot, else ``None``."""
         one_hot = self.vocabulary is not None and self.card.architecture.get("embedding") is None
         return self.vocabulary if one_hot else None
 
     def __call__(self, given: Tensor) -> Tensor:
-        """The module's own forward: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
+        """Return the module's own output: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
         return self.module(given)
 
-    def tokenize(self, text: str, limit: int = LIMIT) -> TokenizedText:
+    def tokenize(self, text: str, limit: int = MAX_INPUT_STEPS) -> TokenizedText:
         """Split ``text`` into tokens, once, and encode them.
 
         Raises:
-            ValueError: nothing to read, nothing known, more than ``limit`` steps, or not a number; one sentence.
+            ValueError: the text is empty, contains no symbol of the vocabulary or an invalid number, or has more than
+                ``limit`` steps; one sentence says which.
         """
         if self.vocabulary is None:
-            rows = read_numbers(text, self.card.columns, limit)
+            rows = parse_numbers(text, self.card.columns, limit)
             return TokenizedText(torch.tensor([rows], dtype=torch.float32), tuple(map(_short, rows)), ())
         symbols = self._split(text)
         if not symbols:
@@ -213,7 +214,7 @@ class Network:
         tokens = self._in_vocabulary(symbols)
         return TokenizedText(torch.tensor([[ids[token] for token in tokens]]), tuple(tokens), tuple(unknown))
 
-    def encode(self, text: str, limit: int = LIMIT) -> Tensor:
+    def encode(self, text: str, limit: int = MAX_INPUT_STEPS) -> Tensor:
         """Return the input of the module for ``text``.
 
         Returns:
@@ -228,11 +229,11 @@ class Network:
     def tokens(self, text: str) -> list[str]:
         """Return the input token of each of the T steps, of a text that need not be valid: symbols, or numbers."""
         if self.vocabulary is None:
-            return [_short(step) for step in read_numbers(text, self.card.columns, None)]
+            return [_short(step) for step in parse_numbers(text, self.card.columns, None)]
         return self._in_vocabulary(self._split(text))
 
     def labels(self, text: str) -> list[str]:
-        """``tokens(text)`` as they are drawn: a newline as ``'⏎'``, a space as ``'␣'``."""
+        """Return ``tokens(text)`` in display form: a newline as ``'⏎'``, a space as ``'␣'``."""
         return [display(token) for token in self.tokens(text)]
 
     def unknown(self, text: str) -> list[str]:
@@ -252,11 +253,11 @@ class Network:
         return split_characters(text, self.vocabulary or ())
 
 
-def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]]:
-    """The steps (T, D) in ``text``: one after the other for D = 1, else D numbers a step and ``;`` or a line between.
+def parse_numbers(text: str, columns: int, limit: int | None) -> list[list[float]]:
+    """Parse steps (T, D): for D = 1 one number after the other, else D numbers a step, separated by ``;`` or lines.
 
     Raises:
-        ValueError: one sentence that names the first thing that is wrong.
+        ValueError: the text is invalid; one sentence names the first error.
     """
     whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
     rows = [row for row in (part.strip() for part in whole) if row]
@@ -283,15 +284,24 @@ def read_numbers(text: str, columns: int, limit: int | None) -> list[list[float]
 
 
 def _short(step: list[float], most: int = 4) -> str:
-    """The numbers of a step; of more than ``most`` the first ones and the last."""
+    """Return the numbers of a step as text; of more than ``most`` the first ones and the last."""
     shown = [f"{value:g}" for value in step]
     return ",".join(shown if len(shown) <= most else [*shown[: most - 2], "…", shown[-1]])
 
 
 def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
-    """Symbols in quotes, the first ``most`` of them."""
+    """Return symbols in quotes, the first ``most`` of them."""
     shown = ", ".join(f"“{display(symbol)}”" for symbol in symbols[:most])
     return shown + (f" … (+{len(symbols) - most})" if len(symbols) > most else "")
 
 
-__all__ = ["LIMIT", "UNKNOWN", "Card", "Example", "Network", "Start", "TokenizedText", "read_numbers"]
+__all__ = [
+    "MAX_INPUT_STEPS",
+    "UNKNOWN",
+    "DefaultView",
+    "Example",
+    "ModelCard",
+    "Network",
+    "TokenizedText",
+    "parse_numbers",
+]

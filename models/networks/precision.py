@@ -1,8 +1,7 @@
-"""The same layer in other number formats: how far its states drift apart over the steps.
+"""A layer's states in different number formats, and how rounding errors accumulate over the steps.
 
-A format decides how a network rounds. bfloat16 and float16 hold every number so, and round after every operation; TF32, which
-NVIDIA's cores use for the products of float32 networks, rounds only the factors of products, to a mantissa of 10 bits, and
-adds the products up in float32.
+A network in bfloat16 or float16 rounds after every operation; TF32, which NVIDIA's cores use for the matrix products of
+float32 networks, rounds only the factors of products, to a mantissa of 10 bits, and accumulates in float32.
 
 Source of the formats: IEEE 754-2008 (float16, float32, float64); Kalamkar et al. 2019 (bfloat16); NVIDIA 2020, A100 Tensor
 Core GPU Architecture (TF32).
@@ -20,84 +19,90 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.core.stepwise import Script, run_layer
+from models.core.stepwise import ClampSchedule, run_layer
 from models.core.weights import LayerWeights
 
-Format = Literal["float64", "float32", "tf32", "bfloat16", "float16"]
-FORMATS: tuple[Format, ...] = ("float32", "tf32", "bfloat16", "float16")
-EXACT: Format = "float64"
-"""What the others are held against."""
+NumberFormat = Literal["float64", "float32", "tf32", "bfloat16", "float16"]
+FORMATS: tuple[NumberFormat, ...] = ("float32", "tf32", "bfloat16", "float16")
+REFERENCE_FORMAT: NumberFormat = "float64"
+"""The format that the others are compared with."""
 
-MANTISSA: dict[Format, int] = {"float64": 52, "float32": 23, "tf32": 10, "bfloat16": 7, "float16": 10}
-"""Bits after the binary point: two numbers next to each other differ by 2^-bits of their size."""
+MANTISSA_BITS: dict[NumberFormat, int] = {"float64": 52, "float32": 23, "tf32": 10, "bfloat16": 7, "float16": 10}
+"""Bits after the binary point: neighboring numbers differ by 2^-bits of their size."""
 
-DTYPES: dict[Format, torch.dtype] = {
+DTYPES: dict[NumberFormat, torch.dtype] = {
     "float64": torch.float64,
     "float32": torch.float32,
     "tf32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-PRODUCTS = {"linear", "addmm", "matmul", "__matmul__", "mm"}
+MATRIX_PRODUCTS = {"linear", "addmm", "matmul", "__matmul__", "mm"}
 
 
 @dataclass(frozen=True, eq=False)
-class Drift:
-    """What one layer's states are in each format.
+class StatesByFormat:
+    """One layer's states in each format.
 
     Attributes:
         states: by format, ``"float64"`` among them, then by state, such as ``"hidden"`` or ``"cell"``: (T, units) float64, by
             position in the sequence.
     """
 
-    states: Mapping[Format, Mapping[str, np.ndarray]]
+    states: Mapping[NumberFormat, Mapping[str, np.ndarray]]
 
-    def distance(self, format: Format, state: str = "hidden", exact: Format = EXACT) -> np.ndarray:
-        """(T), the L2 norm of the difference of a state from what it is in the format ``exact``."""
+    def distance(
+        self, format: NumberFormat, state: str = "hidden", exact: NumberFormat = REFERENCE_FORMAT
+    ) -> np.ndarray:
+        """Return the L2 norm of ``difference`` at each step, (T)."""
         return np.linalg.norm(self.difference(format, state, exact), axis=1)
 
-    def difference(self, format: Format, state: str = "hidden", exact: Format = EXACT) -> np.ndarray:
-        """(T, units), a state in a format less what it is in the format ``exact``."""
-        with np.errstate(invalid="ignore"):  # what float16 cannot hold is infinite
+    def difference(
+        self, format: NumberFormat, state: str = "hidden", exact: NumberFormat = REFERENCE_FORMAT
+    ) -> np.ndarray:
+        """Return a state in a format minus the same state in the format ``exact``, (T, units)."""
+        with np.errstate(invalid="ignore"):  # float16 overflows to infinity
             return self.states[format][state] - self.states[exact][state]
 
 
-def drift(weights: LayerWeights, x: np.ndarray, formats: Sequence[Format] = FORMATS, *, reverse: bool = False) -> Drift:
-    """One layer that reads one sequence in several formats, each from states of zeros.
+def states_by_format(
+    weights: LayerWeights, x: np.ndarray, formats: Sequence[NumberFormat] = FORMATS, *, reverse: bool = False
+) -> StatesByFormat:
+    """Run one layer on one sequence in several formats, each from states of zeros.
 
     Args:
         weights: of the layer.
         x: (T, D).
-        formats: which; ``"float64"`` is always there.
-        reverse: whether the layer reads from the last position to the first.
+        formats: the formats besides ``"float64"``, which is always included.
+        reverse: whether the layer runs from the last position to the first.
 
     Raises:
         ValueError: ``x`` does not fit the layer.
 
     Example:
-        >>> drift(checkpoint.layers["rnn.l0"], x).distance("bfloat16")
+        >>> states_by_format(checkpoint.layers["rnn.l0"], x).distance("bfloat16")
     """
-    ((found,),) = stack_drift([[weights]], x, formats, reverse=[[reverse]])
+    ((found,),) = stack_states_by_format([[weights]], x, formats, reverse=[[reverse]])
     return found
 
 
-def stack_drift(
+def stack_states_by_format(
     levels: Sequence[Sequence[LayerWeights]],
     x: np.ndarray,
-    formats: Sequence[Format] = FORMATS,
+    formats: Sequence[NumberFormat] = FORMATS,
     *,
     reverse: Sequence[Sequence[bool]] | None = None,
-) -> list[list[Drift]]:
-    """A stack that reads one sequence in several formats: each level reads what the one below it puts out in that format.
+) -> list[list[StatesByFormat]]:
+    """Run a stack on one sequence in several formats: each level's input is the output of the level below in that format.
 
     Args:
-        levels: of each level, one or two layers: of two, the second reads backwards.
+        levels: of each level, one or two layers: of two, the second runs backwards.
         x: (T, D).
-        formats: which; ``"float64"`` is always there.
-        reverse: which layers read backwards, where that is otherwise.
+        formats: the formats besides ``"float64"``, which is always included.
+        reverse: which layers run backwards, if not the second ones.
 
     Returns:
-        A Drift for every layer, placed as in ``levels``.
+        The states of every layer, nested as in ``levels``.
 
     Raises:
         ValueError: ``x`` does not fit the first level.
@@ -105,8 +110,8 @@ def stack_drift(
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] != levels[0][0].input_size or not len(x):
         raise ValueError(f"The input is {x.shape}, but the layer reads (steps, {levels[0][0].input_size}).")
-    states: list[list[dict[Format, dict[str, np.ndarray]]]] = [[{} for _ in level] for level in levels]
-    for format in dict.fromkeys((EXACT, *formats)):
+    states: list[list[dict[NumberFormat, dict[str, np.ndarray]]]] = [[{} for _ in level] for level in levels]
+    for format in dict.fromkeys((REFERENCE_FORMAT, *formats)):
         dtype = DTYPES[format]
         given = torch.tensor(x).to(dtype)[None]
         for depth, level in enumerate(levels):
@@ -117,35 +122,35 @@ def stack_drift(
                 states[depth][index][format] = {name: rows[name][0].double().numpy() for name in weights.cell.states}
                 outputs.append(rows["hidden"])
             given = torch.cat(outputs, -1)
-    return [[Drift(each) for each in level] for level in states]
+    return [[StatesByFormat(each) for each in level] for level in states]
 
 
-def _run(weights: LayerWeights, x: Tensor, format: Format, reverse: bool) -> dict[str, Tensor]:
-    """Every quantity of a layer, (1, T, units), computed in one format."""
+def _run(weights: LayerWeights, x: Tensor, format: NumberFormat, reverse: bool) -> dict[str, Tensor]:
+    """Return every quantity of a layer, (1, T, units), computed in one format."""
     dtype = DTYPES[format]
     own = {name: values.to(dtype) for name, values in weights.tensors.items()}
     sizes = {"hidden": weights.output_size, "cell": weights.hidden_size}
     begin = {name: x.new_zeros(1, sizes[name]) for name in weights.cell.states}
     with torch.inference_mode(), Tf32Products() if format == "tf32" else nullcontext():
-        rows, _ = run_layer(weights.cell, own, x, begin, Script(), reverse)
+        rows, _ = run_layer(weights.cell, own, x, begin, ClampSchedule(), reverse)
     return {name: torch.stack(each, 1) for name, each in rows.items()}
 
 
 class Tf32Products(TorchFunctionMode):
-    """While it is entered, products of float32 matrices round their factors as TF32 does, and nothing else."""
+    """Mode in which products of float32 matrices round their factors as TF32 does; other operations are unchanged."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Call ``func``, a product's with rounded factors."""
+        """Call ``func``, with rounded factors if it is a matrix product."""
         name = getattr(func, "__name__", "")
-        if name in PRODUCTS:
+        if name in MATRIX_PRODUCTS:
             first = 1 if name == "addmm" else 0
-            factors = tuple(tf32(factor) for factor in args[first : first + 2])
+            factors = tuple(round_to_tf32(factor) for factor in args[first : first + 2])
             args = args[:first] + factors + args[first + 2 :]
         return func(*args, **(kwargs or {}))
 
 
-def tf32(values: Tensor) -> Tensor:
-    """float32 numbers rounded to a mantissa of 10 bits, ties away from 0."""
+def round_to_tf32(values: Tensor) -> Tensor:
+    """Return float32 numbers rounded to a mantissa of 10 bits, ties away from 0."""
     bits = values.view(torch.int32)
     rounded = ((bits + (1 << 12)) & ~0x1FFF).view(torch.float32)
-    return torch.where(values.isfinite(), rounded, values)  # the carry would make other numbers of NaN and infinity
+    return torch.where(values.isfinite(), rounded, values)  # the carry would change NaN and infinity

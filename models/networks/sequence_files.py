@@ -1,4 +1,4 @@
-"""A sequence of numbers from a file: a step a row, as CSV or as one of numpy's arrays."""
+"""Sequences of numbers in files: one step a row, as CSV or as a ``.npy`` array."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.lib import format as npy
 
 from models.core.messages import Problem
 from models.core.parse_numbers import check_row_lengths, parse_number
-from models.networks.network import LIMIT
+from models.networks.network import MAX_INPUT_STEPS
 
-MOST = 20_000
-"""Numbers of a sequence that can be typed, and so shown in a text box."""
+MAX_NUMBERS = 20_000
+"""Numbers of a sequence that a text box can show."""
 
 MAGIC = b"\x93NUMPY"
 
 
-def read_sequence(data: bytes, columns: int) -> np.ndarray:
-    """The sequence (T, D) in a file.
+def parse_sequence(data: bytes, columns: int) -> np.ndarray:
+    """Parse the sequence (T, D) in a file.
 
     Args:
-        data: rows of D numbers with commas (or semicolons, tabs or spaces) between, a heading allowed; or a ``.npy`` array
-            (T, D), (1, T, D), or (T) where D = 1. Pickled objects are not opened.
-        columns: D, how many numbers the network reads a step.
+        data: rows of D numbers separated by commas (or semicolons, tabs or spaces), with or without a heading; or a ``.npy``
+            array (T, D), (1, T, D), or (T) if D = 1. Pickled objects are refused.
+        columns: D, the network's inputs at each step.
 
     Raises:
-        Problem: it holds no such sequence; one sentence says what it holds.
+        Problem: the file has no such sequence; one sentence says what is wrong.
     """
     values = _array(data) if data.startswith(MAGIC) else _table(data)
     if values.ndim == 3 and len(values) == 1:
@@ -44,8 +44,8 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
             shape=values.shape,
             columns=columns,
         )
-    if not 0 < len(values) <= LIMIT or values.size > MOST:
-        most = min(LIMIT, MOST // columns)
+    if not 0 < len(values) <= MAX_INPUT_STEPS or values.size > MAX_NUMBERS:
+        most = min(MAX_INPUT_STEPS, MAX_NUMBERS // columns)
         raise Problem(
             "This file has {count} time steps. Use a file with 1 to {limit}.",
             count=f"{len(values):,}",
@@ -62,10 +62,10 @@ def read_sequence(data: bytes, columns: int) -> np.ndarray:
     return values
 
 
-def as_text(values: np.ndarray) -> str:
-    """Numbers (T, D) as they would be typed: ``"0.1, 0.5; 0.2, 1"``; of one column, ``"0.1, 0.2"``.
+def format_numbers(values: np.ndarray) -> str:
+    """Return numbers (T, D) as a user types them: ``"0.1, 0.5; 0.2, 1"``; of one column, ``"0.1, 0.2"``.
 
-    Every float32 exactly: ``read_numbers`` reads them back.
+    ``parse_numbers`` restores every float32 exactly.
     """
     rows = [", ".join(str(value).removesuffix(".0") for value in step) for step in values.astype(np.float32)]
     return ("; " if values.shape[1] > 1 else ", ").join(rows)
@@ -76,9 +76,9 @@ def _array(data: bytes) -> np.ndarray:
     try:
         read = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
         shape, _by_columns, dtype = read(file)
-        # the header alone says how much is allocated: it must be in the file
-        whole = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize <= len(data) - file.tell()
-        if whole:
+        # the header decides how much is allocated: the file must be that long
+        complete = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize <= len(data) - file.tell()
+        if complete:
             return np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:
         raise Problem("This .npy file is damaged. Save it again with numpy.save.") from error

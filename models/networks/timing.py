@@ -1,4 +1,4 @@
-"""How long networks take for sequences of growing length, on the machine that this runs on."""
+"""Inference times of networks on sequences of growing length, measured on this machine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 REPEATS = 7
-"""Runs of each length, of which the median counts."""
+"""Runs of each length; their median is reported."""
 
 
 @dataclass(frozen=True)
-class Timed:
+class Timing:
     """One measurement.
 
     Attributes:
-        name: of what ran.
+        name: of the network.
         length: T, steps of its input.
         seconds: of one run, forward alone, one sequence.
     """
@@ -29,15 +29,15 @@ class Timed:
     seconds: float
 
 
-def timings(
+def measure_times(
     runs: Mapping[str, Callable[[Tensor], object]], lengths: Sequence[int], symbols: int, repeats: int = REPEATS
-) -> Iterator[Timed]:
-    """Measure each of ``runs`` on each of ``lengths``, shortest first, one measurement at a time.
+) -> Iterator[Timing]:
+    """Yield the time of each of ``runs`` on each of ``lengths``, one measurement at a time.
 
     Args:
-        runs: name -> what takes ids (1, T) int64.
+        runs: name -> a function of ids (1, T) int64.
         lengths: T of each.
-        symbols: V; the ids are drawn from 2..V-1, so that there is no padding among them.
+        symbols: V; the ids are drawn from 2..V-1, so that they contain no padding.
         repeats: runs of each length.
     """
     generator = torch.Generator().manual_seed(0)
@@ -45,8 +45,8 @@ def timings(
         ids = torch.randint(2, symbols, (1, length), generator=generator)
         for name, run in runs.items():
             with torch.inference_mode():
-                run(ids)  # the first call sets things up
-                yield Timed(name, length, statistics.median(_seconds(run, ids) for _ in range(repeats)))
+                run(ids)  # warm-up
+                yield Timing(name, length, statistics.median(_seconds(run, ids) for _ in range(repeats)))
 
 
 def _seconds(run: Callable[[Tensor], object], ids: Tensor) -> float:

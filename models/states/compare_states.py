@@ -42,8 +42,11 @@ def compare_states(first: np.ndarray, second: np.ndarray) -> StateComparison:
             second=second.shape[1],
         )
     common = min(len(first), len(second))
-    difference = second[:common] - first[:common]
-    apart = (difference != 0).any(axis=1)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        difference = second[:common] - first[:common]
+    unequal = first[:common] != second[:common]
+    unequal &= ~(np.isnan(first[:common]) & np.isnan(second[:common]))
+    apart = unequal.any(axis=1)
     distance = np.sqrt(np.einsum("th,th->t", difference, difference, dtype=np.float64))
     return StateComparison(
         difference, distance, int(apart.argmax()) if apart.any() else None, (len(first), len(second))

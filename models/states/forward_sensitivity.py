@@ -35,11 +35,11 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
     """
     length, units = int(layer.lengths[row]), layer.weights.hidden_size
     if not 0 <= step < length:
-        raise Problem("This time step has no input. Choose one from 1 to {steps}.", steps=length)
+        raise Problem("Time step {step} has no input. Choose one from 1 to {steps}.", step=step + 1, steps=length)
     weights, project = layer.weights, layer.weights.tensors.get("weight_hr")
     total = np.zeros(length, layer.hidden.dtype)
     carry_path = None if weights.cell.carry is None else total.copy()
-    derivatives = local_derivatives(layer.part(row, slice(step, step + 1)))
+    derivatives = local_derivatives(layer.select(row, slice(step, step + 1)))
     entering = Transitions(weights, derivatives, 0, "ih")(slice(1))[:, 0]
     before, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
     added = (before if derivatives.cell_to_hidden is None else cell).numpy().astype(np.float64)
@@ -59,7 +59,7 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
     size = max(1, MAX_CARRY_NUMBERS // (2 * units * weights.output_size))
     for start in range(0, len(later), size):
         block = later[start : start + size]
-        derivatives = local_derivatives(layer.part(row, slice(min(block), max(block) + 1)))
+        derivatives = local_derivatives(layer.select(row, slice(min(block), max(block) + 1)))
         matrices = Transitions(weights, derivatives, 0, "hh")(slice(None)).unbind(1)
         for position in block:
             if not alive:

@@ -17,7 +17,7 @@ def retention_gate(layer: LayerTrace, row: int = 0) -> np.ndarray | None:
     carry = layer.weights.cell.carry
     if carry is None:
         return None
-    values = layer[carry.keep][row, : int(layer.lengths[row])]
+    values = layer[carry.gate][row, : int(layer.lengths[row])]
     return values[::-1] if layer.reverse else values
 
 

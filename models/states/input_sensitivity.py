@@ -83,7 +83,8 @@ def input_sensitivity(
     length = int(layer.lengths[row])
     requested = np.arange(length) if steps is None else np.asarray(steps, dtype=int)
     if requested.size and not (requested.min() >= 0 and requested.max() < length):
-        raise Problem("This time step has no state. Choose one from 1 to {steps}.", steps=length)
+        wrong = int(requested[(requested < 0) | (requested >= length)][0])
+        raise Problem("Time step {step} has no state. Choose one from 1 to {steps}.", step=wrong + 1, steps=length)
     chosen, places = np.unique(requested, return_inverse=True)
     width = layer.weights.output_size
     together = max(1, MAX_JACOBIAN_NUMBERS // (width * layer.weights.hidden_size))
@@ -122,7 +123,7 @@ def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -
     starts = range(0, count, size)
     for start in starts if layer.reverse else reversed(starts):
         positions = np.arange(start, min(start + size, count))[:: 1 if layer.reverse else -1]
-        derivatives = local_derivatives(layer.part(row, slice(start, start + size)))
+        derivatives = local_derivatives(layer.select(row, slice(start, start + size)))
         assert derivatives.carry is not None
         added = Transitions(weights, derivatives, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
         added_norms = np.sqrt(np.einsum("hsd,hsd->sh", added, added, dtype=np.float64))

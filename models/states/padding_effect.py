@@ -9,7 +9,7 @@ import torch
 from models.capturing.capture import capture
 from models.core.messages import Problem
 from models.core.tokenize_text import display
-from models.networks.forward_run import Reading, prediction_of
+from models.networks.forward_run import ForwardRun, prediction_of
 from models.networks.network import Network
 
 
@@ -23,8 +23,8 @@ class PaddingEffect:
         steps: the number of steps of the text without the padding.
     """
 
-    masked: Reading
-    unmasked: Reading
+    masked: ForwardRun
+    unmasked: ForwardRun
     steps: int
 
 
@@ -44,10 +44,10 @@ def padding_effect(network: Network, text: str, count: int) -> PaddingEffect:
     ids, steps = torch.cat([own, fill], dim=1), own.shape[1]
     labels = (*network.labels(text), *([symbol] * count))
 
-    def reading(lengths: torch.Tensor | None, shown: tuple[str, ...]) -> Reading:
+    def reading(lengths: torch.Tensor | None, shown: tuple[str, ...]) -> ForwardRun:
         with torch.inference_mode(), capture(network.module) as trace:
             output = network.module(ids, lengths)[0]
         prediction = prediction_of(network, ids[0], output)
-        return Reading(trace.with_tokens(shown), shown, prediction, tuple(map(display, network.unknown(text))))
+        return ForwardRun(trace.with_tokens(shown), shown, prediction, tuple(map(display, network.unknown(text))))
 
     return PaddingEffect(reading(torch.tensor([steps]), labels[:steps]), reading(None, labels), steps)

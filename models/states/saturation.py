@@ -34,4 +34,4 @@ def saturation(gate: np.ndarray, left: float = LEFT, right: float = RIGHT) -> Sa
 def gate_saturations(layer: LayerTrace, row: int = 0) -> dict[str, Saturation]:
     """Return the saturation of every sigmoid gate of ``layer``, in sequence ``row``; an empty dict for an RNN."""
     steps = int(layer.lengths[row])
-    return {gate: saturation(layer[gate][row, :steps]) for gate in layer.cell_equations.valves}
+    return {gate: saturation(layer[gate][row, :steps]) for gate in layer.cell_equations.zero_one_gates}

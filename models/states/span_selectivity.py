@@ -49,9 +49,11 @@ def span_selectivity(values: np.ndarray, start: int, stop: int, threshold: float
         Problem: the span is empty or outside the sequence, or the threshold is not a number.
     """
     steps = len(values)
+    if start >= stop:
+        raise Problem("The span is empty. Choose at least one time step.")
     if not 0 <= start < stop <= steps:
         raise Problem(
-            "The span {start}–{stop} is empty or outside the sequence ({steps} time steps). Choose another span.",
+            "The span {start}–{stop} is outside the sequence ({steps} time steps). Choose another span.",
             start=start + 1,
             stop=stop,
             steps=steps,

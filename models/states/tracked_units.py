@@ -11,9 +11,9 @@ from torch import Tensor
 
 from models.capturing.capture import capture
 from models.core.stepwise_modules import recurrent_module
-from models.core.tokenize_text import SHOWN
+from models.core.tokenize_text import DISPLAY_SYMBOLS
 from models.core.trace import LayerTrace
-from models.networks.forward_run import Reading
+from models.networks.forward_run import ForwardRun
 from models.networks.network import Network
 from models.states.text_properties import informative_properties, text_properties
 from models.states.unit_tracking import Pair, Ranking, Sample, rank_units
@@ -71,7 +71,7 @@ def tracked_units(
 
 
 def tracked_in_halves(
-    reading: Reading, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
+    reading: ForwardRun, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
 ) -> Ranking:
     """Return which units of ``layer`` track a property of one recorded sequence, its second half held out."""
     ran = reading.trace.layers[layer]
@@ -167,4 +167,4 @@ def _joined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def _token_of(label: str) -> str:
     """Return the token of a label from ``models.core.tokenize_text.display``."""
-    return {drawn: token for token, drawn in SHOWN.items()}.get(label, label)
+    return {drawn: token for token, drawn in DISPLAY_SYMBOLS.items()}.get(label, label)

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models.architectures.language_model import open_forget_gates
+from models.architectures.language_model import init_forget_bias
 from models.core.messages import Problem
-from models.networks.network import Card, Network
+from models.networks.network import ModelCard, Network
 from models.zoo import ARCHITECTURES, FOLDER, NETWORKS, recall
 
 RECALL_TEXTS, RECALL_DISTANCE = 320, 24
@@ -33,7 +33,7 @@ def load_network(name: str) -> Network:
     """
     if name not in NETWORKS:
         raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=name, names=", ".join(NETWORKS))
-    card = Card.read(FOLDER / f"{name}.json")
+    card = ModelCard.load(FOLDER / f"{name}.json")
     module = build_module(card.architecture)
     module.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
     return Network(name, module.eval(), card.vocabulary, card)
@@ -50,7 +50,7 @@ def initial_network(network: Network) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(network.card.training["seed"])
         module = build_module(network.card.architecture)
-    open_forget_gates(module)  # as models.zoo.recall does before its first step
+    init_forget_bias(module)  # as models.zoo.recall does before its first step
     return replace(network, module=module.eval())
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.architectures.language_model import LanguageModel, State, open_forget_gates
+from models.architectures.language_model import LanguageModel, State, init_forget_bias
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, normalize_whitespace
 from models.states.python_features import FEATURES, features
@@ -148,7 +148,7 @@ def train(module: LanguageModel, steps: int, seed: int) -> float:
     ``CELL_LIMIT``: without it, a few cells that do not affect the loss grow by one with every character, until float32 loses
     precision for small changes and a heatmap has no color range left for the other cells. Returns seconds.
     """
-    open_forget_gates(module)
+    init_forget_bias(module)
     seconds = _train_phase(module, steps, seed, rate=5e-3, cell_penalty=0.0)
     return seconds + _train_phase(module, max(1, steps // 7), seed + 1, rate=1e-3, cell_penalty=3e-2)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.architectures.language_model import LanguageModel, open_forget_gates
+from models.architectures.language_model import LanguageModel, init_forget_bias
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN
 from models.zoo.recipe import Recipe
@@ -201,7 +201,7 @@ def train(module: LanguageModel, steps: int, seed: int) -> float:
     The maximum distance is 10 for half of the steps, grows to ``MAX_DISTANCE`` over a quarter and then stays there. With
     long texts from the start the RNN does not learn: it stays at chance level even at distance 5.
     """
-    open_forget_gates(module)
+    init_forget_bias(module)
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:

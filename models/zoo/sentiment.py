@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.architectures.classifier import Classifier
-from models.architectures.language_model import open_forget_gates
+from models.architectures.language_model import init_forget_bias
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN
 from models.states.text_properties import after_negation
@@ -54,7 +54,7 @@ def encode_batch(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Te
 
 def train(module: Classifier, steps: int, seed: int) -> float:
     """Train on new reviews as packed sequences, without padding. Returns seconds."""
-    open_forget_gates(module)
+    init_forget_bias(module)
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:

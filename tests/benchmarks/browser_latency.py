@@ -15,7 +15,7 @@ from statistics import median, quantiles
 from playwright.sync_api import Browser, Page
 
 from models import load_network
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from tests.support.browser import NO_CHROMIUM, TIMEOUT, find_chromium, launch_browser, opened_page, serve, settle
 from viz.payloads.layer_payload import layer_payload
 
@@ -96,7 +96,7 @@ def main() -> None:
         report(f"{name} to repaint", [drew for drew, _whole in times], shown)
         report("  to the whole page", [whole for _drew, whole in times], stood)
     net = load_network("python-lm")
-    reading = read(net, net.card.default.text)
+    reading = run_network(net, net.card.default.text)
     size = len(layer_payload("step", reading, net.card.default.layer, None))
     print(f"{'bytes of a view':<38}{size:>12,} ({len(reading.labels)} steps of 128 units, weights included)")
     print(f"{'received until the first view stands':<38}{received:>12,} (uncompressed messages, scripts included)")

@@ -12,9 +12,9 @@ import time
 
 import torch
 
-from models import load_network, read
+from models import load_network, run_network
 from models.edits.edit_syntax import read_edits
-from models.edits.edited_network import EditedNetwork, read_edited
+from models.edits.edited_network import EditedNetwork, run_edited
 from models.gradients.losses import Loss
 
 EDITS = {
@@ -38,8 +38,8 @@ def main(turns: int = 25) -> None:
     network = load_network("python-lm")
     text = (network.card.default.text * 20)[:200]
     lists = {name: read_edits(edits) for name, edits in EDITS.items()}
-    timed = {name: lambda edits=edits: read_edited(network, text, edits) for name, edits in lists.items()}
-    timed["(read as it is)"] = lambda: read(network, text)
+    timed = {name: lambda edits=edits: run_edited(network, text, edits) for name, edits in lists.items()}
+    timed["(read as it is)"] = lambda: run_network(network, text)
     timed["(|dL/dW|)"] = lambda: EditedNetwork(network, lists["one weight"]).sensitivity(text, Loss("every"))
     taken: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(turns + 2):

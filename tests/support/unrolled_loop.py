@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.core.stepwise_modules import Stepwise
+from models.core.stepwise_modules import StepwiseModule
 from tests.support.oracle import FUNCTIONS
 
 
@@ -57,7 +57,7 @@ def step(
     def parameter(name: str) -> Tensor | float:
         return getattr(module, f"{name}_{suffix}", 0.0)
 
-    options = module.kernel.options if isinstance(module, Stepwise) else {}
+    options = module.kernel.options if isinstance(module, StepwiseModule) else {}
     act, gate = FUNCTIONS[options.get("activation", "tanh")], FUNCTIONS[options.get("recurrent_activation", "sigmoid")]
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")

@@ -263,8 +263,9 @@ def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None
         return None
     if setup.kind != "ids":
         raise CheckpointError(
-            "A network with {kind} as its input needs a vocabulary. Give one, or choose token ids as the input.",
-            kind=setup.kind,
+            "A network with characters as its input needs a vocabulary. Give one, or choose token ids as the input."
+        ) if setup.kind == "characters" else CheckpointError(
+            "A network with words as its input needs a vocabulary. Give one, or choose token ids as the input."
         )
     if (rows or stack.input_size) > MAX_LISTED_IDS:
         raise CheckpointError(

@@ -14,8 +14,8 @@ from models.checkpoints.building.example_sequences import make_examples
 from models.checkpoints.building.vocabulary import unknown_symbol
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.layers.stacks import Stack
-from models.decoding.run_network import read
-from models.networks.network import Card, Network, Start
+from models.decoding.run_network import run_network
+from models.networks.network import DefaultView, ModelCard, Network
 
 TASKS: dict[str, dict[str, str]] = {
     "next": {
@@ -61,7 +61,7 @@ def make_card(
     classes: tuple[str, ...] | None,
     module: nn.Module,
     name: str,
-) -> Card:
+) -> ModelCard:
     """Return the card of an opened network, without examples and without a default view."""
     kinds = dict.fromkeys(part.kind for part in stack.modules)
     architecture: dict[str, Any] = {
@@ -75,7 +75,7 @@ def make_card(
     unused = [layer for layer in checkpoint.found if layer not in stack.layers]
     unused += [tensor for tensor, stored in checkpoint.stored.items() if tensor not in used and stored.is_float]
     about = {"format": checkpoint.format, "unused": tuple(unused)} | dict(checkpoint.provenance)
-    return Card(
+    return ModelCard(
         name=name,
         title={"en": name, "ko": name},
         task=TASKS[predicts],
@@ -94,7 +94,7 @@ def make_card(
         training={},
         metrics={},
         examples=(),
-        default=Start("", "", 0, 0, "hidden", {}),
+        default=DefaultView("", "", 0, 0, "hidden", {}),
     )
 
 
@@ -104,7 +104,7 @@ def with_examples(network: Network) -> Network:
     text = examples[0].text if examples else ""
     if not text:
         return network
-    trace = read(network, text).trace
+    trace = run_network(network, text).trace
     name, layer = list(trace.layers.items())[-1]
     quantity = layer.weights.cell.states[0]
     values = layer[quantity][0]
@@ -115,7 +115,7 @@ def with_examples(network: Network) -> Network:
     low, high = (f"{bound:.3g}" for bound in (values[:, unit].min(), values[:, unit].max()))
     values_of = {"unit": unit, "units": values.shape[1], "low": low, "high": high}
     why = WHY_THIS_UNIT if np.isfinite(swing[unit]) else NO_FINITE_UNIT
-    start = Start(
+    start = DefaultView(
         text, name, unit, step, quantity, {lang: sentence.format(**values_of) for lang, sentence in why.items()}
     )
     return replace(network, card=replace(network.card, examples=examples, default=start))

@@ -54,7 +54,7 @@ class CheckpointModule(nn.Module):
         symbols: V if ids are one-hot encoded, else 0.
         stack_names: the names of the recurrent submodules, in the order in which they run.
         decoder_name: the name of the submodule that computes the scores, or None.
-        predicts: what the scores predict, as in ``models.networks.network.Card``.
+        predicts: what the scores predict, as in ``models.networks.network.ModelCard``.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.checkpoints.building.encoder_decoder import END_SYMBOLS
 from models.networks.network import Example, Network
-from models.networks.sequence_files import as_text
+from models.networks.sequence_files import format_numbers
 
 EXAMPLE_STEPS, MAX_NUMBERS = 24, 400
 """Steps of an example, and the maximum number of values in a numeric example."""
@@ -50,4 +50,4 @@ def _numeric_examples(columns: int) -> tuple[Example, ...]:
     impulse = np.zeros((steps, columns))
     impulse[1, 0] = 1
     wave = np.sin(np.arange(steps)[:, None] * 2 * np.pi / 12 + np.arange(columns))
-    return tuple(Example(as_text(values.round(DECIMALS))) for values in (wave, drawn, impulse))
+    return tuple(Example(format_numbers(values.round(DECIMALS))) for values in (wave, drawn, impulse))

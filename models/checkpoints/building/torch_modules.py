@@ -42,7 +42,7 @@ def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase
     module = recurrent_module(
         first.kind, first.input_size, first.hidden_size, first.options,
         num_layers=len(part.levels), bidirectional=len(part.levels[0]) > 1, bias=first.bias_ih is not None,
-        batch_first=True, device="meta", dtype=first.tensors["weight_hh"].dtype, **projected,
+        batch_first=True, device="meta", dtype=first.tensors["weight_hh"].dtype, reverse=part.reverse, **projected,
     )  # fmt: skip
     state: dict[str, Tensor] = {}
     for level, names in enumerate(part.levels):

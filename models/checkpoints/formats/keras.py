@@ -9,15 +9,21 @@ code of a Lambda layer stays text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from models.checkpoints.building.vocabulary import find_vocabularies, read_vocabulary
 from models.checkpoints.graphs.keras_graph import build_keras_graph
-from models.checkpoints.graphs.keras_layer import KerasVersion
-from models.checkpoints.layers.keras_cells import CellConfig, base_name, cells_in_config, find_kernel_groups
+from models.checkpoints.layers.keras_cells import (
+    KerasVersion,
+    base_name,
+    cells_in_config,
+    find_kernel_groups,
+    layers_in_config,
+)
+from models.checkpoints.layers.keras_folders import configured_names, folders_of
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
 from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer
 from models.checkpoints.parsing.file_source import FileSource
@@ -53,10 +59,8 @@ def open(source: FileSource) -> Contents:
         format = "Keras HDF5" if config is not None else "Keras weights"
     if not file.tensors:
         raise CheckpointError("This HDF5 file contains no numeric tensors. Save a model's weights in it.")
-    cells = cells_in_config(config) if config is not None else {}
-    major = about.get("keras_version", "3" if WEIGHTS in source.members else "2").partition(".")[0]
-    layers = dict(_layers(file, cells, config is not None, int(major) if major.isdigit() else 2))
     version = KerasVersion.parse(about.get("keras_version", ""), 3 if WEIGHTS in source.members else 2)
+    layers = dict(_layers(file, config, version))
     graph = None if config is None else partial(build_keras_graph, config, file, version, layers)
     return Contents(format, file.tensors, layers, about, _vocabularies(source, config), graph=graph)
 
@@ -82,14 +86,13 @@ def _parse_json(text: str) -> Any:
         raise CheckpointError("The configuration in this Keras file is damaged. Save the model again.") from error
 
 
-def _layers(
-    file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]], has_config: bool, version: int
-) -> Iterator[tuple[str, FoundLayer]]:
-    for group in find_kernel_groups(file, cells):
-        name = f"{group.layer}.{group.level}"
-        yield (
-            name,
-            layer_from_kernels(
-                name, group, cells.get(base_name(group.layer), {}).get(group.level), has_config, version
-            ),
-        )
+def _layers(file: Hdf5Contents, config: Any, version: KerasVersion) -> Iterator[tuple[str, FoundLayer]]:
+    """Generate the recurrent layers by name, without those whose cell is configured as a user's own class."""
+    cells = {} if config is None else cells_in_config(config, version)
+    configured = set() if config is None else layers_in_config(config)
+    names = configured_names(config, folders_of(file.tensors))
+    for group in find_kernel_groups(file, cells, names):
+        name, base = f"{group.layer}.{group.level}", base_name(group.layer)
+        own = cells.get(base, {}).get(group.level)
+        if own is not None or base not in configured:
+            yield name, layer_from_kernels(name, group, own, config is not None, version.major)

@@ -66,7 +66,7 @@ def forget_biases(weights: LayerWeights) -> np.ndarray | None:
     The sigmoid of a bias is the forget gate for zero input and state. For a GRU the update gate's biases are returned, which
     keeps the hidden state as the forget gate keeps the cell.
     """
-    gate = weights.cell.carry.keep if weights.cell.carry else None
+    gate = weights.cell.carry.gate if weights.cell.carry else None
     if gate is None or weights.bias_ih is None:
         return None
     return weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate)

@@ -10,6 +10,7 @@ from models.core.messages import Sentence
 
 NOT_FINITE = Sentence("NaN or infinite values")
 LARGEST_WEIGHT = Sentence("largest weight (magnitude)")
+LARGEST_BIAS = Sentence("largest bias (magnitude)")
 DENORMAL_SHARE = Sentence("share of denormal values")
 LARGEST_TIMES_ROOT_H = Sentence("largest recurrent weight (magnitude) × √H")
 ORTHOGONALITY_ERROR = Sentence("largest entry of WᵀW − I")
@@ -24,9 +25,12 @@ DUPLICATES = Sentence("pairs of units with the same incoming weights")
 STUCK_GATES = Sentence("gates whose preactivation is always beyond ±{bound}", bound=f"{STUCK_PREACTIVATION:g}")
 SINGULAR_VALUE = Sentence("largest singular value")
 SPECTRAL_RADIUS = Sentence("spectral radius")
+RADIUS_TIMES_SLOPE = Sentence("spectral radius × largest slope of the activation function")
 CONSTANT_UNITS = Sentence(
     "units whose hidden state changes by less than {least} over the run", least=f"{CONSTANT_RANGE:g}"
 )
+FIRST_NONFINITE_STEP = Sentence("first time step with a NaN or infinite value")
+INACTIVE_UNITS = Sentence("units that are never above 0 in the run")
 ALWAYS_CLOSED = Sentence(
     "gates closed (< 0.1) in at least {share} of the time steps", share=f"{ALWAYS_SATURATED_SHARE:.0%}"
 )

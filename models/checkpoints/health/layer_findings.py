@@ -11,13 +11,14 @@ from models.checkpoints.health import evidence_labels
 from models.checkpoints.health.anomalies import Anomalies, find_anomalies
 from models.checkpoints.health.distributions import forget_biases
 from models.checkpoints.health.findings import MAX_LISTED_UNITS, Evidence, Finding
+from models.checkpoints.health.gate_names import GATE_NAMES
 from models.checkpoints.health.initialization import matching_initialization
 from models.checkpoints.health.spectra import weight_spectra
 from models.checkpoints.health.unit_health import check_units
 from models.core.weights import LayerWeights
 
 LARGE_WEIGHT = 100.0
-"""A single weight of this magnitude saturates any gate."""
+"""With an input near ±1, a single weight of this magnitude saturates a unit whose activation function is bounded."""
 CLOSED_BIAS = -1.0
 """Below this median bias a forget gate keeps less than 27 % of its cell per step, for zero input and state."""
 DENORMAL_SHARE = 0.01
@@ -36,7 +37,7 @@ def check_layer(name: str, weights: LayerWeights, consumers: Sequence[np.ndarray
     if nonfinite:  # nothing else can be measured
         return nonfinite
     found = [
-        *_magnitude_findings(name, anomalies),
+        *_magnitude_findings(name, weights, anomalies),
         *_untrained_findings(name, weights, anomalies),
         *_forget_bias_findings(name, weights),
         *_unit_findings(name, weights, consumers),
@@ -65,22 +66,39 @@ def nonfinite_findings(name: str, anomalies: Mapping[str, Anomalies]) -> Iterato
         )
 
 
-def _magnitude_findings(name: str, anomalies: Mapping[str, Anomalies]) -> Iterator[Finding]:
+def _magnitude_findings(name: str, weights: LayerWeights, anomalies: Mapping[str, Anomalies]) -> Iterator[Finding]:
     large = {part: each.largest for part, each in anomalies.items() if each.largest >= LARGE_WEIGHT}
-    if large:
-        yield Finding(
-            (
-                "{where} contains a weight or bias of magnitude {value}. In a gate or a tanh unit, an input near ±1 "
-                "is then enough for saturation, and almost no gradient reaches the weights."
-            ),
-            "warning",
-            [
-                Evidence(f"{name}: {part}", evidence_labels.LARGEST_WEIGHT, value, LARGE_WEIGHT)
-                for part, value in large.items()
-            ],
-            where=name,
-            value=f"{max(large.values()):.4g}",
-        )
+    kinds = {
+        evidence_labels.LARGEST_WEIGHT: {part: value for part, value in large.items() if part.startswith("weight")},
+        evidence_labels.LARGEST_BIAS: {part: value for part, value in large.items() if part.startswith("bias")},
+    }
+    unbounded = weights.kind == "RNN" and weights.cell.activations["preactivation"].range is None
+    for measure, parts in kinds.items():
+        if not parts:
+            continue
+        evidence = [Evidence(f"{name}: {part}", measure, value, LARGE_WEIGHT) for part, value in parts.items()]
+        value = f"{max(parts.values()):.4g}"
+        if unbounded or set(parts) == {"weight_hr"}:
+            yield Finding(
+                "{where} contains a weight or bias of magnitude {value}. The states can grow very large.",
+                "warning", evidence, where=name, value=value,
+            )  # fmt: skip
+        elif measure is evidence_labels.LARGEST_WEIGHT:
+            yield Finding(
+                (
+                    "{where} contains a weight of magnitude {value}. An input near ±1 is enough to saturate the unit, "
+                    "so almost no gradient reaches its weights."
+                ),
+                "warning", evidence, where=name, value=value,
+            )  # fmt: skip
+        else:
+            yield Finding(
+                (
+                    "{where} contains a bias of magnitude {value}. It probably keeps the unit saturated, so almost no "
+                    "gradient reaches its weights."
+                ),
+                "warning", evidence, where=name, value=value,
+            )  # fmt: skip
     small = {part: each for part, each in anomalies.items() if each.denormal > DENORMAL_SHARE * each.size}
     if small:
         yield Finding(
@@ -183,11 +201,13 @@ def _unit_findings(name: str, weights: LayerWeights, consumers: Sequence[np.ndar
         )  # fmt: skip
     for gate, stuck in health.stuck.items():
         yield Finding(
-            ("Permanently saturated gates in {where}: {count}. No hidden state and no input in [−1, 1] brings them "
-    "out of saturation."),
+            (
+                "Units of {where} with a permanently saturated {gate}: {count}. No hidden state and no input in [−1, 1] "
+                "brings it out of saturation."
+            ),
             "warning",
             [Evidence(f"{name}: {gate}", evidence_labels.STUCK_GATES, len(stuck), units=stuck[:MAX_LISTED_UNITS])],
-            where=name, count=len(stuck),
+            where=name, count=len(stuck), gate=GATE_NAMES[gate],
         )  # fmt: skip
 
 
@@ -195,27 +215,30 @@ def _recurrence_findings(name: str, weights: LayerWeights) -> Iterator[Finding]:
     """Generate findings about vanishing or exploding gradients of a simple RNN; in gated cells they depend on the gates."""
     (spectrum,) = weight_spectra(weights, MAX_EXACT_UNITS).values()
     activation = weights.cell.activations["preactivation"]
-    bound = spectrum.norm * activation.steepest
+    bound = spectrum.norm * activation.max_slope
     if bound < 1:
         yield Finding(
             ("Gradients in the vanilla RNN {where} vanish: each time step of backpropagation leaves at most {left} "
     "× the gradient norm, ten time steps at most {ten} ×."),
             "warning",
-            [Evidence(name, evidence_labels.SINGULAR_VALUE, spectrum.norm, 1 / activation.steepest, PASCANU)],
+            [Evidence(name, evidence_labels.SINGULAR_VALUE, spectrum.norm, 1 / activation.max_slope, PASCANU)],
             where=name, left=f"{bound:.2g}", ten=f"{bound**10:.1g}",
         )  # fmt: skip
-    elif spectrum.radius > 1:
-        unbounded = activation.range is None
-        evidence = [Evidence(name, evidence_labels.SPECTRAL_RADIUS, spectrum.radius, 1.0, PASCANU)]
-        if unbounded:
+    elif spectrum.radius * activation.max_slope > 1:
+        growth = (
+            spectrum.radius * activation.max_slope
+        )  # the largest possible factor per step, of a sigmoid a quarter of it
+        measure = evidence_labels.SPECTRAL_RADIUS if activation.max_slope == 1 else evidence_labels.RADIUS_TIMES_SLOPE
+        evidence, factor = [Evidence(name, measure, growth, 1.0, PASCANU)], f"{growth:.3g}"
+        if activation.range is None:
             yield Finding(
                 ("States and gradients in the vanilla RNN {where} can explode: W_hh scales its dominant eigendirection "
     "by {radius} × per time step, and the activation function has no upper bound."),
-                "warning", evidence, where=name, radius=f"{spectrum.radius:.3g}",
+                "warning", evidence, where=name, radius=factor,
             )  # fmt: skip
         else:
             yield Finding(
                 ("Gradients in the vanilla RNN {where} can explode: while no unit is saturated, W_hh scales its "
     "dominant eigendirection by {radius} × per time step."),
-                "note", evidence, where=name, radius=f"{spectrum.radius:.3g}",
+                "note", evidence, where=name, radius=factor,
             )  # fmt: skip

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from models.checkpoints.health import evidence_labels
-from models.checkpoints.health.findings import MAX_LISTED_UNITS, Evidence, Finding
+from models.checkpoints.health.findings import MAX_LISTED_UNITS, Evidence, Finding, Severity
+from models.checkpoints.health.gate_names import GATE_NAMES
 from models.checkpoints.health.unit_health import check_units_in_run
 from models.core.trace import LayerTrace
+from models.gradients.nonfinite import QUANTITY_NAMES, NonFinite, first_nonfinite_state
 
 
 def check_run(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
-    """Return the findings about one layer's run: constant units, duplicate units, gates that are always saturated."""
+    """Return the findings about one layer's run: NaN, infinity, constant, inactive and duplicate units, saturated gates."""
+    nonfinite = first_nonfinite_state(layer, row)
+    if nonfinite is not None:  # nothing else can be measured
+        return [_nonfinite_finding(name, *nonfinite)]
     health, units, found = check_units_in_run(layer, row), layer.weights.hidden_size, list[Finding]()
-    constant = health.inactive or health.constant
+    constant = tuple(unit for unit in health.constant if unit not in health.inactive)
     if constant and health.steps > 1:
         found.append(
             Finding(
@@ -47,35 +54,113 @@ def check_run(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
                 count=len(health.duplicates),
             )
         )
-    for gate in health.closed:
-        bound = {"closed": health.closed[gate], "open": health.open[gate]}
-        both = bound["closed"] + bound["open"]
-        if len(both) > units / 2:
-            found.append(
-                Finding(
-                    (
-                        "In this run, {count} of the {units} gates of {where} were almost always open (> 0.9) or closed (< "
-                        "0.1). Only a small gradient reaches the weights of such a gate. An always-open forget gate, however, "
-                        "lets the cell-state gradient through: that can be long-term memory, not a fault."
-                    ),
-                    "warning",
-                    [
-                        Evidence(
-                            f"{name}: {gate}",
-                            measure,
-                            len(each),
-                            None,
-                            "Karpathy, Johnson and Li 2015",
-                            each[:MAX_LISTED_UNITS],
-                        )
-                        for measure, each in (
-                            (evidence_labels.ALWAYS_CLOSED, bound["closed"]),
-                            (evidence_labels.ALWAYS_OPEN, bound["open"]),
-                        )
-                    ],
-                    where=name,
-                    count=len(both),
-                    units=units,
-                )
+    if health.inactive and health.steps > 1:
+        found.append(
+            Finding(
+                (
+                    "In this run of {steps} time steps, {count} of the {units} units of {where} were never above 0 (dead "
+                    "ReLU units for this sequence)."
+                ),
+                "note" if len(health.inactive) < units / 2 else "warning",
+                [
+                    Evidence(
+                        name,
+                        evidence_labels.INACTIVE_UNITS,
+                        len(health.inactive),
+                        units=health.inactive[:MAX_LISTED_UNITS],
+                    )
+                ],
+                where=name,
+                count=len(health.inactive),
+                units=units,
+                steps=health.steps,
             )
+        )
+    for gate in health.closed:
+        if len(health.closed[gate]) + len(health.open[gate]) > units / 2:
+            for bound, concerned in (("closed", health.closed[gate]), ("open", health.open[gate])):
+                if concerned:
+                    found.append(_saturated_gate(layer, name, gate, bound, concerned))
     return found
+
+
+def _nonfinite_finding(name: str, state: str, place: NonFinite) -> Finding:
+    values = {"quantity": QUANTITY_NAMES[state], "step": place.position + 1, "where": name}
+    evidence = [
+        Evidence(f"{name}: {state}", evidence_labels.FIRST_NONFINITE_STEP, place.position + 1, units=(place.unit,))
+    ]
+    if place.value == "inf":
+        return Finding(
+            (
+                "In this run, the {quantity} of {where} becomes infinite at time step {step}. What is computed from it "
+                "after that is not valid."
+            ),
+            "warning", evidence, **values,
+        )  # fmt: skip
+    return Finding(
+        (
+            "In this run, the {quantity} of {where} becomes NaN (not a number) at time step {step}. What is computed from "
+            "it after that is not valid."
+        ),
+        "warning", evidence, **values,
+    )  # fmt: skip
+
+
+def _saturated_gate(
+    layer: LayerTrace, name: str, gate: str, bound: Literal["closed", "open"], units: tuple[int, ...]
+) -> Finding:
+    """Return the finding about one gate that is almost always closed, or almost always open, in ``units``.
+
+    A saturated gate passes hardly any gradient to its own weights; what it does to the states depends on the gate. A gate
+    that multiplies the previous state passes the state, and its gradient, unchanged where it is open.
+    """
+    carry = layer.weights.cell.carry
+    total = layer.weights.hidden_size
+    many: Severity = "warning" if len(units) > total / 2 else "note"
+    measure = evidence_labels.ALWAYS_CLOSED if bound == "closed" else evidence_labels.ALWAYS_OPEN
+    evidence = [
+        Evidence(
+            f"{name}: {gate}", measure, len(units), None, "Karpathy, Johnson and Li 2015", units[:MAX_LISTED_UNITS]
+        )
+    ]
+    values = {"gate": GATE_NAMES[gate], "count": len(units), "units": total, "where": name}
+    if carry is not None and gate == carry.gate and bound == "open":
+        return Finding(
+            (
+                "In this run, the {gate} of {count} of the {units} units of {where} was almost always open (> 0.9): "
+                "these units keep most of their state from one time step to the next. This looks like long-term memory, "
+                "not a fault."
+            ),
+            "note", evidence, **values,
+        )  # fmt: skip
+    if carry is not None and gate == carry.gate:
+        return Finding(
+            (
+                "In this run, the {gate} of {count} of the {units} units of {where} was almost always closed (< 0.1): "
+                "these units keep hardly any state from one time step to the next."
+            ),
+            many, evidence, **values,
+        )  # fmt: skip
+    if (gate, bound) == ("input_gate", "closed"):
+        return Finding(
+            (
+                "In this run, the {gate} of {count} of the {units} units of {where} was almost always closed (< 0.1): "
+                "hardly any new information is added to their cell state."
+            ),
+            many, evidence, **values,
+        )  # fmt: skip
+    if (gate, bound) == ("output_gate", "closed"):
+        return Finding(
+            (
+                "In this run, the {gate} of {count} of the {units} units of {where} was almost always closed (< 0.1): "
+                "their cell state hardly appears in the hidden state."
+            ),
+            many, evidence, **values,
+        )  # fmt: skip
+    return Finding(
+        (
+            "In this run, the {gate} of {count} of the {units} units of {where} was saturated at almost every time step. "
+            "Only a small gradient reaches its weights."
+        ),
+        "note", evidence, **values,
+    )  # fmt: skip

@@ -160,8 +160,9 @@ def _stuck_gates(weights: LayerWeights, max_input: float) -> dict[str, tuple[int
 
 def _pairs_moving_together(hidden: np.ndarray, constant: set[int]) -> tuple[tuple[int, int], ...]:
     """Return pairs of columns of hidden states (T, H) that are the same at every step, except those in ``constant``."""
-    mean = hidden.mean(axis=0)
-    pairs = _duplicate_pairs([(hidden - mean).T]) if len(hidden) > 1 else ()
+    with np.errstate(invalid="ignore", over="ignore"):  # units with NaN or infinity match no others
+        mean = hidden.mean(axis=0)
+        pairs = _duplicate_pairs([(hidden - mean).T]) if len(hidden) > 1 else ()
     return tuple(
         pair for pair in pairs if not {*pair} & constant and abs(mean[pair[0]] - mean[pair[1]]) < CONSTANT_RANGE
     )
@@ -171,9 +172,9 @@ def check_units_in_run(layer: LayerTrace, row: int = 0) -> RunHealth:
     """Find constant, inactive, duplicate and saturated units in a layer's run, for sequence ``row`` of its batch."""
     steps = int(layer.lengths[row])
     hidden = layer.hidden[row, :steps]
-    constant = (
-        np.flatnonzero(hidden.max(axis=0) - hidden.min(axis=0) < CONSTANT_RANGE) if steps > 1 else np.array([], int)
-    )
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        extent = hidden.max(axis=0) - hidden.min(axis=0)
+    constant = np.flatnonzero(extent < CONSTANT_RANGE) if steps > 1 else np.array([], int)
     relu = layer.kind == "RNN" and layer.weights.nonlinearity == "relu"
     inactive = np.flatnonzero((hidden <= 0).all(axis=0)) if relu else np.array([], int)
     found = gate_saturations(layer, row)

@@ -12,12 +12,40 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 from typing import Any
 
+from models.checkpoints.layers.keras_folders import FOLDERS, snake_case
 from models.checkpoints.parsing.contents import StoredTensor
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
 KIND_OF_CLASS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 KIND_OF_CLASS |= {f"{name}Cell": kind for name, kind in KIND_OF_CLASS.items()}
 KIND_OF_CLASS |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # Keras 2's; their configuration has no activations
+
+
+OWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+"""Where the classes of Keras are; others are a user's own."""
+
+
+@dataclass(frozen=True)
+class KerasVersion:
+    """The version of the library that wrote a file.
+
+    Attributes:
+        major, minor: its number.
+        standalone: whether it is a Keras before 2.4 that was not part of TensorFlow.
+    """
+
+    major: int = 3
+    minor: int = 0
+    standalone: bool = False
+
+    @classmethod
+    def parse(cls, text: str, default: int) -> KerasVersion:
+        """Return the version written as ``"2.2.4-tf"`` or ``"3.15.1"``; ``default`` is the major number without one."""
+        numbers = [part for part in text.split("-")[0].split(".")[:2] if part.isdigit()]
+        if len(numbers) < 2:
+            return cls(default)
+        major, minor = map(int, numbers)
+        return cls(major, minor, major < 3 and minor < 4 and not text.endswith("-tf"))
 
 
 @dataclass(frozen=True)
@@ -58,9 +86,34 @@ def base_name(layer: str) -> str:
     return layer.rpartition(".")[2]
 
 
-def cells_in_config(config: Any) -> dict[str, dict[str, CellConfig]]:
-    """Return every recurrent cell of a model's configuration: by layer, then by level."""
+def cells_in_config(config: Any, version: KerasVersion) -> dict[str, dict[str, CellConfig]]:
+    """Return every recurrent cell of a model's configuration: by layer, then by level.
+
+    A layer whose cell is of a user's own class has none.
+    """
     found: dict[str, dict[str, CellConfig]] = {}
+    for entry in _entries(config):
+        name = entry["config"].get("name")
+        if isinstance(name, str) and name not in found and (cells := dict(_cells_of_layer(entry, len(found), version))):
+            found[name] = cells
+    return found
+
+
+def layers_in_config(config: Any) -> set[str]:
+    """Return the names of all layers of a model's configuration."""
+    names = (entry["config"].get("name") for entry in _entries(config))
+    return {name for name in names if isinstance(name, str)}
+
+
+def is_own_class(entry: Mapping[str, Any]) -> bool:
+    """Return whether the class of a serialized object is Keras's own, as far as the configuration states it."""
+    module, registered = entry.get("module", "keras"), entry.get("registered_name")
+    own = isinstance(module, str) and any(module == each or module.startswith(f"{each}.") for each in OWN_MODULES)
+    return own and not any(">" in str(each) for each in (entry.get("class_name"), registered))
+
+
+def _entries(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Generate all serialized objects of a configuration, each before those in it."""
     pending, seen = [config], 0
     while pending:
         entry = pending.pop()
@@ -69,51 +122,56 @@ def cells_in_config(config: Any) -> dict[str, dict[str, CellConfig]]:
             pending += reversed(entry)
         if not isinstance(entry, dict) or seen > 1_000_000:
             continue
-        inner, name = entry.get("config"), entry.get("class_name")
-        layer = inner.get("name") if isinstance(inner, dict) else None
-        cells = dict(_cells_of_layer(name, inner, len(found))) if isinstance(layer, str) else {}
-        if cells:
-            found[str(layer)] = cells
-        else:
-            pending += reversed(list(entry.values()))
-    return found
+        pending += reversed(list(entry.values()))
+        if isinstance(entry.get("config"), dict) and isinstance(entry.get("class_name"), str):
+            yield entry
 
 
-def _cells_of_layer(name: Any, config: Any, place: int) -> Iterator[tuple[str, CellConfig]]:
+def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[tuple[str, CellConfig]]:
     """Generate (level, configuration) of the cells of one layer."""
-    if name == "Bidirectional" and isinstance(inner := config.get("layer"), dict):
-        for level, forward in _cells_of_layer(inner.get("class_name"), inner.get("config"), place):
+    config = entry.get("config") if isinstance(entry, dict) and is_own_class(entry) else None
+    if not isinstance(config, dict):
+        return
+    name = entry.get("class_name")
+    if name == "TimeDistributed":
+        yield from _cells_of_layer(config.get("layer"), place, version)
+    elif name == "Bidirectional":
+        for level, forward in _cells_of_layer(config.get("layer"), place, version):
             yield level.removesuffix("_reverse"), forward
-        back = config.get("backward_layer") or inner
-        for level, backward in _cells_of_layer(back.get("class_name"), back.get("config"), place):
+        for level, backward in _cells_of_layer(config.get("backward_layer") or config.get("layer"), place, version):
             yield f"{level.removesuffix('_reverse')}_reverse", backward
-    elif name in ("RNN", "StackedRNNCells") and isinstance(config, dict):
+    elif name in ("RNN", "StackedRNNCells"):
         cell = config.get("cell")
         inside = config.get("cells", [cell])
         if isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
             inside = cell["config"]["cells"]
         counts: dict[str, int] = {}
         for index, each in enumerate(inside):
-            if not isinstance(each, dict) or each.get("class_name") not in KIND_OF_CLASS:
-                continue
-            group = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", each["class_name"]).lower()
-            counts[group] = counts.get(group, -1) + 1
-            for _, made in _cells_of_layer(each["class_name"], each.get("config"), place):
+            for _, made in _cells_of_layer(each, place, version):
+                group = snake_case(each["class_name"])
+                counts[group] = counts.get(group, -1) + 1
                 suffix = f"_{counts[group]}" if counts[group] else ""
                 yield f"l{index}{_reverse_suffix(config)}", replace(made, group=group + suffix)
-    elif name in KIND_OF_CLASS and isinstance(config, dict):
-        recurrent = config.get("recurrent_activation", "sigmoid")
-        yield (
-            f"l0{_reverse_suffix(config)}",
-            CellConfig(
-                KIND_OF_CLASS[name],
-                activation=activation_name(config.get("activation", "tanh")),
-                recurrent_activation=activation_name(recurrent),
-                reset_after=bool(config.get("reset_after", False)),
-                group="",
-                place=place,
-            ),
-        )
+    elif name in KIND_OF_CLASS:
+        yield f"l0{_reverse_suffix(config)}", cell_config(str(name), config, version, place)
+
+
+def cell_config(type: str, config: Mapping[str, Any], version: KerasVersion, place: int = 0) -> CellConfig:
+    """Return the settings of a recurrent layer or cell of class ``type``, with the writer's defaults for those it omits.
+
+    Before version 2.3 the gates' default was the hard sigmoid, and up to 2.3 a GRU's reset gate came before the product.
+    """
+    old = version.standalone and not type.startswith("CuDNN")
+    return CellConfig(
+        KIND_OF_CLASS[type],
+        activation=activation_name(config.get("activation", "tanh")),
+        recurrent_activation=activation_name(
+            config.get("recurrent_activation", "hard_sigmoid" if old and version.minor < 3 else "sigmoid")
+        ),
+        reset_after=bool(config.get("reset_after", not old)),
+        group="",
+        place=place,
+    )
 
 
 def _reverse_suffix(config: Mapping[str, Any]) -> str:
@@ -127,8 +185,16 @@ def activation_name(activation: Any) -> Any:
     return activation
 
 
-def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]]) -> list[KernelGroup]:
-    """Return every cell's tensors, in the model's order as far as the file specifies it."""
+def find_kernel_groups(
+    file: Hdf5Contents, cells: Mapping[str, Mapping[str, CellConfig]], names: Mapping[str, str]
+) -> list[KernelGroup]:
+    """Return every cell's tensors, in the model's order as far as the file specifies it.
+
+    Args:
+        file: all tensors.
+        cells: of the configuration, by layer and level.
+        names: of the layers by their folder, for a file that does not store them there.
+    """
     sets: dict[str, dict[str, str]] = {}
     for name in _ordered_names(file):
         folder, _, last = name.rpartition("/")
@@ -137,10 +203,10 @@ def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, Cell
             last = {"0": "kernel", "1": "recurrent_kernel", "2": "bias"}.get(last, last)
         sets.setdefault(folder, {})[last] = name
     groups: dict[tuple[str, str], list[KernelGroup]] = {}
-    for folder, names in sets.items():
-        if not {"kernel", "recurrent_kernel"} <= set(names):
+    for folder, paths in sets.items():
+        if not {"kernel", "recurrent_kernel"} <= set(paths):
             continue
-        kernel, recurrent = file.tensors[names["kernel"]], file.tensors[names["recurrent_kernel"]]
+        kernel, recurrent = file.tensors[paths["kernel"]], file.tensors[paths["recurrent_kernel"]]
         if len(kernel.shape) != 2 or len(recurrent.shape) != 2 or 0 in kernel.shape + recurrent.shape:
             continue
         units, columns = recurrent.shape
@@ -148,9 +214,9 @@ def find_kernel_groups(file: Hdf5Contents, cells: Mapping[str, Mapping[str, Cell
             continue
         if not (kernel.is_float and recurrent.is_float):
             continue
-        layer, reverse, cell = _parse_folder(folder, file, cells)
-        bias = file.tensors[names["bias"]] if "bias" in names else None
-        sources = tuple(names[part] for part in ("kernel", "recurrent_kernel", "bias") if part in names)
+        layer, reverse, cell = _parse_folder(folder, file, cells, names)
+        bias = file.tensors[paths["bias"]] if "bias" in paths else None
+        sources = tuple(paths[part] for part in ("kernel", "recurrent_kernel", "bias") if part in paths)
         group = KernelGroup(layer, reverse, kernel, recurrent, bias, sources, cell)
         groups.setdefault((layer, reverse), []).append(group)
     found = []
@@ -177,7 +243,9 @@ def _ordered_names(file: Hdf5Contents) -> list[str]:
     return list(dict.fromkeys(known + rest))
 
 
-def _parse_folder(folder: str, file: Hdf5Contents, cells: Mapping[str, Any]) -> tuple[str, str, str]:
+def _parse_folder(
+    folder: str, file: Hdf5Contents, cells: Mapping[str, Any], layer_names: Mapping[str, str]
+) -> tuple[str, str, str]:
     """Return (layer, "" or "_reverse", the cell's own name) of a folder of kernels."""
     path = folder.split("/")
     reverse = "_reverse" if any(part.startswith("backward_") for part in path) else ""
@@ -192,9 +260,10 @@ def _parse_folder(folder: str, file: Hdf5Contents, cells: Mapping[str, Any]) -> 
         path.pop()
     names = []
     for at, part in enumerate(path):
-        if part != "layers":
-            own = file.attributes.get("/".join([*path[: at + 1], "vars"]), {}).get("name")
-            names.append(own if isinstance(own, str) else part)
+        if part not in FOLDERS:
+            place = "/".join(path[: at + 1])
+            own = file.attributes.get(f"{place}/vars", {}).get("name")
+            names.append(own if isinstance(own, str) else layer_names.get(place, part))
     return ".".join(names) or "layer", reverse, folder.split("/")[-2]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise, permutations
 
@@ -41,6 +41,7 @@ class RecurrentModule:
         input_size: D of the first level.
         hidden_size: H.
         output_size: P, or 2 P if bidirectional.
+        reverse: whether its only direction runs from the last step to the first.
     """
 
     path: str
@@ -49,6 +50,7 @@ class RecurrentModule:
     input_size: int
     hidden_size: int
     output_size: int
+    reverse: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -88,7 +90,9 @@ def find_stacks(found: Mapping[str, FoundLayer]) -> dict[str, Stack]:
     """Return every stack by name: those of several modules first, then each module alone."""
     modules = recurrent_modules(found)
     stacks = [make_stack(chain) for chain in _chains(modules) if len(chain) > 1]
-    stacks += [make_stack([module]) for module in modules]
+    stacks += [
+        make_stack([module]) for module in (*modules, *_backward_modules(found, {each.path for each in modules}))
+    ]
     return {stack.name: stack for stack in stacks}
 
 
@@ -123,6 +127,18 @@ def recurrent_modules(found: Mapping[str, FoundLayer]) -> list[RecurrentModule]:
                 # two directions that differ in shape do not form a module: use the forward one alone
                 usable = directions if _is_one_module([directions], found) else directions[:1]
                 modules.append(_make_module(f"{own}.{index}", [usable], found))
+    return modules
+
+
+def _backward_modules(found: Mapping[str, FoundLayer], taken: set[str]) -> list[RecurrentModule]:
+    """Return the modules of backward layers without a forward partner, each of one layer; their paths are not ``taken``."""
+    modules = []
+    for name in found:
+        match = LAYER_NAME.fullmatch(name)
+        if match and match["reverse"] and name.removesuffix("_reverse") not in found:
+            path = match["path"] or "rnn"
+            path = f"{path}_reverse" if path in taken else path
+            modules.append(replace(_make_module(path, [(name,)], found), reverse=True))
     return modules
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from models.checkpoints.parsing.contents import FoundLayer
 from models.core.activations import ACTIVATIONS
-from models.core.stepwise_modules import TORCH_RUNS
+from models.core.stepwise_modules import TORCH_CELLS
 
 
 def with_stored_options(
@@ -26,7 +26,7 @@ def with_stored_options(
 def _with_options(layer: FoundLayer, stored: Mapping[str, Any]) -> FoundLayer:
     if stored.get("kind") != layer.kind:
         return layer
-    known = TORCH_RUNS[layer.kind][0]  # type: ignore[index]
+    known = TORCH_CELLS[layer.kind][0]  # type: ignore[index]
     options = {name: stored[name] for name in known if name in stored and _is_valid(name, stored[name])}
     assumed = tuple(name for name in layer.assumed if name not in options)
     return replace(layer, options={**layer.options, **options}, assumed=assumed)

@@ -12,7 +12,7 @@ from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.building.build import TIED, Setup, build_network, compatible_parts, default_setup
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
 from models.gradients.losses import Loss, differentiate, output_loss_grad
@@ -74,7 +74,7 @@ def test_a_language_model(cell):
     given = network.encode("abcxj")
     assert given.tolist() == [[1, 2, 3, 0, 10]]
     same(network, model, given)
-    reading = read(network, "abcxj")
+    reading = run_network(network, "abcxj")
     assert isinstance(reading.prediction, SymbolPrediction) and reading.unknown == ("x",)
     assert next(iter(reading.trace.layers)) == "encoder_stack.rnn.l0"
     assert set(dict(network.module.named_parameters())) == set(dict(model.named_parameters()))
@@ -83,12 +83,12 @@ def test_a_language_model(cell):
 def test_the_default_view_can_be_shown():
     network = opened(Model(nn.LSTM, 5, 11, 11), itos=list(SYMBOLS))
     start = network.card.default
-    layer = read(network, start.text).trace.layers[start.layer]
+    layer = run_network(network, start.text).trace.layers[start.layer]
     values = layer[start.quantity][0]
     assert (values.max(0) - values.min(0)).argmax() == start.unit
     assert start.text in [example.text for example in network.card.examples] and set(start.why) == {"en", "ko"}
     for example in network.card.examples:
-        read(network, example.text)
+        run_network(network, example.text)
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -97,7 +97,7 @@ def test_a_classifier(both):
     network = opened(model)
     assert network.vocabulary == tuple(map(str, range(40))) and network.kind == "words"
     same(network, model, network.encode("3 17 39"))
-    prediction = read(network, "3 17 39").prediction
+    prediction = run_network(network, "3 17 39").prediction
     assert isinstance(prediction, ClassPrediction)
     expected = model(torch.tensor([[3, 17, 39]])).softmax(-1)[0].detach().numpy()
     np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
@@ -105,7 +105,7 @@ def test_a_classifier(both):
 
 def test_one_score_is_yes_or_no():
     model = Model(nn.GRU, 5, 1, 40, last=True)
-    prediction = read(opened(model), "3 17 39").prediction
+    prediction = run_network(opened(model), "3 17 39").prediction
     chance = model(torch.tensor([[3, 17, 39]])).sigmoid().item()
     assert prediction.probability.tolist() == pytest.approx([1 - chance, chance], abs=1e-6)
 
@@ -117,11 +117,11 @@ def test_numbers(columns, outputs):
     assert network.vocabulary is None and network.card.columns == columns
     text = network.card.examples[0].text
     same(network, model, network.encode(text))
-    prediction = read(network, text).prediction
+    prediction = run_network(network, text).prediction
     assert isinstance(prediction, ValuePrediction) and prediction.value.shape[1] == outputs
     if columns == outputs:
-        np.testing.assert_array_equal(prediction.following[:-1], network.encode(text)[0, 1:])
-    assert np.isnan(prediction.following).all() == (columns != outputs)
+        np.testing.assert_array_equal(prediction.target[:-1], network.encode(text)[0, 1:])
+    assert np.isnan(prediction.target).all() == (columns != outputs)
 
 
 def test_one_hot_where_a_vocabulary_is_given():
@@ -152,7 +152,7 @@ def test_without_a_decoder_the_layers_run():
     network = build_network(
         checkpoint := load_checkpoint(save(lstm.state_dict())), default_setup(compatible_parts(checkpoint)), "bare"
     )
-    reading = read(network, "1, 2, 3; 4, 5, 6")
+    reading = run_network(network, "1, 2, 3; 4, 5, 6")
     assert reading.prediction is None and list(reading.trace.layers) == ["rnn.l0", "rnn.l0_reverse"]
     expected = lstm(torch.tensor([[1.0, 2, 3], [4, 5, 6]]))[0].detach().numpy()
     np.testing.assert_allclose(reading.trace.layers["rnn.l0_reverse"].hidden[0], expected[:, 4:], atol=1e-6)

@@ -14,7 +14,7 @@ from torch import nn
 from models.capturing.capture import capture
 from models.checkpoints import load_checkpoint
 from models.checkpoints.building.build import build_network, compatible_parts, default_setup
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
 from models.gradients.losses import Loss, differentiate
@@ -61,7 +61,7 @@ def test_a_stack_of_keras_layers(file, tmp_path):
     )
     (model.save_weights if "weights" in file else model.save)(tmp_path / file)
     network = opened(tmp_path / file)
-    reading = read(network, TEXT)
+    reading = run_network(network, TEXT)
     np.testing.assert_allclose(reading.prediction.probability, told(model, np.array([IDS]))[0], rtol=0, atol=1e-5)
     assert [name.rpartition(".")[2] for name in reading.trace.layers] == ["l0", "l0", "l0_reverse"]
     assert network.card.architecture["cell"] == "LSTM, GRU" and network.card.architecture["layers"] == 2
@@ -75,7 +75,7 @@ def test_a_classifier_of_keras(tmp_path):
         layers.Dense(1, activation="sigmoid"),
     )
     model.save(tmp_path / "m.keras")
-    found = read(opened(tmp_path / "m.keras"), TEXT).prediction.probability
+    found = run_network(opened(tmp_path / "m.keras"), TEXT).prediction.probability
     chance = told(model, np.array([IDS]))[0, 0]
     np.testing.assert_allclose(found, [1 - chance, chance], rtol=0, atol=1e-5)
 
@@ -103,7 +103,7 @@ def test_what_torch_has_no_kernel_for(odd, tmp_path):
     network = opened(tmp_path / "m.keras")
     text = network.card.examples[0].text
     given = network.encode(text)
-    reading = read(network, text)
+    reading = run_network(network, text)
     np.testing.assert_allclose(reading.prediction.value, told(model, given.numpy())[0], rtol=1e-5, atol=1e-5)
     layer = reading.trace.layers["rnn.l0"]
     known = {"activation": "nonlinearity"} if kind == "SimpleRNN" else {}
@@ -174,7 +174,7 @@ def test_an_onnx_graph():
     network = opened(file.getvalue())
     with torch.inference_mode():
         np.testing.assert_allclose(network.module(network.encode(TEXT)), expected, rtol=0, atol=1e-5)
-    assert list(read(network, TEXT).trace.layers) == ["rnn.l0", "rnn.l0_reverse", "rnn.l1", "rnn.l1_reverse"]
+    assert list(run_network(network, TEXT).trace.layers) == ["rnn.l0", "rnn.l0_reverse", "rnn.l1", "rnn.l1_reverse"]
 
 
 def test_an_onnx_graph_that_reads_numbers():
@@ -235,4 +235,4 @@ def test_half_precision_and_double():
             out = network.module(network.encode(TEXT))
         torch.testing.assert_close(out.double(), wide(torch.tensor([IDS])), rtol=0, atol=1e-5)
         assert trace.layers["rnn.l0"].hidden.dtype == (np.float64 if dtype == torch.float64 else np.float32)
-        assert read(network, TEXT).prediction.probability.shape == (8, 11)
+        assert run_network(network, TEXT).prediction.probability.shape == (8, 11)

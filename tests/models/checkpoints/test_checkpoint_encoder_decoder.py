@@ -22,7 +22,7 @@ from models.checkpoints.building.build import (
     find_target_setup,
 )
 from models.decoding.decode import decode
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.gradients.losses import Loss, differentiate
 
 READS, WRITES = ("</s>", *"abcdef"), ("x", "<s>", "y", "</s>", "z")
@@ -50,7 +50,7 @@ def test_a_network_that_others_trained_speaks(g2p):
     for word in ("unrolled", "recurrent", "gradients", "vanishing", "seoul", "hochreiter", "xylophone", "a"):
         wrote = decode(network, f"{word}</s>")
         assert wrote.finished and list(wrote.target[:-1]) == package.predict(word)
-    reading = read(network, "seoul</s>")
+    reading = run_network(network, "seoul</s>")
     assert list(reading.trace.layers) == ["encoder.l0", "decoder.l0"]
     assert reading.labels_of("encoder.l0") == (*"seoul", "</s>")
     assert reading.labels_of("decoder.l0") == ("<s>", *package.predict("seoul"))

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
 from models.checkpoints.building.build import build_network, compatible_parts, default_setup
-from models.decoding.run_network import read
-from models.networks.precision import drift
+from models.decoding.run_network import run_network
+from models.networks.precision import states_by_format
 from tests.support.oracle import layer as computed
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -161,7 +161,7 @@ def test_a_language_model_that_torch_has_no_kernel_for_runs(rnn, tmp_path):
     expected = keras.ops.convert_to_numpy(model(ids))[0]
     np.testing.assert_allclose(probability.detach().numpy(), expected, rtol=0, atol=1e-5)
     layer = next(iter(checkpoint.layers))
-    hidden = read(network, "1 2 3 4 0 7 9").trace.layers[layer].hidden[0]
+    hidden = run_network(network, "1 2 3 4 0 7 9").trace.layers[layer].hidden[0]
     states = keras.ops.convert_to_numpy(layers[1](layers[0](ids)))[0]
     np.testing.assert_allclose(hidden, states, rtol=0, atol=1e-5)
 
@@ -267,7 +267,7 @@ def test_the_printed_arrays_of_the_study_notes_are_tf32(notes):
         "notes.l0_reverse": [0.7037439, 0.5884772, 0.39501813, 0.21932526],
     }
     for name, expected in printed.items():
-        found = drift(notes.layers[name], NOTES, ["tf32"], reverse=name.endswith("_reverse"))
+        found = states_by_format(notes.layers[name], NOTES, ["tf32"], reverse=name.endswith("_reverse"))
         np.testing.assert_allclose(found.states["tf32"]["hidden"][:, 0], expected, rtol=0, atol=2e-7)
 
 

@@ -142,7 +142,7 @@ def test_what_training_dropped_is_told_as_it_was(need_weights, batch_first):
         output = module(x, x, x, need_weights=need_weights, average_attn_weights=False)
     assert torch.equal(output[0], plain[0]) and torch.equal(torch.rand(1), after)
     found = trace.attention["attention"]
-    assert not found.unsure and set(np.unique(found.dropout)) == {0.0, np.float32(1 / 0.6)}
+    assert not found.dropout_unknown and set(np.unique(found.dropout)) == {0.0, np.float32(1 / 0.6)}
     if need_weights:
         np.testing.assert_allclose(found.weights * found.dropout, plain[1].detach().numpy(), atol=1e-6)
     out = module.out_proj(torch.from_numpy(found.context.copy()).transpose(1, 2).flatten(2)).detach()
@@ -167,7 +167,7 @@ def test_what_was_dropped_and_cannot_be_known_is_said():
     finally:
         torch.nn.functional.multi_head_attention_forward = original
     found = trace.attention["attention"]
-    assert found.unsure and found.dropout is None
+    assert found.dropout_unknown and found.dropout is None
     np.testing.assert_allclose(found.weights, torchs_own(module.eval(), x, x, x), atol=1e-5)
 
 

@@ -15,7 +15,7 @@ from models import ArchiveError, Trace, capture, load_trace
 from models.core.archive import HEADER, read_archive
 from models.core.layer_run import Recording
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
-from models.core.trace import Layers, LayerTrace
+from models.core.trace import LayerTraces, LayerTrace
 from models.core.weights import LayerWeights
 
 EXTRAS = ("input", "hidden_prev", "initial_hidden", "lengths", "dropout")
@@ -89,7 +89,7 @@ def test_a_part_of_a_run_is_the_run_there(kind, steps):
         net(pack_sequence([torch.randn(n, 3) for n in (9, 6)]))
     for layer in trace.layers.values():
         for row, length in enumerate((9, 6)):
-            part = layer.part(row, steps)
+            part = layer.select(row, steps)
             for name in (*layer.quantities, "input", "hidden_prev", *(("cell_prev",) if kind is nn.LSTM else ())):
                 np.testing.assert_array_equal(getattr(part, name)[0], getattr(layer, name)[row, steps])
             assert part.lengths.tolist() == [max(0, min(length, steps.stop) - steps.start)]
@@ -109,7 +109,7 @@ def test_a_gru_that_resets_before_the_product_too(tmp_path):
     torch.manual_seed(0)
     weights = LayerWeights("GRU", torch.randn(12, 3), torch.randn(12, 4), reset_after=False)
     recording = Recording(torch.randn(1, 5, 3), *torch.randn(2, 1, 5, 4))
-    trace = Trace(Layers({"a/b.l0": LayerTrace("a/b.l0", weights, recording)}))
+    trace = Trace(LayerTraces({"a/b.l0": LayerTrace("a/b.l0", weights, recording)}))
     trace.save(tmp_path / "run.npz")
     assert same(trace.layers["a/b.l0"], load_trace(tmp_path / "run.npz").layers["a/b.l0"])
 

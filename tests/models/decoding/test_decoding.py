@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models import Problem, load_network
-from models.architectures.transformer import positions
+from models.architectures.transformer import positional_encodings
 from models.architectures.translator import END, START
 from models.decoding import (
     AttentionTemperature,
@@ -178,12 +178,12 @@ def transformer(module, ids, symbols, change=None):
     def feed(layer, x):
         return layer.linear2(layer.linear1(x).relu())
 
-    x = module.embedding.weight[ids] * math.sqrt(8) + positions(ids.shape[1], 8)
+    x = module.embedding.weight[ids] * math.sqrt(8) + positional_encodings(ids.shape[1], 8)
     for layer in module.encoder.layers:
         x = x + attend(layer.self_attn, layer.norm1(x), layer.norm1(x))[0]
         x = x + feed(layer, layer.norm2(x))
     memory = module.encoder.norm(x)
-    y = module.target_embedding.weight[symbols] * math.sqrt(8) + positions(symbols.shape[1], 8)
+    y = module.target_embedding.weight[symbols] * math.sqrt(8) + positional_encodings(symbols.shape[1], 8)
     later, found = torch.ones(symbols.shape[1], symbols.shape[1], dtype=torch.bool).triu(1), []
     for at, layer in enumerate(module.decoder.layers):
         y = y + attend(layer.self_attn, layer.norm1(y), layer.norm1(y), later)[0]
@@ -238,7 +238,7 @@ def test_the_changes_of_a_transformer():
 
 
 def test_positions_are_those_of_the_paper():
-    found = positions(50, 6)
+    found = positional_encodings(50, 6)
     for t, i in itertools.product((0, 1, 17, 49), range(3)):
         angle = t / 10_000 ** (2 * i / 6)
         assert found[t, 2 * i] == pytest.approx(math.sin(angle), abs=1e-5)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Problem, load_network
-from models.core.rank_correlation import kendall
+from models.core.rank_correlation import kendall_tau
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, MaskSource
 from models.decoding.intervention_syntax import MAX_INTERVENTIONS, read_interventions, write_interventions
 
@@ -96,8 +96,8 @@ def tau_b(first, second):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=30))
 def test_kendalls_tau_counts_pairs(pairs):
     first, second = (list(column) for column in zip(*pairs, strict=True))
-    assert kendall(np.array(first), np.array(second)) == pytest.approx(tau_b(first, second), nan_ok=True)
+    assert kendall_tau(np.array(first), np.array(second)) == pytest.approx(tau_b(first, second), nan_ok=True)
 
 
 def test_kendalls_tau_of_the_example_in_scipys_documentation():
-    assert kendall(np.array([12, 2, 1, 12, 2]), np.array([1, 4, 7, 1, 0])) == pytest.approx(-0.4714045207910316)
+    assert kendall_tau(np.array([12, 2, 1, 12, 2]), np.array([1, 4, 7, 1, 0])) == pytest.approx(-0.4714045207910316)

@@ -137,10 +137,10 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.lists(st.sampled_from(PIECES), max_size=3))
 def test_undoing_gives_back_the_old_trace_bit_for_bit(networks, first, more):
     base, text = networks["counter"], ".aaaaaaaabbbbbbbb"  # however many tokens go, the steps that are held remain
-    history = UndoHistory(Edits()).then(read_edits(";".join(first)))
+    history = UndoHistory(Edits()).push(read_edits(";".join(first)))
     before = run_edited(base, text, history.now)
     for piece in more:
-        history = history.then(history.now.add(read_edits(piece).on[0]))
+        history = history.push(history.now.add(read_edits(piece).on[0]))
     after = run_edited(base, text, history.now)
     off = history.now
     for index in range(len(first), len(off.entries)):

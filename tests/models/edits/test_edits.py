@@ -116,7 +116,7 @@ def test_undo_and_redo_go_through_all_lists(made):
     start = history = UndoHistory(Edits())
     passed = [history.now]
     for each in made:
-        history = history.then(each)
+        history = history.push(each)
         if each != passed[-1]:
             passed.append(each)
     end = history
@@ -132,12 +132,12 @@ def test_undo_and_redo_go_through_all_lists(made):
 
 def test_dragging_is_one_step_back():
     clamp = Edits().add(kinds.Clamp("rnn.l0", "cell", 0.0))
-    history = UndoHistory(Edits()).then(clamp)
+    history = UndoHistory(Edits()).push(clamp)
     for value in (0.1, 0.2):
-        history = history.amend(history.now.swap(0, kinds.Clamp("rnn.l0", "cell", value)))
+        history = history.replace(history.now.swap(0, kinds.Clamp("rnn.l0", "cell", value)))
     assert history.now.on == (kinds.Clamp("rnn.l0", "cell", 0.2),)
     assert history.undo().now == Edits()
-    assert history.undo().then(clamp).redo() == history.undo().then(clamp)
+    assert history.undo().push(clamp).redo() == history.undo().push(clamp)
 
 
 def test_lists_are_made_anew():

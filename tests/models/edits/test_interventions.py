@@ -268,7 +268,7 @@ def test_gradients_stop_at_held_values_and_are_those_of_autograd(networks):
         made = build_clamp_schedules(held_so, parameters_of(module), steps, None, None)
         script = made["rnn.l0"]
         value = layer.hidden[0, at, 7].item() + nudge
-        script.hold(at, "hidden", 7, value)
+        script.clamp(at, "hidden", 7, value)
         with intervene(module, made), torch.no_grad():
             return -module(given)[0, -1].log_softmax(-1)[5].item()
 

@@ -31,8 +31,8 @@ def ran(kind: str, quantity: str, directions: int = 1):
     module = KINDS[kind][0](3, UNITS, num_layers=2, batch_first=True, bidirectional=directions == 2).double()
     script = ClampSchedule()
     for step in (2, 3):
-        script.hold(step, quantity, 1, 0.3)
-    script.hold(5, quantity, None, 0.6)
+        script.clamp(step, quantity, 1, 0.3)
+    script.clamp(5, quantity, None, 0.6)
     x = torch.randn(1, STEPS, 3, dtype=torch.float64)
     with intervene(module, {"l0": ClampSchedule(), "l1": script}) as run:
         output = module(x)[0]
@@ -76,7 +76,7 @@ def test_the_steps_shares_of_the_weights_add_up_to_autograds(kind, quantity):
         gradients = traced.layers[name].gradients
         for parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             expected = getattr(module, f"{parameter}_{suffix}").grad.numpy()
-            np.testing.assert_allclose(gradients.of_step(parameter).sum(axis=0), expected, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(gradients.per_step(parameter).sum(axis=0), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_networks_own_losses_are_asked_at_the_held_states(name, edits):
 def test_nothing_held_changes_nothing():
     network = load_network("counter")
     plain = run_edited(network, ".aabb.", read_edits("rnn.l0.h0=0")).trace.layers["rnn.l0"]
-    assert not plain.recording.held
+    assert not plain.recording.clamped
     found = local_derivatives(plain)
     np.testing.assert_array_equal(found.carry, plain.forget_gate)
 
@@ -112,7 +112,7 @@ def test_a_projected_state_that_is_held_is_refused():
     torch.manual_seed(0)
     module = nn.LSTM(3, UNITS, proj_size=2, batch_first=True)
     script = ClampSchedule()
-    script.hold(1, "hidden", 0, 1.0)
+    script.clamp(1, "hidden", 0, 1.0)
     with intervene(module, {"l0": script}) as run:
         module(torch.randn(1, 4, 3))
     with pytest.raises(Problem, match="held after its projection"):

@@ -184,6 +184,6 @@ def test_activation_slopes(kind):
     _, layers = traced(kind)
     layer = layers["l0"]
     for gate, slope in activation_slopes(layer).items():
-        most = layer.cell_equations.activations[gate].steepest
+        most = layer.cell_equations.activations[gate].max_slope
         assert slope.shape == layer.shape and (slope >= 0).all() and (slope <= most).all()
     assert set(local_derivatives(layer).gates) == set(layer.weights.cell.gates)

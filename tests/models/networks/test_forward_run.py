@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models import capture, load_network, network_names
-from models.decoding.run_network import read
-from models.networks.forward_run import SymbolPrediction, ValuePrediction, reading_of
+from models.decoding.run_network import run_network
+from models.networks.forward_run import SymbolPrediction, ValuePrediction, run_of_trace
 from tests.support import oracle
 
 SYMBOLS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter")
@@ -32,7 +32,7 @@ def test_every_bundled_network_is_held_here():
 def test_the_trace_is_that_of_a_step_loop(networks, name):
     net = networks[name]
     text = net.card.default.text
-    reading = read(net, text)
+    reading = run_network(net, text)
     expected = oracle.network(net.module, net.encode(text))
     assert list(reading.trace.layers) == list(expected)
     for layer, quantities in expected.items():
@@ -44,25 +44,25 @@ def test_the_trace_is_that_of_a_step_loop(networks, name):
 def test_predictions_and_surprise_are_those_of_torch(networks, name):
     net = networks[name]
     for example in net.card.examples:
-        prediction = read(net, example.text).prediction
+        prediction = run_network(net, example.text).prediction
         assert isinstance(prediction, SymbolPrediction)
         ids = net.encode(example.text)
         with torch.no_grad():
             logits = net.module(ids)[0]
         np.testing.assert_allclose(prediction.probability, logits.double().softmax(-1), **TOLERANCE)
-        np.testing.assert_array_equal(prediction.following, [*ids[0, 1:].tolist(), -1])
+        np.testing.assert_array_equal(prediction.target, [*ids[0, 1:].tolist(), -1])
         bits = nn.functional.cross_entropy(logits[:-1].double(), ids[0, 1:], reduction="none") / math.log(2)
-        np.testing.assert_allclose(prediction.surprise[:-1], bits, rtol=1e-4, atol=1e-5)
-        assert np.isnan(prediction.surprise[-1]) and prediction.surprise.dtype == np.float32
+        np.testing.assert_allclose(prediction.surprisal[:-1], bits, rtol=1e-4, atol=1e-5)
+        assert np.isnan(prediction.surprisal[-1]) and prediction.surprisal.dtype == np.float32
 
 
 @pytest.mark.parametrize("name", SYMBOLS)
 def test_the_most_probable_symbols_are_topk(networks, name):
     net = networks[name]
-    prediction = read(net, net.card.default.text).prediction
+    prediction = run_network(net, net.card.default.text).prediction
     count = min(8, len(net.vocabulary))
     top = prediction.top(count)
-    assert top.shape == (len(prediction.following), count)
+    assert top.shape == (len(prediction.target), count)
     expected = torch.from_numpy(prediction.probability).topk(count).values
     np.testing.assert_array_equal(np.take_along_axis(prediction.probability, top, axis=1), expected)
     assert all(len(set(ids)) == count for ids in top.tolist())
@@ -71,21 +71,21 @@ def test_the_most_probable_symbols_are_topk(networks, name):
 
 def test_what_could_not_happen_and_did_is_infinitely_surprising():
     prediction = SymbolPrediction(np.array([[1, 0], [0.5, 0.5]], dtype=np.float32), np.array([1, -1]), ("a", "b"))
-    assert prediction.surprise[0] == np.inf and np.isnan(prediction.surprise[1])
+    assert prediction.surprisal[0] == np.inf and np.isnan(prediction.surprisal[1])
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_network_of_numbers_predicts_the_next_one(networks, name):
     net = networks[name]
     text = net.card.examples[0].text
-    reading = read(net, text)
+    reading = run_network(net, text)
     values = net.encode(text)
     with torch.no_grad():
         expected = net.module(values)[0]
     assert isinstance(reading.prediction, ValuePrediction)
     np.testing.assert_allclose(reading.prediction.value, expected, **TOLERANCE)
-    np.testing.assert_array_equal(reading.prediction.following[:-1], values[0, 1:])
-    assert np.isnan(reading.prediction.following[-1]).all()
+    np.testing.assert_array_equal(reading.prediction.target[:-1], values[0, 1:])
+    assert np.isnan(reading.prediction.target[-1]).all()
     assert reading.labels == tuple(net.labels(text)) and len(reading.labels) == values.shape[1]
 
 
@@ -93,7 +93,7 @@ def test_a_network_of_numbers_predicts_the_next_one(networks, name):
 def test_a_class_is_predicted_of_the_whole_sequence(networks, name):
     net = networks[name]
     for example in net.card.examples:
-        prediction = read(net, example.text).prediction
+        prediction = run_network(net, example.text).prediction
         with torch.no_grad():
             expected = net.module(net.encode(example.text))[0].double().softmax(-1)
         np.testing.assert_allclose(prediction.probability, expected, **TOLERANCE)
@@ -102,35 +102,35 @@ def test_a_class_is_predicted_of_the_whole_sequence(networks, name):
 
 def test_numbers_are_read_as_they_are_written():
     net = load_network("wave")
-    reading = read(net, "0.1 -2, 1e-3; 7")
+    reading = run_network(net, "0.1 -2, 1e-3; 7")
     np.testing.assert_array_equal(reading.trace.layers["rnn.l0"].input[0, :, 0], np.float32([0.1, -2, 1e-3, 7]))
     assert reading.labels == ("0.1", "-2", "0.001", "7") and reading.unknown == ()
 
 
 def test_labels_show_what_is_invisible(networks):
-    reading = read(networks["python-lm"], "a b\n\tc\r\nd")
+    reading = run_network(networks["python-lm"], "a b\n\tc\r\nd")
     assert reading.labels == ("a", "␣", "b", "⏎", "␣", "␣", "␣", "␣", "c", "⏎", "d")
     assert reading.trace.tokens == reading.labels
     assert reading.prediction.vocabulary[networks["python-lm"].vocabulary.index("\n")] == "⏎"
 
 
 def test_one_symbol_is_a_sequence(networks):
-    reading = read(networks["python-lm"], "x")
-    assert reading.labels == ("x",) and np.isnan(reading.prediction.surprise).all()
+    reading = run_network(networks["python-lm"], "x")
+    assert reading.labels == ("x",) and np.isnan(reading.prediction.surprisal).all()
 
 
 def test_unknown_symbols_are_named_and_replaced_where_they_stood(networks):
     net = networks["python-lm"]
-    reading = read(net, "한 = '한글'")
+    reading = run_network(net, "한 = '한글'")
     assert reading.unknown == ("한", "글")
     assert reading.labels == ("�", "␣", "=", "␣", "'", "�", "�", "'")
-    plain = read(net, "� = '��'")
+    plain = run_network(net, "� = '��'")
     np.testing.assert_array_equal(reading.trace.layers["rnn.l1"].hidden, plain.trace.layers["rnn.l1"].hidden)
     assert plain.unknown == ()
 
 
 def test_words_are_read_with_their_particles(networks):
-    reading = read(networks["recall-lstm"], "모스크바에 zebra.")
+    reading = run_network(networks["recall-lstm"], "모스크바에 zebra.")
     assert reading.labels[-2:] == ("�", ".") and reading.unknown == ("zebra",)
     assert reading.labels[:2] == ("모스크바", "에")
 
@@ -150,20 +150,20 @@ def test_words_are_read_with_their_particles(networks):
 )
 def test_what_cannot_be_read_is_one_sentence(networks, name, text, told):
     with pytest.raises(ValueError, match=told) as caught:
-        read(networks[name], text)
+        run_network(networks[name], text)
     sentence = str(caught.value)
     assert sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300
 
 
 def test_each_reading_has_a_serial_of_its_own(networks):
     net = networks["counter"]
-    assert len({read(net, ".ab").serial for _ in range(3)}) == 3
+    assert len({run_network(net, ".ab").serial for _ in range(3)}) == 3
 
 
 def test_inputs_of_one_hot_networks_have_the_symbols_names(networks):
     net = networks["counter"]
-    assert read(net, ".ab").input_names == net.vocabulary
-    assert read(networks["python-lm"], "x").input_names is None
+    assert run_network(net, ".ab").input_names == net.vocabulary
+    assert run_network(networks["python-lm"], "x").input_names is None
 
 
 def test_a_trace_from_elsewhere_is_read_row_by_row():
@@ -173,7 +173,7 @@ def test_a_trace_from_elsewhere_is_read_row_by_row():
     with capture(rnn) as trace:
         rnn(packed)
     for row, steps in enumerate((5, 2, 4)):
-        reading = reading_of(trace, row)
+        reading = run_of_trace(trace, row)
         assert reading.row == row and reading.prediction is None
         assert reading.labels == tuple(str(step + 1) for step in range(steps))
         assert all(reading.labels_of(name) == reading.labels for name in trace.layers)
@@ -183,7 +183,7 @@ def test_a_trace_keeps_its_own_tokens():
     rnn = nn.GRU(2, 3)
     with capture(rnn) as trace:
         rnn(torch.randn(3, 1, 2))
-    assert reading_of(trace.with_tokens(["a", "\n", "b c"])).labels == ("a", "⏎", "b␣c")
+    assert run_of_trace(trace.with_tokens(["a", "\n", "b c"])).labels == ("a", "⏎", "b␣c")
 
 
 def test_a_layer_of_another_length_counts_its_steps():
@@ -198,6 +198,6 @@ def test_a_layer_of_another_length_counts_its_steps():
     net = Pair()
     with capture(net) as trace:
         net(torch.randn(4, 1, 2), torch.randn(2, 1, 2))
-    reading = reading_of(trace.with_tokens("abcd"))
+    reading = run_of_trace(trace.with_tokens("abcd"))
     assert reading.labels_of("encoder.l0") == tuple("abcd")
     assert reading.labels_of("decoder.l0") == ("1", "2")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.core.weights import LayerWeights
-from models.networks.precision import FORMATS, drift, stack_drift, tf32
+from models.networks.precision import FORMATS, states_by_format, stack_states_by_format, round_to_tf32
 
 NOTES = np.array(
     [[0.1, 4.2, 1.5, 1.1, 2.8], [1.0, 3.1, 2.5, 0.7, 1.1], [0.3, 2.1, 1.5, 2.1, 0.1], [2.2, 1.4, 0.5, 0.9, 1.1]],
@@ -32,13 +32,13 @@ PRINTED = {
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_the_printed_arrays_of_the_study_notes_are_tf32(reverse):
-    hidden = drift(notes(), NOTES, reverse=reverse).states["tf32"]["hidden"]
+    hidden = states_by_format(notes(), NOTES, reverse=reverse).states["tf32"]["hidden"]
     np.testing.assert_allclose(hidden, np.repeat(PRINTED[reverse], 3).reshape(4, 3), rtol=0, atol=2e-7)
 
 
 def test_their_summary_is_float32():
-    assert drift(notes(), NOTES).states["float32"]["hidden"][-1, 0] == pytest.approx(0.6303139, abs=1e-6)
-    back = drift(notes(), NOTES, reverse=True).states["float32"]["hidden"]
+    assert states_by_format(notes(), NOTES).states["float32"]["hidden"][-1, 0] == pytest.approx(0.6303139, abs=1e-6)
+    back = states_by_format(notes(), NOTES, reverse=True).states["float32"]["hidden"]
     assert back[0, 0] == pytest.approx(0.70387346, abs=1e-6)
 
 
@@ -46,13 +46,13 @@ def test_tf32_rounds_to_ten_bits_ties_away_from_zero():
     one = 2.0**-10
     given = [1 + one / 2, 1 + one * 0.49, 1 + one * 1.5, -1 - one / 2, 2 - one / 4, 0.0, 2.0**-130]
     expected = [1 + one, 1, 1 + 2 * one, -1 - one, 2, 0.0, 2.0**-130]
-    assert tf32(torch.tensor(given)).tolist() == expected
-    special = tf32(torch.tensor([float("nan"), float("inf"), float("-inf"), torch.finfo(torch.float32).max]))
+    assert round_to_tf32(torch.tensor(given)).tolist() == expected
+    special = round_to_tf32(torch.tensor([float("nan"), float("inf"), float("-inf"), torch.finfo(torch.float32).max]))
     assert special[0].isnan() and special[1:].tolist() == [float("inf"), float("-inf"), float("inf")]
     values = torch.randn(1000)
-    mantissa, _ = torch.frexp(tf32(values))
+    mantissa, _ = torch.frexp(round_to_tf32(values))
     assert (mantissa * 2**11 == (mantissa * 2**11).round()).all()
-    assert ((tf32(values) - values).abs() <= values.abs() * 2.0**-11).all()
+    assert ((round_to_tf32(values) - values).abs() <= values.abs() * 2.0**-11).all()
 
 
 CELLS = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
@@ -84,7 +84,7 @@ def test_every_format_is_torchs(kind, format, tolerance, options):
     x = torch.randn(12, 3)
     with torch.inference_mode():
         expected = module(x.to(dtype)[None])[0][0].double().numpy()
-    found = stack_drift(levels, x.numpy(), [format])[-1]
+    found = stack_states_by_format(levels, x.numpy(), [format])[-1]
     hidden = np.concatenate([each.states[format]["hidden"] for each in found], axis=1)
     np.testing.assert_allclose(hidden, expected, rtol=0, atol=tolerance)
 
@@ -92,18 +92,18 @@ def test_every_format_is_torchs(kind, format, tolerance, options):
 def test_what_a_format_holds_it_holds():
     """Every state in bfloat16 is a bfloat16 number, and so on; in TF32 states are float32, which bfloat16 could not hold."""
     _, ((weights, _), _) = stack("LSTM")
-    found = drift(weights, np.random.default_rng(0).normal(size=(9, 3)))
+    found = states_by_format(weights, np.random.default_rng(0).normal(size=(9, 3)))
     for format in ("bfloat16", "float16", "float32"):
         for values in found.states[format].values():
             held = torch.tensor(values).to(getattr(torch, format)).double().numpy()
             np.testing.assert_array_equal(held, values)
     values = torch.tensor(found.states["tf32"]["hidden"])
-    assert (values == values.float().double()).all() and (values != tf32(values.float()).double()).any()
+    assert (values == values.float().double()).all() and (values != round_to_tf32(values.float()).double()).any()
 
 
 def test_coarser_formats_drift_further():
     _, ((weights, _), _) = stack("LSTM")
-    found = drift(weights, np.random.default_rng(0).normal(size=(60, 3)))
+    found = states_by_format(weights, np.random.default_rng(0).normal(size=(60, 3)))
     mean = {format: found.distance(format).mean() for format in FORMATS}
     assert 0 < mean["float32"] < 1e-6 < mean["tf32"] < 1e-3 < mean["bfloat16"] < 0.1
     assert mean["float32"] < mean["float16"] < mean["bfloat16"]
@@ -117,7 +117,7 @@ def test_coarser_formats_drift_further():
 
 def test_a_state_that_float16_cannot_hold_is_infinite():
     weights = LayerWeights("RNN", np.ones((1, 1)), np.full((1, 1), 2.0), nonlinearity="relu")
-    found = drift(weights, np.ones((20, 1), np.float32))
+    found = states_by_format(weights, np.ones((20, 1), np.float32))
     assert np.isinf(found.states["float16"]["hidden"][-1]) and np.isfinite(found.states["bfloat16"]["hidden"]).all()
     assert found.states["float64"]["hidden"][-1, 0] == 2**20 - 1
 
@@ -126,7 +126,7 @@ def test_a_state_that_float16_cannot_hold_is_infinite():
 def test_a_projection_is_a_product_too():
     module, levels = stack("LSTM", proj_size=2)
     x = torch.randn(7, 3)
-    hidden = np.concatenate([each.states["float32"]["hidden"] for each in stack_drift(levels, x.numpy())[-1]], axis=1)
+    hidden = np.concatenate([each.states["float32"]["hidden"] for each in stack_states_by_format(levels, x.numpy())[-1]], axis=1)
     np.testing.assert_allclose(hidden, module(x[None])[0][0].detach(), rtol=0, atol=1e-6)
 
 
@@ -134,4 +134,4 @@ def test_a_projection_is_a_product_too():
 def test_what_does_not_fit_is_refused(given):
     _, ((weights, _), _) = stack("GRU")
     with pytest.raises(ValueError, match=r"the layer reads \(steps, 3\)"):
-        drift(weights, given)
+        states_by_format(weights, given)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.core.messages import Problem
-from models.networks.network import read_numbers
-from models.networks.sequence_files import as_text, read_sequence
+from models.networks.network import parse_numbers
+from models.networks.sequence_files import format_numbers, parse_sequence
 
 VALUES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
@@ -20,7 +20,7 @@ def saved(values, **how):
 
 def refused(data, columns=3):
     with pytest.raises(Problem) as caught:
-        read_sequence(data, columns)
+        parse_sequence(data, columns)
     return str(caught.value)
 
 
@@ -29,24 +29,24 @@ def refused(data, columns=3):
 def test_what_numpy_saved_comes_back(dtype, order):
     values = np.asarray(VALUES * 10, dtype=dtype, order=order)
     for given in (values, values[None]):
-        np.testing.assert_array_equal(read_sequence(saved(given), 3), values.astype(np.float32))
+        np.testing.assert_array_equal(parse_sequence(saved(given), 3), values.astype(np.float32))
 
 
 def test_one_column_may_be_a_row():
-    np.testing.assert_array_equal(read_sequence(saved(VALUES[:, 0]), 1), VALUES[:, :1])
+    np.testing.assert_array_equal(parse_sequence(saved(VALUES[:, 0]), 1), VALUES[:, :1])
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])
 @pytest.mark.parametrize("head", ["", "a{0}b{0}c\n"])
 def test_what_a_spreadsheet_wrote_comes_back(mark, head):
     text = head.format(mark.strip() or mark) + "\r\n".join(mark.join(map(str, row)) for row in VALUES)
-    np.testing.assert_array_equal(read_sequence(text.encode("utf-8-sig"), 3), VALUES)
+    np.testing.assert_array_equal(parse_sequence(text.encode("utf-8-sig"), 3), VALUES)
 
 
 @pytest.mark.parametrize("columns", [1, 3])
 def test_as_text_is_exact(columns):
     values = np.concatenate([VALUES, [[1e-38, 3.4e38, -0.0]]])[:, :columns].astype(np.float32)
-    back = np.array(read_numbers(as_text(values), columns, None), dtype=np.float32)
+    back = np.array(parse_numbers(format_numbers(values), columns, None), dtype=np.float32)
     np.testing.assert_array_equal(back, values)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import EditedNetwork, Problem, capture, load_network, network_names, read, read_edited, read_edits
+from models import EditedNetwork, Problem, capture, load_network, network_names, run_network, run_edited, read_edits
 from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
 from models.gradients.losses import Loss, differentiate, output_loss_grad
 from tests.support.translators import KINDS, TEXT, ByHand, by_hand, gru, untrained
@@ -29,7 +29,7 @@ class Written(ByHand):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layers_states_are_those_of_a_step_loop(kind):
     network = untrained(kind, 1)
-    reading = read(network, TEXT)
+    reading = run_network(network, TEXT)
     assert list(reading.trace.layers) == LAYERS
     symbols, probability, _, _ = by_hand(network, TEXT)
     with torch.no_grad():
@@ -42,7 +42,7 @@ def test_the_layers_states_are_those_of_a_step_loop(kind):
     for layer, expected in zip(LAYERS, (of.memory[:, :half], of.memory[:, half:], torch.stack(states)), strict=True):
         np.testing.assert_allclose(reading.trace.layers[layer].hidden[0], expected.detach(), atol=1e-5)
     np.testing.assert_allclose(reading.prediction.probability, probability, atol=1e-5)
-    assert reading.prediction.following.tolist() == symbols
+    assert reading.prediction.target.tolist() == symbols
     with capture(network) as trace, torch.no_grad():
         network.module(network.encode(TEXT))
     for layer in LAYERS:  # written step by step it is the same
@@ -51,27 +51,27 @@ def test_the_layers_states_are_those_of_a_step_loop(kind):
 
 def test_each_layer_has_the_labels_of_its_own_steps_and_the_decoder_alone_predicts():
     network = load_network("dates-dot")
-    reading = read(network, "4 Aug 2024")
+    reading = run_network(network, "4 Aug 2024")
     assert reading.labels_of("encoder.l0") == reading.labels == ("4", "␣", "A", "u", "g", "␣", "2", "0", "2", "4")
     assert reading.labels_of("decoder.l0") == reading.prediction_labels == ("⊢", *"2024-08-04")
     assert reading.prediction_of("encoder.l0") is None
     assert reading.prediction_of("decoder.l0") is reading.prediction
     names = reading.prediction.vocabulary
-    assert [names[each] for each in reading.prediction.following] == [*"2024-08-04", "⊣"]
-    assert (reading.prediction.surprise < 1).all()
-    as_long = read(network, "2024/08/04.")  # source and answer have eleven steps each
+    assert [names[each] for each in reading.prediction.target] == [*"2024-08-04", "⊣"]
+    assert (reading.prediction.surprisal < 1).all()
+    as_long = run_network(network, "2024/08/04.")  # source and answer have eleven steps each
     assert as_long.labels_of("encoder.l0") != as_long.labels_of("decoder.l0")
     assert as_long.prediction_of("encoder.l0_reverse") is None
 
 
 def test_other_networks_predict_in_every_layer():
-    reading = read(load_network("python-lm"), "x = 1")
+    reading = run_network(load_network("python-lm"), "x = 1")
     assert all(reading.prediction_of(layer) is reading.prediction for layer in reading.trace.layers)
     assert reading.prediction_labels == reading.labels
 
 
 def test_a_transformer_has_no_layers_but_attention():
-    reading = read(untrained("transformer"), TEXT)
+    reading = run_network(untrained("transformer"), TEXT)
     assert not reading.trace.layers and len(reading.trace.attention) == 6
 
 
@@ -129,25 +129,25 @@ def test_what_these_networks_cannot_be_asked_is_told_in_a_sentence():
 
 def test_edited_weights_and_symbols_are_written_with():
     network = load_network("dates-dot")
-    changed = read_edited(network, "4 Aug 2024", read_edits("token[0]=9"))
-    plain = read(network, "9 Aug 2024")
+    changed = run_edited(network, "4 Aug 2024", read_edits("token[0]=9"))
+    plain = run_network(network, "9 Aug 2024")
     np.testing.assert_array_equal(changed.prediction.probability, plain.prediction.probability)
-    assert changed.labels == plain.labels and changed.read == plain.read
+    assert changed.labels == plain.labels and changed.decoder_input == plain.decoder_input
     broken = EditedNetwork(network, read_edits("encoder.l0.weight_hh=0;decoder.l0.weight_ih=0"))
     module = broken.network.module
     assert not module.encoder.weight_hh_l0.any() and network.module.encoder.weight_hh_l0.any()
     with torch.no_grad():
         logits = module(network.encode("4 Aug 2024"))[0]
     np.testing.assert_allclose(broken.read("4 Aug 2024").prediction.probability, logits.softmax(-1), atol=1e-6)
-    np.testing.assert_array_equal(read(network, "9 Aug 2024").prediction.probability, plain.prediction.probability)
+    np.testing.assert_array_equal(run_network(network, "9 Aug 2024").prediction.probability, plain.prediction.probability)
 
 
 def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
     network, text = load_network("dates-dot"), "from 4 May 2021 to 3 June 2022"
     edits = read_edits(";".join(["token[15]-"] * 15))
-    before, edited = read(network, text), EditedNetwork(network, edits)
+    before, edited = run_network(network, text), EditedNetwork(network, edits)
     after, origin = edited.read(text), edited.sequence(text).origin
-    assert len(before.read) == 22 and len(after.read) == 11
+    assert len(before.decoder_input) == 22 and len(after.decoder_input) == 11
     found = state_difference(before, after, "decoder.l0", "hidden", origin)
     states = [each.trace.layers["decoder.l0"].hidden[0] for each in (before, after)]
     np.testing.assert_allclose(found, states[1] - states[0][:11], atol=1e-7)
@@ -164,5 +164,5 @@ def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
 def test_every_example_of_the_bundled_ones_can_be_read(name):
     network = load_network(name)
     for example in network.card.examples:
-        reading = read(network, example.text)
-        assert reading.prediction.following[-1] == 1 and not reading.unknown
+        reading = run_network(network, example.text)
+        assert reading.prediction.target[-1] == 1 and not reading.unknown

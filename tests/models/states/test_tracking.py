@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from models import capture, load_network, read
+from models import capture, load_network, run_network
 from models.architectures.language_model import LanguageModel
-from models.networks.forward_run import reading_of
+from models.networks.forward_run import run_of_trace
 from models.networks.network import Network
 from models.states.text_properties import PROPERTIES, after_negation, informative_properties, text_properties
 from models.states.tracked_units import tracked_in_halves, tracked_units
@@ -143,7 +143,7 @@ def test_the_planted_unit_is_found_and_no_other(python):
     # in one text alone it is found too
     planted = with_a_bracket_counter(python)
     text = "\n".join(example.text for example in python.card.examples)
-    halves = tracked_in_halves(read(planted, text), "rnn.l0")
+    halves = tracked_in_halves(run_network(planted, text), "rnn.l0")
     assert halves.matches[0].unit == PLANTED and {match.unit for match in halves.tracked} == {PLANTED}
 
 
@@ -192,7 +192,7 @@ def test_a_recall_network_that_learned_nothing_holds_no_word():
 @pytest.mark.parametrize("name", ["sentiment", "counter", "wave"])
 def test_every_kind_of_network_can_be_asked(name):
     network = load_network(name)
-    layers = read(network, network.card.default.text).trace.layers
+    layers = run_network(network, network.card.default.text).trace.layers
     for layer in layers:
         assert isinstance(tracked_units(network, network.card.default.text, layer), Ranking)
 
@@ -203,7 +203,7 @@ def test_every_kind_of_network_can_be_asked(name):
 def test_one_token_says_that_nothing_changes(python):
     found = tracked_units(python, "x", "rnn.l0")
     assert found.matches == () and found.empty_reason == NOTHING_CHANGES
-    assert tracked_in_halves(read(python, "x"), "rnn.l0").empty_reason == NOTHING_CHANGES
+    assert tracked_in_halves(run_network(python, "x"), "rnn.l0").empty_reason == NOTHING_CHANGES
 
 
 def test_units_that_never_change_or_are_no_numbers_are_left_out(python):
@@ -221,5 +221,5 @@ def test_a_trace_of_its_own_and_one_unit():
     with torch.no_grad(), capture(module) as trace:
         module(torch.randn(2, 40, 3))
     for layer in trace.layers:
-        found = tracked_in_halves(reading_of(trace, row=1), layer)
+        found = tracked_in_halves(run_of_trace(trace, row=1), layer)
         assert {match.name for match in found.matches} <= {"position"}

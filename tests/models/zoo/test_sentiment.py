@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import Problem, load_network, read
+from models import Problem, load_network, run_network
 from models.core.tokenize_text import split_words
 from models.networks.forward_run import ClassPrediction
 from models.networks.network import Network
@@ -51,7 +51,7 @@ def test_pairs_left_out_of_training_are_apart():
     ],
 )
 def test_negations_turn_an_opinion_round(network, text, best):
-    prediction = read(network, text).prediction
+    prediction = run_network(network, text).prediction
     assert isinstance(prediction, ClassPrediction) and prediction.best == best
     assert prediction.probability.sum() == pytest.approx(1) and prediction.probability[best] > 0.9
     assert prediction.classes == {"en": ("negative", "positive"), "ko": ("부정", "긍정")}
@@ -71,7 +71,7 @@ def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network)
 
 def test_the_mask_takes_padding_away(network):
     text = network.card.default.text
-    alone, both = read(network, text), padding_effect(network, text, 30)
+    alone, both = run_network(network, text), padding_effect(network, text, 30)
     torch.testing.assert_close(
         torch.tensor(both.masked.prediction.probability), torch.tensor(alone.prediction.probability), rtol=0, atol=1e-6
     )
@@ -83,7 +83,7 @@ def test_the_mask_takes_padding_away(network):
     # forwards nothing is changed up to the text's end, and much after it; backwards everything was read after the padding
     np.testing.assert_allclose(last[: both.steps], alone.trace.layers["rnn.l0"].hidden[0], atol=1e-6)
     assert np.abs(last[-1] - last[both.steps - 1]).max() > 0.1
-    typed = read(network, text + " " + reviews.PADDING * 30)
+    typed = run_network(network, text + " " + reviews.PADDING * 30)
     np.testing.assert_allclose(typed.prediction.probability, both.unmasked.prediction.probability, atol=1e-6)
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, display, split_words
-from models.networks.network import LIMIT, Network
+from models.networks.network import MAX_INPUT_STEPS, Network
 from models.states.python_features import features
 from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall, wave
 from models.zoo.catalogue import load_network, network_names
@@ -129,7 +129,7 @@ def test_a_network_without_an_unknown_symbol_says_what_it_knows(networks):
 def test_too_much_is_refused_with_the_number_and_the_limit(networks, name):
     known = networks[name].vocabulary
     piece = "0.5 " if known is None else known[-1] + (" " if networks[name].kind == "words" else "")
-    assert networks[name].encode(piece * LIMIT).shape[1] == LIMIT
+    assert networks[name].encode(piece * MAX_INPUT_STEPS).shape[1] == MAX_INPUT_STEPS
     with pytest.raises(ValueError, match=r"100,000 .*2,000 "):
         networks[name].encode(piece * 100_000)
     with pytest.raises(ValueError, match=r"4 .*3 "):

@@ -111,7 +111,7 @@ def test_a_contribution_is_the_derivative_by_the_symbols_vector(name):
         memory, last = module.encoder(vectors)
         summary = last.transpose(0, 1).flatten(1)
         read = torch.tensor([[0, *decoding.symbols[:-1].tolist()]])
-        logits, _state = module.write(read, module.begin(summary), memory, summary, None)
+        logits, _state = module.decode(read, module.initial_state(summary), memory, summary, None)
         return logits[0, step].log_softmax(0)[decoding.symbols[step]]
 
     grad = torch.autograd.functional.jacobian(score, vectors)[0]

@@ -201,10 +201,10 @@ def test_other_activations_are_told():
     trace = recorded(StepwiseLSTM(2, 3, **options), torch.randn(4, 1, 2))
     header, _arrays = check(trace, next(iter(trace.layers)))
     assert options.items() <= header["options"].items()
-    assert header["options"]["valves"] == ["input_gate", "forget_gate", "output_gate"]
+    assert header["options"]["zero_one_gates"] == ["input_gate", "forget_gate", "output_gate"]
     trace = recorded(StepwiseGRU(2, 3, recurrent_activation="relu", reset_after=False), torch.randn(4, 1, 2))
     header, _arrays = check(trace, next(iter(trace.layers)))
-    assert header["options"]["valves"] == [] and header["options"]["reset_after"] is False
+    assert header["options"]["zero_one_gates"] == [] and header["options"]["reset_after"] is False
 
 
 def test_numbers_in_double_precision_arrive_as_float32():

@@ -6,7 +6,7 @@ from itertools import zip_longest
 import numpy as np
 import pytest
 
-from models import load_network, read_edited, read_edits
+from models import load_network, read_edits, run_edited
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, MaskSource, decode
 from tests.support.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
 from tests.support.lens_page import at
@@ -73,8 +73,8 @@ def test_edited_weights_are_attended_with():
     page = start(net="dates-dot", text=TEXT, edits=edits)
     header, _arrays = sent(page)
     assert "-" not in header["tokens"]
-    after = read_edited(network, TEXT, read_edits(edits))
-    assert header["tokens"] == list(after.read[1:]) + header["tokens"][-1:]
+    after = run_edited(network, TEXT, read_edits(edits))
+    assert header["tokens"] == list(after.decoder_input[1:]) + header["tokens"][-1:]
 
 
 # -- the view ----------------------------------------------------------------------------------------------

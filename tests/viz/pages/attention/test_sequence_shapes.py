@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from models import Problem, load_network
-from models.networks.critical_path import parallel, recurrent
-from models.networks.generation import write_on
-from models.networks.timing import timings
+from models.networks.critical_path import recurrent_critical_path, transformer_critical_path
+from models.networks.generation import generate
+from models.networks.timing import measure_times
 
 
 def longest_paths(edges, nodes):
@@ -28,10 +28,10 @@ def test_a_recurrent_network_waits_for_every_step():
     edges = forward + backward + begin + decoder
     nodes = [("f", k) for k in range(source)] + [("b", k) for k in range(source)] + [("d", k) for k in range(output)]
     found = longest_paths(edges, nodes)
-    told = {part: moments for part, _first, moments in recurrent(source, output).lines}
+    told = {part: moments for part, _first, moments in recurrent_critical_path(source, output).lines}
     for part, letter, count in (("forward", "f", source), ("backward", "b", source), ("writing", "d", output)):
         assert told[part] == tuple(found[letter, k] for k in range(count))
-    assert recurrent(source, output).last == source + output
+    assert recurrent_critical_path(source, output).last == source + output
 
 
 def test_a_transformer_waits_for_its_layers_alone_until_it_writes():
@@ -44,7 +44,7 @@ def test_a_transformer_waits_for_its_layers_alone_until_it_writes():
     written = training + [(("d", 1, b - 1), ("d", 0, b)) for b in range(1, output)]  # the symbol before must be there
     nodes = [("e", layer, k) for layer in range(layers) for k in positions]
     nodes += [("d", layer, k) for layer in range(layers) for k in range(output)]
-    lines = parallel(source, output, layers).lines
+    lines = transformer_critical_path(source, output, layers).lines
     trained, writing = longest_paths(edges + training, nodes), longest_paths(edges + written, nodes)
     encoder = [moments for part, _first, moments in lines if part == "encoder"]
     assert encoder == [tuple(trained["e", layer, k] for k in positions) for layer in range(layers)]
@@ -61,7 +61,7 @@ def test_each_length_is_measured_for_each_network():
         seen.append(ids)
         return ids.double().cumsum(1)
 
-    found = list(timings({"a": run, "b": run}, (4, 16), symbols=9, repeats=3))
+    found = list(measure_times({"a": run, "b": run}, (4, 16), symbols=9, repeats=3))
     assert [(each.name, each.length) for each in found] == [("a", 4), ("b", 4), ("a", 16), ("b", 16)]
     assert all(each.seconds > 0 for each in found)
     assert [tuple(ids.shape) for ids in seen] == [(1, 4)] * 8 + [(1, 16)] * 8
@@ -70,7 +70,7 @@ def test_each_length_is_measured_for_each_network():
 
 def test_writing_on_is_the_networks_own_greedy_run():
     network = load_network("python-lm")
-    writing = write_on(network, "d", 12)
+    writing = generate(network, "d", 12)
     ids = network.encode("d")
     for symbol, chance in zip(writing.symbols, writing.probability, strict=True):
         with torch.no_grad():
@@ -84,11 +84,11 @@ def test_writing_on_is_the_networks_own_greedy_run():
 
 def test_a_draw_is_the_same_again_and_another_one_is_another():
     network = load_network("python-lm")
-    first, again, other = (write_on(network, "d", 40, 1.0, seed).text for seed in (1, 1, 2))
+    first, again, other = (generate(network, "d", 40, 1.0, seed).text for seed in (1, 1, 2))
     assert first == again != other
 
 
 @pytest.mark.parametrize(("name", "text"), [("sentiment", "good"), ("wave", "0.1"), ("python-lm", "")])
 def test_what_cannot_write_on_says_so(name, text):
     with pytest.raises(Problem):
-        write_on(load_network(name), text, 3)
+        generate(load_network(name), text, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from models import load_network, read, read_edited, read_edits
+from models import load_network, read_edits, run_edited, run_network
 from tests.support.browser import opened_page, rerun, settle, until
 from tests.support.step_page import address_has, query
 
@@ -43,7 +43,7 @@ def wait_for(page: Page, wanted: dict[str, float]) -> None:
 
 def expected(edits: str) -> dict[str, float]:
     network = load_network("counter")
-    reading = read_edited(network, network.card.default.text, read_edits(edits)) if edits else read(
+    reading = run_edited(network, network.card.default.text, read_edits(edits)) if edits else run_network(
         network, network.card.default.text
     )  # fmt: skip
     values = reading.prediction.probability[STEP]
@@ -131,7 +131,7 @@ def test_before_and_after_are_drawn_on_one_scale(open_page):
     page = open_page(link(net="recall-lstm", edits="rnn.l0.forget_gate@12=0", quantity="cell"))
     network = load_network("recall-lstm")
     text = network.card.default.text
-    runs = (read(network, text), read_edited(network, text, read_edits("rnn.l0.forget_gate@12=0")))
+    runs = (run_network(network, text), run_edited(network, text, read_edits("rnn.l0.forget_gate@12=0")))
     old, new = (float(np.abs(run.trace.layers["rnn.l0"].cell).max()) for run in runs)
     assert old > 1.2 * new  # each on its own scale would look alike
     scales = page.locator(".st-key-changed_pair .unrolled-scale").all_inner_texts()

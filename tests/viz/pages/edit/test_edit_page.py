@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from models import EditedNetwork, capture, load_network, read, read_edited, read_edits
+from models import EditedNetwork, capture, load_network, read_edits, run_edited, run_network
 from models.edits.matrix_csv import write_csv
 from models.gradients.losses import Loss
 from tests.support.lens_page import at, mounted, run, sent, start, text_of
@@ -47,7 +47,7 @@ def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
     page = start(name, net="counter", edits=edits)
     assert "This is an edited network: 1 edit." in text_of(page)
     network = load_network("counter")
-    after = read_edited(network, network.card.default.text, read_edits(edits))
+    after = run_edited(network, network.card.default.text, read_edits(edits))
     if name in ("step", "states", "edit"):
         assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
 
@@ -58,7 +58,7 @@ def test_switched_off_edits_change_nothing(name):
     assert "1 edit, switched off." in text_of(page)
     network = load_network("counter")
     if name in ("step", "states", "edit"):
-        plain = read(network, network.card.default.text)
+        plain = run_network(network, network.card.default.text)
         assert np.array_equal(sent(page)[1]["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
 
 
@@ -67,15 +67,15 @@ def test_the_experiment_breaks_the_counter_and_undo_mends_it():
     view = page.session_state["unrolled"].view
     assert (view.net, view.edits, view.step) == ("counter", BROKEN, 9)
     network, text = load_network("counter"), load_network("counter").card.default.text
-    after = read_edited(network, text, read_edits(BROKEN))
-    before = read(network, text)
+    after = run_edited(network, text, read_edits(BROKEN))
+    before = run_network(network, text)
     for index, token in enumerate(network.vocabulary or ()):
         values = [float(each.prediction.probability[9, index]) for each in (before, after)]
         assert predicted(page, 9)[token] == pytest.approx(values, abs=1e-6)
     assert "it now expects “.”, no longer “b”" in text_of(page)
     press(page, "undo")
     assert edits_of(page) == "" and "edited network" not in text_of(page)
-    plain = read(network, text).trace.layers["rnn.l0"].hidden[0]
+    plain = run_network(network, text).trace.layers["rnn.l0"].hidden[0]
     assert np.array_equal(sent(page)[1]["hidden"], plain)
     press(page, "redo")
     assert edits_of(page) == BROKEN
@@ -188,7 +188,7 @@ def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
     assert [each.value for each in page.warning] == ["There is no step 10; the sequence has 6 steps."]
     assert edits_of(page) == f"{BROKEN};!{held}"
     assert "This is an edited network: 1 edit. 1 more is switched off." in text_of(page)
-    after = read_edited(load_network("counter"), ".aabb.", read_edits(BROKEN))
+    after = run_edited(load_network("counter"), ".aabb.", read_edits(BROKEN))
     assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
     [text] = [each for each in page.text_area if each.value == ".aabb."]
     text.set_value(".aaaaaaaabbbbbbbb.")
@@ -322,12 +322,12 @@ def test_a_link_carries_no_more_than_a_browser_does():
 def test_both_gradients_are_those_of_one_loss_and_it_is_named(name, edits):
     network = load_network(name)
     text = network.card.default.text
-    last = len(read(network, text).labels) - 1
+    last = len(run_network(network, text).labels) - 1
     page = start("edit", net=name, edits=edits, step=str(last), state={"edit_tint": "sensitivity"})
     page.toggle(key="edit_gradients").set_value(True)
     run(page)
     layer = page.session_state["unrolled"].view.layer
-    plain = read(network, text).prediction
+    plain = run_network(network, text).prediction
     if name == "recall-lstm":
         target = network.vocabulary.index("Moscow")
     else:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from models import load_network, read_edited, read_edits
+from models import load_network, read_edits, run_edited
 from viz.payloads.binary_payload import unpack
 
 pytestmark = pytest.mark.browser
@@ -74,7 +74,7 @@ def test_fifty_sessions_each_see_their_own_edits(open_page):
         told = page.evaluate(OPEN, [[asked(each) for each in edits], 120])
         assert len(told) == SESSIONS
         for each, message in zip(edits, told, strict=True):
-            wanted = read_edited(network, text, read_edits(each)).trace.layers["rnn.l0"].hidden[0]
+            wanted = run_edited(network, text, read_edits(each)).trace.layers["rnn.l0"].hidden[0]
             assert np.array_equal(hidden(message), wanted), each
             seen.add(wanted.tobytes())
     assert len(seen) == 2 * (SESSIONS - 1) + 1  # no two edits look alike

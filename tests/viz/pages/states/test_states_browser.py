@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture, load_network
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.states.pca import principal_plane
 from models.states.text_properties import text_properties
 from tests.support.browser import opened_page, serve, settle, until
@@ -55,7 +55,7 @@ def test_the_first_row_tracks_what_it_says(open_page):
         wanted = open_row(page, place)
         what, values = tinted(page)
         assert what == {name: wanted[name] for name in ("quantity", "layer", "unit")}
-        truth = read(load_network("python-lm"), OPENING.text).trace.layers[what["layer"]][what["quantity"]]
+        truth = run_network(load_network("python-lm"), OPENING.text).trace.layers[what["layer"]][what["quantity"]]
         np.testing.assert_allclose(values, truth[0, :, int(what["unit"])], rtol=0, atol=1e-5)
         told = text_properties(list(OPENING.text))[wanted["property"]]
         correlation = float(wanted["correlation"])
@@ -76,7 +76,7 @@ def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(open
 
 def test_stepping_moves_the_path_and_the_text_with_no_round_trip(open_page):
     page = open_page("/states")
-    plane = principal_plane(read(load_network("python-lm"), OPENING.text).trace.layers[OPENING.layer].hidden[0])
+    plane = principal_plane(run_network(load_network("python-lm"), OPENING.text).trace.layers[OPENING.layer].hidden[0])
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "step => document.querySelector('.unrolled-state-trajectory-readout').dataset.step == step",

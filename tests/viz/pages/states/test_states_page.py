@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 from models import capture, load_network, load_trace
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from models.states.input_sensitivity import input_sensitivity
 from models.states.unit_order import order_units
 from tests.support.lens_page import mounted, run, sent, start, text_of
@@ -20,7 +20,7 @@ HANGUL = re.compile("[가-힣]")
 
 
 def payload(page: AppTest) -> bytes:
-    return mounted(page)["sequence"][0].bytes
+    return mounted(page)["trace_loader"][0].bytes
 
 
 def labelled(widgets, label: str):
@@ -51,7 +51,7 @@ def test_every_network_has_its_states(name, lang):
     header, arrays = sent(page)
     layer = page.session_state["unrolled"].view.layer
     assert header["layer"] == layer and arrays["hidden"].shape[0] == len(header["tokens"])
-    assert {"player", "text", "heatmap", "path"} <= set(mounted(page))
+    assert {"player", "colored_text", "heatmap", "state_trajectory"} <= set(mounted(page))
     assert not page.warning
     words = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
     assert bool(HANGUL.search(words)) == (lang == "ko")
@@ -60,7 +60,7 @@ def test_every_network_has_its_states(name, lang):
 def test_only_a_network_with_padding_shows_what_padding_does():
     assert "Padding and masking" not in text_of(start("states"))
     page = start("states", net="sentiment")
-    assert "Padding and masking" in text_of(page) and "with the mask: **positive**" in text_of(page)
+    assert "Padding and masking" in text_of(page) and "with mask: **positive**" in text_of(page)
     labelled(page.slider, "Padding tokens after the text").set_value(0)
     run(page)
     lines = re.findall(r"- .*: \*\*positive\*\* \((.*)\)", text_of(page))
@@ -88,26 +88,26 @@ def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
 def test_the_brush_begins_with_the_word_that_is_read():
     page = start("states", net="python-lm")
     text = text_of(page)
-    assert "The span: `` hello ``" in text
+    assert "Span: `` hello ``" in text
     page = start("states", net="wave", text="1, 1, 0.5, 1, 1, 1, 0.5, 1", step=3)
-    assert "The span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are no letters of one word
-    assert "Unit 14 marks it best: hidden state ≤ −0.3 at 100% of the span's steps" in text
+    assert "Span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are no letters of one word
+    assert "Best match: unit 14. Its hidden state is ≤ −0.3 at 100% of the time steps in the span" in text
 
 
 def test_the_brush_looks_where_the_units_mark_best_until_a_side_is_chosen():
     page = start("states", net="python-lm", unit=3)
-    assert "hidden state ≤ −0.3 at 100%" in text_of(page)
+    assert "hidden state is ≤ −0.3 at 100%" in text_of(page)
     page = start("states", net="python-lm", look="on:above")
-    assert "hidden state ≥ 0.3 at" in text_of(page) and "≤ −0.3" not in text_of(page)
+    assert "hidden state is ≥ 0.3 at" in text_of(page) and "≤ −0.3" not in text_of(page)
 
 
 def test_the_brush_tells_the_units_that_mark_the_span():
     page = start("states")
     text = text_of(page)
-    assert re.search(r"Unit \d+ marks it best: hidden state ≤ −0\.3 at \d+% of the span's steps", text)
+    assert re.search(r"Best match: unit \d+\. Its hidden state is ≤ −0\.3 at \d+% of the time steps in the span", text)
     labelled(page.number_input, "Threshold").set_value(5.0)
     run(page)
-    assert "No unit's hidden state is on more often in this span" in text_of(page)
+    assert "No unit has its hidden state active more often inside this span" in text_of(page)
 
 
 def test_no_unit_marking_a_span_exactly_is_said_in_words():
@@ -118,12 +118,12 @@ def test_no_unit_marking_a_span_exactly_is_said_in_words():
 @pytest.mark.parametrize("way", ["left", "reach"])
 def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
     page = start("states", net=net, layer=layer, step=7, look=f"ink:{way}")
-    asked = {"left": "what is still in h at step 8 ", "reach": "how far does the input of step 8 "}
+    asked = {"left": "inputs on h at time step 8 ", "reach": "input at time step 8 "}
     assert {name for name, title in asked.items() if title in text_of(page)} == {way}
     (told,) = (each.value for each in page.latex if r"}{\partial x}\Big\|_F = " in each.value)
     t, k, norm = re.search(r"t = (\d+),\\ k = (\d+):.*?_F = ([^,]+),", told).groups()
     assert {"left": t, "reach": k}[way] == "8"
-    ran = read(load_network(net), load_network(net).card.default.text).trace.layers[layer]
+    ran = run_network(load_network(net), load_network(net).card.default.text).trace.layers[layer]
     expected = input_sensitivity(ran, [int(t) - 1]).total[0, int(k) - 1]
     assert float(norm.replace(r"\cdot10^{", "e").strip("}")) == pytest.approx(expected, rel=6e-3) and expected > 0
 
@@ -134,7 +134,7 @@ def test_two_texts_part_where_they_differ():
     text = load_network("python-lm").card.default.text
     area.set_value(text[:40] + "z" + text[41:])
     run(page)
-    assert "They part at step 41." in text_of(page)
+    assert "The states diverge at time step 41." in text_of(page)
     area = labelled(page.text_area, "Other text")
     area.set_value(text)
     run(page)
@@ -146,7 +146,7 @@ def test_two_texts_part_where_they_differ():
 
 def test_one_text_through_two_networks_of_other_kinds():
     page = start("states", net="recall-lstm", look="compare:networks;against:recall-rnn")
-    assert "hidden states are compared" in text_of(page) or "They part at step 1." in text_of(page)
+    assert "hidden states are compared" in text_of(page) or "The states diverge at time step 1." in text_of(page)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
@@ -155,7 +155,7 @@ def test_one_token_and_one_unit(kind, tmp_path):
     page = start("states", opened=path)
     assert sent(page)[1]["hidden"].shape == (1, 1)
     text = text_of(page)
-    assert "One step is no span of anything" in text and "Nothing can be tracked in this text" in text
+    assert "The sequence has only one time step" in text and "Tracking cannot be measured in this text" in text
     assert "nan" not in text.lower()
 
 
@@ -165,7 +165,7 @@ def test_states_that_never_change_are_said_to(tmp_path):
         for weight in module.parameters():
             weight.zero_()
     text = text_of(start("states", opened=saved(tmp_path / "still.npz", module, torch.zeros(1, 12, 2))))
-    assert "the hidden state never changes" in text.lower() and "Nothing can be tracked" in text
+    assert "The hidden state does not change in this sequence" in text and "Tracking cannot be measured" in text
     assert "nan" not in text.lower()
 
 
@@ -184,7 +184,7 @@ def test_a_random_network_tracks_nothing_and_the_page_says_so(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "random.npz", nn.LSTM(4, 8, batch_first=True), torch.randn(1, 60, 4))
     text = text_of(start("states", opened=path))
-    assert "No unit tracks any of these properties." in text or "Nothing can be tracked" in text
+    assert "No unit tracks any of these properties." in text or "Tracking cannot be measured" in text
 
 
 def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):

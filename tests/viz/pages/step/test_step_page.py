@@ -242,10 +242,10 @@ def test_the_card_of_every_network_can_be_read():
 
 
 def test_the_saved_numbers_are_the_runs(tmp_path):
-    from models.decoding.run_network import read
+    from models.decoding.run_network import run_network
     from viz.pages.downloads import _npz
 
-    reading = read(load_network("counter"), ".aabb")
+    reading = run_network(load_network("counter"), ".aabb")
     (tmp_path / "run.npz").write_bytes(_npz(reading))
     opened = load_trace(tmp_path / "run.npz")
     for name, layer in reading.trace.layers.items():
