@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -101,6 +102,8 @@ SETTLED = """
 }
 """
 _waits = count()
+LOCALES: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
+"""The locale of each context that pages share."""
 
 
 def find_chromium() -> str | None:
@@ -115,7 +118,7 @@ def serve(*arguments: str, script: Path = ROOT / "app.py") -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = {"address": "127.0.0.1", "port": port, "headless": "true", "fileWatcherType": "none"}
-    command = [sys.executable, "-m", "streamlit", "run", str(script)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--client.showErrorDetails=full"]
     command += [f"--server.{name}={value}" for name, value in options.items()]
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen([*command, "--", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
@@ -167,27 +170,43 @@ def opened_page(
 ) -> Iterator[Page]:
     """Open a page at `url` and settle it; yields it.
 
-    With `clock`, `page.clock.run_for(milliseconds)` runs the page's timers at once.
+    Pages of one locale share the browser's cache of scripts. With `clock`, `page.clock.run_for(milliseconds)` runs the
+    page's timers at once.
 
     Raises:
         AssertionError: on leaving, if the page wrote an error to the browser's console.
     """
     errors: list[str] = []
-    context = browser.new_context(color_scheme=scheme, locale=locale, viewport={"width": width, "height": height})
-    context.set_default_timeout(TIMEOUT)
-    context.add_init_script(TRACK_RUNS)
+    context = _context(browser, locale, clock)
+    page = context.new_page()
     try:
-        page = context.new_page()
-        if clock:
-            page.clock.install()
         page.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": height})
         page.goto(url)
         settle(page)
         yield page
     finally:
-        context.close()
+        page.close()
+        if clock:
+            context.close()
     assert not errors, "Errors in the console: " + "; ".join(errors)
+
+
+def _context(browser: Browser, locale: str, clock: bool) -> BrowserContext:
+    """Return the browser's context of a locale; with `clock` a new one, whose pages have a clock of their own."""
+    shared = next((each for each in browser.contexts if LOCALES.get(each) == locale), None)
+    if shared is not None and not clock:
+        return shared
+    context = browser.new_context(locale=locale)
+    context.set_default_timeout(TIMEOUT)
+    context.add_init_script(TRACK_RUNS)
+    if clock:
+        context.clock.install()
+    else:
+        LOCALES[context] = locale
+    return context
 
 
 def _is_error(line: ConsoleMessage) -> bool:
@@ -196,8 +215,14 @@ def _is_error(line: ConsoleMessage) -> bool:
 
 
 def settle(page: Page) -> None:
-    """Wait until the server has answered all requests, every component is mounted, and what was drawn is painted."""
+    """Wait until the server has answered all requests, every component is mounted, and what was drawn is painted.
+
+    Raises:
+        AssertionError: the page shows a traceback.
+    """
     page.wait_for_function(SETTLED, arg=next(_waits), timeout=TIMEOUT)
+    errors = page.locator('[data-testid="stException"]').all_inner_texts()
+    assert not errors, "\n".join(errors)
 
 
 def until(page: Page, condition: Callable[[], Result]) -> Result:
