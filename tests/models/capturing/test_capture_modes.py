@@ -22,6 +22,7 @@ class Frozen(nn.Module):
         self.inner = inner
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_modules_that_cannot_be_opened_are_named_in_one_sentence():
     scripted = torch.jit.script(nn.LSTM(3, 4))

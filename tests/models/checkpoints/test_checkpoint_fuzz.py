@@ -130,6 +130,7 @@ def damaged(data, chance):
     return bytes(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_damaged_files(make):
     with warnings.catch_warnings():
@@ -182,6 +183,7 @@ def key_bomb():
     return b"\x80\x02}" + b")" + b"q\x000h\x00h\x00\x86" * 60 + b"Ns."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [bomb, deep, far_memo, long_text, key_bomb], ids=lambda make: make.__name__)
 def test_pickles_that_would_take_for_ever(make):
     with pytest.raises(CheckpointError):

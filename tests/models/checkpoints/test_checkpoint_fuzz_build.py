@@ -34,6 +34,7 @@ def run(checkpoint):
         run_network(network, network.card.default.text)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", [make for make in MAKERS if make is not hdf5_file], ids=lambda make: make.__name__)
 def test_what_is_done_with_damaged_checkpoints(make):

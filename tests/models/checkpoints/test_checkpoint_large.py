@@ -62,6 +62,7 @@ def write_model(path, symbols):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from Linux's /proc")
 def test_a_file_of_one_gigabyte(tmp_path):
     small = open_and_run(write_model(tmp_path / "small.safetensors", 100))

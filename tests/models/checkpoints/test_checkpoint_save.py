@@ -73,6 +73,7 @@ def test_onnx_becomes_a_module_of_torchs(cell):
     np.testing.assert_allclose(taken_up(data, blank)(IDS).detach(), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("file", ["model.keras", "model.h5", "model.weights.h5"])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])

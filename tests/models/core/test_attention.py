@@ -108,6 +108,7 @@ def made(case):
     return module, args, kwargs
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(CASES)
 def test_weights_are_torchs_own_whatever_the_options(case):

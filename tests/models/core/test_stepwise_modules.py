@@ -36,6 +36,7 @@ def own(module, **options):
     return made.train(module.training)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(cases())
 def test_with_torchs_activations_it_is_torchs_module(case):
@@ -57,6 +58,7 @@ def test_with_torchs_activations_it_is_torchs_module(case):
 NAMES = st.sampled_from(sorted(ACTIVATIONS))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(cases(), NAMES, NAMES, st.booleans())
 def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after):

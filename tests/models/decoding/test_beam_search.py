@@ -94,6 +94,7 @@ def test_a_beam_follows_the_changes():
 # Contributions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
 def test_gradient_times_input_is_the_derivative_along_each_symbol(kind):
     """Scaling a symbol's vector by 1 + e changes the logarithm of the probability by e times that much."""

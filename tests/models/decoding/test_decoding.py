@@ -289,6 +289,7 @@ def test_a_network_that_writes_nothing_is_refused():
 # People's input
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dot", "general", "fixed"])
 @pytest.mark.parametrize(
     "text",

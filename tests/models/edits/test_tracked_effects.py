@@ -23,6 +23,7 @@ def indenting(rankings):
     return next(match for match in rankings["rnn.l0"].tracked if match.name == "indentation")
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_cut_off_no_longer_tracks(known):
     network, text, before, rankings = known
     unit = indenting(rankings).unit
@@ -36,6 +37,7 @@ def test_a_unit_that_is_cut_off_no_longer_tracks(known):
     assert not cells[1].any()
 
 
+@pytest.mark.slow
 def test_what_hardly_changes_is_no_news(known):
     network, text, before, rankings = known
     assert tracked_effect(before, before, rankings) is None
@@ -43,6 +45,7 @@ def test_what_hardly_changes_is_no_news(known):
     assert tracked_effect(before, after, rankings) is None
 
 
+@pytest.mark.slow
 def test_the_most_changed_one_is_told(known):
     network, text, before, rankings = known
     after = run_edited(network, text, read_edits("rnn.l0.forget_gate@20-=0"))
@@ -55,6 +58,7 @@ def test_the_most_changed_one_is_told(known):
             assert np.abs(new - old)[:, match.unit].max() / span <= found.effect.share + 1e-6
 
 
+@pytest.mark.slow
 def test_of_an_edited_text_no_correlation_is_told(known):
     network, text, before, rankings = known
     edited = EditedNetwork(network, read_edits("token[20]+=(;rnn.l0.forget_gate@20-=0"))

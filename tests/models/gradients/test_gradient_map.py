@@ -54,6 +54,7 @@ def test_the_map_is_autograds(kind, bidirectional, layers, dtype):
     assert_equal(some, {name: values[:, [7, 2, 7]] for name, values in expected.items()}, TOLERANCE[dtype])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),

@@ -35,6 +35,7 @@ def autograd(module: nn.RNNBase, x: torch.Tensor, columns: slice) -> np.ndarray:
     return by_input.square().sum((1, 3)).sqrt().numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_the_whole_is_autograds(kind, options):

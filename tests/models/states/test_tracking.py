@@ -147,6 +147,7 @@ def test_the_planted_unit_is_found_and_no_other(python):
     assert halves.matches[0].unit == PLANTED and {match.unit for match in halves.tracked} == {PLANTED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("seed", [11, 12])
 def test_a_random_network_tracks_nothing_and_this_is_said(python, cell, seed):
@@ -167,6 +168,7 @@ def test_the_default_network_tracks_what_its_card_says(python):
     assert again == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("example", [0, 1])
 def test_recall_networks_hold_the_first_word(cell, example):
@@ -189,6 +191,7 @@ def test_a_recall_network_that_learned_nothing_holds_no_word():
     assert not found.tracked and "first_word" in {match.name for match in found.matches}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sentiment", "counter", "wave"])
 def test_every_kind_of_network_can_be_asked(name):
     network = load_network(name)

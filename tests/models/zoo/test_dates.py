@@ -176,6 +176,7 @@ def test_the_regular_expression_finds_numbers_and_no_words():
 # The cards are true
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("interval", [False, True])
 def test_a_network_is_as_good_as_its_card_says(name, interval):
@@ -187,6 +188,7 @@ def test_a_network_is_as_good_as_its_card_says(name, interval):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_long_text_is_read_as_well_as_its_card_says(name):
     network = load_network(name)
@@ -212,6 +214,7 @@ def test_the_recurrent_ones_differ_in_nothing_but_how_they_attend():
     assert all(way == ways[0] for way in ways) and all(each == trained[0] for each in trained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ATTENDING if name != "dates-transformer"])
 def test_the_year_is_attended_to_while_it_is_written(name):
     network = load_network(name)
@@ -231,6 +234,7 @@ def test_some_heads_of_the_transformer_attend_to_the_year():
     assert len(metrics["attention_on_year"]) == 8 and max(metrics["attention_on_year"].values()) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_training_repeats_and_learns(name):
     recipe = dates.RECIPES[name]

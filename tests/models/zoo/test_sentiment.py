@@ -57,6 +57,7 @@ def test_negations_turn_an_opinion_round(network, text, best):
     assert prediction.classes == {"en": ("negative", "positive"), "ko": ("부정", "긍정")}
 
 
+@pytest.mark.slow
 def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network):
     metrics = network.card.metrics
     negated = metrics["accuracy"]["negated"]
