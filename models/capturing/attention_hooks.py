@@ -25,8 +25,8 @@ from models.capturing.recorder import Recorder, copy_to_cpu
 from models.core.attention import AttentionCall, AttentionParts, AttentionTrace, ScoreAttention
 
 ATTENTION_MODULES = (nn.MultiheadAttention, ScoreAttention)
-ATTENTION = inspect.signature(nn.MultiheadAttention.forward)
-LAYER = inspect.signature(nn.TransformerEncoderLayer.forward)
+ATTENTION_SIGNATURE = inspect.signature(nn.MultiheadAttention.forward)
+LAYER_SIGNATURE = inspect.signature(nn.TransformerEncoderLayer.forward)
 
 
 @dataclass(eq=False)
@@ -62,7 +62,7 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
     def record(self, module: str, call: AttentionCall) -> None:
         """Record one call of a module: as more targets of its last run, or as a new run."""
         name, forward = self._latest.get(module, ("", -1))
-        if forward == self.recorder.forward:
+        if forward == self.recorder.forward_count:
             last = self._calls[name][-1]
             again = call.extends(last)
             if again or call.continues(last):
@@ -73,7 +73,7 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
         runs = sum(each == shown or each.startswith(f"{shown}#") for each in self._calls)
         name = shown if runs == 0 else f"{shown}#{runs + 1}"
         self._calls[name] = [call]
-        self._latest[module] = name, self.recorder.forward
+        self._latest[module] = name, self.recorder.forward_count
 
 
 class ScoreAttentionHooks(ModuleHooks):
@@ -149,11 +149,9 @@ def _attention_forward(original: Callable) -> Callable:
             return original(self, *args, **kwargs)
         random = torch.get_rng_state() if self.training and self.dropout > 0 else None
         output = original(self, *args, **kwargs)
-        given = ATTENTION.bind(self, *args, **kwargs)
+        given = ATTENTION_SIGNATURE.bind(self, *args, **kwargs)
         given.apply_defaults()
-        if not is_functorch_wrapped_tensor(
-            output[0]
-        ):  # inside vmap or grad of torch.func there are no values to record
+        if not is_functorch_wrapped_tensor(output[0]):  # inside vmap or grad of torch.func there are no values
             for each in active:
                 each.record(self, given.arguments, output[0], random)
         return output
@@ -168,12 +166,16 @@ def _layer_forward(original: Callable) -> Callable:
     def forward(self: Any, src: Any, *args: Any, **kwargs: Any) -> Any:
         active = [each for each in _active_patches() if getattr(self, "self_attn", None) in each.names]
         for each in active:
-            each.attentions.recorder.forward += each.root is self  # a hook on it to count its calls would slow it down
+            each.attentions.recorder.forward_count += (
+                each.root is self
+            )  # a hook on it to count its calls would slow it down
         before = [each.count for each in active]
         output = original(self, src, *args, **kwargs)
         for each, count in zip(active, before, strict=True):
             if each.count == count:
-                each.record(self.self_attn, _fused(self, LAYER.bind(self, src, *args, **kwargs)), output, None)
+                each.record(
+                    self.self_attn, _fused(self, LAYER_SIGNATURE.bind(self, src, *args, **kwargs)), output, None
+                )
         return output
 
     return forward

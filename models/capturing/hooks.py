@@ -78,7 +78,7 @@ class ForwardCounter(ModuleHooks):
 
     def count(self) -> None:
         """Add one call."""
-        self.recorder.forward += 1
+        self.recorder.forward_count += 1
 
 
 class RecurrentHooks(ModuleHooks):

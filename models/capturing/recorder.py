@@ -97,7 +97,7 @@ class _Layer:
         start: the states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros.
         ends: the states after the last step, likewise; empty if no call can continue from them.
         lengths: (B), if the sequences were packed.
-        forward: the number of the network's call in which it ran.
+        forward_index: the number of the network's call in which it ran.
         calls: the gradients by the outputs of each call.
         trace: the cached trace.
     """
@@ -108,7 +108,7 @@ class _Layer:
     start: tuple[np.ndarray, ...] | None
     ends: tuple[np.ndarray, ...]
     lengths: Tensor | None
-    forward: int
+    forward_index: int
     calls: list[CallGradients]
     trace: LayerTrace | None = None
 
@@ -118,10 +118,10 @@ class Recorder(Mapping[str, LayerTrace]):
     """The layers recorded so far, as traces by name.
 
     Attributes:
-        forward: how many times the whole network has been called.
+        forward_count: how many times the whole network has been called.
     """
 
-    forward: int = 0
+    forward_count: int = 0
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
     _gradient_hooks: list[GradientHook] = field(default_factory=list)
@@ -180,7 +180,7 @@ class Recorder(Mapping[str, LayerTrace]):
                 _run_grads, weights, part["hidden"].shape, direction, reverse, columns, run.batch_sizes, lengths, order
             )
             calls = [CallGradients(hook, back)]
-            layer = _Layer(weights, reverse, [part], start, ends, lengths, self.forward, calls)
+            layer = _Layer(weights, reverse, [part], start, ends, lengths, self.forward_count, calls)
             self._add(name, layer, joinable and start is not None)
 
     def record_step(self, module: str, step: CellStep, fresh: bool) -> None:
@@ -196,7 +196,7 @@ class Recorder(Mapping[str, LayerTrace]):
         # With separate autograd functions for both states, the cell's gradient includes the path through the hidden state.
         separate = step.kind == "LSTM" and step.hooked[0].tensor.grad_fn is not step.hooked[1].tensor.grad_fn
         call = CallGradients(self._hook(step.hooked), partial(_step_grads, ends), cell_includes_hidden=separate)
-        layer = _Layer(weights, False, parts, start, ends, None, self.forward, [call])
+        layer = _Layer(weights, False, parts, start, ends, None, self.forward_count, [call])
         self._add(name, layer, joinable=not fresh, step=True)
 
     def _latest(self, name: str) -> _Layer | None:
@@ -236,7 +236,7 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
         return True
     # A loop over a Cell may change the state between steps (dropout, masks); a state of zeros, or the initial state of the
     # run, starts a new run.
-    if not step or last.forward != layer.forward or not begin[0].any():
+    if not step or last.forward_index != layer.forward_index or not begin[0].any():
         return False
     return last.start is None or not np.array_equal(last.start[0], begin[0])
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from models.checkpoints.building.compatibility import can_embed, find_bias
 from models.checkpoints.building.torch_modules import module_name
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import LAYER_NAME, recurrent_modules
+from models.checkpoints.layers.stacks import LAYER_NAME, group_modules
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
 from models.core.layer_metadata import layer_metadata
 from models.core.stepwise_modules import TORCH_CELLS
@@ -74,7 +74,7 @@ def torch_names(checkpoint: Checkpoint) -> TorchNames:
         CheckpointError: a layer is backward only, without a forward direction, which no torch module supports.
     """
     layers: dict[str, dict[str, str]] = {}
-    for module in recurrent_modules(checkpoint.found):
+    for module in group_modules(checkpoint.found):
         match = LAYER_NAME.fullmatch(module.layers[0])
         unnamed = match is not None and not match["path"] and len(module.levels) == len(checkpoint.found)
         path = "" if unnamed else module.path

@@ -102,13 +102,13 @@ def state_difference(
     before: ForwardRun, after: ForwardRun, layer: str, quantity: str, origin: StepOrigins = None
 ) -> np.ndarray:
     """Return after minus before, (T, units) at each step of the edited sequence; NaN at inserted steps."""
-    new, old = (_values(reading, layer, quantity) for reading in (after, before))
+    new, old = (_values(run, layer, quantity) for run in (after, before))
     return _subtract(new, old, layer_origins(before, after, layer, origin))
 
 
 def prediction_difference(before: ForwardRun, after: ForwardRun, origin: StepOrigins = None) -> np.ndarray:
     """Return after minus before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
-    new, old = (_predicted(reading) for reading in (after, before))
+    new, old = (_predicted(run) for run in (after, before))
     return new - old if new.ndim == 1 else _subtract(new, old, layer_origins(before, after, None, origin))
 
 
@@ -172,7 +172,7 @@ def _relative_change(
     before: ForwardRun, after: ForwardRun, layer: str, quantity: str, origin: StepOrigins
 ) -> np.ndarray:
     """Return (T, units), the change relative to the quantity's range; 0 at inserted steps."""
-    new, old = (_values(reading, layer, quantity) for reading in (after, before))
+    new, old = (_values(run, layer, quantity) for run in (after, before))
     return _change(new, old, origin) / _quantity_range(after, layer, quantity, new, old)
 
 
@@ -191,7 +191,7 @@ def _effect(
 def _predictions(
     before: ForwardRun, after: ForwardRun, steps: Sequence[int | None], counted: Sequence[int], limit: int
 ) -> tuple[PredictionEffect, ...]:
-    new, old = (_predicted(reading) for reading in (after, before))
+    new, old = (_predicted(run) for run in (after, before))
     if new.ndim == 1:
         last, was = len(after.labels) - 1, len(before.labels) - 1
         found = [PredictionEffect(last, was, i, None, float(old[i]), float(new[i])) for i in range(len(new))]
@@ -227,8 +227,8 @@ def _first_flip(
     if not isinstance(after.prediction, SymbolPrediction):
         return None
     symbols = after.prediction.vocabulary
-    new, old = (_predicted(reading).argmax(axis=1) for reading in (after, before))
-    finite = [np.isfinite(_predicted(reading)).all(axis=1) for reading in (after, before)]
+    new, old = (_predicted(run).argmax(axis=1) for run in (after, before))
+    finite = [np.isfinite(_predicted(run)).all(axis=1) for run in (after, before)]
     for step in counted:
         if (origin := steps[step]) is not None and new[step] != old[origin] and finite[0][step] and finite[1][origin]:
             best = int(old[origin]), int(new[step])
@@ -238,24 +238,24 @@ def _first_flip(
 
 def _surprise(before: ForwardRun, after: ForwardRun) -> tuple[float, float] | None:
     bits = [
-        reading.prediction.surprisal[:-1] if isinstance(reading.prediction, SymbolPrediction) else np.zeros(0)
-        for reading in (before, after)
+        run.prediction.surprisal[:-1] if isinstance(run.prediction, SymbolPrediction) else np.zeros(0)
+        for run in (before, after)
     ]
     return (float(bits[0].mean()), float(bits[1].mean())) if len(bits[0]) and len(bits[1]) else None
 
 
-def _values(reading: ForwardRun, layer: str, quantity: str) -> np.ndarray:
-    traced = reading.trace.layers[layer]
-    return traced[quantity][reading.row, : int(traced.lengths[reading.row])]
+def _values(run: ForwardRun, layer: str, quantity: str) -> np.ndarray:
+    traced = run.trace.layers[layer]
+    return traced[quantity][run.row, : int(traced.lengths[run.row])]
 
 
-def _predicted(reading: ForwardRun) -> np.ndarray:
-    match reading.prediction:
+def _predicted(run: ForwardRun) -> np.ndarray:
+    match run.prediction:
         case SymbolPrediction(probability) | ClassPrediction(probability):
             return probability
         case ValuePrediction(value):
             return value
-    return np.zeros((len(reading.labels), 0), np.float32)
+    return np.zeros((len(run.labels), 0), np.float32)
 
 
 def _checked_origins(after: ForwardRun, before: ForwardRun, origin: StepOrigins) -> Sequence[int | None]:
@@ -290,9 +290,9 @@ def _change(new: np.ndarray, old: np.ndarray, origin: StepOrigins) -> np.ndarray
     return size
 
 
-def _quantity_range(reading: ForwardRun, layer: str, quantity: str, *values: np.ndarray) -> float:
+def _quantity_range(run: ForwardRun, layer: str, quantity: str, *values: np.ndarray) -> float:
     """Return the width of a quantity's range; if it is unbounded, twice the greatest finite magnitude of ``values``."""
-    span = reading.trace.layers[layer].cell_equations.ranges[quantity]
+    span = run.trace.layers[layer].cell_equations.ranges[quantity]
     if span is not None:
         return span[1] - span[0]
     greatest = max((float(np.abs(each[np.isfinite(each)]).max(initial=0)) for each in values), default=0)

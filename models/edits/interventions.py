@@ -165,7 +165,9 @@ class intervene:
             else:  # autograd's gradients of each state are complete already
                 rows = self.states[name]
                 hidden, *cell = (_stacked_grads(rows[state]) for state in layer.cell_equations.states[::-1])
-                output_gradients = OutputGradients(hidden, cell[0] if cell else None, (True,) * hidden.shape[1], cell_includes_hidden=True)
+                output_gradients = OutputGradients(
+                    hidden, cell[0] if cell else None, (True,) * hidden.shape[1], cell_includes_hidden=True
+                )
             layers[name] = replace(layer, recording=replace(layer.recording, output_gradients=output_gradients))
         return Trace(LayerTraces(layers))
 

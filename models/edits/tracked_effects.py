@@ -73,10 +73,8 @@ def _correlations(
     if origin is not None or values is None or not np.ptp(values):
         return None
     first, second = (
-        _correlation(
-            reading.trace.layers[effect.layer][effect.quantity][reading.row, : len(values), effect.unit], values
-        )
-        for reading in (before, after)
+        _correlation(run.trace.layers[effect.layer][effect.quantity][run.row, : len(values), effect.unit], values)
+        for run in (before, after)
     )
     return first, second
 

@@ -224,7 +224,12 @@ def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:
     output_gradients = None if kept.output_gradients is None else kept.output_gradients.gather()
     if output_gradients is not None:
         cell = None if output_gradients.cell is None else output_gradients.cell[rows, steps]
-        output_gradients = replace(output_gradients, hidden=output_gradients.hidden[rows, steps], cell=cell, call_ends=output_gradients.call_ends[steps])
+        output_gradients = replace(
+            output_gradients,
+            hidden=output_gradients.hidden[rows, steps],
+            cell=cell,
+            call_ends=output_gradients.call_ends[steps],
+        )
     recording = replace(
         kept,
         input=kept.input[rows, steps],

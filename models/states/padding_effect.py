@@ -44,10 +44,10 @@ def padding_effect(network: Network, text: str, count: int) -> PaddingEffect:
     ids, steps = torch.cat([own, fill], dim=1), own.shape[1]
     labels = (*network.labels(text), *([symbol] * count))
 
-    def reading(lengths: torch.Tensor | None, shown: tuple[str, ...]) -> ForwardRun:
+    def run(lengths: torch.Tensor | None, shown: tuple[str, ...]) -> ForwardRun:
         with torch.inference_mode(), capture(network.module) as trace:
             output = network.module(ids, lengths)[0]
         prediction = prediction_of(network, ids[0], output)
         return ForwardRun(trace.with_tokens(shown), shown, prediction, tuple(map(display, network.unknown(text))))
 
-    return PaddingEffect(reading(torch.tensor([steps]), labels[:steps]), reading(None, labels), steps)
+    return PaddingEffect(run(torch.tensor([steps]), labels[:steps]), run(None, labels), steps)

@@ -71,18 +71,18 @@ def tracked_units(
 
 
 def tracked_in_halves(
-    reading: ForwardRun, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
+    run: ForwardRun, layer: str, quantity: str | None = None, untrained: int = UNTRAINED_COUNT
 ) -> Ranking:
     """Return which units of ``layer`` track a property of one recorded sequence, its second half held out."""
-    ran = reading.trace.layers[layer]
-    steps = int(ran.lengths[reading.row])
-    properties = text_properties([_token_of(label) for label in reading.labels_of(layer)])
+    ran = run.trace.layers[layer]
+    steps = int(ran.lengths[run.row])
+    properties = text_properties([_token_of(label) for label in run.labels_of(layer)])
     middle = (steps + 1) // 2
     names = list(informative_properties({name: values[:middle] for name, values in properties.items()}))
     quantity = quantity or default_quantity(ran)
     pairs = []
     for each in (ran[quantity], *_untrained(ran, quantity, untrained if names else 0)):
-        states = each[reading.row, :steps]
+        states = each[run.row, :steps]
         parts = (slice(0, middle), slice(middle, steps))
         first, second = (Sample(states[part], {name: properties[name][part] for name in names}) for part in parts)
         pairs.append((first, second))

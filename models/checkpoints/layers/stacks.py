@@ -88,7 +88,7 @@ class Stack:
 
 def find_stacks(found: Mapping[str, FoundLayer]) -> dict[str, Stack]:
     """Return every stack by name: those of several modules first, then each module alone."""
-    modules = recurrent_modules(found)
+    modules = group_modules(found)
     stacks = [make_stack(chain) for chain in _chains(modules) if len(chain) > 1]
     stacks += [
         make_stack([module]) for module in (*modules, *_backward_modules(found, {each.path for each in modules}))
@@ -103,7 +103,7 @@ def make_stack(modules: Iterable[RecurrentModule]) -> Stack:
     return Stack(ARROW.join(names if len(names) <= MAX_NAMED_MODULES else [names[0], "…", names[-1]]), modules)
 
 
-def recurrent_modules(found: Mapping[str, FoundLayer]) -> list[RecurrentModule]:
+def group_modules(found: Mapping[str, FoundLayer]) -> list[RecurrentModule]:
     """Return the modules that the layers form, in the file's order.
 
     A backward layer without a forward partner, Keras's ``go_backwards`` alone, belongs to none.

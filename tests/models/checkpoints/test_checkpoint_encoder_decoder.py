@@ -38,6 +38,7 @@ def g2p(monkeypatch):
     return module.G2p(), Path(module.dirname) / "checkpoint20.npz"
 
 
+@pytest.mark.slow
 def test_a_network_that_others_trained_speaks(g2p):
     """The GRU encoder-decoder from letters to phonemes of g2p-en, end to end: the very phonemes of the package."""
     package, path = g2p
@@ -50,12 +51,12 @@ def test_a_network_that_others_trained_speaks(g2p):
     for word in ("unrolled", "recurrent", "gradients", "vanishing", "seoul", "hochreiter", "xylophone", "a"):
         wrote = decode(network, f"{word}</s>")
         assert wrote.finished and list(wrote.target[:-1]) == package.predict(word)
-    reading = run_network(network, "seoul</s>")
-    assert list(reading.trace.layers) == ["encoder.l0", "decoder.l0"]
-    assert reading.labels_of("encoder.l0") == (*"seoul", "</s>")
-    assert reading.labels_of("decoder.l0") == ("<s>", *package.predict("seoul"))
+    run = run_network(network, "seoul</s>")
+    assert list(run.trace.layers) == ["encoder.l0", "decoder.l0"]
+    assert run.labels_of("encoder.l0") == (*"seoul", "</s>")
+    assert run.labels_of("decoder.l0") == ("<s>", *package.predict("seoul"))
     np.testing.assert_array_equal(
-        reading.trace.layers["decoder.l0"].hidden_prev[0, 0], reading.trace.layers["encoder.l0"].hidden[0, -1]
+        run.trace.layers["decoder.l0"].hidden_prev[0, 0], run.trace.layers["encoder.l0"].hidden[0, -1]
     )
     assert network.card.data["unused"] == () and network.card.default.text.endswith("</s>")
 
@@ -97,6 +98,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_an_encoder_decoder_writes(kind):
     cell, options = MODELS[kind]

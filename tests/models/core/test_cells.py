@@ -8,9 +8,9 @@ import torch
 
 from models.core.activations import ACTIVATIONS
 from models.core.cells import Carry
-from models.core.gate_evaluation import Steps, past, scan, shifted
+from models.core.gate_evaluation import SequenceEvaluation, padding_mask, previous_states, scan
 from models.core.weights import LayerWeights
-from tests.support.oracle import FUNCTIONS, layer
+from tests.support.oracle import ACTIVATIONS_BY_NAME, layer
 
 OPTIONS = [
     *({"kind": "RNN", "nonlinearity": name} for name in ACTIVATIONS),
@@ -43,7 +43,7 @@ def test_a_gru_that_resets_before_the_product(bias, dtype):
     x, start = torch.randn(7, 3, dtype=dtype), torch.randn(5, dtype=dtype)
     expected = layer("GRU", own.tensors, x, (start,), reset_after=False)
     hidden = expected["hidden"][None]
-    steps = Steps(own, x[None], hidden, shifted(hidden, start[None], False, None))
+    steps = SequenceEvaluation(own, x[None], hidden, previous_states(hidden, start[None], False, None))
     tolerance = 1e-5 if dtype == torch.float32 else 1e-10
     for name in own.cell.gates:
         assert np.allclose(getattr(steps, name)[0], expected[name], rtol=0, atol=tolerance), name
@@ -55,12 +55,12 @@ def test_a_gru_that_resets_before_the_product(bias, dtype):
 def test_an_activation_is_torchs_and_its_slope_autograds(name):
     made = ACTIVATIONS[name]
     v = torch.linspace(-9, 9, 4001, dtype=torch.float64, requires_grad=True)
-    values = FUNCTIONS[name](v)
+    values = ACTIVATIONS_BY_NAME[name](v)
     values.sum().backward()
     assert torch.allclose(made(v), values, rtol=0, atol=1e-12)
     slope = made.slope(made(v).detach().numpy())
     np.testing.assert_allclose(slope, v.grad.numpy(), rtol=0, atol=1e-12)
-    assert slope.max() <= made.steepest + 1e-12 and slope.max() > 0.99 * made.steepest
+    assert slope.max() <= made.max_slope + 1e-12 and slope.max() > 0.99 * made.max_slope
     assert made.slope(np.zeros(1, np.float32)).dtype == np.float32
     if made.range is not None:
         low, high = made.range
@@ -71,7 +71,7 @@ def test_what_a_slope_is_at_the_corners():
     """Relu and elu at 0 as torch has them."""
     for name in ("relu", "elu"):
         corner = torch.zeros(1, requires_grad=True)
-        FUNCTIONS[name](corner).backward()
+        ACTIVATIONS_BY_NAME[name](corner).backward()
         assert ACTIVATIONS[name].slope(np.zeros(1)) == corner.grad.numpy()
 
 
@@ -82,7 +82,7 @@ def test_names_ranges_and_carry_fit_together(options):
     assert set(cell.activations) == {*cell.gates, *(["cell"] if cell.kind == "LSTM" else [])}
     assert cell.quantities[-1] == "hidden"
     if cell.carry is not None:
-        assert cell.equations[cell.carry.state] is cell.carry and cell.carry.keep in cell.gates
+        assert cell.equations[cell.carry.state] is cell.carry and cell.carry.gate in cell.gates
 
 
 def test_an_unknown_activation_is_named():
@@ -150,15 +150,17 @@ def test_scan_is_the_carry_step_by_step(reverse, least, batch):
 def test_shifted_gives_the_state_before_each_step(reverse):
     states, first = torch.arange(1.0, 9).reshape(2, 4, 1), torch.tensor([[-1.0], [-2.0]])
     plain = [[2, 3, 4, -1], [6, 7, 8, -2]] if reverse else [[-1, 1, 2, 3], [-2, 5, 6, 7]]
-    assert shifted(states, first, reverse, None)[..., 0].tolist() == plain
+    assert previous_states(states, first, reverse, None)[..., 0].tolist() == plain
     cut = [[2, -1, 0, 0], [6, 7, 8, -2]] if reverse else [[-1, 1, 0, 0], [-2, 5, 6, 7]]
     lengths = torch.tensor([2, 4])
-    assert shifted(states, first, reverse, lengths)[..., 0].tolist() == cut
-    assert past(lengths, 4)[..., 0].tolist() == [[False, False, True, True], [False] * 4]
+    assert previous_states(states, first, reverse, lengths)[..., 0].tolist() == cut
+    assert padding_mask(lengths, 4)[..., 0].tolist() == [[False, False, True, True], [False] * 4]
 
 
 def test_quantities_are_computed_once():
     own = weights("LSTM")
-    steps = Steps(own, torch.randn(1, 4, 3).double(), *torch.randn(2, 1, 4, 5).double(), torch.zeros(1, 5).double())
+    steps = SequenceEvaluation(
+        own, torch.randn(1, 4, 3).double(), *torch.randn(2, 1, 4, 5).double(), torch.zeros(1, 5).double()
+    )
     assert steps.cell is steps.cell and steps.input_gate is steps.input_gate
     assert np.isfinite(steps.cell).all()

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_packed_sequence
 
 from models import LayerWeights, capture, load_trace
 from models.core.activations import ACTIVATIONS
-from models.core.stepwise_modules import StepwiseModule, StepwiseGRU, StepwiseLSTM, StepwiseRNN, recurrent_module
+from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM, StepwiseModule, StepwiseRNN, recurrent_module
 from models.edits.edit_syntax import read_edits
 from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.weight_edits import edited_module, parameters_of

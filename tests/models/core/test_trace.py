@@ -15,7 +15,7 @@ from models import ArchiveError, Trace, capture, load_trace
 from models.core.archive import HEADER, read_archive
 from models.core.layer_run import Recording
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
-from models.core.trace import LayerTraces, LayerTrace
+from models.core.trace import LayerTrace, LayerTraces
 from models.core.weights import LayerWeights
 
 EXTRAS = ("input", "hidden_prev", "initial_hidden", "lengths", "dropout")

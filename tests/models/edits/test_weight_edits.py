@@ -202,7 +202,7 @@ def test_order_is_kept():
 
 
 def test_layers_are_edited_as_values():
-    layers = {"rnn.l0": LayerWeights.of("RNN", {"weight_ih": np.ones((2, 1)), "weight_hh": np.eye(2)})}
+    layers = {"rnn.l0": LayerWeights.from_kernel("RNN", {"weight_ih": np.ones((2, 1)), "weight_hh": np.eye(2)})}
     layers["rnn.l1"] = layers["rnn.l0"]
     after = edited_layers(layers, read_edits("rnn.l0.weight_hh.radius=3").weights)
     assert after["rnn.l0"].weight_hh.tolist() == [[3, 0], [0, 3]]
@@ -216,7 +216,7 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
     base = load_network(name)
     text = base.card.default.text
     edits = read_edits("rnn.l0.weight_hh[2]*=1.5;rnn.l0.weight_ih.noise=0.1/3;head.bias+=0.25")
-    reading = run_edited(base, text, edits)
+    run = run_edited(base, text, edits)
     module = load_network(name).module
     with torch.no_grad():
         module.load_state_dict(load(EditedNetwork(base, edits).save()))
@@ -224,8 +224,8 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
         output = module(base.encode(text))[0]
     for layer in trace.layers:
         for quantity in trace.layers[layer]:
-            assert np.array_equal(trace.layers[layer][quantity], reading.trace.layers[layer][quantity])
-    told = reading.prediction.value if name == "wave" else reading.prediction.probability
+            assert np.array_equal(trace.layers[layer][quantity], run.trace.layers[layer][quantity])
+    told = run.prediction.value if name == "wave" else run.prediction.probability
     assert np.array_equal(told, output.numpy() if name == "wave" else output.softmax(-1).numpy())
     # and undone, bit for bit what it was
     for undone in (Edits(), edits.switch(0, False).switch(1, False).switch(2, False)):

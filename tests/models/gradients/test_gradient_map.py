@@ -15,7 +15,7 @@ from models.gradients import module_backward as sweeping
 from models.gradients.gradient_map import gradient_map_of
 from models.gradients.module_backward import chained_stack, layer_stack
 from models.gradients.path_split import path_map, path_vectors
-from tests.support.unrolled_loop import autograd_map, loop
+from tests.support.unrolled_loop import autograd_map, run_unrolled
 
 KINDS = {"rnn": (nn.RNN, {}), "relu": (nn.RNN, {"nonlinearity": "relu"}), "lstm": (nn.LSTM, {}), "gru": (nn.GRU, {})}
 KINDS["projected"] = (nn.LSTM, {"proj_size": 3})
@@ -205,8 +205,8 @@ def test_modules_that_read_each_other_are_one_stack():
     assert [len(level) for level in chained_stack(trace.layers, "upper")] == [2, 2]
     assert [len(level) for level in chained_stack(trace.layers, "other")] == [1]
     found = gradient_map_of(chain, loss_grad)
-    between, hidden, _, _ = loop(net["lower"], x)
-    out, above, _, _ = loop(net["upper"], between)
+    between, hidden, _, _ = run_unrolled(net["lower"], x)
+    out, above, _, _ = run_unrolled(net["upper"], between)
     states = {"l0": hidden["l0"]} | {f"l{int(name[1]) + 1}{name[2:]}": rows for name, rows in above.items()}
     for t in range(9):
         losses = (out[:, t] * loss_grad[:, t]).sum()

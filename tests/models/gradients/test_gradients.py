@@ -15,7 +15,7 @@ from models import capture, load_trace
 from models.core.layer_gradients import GradientError
 from models.gradients.nonfinite import first_nonfinite, first_nonfinite_value
 from tests.models.gradients.test_gradient_map import KINDS, TOLERANCE, case
-from tests.support.unrolled_loop import loop
+from tests.support.unrolled_loop import run_unrolled
 
 
 def near(found, expected, tolerance):
@@ -39,7 +39,7 @@ def as_torch(states):
 
 def check(module, x, tolerance, states=None, lengths=None):
     """Captured gradients of a random loss of the output and of the last states, against the written-out loop's."""
-    output, hidden, cell, last = loop(module, x, states, lengths)
+    output, hidden, cell, last = run_unrolled(module, x, states, lengths)
     is_lstm = isinstance(module, nn.LSTM)
     weights = [torch.randn_like(output)] + [torch.randn_like(state) for state in last[: 1 + is_lstm]]
 
@@ -63,13 +63,15 @@ def check(module, x, tolerance, states=None, lengths=None):
         layer = trace.layers[name]
         for found in ("hidden_grad", "cell_grad") if is_lstm else ("hidden_grad",):
             expected = torch.stack([next(reference) for _ in range(x.shape[1])], dim=1).numpy()
-            expected = np.where(there[..., None], expected, 0)  # past a sequence's end the loop holds the last state
+            expected = np.where(
+                there[..., None], expected, 0
+            )  # past a sequence's end the loop repeats the last state
             values = getattr(layer, found)
             assert values.dtype == expected.dtype and not values.flags.writeable
             near(values, expected, tolerance)
-        for parameter in layer.gradients.parameters:
+        for parameter in layer.gradients.parameter_names:
             grad = getattr(module, f"{parameter}_{name}").grad.numpy()
-            near(layer.gradients.of_step(parameter).sum(axis=0), grad, tolerance)
+            near(layer.gradients.per_step(parameter).sum(axis=0), grad, tolerance)
     return trace
 
 
@@ -181,9 +183,9 @@ def test_cells_in_a_loop(kind, between, dtype):
         near(layer.hidden_grad, torch.stack(list(map(grad_of, hidden)), dim=1), TOLERANCE[dtype])
         if kind == "LSTM":  # on the CPU torch makes h from the very c that it returns
             near(layer.cell_grad, torch.stack([grad_of(state[1]) for state in after], dim=1), TOLERANCE[dtype])
-        for parameter in layer.gradients.parameters:
+        for parameter in layer.gradients.parameter_names:
             expected = wanted[f"cells.{index}.{parameter}"]
-            near(layer.gradients.of_step(parameter).sum(axis=0), expected, TOLERANCE[dtype])
+            near(layer.gradients.per_step(parameter).sum(axis=0), expected, TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "gru", "projected"])
@@ -201,8 +203,8 @@ def test_fed_in_pieces(kind, detach):
         (torch.cat(outputs, dim=1) * weight).sum().backward()
     layer = trace.layers["l0"]
     assert layer.shape[1] == 9
-    for parameter in layer.gradients.parameters:
-        near(layer.gradients.of_step(parameter).sum(axis=0), getattr(module, f"{parameter}_l0").grad, 1e-10)
+    for parameter in layer.gradients.parameter_names:
+        near(layer.gradients.per_step(parameter).sum(axis=0), getattr(module, f"{parameter}_l0").grad, 1e-10)
     if not detach:
         with capture(module) as whole:
             (module(x)[0] * weight).sum().backward()
@@ -237,8 +239,8 @@ def test_an_encoder_and_a_decoder():
         ("decoder.l0", net.decoder, ""),
     ):
         gradients = trace.layers[name].gradients
-        for parameter in gradients.parameters:
-            near(gradients.of_step(parameter).sum(axis=0), getattr(module, parameter + suffix).grad, 1e-10)
+        for parameter in gradients.parameter_names:
+            near(gradients.per_step(parameter).sum(axis=0), getattr(module, parameter + suffix).grad, 1e-10)
 
 
 def test_backward_passes_add_up_and_what_was_read_stays():
@@ -252,7 +254,7 @@ def test_backward_passes_add_up_and_what_was_read_stays():
         layer = trace.layers["l0"]
         assert not np.array_equal(layer.hidden_grad, first) and np.array_equal(first, before)
         assert layer.hidden_grad is layer.hidden_grad
-    near(layer.gradients.of_step("weight_hh").sum(axis=0), module.weight_hh_l0.grad, 1e-10)
+    near(layer.gradients.per_step("weight_hh").sum(axis=0), module.weight_hh_l0.grad, 1e-10)
 
 
 def test_no_hook_remains_and_outputs_are_the_same():
@@ -302,7 +304,7 @@ def test_bfloat16():
     module, x, weight = case("lstm", torch.bfloat16)
     with capture(module) as trace:
         (module(x)[0] * weight).sum().backward()
-    found = trace.layers["l0"].gradients.of_step("weight_hh").sum(axis=0)
+    found = trace.layers["l0"].gradients.per_step("weight_hh").sum(axis=0)
     assert found.dtype == np.float32
     near(found, module.weight_hh_l0.grad.float(), 0.05)
 
@@ -336,25 +338,25 @@ def test_which_steps_fed_which_block(kind):
         (module(x)[0] * weight).sum().backward()
     layer = trace.layers["l0"]
     gradients, size = layer.gradients, layer.shape[2]
-    for parameter in gradients.parameters:
-        every = gradients.of_step(parameter)
+    for parameter in gradients.parameter_names:
+        every = gradients.per_step(parameter)
         total = getattr(module, f"{parameter}_l0").grad.numpy()
         if parameter == "weight_hr":
-            near(gradients.norms(parameter)[:, 0], np.linalg.norm(every, axis=(1, 2)), 1e-9)
+            near(gradients.per_step_norms(parameter)[:, 0], np.linalg.norm(every, axis=(1, 2)), 1e-9)
             continue
         for index, gate in enumerate(layer.weights.cell.gates):
             rows = slice(index * size, (index + 1) * size)
             own = every[:, rows].reshape(len(every), -1)
-            near(gradients.of_step(parameter, gate).reshape(len(every), -1), own, 1e-12)
-            near(gradients.of_step(parameter, gate, slice(2, 4)).reshape(2, -1), own[2:4], 1e-12)
-            near(gradients.norms(parameter)[:, index], np.linalg.norm(own, axis=1), 1e-9)
-            near(gradients.inner(parameter)[:, index], own @ total[rows].ravel(), 1e-9)
+            near(gradients.per_step(parameter, gate).reshape(len(every), -1), own, 1e-12)
+            near(gradients.per_step(parameter, gate, slice(2, 4)).reshape(2, -1), own[2:4], 1e-12)
+            near(gradients.per_step_norms(parameter)[:, index], np.linalg.norm(own, axis=1), 1e-9)
+            near(gradients.per_step_inner_products(parameter)[:, index], own @ total[rows].ravel(), 1e-9)
     gate = layer.weights.cell.gates[0]
-    near(gradients.gate(gate).sum(axis=(0, 1)), module.bias_ih_l0.grad[:size], 1e-10)
+    near(gradients.preactivation(gate).sum(axis=(0, 1)), module.bias_ih_l0.grad[:size], 1e-10)
     with pytest.raises(KeyError, match="has no weights of"):
-        gradients.gate("door")
+        gradients.preactivation("door")
     with pytest.raises(KeyError, match="has no weight_xy"):
-        gradients.of_step("weight_xy")
+        gradients.per_step("weight_xy")
 
 
 def test_where_nan_and_infinity_first_appear():

@@ -28,7 +28,7 @@ from models.gradients.losses import (
 )
 from models.gradients.module_backward import layer_stack
 from models.zoo.catalogue import initial_network
-from tests.support.unrolled_loop import loop
+from tests.support.unrolled_loop import run_unrolled
 
 TEXT = "Moscow greets me. It rained. I am travelling in"
 CASES = [
@@ -48,7 +48,7 @@ def by_loop(net, text, loss):
     given = net.encode(text)
     with torch.enable_grad():
         x = net.module.embedding(given) if hasattr(net.module, "embedding") else given
-        out, hidden, cell, (last, _cell) = loop(net.module.rnn, x)
+        out, hidden, cell, (last, _cell) = run_unrolled(net.module.rnn, x)
         if net.card.predicts == "class":
             scores = net.module.head(last.transpose(0, 1).flatten(1))
             target = int(scores.argmax())
@@ -119,7 +119,7 @@ def test_a_units_gradient_is_autograds(name, quantity):
         net.module(given)
     found = gradients_of_unit(trace.layers["rnn.l0"], Loss("unit", step=6, unit=3, quantity=quantity))
     with torch.enable_grad():
-        _out, hidden, cell, _last = loop(net.module.rnn, net.module.embedding(given))
+        _out, hidden, cell, _last = run_unrolled(net.module.rnn, net.module.embedding(given))
         chosen = (cell if quantity == "cell" else hidden)["l0"][6][0, 3]
         wanted = torch.autograd.grad(chosen, hidden["l0"][:6])  # h_0 .. h_5
     assert np.abs(found.hidden[0, :6] - torch.cat(wanted).numpy()).max() <= 1e-6
@@ -159,7 +159,7 @@ def test_an_untrained_layer_has_what_the_knobs_say(kind):
     if kind != "RNN":
         bias = (module.bias_ih_l0 + module.bias_hh_l0)[knobs.hidden : 2 * knobs.hidden]
         assert torch.equal(bias, torch.full_like(bias, 2.0))
-    _out, hidden, _cell, _last = loop(module, random_sequence(knobs))
+    _out, hidden, _cell, _last = run_unrolled(module, random_sequence(knobs))
     wanted = torch.autograd.grad(hidden["l0"][-1][0] @ loss_direction(knobs), hidden["l0"])
     found = initialized_gradients(kind, knobs).hidden[0]
     assert np.abs(found - torch.cat(wanted).numpy()).max() <= 1e-5

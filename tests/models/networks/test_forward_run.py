@@ -1,4 +1,4 @@
-"""A network reading a sequence: what it computed, predicted and was surprised by, with torch beside it."""
+"""A network run on a text: its states, prediction and surprisal, with torch beside it."""
 
 import math
 
@@ -32,12 +32,12 @@ def test_every_bundled_network_is_held_here():
 def test_the_trace_is_that_of_a_step_loop(networks, name):
     net = networks[name]
     text = net.card.default.text
-    reading = run_network(net, text)
+    run = run_network(net, text)
     expected = oracle.network(net.module, net.encode(text))
-    assert list(reading.trace.layers) == list(expected)
+    assert list(run.trace.layers) == list(expected)
     for layer, quantities in expected.items():
         for quantity, values in quantities.items():
-            np.testing.assert_allclose(reading.trace.layers[layer][quantity][0], values, **TOLERANCE)
+            np.testing.assert_allclose(run.trace.layers[layer][quantity][0], values, **TOLERANCE)
 
 
 @pytest.mark.parametrize("name", SYMBOLS)
@@ -78,15 +78,15 @@ def test_what_could_not_happen_and_did_is_infinitely_surprising():
 def test_a_network_of_numbers_predicts_the_next_one(networks, name):
     net = networks[name]
     text = net.card.examples[0].text
-    reading = run_network(net, text)
+    run = run_network(net, text)
     values = net.encode(text)
     with torch.no_grad():
         expected = net.module(values)[0]
-    assert isinstance(reading.prediction, ValuePrediction)
-    np.testing.assert_allclose(reading.prediction.value, expected, **TOLERANCE)
-    np.testing.assert_array_equal(reading.prediction.target[:-1], values[0, 1:])
-    assert np.isnan(reading.prediction.target[-1]).all()
-    assert reading.labels == tuple(net.labels(text)) and len(reading.labels) == values.shape[1]
+    assert isinstance(run.prediction, ValuePrediction)
+    np.testing.assert_allclose(run.prediction.value, expected, **TOLERANCE)
+    np.testing.assert_array_equal(run.prediction.target[:-1], values[0, 1:])
+    assert np.isnan(run.prediction.target[-1]).all()
+    assert run.labels == tuple(net.labels(text)) and len(run.labels) == values.shape[1]
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -102,37 +102,37 @@ def test_a_class_is_predicted_of_the_whole_sequence(networks, name):
 
 def test_numbers_are_read_as_they_are_written():
     net = load_network("wave")
-    reading = run_network(net, "0.1 -2, 1e-3; 7")
-    np.testing.assert_array_equal(reading.trace.layers["rnn.l0"].input[0, :, 0], np.float32([0.1, -2, 1e-3, 7]))
-    assert reading.labels == ("0.1", "-2", "0.001", "7") and reading.unknown == ()
+    run = run_network(net, "0.1 -2, 1e-3; 7")
+    np.testing.assert_array_equal(run.trace.layers["rnn.l0"].input[0, :, 0], np.float32([0.1, -2, 1e-3, 7]))
+    assert run.labels == ("0.1", "-2", "0.001", "7") and run.unknown == ()
 
 
 def test_labels_show_what_is_invisible(networks):
-    reading = run_network(networks["python-lm"], "a b\n\tc\r\nd")
-    assert reading.labels == ("a", "␣", "b", "⏎", "␣", "␣", "␣", "␣", "c", "⏎", "d")
-    assert reading.trace.tokens == reading.labels
-    assert reading.prediction.vocabulary[networks["python-lm"].vocabulary.index("\n")] == "⏎"
+    run = run_network(networks["python-lm"], "a b\n\tc\r\nd")
+    assert run.labels == ("a", "␣", "b", "⏎", "␣", "␣", "␣", "␣", "c", "⏎", "d")
+    assert run.trace.tokens == run.labels
+    assert run.prediction.vocabulary[networks["python-lm"].vocabulary.index("\n")] == "⏎"
 
 
 def test_one_symbol_is_a_sequence(networks):
-    reading = run_network(networks["python-lm"], "x")
-    assert reading.labels == ("x",) and np.isnan(reading.prediction.surprisal).all()
+    run = run_network(networks["python-lm"], "x")
+    assert run.labels == ("x",) and np.isnan(run.prediction.surprisal).all()
 
 
 def test_unknown_symbols_are_named_and_replaced_where_they_stood(networks):
     net = networks["python-lm"]
-    reading = run_network(net, "한 = '한글'")
-    assert reading.unknown == ("한", "글")
-    assert reading.labels == ("�", "␣", "=", "␣", "'", "�", "�", "'")
+    run = run_network(net, "한 = '한글'")
+    assert run.unknown == ("한", "글")
+    assert run.labels == ("�", "␣", "=", "␣", "'", "�", "�", "'")
     plain = run_network(net, "� = '��'")
-    np.testing.assert_array_equal(reading.trace.layers["rnn.l1"].hidden, plain.trace.layers["rnn.l1"].hidden)
+    np.testing.assert_array_equal(run.trace.layers["rnn.l1"].hidden, plain.trace.layers["rnn.l1"].hidden)
     assert plain.unknown == ()
 
 
 def test_words_are_read_with_their_particles(networks):
-    reading = run_network(networks["recall-lstm"], "모스크바에 zebra.")
-    assert reading.labels[-2:] == ("�", ".") and reading.unknown == ("zebra",)
-    assert reading.labels[:2] == ("모스크바", "에")
+    run = run_network(networks["recall-lstm"], "모스크바에 zebra.")
+    assert run.labels[-2:] == ("�", ".") and run.unknown == ("zebra",)
+    assert run.labels[:2] == ("모스크바", "에")
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,10 @@ def test_a_trace_from_elsewhere_is_read_row_by_row():
     with capture(rnn) as trace:
         rnn(packed)
     for row, steps in enumerate((5, 2, 4)):
-        reading = run_of_trace(trace, row)
-        assert reading.row == row and reading.prediction is None
-        assert reading.labels == tuple(str(step + 1) for step in range(steps))
-        assert all(reading.labels_of(name) == reading.labels for name in trace.layers)
+        run = run_of_trace(trace, row)
+        assert run.row == row and run.prediction is None
+        assert run.labels == tuple(str(step + 1) for step in range(steps))
+        assert all(run.labels_of(name) == run.labels for name in trace.layers)
 
 
 def test_a_trace_keeps_its_own_tokens():
@@ -198,6 +198,6 @@ def test_a_layer_of_another_length_counts_its_steps():
     net = Pair()
     with capture(net) as trace:
         net(torch.randn(4, 1, 2), torch.randn(2, 1, 2))
-    reading = run_of_trace(trace.with_tokens("abcd"))
-    assert reading.labels_of("encoder.l0") == tuple("abcd")
-    assert reading.labels_of("decoder.l0") == ("1", "2")
+    run = run_of_trace(trace.with_tokens("abcd"))
+    assert run.labels_of("encoder.l0") == tuple("abcd")
+    assert run.labels_of("decoder.l0") == ("1", "2")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.core.weights import LayerWeights
-from models.networks.precision import FORMATS, states_by_format, stack_states_by_format, round_to_tf32
+from models.networks.precision import FORMATS, round_to_tf32, stack_states_by_format, states_by_format
 
 NOTES = np.array(
     [[0.1, 4.2, 1.5, 1.1, 2.8], [1.0, 3.1, 2.5, 0.7, 1.1], [0.3, 2.1, 1.5, 2.1, 0.1], [2.2, 1.4, 0.5, 0.9, 1.1]],
@@ -126,7 +126,9 @@ def test_a_state_that_float16_cannot_hold_is_infinite():
 def test_a_projection_is_a_product_too():
     module, levels = stack("LSTM", proj_size=2)
     x = torch.randn(7, 3)
-    hidden = np.concatenate([each.states["float32"]["hidden"] for each in stack_states_by_format(levels, x.numpy())[-1]], axis=1)
+    hidden = np.concatenate(
+        [each.states["float32"]["hidden"] for each in stack_states_by_format(levels, x.numpy())[-1]], axis=1
+    )
     np.testing.assert_allclose(hidden, module(x[None])[0][0].detach(), rtol=0, atol=1e-6)
 
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from models import EditedNetwork, Problem, capture, load_network, network_names, run_network, run_edited, read_edits
+from models import EditedNetwork, Problem, capture, load_network, network_names, read_edits, run_edited, run_network
 from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
 from models.gradients.losses import Loss, differentiate, output_loss_grad
-from tests.support.translators import KINDS, TEXT, ByHand, by_hand, gru, untrained
+from tests.support.translators import KINDS, TEXT, ReferenceTranslator, gru_step, random_translator, reference_decode
 
 LAYERS = ["encoder.l0", "encoder.l0_reverse", "decoder.l0"]
 
 
-class Written(ByHand):
+class Written(ReferenceTranslator):
     """Keeps every state, so that autograd can be asked for its gradient."""
 
     def __init__(self, module, ids):
@@ -28,59 +28,59 @@ class Written(ByHand):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layers_states_are_those_of_a_step_loop(kind):
-    network = untrained(kind, 1)
-    reading = run_network(network, TEXT)
-    assert list(reading.trace.layers) == LAYERS
-    symbols, probability, _, _ = by_hand(network, TEXT)
+    network = random_translator(kind, 1)
+    run = run_network(network, TEXT)
+    assert list(run.trace.layers) == LAYERS
+    symbols, probability, _, _ = reference_decode(network, TEXT)
     with torch.no_grad():
-        of = ByHand(network.module, network.encode(TEXT)[0])
+        of = ReferenceTranslator(network.module, network.encode(TEXT)[0])
         states = []
         for symbol in (0, *symbols[:-1]):
             of.step(symbol)
             states.append(of.state)
     half = network.module.encoder.hidden_size
     for layer, expected in zip(LAYERS, (of.memory[:, :half], of.memory[:, half:], torch.stack(states)), strict=True):
-        np.testing.assert_allclose(reading.trace.layers[layer].hidden[0], expected.detach(), atol=1e-5)
-    np.testing.assert_allclose(reading.prediction.probability, probability, atol=1e-5)
-    assert reading.prediction.target.tolist() == symbols
+        np.testing.assert_allclose(run.trace.layers[layer].hidden[0], expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(run.prediction.probability, probability, atol=1e-5)
+    assert run.prediction.target.tolist() == symbols
     with capture(network) as trace, torch.no_grad():
         network.module(network.encode(TEXT))
     for layer in LAYERS:  # written step by step it is the same
-        np.testing.assert_allclose(trace.layers[layer].hidden, reading.trace.layers[layer].hidden, atol=1e-6)
+        np.testing.assert_allclose(trace.layers[layer].hidden, run.trace.layers[layer].hidden, atol=1e-6)
 
 
 def test_each_layer_has_the_labels_of_its_own_steps_and_the_decoder_alone_predicts():
     network = load_network("dates-dot")
-    reading = run_network(network, "4 Aug 2024")
-    assert reading.labels_of("encoder.l0") == reading.labels == ("4", "␣", "A", "u", "g", "␣", "2", "0", "2", "4")
-    assert reading.labels_of("decoder.l0") == reading.prediction_labels == ("⊢", *"2024-08-04")
-    assert reading.prediction_of("encoder.l0") is None
-    assert reading.prediction_of("decoder.l0") is reading.prediction
-    names = reading.prediction.vocabulary
-    assert [names[each] for each in reading.prediction.target] == [*"2024-08-04", "⊣"]
-    assert (reading.prediction.surprisal < 1).all()
+    run = run_network(network, "4 Aug 2024")
+    assert run.labels_of("encoder.l0") == run.labels == ("4", "␣", "A", "u", "g", "␣", "2", "0", "2", "4")
+    assert run.labels_of("decoder.l0") == run.prediction_labels == ("⊢", *"2024-08-04")
+    assert run.prediction_of("encoder.l0") is None
+    assert run.prediction_of("decoder.l0") is run.prediction
+    names = run.prediction.vocabulary
+    assert [names[each] for each in run.prediction.target] == [*"2024-08-04", "⊣"]
+    assert (run.prediction.surprisal < 1).all()
     as_long = run_network(network, "2024/08/04.")  # source and answer have eleven steps each
     assert as_long.labels_of("encoder.l0") != as_long.labels_of("decoder.l0")
     assert as_long.prediction_of("encoder.l0_reverse") is None
 
 
 def test_other_networks_predict_in_every_layer():
-    reading = run_network(load_network("python-lm"), "x = 1")
-    assert all(reading.prediction_of(layer) is reading.prediction for layer in reading.trace.layers)
-    assert reading.prediction_labels == reading.labels
+    run = run_network(load_network("python-lm"), "x = 1")
+    assert all(run.prediction_of(layer) is run.prediction for layer in run.trace.layers)
+    assert run.prediction_labels == run.labels
 
 
 def test_a_transformer_has_no_layers_but_attention():
-    reading = run_network(untrained("transformer"), TEXT)
-    assert not reading.trace.layers and len(reading.trace.attention) == 6
+    run = run_network(random_translator("transformer"), TEXT)
+    assert not run.trace.layers and len(run.trace.attention) == 6
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", [Loss("next", step=2), Loss("next", step=1, target=6), Loss("every"), Loss("answer")])
 def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind, loss):
-    network = untrained(kind, 3)
+    network = random_translator(kind, 3)
     done = differentiate(network, TEXT, loss)
-    symbols = by_hand(network, TEXT)[0]
+    symbols = reference_decode(network, TEXT)[0]
     with torch.enable_grad():
         module, ids = network.module, network.encode(TEXT)[0]
         size, count = module.encoder.hidden_size, len(ids)
@@ -89,7 +89,7 @@ def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind
         for suffix, order in (("l0", range(count)), ("l0_reverse", reversed(range(count)))):
             state = torch.zeros(size)
             for at in order:
-                state = gru(module.encoder, suffix, x[at], state)
+                state = gru_step(module.encoder, suffix, x[at], state)
                 states[suffix].append(state)
         backwards = states["l0_reverse"][::-1]
         of = Written(module, ids)
@@ -114,7 +114,7 @@ def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind
 
 
 def test_what_these_networks_cannot_be_asked_is_told_in_a_sentence():
-    network = untrained("dot")
+    network = random_translator("dot")
     with pytest.raises(Problem, match=r"^There is no step 100; the answer has \d steps\.$"):
         differentiate(network, TEXT, Loss("next", step=99))
     with pytest.raises(Problem, match=r"reads one sequence and writes another[^\n]*\.$"):
@@ -139,7 +139,9 @@ def test_edited_weights_and_symbols_are_written_with():
     with torch.no_grad():
         logits = module(network.encode("4 Aug 2024"))[0]
     np.testing.assert_allclose(broken.read("4 Aug 2024").prediction.probability, logits.softmax(-1), atol=1e-6)
-    np.testing.assert_array_equal(run_network(network, "9 Aug 2024").prediction.probability, plain.prediction.probability)
+    np.testing.assert_array_equal(
+        run_network(network, "9 Aug 2024").prediction.probability, plain.prediction.probability
+    )
 
 
 def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
@@ -164,5 +166,5 @@ def test_an_edit_that_makes_the_answer_longer_is_compared_step_by_step():
 def test_every_example_of_the_bundled_ones_can_be_read(name):
     network = load_network(name)
     for example in network.card.examples:
-        reading = run_network(network, example.text)
-        assert reading.prediction.target[-1] == 1 and not reading.unknown
+        run = run_network(network, example.text)
+        assert run.prediction.target[-1] == 1 and not run.unknown
