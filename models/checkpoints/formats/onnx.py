@@ -23,7 +23,7 @@ from models.checkpoints.parsing.protobuf import iterate_fields
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is one protocol buffer message that has an IR version and a graph."""
+    """Return whether it is one protocol buffer message that has an IR version and a graph."""
     if not source.starts_with(b"\x08"):
         return False
     try:
@@ -42,7 +42,7 @@ def open(source: FileSource) -> Contents:
             tensors |= _tensors(Graph(function.nodes))
         graphs = all_edges(_without_functions(model), source.limits.operations)
         layers, quantized = _layers(graphs)
-    except ComputedWeightsError:  # then only names can tell
+    except ComputedWeightsError:  # then only names can identify them
         layers, quantized = find_layers(tensors), []
         if not layers:
             raise

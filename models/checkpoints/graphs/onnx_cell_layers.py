@@ -17,7 +17,7 @@ from models.checkpoints.graphs.onnx_cells import find_cells, is_complete
 from models.checkpoints.graphs.onnx_constants import Constants
 from models.checkpoints.graphs.onnx_edges import Edges
 from models.checkpoints.graphs.onnx_program import Scope
-from models.checkpoints.graphs.onnx_registry import Operation, find_operator
+from models.checkpoints.graphs.onnx_registry import OnnxOperation, find_operator
 from models.checkpoints.graphs.onnx_stacks import unique_path
 from models.checkpoints.graphs.onnx_terms import Bias, Operand, matrix_of, picked_axes, width_of
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
@@ -32,7 +32,7 @@ class CellGroup:
         path: the layer's name without ``.l0``.
         places: where it is computed.
         layer: its kind, weights and options.
-        complete: whether these are all steps: not where an exporter has simplified the first one so that it is no cell.
+        complete: whether these are all steps; not if an exporter has simplified the first one.
     """
 
     path: str
@@ -45,13 +45,13 @@ def find_cell_groups(graphs: Iterable[Edges], taken: set[str]) -> list[CellGroup
     """Return the cells that a model writes out, with names that are not among those ``taken``."""
     found = []
     for places in find_cells(graphs):
-        layer = cell_layer(places)
+        layer = written_cell_layer(places)
         path = unique_path(cell_path(places, layer), taken)
         found.append(CellGroup(path, tuple(places), layer, is_complete(places)))
     return found
 
 
-def cell_layer(places: Sequence[CellMatch]) -> FoundLayer:
+def written_cell_layer(places: Sequence[CellMatch]) -> FoundLayer:
     """Return the layer of a cell."""
     place = places[0]
     constants = place.edges.constants
@@ -156,19 +156,19 @@ def parts_taken(place: CellMatch, opsets: Mapping[str, int]) -> tuple[Taken, ...
     """Return what takes the input of one step out of what the matrices are multiplied with, in running order."""
     found = []
     for node, output in reversed(place.input.picks):
-        operation = Operation(node, opsets.get(node.domain, 1))
+        operation = OnnxOperation(node, opsets.get(node.domain, 1))
         constants = [place.edges.constants.get(name) if name else None for name in node.inputs[1:]]
         compute = partial(_take, find_operator(operation).compute, operation, constants)
         found.append((compute, tuple(picked_axes(place.edges, node)), output))
     return tuple(found)
 
 
-def _take(compute: Callable[..., Any], operation: Operation, constants: list[Tensor | None], x: Tensor) -> Any:
+def _take(compute: Callable[..., Any], operation: OnnxOperation, constants: list[Tensor | None], x: Tensor) -> Any:
     return compute(operation, x, *constants)
 
 
 @dataclass(frozen=True, eq=False)
-class CellStep:
+class WrittenCellStep:
     """Runs a written-out cell for one step, by a module of one level.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from models.checkpoints.graphs.graph_module import MAX_NODES
 from models.checkpoints.graphs.onnx_edges import Edges
@@ -52,7 +53,7 @@ class CellMatch:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """What its matrices are multiplied with, each once."""
+        """The values that its matrices are multiplied with, each once."""
         return tuple(dict.fromkeys(each.operand for each in self.products))
 
     @property
@@ -61,7 +62,7 @@ class CellMatch:
         return next(each for each in self.operands if each.picks or each.value != self.hidden_prev)
 
     def key(self) -> tuple:
-        """What places that compute the same layer have in common: its constants."""
+        """Return what places that compute the same layer have in common: its constants."""
         constants = self.edges.constants
         found: list[tuple] = [(self.kind, tuple(sorted(self.options.items())))]
         for name, terms in self.gates.items():
@@ -83,19 +84,25 @@ def prove_states(places: Sequence[CellMatch]) -> list[CellMatch]:
     outputs = {(id(each.edges.graph), each.output) for each in places}
     for place in places:
         if not place.hidden_prev:
-            place.hidden_prev = _only(
-                place, lambda name, at=place: _is_fed_back(at, name) or root_of(at.edges, name) in outputs
-            )
+            place.hidden_prev = _only(place, partial(_is_recurrent, place, outputs))
         if not place.hidden_prev and place.kind != "RNN":
-            place.hidden_prev = _only(place, lambda name, at=place: _has_width(at, name)) or _from_state(place)
+            place.hidden_prev = _only(place, partial(_has_width, place)) or _from_state(place)
     known = next((each for each in places if each.hidden_prev), None)
     if known is None:
         return []
     recurrent = _matrices(known, known.hidden_prev)
     for place in places:
         if not place.hidden_prev:  # the first step of several: the same matrix multiplies the state that it begins with
-            place.hidden_prev = _only(place, lambda name, at=place: _matrices(at, name) == recurrent)
+            place.hidden_prev = _only(place, partial(_is_multiplied_by, place, recurrent))
     return [each for each in places if each.hidden_prev and _fits(each, recurrent)]
+
+
+def _is_recurrent(place: CellMatch, outputs: set[Origin], name: str) -> bool:
+    return _is_fed_back(place, name) or root_of(place.edges, name) in outputs
+
+
+def _is_multiplied_by(place: CellMatch, matrices: list[tuple], name: str) -> bool:
+    return _matrices(place, name) == matrices
 
 
 def _only(place: CellMatch, holds: Callable[[str], bool]) -> str:
@@ -131,7 +138,7 @@ def _has_width(place: CellMatch, name: str) -> bool:
 
 
 def _fits(place: CellMatch, recurrent: list[tuple]) -> bool:
-    """Whether a place's hidden state has the cell's size and is multiplied by the cell's recurrent matrix."""
+    """Return whether a place's hidden state has the cell's size and is multiplied by the cell's recurrent matrix."""
     name = place.hidden_prev
     return _width(place, name) in (None, _units(place)) and _matrices(place, name) == recurrent
 
@@ -145,7 +152,7 @@ def _from_state(place: CellMatch) -> str:
 
 
 def root_of(edges: Edges, name: str) -> Origin:
-    """Return the value that ``name`` is a part of, as far back as nodes only select or lay out."""
+    """Return the value that ``name`` is a part of, as far back as nodes only select or rearrange."""
     at: Edges = edges
     for _ in range(MAX_NODES):
         node = at.makers.get(name)
@@ -159,7 +166,7 @@ def root_of(edges: Edges, name: str) -> Origin:
 
 
 def _is_fed_back(place: CellMatch, name: str) -> bool:
-    """Whether a loop's body takes ``name`` as a state and returns the cell's output as the next one."""
+    """Return whether a loop's body takes ``name`` as a state and returns the cell's output as the next one."""
     edges, owner = place.edges, place.edges.owner
     if owner is None or owner.domain or owner.op not in ("Loop", "Scan"):
         return False

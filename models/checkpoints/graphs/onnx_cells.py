@@ -52,7 +52,7 @@ def _matches(edges: Edges, node: Node) -> Iterator[CellMatch | None]:
         yield _rnn(edges, node)
 
 
-def activation_of(node: Node | None) -> str | None:
+def node_activation(node: Node | None) -> str | None:
     """The activation that a node is, by its name in ``models.core.activations``; None if it is none."""
     if node is None or node.op not in ACTIVATED:
         return None
@@ -64,7 +64,7 @@ def activation_of(node: Node | None) -> str | None:
 def _gate(edges: Edges, name: str) -> tuple[str, Terms, Node] | None:
     """Return activation, sum and node of a gate; None if the value is none."""
     node = edges.maker(name)
-    activation = activation_of(node)
+    activation = node_activation(node)
     if node is None or activation is None:
         return None
     terms = terms_of(edges, node.input(0))
@@ -83,7 +83,7 @@ def _swapped(node: Node | None) -> list[tuple[str, str]]:
 def _lstm(edges: Edges, last: Node) -> CellMatch | None:
     for open_name, shaped_name in _swapped(last):
         shaped = edges.maker(shaped_name)
-        through, out = activation_of(shaped), _gate(edges, open_name)
+        through, out = node_activation(shaped), _gate(edges, open_name)
         total = edges.maker(shaped.input(0), "Add") if shaped is not None and through else None
         if out is None or shaped is None:
             continue
@@ -148,7 +148,7 @@ def _checked(
 def _gru(edges: Edges, last: Node) -> CellMatch | None:
     for first, second in _swapped(last):
         for update_name, candidate_name, hidden, own in _interpolations(edges, first, second):
-            update, through = _gate(edges, update_name), activation_of(edges.maker(candidate_name))
+            update, through = _gate(edges, update_name), node_activation(edges.maker(candidate_name))
             if update is None or through is None:
                 continue
             match = _gru_candidate(edges, update, candidate_name, through, hidden, (last, *own))
@@ -251,10 +251,10 @@ def _rnn(edges: Edges, last: Node) -> CellMatch | None:
 
 
 def is_complete(places: Sequence[CellMatch]) -> bool:
-    """Whether the places of a cell are all its steps.
+    """Return whether the places of a cell are all its steps.
 
-    They are not where an exporter has simplified the first step: its states of zeros times a matrix are gone, so that it is
-    no cell, but the cell's input matrix is still used.
+    They are not where an exporter has simplified the first step: its states of zeros times a matrix are gone, so that it does
+    not look like the cell, but the cell's input matrix is still used.
     """
     outputs = {(id(each.edges.graph), each.output) for each in places}
     firsts = [each for each in places if root_of(each.edges, each.hidden_prev) not in outputs]
@@ -262,7 +262,7 @@ def is_complete(places: Sequence[CellMatch]) -> bool:
 
 
 def _follows_a_step(place: CellMatch) -> bool:
-    """Whether the hidden state before a place is computed with the place's own input matrix."""
+    """Return whether the hidden state before a place is computed with the place's own input matrix."""
     edges = place.edges
     own = {(each.matrix, each.rows) for each in place.products if each.operand == place.input}
     pending, seen = [place.hidden_prev], 0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.checkpoints.graphs import onnx_elementwise, onnx_layers, onnx_quantized, onnx_reductions, onnx_shapes
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_ELEMENTS
-from models.checkpoints.graphs.onnx_registry import OPERATORS, Operation, find_operator, to_tensor
+from models.checkpoints.graphs.onnx_registry import OPERATORS, OnnxOperation, find_operator, to_tensor
 from models.checkpoints.parsing.contents import StoredTensor
 from models.checkpoints.parsing.onnx_model import Graph, Node
 
@@ -20,7 +20,7 @@ TABLES = (onnx_elementwise, onnx_layers, onnx_quantized, onnx_reductions, onnx_s
 
 @dataclass(eq=False)
 class Budget:
-    """How many elements may still be computed from constants, in all graphs of a file together."""
+    """The number of elements that may still be computed from constants, in all graphs of a file together."""
 
     elements: int = MAX_ELEMENTS
 
@@ -64,7 +64,7 @@ class Constants:
         return None if values is None else stored_from(values)
 
     def get(self, name: str, depth: int = 0) -> Tensor | None:
-        """The values of the constant ``name``; None if it is no constant, or cannot be computed here."""
+        """The values of the constant ``name``; None if it is not constant, or cannot be computed here."""
         if not name or name in self._inputs:
             return None
         if name not in self._values:
@@ -80,7 +80,7 @@ class Constants:
         return self._values[name]
 
     def is_zero(self, name: str) -> bool:
-        """Whether a value is zeros: a constant, or one that is expanded to a size that the inputs determine."""
+        """Return whether a value is zeros: a constant, or one that is expanded to a size that the inputs determine."""
         node = self._makers.get(name)
         if node is not None and node.domain == "" and node.op in ("Expand", "ConstantOfShape"):
             if node.op == "Expand":
@@ -111,7 +111,7 @@ class Constants:
         """Compute a node's outputs if all its inputs are constants."""
         if (node.domain, node.op) not in OPERATORS or depth > MAX_DEPTH:
             return
-        operation = Operation(node, self.opsets.get(node.domain, 1))
+        operation = OnnxOperation(node, self.opsets.get(node.domain, 1))
         inputs = [self.get(name, depth + 1) if name else None for name in node.inputs]
         if any(values is None and name for name, values in zip(node.inputs, inputs, strict=True)):
             return

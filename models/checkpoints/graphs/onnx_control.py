@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.onnx_program import Compute, Program, Scope
-from models.checkpoints.graphs.onnx_registry import Operation, axis_of
+from models.checkpoints.graphs.onnx_registry import OnnxOperation, axis_of
 from models.checkpoints.parsing.contents import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph
 
@@ -30,7 +30,7 @@ MAX_ITERATIONS = 100_000
 """Iterations of one loop."""
 
 
-def check_control(operation: Operation) -> None:
+def check_control(operation: OnnxOperation) -> None:
     """Raise ``CheckpointError`` if an If, Loop or Scan has an attribute that cannot be run, or lacks a graph."""
     node = operation.node
     for name, value in node.attributes.items():
@@ -42,7 +42,7 @@ def check_control(operation: Operation) -> None:
         operation.refuse("opset", operation.version)
 
 
-def build_control(operation: Operation, graphs: Sequence[Graph], program: Callable[[Graph], Program]) -> Compute:
+def build_control(operation: OnnxOperation, graphs: Sequence[Graph], program: Callable[[Graph], Program]) -> Compute:
     """Return the function that runs an If, Loop or Scan.
 
     Args:
@@ -77,7 +77,7 @@ class Branches:
 class Loop:
     """Runs a Loop: its body takes iteration, condition and carried values; it returns condition, carried and scanned ones."""
 
-    operation: Operation
+    operation: OnnxOperation
     body: Program
 
     def __call__(self, scope: Scope, inputs: list[Tensor | None]) -> tuple[Tensor, ...]:
@@ -106,7 +106,7 @@ class Loop:
                 self.operation.bounded([sum(each.numel() for each in values)])
 
 
-def check_iterations(operation: Operation, count: int) -> None:
+def check_iterations(operation: OnnxOperation, count: int) -> None:
     """Raise ``CheckpointError`` if a loop has run too often."""
     if count >= MAX_ITERATIONS:
         raise CheckpointError(
@@ -118,7 +118,7 @@ def check_iterations(operation: Operation, count: int) -> None:
 class Scan:
     """Runs a Scan: its body takes states and one slice of each scanned input; it returns states and slices of outputs."""
 
-    operation: Operation
+    operation: OnnxOperation
     body: Program
 
     def __call__(self, scope: Scope, inputs: list[Tensor | None]) -> tuple[Tensor, ...]:

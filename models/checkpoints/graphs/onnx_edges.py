@@ -167,7 +167,7 @@ def ordered(items: Sequence[tuple[frozenset[str], frozenset[str]]]) -> list[int]
 
 
 def can_run_together(graph: Graph, groups: Sequence[Sequence[Node]]) -> bool:
-    """Whether the nodes of each group can run as one step, without waiting for a node that waits for them."""
+    """Return whether the nodes of each group can run as one step, without waiting for a node that waits for them."""
     group_of = {id(node): index for index, group in enumerate(groups) for node in group}
     items: dict[int, tuple[set[str], set[str]]] = {}
     for index, node in enumerate(graph.nodes):

@@ -17,7 +17,7 @@ from models.checkpoints.graphs.onnx_registry import (
     DTYPES_BY_CODE,
     MICROSOFT,
     OPERATORS,
-    Operation,
+    OnnxOperation,
     Operator,
     broadcast,
     operator,
@@ -47,7 +47,7 @@ def _on_one(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
 
 
 def _on_two(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    def compute(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+    def compute(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
         broadcast(node, a, b)
         return function(a, b)
 
@@ -55,7 +55,7 @@ def _on_two(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tenso
 
 
 def _on_all(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    def compute(node: Operation, *inputs: Tensor) -> Tensor:
+    def compute(node: OnnxOperation, *inputs: Tensor) -> Tensor:
         broadcast(node, *inputs)
         return reduce(function, inputs)
 
@@ -68,37 +68,37 @@ OPERATORS.update({("", name): Operator(_on_all(function), first=8) for name, fun
 
 
 @operator("Mean", first=8)
-def _mean(node: Operation, *inputs: Tensor) -> Tensor:
+def _mean(node: OnnxOperation, *inputs: Tensor) -> Tensor:
     broadcast(node, *inputs)
     return reduce(torch.add, inputs) / len(inputs)
 
 
 @operator("Div", first=7)
-def _divide(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def _divide(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     broadcast(node, a, b)
     return a / b if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
 
 
 @operator("Mod", attributes=("fmod",), first=10)
-def _remainder(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def _remainder(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     broadcast(node, a, b)
     return torch.fmod(a, b) if node.get("fmod", 0) else torch.remainder(a, b)
 
 
 @operator("Pow", first=7)
-def _power(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def _power(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     broadcast(node, a, b)
     return torch.pow(a, b).to(a.dtype)
 
 
 @operator("Where", first=9)
-def _where(node: Operation, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _where(node: OnnxOperation, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
     broadcast(node, condition, a, b)
     return torch.where(condition, a, b)
 
 
 @operator("IsInf", attributes=("detect_negative", "detect_positive"))
-def _is_infinite(node: Operation, x: Tensor) -> Tensor:
+def _is_infinite(node: OnnxOperation, x: Tensor) -> Tensor:
     found = torch.isinf(x)
     if not node.get("detect_negative", 1):
         found = found & (x > 0)
@@ -106,7 +106,7 @@ def _is_infinite(node: Operation, x: Tensor) -> Tensor:
 
 
 @operator("Clip", attributes=("min", "max"))
-def _clip(node: Operation, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
+def _clip(node: OnnxOperation, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
     lowest = node.get("min") if low is None else low
     highest = node.get("max") if high is None else high
     if lowest is not None:
@@ -117,70 +117,70 @@ def _clip(node: Operation, x: Tensor, low: Tensor | None = None, high: Tensor | 
 
 
 @operator("LeakyRelu", attributes=("alpha",))
-def _leaky_relu(node: Operation, x: Tensor) -> Tensor:
+def _leaky_relu(node: OnnxOperation, x: Tensor) -> Tensor:
     return functional.leaky_relu(x, node.get("alpha", 0.01))
 
 
 @operator("PRelu", first=7)
-def _prelu(node: Operation, x: Tensor, slope: Tensor) -> Tensor:
+def _prelu(node: OnnxOperation, x: Tensor, slope: Tensor) -> Tensor:
     return torch.where(x < 0, x * slope.expand_as(x), x)
 
 
 @operator("ThresholdedRelu", attributes=("alpha",))
-def _thresholded_relu(node: Operation, x: Tensor) -> Tensor:
+def _thresholded_relu(node: OnnxOperation, x: Tensor) -> Tensor:
     return torch.where(x > node.get("alpha", 1.0), x, torch.zeros_like(x))
 
 
 @operator("Elu", attributes=("alpha",))
-def _elu(node: Operation, x: Tensor) -> Tensor:
+def _elu(node: OnnxOperation, x: Tensor) -> Tensor:
     return functional.elu(x, node.get("alpha", 1.0))
 
 
 @operator("Celu", attributes=("alpha",))
-def _celu(node: Operation, x: Tensor) -> Tensor:
+def _celu(node: OnnxOperation, x: Tensor) -> Tensor:
     return functional.celu(x, node.get("alpha", 1.0))
 
 
 @operator("Selu", attributes=("alpha", "gamma"))
-def _selu(node: Operation, x: Tensor) -> Tensor:
+def _selu(node: OnnxOperation, x: Tensor) -> Tensor:
     alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
     return gamma * torch.where(x > 0, x, alpha * torch.expm1(x))
 
 
 @operator("HardSigmoid", attributes=("alpha", "beta"))
-def _hard_sigmoid(node: Operation, x: Tensor) -> Tensor:
+def _hard_sigmoid(node: OnnxOperation, x: Tensor) -> Tensor:
     return (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
 
 
 @operator("Shrink", attributes=("bias", "lambd"))
-def _shrink(node: Operation, x: Tensor) -> Tensor:
+def _shrink(node: OnnxOperation, x: Tensor) -> Tensor:
     bias, limit = node.get("bias", 0.0), node.get("lambd", 0.5)
     return torch.where(x < -limit, x + bias, torch.where(x > limit, x - bias, torch.zeros_like(x)))
 
 
 @operator("Gelu", attributes=("approximate",))
-def _gelu(node: Operation, x: Tensor) -> Tensor:
+def _gelu(node: OnnxOperation, x: Tensor) -> Tensor:
     return functional.gelu(x, approximate=node.get("approximate", "none"))
 
 
 @operator("Gelu", domain=MICROSOFT)
-def _microsoft_gelu(node: Operation, x: Tensor) -> Tensor:
+def _microsoft_gelu(node: OnnxOperation, x: Tensor) -> Tensor:
     return functional.gelu(x)
 
 
 @operator("FastGelu", domain=MICROSOFT)
-def _fast_gelu(node: Operation, x: Tensor, bias: Tensor | None = None) -> Tensor:
+def _fast_gelu(node: OnnxOperation, x: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.gelu(x if bias is None else x + bias, approximate="tanh")
 
 
 @operator("QuickGelu", domain=MICROSOFT, attributes=("alpha",))
-def _quick_gelu(node: Operation, x: Tensor) -> Tensor:
+def _quick_gelu(node: OnnxOperation, x: Tensor) -> Tensor:
     return x * torch.sigmoid(node.get("alpha", 1.702) * x)
 
 
 @operator("Dropout", attributes=("ratio", "seed"), outputs=2, first=7)
 def _dropout(
-    node: Operation, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
+    node: OnnxOperation, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the input as it is, as in evaluation mode, and the mask that keeps everything."""
     if training is not None and bool(training):
@@ -189,16 +189,16 @@ def _dropout(
 
 
 @operator("Cast", attributes=("to", "saturate", "round_mode"))
-def _cast(node: Operation, x: Tensor) -> Tensor:
+def _cast(node: OnnxOperation, x: Tensor) -> Tensor:
     return convert(node, x, node.get("to"))
 
 
 @operator("CastLike", attributes=("saturate", "round_mode"), first=15)
-def _cast_like(node: Operation, x: Tensor, other: Tensor) -> Tensor:
+def _cast_like(node: OnnxOperation, x: Tensor, other: Tensor) -> Tensor:
     return x.to(other.dtype)
 
 
-def convert(node: Operation, x: Tensor, code: Any) -> Tensor:
+def convert(node: OnnxOperation, x: Tensor, code: Any) -> Tensor:
     """Return ``x`` in the data type that has this number in files.
 
     Raises:

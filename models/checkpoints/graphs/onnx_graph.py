@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models.checkpoints.graphs.graph_module import GraphModule, refuse_setting
 from models.checkpoints.graphs.onnx_cell_layers import (
     CellGroup,
-    CellStep,
+    WrittenCellStep,
     find_cell_groups,
     parts_taken,
     replaced_nodes,
@@ -32,9 +32,10 @@ from models.checkpoints.graphs.onnx_inputs import describe_inputs
 from models.checkpoints.graphs.onnx_parts import Parts
 from models.checkpoints.graphs.onnx_program import Compute, Place, Program, Run, Scope, Step, with_last_uses
 from models.checkpoints.graphs.onnx_recurrent import INPUTS, RecurrentStep, build_modules
-from models.checkpoints.graphs.onnx_registry import TORCH_DTYPES, Operation, Operator, find_operator
+from models.checkpoints.graphs.onnx_registry import TORCH_DTYPES, OnnxOperation, Operator, find_operator
 from models.checkpoints.graphs.onnx_stacks import RecurrentGroup, find_recurrent_groups
 from models.checkpoints.layers.onnx_nodes import NodeLayer, is_quantized, kind_of, read_node_layers
+from models.checkpoints.parsing.contents import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph, Node, OnnxModel
 
 
@@ -83,7 +84,7 @@ def build_graph(model: OnnxModel) -> OnnxGraphModule:
 
 @dataclass(frozen=True, eq=False)
 class _Item:
-    """What becomes one step: a node or several.
+    """One node, or several that become one step.
 
     Attributes:
         label: its name for sentences.
@@ -101,7 +102,7 @@ class _Item:
 
 @dataclass(eq=False)
 class _Builder:
-    """Makes the programs of a model's graphs, and the modules of their nodes.
+    """The builder of the programs of a model's graphs, and of the modules of their nodes.
 
     Attributes:
         model: the model, without calls of functions.
@@ -125,18 +126,17 @@ class _Builder:
         self._used: set[str] = set()
 
     def find_layers(self, graphs: Sequence[Edges]) -> None:
-        """Find the recurrent layers and which nodes they stand for; add their modules to the network, before all others."""
+        """Find the recurrent layers and which nodes they replace; add their modules to the network, before all others."""
         taken: set[str] = set()
         for group in find_recurrent_groups(graphs, taken):
             self._covered |= {id(node) for node in group.nodes + group.between}
             self._starts[id(group.nodes[0])] = partial(self._recurrent, group)
-            self._add_layer(group.path, lambda found=group: build_modules(found.nodes[0].label, list(found.levels)))
+            self._add_layer(group.path, partial(build_modules, group.nodes[0].label, list(group.levels)))
         for cell in find_cell_groups(graphs, taken):
             for place in cell.places if cell.complete else ():
                 self._covered |= {id(node) for node in replaced_nodes(place)}
                 self._starts[id(place.edges.makers[place.output])] = partial(self._cell, cell, place)
-                levels = [[NodeLayer(cell.layer, False)]]
-                self._add_layer(cell.path, lambda path=cell.path, found=levels: build_modules(path, found))
+                self._add_layer(cell.path, partial(build_modules, cell.path, [[NodeLayer(cell.layer, False)]]))
 
     def _add_layer(self, name: str, build: Callable[[], list[nn.RNNBase]]) -> None:
         """Add the modules of a recurrent layer to the network, once."""
@@ -151,6 +151,7 @@ class _Builder:
         for name, paths in self._paths.items():
             for path in paths:
                 module = self.module.get_submodule(path)
+                assert isinstance(module, nn.RNNBase)
                 if name in self._used:
                     for number in range(module.num_layers):
                         self.layers += [
@@ -183,7 +184,7 @@ class _Builder:
         items = self._items(edges)
         order = ordered([(each.reads, frozenset(filter(None, each.outputs))) for each in items])
         if order is None:
-            raise ValueError("the nodes wait for each other")
+            raise CheckpointError("This ONNX file is damaged. Export it again.")
         used = {each.name for each in graph.outputs}
         running: list[_Item] = []
         for index in reversed(order):
@@ -205,8 +206,8 @@ class _Builder:
             constants,
         )
 
-    def _operation(self, node: Node) -> Operation:
-        return Operation(node, self.model.opsets.get(node.domain, 1))
+    def _operation(self, node: Node) -> OnnxOperation:
+        return OnnxOperation(node, self.model.opsets.get(node.domain, 1))
 
     def _graphs(self, edges: Edges, node: Node) -> tuple[Graph, ...]:
         """Return the graphs inside a node that can be run: of an If on a constant, the branch that it chooses."""
@@ -241,8 +242,8 @@ class _Builder:
             return _Item(
                 node.label, inputs, node.outputs, reads, lambda: build_control(operation, graphs, self.program)
             )
-        found = find_operator(operation)
-        inputs, compute = node.inputs, partial(_run_operator, found, operation)
+        inputs = node.inputs
+        compute: Compute = partial(_run_operator, find_operator(operation), operation)
         part = self.parts.specialized(
             edges, node if product is None else product, node if product is not None else None
         )
@@ -277,10 +278,10 @@ class _Builder:
 
         def compute() -> Compute:
             self._used.add(group.path)
-            return CellStep(self._paths[group.path][0], place.rank, parts_taken(place, self.model.opsets))
+            return WrittenCellStep(self._paths[group.path][0], place.rank, parts_taken(place, self.model.opsets))
 
         return _Item(label, names, (place.output, place.cell), frozenset(filter(None, names)), compute)
 
 
-def _run_operator(found: Operator, operation: Operation, scope: Scope, inputs: list[Tensor | None]) -> Any:
+def _run_operator(found: Operator, operation: OnnxOperation, scope: Scope, inputs: list[Tensor | None]) -> Any:
     return found.compute(operation, *inputs)

@@ -26,7 +26,7 @@ def describe_inputs(graphs: Sequence[Edges], inputs: Iterable[ValueInfo]) -> tup
 
 
 def _vocabulary(graphs: Sequence[Edges], name: str) -> int | None:
-    """Return how many ids an input can be; 0 where that is not known, None where it is no ids."""
+    """Return how many ids an input can be; 0 where that is not known, None where it does not hold ids."""
     names = {name}
     for edges in graphs:
         for node in edges.graph.nodes:

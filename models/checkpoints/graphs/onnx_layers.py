@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.checkpoints.graphs.onnx_registry import MICROSOFT, Operation, operator
+from models.checkpoints.graphs.onnx_registry import MICROSOFT, OnnxOperation, operator
 from models.checkpoints.graphs.onnx_shapes import padded
 
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -21,7 +21,7 @@ MAX_POOLS = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.m
 AVERAGE_POOLS = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 
 
-def product(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def product(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     """Return ``a @ b`` as numpy does; its size is checked before."""
     if a.dim() and b.dim():
         batch = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -30,12 +30,12 @@ def product(node: Operation, a: Tensor, b: Tensor) -> Tensor:
 
 
 @operator("MatMul")
-def _matmul(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def _matmul(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     return product(node, a, b)
 
 
 @operator("Gemm", attributes=("alpha", "beta", "transA", "transB"), first=7)
-def _gemm(node: Operation, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+def _gemm(node: OnnxOperation, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     out = product(node, a.T if node.get("transA", 0) else a, b.T if node.get("transB", 0) else b)
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
     out = out if alpha == 1 else alpha * out
@@ -43,7 +43,7 @@ def _gemm(node: Operation, a: Tensor, b: Tensor, c: Tensor | None = None) -> Ten
 
 
 @operator("FusedMatMul", domain=MICROSOFT, attributes=("alpha", "transA", "transB", "transBatchA", "transBatchB"))
-def _fused_matmul(node: Operation, a: Tensor, b: Tensor) -> Tensor:
+def _fused_matmul(node: OnnxOperation, a: Tensor, b: Tensor) -> Tensor:
     node.require(transBatchA=0, transBatchB=0)
     a = a.transpose(-1, -2) if node.get("transA", 0) and a.dim() > 1 else a
     b = b.transpose(-1, -2) if node.get("transB", 0) and b.dim() > 1 else b
@@ -51,7 +51,7 @@ def _fused_matmul(node: Operation, a: Tensor, b: Tensor) -> Tensor:
 
 
 @operator("Einsum", attributes=("equation",), first=12)
-def _einsum(node: Operation, *inputs: Tensor) -> Tensor:
+def _einsum(node: OnnxOperation, *inputs: Tensor) -> Tensor:
     equation = node.get("equation", "").replace(" ", "")
     terms, _, out = equation.partition("->")
     sizes: dict[str, int] = {}
@@ -63,7 +63,7 @@ def _einsum(node: Operation, *inputs: Tensor) -> Tensor:
 
 
 def _pads(
-    node: Operation, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int]
+    node: OnnxOperation, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int]
 ) -> list[tuple[int, int]]:
     """Return (before, after) of each spatial axis; ``kernel`` holds the extents with dilation."""
     count, how = len(kernel), node.get("auto_pad", "NOTSET")
@@ -84,7 +84,7 @@ def _pads(
     return found
 
 
-def _spatial(node: Operation, name: str, count: int) -> tuple[int, ...]:
+def _spatial(node: OnnxOperation, name: str, count: int) -> tuple[int, ...]:
     return tuple(node.get(name, (1,) * count))
 
 
@@ -92,7 +92,7 @@ CONVOLUTION = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "stride
 
 
 @operator("Conv", attributes=CONVOLUTION)
-def convolution(node: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def convolution(node: OnnxOperation, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the convolution of ``x``, (B, C, ...), with ``weight``."""
     count = weight.dim() - 2
     if count not in CONVOLUTIONS or x.dim() != weight.dim():
@@ -107,7 +107,7 @@ def convolution(node: Operation, x: Tensor, weight: Tensor, bias: Tensor | None 
 
 
 @operator("ConvTranspose", attributes=(*CONVOLUTION, "output_padding"))
-def _transposed_convolution(node: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _transposed_convolution(node: OnnxOperation, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     count = weight.dim() - 2
     if count not in TRANSPOSED or x.dim() != weight.dim():
         node.refuse("kernel_shape", list(weight.shape))
@@ -134,7 +134,7 @@ def _transposed_convolution(node: Operation, x: Tensor, weight: Tensor, bias: Te
 
 
 def _windows(
-    node: Operation, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+    node: OnnxOperation, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Return the padding on each spatial axis, and how many values more the last windows need where sizes are rounded up."""
     extents = [(side - 1) * by + 1 for side, by in zip(kernel, dilations, strict=True)]
@@ -153,7 +153,7 @@ POOL = ("auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", "dilations")
 
 
 @operator("MaxPool", attributes=(*POOL, "storage_order"))
-def _max_pool(node: Operation, x: Tensor) -> Tensor:
+def _max_pool(node: OnnxOperation, x: Tensor) -> Tensor:
     kernel = tuple(node.get("kernel_shape"))
     strides, dilations = _spatial(node, "strides", len(kernel)), _spatial(node, "dilations", len(kernel))
     pads, more = _windows(node, x, kernel, strides, dilations)
@@ -165,7 +165,7 @@ def _max_pool(node: Operation, x: Tensor) -> Tensor:
 
 
 @operator("AveragePool", attributes=(*POOL, "count_include_pad"), first=7)
-def _average_pool(node: Operation, x: Tensor) -> Tensor:
+def _average_pool(node: OnnxOperation, x: Tensor) -> Tensor:
     kernel = tuple(node.get("kernel_shape"))
     strides = _spatial(node, "strides", len(kernel))
     node.require(dilations=(1,) * len(kernel))
@@ -181,10 +181,10 @@ def _average_pool(node: Operation, x: Tensor) -> Tensor:
 
 
 @operator("GlobalAveragePool")
-def _global_average_pool(node: Operation, x: Tensor) -> Tensor:
+def _global_average_pool(node: OnnxOperation, x: Tensor) -> Tensor:
     return x.mean(list(range(2, x.dim())), keepdim=True)
 
 
 @operator("GlobalMaxPool")
-def _global_max_pool(node: Operation, x: Tensor) -> Tensor:
+def _global_max_pool(node: OnnxOperation, x: Tensor) -> Tensor:
     return x.amax(list(range(2, x.dim())), keepdim=True)

@@ -25,7 +25,7 @@ CONSTANTS = "constants"
 
 @dataclass(eq=False)
 class Parts:
-    """Adds the parameters of nodes to a network, each once.
+    """The parameters of a network, each added once.
 
     Attributes:
         module: the network.
@@ -36,7 +36,7 @@ class Parts:
     _modules: dict[tuple, str] = field(default_factory=dict)
 
     def place(self, constants: Constants, name: str) -> Place | None:
-        """Return where the constant ``name`` is kept, after adding it to the network; None if it is no constant."""
+        """Return where the constant ``name`` is kept, after adding it to the network; None if it is not constant."""
         values = constants.get(name)
         if values is None:
             return None
@@ -133,7 +133,7 @@ class Parts:
 
 
 def is_operator(node: Node, *ops: str) -> bool:
-    """Whether a node's operator is one of ONNX's own ``ops``."""
+    """Return whether a node's operator is one of ONNX's own ``ops``."""
     return node.domain == "" and node.op in ops
 
 
@@ -177,8 +177,7 @@ def _call(path: str, scope: Scope, inputs: list[Tensor | None]) -> Tensor:
 
 def _look_up(path: str, scope: Scope, inputs: list[Tensor | None]) -> Tensor:
     """Return the rows that ids choose; those below 0 count from the end."""
-    module = scope.run.root.get_submodule(path)
-    ids = inputs[0]
-    assert ids is not None
+    module, ids = scope.run.root.get_submodule(path), inputs[0]
+    assert isinstance(module, nn.Embedding) and ids is not None
     wide = ids.long()
-    return module(torch.where(wide < 0, wide + module.weight.shape[0], wide))
+    return module(torch.where(wide < 0, wide + module.num_embeddings, wide))

@@ -1,4 +1,4 @@
-"""ONNX operators on integers that stand for floating-point numbers: ``value = (integer - zero point) * scale``.
+"""ONNX operators on quantized values: ``value = (integer - zero point) * scale``.
 
 Source: https://onnx.ai/onnx/operators, and onnxruntime's own operators. Rounding is that of onnxruntime: half to even,
 integers kept within their type.
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from models.checkpoints.graphs.onnx_elementwise import convert
 from models.checkpoints.graphs.onnx_layers import CONVOLUTION, convolution, product
-from models.checkpoints.graphs.onnx_registry import MICROSOFT, Operation, axis_of, operator
+from models.checkpoints.graphs.onnx_registry import MICROSOFT, OnnxOperation, axis_of, operator
 
 
-def _along(node: Operation, values: Tensor, x: Tensor, default: int = 1) -> Tensor:
+def _along(node: OnnxOperation, values: Tensor, x: Tensor, default: int = 1) -> Tensor:
     """Return scales or zero points so that they are broadcast along the node's axis."""
     if values.numel() == 1:
         return values.reshape(())
@@ -25,8 +25,8 @@ def _along(node: Operation, values: Tensor, x: Tensor, default: int = 1) -> Tens
 
 @operator("DequantizeLinear", attributes=("axis", "block_size", "output_dtype"), first=10)
 @operator("DequantizeLinear", attributes=("axis",), domain=MICROSOFT)
-def dequantize(node: Operation, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
-    """Return the values that integers stand for."""
+def dequantize(node: OnnxOperation, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """Return the dequantized values."""
     node.require(block_size=0, output_dtype=0)
     offset = (
         x.to(scale.dtype)
@@ -38,7 +38,7 @@ def dequantize(node: Operation, x: Tensor, scale: Tensor, zero: Tensor | None = 
 
 @operator("QuantizeLinear", attributes=("axis", "block_size", "output_dtype", "saturate", "precision"), first=10)
 @operator("QuantizeLinear", attributes=("axis",), domain=MICROSOFT)
-def _quantize(node: Operation, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+def _quantize(node: OnnxOperation, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     node.require(block_size=0, precision=0)
     code = node.get("output_dtype", 0)
     dtype = torch.uint8 if zero is None else zero.dtype
@@ -56,7 +56,7 @@ def _saturated(values: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 @operator("DynamicQuantizeLinear", outputs=3, first=11)
-def quantize_by_range(node: Operation, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def quantize_by_range(node: OnnxOperation, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return ``x`` as integers from 0 to 255, with the scale and the zero point that its own range asks for."""
     low = torch.minimum(x.min(), torch.zeros_like(x.min()))
     high = torch.maximum(x.max(), torch.zeros_like(x.max()))
@@ -65,7 +65,7 @@ def quantize_by_range(node: Operation, x: Tensor) -> tuple[Tensor, Tensor, Tenso
     return _saturated((x / scale).round() + zero, torch.uint8), scale, zero
 
 
-def _integer_product(node: Operation, a: Tensor, b: Tensor, zero_a: Tensor | None, zero_b: Tensor | None) -> Tensor:
+def _integer_product(node: OnnxOperation, a: Tensor, b: Tensor, zero_a: Tensor | None, zero_b: Tensor | None) -> Tensor:
     """Return the exact product of integers without their zero points, as float64: sums stay below 2 ** 53."""
     left, right = a.double(), b.double()
     if zero_a is not None:
@@ -77,14 +77,14 @@ def _integer_product(node: Operation, a: Tensor, b: Tensor, zero_a: Tensor | Non
 
 @operator("MatMulInteger", first=10)
 def _matmul_integer(
-    node: Operation, a: Tensor, b: Tensor, zero_a: Tensor | None = None, zero_b: Tensor | None = None
+    node: OnnxOperation, a: Tensor, b: Tensor, zero_a: Tensor | None = None, zero_b: Tensor | None = None
 ) -> Tensor:
     return _integer_product(node, a, b, zero_a, zero_b).to(torch.int32)
 
 
 @operator("MatMulIntegerToFloat", domain=MICROSOFT)
 def _matmul_integer_to_float(
-    node: Operation,
+    node: OnnxOperation,
     a: Tensor,
     b: Tensor,
     scale_a: Tensor,
@@ -99,7 +99,7 @@ def _matmul_integer_to_float(
 
 @operator("DynamicQuantizeMatMul", domain=MICROSOFT)
 def _dynamic_quantize_matmul(
-    node: Operation, a: Tensor, b: Tensor, scale: Tensor, zero: Tensor | None = None, bias: Tensor | None = None
+    node: OnnxOperation, a: Tensor, b: Tensor, scale: Tensor, zero: Tensor | None = None, bias: Tensor | None = None
 ) -> Tensor:
     integers, own_scale, own_zero = quantize_by_range(node, a)
     out = _integer_product(node, integers, b, own_zero, zero).float() * (own_scale * scale)
@@ -108,10 +108,10 @@ def _dynamic_quantize_matmul(
 
 @operator("ConvInteger", attributes=CONVOLUTION, first=10)
 def _convolution_integer(
-    node: Operation, x: Tensor, weight: Tensor, zero_x: Tensor | None = None, zero_weight: Tensor | None = None
+    node: OnnxOperation, x: Tensor, weight: Tensor, zero_x: Tensor | None = None, zero_weight: Tensor | None = None
 ) -> Tensor:
     values, kernel = x.double(), weight.double()
-    if zero_x is not None:  # what is padded stands for 0
+    if zero_x is not None:  # padding is 0 after dequantization
         values = values - zero_x.double().reshape(())
     if zero_weight is not None:
         kernel = kernel - zero_weight.double().reshape(-1, *[1] * (weight.dim() - 1))

@@ -7,10 +7,11 @@ and the last states are (directions, B, H). With ``layout = 1`` the batch comes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from models.checkpoints.checkpoint import read_layer_weights
 from models.checkpoints.graphs.onnx_program import Scope
@@ -42,7 +43,7 @@ def build_modules(label: str, levels: list[list[NodeLayer]]) -> list[nn.RNNBase]
 
 
 def can_be_stacked(below: list[NodeLayer], above: list[NodeLayer]) -> bool:
-    """Whether two nodes, the output of the first being the input of the second, can be levels of one module."""
+    """Return whether two nodes, the output of the first being the input of the second, can be levels of one module."""
     first = [_shape_of_layer(each) for each in (*below, *above)]
     width = sum(each.layer.parts["weight_hh"].shape[1] for each in below)
     reads = {each.layer.parts["weight_ih"].shape[1] for each in above}
@@ -56,7 +57,7 @@ def _shape_of_layer(each: NodeLayer) -> tuple:
 
 
 def _shape(weights: LayerWeights) -> tuple:
-    """What the layers of one of torch's modules have in common."""
+    """Return what the layers of one torch module have in common."""
     return weights.kind, weights.hidden_size, weights.bias_ih is None, tuple(sorted(weights.options.items()))
 
 
@@ -100,12 +101,12 @@ class RecurrentStep:
 
     def __call__(self, scope: Scope, inputs: list[Tensor | None]) -> tuple[Tensor, ...]:
         """Return Y and the last states."""
-        modules = [scope.run.root.get_submodule(path) for path in self.paths]
+        modules: list[Any] = [scope.run.root.get_submodule(path) for path in self.paths]
         x, lengths = inputs[0], inputs[4]
         assert x is not None
         if self.batch_first:
             x = x.transpose(0, 1)
-        states = self._states(x, modules[0], inputs)
+        states = self._states(x, modules[0].hidden_size, inputs)
         given, order = _packed(x, lengths)
         parts = []
         for index, module in enumerate(modules):
@@ -133,13 +134,13 @@ class RecurrentStep:
             found += [state.transpose(0, 1) if self.batch_first else state for state in own_last]
         return tuple(found)
 
-    def _states(self, x: Tensor, module: nn.Module, inputs: list[Tensor | None]) -> list[Tensor] | None:
+    def _states(self, x: Tensor, hidden_size: int, inputs: list[Tensor | None]) -> list[Tensor] | None:
         """The states before the first step, (nodes * directions, B, H) each; None for zeros."""
         count = 2 if self.kind == "LSTM" else 1
         given = [[inputs[node * INPUTS + 5 + place] for node in range(self.nodes)] for place in range(count)]
         if all(state is None for states in given for state in states):
             return None
-        zeros = x.new_zeros(self.directions, x.shape[1], module.hidden_size)
+        zeros = x.new_zeros(self.directions, x.shape[1], hidden_size)
 
         def laid_out(state: Tensor | None) -> Tensor:
             return zeros if state is None else state.transpose(0, 1) if self.batch_first else state
@@ -147,7 +148,7 @@ class RecurrentStep:
         return [torch.cat([laid_out(state) for state in states]) for states in given]
 
 
-def _packed(x: Tensor, lengths: Tensor | None):
+def _packed(x: Tensor, lengths: Tensor | None) -> tuple[Tensor | PackedSequence, Tensor | None]:
     """Return x, packed if its sequences end before its last step, and then their lengths."""
     if lengths is None or bool((lengths == len(x)).all()):
         return x, None
@@ -157,7 +158,7 @@ def _packed(x: Tensor, lengths: Tensor | None):
     return pack_padded_sequence(x, steps.clamp(min=1), enforce_sorted=False), steps.to(x.device)
 
 
-def _unpacked(out, x: Tensor, lengths: Tensor | None) -> Tensor:
+def _unpacked(out: Any, x: Tensor, lengths: Tensor | None) -> Tensor:
     """Return the output as (T, B, units), 0 after the end of each sequence."""
     if lengths is None:
         return out

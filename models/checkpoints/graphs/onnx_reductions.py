@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.checkpoints.graphs.onnx_registry import (
     MICROSOFT,
     OPERATORS,
-    Operation,
+    OnnxOperation,
     Operator,
     axis_of,
     integers,
@@ -48,7 +48,7 @@ REDUCTIONS: dict[str, Reduction] = {
 def _reduce(name: str, reduction: Reduction) -> Callable[..., Tensor]:
     plain = name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd")
 
-    def compute(node: Operation, x: Tensor, axes: Tensor | None = None) -> Tensor:
+    def compute(node: OnnxOperation, x: Tensor, axes: Tensor | None = None) -> Tensor:
         given = node.get("axes") if axes is None else integers(axes)
         if not given:
             if node.get("noop_with_empty_axes", 0):
@@ -69,7 +69,7 @@ OPERATORS.update({
 
 
 def _arg(largest: bool) -> Callable[..., Tensor]:
-    def compute(node: Operation, x: Tensor) -> Tensor:
+    def compute(node: OnnxOperation, x: Tensor) -> Tensor:
         axis, keep = axis_of(node.get("axis", 0), x.dim()), bool(node.get("keepdims", 1))
         pick = torch.argmax if largest else torch.argmin
         if not node.get("select_last_index", 0):
@@ -86,7 +86,7 @@ OPERATORS.update({
 
 
 @operator("TopK", attributes=("axis", "k", "largest", "sorted"), outputs=2)
-def _top(node: Operation, x: Tensor, count: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _top(node: OnnxOperation, x: Tensor, count: Tensor | None = None) -> tuple[Tensor, Tensor]:
     axis = axis_of(node.get("axis", -1), x.dim())
     size = node.get("k") if count is None else int(count.reshape(-1)[0])
     if not 0 <= size <= x.shape[axis]:
@@ -96,7 +96,7 @@ def _top(node: Operation, x: Tensor, count: Tensor | None = None) -> tuple[Tenso
 
 
 @operator("CumSum", attributes=("exclusive", "reverse"), first=11)
-def _cumulative_sum(node: Operation, x: Tensor, axis: Tensor) -> Tensor:
+def _cumulative_sum(node: OnnxOperation, x: Tensor, axis: Tensor) -> Tensor:
     place = axis_of(int(axis.reshape(-1)[0]), x.dim())
     if node.get("reverse", 0):
         x = x.flip(place)
@@ -109,7 +109,7 @@ def _cumulative_sum(node: Operation, x: Tensor, axis: Tensor) -> Tensor:
 
 
 def _softmax(function: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
-    def compute(node: Operation, x: Tensor) -> Tensor:
+    def compute(node: OnnxOperation, x: Tensor) -> Tensor:
         if node.version >= 13:
             return function(x, axis_of(node.get("axis", -1), x.dim()))
         axis = axis_of(node.get("axis", 1), x.dim()) if x.dim() > 1 else 0  # over all axes from this one on
@@ -124,13 +124,13 @@ OPERATORS["", "LogSoftmax"] = Operator(_softmax(torch.log_softmax), frozenset(("
 
 
 @operator("Hardmax", attributes=("axis",), first=13)
-def _hardmax(node: Operation, x: Tensor) -> Tensor:
+def _hardmax(node: OnnxOperation, x: Tensor) -> Tensor:
     axis = axis_of(node.get("axis", -1), x.dim())
     return torch.zeros_like(x).scatter(axis, x.argmax(axis, keepdim=True), 1.0)
 
 
 @operator("LpNormalization", attributes=("axis", "p"))
-def _norm(node: Operation, x: Tensor) -> Tensor:
+def _norm(node: OnnxOperation, x: Tensor) -> Tensor:
     length = x.norm(node.get("p", 2), axis_of(node.get("axis", -1), x.dim()), keepdim=True)
     return torch.where(length == 0, torch.zeros_like(x), x / length)
 
@@ -140,13 +140,13 @@ def _norm(node: Operation, x: Tensor) -> Tensor:
     attributes=("epsilon", "momentum", "training_mode", "spatial", "is_test"),
     first=7,
 )
-def _batch_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+def _batch_norm(node: OnnxOperation, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     node.require(training_mode=0, spatial=1, is_test=1)
     return functional.batch_norm(x, mean, variance, scale, bias, False, 0.0, node.get("epsilon", 1e-5))
 
 
 @operator("InstanceNormalization", attributes=("epsilon",), first=6)
-def _instance_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+def _instance_norm(node: OnnxOperation, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     axes = list(range(2, x.dim()))
     centred = x - x.mean(axes, keepdim=True)
     normal = centred / ((centred * centred).mean(axes, keepdim=True) + node.get("epsilon", 1e-5)).sqrt()
@@ -155,7 +155,7 @@ def _instance_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor) -> T
 
 
 @operator("GroupNormalization", attributes=("epsilon", "num_groups", "stash_type"), first=18)
-def _group_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+def _group_norm(node: OnnxOperation, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     groups = node.get("num_groups")
     if node.version < 21:  # one scale a group
         scale, bias = (each.repeat_interleave(x.shape[1] // groups) for each in (scale, bias))
@@ -163,7 +163,9 @@ def _group_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor) -> Tens
 
 
 @operator("LayerNormalization", attributes=("axis", "epsilon", "stash_type"), outputs=3)
-def _layer_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def _layer_norm(
+    node: OnnxOperation, x: Tensor, scale: Tensor, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     axes = list(range(axis_of(node.get("axis", -1), x.dim()), x.dim()))
     mean = x.mean(axes, keepdim=True)
     centred = x - mean
@@ -174,7 +176,7 @@ def _layer_norm(node: Operation, x: Tensor, scale: Tensor, bias: Tensor | None =
 
 @operator("SkipLayerNormalization", domain=MICROSOFT, attributes=("epsilon",))
 def _skip_layer_norm(
-    node: Operation,
+    node: OnnxOperation,
     x: Tensor,
     skip: Tensor,
     scale: Tensor,
@@ -186,6 +188,6 @@ def _skip_layer_norm(
 
 
 @operator("RMSNormalization", attributes=("axis", "epsilon", "stash_type"), first=23)
-def _rms_norm(node: Operation, x: Tensor, scale: Tensor) -> Tensor:
+def _rms_norm(node: OnnxOperation, x: Tensor, scale: Tensor) -> Tensor:
     axes = list(range(axis_of(node.get("axis", -1), x.dim()), x.dim()))
     return x * ((x * x).mean(axes, keepdim=True) + node.get("epsilon", 1e-5)).rsqrt() * scale

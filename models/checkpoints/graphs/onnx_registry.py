@@ -1,7 +1,7 @@
 """The table of ONNX operators that can be run: each is a function from its node and input tensors to its outputs.
 
     @operator("LeakyRelu", attributes=("alpha",))
-    def _leaky_relu(node: Operation, x: Tensor) -> Tensor: ...
+    def _leaky_relu(node: OnnxOperation, x: Tensor) -> Tensor: ...
 
 An operator, or an attribute of one, that is not in the table is refused by name.
 """
@@ -34,7 +34,7 @@ DTYPES_BY_CODE = {code: TORCH_DTYPES[name] for code, name in DTYPES.items() if n
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class OnnxOperation:
     """A node as its operator's function sees it.
 
     Attributes:
@@ -82,7 +82,7 @@ Compute = Callable[..., Any]
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """How nodes of one type are run.
+    """The implementation of one type of node.
 
     Attributes:
         compute: ``(operation, *inputs) -> output or outputs``; an input left out is None.
@@ -113,7 +113,7 @@ def operator(
     return add
 
 
-def find_operator(operation: Operation) -> Operator:
+def find_operator(operation: OnnxOperation) -> Operator:
     """Return the table's entry for a node.
 
     Raises:
@@ -153,7 +153,7 @@ def integers(values: Tensor | Sequence[int] | int) -> list[int]:
     return [int(values)] if isinstance(values, int) else [int(value) for value in values]
 
 
-def broadcast(operation: Operation, *inputs: Tensor) -> tuple[int, ...]:
+def broadcast(operation: OnnxOperation, *inputs: Tensor) -> tuple[int, ...]:
     """Return the shape that inputs have together.
 
     Raises:

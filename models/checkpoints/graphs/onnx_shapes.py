@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.checkpoints.graphs.onnx_registry import (
-    Operation,
+    OnnxOperation,
     axis_of,
     integers,
     operator,
@@ -25,7 +25,7 @@ from models.checkpoints.graphs.onnx_registry import (
     "Constant",
     attributes=("value", "value_float", "value_floats", "value_int", "value_ints"),
 )
-def _constant(node: Operation) -> Tensor:
+def _constant(node: OnnxOperation) -> Tensor:
     (name, value), *_ = node.node.attributes.items()
     if name == "value":
         return to_tensor(value, node.label)
@@ -33,7 +33,7 @@ def _constant(node: Operation) -> Tensor:
 
 
 @operator("ConstantOfShape", attributes=("value",), first=9)
-def _constant_of_shape(node: Operation, shape: Tensor) -> Tensor:
+def _constant_of_shape(node: OnnxOperation, shape: Tensor) -> Tensor:
     sizes = integers(shape)
     node.bounded(sizes)
     value = node.get("value")
@@ -43,7 +43,7 @@ def _constant_of_shape(node: Operation, shape: Tensor) -> Tensor:
 
 
 @operator("Range", first=11)
-def _range(node: Operation, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+def _range(node: OnnxOperation, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     if start.is_floating_point():
         count = math.ceil((float(limit) - float(start)) / float(delta))
     else:
@@ -53,17 +53,17 @@ def _range(node: Operation, start: Tensor, limit: Tensor, delta: Tensor) -> Tens
 
 
 @operator("Shape", attributes=("start", "end"))
-def _shape(node: Operation, x: Tensor) -> Tensor:
+def _shape(node: OnnxOperation, x: Tensor) -> Tensor:
     return torch.tensor(x.shape[node.get("start", 0) : node.get("end")], dtype=torch.int64)
 
 
 @operator("Size")
-def _size(node: Operation, x: Tensor) -> Tensor:
+def _size(node: OnnxOperation, x: Tensor) -> Tensor:
     return torch.tensor(x.numel(), dtype=torch.int64)
 
 
 @operator("Reshape", attributes=("allowzero",), first=5)
-def _reshape(node: Operation, x: Tensor, shape: Tensor) -> Tensor:
+def _reshape(node: OnnxOperation, x: Tensor, shape: Tensor) -> Tensor:
     sizes = integers(shape)
     if not node.get("allowzero", 0):
         sizes = [x.shape[place] if size == 0 else size for place, size in enumerate(sizes)]
@@ -71,19 +71,19 @@ def _reshape(node: Operation, x: Tensor, shape: Tensor) -> Tensor:
 
 
 @operator("Flatten", attributes=("axis",))
-def _flatten(node: Operation, x: Tensor) -> Tensor:
+def _flatten(node: OnnxOperation, x: Tensor) -> Tensor:
     axis = node.get("axis", 1)
     axis = axis + x.dim() if axis < 0 else axis
     return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
 @operator("Transpose", attributes=("perm",))
-def _transpose(node: Operation, x: Tensor) -> Tensor:
+def _transpose(node: OnnxOperation, x: Tensor) -> Tensor:
     return x.permute(node.get("perm", tuple(reversed(range(x.dim())))))
 
 
 @operator("Squeeze", attributes=("axes",))
-def _squeeze(node: Operation, x: Tensor, axes: Tensor | None = None) -> Tensor:
+def _squeeze(node: OnnxOperation, x: Tensor, axes: Tensor | None = None) -> Tensor:
     given = node.get("axes") if axes is None else integers(axes)
     if given is None:
         return x.squeeze()
@@ -94,7 +94,7 @@ def _squeeze(node: Operation, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 
 @operator("Unsqueeze", attributes=("axes",))
-def _unsqueeze(node: Operation, x: Tensor, axes: Tensor | None = None) -> Tensor:
+def _unsqueeze(node: OnnxOperation, x: Tensor, axes: Tensor | None = None) -> Tensor:
     given = node.get("axes", ()) if axes is None else integers(axes)
     rank = x.dim() + len(given)
     for place in sorted(axis_of(axis, rank) for axis in given):
@@ -103,21 +103,21 @@ def _unsqueeze(node: Operation, x: Tensor, axes: Tensor | None = None) -> Tensor
 
 
 @operator("Expand", first=8)
-def _expand(node: Operation, x: Tensor, shape: Tensor) -> Tensor:
+def _expand(node: OnnxOperation, x: Tensor, shape: Tensor) -> Tensor:
     sizes = torch.broadcast_shapes(x.shape, integers(shape))
     node.bounded(sizes)
     return x.expand(sizes)
 
 
 @operator("Tile", first=6)
-def _tile(node: Operation, x: Tensor, repeats: Tensor) -> Tensor:
+def _tile(node: OnnxOperation, x: Tensor, repeats: Tensor) -> Tensor:
     times = integers(repeats)
     node.bounded(size * count for size, count in zip(x.shape, times, strict=True))
     return x.repeat(times)
 
 
 @operator("Concat", attributes=("axis",), first=4)
-def _concatenate(node: Operation, *inputs: Tensor) -> Tensor:
+def _concatenate(node: OnnxOperation, *inputs: Tensor) -> Tensor:
     node.bounded([sum(each.numel() for each in inputs)])
     axis = axis_of(node.get("axis"), inputs[0].dim())
     if any(each.dim() != inputs[0].dim() for each in inputs):
@@ -126,7 +126,7 @@ def _concatenate(node: Operation, *inputs: Tensor) -> Tensor:
 
 
 @operator("Split", attributes=("axis", "split", "num_outputs"), outputs=10_000, first=2)
-def _split(node: Operation, x: Tensor, split: Tensor | None = None) -> tuple[Tensor, ...]:
+def _split(node: OnnxOperation, x: Tensor, split: Tensor | None = None) -> tuple[Tensor, ...]:
     axis = axis_of(node.get("axis", 0), x.dim())
     sizes = node.get("split") if split is None else integers(split)
     if sizes is None:
@@ -138,7 +138,7 @@ def _split(node: Operation, x: Tensor, split: Tensor | None = None) -> tuple[Ten
 
 @operator("Slice", attributes=("starts", "ends", "axes"))
 def _slice(
-    node: Operation,
+    node: OnnxOperation,
     x: Tensor,
     starts: Tensor | None = None,
     ends: Tensor | None = None,
@@ -166,7 +166,7 @@ def _wrapped(indices: Tensor, size: int) -> Tensor:
 
 
 @operator("Gather", attributes=("axis",))
-def gather(node: Operation, x: Tensor, indices: Tensor) -> Tensor:
+def gather(node: OnnxOperation, x: Tensor, indices: Tensor) -> Tensor:
     """Return the slices of ``x`` along an axis that ``indices`` choose."""
     axis = axis_of(node.get("axis", 0), x.dim())
     shape = x.shape[:axis] + indices.shape + x.shape[axis + 1 :]
@@ -176,13 +176,13 @@ def gather(node: Operation, x: Tensor, indices: Tensor) -> Tensor:
 
 
 @operator("GatherElements", attributes=("axis",), first=11)
-def _gather_elements(node: Operation, x: Tensor, indices: Tensor) -> Tensor:
+def _gather_elements(node: OnnxOperation, x: Tensor, indices: Tensor) -> Tensor:
     axis = axis_of(node.get("axis", 0), x.dim())
     return torch.gather(x, axis, _wrapped(indices, x.shape[axis]))
 
 
 @operator("GatherND", attributes=("batch_dims",), first=11)
-def _gather_nd(node: Operation, x: Tensor, indices: Tensor) -> Tensor:
+def _gather_nd(node: OnnxOperation, x: Tensor, indices: Tensor) -> Tensor:
     batch = node.get("batch_dims", 0)
     width = indices.shape[-1]
     shape = indices.shape[:-1] + x.shape[batch + width :]
@@ -196,7 +196,7 @@ def _gather_nd(node: Operation, x: Tensor, indices: Tensor) -> Tensor:
 
 
 @operator("ScatterElements", "Scatter", attributes=("axis", "reduction"), first=9)
-def _scatter_elements(node: Operation, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+def _scatter_elements(node: OnnxOperation, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     axis = axis_of(node.get("axis", 0), x.dim())
     places, how = _wrapped(indices, x.shape[axis]), node.get("reduction", "none")
     if how == "none":
@@ -205,7 +205,7 @@ def _scatter_elements(node: Operation, x: Tensor, indices: Tensor, updates: Tens
 
 
 @operator("ScatterND", attributes=("reduction",), first=11)
-def _scatter_nd(node: Operation, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+def _scatter_nd(node: OnnxOperation, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     width, how = indices.shape[-1], node.get("reduction", "none")
     chosen, rest = indices.reshape(-1, width), x.shape[width:]
     flat = torch.zeros(len(chosen), dtype=torch.int64, device=x.device)
@@ -222,7 +222,7 @@ def _scatter_nd(node: Operation, x: Tensor, indices: Tensor, updates: Tensor) ->
     return rows.scatter_reduce(0, where, new, _reduction(node, how)).reshape(x.shape)
 
 
-def _reduction(node: Operation, how: str) -> str:
+def _reduction(node: OnnxOperation, how: str) -> str:
     names = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
     if how not in names:
         node.refuse("reduction", how)
@@ -231,7 +231,7 @@ def _reduction(node: Operation, how: str) -> str:
 
 @operator("Pad", attributes=("mode", "pads", "value"), first=2)
 def _pad(
-    node: Operation, x: Tensor, pads: Tensor | None = None, value: Tensor | None = None, axes: Tensor | None = None
+    node: OnnxOperation, x: Tensor, pads: Tensor | None = None, value: Tensor | None = None, axes: Tensor | None = None
 ) -> Tensor:
     given = integers(node.get("pads") if pads is None else pads)
     places = list(range(x.dim())) if axes is None else [axis_of(axis, x.dim()) for axis in integers(axes)]
@@ -244,7 +244,7 @@ def _pad(
 
 
 def padded(
-    node: Operation, x: Tensor, widths: Sequence[tuple[int, int]], mode: str = "constant", value: float = 0.0
+    node: OnnxOperation, x: Tensor, widths: Sequence[tuple[int, int]], mode: str = "constant", value: float = 0.0
 ) -> Tensor:
     """Return ``x`` with (before, after) values added on each axis, or taken away where negative."""
     node.bounded(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
@@ -269,7 +269,7 @@ def padded(
 
 
 @operator("ReverseSequence", attributes=("batch_axis", "time_axis"), first=10)
-def _reverse_sequence(node: Operation, x: Tensor, lengths: Tensor) -> Tensor:
+def _reverse_sequence(node: OnnxOperation, x: Tensor, lengths: Tensor) -> Tensor:
     time_axis, batch_axis = node.get("time_axis", 0), node.get("batch_axis", 1)
     if {time_axis, batch_axis} != {0, 1}:
         node.refuse("time_axis", time_axis)
@@ -281,7 +281,7 @@ def _reverse_sequence(node: Operation, x: Tensor, lengths: Tensor) -> Tensor:
 
 
 @operator("OneHot", attributes=("axis",), first=9)
-def _one_hot(node: Operation, indices: Tensor, depth: Tensor, values: Tensor) -> Tensor:
+def _one_hot(node: OnnxOperation, indices: Tensor, depth: Tensor, values: Tensor) -> Tensor:
     count = int(depth.reshape(-1)[0])
     axis = axis_of(node.get("axis", -1), indices.dim() + 1)
     node.bounded((*indices.shape, count))
@@ -293,23 +293,23 @@ def _one_hot(node: Operation, indices: Tensor, depth: Tensor, values: Tensor) ->
 
 
 @operator("Trilu", attributes=("upper",), first=14)
-def _triangle(node: Operation, x: Tensor, diagonal: Tensor | None = None) -> Tensor:
+def _triangle(node: OnnxOperation, x: Tensor, diagonal: Tensor | None = None) -> Tensor:
     offset = 0 if diagonal is None else int(diagonal)
     return x.triu(offset) if node.get("upper", 1) else x.tril(offset)
 
 
 @operator("NonZero", first=9)
-def _nonzero(node: Operation, x: Tensor) -> Tensor:
+def _nonzero(node: OnnxOperation, x: Tensor) -> Tensor:
     return x.nonzero().T
 
 
 @operator("EyeLike", attributes=("k",), first=9)
-def _eye_like(node: Operation, x: Tensor) -> Tensor:
+def _eye_like(node: OnnxOperation, x: Tensor) -> Tensor:
     return torch.ones_like(x).triu(node.get("k", 0)).tril(node.get("k", 0))
 
 
 @operator("Compress", attributes=("axis",), first=9)
-def _compress(node: Operation, x: Tensor, condition: Tensor) -> Tensor:
+def _compress(node: OnnxOperation, x: Tensor, condition: Tensor) -> Tensor:
     axis = node.get("axis")
     if axis is None:
         x, axis = x.reshape(-1), 0

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from models.checkpoints.graphs.graph_module import part_path
 from models.checkpoints.graphs.onnx_edges import Edges, can_run_together
 from models.checkpoints.graphs.onnx_recurrent import can_be_stacked
 from models.checkpoints.layers.onnx_nodes import NodeLayer, kind_of, read_node_layers
 from models.checkpoints.parsing.onnx_model import Node
 
 UNNAMED = re.compile(r"(node|n)?_*(\d+)?|node_\w*(rnn|lstm|gru)(_+\d+)*", re.IGNORECASE)
-"""Names that exporters give to nodes without a module: they do not tell layers apart."""
+"""Names that exporters give to nodes without a module: they do not distinguish layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class RecurrentGroup:
         path: the layer's name, without a level: ``"encoder.rnn"``; "" for a model that is the layer itself.
         edges: of the graph that its nodes are in.
         nodes: its recurrent nodes, from the lowest to the highest.
-        between: the nodes that lay the output of one out for the next.
+        between: the nodes that rearrange the output of one for the next.
         levels: the layers of each node.
     """
 
@@ -67,7 +68,7 @@ def find_recurrent_groups(graphs: Sequence[Edges], taken: set[str]) -> list[Recu
 
 
 def _is_same(one: RecurrentGroup, other: RecurrentGroup) -> bool:
-    """Whether two groups are one layer run at two places, such as the branches of an If: their weights are the same."""
+    """Return whether two groups have the same weights: one layer run at two places, such as the branches of an If."""
     if len(one.nodes) != len(other.nodes):
         return False
     for (mine, node), (theirs, twin) in zip(_by_level(one), _by_level(other), strict=True):
@@ -91,20 +92,22 @@ def _by_level(group: RecurrentGroup) -> list[tuple[list[NodeLayer], Node]]:
 
 
 def unique_path(path: str, taken: set[str]) -> str:
-    """Return ``path``, with a number if another layer is called so, and add it to those ``taken``."""
-    free, number = path, 0
+    """Return ``path`` as a module's path, with a number if another layer is called so, and add it to those ``taken``."""
+    own = free = part_path(path, set()) if path else ""
+    number = 0
     while free in taken:
         number += 1
-        free = f"{path or 'rnn'}_{number}"
+        free = f"{own or 'rnn'}_{number}"
     taken.add(free)
     return free
 
 
 def _path_of(node: Node) -> str:
     """Return the name of the module that a node comes from, as torch's exporter writes it: ``/rnn/LSTM_1`` is in ``rnn``."""
-    match = re.fullmatch(rf"/?(.*?)/?{node.op}(_\d+)?", node.name)
-    path = (match[1] if match else node.name.strip("/") or (kind_of(node) or "rnn").lower()).replace("/", ".")
-    return (kind_of(node) or "rnn").lower() if path and UNNAMED.fullmatch(path) else path.removesuffix("_")
+    kind = str(kind_of(node))
+    match = re.fullmatch(rf"/?(.*?)/?({node.op}|{kind})(_\d+)?(_quant)?", node.name)
+    path = (match[1] if match else node.name.strip("/") or kind.lower()).replace("/", ".")
+    return kind.lower() if path and UNNAMED.fullmatch(path) else path.removesuffix("_")
 
 
 def _chains(edges: Edges) -> list[tuple[list[tuple[Node, list[NodeLayer]]], tuple[Node, ...]]]:
@@ -157,7 +160,7 @@ def _below(edges: Edges, node: Node) -> tuple[Node | None, tuple[Node, ...]]:
 
 
 def _lays_out(edges: Edges, node: Node, steps: list[Node]) -> bool:
-    """Whether ``steps`` turn Y, (T, directions, B, H), into (T, B, directions * H); or with the batch first.
+    """Return whether ``steps`` turn Y, (T, directions, B, H), into (T, B, directions * H); or with the batch first.
 
     Axes are followed by their letters: ``t``, ``d``, ``b``, ``h``; ``dh`` is both in one axis.
     """

@@ -21,7 +21,7 @@ Pick = tuple[Node, int]
 
 @dataclass(frozen=True)
 class Operand:
-    """What a matrix is multiplied with: a value, or a part of it, such as one step of a sequence.
+    """The factor of a matrix: a value, or a part of it, such as one step of a sequence.
 
     Attributes:
         value: the value's name.
@@ -85,7 +85,7 @@ class Terms:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """What is multiplied, each once."""
+        """The factors of all products, each once."""
         return tuple(dict.fromkeys(each.operand for each in self.products))
 
 
@@ -193,7 +193,7 @@ def picked_axes(edges: Edges, node: Node) -> list[int]:
 
 
 def _is_squeezed(edges: Edges, picks: tuple[Pick, ...], axis: int) -> bool:
-    """Whether the axis is taken away next."""
+    """Return whether the axis is removed next."""
     return bool(picks) and picks[-1][0].op == "Squeeze" and picked_axes(edges, picks[-1][0]) == [axis]
 
 
@@ -286,5 +286,5 @@ def matrix_of(stored: StoredTensor, product: Product, columns: tuple[int, int]) 
 
 
 def width_of(stored: StoredTensor, product: Product) -> int:
-    """How many columns the matrix of a product has."""
+    """Return the number of columns of a product's matrix."""
     return stored.shape[0 if product.turned else 1]

@@ -70,7 +70,7 @@ def kind_of(node: Node) -> str | None:
 
 
 def is_quantized(node: Node) -> bool:
-    """Whether a node's weights are integers."""
+    """Return whether a node's weights are integers."""
     return (node.domain, node.op) == QUANTIZED
 
 
@@ -178,7 +178,7 @@ def _direction_rows(stored: StoredTensor, index: int, order: np.ndarray) -> Stor
 
 
 def _dequantized(node: Node, stored: StoredTensor, place: int, constants: ConstantLookup) -> StoredTensor:
-    """Return a matrix of DynamicQuantizeLSTM as the values that it stands for, (directions, 4 * H, inputs).
+    """Return the dequantized values of a matrix of DynamicQuantizeLSTM, (directions, 4 * H, inputs).
 
     Args:
         node: the node.

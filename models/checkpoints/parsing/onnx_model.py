@@ -44,7 +44,7 @@ class ValueInfo:
 
     Attributes:
         name: as in the file.
-        dtype: name of its data type, or None if it is no tensor.
+        dtype: name of its data type, or None if it is not a tensor.
         shape: sizes of its axes, None for an axis of any size; None if the file does not state a shape.
     """
 
@@ -161,7 +161,7 @@ def parse_model(data: memoryview, limits: Limits) -> OnnxModel:
     """Parse a ModelProto.
 
     Raises:
-        ValueError: the bytes are no such message.
+        ValueError: the bytes are not such a message.
         CheckpointError: it has too many nodes or tensors, or keeps tensors in another file.
     """
     message, parser = parse_message(data), _Parser(limits)
@@ -204,7 +204,7 @@ def _opsets(bodies: list[FieldValue]) -> dict[str, int]:
 
 @dataclass(eq=False)
 class _Parser:
-    """Parses graphs; counts nodes and tensors of all of them together."""
+    """A parser of graphs, which counts nodes and tensors of all of them together."""
 
     limits: Limits
     nodes: int = 0
@@ -294,7 +294,7 @@ class _Parser:
 
 
 def _overloaded(message: Mapping[int, list[FieldValue]], name: int, overload: int) -> str:
-    """Return the name of an operator or function, with what tells it from others of its name."""
+    """Return the name of an operator or function, with its overload, if it has one."""
     return ":".join(filter(None, (decode_text(message.get(name)), decode_text(message.get(overload)))))
 
 

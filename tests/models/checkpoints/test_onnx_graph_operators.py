@@ -26,10 +26,15 @@ def ints(*values, dtype=np.int64):
     return np.array(values, dtype=dtype)
 
 
+def small(low, high, *shape):
+    return made.integers(low, high, shape).astype(np.int8)
+
+
 X, POSITIVE = f(2, 3, 4), np.abs(f(2, 3, 4)) + 0.1
 UNIT = np.tanh(X) * 0.9
 ON_BOOL = {"And", "Or", "Xor"}
 IMAGE, SIGNAL = f(2, 4, 7, 6), f(2, 4, 9)
+LEFT, RIGHT = ints(*range(6), dtype=np.uint8).reshape(2, 3), ints(*range(-5, 7), dtype=np.int8).reshape(3, 4)
 WEIGHT, NARROW = f(6, 4, 3, 2), f(6, 4, 3)
 
 
@@ -184,21 +189,26 @@ CASES += [
     ("QuantizeLinear", [X, np.abs(f(3)) + 0.01, ints(1, -2, 3, dtype=np.int8)], {"axis": 1}),
     ("QuantizeLinear", [POSITIVE, np.float32(0.05)], {}),
     ("DequantizeLinear", [ints(3, 200, 7, dtype=np.uint8), np.float32(0.05), np.uint8(120)], {}),
-    ("DequantizeLinear", [ints(*range(-6, 6), dtype=np.int8).reshape(4, 3), f(3), ints(1, 2, 3, dtype=np.int8)], {"axis": 1}),
+    ("DequantizeLinear", [RIGHT.reshape(4, 3), f(3), ints(1, 2, 3, dtype=np.int8)], {"axis": 1}),
     ("DequantizeLinear", [ints(*range(-6, 6), dtype=np.int8), np.float32(2), np.int8(1)], {}, MICROSOFT),
     ("QuantizeLinear", [X, np.float32(0.05), np.uint8(120)], {}, MICROSOFT),
     ("DynamicQuantizeLinear", [X], {}, 18, 3),
     ("DynamicQuantizeLinear", [POSITIVE], {}, 18, 3),
-    ("MatMulInteger", [ints(*range(6), dtype=np.uint8).reshape(2, 3), ints(*range(-5, 7), dtype=np.int8).reshape(3, 4), np.uint8(2)], {}),
+    ("MatMulInteger", [LEFT, RIGHT, np.uint8(2)], {}),
     (
         "MatMulIntegerToFloat",
-        [ints(*range(6), dtype=np.uint8).reshape(2, 3), ints(*range(-5, 7), dtype=np.int8).reshape(3, 4), np.float32(0.1),
-         np.abs(f(4)), np.uint8(2), ints(0, 1, 2, 3, dtype=np.int8), f(4)],
-        {}, MICROSOFT,
+        [LEFT, RIGHT, np.float32(0.1), np.abs(f(4)), np.uint8(2), ints(0, 1, 2, 3, dtype=np.int8), f(4)], {}, MICROSOFT,
     ),
-    ("DynamicQuantizeMatMul", [f(3, 4), made.integers(-60, 60, (4, 5)).astype(np.int8), np.float32(0.02), np.int8(3), f(5)], {}, MICROSOFT),
-    ("DynamicQuantizeMatMul", [X, made.integers(0, 120, (4, 5)).astype(np.uint8), np.abs(f(5)), made.integers(0, 9, 5).astype(np.uint8)], {}, MICROSOFT),
-    ("ConvInteger", [made.integers(0, 200, (2, 3, 9)).astype(np.uint8), made.integers(0, 200, (4, 3, 3)).astype(np.uint8), np.uint8(7), np.uint8(9)], {"pads": [1, 1]}),
+    ("DynamicQuantizeMatMul", [f(3, 4), small(-60, 60, 4, 5), np.float32(0.02), np.int8(3), f(5)], {}, MICROSOFT),
+    (
+        "DynamicQuantizeMatMul",
+        [X, small(0, 120, 4, 5).astype(np.uint8), np.abs(f(5)), small(0, 9, 5).astype(np.uint8)], {}, MICROSOFT,
+    ),
+    (
+        "ConvInteger",
+        [small(0, 100, 2, 3, 9).astype(np.uint8), small(0, 100, 4, 3, 3).astype(np.uint8), np.uint8(7), np.uint8(9)],
+        {"pads": [1, 1]},
+    ),
 ]  # fmt: skip
 for name in REDUCTIONS:
     given = POSITIVE if "Log" in name else X
