@@ -1,4 +1,4 @@
-"""The house rules of the code: what may import what, what lies at the top, how long a file is."""
+"""The rules of the code's structure: imports between folders, the top level, the length of files, unique names."""
 
 import ast
 import re
@@ -71,7 +71,7 @@ def test_imports_follow_the_data(path):
 
 
 def folder_of(module):
-    """The folder of ``models`` that a module's full name lies in; None outside of them."""
+    """Return the folder of ``models`` that a module is in, or None."""
     parts = module.split(".")
     return parts[1] if parts[0] == "models" and len(parts) > 1 and parts[1] in FOLDERS else None
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("models", "viz")
+FOLDERS = ("models", "viz", "tests")
 
 IDIOMS = [
     # people's verbs
@@ -36,8 +36,8 @@ IDIOMS = [
     r"\bhand(s|ed|ing)? (\w+ )?(on|over|back|down)\b",
     r"\bthe hand\b",
     r"\blea(ves?|ving) .{0,40}\bto (those|them|who|whoever|the)\b",
-    # things that stand, lie and travel
-    r"\b(stand|stands|stood|standing)\b",
+    # verbs of place and motion for data
+    r"\b(stand|stands|stood|standing)\b(?!-in)",
     r"\b(lie|lies|lay|lying)\b",
     r"\btravel(s|l?ed|l?ing)?\b",
     r"\bheld\b",
@@ -78,7 +78,7 @@ VERBS = {
     "save", "say", "see", "select", "send", "serialize", "show", "split", "stop", "subtract", "take", "tell",
     "tokenize", "translate", "transpose", "turn", "unpack", "validate", "wait", "walk", "warn", "wrap", "write", "yield",
 }  # fmt: skip
-"""Verbs that are no nouns: a class's docstring does not start with them."""
+"""Verbs that are not nouns: a class's docstring does not start with them."""
 
 
 def third_person(verb: str) -> str:

@@ -1,4 +1,4 @@
-"""What the README tells a stranger to do, does what it says."""
+"""The commands, snippets and links of the README and of the contributing guide work."""
 
 import re
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 One browser run of the Step lens at its opening view (python-lm, 2 x 128 LSTM) and of an app that is empty. Times are
 taken in the page: from the event that the reader caused to the task after the frame that shows its effect. What needs
-Python is told twice: to the frame that shows the new numbers, and to the moment when the whole page stands; and as a ratio to
-the rerun of the empty app, which is the floor that Streamlit sets.
+Python is measured twice: to the frame that shows the new numbers, and until the whole page is drawn; and as a ratio to the
+rerun of the empty app, which is the floor that Streamlit sets.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from viz.payloads.layer_payload import layer_payload
 
 EMPTY = Path(__file__).with_name("empty_app.py")
 
-# Times one wait: `begin(type)` starts at the next event of that type, `drawn()` is told by what shows the effect.
+# Times one wait: `begin(type)` starts at the next event of that type, `drawn()` is called when the effect is shown.
 WATCH = """
 (() => {
   const app = () => document.querySelector('[data-testid="stApp"]');
@@ -174,7 +174,7 @@ def text(page: Page, words: str) -> tuple[str, Callable[[], None]]:
 
 
 def traffic(browser, url: str) -> int:
-    """Bytes of websocket messages until the first view stands."""
+    """Return the bytes of websocket messages until the first view is drawn."""
     with opened_page(browser, url) as page:
         session = page.context.new_cdp_session(page)
         sizes: list[int] = []
@@ -189,7 +189,7 @@ def traffic(browser, url: str) -> int:
 
 
 def report(name: str, times: list[float], floor: float | None = None) -> float:
-    """Print one line; gives the median."""
+    """Print one line and return the median."""
     middle = median(times)
     ratio = f"{middle / floor:8.2f} x the floor" if floor else ""
     print(f"{name:<38}{middle:8.1f} ms   p95 {quantiles(times, n=20, method='inclusive')[-1]:8.1f} ms{ratio}")

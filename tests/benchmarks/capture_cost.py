@@ -56,7 +56,7 @@ def arithmetic(net: nn.LSTM, x: torch.Tensor) -> None:
 
 
 def step_loop(net: nn.RNNBase, x: torch.Tensor) -> None:
-    """What one writes by hand to see the gates: the equations, a step at a time."""
+    """Compute the equations in Python, a step at a time: the usual way to see the gates."""
     weight_ih, weight_hh, bias_ih, bias_hh = net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, net.bias_hh_l0
     h = c = x.new_zeros(len(x), net.hidden_size)
     for t in range(x.shape[1]):
@@ -99,7 +99,7 @@ def measure(
     while time.perf_counter() < end or len(base) < 5 * PAIRS:
         shuffle(order)
         for name, way in order:
-            way()  # what ran before leaves its caches behind: neither of the pairs below is to pay for that
+            way()  # what ran before leaves its caches behind: neither of the pairs below should include that
             for _ in range(PAIRS):
                 start = time.perf_counter()
                 plain()

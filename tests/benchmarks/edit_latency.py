@@ -3,7 +3,7 @@
 One browser, two pages, turn and turn about, so that both meet the same load: an app that is empty, and the Edit lens
 (python-lm, 2 x 128 LSTM, 200 tokens). Of the first, from the click to the frame with its answer. Of the second, from the
 slider's input event to the frame in which prediction, states, difference and weight matrix are those of the new value; and to
-the moment when the whole page stands, figures included. Then a drag: a new value every 16 ms for two seconds.
+the moment when the whole page is drawn, figures included. Then a drag: a new value every 16 ms for two seconds.
 """
 
 import argparse
@@ -34,7 +34,7 @@ WATCH_EDIT = """
 })()
 """
 
-# Drags the first slider, and tells what was sent meanwhile and how long after the last value the page stood at it.
+# Drags the first slider; returns what was sent meanwhile, and how long after the last value the page showed it.
 DRAG = """
 async ([count, pause]) => {
   const slider = document.querySelector(".unrolled-slider input");

@@ -1,4 +1,4 @@
-"""The least that Streamlit can do: one button, one number. What a rerun costs here, every page pays."""
+"""The smallest Streamlit app: one button, one number. No page can rerun faster than this."""
 
 import streamlit as st
 

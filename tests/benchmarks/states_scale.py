@@ -1,11 +1,11 @@
-"""How the States lens bears large runs: `python -m tests.benchmarks.states_scale [--quick]`.
+"""How fast the States lens is on large runs: `python -m tests.benchmarks.states_scale [--quick]`.
 
 Two runs are saved and opened, each by its own server: 2,000 tokens through 2 x 128 LSTM units (the size of python-lm), and
-10,000 steps through a random `nn.LSTM(512, 1024, 2)` (left out with `--quick`). Told are
+10,000 steps through a random `nn.LSTM(512, 1024, 2)` (left out with `--quick`). Measured are
 
-- first paint: from opening the address until the heatmap and the player stand, and again when the server knows the run;
+- first paint: from opening the address until the heatmap and the player are drawn; and again, with the run in the cache;
 - zoom: from the drag over a part of a heatmap until the browser has that part's exact numbers;
-- a step: from the key until the player shows it (no round trip), and the rerun that tells the server;
+- a step: from the key until the player shows it (no round trip), and the rerun that reports it to the server;
 - the rerun of an empty app, the floor that Streamlit sets, and each of these as a multiple of it;
 - bytes: of the layer's payload (at most 2 MB), and of everything that the websocket carried for the first paint;
 - memory: the most that the server took beyond one where the same was done with a run of ten steps, as a multiple of what the
@@ -30,7 +30,7 @@ ROUNDS = 5
 
 
 def save(path: Path, module: nn.LSTM, steps: int) -> int:
-    """Save a random run; gives the bytes of its arrays, gates included."""
+    """Save a random run; return the bytes of its arrays, gates included."""
     torch.manual_seed(0)
     x = torch.randn(1, steps, module.input_size)
     with torch.inference_mode(), capture(module) as trace:
@@ -42,8 +42,8 @@ def save(path: Path, module: nn.LSTM, steps: int) -> int:
     )
 
 
-def most_memory(url: str) -> int:
-    """Bytes that the server at ``url`` has held at most."""
+def peak_memory(url: str) -> int:
+    """Return the peak memory in bytes of the server at ``url``."""
     port = f"--server.port={url.rpartition(':')[2]}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -55,11 +55,12 @@ def most_memory(url: str) -> int:
     raise RuntimeError(f"There is no server at {url}.")
 
 
-def stands(page: Page) -> None:
+def wait_until_drawn(page: Page) -> None:
     """Wait until the first heatmap, the player and the path are drawn."""
     page.wait_for_function(
         """() => window.unrolled?.store?.("states").trace && document.querySelector(".unrolled-plot canvas")
-            && document.querySelector(".unrolled-scrubber") && document.querySelector(".unrolled-state-trajectory-readout")?.dataset.step""",
+            && document.querySelector(".unrolled-scrubber")
+            && document.querySelector(".unrolled-state-trajectory-readout")?.dataset.step""",
         timeout=300_000,
     )
     settle(page)
@@ -81,12 +82,12 @@ def zoom(page: Page, place: int) -> float:
     settle(page)
     page.get_by_role("button", name="Show the whole map").click()
     page.wait_for_function("""() => unrolled.store("states").trace.arrays["detail_low:hidden"]""", timeout=300_000)
-    told(page)
+    wait_until_reported(page)
     return taken
 
 
-def told(page: Page) -> None:
-    """Wait until the server knows the step that the player shows."""
+def wait_until_reported(page: Page) -> None:
+    """Wait until the player's step has been reported to the server."""
     page.wait_for_function(
         "() => new URLSearchParams(location.search).get('step') === document.querySelector('.unrolled-scrubber').value"
     )
@@ -94,15 +95,15 @@ def told(page: Page) -> None:
 
 
 def step(page: Page) -> tuple[float, float]:
-    """Seconds from an arrow key until the player shows the step, and until the server's answer stands."""
+    """Seconds from an arrow key until the player shows the step, and until the server's answer is drawn."""
     page.evaluate("document.activeElement.blur()")
     before = page.locator(".unrolled-scrubber").input_value()
     start = time.perf_counter()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("before => document.querySelector('.unrolled-scrubber').value !== before", arg=before)
     shown = time.perf_counter() - start
-    told(page)
-    return shown, time.perf_counter() - start - 0.4  # the player waits 400 ms before it tells
+    wait_until_reported(page)
+    return shown, time.perf_counter() - start - 0.4  # the player reports after 400 ms
 
 
 def empty_rerun(browser) -> float:
@@ -118,7 +119,7 @@ def empty_rerun(browser) -> float:
 
 
 def measure(browser, name: str, path: Path, own: int, floor: float, base: int | None) -> int:
-    """Open one saved run, and print what it cost; without ``base`` only open it. Gives the most memory that it took."""
+    """Open one saved run, and print what it cost; without ``base`` only open it. Return the peak memory in bytes."""
     with serve(str(path)) as url:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
@@ -128,7 +129,7 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
         for _round in range(2):
             start = time.perf_counter()
             page.goto(f"{url}/states")
-            stands(page)
+            wait_until_drawn(page)
             paints.append(time.perf_counter() - start)
             received = sum(frames)
             frames.clear()
@@ -138,7 +139,7 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
         )
         zooms = [zoom(page, place) for place in range(ROUNDS)] if base is not None else []
         steps = [step(page) for _ in range(ROUNDS)]
-        most = most_memory(url)
+        most = peak_memory(url)
         context.close()
     if base is None:
         return most

@@ -1,4 +1,4 @@
-"""The Attention lens without a browser: how tests open it, use it and read it."""
+"""The Attention lens without a browser: how tests open it, act on it and parse what it shows."""
 
 import re
 from collections import defaultdict
@@ -15,25 +15,29 @@ TEXT = "2026년 11월 3일 화요일"
 
 
 def start(name: str = "attention", opened: Path | None = None, **address: str) -> AppTest:
+    """Return a lens at an address, after its first run."""
     return lens_page.start(name, opened, **address)
 
 
 def text_of(page: AppTest) -> str:
+    """Return the page's text, HTML elements included."""
     html = re.sub("<[^>]*>", " ", " ".join(each.proto.body for each in page.get("html")))
     return "\n".join([html, *(each.value for each in [*page.markdown, *page.caption, *page.info])])
 
 
 def view_of(page: AppTest):
+    """Return the session's current view."""
     return page.session_state["unrolled"].view
 
 
-def press(page: AppTest, key: str) -> AppTest:
+def press_button(page: AppTest, key: str) -> AppTest:
+    """Click a button and run the page."""
     page.button(key=key).click()
     return run(page)
 
 
-def components(page: AppTest) -> dict[str, list]:
-    """The mounted components by name."""
+def mounted_components(page: AppTest) -> dict[str, list]:
+    """Return the mounted components by name."""
     found = defaultdict(list)
     for each in page.main:
         if each.type == "bidi_component":
@@ -41,13 +45,13 @@ def components(page: AppTest) -> dict[str, list]:
     return found
 
 
-def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
-    """The payload that the page sends to the browser: its header and its arrays."""
-    return unpack(components(page)["trace_loader"][0].bytes)
+def sent_payload(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the payload that the page sends to the browser: its header and its arrays."""
+    return unpack(mounted_components(page)["trace_loader"][0].bytes)
 
 
-def mirrored(page: AppTest, quantity: str) -> dict[str, str]:
-    """Outputs that stand on the page, by their row."""
+def mirrored_outputs(page: AppTest, quantity: str) -> dict[str, str]:
+    """Return the outputs in the page's hidden text, by their row."""
     found: dict[str, str] = defaultdict(str)
     body = " ".join(each.proto.body for each in page.get("html"))
     for attributes in re.findall(rf'<span ([^>]*data-quantity="{quantity}"[^>]*)>', body):

@@ -1,4 +1,4 @@
-"""A lens without a browser: started by its name, run, and read."""
+"""A lens without a browser: start it by its name, run it, and parse what it shows."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from viz.payloads.binary_payload import unpack
 
 
 def script(lens, opened):
-    """What a page runs: to be handed to `AppTest`, so whatever it needs is imported here."""
+    """Run a lens in its page frame. `AppTest` takes the source of this function, so it imports what it needs itself."""
     from importlib import import_module
 
     from viz import layout
@@ -20,7 +20,7 @@ def script(lens, opened):
 
 
 def start(lens: str, opened: Path | None = None, state: dict[str, Any] | None = None, **address: str) -> AppTest:
-    """The page at an address, having run once; ``state`` is what its widgets hold before."""
+    """Return a lens at an address, after its first run; ``state`` is the session state before it."""
     page = AppTest.from_function(script, default_timeout=120, kwargs={"lens": lens, "opened": opened})
     for key, value in (state or {}).items():
         page.session_state[key] = value
@@ -29,24 +29,24 @@ def start(lens: str, opened: Path | None = None, state: dict[str, Any] | None = 
 
 
 def run(page: AppTest) -> AppTest:
-    """Run it again; whatever it raises fails the test."""
+    """Run the page once more; an exception in it fails the test."""
     page.run()
     assert not page.exception, page.exception[0].message
     return page
 
 
-def at(widgets: Any, place: str) -> Any:
-    """The one of ``page.slider`` and the like that stands at a place (see ``viz.pages.synced_widget``)."""
-    return next(each for each in widgets if (each.key or "").rpartition(":")[0] == place)
+def widget_at(widgets: Any, name: str) -> Any:
+    """Return the one of ``page.slider`` and the like with a name (see ``viz.pages.synced_widget``)."""
+    return next(each for each in widgets if (each.key or "").rpartition(":")[0] == name)
 
 
 def text_of(page: AppTest) -> str:
-    """All that it says."""
+    """Return the page's text: Markdown, captions and messages."""
     return "\n".join(each.value for kind in ("markdown", "caption", "info", "warning") for each in page.get(kind))
 
 
-def mounted(page: AppTest) -> dict[str, list[Any]]:
-    """What it mounts of each component, by name."""
+def mounted_components(page: AppTest) -> dict[str, list[Any]]:
+    """Return the mounted components by name."""
     found: dict[str, list[Any]] = {}
     for element in page.main:
         if element.type == "bidi_component":
@@ -54,7 +54,7 @@ def mounted(page: AppTest) -> dict[str, list[Any]]:
     return found
 
 
-def sent(page: AppTest, view_id: str | None = None):
-    """Header and arrays that it sends to a store of the browser; of the first one where none is named."""
-    payloads = [unpack(proto.bytes) for proto in mounted(page)["trace_loader"]]
+def sent_payload(page: AppTest, view_id: str | None = None):
+    """Return the header and arrays sent to a store of the browser, the first one unless ``view_id`` names it."""
+    payloads = [unpack(proto.bytes) for proto in mounted_components(page)["trace_loader"]]
     return next(each for each in payloads if view_id in (None, each[0]["view_id"]))

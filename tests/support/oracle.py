@@ -1,4 +1,4 @@
-"""The recurrent equations as PyTorch documents them, a step at a time: what the engine is held against."""
+"""The recurrent equations as PyTorch documents them, a step at a time: the reference for the engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-FUNCTIONS = {
+ACTIVATIONS_BY_NAME = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "relu": torch.relu,
@@ -20,18 +20,18 @@ FUNCTIONS = {
 
 
 def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], **options: object) -> dict[str, Tensor]:
-    """One step: every gate and state by name. ``w`` holds weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
+    """Return every gate and state of one step by name; ``w`` has weight_ih, weight_hh, bias_ih, bias_hh, weight_hr."""
     act, gate = (
-        FUNCTIONS[str(options.get(name, usual))]
-        for name, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
+        ACTIVATIONS_BY_NAME[str(options.get(name, default))]
+        for name, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
     )
     h = state[0]
     rows = w["weight_ih"].shape[0]
     zeros = x.new_zeros(rows)
-    read = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
-    back = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
+    from_x = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
+    from_h = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
     if kind == "LSTM":
-        i, f, g, o = (read + back).chunk(4, dim=-1)
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
         i, f, g, o = gate(i), gate(f), act(g), gate(o)
         c = f * state[1] + i * g
         h = o * act(c)
@@ -39,7 +39,7 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
             h = h @ w["weight_hr"].T
         return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
     if kind == "GRU":
-        (xr, xz, xn), (hr, hz, hn) = read.chunk(3, dim=-1), back.chunk(3, dim=-1)
+        (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
         r, z = gate(xr + hr), gate(xz + hz)
         if options.get("reset_after", True):
             n = act(xn + r * hn)
@@ -47,14 +47,14 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
             size = rows // 3
             n = act(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
         return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden": (1 - z) * n + z * h}
-    a = read + back
-    return {"preactivation": a, "hidden": FUNCTIONS[str(options.get("nonlinearity", "tanh"))](a)}
+    a = from_x + from_h
+    return {"preactivation": a, "hidden": ACTIVATIONS_BY_NAME[str(options.get("nonlinearity", "tanh"))](a)}
 
 
 def layer(
     kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], reverse: bool = False, **options: object
 ) -> dict[str, Tensor]:
-    """One sequence (T, D) through one layer: every gate and state, (T, units), by position."""
+    """Return every gate and state (T, units), by position, of one sequence (T, D) through one layer."""
     order = range(len(x))
     rows: dict[int, dict[str, Tensor]] = {}
     for t in reversed(order) if reverse else order:
@@ -64,14 +64,14 @@ def layer(
 
 
 def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
-    """The weights of one layer in one direction (``suffix`` as ``"_l0_reverse"``, or "" for a Cell), by plain name."""
+    """Return the weights of one layer in one direction (``suffix``: ``"_l0_reverse"`` or, of a Cell, ""), by plain name."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
     found = {name: getattr(module, name + suffix, None) for name in names}
     return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
 
 
 def network(module: torch.nn.Module, given: Tensor) -> dict[str, dict[str, Tensor]]:
-    """Every gate and state of every layer, by layer name, of a bundled network that reads ``given`` (1, T, ...)."""
+    """Return every gate and state of every layer, by layer name, of a bundled network on the input ``given`` (1, T, ...)."""
     rnn = module.rnn
     kind = "RNN" if rnn.mode.startswith("RNN") else rnn.mode
     layers: dict[str, dict[str, Tensor]] = {}

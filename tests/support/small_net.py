@@ -1,4 +1,4 @@
-"""A small network and what the capture tests ask of it."""
+"""A small network for the capture tests, and comparisons with its reference."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class Net(nn.Module):
         return self.head(self.rnn(self.read(x))[0])
 
 
-def values(trace, name):
-    """Every array of one layer."""
+def layer_arrays(trace, name):
+    """Return copies of every array of one layer."""
     seen = trace.layers[name]
     return [seen[quantity].copy() for quantity in seen.quantities] + [seen.input.copy(), seen.hidden_prev.copy()]
 
 
-def hooks(net):
-    """How many hooks there are in the tree."""
+def count_hooks(net):
+    """Return how many forward hooks the module and its submodules have."""
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in net.modules())
 
 
-def equations(module, x, state=None, suffix="_l0"):
-    """Every gate and state of an LSTM (T, units) from its documented equations."""
+def lstm_equations(module, x, state=None, suffix="_l0"):
+    """Return every gate and state of an LSTM (T, units), computed by its documented equations."""
     zeros = x.new_zeros(module.hidden_size)
     return layer("LSTM", weights_of(module, suffix), x, state or (zeros, zeros))
 
 
-def agrees(seen, expected, tolerance=1e-5):
-    """Whether the first sequence of a layer is as expected."""
+def all_close(seen, expected, tolerance=1e-5):
+    """Return whether the first sequence of a layer equals the expected values within the tolerance."""
     return all(np.allclose(seen[name][0], own.detach(), rtol=0, atol=tolerance) for name, own in expected.items())

@@ -1,4 +1,4 @@
-"""Files of networks that something is wrong with, made from a bundled one: to be photographed, and shown to who teaches."""
+"""Checkpoint files with defects, made from the bundled networks, for pictures of the Checkpoint lens."""
 
 import io
 from copy import deepcopy
@@ -11,7 +11,7 @@ from models import load_network
 
 
 def specimens() -> dict[str, bytes]:
-    """The files by name."""
+    """Return the files' contents by name."""
     return {"sick.pt": _saved(_sick()), "broken.pt": _saved(_broken()), "guessed.safetensors": _guessed()}
 
 
@@ -23,7 +23,7 @@ def _saved(module: nn.Module) -> bytes:
 
 @torch.no_grad()
 def _sick() -> nn.Module:
-    """Forget gates that begin shut, a dead unit, a double."""
+    """Return a network whose forget gates start closed, with a dead and a duplicate unit."""
     module = deepcopy(load_network("recall-lstm").module)
     rnn, size = module.rnn, module.rnn.hidden_size
     rnn.bias_ih_l0[size : 2 * size], rnn.bias_hh_l0[size : 2 * size] = -3, 0
@@ -38,14 +38,14 @@ def _sick() -> nn.Module:
 
 @torch.no_grad()
 def _broken() -> nn.Module:
-    """A weight that is NaN, and one that is infinite."""
+    """Return a network with a NaN weight and an infinite one."""
     module = deepcopy(load_network("python-lm").module)
     module.rnn.weight_hh_l1[10, 4], module.rnn.weight_ih_l1[0, 0] = float("nan"), float("inf")
     return module
 
 
 def _guessed() -> bytes:
-    """A GRU whose tensors no name explains."""
+    """Return the file of a GRU whose tensor names say nothing."""
     rnn = load_network("recall-gru").module.rnn
     names = {"weight_ih_l0": "a.x", "weight_hh_l0": "a.y", "bias_ih_l0": "a.z1", "bias_hh_l0": "a.z2"}
     return save({names[name]: values.contiguous() for name, values in rnn.state_dict().items()})

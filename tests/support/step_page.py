@@ -158,7 +158,7 @@ def sent_frames(page: Page):
     """Yield a list that grows by the websocket messages that the browser sends meanwhile."""
     session = page.context.new_cdp_session(page)
     frames: list[dict] = []
-    session.on("Network.webSocketFrameSent", frames.append)
+    session.on("Network.webSocketFrameSent", lambda frame: frames.append(frame))
     session.send("Network.enable")
     yield frames
     session.detach()

@@ -1,4 +1,4 @@
-"""Small untrained networks that write a sequence, and what their equations give, written out step by step."""
+"""Small untrained networks that generate a sequence, and a reference decoder that computes their equations step by step."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ TEXT = "2024년 8월"
 SIZE, LONGEST = 6, 7
 
 
-def untrained(kind: str, seed: int = 0, targets: int = 14, longest: int = LONGEST) -> Network:
-    """A small network with random weights, large enough for its answers to depend on what it reads."""
+def random_translator(kind: str, seed: int = 0, targets: int = 14, longest: int = LONGEST) -> Network:
+    """Return a small network with random weights, large enough for its output to depend on its input."""
     like = load_network("dates-dot")
     torch.manual_seed(seed)
     symbols = len(like.vocabulary)
@@ -38,19 +38,19 @@ def untrained(kind: str, seed: int = 0, targets: int = 14, longest: int = LONGES
     return replace(like, name=f"untrained {kind}", module=module.eval(), card=card)
 
 
-# The equations, once more
+# The reference
 
 
-def gru(cell, suffix, x, h):
-    """One step of a GRU (Cho et al. 2014, as PyTorch has it)."""
+def gru_step(cell, suffix, x, h):
+    """Return the next hidden state of a GRU (Cho et al. 2014, in PyTorch's form)."""
     w, u, b, c = (getattr(cell, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     x, h_ = (w @ x + b).chunk(3), (u @ h + c).chunk(3)
     r, z = (x[0] + h_[0]).sigmoid(), (x[1] + h_[1]).sigmoid()
     return (1 - z) * (x[2] + r * h_[2]).tanh() + z * h
 
 
-class ByHand:
-    """A ``Translator`` step by step, position by position. ``change(step, scores)`` may change the scores."""
+class ReferenceTranslator:
+    """A ``Translator`` run step by step, position by position; ``change(step, scores)`` may replace the scores."""
 
     def __init__(self, module, ids):
         self.m = module
@@ -58,8 +58,8 @@ class ByHand:
         x = module.embedding.weight[ids]
         onward, back = [torch.zeros(size)], [torch.zeros(size)]
         for t in range(count):
-            onward.append(gru(module.encoder, "l0", x[t], onward[-1]))
-            back.append(gru(module.encoder, "l0_reverse", x[count - 1 - t], back[-1]))
+            onward.append(gru_step(module.encoder, "l0", x[t], onward[-1]))
+            back.append(gru_step(module.encoder, "l0_reverse", x[count - 1 - t], back[-1]))
         self.memory = torch.stack([torch.cat([onward[t + 1], back[count - t]]) for t in range(count)])
         self.summary = torch.cat([onward[-1], back[-1]])
         self.state = (module.bridge.weight @ self.summary + module.bridge.bias).tanh()
@@ -73,7 +73,7 @@ class ByHand:
         return attention.energy @ (attention.query.weight @ state + attention.key.weight @ h).tanh()
 
     def step(self, symbol, step=0, change=None):
-        self.state = gru(self.m.decoder, "l0", self.m.target_embedding.weight[symbol], self.state)
+        self.state = gru_step(self.m.decoder, "l0", self.m.target_embedding.weight[symbol], self.state)
         if self.m.attention is None:
             weights, context = None, self.summary
         else:
@@ -84,10 +84,10 @@ class ByHand:
         return (self.m.head.weight @ joined + self.m.head.bias).softmax(0), weights, context
 
 
-def by_hand(network, text, change=None, forced=None):
-    """Symbols, probabilities (Tt, V'), weights and contexts that the equations give."""
+def reference_decode(network, text, change=None, forced=None):
+    """Return symbols, probabilities (Tt, V'), attention weights and contexts, computed by the equations."""
     with torch.no_grad():
-        of, symbol, found = ByHand(network.module, network.encode(text)[0]), START, []
+        of, symbol, found = ReferenceTranslator(network.module, network.encode(text)[0]), START, []
         for step in range(network.module.longest):
             probability, weights, context = of.step(symbol, step, change)
             symbol = (forced or {}).get(step, int(probability.argmax()))

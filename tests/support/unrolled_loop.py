@@ -1,4 +1,4 @@
-"""An oracle for gradients: torch.nn's recurrent modules written out as loops whose every state autograd can see."""
+"""The reference for gradients: torch.nn's recurrent modules as Python loops, so that autograd has every state."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from models.core.stepwise_modules import StepwiseModule
-from tests.support.oracle import FUNCTIONS
+from tests.support.oracle import ACTIVATIONS_BY_NAME
 
 
-def loop(
+def run_unrolled(
     module: nn.RNNBase, x: Tensor, states: tuple[Tensor, ...] | None = None, lengths: list[int] | None = None
 ) -> tuple[Tensor, dict[str, list[Tensor]], dict[str, list[Tensor]], tuple[Tensor, ...]]:
     """Run ``module`` on ``x`` (B, T, D): output (B, T, units), hidden and cell states by layer and position, last states.
 
-    Every state in the lists is the very tensor that goes on to the next step and to the layer above.
-    ``states`` are as torch takes them; past a sequence's length (``lengths``) states are held and the output is 0.
+    Every state in the lists is the tensor that the next step and the layer above take as input. ``states`` have torch's
+    shapes; past a sequence's length (``lengths``) the states repeat and the output is 0.
     """
     kind, batch, steps = module.mode.partition("_")[0], *x.shape[:2]
     hidden_states: dict[str, list[Tensor]] = {}
@@ -52,18 +52,21 @@ def loop(
 def step(
     module: nn.RNNBase, kind: str, suffix: str, x: Tensor, h: Tensor, c: Tensor, there: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step of one layer, after the formulas of torch's documentation, where ``there`` (B, 1); else nothing changes."""
+    """Return the next states of one layer by the formulas of torch's documentation; where not ``there`` (B, 1), the old."""
 
     def parameter(name: str) -> Tensor | float:
         return getattr(module, f"{name}_{suffix}", 0.0)
 
     options = module.kernel.options if isinstance(module, StepwiseModule) else {}
-    act, gate = FUNCTIONS[options.get("activation", "tanh")], FUNCTIONS[options.get("recurrent_activation", "sigmoid")]
+    act, gate = (
+        ACTIVATIONS_BY_NAME[options.get("activation", "tanh")],
+        ACTIVATIONS_BY_NAME[options.get("recurrent_activation", "sigmoid")],
+    )
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
     if kind == "RNN":
         a = from_x + from_h
-        return torch.where(there, FUNCTIONS[module.nonlinearity](a), h), c
+        return torch.where(there, ACTIVATIONS_BY_NAME[module.nonlinearity](a), h), c
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
         c = torch.where(there, gate(f) * c + gate(i) * act(g), c)
@@ -79,8 +82,8 @@ def step(
 
 
 def autograd_map(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, of: str = "hidden") -> dict[str, Tensor]:
-    """[b, t, k] = the norm of d l_t / d h_k (or c_k), one backward pass per t: (B, T, T) by layer."""
-    output, hidden, cell, _ = loop(module, x)
+    """Return ||d l_t / d h_k|| (or c_k) as [b, t, k], by one backward pass per t: (B, T, T) by layer."""
+    output, hidden, cell, _ = run_unrolled(module, x)
     batch, steps, _ = x.shape
     wanted = hidden if of == "hidden" else cell
     states = [state for layer in wanted.values() for state in layer]

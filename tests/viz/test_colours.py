@@ -1,4 +1,4 @@
-"""The colours: text on every tint can be read, and every reader can tell the gates apart."""
+"""The colours: text on every tint can be read, and color-blind readers can distinguish the gates."""
 
 from itertools import combinations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from viz.colours import THEMES, text_colour, luminance, palette, quantity_colour, signed_scale, unit_scale
+from viz.colours import THEMES, luminance, palette, quantity_colour, signed_scale, text_colour, unit_scale
 
 CELLS = {
     "LSTM": ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),

@@ -13,7 +13,7 @@ from models.states.tracked_units import tracked_units
 from tests.models.edits.test_edits import WRITTEN
 from viz.edit_text import describe_edit
 from viz.i18n import use_language
-from viz.pages.edit.effect_text import in_words
+from viz.pages.edit.effect_text import describe_effects
 
 HANGUL = re.compile("[가-힣]")
 
@@ -27,7 +27,7 @@ def sentences_about(name: str, edits: str) -> str:
     rankings = {layer: tracked_units(network, text, layer) for layer in before.trace.layers}
     found = edit_effects(before, after, origin, answer_only=network.card.scored == "last")
     with use_language("en"):
-        return in_words(found, tracked_effect(before, after, rankings, origin), before, after)
+        return describe_effects(found, tracked_effect(before, after, rankings, origin), before, after)
 
 
 def test_the_unit_is_named_by_what_it_tracks():

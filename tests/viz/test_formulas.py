@@ -44,7 +44,7 @@ def lines(cell: Cell, **layer: object) -> dict[str, Formula]:
 
 
 def text(mathml: str) -> str:
-    """What a reader sees, without the invisible signs."""
+    """Return the visible text, without invisible characters."""
     return "".join(ElementTree.fromstring(mathml).itertext()).replace("\u2061", "")
 
 
@@ -113,7 +113,7 @@ def test_shapes_are_those_of_the_module() -> None:
 
 
 def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
-    """The browser knows each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
+    """The browser has each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
     parts = {f"{gate}.{part}" for gate in cell.gates for part in ("x", "h")}
     known = {*cell.quantities, *(f"{state}_prev" for state in cell.states), *parts}
     drawn = lines(cell)
@@ -127,7 +127,7 @@ def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
 
 
 def defined(cell: Cell, symbol: str) -> Callable[[float], float] | None:
-    """What the line that is drawn under the equations says of a function of a, as one that computes."""
+    """Return the definition of an activation drawn under the equations, as a function that computes it."""
     drawn = {text(each).partition("(a)=")[0]: each for each in activation_definitions(cell)}
     if symbol not in drawn:
         return None
@@ -180,7 +180,7 @@ def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
 
 
 def test_a_projection_is_drawn_with_symbols_among_the_numbers() -> None:
-    """One unit's numbers cannot stand for a product over all units."""
+    """One unit's numbers cannot replace a product over all units."""
     formula = lines(lstm(projected=True))["hidden"]
     assert text(formula.numbers) == "ht=Whr(ot⊙tanh(ct))="
     assert formula.slots == ("hidden",)

@@ -123,7 +123,7 @@ SHOWN_ANYWHERE = {
 
 
 def words_of(node, tex=False):
-    """What of a literal a reader would read as words: not markup, icons, placeholders or names in code."""
+    """Return the words of a literal that a user sees: no markup, icons, placeholders or names in code."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         text = node.value
     elif isinstance(node, ast.JoinedStr):

@@ -53,7 +53,7 @@ def test_no_card_uses_a_forbidden_synonym(path):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_vocabulary_of_the_field_is_used(lang):
-    """Terms that a student knows from the lecture notes occur on the pages."""
+    """The terms of lecture notes occur on the pages."""
     said = "\n".join(messages(lang)).lower()
     names = {term.name["en"]: term.name[lang].lower() for term in TERMS}
     for wanted in (

@@ -1,4 +1,4 @@
-"""Every number of a capture is the network's own: held against the documented equations, a step at a time."""
+"""Every number of a capture is the network's own: compared with the documented equations, a step at a time."""
 
 from __future__ import annotations
 

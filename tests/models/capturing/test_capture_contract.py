@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from models import capture
-from tests.support.small_net import Net, agrees, equations, hooks, values
+from tests.support.small_net import Net, all_close, count_hooks, layer_arrays, lstm_equations
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -30,7 +30,7 @@ def test_a_trace_does_not_change_when_weights_or_inputs_do(layers, looked_at_fir
     optimizer = torch.optim.SGD(net.parameters(), lr=10.0)
     with capture(net) as trace:
         out = net(x)
-        first = values(trace, "rnn.l0") if looked_at_first else None
+        first = layer_arrays(trace, "rnn.l0") if looked_at_first else None
         out.sum().backward()
         optimizer.step()
         with torch.no_grad():
@@ -39,10 +39,10 @@ def test_a_trace_does_not_change_when_weights_or_inputs_do(layers, looked_at_fir
         for parameter in net.parameters():
             parameter.data.fill_(7.0)
     for name in expected.layers:
-        for own, other in zip(values(trace, name), values(expected, name), strict=True):
+        for own, other in zip(layer_arrays(trace, name), layer_arrays(expected, name), strict=True):
             assert np.array_equal(own, other)
     if first is not None:
-        assert all(np.array_equal(a, b) for a, b in zip(first, values(trace, "rnn.l0"), strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(first, layer_arrays(trace, "rnn.l0"), strict=True))
 
 
 @pytest.mark.parametrize("change", ["data", "step", "none"])
@@ -52,14 +52,14 @@ def test_each_run_keeps_the_weights_it_ran_with(change):
     used = []
     with capture(net) as trace:
         for _ in range(2):
-            used.append(equations(net, x[:, 0]))
+            used.append(lstm_equations(net, x[:, 0]))
             net(x)
             if change == "data":
                 net.weight_hh_l0.data.mul_(2)
             elif change == "step":
                 with torch.no_grad():
                     net.weight_hh_l0.add_(1)
-    assert agrees(trace.layers["l0"], used[0]) and agrees(trace.layers["l0#2"], used[1])
+    assert all_close(trace.layers["l0"], used[0]) and all_close(trace.layers["l0#2"], used[1])
     same = trace.layers["l0"].weights is trace.layers["l0#2"].weights
     assert same == (change == "none")
 
@@ -86,7 +86,7 @@ def test_a_parametrized_module_shows_the_weights_of_the_call(layers):
             net(x)
             name = "l0" if scale == 1 else "l0#2"
             assert np.array_equal(trace.layers[name].weights.weight_hh, net.weight_hh_l0.detach().numpy())
-            assert agrees(trace.layers[name], equations(net, x[:, 0]))
+            assert all_close(trace.layers[name], lstm_equations(net, x[:, 0]))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -96,8 +96,8 @@ def test_the_older_weight_norm_too():
         net(x)
         net.weight_hh_l0_g.data.mul_(3)
         net(x)
-    assert agrees(trace.layers["l0#2"], equations(net, x[:, 0]))
-    assert not agrees(trace.layers["l0"], equations(net, x[:, 0]))
+    assert all_close(trace.layers["l0#2"], lstm_equations(net, x[:, 0]))
+    assert not all_close(trace.layers["l0"], lstm_equations(net, x[:, 0]))
 
 
 def test_looking_does_not_run_a_cells_parametrization_again():
@@ -128,7 +128,7 @@ def test_of_a_subclass_with_a_forward_of_its_own_the_kernels_call_is_shown():
     net, x = Residual(4, 4), torch.randn(5, 1, 4)
     with capture(net) as trace:
         out, _ = net(x)
-    assert agrees(trace.layers["l0"], equations(net, 2 * x[:, 0]))
+    assert all_close(trace.layers["l0"], lstm_equations(net, 2 * x[:, 0]))
     assert torch.equal(out, net(x)[0])
 
 
@@ -143,7 +143,7 @@ def test_hooks_of_the_user_may_change_input_and_output():
             assert torch.equal(net(x), plain)
         read = net.read(x)[0] + 1
         assert np.allclose(trace.layers["rnn.l0"].input[0], read.detach(), atol=1e-6)
-        assert agrees(trace.layers["rnn.l0"], equations(net.rnn, read.detach()))
+        assert all_close(trace.layers["rnn.l0"], lstm_equations(net.rnn, read.detach()))
 
 
 class Shared(nn.Module):
@@ -184,13 +184,16 @@ def test_nested_captures_do_not_see_each_other(layers):
     assert list(outer.layers) == names + [f"{name}#2" for name in names]
     for name in names:
         for own, other, third in zip(
-            values(inner, name), values(outer, name), values(part, name.removeprefix("rnn.")), strict=True
+            layer_arrays(inner, name),
+            layer_arrays(outer, name),
+            layer_arrays(part, name.removeprefix("rnn.")),
+            strict=True,
         ):
             assert np.array_equal(own, other) and np.array_equal(own, third)
         dropped = inner.layers[name].dropout
         assert (dropped is None) == (name == names[-1])
         assert dropped is None or np.array_equal(dropped, outer.layers[name].dropout)
-    assert hooks(net) == 0
+    assert count_hooks(net) == 0
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -203,7 +206,7 @@ def test_threads_see_their_own_calls_only(layers):
     def work(index):
         try:
             barrier.wait()
-            if index == 2:  # looks at nothing
+            if index == 2:  # uses no attention
                 for _ in range(20):
                     net(inputs[index])
                 barrier.wait()
@@ -228,7 +231,7 @@ def test_threads_see_their_own_calls_only(layers):
         assert len(trace.layers) == 20 * layers
         read = net.read(inputs[index]).detach().numpy()
         assert all(np.array_equal(seen.input, read) for name, seen in trace.layers.items() if name.startswith("rnn.l0"))
-    assert hooks(net) == 0
+    assert count_hooks(net) == 0
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -248,7 +251,7 @@ def test_after_an_exception_nothing_remains(layers, kind):
         net(x)
     assert modes() == before
     late.remove()
-    assert hooks(net) == 0 and len(trace.layers) == layers
+    assert count_hooks(net) == 0 and len(trace.layers) == layers
     assert torch.equal(net(x), plain) and len(trace.layers) == layers
 
     with capture(net) as trace:  # an exception that is caught inside the block
@@ -256,7 +259,7 @@ def test_after_an_exception_nothing_remains(layers, kind):
             net.rnn(torch.randn(2, 6, 9))
         out = net(x)
     assert torch.equal(out, plain) and len(trace.layers) == layers
-    assert modes() == before and hooks(net) == 0
+    assert modes() == before and count_hooks(net) == 0
 
 
 def test_a_copy_made_inside_the_block_is_not_watched():

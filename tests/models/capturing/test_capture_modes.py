@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from models import CaptureError, capture
-from tests.support.small_net import Net, agrees, equations, values
+from tests.support.small_net import Net, all_close, layer_arrays, lstm_equations
 
 
 class Frozen(nn.Module):
-    """Holds another module."""
+    """A wrapper of another module."""
 
     def __init__(self, inner):
         super().__init__()
@@ -64,7 +64,7 @@ def test_without_gradients(layers, mode):
             assert torch.equal(net(x), plain)
             net(x)
         read = net.read(x)[0]
-    assert agrees(trace.layers["rnn.l0#2"], equations(net.rnn, read))
+    assert all_close(trace.layers["rnn.l0#2"], lstm_equations(net.rnn, read))
     assert not trace.layers["rnn.l0"].forget_gate.flags.writeable
 
 
@@ -92,8 +92,8 @@ def test_gates_looked_at_under_autocast_are_those_looked_at_later(kind):
     with torch.autocast("cpu", dtype=torch.bfloat16), capture(net) as trace:
         net(x)
         now = copy.deepcopy(trace)
-        early = values(now, "rnn.l0")
-    assert all(np.array_equal(a, b) for a, b in zip(early, values(trace, "rnn.l0"), strict=True))
+        early = layer_arrays(now, "rnn.l0")
+    assert all(np.array_equal(a, b) for a, b in zip(early, layer_arrays(trace, "rnn.l0"), strict=True))
 
 
 def test_wrapped_modules_keep_their_full_path():
@@ -141,4 +141,6 @@ def test_a_trace_can_be_copied_and_pickled(duplicate):
         net(x)
     assert list(twin.layers) == ["l0", "l1"]
     for name in twin.layers:
-        assert all(np.array_equal(a, b) for a, b in zip(values(twin, name), values(trace, name), strict=True))
+        assert all(
+            np.array_equal(a, b) for a, b in zip(layer_arrays(twin, name), layer_arrays(trace, name), strict=True)
+        )

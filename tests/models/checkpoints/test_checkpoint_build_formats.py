@@ -32,7 +32,7 @@ def opened(source, **choice):
 
 
 def held(checkpoint):
-    """How many numbers of recurrent layers the file holds."""
+    """Return how many parameters of recurrent layers the file contains."""
     return sum(stored.size for found in checkpoint.found.values() for stored in found.parts.values() if stored.in_file)
 
 

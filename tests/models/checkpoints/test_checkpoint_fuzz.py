@@ -107,7 +107,7 @@ def damaged(data, chance):
     out = bytearray(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
         place = chance.randrange(len(out))
-        if chance.random() < 0.5:  # where the headers stand
+        if chance.random() < 0.5:  # where the headers are
             place = min(place, chance.randrange(600)) if chance.random() < 0.5 else max(place, len(out) - 900)
             place = min(place, len(out) - 1)
         match chance.randrange(7):

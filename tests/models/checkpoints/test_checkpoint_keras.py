@@ -38,7 +38,7 @@ def written(model, path):
 
 
 def states_of(checkpoint, name, x):
-    """What an opened layer makes of (T, D): its hidden states, by position."""
+    """Return the hidden states of an opened layer on an input (T, D), by position."""
     weights = checkpoint.layers[name]
     zeros = torch.zeros(weights.hidden_size)
     reverse = name.endswith("_reverse")
@@ -46,7 +46,7 @@ def states_of(checkpoint, name, x):
 
 
 def follow(checkpoint, x):
-    """(T, D) through all opened layers, one after the other; bare weights do not tell the order of layers."""
+    """(T, D) through all opened layers, one after the other; bare weights do not determine the order of layers."""
     names = list(checkpoint.layers)
     if names == ["aa.l0", "zz.l0"]:
         names.reverse()
@@ -196,7 +196,7 @@ def test_a_backward_layer_says_so(file, tmp_path):
     checkpoint = written(model, tmp_path / file)
     assert list(checkpoint.layers) == ["back.l0_reverse"]
     x = np.random.default_rng(0).normal(size=(1, 6, 3)).astype(np.float32)
-    expected = keras.ops.convert_to_numpy(model(x))[0][::-1]  # Keras tells them in the order of computation
+    expected = keras.ops.convert_to_numpy(model(x))[0][::-1]  # Keras returns them in the order of computation
     np.testing.assert_allclose(follow(checkpoint, torch.tensor(x[0])).numpy(), expected, rtol=0, atol=1e-5)
 
 
@@ -274,7 +274,7 @@ def test_the_printed_arrays_of_the_study_notes_are_tf32(notes):
 
 
 def test_a_lambda_stays_text(tmp_path):
-    """A Lambda layer's code stands in the configuration; opening the file must not run it."""
+    """A Lambda layer's code is part of the configuration; opening the file must not run it."""
     path = tmp_path / "written"
     where = str(path)
     model = model_of(L.LSTM(4, name="rnn"), L.Lambda(lambda x: os.close(os.open(where, os.O_CREAT)) or x))

@@ -85,7 +85,7 @@ def test_every_node(kind, direction, bias, constant):
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_batches_first(kind):
-    """What onnxruntime does not run, ONNX's own reference does: the sequences' layout is not that of the weights."""
+    """The layout of sequences, which onnxruntime does not run, is compared with ONNX's own reference."""
     reference = pytest.importorskip("onnx.reference")
     model = model_of(*node_of(kind, layout=1), batch_first=True)
     x = np.random.default_rng(1).normal(size=(2, T, D)).astype(np.float32)

@@ -251,7 +251,7 @@ def test_a_mapped_file_is_read_like_another(write, tmp_path, monkeypatch):
 
 
 class Hostile:
-    """Writes a file when it is unpickled by Python's own machine."""
+    """An object that writes a file when Python unpickles it."""
 
     def __init__(self, path):
         self.path = path

@@ -86,7 +86,7 @@ def test_a_node(kind, direction, bias, lengths, states, activations, before):
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("direction", ["forward", "bidirectional"])
 def test_batch_first(kind, direction):
-    """What onnxruntime does not run, the same node with the batch second does."""
+    """A node that onnxruntime does not run equals the same node with the batch second."""
     data, feed = node_of(kind, direction, states=True, layout=1)
     other, _ = node_of(kind, direction, states=True)
     wanted = expected(other, {name: values.swapaxes(0, 1) for name, values in feed.items()})
@@ -173,7 +173,7 @@ def test_nodes_with_something_between_them_are_not_stacked(between):
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("bits", ["QInt8", "QUInt8"])
 def test_quantized_weights(per_channel, bits, tmp_path):
-    """The layer has the values that the integers stand for; the rounding of its inputs is named as not run."""
+    """The layer has the dequantized values; the rounding of its inputs is named as not run."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     data, feed = node_of("LSTM", "bidirectional")

@@ -342,7 +342,7 @@ def test_a_decoder_that_reads_everything_anew_at_each_step_is_one_record():
 
 
 class Twice(nn.Module):
-    """Asks one target of the same sources in every call."""
+    """A module with one target and the same sources in every call."""
 
     def __init__(self):
         super().__init__()

@@ -99,7 +99,7 @@ def test_every_equation_gives_one_step_as_well(options):
     cell = own.cell
     plain = {name: value for name, value in options.items() if name not in ("kind", "handed_on")}
     vector, hidden, held = (torch.randn(size, dtype=torch.float64).tanh() for size in (3, handed_on or 5, 5))
-    if cell.ranges["hidden"] is not None:  # a state that the cell could have handed on
+    if cell.ranges["hidden"] is not None:  # a state that the cell could have produced
         hidden = hidden.clamp(*cell.ranges["hidden"])
 
     class Moment:

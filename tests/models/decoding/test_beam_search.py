@@ -14,7 +14,7 @@ from models import load_network, load_trace
 from models.architectures.translator import END, START
 from models.decoding import ForceAttention, ForceToken, beam_search, contributions, coverage, decode, entropy
 from models.networks.network import Network
-from tests.support.translators import KINDS, SIZE, TEXT, untrained
+from tests.support.translators import KINDS, SIZE, TEXT, random_translator
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def trained() -> dict[str, Network]:
 @pytest.mark.parametrize("kind", ["dot", "transformer"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_of_one_is_greedy(kind, seed):
-    network = untrained(kind, seed)
+    network = random_translator(kind, seed)
     tree, greedy = beam_search(network, TEXT, 1), decode(network, TEXT)
     assert tree.answer() == greedy.answer
     assert tree.nodes[tree.best].log_probability == pytest.approx(greedy.log_probability, abs=1e-4)
@@ -38,7 +38,7 @@ def test_a_beam_of_one_is_greedy(kind, seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_a_beam_wide_enough_finds_the_most_probable_answer_of_all(seed):
     """Four symbols, three steps: every answer can be written down."""
-    network = untrained("general", seed, targets=4, longest=3)
+    network = random_translator("general", seed, targets=4, longest=3)
     symbols, totals = network.card.target_vocabulary, {}
     ids = network.encode(TEXT)
     for answer in itertools.product(range(4), repeat=3):
@@ -85,7 +85,7 @@ def test_every_answer_of_a_tree_is_as_probable_as_it_says(trained):
 
 
 def test_a_beam_follows_the_changes():
-    network = untrained("dot", 3)
+    network = random_translator("dot", 3)
     changes = [ForceAttention(1), ForceToken(1, "7")]
     tree, greedy = beam_search(network, TEXT, 1, changes), decode(network, TEXT, changes)
     assert tree.answer() == greedy.answer and greedy.answer[1] == "7"
@@ -98,7 +98,7 @@ def test_a_beam_follows_the_changes():
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
 def test_gradient_times_input_is_the_derivative_along_each_symbol(kind):
     """Scaling a symbol's vector by 1 + e changes the logarithm of the probability by e times that much."""
-    network = untrained(kind, 8)
+    network = random_translator(kind, 8)
     decoding = decode(network, TEXT)
     found = contributions(network, TEXT, decoding)
     module, ids = copy.deepcopy(network.module).double(), network.encode(TEXT)
@@ -121,7 +121,7 @@ def test_gradient_times_input_is_the_derivative_along_each_symbol(kind):
 
 @pytest.mark.parametrize("kind", ["dot", "transformer"])
 def test_a_long_text_goes_backwards_a_few_steps_at_a_time(kind, monkeypatch):
-    network = untrained(kind, 8)
+    network = random_translator(kind, 8)
     decoding = decode(network, TEXT)
     together = contributions(network, TEXT, decoding).gradient
     monkeypatch.setattr(import_module("models.decoding.contributions"), "MAX_SOURCE_PAIRS", 2 * len(TEXT) ** 2)
@@ -130,7 +130,7 @@ def test_a_long_text_goes_backwards_a_few_steps_at_a_time(kind, monkeypatch):
 
 @pytest.mark.parametrize("kind", [*KINDS, "transformer"])
 def test_what_was_written_is_saved_and_loaded(kind, tmp_path):
-    trace = decode(untrained(kind, 3), TEXT, [ForceToken(1, "5")]).trace
+    trace = decode(random_translator(kind, 3), TEXT, [ForceToken(1, "5")]).trace
     trace.save(tmp_path / "run.npz")
     for again in (load_trace(tmp_path / "run.npz"), pickle.loads(pickle.dumps(trace))):
         assert list(again.layers) == list(trace.layers) and again.tokens == trace.tokens
@@ -140,7 +140,7 @@ def test_what_was_written_is_saved_and_loaded(kind, tmp_path):
 
 
 def test_weight_times_value_of_a_recurrent_network():
-    network = untrained("additive", 9)
+    network = random_translator("additive", 9)
     decoding = decode(network, TEXT)
     found = contributions(network, TEXT, decoding).weighted["attention"]
     attention, matrix = decoding.attention["attention"], network.module.join.weight[:, :SIZE].detach().numpy()
@@ -150,7 +150,7 @@ def test_weight_times_value_of_a_recurrent_network():
 
 
 def test_weight_times_value_of_a_transformer_adds_up_to_what_the_attention_puts_out():
-    network = untrained("transformer", 10)
+    network = random_translator("transformer", 10)
     decoding = decode(network, TEXT)
     found = contributions(network, TEXT, decoding).weighted
     for name, attention in decoding.attention.items():
@@ -161,7 +161,7 @@ def test_weight_times_value_of_a_transformer_adds_up_to_what_the_attention_puts_
 
 
 def test_the_contributions_follow_the_changes():
-    network = untrained("dot", 11)
+    network = random_translator("dot", 11)
     changed = decode(network, TEXT, [ForceAttention(2)])
     found = contributions(network, TEXT, changed)
     assert (found.weighted["attention"].argmax(1) == 2).all()

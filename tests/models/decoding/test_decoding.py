@@ -21,7 +21,7 @@ from models.decoding import (
     decode,
 )
 from models.networks.network import Network
-from tests.support.translators import KINDS, LONGEST, TEXT, ByHand, by_hand, untrained
+from tests.support.translators import KINDS, LONGEST, TEXT, ReferenceTranslator, random_translator, reference_decode
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def trained() -> dict[str, Network]:
 
 
 def same(network, text, changes=(), change=None, forced=None):
-    symbols, probability, weights, context = by_hand(network, text, change, forced)
+    symbols, probability, weights, context = reference_decode(network, text, change, forced)
     found = decode(network, text, changes)
     assert found.symbols.tolist() == symbols
     np.testing.assert_allclose(found.probability, probability, atol=1e-5)
@@ -43,7 +43,7 @@ def same(network, text, changes=(), change=None, forced=None):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_recurrent_network_is_what_its_equations_say(kind, seed):
-    network = untrained(kind, seed)
+    network = random_translator(kind, seed)
     found = same(network, TEXT)
     assert found.source == tuple(network.labels(TEXT)) and len(found.trace.layers) == 3
     assert (found.attention == {}) == (kind == "fixed")
@@ -55,7 +55,7 @@ def test_a_recurrent_network_is_what_its_equations_say(kind, seed):
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
 @pytest.mark.parametrize("seed", range(3))
 def test_without_changes_the_modules_own_forward_writes_the_same(kind, seed):
-    network = untrained(kind, seed)
+    network = random_translator(kind, seed)
     found = decode(network, TEXT)
     with torch.no_grad():
         logits = network.module(network.encode(TEXT))[0]
@@ -67,7 +67,7 @@ def test_without_changes_the_modules_own_forward_writes_the_same(kind, seed):
 
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
 def test_texts_of_several_lengths_in_one_batch_are_as_alone(kind):
-    network = untrained(kind, 2)
+    network = random_translator(kind, 2)
     texts = [network.encode(text)[0] for text in (TEXT, "4 Aug", "The 4th of")]
     longest = max(map(len, texts))
     ids = torch.stack([nn.functional.pad(each, (0, longest - len(each))) for each in texts])
@@ -82,7 +82,7 @@ def test_texts_of_several_lengths_in_one_batch_are_as_alone(kind):
 
 
 def test_all_attention_to_one_position_at_one_step_and_at_all():
-    network = untrained("general", 1)
+    network = random_translator("general", 1)
 
     def one(step, scores):
         return torch.full_like(scores, -torch.inf).index_fill(0, torch.tensor(3), 0.0) if step == 2 else scores
@@ -95,7 +95,7 @@ def test_all_attention_to_one_position_at_one_step_and_at_all():
 
 
 def test_a_hidden_position_is_never_read_and_the_rest_shares_its_weight():
-    network = untrained("additive", 2)
+    network = random_translator("additive", 2)
 
     def hide(step, scores):
         return scores.index_fill(0, torch.tensor([1, 4]), -torch.inf)
@@ -110,11 +110,11 @@ def test_a_hidden_position_is_never_read_and_the_rest_shares_its_weight():
 
 @pytest.mark.parametrize("value", [0.2, 3.0])
 def test_temperature_divides_the_scores(value):
-    same(untrained("dot", 3), TEXT, [AttentionTemperature(value)], lambda step, scores: scores / value)
+    same(random_translator("dot", 3), TEXT, [AttentionTemperature(value)], lambda step, scores: scores / value)
 
 
 def test_what_is_taken_to_be_written_is_read_on():
-    network = untrained("dot", 4)
+    network = random_translator("dot", 4)
     symbols = network.card.target_vocabulary
     plain = decode(network, TEXT)
     other = next(symbol for symbol in symbols[2:] if symbol != plain.target[1])
@@ -126,8 +126,8 @@ def test_what_is_taken_to_be_written_is_read_on():
 
 
 def test_scores_of_another_network_which_goes_along_with_its_own_states():
-    network, other = untrained("dot", 5), untrained("additive", 6)
-    own, aside = (ByHand(each.module, network.encode(TEXT)[0]) for each in (network, other))
+    network, other = random_translator("dot", 5), random_translator("additive", 6)
+    own, aside = (ReferenceTranslator(each.module, network.encode(TEXT)[0]) for each in (network, other))
     symbol = START
     found = decode(network, TEXT, [BorrowScores(other)])
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_scores_of_another_network_which_goes_along_with_its_own_states():
 
 @pytest.mark.parametrize("kind", (*KINDS, "transformer"))
 def test_undoing_restores_everything_bit_for_bit(kind):
-    network = untrained(kind, 7)
+    network = random_translator(kind, 7)
     weights = {name: values.clone() for name, values in network.module.state_dict().items()}
     before = decode(network, TEXT)
     changes = (
@@ -209,12 +209,12 @@ def same_transformer(network, changes=(), change=None):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_transformer_is_what_torchs_own_layers_say(seed):
-    found = same_transformer(untrained("transformer", seed))
+    found = same_transformer(random_translator("transformer", seed))
     assert not found.trace.layers and len(found.trace.attention) == 6
 
 
 def test_the_changes_of_a_transformer():
-    network = untrained("transformer", 4)
+    network = random_translator("transformer", 4)
 
     def one(layer, weights):
         weights = weights.clone()
@@ -267,23 +267,23 @@ def test_positions_are_those_of_the_paper():
 )
 def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
     with pytest.raises(Problem, match=said) as raised:
-        decode(untrained(kind), TEXT, changes)
+        decode(random_translator(kind), TEXT, changes)
     assert "\n" not in str(raised.value) and str(raised.value).endswith(".")
 
 
 def test_scores_that_cannot_be_taken_are_refused():
     for network, other in (("dot", "fixed"), ("transformer", "dot"), ("dot", "transformer")):
         with pytest.raises(Problem, match="cannot take its scores"):
-            decode(untrained(network), TEXT, [BorrowScores(untrained(other))])
+            decode(random_translator(network), TEXT, [BorrowScores(random_translator(other))])
     with pytest.raises(Problem, match="cannot take its scores"):
-        decode(untrained("dot"), TEXT, [BorrowScores(load_network("python-lm"))])
+        decode(random_translator("dot"), TEXT, [BorrowScores(load_network("python-lm"))])
 
 
 def test_a_network_that_writes_nothing_is_refused():
     with pytest.raises(Problem, match="writes no sequence"):
         decode(load_network("python-lm"), "def f(x):")
     with pytest.raises(Problem, match="1 to 16"):
-        beam_search(untrained("dot"), TEXT, 17)
+        beam_search(random_translator("dot"), TEXT, 17)
 
 
 # People's input

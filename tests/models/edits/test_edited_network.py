@@ -32,7 +32,7 @@ def networks():
 
 
 def same(first, second):
-    """Whether two readings are equal bit for bit."""
+    """Return whether two runs are equal bit for bit."""
     for layer in first.trace.layers:
         for quantity in first.trace.layers[layer]:
             if not np.array_equal(first.trace.layers[layer][quantity], second.trace.layers[layer][quantity]):
@@ -136,7 +136,7 @@ PIECES = (
 @settings(max_examples=40)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.lists(st.sampled_from(PIECES), max_size=3))
 def test_undoing_gives_back_the_old_trace_bit_for_bit(networks, first, more):
-    base, text = networks["counter"], ".aaaaaaaabbbbbbbb"  # however many tokens go, the steps that are held remain
+    base, text = networks["counter"], ".aaaaaaaabbbbbbbb"  # however many tokens go, the clamped steps remain
     history = UndoHistory(Edits()).push(read_edits(";".join(first)))
     before = run_edited(base, text, history.now)
     for piece in more:

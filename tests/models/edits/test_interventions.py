@@ -1,4 +1,4 @@
-"""Held gates, ablated units, patched and initial states, with a manual loop beside them."""
+"""Clamped gates, ablated units, patched and initial states, with a manual loop as the reference."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def run(module, x, text, other=None):
 def steps(module, x, hold=lambda quantity, t, values: values, start=None):
     """One LSTM, GRU or RNN layer forwards by the oracle's step; ``hold(quantity, t, values)`` may change a quantity.
 
-    What was held is computed on with: the step is done again with the held gates in the place of its own.
+    The following computation uses the clamped values: the step is repeated with them instead of its own gates.
     """
     rnn, w = module.rnn, oracle.weights_of(module.rnn, "_l0")
     kind = "RNN" if rnn.mode.startswith("RNN") else rnn.mode
@@ -257,7 +257,7 @@ def test_gradients_stop_at_held_values_and_are_those_of_autograd(networks):
     edited = EditedNetwork(base, read_edits("rnn.l0.cell@3=0.5;rnn.l0.output_gate[2]@1=0.5;rnn.l0.hidden@3=0"))
     done = edited.differentiate(text, Loss("next", step=steps - 1, target=5))
     layer = done.trace.layers["rnn.l0"]
-    # both states are held at step 3: nothing goes back past it
+    # both states are clamped at step 3: no gradient passes it
     assert not layer.cell_grad[0, :3].any() and not layer.hidden_grad[0, :3].any()
     assert layer.hidden_grad[0, 4:].any(axis=1).all()
     # finite differences of the loss, by the states that the layer starts from

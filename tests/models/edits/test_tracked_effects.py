@@ -33,7 +33,7 @@ def test_a_unit_that_is_cut_off_no_longer_tracks(known):
     cells = [each.trace.layers["rnn.l0"].cell[0, :, unit] for each in (before, after)]
     assert (found.effect.before, found.effect.after) == tuple(cell[found.effect.step] for cell in cells)
     wanted = np.corrcoef(cells[0], text_properties(network.tokens(text))["indentation"])[0, 1]
-    assert found.correlation == pytest.approx((wanted, 0.0), abs=1e-6)  # the cell stands still: nothing correlates
+    assert found.correlation == pytest.approx((wanted, 0.0), abs=1e-6)  # the cell does not change: nothing correlates
     assert not cells[1].any()
 
 

@@ -37,7 +37,7 @@ def test_it_is_torchs(threshold):
     before = {name: parameter.grad.clone() for name, parameter in net.named_parameters()}
     for name, norm in found.parameters.items():
         assert norm == pytest.approx(before[name].norm().item(), rel=1e-12)
-    # What all steps pay, and what the parameters outside the recurrent layers pay, is the whole norm.
+    # The contributions of all steps and of the parameters outside the recurrent layers sum to the whole norm.
     outside = sum(norm**2 for name, norm in found.parameters.items() if name.startswith("head")) / found.before
     assert sum(steps.sum() for steps in found.steps.values()) + outside == pytest.approx(found.before, rel=1e-10)
     assert {name: len(steps) for name, steps in found.steps.items()} == {"rnn.l0": 8, "rnn.l1": 8, "cell.l0": 8}

@@ -103,7 +103,7 @@ def test_nothing_reaches_a_later_step():
 
 @pytest.mark.parametrize(("scale", "steps", "end"), [(0.5, 200, 0.0), (8.0, 46, None)])
 def test_vanishing_and_exploding(scale, steps, end):
-    """What fades away is 0, without denormal numbers on the way; overflow is not finite."""
+    """Underflow is 0, without denormal numbers on the way; overflow is not finite."""
     module, x, loss_grad = case("relu", torch.float32, steps=steps, units=32, bias=False)
     with torch.no_grad():
         module.weight_hh_l0.copy_(scale * torch.eye(32))

@@ -63,9 +63,7 @@ def check(module, x, tolerance, states=None, lengths=None):
         layer = trace.layers[name]
         for found in ("hidden_grad", "cell_grad") if is_lstm else ("hidden_grad",):
             expected = torch.stack([next(reference) for _ in range(x.shape[1])], dim=1).numpy()
-            expected = np.where(
-                there[..., None], expected, 0
-            )  # past a sequence's end the loop repeats the last state
+            expected = np.where(there[..., None], expected, 0)  # past a sequence's end the loop repeats the last state
             values = getattr(layer, found)
             assert values.dtype == expected.dtype and not values.flags.writeable
             near(values, expected, tolerance)

@@ -1,4 +1,4 @@
-"""Gradients of runs in which values are held: none passes through them. The oracle is autograd through the held run."""
+"""Gradients of runs with clamped values: none passes through them. The reference is autograd through the same run."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ STEPS, UNITS = 7, 4
 
 
 def ran(kind: str, quantity: str, directions: int = 1):
-    """A module of two levels whose upper one holds one unit at some steps and, at one step, all; and its held run."""
+    """A module of two levels, one unit of the upper one clamped at some steps and all at one step; and its run."""
     torch.manual_seed(0)
     module = KINDS[kind][0](3, UNITS, num_layers=2, batch_first=True, bidirectional=directions == 2).double()
     script = ClampSchedule()

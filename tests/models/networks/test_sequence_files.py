@@ -1,4 +1,4 @@
-"""Sequences of numbers from files: what numpy and a spreadsheet wrote comes back exactly, anything else is told."""
+"""Sequences of numbers from files: what numpy and a spreadsheet wrote is read exactly, anything else is refused."""
 
 import io
 

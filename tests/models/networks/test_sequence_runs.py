@@ -1,4 +1,4 @@
-"""Networks that write a sequence on the other lenses: what their layers did, what a loss of theirs teaches, what edits do."""
+"""Networks that write a sequence, on the other lenses: their layers' states, gradients and edits."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ LAYERS = ["encoder.l0", "encoder.l0_reverse", "decoder.l0"]
 
 
 class Written(ReferenceTranslator):
-    """Keeps every state, so that autograd can be asked for its gradient."""
+    """A step that keeps every state, so that autograd computes its gradient."""
 
     def __init__(self, module, ids):
         with torch.enable_grad():

@@ -57,7 +57,7 @@ def test_the_whole_is_autograds(kind, options):
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(("kind", "options"), [each for each in KINDS if each[0] != "RNN"])
 def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, options):
-    """Held at the gates that they had, gates that read no state leave the cell line as the only way from step to step."""
+    """With all gates clamped, the cell state path is the only path from step to step."""
     torch.manual_seed(2)
     module = getattr(nn, kind)(5, 8, batch_first=True, **options)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, opt
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_a_few_steps_at_a_time_tell_the_same(kind, options, monkeypatch):
-    """In long runs the local derivatives of a few steps are held; here of 8, and along the cell line of 1."""
+    """In long runs the local derivatives of a few steps are kept at a time; here of 8, and along the cell line of 1."""
     torch.manual_seed(6)
     module = getattr(nn, kind)(5, 8, batch_first=True, **options)
     packed = pack_padded_sequence(torch.randn(2, 27, 5), torch.tensor([27, 21]), batch_first=True)

@@ -37,7 +37,7 @@ def with_a_bracket_counter(network: Network) -> Network:
     network = untrained(network, seed=0, hidden=16)
     rnn, units = network.module.rnn, 16
     with torch.no_grad():
-        rnn.weight_hh_l0[:, PLANTED] = 0.0  # the others do not hear of it
+        rnn.weight_hh_l0[:, PLANTED] = 0.0  # the others do not depend on it
         gates = [rnn.weight_ih_l0[gate * units + PLANTED] for gate in range(4)]
         for gate, (row, bias) in enumerate(zip(gates, (-20.0, 20.0, 0.0, 20.0), strict=True)):
             row.zero_()

@@ -68,7 +68,7 @@ def said_in_english(text: str) -> int:
 
 
 def said(part: str, text: str) -> int:
-    """What a part of a date says, worked out again from its characters."""
+    """Return the value of a part of a date, parsed again from its characters."""
     text = text.lower()
     if found := re.fullmatch(r"(\d+)(st|nd|rd|th)?", text):
         return int(found[1])

@@ -101,7 +101,7 @@ def _check_diagram(page, kind, options, layer) -> None:
         before = quantity.endswith("_prev")
         assert abs(value - float(layer[quantity.removesuffix("_prev")][STEP - before, 1])) <= CLOSE
     if kind == "LSTM":
-        activated = float(oracle.FUNCTIONS[options["activation"]](layer["cell"][STEP, 1]))
+        activated = float(oracle.ACTIVATIONS_BY_NAME[options["activation"]](layer["cell"][STEP, 1]))
         assert f"{activated:.3f}".replace("-", "−") in drawn
 
 

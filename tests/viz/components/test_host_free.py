@@ -1,4 +1,4 @@
-"""Components know no host: only the two adapters name Streamlit, and a plain page can mount them."""
+"""Components do not depend on their host: only the two adapters name Streamlit, and a plain page can mount them."""
 
 import re
 import subprocess

@@ -30,7 +30,7 @@ CLOSE = 1e-5
 
 @pytest.fixture(scope="module")
 def layer():
-    """What torch's own LSTM computes: hidden states (T, H), the last cell state (H)."""
+    """Return torch's own hidden states (T, H) and last cell state (H)."""
     net = load_network(NET)
     with torch.no_grad():
         ids = net.encode(net.card.default.text)

@@ -8,10 +8,10 @@ from torch import nn
 from models.checkpoints.health import check_units, distributions, forget_biases, weight_spectra
 from models.checkpoints.health.compare_checkpoints import measure_change
 from models.core.weights import LayerWeights
-from viz.figures.eigenvalue_plot import spectra as spectra_figure
-from viz.figures.forget_biases import keep_biases
+from viz.figures.eigenvalue_plot import eigenvalue_plot
+from viz.figures.forget_bias_plot import forget_bias_plot
 from viz.figures.precision_drift import precision_drift
-from viz.figures.unit_lengths import unit_lengths
+from viz.figures.unit_weight_norms import unit_weight_norms
 from viz.figures.weight_histograms import weight_histograms
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import use_language
@@ -66,7 +66,7 @@ def test_an_array_without_a_finite_number_has_a_histogram_that_says_so(weights):
 def test_every_unit_has_its_bias_and_how_open_it_holds_the_gate(weights, theme):
     biases = forget_biases(weights)
     through = weights.cell.activations["forget_gate"]
-    figure = keep_biases(biases, "forget_gate", through, unit=2, theme=theme)
+    figure = forget_bias_plot(biases, "forget_gate", through, unit=2, theme=theme)
     units, ring = dots(figure)
     np.testing.assert_allclose(units.x, np.sort(biases))
     for (unit, opening), bias in zip(units.customdata, units.x, strict=True):
@@ -78,7 +78,7 @@ def test_every_unit_has_its_bias_and_how_open_it_holds_the_gate(weights, theme):
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_planes_hold_all_eigenvalues_and_the_circle(weights, theme):
     found = {gate: each.eigenvalues for gate, each in weight_spectra(weights).items()}
-    figure = spectra_figure(found, theme=theme)
+    figure = eigenvalue_plot(found, theme=theme)
     circles = [trace for trace in figure.data if trace.mode == "lines"]
     assert len(circles) == 4 and all(np.allclose(np.hypot(each.x, each.y), 1) for each in circles)
     for trace, values in zip(dots(figure), found.values(), strict=True):
@@ -90,7 +90,7 @@ def test_the_planes_hold_all_eigenvalues_and_the_circle(weights, theme):
 
 def test_units_that_are_marked_are_drawn_apart(weights):
     reads, read = np.arange(6.0), np.arange(6.0)[::-1]
-    figure = unit_lengths(reads, read, "LSTM", {"dead": (0, 5), "double": ()})
+    figure = unit_weight_norms(reads, read, "LSTM", {"dead": (0, 5), "double": ()})
     plain, marked = dots(figure)
     assert list(plain.customdata) == [1, 2, 3, 4] and list(marked.customdata) == [0, 5]
     assert list(marked.text) == ["0", "5"] and list(marked.x) == [0, 5] and marked.name == "dead"
@@ -98,7 +98,7 @@ def test_units_that_are_marked_are_drawn_apart(weights):
 
 
 def test_units_at_one_place_are_named_together():
-    figure = unit_lengths(np.array([1.0, 1, 2, 1]), np.array([3.0, 3, 3, 3]), "GRU", {"double": (0, 1, 2, 3)})
+    figure = unit_weight_norms(np.array([1.0, 1, 2, 1]), np.array([3.0, 3, 3, 3]), "GRU", {"double": (0, 1, 2, 3)})
     (marked,) = [trace for trace in figure.data if trace.name == "double"]
     assert list(marked.text) == ["0, 1, 3", "", "2", ""]
 

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from models import capture, load_network
-from models.core.local_derivatives import activation_slopes as slopes_of
+from models.core.local_derivatives import activation_slopes
 from models.core.stepwise_modules import StepwiseLSTM
 from models.gradients.jacobian import jacobian_norm_bounds, lyapunov_spectrum, recurrent_spectrum, singular_values
 from models.gradients.losses import Loss, differentiate
-from viz.figures.activation_slopes import activation_slopes
+from viz.figures.activation_slope_curves import activation_slope_curves
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_bounds import gradient_bounds
 from viz.figures.gradient_comparison import gradient_comparison
 from viz.figures.gradient_norms import gradient_norms
+from viz.figures.jacobian_singular_values import jacobian_singular_values
 from viz.figures.lyapunov import lyapunov
-from viz.figures.step_jacobians import step_jacobians
 from viz.figures.weight_steps import weight_steps
 
 TEXT = "Moscow greets me. It rained. I am travelling in"
@@ -78,13 +78,13 @@ def unusual(**options):
 )
 def test_slopes_stay_below_the_bounds_that_are_drawn(make, titles):
     layer = make()
-    slopes = {gate: each[0] for gate, each in slopes_of(layer).items()}
+    slopes = {gate: each[0] for gate, each in activation_slopes(layer).items()}
     activations = layer.cell_equations.activations
-    figure = activation_slopes(slopes, LABELS, activations=activations)
+    figure = activation_slope_curves(slopes, LABELS, activations=activations)
     axes = [axis.title.text for axis in figure.select_yaxes()]
     assert axes == titles
     for gate, each in slopes.items():
-        assert 0 < each.max() <= activations[gate].steepest * (1 + 1e-6)
+        assert 0 < each.max() <= activations[gate].max_slope * (1 + 1e-6)
     curves = [curve for curve in figure.data if "largest" not in curve.name]
     assert len(curves) == len(slopes)
     bounds = [shape.y0 for shape in figure.layout.shapes]
@@ -108,16 +108,16 @@ def test_what_happened_is_below_what_was_promised(name):
         assert (back <= promised["weights"] * (1 + 1e-5)).all()
     figure = gradient_bounds(found, promised, LABELS)
     assert values(figure, "actual gradient norm") == pytest.approx(found)
-    assert len(step_jacobians(stretch, jacobian_norm_bounds(layer)[0], LABELS).data) == 4
+    assert len(jacobian_singular_values(stretch, jacobian_norm_bounds(layer)[0], LABELS).data) == 4
     exponents = lyapunov_spectrum(layer)
     assert values_of_only(lyapunov(exponents)) == pytest.approx(exponents)
 
 
 def test_a_curve_that_lies_below_the_axis_says_so():
     stretch = np.outer(np.ones(len(LABELS)), [2.0, 0.5, 1e-12])
-    names = [curve.name for curve in step_jacobians(stretch, None, LABELS).data]
+    names = [curve.name for curve in jacobian_singular_values(stretch, None, LABELS).data]
     assert names == ["largest singular value", "median singular value", "smallest: below the axis"]
-    assert step_jacobians(stretch[:, :2], None, LABELS).data[-1].name == "smallest"
+    assert jacobian_singular_values(stretch[:, :2], None, LABELS).data[-1].name == "smallest"
 
 
 def values_of_only(figure: go.Figure) -> np.ndarray:
@@ -128,10 +128,10 @@ def values_of_only(figure: go.Figure) -> np.ndarray:
 def test_stacked_steps_add_up_to_the_gradients_norm():
     layer = layer_of("recall-lstm")
     found = layer.gradients
-    inner = found.inner("weight_hh").astype(float)
+    inner = found.per_step_inner_products("weight_hh").astype(float)
     parts = inner / np.sqrt(inner.sum())
     figure = weight_steps(parts, layer.weights.cell.gates, LABELS)
     total = sum(np.array(trace.y, dtype=float).sum() for trace in figure.data)
-    assert total == pytest.approx(np.linalg.norm(found.of_step("weight_hh").sum(axis=0)), rel=1e-5)
+    assert total == pytest.approx(np.linalg.norm(found.per_step("weight_hh").sum(axis=0)), rel=1e-5)
     left, cut = clipped_steps(parts.sum(axis=1), 0.25, LABELS).data
     assert np.array(left.y) == pytest.approx(3**-1 * np.array(cut.y))

@@ -11,13 +11,13 @@ from models.states.forward_sensitivity import forward_sensitivity
 from models.states.gate_retention import half_life, retention_gate
 from models.states.input_sensitivity import input_sensitivity
 from models.states.saturation import gate_saturations
-from viz.figures.curves import POINTS
-from viz.figures.half_lives import half_lives
-from viz.figures.padding_curves import padding
+from viz.figures.curves import MAX_POINTS
+from viz.figures.half_life_plot import half_life_plot
+from viz.figures.padding_curves import padding_curves
 from viz.figures.saturation_scatter import saturation_scatter
-from viz.figures.selective_units import brushed_units
-from viz.figures.sensitivity_map import fading_ink
-from viz.figures.state_distance import comparison
+from viz.figures.selective_units import selective_units
+from viz.figures.sensitivity_map import sensitivity_map
+from viz.figures.state_distance import state_distance
 from viz.figures.unit_stack import unit_stack
 from viz.i18n import use_language
 
@@ -44,7 +44,7 @@ def test_a_long_curve_is_small_and_keeps_its_spike():
     values = np.zeros((30_000, 1), np.float32)
     values[12_345] = 7
     figure = unit_stack(values, [0], "cell", [str(step) for step in range(len(values))])
-    assert all(len(curve.x) <= POINTS for curve in figure.data)
+    assert all(len(curve.x) <= MAX_POINTS for curve in figure.data)
     assert max(np.max(curve.y) for curve in figure.data) == 7  # the upper edge of the band
     assert len(figure.to_json()) < 200_000
 
@@ -67,16 +67,16 @@ def test_saturation_has_a_dot_for_every_unit_and_gate(layer):
 
 def test_half_lives_are_sorted_and_infinite_ones_are_at_the_top(layer):
     steps = half_life(retention_gate(layer))
-    figure = half_lives(steps, "forget_gate", unit=0, length=12)
+    figure = half_life_plot(steps, "forget_gate", unit=0, length=12)
     np.testing.assert_allclose(figure.data[0].y, np.sort(steps))
     steps[1], steps[2] = np.inf, np.nan
-    figure = half_lives(steps, "forget_gate", unit=1, length=12)
+    figure = half_life_plot(steps, "forget_gate", unit=1, length=12)
     assert len(figure.data[0].y) == 4 and figure.data[0].customdata[-1][1] == "∞"
     assert np.isfinite(figure.data[0].y).all()
 
 
 def test_the_sequence_length_is_named_at_its_own_line(layer):
-    figure = half_lives(half_life(retention_gate(layer)), "forget_gate", unit=0, length=12)
+    figure = half_life_plot(half_life(retention_gate(layer)), "forget_gate", unit=0, length=12)
     (note,), (line,) = figure.layout.annotations, figure.layout.shapes
     assert note.text == "sequence length" and line.y0 == 12
     low, high = figure.layout.yaxis.range
@@ -96,7 +96,7 @@ def test_the_ink_is_the_survival_and_its_shares(layer):
     found = input_sensitivity(layer, [9])
     whole = found.total[0].astype(float)
     whole[10:] = np.nan
-    figure = fading_ink(whole, found.carry_path[0], LABELS, step=9)
+    figure = sensitivity_map(whole, found.carry_path[0], LABELS, step=9)
     ink = figure.data[0]
     np.testing.assert_allclose(ink.z[1][:10], whole[:10] / np.nanmax(whole), rtol=1e-6)
     np.testing.assert_allclose(figure.data[1].y[:10], whole[:10].tolist(), rtol=1e-6)
@@ -105,8 +105,8 @@ def test_the_ink_is_the_survival_and_its_shares(layer):
 
 def test_the_ink_of_one_input_is_its_reach(layer):
     found = forward_sensitivity(layer, 3)
-    figure = fading_ink(
-        np.where(np.arange(12) < 3, np.nan, found.total), found.carry_path, LABELS, step=3, reaching=True
+    figure = sensitivity_map(
+        np.where(np.arange(12) < 3, np.nan, found.total), found.carry_path, LABELS, step=3, forward=True
     )
     np.testing.assert_allclose(figure.data[1].y[3:], found.total[3:].tolist(), rtol=1e-6)
     assert figure.layout.xaxis2.title.text == "time step of the state (token)"
@@ -115,30 +115,32 @@ def test_the_ink_of_one_input_is_its_reach(layer):
 def test_a_comparison_draws_both_runs_and_what_is_between_them(layer):
     first, second = layer.hidden[0], layer.hidden[0][:9] * 2
     found = compare_states(first, second)
-    figure = comparison([("a", first, LABELS), ("b", second, LABELS[:9])], found, unit=1, title="hidden")
+    figure = state_distance([("a", first, LABELS), ("b", second, LABELS[:9])], found, unit=1, title="hidden")
     np.testing.assert_allclose(figure.data[0].y, first[:, 1])
     np.testing.assert_allclose(figure.data[1].y, second[:, 1])
     np.testing.assert_allclose(figure.data[2].y, found.difference[:, 1])
     np.testing.assert_allclose(figure.data[3].y, found.distance)
-    assert len(comparison([("a", first, LABELS), ("b", second[:, :3], LABELS[:9])], None, unit=1, title="h").data) == 2
+    assert (
+        len(state_distance([("a", first, LABELS), ("b", second[:, :3], LABELS[:9])], None, unit=1, title="h").data) == 2
+    )
 
 
 def test_padding_is_shaded_and_both_ends_are_marked(layer):
     read = layer.hidden[0][:, 0]
-    figure = padding(read[:8], read, LABELS, reverse=False, title="hidden")
+    figure = padding_curves(read[:8], read, LABELS, reverse=False, title="hidden")
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (7.5, 11.5)
     assert [curve.x[0] for curve in figure.data if curve.mode == "markers"] == [7, 11]
-    figure = padding(read[:8], read, LABELS, reverse=True, title="hidden")
+    figure = padding_curves(read[:8], read, LABELS, reverse=True, title="hidden")
     assert [curve.x[0] for curve in figure.data if curve.mode == "markers"] == [0, 0]
 
 
 def test_the_brush_fills_where_a_unit_is_on():
     on = np.zeros((12, 2), bool)
     on[3:5, 0] = on[7, 1] = True
-    figure = brushed_units(on, [4, 2], (3, 5), LABELS, quantity="hidden")
+    figure = selective_units(on, [4, 2], (3, 5), LABELS, quantity="hidden")
     np.testing.assert_array_equal(np.array(figure.data[0].z), on.T)
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (2.5, 4.5)
     long = np.zeros((50_000, 1), bool)
     long[31_000] = True
-    figure = brushed_units(long, [0], (0, 3), [""] * len(long), quantity="hidden")
+    figure = selective_units(long, [0], (0, 3), [""] * len(long), quantity="hidden")
     assert np.array(figure.data[0].z).sum() == 1 and len(figure.data[0].x) <= 1200

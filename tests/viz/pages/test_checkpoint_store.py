@@ -12,7 +12,7 @@ from torch import nn
 
 from models.checkpoints import CheckpointError
 from viz.pages import checkpoint_store as store
-from viz.pages.checkpoint_store import Correction, OpenedCheckpoint, CheckpointStore
+from viz.pages.checkpoint_store import CheckpointStore, Correction, OpenedCheckpoint
 
 
 class Net(nn.Module):

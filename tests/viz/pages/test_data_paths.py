@@ -8,7 +8,7 @@ from torch import nn
 from models.checkpoints.building import compatibility
 from models.networks import network
 from models.networks.network import Network
-from tests.support.lens_page import at, run, start
+from tests.support.lens_page import run, start, widget_at
 from viz import session
 from viz.pages import checkpoint_store
 
@@ -41,8 +41,8 @@ def count(monkeypatch):
 )
 def test_a_text_is_tokenised_once(count, name, text, edits):
     page = start("step", net=name, edits=edits)
-    splits = count(*((network, "read_numbers") if name == "wave" else (Network, "_split")))
-    at(page.text_area, "choose_text").set_value(text)
+    splits = count(*((network, "parse_numbers") if name == "wave" else (Network, "_split")))
+    widget_at(page.text_area, "choose_text").set_value(text)
     run(page)
     assert not page.warning and page.session_state["unrolled"].view.text == text
     assert len(splits) == 1

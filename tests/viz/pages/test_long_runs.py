@@ -1,4 +1,4 @@
-"""Runs that are too long to travel whole, in a real browser: every number is torch's own wherever the reader goes."""
+"""Runs that are too long to send whole, in a real browser: at every step all numbers are torch's own."""
 
 import re
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 from models import capture, load_network
-from models.decoding.run_network import read
+from models.decoding.run_network import run_network
 from tests.support.browser import opened_page, serve, settle, until
 from tests.support.step_page import (
     OPENING,
@@ -25,7 +25,7 @@ from tests.support.step_page import (
     query,
     step_of,
 )
-from viz.payloads.layer_payload import near
+from viz.payloads.layer_payload import nearby_steps
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +59,7 @@ def test_every_step_that_is_reached_has_its_exact_numbers(long_text):
 
 
 def test_stepping_within_what_is_here_asks_the_server_nothing(long_text):
-    stay = near(read(load_network("python-lm"), TEXT), OPENING.layer, 1000).stay
+    stay = nearby_steps(run_network(load_network("python-lm"), TEXT), OPENING.layer, 1000).stay
     begin = stay[0] + 4
     assert stay[1] - begin > 8
     go(long_text, begin)

@@ -1,4 +1,4 @@
-"""Runs at the edge of what a run can be, in a real browser: each is drawn honestly or told in a sentence."""
+"""Degenerate runs in a real browser: each is drawn correctly or explained in a sentence."""
 
 import math
 import re
@@ -65,7 +65,7 @@ def test_an_odd_run_is_drawn_or_told(browser, tmp_path, make, sentences):
                 words = told(page)
                 assert "Traceback" not in words and not re.search(
                     r"\bnan\b", words
-                )  # of a number that is none: – or NaN
+                )  # a value that is not a number: – or NaN
                 if lens == "states":
                     for sentence in sentences:
                         assert sentence in words, sentence

@@ -7,7 +7,7 @@ from viz.pages.synced_widget import ignore_if_replaced, synced_widget
 
 
 class Page:
-    """Streamlit's side: what stands on the page, and what a browser reports of it."""
+    """A stand-in for Streamlit: the widgets of a page, and the values that a browser reports."""
 
     def __init__(self):
         self.state, self.heard, self.begun, self.told = {}, {}, {}, []

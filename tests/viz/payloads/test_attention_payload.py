@@ -1,4 +1,4 @@
-"""What travels of an attention is what torch computes of it, step by step."""
+"""The payload of an attention has torch's own numbers, step by step."""
 
 import numpy as np
 import pytest

@@ -78,7 +78,7 @@ def test_values_classes_and_answers_that_are_written():
     assert header["options"]["class_after"] == after.prediction.probability.tolist()
     before, after, _ = both("dates-dot", "decoder.l0.weight_hh=0")
     header, arrays = sent(before, after, layer="decoder.l0")
-    assert header["predicts"] == "symbols" and len(arrays["pair_token"]) == len(after.decoder_inputs)
+    assert header["predicts"] == "symbols" and len(arrays["pair_token"]) == len(after.decoder_input)
     header, arrays = sent(before, after, layer="encoder.l0")  # where nothing is predicted
     assert header["predicts"] is None and "pair_token" not in arrays
 

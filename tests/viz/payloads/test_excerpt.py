@@ -1,4 +1,4 @@
-"""What travels of a large run: bounded, exact where the reader is, and never without what comes next."""
+"""The payload of a large run: bounded, exact around the current step, and with the next steps."""
 
 from dataclasses import replace
 
@@ -48,7 +48,10 @@ def test_steps_travel_around_the_reader_and_stay_until_he_nears_their_edge(steps
     assert end - first <= max(room, 3)
     for other in (span.stay[0], span.stay[1] - 1):
         assert steps_around(other, steps, room) == span
-    for beyond in (span.stay[0] - 1, span.stay[1]):  # there others are asked for, and meanwhile these are here
+    for beyond in (
+        span.stay[0] - 1,
+        span.stay[1],
+    ):  # beyond it others are requested, and until they arrive these are shown
         assert first <= beyond < end or beyond in (-1, steps)
 
 

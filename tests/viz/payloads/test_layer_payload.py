@@ -32,7 +32,7 @@ def same(found: np.ndarray, expected: np.ndarray) -> None:
 
 
 def check(trace, name: str, row: int = 0, unit: int | None = None):
-    """The payload of one layer against its trace; gives its header and arrays."""
+    """Compare the payload of one layer with its trace; return its header and arrays."""
     reading = run_of_trace(trace, row)
     header, arrays = unpack(layer_payload("step", reading, name, unit))
     layer = trace.layers[name]
@@ -48,7 +48,7 @@ def check(trace, name: str, row: int = 0, unit: int | None = None):
 
 
 def started(arrays, state: str, reverse: bool) -> np.ndarray:
-    """The states that steps started from, as the browser knows them: those of the step before, but at the edge."""
+    """The browser's previous states are those of the step before, except at the edge of an excerpt."""
     if f"{state}_prev" in arrays:
         return arrays[f"{state}_prev"]
     edge, now = arrays[f"{state}_before"][None], arrays[state]

@@ -1,4 +1,4 @@
-"""The Attention lens without a browser: what stands beside the attention, and runs and networks from elsewhere."""
+"""The Attention lens without a browser: the panels beside the attention, recorded runs, and other networks."""
 
 import base64
 import json
@@ -15,12 +15,22 @@ from torch import nn
 from models import capture, load_network
 from models.checkpoints.building.build import default_setup
 from models.decoding import beam_search, decode
-from models.networks.timing import Timed
-from tests.support.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
+from models.networks.timing import Timing
+from tests.support.attention_app import (
+    TEXT,
+    mirrored_outputs,
+    mounted_components,
+    press_button,
+    run,
+    sent_payload,
+    start,
+    text_of,
+    view_of,
+)
 from viz.figures.beam_tree import beam_tree
 from viz.figures.positional_encoding import positional_encoding
 from viz.pages import cache, checkpoint_store
-from viz.pages.attention import transformer_panels as attention_transformer
+from viz.pages.attention import transformer_panels
 
 ATTENDING = ("dates-dot", "dates-general", "dates-additive", "dates-transformer")
 
@@ -30,22 +40,22 @@ ATTENDING = ("dates-dot", "dates-general", "dates-additive", "dates-transformer"
 
 def test_the_same_text_goes_through_all_of_them():
     page = start(net="dates-dot", text=TEXT)
-    rows = mirrored(page, "compared_output")
+    rows = mirrored_outputs(page, "compared_output")
     for name in ("dates-fixed", *ATTENDING):
         assert rows[name] == "".join(decode(load_network(name), TEXT).target)
-    grown = mirrored(page, "grown_output_without")
+    grown = mirrored_outputs(page, "grown_output_without")
     assert next(iter(grown)) == f"{len(TEXT)} symbols" and len(grown) == 5
     assert grown[f"{len(TEXT)} symbols"] == rows["dates-fixed"]
 
 
 def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
     page = start(net="dates-dot", text=TEXT)
-    first = mirrored(page, "unseen_output")
-    press(page, "attention_another")
-    second = mirrored(page, "unseen_output")
+    first = mirrored_outputs(page, "unseen_output")
+    press_button(page, "attention_another")
+    second = mirrored_outputs(page, "unseen_output")
     assert first != second and all("/" in output for output in second.values())
-    press(page, "attention_take")
-    assert "".join(sent(page)[0]["tokens"]) == second["dates-dot"]
+    press_button(page, "attention_take")
+    assert "".join(sent_payload(page)[0]["tokens"]) == second["dates-dot"]
 
 
 def test_accuracy_against_length_is_that_of_the_cards():
@@ -89,7 +99,7 @@ def test_positions_are_counted_from_0_as_in_their_formula():
 
 def test_every_head_is_there_and_one_is_large():
     page = start(net="dates-dot", text=TEXT)
-    data = json.loads(components(page)["attention_heads"][0].json)
+    data = json.loads(mounted_components(page)["attention_heads"][0].json)
     found = {group["kind"]: len(group["attention_heads"]) for group in data["groups"]}
     assert found == {"source": 8, "written": 8, "cross": 8}
     assert f"`{data['picked']['name']}`" in text_of(page)
@@ -103,12 +113,12 @@ def test_times_are_measured_when_asked_for(monkeypatch):
             for name, encode in runs.items():
                 found = encode(torch.full((1, length), 3))
                 asked.append((name, tuple((found if name == "dates-transformer" else found[0]).shape)))
-                yield Timed(name, length, length / 1000)
+                yield Timing(name, length, length / 1000)
 
-    monkeypatch.setattr(attention_transformer, "timings", measured)
+    monkeypatch.setattr(transformer_panels, "measure_times", measured)
     page = start(net="dates-dot", text=TEXT)
     assert "No measurements yet." in text_of(page)
-    press(page, "attention_measure")
+    press_button(page, "attention_measure")
     assert asked == [(name, (1, length, 64)) for length in (16, 32) for name in ("dates-additive", "dates-transformer")]
     assert "No measurements yet." not in text_of(page)
     run(page)
@@ -117,7 +127,9 @@ def test_times_are_measured_when_asked_for(monkeypatch):
 
 def test_the_four_shapes_are_bundled_networks_that_run():
     page = start(net="dates-dot", text=TEXT)
-    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["sequence_shape"])}
+    drawn = {
+        data["view_id"]: data for data in (json.loads(each.json) for each in mounted_components(page)["sequence_shape"])
+    }
     assert drawn["shape_writes"]["inputs"] == ["d", None, None, None, None] and drawn["shape_writes"]["fed"]
     assert drawn["shape_writes"]["outputs"] == list("ef␣__")
     assert drawn["shape_judges"]["outputs"][-1] in ("positive", "negative")
@@ -125,7 +137,9 @@ def test_the_four_shapes_are_bundled_networks_that_run():
     assert drawn["shape_translates"]["outputs"][-1] == "⊣" and drawn["shape_translates"]["inputs"][0] == TEXT[0]
     page.text_input(key="attention_first").set_value("i")
     run(page)
-    drawn = {data["view_id"]: data for data in (json.loads(each.json) for each in components(page)["sequence_shape"])}
+    drawn = {
+        data["view_id"]: data for data in (json.loads(each.json) for each in mounted_components(page)["sequence_shape"])
+    }
     assert drawn["shape_writes"]["inputs"][0] == "i"
     page.text_input(key="attention_first").set_value("뷁")
     run(page)
@@ -197,11 +211,11 @@ def test_an_opened_encoder_decoder_has_no_attention_but_a_beam(tmp_path):
     path = tmp_path / "speaks.safetensors"
     save_file(tensors, path)
     plain = checkpoint_store.open_path(path)
-    setup = default_setup(plain.fit, vocabulary=tuple("abcde⏎"), target_vocabulary=("<s>", "</s>", "x", "y", "z"))
+    setup = default_setup(plain.parts, vocabulary=tuple("abcde⏎"), target_vocabulary=("<s>", "</s>", "x", "y", "z"))
     name = plain.run_as(setup).name
     page = start(net=name, text="abc")
     decoding = decode(cache.network(name), "abc")
-    assert "no attention" in text_of(page) and "decoder_view" not in components(page)
+    assert "no attention" in text_of(page) and "decoder_view" not in mounted_components(page)
     assert not page.button(key="attention_offer").disabled and "compared_output" not in str(page.get("html"))
     tree = beam_search(cache.network(name), "abc", 3)
     said = text_of(page).replace("\\", "")

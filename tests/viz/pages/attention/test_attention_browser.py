@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from models import load_network
 from models.decoding import ForceAttention, decode
 from models.zoo.written_dates import is_held_out
-from tests.support.attention_page import at_step, click_source, link, wait_for_output, weights
+from tests.support.attention_page import at_step, click_source, link, shown_weights, wait_for_output
 from tests.support.browser import requests, rerun, settle, until
 from tests.support.step_page import address_has, enter_text, press_together, query, sent_frames
 
@@ -48,7 +48,7 @@ def test_a_korean_date_is_read_and_its_year_comes_from_the_years_characters(open
         assert is_held_out(day)
         enter_text(page, text)
         wait_for_output(page, day.isoformat() + "⊣")
-        found = weights(page)
+        found = shown_weights(page)
         assert set(found) == set(range(11)) and all(set(row) == set(range(len(text))) for row in found.values())
         for step, row in found.items():
             assert sum(row.values()) == pytest.approx(1, abs=1e-4)
@@ -73,12 +73,12 @@ def test_attention_is_forced_elsewhere_and_undone(open_page):
     assert "".join(after.target) != before
     wait_for_output(page, "".join(after.target))
     address_has(page, attend=f"attend[{place}]@6", step=6)
-    assert weights(page)[6] == {source: float(source == place) for source in range(len(text))}
+    assert shown_weights(page)[6] == {source: float(source == place) for source in range(len(text))}
     rerun(page, lambda: page.get_by_role("button", name="Undo").click())
     wait_for_output(page, before)
     assert "attend" not in query(page)
     expected = decode(load_network(NET), text).attention["attention"].weights[0, 0, 6]
-    assert list(weights(page)[6].values()) == pytest.approx(expected.tolist(), abs=CLOSE)
+    assert list(shown_weights(page)[6].values()) == pytest.approx(expected.tolist(), abs=CLOSE)
 
 
 def test_stepping_asks_the_server_nothing_until_it_settles(open_page):
@@ -194,12 +194,12 @@ def test_the_page_fits_and_nothing_is_blank(open_page, net, width, scheme, lang)
 def test_a_long_text_scrolls_inside_its_drawing(open_page):
     text = "the museum was closed on the fourth of August, 2024 " * 6
     page = open_page(link(net=NET, text=text))
-    fits(page, drawings=5)  # what each symbol contributed waits to be asked for
+    fits(page, drawings=5)  # the contributions are computed on request
     columns = page.locator(".unrolled-decoder-view .unrolled-columns")
     assert columns.evaluate("(it) => it.scrollWidth > it.clientWidth")
     page.keyboard.press("End")
     until(page, lambda: columns.evaluate("(it) => it.scrollLeft") > 0)
-    # what is written stands in sight above the curves, wherever the map is scrolled to
+    # the output is visible above the curves, wherever the map is scrolled to
     alignment = page.locator(".unrolled-attention-alignment .unrolled-columns")
     written = alignment.evaluate(
         """async (it) => {

@@ -8,8 +8,18 @@ import pytest
 
 from models import load_network, read_edits, run_edited
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, MaskSource, decode
-from tests.support.attention_app import TEXT, components, mirrored, press, run, sent, start, text_of, view_of
-from tests.support.lens_page import at
+from tests.support.attention_app import (
+    TEXT,
+    mirrored_outputs,
+    mounted_components,
+    press_button,
+    run,
+    sent_payload,
+    start,
+    text_of,
+    view_of,
+)
+from tests.support.lens_page import widget_at
 
 RECURRENT = ("dates-dot", "dates-general", "dates-additive")
 ATTENDING = (*RECURRENT, "dates-transformer")
@@ -25,44 +35,44 @@ def test_a_network_without_attention_is_told_in_one_sentence_and_another_is_one_
     page = start(net=net)
     [said] = [each.value for each in page.info if "no attention" in each.value]
     assert said.startswith(net) and said.count(".") == 1
-    assert not {"decoder_view", "attention_alignment", "token_contributions"} & components(page).keys()
+    assert not {"decoder_view", "attention_alignment", "token_contributions"} & mounted_components(page).keys()
     text = view_of(page).text
-    press(page, "attention_offer")
+    press_button(page, "attention_offer")
     assert view_of(page).net == "dates-additive"
     assert (view_of(page).text == text) == (net == "dates-fixed")
-    assert {"decoder_view", "attention_alignment", "token_contributions", "attention_formulas"} <= components(
+    assert {"decoder_view", "attention_alignment", "token_contributions", "attention_formulas"} <= mounted_components(
         page
     ).keys()
 
 
 def test_nothing_chosen_opens_a_network_with_attention():
     page = start()
-    assert view_of(page).net == "dates-additive" and "decoder_view" in components(page)
+    assert view_of(page).net == "dates-additive" and "decoder_view" in mounted_components(page)
 
 
 @pytest.mark.parametrize("net", ATTENDING)
 def test_what_is_drawn_is_what_the_network_wrote(net):
     page = start(net=net, text=TEXT, step="3")
     decoding = decode(load_network(net), TEXT)
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     name = header["layer"]
     attention = decoding.attention[name]
     head = view_of(page).unit if net == "dates-transformer" else 0
     np.testing.assert_allclose(arrays["attention_weight"], attention.weights[0, head], atol=1e-6)
     assert header["tokens"] == list(decoding.target) and header["options"]["source"] == list(TEXT.replace(" ", "␣"))
     assert view_of(page).step == 3
-    data = json.loads(components(page)["decoder_view"][0].json)
+    data = json.loads(mounted_components(page)["decoder_view"][0].json)
     assert data["view"]["step"] == 3 and data["view"]["source"] is None
     assert decoding.answer in text_of(page)
 
 
 def test_another_network_that_writes_keeps_the_text_and_the_step():
     page = start(net="dates-dot", text=TEXT, step="4", attend="hide[2]")
-    at(page.selectbox, "attention_net").set_value("dates-general")
+    widget_at(page.selectbox, "attention_net").set_value("dates-general")
     run(page)
     view = view_of(page)
     assert (view.net, view.text, view.step, view.attend) == ("dates-general", TEXT, 4, "")
-    at(page.selectbox, "attention_net").set_value("counter")
+    widget_at(page.selectbox, "attention_net").set_value("counter")
     run(page)
     assert view_of(page).net == "counter" and view_of(page).text != TEXT
 
@@ -71,7 +81,7 @@ def test_edited_weights_are_attended_with():
     edits = "head.weight[2]=0;head.bias[2]=-50"  # it cannot write a hyphen any more
     network = load_network("dates-dot")
     page = start(net="dates-dot", text=TEXT, edits=edits)
-    header, _arrays = sent(page)
+    header, _arrays = sent_payload(page)
     assert "-" not in header["tokens"]
     after = run_edited(network, TEXT, read_edits(edits))
     assert header["tokens"] == list(after.decoder_input[1:]) + header["tokens"][-1:]
@@ -89,15 +99,15 @@ def test_the_address_names_a_head_and_a_symbol():
     page = start(
         net="dates-transformer", text=TEXT, layer="decoder.layers.0.multihead_attn", unit="2", step="1", source="5"
     )
-    header, _arrays = sent(page)
+    header, _arrays = sent_payload(page)
     assert (header["layer"], header["options"]["head"]) == ("decoder.layers.0.multihead_attn", 2)
-    assert json.loads(components(page)["decoder_view"][0].json)["view"]["source"] == 5
-    at(page.button_group, "attention_head").set_value(0)
+    assert json.loads(mounted_components(page)["decoder_view"][0].json)["view"]["source"] == 5
+    widget_at(page.button_group, "attention_head").set_value(0)
     run(page)
-    assert sent(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
-    at(page.button_group, "attention_layer").set_value(1)
+    assert sent_payload(page)[0]["options"]["head"] == 0 and view_of(page).unit == 0
+    widget_at(page.button_group, "attention_layer").set_value(1)
     run(page)
-    assert sent(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
+    assert sent_payload(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +128,7 @@ def test_what_a_link_asks_for_in_vain_is_one_sentence(address, said):
     assert said in warning.value.replace("\\", "")
     view = view_of(page)
     assert (view.text, view.attend, view.source) == (TEXT, "", None)
-    assert sent(page)[0]["tokens"] == list(decode(load_network("dates-dot"), TEXT).target)
+    assert sent_payload(page)[0]["tokens"] == list(decode(load_network("dates-dot"), TEXT).target)
 
 
 @pytest.mark.parametrize("net", TRANSLATORS)
@@ -156,10 +166,10 @@ def test_it_opens_with_an_example_in_the_readers_language():
 @pytest.mark.parametrize("net", TRANSLATORS[1:])
 def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
     page = start(net=net, text="the " * 500)
-    assert not page.warning and "token_contributions" not in components(page)
+    assert not page.warning and "token_contributions" not in mounted_components(page)
     assert "The whole answer has probability" in text_of(page)
     assert page.button(key="ask_contributions")
-    assert "contribution_gradient" not in sent(page)[1]
+    assert "contribution_gradient" not in sent_payload(page)[1]
 
 
 def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
@@ -187,47 +197,47 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     network = load_network(net)
     page = start(net=net, text=TEXT, step="6", source="10")  # the month's last digit, made to read the day's
     before = decode(network, TEXT)
-    press(page, "attention_force")
+    press_button(page, "attention_force")
     after = decode(network, TEXT, (ForceAttention(10, 6),))
     assert view_of(page).attend == "attend[10]@6"
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     assert header["tokens"] == list(after.target)
     assert arrays["attention_weight"][6].tolist() == [float(place == 10) for place in range(len(TEXT))]
-    rows = mirrored(page, "changed_output")
+    rows = mirrored_outputs(page, "changed_output")
     assert rows == {"before": "".join(before.target), "after": "".join(after.target)}
     if net != "dates-transformer":
         others = [step for step, pair in enumerate(zip_longest(before.target, after.target), 1) if len(set(pair)) > 1]
         one = f"Only step {others[0]} writes something else."
         said = one if len(others) == 1 else f"From step {others[0]} on, {len(others)} symbols differ."
         assert after.answer != before.answer and said in text_of(page)
-    press(page, "attention_undo")
-    assert view_of(page).attend == "" and sent(page)[0]["tokens"] == list(before.target)
-    assert mirrored(page, "changed_output") == {}
-    press(page, "attention_redo")
-    assert sent(page)[0]["tokens"] == list(after.target)
+    press_button(page, "attention_undo")
+    assert view_of(page).attend == "" and sent_payload(page)[0]["tokens"] == list(before.target)
+    assert mirrored_outputs(page, "changed_output") == {}
+    press_button(page, "attention_redo")
+    assert sent_payload(page)[0]["tokens"] == list(after.target)
 
 
 def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     network = load_network("dates-dot")
     page = start(net="dates-dot", text=TEXT, step="6", source="3")
-    press(page, "attention_hide")
-    at(page.selectbox, "attention_scores").set_value("dates-general")
+    press_button(page, "attention_hide")
+    widget_at(page.selectbox, "attention_scores").set_value("dates-general")
     run(page)
     next(each for each in page.button_group if each.key.startswith("attention_said")).set_value("5")
     run(page)
     assert view_of(page).attend == "hide[3];scores=dates-general;write@6=5"
     expected = decode(network, TEXT, (MaskSource(3), BorrowScores(load_network("dates-general")), ForceToken(6, "5")))
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     assert header["tokens"] == list(expected.target) and header["options"]["scores_from"] == "dates-general"
     np.testing.assert_allclose(arrays["attention_weight"], expected.attention["attention"].weights[0, 0], atol=1e-6)
     turns = page.session_state["unrolled"].slider_generation
-    press(page, f"attention_out_{turns}_hide[3]")
+    press_button(page, f"attention_out_{turns}_hide[3]")
     assert view_of(page).attend == "scores=dates-general;write@6=5"
-    at(page.selectbox, "attention_scores").set_value("")
+    widget_at(page.selectbox, "attention_scores").set_value("")
     run(page)
     assert view_of(page).attend == "write@6=5"
     for _ in range(5):
-        press(page, "attention_undo")
+        press_button(page, "attention_undo")
     assert view_of(page).attend == "" and page.button(key="attention_undo").disabled
 
 
@@ -237,18 +247,18 @@ def test_one_head_alone_is_forced():
     )
     page.radio(key="attention_in").set_value("layer 2, head 4 alone")
     run(page)
-    press(page, "attention_force")
+    press_button(page, "attention_force")
     assert view_of(page).attend == "attend[0]@2/1.3"
     attention = decode(load_network("dates-transformer"), TEXT, (ForceAttention(0, 2, 1, 3),)).attention
     weights = attention["decoder.layers.1.multihead_attn"].weights[0]
     assert weights[3, 2, 0] == 1 and weights[2, 2, 0] < 1
-    np.testing.assert_allclose(sent(page)[1]["attention_weight"], weights[3], atol=1e-6)
+    np.testing.assert_allclose(sent_payload(page)[1]["attention_weight"], weights[3], atol=1e-6)
 
 
 def test_a_link_carries_a_temperature():
     page = start(net="dates-dot", text=TEXT, attend="temperature=8")
     expected = decode(load_network("dates-dot"), TEXT, (AttentionTemperature(8.0),))
     np.testing.assert_allclose(
-        sent(page)[1]["attention_score"], expected.attention["attention"].scores[0, 0], atol=1e-5
+        sent_payload(page)[1]["attention_score"], expected.attention["attention"].scores[0, 0], atol=1e-5
     )
     assert "temperature 8" in [each.label for each in page.button]

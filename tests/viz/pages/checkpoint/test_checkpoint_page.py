@@ -1,4 +1,4 @@
-"""The Checkpoint lens without a browser: what it says of a file and measures of it."""
+"""The Checkpoint lens without a browser: its findings and measurements of a file."""
 
 import json
 import pickle
@@ -21,16 +21,16 @@ from tests.support.checkpoint_page import (
     Net,
     choose,
     mirrored,
+    page_text,
     run,
-    said,
-    saved,
-    sick,
+    saved_bytes,
     start,
+    unhealthy,
     upload,
-    view,
+    view_of,
 )
 from tests.support.specimens import specimens
-from viz.pages import checkpoint_store as store
+from viz.pages import checkpoint_store
 
 HANGUL = re.compile("[가-힣]")
 
@@ -49,30 +49,34 @@ def test_a_bundled_network_is_an_example(name, lang):
     count = sum(
         values.numel() for values in load_network(name).module.state_dict().values() if values.is_floating_point()
     )
-    assert f"{count:,}" in said(page)
+    assert f"{count:,}" in page_text(page)
     titles = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
     assert bool(HANGUL.search(titles)) == (lang == "ko")
 
 
 def test_a_broken_file_opens_on_the_layer_that_is_broken():
     page = upload(start(), ("broken.pt", specimens()["broken.pt"]))
-    assert "rnn.l1 holds NaN or infinity (2 numbers)" in said(page)
+    assert "rnn.l1 holds NaN or infinity (2 numbers)" in page_text(page)
     menu = next(each for each in page.selectbox if each.label == "Layer shown below")
     assert menu.value == "rnn.l1" and menu.options == ["rnn.l0", "rnn.l1"]
-    assert "The states are not finite numbers in any format" in said(page)
+    assert "The states are not finite numbers in any format" in page_text(page)
     menu.set_value("rnn.l0")
     run(page)
-    assert "The states are not finite numbers in any format" not in said(page)
+    assert "The states are not finite numbers in any format" not in page_text(page)
     assert next(each for each in page.selectbox if each.label == menu.label).value == "rnn.l0"
 
 
 def test_an_uploaded_file_is_opened_judged_and_run(net):
-    page = upload(start(), ("lm.pt", saved(net, vocab=list(WORDS), epoch=7)))
-    assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", view(page).net)
+    page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS), epoch=7)))
+    assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", view_of(page).net)
     count = sum(values.numel() for values in net.parameters())
-    assert "PyTorch · " in said(page) and "2 LSTM layers" in said(page) and f"{count:,} numbers" in said(page)
+    assert (
+        "PyTorch · " in page_text(page)
+        and "2 LSTM layers" in page_text(page)
+        and f"{count:,} numbers" in page_text(page)
+    )
     assert page.success and not page.error
-    network = store.find(view(page).net).network
+    network = checkpoint_store.find(view_of(page).net).network
     assert network.vocabulary == WORDS
     ids = network.encode("abcafg")
     with torch.no_grad():
@@ -80,7 +84,7 @@ def test_an_uploaded_file_is_opened_judged_and_run(net):
 
 
 def test_what_is_measured_is_torchs_own(net):
-    page = upload(start(), ("lm.pt", saved(net, vocab=list(WORDS))))
+    page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS))))
     rows = net.rnn.weight_hh_l0.detach().numpy().astype(np.float64).reshape(4, 8, 8)
     gates = ("input_gate", "forget_gate", "candidate", "output_gate")
     for gate, block in zip(gates, rows, strict=True):
@@ -93,14 +97,14 @@ def test_what_is_measured_is_torchs_own(net):
     page = choose(page, "The layer", "rnn.l1")
     biases = (net.rnn.bias_ih_l1 + net.rnn.bias_hh_l1).detach().numpy()[8:16]
     assert mirrored(page, "keep-biases", layer="rnn.l1") == pytest.approx(biases.tolist(), abs=1e-7)
-    assert view(page).layer == "rnn.l1"  # the other lenses follow
+    assert view_of(page).layer == "rnn.l1"  # the other lenses follow
 
 
 def test_the_drift_is_that_of_torch_in_bfloat16(net):
     """The whole stack in bfloat16, by torch's own cells, a step at a time."""
-    page = upload(start(), ("lm.pt", saved(net, vocab=list(WORDS))))
+    page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS))))
     page = choose(page, "The layer", "rnn.l1")
-    ids = store.find(view(page).net).network.encode(view(page).text)
+    ids = checkpoint_store.find(view_of(page).net).network.encode(view_of(page).text)
     last = {}
     for dtype in (torch.float64, torch.bfloat16):
         cells = [nn.LSTMCell(size, 8) for size in (4, 8)]
@@ -129,32 +133,32 @@ def test_the_drift_is_that_of_torch_in_bfloat16(net):
 
 
 def test_a_refused_file_changes_nothing_and_is_not_run(net, tmp_path):
-    page = upload(start(), ("lm.pt", saved(net)))
-    before = view(page)
+    page = upload(start(), ("lm.pt", saved_bytes(net)))
+    before = view_of(page)
     page = upload(page, ("evil.pt", pickle.dumps({"weights": Hostile(tmp_path / "written")})))
     assert "to be run while it is opened, which was not done" in page.error[0].value
-    assert view(page) == before and not (tmp_path / "written").exists()
-    assert "2 LSTM layers" in said(page)
+    assert view_of(page) == before and not (tmp_path / "written").exists()
+    assert "2 LSTM layers" in page_text(page)
     page = upload(page, ("other.safetensors", save(net.state_dict())))
-    assert not page.error and view(page).net.startswith("other.safetensors~")
+    assert not page.error and view_of(page).net.startswith("other.safetensors~")
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, b"\x89HDF\r\n\x1a\n" + b"\0" * 9])
 def test_what_is_no_checkpoint_is_told_in_one_sentence(data):
     page = upload(start(lang="ko"), ("x.bin", data))
     assert len(page.error) == 1 and HANGUL.search(page.error[0].value)
-    assert view(page).net == NETWORKS[0]
+    assert view_of(page).net == NETWORKS[0]
 
 
 def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_shown(net):
     """Behind a header that is whole: what cannot be read is met while the page is drawn."""
-    opened = store.open_upload({"damaged.pt": saved(net, vocab=list(WORDS), own="damaged")})
+    opened = checkpoint_store.open_upload({"damaged.pt": saved_bytes(net, vocab=list(WORDS), own="damaged")})
     stored = opened.checkpoint.found["rnn.l1"].parts["weight_hh"]
     object.__setattr__(stored, "read", lambda: np.zeros(3).reshape(8, 8))
     page = start(net=opened.name)
     sentence = "The numbers of rnn.l1 in this file are damaged; copy the file again."
     assert any(sentence in each.value for each in page.warning)
-    assert "2 LSTM layers" in said(page) and mirrored(page, "keep-biases", layer="rnn.l0")
+    assert "2 LSTM layers" in page_text(page) and mirrored(page, "keep-biases", layer="rnn.l0")
     page = choose(page, "The layer", "rnn.l1")
     assert sum(sentence in each.value for each in page.warning) >= 4  # in every section that would show them
 
@@ -170,32 +174,32 @@ def test_a_checkpoint_in_shards_is_dropped_with_its_index(net):
     page = upload(start(), *files)
     assert "These are 2 files" in page.error[0].value
     page = upload(page, *files, index)
-    assert not page.error and "2 LSTM layers" in said(page)
-    assert view(page).net.startswith("model.safetensors.index.json~")
+    assert not page.error and "2 LSTM layers" in page_text(page)
+    assert view_of(page).net.startswith("model.safetensors.index.json~")
 
 
 def test_a_sick_network_is_said_to_be(net):
-    page = upload(start(), ("sick.pt", saved(sick(net), vocab=list(WORDS))))
-    text = said(page)
+    page = upload(start(), ("sick.pt", saved_bytes(unhealthy(net), vocab=list(WORDS))))
+    text = page_text(page)
     assert "keep it from working" in text and "The forget gates of rnn.l0 are closed" in text
     assert "dead" in text and "doubles" in text
-    found = health.verdict(store.find(view(page).net).checkpoint)
+    found = health.verdict(checkpoint_store.find(view_of(page).net).checkpoint)
     assert {finding.severity for finding in found} >= {"warning"}
     with torch.no_grad():
         net.rnn.weight_hh_l1[0, 0] = float("nan")
-    page = upload(page, ("nan.pt", saved(net, vocab=list(WORDS))))
+    page = upload(page, ("nan.pt", saved_bytes(net, vocab=list(WORDS))))
     assert "Broken" in page.error[0].value
     page = choose(page, "The layer", "rnn.l1")
-    assert "not finite" in said(page)  # no spectrum, and it says why
+    assert "not finite" in page_text(page)  # no spectrum, and it says why
 
 
 def test_two_checkpoints_are_compared(net):
-    first = store.open_upload({"early.pt": saved(net)})
+    first = checkpoint_store.open_upload({"early.pt": saved_bytes(net)})
     before = {name: values.clone() for name, values in net.state_dict().items()}
     with torch.no_grad():
         net.rnn.weight_hh_l0[8:16] += 1
-    page = upload(start(held=(first.name,), net=first.name), ("late.pt", saved(net)))
-    assert "What moved most" in said(page)
+    page = upload(start(remembered=(first.name,), net=first.name), ("late.pt", saved_bytes(net)))
+    assert "What moved most" in page_text(page)
     (moved,) = mirrored(page, "moved", quantity="moved_weight_hh", gate="forget_gate")
     assert moved == pytest.approx(8 / float(before["rnn.weight_hh_l0"][8:16].norm()), rel=1e-5)
     assert mirrored(page, "moved", gate="candidate") == [0, 0, 0, 0]
@@ -203,18 +207,18 @@ def test_two_checkpoints_are_compared(net):
 
 def test_the_edits_of_a_network_are_in_what_is_measured():
     page = start(net="recall-lstm", edits="rnn.l0.bias_ih[forget_gate]=-9")
-    assert "This is an edited network" in said(page)
+    assert "This is an edited network" in page_text(page)
     biases = mirrored(page, "keep-biases")
     own = load_network("recall-lstm").module.rnn
     size = own.hidden_size
     assert biases == pytest.approx((own.bias_hh_l0[size : 2 * size] - 9).tolist(), abs=1e-5)
     page = start(net="recall-lstm", edits="rnn.l0.weight_hh[forget_gate.99999]=1")
-    assert page.warning and view(page).edits == "" and page.success
+    assert page.warning and view_of(page).edits == "" and page.success
 
 
 def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypatch):
-    monkeypatch.setattr(store, "LARGE_FILE", 100)
-    opened = store.open_upload({"large.pt": saved(Net(layers=3), big=torch.zeros(3, 5))})
+    monkeypatch.setattr(checkpoint_store, "LARGE_FILE", 100)
+    opened = checkpoint_store.open_upload({"large.pt": saved_bytes(Net(layers=3), big=torch.zeros(3, 5))})
     read = []
     checkpoint = opened.checkpoint
     for name, layer in checkpoint.found.items():
@@ -223,25 +227,28 @@ def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypat
     page = AppTest.from_function(verdict_script, default_timeout=60, kwargs={"name": opened.name})
     run(page)
     assert set(read) <= {"rnn.l0", "rnn.l1"}  # itself, and what reads it
-    assert "only rnn.l0 has been read" in said(page)
+    assert "only rnn.l0 has been read" in page_text(page)
     next(each for each in page.button if each.label.startswith("Read all of it")).click()
     run(page)
-    assert set(read) == {"rnn.l0", "rnn.l1", "rnn.l2"} and "only rnn.l0" not in said(page)
+    assert set(read) == {"rnn.l0", "rnn.l1", "rnn.l2"} and "only rnn.l0" not in page_text(page)
 
 
 def verdict_script(name):
     from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-    from viz.pages.checkpoint.health_panel import judge
+    from viz.pages.checkpoint.health_panel import health_panel
 
-    judge(CheckpointSelection(name), "rnn.l0", None)
+    health_panel(CheckpointSelection(name), "rnn.l0", None)
 
 
 def test_the_limit_of_uploads_is_said(tmp_path):
-    assert store.max_upload_bytes() >> 20 == 500 and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
+    assert (
+        checkpoint_store.max_upload_bytes() >> 20 == 500
+        and "maxUploadSize = 500" in Path(".streamlit/config.toml").read_text()
+    )
 
 
 def test_a_file_without_recurrent_layers_is_looked_at_all_the_same():
-    page = upload(start(), ("linear.pt", saved(nn.Linear(3, 4))))
-    text = said(page)
+    page = upload(start(), ("linear.pt", saved_bytes(nn.Linear(3, 4))))
+    text = page_text(page)
     assert "no recurrent layer, so there is nothing to judge" in text and "can only be looked at" in text
-    assert view(page).net.startswith("linear.pt~")
+    assert view_of(page).net.startswith("linear.pt~")

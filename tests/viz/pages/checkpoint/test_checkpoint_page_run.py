@@ -18,15 +18,15 @@ from tests.support.checkpoint_page import (
     WORDS,
     Net,
     choose,
+    page_text,
     run,
-    said,
-    saved,
-    sick,
+    saved_bytes,
     start,
+    unhealthy,
     upload,
-    view,
+    view_of,
 )
-from viz.pages import checkpoint_store as store
+from viz.pages import checkpoint_store
 
 
 @pytest.fixture
@@ -40,66 +40,66 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     rnn = nn.GRU(3, 4)
     names = {"weight_ih_l0": "a.x", "weight_hh_l0": "a.y", "bias_ih_l0": "a.z1", "bias_hh_l0": "a.z2"}
     page = upload(start(), ("guessed.safetensors", save({names[name]: v for name, v in rnn.state_dict().items()})))
-    first = view(page).net
-    assert "found by shape" in said(page) and "gate order" in said(page)
+    first = view_of(page).net
+    assert "found by shape" in page_text(page) and "gate order" in page_text(page)
     next(each for each in page.selectbox if each.label == "Gate order").select("zrn")
     next(each for each in page.radio if each.label == "Position of the reset gate").set_value(False)
     next(each for each in page.button if each.label == "Apply").click()
     page = run(page)
-    assert view(page).net != first and first not in page.session_state["unrolled"].opened_networks
-    weights = store.find(view(page).net).checkpoint.layers["a.l0"]
+    assert view_of(page).net != first and first not in page.session_state["unrolled"].opened_networks
+    weights = checkpoint_store.find(view_of(page).net).checkpoint.layers["a.l0"]
     z, r, n = rnn.weight_hh_l0.detach().chunk(3)
     np.testing.assert_array_equal(weights.weight_hh, torch.cat([r, z, n]))
-    assert not weights.reset_after and "gate order" not in said(page)
+    assert not weights.reset_after and "gate order" not in page_text(page)
     next(each for each in page.selectbox if each.label == "Cell type").select("LSTM")
     next(each for each in page.button if each.label == "Apply").click()
     page = run(page)
-    assert "do not fit each other" in said(page)
+    assert "do not fit each other" in page_text(page)
 
 
 def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
-    page = upload(start(), ("lm.pt", saved(net)))
-    assert store.find(view(page).net).setup.kind == "ids"
+    page = upload(start(), ("lm.pt", saved_bytes(net)))
+    assert checkpoint_store.find(view_of(page).net).setup.kind == "ids"
     page = choose(page, "Symbols", "typed")
     area = next(each for each in page.text_area if each.label.startswith("Its 7 symbols"))
     area.set_value("abc")
     page = run(page)
-    assert "3 symbols" in said(page) and store.find(view(page).net).setup.kind == "ids"
+    assert "3 symbols" in page_text(page) and checkpoint_store.find(view_of(page).net).setup.kind == "ids"
     next(each for each in page.text_area if each.label.startswith("Its 7 symbols")).set_value("abcdefg")
     page = run(page)
-    assert store.find(view(page).net).network.vocabulary == WORDS
+    assert checkpoint_store.find(view_of(page).net).network.vocabulary == WORDS
     assert len(page.session_state["unrolled"].opened_networks) == 1  # one file, one line of the list
     next(each for each in page.text_area if each.label.startswith("Text")).set_value("gfx")
     page = run(page)
-    assert "does not know “x”" in said(page)
+    assert "does not know “x”" in page_text(page)
 
 
 def test_symbols_may_come_from_a_second_file(net):
-    page = upload(start(), ("lm.pt", saved(net)))
+    page = upload(start(), ("lm.pt", saved_bytes(net)))
     page = choose(page, "Symbols", "file")
     box = next(each for each in page.file_uploader if each.label.startswith("Its 7 symbols"))
     box.set_value(("vocab.json", b'{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "f": 5, "g": 6}', "application/json"))
     page = run(page)
-    assert store.find(view(page).net).network.vocabulary == WORDS
+    assert checkpoint_store.find(view_of(page).net).network.vocabulary == WORDS
 
 
 def test_another_decoder_and_the_names_of_classes(net):
-    page = upload(start(), ("lm.pt", saved(net)))
+    page = upload(start(), ("lm.pt", saved_bytes(net)))
     page = choose(page, "The 7 scores are of", "class")
     next(each for each in page.text_input if each.label.startswith("Names of the classes")).set_value(", ".join(WORDS))
     page = run(page)
-    card = store.find(view(page).net).network.card
+    card = checkpoint_store.find(view_of(page).net).network.card
     assert card.predicts == "class" and card.classes["en"] == WORDS
     decoder = next(each for each in page.selectbox if each.label.startswith("Decoder"))
     decoder.select_index(len(decoder.options) - 1)  # none
     page = run(page)
-    assert store.find(view(page).net).network.card.predicts == "nothing"
+    assert checkpoint_store.find(view_of(page).net).network.card.predicts == "nothing"
 
 
 def test_numbers_come_from_a_file_or_are_made(tmp_path):
     torch.manual_seed(0)
     rnn = nn.LSTM(3, 4, batch_first=True)
-    page = upload(start(), ("rnn.pt", saved(rnn)))
+    page = upload(start(), ("rnn.pt", saved_bytes(rnn)))
     values = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     file = io.BytesIO()
     np.save(file, values)
@@ -108,20 +108,20 @@ def test_numbers_come_from_a_file_or_are_made(tmp_path):
     box = next(each for each in page.file_uploader if "npy" in each.label)
     box.set_value(("x.npy", file.getvalue(), "application/octet-stream"))
     page = run(page)
-    network = store.find(view(page).net).network
-    given = network.encode(view(page).text)
+    network = checkpoint_store.find(view_of(page).net).network
+    given = network.encode(view_of(page).text)
     np.testing.assert_array_equal(given[0], values)
     page.segmented_control(key="give_way").set_value("impulse")
     page = run(page)
     page.button(key="impulse_put").click()
     page = run(page)
-    given = network.encode(view(page).text)[0].numpy()
+    given = network.encode(view_of(page).text)[0].numpy()
     assert given.sum() == 1 and given[1, 0] == 1
     page.segmented_control(key="give_way").set_value("random")
     page = run(page)
     page.button(key="random_draw").click()
     page = run(page)
-    assert network.encode(view(page).text).shape == (1, 24, 3)
+    assert network.encode(view_of(page).text).shape == (1, 24, 3)
 
 
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
@@ -129,53 +129,53 @@ def test_numbers_come_from_a_file_or_are_made(tmp_path):
 def test_every_lens_runs_an_opened_network(lens, kind, net):
     torch.manual_seed(0)
     modules = {
-        "lm": saved(net, vocab=list(WORDS)),
-        "nan": saved(sick(net)),
-        "numbers": saved(nn.GRU(3, 4)),
+        "lm": saved_bytes(net, vocab=list(WORDS)),
+        "nan": saved_bytes(unhealthy(net)),
+        "numbers": saved_bytes(nn.GRU(3, 4)),
         "classes": save(
             {**{f"rnn.{k}": v for k, v in nn.LSTM(3, 4).state_dict().items()}, "fc.weight": torch.randn(2, 4)}
         ),
-        "both ways": saved(nn.LSTM(3, 4, num_layers=2, bidirectional=True)),
-        "projected": saved(nn.LSTM(3, 4, proj_size=2)),
-        "relu": saved(nn.RNN(3, 4, nonlinearity="relu")),
+        "both ways": saved_bytes(nn.LSTM(3, 4, num_layers=2, bidirectional=True)),
+        "projected": saved_bytes(nn.LSTM(3, 4, proj_size=2)),
+        "relu": saved_bytes(nn.RNN(3, 4, nonlinearity="relu")),
     }
     if kind == "nan":
         with torch.no_grad():
             net.rnn.weight_hh_l1[0, 0] = float("nan")
-        modules["nan"] = saved(net)
-    opened = store.open_upload({"net.pt": modules[kind]})
+        modules["nan"] = saved_bytes(net)
+    opened = checkpoint_store.open_upload({"net.pt": modules[kind]})
     page = start(lens=lens, net=opened.name)
-    assert not page.warning and view(page).net == opened.name
-    assert view(page).layer in opened.run_names.values()
+    assert not page.warning and view_of(page).net == opened.name
+    assert view_of(page).layer in opened.run_names.values()
 
 
 def test_a_link_to_a_file_that_is_not_open_says_so():
     for lens in ("step", "checkpoint"):
         page = start(lens=lens, net="lm.pt~0123456789ab")
-        assert "“lm.pt~0123456789ab” is not open here; open the file on the Checkpoint page first." in said(page)
-        assert view(page).net == NETWORKS[0]
+        assert "“lm.pt~0123456789ab” is not open here; open the file on the Checkpoint page first." in page_text(page)
+        assert view_of(page).net == NETWORKS[0]
 
 
 def test_another_readers_file_opens_by_its_link_and_is_listed_for_who_opened_it(net):
-    opened = store.open_upload({"lm.pt": saved(net)})
+    opened = checkpoint_store.open_upload({"lm.pt": saved_bytes(net)})
     assert all(opened.name not in each.options for each in start().selectbox)
     page = start(net=opened.name)
-    assert view(page).net == opened.name and page.selectbox[0].options[0] == "lm.pt"
+    assert view_of(page).net == opened.name and page.selectbox[0].options[0] == "lm.pt"
 
 
 @pytest.mark.parametrize("lens", ["step", "checkpoint"])
 def test_the_command_line_takes_a_checkpoint_or_a_saved_run(tmp_path, net, lens):
     path = tmp_path / "lm.anything"
-    path.write_bytes(saved(net, vocab=list(WORDS)))
+    path.write_bytes(saved_bytes(net, vocab=list(WORDS)))
     page = start(opened=path, lens=lens)
-    assert view(page).net.startswith("lm.anything~") and not page.error
+    assert view_of(page).net.startswith("lm.anything~") and not page.error
     with torch.no_grad(), capture(net) as trace:
         net(torch.tensor([[1, 2, 3]]))
     trace.save(tmp_path / "run.npz")
     page = start(opened=tmp_path / "run.npz", lens=lens)
-    assert view(page).net == "run.npz" and not page.error
+    assert view_of(page).net == "run.npz" and not page.error
     if lens == "checkpoint":
-        assert "2 LSTM layers" in said(page)
+        assert "2 LSTM layers" in page_text(page)
 
 
 @pytest.mark.parametrize("lens", ["step", "checkpoint"])
@@ -186,7 +186,7 @@ def test_a_bad_file_on_the_command_line_is_one_sentence_and_the_app_goes_on(tmp_
             path.write_bytes(data)
         page = start(opened=path, lens=lens)
         assert sum(sentence in each.value.replace("\\", "") for each in page.warning) == 1
-        assert view(page).net == NETWORKS[0]
+        assert view_of(page).net == NETWORKS[0]
 
 
 def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
@@ -204,13 +204,13 @@ def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
     page = choose(page, "Does another part write", "typed")
     next(each for each in page.text_area if each.label.startswith("Output symbols")).set_value("a\nb")
     page = run(page)
-    assert "No other part of this file goes on from the last state of enc" in said(page)
+    assert "No other part of this file goes on from the last state of enc" in page_text(page)
     listed = (source / "g2p.py").read_text().split("self.phonemes = ")[1].split("self.g2idx")[0]
     phonemes = [symbol for pair in re.findall(r"""'([^']+)'|"([^"]+)\"""", listed) for symbol in pair if symbol]
     area = next(each for each in page.text_area if each.label.startswith("Output symbols"))
     area.set_value("\n".join(phonemes))
     page = run(page)
-    opened = store.find(view(page).net)
+    opened = checkpoint_store.find(view_of(page).net)
     assert opened.setup.target.vocabulary == tuple(phonemes) and opened.run_names == {
         "enc.l0": "encoder.l0",
         "dec.l0": "decoder.l0",

@@ -96,7 +96,7 @@ def test_an_entry_is_picked_by_click_and_dragged(open_page):
 
 
 def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
-    """Drag a slider's thumb from one share of its way to another, with the mouse; gives the value where it is let go."""
+    """Drag a slider's thumb with the mouse from one share of its range to another; return the value at the end."""
     settle(page)  # what an edit brings with it moves the slider
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
@@ -111,7 +111,7 @@ def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
 
 
 def stands_at(page: Page, name: str, value: float) -> None:
-    """Wait until the address says this value of the entry, and the page stands."""
+    """Wait until the address has this value of the entry, and the page is settled."""
     page.wait_for_function(
         """([name, value]) => { const at = new URLSearchParams(location.search).get("edits") ?? "";
             return at.startsWith(name + "=") && Number(at.split("=")[1]) === value; }""",

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from models import EditedNetwork, capture, load_network, read_edits, run_edited, run_network
 from models.edits.matrix_csv import write_csv
 from models.gradients.losses import Loss
-from tests.support.lens_page import at, mounted, run, sent, start, text_of
+from tests.support.lens_page import mounted_components, run, sent_payload, start, text_of, widget_at
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
@@ -35,8 +35,8 @@ def exact(page: AppTest):
 
 
 def predicted(page: AppTest, step: int) -> dict[str, tuple[float, float]]:
-    """What the page sends of the prediction at a step: by symbol, its probability before and after."""
-    header, arrays = sent(page, "edit_changed")
+    """Return the probabilities that the page sends for a step, before and after the edit, by symbol."""
+    header, arrays = sent_payload(page, "edit_changed")
     rows = zip(*(arrays[f"pair_{name}"][step].tolist() for name in ("token", "before", "after")), strict=True)
     return {header["vocabulary"][int(token)]: (old, new) for token, old, new in rows if token >= 0}
 
@@ -49,7 +49,7 @@ def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
     network = load_network("counter")
     after = run_edited(network, network.card.default.text, read_edits(edits))
     if name in ("step", "states", "edit"):
-        assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
+        assert np.array_equal(sent_payload(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -59,7 +59,7 @@ def test_switched_off_edits_change_nothing(name):
     network = load_network("counter")
     if name in ("step", "states", "edit"):
         plain = run_network(network, network.card.default.text)
-        assert np.array_equal(sent(page)[1]["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
+        assert np.array_equal(sent_payload(page)[1]["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
 
 
 def test_the_experiment_breaks_the_counter_and_undo_mends_it():
@@ -76,14 +76,14 @@ def test_the_experiment_breaks_the_counter_and_undo_mends_it():
     press(page, "undo")
     assert edits_of(page) == "" and "edited network" not in text_of(page)
     plain = run_network(network, text).trace.layers["rnn.l0"].hidden[0]
-    assert np.array_equal(sent(page)[1]["hidden"], plain)
+    assert np.array_equal(sent_payload(page)[1]["hidden"], plain)
     press(page, "redo")
     assert edits_of(page) == BROKEN
 
 
 def test_edits_are_switched_removed_and_cleared():
     page = start("edit", net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
-    at(page.toggle, "on_0").set_value(False)
+    widget_at(page.toggle, "on_0").set_value(False)
     run(page)
     assert edits_of(page) == f"!{BROKEN};rnn.l0.forget_bias=1"
     turns = page.session_state["unrolled"].slider_generation
@@ -189,7 +189,7 @@ def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
     assert edits_of(page) == f"{BROKEN};!{held}"
     assert "This is an edited network: 1 edit. 1 more is switched off." in text_of(page)
     after = run_edited(load_network("counter"), ".aabb.", read_edits(BROKEN))
-    assert np.array_equal(sent(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
+    assert np.array_equal(sent_payload(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
     [text] = [each for each in page.text_area if each.value == ".aabb."]
     text.set_value(".aaaaaaaabbbbbbbb.")
     run(page)
@@ -199,7 +199,7 @@ def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
 
 def test_another_network_begins_without_edits():
     page = start("edit", net="counter", edits=BROKEN)
-    at(page.selectbox, "choose_net").set_value("wave")
+    widget_at(page.selectbox, "choose_net").set_value("wave")
     run(page)
     assert edits_of(page) == ""
 
@@ -268,7 +268,7 @@ def test_a_csv_that_fits_is_the_matrix_that_runs():
         module.rnn.weight_hh_l0.copy_(torch.from_numpy(values))
         with capture(module) as trace:
             module(network.encode(network.card.default.text))
-    assert np.array_equal(sent(page)[1]["hidden"], trace.layers["rnn.l0"].hidden[0])
+    assert np.array_equal(sent_payload(page)[1]["hidden"], trace.layers["rnn.l0"].hidden[0])
 
 
 def test_the_table_holds_the_exact_values():
@@ -281,13 +281,13 @@ def test_the_table_holds_the_exact_values():
 
 def test_the_units_weights_are_listed_and_picked():
     page = start("edit", net="counter")
-    [listed] = [json.loads(each.json) for each in mounted(page)["links"]]
+    [listed] = [json.loads(each.json) for each in mounted_components(page)["links"]]
     reads, writes = (each["rows"] for each in listed["lists"])
     network = load_network("counter")
-    at = network.vocabulary.index("b")
+    row = network.vocabulary.index("b")
     [score] = [row for row in writes if row["told"] == "→ score of “b”"]
-    assert score["at"] == ["head.weight", None, at, 0]
-    assert np.float32(score["value"]) == network.module.head.weight.detach().numpy()[at, 0]
+    assert score["at"] == ["head.weight", None, row, 0]
+    assert np.float32(score["value"]) == network.module.head.weight.detach().numpy()[row, 0]
     assert reads[0]["told"] == "input gate ← “.”" and abs(reads[0]["value"]) >= abs(reads[1]["value"])
 
 
@@ -296,7 +296,7 @@ def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
     page = start(
         "edit", net="counter", unit="1", step="9", state={"gradients_asked": asked, "edit_tint": "sensitivity"}
     )
-    [matrix] = [json.loads(each.json) for each in mounted(page)["matrix"]]
+    [matrix] = [json.loads(each.json) for each in mounted_components(page)["matrix"]]
     shown = np.frombuffer(b64decode(matrix["tint"]), "<f4").reshape(2, 2)
     loss = Loss(asked, step=9 if asked != "every" else 0, unit=1 if asked == "unit" else 0)
     edited = EditedNetwork(load_network("counter"), read_edits(""))

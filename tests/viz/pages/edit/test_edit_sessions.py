@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 SESSIONS = 50
 EDITS = ("rnn.l0.weight_hh[forget_gate.0,0]={}", "rnn.l0.forget_gate[0]@2-5={}", "rnn.l0.bias_ih*={}")
 
-# Sessions as the page itself opens them, all at once from one browser; gives of each the messages with the run's numbers.
+# Sessions as the page itself opens them, all at once from one browser; returns each one's message with the run's numbers.
 OPEN = """
 async ([asks, seconds]) => {
   window.sessions ??= asks.map(() => {
@@ -50,7 +50,7 @@ async ([asks, seconds]) => {
 
 
 def asked(edits: str) -> str:
-    """What a browser sends that opens the Edit lens at these edits."""
+    """Return the message by which a browser opens the Edit lens with these edits."""
     message = BackMsg()
     message.rerun_script.query_string = urlencode({"net": "counter", "edits": edits})
     message.rerun_script.page_name = "edit"

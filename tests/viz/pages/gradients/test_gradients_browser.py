@@ -57,7 +57,7 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page
     assert shares["lstm"] > 1e-3
     if shares["rnn"] < 1e-3:
         expect(page.get_by_text("The RNN's has vanished")).to_be_visible()
-    else:  # training taught it to carry the city on: the page says so, and shows the network that training began with
+    else:  # training made it keep the city: the page says so, and shows the network before training
         expect(page.get_by_text("Not what the textbook says of an RNN")).to_be_visible()
     page.get_by_role("radio", name="same networks before training").click()
     page.wait_for_function(

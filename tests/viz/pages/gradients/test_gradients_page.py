@@ -11,7 +11,7 @@ from torch import nn
 from models import capture, load_network
 from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import readable_text
-from tests.support.lens_page import run, sent, start, text_of
+from tests.support.lens_page import run, sent_payload, start, text_of
 
 LONG = readable_text(40, "en", 69)
 HANGUL = re.compile("[가-힣]")
@@ -61,9 +61,9 @@ def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
     assert trained["lstm"] > 1e-3
     told = text_of(page)
     assert f"RNN {trained['rnn']:.2g} ×, LSTM {trained['lstm']:.2g} ×" in told
-    vanished = "The RNN's has vanished" in told
+    vanished = "The gradient of the RNN has vanished" in told
     assert vanished == (trained["rnn"] < 1e-3)
-    assert vanished != ("Not what the textbook says" in told)
+    assert vanished != ("Training changed the spectral radius of its W_hh" in told)
     control(page, "cells_way", "started")
     before = shares()
     assert before["rnn"] < 1e-10 < before["lstm"]
@@ -71,14 +71,14 @@ def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
 
 def test_the_map_holds_every_pair_and_its_two_ways():
     page = start("gradients", net="recall-lstm")
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     norms = arrays["hidden"]
     steps = len(header["tokens"])
     assert norms.shape == (steps, steps) and header["options"]["rows"] == list(range(steps))
     assert not np.triu(norms.T, 1).any() and (norms.diagonal() > 0).all()
     whole, straight, other = (arrays[name] for name in ("carried", "straight", "other"))
     assert (whole <= straight + other + 1e-6).all() and (np.abs(straight - other) <= whole + 1e-6).all()
-    assert "straight" not in sent(start("gradients", net="recall-rnn"))[1]
+    assert "straight" not in sent_payload(start("gradients", net="recall-rnn"))[1]
 
 
 def test_every_loss_that_a_network_can_be_asked_is_offered():
@@ -95,20 +95,20 @@ def test_a_units_value_and_all_steps_can_be_the_loss():
     found = mirrored(page, "gradient-norms", quantity="hidden_grad_norm")
     assert found[9] == 1 and (found[:9] > 0).all() and not found[10:].any()
     control(page, "gradients_asked", "every")
-    assert "no one rate" in text_of(page)
+    assert "there is no single decay rate" in text_of(page)
 
 
 @pytest.mark.parametrize(
     ("address", "asked", "said"),
     [
-        ({"net": "recall-lstm", "text": "Moscow"}, "every", "one step only"),
-        ({"net": "wave", "text": "0.1"}, None, "Nothing follows the last value"),
+        ({"net": "recall-lstm", "text": "Moscow"}, "every", "only one time step"),
+        ({"net": "wave", "text": "0.1"}, None, "No value follows the last time step"),
     ],
 )
 def test_what_cannot_be_asked_is_told_once_and_the_rest_stands(address, asked, said):
     page = start("gradients", state={"gradients_asked": asked}, **address)
     assert [said in each.value for each in page.warning] == [True]
-    assert "6 · When it explodes" in text_of(page)
+    assert "6 · Exploding gradient" in text_of(page)
 
 
 def test_the_knobs_begin_in_the_middle_of_a_decay():
@@ -123,7 +123,7 @@ def test_the_knobs_begin_in_the_middle_of_a_decay():
 
 def test_clipping_says_what_is_left_and_who_pays():
     page = start("gradients", net="recall-rnn")
-    assert "Half of what is clipped is paid by" in text_of(page)
+    assert "Half of the gradient norm shown comes from" in text_of(page)
     formula = next(each.value for each in page.latex if "theta" in each.value)
     assert "0.1}" in formula or "0.1," in formula  # the threshold begins at a tenth of the norm
 
@@ -153,7 +153,7 @@ def test_a_saved_run_shows_the_gradients_that_it_was_saved_with(saved):
     page = start("gradients", opened=path)
     found = mirrored(page, "gradient-norms", quantity="cell_grad_norm")
     assert found == pytest.approx(np.linalg.norm(layer.cell_grad[0], axis=-1), rel=1e-5)
-    assert "straight" in sent(page)[1]
+    assert "straight" in sent_payload(page)[1]
     path, _layer = saved(False, backward=False)
     assert mirrored(start("gradients", opened=path), "gradient-norms", quantity="hidden_grad_norm")[-1] == 1
 

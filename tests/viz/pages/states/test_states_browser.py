@@ -21,7 +21,7 @@ OPENING = load_network("python-lm").card.default
 
 
 def tinted(page: Page) -> tuple[dict[str, str], np.ndarray]:
-    """What the running text is tinted by, and every token's number."""
+    """Return the quantity, layer and unit that color the running text, and every token's value."""
     tokens = page.evaluate(
         "[...document.querySelectorAll('.unrolled-running-text [data-value]')].map(({ dataset }) => ({ ...dataset }))"
     )

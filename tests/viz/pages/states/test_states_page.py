@@ -13,14 +13,14 @@ from models import capture, load_network, load_trace
 from models.decoding.run_network import run_network
 from models.states.input_sensitivity import input_sensitivity
 from models.states.unit_order import order_units
-from tests.support.lens_page import mounted, run, sent, start, text_of
+from tests.support.lens_page import mounted_components, run, sent_payload, start, text_of
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
 HANGUL = re.compile("[가-힣]")
 
 
 def payload(page: AppTest) -> bytes:
-    return mounted(page)["trace_loader"][0].bytes
+    return mounted_components(page)["trace_loader"][0].bytes
 
 
 def labelled(widgets, label: str):
@@ -28,7 +28,7 @@ def labelled(widgets, label: str):
 
 
 def data_bytes(page: AppTest) -> int:
-    """What all elements of the page send, but for the components' own scripts, which are the same whatever they show."""
+    """Return the messages of all elements of the page, without the components' scripts, which never change."""
     total = 0
     for element in page.main:
         proto = getattr(element, "proto", None)
@@ -48,10 +48,10 @@ def saved(path, module, x):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_has_its_states(name, lang):
     page = start("states", net=name, lang=lang)
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     layer = page.session_state["unrolled"].view.layer
     assert header["layer"] == layer and arrays["hidden"].shape[0] == len(header["tokens"])
-    assert {"player", "colored_text", "heatmap", "state_trajectory"} <= set(mounted(page))
+    assert {"player", "colored_text", "heatmap", "state_trajectory"} <= set(mounted_components(page))
     assert not page.warning
     words = " ".join(each.value for each in page.markdown if each.value.startswith("####"))
     assert bool(HANGUL.search(words)) == (lang == "ko")
@@ -72,7 +72,7 @@ def test_the_order_of_the_heatmap_is_the_models():
     shown = next(
         each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
     )
-    hidden = sent(page)[1]["hidden"]  # the quantity that the opening view picks out
+    hidden = sent_payload(page)[1]["hidden"]  # the quantity that the opening view picks out
     assert json.loads(shown.json)["order"] == order_units(hidden, "variance").tolist()
 
 
@@ -90,7 +90,7 @@ def test_the_brush_begins_with_the_word_that_is_read():
     text = text_of(page)
     assert "Span: `` hello ``" in text
     page = start("states", net="wave", text="1, 1, 0.5, 1, 1, 1, 0.5, 1", step=3)
-    assert "Span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are no letters of one word
+    assert "Span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are not joined like letters
     assert "Best match: unit 14. Its hidden state is ≤ −0.3 at 100% of the time steps in the span" in text
 
 
@@ -118,7 +118,7 @@ def test_no_unit_marking_a_span_exactly_is_said_in_words():
 @pytest.mark.parametrize("way", ["left", "reach"])
 def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
     page = start("states", net=net, layer=layer, step=7, look=f"ink:{way}")
-    asked = {"left": "inputs on h at time step 8 ", "reach": "input at time step 8 "}
+    asked = {"left": "Influence of the inputs on h at time step 8 ", "reach": "Influence of the input at time step 8 "}
     assert {name for name, title in asked.items() if title in text_of(page)} == {way}
     (told,) = (each.value for each in page.latex if r"}{\partial x}\Big\|_F = " in each.value)
     t, k, norm = re.search(r"t = (\d+),\\ k = (\d+):.*?_F = ([^,]+),", told).groups()
@@ -153,7 +153,7 @@ def test_one_text_through_two_networks_of_other_kinds():
 def test_one_token_and_one_unit(kind, tmp_path):
     path = saved(tmp_path / "one.npz", kind(1, 1, batch_first=True), torch.ones(1, 1, 1))
     page = start("states", opened=path)
-    assert sent(page)[1]["hidden"].shape == (1, 1)
+    assert sent_payload(page)[1]["hidden"].shape == (1, 1)
     text = text_of(page)
     assert "The sequence has only one time step" in text and "Tracking cannot be measured in this text" in text
     assert "nan" not in text.lower()
@@ -194,7 +194,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     path = saved(tmp_path / "large.npz", module, x)
     page = start("states", opened=path)
     assert len(payload(page)) < 2_000_000
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     unit = page.session_state["unrolled"].view.unit
     with torch.no_grad():
         hidden = module(x)[0][0].numpy()
@@ -209,7 +209,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     assert arrays["detail_low:hidden"][block].min() == pytest.approx(inside.min(), abs=1e-5)
     labelled(page.slider, "Time steps shown").set_value((1201, 1300))
     run(page)
-    header, arrays = sent(page)
+    header, arrays = sent_payload(page)
     assert arrays["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     np.testing.assert_allclose(arrays["detail_mean:hidden"], hidden[1200:1300], rtol=0, atol=1e-5)
     assert "detail_low:hidden" not in arrays and len(payload(page)) < 2_000_000
@@ -229,10 +229,10 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     address = {name: value[-1] if isinstance(value, list) else value for name, value in page.query_params.items()}
     assert address["look"] == "span:6-8;stack:5,3;steps:1200-1299;threshold:0.05"
     other = start("states", opened=path, **(address | {"look": f"blocks:mean;order:mean;{address['look']}"}))
-    assert sent(other)[1]["detail_steps:hidden"].tolist() == list(range(1200, 1301))
+    assert sent_payload(other)[1]["detail_steps:hidden"].tolist() == list(range(1200, 1301))
     quantity = other.session_state["unrolled"].view.quantity
     values = load_trace(path).layers["l0"][quantity][0]
-    assert sent(other)[1]["detail_units:hidden"].tolist() == order_units(values, "mean").tolist()
+    assert sent_payload(other)[1]["detail_units:hidden"].tolist() == order_units(values, "mean").tolist()
     assert labelled(other.slider, "Span (time steps)").value == (7, 9)
     assert labelled(other.number_input, "Threshold").value == 0.05
     assert labelled(other.multiselect, "Units").value == [5, 3]
@@ -262,4 +262,4 @@ def test_all_that_a_page_sends_of_a_run_is_bounded(tmp_path, lens, shape):
     path = saved(tmp_path / "run.npz", nn.LSTM(4, units, layers, batch_first=True), torch.randn(1, steps, 4))
     page = start(lens, opened=path, step=str(steps // 2))
     assert data_bytes(page) < 2_000_000
-    assert sent(page)[0]["excerpt"]["steps"] == steps
+    assert sent_payload(page)[0]["excerpt"]["steps"] == steps

@@ -249,7 +249,7 @@ def drawn_in(page: Page, png: bytes) -> list[int]:
 
 @contextmanager
 def draws_svg(page: Page, svg: str):
-    """Whether the browser can draw an SVG by itself."""
+    """Yield whether the browser can draw an SVG without the page."""
     yield page.evaluate(
         """(svg) => new Promise((done) => {
             const image = new Image();

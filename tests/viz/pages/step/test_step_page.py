@@ -11,7 +11,7 @@ from models import load_network
 from models.core.trace import load_trace
 from tests.support import oracle
 from tests.support.browser import ROOT
-from tests.support.lens_page import at, run
+from tests.support.lens_page import run, widget_at
 from viz.payloads.binary_payload import unpack
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -50,7 +50,7 @@ def components(page: AppTest) -> dict[str, list]:
 
 
 def sent(page: AppTest):
-    """What the page sends to the browser: header and arrays of the layer that is shown."""
+    """Return the header and arrays of the current layer that the page sends to the browser."""
     return unpack(components(page)["trace_loader"][0].bytes)
 
 
@@ -60,7 +60,7 @@ def type_(page: AppTest, text: str) -> AppTest:
 
 
 def choose(page: AppTest, what: str, value: object) -> AppTest:
-    at(page.selectbox, f"choose_{what}").set_value(value)
+    widget_at(page.selectbox, f"choose_{what}").set_value(value)
     return run(page)
 
 
@@ -86,7 +86,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
 def test_every_network_shows_its_own_numbers(name, lang):
     page = choose(start(lang=lang), "net", name)
     card = load_network(name).card
-    last = at(page.selectbox, "choose_layer").options[-1]
+    last = widget_at(page.selectbox, "choose_layer").options[-1]
     choose(page, "layer", last)
     header, arrays = sent(page)
     assert (header["layer"], header["kind"]) == (last, card.architecture["cell"])
@@ -110,7 +110,7 @@ def test_another_text_is_read_from_its_end():
 def test_an_example_becomes_the_text():
     page = start()
     text = load_network("python-lm").card.examples[2].text
-    at(page.selectbox, "choose_example").set_value(text)
+    widget_at(page.selectbox, "choose_example").set_value(text)
     run(page)
     assert page.text_area[0].value == text == address(page)["text"]
 
