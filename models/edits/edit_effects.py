@@ -218,10 +218,10 @@ def _first_flip(
 ) -> PredictionFlip | None:
     if isinstance(after.prediction, ClassPrediction) and isinstance(before.prediction, ClassPrediction):
         best = before.prediction.best, after.prediction.best
-        finite = np.isfinite([before.prediction.probability, after.prediction.probability]).all()
+        both_finite = np.isfinite([before.prediction.probability, after.prediction.probability]).all()
         return (
             None
-            if best[0] == best[1] or not finite
+            if best[0] == best[1] or not both_finite
             else PredictionFlip(len(after.labels) - 1, len(before.labels) - 1, *best, None)
         )
     if not isinstance(after.prediction, SymbolPrediction):
