@@ -1,7 +1,7 @@
 """The terms of `viz/terms.py` on a page: the first use of each explains itself, and a table lists them all."""
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from functools import cache
 from html import escape
 
@@ -9,9 +9,9 @@ from viz.i18n import LANGUAGES, N_, _, language
 from viz.terms import NOTATION, TERMS, Term
 
 PROTECTED = re.compile(
-    r"`[^`]*`|\$[^$]*\$|<[^>]*>|!?\[[^\]]*\]\([^)]*\)|:[a-z]+\[[^\]]*\]|:material/\w+:|“[^”]*”|\\.|\*\*[^*]*\*\*", re.S
+    r"`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|:[a-z]+\[[^\]]*\]|:material/\w+:|“[^”]*”|\\.|\*\*[^*]*\*\*", re.S
 )
-"""Parts of a Markdown text in which no term is marked: code, formulas, tags, links, directives, quotes and emphasis."""
+"""Parts of a Markdown text in which no term is marked: code, formulas, links, directives, quotes and emphasis."""
 
 PAGES = {
     "step": N_("Step"),
@@ -24,24 +24,26 @@ PAGES = {
 
 STYLE = """
 <style>
-  .unrolled-term { font-style: inherit; cursor: help; position: relative; border-bottom: 1px dotted currentColor; }
+  [data-testid="stCaptionContainer"]:has(.unrolled-term) { position: relative; overflow: visible; }
+  .unrolled-term { font-style: inherit; cursor: help; border-bottom: 1px dotted currentColor; }
   .unrolled-term:hover::after, .unrolled-term:focus::after {
-    content: attr(data-gloss); position: absolute; left: 0; top: 1.6em; z-index: 1000; width: max-content;
-    max-width: min(22rem, 70vw); padding: 0.5rem 0.75rem; border-radius: 0.375rem; white-space: pre-line;
+    content: attr(data-gloss); position: absolute; left: 0; top: 100%; z-index: 1000; width: max-content;
+    max-width: min(34rem, 100%); padding: 0.5rem 0.75rem; border-radius: 0.375rem; white-space: pre-line;
     font-size: 0.875rem; line-height: 1.4; font-weight: 400; text-align: start;
     background: var(--st-text-color, #14181f); color: var(--st-background-color, #ffffff);
   }
   .unrolled-term:focus-visible { outline: 2px solid var(--st-primary-color, #1f5fbf); outline-offset: 2px; }
 </style>
 """
-"""Style of a marked term: dotted underline, its gloss below it while it is pointed at or focused."""
+"""Style of a marked term: underlined with dots; its gloss is below the caption while it is pointed at or focused."""
 
 
 def mark_terms(text: str, seen: MutableMapping[str, str]) -> str:
     """Return a Markdown text in which the page's first use of each term is an HTML element with its gloss.
 
     Args:
-        text: Markdown; what is code, a formula, a link, a quotation or HTML in it stays as it is.
+        text: Markdown without HTML; what is code, a formula, a link or a quotation in it stays as it is, and tags are
+            escaped, since the result is shown as HTML.
         seen: the text in which each term was marked first, by its English name, for this page; is added to. The same text
             is marked the same way again when only a part of the page is run.
     """
@@ -64,9 +66,15 @@ def mark_terms(text: str, seen: MutableMapping[str, str]) -> str:
     marked: list[str] = []
     end = 0
     for protected in PROTECTED.finditer(text):
-        marked += [pattern.sub(mark, text[end : protected.start()]), protected[0]]
+        marked += [pattern.sub(mark, escape_tags(text[end : protected.start()])), protected[0]]
         end = protected.end()
-    return "".join([*marked, pattern.sub(mark, text[end:])])
+    marked.append(pattern.sub(mark, escape_tags(text[end:])))
+    return "".join(marked) if done else text
+
+
+def escape_tags(text: str) -> str:
+    """Return ``text`` with every ``<`` as an entity, so that nothing in it becomes HTML."""
+    return text.replace("<", "&lt;")
 
 
 def gloss(term: Term, lang: str) -> str:
@@ -75,25 +83,33 @@ def gloss(term: Term, lang: str) -> str:
     return term.gloss[lang] + ("\n= " + ", ".join(also) if also else "") + f"\n→ {_(PAGES[term.page])}"
 
 
-def glossary_table(lang: str) -> list[dict[str, str]]:
-    """Return the glossary's rows in a language: term, its name in the other language, other names, meaning, page."""
+@cache
+def glossary_markdown(lang: str) -> str:
+    """Return the glossary as a Markdown table: term, its name in the other language, other names, meaning, page."""
     other = "en" if lang != "en" else "ko"
-    return [
-        {
-            _("Term"): term.name[lang],
-            LANGUAGES[other]: term.name[other],
-            _("Other names"): ", ".join(term.also[lang]),
-            _("Meaning"): term.gloss[lang],
-            _("Page"): _(PAGES[term.page]),
-        }
+    head = (_("Term"), LANGUAGES[other], _("Other names"), _("Meaning"), _("Page"))
+    rows = (
+        (f"**{term.name[lang]}**", term.name[other], ", ".join(term.also[lang]), term.gloss[lang], _(PAGES[term.page]))
         for term in TERMS
-    ]
+    )
+    return _table(head, (tuple(map(_plain, row)) for row in rows))
 
 
-def notation_table(lang: str) -> str:
-    """Return the table of notations as Markdown with formulas: textbooks' symbols, PyTorch's, and what they mean."""
-    head = f"| {_('Textbooks')} | PyTorch | {_('Meaning')} |\n| --- | --- | --- |\n"
-    return head + "\n".join(f"| ${row.textbook}$ | ${row.pytorch}$ | {row.meaning[lang]} |" for row in NOTATION)
+@cache
+def notation_markdown(lang: str) -> str:
+    """Return the symbols of textbooks beside PyTorch's, and what they mean, as a Markdown table with formulas."""
+    rows = ((f"${row.textbook}$", f"${row.pytorch}$", _plain(row.meaning[lang])) for row in NOTATION)
+    return _table((_("Textbooks"), "PyTorch", _("Meaning")), rows)
+
+
+def _plain(cell: str) -> str:
+    """Return the text of a cell so that Markdown shows its underscores, bars and tags as they are."""
+    return re.sub(r"([_|<~])", r"\\\1", cell)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 @cache

@@ -21,7 +21,7 @@ def _names(lang: str) -> dict[str, str]:
             "candidate": _("candidate"),
             "reset_gate": _("reset gate"),
             "update_gate": _("update gate"),
-            "preactivation": _("preactivation"),
+            "preactivation": _("pre-activation"),
             "cell": _("cell state"),
             "hidden": _("hidden state"),
         }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viz import i18n
-from viz.glossary import PAGES, gloss, glossary_table, mark_terms, notation_table
+from viz.glossary import PAGES, gloss, glossary_markdown, mark_terms, notation_markdown
 from viz.i18n import LANGUAGES, use_language
 from viz.pages import LENSES
 from viz.terms import NOTATION, TERMS, forbidden_in
@@ -84,7 +84,7 @@ def test_the_other_names_of_textbooks_are_said():
 
 def test_the_notations_are_bridged():
     with use_language("ko"):
-        table = notation_table("ko")
+        table = notation_markdown("ko")
     for symbol in ("W_{xf}", "W_{if}", "b_f", "b_{hf}", "C_t", "c_t"):
         assert symbol in table
     assert "z와 1 − z" in table and "쿼리는 디코더 상태" in table
@@ -114,12 +114,19 @@ def test_korean_terms_are_found_before_particles():
 def test_marking_changes_no_other_text(text):
     with use_language("en"):
         marked = mark_terms(text, {})
-    assert re.sub(r'<dfn class="unrolled-term"[^>]*>|</dfn>', "", marked) == text
+    shown = re.sub(r'<dfn class="unrolled-term"[^>]*>|</dfn>', "", marked)
+    assert shown.replace("&lt;", "<") == text
+
+
+def test_no_caption_becomes_html():
+    with use_language("en"):
+        marked = mark_terms("The forget gate of <img src=x onerror=alert(1)> and <b>units</b>", {})
+    assert re.findall("<[^>]*>", re.sub(r'<dfn class="unrolled-term"[^>]*>|</dfn>', "", marked)) == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_glossary_lists_every_term(lang):
     with use_language(lang):
-        rows = glossary_table(lang)
-        assert len(rows) == len(TERMS) and all(all(isinstance(each, str) for each in row.values()) for row in rows)
+        rows = glossary_markdown(lang).splitlines()
+        assert len(rows) == len(TERMS) + 2 and len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert gloss(TERMS[0], lang).count("\n") == 2

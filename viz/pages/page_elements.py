@@ -10,10 +10,14 @@ import streamlit as st
 from models.core.messages import Problem
 from viz.address import View, view_params
 from viz.colours import Theme
+from viz.glossary import mark_terms
 from viz.i18n import translate
 
 MARKDOWN = re.compile(r"[\\`*_\[\]<$~#]|:(?=\S)")
 """Characters that Markdown, or Streamlit's extension of it (``:material/edit:``), takes for markup."""
+
+TERMS_SEEN = "terms_seen"
+"""Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
 
 
 @contextmanager
@@ -21,8 +25,15 @@ def panel(title: str, look_for: str) -> Iterator[None]:
     """A bordered box with the chart's title and a caption of one line that says what to look for."""
     with st.container(border=True):
         st.markdown(f"#### {title}")
-        st.caption(look_for)
+        if look_for:
+            caption(look_for)
         yield
+
+
+def caption(text: str) -> None:
+    """Show a caption in Markdown in which the page's first use of each term of the glossary explains itself."""
+    marked = mark_terms(text, st.session_state.setdefault(TERMS_SEEN, {}))
+    st.caption(marked, unsafe_allow_html=marked != text)
 
 
 @contextmanager

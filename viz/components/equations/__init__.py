@@ -49,7 +49,7 @@ def equations_data(cell: Cell, *, view_id: str, form: str = "numbers", **layer: 
     return {
         "view_id": view_id,
         "palette": palette(),
-        "words": _words(),
+        "words": _words(cell),
         "kind": cell.kind,
         "lines": _lines(cell, **layer),
         "definitions": activation_definitions(cell),
@@ -65,7 +65,14 @@ def _lines(cell: Cell, **layer: Any) -> list[dict[str, str]]:
     ]
 
 
-def _words() -> dict[str, object]:
+def _words(cell: Cell) -> dict[str, object]:
+    symbols = _("Equations in PyTorch's notation; σ is the sigmoid, ⊙ the element-wise product (Hadamard product).")
+    if "update_gate" in cell.gates:
+        symbols += " " + _("z = 1 keeps the old state; other books swap z and 1 − z.")
+    elif cell.gates == ("preactivation",):
+        symbols = _("Equations in PyTorch's notation; a is the pre-activation.")
+    if cell.kind == "LSTM":
+        symbols += " " + _("PyTorch has two biases per gate (b_ih and b_hh); only their sum matters.")
     return {
         "names": names(),
         "definition": _("activation function"),
@@ -73,7 +80,7 @@ def _words() -> dict[str, object]:
         "forms": {"numbers": _("Values"), "symbols": _("Symbols"), "shapes": _("Shapes")},
         "captions": {
             "numbers": _("Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh)."),
-            "symbols": _("Equations in PyTorch's notation; ⊙ is the element-wise (Hadamard) product."),
+            "symbols": symbols,
             "shapes": _("Below each symbol, its shape: matrices are rows × columns."),
         },
     }

@@ -47,7 +47,7 @@ def meanings() -> dict[str, dict[str, str]]:
         },
         "RNN": {
             "preactivation": _("weighted sum: input part + recurrent part, biases included"),
-            "hidden": _("activation function of the preactivation; passed to the next time step"),
+            "hidden": _("activation function of the pre-activation; passed to the next time step"),
             "hidden_prev": before,
             "input": inputs,
         },
