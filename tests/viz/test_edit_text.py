@@ -10,6 +10,7 @@ from models.edits.edit_syntax import read_edit, read_edits
 from models.edits.edited_network import EditedNetwork
 from models.edits.tracked_effects import tracked_effect
 from models.states.tracked_units import tracked_units
+from models.zoo.catalogue import recall_batches
 from tests.models.edits.test_edits import WRITTEN
 from viz.edit_text import describe_edit
 from viz.i18n import use_language
@@ -24,7 +25,10 @@ def sentences_about(name: str, edits: str) -> str:
     edited = EditedNetwork(network, read_edits(edits))
     before, after = run_network(network, text), edited.read(text)
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
-    rankings = {layer: tracked_units(network, text, layer) for layer in before.trace.layers}
+    rankings = {
+        layer: tracked_units(network, text, layer, recall_batches=recall_batches(network))
+        for layer in before.trace.layers
+    }
     found = edit_effects(before, after, origin, answer_only=network.card.scored == "last")
     with use_language("en"):
         return describe_effects(found, tracked_effect(before, after, rankings, origin), before, after)
