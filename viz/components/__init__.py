@@ -1,7 +1,7 @@
 """The drawings that move in the browser: a folder each, with its Python, JavaScript and CSS.
 
-Components know no host. A component is drawn into an element of any page: its Python makes its data (``player_data`` and the
-like, plain values that become JSON), its JavaScript draws the data. The one host today is Streamlit
+Components are independent of their host. A component is drawn into an element of any page: its Python makes its data
+(``player_data`` and the like, plain values that become JSON), its JavaScript draws the data. The one host today is Streamlit
 (`streamlit_host.py`, `streamlit_host.js`). All components of a view share one client-side store (`shared/store.js`), so
 that the trace of a sequence is sent once and a step costs no server round trip.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 
-CORE = ("canvas", "store", "mount")
+CORE = ("josa", "canvas", "store", "mount")
 """The scripts of `shared/` that every component uses."""
 
 
@@ -25,7 +25,7 @@ class Component:
 
     A host runs ``script`` as an ES module and adds ``style`` to the page. Then ``unrolled.components[name]`` has one
     function, ``mount(element, data, report)``, which draws into the element and returns ``{update(data), destroy()}``.
-    ``report(event, value)`` is called when the reader did something that the page may want to know.
+    ``report(event, value)`` is called for each action of the reader that a host may handle.
 
     The page's colours and fonts are CSS custom properties that the element inherits, listed in `shared/shared.css`.
 

@@ -22,25 +22,27 @@ Object.assign((window.unrolled ??= {}), {
     return (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) ? "#000000" : "#ffffff";
   },
 
-  // The index of a value among the 256 colours of a scale {low, high} (trace.scale()); -1 for NaN.
+  // The index of a value among the 256 colours of a scale {low, high} (trace.scale()); -1 for NaN and infinity.
   colourIndex(value, scale) {
-    if (value !== value) return -1;
+    if (!Number.isFinite(value)) return -1;
     const k = Math.round(((value - scale.low) / (scale.high - scale.low)) * 255);
     return k < 0 ? 0 : k > 255 ? 255 : k;
   },
 
-  // A value's colour in the palette; "transparent" for NaN.
+  // A value's colour in the palette, NaN and infinity in a colour of their own; "transparent" for null, where no value is.
   colourOf(value, scale, palette) {
+    if (value === null || value === undefined) return "transparent";
     const k = unrolled.colourIndex(value, scale);
-    return k < 0 ? "transparent" : palette[scale.name][k];
+    return k < 0 ? palette.not_finite : palette[scale.name][k];
   },
 
   // The 256 colours of a scale as a CSS background, for a colour bar.
   gradient: (colours) => `linear-gradient(to right, ${colours.filter((_, k) => k % 15 === 0).join(",")})`,
 
-  // Four significant digits, a true minus sign, an exponent only for very small and very large numbers.
+  // Four significant digits, a true minus sign, an exponent only for very small and very large numbers; "–" for null, where no value is.
   formatNumber(value, digits = 4) {
-    if (value === null || value === undefined || value !== value) return "–";
+    if (value === null || value === undefined) return "–";
+    if (value !== value) return "NaN";
     if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
     const size = Math.abs(value);
     const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? size.toExponential(digits - 1)
@@ -48,11 +50,23 @@ Object.assign((window.unrolled ??= {}), {
     return (value < 0 ? "−" : "") + text;
   },
 
+  // The legend of NaN and infinity, for an array {data, missing} that contains any: a list of elements.
+  notFiniteLegend({ data, shape, missing }, palette, words) {
+    const width = shape[1] ?? 1;
+    if (!data.some((value, k) => !Number.isFinite(value) && !missing?.(Math.floor(k / width)))) return [];
+    const swatch = unrolled.element("i", { className: "unrolled-swatch" });
+    swatch.style.background = palette.not_finite;
+    return [swatch, words.not_finite];
+  },
+
   // 0.1234 -> "12.3%"
-  formatPercent: (p) => (p !== p ? "–" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
+  formatPercent: (p) => (p === null || p === undefined ? "–" : p !== p ? "NaN" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
 
   // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
-  fillTemplate: (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
+  fillTemplate: (template, values) => (template ?? "").replace(/\{(\w+)(?::([가-힣]+))?\}/g, (all, name, particle) => {
+    const value = values[name] ?? all;
+    return particle ? unrolled.withParticle(String(value), particle) : value;
+  }),
 
   // Base64 of float32, as float32_text in Python makes it -> Float32Array
   float32: (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer),
@@ -117,7 +131,7 @@ Object.assign((window.unrolled ??= {}), {
     unrolled.tooltip([
       unrolled.fillTemplate(words.step_token, { step: step + 1, token: unrolled.displayToken(trace.token(step)) }),
       unrolled.fillTemplate(words.unit_value, {
-        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.formatNumber(trace.value(quantity, step, unit)),
+        quantity: words.quantities[quantity] ?? quantity, unit, value: unrolled.formatNumber(trace.shown(quantity, step, unit)),
       }),
     ], event.clientX, event.clientY, root);
   },
