@@ -1,1 +1,1 @@
-"""Figures to explore and to keep: one file a figure, each a function from a trace to a plotly figure."""
+"""Interactive plotly figures: one file for each figure, with a function of the same name that builds it from arrays."""

@@ -1,11 +1,11 @@
-"""How often networks are right, against the length of what they read, as measured on data held out."""
+"""Accuracy of networks on held-out data against the length of their input."""
 
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
 from viz.colours import Theme
-from viz.figures.style import INK, finish
+from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
 COLOURS: tuple[dict[Theme, str], ...] = (
@@ -22,11 +22,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 def accuracy_by_length(
     measured: Mapping[str, Mapping[str, float]], *, length: int | None = None, theme: Theme = "light"
 ) -> go.Figure:
-    """A line for each network; each has a colour, a dash and a mark of its own.
+    """Draw a line for each network, each with its own colour, dash and marker symbol.
 
     Args:
-        measured: network -> {"from-to" (symbols of the input): share that is right}.
-        length: of the input that is looked at, to be marked.
+        measured: network -> {"from-to" (input length in symbols): accuracy}.
+        length: length of the current input, whose range is shaded; None to shade none.
         theme: "light" or "dark".
     """
     figure = go.Figure()
@@ -47,7 +47,7 @@ def accuracy_by_length(
         low, _dash, high = each.partition("-")
         if length is not None and int(low) <= length <= int(high):
             figure.add_vrect(
-                x0=place - 0.5, x1=place + 0.5, fillcolor=INK[theme], opacity=0.07, line_width=0,
+                x0=place - 0.5, x1=place + 0.5, fillcolor=FOREGROUND[theme], opacity=0.07, line_width=0,
                 annotation_text=_("current input"), annotation_position="bottom",
             )  # fmt: skip
     figure.update_xaxes(
@@ -57,6 +57,6 @@ def accuracy_by_length(
         tickangle=0,
     )
     figure.update_yaxes(title_text=_("exact-match accuracy"), range=[-0.03, 1.05], tickformat=".0%")
-    figure = finish(figure, theme, height=340)
+    figure = apply_style(figure, theme, height=340)
     figure.update_layout(margin={"l": 70})
     return figure

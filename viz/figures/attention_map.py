@@ -1,4 +1,4 @@
-"""The weights of one attention head as a map."""
+"""The weights of one attention head as a heatmap."""
 
 from collections.abc import Sequence
 
@@ -6,47 +6,48 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, plotly_scale, unit_scale
-from viz.figures.style import finish, step_axis
+from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
 def attention_map(
-    weights: np.ndarray, asking: Sequence[str], asked: Sequence[str], *, most: float = 1.0, theme: Theme = "light"
+    weights: np.ndarray, queries: Sequence[str], keys: Sequence[str], *, max_weight: float = 1.0, theme: Theme = "light"
 ) -> go.Figure:
-    """Who asks down, who is asked across.
+    """Draw an attention map: rows are queries, columns are keys.
 
     Args:
         weights: (T, T'), 0..1.
-        asking: T symbols. asked: T' symbols.
-        most: the weight that has the strongest colour.
+        queries: T symbols.
+        keys: T' symbols.
+        max_weight: the weight at the end of the colour scale.
         theme: "light" or "dark".
     """
-    rows, columns = ([f"{place + 1} {symbol}" for place, symbol in enumerate(symbols)] for symbols in (asking, asked))
-    told = [[[row, column] for column in columns] for row in rows]
+    rows, columns = ([f"{place + 1} {symbol}" for place, symbol in enumerate(symbols)] for symbols in (queries, keys))
+    labels = [[[row, column] for column in columns] for row in rows]
     figure = go.Figure(
         go.Heatmap(
             z=weights,
             zmin=0,
-            zmax=most,
+            zmax=max_weight,
             colorscale=plotly_scale(unit_scale(theme)),
-            customdata=told,
+            customdata=labels,
             hovertemplate="%{z:.4f}<br>"
             + _("{asking} attends to {asked}").format(asking="%{customdata[0]}", asked="%{customdata[1]}")
             + "<extra></extra>",
             colorbar={"thickness": 12, "len": 0.9},
-            xgap=1 if len(asked) <= 60 else 0,
-            ygap=1 if len(asking) <= 60 else 0,
+            xgap=1 if len(keys) <= 60 else 0,
+            ygap=1 if len(queries) <= 60 else 0,
         )
     )
-    figure.update_xaxes(title_text=_("attended to (key)"), showgrid=False, **_ticks(asked))
-    figure.update_yaxes(title_text=_("attending (query)"), autorange="reversed", showgrid=False, **_ticks(asking))
-    figure = finish(figure, theme, height=int(min(640, max(300, 110 + 19 * len(asking)))))
+    figure.update_xaxes(title_text=_("attended to (key)"), showgrid=False, **_ticks(keys))
+    figure.update_yaxes(title_text=_("attending (query)"), autorange="reversed", showgrid=False, **_ticks(queries))
+    figure = apply_style(figure, theme, height=int(min(640, max(300, 110 + 19 * len(queries)))))
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 12})
     return figure
 
 
 def _ticks(symbols: Sequence[str]) -> dict:
-    """Every symbol where there is room for it, else numbers from 1."""
+    """Return the ticks of an axis: every symbol up to 80 symbols, else step numbers from 1."""
     if len(symbols) > 80:
         return step_axis(symbols)
     return {"tickvals": list(range(len(symbols))), "ticktext": list(symbols), "tickangle": 0}

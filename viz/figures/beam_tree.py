@@ -1,4 +1,4 @@
-"""A beam search as a tree: every answer that was followed, symbol by symbol."""
+"""A beam search as a tree: every candidate, token by token."""
 
 import math
 
@@ -7,24 +7,24 @@ import plotly.graph_objects as go
 from models.core.tokenize_text import display
 from models.decoding import BeamTree
 from viz.colours import KIND, Theme
-from viz.figures.style import GRID, INK, PAPER, finish
+from viz.figures.style import BACKGROUND, FOREGROUND, GRID, apply_style
 from viz.i18n import _
 
-UNLIKELY = 0.01
-"""Answers below this probability are drawn faint: a beam is always as wide as it was asked for, however sure the network."""
+FAINT_BELOW = 0.01
+"""Candidates below this probability are drawn faint: the beam always keeps its full width, even if one is nearly certain."""
 
 
 def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
-    """Steps across, the answers that were kept at a step below one another, the most probable one on top.
+    """Draw the tree: steps from left to right, the candidates of a step from most to least probable, top down.
 
     Args:
-        tree: what the search kept.
+        tree: the candidates that the search kept.
         theme: "light" or "dark".
     """
     places = _places(tree)
     best = set(tree.path(tree.best))
     figure = go.Figure()
-    faint = [math.exp(node.log_probability) < UNLIKELY for node in tree.nodes]
+    faint = [math.exp(node.log_probability) < FAINT_BELOW for node in tree.nodes]
     for chosen, unlikely in ((False, True), (False, False), (True, True), (True, False)):
         xs: list[float | None] = []
         ys: list[float | None] = []
@@ -33,12 +33,13 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
                 (x0, y0), (x1, y1) = places[node.parent], places[at]
                 xs += [x0, x1, None]
                 ys += [y0, y1, None]
-        colour = KIND["GRU"][theme] if chosen else INK[theme]
+        colour = KIND["GRU"][theme] if chosen else FOREGROUND[theme]
         width = 4 if chosen else 1 if unlikely else 2
         line = {"color": colour, "width": width, "dash": "dot" if unlikely else "solid"}
         figure.add_scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip")
     border = [
-        KIND["GRU"][theme] if at in best else GRID[theme] if faint[at] else INK[theme] for at in range(len(faint))
+        KIND["GRU"][theme] if at in best else GRID[theme] if faint[at] else FOREGROUND[theme]
+        for at in range(len(faint))
     ]
     figure.add_scatter(
         x=[x for x, _y in places],
@@ -48,11 +49,11 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
             f"<b>{display(node.symbol)}</b>" if at in best else display(node.symbol)
             for at, node in enumerate(tree.nodes)
         ],
-        textfont={"size": 15, "color": INK[theme]},
+        textfont={"size": 15, "color": FOREGROUND[theme]},
         marker={
             "size": 26,
             "symbol": "square",
-            "color": PAPER[theme],
+            "color": BACKGROUND[theme],
             "line": {
                 "width": [2.5 if at in best else 1 for at in range(len(tree.nodes))],
                 "color": border,
@@ -81,13 +82,13 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
         ticktext=[str(step + 1) for step in range(max(node.step for node in tree.nodes) + 1)],
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[deepest + 0.6, -0.6])
-    figure = finish(figure, theme, height=int(90 + 38 * (deepest + 1)))
+    figure = apply_style(figure, theme, height=int(90 + 38 * (deepest + 1)))
     figure.update_layout(hovermode="closest", showlegend=False, margin={"l": 8, "t": 8, "r": 8})
     return figure
 
 
 def _places(tree: BeamTree) -> list[tuple[float, float]]:
-    """(step, rank among the answers of that step) of every node."""
+    """Return (step, rank among the candidates of that step) of every node."""
     counts: dict[int, int] = {}
     places = []
     for node in tree.nodes:

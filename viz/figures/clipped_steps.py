@@ -1,4 +1,4 @@
-"""Gradient clipping: what every step's part of the gradient is before and after."""
+"""Gradient clipping: each step's contribution to the gradient norm before and after."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import finish, step_axis
+from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
 def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], *, theme: Theme = "light") -> go.Figure:
-    """What is left of each step's part, and above it what the step pays.
+    """Draw the part of each step's contribution that is left after clipping, and on top of it the part that is removed.
 
     Args:
-        parts: (T), each step's part of the norm before clipping; negative where a step pulls the other way.
-        coefficient: what every gradient is multiplied by, at most 1.
-        labels: T strings, one a step.
+        parts: (T), contributions to the norm before clipping; negative for a step whose gradient opposes the sum.
+        coefficient: factor that every gradient is multiplied by, at most 1.
+        labels: T strings, one for each step.
         theme: "light" or "dark".
     """
     figure = go.Figure()
@@ -41,4 +41,4 @@ def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], 
     figure.update_yaxes(
         title_text=_("contribution to the gradient norm"), exponentformat="power", automargin=True, title_standoff=12
     )
-    return finish(figure, theme, height=340)
+    return apply_style(figure, theme, height=340)

@@ -1,4 +1,4 @@
-"""A curve over the steps that stays small however long the sequence is: blocks with their mean, lowest and highest value."""
+"""A curve over the steps. Long sequences are downsampled to blocks with their mean, lowest and highest value."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from models.states.downsample import downsample
 from viz.i18n import _
 
-POINTS = 1500
-"""Points of a curve; a longer one is drawn as blocks of steps, a line for the mean within a band from lowest to highest."""
+MAX_POINTS = 1500
+"""Points of a curve. A longer one is drawn in blocks of steps: a line for the mean, a band from lowest to highest."""
 
 
 def add_curve(
@@ -28,29 +28,29 @@ def add_curve(
     """Draw ``values`` (T) over the steps.
 
     Args:
-        figure: to draw on.
-        values: (T); what is not a finite number is a gap.
-        labels: T strings, one a step.
-        name: of the curve.
-        colour, dash, width: of its line.
+        figure: the figure that the curve is added to.
+        values: (T); NaN and infinite values are gaps.
+        labels: T strings, one for each step.
+        name: name of the curve.
+        colour, dash, width: style of its line.
         legend: whether it is in the legend.
-        first: the step, from 0, of the first value.
-        where: the row and column of a figure of several panels.
+        first: step of the first value, from 0.
+        where: row and column in a figure of several panels.
     """
     # For translators: {step} and {token} are filled by the browser.
     at = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     common = {"name": name, "legendgroup": name, "showlegend": legend, "mode": "lines", **where}
     line = {"color": colour, "dash": dash, "width": width}
-    if len(values) <= POINTS:
+    if len(values) <= MAX_POINTS:
         steps = range(first, first + len(values))
-        told = [[step + 1, label] for step, label in zip(steps, labels, strict=True)]
+        labelled = [[step + 1, label] for step, label in zip(steps, labels, strict=True)]
         shown = [float(value) if np.isfinite(value) else None for value in values]
         hover = "%{y:.4g} · " + at
-        if _alone(np.isfinite(values)):
+        if _has_isolated(np.isfinite(values)):
             common["mode"] = "lines+markers"
-        figure.add_scatter(x=list(steps), y=shown, line=line, customdata=told, hovertemplate=hover, **common)
+        figure.add_scatter(x=list(steps), y=shown, line=line, customdata=labelled, hovertemplate=hover, **common)
         return
-    blocks = downsample(values[:, None], POINTS // 3)
+    blocks = downsample(values[:, None], MAX_POINTS // 3)
     steps = first + (blocks.step_edges[:-1] + blocks.step_edges[1:] - 1) / 2
     low, mean, high = (
         np.where(np.isfinite(part[:, 0]), part[:, 0], np.nan) for part in (blocks.low, blocks.mean, blocks.high)
@@ -59,7 +59,7 @@ def add_curve(
         f"{begin + first + 1}–{end + first}: {a:.4g} … {b:.4g}"
         for begin, end, a, b in zip(blocks.step_edges[:-1], blocks.step_edges[1:], low, high, strict=True)
     ]
-    # a step's edges, so that a spike of one step is as wide as its block
+    # a step line, so that a spike of one step is as wide as its block
     edge = {"color": colour, "width": 0.5, "shape": "hvh"}
     band = {"hoverinfo": "skip", "mode": "lines", "showlegend": False, "legendgroup": name, **where}
     figure.add_scatter(x=steps, y=low, line=edge, **band)
@@ -68,10 +68,10 @@ def add_curve(
     figure.add_scatter(x=steps, y=mean, line=line, customdata=spans, hovertemplate=hover, **common)
 
 
-def _alone(known: np.ndarray) -> bool:
-    """Whether a known value stands between unknown ones, where no line would show it."""
-    beside = np.concatenate([[False], known, [False]])
-    return bool((known & ~beside[:-2] & ~beside[2:]).any())
+def _has_isolated(finite: np.ndarray) -> bool:
+    """Return whether a finite value has no finite neighbour: a line without markers would not show it."""
+    padded = np.concatenate([[False], finite, [False]])
+    return bool((finite & ~padded[:-2] & ~padded[2:]).any())
 
 
 def _faint(colour: str) -> str:

@@ -1,22 +1,24 @@
-"""What must wait for what: the earliest moment at which each position of a sequence can be computed."""
+"""Dependencies between computations: how many sequential steps each position of a sequence needs."""
 
 import plotly.graph_objects as go
 
-from models.networks.critical_path import Waiting
+from models.networks.critical_path import CriticalPath
 from viz.colours import KIND, Theme
-from viz.figures.style import INK, finish, step_axis
+from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 
-MOST = 90
-"""Symbols that have a mark and a label along the axis."""
+MAX_LABELS = 90
+"""Symbols up to which each has a marker and a tick label."""
 
 
-def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: Theme = "light") -> go.Figure:
-    """Two panels on one scale: a staircase for the recurrent network, level lines for the Transformer.
+def dependency_chart(
+    recurrent: CriticalPath, parallel: CriticalPath, labels: list[str], *, theme: Theme = "light"
+) -> go.Figure:
+    """Draw rising lines for the recurrent network and flat lines for the Transformer.
 
     Args:
-        recurrent, parallel: when each position can be computed.
-        labels: the symbols of the source, then those of the output.
+        recurrent, parallel: the critical paths of the recurrent network and of the Transformer.
+        labels: the source symbols, then the output symbols.
         theme: "light" or "dark".
     """
     names = {
@@ -36,7 +38,7 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
             figure.add_scatter(
                 x=list(range(starts, starts + len(moments))),
                 y=list(moments),
-                mode="lines+markers" if len(labels) <= MOST else "lines",
+                mode="lines+markers" if len(labels) <= MAX_LABELS else "lines",
                 name=f"{family}: {names[part]}",
                 legendgroup=f"{family}{part}",
                 showlegend=part not in [earlier for earlier, _start, _moments in found.lines[:place]],
@@ -46,14 +48,14 @@ def waiting(recurrent: Waiting, parallel: Waiting, labels: list[str], *, theme: 
                 hovertemplate=_("“{token}”: after {n} sequential steps").format(token="%{customdata}", n="%{y}"),
             )
     border = recurrent.source - 0.5
-    figure.add_vline(x=border, line={"width": 1, "dash": "dot", "color": INK[theme]})
+    figure.add_vline(x=border, line={"width": 1, "dash": "dot", "color": FOREGROUND[theme]})
     for side, anchor in ((_("source") + " ", "right"), (" " + _("output"), "left")):
         figure.add_annotation(
             x=border, y=1, yref="paper", text=side, showarrow=False, yanchor="top", xanchor=anchor, font={"size": 13}
         )
     ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "tickangle": 0}
-    figure.update_xaxes(**(ticks if len(labels) <= MOST else step_axis(labels)))
+    figure.update_xaxes(**(ticks if len(labels) <= MAX_LABELS else step_axis(labels)))
     figure.update_yaxes(title_text=_("sequential steps needed"), rangemode="tozero")
-    figure = finish(figure, theme, height=400)
+    figure = apply_style(figure, theme, height=400)
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 72, "b": 36})
     return figure

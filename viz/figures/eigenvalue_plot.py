@@ -7,18 +7,18 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import GRID, INK, finish
+from viz.figures.style import FOREGROUND, GRID, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
-CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
+UNIT_CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
 
 
-def spectra(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") -> go.Figure:
-    """A plane for each gate, all at one scale, with the spectral radius above it.
+def eigenvalue_plot(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") -> go.Figure:
+    """Draw a complex plane for each gate, all on one scale, with the spectral radius in its title.
 
     Args:
-        eigenvalues: complex numbers, (H), of the recurrent block of each gate.
+        eigenvalues: gate -> eigenvalues of its recurrent block, complex, (H).
         theme: "light" or "dark".
     """
     names = quantity_names()
@@ -28,7 +28,7 @@ def spectra(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") ->
     most = 1.12 * max([1.0, *(float(np.abs(values).max()) for values in finite if len(values))])
     for column, (gate, values) in enumerate(zip(eigenvalues, finite, strict=True), start=1):
         figure.add_scatter(
-            x=CIRCLE.real, y=CIRCLE.imag, mode="lines", line={"color": INK[theme], "width": 1.5},
+            x=UNIT_CIRCLE.real, y=UNIT_CIRCLE.imag, mode="lines", line={"color": FOREGROUND[theme], "width": 1.5},
             hoverinfo="skip", showlegend=False, row=1, col=column,
         )  # fmt: skip
         figure.add_scatter(
@@ -51,7 +51,7 @@ def spectra(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") ->
     for column in range(1, len(eigenvalues) + 1):
         figure.update_yaxes(scaleanchor=f"x{column if column > 1 else ''}", constrain="domain", col=column)
         figure.update_xaxes(constrain="domain", col=column)
-    return finish(figure, theme, height=360).update_layout(hovermode="closest")
+    return apply_style(figure, theme, height=360).update_layout(hovermode="closest")
 
 
 def _title(name: str, values: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""How large the gradient of the loss is at every step's states."""
+"""Norms of the gradient of the loss with respect to each step's states."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.log_norm_axis import add_norms, floor_of, log_axis
-from viz.figures.style import INK, finish, step_axis
+from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
+from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 
 
@@ -19,25 +19,25 @@ def gradient_norms(
     reverse: bool = False,
     theme: Theme = "light",
 ) -> go.Figure:
-    """The L2 norms of dL/dh_t, and of an LSTM's dL/dc_t, over the steps, on a log axis.
+    """Draw the L2 norms of dL/dh_t, and of an LSTM's dL/dc_t, over the steps on a log axis.
 
     Args:
-        norms: (T) by state, "hidden" and perhaps "cell"; 0 where the loss cannot reach.
-        labels: T strings, one a step.
-        loss_step: where the loss is, from 0; None where it is at every step.
-        reverse: whether the layer reads from the last step to the first.
+        norms: state ("hidden", for an LSTM also "cell") -> (T); 0 where the loss does not depend on it.
+        labels: T strings, one for each step.
+        loss_step: step of the loss, from 0; None for a loss at every step.
+        reverse: whether the layer runs from the last step to the first.
         theme: "light" or "dark".
     """
     names = {"hidden": "‖∂L/∂h‖ · " + _("hidden state"), "cell": "‖∂L/∂c‖ · " + _("cell state")}
     figure = go.Figure()
     reached = slice(loss_step, None) if reverse else slice(None, None if loss_step is None else loss_step + 1)
     curves = [values[reached] for values in norms.values()]
-    floor = floor_of(curves, span=30)
+    floor = axis_floor(curves, span=30)
     for (state, values), dash in zip(norms.items(), ("solid", "dash"), strict=False):
-        # the loss cannot depend on what comes after it: those steps are not zeros to wonder at
+        # the loss does not depend on later steps: leave them out instead of drawing zeros
         shown = np.full(values.shape, np.nan)
         shown[reached] = values[reached]
-        add_norms(
+        add_norm_curve(
             figure,
             shown,
             labels,
@@ -47,7 +47,7 @@ def gradient_norms(
             dash=dash,
         )
     if loss_step is not None:
-        figure.add_vline(x=loss_step, line={"color": INK[theme], "width": 1, "dash": "dot"})
+        figure.add_vline(x=loss_step, line={"color": FOREGROUND[theme], "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=loss_step,
             y=1,
@@ -59,4 +59,4 @@ def gradient_norms(
         )
     figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(title_text=_("gradient norm"), **log_axis(curves, floor))
-    return finish(figure, theme, height=360)
+    return apply_style(figure, theme, height=360)

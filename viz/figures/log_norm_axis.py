@@ -1,4 +1,4 @@
-"""Gradient norms along the steps on a log axis, where also 0, NaN and infinity have a place."""
+"""Curves of norms over the steps on a log axis that also handles 0, NaN and infinity."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 
 from viz.i18n import _
 
-SPAN = 12.0
-"""Powers of ten that an axis shows at most below its largest norm, unless it is asked for more."""
+MAX_DECADES = 12.0
+"""Default limit of the powers of ten that an axis shows below its largest norm."""
 
 
-def add_norms(
+def add_norm_curve(
     figure: go.Figure,
     norms: np.ndarray,
     labels: Sequence[str],
@@ -23,17 +23,17 @@ def add_norms(
     first: int = 0,
     **where: int,
 ) -> None:
-    """A curve of ``norms`` (T), NaN and infinity left out; exact zeros are crosses on the ``floor``.
+    """Draw a curve of ``norms`` (T) without NaN and infinity; exact zeros are crosses on the ``floor``.
 
-    ``first`` is the step of the sequence (from 0) at which ``norms`` begin; ``where`` is the row and column of a panel.
+    ``first`` is the step (from 0) of the first norm; ``where`` is the row and column of a panel.
     """
-    seen = np.isfinite(norms) & (norms > 0)
+    positive = np.isfinite(norms) & (norms > 0)
     # For translators: {step} and {token} are filled by the browser.
     hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     places = [[first + step + 1, label] for step, label in enumerate(labels)]
     figure.add_scatter(
         x=list(range(len(norms))),
-        y=[float(value) if shown else None for value, shown in zip(norms, seen, strict=True)],
+        y=[float(value) if shown else None for value, shown in zip(norms, positive, strict=True)],
         name=name,
         legendgroup=name,
         mode="lines+markers" if len(norms) <= 80 else "lines",
@@ -59,8 +59,8 @@ def add_norms(
         )
 
 
-def floor_of(curves: Sequence[np.ndarray], span: float = SPAN) -> float:
-    """Where the axis ends: a little below the smallest norm above 0, but at most ``span`` powers of ten below the largest."""
+def axis_floor(curves: Sequence[np.ndarray], span: float = MAX_DECADES) -> float:
+    """Return the lower end of the axis: a third of the smallest norm above 0, at most ``span`` decades below the largest."""
     shown = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
     values = np.concatenate([*shown, np.empty(0)])
     if not len(values):
@@ -69,7 +69,7 @@ def floor_of(curves: Sequence[np.ndarray], span: float = SPAN) -> float:
 
 
 def log_axis(curves: Sequence[np.ndarray], floor: float, highest: float | None = None) -> dict:
-    """The settings of the axis of ``curves``: 1e-3 rather than 0.001 or 1m, never less than two powers of ten."""
+    """Return the plotly settings of a log axis for ``curves``, with ticks as powers of ten and at least two decades."""
     shown = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
     if highest is None:
         highest = max([float(values.max()) for values in shown if len(values)], default=1.0)
@@ -82,7 +82,7 @@ def log_axis(curves: Sequence[np.ndarray], floor: float, highest: float | None =
         "range": [low - 0.15, high],
         "dtick": pitch,
         "exponentformat": "power",
-        "tickfont": {"size": 11.2},  # of powers plotly draws the 10 a quarter larger
+        "tickfont": {"size": 11.2},  # plotly draws the base of a power a quarter larger
         "automargin": True,
         "title_standoff": 12,
     }

@@ -1,15 +1,15 @@
-"""The Lyapunov exponents of a run: along which directions do small differences grow, along which do they fade?"""
+"""Lyapunov exponents of a run: the growth rates of small differences."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import INK, finish
+from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
 
 def lyapunov(exponents: np.ndarray, *, theme: Theme = "light") -> go.Figure:
-    """The exponents (N), largest first, per step and in natural units, with the line at 0 that parts growing from fading."""
+    """Draw the exponents (N), largest first, per step in natural units; differences grow above the line at 0."""
     figure = go.Figure()
     shown = np.where(np.isfinite(exponents), exponents, np.nan)
     figure.add_scatter(
@@ -21,7 +21,7 @@ def lyapunov(exponents: np.ndarray, *, theme: Theme = "light") -> go.Figure:
         hovertemplate="%{y:.4f} · × %{customdata:.3~g} " + _("per time step"),
         showlegend=False,
     )
-    figure.add_hline(y=0, line={"color": INK[theme], "width": 1, "dash": "dash"})
+    figure.add_hline(y=0, line={"color": FOREGROUND[theme], "width": 1, "dash": "dash"})
     figure.update_xaxes(title_text=_("direction, largest exponent first"))
     figure.update_yaxes(title_text=_("Lyapunov exponent"))
-    return finish(figure, theme, height=300)
+    return apply_style(figure, theme, height=300)

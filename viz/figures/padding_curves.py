@@ -7,38 +7,38 @@ import plotly.graph_objects as go
 
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
-from viz.figures.style import GRID, finish, step_axis
+from viz.figures.style import GRID, apply_style, step_axis
 from viz.i18n import _
 
 
-def padding(
+def padding_curves(
     masked: np.ndarray,
-    read: np.ndarray,
+    unmasked: np.ndarray,
     labels: Sequence[str],
     *,
     reverse: bool,
     title: str,
     theme: Theme = "light",
 ) -> go.Figure:
-    """One unit's state over the steps; the padding is shaded, and the value that the answer is read from is marked.
+    """Draw one unit's state over the steps; the padding is shaded, and the value that the prediction uses is marked.
 
     Args:
-        masked: (T), of the text's own steps alone.
-        read: (T + N), of the text and the padding that is read as well.
+        masked: (T), with mask: the steps of the text alone.
+        unmasked: (T + N), without mask: the steps of the text and the padding.
         labels: T + N strings.
-        reverse: whether the layer reads from the last step to the first; its answer then stands at the first.
-        title: of the values.
+        reverse: whether the layer runs from the last step to the first; the prediction then uses the first step.
+        title: title of the y axis.
         theme: "light" or "dark".
     """
     figure = go.Figure()
     runs = [
         (_("with mask"), masked, KIND["LSTM"][theme], "solid"),
-        (_("without mask (padding is processed)"), read, KIND["RNN"][theme], "dash"),
+        (_("without mask (padding is processed)"), unmasked, KIND["RNN"][theme], "dash"),
     ]
-    if len(read) > len(masked):
+    if len(unmasked) > len(masked):
         figure.add_vrect(
             x0=len(masked) - 0.5,
-            x1=len(read) - 0.5,
+            x1=len(unmasked) - 0.5,
             fillcolor=GRID[theme],
             opacity=0.55,
             line_width=0,
@@ -59,4 +59,4 @@ def padding(
         )
     figure.update_xaxes(title_text=_("time step (token)"), range=[-0.6, len(labels) - 0.4], **step_axis(labels))
     figure.update_yaxes(title_text=title)
-    return finish(figure, theme, height=340)
+    return apply_style(figure, theme, height=340)

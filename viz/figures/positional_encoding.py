@@ -1,20 +1,20 @@
-"""The positional encoding of a Transformer: a wave for every pair of columns."""
+"""The positional encoding of a Transformer: sine and cosine waves by dimension."""
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, plotly_scale, signed_scale
-from viz.figures.style import finish, step_axis
+from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
 def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme = "light") -> go.Figure:
-    """Two maps of what is added to each symbol's vector, sines and cosines: symbols across, columns of the vector down.
+    """Draw two heatmaps, sines and cosines: columns are positions, rows are dimensions of the embedding.
 
     Args:
         encoding: (T, D), -1..1, sines in the even columns.
-        labels: T strings, one a symbol.
+        labels: T strings, one for each position.
         theme: "light" or "dark".
     """
     titles = (_("even dimensions: sine"), _("odd dimensions: cosine"))
@@ -40,10 +40,10 @@ def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme
             row=1,
             col=odd + 1,
         )
-    # as in the formula, positions are counted from 0
+    # positions are counted from 0, as in the formula
     figure.update_xaxes(title_text=_("position"), showgrid=False, **step_axis(labels, -1))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text=_("dimension of the embedding"), col=1)
-    figure = finish(figure, theme, height=340)
+    figure = apply_style(figure, theme, height=340)
     figure.update_layout(hovermode="closest", margin={"l": 64, "t": 36})
     return figure

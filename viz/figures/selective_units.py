@@ -1,4 +1,4 @@
-"""The units that are on in a span and off elsewhere: when each is on (Strobelt et al. 2018)."""
+"""The steps at which units are on that are on in a span and off elsewhere (Strobelt et al. 2018)."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ import plotly.graph_objects as go
 
 from models.states.downsample import downsample
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import GRID, INK, finish, step_axis
+from viz.figures.style import FOREGROUND, GRID, apply_style, step_axis
 from viz.i18n import _
 
-BLOCKS = 1200
-"""Blocks of steps that are drawn at most; one in which a unit is on at all is drawn as on."""
+MAX_BLOCKS = 1200
+"""Blocks of steps that are drawn at most; a unit is drawn as on in a block if it is on at any of its steps."""
 
 
-def brushed_units(
+def selective_units(
     on: np.ndarray,
     units: Sequence[int],
     span: tuple[int, int],
@@ -23,22 +23,22 @@ def brushed_units(
     quantity: str,
     theme: Theme = "light",
 ) -> go.Figure:
-    """A row for each unit, filled at the steps at which it is on; the span is framed.
+    """Draw a row for each unit, filled at the steps at which it is on, and a frame around the span.
 
     Args:
         on: (T, N), whether each of the units is on.
-        units: N of them, from the top.
+        units: the N units, from the top.
         span: its first step, from 0, and the step after its last.
-        labels: T strings, one a step.
+        labels: T strings, one for each step.
         quantity: the gate or state, for its colour.
         theme: "light" or "dark".
     """
-    seen = downsample(on.astype(np.float32), BLOCKS * max(1, len(units)))
-    steps = (seen.step_edges[:-1] + seen.step_edges[1:] - 1) / 2
+    blocks = downsample(on.astype(np.float32), MAX_BLOCKS * max(1, len(units)))
+    steps = (blocks.step_edges[:-1] + blocks.step_edges[1:] - 1) / 2
     names = [_("unit {unit}").format(unit=unit) for unit in units]
     figure = go.Figure(
         go.Heatmap(
-            z=(seen.high.T > 0).astype(np.int8),
+            z=(blocks.high.T > 0).astype(np.int8),
             x=steps,
             y=names,
             zmin=0,
@@ -61,11 +61,11 @@ def brushed_units(
         x1=span[1] - 0.5,
         y0=-0.5,
         y1=len(units) - 0.5,
-        line={"color": INK[theme], "width": 2.5},
+        line={"color": FOREGROUND[theme], "width": 2.5},
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(
         title_text=_("time step (token)"), showgrid=False, range=[-0.6, len(labels) - 0.4], **step_axis(labels)
     )
-    figure = finish(figure, theme, height=30 * len(units) + 110)
+    figure = apply_style(figure, theme, height=30 * len(units) + 110)
     return figure.update_layout(hovermode="closest", margin={"l": 80, "t": 12})

@@ -1,17 +1,17 @@
-"""Time against length, as measured."""
+"""Measured computation time against input length."""
 
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from models.networks.timing import Timed
+from models.networks.timing import Timing
 from viz.colours import KIND, Theme
-from viz.figures.style import finish
+from viz.figures.style import apply_style
 from viz.i18n import _
 
 
-def timings(found: Sequence[Timed], *, theme: Theme = "light") -> go.Figure:
-    """A line for each network, both axes logarithmic.
+def timing_chart(found: Sequence[Timing], *, theme: Theme = "light") -> go.Figure:
+    """Draw a line for each network; both axes are logarithmic.
 
     Args:
         found: the measurements, in any order.
@@ -33,6 +33,6 @@ def timings(found: Sequence[Timed], *, theme: Theme = "light") -> go.Figure:
     lengths = sorted({each.length for each in found})
     figure.update_xaxes(type="log", title_text=_("input length (tokens)"), tickvals=lengths)
     figure.update_yaxes(type="log", title_text=_("time (ms)"), dtick=1)
-    figure = finish(figure, theme, height=320)
+    figure = apply_style(figure, theme, height=320)
     figure.update_layout(margin={"l": 64})
     return figure

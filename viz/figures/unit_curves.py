@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from models.core.trace import LayerTrace
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
-from viz.figures.style import INK, finish, step_axis
+from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
@@ -25,18 +25,18 @@ def unit_curves(
     step: int | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
-    """Two panels on one axis of steps: the gates that open and close between 0 and 1, and the signed values.
+    """Draw two panels over the steps: the gates with values between 0 and 1, and the signed quantities.
 
     Args:
-        layer: whose unit it is.
+        layer: the layer of the unit.
         unit: from 0.
-        labels: T strings, one a step.
-        row: which sequence of the batch.
+        labels: T strings, one for each step.
+        row: index of the sequence in the batch.
         step: the step to mark, from 0.
         theme: "light" or "dark".
     """
     cell, names = layer.weights.cell, quantity_names()
-    gates = list(cell.valves)
+    gates = list(cell.zero_one_gates)
     signed = [name for name in layer.quantities if name not in gates]
     panels = [panel for panel in (gates, signed) if panel]
     titles = {id(gates): _("gates (0 closed, 1 open)"), id(signed): _("value")}
@@ -44,7 +44,7 @@ def unit_curves(
     for place, panel in enumerate(panels, start=1):
         for name, dash in zip(panel, cycle(DASHES), strict=False):
             values = layer[name][row, : len(labels)]
-            if unit >= values.shape[1]:  # a projected LSTM hands on fewer values than it has units
+            if unit >= values.shape[1]:  # a projected LSTM outputs fewer values than it has units
                 continue
             colour = quantity_colour(name, theme)
             add_curve(figure, values[:, unit], labels, name=names[name], colour=colour, dash=dash, row=place, col=1)
@@ -52,7 +52,7 @@ def unit_curves(
         if panel is gates:
             figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)
     if step is not None:
-        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
+        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": FOREGROUND[theme]})
     figure.update_xaxes(**step_axis(labels))
     figure.update_xaxes(title_text=_("time step (token)"), row=len(panels), col=1)
-    return finish(figure, theme, height=210 * len(panels) + 80)
+    return apply_style(figure, theme, height=210 * len(panels) + 80)

@@ -1,4 +1,4 @@
-"""One gate or state of several units, under one another on one axis of steps."""
+"""One gate or state of several units, stacked above one axis of steps."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
-from viz.figures.style import INK, finish, step_axis
+from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
@@ -23,21 +23,21 @@ def unit_stack(
     first: int = 0,
     theme: Theme = "light",
 ) -> go.Figure:
-    """A panel for each unit.
+    """Draw a panel for each unit.
 
     Args:
-        values: (T, H), of one gate or state.
-        units: those to draw, from the top.
-        quantity: its name.
-        labels: T strings, one a step.
+        values: (T, H), values of one gate or state.
+        units: the units to draw, from the top.
+        quantity: name of the gate or state.
+        labels: T strings, one for each step.
         step: the step to mark, from 0.
-        first: the step, from 0, of the first value.
+        first: step of the first value, from 0.
         theme: "light" or "dark".
     """
     figure = make_subplots(
         rows=len(units), cols=1, shared_xaxes=True, vertical_spacing=0.03 if len(units) > 3 else 0.06
     )
-    opens = quantity.endswith("_gate") and not ((values < 0) | (values > 1)).any()  # as a sigmoid does
+    opens = quantity.endswith("_gate") and not ((values < 0) | (values > 1)).any()  # a sigmoid gate
     colour = quantity_colour(quantity, theme)
     for place, unit in enumerate(units, start=1):
         add_curve(
@@ -57,10 +57,10 @@ def unit_stack(
         elif not np.isfinite(values[:, unit]).any():
             figure.add_annotation(text=_("no finite values"), showarrow=False, row=place, col=1)
     if step is not None and first <= step < first + len(labels):
-        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": INK[theme]})
+        figure.add_vline(x=step, line={"width": 1, "dash": "dot", "color": FOREGROUND[theme]})
     axis = step_axis(labels, first)
     axis["tickvals"] = [first + at for at in axis["tickvals"]]
     figure.update_xaxes(range=[first - 0.6, first + len(labels) - 0.4], **axis)
     figure.update_xaxes(title_text=_("time step (token)"), row=len(units), col=1)
-    figure = finish(figure, theme, height=96 * len(units) + 110)
+    figure = apply_style(figure, theme, height=96 * len(units) + 110)
     return figure.update_layout(title={"text": quantity_names()[quantity], "font": {"size": 15}})

@@ -1,4 +1,4 @@
-"""How the weights of a layer are distributed: a small histogram for every array and gate."""
+"""Distributions of a layer's weights: a small histogram for each array and gate."""
 
 from collections.abc import Mapping
 
@@ -8,21 +8,21 @@ from plotly.subplots import make_subplots
 
 from models.checkpoints.health import Distribution
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import INK, finish
+from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
-ROW = 128
+ROW_HEIGHT = 128
 
 
 def weight_histograms(
     found: Mapping[str, Mapping[str, Distribution]], *, log: bool = False, theme: Theme = "light"
 ) -> go.Figure:
-    """A row of histograms for each array, a column for each gate; the blocks of a row share their axes.
+    """Draw a row of histograms for each array and a column for each gate; the y axis is shared within a row.
 
     Args:
-        found: distributions by array, such as ``"weight_hh"``, and by gate.
-        log: whether the shares are on a log axis, on which a few outliers can be seen.
+        found: distributions by array, such as ``"weight_hh"``, then by gate.
+        log: whether the y axis is logarithmic, which shows a few outliers.
         theme: "light" or "dark".
     """
     names = quantity_names()
@@ -53,14 +53,14 @@ def weight_histograms(
                 row=row,
                 col=column,
             )
-            told = (
+            text = (
                 _("SD {deviation}").format(deviation=f"{block.deviation:.3g}")
                 if block.finite
                 else _("no finite values")
             )
             figure.add_annotation(
                 x=1, y=1, xref="x domain", yref="y domain", xanchor="right", yanchor="top", showarrow=False,
-                text=told, font={"size": 12, "color": INK[theme]}, row=row, col=column,
+                text=text, font={"size": 12, "color": FOREGROUND[theme]}, row=row, col=column,
             )  # fmt: skip
             bound = float(block.edges[-1])
             end = _round(bound)
@@ -75,10 +75,10 @@ def weight_histograms(
     else:
         figure.update_yaxes(tickformat=".0%", nticks=4)
     figure.update_layout(bargap=0)
-    return finish(figure, theme, height=ROW * len(found) + 90).update_layout(hovermode="closest")
+    return apply_style(figure, theme, height=ROW_HEIGHT * len(found) + 90).update_layout(hovermode="closest")
 
 
 def _round(bound: float) -> float:
-    """The largest number of one digit that is not above ``bound``."""
+    """Return the largest number with one significant digit that is at most ``bound``."""
     digits, power = f"{bound:.6e}".split("e")
     return float(f"{digits[0]}e{power}")

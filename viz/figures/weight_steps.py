@@ -1,4 +1,4 @@
-"""Which steps fed the gradient of a weight matrix, gate by gate."""
+"""Contribution of each step to the gradient of a weight matrix, gate by gate."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import finish, step_axis
+from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
@@ -14,12 +14,12 @@ from viz.quantity_names import quantity_names
 def weight_steps(
     parts: np.ndarray, gates: Sequence[str], labels: Sequence[str], *, theme: Theme = "light"
 ) -> go.Figure:
-    """What each step added to a gradient, along that gradient: stacked over the gates; bars below 0 pull the other way.
+    """Draw each step's contribution to a gradient, stacked over the gates; bars below 0 oppose the gradient.
 
     Args:
-        parts: (T, G), which add up to the norm of the whole gradient.
+        parts: (T, G), projections on the whole gradient; they add up to its norm.
         gates: the G gates.
-        labels: T strings, one a step.
+        labels: T strings, one for each step.
         theme: "light" or "dark".
     """
     figure, names = go.Figure(), quantity_names()
@@ -39,4 +39,4 @@ def weight_steps(
     figure.update_yaxes(
         title_text=_("contribution to the gradient norm"), exponentformat="power", automargin=True, title_standoff=12
     )
-    return finish(figure, theme, height=360)
+    return apply_style(figure, theme, height=360)

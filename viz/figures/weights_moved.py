@@ -1,4 +1,4 @@
-"""How far each block of a layer's weights moved between two checkpoints."""
+"""Relative change of each weight block of a layer between two checkpoints."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ import plotly.graph_objects as go
 
 from models.checkpoints.health.compare_checkpoints import BlockChange
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import finish
+from viz.figures.style import apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
 def weights_moved(moved: Sequence[BlockChange], *, theme: Theme = "light") -> go.Figure:
-    """A bar for each array and gate: the length of the change against the length that was there.
+    """Draw a bar for each array and gate: the norm of the change relative to the norm before.
 
     Args:
-        moved: of one layer; what is not a finite number has no bar.
+        moved: changes of one layer; a relative change that is not finite has no bar.
         theme: "light" or "dark".
     """
     figure, names = go.Figure(), quantity_names()
@@ -36,4 +36,4 @@ def weights_moved(moved: Sequence[BlockChange], *, theme: Theme = "light") -> go
             hovertemplate=hover,
         )
     figure.update_yaxes(title_text=_("relative change, ‖Δ‖ / ‖before‖"), tickformat=".0%", rangemode="tozero")
-    return finish(figure, theme, height=340).update_layout(barmode="group", hovermode="closest")
+    return apply_style(figure, theme, height=340).update_layout(barmode="group", hovermode="closest")

@@ -1,33 +1,33 @@
-"""The biases of the gate that keeps the state, and how open they hold it."""
+"""Biases of the forget gate (GRU: update gate) and the gate value that each sets without input."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import INK, finish
+from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
-OPENINGS = (0.01, 0.05, 0.1, 0.27, 0.5, 0.73, 0.9, 0.95, 0.99)
-"""Where the upper axis is labelled; a sigmoid gives 0.73 for a bias of 1."""
+GATE_TICKS = (0.01, 0.05, 0.1, 0.27, 0.5, 0.73, 0.9, 0.95, 0.99)
+"""Gate values that are labelled on the upper axis; a sigmoid of 1 is 0.73."""
 
 
-def keep_biases(
-    biases: np.ndarray, gate: str, through: Activation, *, unit: int | None = None, theme: Theme = "light"
+def forget_bias_plot(
+    biases: np.ndarray, gate: str, activation: Activation, *, unit: int | None = None, theme: Theme = "light"
 ) -> go.Figure:
-    """A dot for every unit, in the order of their biases; the upper axis is how open the bias alone holds the gate.
+    """Draw a dot for each unit, lowest bias first; the upper axis shows the gate value for zero input and zero state.
 
     Args:
-        biases: (H), the sum of both.
+        biases: (H), b_ih + b_hh.
         gate: ``"forget_gate"`` or ``"update_gate"``.
-        through: what the gate's sum goes through, from 0 to 1.
+        activation: the gate's activation function, with values from 0 to 1.
         unit: the unit to ring, from 0.
         theme: "light" or "dark".
     """
     figure, name = go.Figure(), quantity_names()[gate]
-    known = np.flatnonzero(np.isfinite(biases))
-    order = known[np.argsort(biases[known], kind="stable")]
+    finite = np.flatnonzero(np.isfinite(biases))
+    order = finite[np.argsort(biases[finite], kind="stable")]
     values = biases[order].astype(float)
     # For translators: the numbers are filled by the browser.
     hover = _("unit {unit}: bias {bias}, gate {opening}").format(
@@ -39,24 +39,26 @@ def keep_biases(
         mode="markers",
         name=name,
         marker={"color": quantity_colour(gate, theme), "size": 7},
-        customdata=list(zip(order.tolist(), through.values(values).tolist(), strict=True)),
+        customdata=list(zip(order.tolist(), activation.values(values).tolist(), strict=True)),
         hovertemplate=hover,
         showlegend=False,
     )
     if unit is not None and unit in order:
-        ring = {"color": "rgba(0,0,0,0)", "size": 15, "line": {"color": INK[theme], "width": 2.5}}
+        ring = {"color": "rgba(0,0,0,0)", "size": 15, "line": {"color": FOREGROUND[theme], "width": 2.5}}
         figure.add_scatter(
             x=[float(biases[unit])], y=[int(np.flatnonzero(order == unit)[0]) + 1], mode="markers", marker=ring,
             showlegend=False, hoverinfo="skip",
         )  # fmt: skip
     low, high = min(-1.0, values.min(initial=0) - 0.3), max(1.5, values.max(initial=0) + 0.3)
     for at, text in ((0.0, _("half open (0.5)")), (1.0, _("bias 1"))):
-        figure.add_vline(x=at, line={"color": INK[theme], "width": 1, "dash": "dot"})
+        figure.add_vline(x=at, line={"color": FOREGROUND[theme], "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
         )
     left, right = low + 0.05 * (high - low), high - 0.02 * (high - low)
-    ticks = [(opening, bias) for opening, bias in zip(OPENINGS, _biases(through), strict=True) if left < bias < right]
+    ticks = [
+        (opening, bias) for opening, bias in zip(GATE_TICKS, _biases(activation), strict=True) if left < bias < right
+    ]
     figure.update_xaxes(title_text=_("bias of the {gate} (b_ih + b_hh)").format(gate=name), range=[low, high])
     figure.update_yaxes(title_text=_("units, lowest bias first"), range=[0, len(order) + 1])
     # a second axis needs a trace of its own
@@ -65,13 +67,15 @@ def keep_biases(
         xaxis2={
             "overlaying": "x", "side": "top", "range": [low, high], "showgrid": False, "zeroline": False,
             "tickvals": [bias for _opening, bias in ticks], "ticktext": [f"{opening:g}" for opening, _bias in ticks],
-            "title": {"text": _("{gate} with zero input and zero hidden state, σ(b)").format(gate=name), "standoff": 4},
+            "title": {"text": _("{gate} with zero input and zero hidden state, {activation}(b)").format(
+                gate=name, activation=activation.symbol
+            ), "standoff": 4},
         }
     )  # fmt: skip
-    return finish(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})
+    return apply_style(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})
 
 
-def _biases(through: Activation) -> list[float]:
-    """The biases that hold a gate as open as ``OPENINGS`` say."""
+def _biases(activation: Activation) -> list[float]:
+    """Return the biases at which the gate has the values of ``GATE_TICKS``."""
     grid = np.linspace(-8, 8, 4001)
-    return np.interp(OPENINGS, through.values(grid), grid).tolist()
+    return np.interp(GATE_TICKS, activation.values(grid), grid).tolist()

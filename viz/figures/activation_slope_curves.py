@@ -1,4 +1,4 @@
-"""The slope of every activation, as a tanh or a sigmoid, where each step really stood on it."""
+"""Derivatives of the activation functions at the preactivations of a run."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -9,28 +9,30 @@ from plotly.subplots import make_subplots
 
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
-from viz.figures.style import INK, finish, step_axis
+from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 DASHES = ("solid", "dash", "dot", "dashdot")
-STEPPED = ("relu", "hard_sigmoid", "hard_sigmoid_3")
-"""Those that are made of straight lines."""
+PIECEWISE_LINEAR = ("relu", "hard_sigmoid", "hard_sigmoid_3")
+"""Activations whose derivative takes only two values."""
 
 
-def activation_slopes(
+def activation_slope_curves(
     slopes: Mapping[str, np.ndarray],
     labels: Sequence[str],
     *,
     activations: Mapping[str, Activation],
     theme: Theme = "light",
 ) -> go.Figure:
-    """A panel for each activation, its slopes below their bound (a tanh's 1, a sigmoid's 1/4): mean and largest of the units.
+    """Draw a panel for each activation function: mean and largest derivative over the units, and its upper bound.
+
+    The bound is 1 for tanh and 1/4 for the sigmoid.
 
     Args:
         slopes: gate -> (T, H).
-        labels: T strings, one a step.
-        activations: gate -> what its sum goes through; ``"cell"`` -> what the cell is read through.
+        labels: T strings, one for each step.
+        activations: gate -> activation function of its sum; ``"cell"`` -> activation function of the cell state.
         theme: "light" or "dark".
     """
     panels: dict[Activation, list[str]] = {}
@@ -39,9 +41,9 @@ def activation_slopes(
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.09)
     # For translators: {step} and {token} are filled by the browser.
     hover = "%{y:.3f} · " + _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
-    words, steps = names_of_slopes(activations), list(range(len(labels)))
+    words, steps = slope_names(activations), list(range(len(labels)))
     for row, (through, names) in enumerate(panels.items(), start=1):
-        bound = through.steepest
+        bound = through.max_slope
         for name, dash in zip(names, cycle(DASHES), strict=False):
             values, colour = slopes[name], quantity_colour(name, theme)
             figure.add_scatter(
@@ -64,21 +66,21 @@ def activation_slopes(
             legendgroup="largest",
             showlegend=row == 1,
             mode="lines",
-            line={"color": INK[theme], "width": 1},
+            line={"color": FOREGROUND[theme], "width": 1},
             customdata=[[step + 1, label] for step, label in enumerate(labels)],
             hovertemplate=hover,
             row=row,
             col=1,
         )
-        figure.add_hline(y=bound, line={"color": INK[theme], "width": 1.5, "dash": "dash"}, row=row, col=1)
+        figure.add_hline(y=bound, line={"color": FOREGROUND[theme], "width": 1.5, "dash": "dash"}, row=row, col=1)
         figure.update_yaxes(title_text=_title(through), range=[-0.02 * bound, 1.12 * bound], row=row, col=1)
     figure.update_xaxes(**step_axis(labels))
     figure.update_xaxes(title_text=_("time step (token)"), row=len(panels), col=1)
-    return finish(figure, theme, height=190 * len(panels) + 90)
+    return apply_style(figure, theme, height=190 * len(panels) + 90)
 
 
-def names_of_slopes(activations: Mapping[str, Activation]) -> dict[str, str]:
-    """What each slope is of, by gate; ``"cell"`` is the cell as it is read."""
+def slope_names(activations: Mapping[str, Activation]) -> dict[str, str]:
+    """Return the display name of each derivative by gate; ``"cell"`` is that of the activated cell state."""
     names = quantity_names()
     if "cell" in activations:
         names["cell"] = _("{activation} of the cell state").format(activation=activations["cell"].symbol)
@@ -86,7 +88,7 @@ def names_of_slopes(activations: Mapping[str, Activation]) -> dict[str, str]:
 
 
 def _title(through: Activation) -> str:
-    bound = {0.25: "¼", 1 / 6: "⅙"}.get(through.steepest, f"{through.steepest:g}")
-    if through.name in STEPPED:
+    bound = {0.25: "¼", 1 / 6: "⅙"}.get(through.max_slope, f"{through.max_slope:g}")
+    if through.name in PIECEWISE_LINEAR:
         return _("derivative of {activation} (0 or {bound})").format(activation=through.symbol, bound=bound)
     return _("derivative of {activation} (at most {bound})").format(activation=through.symbol, bound=bound)
