@@ -1,1 +1,1 @@
-"""The Edit lens: `page.py` puts its parts together."""
+"""The Edit page: `edit_page.py` assembles its panels."""

@@ -1,4 +1,4 @@
-"""What the Edit lens computes, kept for all sessions and never written to; and how an edit comes into the list."""
+"""Cached computations of the Edit page, shared by all sessions and read-only; and functions that change the list of edits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,21 +16,21 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.i18n import translate
 from viz.pages import cache
-from viz.pages.states import states_cache as states_sources
-from viz.payloads.edited_payload import changed_payload
+from viz.pages.states import states_cache
+from viz.payloads.edited_payload import edited_payload
 from viz.session import Session
 
 VIEW_ID, CHANGED_ID = "edit", "edit_changed"
-KEPT = 16
+MAX_CACHED = 16
 
 
-def before(session: Session) -> ForwardRun:
-    """What the network does with the text where nothing is edited."""
+def unedited_run(session: Session) -> ForwardRun:
+    """Return the run of the network on the text without edits."""
     return cache.forward_run(session.view.net or "", session.view.text or "")
 
 
-def origin(session: Session) -> Sequence[int | None] | None:
-    """Which step of the text each edited step was; None where they are the same."""
+def step_origins(session: Session) -> Sequence[int | None] | None:
+    """Return the original step of each step of the edited text (None for an inserted one), or None without token edits."""
     if not session.edits.tokens:
         return None
     return (
@@ -40,67 +40,67 @@ def origin(session: Session) -> Sequence[int | None] | None:
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def compared(
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def run_effects(
     first: ForwardRun, second: ForwardRun, steps: Sequence[int | None] | None, answer_alone: bool = False
 ) -> EditEffects:
-    """What changed from one reading to the other."""
+    """Return what changed between two runs."""
     return edit_effects(first, second, steps, answer_only=answer_alone)
 
 
-def tracked(
+def tracked_unit_effect(
     session: Session, first: ForwardRun, second: ForwardRun, steps: Sequence[int | None] | None
 ) -> TrackedEffect | None:
-    """What became of the units that track something in the network as it is."""
+    """Return the effect on a unit that tracks a property in the unedited network, or None."""
     net, text = session.view.net or "", session.view.text or ""
-    rankings = {layer: states_sources.ranking(net, text, layer) for layer in first.trace.layers}
+    rankings = {layer: states_cache.ranked_units(net, text, layer) for layer in first.trace.layers}
     return tracked_effect(first, second, rankings, steps)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def changed(
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def state_change_payload(
     first: ForwardRun, second: ForwardRun, layer: str, quantity: str, steps: Sequence[int | None] | None
 ) -> bytes:
-    """A gate or state and the predictions, before and after, for the browser."""
-    return changed_payload(CHANGED_ID, first, second, layer, quantity, steps)
+    """Return the payload of a gate or state and the predictions before and after."""
+    return edited_payload(CHANGED_ID, first, second, layer, quantity, steps)
 
 
-def parameters(session: Session) -> Parameters:
-    """The parameters as they are edited, by the names that edits use."""
+def edited_parameters(session: Session) -> Parameters:
+    """Return the edited parameters by the names that edits use."""
     return _edited(session.view.net or "", cache.weight_edits(session.edits))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
 def _edited(net: str, edits: Edits) -> Parameters:
-    known = _parameters(net)
-    return replace(known, arrays={**known.arrays, **apply_weight_edits(known, edits.weights)})
+    parameters = _parameters(net)
+    return replace(parameters, arrays={**parameters.arrays, **apply_weight_edits(parameters, edits.weights)})
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED)
 def _parameters(net: str) -> Parameters:
     return parameters_of(cache.network(net).module)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def sensitivity(
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def loss_sensitivity(
     net: str, text: str, edits: Edits, loss: Loss, layer: str | None = None
 ) -> tuple[dict[str, np.ndarray], int | None]:
-    """|dL/dW| of every parameter, and what the last step was asked for; ``layer`` is that of a unit's loss.
+    """Return |dL/dW| of every parameter, and the target of the last step.
 
-    Raises Problem: that loss cannot be had.
+    ``layer`` is the layer of a unit's loss. Raises Problem if the loss is not defined for this run.
     """
     done = cache.edited_network(net, edits).differentiate(text, loss, layer)
     return weight_sensitivity(done), done.target
 
 
-def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
-    """Show the network with ``edits``; if one does not fit, say so in one sentence and change nothing.
+def apply_edits(session: Session, edits: Edits, *, drag: str | None = None, rested: bool = True) -> None:
+    """Apply ``edits``, or show why one does not fit and change nothing.
 
     Args:
         session: the session.
-        edits: all of them.
-        drag: the drag of a slider that this is one value of.
-        rested: whether that slider stands still.
+        edits: the complete list.
+        drag: identifies the slider drag that this value is part of; None for a single change.
+        rested: whether the slider has stopped.
     """
     try:
         cache.forward_run(session.view.net or "", session.view.text or "", edits)
@@ -114,12 +114,12 @@ def put(session: Session, edits: Edits, *, drag: str | None = None, rested: bool
         session.drag_edits(edits, drag, rested=rested)
 
 
-def add(session: Session, make: Callable[[], Edit]) -> None:
-    """Put one more edit at the end of the list, if it can be had."""
+def add_edit(session: Session, make: Callable[[], Edit]) -> None:
+    """Append the edit that ``make`` returns, or show its Problem."""
     try:
         edit = make()
     except Problem as problem:
         session.notices.clear()
         session.add_notice(translate(problem))
         return
-    put(session, session.edits.add(edit))
+    apply_edits(session, session.edits.add(edit))

@@ -1,4 +1,4 @@
-"""The list of edits, in order: switched on and off, removed, undone, and taken away as a file."""
+"""The list of edits in order: toggle, remove, undo, and download the edited weights."""
 
 import streamlit as st
 
@@ -7,22 +7,22 @@ from models.edits.edit_syntax import write_edit
 from viz.edit_text import describe_edit
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.edit.edit_cache import put
-from viz.pages.edit.edit_slider import turn_edit
-from viz.pages.edit.live_redraw import Part
-from viz.pages.edit.weight_selection import block_of, chosen, picked, place_of
+from viz.pages.edit import edit_cache
+from viz.pages.edit.edit_cache import apply_edits
+from viz.pages.edit.edit_slider import edit_slider
+from viz.pages.edit.live_redraw import DrawPart
+from viz.pages.edit.weight_selection import edit_place, gate_block, selected_entry, selected_matrix
 from viz.pages.page_elements import escape_markdown, panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
-LONGEST = 60
-MANY, TALLEST = 8, 480
-"""More edits than so many are scrolled through in a box of so many CSS pixels, so that undo stays in sight."""
+MAX_TEXT_LENGTH = 60
+MAX_ROWS, MAX_HEIGHT = 8, 480
+"""A longer list scrolls in a container of that many CSS pixels, so that undo stays visible."""
 
 
-def listed(session: Session) -> list[Part]:
-    """Show the list; gives what draws its slider."""
+def edit_list(session: Session) -> list[DrawPart]:
+    """Show the list and return the functions that draw its slider."""
     edits = session.edits
     parts = []
     with panel(
@@ -34,27 +34,27 @@ def listed(session: Session) -> list[Part]:
     ):
         if not edits.entries:
             st.markdown(_("No changes yet."))
-        with st.container(height=TALLEST if len(edits.entries) > MANY else "content", border=False):
+        with st.container(height=MAX_HEIGHT if len(edits.entries) > MAX_ROWS else "content", border=False):
             for index, entry in enumerate(edits.entries):
                 _row(session, index, entry)
-        if edits.entries and edits.entries[-1].on and not _is_picked(session, edits.entries[-1].edit):
-            part = turn_edit(session, len(edits.entries) - 1, _("Adjust the last edit"))
+        if edits.entries and edits.entries[-1].on and not _is_selected_entry(session, edits.entries[-1].edit):
+            part = edit_slider(session, len(edits.entries) - 1, _("Adjust the last edit"))
             parts += [part] if part else []
         _buttons(session, edits)
     return parts
 
 
-def _is_picked(session: Session, edit: Edit) -> bool:
-    """Whether an edit sets the entry that is picked in the matrix: its slider stands there already."""
-    known = edit_sources.parameters(session)
-    name, gate = chosen(known)
-    row, column = picked(name, gate, block_of(known, name, gate).shape)
-    return edit == WeightChange(place_of(known, name, gate, row, column), "=", getattr(edit, "value", 0.0))
+def _is_selected_entry(session: Session, edit: Edit) -> bool:
+    """Return whether an edit sets the selected entry of the matrix, which already has a slider."""
+    parameters = edit_cache.edited_parameters(session)
+    name, gate = selected_matrix(parameters)
+    row, column = selected_entry(name, gate, gate_block(parameters, name, gate).shape)
+    return edit == WeightChange(edit_place(parameters, name, gate, row, column), "=", getattr(edit, "value", 0.0))
 
 
 def _row(session: Session, index: int, entry: Entry) -> None:
     text, on = write_edit(entry.edit), entry.on
-    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    short = text if len(text) <= MAX_TEXT_LENGTH else text[: MAX_TEXT_LENGTH - 1] + "…"
     key = f"edit_{session.slider_generation}_{index}"
     switch, words, out = st.columns([2, 12, 2], vertical_alignment="center", gap="small")
     with switch:
@@ -63,7 +63,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             _("Edit {n} on/off").format(n=index + 1),
             key=f"on_{index}",
             value=on,
-            changed=lambda now: _switched(session, index, now),
+            changed=lambda now: _toggle(session, index, now),
             label_visibility="collapsed",
         )
     with words:
@@ -75,14 +75,14 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             icon=":material/close:",
             help=_("Remove this edit"),
             type="tertiary",
-            on_click=lambda: put(session, session.edits.remove(index)),
+            on_click=lambda: apply_edits(session, session.edits.remove(index)),
         )
 
 
-def _switched(session: Session, index: int, on: bool) -> None:
+def _toggle(session: Session, index: int, on: bool) -> None:
     edits = session.edits
     if index < len(edits.entries):  # it may have been removed since
-        put(session, edits.switch(index, on))
+        apply_edits(session, edits.switch(index, on))
 
 
 def _buttons(session: Session, edits: Edits) -> None:

@@ -7,15 +7,15 @@ from viz.components.player import player
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
-from viz.pages.edit.edit_actions import actions
+from viz.pages.edit.edit_actions import add_edit_panel
 from viz.pages.edit.edit_cache import VIEW_ID
-from viz.pages.edit.edit_list import listed
-from viz.pages.edit.edited_gradients import gradients
-from viz.pages.edit.effect_panels import compared, told
+from viz.pages.edit.edit_list import edit_list
+from viz.pages.edit.edited_gradients import edited_gradients
+from viz.pages.edit.effect_panels import effect_panel, state_change_panel
 from viz.pages.edit.experiments import experiments
-from viz.pages.edit.live_redraw import live
-from viz.pages.edit.unit_weight_panel import unit_weights
-from viz.pages.edit.weight_matrix_panel import weights
+from viz.pages.edit.live_redraw import live_redraw
+from viz.pages.edit.unit_weight_panel import unit_weight_panel
+from viz.pages.edit.weight_matrix_panel import weight_matrix_panel
 from viz.pages.send_trace import send_trace
 from viz.session import get_session
 
@@ -23,9 +23,9 @@ PLAYER = "edit_player"
 
 
 def page() -> None:
-    """The Edit lens."""
+    """Show the Edit page."""
     session = get_session()
-    reading = show_controls(session)
+    run = show_controls(session)
     view = session.view
     if not cache.is_network(view.net):
         st.info(
@@ -45,22 +45,22 @@ def page() -> None:
         on_view_change=_moved,
     )
 
-    def bring(after: ForwardRun) -> None:
+    def load_trace(after: ForwardRun) -> None:
         with spot:
             send_trace(session, after, VIEW_ID, weights=False)
 
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        draw_matrix, entry, loss = weights(session, reading)
-        unit_weights(session, reading)
+        draw_matrix, entry, loss = weight_matrix_panel(session, run)
+        unit_weight_panel(session, run)
     with right:
-        drawn, said = told(session)
-        last = listed(session)
-        actions(session, reading)
-    compared(session)
-    # The numbers first, then the words. The sliders come last: they then hear that all that hangs on them has been drawn.
-    live([bring, *drawn, draw_matrix, *said, entry, *last])
-    gradients(session, reading, loss)
+        drawn, texts = effect_panel(session)
+        last = edit_list(session)
+        add_edit_panel(session, run)
+    state_change_panel(session)
+    # Numbers first, then text. The sliders are last: they are notified once everything that depends on them is drawn.
+    live_redraw([load_trace, *drawn, draw_matrix, *texts, entry, *last])
+    edited_gradients(session, run, loss)
 
 
 def _moved() -> None:

@@ -1,4 +1,4 @@
-"""A slider that changes one edit while it is dragged: the latest value wins, and undo goes back to before the drag."""
+"""Sliders that change an edit while they are dragged: the latest value wins, and one undo reverts the whole drag."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,16 +19,16 @@ from models.edits.edit import (
 )
 from models.networks.forward_run import ForwardRun
 from viz.components.sliders import Slider, last_change, sliders
-from viz.pages.edit.edit_cache import VIEW_ID, put
-from viz.pages.edit.live_redraw import Part, follow_all
+from viz.pages.edit.edit_cache import VIEW_ID, apply_edits
+from viz.pages.edit.live_redraw import DrawPart, rerun_page
 from viz.session import Session
 
-GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
+ZERO_ONE_GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
 
 
 @dataclass(frozen=True)
-class Range:
-    """What a slider goes over, and the name of the edit's field that it turns."""
+class SliderRange:
+    """Range of a slider, and the name of the edit's field that it sets."""
 
     field: str
     low: float
@@ -36,63 +36,65 @@ class Range:
     step: float
 
 
-def range_of(edit: Edit) -> Range | None:
-    """Over what an edit's number can be turned; None where it has none."""
+def slider_range(edit: Edit) -> SliderRange | None:
+    """Return the range of the number that an edit has, or None if it has none."""
     match edit:
         case WeightChange(_, _, value):
             most = max(2.0, 2.0 * abs(value))
-            return Range("value", -most, most, most / 200)
+            return SliderRange("value", -most, most, most / 200)
         case Clamp(_, quantity):
-            return Range("value", 0.0 if quantity in GATES else -1.0, 1.0, 0.01)
+            return SliderRange("value", 0.0 if quantity in ZERO_ONE_GATES else -1.0, 1.0, 0.01)
         case InitialState():
-            return Range("value", -1.0, 1.0, 0.01)
+            return SliderRange("value", -1.0, 1.0, 0.01)
         case ForgetBias():
-            return Range("value", -6.0, 6.0, 0.05)
+            return SliderRange("value", -6.0, 6.0, 0.05)
         case SpectralRadius():
-            return Range("value", 0.0, 2.0, 0.01)
+            return SliderRange("value", 0.0, 2.0, 0.01)
         case Noise():
-            return Range("deviation", 0.0, 1.0, 0.005)
+            return SliderRange("deviation", 0.0, 1.0, 0.005)
         case Quantize():
-            return Range("bits", 2, 16, 1)
+            return SliderRange("bits", 2, 16, 1)
     return None
 
 
-def turn_edit(session: Session, index: int, label: str) -> Part | None:
-    """A place for a slider that turns edit ``index`` of the list; gives what draws it, None where it has no number."""
+def edit_slider(session: Session, index: int, label: str) -> DrawPart | None:
+    """Reserve a place for a slider of edit ``index``; return the function that draws it, None if the edit has no number."""
     edit = session.edits.entries[index].edit
-    over = range_of(edit)
-    if over is None:
+    range_ = slider_range(edit)
+    if range_ is None:
         return None
     key = f"turn_{session.slider_generation}_{index}"
-    # the range must not follow the hand that drags
-    over = st.session_state.setdefault(f"{key}_range", over)
-    value = min(max(float(getattr(edit, over.field)), over.low), over.high)
+    # the range must not change during a drag
+    range_ = st.session_state.setdefault(f"{key}_range", range_)
+    value = min(max(float(getattr(edit, range_.field)), range_.low), range_.high)
 
-    def turned(value: float) -> Edits:
+    def edits_at(value: float) -> Edits:
         now = session.edits
-        changes: dict[str, Any] = {over.field: int(value) if over.field == "bits" else value}
-        last: Any = now.entries[index].edit  # one of those that `range_of` names
+        changes: dict[str, Any] = {range_.field: int(value) if range_.field == "bits" else value}
+        last: Any = now.entries[index].edit  # one of the types in `slider_range`
         return now.swap(index, replace(last, **changes))
 
-    return turning(session, Slider("value", label, over.low, over.high, over.step, value, follows=True), key, turned)
+    return live_slider(
+        session, Slider("value", label, range_.low, range_.high, range_.step, value, follows=True), key, edits_at
+    )
 
 
-def turning(session: Session, knob: Slider, key: str, turned: Callable[[float], Edits]) -> Part:
-    """A place for a slider here; gives what draws it. ``turned`` makes the list of edits of a value."""
+def live_slider(session: Session, slider: Slider, key: str, edits_at: Callable[[float], Edits]) -> DrawPart:
+    """Reserve a place for a slider; return the function that draws it. ``edits_at`` returns the edits for a value."""
     place = st.container()
 
-    def heard() -> None:
-        hand, old = last_change(key), session.edits
-        if hand is None:
+    def on_drag() -> None:
+        change, old = last_change(key), session.edits
+        if change is None:
             return
-        wanted = turned(hand.values["value"])
-        put(session, wanted, drag=f"{key}:{hand.drag}", rested=hand.released)
-        # A first edit brings panels with it.
-        if hand.released or session.edits != wanted or len(wanted.on) != len(old.on):
-            follow_all()
+        edits = edits_at(change.values["value"])
+        apply_edits(session, edits, drag=f"{key}:{change.drag}", rested=change.released)
+        # The first edit adds panels to the page.
+        if change.released or session.edits != edits or len(edits.on) != len(old.on):
+            rerun_page()
 
     def draw(_after: ForwardRun) -> None:
         with place:
-            sliders(VIEW_ID, (knob,), key=key, on_change=heard, reports_release=True)
+            sliders(VIEW_ID, (slider,), key=key, on_change=on_drag, reports_release=True)
 
     return draw

@@ -1,4 +1,4 @@
-"""What the edits did to the gradients: taken only when asked for, since it costs two backward passes."""
+"""Effect of the edits on the gradients: computed on request only, since it needs two backward passes."""
 
 from dataclasses import replace
 
@@ -9,20 +9,21 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, translate
-from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.gradients import gradient_cache as gradients_sources
-from viz.pages.gradients.loss_choice import in_words, pick_loss
+from viz.pages.edit import edit_cache
+from viz.pages.gradients import gradient_cache
+from viz.pages.gradients.loss_choice import describe_loss, loss_menu
+from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
 
-def gradients(session: Session, after: ForwardRun, loss: Loss | None) -> None:
-    """The norms of the loss's gradient by the hidden states, before and after; nothing while nothing is edited.
+def edited_gradients(session: Session, after: ForwardRun, loss: Loss | None) -> None:
+    """Show the gradient norms of the hidden states before and after the edits; nothing without edits.
 
     Args:
         session: the session.
-        after: what the edited network does.
-        loss: that which was chosen further up; None to have it chosen here.
+        after: the run of the edited network.
+        loss: the loss chosen above; None to show the menu here.
     """
     if not session.edits.on:
         return
@@ -34,22 +35,31 @@ def gradients(session: Session, after: ForwardRun, loss: Loss | None) -> None:
         ),
     ):
         if st.toggle(_("Backpropagate through both runs"), key="edit_gradients"):
-            _norms(session, edit_sources.before(session), after, loss or pick_loss(session, after))
+            _norms(session, edit_cache.unedited_run(session), after, loss or loss_menu(session, after))
 
 
 def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) -> None:
     net, text, layer = session.view.net or "", session.view.text or "", session.view.layer or ""
     try:
-        first = gradients_sources.gradients(before, net, text, layer, loss)
+        first = gradient_cache.gradients(before, net, text, layer, loss)
         same = _as_before(before, net, text, loss)
-        second = gradients_sources.gradients(after, net, text, layer, same, session.edits)
+        second = gradient_cache.gradients(after, net, text, layer, same, session.edits)
     except Problem as problem:
         st.caption(translate(problem))
         return
-    st.caption(in_words(session, after if before.decoder_inputs is None else before, same, same.target))
-    old, new = (gradients_sources.norms_of(run)["hidden"] for run in (first, second))
+    st.caption(describe_loss(session, after if before.decoder_input is None else before, same, same.target))
+    old, new = (gradient_cache.state_gradient_norms(run)["hidden"] for run in (first, second))
+    noted = False
+    for name, run in ((_("before"), first), (_("after"), second)):
+        note = gradient_note(run)
+        if note is not None:
+            noted = True
+            st.markdown(f"{name}: {note} {invalid_gradient()}")
+    drawn = shown_norms(old, first), shown_norms(new, second)
     labels = before.labels_of(layer), after.labels_of(layer)
-    chart(changed_gradients(old, new, labels, theme=page_theme()), "changed_gradients", names=(net, layer, "gradients"))
+    chart(changed_gradients(*drawn, labels, theme=page_theme()), "changed_gradients", names=(net, layer, "gradients"))
+    if noted:
+        return
     st.latex(
         rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
         rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
@@ -57,11 +67,11 @@ def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) 
 
 
 def _as_before(before: ForwardRun, net: str, text: str, loss: Loss) -> Loss:
-    """The loss that asks both runs for the same symbol or class: the first run's own where its own is asked for."""
+    """Return the loss with the target of the unedited run, so that both runs are compared on the same symbol or class."""
     if loss.kind == "unit":
         return loss
-    if before.decoder_inputs is None:
-        return replace(loss, target=gradients_sources.differentiated(net, text, loss).target)
+    if before.decoder_input is None:
+        return replace(loss, target=gradient_cache.differentiated(net, text, loss).target)
     if loss.kind != "next" or not isinstance(before.prediction, SymbolPrediction):
         return loss
     return replace(loss, target=int(before.prediction.target[loss.step]))

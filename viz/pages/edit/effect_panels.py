@@ -1,4 +1,4 @@
-"""What the edits did: in words, to the prediction, to the states."""
+"""Effects of the edits: in words, on the prediction, on the states."""
 
 import streamlit as st
 
@@ -9,18 +9,21 @@ from viz.components.sync_views import sync_views
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.edit import edit_cache as edit_sources
+from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import CHANGED_ID, VIEW_ID
-from viz.pages.edit.effect_text import in_words
-from viz.pages.edit.live_redraw import Part
+from viz.pages.edit.effect_text import describe_effects
+from viz.pages.edit.live_redraw import DrawPart
+from viz.pages.nonfinite_notes import run_note
 from viz.pages.page_elements import escape_markdown, panel
-from viz.payloads.edited_payload import changed_names
+from viz.payloads.edited_payload import compared_names
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
 
-def told(session: Session) -> tuple[list[Part], list[Part]]:
-    """What changed, in the prediction and in words; nothing while nothing is edited. Gives what draws each of them."""
+def effect_panel(session: Session) -> tuple[list[DrawPart], list[DrawPart]]:
+    """Reserve places for the changed prediction and its description; return the functions that draw them.
+
+    Shows nothing and returns empty lists without edits."""
     if not session.edits.on:
         return [], []
     with panel(
@@ -30,35 +33,42 @@ def told(session: Session) -> tuple[list[Part], list[Part]]:
             "or does it spread?"
         ),
     ):
-        words = st.container()
+        text_place = st.container()
         edited_prediction(CHANGED_ID, key="changed_prediction")
-    carrier = st.container()
+    payload_place = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 
-    def carry(after: ForwardRun) -> None:
-        before, steps = edit_sources.before(session), edit_sources.origin(session)
+    def load_payload(after: ForwardRun) -> None:
+        before, steps = edit_cache.unedited_run(session), edit_cache.step_origins(session)
         layer, quantity = session.view.layer or "", session.view.quantity or ""
-        with carrier:
-            trace_loader(edit_sources.changed(before, after, layer, quantity, steps), key="edit_changed")
+        with payload_place:
+            trace_loader(edit_cache.state_change_payload(before, after, layer, quantity, steps), key="edit_changed")
 
-    def tell(after: ForwardRun) -> None:
-        before, steps = edit_sources.before(session), edit_sources.origin(session)
-        with words:
+    def write_text(after: ForwardRun) -> None:
+        before, steps = edit_cache.unedited_run(session), edit_cache.step_origins(session)
+        with text_place:
             card = cache.network(session.view.net or "").card
-            found = edit_sources.compared(before, after, steps, card.scored == "last")
+            found = edit_cache.run_effects(before, after, steps, card.scored == "last")
+            note = run_note(after)
+            if note is not None:
+                st.warning(note, icon=":material/error:")
             st.markdown(
-                escape_markdown(in_words(found, edit_sources.tracked(session, before, after, steps), before, after))
+                escape_markdown(
+                    describe_effects(
+                        found, edit_cache.tracked_unit_effect(session, before, after, steps), before, after
+                    )
+                )
             )
 
-    return [carry], [tell]
+    return [load_payload], [write_text]
 
 
-def compared(session: Session) -> None:
-    """Every unit at every step: how far it was moved, and from where to where; nothing while nothing is edited."""
+def state_change_panel(session: Session) -> None:
+    """Show heatmaps of every unit at every step: the change, and the values before and after. Nothing without edits."""
     if not session.edits.on:
         return
     quantity = session.view.quantity or ""
-    before, after, change = changed_names(quantity)
+    before, after, change = compared_names(quantity)
     name = quantity_names()[quantity]
     names = {
         before: _("{quantity}, before").format(quantity=name),

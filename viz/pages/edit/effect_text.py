@@ -1,4 +1,6 @@
-"""What an edit changed most, in a few sentences."""
+"""Sentences about the largest effects of the edits."""
+
+import numpy as np
 
 from models.edits.edit_effects import EditEffects
 from models.edits.tracked_effects import TrackedEffect
@@ -8,27 +10,27 @@ from viz.pages.states.tracking_panel import PROPERTIES
 from viz.quantity_names import quantity_names
 
 
-def in_words(found: EditEffects, tracked: TrackedEffect | None, before: ForwardRun, after: ForwardRun) -> str:
-    """What became of the prediction first, then what moved inside."""
+def describe_effects(found: EditEffects, tracked: TrackedEffect | None, before: ForwardRun, after: ForwardRun) -> str:
+    """Return a text on the changes of the prediction, then on those of the states."""
     if found.first is None and not found.predictions:
         return _("Nothing changed: no gate, state or prediction differs by more than rounding error.")
-    sentences = [*_turned(found, before, after), *_predicted(found, after)]
+    sentences = [*_flipped(found, before, after), *_largest_prediction_change(found, after)]
     if tracked is not None:
-        sentences += _tracked(tracked, after)
+        sentences += _tracked_unit(tracked, after)
     elif found.states:
-        sentences.append(_moved(found, after))
-    if found.surprise is not None and _told(found.surprise[0]) != _told(found.surprise[1]):
+        sentences.append(_largest_state_change(found, after))
+    if found.surprise is not None and _format(found.surprise[0]) != _format(found.surprise[1]):
         sentences.append(
             _("Mean surprisal: {before} → {after} bits.").format(**_both(found.surprise[0], found.surprise[1]))
         )
     return " ".join(sentences)
 
 
-def _turned(found: EditEffects, before: ForwardRun, after: ForwardRun) -> list[str]:
-    """Where it expects something else than before."""
+def _flipped(found: EditEffects, before: ForwardRun, after: ForwardRun) -> list[str]:
+    """Return a sentence on the first step at which the predicted symbol or class differs."""
     turn = found.flip
-    if before.decoder_inputs is not None and after.decoder_inputs is not None:
-        old, new = (_written(each) for each in (before, after))
+    if before.decoder_input is not None and after.decoder_input is not None:
+        old, new = (_output(each) for each in (before, after))
         return [] if old == new else [_("Output: “{before}” → “{after}”.").format(after=new, before=old)]
     if turn is None:
         return []
@@ -48,8 +50,8 @@ def _turned(found: EditEffects, before: ForwardRun, after: ForwardRun) -> list[s
     ]
 
 
-def _predicted(found: EditEffects, after: ForwardRun) -> list[str]:
-    """The prediction that changed most."""
+def _largest_prediction_change(found: EditEffects, after: ForwardRun) -> list[str]:
+    """Return a sentence on the prediction that changed most."""
     if not found.predictions:
         return [_("No prediction changed.")] if after.prediction is not None else []
     most = found.predictions[0]
@@ -76,8 +78,8 @@ def _predicted(found: EditEffects, after: ForwardRun) -> list[str]:
     ]
 
 
-def _tracked(tracked: TrackedEffect, after: ForwardRun) -> list[str]:
-    """What became of the unit that tracks something."""
+def _tracked_unit(tracked: TrackedEffect, after: ForwardRun) -> list[str]:
+    """Return sentences on a unit that tracks a property."""
     effect = tracked.effect
     unit = {"unit": effect.unit, "layer": effect.layer, "property": _(PROPERTIES[tracked.match.name])}
     sentences = [
@@ -103,8 +105,8 @@ def _tracked(tracked: TrackedEffect, after: ForwardRun) -> list[str]:
     return sentences
 
 
-def _moved(found: EditEffects, after: ForwardRun) -> str:
-    """The gate or state that changed most."""
+def _largest_state_change(found: EditEffects, after: ForwardRun) -> str:
+    """Return a sentence on the gate or state that changed most."""
     effect = found.states[0]
     return _(
         "The gates and states first differ at time step {first}. Largest change: {quantity} of unit {unit} in "
@@ -120,20 +122,25 @@ def _moved(found: EditEffects, after: ForwardRun) -> str:
     )
 
 
-def _written(reading: ForwardRun) -> str:
-    """What a network that writes a sequence wrote."""
-    assert isinstance(reading.prediction, SymbolPrediction)
-    symbols = (reading.prediction.vocabulary[int(each)] for each in reading.prediction.target)
+def _output(run: ForwardRun) -> str:
+    """Return the output of an encoder-decoder."""
+    assert isinstance(run.prediction, SymbolPrediction)
+    symbols = (run.prediction.vocabulary[int(each)] for each in run.prediction.target)
     return "".join(symbols).removesuffix("⊣")
 
 
-def _told(value: float, digits: int = 2) -> str:
+def _format(value: float, digits: int = 2) -> str:
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
     return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _both(before: float, after: float) -> dict[str, str]:
-    """Both with two decimals, or with as many as they need to differ."""
-    pairs = ({"before": _told(before, digits), "after": _told(after, digits)} for digits in range(2, 8))
+    """Return both numbers with two decimals, or with as many as they need to differ."""
+    pairs = ({"before": _format(before, digits), "after": _format(after, digits)} for digits in range(2, 8))
     return next(
-        (pair for pair in pairs if pair["before"] != pair["after"]), {"before": _told(before), "after": _told(after)}
+        (pair for pair in pairs if pair["before"] != pair["after"]),
+        {"before": _format(before), "after": _format(after)},
     )

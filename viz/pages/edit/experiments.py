@@ -7,13 +7,13 @@ import streamlit as st
 from models.edits.edit_syntax import read_edits
 from viz.i18n import N_, _
 from viz.pages import cache
-from viz.pages.gradients.compare_cells import lead_to_knobs
+from viz.pages.gradients.compare_cells import open_initialization_sliders
 from viz.session import Session
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One: its button, the network, its edits, the step to look at, and what to look for."""
+    """Guided experiment: button label, network, edits, step to show, and what to look for."""
 
     title: str
     net: str
@@ -47,7 +47,7 @@ EXPERIMENTS = (
 
 
 def experiments(session: Session) -> None:
-    """The buttons, and what to look for in the experiment that is on."""
+    """Show the buttons, and what to look for in the active experiment."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("Experiments:"), width="content")
         for index, experiment in enumerate(EXPERIMENTS):
@@ -66,15 +66,15 @@ def experiments(session: Session) -> None:
                 "change?"
             ),
         ):
-            lead_to_knobs()
-            st.switch_page(_gradients())
+            open_initialization_sliders()
+            st.switch_page(_gradients_page())
     for experiment in EXPERIMENTS:
         if (session.view.net, session.view.edits) == (experiment.net, experiment.edits):
             st.info(_(experiment.look_for), icon=":material/visibility:")
 
 
-def _gradients() -> st.Page:
-    from viz.pages import LENSES  # which names the lens that this button stands on
+def _gradients_page() -> st.Page:
+    from viz.pages import LENSES  # here, because viz.pages imports this page
 
     return next(lens for lens in LENSES if lens.name == "gradients").page()
 

@@ -1,4 +1,4 @@
-"""What is drawn anew at every value while a slider is dragged; the rest of the page follows when the hand rests."""
+"""Parts of the page that are redrawn at each value of a dragged slider; the rest of the page follows when the drag pauses."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,19 +8,19 @@ from models.networks.forward_run import ForwardRun
 from viz.pages import cache
 from viz.session import get_session
 
-Part = Callable[[ForwardRun], None]
-"""Draws a part of the page, in a place of its own, from what the edited network does now."""
+DrawPart = Callable[[ForwardRun], None]
+"""Function that draws a part of the page from the run of the edited network."""
 
 
 @st.fragment
-def live(parts: Sequence[Part]) -> None:
-    """Draw the parts, in this order."""
+def live_redraw(parts: Sequence[DrawPart]) -> None:
+    """Draw the parts in this order."""
     view = get_session().view
     after = cache.forward_run(view.net or "", view.text or "", get_session().edits)
     for part in parts:
         part(after)
 
 
-def follow_all() -> None:
-    """To be called last in the callback of what stands in a part, where the whole page is to follow."""
+def rerun_page() -> None:
+    """Rerun the whole page. Call it last in the callback of a widget inside a redrawn part."""
     st.rerun("app")

@@ -1,27 +1,27 @@
-"""The weights of the chosen unit as lists: those by which it is moved, and those by which it moves others."""
+"""Lists of the incoming and the outgoing weights of the selected unit."""
 
 from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
 from viz.components.unit_weight_list import picked_weight, unit_weight_list
-from viz.i18n import _
-from viz.pages.edit import edit_cache as edit_sources
+from viz.i18n import _, ngettext
+from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import VIEW_ID
-from viz.pages.edit.weight_selection import axis_names, pick
+from viz.pages.edit.weight_selection import axis_names, select_entry
 from viz.pages.page_elements import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-KEY = "edit_links"
-MOST = 60
+LIST_KEY = "edit_links"
+MAX_LISTED = 60
 
 Axes = tuple[list[str], list[str]]
-"""What a matrix's rows and columns stand for."""
+"""Labels of a matrix's rows and columns."""
 
 
-def unit_weights(session: Session, reading: ForwardRun) -> None:
-    """Both lists."""
-    known = edit_sources.parameters(session)
+def unit_weight_panel(session: Session, run: ForwardRun) -> None:
+    """Show both lists."""
+    parameters = edit_cache.edited_parameters(session)
     layer, unit = session.view.layer or "", session.view.unit or 0
     with panel(
         _("Weights of unit {unit}").format(unit=unit),
@@ -30,52 +30,64 @@ def unit_weights(session: Session, reading: ForwardRun) -> None:
             "edit it above. To see another unit, select it in the playback controls."
         ),
     ):
-        reads, writes = (weights_of_unit(known, layer, unit, way) for way in ("reads", "writes"))
-        axes = {name: axis_names(known, name, reading) for name in {link.name for link in reads + writes}}
+        incoming, outgoing = (weights_of_unit(parameters, layer, unit, way) for way in ("reads", "writes"))
+        axes = {name: axis_names(parameters, name, run) for name in {weight.name for weight in incoming + outgoing}}
         unit_weight_list(
             VIEW_ID,
             lists=[
                 (
-                    _("{n} incoming weights and biases").format(n=f"{len(reads):,}"),
-                    [(_read(known, reading, axes[link.name], link), link) for link in reads[:MOST]],
+                    ngettext("{n} incoming weight or bias", "{n} incoming weights and biases", len(incoming)).format(
+                        n=f"{len(incoming):,}"
+                    ),
+                    [
+                        (_incoming_label(parameters, run, axes[weight.name], weight), weight)
+                        for weight in incoming[:MAX_LISTED]
+                    ],
                 ),
                 (
-                    _("{n} outgoing weights").format(n=f"{len(writes):,}"),
-                    [(_written(known, axes[link.name], layer, link), link) for link in writes[:MOST]],
+                    ngettext("{n} outgoing weight", "{n} outgoing weights", len(outgoing)).format(
+                        n=f"{len(outgoing):,}"
+                    ),
+                    [
+                        (_outgoing_label(parameters, axes[weight.name], layer, weight), weight)
+                        for weight in outgoing[:MAX_LISTED]
+                    ],
                 ),
             ],
-            key=KEY,
+            key=LIST_KEY,
             on_picked=_pick,
         )
 
 
-def _read(known: Parameters, reading: ForwardRun, axes: Axes, link: UnitWeight) -> str:
-    """Which gate is moved, and by what."""
-    gate = quantity_names()[link.gate or ""]
-    if known.arrays[link.name].dim() == 1:
-        return _("{gate}: bias ({name})").format(gate=gate, name=link.name.rpartition(".")[2])
-    column = axes[1][link.column]
-    if link.name.endswith("weight_hh"):
+def _incoming_label(parameters: Parameters, run: ForwardRun, axes: Axes, weight: UnitWeight) -> str:
+    """Return the label of an incoming weight: its gate and its source."""
+    gate = quantity_names()[weight.gate or ""]
+    if parameters.arrays[weight.name].dim() == 1:
+        return _("{gate}: bias ({name})").format(gate=gate, name=weight.name.rpartition(".")[2])
+    column = axes[1][weight.column]
+    if weight.name.endswith("weight_hh"):
         return _("{gate} ← unit {unit}").format(gate=gate, unit=column)
-    if known.columns_are_units(link.name):
+    if parameters.columns_are_units(weight.name):
         return _("{gate} ← unit {unit} of the layer below").format(gate=gate, unit=column)
-    if reading.input_names is not None:
+    if run.input_names is not None:
         return f"{gate} ← “{column}”"
     return _("{gate} ← input {column}").format(gate=gate, column=column)
 
 
-def _written(known: Parameters, axes: Axes, layer: str, link: UnitWeight) -> str:
-    """What is moved."""
-    owner = link.name.rpartition(".")[0]
-    row = axes[0][link.row]
-    if link.gate is None:
-        return _("→ score of “{symbol}”").format(symbol=row) if known.columns_are_units(link.name) else f"→ {row}"
+def _outgoing_label(parameters: Parameters, axes: Axes, layer: str, weight: UnitWeight) -> str:
+    """Return the label of an outgoing weight: its target."""
+    owner = weight.name.rpartition(".")[0]
+    row = axes[0][weight.row]
+    if weight.gate is None:
+        return (
+            _("→ score of “{symbol}”").format(symbol=row) if parameters.columns_are_units(weight.name) else f"→ {row}"
+        )
     if owner == layer:
-        return _("→ {gate} of unit {unit}").format(gate=quantity_names()[link.gate], unit=row)
-    return _("→ {gate} of unit {unit} in {layer}").format(gate=quantity_names()[link.gate], unit=row, layer=owner)
+        return _("→ {gate} of unit {unit}").format(gate=quantity_names()[weight.gate], unit=row)
+    return _("→ {gate} of unit {unit} in {layer}").format(gate=quantity_names()[weight.gate], unit=row, layer=owner)
 
 
 def _pick() -> None:
-    place = picked_weight(KEY)
+    place = picked_weight(LIST_KEY)
     if place is not None:
-        pick(*place)
+        select_entry(*place)

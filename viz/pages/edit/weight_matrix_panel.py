@@ -1,4 +1,4 @@
-"""The weight matrices: pick an entry, drag it or type it."""
+"""The weight matrices: select an entry, drag a slider or type its value."""
 
 from math import ceil
 
@@ -16,36 +16,38 @@ from viz.components.sliders import Slider
 from viz.components.weight_matrix import picked_entry, weight_matrix
 from viz.i18n import _, translate
 from viz.pages import cache
-from viz.pages.edit import edit_cache as edit_sources
-from viz.pages.edit.edit_cache import VIEW_ID, put
-from viz.pages.edit.edit_slider import turning
-from viz.pages.edit.live_redraw import Part, follow_all
+from viz.pages.edit import edit_cache
+from viz.pages.edit.edit_cache import VIEW_ID, apply_edits
+from viz.pages.edit.edit_slider import live_slider
+from viz.pages.edit.live_redraw import DrawPart, rerun_page
 from viz.pages.edit.weight_selection import (
-    NAME,
+    MATRIX_KEY,
     axis_names,
-    block_of,
-    chosen,
+    edit_place,
     entry_template,
+    gate_block,
     gate_key,
-    gates_of,
-    pick,
-    picked,
-    place_of,
-    with_entry,
+    matrix_gates,
+    select_entry,
+    selected_entry,
+    selected_matrix,
+    set_entry,
 )
-from viz.pages.edit.weight_table import table
-from viz.pages.gradients.loss_choice import in_words, pick_loss
+from viz.pages.edit.weight_table import weight_table
+from viz.pages.gradients.loss_choice import describe_loss, loss_menu
 from viz.pages.page_elements import panel
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-TINT = "edit_tint"
+COLOR_BY_KEY = "edit_tint"
 
 
-def weights(session: Session, reading: ForwardRun) -> tuple[Part, Part, Loss | None]:
-    """The matrix and the entry that is picked; gives what draws the matrix and the entry's slider, and the loss if asked."""
-    known = edit_sources.parameters(session)
+def weight_matrix_panel(session: Session, run: ForwardRun) -> tuple[DrawPart, DrawPart, Loss | None]:
+    """Show the matrix and the selected entry; return the functions that draw the matrix and the entry's slider, and the loss.
+
+    The loss is None unless the matrix is coloured by sensitivity."""
+    parameters = edit_cache.edited_parameters(session)
     with panel(
         _("Weight matrix"),
         _(
@@ -53,64 +55,64 @@ def weights(session: Session, reading: ForwardRun) -> tuple[Part, Part, Loss | N
             "Select one and change it with the slider."
         ),
     ):
-        name, gate, by = _choose(known)
-        values = block_of(known, name, gate)
-        rows, columns = axis_names(known, name, reading)
-        row, column = picked(name, gate, values.shape)
-        loss = pick_loss(session, reading) if by == "sensitivity" else None
-        tint = _sensitivity(session, reading, loss) if loss else None
-        template = entry_template(known, name, reading)
-        told_gate = quantity_names()[gate] if gate else ""
-        spot = st.container()
+        name, gate, by = _choose(parameters)
+        values = gate_block(parameters, name, gate)
+        rows, columns = axis_names(parameters, name, run)
+        row, column = selected_entry(name, gate, values.shape)
+        loss = loss_menu(session, run) if by == "sensitivity" else None
+        tint = _sensitivity(session, run, loss) if loss else None
+        template = entry_template(parameters, name, run)
+        gate_name = quantity_names()[gate] if gate else ""
+        place = st.container()
 
         def draw(_after: ForwardRun) -> None:
-            with spot:
+            with place:
                 weight_matrix(
                     VIEW_ID,
-                    block_of(edit_sources.parameters(session), name, gate),
+                    gate_block(edit_cache.edited_parameters(session), name, gate),
                     rows=rows,
                     columns=columns,
-                    tint=None if tint is None else block_of(known, name, gate, tint[name]),
+                    colour_values=None if tint is None else gate_block(parameters, name, gate, tint[name]),
                     picked=(row, column),
-                    title=f"{name}, {told_gate}" if gate else name,
-                    entry=template.replace("{gate}", told_gate),
+                    title=f"{name}, {gate_name}" if gate else name,
+                    entry=template.replace("{gate}", gate_name),
                     key=_key(name, gate),
                     on_picked=lambda: _pick(name, gate),
                 )
 
-        part = _entry(session, place_of(known, name, gate, row, column), float(values[row, column]), values)
-        table(session, name, gate, values, rows, columns, known)
+        part = _entry(session, edit_place(parameters, name, gate, row, column), float(values[row, column]), values)
+        weight_table(session, name, gate, values, rows, columns, parameters)
         return draw, part, loss
 
 
-def _choose(known: Parameters) -> tuple[str, str | None, str]:
-    name, gate = chosen(known)
-    st.session_state[NAME] = name
+def _choose(parameters: Parameters) -> tuple[str, str | None, str]:
+    name, gate = selected_matrix(parameters)
+    st.session_state[MATRIX_KEY] = name
     which, block = st.columns(2, gap="medium")
     with which:
-        name = str(st.selectbox(_("Weights"), list(known.arrays), key=NAME))
-    gates, names = gates_of(known, name), quantity_names()
+        name = str(st.selectbox(_("Weights"), list(parameters.arrays), key=MATRIX_KEY))
+    gates, names = matrix_gates(parameters, name), quantity_names()
     if gates:
         with block:
             st.session_state[gate_key(name)] = gate
             gate = str(st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=gate_key(name)))
     words = {"value": _("value"), "sensitivity": _("sensitivity |∂L/∂W|")}
     by = st.segmented_control(
-        _("Color by"), list(words), format_func=words.__getitem__, default="value", required=True, key=TINT
+        _("Color by"), list(words), format_func=words.__getitem__, default="value", required=True, key=COLOR_BY_KEY
     )
     return name, gate if gates else None, by or "value"
 
 
-def _sensitivity(session: Session, reading: ForwardRun, loss: Loss) -> dict[str, np.ndarray] | None:
+def _sensitivity(session: Session, run: ForwardRun, loss: Loss) -> dict[str, np.ndarray] | None:
     view = session.view
-    asked_of = view.layer if loss.kind == "unit" else None
+    unit_layer = view.layer if loss.kind == "unit" else None
     edits = cache.active_edits(session.edits)
     try:
-        found, target = edit_sources.sensitivity(view.net or "", view.text or "", edits, loss, asked_of)
+        found, target = edit_cache.loss_sensitivity(view.net or "", view.text or "", edits, loss, unit_layer)
     except Problem as problem:
         st.caption(translate(problem))
         return None
-    st.caption(in_words(session, reading, loss, target))
+    st.caption(describe_loss(session, run, loss, target))
     return found
 
 
@@ -121,24 +123,24 @@ def _key(name: str, gate: str | None) -> str:
 def _pick(name: str, gate: str | None) -> None:
     place = picked_entry(_key(name, gate))
     if place is not None:
-        pick(name, gate, *place)
-    follow_all()
+        select_entry(name, gate, *place)
+    rerun_page()
 
 
-def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> Part:
-    """The picked entry: a slider, and its exact value to type. Gives what draws the slider."""
+def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> DrawPart:
+    """Show the selected entry: a slider, and its exact value to type. Return the function that draws the slider."""
     where = write_edit(WeightChange(place, "=", 0.0)).removesuffix("=0")
     slider, exact = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     key = f"entry_{where}_{session.slider_generation}"
     most = st.session_state.setdefault(f"{key}_most", max(1.0, ceil(1.5 * float(np.abs(values).max()))))
 
-    def turned(number: float) -> Edits:
-        return with_entry(session.edits, place, number)
+    def edits_at(number: float) -> Edits:
+        return set_entry(session.edits, place, number)
 
     with slider:
-        part = turning(session, Slider("value", where, -most, most, most / 500, value, follows=True), key, turned)
+        part = live_slider(session, Slider("value", where, -most, most, most / 500, value, follows=True), key, edits_at)
     with exact:
-        # Another value is another box: one that was set from here while a slider moves would be heard as typed.
+        # Each value has a text box with its own key: a box that the slider changed would report its value as typed.
         shown = str(np.float32(value))
         box = f"exact_{where}_{session.slider_generation}_{shown}"
         st.text_input(
@@ -157,4 +159,4 @@ def _type(session: Session, place: Place, box: str) -> None:
         session.notices.clear()
         session.add_notice(translate(problem))
         return
-    put(session, with_entry(session.edits, place, value))
+    apply_edits(session, set_entry(session.edits, place, value))

@@ -281,14 +281,14 @@ def test_the_table_holds_the_exact_values():
 
 def test_the_units_weights_are_listed_and_picked():
     page = start("edit", net="counter")
-    [listed] = [json.loads(each.json) for each in mounted_components(page)["links"]]
+    [listed] = [json.loads(each.json) for each in mounted_components(page)["unit_weight_list"]]
     reads, writes = (each["rows"] for each in listed["lists"])
     network = load_network("counter")
     row = network.vocabulary.index("b")
-    [score] = [row for row in writes if row["told"] == "→ score of “b”"]
+    [score] = [row for row in writes if row["label"] == "→ score of “b”"]
     assert score["at"] == ["head.weight", None, row, 0]
     assert np.float32(score["value"]) == network.module.head.weight.detach().numpy()[row, 0]
-    assert reads[0]["told"] == "input gate ← “.”" and abs(reads[0]["value"]) >= abs(reads[1]["value"])
+    assert reads[0]["label"] == "input gate ← “.”" and abs(reads[0]["value"]) >= abs(reads[1]["value"])
 
 
 @pytest.mark.parametrize("asked", ["next", "every", "unit"])
@@ -296,8 +296,8 @@ def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
     page = start(
         "edit", net="counter", unit="1", step="9", state={"gradients_asked": asked, "edit_tint": "sensitivity"}
     )
-    [matrix] = [json.loads(each.json) for each in mounted_components(page)["matrix"]]
-    shown = np.frombuffer(b64decode(matrix["tint"]), "<f4").reshape(2, 2)
+    [matrix] = [json.loads(each.json) for each in mounted_components(page)["weight_matrix"]]
+    shown = np.frombuffer(b64decode(matrix["colour_values"]), "<f4").reshape(2, 2)
     loss = Loss(asked, step=9 if asked != "every" else 0, unit=1 if asked == "unit" else 0)
     edited = EditedNetwork(load_network("counter"), read_edits(""))
     text = edited.base.card.default.text
