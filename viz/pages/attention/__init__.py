@@ -1,1 +1,1 @@
-"""The Attention lens: `page.py` puts its parts together."""
+"""The Attention page: `attention_page.py` assembles its panels."""

@@ -1,4 +1,4 @@
-"""What was written, in words: how sure the network was, and whether it is a date at all."""
+"""The output of an encoder-decoder in words and as rows of tokens with their probabilities."""
 
 import datetime
 from html import escape
@@ -12,18 +12,18 @@ from viz.i18n import _
 from viz.pages.page_elements import escape_markdown
 
 
-def answer_in_words(decoding: Decoding) -> str:
-    """The answer, its probability, where it was least sure, and what is wrong with it as a date."""
+def describe_output(decoding: Decoding) -> str:
+    """Return sentences on the output, its probability, its least probable token, and whether it is a valid date."""
     least = int(decoding.token_probability.argmin())
     sentences = [
         _("The output is {answer}. The whole output has probability {chance}.").format(
             answer=f"**{escape_markdown(decoding.answer) or '∅'}**",
-            chance=percent(float(np.exp(decoding.log_probability))),
+            chance=format_probability(float(np.exp(decoding.log_probability))),
         ),
         _("Least confident at step {step}: “{symbol}” ({chance}).").format(
             symbol=escape_markdown(display(decoding.target[least])),
             step=least + 1,
-            chance=percent(float(decoding.token_probability[least])),
+            chance=format_probability(float(decoding.token_probability[least])),
         ),
     ]
     if not decoding.finished:
@@ -35,15 +35,17 @@ def answer_in_words(decoding: Decoding) -> str:
     return " ".join(sentences)
 
 
-def percent(chance: float) -> str:
-    """A probability to be read: never rounded to certainty."""
+def format_probability(chance: float) -> str:
+    """Return a probability in percent, never rounded to 0% or 100%."""
+    if np.isnan(chance):
+        return "NaN"
     if 0.9995 <= chance < 1:
         return ">99.9%"
     return "<0.1%" if 0 < chance < 0.0005 else f"{chance:.1%}"
 
 
 def is_date(answer: str) -> bool:
-    """Whether an answer is a date of the calendar, or two with a slash between, the earlier one first."""
+    """Return whether an output is a valid ISO 8601 date, or two joined by a slash, the earlier one first."""
     try:
         days = [datetime.date.fromisoformat(part) for part in answer.split("/")]
     except ValueError:
@@ -51,15 +53,15 @@ def is_date(answer: str) -> bool:
     return all(len(part) == 10 for part in answer.split("/")) and len(days) in (1, 2) and days == sorted(days)
 
 
-def rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None = None) -> None:
-    """Outputs below one another, symbol under symbol; what differs from the first row is marked.
+def output_rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None = None) -> None:
+    """Show outputs in rows, token below token; tokens that differ from the first row are highlighted.
 
     Args:
-        answers: what each is, and the output.
-        quantity: of the mirrored symbols, as ``data-quantity``; each row's ``data-group`` is its name.
-        right: the right answer, where it is known; it is then the first row.
+        answers: (name of the row, output).
+        quantity: ``data-quantity`` of the token elements; each row's ``data-group`` is its name.
+        right: the correct output, shown as the first row; None if unknown.
     """
-    first = answers[0][1].target if right is None else (*right, END)
+    first = answers[0][1].target if right is None else (*right, END_TOKEN)
     lines = [] if right is None else [_row(_("correct answer"), [_cell(token, False, "", None) for token in first], "")]
     for name, decoding in answers:
         cells = [
@@ -71,37 +73,39 @@ def rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None =
             )
             for step, (token, chance) in enumerate(zip(decoding.target, decoding.token_probability, strict=True))
         ]
-        lines.append(_row(name, cells, percent(float(np.exp(decoding.log_probability)))))
-    st.html(f'<div style="{GRID}">{"".join(lines)}</div>')
+        lines.append(_row(name, cells, format_probability(float(np.exp(decoding.log_probability)))))
+    st.html(f'<div style="{GRID_STYLE}">{"".join(lines)}</div>')
 
 
 def _row(name: str, cells: list[str], total: str) -> str:
     return (
-        f'<div style="{NAME}">{escape(name)}</div><div style="{CELLS}">{"".join(cells)}</div>'
-        f'<div style="{TOTAL}">{total}</div>'
+        f'<div style="{NAME_STYLE}">{escape(name)}</div><div style="{CELLS_STYLE}">{"".join(cells)}</div>'
+        f'<div style="{TOTAL_STYLE}">{total}</div>'
     )
 
 
 def _cell(token: str, different: bool, attributes: str, chance: float | None) -> str:
-    """One symbol; below it, as a line, how probable it was."""
-    bar = "" if chance is None else BAR.format(width=f"{chance:.3f}")
+    """Return the HTML of one token with a bar for its probability."""
+    bar = "" if chance is None else BAR_HTML.format(width=f"{chance:.3f}")
     value = "" if chance is None else f'title="{chance:.4f}" data-value="{chance!r}"'
-    style = CELL + (DIFFERENT if different else "")
+    style = CELL_STYLE + (DIFFERENT_STYLE if different else "")
     return f'<span style="{style}" {attributes} {value}>{escape(display(token))}{bar}</span>'
 
 
-END = "⊣"
-GRID = "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 8px;align-items:center;overflow-x:auto"
-NAME = "font-size:14px;white-space:nowrap"
-TOTAL = "font-size:14px;font-variant-numeric:tabular-nums"
-CELLS = "display:flex;gap:2px"
-CELL = (
+END_TOKEN = "⊣"
+GRID_STYLE = (
+    "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 8px;align-items:center;overflow-x:auto"
+)
+NAME_STYLE = "font-size:14px;white-space:nowrap"
+TOTAL_STYLE = "font-size:14px;font-variant-numeric:tabular-nums"
+CELLS_STYLE = "display:flex;gap:2px"
+CELL_STYLE = (
     "position:relative;display:inline-grid;place-items:center;min-width:22px;height:32px;padding-bottom:4px;"
     "font:600 17px var(--st-code-font,monospace);border:1px solid color-mix(in srgb,currentColor 25%,transparent);"
     "border-radius:5px;"
 )
-DIFFERENT = "outline:2px solid #d9651b;outline-offset:-2px;background:color-mix(in srgb,#d9651b 16%,transparent);"
-BAR = (
+DIFFERENT_STYLE = "outline:2px solid #d9651b;outline-offset:-2px;background:color-mix(in srgb,#d9651b 16%,transparent);"
+BAR_HTML = (
     '<i style="position:absolute;left:4px;right:4px;bottom:3px;height:3px;border-radius:2px;background:currentColor;'
     'transform:scaleX({width});transform-origin:left"></i>'
 )

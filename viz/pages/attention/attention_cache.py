@@ -1,4 +1,4 @@
-"""What the Attention lens computes, kept for all sessions and never written to."""
+"""Cached computations of the Attention page, shared by all sessions and read-only."""
 
 from collections.abc import Mapping
 
@@ -14,80 +14,82 @@ from models.zoo.catalogue import network_names
 from viz.pages import cache
 from viz.payloads.attention_payload import attention_payload
 
-OFFERED, WITHOUT = "dates-additive", "dates-fixed"
-"""The network with attention that is offered where there is none, and the one to compare with that has none."""
+DEFAULT_NETWORK, FIXED_CONTEXT_NETWORK = "dates-additive", "dates-fixed"
+"""The network that is suggested if the selected one has no attention, and the one without attention for comparison."""
 
-KEPT = 48
-"""Results that are kept for all sessions together."""
+MAX_CACHED = 48
+"""Results of each function that are cached for all sessions together."""
 
-SOON = 300
-"""Symbols of a text up to which the contributions are computed without being asked for."""
+MAX_IMMEDIATE_SYMBOLS = 300
+"""Symbols of a text up to which contributions are computed without a request."""
 
 
-def writes(name: str | None) -> bool:
-    """Whether there is a network of that name that answers with a sequence."""
+def is_sequence_to_sequence(name: str | None) -> bool:
+    """Return whether a network has that name and outputs a sequence."""
     return cache.is_network(name) and cache.network(name or "").card.predicts == "sequence"
 
 
-def attends(name: str | None) -> bool:
-    """Whether such a network has an attention."""
-    return writes(name) and getattr(cache.network(name or "").module, "attention", True) is not None
+def has_attention(name: str | None) -> bool:
+    """Return whether it is such a network and has attention."""
+    return is_sequence_to_sequence(name) and getattr(cache.network(name or "").module, "attention", True) is not None
 
 
-def is_recurrent(name: str) -> bool:
-    """Whether a network that writes has a recurrent encoder and decoder."""
+def is_recurrent_translator(name: str) -> bool:
+    """Return whether a sequence-to-sequence network has a recurrent encoder and decoder."""
     return isinstance(cache.network(name).module, Translator)
 
 
-def translators() -> list[str]:
-    """The bundled networks that answer with a sequence."""
-    return [name for name in network_names() if writes(name)]
+def translator_names() -> list[str]:
+    """Return the names of the bundled sequence-to-sequence networks."""
+    return [name for name in network_names() if is_sequence_to_sequence(name)]
 
 
-def network(name: str, edits: Edits = cache.NO_EDITS) -> Network:
-    """A network, its weights as ``edits`` say; what edits do beside that is not done here."""
-    alone = cache.weight_edits(edits)
-    return cache.edited_network(name, alone).network if alone.entries else cache.network(name)
+def weight_edited_network(name: str, edits: Edits = cache.NO_EDITS) -> Network:
+    """Return a network with the weight edits among ``edits`` applied; other edits are ignored."""
+    weights_only = cache.weight_edits(edits)
+    return cache.edited_network(name, weights_only).network if weights_only.entries else cache.network(name)
 
 
-def changes_of(text: str) -> tuple[Intervention, ...]:
-    """The changes that an address names. Raises Problem: it names something else."""
+def parse_interventions(text: str) -> tuple[Intervention, ...]:
+    """Parse the interventions in an address. Raises Problem if one is not valid."""
     return read_interventions(text, cache.network)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def decoded(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Decoding:
-    """What a network writes for a text. Raises Problem: it cannot be read, or a change does not fit."""
-    return decode(network(name, edits), text, changes_of(changes))
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def cached_decoding(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Decoding:
+    """Return the greedy output for a text. Raises Problem if the text or an intervention is not valid."""
+    return decode(weight_edited_network(name, edits), text, parse_interventions(changes))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def contributed(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Contributions:
-    """What each symbol of the text contributed to that."""
-    return contributions(network(name, edits), text, decoded(name, text, changes, edits))
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def cached_contributions(name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS) -> Contributions:
+    """Return the contribution of each symbol of the text to that output."""
+    return contributions(weight_edited_network(name, edits), text, cached_decoding(name, text, changes, edits))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def payload(
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def head_payload(
     view_id: str, name: str, text: str, changes: str, edits: Edits, layer: str, head: int, with_contributions: bool
 ) -> bytes:
-    """One head of that for the browser."""
-    found = contributed(name, text, changes, edits) if with_contributions else None
-    return attention_payload(view_id, network(name, edits), decoded(name, text, changes, edits), found, layer, head)
+    """Return the payload of one attention head of that output."""
+    found = cached_contributions(name, text, changes, edits) if with_contributions else None
+    return attention_payload(
+        view_id, weight_edited_network(name, edits), cached_decoding(name, text, changes, edits), found, layer, head
+    )
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def searched(name: str, text: str, width: int, changes: str = "", edits: Edits = cache.NO_EDITS) -> BeamTree:
-    """The beam search of a network's answer."""
-    return beam_search(network(name, edits), text, width, changes_of(changes))
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def cached_beam_search(name: str, text: str, width: int, changes: str = "", edits: Edits = cache.NO_EDITS) -> BeamTree:
+    """Return the tree of a beam search for the output."""
+    return beam_search(weight_edited_network(name, edits), text, width, parse_interventions(changes))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=cache.HASH_FUNCS)
-def heads(
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def attention_by_source(
     name: str, text: str, changes: str = "", edits: Edits = cache.NO_EDITS
 ) -> Mapping[str, Mapping[str, AttentionTrace]]:
-    """Every attention of a Transformer: what reads the source itself, what is written, and the one from the other."""
-    of = decoded(name, text, changes, edits)
+    """Return a Transformer's attention: encoder self-attention "source", decoder self-attention "written", and "cross"."""
+    of = cached_decoding(name, text, changes, edits)
     found: dict[str, dict[str, AttentionTrace]] = {"source": {}, "written": {}, "cross": dict(of.attention)}
     for each, attention in of.trace.attention.items():
         if each not in of.attention:

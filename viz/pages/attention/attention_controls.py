@@ -1,4 +1,4 @@
-"""The controls at the head of the Attention lens: which network, which text, and what it wrote for it."""
+"""The controls at the top of the Attention page: network and text; and the output for them."""
 
 from dataclasses import dataclass, replace
 
@@ -13,28 +13,28 @@ from models.networks.network import ModelCard
 from viz.address import View
 from viz.i18n import _, language, translate
 from viz.pages import cache
-from viz.pages.attention import attention_cache as attention_sources
+from viz.pages.attention import attention_cache
 from viz.pages.controls import example_menu, requested_network, saved_run, text_input
 from viz.pages.edited_banner import edited_banner
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
-NET = "attention_net"
-SHORT = 30
-"""Symbols of an opening text at most: each then has a wide column."""
+NETWORK_KEY = "attention_net"
+MAX_DEFAULT_LENGTH = 30
+"""Largest length of a default text, so that each symbol has a wide column."""
 
 
 @dataclass(frozen=True)
 class AttentionSelection:
-    """What is looked at.
+    """Selection of the Attention page.
 
     Attributes:
-        net, text, changes, edits: what ran.
-        decoding: what the network wrote.
-        name, head: the attention that is drawn; "" where the network has none.
-        step: of the output.
-        source: the symbol of the source that is picked out: the reader's, else the one that is read most.
+        net, text, changes, edits: the network, its input, its interventions as text, and the edits.
+        decoding: the output.
+        name, head: module and head of the drawn attention; the name is "" if the network has none.
+        step: the output step.
+        source: the selected source symbol; by default the one with the largest attention weight.
     """
 
     net: str
@@ -49,14 +49,14 @@ class AttentionSelection:
 
     @property
     def attention(self) -> AttentionTrace:
-        """The attention that is drawn."""
+        """Attention that is drawn."""
         return self.decoding.attention[self.name]
 
 
-def choose_text(session: Session) -> AttentionSelection:
-    """Show the controls and let the network that the view names write; fills in whatever the view leaves open.
+def attention_controls(session: Session) -> AttentionSelection:
+    """Show the controls, run the view's network, and return the selection; fills in what the view leaves open.
 
-    What cannot be read is told in one sentence, and the last good view stays.
+    Shows a notice if the text is not valid, and keeps the last valid view.
     """
     net = requested_network(session, saved_run(session))
     decoding = _decoded(session, net)
@@ -73,17 +73,17 @@ def choose_text(session: Session) -> AttentionSelection:
 
 
 def _decoded(session: Session, net: str) -> Decoding:
-    """What the network writes; what is wrong with the text or the changes is told, and they are as they last were."""
-    start = opening(cache.network(net).card)
+    """Return the output; if the text or the interventions are not valid, show a notice and use the last valid ones."""
+    start = default_text(cache.network(net).card)
     text = session.view.text if session.view.text is not None else start
     session.fill_defaults(net=net, text=text)
     try:
-        return attention_sources.decoded(net, text, session.view.attend, session.edits)
+        return attention_cache.cached_decoding(net, text, session.view.attend, session.edits)
     except Problem as problem:
         sentence = translate(problem)
-    if session.view.attend:  # the changes alone may be wrong: they go, the text stays
+    if session.view.attend:  # only the interventions may be wrong: drop them and keep the text
         try:
-            found = attention_sources.decoded(net, text, "", session.edits)
+            found = attention_cache.cached_decoding(net, text, "", session.edits)
         except Problem:
             pass
         else:
@@ -91,31 +91,31 @@ def _decoded(session: Session, net: str) -> Decoding:
             session.add_notice(sentence)
             return found
     session.reject(sentence)
-    if session.view.net != net:  # the last good view was another network's
+    if session.view.net != net:  # the last valid view was of another network
         session.fill_defaults(
             net=net, text=start, layer=None, unit=None, step=None, quantity=None, edits="", source=None, attend=""
         )
     try:
-        return attention_sources.decoded(net, session.view.text or start, session.view.attend, session.edits)
+        return attention_cache.cached_decoding(net, session.view.text or start, session.view.attend, session.edits)
     except Problem as problem:
         session.add_notice(translate(problem))
         session.fill_defaults(text=start, edits="", attend="")
-        return attention_sources.decoded(net, start)
+        return attention_cache.cached_decoding(net, start)
 
 
-def opening(card: ModelCard) -> str:
-    """The text that a network is shown with first: its longest example of one line in the reader's language."""
+def default_text(card: ModelCard) -> str:
+    """Return a network's default text: its longest short example in the page's language."""
     own = [example.text for example in card.examples if example.language == language()]
-    return max((text for text in own if len(text) <= SHORT), key=len, default=card.default.text)
+    return max((text for text in own if len(text) <= MAX_DEFAULT_LENGTH), key=len, default=card.default.text)
 
 
 def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
-    """Choose what the view leaves open, and what does not fit."""
+    """Fill in what the view leaves open, replace what is out of range, and return the selection."""
     view = session.view
     steps = len(decoding.symbols)
-    layers = list(decoding.attention if not attention_sources.is_recurrent(net) else decoding.trace.layers)
-    writing = layers[-1]  # the decoder's: a step is one of the output's
-    layer = view.layer if view.layer in layers and not view.layer.startswith("encoder") else writing
+    layers = list(decoding.attention if not attention_cache.is_recurrent_translator(net) else decoding.trace.layers)
+    decoder = layers[-1]  # the decoder: the view's step is an output step
+    layer = view.layer if view.layer in layers and not view.layer.startswith("encoder") else decoder
     step = view.step if view.step is not None and view.layer in (None, layer) else 0
     if step >= steps:
         session.add_notice(
@@ -128,7 +128,7 @@ def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
     name, head, unit, quantity = "", 0, view.unit, view.quantity
     if decoding.attention:
         name = layer if layer in decoding.attention else next(iter(decoding.attention))
-    if layer == name:  # a Transformer's: its units are heads
+    if layer == name:  # a Transformer: the view's unit is the head
         head = unit if unit is not None and unit < decoding.attention[name].shape[1] else 0
         unit, quantity = head, None
     session.fill_defaults(layer=layer, unit=unit, step=step, quantity=quantity, source=source)
@@ -149,7 +149,7 @@ def _fill(session: Session, net: str, decoding: Decoding) -> AttentionSelection:
 def _show(session: Session, decoding: Decoding) -> None:
     which, example, card = st.columns([3, 6, 3], gap="medium", vertical_alignment="bottom")
     with which:
-        pick_network(session)
+        network_menu(session)
     with example:
         example_menu(session)
     with card:
@@ -157,21 +157,30 @@ def _show(session: Session, decoding: Decoding) -> None:
     text_input(session, decoding.unknown)
 
 
-def pick_network(session: Session) -> None:
-    """The menu of all networks; from one that writes to another the text stays."""
+def network_menu(session: Session) -> None:
+    """Show the menu of networks; the text stays between sequence-to-sequence networks."""
     names = list(cache.network_choices(saved_run(session)))
     now = session.view.net or names[0]
 
     def chosen(net: str) -> None:
-        if attention_sources.writes(net) and attention_sources.writes(session.view.net):
+        if attention_cache.is_sequence_to_sequence(net) and attention_cache.is_sequence_to_sequence(session.view.net):
             session.navigate(**vars(replace(session.view, net=net, layer=None, unit=None, quantity=None, attend="")))
         else:
             session.navigate(**vars(View(net=net, lang=session.view.lang)))
 
     label, title = _("Network"), cache.display_name
-    synced_widget(st.selectbox, label, names, key=NET, value=now, changed=chosen, begins="index", format_func=title)
+    synced_widget(
+        st.selectbox,
+        label,
+        names,
+        key=NETWORK_KEY,
+        value=now,
+        changed=chosen,
+        initial_argument="index",
+        format_func=title,
+    )
 
 
-def symbol(decoding: Decoding, place: int) -> str:
-    """A symbol of the source, as it stands in a sentence."""
+def source_symbol(decoding: Decoding, place: int) -> str:
+    """Return a source symbol as it is shown in a sentence."""
     return display(decoding.source[place])

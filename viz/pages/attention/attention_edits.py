@@ -1,4 +1,4 @@
-"""Interventions: move the attention, hide a symbol, take other scores, cool or heat the softmax, write something else."""
+"""Interventions: force the attention, mask a token, use other scores, set the temperature, force an output."""
 
 from collections.abc import Sequence
 from math import log10
@@ -12,26 +12,26 @@ from models.decoding.intervention_syntax import write_intervention, write_interv
 from viz.components.sliders import Slider, sliders
 from viz.i18n import _, translate
 from viz.pages import cache
-from viz.pages.attention import attention_cache as attention_sources
-from viz.pages.attention.answer_panel import rows
-from viz.pages.attention.attention_controls import AttentionSelection, symbol
+from viz.pages.attention import attention_cache
+from viz.pages.attention.answer_panel import output_rows
+from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
 from viz.pages.page_elements import panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
-HEAT = "attention_heat"
-COOLEST, HOTTEST = -1.0, 1.5
+TEMPERATURE_KEY = "attention_heat"
+MIN_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE = -1.0, 1.5
 """Powers of ten of the temperature."""
 
-OWN = ""
-SAID = "attention_said"
-OTHERS = "attention_scores"
+OWN_SCORES = ""
+FORCED_OUTPUT_KEY = "attention_said"
+SCORE_NETWORK_KEY = "attention_scores"
 
 
-def changes(session: Session, selection: AttentionSelection) -> None:
-    """The controls, the list of what is changed, and the output before and after."""
-    made = attention_sources.changes_of(selection.changes)
+def attention_edit_panel(session: Session, selection: AttentionSelection) -> None:
+    """Show the controls, the list of interventions, and the output before and after."""
+    interventions = attention_cache.parse_interventions(selection.changes)
     with panel(
         _("Change the attention"),
         _(
@@ -39,21 +39,23 @@ def changes(session: Session, selection: AttentionSelection) -> None:
             "later ones too?"
         ),
     ):
-        at, everywhere = st.columns([2, 1], gap="large")
-        with at:
-            _here_and_now(session, selection, made)
-            _say(session, selection, made)
-        with everywhere:
-            _everywhere(session, selection, made)
-        _listed(session, selection, made)
+        one_step, all_steps = st.columns([2, 1], gap="large")
+        with one_step:
+            _at_step(session, selection, interventions)
+            _forced_output(session, selection, interventions)
+        with all_steps:
+            _at_all_steps(session, selection, interventions)
+        _listed(session, selection, interventions)
         _compared(selection)
 
 
-def _put(session: Session, selection: AttentionSelection, made: Sequence[Intervention], *, live: bool = False) -> None:
-    """Make these changes; if one does not fit, say so in one sentence and change nothing."""
-    text = write_interventions(made)
+def _put(
+    session: Session, selection: AttentionSelection, interventions: Sequence[Intervention], *, live: bool = False
+) -> None:
+    """Apply these interventions, or show why one does not fit and change nothing."""
+    text = write_interventions(interventions)
     try:
-        attention_sources.decoded(selection.net, selection.text, text, selection.edits)
+        attention_cache.cached_decoding(selection.net, selection.text, text, selection.edits)
     except Problem as problem:
         session.notices.clear()
         session.add_notice(translate(problem))
@@ -61,9 +63,11 @@ def _put(session: Session, selection: AttentionSelection, made: Sequence[Interve
     session.set_attention_edits(text, live=live)
 
 
-def _add(session: Session, selection: AttentionSelection, made: Sequence[Intervention], change: Intervention) -> None:
-    """One more change, in the place of another of the same thing."""
-    _put(session, selection, [*(each for each in made if not _same(each, change)), change])
+def _add(
+    session: Session, selection: AttentionSelection, interventions: Sequence[Intervention], change: Intervention
+) -> None:
+    """Add an intervention; it replaces one of the same kind at the same step."""
+    _put(session, selection, [*(each for each in interventions if not _same(each, change)), change])
 
 
 def _same(one: Intervention, other: Intervention) -> bool:
@@ -74,16 +78,16 @@ def _same(one: Intervention, other: Intervention) -> bool:
     return isinstance(one, BorrowScores | AttentionTemperature) or one == other
 
 
-def _here_and_now(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
-    """What is changed at this step, or of this symbol."""
-    token, step = symbol(selection.decoding, selection.source), selection.step
+def _at_step(session: Session, selection: AttentionSelection, interventions: Sequence[Intervention]) -> None:
+    """Show the interventions at the selected step and source token."""
+    token, step = source_symbol(selection.decoding, selection.source), selection.step
     st.markdown(
         _("Selected in the drawing: **step {step}, source token {n} “{token}”**").format(
             step=step + 1, n=selection.source + 1, token=token
         )
     )
     layer, head = None, None
-    if not attention_sources.is_recurrent(selection.net):
+    if not attention_cache.is_recurrent_translator(selection.net):
         whole = _("all layers and heads")
         only = _("layer {layer}, head {head} only").format(
             layer=list(selection.decoding.attention).index(selection.name) + 1, head=selection.head + 1
@@ -96,83 +100,101 @@ def _here_and_now(session: Session, selection: AttentionSelection, made: Sequenc
             key="attention_force",
             icon=":material/center_focus_strong:",
             help=_("At this step the selected token gets attention weight 1, all others 0."),
-            on_click=lambda: _add(session, selection, made, ForceAttention(selection.source, step, layer, head)),
+            on_click=lambda: _add(
+                session, selection, interventions, ForceAttention(selection.source, step, layer, head)
+            ),
         )
         st.button(
             _("Mask this token"),
             key="attention_hide",
             icon=":material/visibility_off:",
             help=_("Mask: no output step can attend to this token."),
-            on_click=lambda: _add(session, selection, made, MaskSource(selection.source, None, layer, head)),
+            on_click=lambda: _add(session, selection, interventions, MaskSource(selection.source, None, layer, head)),
         )
 
 
-def _say(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
-    """What the decoder is taken to have written."""
+def _forced_output(session: Session, selection: AttentionSelection, interventions: Sequence[Intervention]) -> None:
+    """Show the menu that forces the output at the selected step."""
     symbols = list(selection.decoding.vocabulary[1:])
-    written = selection.decoding.target[selection.step]
+    current = selection.decoding.target[selection.step]
 
-    def said(chosen: str | None) -> None:
+    def force(chosen: str | None) -> None:
         if chosen is not None:
-            _add(session, selection, made, ForceToken(selection.step, chosen))
+            _add(session, selection, interventions, ForceToken(selection.step, chosen))
 
     synced_widget(
         st.pills,
         _("Output at step {step}, input at step {next}").format(step=selection.step + 1, next=selection.step + 2),
         symbols,
-        key=f"{SAID}_{selection.step}",
-        value=written,
-        changed=said,
-        begins="default",
+        key=f"{FORCED_OUTPUT_KEY}_{selection.step}",
+        value=current,
+        changed=force,
+        initial_argument="default",
         format_func=display,
     )
 
 
-def _everywhere(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
-    """What is changed at every step."""
+def _at_all_steps(session: Session, selection: AttentionSelection, interventions: Sequence[Intervention]) -> None:
+    """Show the interventions at all steps."""
     st.markdown("**" + _("All time steps") + "**")
-    now = next((each.value for each in made if isinstance(each, AttentionTemperature)), 1.0)
+    now = next((each.value for each in interventions if isinstance(each, AttentionTemperature)), 1.0)
     place = st.container()
-    key = f"{HEAT}_{session.slider_generation}"
+    key = f"{TEMPERATURE_KEY}_{session.slider_generation}"
 
-    def turned() -> None:
+    def on_drag() -> None:
         value = (st.session_state.get(key) or {}).get("values") or {}
         if "temperature" in value:
-            heat = round(10 ** float(value["temperature"]), 3)
-            others = [each for each in made if not isinstance(each, AttentionTemperature)]
-            _put(session, selection, others if heat == 1.0 else [*others, AttentionTemperature(heat)], live=True)
+            temperature = round(10 ** float(value["temperature"]), 3)
+            others = [each for each in interventions if not isinstance(each, AttentionTemperature)]
+            _put(
+                session,
+                selection,
+                others if temperature == 1.0 else [*others, AttentionTemperature(temperature)],
+                live=True,
+            )
 
     with place:
         hint = _(
             "Attention scores are divided by τ before the softmax: below 1 the attention gets sharper, above 1 flatter."
         )
-        knob = Slider("temperature", _("Temperature τ"), COOLEST, HOTTEST, 0.05, _logarithm(now), power=True, hint=hint)
-        sliders(VIEW_ID, (knob,), key=key, on_change=turned)
-    if attention_sources.is_recurrent(selection.net):
-        _scores(session, selection, made)
+        slider = Slider(
+            "temperature",
+            _("Temperature τ"),
+            MIN_LOG_TEMPERATURE,
+            MAX_LOG_TEMPERATURE,
+            0.05,
+            _logarithm(now),
+            power=True,
+            hint=hint,
+        )
+        sliders(VIEW_ID, (slider,), key=key, on_change=on_drag)
+    if attention_cache.is_recurrent_translator(selection.net):
+        _scores(session, selection, interventions)
 
 
-def _scores(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
-    """Whose scores are used."""
+def _scores(session: Session, selection: AttentionSelection, interventions: Sequence[Intervention]) -> None:
+    """Show the menu of the network that computes the attention scores."""
     others = [
         name
-        for name in attention_sources.translators()
-        if name != selection.net and attention_sources.is_recurrent(name) and attention_sources.attends(name)
+        for name in attention_cache.translator_names()
+        if name != selection.net
+        and attention_cache.is_recurrent_translator(name)
+        and attention_cache.has_attention(name)
     ]
-    now = next((each.network.name for each in made if isinstance(each, BorrowScores)), OWN)
+    now = next((each.network.name for each in interventions if isinstance(each, BorrowScores)), OWN_SCORES)
 
     def chosen(name: str) -> None:
-        rest = [each for each in made if not isinstance(each, BorrowScores)]
+        rest = [each for each in interventions if not isinstance(each, BorrowScores)]
         _put(session, selection, [*rest, BorrowScores(cache.network(name))] if name else rest)
 
     synced_widget(
         st.selectbox,
         _("Network for the attention scores"),
-        [OWN, *others],
-        key=OTHERS,
+        [OWN_SCORES, *others],
+        key=SCORE_NETWORK_KEY,
         value=now,
         changed=chosen,
-        begins="index",
+        initial_argument="index",
         format_func=lambda name: name or _("this network"),
         help=_(
             "Attention weights are computed with another network's score function and states. The dot and general "
@@ -182,19 +204,21 @@ def _scores(session: Session, selection: AttentionSelection, made: Sequence[Inte
     )
 
 
-def _listed(session: Session, selection: AttentionSelection, made: Sequence[Intervention]) -> None:
-    """What is changed, each with a way out, and undo."""
+def _listed(session: Session, selection: AttentionSelection, interventions: Sequence[Intervention]) -> None:
+    """Show the interventions, each with a button that removes it, and undo and redo."""
     history = session.attention_history
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="attention_list"):
-        if not made:
+        if not interventions:
             st.markdown(_("No changes yet."), width="content")
-        for index, change in enumerate(made):
+        for index, change in enumerate(interventions):
             st.button(
-                in_words(change, selection),
+                describe_intervention(change, selection),
                 key=f"attention_out_{session.slider_generation}_{write_intervention(change)}",
                 icon=":material/close:",
                 help=_("Remove this change"),
-                on_click=lambda index=index: _put(session, selection, [*made[:index], *made[index + 1 :]]),
+                on_click=lambda index=index: _put(
+                    session, selection, [*interventions[:index], *interventions[index + 1 :]]
+                ),
             )
         st.button(
             _("Undo"), icon=":material/undo:", key="attention_undo", disabled=not history.past,
@@ -206,16 +230,18 @@ def _listed(session: Session, selection: AttentionSelection, made: Sequence[Inte
         )  # fmt: skip
 
 
-def in_words(change: Intervention, selection: AttentionSelection) -> str:
-    """One change, short."""
+def describe_intervention(change: Intervention, selection: AttentionSelection) -> str:
+    """Return a short description of an intervention."""
     match change:
         case ForceAttention(source, step):
             at = _("step {step} attends only to “{token}” (token {n})")
             always = _("every step attends only to “{token}” (token {n})")
-            said = always if step is None else at
-            return said.format(step=(step or 0) + 1, token=symbol(selection.decoding, source), n=source + 1)
+            template = always if step is None else at
+            return template.format(step=(step or 0) + 1, token=source_symbol(selection.decoding, source), n=source + 1)
         case MaskSource(source):
-            return _("“{token}” (token {n}) masked").format(token=symbol(selection.decoding, source), n=source + 1)
+            return _("“{token}” (token {n}) masked").format(
+                token=source_symbol(selection.decoding, source), n=source + 1
+            )
         case AttentionTemperature(value):
             return _("temperature {value}").format(value=f"{value:g}")
         case ForceToken(step, token):
@@ -225,12 +251,12 @@ def in_words(change: Intervention, selection: AttentionSelection) -> str:
 
 
 def _compared(selection: AttentionSelection) -> None:
-    """The output before and after, symbol under symbol."""
-    before = attention_sources.decoded(selection.net, selection.text, "", selection.edits)
+    """Show the output before and after, token below token."""
+    before = attention_cache.cached_decoding(selection.net, selection.text, "", selection.edits)
     if not selection.changes:
         return
     after = selection.decoding
-    rows([(_("before"), before), (_("after"), after)], "changed_output")
+    output_rows([(_("before"), before), (_("after"), after)], "changed_output")
     others = [
         step + 1
         for step in range(max(len(before.target), len(after.target)))
@@ -245,4 +271,4 @@ def _compared(selection: AttentionSelection) -> None:
 
 
 def _logarithm(value: float) -> float:
-    return min(max(log10(value), COOLEST), HOTTEST)
+    return min(max(log10(value), MIN_LOG_TEMPERATURE), MAX_LOG_TEMPERATURE)

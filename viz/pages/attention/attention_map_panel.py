@@ -1,4 +1,4 @@
-"""The whole alignment, and what each source symbol contributed."""
+"""The alignment of all steps, and the contribution of each source token."""
 
 import streamlit as st
 
@@ -6,12 +6,12 @@ from viz.components.attention_alignment import attention_alignment
 from viz.components.token_contributions import token_contributions
 from viz.i18n import _
 from viz.pages.attention.attention_controls import AttentionSelection
-from viz.pages.attention.decoder_panel import ASKED, VIEW_ID, explained
+from viz.pages.attention.decoder_panel import CONTRIBUTIONS_KEY, VIEW_ID, shows_contributions
 from viz.pages.page_elements import panel
 
 
-def mapped() -> None:
-    """Curves and map of all steps."""
+def alignment_panel() -> None:
+    """Show the attention weights of all steps as curves and as a map."""
     with panel(
         _("Alignment: the attention weights of all steps"),
         _(
@@ -23,8 +23,8 @@ def mapped() -> None:
         attention_alignment(VIEW_ID, key="alignment")
 
 
-def contributed(selection: AttentionSelection) -> None:
-    """Weight, weight times value, gradient times input, beside each other."""
+def contribution_panel(selection: AttentionSelection) -> None:
+    """Show attention weight, weight times value norm, and gradient times input of each source token."""
     with panel(
         _("Contribution of each source token"),
         _(
@@ -39,7 +39,7 @@ def contributed(selection: AttentionSelection) -> None:
                 "can still act through the encoder states of its neighbors."
             )
         )
-        if explained(selection):
+        if shows_contributions(selection):
             token_contributions(VIEW_ID, key="contributions")
             return
         st.markdown(_("The text is long, so this takes a while: one backward pass for each output token."))
@@ -47,4 +47,4 @@ def contributed(selection: AttentionSelection) -> None:
 
 
 def _ask(selection: AttentionSelection) -> None:
-    st.session_state[ASKED] = (selection.net, selection.text, selection.changes, selection.edits)
+    st.session_state[CONTRIBUTIONS_KEY] = (selection.net, selection.text, selection.changes, selection.edits)

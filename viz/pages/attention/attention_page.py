@@ -1,90 +1,99 @@
-"""Attention: which source step does the decoder read, and what does it fetch?"""
+"""Attention: which source tokens does the decoder attend to, and what does it get from them?"""
 
 import streamlit as st
 
 from viz.address import View
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.attention import attention_cache as attention_sources
-from viz.pages.attention.attention_cache import OFFERED, WITHOUT
-from viz.pages.attention.attention_controls import AttentionSelection, choose_text, opening
-from viz.pages.attention.attention_edits import changes
-from viz.pages.attention.attention_map_panel import contributed, mapped
-from viz.pages.attention.compare_networks import beams, without
-from viz.pages.attention.decoder_panel import stage
-from viz.pages.attention.recorded_attention import recorded
-from viz.pages.attention.rnn_arrangements import shapes
-from viz.pages.attention.transformer_panels import transformer
+from viz.pages.attention import attention_cache
+from viz.pages.attention.attention_cache import DEFAULT_NETWORK, FIXED_CONTEXT_NETWORK
+from viz.pages.attention.attention_controls import AttentionSelection, attention_controls, default_text
+from viz.pages.attention.attention_edits import attention_edit_panel
+from viz.pages.attention.attention_map_panel import alignment_panel, contribution_panel
+from viz.pages.attention.compare_networks import beam_search_panel, compare_networks
+from viz.pages.attention.decoder_panel import decoder_panel
+from viz.pages.attention.recorded_attention import recorded_attention
+from viz.pages.attention.rnn_arrangements import rnn_arrangements
+from viz.pages.attention.transformer_panels import transformer_panels
 from viz.pages.controls import saved_run, show_controls
+from viz.pages.nonfinite_notes import decoding_note
 from viz.pages.page_elements import escape_markdown
 from viz.session import Session, get_session
 
 
 def page() -> None:
-    """The Attention lens."""
+    """Show the Attention page."""
     session = get_session()
     file = saved_run(session)
     if file is not None and session.view.net in (None, file.name) and cache.load_saved_run(file).attention:
-        recorded(session, file)
+        recorded_attention(session, file)
         return
     if session.view.net is None:
-        session.fill_defaults(net=OFFERED)
-    if not attention_sources.writes(session.view.net):
+        session.fill_defaults(net=DEFAULT_NETWORK)
+    if not attention_cache.is_sequence_to_sequence(session.view.net):
         show_controls(session)
-    if not attention_sources.writes(session.view.net):  # also where a name in a link was none
-        offer(session)
-        drawn_shapes(session)
+    if not attention_cache.is_sequence_to_sequence(session.view.net):  # also after a link with an unknown name
+        offer_attention(session)
+        show_arrangements(session)
         return
-    selection = choose_text(session)
+    selection = attention_controls(session)
+    note = decoding_note(selection.decoding)
+    if note is not None:
+        st.warning(note, icon=":material/error:")
     if selection.name:
-        show(session, selection)
+        show_attention(session, selection)
     else:
-        offer(session)
-    if (
-        selection.net not in attention_sources.translators()
-    ):  # an opened one, of other symbols than those that come with it
-        beams(selection, [selection.net])
-        drawn_shapes(session)
+        offer_attention(session)
+    if selection.net not in attention_cache.translator_names():
+        # an opened file: its symbols differ from those of the bundled networks
+        beam_search_panel(selection, [selection.net])
+        show_arrangements(session)
         return
-    without(session, selection)
-    beams(selection, list(dict.fromkeys((selection.net, WITHOUT))))
-    transformer(session, selection)
-    drawn_shapes(session, selection)
+    compare_networks(session, selection)
+    beam_search_panel(selection, list(dict.fromkeys((selection.net, FIXED_CONTEXT_NETWORK))))
+    transformer_panels(session, selection)
+    show_arrangements(session, selection)
 
 
-def drawn_shapes(session: Session, selection: AttentionSelection | None = None) -> None:
-    """The four shapes; the last one with what is looked at, if recurrent networks can read it."""
-    net = selection.net if selection and attention_sources.is_recurrent(selection.net) else OFFERED
-    text = selection.text if selection else opening(cache.network(net).card)
-    decoding = attention_sources.decoded(net, text)
-    shapes(decoding.source, decoding.target, View(net=net, text=text))
+def show_arrangements(session: Session, selection: AttentionSelection | None = None) -> None:
+    """Show the four RNN arrangements; the last one with the selected network and text, if it is recurrent."""
+    net = selection.net if selection and attention_cache.is_recurrent_translator(selection.net) else DEFAULT_NETWORK
+    text = selection.text if selection else default_text(cache.network(net).card)
+    decoding = attention_cache.cached_decoding(net, text)
+    rnn_arrangements(decoding.source, decoding.target, View(net=net, text=text))
 
 
-def show(session: Session, selection: AttentionSelection) -> None:
-    """The attention itself: at work, changed, as a map, and what it explains."""
-    stage(session, selection)
-    changes(session, selection)
-    mapped()
-    contributed(selection)
+def show_attention(session: Session, selection: AttentionSelection) -> None:
+    """Show the panels of the attention: step by step, interventions, alignment and contributions."""
+    decoder_panel(session, selection)
+    attention_edit_panel(session, selection)
+    alignment_panel()
+    contribution_panel(selection)
 
 
-def offer(session: Session) -> None:
-    """Say that the network has no attention, and offer one that has, with the same text where it can be read."""
+def offer_attention(session: Session) -> None:
+    """Show that the network has no attention and a button to one that has; the text is kept if that network accepts it."""
     net = session.view.net or ""
     name = escape_markdown(cache.display_name(net))
-    keeps = net in attention_sources.translators()
-    said = _("{name} has no attention: each step uses only the current input and the recurrent state.").format(
+    keeps_text = net in attention_cache.translator_names()
+    text = _("{name} has no attention: each step uses only the current input and the recurrent state.").format(
         name=name
     )
-    if attention_sources.writes(net):
-        said = _("{name} has no attention: its decoder gets the same context vector at every step.").format(name=name)
+    if attention_cache.is_sequence_to_sequence(net):
+        text = (
+            _("{name} has no attention: its decoder gets the same context vector at every step.").format(name=name)
+            if keeps_text
+            else _("{name} has no attention: its decoder only starts from the encoder's last state.").format(name=name)
+        )
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="offer"):
-        st.info(said, icon=":material/visibility_off:")
+        st.info(text, icon=":material/visibility_off:")
         st.button(
-            _("Open {name}, which has attention").format(name=OFFERED),
+            _("Open {name}, which has attention").format(name=DEFAULT_NETWORK),
             key="attention_offer",
             type="primary",
             on_click=lambda: session.navigate(
-                **vars(View(net=OFFERED, text=session.view.text if keeps else None, lang=session.view.lang))
+                **vars(
+                    View(net=DEFAULT_NETWORK, text=session.view.text if keeps_text else None, lang=session.view.lang)
+                )
             ),
         )

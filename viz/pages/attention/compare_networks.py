@@ -1,4 +1,4 @@
-"""What the fixed context cannot carry: the same text through other networks, longer texts, and beam search."""
+"""The limits of a fixed context vector: the same text through other networks, longer texts, and beam search."""
 
 import re
 from math import exp
@@ -15,24 +15,24 @@ from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
 from viz.i18n import _, language
 from viz.pages import cache
-from viz.pages.attention import attention_cache as attention_sources
-from viz.pages.attention.answer_panel import percent, rows
-from viz.pages.attention.attention_cache import OFFERED, WITHOUT
+from viz.pages.attention import attention_cache
+from viz.pages.attention.answer_panel import format_probability, output_rows
+from viz.pages.attention.attention_cache import DEFAULT_NETWORK, FIXED_CONTEXT_NETWORK
 from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.session import Session
 
-WIDTH, DRAWN = "attention_width", "attention_drawn"
-LENGTHS = (0, 2, 4, 7, 11)
-"""Numbers of phrases that are put around the text."""
+WIDTH_KEY, SAMPLE_KEY = "attention_width", "attention_drawn"
+PHRASE_COUNTS = (0, 2, 4, 7, 11)
+"""Numbers of phrases that are added around the text."""
 
-BESIDE = 13
-"""Symbols of an output of which two fit beside each other."""
+MAX_SIDE_BY_SIDE = 13
+"""Largest length of two outputs that fit side by side."""
 
 
-def without(session: Session, selection: AttentionSelection) -> None:
-    """The text through all networks, longer and longer texts, and what was measured on dates held out."""
-    others = [name for name in attention_sources.translators() if name != selection.net]
+def compare_networks(session: Session, selection: AttentionSelection) -> None:
+    """Show the text through all networks, ever longer texts, two dates, and the accuracy on held-out dates."""
+    others = [name for name in attention_cache.translator_names() if name != selection.net]
     with panel(
         _("The same text without attention and with other score functions"),
         _(
@@ -41,15 +41,15 @@ def without(session: Session, selection: AttentionSelection) -> None:
         ),
     ):
         answers = [(selection.net, selection.decoding)]
-        answers += [(name, attention_sources.decoded(name, selection.text)) for name in others]
-        rows(answers, "compared_output")
-        if WITHOUT in (selection.net, *others):
-            _grown(selection)
+        answers += [(name, attention_cache.cached_decoding(name, selection.text)) for name in others]
+        output_rows(answers, "compared_output")
+        if FIXED_CONTEXT_NETWORK in (selection.net, *others):
+            _longer_texts(selection)
     _two_dates(session, selection, [selection.net, *others])
     measured = {
         title: {
             name: cache.network(name).card.metrics[key]
-            for name in attention_sources.translators()  # in an order that stays, so that each keeps its colour
+            for name in attention_cache.translator_names()  # in a fixed order, so that each keeps its colour
             if key in cache.network(name).card.metrics
         }
         for title, key in (
@@ -61,59 +61,66 @@ def without(session: Session, selection: AttentionSelection) -> None:
         _measured(selection, measured)
 
 
-def _grown(selection: AttentionSelection) -> None:
-    """The text with harmless words around it: does a network still write what it wrote?"""
+def _longer_texts(selection: AttentionSelection) -> None:
+    """Show the outputs for the text with irrelevant words around it."""
     st.markdown("##### " + _("Output as irrelevant text is added"))
     st.caption(
         _("Highlighted: output characters that change as irrelevant text is added. The date itself stays the same.")
     )
-    with_attention = selection.net if selection.net != WITHOUT else OFFERED
-    texts = [text for text in (grown(selection.text, count) for count in LENGTHS) if len(text) <= MAX_INPUT_STEPS]
-    answers = {name: [attention_sources.decoded(name, text) for text in texts] for name in (WITHOUT, with_attention)}
-    long = any(len(each.target) > BESIDE for decodings in answers.values() for each in decodings)
+    with_attention = selection.net if selection.net != FIXED_CONTEXT_NETWORK else DEFAULT_NETWORK
+    texts = [
+        text for text in (add_phrases(selection.text, count) for count in PHRASE_COUNTS) if len(text) <= MAX_INPUT_STEPS
+    ]
+    answers = {
+        name: [attention_cache.cached_decoding(name, text) for text in texts]
+        for name in (FIXED_CONTEXT_NETWORK, with_attention)
+    }
+    long = any(len(each.target) > MAX_SIDE_BY_SIDE for decodings in answers.values() for each in decodings)
     places = [st.container(), st.container()] if long else st.columns(2, gap="large")
     for place, (name, decodings) in zip(places, answers.items(), strict=True):
         with place:
             st.markdown(f"**{name}**")
-            rows(
+            output_rows(
                 [(_("{n} characters").format(n=len(each.source)), each) for each in decodings],
-                f"grown_output_{'without' if name == WITHOUT else 'with'}",
+                f"grown_output_{'without' if name == FIXED_CONTEXT_NETWORK else 'with'}",
             )
 
 
 def _two_dates(session: Session, selection: AttentionSelection, names: list[str]) -> None:
-    """A text with two dates that no network has seen, through all of them; with the right answer, as it was made."""
+    """Show the outputs of all networks for a held-out text with two dates, and the correct output."""
     with panel(
         _("Bottleneck: two dates in one fixed context vector"),
         _("The first row is the correct answer. Which parts of the output does the fixed-context network get wrong?"),
     ):
-        made = _unseen(st.session_state.get(DRAWN, 0), language())
-        st.markdown(f"“{escape_markdown(made.text)}”")
-        answers = [(name, attention_sources.decoded(name, made.text)) for name in names]
-        rows(answers, "unseen_output", right=made.answer)
+        sample = _unseen(st.session_state.get(SAMPLE_KEY, 0), language())
+        st.markdown(f"“{escape_markdown(sample.text)}”")
+        answers = [(name, attention_cache.cached_decoding(name, sample.text)) for name in names]
+        output_rows(answers, "unseen_output", right=sample.answer)
         with st.container(horizontal=True, gap="small"):
             st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)
             st.button(
                 _("Open this text"),
                 key="attention_take",
                 icon=":material/visibility:",
-                on_click=lambda: session.navigate(text=made.text, step=0, source=None, attend=""),
+                on_click=lambda: session.navigate(text=sample.text, step=0, source=None, attend=""),
             )
 
 
 def _draw() -> None:
-    st.session_state[DRAWN] = st.session_state.get(DRAWN, 0) + 1
+    st.session_state[SAMPLE_KEY] = st.session_state.get(SAMPLE_KEY, 0) + 1
 
 
 def _unseen(number: int, lang: str) -> DateText:
-    spoken: Literal["en", "ko"] = "ko" if lang == "ko" else "en"
-    return sample_date_text(np.random.default_rng((7, number)), 48, held=True, interval=True, language=spoken)
+    text_language: Literal["en", "ko"] = "ko" if lang == "ko" else "en"
+    return sample_date_text(
+        np.random.default_rng((7, number)), 48, held_out=True, interval=True, language=text_language
+    )
 
 
-def grown(text: str, count: int) -> str:
-    """``text`` with ``count`` phrases around it, in its own language."""
-    spoken = "ko" if re.search("[가-힣]", text) else "en"
-    before, after = BEFORE[spoken], AFTER[spoken]  # type: ignore[index]
+def add_phrases(text: str, count: int) -> str:
+    """Return ``text`` with ``count`` phrases around it, in its own language."""
+    text_language = "ko" if re.search("[가-힣]", text) else "en"
+    before, after = BEFORE[text_language], AFTER[text_language]  # type: ignore[index]
     for place in range(count):
         phrases = before if place % 2 == 0 else after
         phrase = phrases[(place // 2) % len(phrases)]
@@ -143,8 +150,8 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
         )
 
 
-def beams(selection: AttentionSelection, names: list[str]) -> None:
-    """Beam search with its tree, for each of these networks."""
+def beam_search_panel(selection: AttentionSelection, names: list[str]) -> None:
+    """Show a beam search and its tree for each of these networks."""
     with panel(
         _("Beam search: several candidate outputs in parallel"),
         _(
@@ -152,18 +159,18 @@ def beams(selection: AttentionSelection, names: list[str]) -> None:
             "network is uncertain; with beam width 1 (greedy) the first choice cannot be undone."
         ),
     ):
-        width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH)
+        width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH_KEY)
         for name in names:
             changes = selection.changes if name == selection.net else ""
             edits = selection.edits if name == selection.net else cache.NO_EDITS
-            tree = attention_sources.searched(name, selection.text, width, changes, edits)
-            st.markdown(f"**{escape_markdown(cache.display_name(name))}** · {escape_markdown(_in_words(tree))}")
+            tree = attention_cache.cached_beam_search(name, selection.text, width, changes, edits)
+            st.markdown(f"**{escape_markdown(cache.display_name(name))}** · {escape_markdown(_candidates(tree))}")
             chart(beam_tree(tree, theme=page_theme()), f"beam_{name}", names=(name, "beam"))
 
 
-def _in_words(tree: BeamTree) -> str:
+def _candidates(tree: BeamTree) -> str:
     shown = [
-        f"{tree.answer(end) or '∅'} ({percent(exp(tree.nodes[end].log_probability))})"
+        f"{tree.answer(end) or '∅'} ({format_probability(exp(tree.nodes[end].log_probability))})"
         for end in tree.leaves[: tree.width]
     ]
     return _("candidates kept: {answers}").format(answers=", ".join(shown))

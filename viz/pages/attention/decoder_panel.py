@@ -1,4 +1,4 @@
-"""The decoder at work: the player of the output, the drawing of its attention, the formulas, the way to its cells."""
+"""The decoder step by step: playback of the output, drawing of its attention, formulas, and links to its cells."""
 
 from dataclasses import replace
 
@@ -9,19 +9,19 @@ from viz.components.decoder_view import decoder_view
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _
 from viz.pages.attention import attention_cache
-from viz.pages.attention.answer_panel import answer_in_words
-from viz.pages.attention.attention_controls import AttentionSelection, symbol
+from viz.pages.attention.answer_panel import describe_output
+from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
 from viz.pages.page_elements import lens_link, panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session, get_session
 
 VIEW_ID = "attention"
-DRAWING = "attention_drawing"
-ASKED = "attention_contributions"
+DECODER_VIEW_KEY = "attention_drawing"
+CONTRIBUTIONS_KEY = "attention_contributions"
 
 
-def stage(session: Session, selection: AttentionSelection) -> None:
-    """The drawing and the formulas."""
+def decoder_panel(session: Session, selection: AttentionSelection) -> None:
+    """Show the drawing and the formulas."""
     trace_loader(_payload(selection), key="attention_sequence")
     with panel(
         _("Decoder with attention, step by step"),
@@ -30,12 +30,12 @@ def stage(session: Session, selection: AttentionSelection) -> None:
             "keys: which source tokens get the most attention?"
         ),
     ):
-        if not attention_cache.is_recurrent(selection.net):
+        if not attention_cache.is_recurrent_translator(selection.net):
             _heads(session, selection)
-        st.markdown(answer_in_words(selection.decoding))
+        st.markdown(describe_output(selection.decoding))
         view = {"step": session.view.step, "source": session.view.source, "revision": session.revision}
-        decoder_view(VIEW_ID, view=view, key=DRAWING, on_view_change=_moved, on_pinned_change=_pinned)
-        if attention_cache.is_recurrent(selection.net):
+        decoder_view(VIEW_ID, view=view, key=DECODER_VIEW_KEY, on_view_change=_moved, on_pinned_change=_pinned)
+        if attention_cache.is_recurrent_translator(selection.net):
             _cells(session, selection)
     with panel(
         _("Attention formulas with their values"),
@@ -47,14 +47,19 @@ def stage(session: Session, selection: AttentionSelection) -> None:
         attention_formulas(VIEW_ID, cell="GRU", key="attention_formulas")
 
 
-def explained(selection: AttentionSelection) -> bool:
-    """Whether the contributions are computed: of a long text only when they are asked for."""
-    few = len(selection.decoding.source) <= attention_cache.SOON
-    return few or st.session_state.get(ASKED) == (selection.net, selection.text, selection.changes, selection.edits)
+def shows_contributions(selection: AttentionSelection) -> bool:
+    """Return whether the contributions are computed: those of a long text on request only."""
+    few = len(selection.decoding.source) <= attention_cache.MAX_IMMEDIATE_SYMBOLS
+    return few or st.session_state.get(CONTRIBUTIONS_KEY) == (
+        selection.net,
+        selection.text,
+        selection.changes,
+        selection.edits,
+    )
 
 
 def _payload(selection: AttentionSelection) -> bytes:
-    return attention_cache.payload(
+    return attention_cache.head_payload(
         VIEW_ID,
         selection.net,
         selection.text,
@@ -62,12 +67,12 @@ def _payload(selection: AttentionSelection) -> bytes:
         selection.edits,
         selection.name,
         selection.head,
-        explained(selection),
+        shows_contributions(selection),
     )
 
 
 def _heads(session: Session, selection: AttentionSelection) -> None:
-    """Which layer and which head of a Transformer are drawn."""
+    """Show the menus of a Transformer's layers and heads."""
     names = list(selection.decoding.attention)
     heads = range(selection.attention.shape[1])
     left, right, _rest = st.columns([1, 1, 2], gap="medium")
@@ -87,14 +92,14 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
                 key=name,
                 value=now,
                 changed=chosen,
-                begins="default",
+                initial_argument="default",
                 format_func=lambda place: str(place + 1),
                 required=True,
             )
 
 
 def _cells(session: Session, selection: AttentionSelection) -> None:
-    """Links to the cells of the encoder and the decoder."""
+    """Show links to the cells of the encoder and the decoder."""
     layers = list(selection.decoding.trace.layers)
     open_view = replace(session.view, unit=None, quantity=None, source=None, attend="")
     with st.container(horizontal=True, gap="medium"):
@@ -105,7 +110,7 @@ def _cells(session: Session, selection: AttentionSelection) -> None:
         )
         lens_link(
             "step",
-            _("Forward encoder cell at “{token}”").format(token=symbol(selection.decoding, selection.source)),
+            _("Forward encoder cell at “{token}”").format(token=source_symbol(selection.decoding, selection.source)),
             replace(open_view, layer=layers[0], step=selection.source),
         )
         lens_link(
@@ -116,10 +121,10 @@ def _cells(session: Session, selection: AttentionSelection) -> None:
 
 
 def _moved() -> None:
-    reported = st.session_state[DRAWING]["view"]
+    reported = st.session_state[DECODER_VIEW_KEY]["view"]
     get_session().apply_report(reported["revision"], step=reported["step"])
 
 
 def _pinned() -> None:
-    reported = st.session_state[DRAWING]["pinned"]
+    reported = st.session_state[DECODER_VIEW_KEY]["pinned"]
     get_session().apply_report(reported["revision"], source=reported["source"])

@@ -1,4 +1,4 @@
-"""The four shapes of a recurrent network, each with a bundled network that runs."""
+"""The four input–output arrangements of recurrent networks, each with a bundled network."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from viz.address import View
 from viz.components.sequence_shape import sequence_shape
 from viz.i18n import _, language, translate
 from viz.pages import cache
-from viz.pages.attention.answer_panel import percent
+from viz.pages.attention.answer_panel import format_probability
 from viz.pages.page_elements import lens_link, panel
 
-WRITER, JUDGE = "python-lm", "sentiment"
-FIRST = "attention_first"
-WRITTEN, DRAWN = 48, 5
-"""Symbols that are written on, and how many of them are drawn."""
+LANGUAGE_MODEL, CLASSIFIER = "python-lm", "sentiment"
+FIRST_CHARACTER_KEY = "attention_first"
+GENERATED_LENGTH, DRAWN_LENGTH = 48, 5
+"""Symbols that are generated, and how many of them are drawn."""
 
 
-def shapes(source: Sequence[str], output: Sequence[str], translated: View) -> None:
-    """The four drawings side by side.
+def rnn_arrangements(source: Sequence[str], output: Sequence[str], translated: View) -> None:
+    """Show the four drawings.
 
     Args:
-        source, output: what a recurrent network that translates read and wrote.
-        translated: the network and its text.
+        source, output: the input and output of a recurrent sequence-to-sequence network.
+        translated: the view with that network and its text.
     """
     with panel(
         _("Four input–output structures of recurrent networks"),
@@ -47,61 +47,63 @@ def shapes(source: Sequence[str], output: Sequence[str], translated: View) -> No
 
 def _one_to_many() -> None:
     st.markdown("##### " + _("One to many"))
-    first = st.session_state.get(FIRST) or "d"
+    first = st.session_state.get(FIRST_CHARACTER_KEY) or "d"
     try:
-        writing = written(first[:1])
+        generated = generated_text(first[:1])
     except ValueError as problem:
         st.warning(translate(problem))
-        writing = written("d")
-    inputs = (writing.start[0], *[None] * (DRAWN - 1))
+        generated = generated_text("d")
+    inputs = (generated.prompt[0], *[None] * (DRAWN_LENGTH - 1))
     sequence_shape(
-        "shape_writes", inputs, writing.symbols[:DRAWN], label=_("One to many"), fed=True, key="shape_writes"
+        "shape_writes", inputs, generated.symbols[:DRAWN_LENGTH], label=_("One to many"), fed=True, key="shape_writes"
     )
     st.caption(
-        _("{name} generates text from one character: each output is fed back as the next input.").format(name=WRITER)
+        _("{name} generates text from one character: each output is fed back as the next input.").format(
+            name=LANGUAGE_MODEL
+        )
     )
-    st.text_input(_("First character"), "d", max_chars=1, key=FIRST)
-    st.code(writing.text, language=None, wrap_lines=True)
-    _open(View(net=WRITER, text=writing.text))
+    st.text_input(_("First character"), "d", max_chars=1, key=FIRST_CHARACTER_KEY)
+    st.code(generated.text, language=None, wrap_lines=True)
+    _open(View(net=LANGUAGE_MODEL, text=generated.text))
 
 
 def _many_to_one() -> None:
     st.markdown("##### " + _("Many to one"))
-    example = _example(JUDGE)
-    reading = cache.forward_run(JUDGE, example)
-    answer = reading.prediction
+    example = _example(CLASSIFIER)
+    run = cache.forward_run(CLASSIFIER, example)
+    answer = run.prediction
     assert isinstance(answer, ClassPrediction)
-    said = answer.classes[language()][answer.best]
-    drawn = _short(reading.labels)
-    outputs = (*[None] * (len(drawn) - 1), said)
+    best_class = answer.classes[language()][answer.best]
+    drawn = _short(run.labels)
+    outputs = (*[None] * (len(drawn) - 1), best_class)
     sequence_shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
     st.caption(
         _(
             "{name} takes a whole review as input and outputs one class after the last token: “{answer}” ({chance})."
-        ).format(name=JUDGE, answer=said, chance=percent(float(answer.probability[answer.best])))
+        ).format(name=CLASSIFIER, answer=best_class, chance=format_probability(float(answer.probability[answer.best])))
     )
-    _open(View(net=JUDGE, text=example))
+    _open(View(net=CLASSIFIER, text=example))
 
 
 def _in_step() -> None:
     st.markdown("##### " + _("Many to many (one output per step)"))
     text = "def f("
-    reading = cache.forward_run(WRITER, text)
-    expected = reading.prediction
+    run = cache.forward_run(LANGUAGE_MODEL, text)
+    expected = run.prediction
     assert isinstance(expected, SymbolPrediction)
     outputs = [expected.vocabulary[index] for index in expected.top(1)[:, 0]]
     sequence_shape(
-        "shape_expects", reading.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects"
+        "shape_expects", run.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects"
     )
-    st.caption(_("{name} predicts the next character after each input character.").format(name=WRITER))
-    _open(View(net=WRITER, text=text))
+    st.caption(_("{name} predicts the next character after each input character.").format(name=LANGUAGE_MODEL))
+    _open(View(net=LANGUAGE_MODEL, text=text))
 
 
 def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> None:
     st.markdown("##### " + _("Many to many (sequence-to-sequence)"))
-    read, wrote = _short(source), _short(output)
-    inputs = (*read, *[None] * len(wrote))
-    outputs = (*[None] * len(read), *wrote)
+    read, written = _short(source), _short(output)
+    inputs = (*read, *[None] * len(written))
+    outputs = (*[None] * len(read), *written)
     sequence_shape(
         "shape_translates", inputs, outputs, label=_("Many to many (sequence-to-sequence)"), key="shape_translates"
     )
@@ -114,13 +116,13 @@ def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> 
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def written(first: str) -> GeneratedText:
-    """What the language model writes after one symbol. Raises Problem: it cannot be read."""
-    return generate(cache.network(WRITER), first, WRITTEN)
+def generated_text(first: str) -> GeneratedText:
+    """Return what the language model generates after one symbol. Raises Problem if the symbol is not in its vocabulary."""
+    return generate(cache.network(LANGUAGE_MODEL), first, GENERATED_LENGTH)
 
 
 def _example(name: str) -> str:
-    """The network's first example in the reader's language."""
+    """Return the network's first example in the page's language."""
     examples = cache.network(name).card.examples
     return next((each.text for each in examples if each.language in (None, language())), examples[0].text)
 

@@ -1,4 +1,4 @@
-"""The Transformer: its heads, its positions, and why it need not wait."""
+"""The Transformer: its heads, its positional encoding, and why it runs in parallel."""
 
 import os
 
@@ -11,29 +11,29 @@ from models.networks.critical_path import recurrent_critical_path, transformer_c
 from models.networks.timing import Timing, measure_times
 from viz.components.attention_heads import attention_heads
 from viz.figures.attention_map import attention_map
-from viz.figures.dependency_chart import waiting
+from viz.figures.dependency_chart import dependency_chart
 from viz.figures.positional_encoding import positional_encoding
-from viz.figures.timing_chart import timings as timings_figure
+from viz.figures.timing_chart import timing_chart
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.attention import attention_cache as attention_sources
-from viz.pages.attention.attention_cache import OFFERED
-from viz.pages.attention.attention_controls import AttentionSelection, symbol
+from viz.pages.attention import attention_cache
+from viz.pages.attention.attention_cache import DEFAULT_NETWORK
+from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
-NAME = "dates-transformer"
-HEADS, PICKED, TIMES = "attention_heads", "attention_picked", "attention_times"
-MOST = 600
-"""Symbols of a text whose heads are drawn: a map has a number for every pair of them."""
+TRANSFORMER = "dates-transformer"
+HEADS_KEY, SELECTED_HEAD_KEY, TIMINGS_KEY = "attention_heads", "attention_picked", "attention_times"
+MAX_SYMBOLS = 600
+"""Symbols of a text up to which attention maps are drawn: a map has a weight for each pair."""
 
-LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+TIMED_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
-def transformer(session: Session, selection: AttentionSelection) -> None:
-    """All of it, with the text that is looked at."""
-    if NAME not in attention_sources.translators():
+def transformer_panels(session: Session, selection: AttentionSelection) -> None:
+    """Show all panels of the Transformer for the selected text."""
+    if TRANSFORMER not in attention_cache.translator_names():
         return
     st.markdown("### " + _("From attention to the Transformer: attention without recurrence"))
     if selection.name:
@@ -44,67 +44,76 @@ def transformer(session: Session, selection: AttentionSelection) -> None:
                 "year. Click to enlarge."
             ),
         ):
-            if len(selection.decoding.source) <= MOST:
+            if len(selection.decoding.source) <= MAX_SYMBOLS:
                 _heads(session, selection)
             else:
                 st.markdown(
                     _(
                         "An attention map has a weight for every pair of tokens. It is drawn for up to {n} tokens; use a "
                         "shorter text."
-                    ).format(n=MOST)
+                    ).format(n=MAX_SYMBOLS)
                 )
     _positions(selection)
-    _waiting(selection)
+    _dependencies(selection)
     _timing()
 
 
 def _heads(session: Session, selection: AttentionSelection) -> None:
-    mine = selection.net == NAME
-    changes, edits = (selection.changes, selection.edits) if mine else ("", cache.NO_EDITS)
-    found = attention_sources.heads(NAME, selection.text, changes, edits)
+    is_selected = selection.net == TRANSFORMER
+    changes, edits = (selection.changes, selection.edits) if is_selected else ("", cache.NO_EDITS)
+    found = attention_cache.attention_by_source(TRANSFORMER, selection.text, changes, edits)
     kinds = {kind: [(name, each.weights[0]) for name, each in layers.items()] for kind, layers in found.items()}
     known = {name for layers in found.values() for name in layers}
-    picked = st.session_state.get(PICKED)
+    picked = st.session_state.get(SELECTED_HEAD_KEY)
     if picked is None or picked[0] not in known:
-        picked = (selection.name, selection.head) if mine else (next(iter(found["cross"])), 0)
+        picked = (selection.name, selection.head) if is_selected else (next(iter(found["cross"])), 0)
     attention_heads(
         VIEW_ID,
         kinds,
         picked=picked,
         revision=session.revision,
-        key=HEADS,
-        on_picked_change=lambda: _picked(session, mine, tuple(found["cross"])),
+        key=HEADS_KEY,
+        on_picked_change=lambda: _picked(session, is_selected, tuple(found["cross"])),
     )
-    decoding = attention_sources.decoded(NAME, selection.text, changes, edits)
+    decoding = attention_cache.cached_decoding(TRANSFORMER, selection.text, changes, edits)
     kind = next(kind for kind, layers in found.items() if picked[0] in layers)
     weights = found[kind][picked[0]].weights[0, picked[1]]
     labels = {"source": decoding.source, "written": tuple(map(display, decoding.decoder_input))}
-    asking = labels["source"] if kind == "source" else labels["written"]
-    asked = labels["written"] if kind == "written" else labels["source"]
+    queries = labels["source"] if kind == "source" else labels["written"]
+    keys = labels["written"] if kind == "written" else labels["source"]
     layer = list(found[kind]).index(picked[0])
     st.markdown(
         "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
     )
-    chart(attention_map(weights, asking, asked, theme=page_theme()), "attention_head_map", names=(NAME, picked[0]))
-    if not mine:
+    chart(
+        attention_map(weights, queries, keys, theme=page_theme()), "attention_head_map", names=(TRANSFORMER, picked[0])
+    )
+    if not is_selected:
         st.button(
-            _("Show {name} step by step in the drawing above").format(name=NAME),
+            _("Show {name} step by step in the drawing above").format(name=TRANSFORMER),
             key="attention_to_transformer",
             on_click=lambda: session.navigate(
-                net=NAME, text=session.view.text, layer=None, unit=None, step=0, quantity=None, edits="", attend=""
+                net=TRANSFORMER,
+                text=session.view.text,
+                layer=None,
+                unit=None,
+                step=0,
+                quantity=None,
+                edits="",
+                attend="",
             ),
         )
 
 
-def _picked(session: Session, mine: bool, cross: tuple[str, ...]) -> None:
-    told = st.session_state[HEADS]["picked"]
-    st.session_state[PICKED] = (told["name"], int(told["head"]))
-    if mine and told["name"] in cross:  # the drawing above shows what reads the source
-        session.navigate(layer=told["name"], unit=int(told["head"]))
+def _picked(session: Session, is_selected: bool, cross: tuple[str, ...]) -> None:
+    picked = st.session_state[HEADS_KEY]["picked"]
+    st.session_state[SELECTED_HEAD_KEY] = (picked["name"], int(picked["head"]))
+    if is_selected and picked["name"] in cross:  # the drawing above shows cross-attention
+        session.navigate(layer=picked["name"], unit=int(picked["head"]))
 
 
 def _positions(selection: AttentionSelection) -> None:
-    module = cache.network(NAME).module
+    module = cache.network(TRANSFORMER).module
     assert isinstance(module, TransformerTranslator)
     size = module.embedding.embedding_dim
     labels = list(selection.decoding.source)
@@ -116,7 +125,7 @@ def _positions(selection: AttentionSelection) -> None:
             "are added to the embeddings: high frequencies at the top, low ones at the bottom."
         ),
     ):
-        chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(NAME, "positions"))
+        chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(TRANSFORMER, "positions"))
         place, column = selection.source, 4
         st.latex(
             rf"PE_{{t,\,2i}} = \sin\frac{{t}}{{10000^{{2i/{size}}}}}, \quad "
@@ -126,14 +135,14 @@ def _positions(selection: AttentionSelection) -> None:
         )
         st.caption(
             _("Example: dimension {column} at position {place} (“{token}”), both counted from 0.").format(
-                column=column, token=symbol(selection.decoding, place), place=place
+                column=column, token=source_symbol(selection.decoding, place), place=place
             )
         )
 
 
-def _waiting(selection: AttentionSelection) -> None:
+def _dependencies(selection: AttentionSelection) -> None:
     decoding = selection.decoding
-    module = cache.network(NAME).module
+    module = cache.network(TRANSFORMER).module
     assert isinstance(module, TransformerTranslator)
     layers = len(module.encoder.layers)
     source, output = len(decoding.source), len(decoding.target)
@@ -146,7 +155,7 @@ def _waiting(selection: AttentionSelection) -> None:
         ),
     ):
         labels = [*decoding.source, *map(display, decoding.target)]
-        chart(waiting(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
+        chart(dependency_chart(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
         st.markdown(
             _(
                 "To encode these {source} tokens, a one-layer recurrent network needs **{source}** sequential steps "
@@ -165,7 +174,7 @@ def _timing() -> None:
             "grows with T². At what length do the lines cross?"
         ),
     ):
-        found: list[Timing] = st.session_state.get(TIMES, [])
+        found: list[Timing] = st.session_state.get(TIMINGS_KEY, [])
         left, right = st.columns([1, 3], vertical_alignment="center")
         with left:
             start = st.button(_("Measure now"), key="attention_measure", icon=":material/timer:")
@@ -187,24 +196,25 @@ def _timing() -> None:
                 "Median time of several forward passes of the encoders of {first} and {second} with one input, on "
                 "{threads} CPU cores. A recurrent step must wait for the previous one. Attention computes T × T dot "
                 "products: a GPU computes them in parallel, a few CPU cores largely one after another."
-            ).format(first=OFFERED, second=NAME, threads=threads)
+            ).format(first=DEFAULT_NETWORK, second=TRANSFORMER, threads=threads)
         )
 
 
 def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timing]:
-    """Measure, and show what is there so far; stopping leaves that."""
-    translator, other = cache.network(OFFERED).module, cache.network(NAME).module
-    symbols = len(cache.network(NAME).vocabulary or ())
+    """Measure the times and show each as soon as it is there; stopping keeps those."""
+    translator, other = cache.network(DEFAULT_NETWORK).module, cache.network(TRANSFORMER).module
+    symbols = len(cache.network(TRANSFORMER).vocabulary or ())
     runs = {
-        OFFERED: lambda ids: translator.encode(ids),  # type: ignore[operator]
-        NAME: lambda ids: other.encode(ids, ids == 0),  # type: ignore[operator]
+        DEFAULT_NETWORK: lambda ids: translator.encode(ids),  # type: ignore[operator]
+        TRANSFORMER: lambda ids: other.encode(ids, ids == 0),  # type: ignore[operator]
     }
     found: list[Timing] = []
-    for each in measure_times(runs, LENGTHS, symbols):
+    for each in measure_times(runs, TIMED_LENGTHS, symbols):
         found.append(each)
-        st.session_state[TIMES] = list(found)
+        st.session_state[TIMINGS_KEY] = list(found)
         bar.progress(
-            len(found) / (2 * len(LENGTHS)), _("{name}: {length} tokens").format(name=each.name, length=each.length)
+            len(found) / (2 * len(TIMED_LENGTHS)),
+            _("{name}: {length} tokens").format(name=each.name, length=each.length),
         )
         if len(found) % 2 == 0:
             _chart(place, found, f"timings_{len(found)}")
@@ -214,4 +224,4 @@ def _measure(bar: DeltaGenerator, place: DeltaGenerator) -> list[Timing]:
 
 def _chart(place: DeltaGenerator, found: list[Timing], key: str) -> None:
     with place.container():
-        chart(timings_figure(found, theme=page_theme()), key, names=("timings",))
+        chart(timing_chart(found, theme=page_theme()), key, names=("timings",))
