@@ -1,1 +1,1 @@
-"""The Checkpoint lens: `page.py` puts its parts together."""
+"""The Checkpoint page: `checkpoint_page.py` assembles its panels."""

@@ -1,4 +1,4 @@
-"""An encoder-decoder in a file: which part writes an answer, and in which symbols."""
+"""Settings of an encoder-decoder in a file: the layers of the decoder and its output symbols."""
 
 from dataclasses import replace
 
@@ -7,18 +7,18 @@ import streamlit as st
 from models.checkpoints.building.build import TIED, CompatibleParts, Setup, TargetSetup, find_target_setup
 from models.core.messages import Problem
 from viz.i18n import _
-from viz.pages.checkpoint.vocabulary_input import given
+from viz.pages.checkpoint.vocabulary_input import symbols_input
 
 
-def answer(able: CompatibleParts, base: Setup, key: str) -> TargetSetup | None:
-    """What writes an answer from the last state of ``base.stack``; None where nothing does.
+def choose_target(parts: CompatibleParts, base: Setup, key: str) -> TargetSetup | None:
+    """Show the menu of decoders that start from the last state of ``base.stack``; return the choice, None for no decoder.
 
     Raises:
-        Problem: no part of the file can write in the symbols that the reader gave.
+        Problem: no decoder in the file scores the entered symbols.
     """
     stack = base.stack
-    known = base.target or find_target_setup(able, stack)
-    if known is None and len(able.stacks) < 2:
+    known = base.target or find_target_setup(parts, stack)
+    if known is None and len(parts.stacks) < 2:
         return None
     words = {"none": _("no: the scores come from this layer's output")}
     if known is not None:
@@ -33,10 +33,10 @@ def answer(able: CompatibleParts, base: Setup, key: str) -> TargetSetup | None:
     )
     if choice in ("none", "known"):
         return known if choice == "known" else None
-    symbols = given(choice, _("Output symbols"), f"{key}_answer")
+    symbols = symbols_input(choice, _("Output symbols"), f"{key}_answer")
     if symbols is None:
         return base.target
-    found = find_target_setup(able, stack, symbols)
+    found = find_target_setup(parts, stack, symbols)
     if found is None:
         raise Problem(
             (
@@ -49,12 +49,12 @@ def answer(able: CompatibleParts, base: Setup, key: str) -> TargetSetup | None:
     return found
 
 
-def answered(able: CompatibleParts, base: Setup, answers: TargetSetup) -> Setup:
-    """``base`` with what writes its answer, and the matrix that scores that."""
+def with_target(parts: CompatibleParts, base: Setup, target: TargetSetup) -> Setup:
+    """Return ``base`` with a decoder and the matrix that scores its outputs."""
     fitting = [
         name
-        for name in able.decoders(answers.stack, answers.embedding)
-        if name != TIED and able.decoder(answers.stack, name).rows == len(answers.vocabulary)
+        for name in parts.decoders(target.stack, target.embedding)
+        if name != TIED and parts.decoder(target.stack, name).rows == len(target.vocabulary)
     ]
     decoder = base.decoder if base.decoder in fitting else next(iter(fitting), None)
-    return replace(base, decoder=decoder, predicts=None, classes=None, target=answers)
+    return replace(base, decoder=decoder, predicts=None, classes=None, target=target)

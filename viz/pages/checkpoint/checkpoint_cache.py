@@ -1,4 +1,4 @@
-"""What the Checkpoint lens looks at and computes, kept for all sessions and never written to."""
+"""The selection of the Checkpoint page and its cached computations, shared by all sessions and read-only."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -35,21 +35,20 @@ from models.networks.forward_run import ForwardRun
 from models.networks.precision import StatesByFormat, stack_states_by_format, states_by_format
 from models.zoo import FOLDER
 from models.zoo.catalogue import network_names
-from viz.pages import cache
-from viz.pages import checkpoint_store as checkpoints
+from viz.pages import cache, checkpoint_store
 from viz.session import Session
 
-KEPT = 16
+MAX_CACHED = 16
 
 
 @dataclass(frozen=True)
 class CheckpointSelection:
-    """What is looked at: two are the same if their numbers are.
+    """Selected checkpoint; equal selections have equal weights.
 
     Attributes:
         net: name of the network.
         edits: the active edits.
-        run: the saved run that it is, if it is one.
+        run: path of the saved run, or None if it is a network.
     """
 
     net: str
@@ -58,40 +57,40 @@ class CheckpointSelection:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What is in it. Raises Problem: it cannot be opened."""
-        opened = checkpoints.find(self.net)
+        """Layers and tensors of the selection. Raises Problem if it cannot be opened."""
+        opened = checkpoint_store.find(self.net)
         return opened.checkpoint if opened is not None and not self.edits.entries else _checkpoint(self)
 
     @property
-    def opened(self) -> checkpoints.OpenedCheckpoint | None:
-        """The opened file that it is, if it is one."""
-        return checkpoints.find(self.net)
+    def opened(self) -> checkpoint_store.OpenedCheckpoint | None:
+        """Opened file of that name, or None."""
+        return checkpoint_store.find(self.net)
 
     @property
     def title(self) -> str:
-        """The file's own name."""
+        """File name."""
         opened = self.opened
         return opened.file.name if opened else f"{self.net}.safetensors" if self.net in network_names() else self.net
 
     @property
     def key(self) -> str:
-        """A text that differs between selections, for the keys of widgets."""
+        """Text that identifies the selection in the keys of widgets."""
         return f"{self.net}_{write_edits(self.edits)}"
 
     @property
-    def waits(self) -> bool:
-        """Whether it is large, and nobody has asked yet for all of it."""
+    def is_deferred(self) -> bool:
+        """Whether it is a large file that has not been requested as a whole yet."""
         opened = self.opened
         return opened is not None and opened.large and not st.session_state.get(f"all_of_{opened.file.digest}")
 
-    def ask(self) -> None:
-        """Ask for all of it."""
+    def request_all(self) -> None:
+        """Request the whole file."""
         if self.opened is not None:
             st.session_state[f"all_of_{self.opened.file.digest}"] = True
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Size of the file in bytes."""
         opened = self.opened
         if opened:
             return opened.file.size
@@ -99,40 +98,40 @@ class CheckpointSelection:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """What the layers did with the reader's sequence.
+class CheckpointRun:
+    """Run of a checkpoint's layers on the input of the view.
 
     Attributes:
-        reading: the run.
-        names: the names that the layers have in it, by those in the file.
+        forward_run: the run.
+        names: name of a layer in the file -> its name in the run.
     """
 
-    reading: ForwardRun
+    forward_run: ForwardRun
     names: Mapping[str, str]
 
     def layer(self, name: str) -> LayerTrace | None:
-        """What a layer of the file did, if it ran."""
-        return self.reading.trace.layers.get(self.names.get(name, ""))
+        """Return the trace of a layer of the file, or None if it did not run."""
+        return self.forward_run.trace.layers.get(self.names.get(name, ""))
 
 
 HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {
     CheckpointSelection: lambda selection: (selection.net, cache.edits_key(selection.edits), selection.run),
-    Run: lambda run: run.reading.serial,
+    CheckpointRun: lambda run: run.forward_run.serial,
 }
-"""How Streamlit's caches tell the arguments of the cached functions apart."""
+"""Keys by which Streamlit's caches compare the arguments of the cached functions."""
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
 def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
     if selection.run is not None:
-        return of_run(cache.load_saved_run(selection.run))
+        return saved_run_checkpoint(cache.load_saved_run(selection.run))
     if selection.edits.entries:
         return load_checkpoint(cache.edited_network(selection.net, selection.edits).save())
     return load_checkpoint(FOLDER / f"{selection.net}.safetensors")
 
 
-def of_run(trace: Trace) -> Checkpoint:
-    """The weights that a saved run was made with, as a checkpoint."""
+def saved_run_checkpoint(trace: Trace) -> Checkpoint:
+    """Return the weights of a saved run as a checkpoint."""
     found = {}
     for name, layer in trace.layers.items():
         weights = layer.weights
@@ -145,40 +144,41 @@ def _stored(values: np.ndarray) -> StoredTensor:
     return StoredTensor(values.shape, str(values.dtype), lambda: values)
 
 
-def run_of(session: Session, selection: CheckpointSelection) -> Run | None:
-    """The run; None where it cannot be had, or nobody has asked for that of a large file."""
-    if selection.waits:
+def run_selection(session: Session, selection: CheckpointSelection) -> CheckpointRun | None:
+    """Return the run; None if the network cannot be run, or if the whole of a large file has not been requested."""
+    if selection.is_deferred:
         return None
     try:
         if selection.run is not None:
-            reading = cache.saved_forward_run(selection.run, 0)
+            forward_run = cache.saved_forward_run(selection.run, 0)
         else:
             if session.view.text is None:
                 session.fill_defaults(text=cache.network(selection.net).card.default.text)
-            reading = cache.forward_run(selection.net, session.view.text or "", session.edits)
+            forward_run = cache.forward_run(selection.net, session.view.text or "", session.edits)
     except ValueError:
         return None
-    return Run(
-        reading, selection.opened.run_names if selection.opened else {name: name for name in reading.trace.layers}
+    return CheckpointRun(
+        forward_run,
+        selection.opened.run_names if selection.opened else {name: name for name in forward_run.trace.layers},
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=8 * KEPT, hash_funcs=HASH_FUNCS)
-def judged(selection: CheckpointSelection, layer: str, run: Run | None) -> list[Finding]:
-    """What the weights of one layer say, and what its run says."""
+@st.cache_resource(show_spinner=False, max_entries=8 * MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_findings(selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> list[Finding]:
+    """Return the health findings of one layer, from its weights and its run."""
     ran = run.layer(layer) if run else None
     return verdict(selection.checkpoint, [layer], {layer: ran} if ran else None, others=False)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def judged_others(selection: CheckpointSelection) -> list[Finding]:
-    """What the other tensors say; of a file without layers, that too."""
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def other_findings(selection: CheckpointSelection) -> list[Finding]:
+    """Return the findings of the other tensors, or of a file without layers."""
     checkpoint = selection.checkpoint
     return check_other_tensors(checkpoint) if checkpoint.found else verdict(checkpoint)
 
 
-def together(parts: Iterable[list[Finding]]) -> list[Finding]:
-    """Several verdicts as one, the worst first; it is healthy only where all are."""
+def merge_findings(parts: Iterable[list[Finding]]) -> list[Finding]:
+    """Merge lists of findings, the worst first; the result is healthy only if all are."""
     found = [finding for part in parts for finding in part]
     healthy = [finding for finding in found if finding.severity == "healthy"]
     others = [finding for finding in found if finding.severity != "healthy"]
@@ -188,15 +188,15 @@ def together(parts: Iterable[list[Finding]]) -> list[Finding]:
     return sorted(others, key=lambda finding: SEVERITY_ORDER.index(finding.severity))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def distributed(selection: CheckpointSelection, layer: str) -> dict[str, dict[str, Distribution]]:
-    """How the weights of a layer are distributed, by array and gate."""
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_distributions(selection: CheckpointSelection, layer: str) -> dict[str, dict[str, Distribution]]:
+    """Return the distributions of a layer's weights by array and gate."""
     return distributions(selection.checkpoint.layers[layer])
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def odd(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
-    """What is odd about the numbers of a layer, by array."""
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_anomalies(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
+    """Return the anomalous values of a layer by array."""
     parts = selection.checkpoint.found[layer].parts
     return {
         part: find_anomalies(values, parts[part].dtype)
@@ -204,49 +204,54 @@ def odd(selection: CheckpointSelection, layer: str) -> dict[str, Anomalies]:
     }
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
 def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> WeightSpectrum:
-    """The spectrum of one recurrent block. Raises Problem: it holds numbers that are not finite."""
+    """Return the spectrum of one recurrent block. Raises Problem if it has values that are not finite."""
     return weight_spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def units(selection: CheckpointSelection, layer: str) -> UnitHealth:
-    """What the weights alone say of the units."""
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_unit_health(selection: CheckpointSelection, layer: str) -> UnitHealth:
+    """Return the health of a layer's units by their weights alone."""
     checkpoint = selection.checkpoint
     return check_units(checkpoint.layers[layer], consumer_weights(checkpoint, layer))
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def lengths(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """How strongly every unit reads and is read, (H) each: the lengths of its rows, and of its columns in all readers."""
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def incoming_outgoing_norms(selection: CheckpointSelection, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the norms of each unit's incoming and outgoing weights, (H) each.
+
+    Incoming: its rows of the layer's matrices. Outgoing: its columns in all matrices that multiply its output."""
     checkpoint = selection.checkpoint
     weights = checkpoint.layers[layer]
     gates = len(weights.cell.gates)
     with np.errstate(invalid="ignore", over="ignore"):
         rows = np.square(weights.weight_ih).sum(axis=1) + np.square(weights.weight_hh).sum(axis=1)
-        reads = np.sqrt(rows.reshape(gates, -1).sum(axis=0))
-        readers = [weights.weight_hh, *(consumer_weights(checkpoint, layer) or [])]
+        incoming = np.sqrt(rows.reshape(gates, -1).sum(axis=0))
+        consumers = [weights.weight_hh, *(consumer_weights(checkpoint, layer) or [])]
         if weights.weight_hr is not None:
-            readers = [weights.weight_hr]
-        read = np.sqrt(sum(np.square(matrix).sum(axis=0) for matrix in readers))
-    return reads, read
+            consumers = [weights.weight_hr]
+        outgoing = np.sqrt(sum(np.square(matrix).sum(axis=0) for matrix in consumers))
+    return incoming, outgoing
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: int) -> StatesByFormat:
-    """A layer in several number formats: in the run, each level reading the one below it in the same format.
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_states_by_format(
+    selection: CheckpointSelection, layer: str, run: CheckpointRun | None, steps: int
+) -> StatesByFormat:
+    """Return the states of a layer in several number formats.
 
-    A layer that does not run reads ``steps`` random vectors.
+    In the run the input of each layer is the output of the layer below in the same format. A layer that does not run gets
+    ``steps`` random vectors.
     """
     ran = run.layer(layer) if run else None
     if run is None or ran is None:
         weights = selection.checkpoint.layers[layer]
         return states_by_format(weights, np.random.default_rng(0).normal(size=(steps, weights.input_size)))
-    stack = layer_stack(run.reading.trace.layers, ran.name.rpartition(".")[0])
-    row = run.reading.row
-    given = stack[0][0].input[row, : int(ran.lengths[row])]
-    found = stack_states_by_format([[each.weights for each in level] for level in stack], given)
+    stack = layer_stack(run.forward_run.trace.layers, ran.name.rpartition(".")[0])
+    row = run.forward_run.row
+    inputs = stack[0][0].input[row, : int(ran.lengths[row])]
+    found = stack_states_by_format([[each.weights for each in level] for level in stack], inputs)
     return next(
         drift
         for level, drifts in zip(stack, found, strict=True)
@@ -255,18 +260,18 @@ def drifted(selection: CheckpointSelection, layer: str, run: Run | None, steps: 
     )
 
 
-def beside(first: CheckpointSelection, second: CheckpointSelection) -> CheckpointComparison:
-    """Two files beside each other. Raises CheckpointError: they have nothing in common."""
+def compare_selections(first: CheckpointSelection, second: CheckpointSelection) -> CheckpointComparison:
+    """Compare two checkpoints. Raises CheckpointError if they have no tensor in common."""
     return compare_checkpoints(first.checkpoint, second.checkpoint)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def moved_in(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[BlockChange]:
-    """What moved in a layer, by its name in the first."""
-    return beside(first, second).layer_changes(layer)
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def layer_changes(first: CheckpointSelection, second: CheckpointSelection, layer: str) -> list[BlockChange]:
+    """Return the changes of the weight blocks of a layer, by its name in the first."""
+    return compare_selections(first, second).layer_changes(layer)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT, hash_funcs=HASH_FUNCS)
-def moved_everywhere(first: CheckpointSelection, second: CheckpointSelection) -> list[BlockChange]:
-    """What moved in all that both have."""
-    return list(beside(first, second).all_changes())
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
+def all_changes(first: CheckpointSelection, second: CheckpointSelection) -> list[BlockChange]:
+    """Return the changes of all blocks and tensors that both have."""
+    return list(compare_selections(first, second).all_changes())

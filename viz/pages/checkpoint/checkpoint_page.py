@@ -4,41 +4,41 @@ import streamlit as st
 
 from models.checkpoints.health.findings import Finding
 from viz.i18n import _
-from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run, run_of
-from viz.pages.checkpoint.compare_files import compared
-from viz.pages.checkpoint.file_upload import look_at
-from viz.pages.checkpoint.health_panel import judge
-from viz.pages.checkpoint.input_settings import give
-from viz.pages.checkpoint.layer_panels import looked_layer, pick_layer, unit_of
-from viz.pages.checkpoint.number_formats import formats
-from viz.pages.checkpoint.run_panels import set_up
-from viz.pages.checkpoint.spectra_panel import spectrums
-from viz.pages.checkpoint.tensor_list import contents
-from viz.pages.checkpoint.unit_panels import oddities, units
-from viz.pages.checkpoint.weight_distributions import histograms, kept
+from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection, run_selection
+from viz.pages.checkpoint.compare_files import compare_files
+from viz.pages.checkpoint.file_upload import choose_checkpoint
+from viz.pages.checkpoint.health_panel import health_panel
+from viz.pages.checkpoint.input_settings import input_settings
+from viz.pages.checkpoint.layer_panels import layer_menu, selected_layer, selected_unit
+from viz.pages.checkpoint.number_formats import number_formats
+from viz.pages.checkpoint.run_panels import run_settings
+from viz.pages.checkpoint.spectra_panel import eigenvalue_caption, spectra_panel
+from viz.pages.checkpoint.tensor_list import tensor_list
+from viz.pages.checkpoint.unit_panels import anomaly_table, unit_panel
+from viz.pages.checkpoint.weight_distributions import forget_bias_caption, forget_bias_panel, histogram_panel
 from viz.pages.edited_banner import edited_banner
 from viz.pages.page_elements import safe_panel
 from viz.session import Session, get_session
 
 
 def page() -> None:
-    """The Checkpoint lens."""
+    """Show the Checkpoint page."""
     session = get_session()
-    selection = look_at(session)
+    selection = choose_checkpoint(session)
     edited_banner(session)
-    run = run_of(session, selection)
-    layer, found = looked_layer(session, selection, run), list[Finding]()
+    run = run_selection(session, selection)
+    layer, found = selected_layer(session, selection, run), list[Finding]()
     with safe_panel(
         _("Health check"),
         _("Start with the first line, the overall result. The measured values are next to each finding."),
     ):
-        found = judge(selection, layer or "", run)
-    layer = looked_layer(session, selection, run, found)
+        found = health_panel(selection, layer or "", run)
+    layer = selected_layer(session, selection, run, found)
     with safe_panel(
         _("File contents"),
         _("The layers and tensors found in the file. Do their sizes fit together, and is any layer missing?"),
     ):
-        contents(session, selection)
+        tensor_list(session, selection)
     if selection.run is None:
         with safe_panel(
             _("Run the network"),
@@ -46,17 +46,17 @@ def page() -> None:
         ):
             how, what = st.columns([3, 2], gap="medium")
             with how:
-                set_up(session, selection)
+                run_settings(session, selection)
             with what:
-                give(session, selection)
+                input_settings(session, selection)
     if layer is not None:
         which, _room = st.columns([1, 2])
         with which:
-            pick_layer(session, selection, run, layer)
+            layer_menu(session, selection, run, layer)
         _layer(session, selection, layer, run)
 
 
-def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Run | None) -> None:
+def _layer(session: Session, selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> None:
     with safe_panel(
         _("Weight distributions"),
         _(
@@ -64,25 +64,12 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
             "wider or off-center was probably changed most by training."
         ),
     ):
-        histograms(selection, layer)
-    with safe_panel(
-        _("Memory retention from the bias alone"),
-        _(
-            "Each dot is a unit. Left of the dotted line (b = 0) the forget gate (GRU: update gate) is below 0.5 "
-            "by its bias alone, so less than half of the state survives each time step. On which side are most "
-            "units?"
-        ),
-    ):
-        kept(selection, layer, unit_of(session, layer, run))
-    with safe_panel(
-        _("Eigenvalues of the recurrent blocks"),
-        _(
-            "Eigenvalues λ of each recurrent block. Are any outside the unit circle (|λ| > 1)? Repeated "
-            "multiplication by the block makes their directions grow. Backpropagation in a vanilla RNN does "
-            "repeat this product; in an LSTM or GRU the gates also act, so take them only as a measure of scale."
-        ),
-    ):
-        spectrums(selection, layer)
+        histogram_panel(selection, layer)
+    kind = selection.checkpoint.found[layer].kind
+    with safe_panel(_("Memory retention from the bias alone"), forget_bias_caption(kind)):
+        forget_bias_panel(selection, layer, selected_unit(session, layer, run))
+    with safe_panel(_("Eigenvalues of the recurrent blocks"), eigenvalue_caption(kind)):
+        spectra_panel(selection, layer)
     with safe_panel(
         _("Dead, duplicate and saturated units"),
         _(
@@ -90,7 +77,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
             "outgoing weights: such a unit is dead. Are there any?"
         ),
     ):
-        units(selection, layer, run)
+        unit_panel(selection, layer, run)
     with safe_panel(
         _("NaN, infinite and constant values"),
         _(
@@ -98,7 +85,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
             "never trained. Are there any?"
         ),
     ):
-        oddities(selection, layer)
+        anomaly_table(selection, layer)
     with safe_panel(
         _("Rounding errors by number format"),
         _(
@@ -106,7 +93,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
             "rounding errors die out?"
         ),
     ):
-        formats(selection, layer, run)
+        number_formats(selection, layer, run)
     with safe_panel(
         _("Comparison of two checkpoints"),
         _(
@@ -114,4 +101,4 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ru
             "direction hardly changed, the weights were only scaled up or down."
         ),
     ):
-        compared(session, selection, layer)
+        compare_files(session, selection, layer)

@@ -1,4 +1,4 @@
-"""A second file beside the first: the same network at two steps of its training, and what moved."""
+"""Comparison of two checkpoints: the same network at two steps of its training."""
 
 import numpy as np
 import streamlit as st
@@ -7,8 +7,7 @@ from models.checkpoints.health.compare_checkpoints import BlockChange, Checkpoin
 from models.core.messages import Problem
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
-from viz.pages import cache as app_sources
-from viz.pages import checkpoint_store as checkpoints
+from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.page_elements import chart, dense_table, escape_markdown, page_theme, show_problem
@@ -16,12 +15,12 @@ from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-ROWS = 10
+MAX_ROWS = 10
 UNEDITED = ""
 
 
-def compared(session: Session, selection: CheckpointSelection, layer: str) -> None:
-    """The choice of the other file, the bars of the layer, and what moved most anywhere."""
+def compare_files(session: Session, selection: CheckpointSelection, layer: str) -> None:
+    """Show the menu of the other file, the changes of the layer, and the largest changes in the whole files."""
     which, box = st.columns(2, gap="medium", vertical_alignment="top")
     with box:
         _upload(session)
@@ -30,7 +29,7 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
     if other is None:
         st.markdown(_("Choose an earlier checkpoint of the same network, or open its file here."))
         return
-    both = checkpoint_cache.beside(other, selection)
+    both = checkpoint_cache.compare_selections(other, selection)
     _differences(both)
     mine = [name for name, own in both.layers.items() if own == layer]
     if not mine:
@@ -38,7 +37,7 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
             _("The other file has no layer with the same shape as {layer}.").format(layer=escape_markdown(layer))
         )
     else:
-        found = checkpoint_cache.moved_in(other, selection, mine[0])
+        found = checkpoint_cache.layer_changes(other, selection, mine[0])
         chart(weights_moved(found, theme=page_theme()), "moved", names=(other.title, selection.title, layer, "moved"))
         hidden_numbers(
             [HiddenNumber(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
@@ -50,15 +49,15 @@ def compared(session: Session, selection: CheckpointSelection, layer: str) -> No
 
 
 def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
-    names = [name for name in app_sources.network_choices(None) if name != selection.net]
-    words = {name: app_sources.display_name(name) for name in names}
+    names = [name for name in cache.network_choices(None) if name != selection.net]
+    words = {name: cache.display_name(name) for name in names}
     if selection.edits.entries:
         words = {UNEDITED: _("this network without its edits"), **words}
-    mates = [name for name in words if _same(name, selection)]
+    candidates = [name for name in words if _has_same_layers(name, selection)]
     chosen = st.selectbox(
         _("Earlier checkpoint"),
         list(words),
-        list(words).index(mates[0]) if mates else None,
+        list(words).index(candidates[0]) if candidates else None,
         format_func=words.__getitem__,
         key=f"compare_{selection.key}_{len(names)}",
         placeholder=_("none selected"),
@@ -68,11 +67,11 @@ def _choose(selection: CheckpointSelection) -> CheckpointSelection | None:
     return CheckpointSelection(selection.net if chosen == UNEDITED else chosen)
 
 
-def _same(name: str, selection: CheckpointSelection) -> bool:
-    """Whether another opened file, or the network without its edits, may be the same network at another step."""
+def _has_same_layers(name: str, selection: CheckpointSelection) -> bool:
+    """Return whether a network has the same recurrent layers as the selection, or is the selection without its edits."""
     if name == UNEDITED:
         return True
-    opened = checkpoints.find(name)
+    opened = checkpoint_store.find(name)
     if opened is None:
         return False
     own, other = selection.checkpoint.found, opened.checkpoint.found
@@ -82,16 +81,16 @@ def _same(name: str, selection: CheckpointSelection) -> bool:
 
 def _upload(session: Session) -> None:
     key = "compare_box"
-    turn = st.session_state.setdefault(key, 0)
-    given = st.file_uploader(_("Open another file for comparison"), key=f"{key}_{turn}")
-    if given is None:
+    generation = st.session_state.setdefault(key, 0)
+    file = st.file_uploader(_("Open another file for comparison"), key=f"{key}_{generation}")
+    if file is None:
         return
     try:
-        opened = checkpoints.open_upload({given.name: given.getvalue()})
+        opened = checkpoint_store.open_upload({file.name: file.getvalue()})
     except Problem as problem:
         show_problem(problem)
         return
-    st.session_state[key] = turn + 1
+    st.session_state[key] = generation + 1
     shown = session.view.net
     session.remember_network(opened.name)
     if shown in session.opened_networks:
@@ -100,14 +99,14 @@ def _upload(session: Session) -> None:
 
 
 def _differences(both: CheckpointComparison) -> None:
-    """What only one of them has."""
+    """List the tensors that only one of the files has, or that do not correspond."""
     for names, sentence in (
         (both.incompatible, _("Different type or shape: {names}")),
         (both.only_first, _("Only in the earlier checkpoint: {names}")),
         (both.only_second, _("Only in this checkpoint: {names}")),
     ):
         if names:
-            shown = ", ".join(names[:ROWS]) + (" …" if len(names) > ROWS else "")
+            shown = ", ".join(names[:MAX_ROWS]) + (" …" if len(names) > MAX_ROWS else "")
             st.caption(sentence.format(names=escape_markdown(shown)))
 
 
@@ -129,15 +128,15 @@ def _signed(value: float) -> str:
 
 def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: CheckpointComparison) -> None:
     key = f"compare_all_{other.net}_{selection.key}"
-    if (selection.waits or other.waits) and not st.session_state.get(key):
+    if (selection.is_deferred or other.is_deferred) and not st.session_state.get(key):
         st.button(
             _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})
         )
         return
     with st.spinner(_("Comparing …")):
-        found = checkpoint_cache.moved_everywhere(other, selection)
+        found = checkpoint_cache.all_changes(other, selection)
     moved = [each for each in found if each.relative != 0]
-    still = len(found) - len(moved)
+    unchanged = len(found) - len(moved)
     if not moved:
         st.markdown(_("No difference: both files contain the same values."))
         return
@@ -147,15 +146,17 @@ def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both
     dense_table(
         [
             {
-                _("item"): " · ".join(filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))),
+                _("weight block"): " · ".join(
+                    filter(None, (each.name, each.part, names[each.gate] if each.gate else ""))
+                ),
                 _("relative change"): f"{100 * each.relative:.3g}%" if np.isfinite(each.relative) else _("not finite"),
                 _("cosine similarity"): f"{each.cosine:.4f}" if np.isfinite(each.cosine) else "–",
                 _("largest single change"): f"{each.largest:.4g}",
                 _("weight index"): ", ".join(map(str, each.at)),
                 _("before → after"): f"{each.before:.4g} → {each.after:.4g}",
             }
-            for each in moved[:ROWS]
+            for each in moved[:MAX_ROWS]
         ]
     )
-    if still:
-        st.caption(ngettext("{n} block did not change.", "{n} blocks did not change.", still).format(n=still))
+    if unchanged:
+        st.caption(ngettext("{n} block did not change.", "{n} blocks did not change.", unchanged).format(n=unchanged))

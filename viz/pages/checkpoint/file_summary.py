@@ -1,4 +1,4 @@
-"""A file in one line, and how many numbers it holds."""
+"""One-line summary of a file, and its number of parameters."""
 
 from models.checkpoints import Checkpoint
 from models.checkpoints.parsing.contents import FoundLayer
@@ -6,8 +6,8 @@ from viz.i18n import _, ngettext
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 
 
-def facts(selection: CheckpointSelection) -> str:
-    """The file in one line."""
+def file_summary(selection: CheckpointSelection) -> str:
+    """Return a one-line summary: format, size, layers, parameters."""
     checkpoint = selection.checkpoint
     kinds = {layer.kind: sum(each.kind == layer.kind for each in checkpoint.found.values())
              for layer in checkpoint.found.values()}  # fmt: skip
@@ -15,27 +15,31 @@ def facts(selection: CheckpointSelection) -> str:
     return " · ".join(
         [
             checkpoint.format,
-            bytes_of(selection.size),
+            format_bytes(selection.size),
             ", ".join(layers) or _("no recurrent layer"),
-            _("{n} parameters").format(n=f"{numbers(checkpoint):,}"),
+            _parameters(parameter_count(checkpoint)),
         ]
     )
 
 
-def numbers(checkpoint: Checkpoint) -> int:
-    """How many numbers the file holds that can have been trained."""
+def parameter_count(checkpoint: Checkpoint) -> int:
+    """Return the number of parameters in the file."""
     others = sum(stored.size for stored in checkpoint.stored.values() if stored.is_float)
-    return others + sum(map(numbers_of, checkpoint.found.values()))
+    return others + sum(map(layer_parameter_count, checkpoint.found.values()))
 
 
-def numbers_of(layer: FoundLayer) -> int:
-    """How many numbers the file holds of a layer."""
+def layer_parameter_count(layer: FoundLayer) -> int:
+    """Return the number of a layer's parameters in the file."""
     return sum(stored.size for stored in layer.parts.values() if stored.in_file)
 
 
-def bytes_of(size: int) -> str:
-    """A size as people write it: 1.2 MB."""
+def format_bytes(size: int) -> str:
+    """Return a size with a unit, such as "1.2 MB"."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= factor:
             return f"{size / factor:.3g} {unit}"
     return ngettext("{n} byte", "{n} bytes", size).format(n=size)
+
+
+def _parameters(count: int) -> str:
+    return ngettext("{n} parameter", "{n} parameters", count).format(n=f"{count:,}")

@@ -1,4 +1,4 @@
-"""The way of one step through an opened network, as a formula with its own sizes."""
+"""The forward pass of one step through a network as a formula with its sizes."""
 
 import streamlit as st
 
@@ -7,9 +7,9 @@ from models.checkpoints.building.build import CompatibleParts, Setup
 from models.checkpoints.layers.stacks import RecurrentModule
 
 
-def chain(able: CompatibleParts, setup: Setup) -> None:
-    """From a symbol or numbers through every layer to the scores."""
-    stack, checkpoint = able.stack(setup.stack), able.checkpoint
+def forward_formula(parts: CompatibleParts, setup: Setup) -> None:
+    """Show the formula from the input through every layer to the scores."""
+    stack, checkpoint = parts.stack(setup.stack), parts.checkpoint
     if setup.embedding is not None:
         steps = [_ids(checkpoint.stored[setup.embedding].shape[0]), _arrow("E"), _space(stack.input_size)]
     elif setup.kind == "numbers":
@@ -19,16 +19,16 @@ def chain(able: CompatibleParts, setup: Setup) -> None:
     for part in stack.modules:
         steps += _levels(part, checkpoint)
     if setup.target is not None:
-        written = able.stack(setup.target.stack)
-        lines = [steps, [_ids(len(setup.target.vocabulary)), _arrow("E'"), _space(written.input_size)]]
-        for part in written.modules:
+        decoder = parts.stack(setup.target.stack)
+        lines = [steps, [_ids(len(setup.target.vocabulary)), _arrow("E'"), _space(decoder.input_size)]]
+        for part in decoder.modules:
             lines[1] += _levels(part, checkpoint)
         lines[1] += [_arrow("W"), _space(len(setup.target.vocabulary))]
-        told = r" \\ ".join("& " + " ".join(line) for line in lines)
-        st.latex(rf"\begin{{aligned}}{told}\end{{aligned}}")
+        formula = r" \\ ".join("& " + " ".join(line) for line in lines)
+        st.latex(rf"\begin{{aligned}}{formula}\end{{aligned}}")
         return
     if setup.decoder is not None:
-        rows = able.decoder(setup.stack, setup.decoder, setup.embedding).rows
+        rows = parts.decoder(setup.stack, setup.decoder, setup.embedding).rows
         steps += [_arrow("E^\\top" if setup.decoder == "tied" else "W"), _space(rows)]
     st.latex(" ".join(steps))
 

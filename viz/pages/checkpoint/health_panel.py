@@ -1,19 +1,19 @@
-"""The verdict, in words, with the evidence beside it."""
+"""The health check: an overall result, and findings with their evidence."""
 
 import streamlit as st
 
 from models.checkpoints.health.findings import Evidence, Finding, Severity
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint import checkpoint_cache
-from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
-from viz.pages.checkpoint.file_summary import numbers
+from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection
+from viz.pages.checkpoint.file_summary import parameter_count
 from viz.pages.page_elements import escape_markdown
 from viz.quantity_names import quantity_names
 
-SHOWN = 6
-"""Findings that are shown before the reader asks for more."""
-LISTED = 12
-"""Units, rows or pairs that are named beside a finding."""
+MAX_SHOWN = 6
+"""Findings that are shown before an expander."""
+MAX_LISTED = 12
+"""Units, rows or pairs that are listed with a finding."""
 
 ICONS: dict[Severity, str] = {
     "broken": ":red[:material/dangerous:]",
@@ -23,17 +23,17 @@ ICONS: dict[Severity, str] = {
 }
 
 
-def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[Finding]:
-    """One line that says it all, then every finding with what was measured; gives the findings."""
+def health_panel(selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> list[Finding]:
+    """Show the overall result and every finding with its measured values; return the findings."""
     checkpoint = selection.checkpoint
-    layers, whole = list(checkpoint.found), not selection.waits
+    layers, whole = list(checkpoint.found), not selection.is_deferred
     if not layers:
-        parts = [checkpoint_cache.judged_others(selection)]
+        parts = [checkpoint_cache.other_findings(selection)]
     elif whole:
         parts = _all(selection, layers, run)
     else:
-        parts = [checkpoint_cache.judged(selection, layer, run)]
-    found = checkpoint_cache.together(parts)
+        parts = [checkpoint_cache.layer_findings(selection, layer, run)]
+    found = checkpoint_cache.merge_findings(parts)
     _headline(found, bool(layers))
     unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
     if unsure:
@@ -42,12 +42,12 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
                 "{layers}: identified by shape, not by name. The findings here depend on that guess; check it below."
             ).format(layers=escape_markdown(", ".join(unsure)))
         )
-    for finding in found[:SHOWN]:
+    for finding in found[:MAX_SHOWN]:
         _show(finding)
-    if found[SHOWN:]:
-        more = len(found) - SHOWN
+    if found[MAX_SHOWN:]:
+        more = len(found) - MAX_SHOWN
         with st.expander(ngettext("{n} more finding", "{n} more findings", more).format(n=more)):
-            for finding in found[SHOWN:]:
+            for finding in found[MAX_SHOWN:]:
                 _show(finding)
     if not whole:
         st.caption(
@@ -55,18 +55,18 @@ def judge(selection: CheckpointSelection, layer: str, run: Run | None) -> list[F
                 layer=escape_markdown(layer)
             )
         )
-        label = _("Check the whole file ({n} parameters)").format(n=f"{numbers(checkpoint):,}")
-        st.button(label, key="judge_all", on_click=selection.ask, icon=":material/hourglass:")
+        label = _("Check the whole file ({n} parameters)").format(n=f"{parameter_count(checkpoint):,}")
+        st.button(label, key="judge_all", on_click=selection.request_all, icon=":material/hourglass:")
     return found
 
 
-def _all(selection: CheckpointSelection, layers: list[str], run: Run | None) -> list[list[Finding]]:
+def _all(selection: CheckpointSelection, layers: list[str], run: CheckpointRun | None) -> list[list[Finding]]:
     bar = st.progress(0.0, _("Checking …"))
     parts = []
     for place, name in enumerate(layers):
         bar.progress(place / (len(layers) + 1), _("Checking {layer} …").format(layer=escape_markdown(name)))
-        parts.append(checkpoint_cache.judged(selection, name, run))
-    parts.append(checkpoint_cache.judged_others(selection))
+        parts.append(checkpoint_cache.layer_findings(selection, name, run))
+    parts.append(checkpoint_cache.other_findings(selection))
     bar.empty()
     return parts
 
@@ -93,12 +93,12 @@ def _headline(found: list[Finding], layers: bool) -> None:
 
 
 def _show(finding: Finding) -> None:
-    said, evidence = st.columns([3, 2], gap="medium")
-    with said:
+    sentence, evidence = st.columns([3, 2], gap="medium")
+    with sentence:
         st.markdown(f"{ICONS[finding.severity]} {escape_markdown(translate(finding))}")
     with evidence:
-        told_of = [each for each in finding.evidence if each.value] or finding.evidence
-        for each in told_of[:4]:
+        shown = [each for each in finding.evidence if each.value] or finding.evidence
+        for each in shown[:4]:
             st.markdown(_evidence(each))
 
 
@@ -113,7 +113,7 @@ def _evidence(each: Evidence) -> str:
         line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
     which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
     if which:
-        shown = ", ".join(which[:LISTED]) + (" …" if len(which) > LISTED else "")
+        shown = ", ".join(which[:MAX_LISTED]) + (" …" if len(which) > MAX_LISTED else "")
         line += " · " + _("indices: {list}").format(list=shown)
     if each.source:
         line += f" · :gray[{escape_markdown(each.source)}]"

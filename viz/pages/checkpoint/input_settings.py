@@ -1,4 +1,4 @@
-"""What the opened network reads: typed, from a file, or made here; and the way to the other lenses."""
+"""The input sequence of an opened network: typed, from a file, random or an impulse; and a button to the Step page."""
 
 import numpy as np
 import streamlit as st
@@ -13,14 +13,16 @@ from viz.pages.controls import example_menu, text_input
 from viz.pages.page_elements import show_problem
 from viz.session import Session
 
-STEPS = 24
+DEFAULT_STEPS = 24
 
 
-def give(session: Session, selection: CheckpointSelection) -> None:
-    """The sequence, and the button that steps through it. Raises Problem: the network cannot be run."""
-    if selection.waits:
+def input_settings(session: Session, selection: CheckpointSelection) -> None:
+    """Show the input settings and the button to the Step page. Raises Problem if the network cannot be run."""
+    if selection.is_deferred:
         st.markdown(_("This file is large, so its layers are loaded and run only on request."))
-        st.button(_("Load and run all layers"), key="run_all", on_click=selection.ask, icon=":material/hourglass:")
+        st.button(
+            _("Load and run all layers"), key="run_all", on_click=selection.request_all, icon=":material/hourglass:"
+        )
         return
     with st.spinner(_("Loading all layers …")):
         network = cache.network(selection.net)
@@ -58,24 +60,24 @@ def _random(session: Session, network: Network, columns: int) -> None:
     with steps:
         count = int(
             st.number_input(
-                _("Number of time steps"), 1, _most(columns), min(STEPS, _most(columns)), key="random_steps"
+                _("Number of time steps"), 1, _most(columns), min(DEFAULT_STEPS, _most(columns)), key="random_steps"
             )
         )
     with seed:
         number = int(st.number_input(_("Random seed"), 0, 10**9 - 1, 0, key="random_seed"))
 
     def draw() -> None:
-        chance = np.random.default_rng(number)
+        generator = np.random.default_rng(number)
         if columns:
-            session.navigate(text=format_numbers(chance.normal(size=(count, columns))), step=None)
+            session.navigate(text=format_numbers(generator.normal(size=(count, columns))), step=None)
             return
         symbols = [
             symbol for symbol in network.vocabulary or () if symbol.strip() and network.tokens(symbol) == [symbol]
         ]
         if symbols:
-            between = "" if network.kind == "characters" else " "
+            separator = "" if network.kind == "characters" else " "
             session.navigate(
-                text=between.join(symbols[at] for at in chance.integers(len(symbols), size=count)), step=None
+                text=separator.join(symbols[at] for at in generator.integers(len(symbols), size=count)), step=None
             )
 
     with button:
@@ -87,7 +89,7 @@ def _impulse(session: Session, columns: int) -> None:
     with steps:
         count = int(
             st.number_input(
-                _("Number of time steps"), 1, _most(columns), min(STEPS, _most(columns)), key="impulse_steps"
+                _("Number of time steps"), 1, _most(columns), min(DEFAULT_STEPS, _most(columns)), key="impulse_steps"
             )
         )
     with at:
@@ -105,16 +107,16 @@ def _impulse(session: Session, columns: int) -> None:
 
 
 def _file(session: Session, columns: int) -> None:
-    given = st.file_uploader(
+    file = st.file_uploader(
         _("CSV or NumPy .npy file: one row per time step, {n} values per row").format(n=columns),
         key="give_file",
         max_upload_size=16,
     )
-    if given is None or st.session_state.get("given_file") == given.file_id:
+    if file is None or st.session_state.get("given_file") == file.file_id:
         return
-    st.session_state["given_file"] = given.file_id
+    st.session_state["given_file"] = file.file_id
     try:
-        session.navigate(text=format_numbers(parse_sequence(given.getvalue(), columns)), step=None)
+        session.navigate(text=format_numbers(parse_sequence(file.getvalue(), columns)), step=None)
     except Problem as problem:
         show_problem(problem)
         return

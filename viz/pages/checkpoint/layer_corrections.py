@@ -1,4 +1,4 @@
-"""What a file does not say of its layers: how sure the guess is, and the reader's own word for it."""
+"""Settings of layers that a file does not specify: the assumptions, and controls to correct them."""
 
 from itertools import permutations
 from typing import Any, cast
@@ -10,18 +10,18 @@ from models.core.activations import ACTIVATIONS
 from models.core.cells import Kind
 from models.core.messages import Problem
 from viz.i18n import _
-from viz.pages.checkpoint.file_upload import show
+from viz.pages.checkpoint.file_upload import view_checkpoint
 from viz.pages.checkpoint_store import Correction, OpenedCheckpoint
 from viz.pages.page_elements import escape_markdown, show_problem
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
-GATES = {
+GATE_LETTERS = {
     "RNN": {"a": "preactivation"},
     "LSTM": {"i": "input_gate", "f": "forget_gate", "g": "candidate", "o": "output_gate"},
     "GRU": {"r": "reset_gate", "z": "update_gate", "n": "candidate"},
 }
-WHOSE = {
+ORDER_SOURCES = {
     "ifgo": "PyTorch, Keras",
     "iofg": "ONNX",
     "igfo": "TensorFlow 1",
@@ -29,11 +29,11 @@ WHOSE = {
     "rzn": "PyTorch",
     "zrn": "Keras, ONNX",
 }
-"""Orders of the gates, and who writes them so."""
+"""Gate orders, and the frameworks that use them."""
 
 
-def assumed_names() -> dict[str, str]:
-    """What a file may leave open, in words."""
+def setting_names() -> dict[str, str]:
+    """Return the display names of the settings that a file may not specify."""
     return {
         "kind": _("cell type"),
         "order": _("gate order"),
@@ -44,19 +44,19 @@ def assumed_names() -> dict[str, str]:
     }
 
 
-def correct(session: Session, opened: OpenedCheckpoint) -> None:
-    """The controls; nothing where the file leaves nothing open and nothing was corrected."""
+def layer_corrections(session: Session, opened: OpenedCheckpoint) -> None:
+    """Show the controls; nothing if the file specifies all settings and none was corrected."""
     found = opened.checkpoint.found
-    open_ = {name: layer for name, layer in found.items() if layer.assumed}
-    names = list(dict.fromkeys([*open_, *(each.layer for each in opened.corrections)]))
+    unspecified = {name: layer for name, layer in found.items() if layer.assumed}
+    names = list(dict.fromkeys([*unspecified, *(each.layer for each in opened.corrections)]))
     if not names:
         return
-    with st.expander(_("Information missing from the file"), icon=":material/help:", expanded=bool(open_)):
-        said: dict[str, list[str]] = {}
-        for name, layer in open_.items():
-            said.setdefault(_guessed(layer), []).append(name)
-        for guess, whose in said.items():
-            st.markdown(f"**{escape_markdown(', '.join(whose))}**: {guess}")
+    with st.expander(_("Information missing from the file"), icon=":material/help:", expanded=bool(unspecified)):
+        by_assumption: dict[str, list[str]] = {}
+        for name, layer in unspecified.items():
+            by_assumption.setdefault(_assumptions(layer), []).append(name)
+        for assumption, layers in by_assumption.items():
+            st.markdown(f"**{escape_markdown(', '.join(layers))}**: {assumption}")
         key = f"{opened.file.digest[:12]}"
         name = st.selectbox(_("Layer"), names, key=f"correct_layer_{key}") if len(names) > 1 else names[0]
         correction = _controls(opened, name, found[name], f"{key}_{name}")
@@ -66,23 +66,23 @@ def correct(session: Session, opened: OpenedCheckpoint) -> None:
             except Problem as problem:
                 show_problem(problem)
                 return
-            show(session, changed, instead=opened.name)
+            view_checkpoint(session, changed, instead=opened.name)
             st.rerun()
 
 
-def _guessed(layer: FoundLayer) -> str:
-    names = assumed_names()
+def _assumptions(layer: FoundLayer) -> str:
+    names = setting_names()
     left = ", ".join(names.get(each, each) for each in layer.assumed)
-    said = _("assumed, because the file does not specify it: {what}.").format(what=left)
+    text = _("assumed, because the file does not specify it: {what}.").format(what=left)
     if layer.certainty < 1:
-        said += " " + _("Confidence that this is a recurrent layer: {share}.").format(share=f"{layer.certainty:.0%}")
-    return said
+        text += " " + _("Confidence that this is a recurrent layer: {share}.").format(share=f"{layer.certainty:.0%}")
+    return text
 
 
 def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) -> Correction:
     before = next((each for each in opened.corrections if each.layer == name), Correction(name))
     columns = st.columns(4, gap="medium", vertical_alignment="bottom")
-    kinds = list(GATES)
+    kinds = list(GATE_LETTERS)
     with columns[0]:
         kind = str(st.selectbox(_("Cell type"), kinds, kinds.index(layer.kind), key=f"correct_kind_{key}"))
     order: tuple[str, ...] = ()
@@ -90,13 +90,13 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
         with columns[1]:
             order = _order(kind, before.order, key)
     options: dict[str, Any] = {}
-    asked = ["nonlinearity"] if kind == "RNN" else ["recurrent_activation", "activation"]
-    for column, option in zip(columns[1 if kind == "RNN" else 2 :], asked, strict=False):
+    functions = ["nonlinearity"] if kind == "RNN" else ["recurrent_activation", "activation"]
+    for column, option in zip(columns[1 if kind == "RNN" else 2 :], functions, strict=False):
         with column:
-            usual = "sigmoid" if option == "recurrent_activation" else "tanh"
-            now = str(layer.options.get(option, usual))
-            offered = list(dict.fromkeys([usual, *ACTIVATIONS]))
-            label = assumed_names()[option]
+            default = "sigmoid" if option == "recurrent_activation" else "tanh"
+            now = str(layer.options.get(option, default))
+            offered = list(dict.fromkeys([default, *ACTIVATIONS]))
+            label = setting_names()[option]
             options[option] = st.selectbox(
                 label[:1].upper() + label[1:], offered, offered.index(now), key=f"correct_{option}_{key}"
             )
@@ -114,9 +114,11 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
 
 
 def _order(kind: str, before: tuple[str, ...], key: str) -> tuple[str, ...]:
-    letters = GATES[kind]
+    letters = GATE_LETTERS[kind]
     orders = list(
-        dict.fromkeys([*(each for each in WHOSE if set(each) == set(letters)), *map("".join, permutations(letters))])
+        dict.fromkeys(
+            [*(each for each in ORDER_SOURCES if set(each) == set(letters)), *map("".join, permutations(letters))]
+        )
     )
     now = "".join(letter for gate in before for letter, name in letters.items() if name == gate)
     names = quantity_names()
@@ -124,7 +126,7 @@ def _order(kind: str, before: tuple[str, ...], key: str) -> tuple[str, ...]:
         _("Gate order"),
         orders,
         orders.index(now) if now in orders else 0,
-        format_func=lambda order: " ".join(order) + (f" · {WHOSE[order]}" if order in WHOSE else ""),
+        format_func=lambda order: " ".join(order) + (f" · {ORDER_SOURCES[order]}" if order in ORDER_SOURCES else ""),
         key=f"correct_order_{key}_{kind}",
         help=", ".join(f"{letter}: {names[gate]}" for letter, gate in letters.items()),
     )

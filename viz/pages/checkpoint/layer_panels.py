@@ -1,4 +1,4 @@
-"""Which layer of the file is looked at: that of the other lenses, wherever it runs there."""
+"""The selected layer and unit of the Checkpoint page, shared with the other pages if the layer runs there."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,21 @@ import streamlit as st
 
 from models.checkpoints.health.findings import Finding
 from viz.i18n import _
-from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection, Run
+from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
 
-def looked_layer(
-    session: Session, selection: CheckpointSelection, run: Run | None, found: Sequence[Finding] = ()
+def selected_layer(
+    session: Session, selection: CheckpointSelection, run: CheckpointRun | None, found: Sequence[Finding] = ()
 ) -> str | None:
-    """The layer by its name in the file; the first that ``found`` calls broken where none was chosen, None without any."""
+    """Return the selected layer by its name in the file, None if the file has no layers.
+
+    The default is the first layer that ``found`` lists as broken, else the first that runs."""
     names, runs = list(selection.checkpoint.found), run.names if run else {}
-    held = st.session_state.get(_key(selection))
-    if held in names and held not in runs:  # no other lens can show it, so the view does not hold it
-        return held
+    stored = st.session_state.get(_key(selection))
+    if stored in names and stored not in runs:  # it does not run, so the view cannot name it
+        return stored
     shown = next((name for name, ran in runs.items() if ran == session.view.layer), session.view.layer)
     return shown if shown in names else next(iter([*_broken(found, names), *runs, *names]), None)
 
@@ -28,8 +30,8 @@ def _broken(found: Sequence[Finding], names: list[str]) -> list[str]:
     return [place for place in (each.where.partition(": ")[0] for each in broken) if place in names]
 
 
-def pick_layer(session: Session, selection: CheckpointSelection, run: Run | None, layer: str) -> None:
-    """The menu of layers."""
+def layer_menu(session: Session, selection: CheckpointSelection, run: CheckpointRun | None, layer: str) -> None:
+    """Show the menu of layers."""
     names = list(selection.checkpoint.found)
 
     def chosen(name: str) -> None:
@@ -38,11 +40,13 @@ def pick_layer(session: Session, selection: CheckpointSelection, run: Run | None
             session.navigate(layer=run.names[name], unit=None, quantity=None)
 
     label = _("Layer shown below")
-    synced_widget(st.selectbox, label, names, key="checkpoint_layer", value=layer, changed=chosen, begins="index")
+    synced_widget(
+        st.selectbox, label, names, key="checkpoint_layer", value=layer, changed=chosen, initial_argument="index"
+    )
 
 
-def unit_of(session: Session, layer: str, run: Run | None) -> int | None:
-    """The unit that is looked at on the other lenses, where it is one of this layer's."""
+def selected_unit(session: Session, layer: str, run: CheckpointRun | None) -> int | None:
+    """Return the view's unit if it is of this layer, else None."""
     return session.view.unit if run and run.names.get(layer) == session.view.layer else None
 
 

@@ -1,25 +1,38 @@
-"""What the recurrent matrices do to a state again and again."""
+"""Eigenvalues and singular values of the recurrent matrices."""
 
 import streamlit as st
 
 from models.checkpoints.health import WeightSpectrum
 from models.checkpoints.health.spectra import MAX_EXACT_UNITS
-from viz.figures.eigenvalue_plot import spectra
+from viz.figures.eigenvalue_plot import eigenvalue_plot
 from viz.i18n import _
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.gradients.norm_panels import power
+from viz.pages.gradients.norm_panels import tex_number
 from viz.pages.page_elements import chart, dense_table, page_theme
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 
 
-def spectrums(selection: CheckpointSelection, layer: str) -> None:
-    """The planes, the radii and the distances from orthogonal."""
+def eigenvalue_caption(kind: str) -> str:
+    """Return what the eigenvalues mean: only a vanilla RNN multiplies by its recurrent matrix again and again."""
+    if kind == "RNN":
+        return _(
+            "Eigenvalues λ of W_hh. Are any outside the unit circle (|λ| > 1)? While units do not saturate, backpropagation "
+            "makes their directions grow at every time step; inside, they shrink."
+        )
+    return _(
+        "Eigenvalues λ of each gate's recurrent block. How large are the blocks (unit circle: |λ| = 1)? The gates also "
+        "decide what is kept, so these are only a measure of scale, not of memory."
+    )
+
+
+def spectra_panel(selection: CheckpointSelection, layer: str) -> None:
+    """Show the eigenvalues, spectral radii and deviations from orthogonality."""
     weights = selection.checkpoint.layers[layer]
     gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.key}_{layer}"
-    asked = st.session_state.get(key)
-    if size > MAX_EXACT_UNITS and not asked:
+    request = st.session_state.get(key)
+    if size > MAX_EXACT_UNITS and not request:
         st.markdown(
             _("Each recurrent block of this layer is {n} × {n}, so computing its eigenvalues takes a while.").format(
                 n=f"{size:,}"
@@ -31,7 +44,7 @@ def spectrums(selection: CheckpointSelection, layer: str) -> None:
                 key, "exact", _("Compute all eigenvalues (about {n} s)").format(n=f"{_seconds(size) * len(gates):,.0f}")
             )
         return
-    exact = size if asked == "exact" else MAX_EXACT_UNITS
+    exact = size if request == "exact" else MAX_EXACT_UNITS
     bar = st.progress(0.0, _("Computing eigenvalues …")) if size > MAX_EXACT_UNITS // 4 else None
     found: dict[str, WeightSpectrum] = {}
     for place, gate in enumerate(gates):
@@ -42,7 +55,7 @@ def spectrums(selection: CheckpointSelection, layer: str) -> None:
         found[gate] = checkpoint_cache.block_spectrum(selection, layer, gate, exact)
     if bar:
         bar.empty()
-    figure = spectra({gate: each.eigenvalues for gate, each in found.items()}, theme=page_theme())
+    figure = eigenvalue_plot({gate: each.eigenvalues for gate, each in found.items()}, theme=page_theme())
     chart(figure, "spectra", names=(selection.title, layer, "spectra"))
     if not all(each.exact for each in found.values()):
         st.caption(
@@ -60,7 +73,7 @@ def _ask(key: str, what: str, label: str) -> None:
 
 
 def _seconds(size: int) -> float:
-    """About a second for 1,024 units, growing with their cube."""
+    """Return the expected time in seconds: about 1 s for 1,024 units, cubic in the number of units."""
     return (size / 1024) ** 3
 
 
@@ -97,9 +110,11 @@ def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
     each = found[gate]
     name = names[gate].replace(" ", r"\ ")
     steps = 10
+    power = ""
+    if gate == "preactivation":  # only a vanilla RNN applies the matrix again and again
+        power = rf"\rho^{{{steps}}} = {tex_number(each.radius**steps) if each.radius else 0},\qquad "
     st.latex(
-        rf"\rho(W_{{\text{{{name}}}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad "
-        rf"\rho^{{{steps}}} = {power(each.radius**steps) if each.radius else 0},\qquad "
+        rf"\rho(W_{{\text{{{name}}}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad {power}"
         r"\text{" + _("deviation from orthogonality") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
         + (f" = {each.from_orthogonal:.3g}" if each.from_orthogonal is not None else "")
     )  # fmt: skip

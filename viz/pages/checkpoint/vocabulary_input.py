@@ -1,4 +1,4 @@
-"""What the symbols of an opened network are called: known from the file, from a second one, typed, or not at all."""
+"""The vocabulary of an opened network: from the file, from a second file, typed, or unknown."""
 
 from typing import Any
 
@@ -10,61 +10,65 @@ from models.checkpoints.layers.stacks import Stack
 from viz.i18n import _
 
 
-def symbols(
-    able: CompatibleParts, stack: Stack, base: Setup, embedding: str | None, key: str
+def vocabulary_input(
+    parts: CompatibleParts, stack: Stack, base: Setup, embedding: str | None, key: str
 ) -> tuple[Any, Any] | None:
-    """The vocabulary and what a step is; None while no vocabulary has been given. Raises Problem: it cannot be read."""
-    size = able.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
-    own = {name: listed for name, listed in able.checkpoint.vocabularies.items() if len(listed) == size}
+    """Show the menus; return the vocabulary and the kind of tokens, None while no vocabulary is entered.
+
+    Raises Problem if the vocabulary cannot be parsed."""
+    size = parts.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
+    own = {name: listed for name, listed in parts.checkpoint.vocabularies.items() if len(listed) == size}
     other = base.vocabulary if base.vocabulary not in own.values() else None
-    kept = other if other and len(other) == size else None
+    previous = other if other and len(other) == size else None
     words = {f"own {name}": _("from this file: {name}").format(name=name) for name in own}
-    if kept:
+    if previous:
         words["kept"] = _("the {n} symbols specified before").format(n=f"{size:,}")
     ids = _("unknown: token ids 0 to {last}") if embedding else _("unknown: one-hot, token ids 0 to {last}")
     words |= {"file": _("from another file"), "typed": _("typed in"), "ids": ids.format(last=f"{size - 1:,}")}
     if embedding is None:
         words["numbers"] = _("none: {n} values per time step").format(n=f"{size:,}")
     listed = next((f"own {name}" for name, symbols in own.items() if symbols == base.vocabulary), None)
-    likely = listed or ("kept" if kept else base.kind)
+    default = listed or ("kept" if previous else base.kind)
     first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
     with first:
-        index = list(words).index(likely) if likely in words else 0
+        index = list(words).index(default) if default in words else 0
         choice = st.selectbox(
-            _("Symbols"), list(words), index, key=f"run_symbols_{key}_{bool(kept)}", format_func=words.__getitem__
+            _("Symbols"), list(words), index, key=f"run_symbols_{key}_{bool(previous)}", format_func=words.__getitem__
         )
     if choice in ("ids", "numbers"):
         return None, choice
     if choice.startswith("own "):
         vocabulary: tuple[str, ...] | None = own[choice.removeprefix("own ")]
     else:
-        vocabulary = kept if choice == "kept" else given(choice, _("The {n} symbols").format(n=f"{size:,}"), key)
+        vocabulary = (
+            previous if choice == "kept" else symbols_input(choice, _("The {n} symbols").format(n=f"{size:,}"), key)
+        )
     if vocabulary is None:
         return None
     kinds = {"characters": _("characters"), "words": _("words")}
-    usually = base.kind if base.kind in kinds else "characters" if is_character_level(vocabulary) else "words"
+    default_kind = base.kind if base.kind in kinds else "characters" if is_character_level(vocabulary) else "words"
     with second:
         kind = st.segmented_control(
             _("Tokenization"),
             list(kinds),
             format_func=kinds.__getitem__,
-            default=usually,
+            default=default_kind,
             required=True,
             key=f"run_kind_{key}",
         )
     return vocabulary, kind
 
 
-def given(choice: str, what: str, key: str) -> tuple[str, ...] | None:
-    """Symbols, typed or from a second file; None while there are none.
+def symbols_input(choice: str, what: str, key: str) -> tuple[str, ...] | None:
+    """Show the input of symbols; return them, None while there are none.
 
     Args:
         choice: "typed" or "file".
-        what: they are, in words.
-        key: of the widget.
+        what: name of the symbols, part of the label.
+        key: suffix of the widget's key.
 
     Raises:
-        Problem: they cannot be read.
+        Problem: they cannot be parsed.
     """
     if choice == "typed":
         text = st.text_area(

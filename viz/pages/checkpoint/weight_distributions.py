@@ -1,11 +1,11 @@
-"""The weights of one layer: how they are distributed, gate by gate, and what the biases of the keeping gate mean."""
+"""Distributions of one layer's weights by gate, and the biases of the forget gate (GRU: update gate)."""
 
 import numpy as np
 import streamlit as st
 
 from models.checkpoints.health import forget_biases
 from models.core.activations import Activation
-from viz.figures.forget_biases import keep_biases
+from viz.figures.forget_bias_plot import forget_bias_plot
 from viz.figures.weight_histograms import weight_histograms
 from viz.i18n import _
 from viz.pages.checkpoint import checkpoint_cache
@@ -15,8 +15,8 @@ from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import no_valves, quantity_names
 
 
-def histograms(selection: CheckpointSelection, layer: str) -> None:
-    """A histogram for each array and gate."""
+def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
+    """Show a histogram for each array and gate."""
     words = {"share": _("fraction of the weights"), "log": _("fraction (log scale)")}
     axis = st.segmented_control(
         _("Vertical axis"),
@@ -27,7 +27,7 @@ def histograms(selection: CheckpointSelection, layer: str) -> None:
         key="histogram_axis",
     )
     with st.spinner(_("Computing histograms …")):
-        found = checkpoint_cache.distributed(selection, layer)
+        found = checkpoint_cache.layer_distributions(selection, layer)
     chart(
         weight_histograms(found, log=axis == "log", theme=page_theme()),
         "weight_histograms",
@@ -36,8 +36,19 @@ def histograms(selection: CheckpointSelection, layer: str) -> None:
     st.caption(_("sd: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
 
 
-def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
-    """The biases of the gate that keeps the state."""
+def forget_bias_caption(kind: str) -> str:
+    """Return what to look for in the biases of the gate that keeps the state; nothing for a vanilla RNN, which has none."""
+    gate = {"LSTM": "forget_gate", "GRU": "update_gate"}.get(kind)
+    if gate is None:
+        return ""
+    return _(
+        "Each dot is a unit. Left of the dotted line (b = 0) its {gate} is below 0.5 by the bias alone, so less than half of "
+        "the state survives each time step. On which side are most units?"
+    ).format(gate=quantity_names()[gate])
+
+
+def forget_bias_panel(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
+    """Show the biases of the forget gate (GRU: update gate)."""
     weights = selection.checkpoint.layers[layer]
     carry = weights.cell.carry
     if carry is None:
@@ -46,7 +57,7 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
     if carry.gate not in weights.cell.zero_one_gates:
         st.markdown(no_valves(weights.cell))
         return
-    biases, through = forget_biases(weights), weights.cell.activations[carry.gate]
+    biases, activation = forget_biases(weights), weights.cell.activations[carry.gate]
     gate = quantity_names()[carry.gate]
     if biases is None:
         st.markdown(
@@ -55,27 +66,27 @@ def kept(selection: CheckpointSelection, layer: str, unit: int | None) -> None:
             )
         )
         return
-    figure = keep_biases(biases, carry.gate, through, unit=unit, theme=page_theme())
+    figure = forget_bias_plot(biases, carry.gate, activation, unit=unit, theme=page_theme())
     chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
     hidden_numbers(
         [HiddenNumber("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
         _("Bias of the {gate} per unit (b_ih + b_hh)").format(gate=gate),
         "keep-biases",
     )
-    known = biases[np.isfinite(biases)]
-    if len(known):
-        _formula(float(np.median(known)), through, carry.gate == "forget_gate")
+    finite = biases[np.isfinite(biases)]
+    if len(finite):
+        _formula(float(np.median(finite)), activation, carry.gate == "forget_gate")
 
 
-def _formula(bias: float, through: Activation, lstm: bool) -> None:
-    """What the median bias keeps of a state, in numbers."""
-    opening = float(through.values(np.array([bias]))[0])
-    sign = through.symbol.replace("hard ", r"\mathrm{hard}\,").replace("σ", r"\sigma")
+def _formula(bias: float, activation: Activation, lstm: bool) -> None:
+    """Show the gate value and half-life at the median bias."""
+    gate_value = float(activation.values(np.array([bias]))[0])
+    sign = activation.symbol.replace("hard ", r"\mathrm{hard}\,").replace("σ", r"\sigma")
     letter = "f" if lstm else "z"
-    last = np.log(2) / -np.log(opening) if 0 < opening < 1 else np.inf
-    half = rf"{last:.3g}" if last < 1e6 else r"\infty"
+    half_life = np.log(2) / -np.log(gate_value) if 0 < gate_value < 1 else np.inf
+    half = rf"{half_life:.3g}" if half_life < 1e6 else r"\infty"
     st.latex(
-        rf"{letter} = {sign}(b) = {sign}({bias:.3g}) = {opening:.3g},\qquad "
+        rf"{letter} = {sign}(b) = {sign}({bias:.3g}) = {gate_value:.3g},\qquad "
         rf"{letter}^{{\,n}} = \tfrac12 \;\Rightarrow\; n = \frac{{\ln 2}}{{-\ln {letter}}} = {half}"
     )
     st.caption(
