@@ -62,6 +62,6 @@ def recall_batches(network: Network) -> Callable[[int, Literal["en", "ko"]], Ten
     """
     if NETWORKS.get(network.name) != recall.__name__:
         return None
-    return lambda seed, language: recall.sample_batch(
+    return lambda seed, language: recall.sample_recall_batch(
         np.random.default_rng((seed, 9)), RECALL_DISTANCE, RECALL_TEXTS, language
     )

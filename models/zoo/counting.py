@@ -33,7 +33,7 @@ def determined_symbols(text: str) -> list[str | None]:
     return expected
 
 
-def encode_text(text: str) -> Tensor:
+def encode_counting_text(text: str) -> Tensor:
     """Return the ids (1, T) of a text of the three symbols."""
     return torch.tensor([[VOCABULARY.index(symbol) for symbol in text]])
 
@@ -41,11 +41,11 @@ def encode_text(text: str) -> Tensor:
 def predicts_correctly(module: nn.Module, text: str) -> bool:
     """Whether the most probable symbol is the right one at every step of ``text`` at which it is determined."""
     with torch.no_grad():
-        best = module(encode_text(text))[0].argmax(-1).tolist()
+        best = module(encode_counting_text(text))[0].argmax(-1).tolist()
     return all(e is None or VOCABULARY[b] == e for b, e in zip(best, determined_symbols(text), strict=True))
 
 
-def sample_batch(random: np.random.Generator) -> Tensor:
+def sample_counting_batch(random: np.random.Generator) -> Tensor:
     """Sample ids (BATCH, LENGTH + 1) of concatenated strings; half of the rows begin with a stop, half with an ``a``.
 
     n is geometric, truncated at ``MAX_TRAINED_N``: short strings are common, and the number of ``a`` so far hardly predicts
@@ -59,7 +59,7 @@ def sample_batch(random: np.random.Generator) -> Tensor:
             while n > MAX_TRAINED_N:
                 n = int(random.geometric(STOP_PROBABILITY))
             text += "a" * n + "b" * n + "."
-        rows.append(encode_text(text[: LENGTH + 1])[0])
+        rows.append(encode_counting_text(text[: LENGTH + 1])[0])
     return torch.stack(rows)
 
 
@@ -68,7 +68,7 @@ def train(module: nn.Module, steps: int, seed: int) -> float:
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:
-        ids = sample_batch(random)
+        ids = sample_counting_batch(random)
         return F.cross_entropy(module(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
 
     return fit(module, loss_at, steps, rate=0.02)
@@ -90,13 +90,13 @@ def measure(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def default_view(module: nn.Module) -> dict[str, Any]:
+def counting_default_view(module: nn.Module) -> dict[str, Any]:
     """Return a view of the unit whose cell state correlates most with the count, at a string's last ``b``."""
     n = 8
     text = "." + "a" * n + "b" * n + "."
     count = np.cumsum([{".": 0, "a": 1, "b": -1}[symbol] for symbol in text])
     with torch.no_grad(), capture(module) as trace:
-        module(encode_text(text))
+        module(encode_counting_text(text))
     r = np.abs(np.corrcoef(trace.layers["rnn.l0"].cell[0].T, count)[-1, :-1])
     unit = int(r.argmax())
     why = (
@@ -146,7 +146,7 @@ def recipe(hidden: int) -> Recipe:
         seed=3,
         train=train,
         measure=measure,
-        default_view=default_view,
+        default_view=counting_default_view,
         vocabulary=VOCABULARY,
     )
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from models.architectures.translator import END, PADDING, START
 from models.core.tokenize_text import UNKNOWN
 from models.zoo.dates_measures import measure
-from models.zoo.dates_start import default_view
+from models.zoo.dates_start import dates_default_view
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
 from models.zoo.written_dates import TARGETS, YEARS, DateText, sample_date_text, vocabulary
@@ -56,7 +56,7 @@ def _ids() -> tuple[dict[str, int], dict[str, int]]:
     return source, target
 
 
-def encode_batch(texts: list[DateText]) -> tuple[Tensor, Tensor]:
+def encode_dates(texts: list[DateText]) -> tuple[Tensor, Tensor]:
     """Return padded ids of the texts (B, Ts), and of the answers with start and end (B, Tt + 1), padded with end symbols."""
     source, target = _ids()
     longest = max(len(each.text) for each in texts)
@@ -96,7 +96,7 @@ def train(module: nn.Module, steps: int, seed: int, rate: float) -> float:
             order = random.permutation(BATCHES_PER_POOL)
             batches.extend(pool[at * BATCH : (at + 1) * BATCH] for at in order)
         texts = batches.pop()
-        ids, answers = encode_batch(texts)
+        ids, answers = encode_dates(texts)
         inputs, targets = answers[:, :-1], answers[:, 1:]
         logits = module(corrupt_context(ids, texts, random), inputs)
         return F.cross_entropy(logits[inputs != END], targets[inputs != END])
@@ -186,7 +186,7 @@ def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> 
         steps=steps,
         train=partial(train, rate=rate),
         measure=measure,
-        default_view=default_view,
+        default_view=dates_default_view,
         predicts="sequence",
         vocabulary=vocabulary(),
         target_vocabulary=TARGETS,

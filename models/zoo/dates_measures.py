@@ -21,7 +21,7 @@ TEXTS_PER_BUCKET = 200
 """The number of texts measured per range."""
 
 
-def encode_text(text: str) -> Tensor:
+def encode_date_text(text: str) -> Tensor:
     """Return the ids (1, Ts) of a text of the grammar."""
     known = {symbol: index for index, symbol in enumerate(vocabulary())}
     return torch.tensor([[known[character] for character in text]])
@@ -37,7 +37,7 @@ def generate_answers(module: nn.Module, texts: Iterable[DateText]) -> list[str]:
         longest = max(len(of[row].text) for row in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.int64)  # 0 is the padding
         for at, row in enumerate(rows):
-            ids[at, : len(of[row].text)] = encode_text(of[row].text)
+            ids[at, : len(of[row].text)] = encode_date_text(of[row].text)
         with torch.inference_mode():
             best = module(ids).argmax(-1).tolist()
         for row, symbols in zip(rows, best, strict=True):

@@ -10,7 +10,7 @@ from torch import nn
 
 from models.capturing.capture import capture
 from models.zoo.dates_alignment import measure_alignment
-from models.zoo.dates_measures import encode_text, sample_texts_like_training
+from models.zoo.dates_measures import encode_date_text, sample_texts_like_training
 from models.zoo.written_dates import TARGETS
 
 TEXT = "우리는 2024년 8월 4일 일요일에 만나요"
@@ -19,7 +19,7 @@ PART_OF_STEP = np.array([0] * 5 + [1] * 3 + [2] * 3)
 DATE_COUNT = 300
 
 
-def default_view(module: nn.Module) -> dict[str, Any]:
+def dates_default_view(module: nn.Module) -> dict[str, Any]:
     """Return the default view: a unit of the recurrent decoder, or a head of a Transformer."""
     return view_of_best_unit(module) if hasattr(module.decoder, "hidden_size") else view_of_best_head(module)
 
@@ -51,7 +51,7 @@ def view_of_best_unit(module: nn.Module) -> dict[str, Any]:
     for each in sample_texts_like_training(DATE_COUNT, 3, interval=False):
         target = torch.tensor([[0, *(TARGETS.index(symbol) for symbol in each.answer)]])
         with torch.inference_mode(), capture(module) as trace:
-            module(encode_text(each.text), target)
+            module(encode_date_text(each.text), target)
         values.append(trace.layers["decoder.l0"].hidden[0])
         parts.append(PART_OF_STEP)
     states, group = np.concatenate(values), np.concatenate(parts)
@@ -59,7 +59,7 @@ def view_of_best_unit(module: nn.Module) -> dict[str, Any]:
     eta_squared = means.var(0) / np.maximum(states.var(0), 1e-6)
     unit = int(eta_squared.argmax())
     with torch.inference_mode(), capture(module) as trace:
-        module(encode_text(TEXT))
+        module(encode_date_text(TEXT))
     change = np.abs(np.diff(trace.layers["decoder.l0"].hidden[0, :, unit]))
     share = f"{eta_squared[unit]:.1%}"
     why = (

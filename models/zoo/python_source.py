@@ -62,7 +62,7 @@ def source_files(split: Split) -> dict[str, str]:
     return found
 
 
-def encode_text(text: str) -> np.ndarray:
+def encode_python_source(text: str) -> np.ndarray:
     """Return the ids (T,) uint8 of the characters of ``text``; those outside the vocabulary become the unknown symbol."""
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     table = np.zeros(128, dtype=np.uint8)
@@ -80,7 +80,7 @@ class Streams:
 
     def __init__(self, text: dict[str, str], streams: int, length: int, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        pieces = [encode_text(each) for each in text.values()]
+        pieces = [encode_python_source(each) for each in text.values()]
         self._ids = np.concatenate(pieces)
         self._files = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
         self._lines = np.flatnonzero(self._ids[:-1] == VOCABULARY.index("\n")) + 1
@@ -176,7 +176,7 @@ def _train_phase(module: LanguageModel, steps: int, seed: int, rate: float, cell
 
 def bits_of_characters(module: nn.Module, text: str) -> Tensor:
     """Return the bits (T - 1,) of each character of ``text`` but the first, from a zero initial state."""
-    ids = torch.from_numpy(encode_text(text).astype(np.int64))[None]
+    ids = torch.from_numpy(encode_python_source(text).astype(np.int64))[None]
     with torch.no_grad():
         return F.cross_entropy(module(ids[:, :-1])[0], ids[0, 1:], reduction="none") / math.log(2)
 
@@ -184,7 +184,7 @@ def bits_of_characters(module: nn.Module, text: str) -> Tensor:
 def count_closing_brackets(module: nn.Module, text: str) -> tuple[int, int]:
     """Return the number of closing brackets in ``text``, and at how many of them the right kind is the most probable."""
     closing = torch.tensor([VOCABULARY.index(each) for each in ")]}"])
-    ids = torch.from_numpy(encode_text(text).astype(np.int64))
+    ids = torch.from_numpy(encode_python_source(text).astype(np.int64))
     with torch.no_grad():
         best = closing[module(ids[None, :-1])[0][:, closing].argmax(-1)]
     is_closing = torch.isin(ids[1:], closing)
@@ -197,7 +197,7 @@ def measure(module: LanguageModel) -> dict[str, Any]:
     cost = torch.cat([bits_of_characters(module, text) for text in held_out.values()])
     closing = np.sum([count_closing_brackets(module, text) for text in held_out.values()], axis=0)
     arrays = {
-        part: [encode_text(text) for text in source_files(part).values()]
+        part: [encode_python_source(text) for text in source_files(part).values()]
         for part in ("train", "validation", "held-out")
     }
     tables = ngram.bits_by_order(
@@ -221,7 +221,7 @@ def tracking_units(module: LanguageModel, limit: int = 8000) -> list[dict[str, A
     names: list[tuple[str, int, str]] = []
     states, targets = [], []
     for text in source_files("held-out").values():
-        ids = torch.from_numpy(encode_text(text[:limit]).astype(np.int64))[None]
+        ids = torch.from_numpy(encode_python_source(text[:limit]).astype(np.int64))[None]
         with torch.no_grad(), capture(module) as trace:
             module(ids)
         layers = [(name, quantity) for name in trace.layers for quantity in ("cell", "hidden")]
@@ -241,7 +241,7 @@ def _standard(columns: np.ndarray) -> np.ndarray:
     return (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-9)
 
 
-def default_view(module: LanguageModel) -> dict[str, Any]:
+def python_default_view(module: LanguageModel) -> dict[str, Any]:
     """Return a view of the state that correlates most with being inside a string, at the end of a string of the text."""
     best = tracking_units(module)[FEATURES.index("inside_string")]
     inside = '["hello'
@@ -297,7 +297,7 @@ RECIPES = {
         steps=14000,
         train=train,
         measure=measure,
-        default_view=default_view,
+        default_view=python_default_view,
         vocabulary=VOCABULARY,
         unknown=UNKNOWN,
     )

@@ -184,7 +184,7 @@ def _ids() -> dict[str, int]:
     return {word: index for index, word in enumerate(vocabulary())}
 
 
-def sample_batch(
+def sample_recall_batch(
     random: np.random.Generator, distance: int, size: int = BATCH, language: Language | None = None
 ) -> Tensor:
     """Sample ids (size, distance + 2) of texts of one distance, in one language or both, with the answer as last token."""
@@ -206,7 +206,7 @@ def train(module: LanguageModel, steps: int, seed: int) -> float:
 
     def loss_at(step: int) -> Tensor:
         longest = round(10 + (MAX_DISTANCE - 10) * min(1.0, max(0.0, 4 * step / steps - 2)))
-        ids = sample_batch(random, 5 + int((longest - 4) * random.random() ** 3))
+        ids = sample_recall_batch(random, 5 + int((longest - 4) * random.random() ** 3))
         logits = module(ids[:, :-1])
         answer = F.cross_entropy(logits[:, -1], ids[:, -1])
         return answer + NEXT_WORD_WEIGHT * F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:-1].flatten())
@@ -214,9 +214,9 @@ def train(module: LanguageModel, steps: int, seed: int) -> float:
     return fit(module, loss_at, steps, rate=LEARNING_RATE)
 
 
-def accuracy(module: nn.Module, distance: int, count: int, seed: int) -> float:
+def recall_accuracy(module: nn.Module, distance: int, count: int, seed: int) -> float:
     """Return the share of ``count`` new texts for which the most probable last word is the city that they began with."""
-    ids = sample_batch(np.random.default_rng((seed, distance)), distance, count)
+    ids = sample_recall_batch(np.random.default_rng((seed, distance)), distance, count)
     with torch.no_grad():
         best = module(ids[:, :-1])[:, -1].argmax(-1)
     return float((best == ids[:, -1]).float().mean())
@@ -224,18 +224,18 @@ def accuracy(module: nn.Module, distance: int, count: int, seed: int) -> float:
 
 def measure(module: nn.Module) -> dict[str, Any]:
     """Measure accuracy by the number of tokens after the city, on texts with seeds not used in training."""
-    at = {distance: accuracy(module, distance, 200, seed=1) for distance in range(5, 101)}
+    at = {distance: recall_accuracy(module, distance, 200, seed=1) for distance in range(5, 101)}
     buckets = {f"{low}-{high}": float(np.mean([at[d] for d in range(low, high + 1)])) for low, high in DISTANCE_BUCKETS}
     return {
         "guessing": 1 / len(CITIES["en"]),
         "accuracy_by_distance": {key: round(value, 4) for key, value in buckets.items()},
         "accuracy_beyond_training": {"65-100": round(float(np.mean([at[d] for d in range(65, 101)])), 4)},
-        "accuracy_at_40": round(accuracy(module, 40, 1000, seed=2), 4),
+        "accuracy_at_40": round(recall_accuracy(module, 40, 1000, seed=2), 4),
         "texts_per_distance": 200,
     }
 
 
-def readable_text(distance: int, language: Language, seed: int) -> str:
+def readable_recall_text(distance: int, language: Language, seed: int) -> str:
     """Return a text of the grammar in normal spelling: particles and punctuation joined to the word before, capitals."""
     tokens, _ = sample_text(np.random.default_rng(seed), distance, language)
     text = tokens[0]
@@ -246,9 +246,9 @@ def readable_text(distance: int, language: Language, seed: int) -> str:
     return text
 
 
-def default_view(module: LanguageModel) -> dict[str, Any]:
+def recall_default_view(module: LanguageModel) -> dict[str, Any]:
     """Return a view of the unit that keeps the city best, by eta squared of its value after 40 tokens, grouped by city."""
-    ids = sample_batch(np.random.default_rng(3), 40, 1000)
+    ids = sample_recall_batch(np.random.default_rng(3), 40, 1000)
     with torch.no_grad(), capture(module) as trace:
         module(ids[:, :-1])
     quantity = "cell" if isinstance(module.rnn, nn.LSTM) else "hidden"
@@ -262,7 +262,7 @@ def default_view(module: LanguageModel) -> dict[str, Any]:
     # a unit that is saturated in every text has no variance to explain
     eta_squared = means.var(0) / np.maximum(values.var(0), 1e-6)
     unit = int(eta_squared.argmax())
-    text = readable_text(*EXAMPLES[0])
+    text = readable_recall_text(*EXAMPLES[0])
     name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
     share = f"{eta_squared[unit]:.1%}"
     share_text = ("more than 99.9%", "99.9% 넘게") if share == "100.0%" else (share, f"{share}가")
@@ -315,13 +315,13 @@ def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
             "initial_forget_gate_bias": 1.0 if cell == "LSTM" else None,
         },
         examples=tuple(
-            {"text": readable_text(distance, language, seed), "language": language}
+            {"text": readable_recall_text(distance, language, seed), "language": language}
             for distance, language, seed in EXAMPLES
         ),
         steps=5000,
         train=train,
         measure=measure,
-        default_view=default_view,
+        default_view=recall_default_view,
         vocabulary=vocabulary(),
         unknown=UNKNOWN,
         particles=PARTICLES,

@@ -196,7 +196,7 @@ def vocabulary() -> tuple[str, ...]:
     return (UNKNOWN, PADDING, *dict.fromkeys([*words, *PARTICLES, "."]))
 
 
-def readable_text(tokens: tuple[str, ...]) -> str:
+def readable_review(tokens: tuple[str, ...]) -> str:
     """Return a review in normal spelling: particles and punctuation joined to the word before, capitals."""
     text = tokens[0][0].upper() + tokens[0][1:]
     for before, token in pairwise(tokens):

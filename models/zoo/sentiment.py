@@ -19,7 +19,7 @@ from models.zoo.reviews import (
     PADDING,
     PARTICLES,
     Review,
-    readable_text,
+    readable_review,
     sample_review,
     sample_reviews,
     vocabulary,
@@ -43,7 +43,7 @@ def _ids() -> dict[str, int]:
     return {word: index for index, word in enumerate(vocabulary())}
 
 
-def encode_batch(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+def encode_reviews(of: list[Review], padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Return ids (B, T) padded to the longest and by ``padding`` more, lengths (B), labels (B)."""
     longest = max(len(each.tokens) for each in of) + padding
     fill = _ids()[PADDING]
@@ -58,25 +58,25 @@ def train(module: Classifier, steps: int, seed: int) -> float:
     random = np.random.default_rng(seed)
 
     def loss_at(step: int) -> Tensor:
-        ids, lengths, labels = encode_batch([sample_review(random) for _ in range(BATCH)])
+        ids, lengths, labels = encode_reviews([sample_review(random) for _ in range(BATCH)])
         ids[torch.from_numpy(random.random(ids.shape) < UNKNOWN_SHARE)] = _ids()[UNKNOWN]
         return F.cross_entropy(module(ids, lengths), labels)
 
     return fit(module, loss_at, steps, rate=LEARNING_RATE)
 
 
-def accuracy(module: nn.Module, of: list[Review], padding: int = 0, masked: bool = True) -> float:
+def sentiment_accuracy(module: nn.Module, of: list[Review], padding: int = 0, masked: bool = True) -> float:
     """Return the accuracy on reviews, each followed by ``padding`` symbols, which are masked or given as input."""
     correct = []
     with torch.no_grad():
         for start in range(0, len(of), 500):
             part = of[start : start + 500]
             if masked:
-                ids, lengths, labels = encode_batch(part, padding)
+                ids, lengths, labels = encode_reviews(part, padding)
                 correct.append(module(ids, lengths).argmax(-1) == labels)
             else:  # one at a time so that each has exactly ``padding`` symbols of padding
                 correct += [
-                    module(ids).argmax(-1) == label for ids, _, label in (encode_batch([r], padding) for r in part)
+                    module(ids).argmax(-1) == label for ids, _, label in (encode_reviews([r], padding) for r in part)
                 ]
     return round(float(torch.cat(correct).float().mean()), 4)
 
@@ -96,7 +96,7 @@ def train_bag_of_words(train_on: list[Review]) -> nn.Linear:
 
 
 def _word_counts(of: list[Review]) -> Tensor:
-    ids, lengths, _ = encode_batch(of)
+    ids, lengths, _ = encode_reviews(of)
     own = torch.arange(ids.shape[1]) < lengths[:, None]
     return torch.zeros(len(of), len(vocabulary())).scatter_add_(1, ids, own.float())
 
@@ -118,24 +118,24 @@ def measure(module: Classifier) -> dict[str, Any]:
     languages = {key: [each for each in (*negated, *unseen) if each.language == key] for key in ("en", "ko")}
     return {
         "guessing": 0.5,
-        "accuracy": {key: accuracy(module, of) for key, of in groups.items()},
+        "accuracy": {key: sentiment_accuracy(module, of) for key, of in groups.items()},
         "accuracy_of_bag_of_words": {key: by_words(of) for key, of in groups.items()},
-        "accuracy_negated_by_language": {key: accuracy(module, of) for key, of in languages.items()},
+        "accuracy_negated_by_language": {key: sentiment_accuracy(module, of) for key, of in languages.items()},
         "accuracy_by_padding": {
-            "masked": {str(count): accuracy(module, padded, count) for count in PADDING_COUNTS},
-            "read": {str(count): accuracy(module, padded, count, masked=False) for count in PADDING_COUNTS},
+            "masked": {str(count): sentiment_accuracy(module, padded, count) for count in PADDING_COUNTS},
+            "read": {str(count): sentiment_accuracy(module, padded, count, masked=False) for count in PADDING_COUNTS},
         },
         "reviews": 1000,
     }
 
 
-def default_view(module: Classifier) -> dict[str, Any]:
+def sentiment_default_view(module: Classifier) -> dict[str, Any]:
     """Return a view of the forward layer's state that correlates most with being after a negation, at the first negation."""
     of = sample_reviews(10**6 + 7, 400, language="en", unseen=None)
     states, targets = [], []
     for each in of:
         with torch.no_grad(), capture(module) as trace:
-            module(encode_batch([each])[0])
+            module(encode_reviews([each])[0])
         layer = trace.layers["rnn.l0"]
         states.append(np.concatenate([layer.cell[0], layer.hidden[0]], axis=1))
         targets.append(after_negation(each.tokens))
@@ -145,7 +145,7 @@ def default_view(module: Classifier) -> dict[str, Any]:
     best = int(np.abs(r).argmax())
     unit, quantity = best % HIDDEN, ("cell", "hidden")[best // HIDDEN]
     name = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[quantity]
-    example = make_examples()[0]
+    example = make_sentiment_examples()[0]
     tokens = example_tokens(*EXAMPLES[0])
     return {
         "text": example["text"],
@@ -168,9 +168,9 @@ def example_tokens(language: Any, negated: bool, seed: int) -> tuple[str, ...]:
     return sample_review(np.random.default_rng((7, seed)), language=language, negated=negated, unseen=None).tokens
 
 
-def make_examples() -> tuple[dict[str, str], ...]:
+def make_sentiment_examples() -> tuple[dict[str, str], ...]:
     """Return the example reviews."""
-    return tuple({"text": readable_text(example_tokens(*each)), "language": str(each[0])} for each in EXAMPLES)
+    return tuple({"text": readable_review(example_tokens(*each)), "language": str(each[0])} for each in EXAMPLES)
 
 
 RECIPES = {
@@ -208,11 +208,11 @@ RECIPES = {
             "words_shown_as_unknown": UNKNOWN_SHARE,
             "initial_forget_gate_bias": 1.0,
         },
-        examples=make_examples(),
+        examples=make_sentiment_examples(),
         steps=2000,
         train=train,
         measure=measure,
-        default_view=default_view,
+        default_view=sentiment_default_view,
         vocabulary=vocabulary(),
         unknown=UNKNOWN,
         padding=PADDING,

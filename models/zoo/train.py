@@ -26,7 +26,7 @@ def build_untrained(recipe: Recipe, seed: int) -> nn.Module:
     return build_module(recipe.architecture)
 
 
-def make_card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
+def make_network_card(name: str, recipe: Recipe, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
     """Return the card of a trained module: the fields of ``recipe`` and new measurements."""
     return {
         "name": name,
@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace) -> None:
         save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
     if options.no_card:
         return
-    text = json.dumps(make_card(options.name, recipe, module, training), ensure_ascii=False, indent=1)
+    text = json.dumps(make_network_card(options.name, recipe, module, training), ensure_ascii=False, indent=1)
     description.write_text(text + "\n", encoding="utf-8")
     print(f"{options.name}: {json.dumps(json.loads(text)['metrics'], ensure_ascii=False)}", file=sys.stderr)
 

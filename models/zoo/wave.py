@@ -82,7 +82,7 @@ def format_values(values: np.ndarray) -> str:
     return ", ".join(f"{value:.2f}" for value in values)
 
 
-def make_examples() -> tuple[dict[str, str], ...]:
+def make_wave_examples() -> tuple[dict[str, str], ...]:
     """A sum of two sines, a damped sine, and one whose period changes half way."""
     t = np.arange(48)
     two = 0.6 * np.sin(2 * np.pi * t / 12) + 0.4 * np.sin(2 * np.pi * t / 31)
@@ -91,7 +91,7 @@ def make_examples() -> tuple[dict[str, str], ...]:
     return tuple({"text": format_values(each)} for each in (two, damped, changing))
 
 
-def default_view(module: NumberModel) -> dict[str, Any]:
+def wave_default_view(module: NumberModel) -> dict[str, Any]:
     """Return a view of the unit that correlates most with the slope of the waves, which no single value reveals."""
     x = sample_waves(np.random.default_rng(3), 500)
     with torch.no_grad(), capture(module) as trace:
@@ -106,7 +106,7 @@ def default_view(module: NumberModel) -> dict[str, Any]:
         f"유닛 {unit}의 은닉 상태는 바로 앞 시점부터 파동 값이 얼마나 변했는지와 상관이 커요(파동 500개에서 "
         f"r = {correlation[unit]:.2f}). 입력값 하나만으로는 알 수 없는 정보예요. 여기서 파동이 마루를 지나요.",
     )
-    text = make_examples()[0]["text"]
+    text = make_wave_examples()[0]["text"]
     values = np.array([float(value) for value in text.split(", ")])
     peaks = np.flatnonzero((np.diff(values)[:-1] > 0) & (np.diff(values)[1:] <= 0)) + 1
     return {
@@ -135,11 +135,11 @@ RECIPES = {
             "split": "trained on fresh waves at every step; tested on waves from other seeds",
         },
         settings={"batch": BATCH, "length": LENGTH, "optimizer": "Adam, cosine, rate 0.01, clip 1.0"},
-        examples=make_examples(),
+        examples=make_wave_examples(),
         steps=4000,
         train=train,
         measure=measure,
-        default_view=default_view,
+        default_view=wave_default_view,
         columns=1,
     )
 }

@@ -148,7 +148,7 @@ def _trained(length):
 def test_a_batch_is_filled_up_and_only_what_is_around_a_date_is_disturbed():
     random = np.random.default_rng(5)
     of = [sample_date_text(random, int(random.integers(8, 70)), interval=bool(each % 3 == 0)) for each in range(200)]
-    ids, targets = dates.encode_batch(of)
+    ids, targets = dates.encode_dates(of)
     changed, unknown = dates.corrupt_context(ids, of, random), vocabulary().index(UNKNOWN)
     assert (changed != ids).any() and (changed == unknown).any()
     for row, each in enumerate(of):

@@ -22,7 +22,7 @@ def network() -> Network:
 def test_a_review_reads_as_it_was_made(language):
     for seed in range(60):
         made = reviews.sample_review(np.random.default_rng(seed), language, unseen=None)
-        text = reviews.readable_text(made.tokens)
+        text = reviews.readable_review(made.tokens)
         assert split_words(text, reviews.vocabulary(), reviews.PARTICLES) == list(made.tokens)
         assert made.negated == any(token in NEGATIONS for token in made.tokens) or "," in text or "지만" in text
 
@@ -63,11 +63,13 @@ def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network)
     negated = metrics["accuracy"]["negated"]
     assert negated > 0.95 and negated > metrics["accuracy_of_bag_of_words"]["negated"] + 0.1
     fresh = reviews.sample_reviews(777, 300, negated=True, unseen=None)
-    assert sentiment.accuracy(network.module, fresh) == pytest.approx(negated, abs=0.05)
+    assert sentiment.sentiment_accuracy(network.module, fresh) == pytest.approx(negated, abs=0.05)
     said = metrics["accuracy_by_padding"]
     assert said["masked"]["50"] == said["masked"]["0"] > said["read"]["20"] + 0.1
     mixed = reviews.sample_reviews(778, 300, unseen=None)
-    assert sentiment.accuracy(network.module, mixed, 20, masked=False) == pytest.approx(said["read"]["20"], abs=0.12)
+    assert sentiment.sentiment_accuracy(network.module, mixed, 20, masked=False) == pytest.approx(
+        said["read"]["20"], abs=0.12
+    )
 
 
 def test_the_mask_takes_padding_away(network):

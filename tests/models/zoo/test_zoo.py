@@ -161,7 +161,10 @@ def test_a_recall_text_reads_as_it_was_made(language):
     for seed in range(30):
         tokens, city = recall.sample_text(np.random.default_rng(seed), 30, language)
         assert tokens[0] == city and city not in tokens[1:] and len(tokens) == 31
-        assert split_words(recall.readable_text(30, language, seed), recall.vocabulary(), recall.PARTICLES) == tokens
+        assert (
+            split_words(recall.readable_recall_text(30, language, seed), recall.vocabulary(), recall.PARTICLES)
+            == tokens
+        )
 
 
 # The cards are true
@@ -219,7 +222,7 @@ def test_recall_is_as_good_as_its_card_says(networks, cell, distance):
         said = net.card.metrics["accuracy_by_distance"]["5-10"]
     # four standard errors of 200 texts, and some more where a bucket is an average
     slack = 4 * math.sqrt(max(said * (1 - said), 0.01) / 200) + 0.02
-    assert recall.accuracy(net.module, distance, 200, seed=99) == pytest.approx(said, abs=slack)
+    assert recall.recall_accuracy(net.module, distance, 200, seed=99) == pytest.approx(said, abs=slack)
 
 
 def test_the_gated_cells_carry_the_word_forty_words_and_the_plain_one_does_not(networks):

@@ -12,7 +12,7 @@ from models.gradients.jacobian import recurrent_spectrum
 from models.gradients.losses import Loss, differentiate
 from models.networks.network import Network
 from models.zoo.catalogue import initial_network
-from models.zoo.recall import EXAMPLES, readable_text
+from models.zoo.recall import EXAMPLES, readable_recall_text
 from viz.components.sliders import Slider, slider_values, sliders
 from viz.figures.gradient_comparison import gradient_comparison
 from viz.i18n import _, language
@@ -251,7 +251,7 @@ def default_recall_text() -> str:
 def long_recall_text() -> str:
     """Return a text of the recall grammar with 40 words after the city, in the reader's language."""
     return next(
-        readable_text(distance, each, seed)
+        readable_recall_text(distance, each, seed)
         for distance, each, seed in EXAMPLES
         if distance == DISTANCE and each == language()
     )

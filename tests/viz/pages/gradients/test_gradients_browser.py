@@ -9,12 +9,12 @@ from playwright.sync_api import Page, expect
 
 from models import load_network
 from models.gradients.losses import Loss, differentiate
-from models.zoo.recall import readable_text
+from models.zoo.recall import readable_recall_text
 from tests.support.browser import settle
 
 pytestmark = pytest.mark.browser
 
-LONG = readable_text(40, "en", 69)
+LONG = readable_recall_text(40, "en", 69)
 
 
 def link(**view: str) -> str:

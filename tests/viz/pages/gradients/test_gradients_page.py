@@ -10,10 +10,10 @@ from torch import nn
 
 from models import capture, load_network
 from models.gradients.losses import Loss, differentiate
-from models.zoo.recall import readable_text
+from models.zoo.recall import readable_recall_text
 from tests.support.lens_page import run, sent_payload, start, text_of
 
-LONG = readable_text(40, "en", 69)
+LONG = readable_recall_text(40, "en", 69)
 HANGUL = re.compile("[가-힣]")
 
 
