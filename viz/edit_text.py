@@ -12,12 +12,12 @@ def describe_edit(edit: Edit) -> str:
     """Return the edit as a sentence."""
     match edit:
         case kinds.WeightChange(place, how, value):
-            told = {
+            template = {
                 "=": _("{place}: set to {value}"),
                 "+=": _("{place}: {value} added"),
                 "*=": _("{place}: multiplied by {value}"),
             }[how]
-            return told.format(place=describe_place(place), value=_number(value))
+            return template.format(place=describe_place(place), value=_number(value))
         case kinds.ForgetBias(layer, value, unit):
             return _("Forget bias of {whose}: set to {value}").format(whose=_whose(layer, unit), value=_number(value))
         case kinds.SpectralRadius(place, value):
@@ -33,17 +33,17 @@ def describe_edit(edit: Edit) -> str:
         case kinds.ReplaceMatrix(name):
             return _("{name}: replaced by a matrix from a file").format(name=name)
         case kinds.TokenEdit(how, step, token):
-            told = {
+            template = {
                 "replace": _("Token at time step {step} replaced by “{token}”"),
                 "insert": _("“{token}” inserted before time step {step}"),
                 "delete": _("Token at time step {step} deleted"),
             }[how]
-            return told.format(step=step + 1, token=display(token))
+            return template.format(step=step + 1, token=display(token))
         case _:
-            return _held(edit)
+            return _describe_intervention(edit)
 
 
-def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.InitialState) -> str:
+def _describe_intervention(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.InitialState) -> str:
     names, whose = quantity_names(), _whose(edit.layer, edit.unit)
     match edit:
         case kinds.Clamp(_layer, quantity, value, _unit, first, last):
@@ -51,12 +51,12 @@ def _held(edit: kinds.Clamp | kinds.Ablate | kinds.Patch | kinds.InitialState) -
                 quantity=names[quantity], whose=whose, value=_number(value), steps=_steps(first, last)
             )
         case kinds.Ablate(_layer, _unit, by, first, last):
-            told = (
+            template = (
                 _("{quantity} of {whose}: fixed at 0, {steps}")
                 if by == "zero"
                 else _("{quantity} of {whose}: fixed at its mean, {steps}")
             )
-            return told.format(quantity=names["hidden"], whose=whose, steps=_steps(first, last))
+            return template.format(quantity=names["hidden"], whose=whose, steps=_steps(first, last))
         case kinds.Patch(_layer, quantity, step, text, source):
             return _(
                 "{quantity} of {whose}: value at step {step} replaced by that at step {source} of “{text}”"
@@ -71,10 +71,10 @@ def describe_place(place: kinds.Place) -> str:
     """Return the place of an edit in words: a parameter, or part of one."""
     layer, _dot, kind = place.name.rpartition(".")
     if kind in ("reads", "writes"):
-        told = (
+        template = (
             _("All incoming weights and biases of {whose}") if kind == "reads" else _("All outgoing weights of {whose}")
         )
-        return told.format(whose=_whose(layer, place.row))
+        return template.format(whose=_whose(layer, place.row))
     if place.gate is None and place.row is None and place.column is None:
         return place.name
     rows = _rows(place)
