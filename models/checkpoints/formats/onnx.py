@@ -53,7 +53,12 @@ def open(source: FileSource) -> Contents:
     about = {"producer": model.producer} | ({"quantized": ", ".join(quantized)} if quantized else {})
 
     def build() -> GraphModule:
-        return build_graph(model)
+        try:
+            return build_graph(model)
+        except CheckpointError:
+            raise
+        except Exception as error:  # attributes of other types than their operators have
+            raise CheckpointError("This ONNX file is damaged. Export it again.") from error
 
     return Contents(
         "ONNX", tensors, layers, about, vocabularies_in_metadata(model.metadata), graph=build,

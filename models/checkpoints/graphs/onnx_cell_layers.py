@@ -185,6 +185,7 @@ class WrittenCellStep:
         """Return the states after the step, from the input and the states before it."""
         x, *states = [values for values in inputs if values is not None]
         module = scope.run.root.get_submodule(self.path)
+        dtype, own = states[0].dtype, next(module.parameters()).dtype
         for take, axes, output in self.taken:
             if any(axis % x.dim() == x.dim() - 1 for axis in axes):
                 raise ValueError("a part along the last axis")
@@ -194,6 +195,7 @@ class WrittenCellStep:
         if self.rank is not None and len(shape) != self.rank - 1:
             raise ValueError("another number of axes")
         rows = [values.expand(*shape, values.shape[-1]).reshape(1, -1, values.shape[-1]) for values in (x, *states)]
+        rows = [values.to(own) for values in rows]  # 16-bit weights are decoded to 32 bits
         _, ends = module(rows[0], tuple(rows[1:]) if len(states) > 1 else rows[1])
         found = ends if isinstance(ends, tuple) else (ends,)
-        return tuple(values[0].reshape(*shape, -1) for values in found)
+        return tuple(values[0].reshape(*shape, -1).to(dtype) for values in found)

@@ -45,6 +45,7 @@ class Constants:
         """Find which node computes which value."""
         self._makers = {name: node for node in self.graph.nodes for name in node.outputs if name}
         self._values: dict[str, Tensor | None] = {}
+        self._sources: dict[str, tuple[str, ...]] = {}
         self._inputs = {each.name for each in self.graph.inputs} - set(self.graph.constants)
 
     def stored(self, name: str) -> StoredTensor | None:
@@ -97,6 +98,12 @@ class Constants:
 
     def sources(self, name: str, depth: int = 0) -> tuple[str, ...]:
         """The names of the initializers and Constant nodes of floats or 8-bit integers that ``name`` comes from."""
+        if name not in self._sources:
+            self._sources[name] = ()  # a cycle ends here
+            self._sources[name] = self._find_sources(name, depth)
+        return self._sources[name]
+
+    def _find_sources(self, name: str, depth: int) -> tuple[str, ...]:
         node = self._makers.get(name)
         if name in self.graph.constants or (node is not None and (node.domain, node.op) == ("", "Constant")):
             stored = self.stored(name)

@@ -86,24 +86,20 @@ class Loop:
         carried = [_present(values) for values in inputs[2:]]
         scanned: list[list[Tensor]] = [[] for _ in self.body.outputs[1 + len(carried) :]]
         going = condition is None or bool(condition)
-        iteration = 0
+        iteration = size = 0
         while going and (most is None or iteration < int(most)):
-            self._check(iteration, scanned)
+            check_iterations(self.operation, iteration)
             counter = torch.tensor(iteration, dtype=torch.int64)
             flag = torch.tensor(True)
             made = self.body.run(scope.run, (counter, flag, *carried), scope)
             going, carried = bool(made[0]), made[1 : 1 + len(carried)]
             for values, new in zip(scanned, made[1 + len(carried) :], strict=True):
                 values.append(new)
+                size += new.numel()
+            self.operation.bounded([size])
             iteration += 1
         stacked = (torch.stack(values) if values else torch.zeros(0) for values in scanned)
         return (*carried, *stacked)
-
-    def _check(self, iteration: int, scanned: list[list[Tensor]]) -> None:
-        check_iterations(self.operation, iteration)
-        if iteration % 64 == 0:
-            for values in scanned:
-                self.operation.bounded([sum(each.numel() for each in values)])
 
 
 def check_iterations(operation: OnnxOperation, count: int) -> None:
@@ -138,16 +134,18 @@ class Scan:
             raise ValueError("sequences of different lengths")
         check_iterations(operation, max(steps) - 1)
         outputs: list[list[Tensor]] = [[] for _ in self.body.outputs[len(states) :]]
+        size = 0
         for slices in zip(*rows, strict=True):
             made = self.body.run(scope.run, (*states, *slices), scope)
             states = made[: len(states)]
             for values, new in zip(outputs, made[len(states) :], strict=True):
                 values.append(new)
+                size += new.numel()
+            operation.bounded([size])
         out_axes = operation.get("scan_output_axes", (0,) * len(outputs))
         out_backwards = operation.get("scan_output_directions", (0,) * len(outputs))
         found = []
         for values, axis, back in zip(outputs, out_axes, out_backwards, strict=True):
-            operation.bounded([sum(each.numel() for each in values)])
             place = axis_of(axis, values[0].dim() + 1) if values else 0
             stacked = torch.stack(values[::-1] if back else values, place) if values else torch.zeros(0)
             found.append(stacked)

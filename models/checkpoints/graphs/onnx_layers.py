@@ -101,8 +101,9 @@ def convolution(node: OnnxOperation, x: Tensor, weight: Tensor, bias: Tensor | N
     extents = [(side - 1) * by + 1 for side, by in zip(weight.shape[2:], dilations, strict=True)]
     pads = _pads(node, x.shape[2:], extents, strides)
     x = padded(node, x, [(0, 0), (0, 0), *pads])
-    out = ((size - extent) // by + 1 for size, extent, by in zip(x.shape[2:], extents, strides, strict=True))
+    out = [(size - extent) // by + 1 for size, extent, by in zip(x.shape[2:], extents, strides, strict=True)]
     node.bounded((x.shape[0], weight.shape[0], *out))
+    node.bounded((*weight.shape[1:], *out))  # what a kernel may unfold of one sequence
     return CONVOLUTIONS[count](x, weight, bias, strides, 0, dilations, node.get("group", 1))
 
 

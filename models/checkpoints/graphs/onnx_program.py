@@ -11,11 +11,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from models.checkpoints.graphs.graph_module import MAX_ELEMENTS
 from models.checkpoints.parsing.contents import CheckpointError
 from models.core.messages import Problem
 
-MAX_STEPS = 5_000_000
+MAX_STEPS = 1_000_000
 """Nodes that one call of a network may run, those of loops counted each time."""
+
+MAX_LIVE = 4 * MAX_ELEMENTS
+"""Elements of all values that a network may keep at once."""
 
 Place = tuple[str, str]
 """Where a constant is kept: the path of a module and the name of its parameter or buffer."""
@@ -27,11 +31,33 @@ class Run:
 
     Attributes:
         root: the network.
-        steps: how many steps have been taken.
+        steps: the number of steps taken.
+        live: the number of elements of all values that are not dropped yet.
     """
 
     root: nn.Module
     steps: int = 0
+    live: int = 0
+
+    def count(self, label: str, elements: int) -> None:
+        """Count one step, and the elements of its outputs.
+
+        Raises:
+            CheckpointError: there are too many steps or too many elements.
+        """
+        self.steps += 1
+        self.live += elements
+        if self.steps > MAX_STEPS:
+            raise CheckpointError(
+                "{layer} is run too often in a loop of this file. Use a shorter input.", layer=label[:200]
+            )
+        if self.live > MAX_LIVE:
+            raise CheckpointError(
+                "{layer} has an output of {count} values, but at most {most} are allowed. Use a shorter input.",
+                layer=label[:200],
+                count=f"{elements:,}",
+                most=f"{max(0, MAX_LIVE - self.live + elements):,}",
+            )
 
 
 @dataclass(eq=False)
@@ -115,12 +141,8 @@ class Program:
             CheckpointError: a node cannot be computed from these inputs, or there are too many steps.
         """
         scope = Scope(run, self, outer, dict(zip(self.inputs, inputs, strict=True)))
+        run.live += sum(values.numel() for values in inputs)
         for step in self.steps:
-            run.steps += 1
-            if run.steps > MAX_STEPS:
-                raise CheckpointError(
-                    "{layer} is run too often in a loop of this file. Use a shorter input.", layer=step.label[:200]
-                )
             try:
                 made = step.compute(scope, [scope.get(name) if name else None for name in step.inputs])
             except Problem:
@@ -132,12 +154,15 @@ class Program:
                     reason=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
                 ) from error
             results = made if isinstance(made, tuple | list) else (made,)
-            for name, values in zip(step.outputs, results, strict=False):
-                if name:
-                    scope.values[name] = values
+            kept = {name: values for name, values in zip(step.outputs, results, strict=False) if name}
+            scope.values |= kept
+            run.count(step.label, sum(values.numel() for values in kept.values()))
             for name in step.last:
-                scope.values.pop(name, None)
-        return [scope.get(name) for name in self.outputs]
+                dropped = scope.values.pop(name, None)
+                run.live -= 0 if dropped is None else dropped.numel()
+        outputs = [scope.get(name) for name in self.outputs]
+        run.live -= sum(values.numel() for values in scope.values.values())
+        return outputs
 
 
 def with_last_uses(steps: Sequence[Step], reads: Sequence[frozenset[str]], kept: frozenset[str]) -> tuple[Step, ...]:

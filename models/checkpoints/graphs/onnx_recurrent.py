@@ -104,6 +104,8 @@ class RecurrentStep:
         modules: list[Any] = [scope.run.root.get_submodule(path) for path in self.paths]
         x, lengths = inputs[0], inputs[4]
         assert x is not None
+        dtype = x.dtype
+        x = x.to(next(modules[0].parameters()).dtype)  # 16-bit weights are decoded to 32 bits
         if self.batch_first:
             x = x.transpose(0, 1)
         states = self._states(x, modules[0].hidden_size, inputs)
@@ -132,10 +134,10 @@ class RecurrentStep:
                     torch.where((order > 0)[None, :, None], state, torch.zeros_like(state)) for state in own_last
                 ]
             found += [state.transpose(0, 1) if self.batch_first else state for state in own_last]
-        return tuple(found)
+        return tuple(values.to(dtype) for values in found)
 
     def _states(self, x: Tensor, hidden_size: int, inputs: list[Tensor | None]) -> list[Tensor] | None:
-        """The states before the first step, (nodes * directions, B, H) each; None for zeros."""
+        """Return the states before the first step, (nodes * directions, B, H) each; None for zeros."""
         count = 2 if self.kind == "LSTM" else 1
         given = [[inputs[node * INPUTS + 5 + place] for node in range(self.nodes)] for place in range(count)]
         if all(state is None for states in given for state in states):
@@ -143,7 +145,7 @@ class RecurrentStep:
         zeros = x.new_zeros(self.directions, x.shape[1], hidden_size)
 
         def laid_out(state: Tensor | None) -> Tensor:
-            return zeros if state is None else state.transpose(0, 1) if self.batch_first else state
+            return zeros if state is None else (state.transpose(0, 1) if self.batch_first else state).to(x.dtype)
 
         return [torch.cat([laid_out(state) for state in states]) for states in given]
 

@@ -131,6 +131,8 @@ def _split(node: OnnxOperation, x: Tensor, split: Tensor | None = None) -> tuple
     sizes = node.get("split") if split is None else integers(split)
     if sizes is None:
         count = node.get("num_outputs", len(node.node.outputs))
+        if count != len(node.node.outputs):
+            node.refuse("num_outputs", count)
         each = -(-x.shape[axis] // count)
         sizes = [each] * (count - 1) + [x.shape[axis] - each * (count - 1)]
     return x.split(list(sizes), axis)

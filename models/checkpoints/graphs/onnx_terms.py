@@ -12,6 +12,8 @@ from models.checkpoints.parsing.onnx_model import Node
 
 MAX_TERMS = 64
 """Nodes of one sum."""
+MAX_VALUES = 256
+"""Values visited for one sum; a value used twice counts twice."""
 
 Selection = tuple[str, int, int]
 """``("block", k, n)``: block k of n of a value's last axis; ``("range", start, end)``: those places of it."""
@@ -105,7 +107,11 @@ def added(*parts: Terms | None, limit: bool = True) -> Terms | None:
 
 
 def terms_of(
-    edges: Edges, name: str, selections: tuple[Selection, ...] = (), picks: tuple[Pick, ...] = (), depth: int = 0
+    edges: Edges,
+    name: str,
+    selections: tuple[Selection, ...] = (),
+    picks: tuple[Pick, ...] = (),
+    left: list[int] | None = None,
 ) -> Terms | None:
     """Return the sum that a value is; None if it is none of constant matrices and biases.
 
@@ -114,12 +120,14 @@ def terms_of(
         name: the value.
         selections: which places of its last axis are meant, the outermost first.
         picks: which part of it is meant, the last one first.
-        depth: how many sums it is inside of.
+        left: the number of values that may still be visited, in one element that all calls for one sum share.
     """
-    if depth > MAX_TERMS:
+    left = [MAX_VALUES] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
         return None
     node = edges.maker(name)
-    found = None if node is None else _from_node(edges, node, name, selections, picks, depth)
+    found = None if node is None else _from_node(edges, node, name, selections, picks, left)
     if found is None or not found.products:
         return _bias(edges, name, selections)
     return found
@@ -135,30 +143,30 @@ def _bias(edges: Edges, name: str, selections: tuple[Selection, ...]) -> Terms |
 
 
 def _from_node(
-    edges: Edges, node: Node, name: str, selections: tuple[Selection, ...], picks: tuple[Pick, ...], depth: int
+    edges: Edges, node: Node, name: str, selections: tuple[Selection, ...], picks: tuple[Pick, ...], left: list[int]
 ) -> Terms | None:
     if node.op in ("MatMul", "Gemm"):
-        return _product(edges, node, selections, picks, depth)
+        return _product(edges, node, selections, picks, left)
     if node.op == "Add":
-        both = (terms_of(edges, each, selections, picks, depth + 1) for each in node.inputs)
+        both = (terms_of(edges, each, selections, picks, left) for each in node.inputs)
         return _with(node, added(*both))
     if node.op == "Identity":
-        return _with(node, terms_of(edges, node.input(0), selections, picks, depth + 1))
+        return _with(node, terms_of(edges, node.input(0), selections, picks, left))
     if node.op in ("Split", "Slice"):
         axis = _axis(edges, node)
         if axis is not None and (axis == 0 or _is_squeezed(edges, picks, axis)):  # a part, not some rows
-            return _picked(edges, node, name, selections, picks, depth, 0)
+            return _picked(edges, node, name, selections, picks, left, 0)
         selection = _selection(edges, node, name)
         if axis is None or selection is None:
             return None
-        inner = terms_of(edges, node.input(0), (*selections, selection), picks, depth + 1)
+        inner = terms_of(edges, node.input(0), (*selections, selection), picks, left)
         return _with(node, inner if axis == -1 else added(inner, Terms(rank=axis + 1)))
     if node.op == "Squeeze":
         axes = node.attributes.get("axes") or edges.constant_integers(node.input(1))
-        return _picked(edges, node, name, selections, picks, depth, len(axes)) if axes else None
+        return _picked(edges, node, name, selections, picks, left, len(axes)) if axes else None
     if node.op == "Gather":
         index = edges.constants.get(node.input(1))
-        return None if index is None else _picked(edges, node, name, selections, picks, depth, 1 - index.dim())
+        return None if index is None else _picked(edges, node, name, selections, picks, left, 1 - index.dim())
     return None
 
 
@@ -172,11 +180,11 @@ def _picked(
     name: str,
     selections: tuple[Selection, ...],
     picks: tuple[Pick, ...],
-    depth: int,
+    left: list[int],
     fewer: int,
 ) -> Terms | None:
     """Return the sum of which a node takes a part that has ``fewer`` axes."""
-    inner = terms_of(edges, node.input(0), selections, (*picks, (node, node.outputs.index(name))), depth + 1)
+    inner = terms_of(edges, node.input(0), selections, (*picks, (node, node.outputs.index(name))), left)
     if inner is None:
         return None
     return _with(node, replace(inner, rank=None if inner.rank is None else inner.rank - fewer))
@@ -198,7 +206,7 @@ def _is_squeezed(edges: Edges, picks: tuple[Pick, ...], axis: int) -> bool:
 
 
 def _product(
-    edges: Edges, node: Node, selections: tuple[Selection, ...], picks: tuple[Pick, ...], depth: int
+    edges: Edges, node: Node, selections: tuple[Selection, ...], picks: tuple[Pick, ...], left: list[int]
 ) -> Terms | None:
     stored = edges.constants.stored(node.input(1))
     if stored is None or not stored.is_float or len(stored.shape) != 2:
@@ -222,7 +230,7 @@ def _product(
         nodes = (node, joined)
     found = Terms(products, nodes=nodes, rank=2 if node.op == "Gemm" else None)
     if node.op == "Gemm" and node.input(2):
-        more = terms_of(edges, node.input(2), selections, picks, depth + 1)
+        more = terms_of(edges, node.input(2), selections, picks, left)
         if more is None:
             return None
         biases = tuple(replace(each, beside=each.beside or own) for each in more.biases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from copy import deepcopy
 
 import numpy as np
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.graphs import onnx_control, onnx_program, onnx_registry
-from tests.support.onnx_models import built, compare, model_of, run
+from models.checkpoints.graphs import onnx_program, onnx_registry
+from tests.models.checkpoints.test_checkpoint_fuzz import damaged
+from tests.models.checkpoints.test_onnx_graph_control import counting_loop
+from tests.support.onnx_models import built, compare, expected, model_of, run
 
 onnx = pytest.importorskip("onnx")
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 B, T, V = 2, 6, 9
@@ -172,122 +175,6 @@ def test_a_network_of_any_layers(seed, ids, layers, how, unknown):
 X = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
 
 
-def branch(name, nodes, output):
-    """A graph without inputs of its own."""
-    return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
-
-
-def choice(then, otherwise, condition="flag"):
-    return helper.make_node(
-        "If",
-        [condition],
-        ["y"],
-        name="/if",
-        then_branch=branch("then", then, "a"),
-        else_branch=branch("else", otherwise, "b"),
-    )
-
-
-@pytest.mark.parametrize("flag", [True, False])
-def test_of_two_branches_the_one_taken_runs(flag):
-    """The other one could not even be computed from this input."""
-    fails = helper.make_node("Reshape", ["x", "shape"], ["b"])
-    node = choice([helper.make_node("Tanh", ["x"], ["a"])], [fails if flag else helper.make_node("Relu", ["x"], ["b"])])
-    feed = {"x": X, "flag": np.array(flag)}
-    compare(model_of([node], feed, ["y"], {"shape": np.array([7])}), feed)
-
-
-def test_a_branch_that_is_never_taken_need_not_be_known():
-    node = choice(
-        [helper.make_node("Tanh", ["x"], ["a"])], [helper.make_node("Bernoulli", ["x"], ["b"], name="/other")]
-    )
-    compare(model_of([node], {"x": X}, ["y"], {"flag": np.array(True)}), {"x": X})
-    with pytest.raises(CheckpointError, match="/other has the type Bernoulli"):
-        built(model_of([node], {"x": X, "flag": np.array(True)}, ["y"]))
-
-
-def value(name, kind=TensorProto.FLOAT, shape=None):
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def counting_loop(most, limit):
-    """Add x to a sum, keep each sum, until the sum's maximum passes ``limit``."""
-    nodes = [
-        helper.make_node("Add", ["sum", "x"], ["next"]),
-        helper.make_node("ReduceMax", ["next"], ["highest"], keepdims=0),
-        helper.make_node("Less", ["highest", "limit"], ["going_on"]),
-        helper.make_node("Identity", ["next"], ["kept"]),
-    ]
-    body = helper.make_graph(
-        nodes, "body", [value("i", TensorProto.INT64, []), value("going", TensorProto.BOOL, []), value("sum")],
-        [value("going_on", TensorProto.BOOL, []), value("next"), value("kept")],
-    )  # fmt: skip
-    node = helper.make_node("Loop", ["most", "", "x"], ["total", "all"], name="/loop", body=body)
-    feed = {"x": np.abs(X) + 0.1, "most": np.array(most)}
-    return model_of([node], feed, ["total", "all"], {"limit": np.array(limit, np.float32)}), feed
-
-
-@pytest.mark.parametrize(("most", "limit"), [(4, 1e6), (50, 3.0), (0, 1e6)])
-def test_loops(most, limit):
-    data, feed = counting_loop(most, limit)
-    if most:
-        compare(data, feed)
-    else:
-        assert np.array_equal(run(built(data), feed)[0], feed["x"])
-
-
-def test_loops_are_bounded(monkeypatch):
-    data, feed = counting_loop(1 << 40, 1e9)
-    monkeypatch.setattr(onnx_control, "MAX_ITERATIONS", 20)
-    with pytest.raises(CheckpointError, match="/loop is run too often in a loop"):
-        run(built(data), feed)
-    monkeypatch.setattr(onnx_control, "MAX_ITERATIONS", 1 << 30)
-    monkeypatch.setattr(onnx_program, "MAX_STEPS", 50)
-    with pytest.raises(CheckpointError, match="is run too often in a loop"):
-        run(built(data), feed)
-
-
-@pytest.mark.parametrize("backwards", [0, 1])
-def test_scan(backwards):
-    nodes = [
-        helper.make_node("Add", ["state", "row"], ["next"]),
-        helper.make_node("Mul", ["next", "row"], ["out"]),
-    ]
-    body = helper.make_graph(
-        nodes, "body", [value("state", shape=[2]), value("row", shape=[2])],
-        [value("next", shape=[2]), value("out", shape=[2])],
-    )  # fmt: skip
-    node = helper.make_node(
-        "Scan", ["first", "x"], ["last", "all"], body=body, num_scan_inputs=1, scan_input_axes=[1],
-        scan_input_directions=[backwards], scan_output_axes=[1], scan_output_directions=[backwards],
-    )  # fmt: skip
-    feed = {"x": X, "first": X[:, 0].copy()}
-    compare(model_of([node], feed, ["last", "all"]), feed)
-
-
-def test_functions_of_the_model():
-    """A function with an attribute, called twice, in a branch too; another one calls it."""
-    body = [
-        helper.make_node("Elu", ["p"], ["q"]),
-        helper.make_node("Add", ["q", "p"], ["r"]),
-    ]
-    body[0].attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="alpha", type=onnx.AttributeProto.FLOAT))
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
-    inner = helper.make_function("own", "Inner", ["p"], ["r"], body, opsets, ["alpha"])
-    calls = [
-        helper.make_node("Inner", ["p"], ["m"], domain="own", alpha=0.3),
-        helper.make_node("Inner", ["m"], ["r"], domain="own"),
-    ]
-    outer = helper.make_function("own", "Outer", ["p"], ["r"], calls, opsets)
-    node = choice(
-        [helper.make_node("Outer", ["x"], ["a"], domain="own")],
-        [helper.make_node("Inner", ["x"], ["b"], domain="own", alpha=0.5)],
-    )
-    for flag in (True, False):
-        feed = {"x": X, "flag": np.array(flag)}
-        compare(model_of([node], feed, ["y"], functions=[inner, outer], domains=["own"]), feed)
-
-
 def test_inputs_are_checked_and_converted():
     data = model_of(
         [helper.make_node("MatMul", ["x", "w"], ["y"], name="/product")], {"x": X}, ["y"], {"w": X.T.copy()}
@@ -308,6 +195,48 @@ def test_a_value_that_doubles_is_bounded(monkeypatch):
     module = built(model_of(nodes, {"x0": X}, ["x40"]))
     with pytest.raises(CheckpointError, match=r"/twice\d+ has an output of"):
         module(torch.tensor(X))
+
+
+def test_many_values_at_once_are_bounded(monkeypatch):
+    monkeypatch.setattr(onnx_program, "MAX_LIVE", 100)
+    nodes = [helper.make_node("Mul", ["x", "x"], [f"y{i}"], name=f"/copy{i}") for i in range(20)]
+    nodes.append(helper.make_node("Concat", [f"y{i}" for i in range(20)], ["y"], axis=0))
+    with pytest.raises(CheckpointError, match=r"/copy15 has an output of 6 values, but at most 4 are allowed"):
+        built(model_of(nodes, {"x": X}, ["y"]))(torch.tensor(X))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dense_layers_with_quantized_weights(tmp_path):
+    """Products of integers equal onnxruntime's."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    net = Drawing(0, False)
+    for layer in range(2):
+        net.layers = layer
+        net.dense("MatMul")
+        net.plain(1)
+    (tmp_path / "plain.onnx").write_bytes(model_of(net.nodes, net.feed, [net.value], net.constants))
+    quantize_dynamic(tmp_path / "plain.onnx", tmp_path / "small.onnx")
+    data = (tmp_path / "small.onnx").read_bytes()
+    assert any(node.op_type == "MatMulInteger" for node in onnx.load_from_string(data).graph.node)
+    assert compare(data, net.feed).left_out == ()
+
+
+@pytest.mark.parametrize("kind", sorted(GATES))
+def test_half_precision(kind):
+    """onnxruntime has no such kernel on the CPU; the same weights as 32 bits are the reference."""
+    net = Drawing(1, False)
+    net.recurrent(kind, "bidirectional", 1)
+    net.layers = 1
+    net.dense("MatMul")
+    half = {name: each.astype(np.float16) if each.dtype == np.float32 else each for name, each in net.constants.items()}
+    feed = {"x": net.feed["x"].astype(np.float16)}
+    (got,) = run(built(model_of(net.nodes, feed, [net.value], half)), feed)
+    wide = {name: each.astype(np.float32) if each.dtype == np.float16 else each for name, each in half.items()}
+    plain = {"x": feed["x"].astype(np.float32)}
+    (want,) = expected(model_of(net.nodes, plain, [net.value], wide), plain)
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got, want, rtol=0, atol=5e-3)
 
 
 def test_nodes_that_wait_for_each_other():
@@ -353,3 +282,23 @@ def test_external_and_sparse_constants_are_refused():
     model.graph.sparse_initializer.append(sparse)
     with pytest.raises(CheckpointError, match="w has values = sparse"):
         load_checkpoint(model.SerializeToString()).graph()
+
+
+def test_damaged_files_are_refused_or_run():
+    """Whatever is wrong with a file, it is one sentence, when it is opened, built or run."""
+    net = Drawing(3, True)
+    net.recurrent("GRU", "bidirectional", 1)
+    net.convolution(2)
+    net.dense("Gemm")
+    net.readout("last")
+    files = [(model_of(net.nodes, net.feed, [net.value], net.constants), net.feed), counting_loop(4, 9.0)]
+    chance, refused = random.Random(5), 0
+    for _ in range(200):
+        data, feed = chance.choice(files)
+        try:
+            module = load_checkpoint(damaged(data, chance)).graph()
+            run(module, {each.name: feed.get(each.name, np.zeros((), np.float32)) for each in module.inputs})
+        except CheckpointError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert 100 < refused < 200
