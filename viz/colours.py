@@ -87,14 +87,19 @@ def plotly_scale(colours: tuple[str, ...]) -> list[list[float | str]]:
     return [[k / (len(colours) - 1), colour] for k, colour in enumerate(colours)]
 
 
+NOT_FINITE = {"light": "#c2185b", "dark": "#ff5c9d"}
+"""The colour of NaN and infinity in heatmaps and colored text: in none of the scales."""
+
+
 @cache
 def palette() -> dict[str, dict[str, object]]:
-    """Return all colours for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ...}."""
+    """Return all colours for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ..., "not_finite": hex}."""
     return {
         theme: {
             "quantity": {name: colours[theme] for name, colours in {**QUANTITY, **ATTENTION}.items()},
             "signed": list(signed_scale(theme)),
             "unit": list(unit_scale(theme)),
+            "not_finite": NOT_FINITE[theme],
         }
         for theme in THEMES
     }

@@ -10,16 +10,17 @@ up to the code: new strings are added without a translation, strings that are go
     ngettext("{n} unit", "{n} units", n).format(n=n)
 """
 
+import ast
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -37,6 +38,9 @@ TEMPLATE = LOCALE / "unrolled.pot"
 
 SENTENCE_CLASSES = ("Problem", "ArchiveError", "CaptureError", "CheckpointError", "Finding", "Sentence")
 """The errors and findings of `models` whose sentences are shown; each is created with the sentence as a literal."""
+
+COMMENT_TAG = "For translators:"
+"""The first words of a comment that goes into the catalogues, in the lines directly above a message."""
 
 _override: ContextVar[str | None] = ContextVar("language", default=None)
 _sources: list[Callable[[], str | None]] = []
@@ -101,10 +105,11 @@ def N_(message: str) -> str:
 
 
 def translate(said: Exception | Sentence) -> str:
-    """Return a `models.core.messages.Sentence` in the current language; of any other error, its own text."""
+    """Return a `Sentence` and its values that are sentences in the current language; of any other error, its own text."""
     if not isinstance(said, Sentence):
         return str(said)
-    return _(said.sentence).format(**said.values)
+    values = {name: translate(value) if isinstance(value, Sentence) else value for name, value in said.values.items()}
+    return _(said.sentence).format(**values)
 
 
 def match_locale(locale: str | None) -> str:
@@ -130,21 +135,38 @@ def read_catalogue(lang: str) -> Catalog:
 def extract() -> Catalog:
     """Return every string that the code passes to `_`, `ngettext` or `N_`."""
     found = Catalog(project="Unrolled", fuzzy=False)
-    keywords = {"_": None, "N_": None, "ngettext": (1, 2), **dict.fromkeys(SENTENCE_CLASSES)}
     rows = [
-        (f"{folder}/{name}", message, comments)
+        (path.relative_to(ROOT).as_posix(), message, comments)
         for folder in ("models", "viz")
-        for name, _line, message, comments, _context in extract_from_dir(
-            ROOT / folder,
-            method_map=[("**.py", "python")],
-            keywords=keywords,
-            comment_tags=("For translators:",),
-        )
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for message, comments in _messages(path.read_text(encoding="utf-8"))
     ]
     # Files without line numbers: an edit elsewhere in a file then changes no catalogue.
     for name, message, comments in sorted(rows, key=lambda row: (row[0], str(row[1]))):
         found.add(message, locations=[(name, 0)], auto_comments=comments)
     return found
+
+
+def _messages(source: str) -> Iterator[tuple[str | tuple[str, str], list[str]]]:
+    """Yield the messages of a Python file with the comments for translators above them.
+
+    The syntax tree, unlike a tokenizer, sees a literal in parentheses and a call inside an f-string.
+    """
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", None)
+        count = 2 if name == "ngettext" else 1 if name in {"_", "N_", *SENTENCE_CLASSES} else 0
+        texts = [
+            each.value for each in node.args[:count] if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        ]
+        if not count or len(texts) != count or not texts[0]:
+            continue
+        above = list(takewhile(lambda line: line.strip().startswith("#"), reversed(lines[: node.lineno - 1])))
+        comments = [line.strip().lstrip("# ") for line in reversed(above)]
+        start = next((place for place, line in enumerate(comments) if line.startswith(COMMENT_TAG)), len(comments))
+        yield (texts[0] if count == 1 else (texts[0], texts[1])), comments[start:]
 
 
 def update() -> None:

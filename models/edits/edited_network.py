@@ -76,11 +76,11 @@ class EditedNetwork:
         with torch.inference_mode():
             if self.edits.interventions:
                 with intervene(module, self._clamp_schedules(module, inputs.given)) as run:
-                    output = module(inputs.given)[0]
+                    output = self.base.run(inputs.given, module)[0]
                 trace = run.trace
             else:
                 with capture(module) as trace:
-                    output = module(inputs.given)[0]
+                    output = self.base.run(inputs.given, module)[0]
         prediction = prediction_of(self.base, inputs.given[0], output)
         return ForwardRun(
             trace.with_tokens(inputs.labels),
@@ -116,14 +116,14 @@ class EditedNetwork:
         with torch.enable_grad():
             if schedules:
                 with intervene(module, schedules) as run:
-                    output = module(given)
+                    output = self.base.run(given, module)
                     run.retain_grads()
                     value = self._value(run, given, output, loss, layer)
                     value.backward()
                 trace = run.trace_with_grads()
             else:
                 with capture(module) as trace:
-                    output = module(given)
+                    output = self.base.run(given, module)
                     value = loss_value(self.base, given, output, loss)
                     value.backward()
         target = loss.target
@@ -181,7 +181,7 @@ class EditedNetwork:
 
         def run(sequence: Tensor) -> Trace:
             with torch.inference_mode(), capture(module) as trace:
-                module(sequence)
+                self.base.run(sequence, module)
             return trace
 
         plain: Callable[[], Trace] = cache(lambda: run(given))

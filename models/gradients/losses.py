@@ -89,7 +89,7 @@ def differentiate(network: Network, text: str, loss: Loss) -> DifferentiatedRun:
     """
     module, given = copy_module(network.module), network.encode(text)
     with torch.enable_grad(), capture(module) as trace:
-        output = module(given)
+        output = network.run(given, module)
         value = loss_value(network, given, output, loss)
         value.backward()
     target = loss.target

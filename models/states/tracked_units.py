@@ -91,7 +91,7 @@ def tracked_in_halves(
 
 def _run_and_label(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str, np.ndarray]]:
     with torch.inference_mode(), capture(network.module) as trace:
-        network.module(network.encode(text))
+        network.run(network.encode(text))
     return trace.layers[layer], text_properties(network.tokens(text))
 
 

@@ -19,6 +19,7 @@ from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited_banner
 from viz.pages.network_card import network_card_button
+from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -34,6 +35,7 @@ def show_controls(session: Session) -> ForwardRun:
     _fill_open_fields(session, run, file)
     session.mark_good()
     _draw(session, run, file)
+    show_nonfinite(run)
     return run
 
 
@@ -83,7 +85,8 @@ def resolve(session: Session, file: Path | None) -> ForwardRun:
         ValueError: not even the first bundled network runs.
     """
     for fall_back in (_to_good_view, _to_first_network, None):
-        asked, problem = session.view, None
+        requested = session.view
+        problem: ValueError | None = None
         for edits in _edits_to_try(session):
             if edits is not None:
                 session.correct_edits(edits)
@@ -96,7 +99,7 @@ def resolve(session: Session, file: Path | None) -> ForwardRun:
                 session.add_notice(translate(problem))
                 session.slider_generation += 1
             return run
-        session.fill_defaults(edits=asked.edits)
+        session.fill_defaults(edits=requested.edits)
         assert problem is not None
         if fall_back is None:
             raise problem
@@ -106,22 +109,22 @@ def resolve(session: Session, file: Path | None) -> ForwardRun:
 
 def _edits_to_try(session: Session) -> Iterator[Edits | None]:
     """Yield None for the view's edits as they are, then what may replace them: good edits, then none."""
-    asked, good = session.view, session.good_view
+    requested, good = session.view, session.good_view
     yield None
-    if not asked.edits:
+    if not requested.edits:
         return
     others = []
-    if good.net == asked.net:  # where the same edits were good, the text does not fit those of a sequence
-        others.append(session.good_edits.weights_only() if good.edits == asked.edits else session.good_edits)
+    if good.net == requested.net:  # the same edits were good: the text does not fit those of a sequence
+        others.append(session.good_edits.weights_only() if good.edits == requested.edits else session.good_edits)
     yield from dict.fromkeys((*others, cache.NO_EDITS))
 
 
 def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
-    asked = session.view.net
+    requested = session.view.net
     session.reject(problem)
     # The first view of a session: the network of a link can be shown without its text.
-    if session.good_view.net is None and asked in cache.network_choices(file):
-        session.fill_defaults(net=asked)
+    if session.good_view.net is None and requested in cache.network_choices(file):
+        session.fill_defaults(net=requested)
 
 
 def _to_first_network(session: Session, file: Path | None, problem: str) -> None:
@@ -172,23 +175,23 @@ def _default_start(view: View, file: Path | None) -> DefaultView | None:
     return cache.network(view.net or "").card.default
 
 
-def _valid_choice(session: Session, what: str, asked: str | None, known: list[str]) -> str | None:
-    if asked is None or asked in known:
-        return asked
+def _valid_choice(session: Session, what: str, value: str | None, known: list[str]) -> str | None:
+    if value is None or value in known:
+        return value
     session.add_notice(
         _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
-            name=what, value=asked, choices=", ".join(known)
+            name=what, value=value, choices=", ".join(known)
         )
     )
     return None
 
 
-def _valid_index(session: Session, what: str, asked: int | None, count: int) -> int | None:
-    if asked is None or asked < count:
-        return asked
+def _valid_index(session: Session, what: str, value: int | None, count: int) -> int | None:
+    if value is None or value < count:
+        return value
     session.add_notice(
         _("The link's value {value} for “{name}” is out of range. Use 0 to {last}.").format(
-            name=what, value=asked, last=count - 1
+            name=what, value=value, last=count - 1
         )
     )
     return None

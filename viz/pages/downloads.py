@@ -19,10 +19,7 @@ def download_panel(session: Session, run: ForwardRun) -> None:
     figure = unit_curves(layer, view.unit, run.labels_of(layer.name), row=run.row, step=view.step, theme=page_theme())
     with panel(
         _("Unit {unit} over the sequence").format(unit=view.unit),
-        _(
-            "Look for long stretches where a gate is open or closed. Forget or update gate: keeps or erases the "
-            "state. Input gate: adds to the cell state or not. Output gate: outputs it or not."
-        ),
+        curves_caption(layer.kind),
     ):
         chart(figure, "curves", names=(view.net, layer.name, f"unit{view.unit}"))
     with st.container(horizontal=True):
@@ -43,6 +40,23 @@ def download_panel(session: Session, run: ForwardRun) -> None:
             on_click="ignore",
             help=_("Gates, states and weights of every layer. Open it with `streamlit run app.py -- FILE`."),
         )
+
+
+def curves_caption(kind: str) -> str:
+    """Return what to look for in the curves of a unit, whose gates differ between the kinds of cell."""
+    if kind == "RNN":
+        return _("Look for time steps at which the hidden state changes abruptly or stays the same.")
+    open_or_closed = _("Look for long stretches where a gate is open or closed.")
+    meanings = {
+        "LSTM": _(
+            "Forget gate: keeps or erases the cell state. Input gate: adds to it or not. Output gate: outputs it or not."
+        ),
+        "GRU": _(
+            "Update gate near 1: keeps the hidden state; near 0: replaces it by the candidate. Reset gate near 0: the "
+            "candidate ignores the previous state."
+        ),
+    }
+    return f"{open_or_closed} {meanings[kind]}"
 
 
 def _npz(run: ForwardRun) -> bytes:

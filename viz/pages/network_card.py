@@ -1,5 +1,6 @@
 """A network's card on the page: task, architecture, training and results."""
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -49,8 +50,12 @@ CASES = {
     "negated_pairs_never_seen": N_("with a negation–word pair not seen in training"),
     "masked": N_("with mask"),
     "read": N_("without mask (padding is processed)"),
+    "attention": N_("attention"),
 }
 """Titles of the cases of a metric; other cases, such as numbers, are shown as they are."""
+
+HEAD = re.compile(r"layer (?P<layer>\d+), head (?P<head>\d+)")
+"""A case of a metric that is measured for each attention head."""
 
 CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention instead of recurrence)")}
 """The cell of architectures without a choice of cell."""
@@ -96,4 +101,9 @@ def _cases(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _case(key: str) -> str:
-    return _(CASES[key]) if key in CASES else LANGUAGES.get(key, str(key))
+    if key in CASES:
+        return _(CASES[key])
+    head = HEAD.fullmatch(str(key))
+    if head is not None:
+        return _("layer {layer}, head {head}").format(layer=head["layer"], head=head["head"])
+    return LANGUAGES.get(key, str(key))

@@ -38,7 +38,11 @@ def edited_payload(
         "reverse": traced.reverse,
         "fixed": [mark | {"quantity": name} for mark in marks for name in names[1:]],
         "alike": names[:2],
-        "valves": names[:2] if quantity in traced.weights.cell.zero_one_gates else [],
+        "inserted": {
+            "steps": [step for step, was in enumerate(own or ()) if was is None],
+            "quantities": [names[0], names[2]],
+        },
+        "zero_one_gates": names[:2] if quantity in traced.weights.cell.zero_one_gates else [],
     }
     predicts, vocabulary = None, None
     first, second = before.prediction_of(layer), after.prediction_of(layer)

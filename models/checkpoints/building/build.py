@@ -10,13 +10,13 @@ Example:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import nn
 
 from models.checkpoints.building import torch_modules
 from models.checkpoints.building.card import make_card, with_examples
-from models.checkpoints.building.checkpoint_module import CheckpointModule, PredictionKind, unique_module_name
+from models.checkpoints.building.checkpoint_module import CheckpointModule, PredictionKind, Readout, unique_module_name
 from models.checkpoints.building.compatibility import (
     TIED,
     CompatibleParts,
@@ -28,9 +28,9 @@ from models.checkpoints.building.compatibility import (
 from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
 from models.checkpoints.building.vocabulary import is_character_level
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import MAX_STACKS, Stack, encoder_or_decoder
+from models.checkpoints.layers.stacks import MAX_STACKS, Stack, connections, encoder_or_decoder
 from models.checkpoints.parsing.contents import CheckpointError
-from models.networks.network import Network
+from models.networks.network import ModelCard, Network
 
 __all__ = [
     "TIED",
@@ -42,6 +42,9 @@ __all__ = [
     "default_setup",
     "find_target_setup",
 ]
+
+READOUT, GRAPH = "readout", "graph"
+"""Names in ``Network.left_out`` of what no tensor is called: the readout, and the order of operations that a file states."""
 
 MAX_DECODERS = 64
 """The maximum number of decoders of a stack among which the likeliest is searched."""
@@ -68,6 +71,8 @@ class Setup:
         classes: the names of the classes in the order of their scores, or None if they are unknown.
         target: the decoder side of an encoder-decoder, which starts from the stack's last state; then ``decoder`` scores its
             output.
+        readout: what the scores of a class are computed from, as in ``CheckpointModule``.
+        assumed: which of ``"stack"`` (that its modules run directly one after the other) and ``"readout"`` nobody confirmed.
     """
 
     stack: str
@@ -78,6 +83,8 @@ class Setup:
     predicts: PredictionKind | None = None
     classes: tuple[str, ...] | None = None
     target: TargetSetup | None = None
+    readout: Readout = "last"
+    assumed: tuple[str, ...] = ("stack", "readout")
 
 
 def default_setup(
@@ -206,11 +213,17 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
                 given=len(classes),
                 count=count,
             )
+    if setup.readout not in get_args(Readout):
+        raise CheckpointError(
+            "Unknown readout “{readout}”. Choose one of these: {names}.",
+            readout=setup.readout,
+            names=", ".join(get_args(Readout)),
+        )
     module = _build_module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
     card = make_card(
         checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name
     )
-    return with_examples(Network(name, module, vocabulary, card))
+    return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
 
 
 def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: TargetSetup, name: str) -> Network:
@@ -229,7 +242,19 @@ def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: Ta
         architecture=card.architecture | {"longest": target.longest},
         data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in used)},
     )
-    return with_examples(Network(name, module, vocabulary, card))
+    return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
+
+
+def _left_out(checkpoint: Checkpoint, stack: Stack, setup: Setup, card: ModelCard) -> tuple[str, ...]:
+    """Return the names of what in the file is not run, or is only assumed, as in ``Network.left_out``."""
+    names = list(card.data["unused"])
+    if "stack" in setup.assumed:
+        names += connections(stack)
+    if "readout" in setup.assumed and card.predicts == "class":
+        names.append(READOUT)
+    if checkpoint.graph is not None:
+        names.append(GRAPH)
+    return tuple(names)
 
 
 def _embedding_rows(compatible: CompatibleParts, stack: Stack, setup: Setup) -> int:
@@ -262,10 +287,14 @@ def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None
             )
         return None
     if setup.kind != "ids":
-        raise CheckpointError(
-            "A network with characters as its input needs a vocabulary. Give one, or choose token ids as the input."
-        ) if setup.kind == "characters" else CheckpointError(
-            "A network with words as its input needs a vocabulary. Give one, or choose token ids as the input."
+        raise (
+            CheckpointError(
+                "A network with characters as its input needs a vocabulary. Give one, or choose token ids as the input."
+            )
+            if setup.kind == "characters"
+            else CheckpointError(
+                "A network with words as its input needs a vocabulary. Give one, or choose token ids as the input."
+            )
         )
     if (rows or stack.input_size) > MAX_LISTED_IDS:
         raise CheckpointError(
@@ -309,4 +338,6 @@ def _build_module(
     parts |= {name: part.to(dtype) for name, part in zip(names, recurrent, strict=True)}
     if decoder is not None and matrix is not None:
         parts[decoder] = torch_modules.build_decoder(checkpoint, matrix, tied, dtype)
-    return CheckpointModule(parts, embedding, 0 if embedding else symbols, tuple(names), decoder, predicts).eval()
+    return CheckpointModule(
+        parts, embedding, 0 if embedding else symbols, tuple(names), decoder, predicts, setup.readout
+    ).eval()

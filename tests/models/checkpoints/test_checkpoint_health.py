@@ -323,7 +323,7 @@ def test_every_illness_is_found(ill):
             "tanh",
             0.5,
             "warning",
-            "RNN rnn vanish: each time step of backpropagation leaves at most 0.5 × the gradient norm, ten time steps at most 0.001 ×.",
+            "leaves at most 0.5 × the gradient norm, ten time steps at most 0.001 ×.",
         ),
         (
             "tanh",

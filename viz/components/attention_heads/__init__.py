@@ -73,8 +73,9 @@ def _downsampled(weights: np.ndarray) -> dict[str, Any]:
         if count > MAX_PIXELS:
             starts = np.arange(MAX_PIXELS) * count // MAX_PIXELS
             weights = np.maximum.reduceat(weights, starts, axis=axis)
-    levels = np.rint(np.nan_to_num(weights) * 255).clip(0, 255).astype(np.uint8)
-    return {"shape": list(levels.shape), "levels": base64.b64encode(levels.tobytes()).decode()}
+    levels = np.rint(np.where(np.isnan(weights), 0, weights) * 255).clip(0, 255).astype(np.uint8)
+    missing = np.flatnonzero(np.isnan(weights)).tolist()  # drawn in a colour of their own
+    return {"shape": list(levels.shape), "levels": base64.b64encode(levels.tobytes()).decode(), "nan": missing}
 
 
 def _words() -> dict[str, Any]:

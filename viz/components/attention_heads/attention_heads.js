@@ -21,12 +21,13 @@ function build(context) {
 
   function paint({ head, canvas, levels }, width) {
     const [rows, columns] = head.shape;
-    const table = unrolled.raster.colourTable(context.palette.unit);
+    const table = unrolled.raster.colourTable(context.palette.unit, context.palette.not_finite);
     const sheet = document.createElement("canvas");
     [sheet.width, sheet.height] = [columns, rows];
     const image = new ImageData(columns, rows);
     const pixels = new Uint32Array(image.data.buffer);
     levels.forEach((level, k) => { pixels[k] = table[level]; });
+    for (const k of head.nan) pixels[k] = table[256];
     sheet.getContext("2d").putImageData(image, 0, 0);
     const height = Math.min(Math.max(36, Math.round((width * rows) / columns)), width);
     const pen = unrolled.sizeCanvas(canvas, width, height);

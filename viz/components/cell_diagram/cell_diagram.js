@@ -65,9 +65,9 @@ function build(context) {
       return;
     }
     const value = cellMath.values(trace, step, unit)[focus];
-    const shown = Number.isNaN(value ?? NaN) ? "" : ` = ${cellMath.format(value)}`;
+    const shown = value === undefined ? "" : ` = ${cellMath.format(value)}`;
     const meanings = context.words.meanings[trace.kind] ?? {};
-    // A candidate whose activation is no tanh need not lie between −1 and 1.
+    // With another activation than tanh, a candidate may be outside −1..1.
     const unlimited = focus === "candidate" && String(cellMath.activation(trace, focus).limits) !== "-1,1";
     readout.replaceChildren(html("b", { text: `${context.words.names[focus] ?? focus}${shown}` }),
       ` ${meanings[unlimited ? "any_candidate" : focus] ?? ""}`);
@@ -103,13 +103,14 @@ function build(context) {
     const { trace, step, unit } = store;
     const values = cellMath.values(trace, step, unit);
     for (const { path, value } of drawing.live.wires) {
-      const size = Math.min(1, Math.abs(value(values)) || 0);
+      const now = value(values);
+      const size = now === undefined ? 0 : Number.isFinite(now) ? Math.min(1, Math.abs(now)) : 1;
       path.style.strokeWidth = `${(1.8 + 4.4 * size).toFixed(2)}px`;
       path.style.strokeOpacity = (0.55 + 0.45 * size).toFixed(3);
     }
     for (const { blades, value } of drawing.live.valves) {
-      const open = Math.min(1, Math.max(0, value(values)));
-      for (const blade of blades) blade.style.transform = `scaleY(${Number.isNaN(open) ? 1 : 1 - open})`;
+      const open = Math.min(1, Math.max(0, value(values) ?? NaN));
+      for (const blade of blades) blade.style.transform = `scaleY(${Number.isNaN(open) ? 0.5 : 1 - open})`; // NaN: neither open nor closed
     }
     for (const { text, slot, value } of drawing.live.chips) {
       const number = value ? value(values) : values[slot];

@@ -56,11 +56,11 @@ const middle = (a, b) => (a + b) / 2;
 function lstmLayout(d, width, { cell, valueOf, label, options }) {
   const { kept: keptTree, added: addedTree } = cell.carry;
   const product = options.projected ? cell.equations.hidden[1] : cell.equations.hidden; // o * tanh(c), or another activation of c
-  const [kept, added, read, output] = [keptTree, addedTree, product[2], product].map(valueOf);
+  const [kept, added, activated, output] = [keptTree, addedTree, product[2], product].map(valueOf);
   const p = grid(width, 5);
   const [f, i, g, o, out] = [0, 1, 2, 3, 4].map(p.x);
   const joinY = 150; // where i meets g
-  const readY = 206; // where o meets the activation of c
+  const outputY = 206; // where o meets the activation of c
   d.frame(p.left, 44, p.inner, p.floor - 44);
   drawBuses(d, p, [[4, p.bus]], [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]
     .map(([x, part]) => tappedBox(d, p, part, x, label(part))));
@@ -75,9 +75,9 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   d.wire("candidate", [[g, p.gates - 15], [g, joinY], [middle(i, g), joinY]]);
   d.wire("candidate", [[middle(i, g), joinY], [i, joinY]], added);
   d.wire("cell", [[i, joinY], [i, p.top]], added);
-  d.wire("cell", [[out, p.top], [out, readY - 32]], read);
-  d.wire("cell", [[out, readY - 32], [out, readY]], output);
-  d.wire("output_gate", [[o, p.gates - 15], [o, readY], [out, readY]]);
+  d.wire("cell", [[out, p.top], [out, outputY - 32]], activated);
+  d.wire("cell", [[out, outputY - 32], [out, outputY]], output);
+  d.wire("output_gate", [[o, p.gates - 15], [o, outputY], [out, outputY]]);
 
   d.terminal("cell_prev", "cell_prev", 4, p.top);
   d.terminal("hidden_prev", "hidden_prev", 4, p.bus);
@@ -94,18 +94,18 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   }
   d.dot("cell", out, p.top);
   d.box("cell", label("cell"), out, p.top + 33, { pill: true });
-  d.chip("cell", "activated_cell", out, p.top + 62, { value: read });
-  d.valve("output_gate", out, readY - 32, { across: "x" });
-  d.node("output_gate", "×", out, readY);
+  d.chip("cell", "activated_cell", out, p.top + 62, { value: activated });
+  d.valve("output_gate", out, outputY - 32, { across: "x" });
+  d.node("output_gate", "×", out, outputY);
   d.terminal("cell", "cell", p.width - 2, p.top, { anchor: "end" });
 
   if (options.projected) {
-    d.wire("hidden", [[out, readY], [out, 290]], output);
+    d.wire("hidden", [[out, outputY], [out, 290]], output);
     d.chip("hidden", "unprojected", out, 246, { value: output });
     drawOutput(d, p, p.bus, [[out, 290], [out, p.bus]], { crosses: p.top });
     d.weights("hidden", ["W", "hr"], out, 290);
   } else {
-    drawOutput(d, p, p.bus, [[out, readY + 11], [out, p.bus]], { crosses: p.top });
+    drawOutput(d, p, p.bus, [[out, outputY + 11], [out, p.bus]], { crosses: p.top });
   }
   d.chip("hidden", "hidden", out, p.bus - 26); // below the numbers of the neighbouring column
   return p;
@@ -219,7 +219,7 @@ function generalLayout(d, width, { cell, label, gates, states }) {
   return p;
 }
 
-/** Of each kind its layout, and the least and the largest width of its drawing. */
+/** The layout of each kind, and the minimal and maximal width of its drawing. */
 const LAYOUTS = {
   LSTM: { draw: lstmLayout, min: 530, max: 1240 },
   GRU: { draw: gruLayout, min: 520, max: 1040 },

@@ -33,11 +33,11 @@ function build(context) {
     const textColours = {};
     const name = words.quantities[quantity] ?? quantity;
     spans.forEach((span, k) => {
-      const value = trace.value(quantity, trace.page[0] + k, unit);
+      const value = trace.shown(quantity, trace.page[0] + k, unit);
       const colour = unrolled.colourOf(value, scale, palette);
       span.style.background = colour;
       span.style.color = colour === "transparent" ? "" : (textColours[colour] ??= unrolled.contrastColour(colour));
-      Object.assign(span.dataset, { quantity, layer: trace.layer, unit, value: String(value) });
+      Object.assign(span.dataset, { quantity, layer: trace.layer, unit, value: String(value ?? NaN) });
     });
     title.textContent = unrolled.fillTemplate(words.title, { quantity: name, unit });
     container.setAttribute("aria-label", title.textContent);

@@ -19,7 +19,7 @@ unrolled.decoderSource ??= (context) => {
     [canvas.width, canvas.height] = [count, size];
     const image = new ImageData(count, size);
     const pixels = new Uint32Array(image.data.buffer);
-    const table = unrolled.raster.colourTable(context.palette.signed);
+    const table = unrolled.raster.colourTable(context.palette.signed, context.palette.not_finite);
     let max = 0;
     for (const value of data) if (Math.abs(value) > max && Math.abs(value) < Infinity) max = Math.abs(value);
     const range = { low: -max || -1, high: max || 1 };
@@ -76,7 +76,7 @@ unrolled.decoderSource ??= (context) => {
       const key = rows.key, value = rows.value;
       pen.imageSmoothingEnabled = false;
       pen.drawImage(images.key.canvas, k, 0, 1, images.key.canvas.height, x + 1, key.top, cell - 2, key.height);
-      pen.globalAlpha = 0.07 + 0.93 * (weight || 0);
+      pen.globalAlpha = 0.07 + 0.93 * (Number.isFinite(weight) ? weight : 1);
       pen.drawImage(images.value.canvas, k, 0, 1, images.value.canvas.height, x + 1, value.top, cell - 2, value.height);
       pen.globalAlpha = 1;
       drawScore(pen, x, cell, scores[k], theme);
@@ -120,8 +120,9 @@ unrolled.decoderSource ??= (context) => {
   }
 
   function drawScore(pen, x, cell, value, theme) {
-    if (!Number.isFinite(value)) return;
+    if (value === -Infinity) return; // masked
     const { top, height } = rows.score;
+    if (!Number.isFinite(value)) return drawNotFinite(pen, x, cell, top, height);
     const y = top + ((scale.high - value) / (scale.high - scale.low)) * height;
     const zero = zeroY(rows.score);
     pen.fillStyle = theme.text;
@@ -130,10 +131,16 @@ unrolled.decoderSource ??= (context) => {
     pen.globalAlpha = 1;
   }
 
+  function drawNotFinite(pen, x, cell, top, height) {
+    pen.fillStyle = context.palette.not_finite;
+    pen.fillRect(x + cell * 0.12, top, cell * 0.76, height);
+  }
+
   function drawWeight(pen, x, cell, weight, palette) {
     const { top, height } = rows.weight;
     pen.fillStyle = palette.quantity.attention_weight;
-    const barHeight = (weight || 0) * height;
+    if (!Number.isFinite(weight)) return drawNotFinite(pen, x, cell, top, height);
+    const barHeight = weight * height;
     pen.fillRect(x + cell * 0.12, top + height - barHeight, cell * 0.76, barHeight);
   }
 

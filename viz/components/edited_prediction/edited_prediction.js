@@ -14,7 +14,7 @@ function build(context) {
   const colour = (side) => context.data.colours[context.theme.dark ? "dark" : "light"][SIDES.indexOf(side)];
   const column = ({ shape: [steps, width = 1], data }, k) => Float32Array.from({ length: steps }, (_, step) => data[step * width + k]);
   // A probability has three decimals.
-  const format = (value) => (value !== value ? "–" : store.trace.predicts === "values" ? unrolled.formatNumber(value, 3) : value.toFixed(3).replace("-", "−"));
+  const format = (value) => (value === null ? "–" : !Number.isFinite(value) ? unrolled.formatNumber(value) : store.trace.predicts === "values" ? unrolled.formatNumber(value, 3) : value.toFixed(3).replace("-", "−"));
   const formatChange = (value) => { const text = format(value); return /[1-9]/.test(text) ? (value > 0 ? "+" : "") + text : text.replace("−", ""); };
 
   function row(quantity) {
@@ -32,11 +32,13 @@ function build(context) {
 
   function show(each, name, before, after, attributes, hasBars = true) {
     each.name.textContent = name;
-    [before, after].forEach((value, k) => { each.bars[k].style.transform = `scaleX(${hasBars && value === value ? value : 0})`; });
+    [before, after].forEach((value, k) => { each.bars[k].style.transform = `scaleX(${hasBars && Number.isFinite(value) ? value : 0})`; });
+    const inserted = store.trace.options.inserted?.steps.includes(store.step) && store.trace.predicts !== "class";
     for (const [side, value] of [["before", before], ["after", after], ["change", after - before]]) {
       const cell = each[side];
       Object.assign(cell.dataset, attributes, { step: store.step, layer: store.trace.layer, value: String(value) });
-      cell.textContent = side === "change" ? formatChange(value) : format(value);
+      const shown = inserted && side !== "after" ? null : value;
+      cell.textContent = side === "change" && shown !== null ? formatChange(shown) : format(shown);
     }
   }
 
@@ -50,7 +52,7 @@ function build(context) {
         { data: before(), colour: colour("before"), width: 2 },
         { data: after(), colour: colour("after"), dash: [5, 4], width: 2 },
       ],
-      describe: (step) => `${context.words.before} ${unrolled.formatNumber(before()[step])} · ${context.words.after} ${unrolled.formatNumber(after()[step])}`,
+      describe: (step) => `${context.words.before} ${unrolled.formatNumber(store.trace.options.inserted?.steps.includes(step) ? null : before()[step])} · ${context.words.after} ${unrolled.formatNumber(after()[step])}`,
     });
   }
   const part = (name, k = 0) => () => column(store.trace.arrays[name], k);

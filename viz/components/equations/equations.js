@@ -20,7 +20,7 @@ function build(context) {
     caption.textContent = unrolled.fillTemplate(context.words.captions[root.dataset.form],
       { unit: names?.[store.unit] ?? store.unit, step: store.step + 1 });
   };
-  let hostForm = "numbers"; // the form that the host last set, or was last told
+  let hostForm = "numbers"; // the form that the host last set or received
   for (const button of buttons) on(button, "click", () => {
     hostForm = button.dataset.form;
     choose(hostForm);
@@ -74,7 +74,7 @@ function build(context) {
     if (trace.kind !== context.data.kind) return; // the trace arrived before its equations
     const values = cellMath.values(trace, step, unit);
     for (const { node, slot, isOperand } of slots) {
-      const value = values[slot] ?? NaN;
+      const value = values[slot];
       const text = cellMath.format(value);
       const shown = isOperand && text.startsWith("−") ? `(${text})` : text;
       if (node.textContent !== shown) node.textContent = shown;

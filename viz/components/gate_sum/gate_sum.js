@@ -1,6 +1,6 @@
 // The sum behind one gate's value: a waterfall chart of its terms, the sum, and the activation of the sum.
 const MAX_TERMS = 8; // shown one by one
-const MIN_EACH = 3; // of them, at least so many inputs and so many previous units
+const MIN_EACH = 3; // at least this many inputs and this many previous units among them
 
 /** The rows of the waterfall in order, [{label, detail, product, inner, unit}]; `inner` rows are parts of the row above them. */
 function waterfallRows(trace, step, unit, gate, words) {
@@ -10,7 +10,8 @@ function waterfallRows(trace, step, unit, gate, words) {
   if (!sum) return null;
   const factor = recurrentFactor(trace, step, unit, gate);
   for (const term of sum.recurrent) term.product *= factor;
-  const byMagnitude = (list) => list.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+  const size = ({ product }) => (Number.isNaN(product) ? Infinity : Math.abs(product)); // NaN first
+  const byMagnitude = (list) => list.filter((term) => term.product !== 0).sort((a, b) => (size(b) === size(a) ? 0 : size(b) - size(a)));
   const [inputs, previous] = [byMagnitude(sum.input), byMagnitude(sum.recurrent)];
   const chosen = new Set([...inputs.slice(0, MIN_EACH), ...previous.slice(0, MIN_EACH)]);
   for (const term of byMagnitude([...inputs, ...previous])) if (chosen.size < MAX_TERMS) chosen.add(term);
@@ -47,7 +48,7 @@ function waterfallRows(trace, step, unit, gate, words) {
   const otherInputs = !inner ? words.other_inputs : level > 0 ? words.other_units_below : words.other_dimensions;
   rows.push(...othersOf(sum.input, otherInputs, inner));
 
-  const areUnits = trace.arrays.hidden.shape[1] === trace.units; // else a projection lies between units and outputs
+  const areUnits = trace.arrays.hidden.shape[1] === trace.units; // else the outputs are a projection of the units
   for (const term of chosenOf(previous)) {
     const label = trace.unit_names?.[term.index] ?? fillTemplate(areUnits ? words.unit : words.output, { n: term.index });
     rows.push({ label, detail: detailOf(term, factor), product: term.product, unit: areUnits ? term.index : null });
@@ -99,6 +100,7 @@ function build(context) {
     row.product.textContent = cellMath.format(entry.product);
     row.node.classList.toggle("inner", Boolean(entry.inner));
     row.node.classList.toggle("rest", Boolean(entry.muted));
+    row.bar.hidden = !Number.isFinite(from) || !Number.isFinite(to); // NaN and infinity have no length
     const [low, high] = [Math.min(from, to), Math.max(from, to)].map(scale);
     row.bar.style.left = `${low}%`;
     row.bar.style.width = `${Math.max(0.35, high - low)}%`;
@@ -108,7 +110,7 @@ function build(context) {
 
   /** The activation's curve with this sum marked on it. */
   const drawCurve = (activation, sum, value) => {
-    const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, (Math.abs(sum) || 0) * 1.15))];
+    const [W, H, reach] = [132, 64, Math.max(4, Math.min(12, (Number.isFinite(sum) ? Math.abs(sum) : 12) * 1.15))];
     const [low, high] = activation.limits.map((limit) => Math.min(reach, Math.max(-reach, limit)));
     const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (high - low)) * (H - 12)];
     const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, activation.apply(a)).map((n) => n.toFixed(1)));
@@ -116,7 +118,7 @@ function build(context) {
     const [x0, y0] = at(0, 0);
     curve.setAttribute("viewBox", `0 0 ${W} ${H}`);
     curve.innerHTML = `<path d="M0,${y0}H${W}M${x0},0V${H}" class="axis"/><path d="M${points.join("L")}" class="curve"/>`;
-    if (!Number.isNaN(sum)) curve.innerHTML += `<path d="M${x},${y0}V${y}" class="drop"/><circle cx="${x}" cy="${y}" r="5" fill="${colours.gate}"/>`;
+    if (Number.isFinite(sum)) curve.innerHTML += `<path d="M${x},${y0}V${y}" class="drop"/><circle cx="${x}" cy="${y}" r="5" fill="${colours.gate}"/>`;
   };
 
   const layout = () => {
@@ -155,13 +157,14 @@ function build(context) {
     caption.textContent = fillTemplate(words.caption, { unit: unitName, step: step + 1 });
 
     // Where each bar starts and ends; the parts of a row start where that row starts.
-    let end = 0, innerEnd = 0, low = Math.min(0, waterfall.sum), high = Math.max(0, waterfall.sum);
+    let end = 0, innerEnd = 0, low = 0, high = 0;
+    if (Number.isFinite(waterfall.sum)) [low, high] = [Math.min(0, waterfall.sum), Math.max(0, waterfall.sum)];
     const spans = waterfall.rows.map((entry) => {
       const from = entry.inner ? innerEnd : end;
       const to = from + entry.product;
       if (entry.inner) innerEnd = to;
       else { innerEnd = end; end = to; }
-      [low, high] = [Math.min(low, to), Math.max(high, to)];
+      if (Number.isFinite(to)) [low, high] = [Math.min(low, to), Math.max(high, to)];
       return [from, to];
     });
     const scale = (v) => 1 + (98 * (v - low)) / (high - low || 1);
@@ -180,7 +183,8 @@ function build(context) {
     const activation = cellMath.activation(trace, gate);
     const computed = activation.apply(waterfall.sum);
     const traced = trace.value(outcome, step, unit);
-    const difference = Math.abs(computed - traced);
+    // Two NaN, or the same infinity, do not differ.
+    const difference = Object.is(computed, traced) ? 0 : Math.abs(computed - traced);
     drawCurve(activation, waterfall.sum, computed);
     const sum = cellMath.format(waterfall.sum);
     const value = html("b", { text: cellMath.format(computed) });

@@ -39,6 +39,7 @@ def _words() -> dict[str, str]:
         "explain": _("Click a cell to see that pair. Hatched cells: no path leads there, or the gradient is 0."),
         "thinned": _("{shown} of {steps} losses are shown."),
         "save": _("Save as PNG"),
+        "not_finite": _("NaN or ∞"),
         "whole": _("‖∂l/∂h‖ of this pair"),
         "unreachable": _(
             "The loss at time step {loss} does not depend on the state at time step {state}, which is computed later."

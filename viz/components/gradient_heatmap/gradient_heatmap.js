@@ -43,9 +43,7 @@ function build(context) {
   }
 
   function paint(pen) {
-    const table = colourTable(context.palette.unit);
-    const [ar, ag, ab] = unrolled.rgb(context.theme.accent);
-    const notFinite = (255 << 24) | (ab << 16) | (ag << 8) | ar;
+    const table = colourTable(context.palette.unit, context.palette.not_finite);
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
     const pixels = new Uint32Array(image.data.buffer);
     const gap = x.edges[1] - x.edges[0] >= 9 ? 1 : 0;
@@ -54,7 +52,7 @@ function build(context) {
         const value = store.trace.value("hidden", ...largestAt(column, row));
         if (value === 0) continue;
         const level = Math.round(((Math.log10(value) - scale.low) / (scale.high - scale.low)) * 255);
-        const pixel = Number.isFinite(value) ? table[Math.min(Math.max(level, 0), COLOURS - 1)] : notFinite;
+        const pixel = Number.isFinite(value) ? table[Math.min(Math.max(level, 0), COLOURS - 1)] : table[COLOURS];
         for (let line = y.edges[row]; line < y.edges[row + 1] - gap; line++) {
           pixels.fill(pixel, line * image.width + x.edges[column], line * image.width + x.edges[column + 1] - gap);
         }
@@ -141,7 +139,7 @@ function build(context) {
     const colourBar = unrolled.element("i");
     colourBar.style.background = unrolled.gradient(context.palette.unit);
     const [from, to] = [low, high].map((each) => power(Number(each.toFixed(1))));
-    legend.replaceChildren(from, colourBar, to);
+    legend.replaceChildren(from, colourBar, to, ...unrolled.notFiniteLegend(store.trace.arrays.hidden, context.palette, context.words));
   }
 
   function layout() {

@@ -92,6 +92,7 @@ def _words(form: Literal["sequence", "step"], names: Mapping[str, str]) -> dict[
             "Each row covers one or more units, each column one or more time steps. The States page shows the "
             "exact values."
         ),
+        "not_finite": _("NaN or ∞"),
         "save": _("Save as PNG"),
         "keys": _("Heatmap. Left and right arrow keys change the time step, up and down the unit."),
         "explain": _("Rows are units, columns are time steps. Click to go to that unit and time step.")

@@ -15,7 +15,7 @@ function build(context) {
     const { words } = context;
     const name = words.quantities[at.quantity] ?? at.quantity;
     const lines = at.block ? blockLines(at, name) : [
-      `${name}: ${unrolled.formatNumber(at.value ?? store.trace.value(at.quantity, at.step, at.unit))}`,
+      `${name}: ${unrolled.formatNumber(at.value ?? store.trace.shown(at.quantity, at.step, at.unit))}`,
       `${words.unit} ${store.trace.unit_names?.[at.unit] ?? at.unit}`,
       unrolled.fillTemplate(words.step_token, { step: at.step + 1, token: unrolled.displayToken(store.trace.token(at.step)) }),
     ];

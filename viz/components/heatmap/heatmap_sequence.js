@@ -32,7 +32,7 @@
     const colourBar = unrolled.element("i");
     colourBar.style.background = unrolled.gradient(palette[scale.name]);
     const legend = unrolled.element("span", { className: "unrolled-scale unrolled-muted" },
-      unrolled.formatNumber(scale.low, 2), colourBar, unrolled.formatNumber(scale.high, 2));
+      unrolled.formatNumber(scale.low, 2), colourBar, unrolled.formatNumber(scale.high, 2), ...unrolled.notFiniteLegend(array, palette, words));
     const title = unrolled.element("div", { className: "unrolled-title" },
       unrolled.element("span", {}, dot, words.quantities[name] ?? name), value, legend);
     title.style.maxWidth = `${Math.min(Math.max(LEFT + size.width, 380), width)}px`;
@@ -42,7 +42,7 @@
     const pen = unrolled.sizeCanvas(canvas, LEFT + size.width, size.height + BOTTOM);
 
     const image = new ImageData(x.edges[x.bins], y.edges[y.bins]);
-    fillImage(image, array, scale, colourTable(palette[scale.name]), x, y);
+    fillImage(image, array, scale, colourTable(palette[scale.name], palette.not_finite), x, y);
     pen.putImageData(image, Math.round(LEFT * ratio), 0);
     pen.strokeStyle = context.theme.text;
     pen.globalAlpha = 0.25;
@@ -165,7 +165,7 @@
           unitLabel.style.transform = `translate(${LEFT - 5}px, ${(from + to) / 2}px) translate(-100%, -50%)`;
         }
       }
-      value.textContent = unrolled.formatNumber(trace.value(name, step, unit));
+      value.textContent = unrolled.formatNumber(trace.shown(name, step, unit));
     }
   }
 

@@ -23,7 +23,7 @@
     const { palette, words } = context;
     ratio = window.devicePixelRatio || 1;
     const shown = context.data.quantities?.filter((name) => trace.quantities.includes(name)) ?? trace.quantities;
-    rows = shown.map((name) => ({ name, scale: trace.scale(name), table: colourTable(palette[trace.scale(name).name]) }));
+    rows = shown.map((name) => ({ name, scale: trace.scale(name), table: colourTable(palette[trace.scale(name).name], palette.not_finite) }));
     names.replaceChildren(...shown.map((name) => {
       const dot = unrolled.element("i");
       dot.style.background = palette.quantity[name];
@@ -66,8 +66,9 @@
   const unitsAt = (name, step) => {
     const { units } = store.trace;
     const data = new Float32Array(units).fill(NaN);
-    data.set(store.trace.row(name, step));
-    return { shape: [units, 1], data };
+    const row = store.trace.row(name, step);
+    data.set(row);
+    return { shape: [units, 1], data, missing: (unit) => unit >= row.length };
   };
 
   function frame(changed) {
@@ -80,7 +81,7 @@
         fillImage(image, unitsAt(name, step), scale, table, axis, y);
         pen.putImageData(image, 0, Math.round(k * (ROW + ROW_GAP) * ratio));
       }
-      values.children[k].textContent = unrolled.formatNumber(trace.value(name, step, unit));
+      values.children[k].textContent = unrolled.formatNumber(trace.shown(name, step, unit));
     });
     if (changed.has("unit")) {
       drawLabels();

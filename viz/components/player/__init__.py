@@ -52,7 +52,7 @@ def _words() -> dict[str, Any]:
     return {
         **playback_words(),
         "quantities": quantity_names(),
-        "tint": _("Color tokens by"),
+        "colour_by": _("Color tokens by"),
         "unit": _("Unit"),
         "fewer": _("Previous unit"),
         "more": _("Next unit"),

@@ -42,10 +42,11 @@ unrolled.numberMirror = (context) => {
     cells[unit].forEach((cell, k) => cell && setValue(cell, trace.value(trace.quantities[k], step, unit), step));
   }
 
-  function item(quantity, label, value, attributes = {}) {
+  // `known`: whether there is such a value; NaN stands for none.
+  function item(quantity, label, value, attributes = {}, known = true) {
     const node = unrolled.element("span", { role: "listitem", "data-quantity": quantity, "data-layer": store.trace.layer, ...attributes });
     setValue(node, value, store.step);
-    node.textContent = `${label}: ${unrolled.formatNumber(value)}`;
+    node.textContent = `${label}: ${unrolled.formatNumber(known ? value : null)}`;
     return node;
   }
 
@@ -63,10 +64,10 @@ unrolled.numberMirror = (context) => {
     const surprise = trace.row("surprise", step);
     if (surprise) {
       const next = trace.row("next_token", step)?.[0] ?? -1;
-      items.push(item("surprise", words.surprise, surprise[0], next < 0 ? {} : { "data-token": symbol(next) }));
+      items.push(item("surprise", words.surprise, surprise[0], next < 0 ? {} : { "data-token": symbol(next) }, next >= 0));
     }
     for (const name of ["prediction", "truth"]) {
-      trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name], value, { "data-unit": k })));
+      trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name], value, { "data-unit": k }, name !== "truth" || value === value)));
     }
     (trace.options?.probability ?? []).forEach((probability, k) => { // a class's, of the whole sequence: the same at every step
       const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];

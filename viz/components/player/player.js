@@ -41,7 +41,7 @@ function build(context) {
       const { words } = context;
       playback.relabel();
       for (const [name, node] of Object.entries(steppers)) unrolled.setLabel(node, words[name]);
-      chips.setAttribute("aria-label", words.tint);
+      chips.setAttribute("aria-label", words.colour_by);
       unitLabel.textContent = words.unit;
       save.textContent = words.save;
       mirror.relabel();
@@ -84,7 +84,7 @@ function build(context) {
       }
       strip.moveMarker();
       readout.textContent = unrolled.fillTemplate(words.readout, {
-        step: step + 1, steps: trace.steps, token, quantity: name, unit, value: unrolled.formatNumber(trace.value(quantity, step, unit)),
+        step: step + 1, steps: trace.steps, token, quantity: name, unit, value: unrolled.formatNumber(trace.shown(quantity, step, unit)),
       }) + (fixedSpans.at(step) ? ` (${words.fixed_here})` : "");
       mirror.fillLater();
       playback.frame();

@@ -105,7 +105,7 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     for (let k = lines[first]; k < end; k++) {
       const { x, width, text, line } = cells[k];
       const y = top(line);
-      const colour = unrolled.colourOf(trace.value(quantity, begin + k, unit), scale, palette);
+      const colour = unrolled.colourOf(trace.shown(quantity, begin + k, unit), scale, palette);
       const filled = colour !== "transparent";
       if (filled) {
         pen.fillStyle = colour;

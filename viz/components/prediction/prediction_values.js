@@ -17,7 +17,10 @@
     const key = (name) => unrolled.element("i", { className: `unrolled-line-${name}` });
     const text = unrolled.element("p", { className: "unrolled-predicted-values" },
       ...numbers.map(({ name, label, value }) => unrolled.element("span", {}, ...(name === "error" ? [] : [key(name)]), label, value)));
-    const valueAt = (values, step) => unrolled.formatNumber(values[step - store.trace.page[0]]);
+    const valueAt = (values, step) => {
+      const value = values[step - store.trace.page[0]];
+      return unrolled.formatNumber(values === truth && value !== value ? null : value);
+    };
     const describe = (step) => `${context.words.predicted} ${valueAt(predicted, step)} · ${context.words.truth} ${valueAt(truth, step)}`;
     const chart = unrolled.chart(context, {
       label: () => context.words.chart,
@@ -46,7 +49,8 @@
     frame() {
       for (const { predicted, truth, numbers, chart } of outputs) {
         const [p, t] = [predicted, truth].map((values) => values[store.step - store.trace.page[0]]);
-        [p, t, p - t].forEach((number, k) => {
+        const actual = t === t ? t : null; // after the last step
+        [p, actual, actual === null ? null : p - t].forEach((number, k) => {
           numbers[k].label.textContent = context.words[numbers[k].name];
           numbers[k].value.textContent = unrolled.formatNumber(number);
         });

@@ -8,7 +8,7 @@ unrolled.cellMath ??= (() => {
     "*": (a, b) => a * b,
     "/": (a, b) => a / b,
     sigmoid: (a) => 1 / (1 + Math.exp(-a)),
-    project: () => NaN, // depends on all units
+    project: () => undefined, // depends on all units
   };
 
   /** The value of a tree: a number, the name of a value, or [operator, ...trees]. `functions`: the activations that it may name. */
@@ -24,7 +24,11 @@ unrolled.cellMath ??= (() => {
   }
 
   /** A function of {slot: value}, for a tree of a trace's cell. */
-  const evaluator = (trace, tree) => (values) => evaluate(tree, values, trace.options.cell.functions);
+  const evaluator = (trace, tree) => {
+    const names = namesIn(tree);
+    // undefined where one of the values is not there
+    return (values) => (names.some((name) => values[name] === undefined) ? undefined : evaluate(tree, values, trace.options.cell.functions));
+  };
 
   /** The activation of a gate's sum, or of a state on its way to the output: {symbol, apply(v), limits: [low, high]}. */
   function activation(trace, quantity) {
@@ -34,7 +38,7 @@ unrolled.cellMath ??= (() => {
   }
 
   /** Names of the values that a tree contains. */
-  const namesIn = (tree) => (typeof tree === "string" ? [tree] : Array.isArray(tree) ? tree.slice(1).flatMap(namesIn) : []);
+  const namesIn = (tree) => (typeof tree === "string" ? [tree] : Array.isArray(tree) ? tree.slice(tree[0] === "activation" ? 2 : 1).flatMap(namesIn) : []);
 
   /** Row of the unit in the payload's weight arrays, or -1 where its weights are not there. */
   function row(trace, unit) {
@@ -87,25 +91,26 @@ unrolled.cellMath ??= (() => {
     return evaluator(trace, factor)(values);
   }
 
-  /** {slot: value} of one unit at one step; NaN for a value that is not there. */
+  /** {slot: value} of one unit at one step; undefined for a value that is not there. */
   function values(trace, step, unit) {
     if (last.trace === trace && last.step === step && last.unit === unit) return last.out;
     const out = {};
-    for (const name of trace.quantities) out[name] = trace.value(name, step, unit);
-    for (const name of trace.states) out[`${name}_prev`] = trace.previous(name, step)?.[unit] ?? NaN;
+    for (const name of trace.quantities) out[name] = trace.shown(name, step, unit) ?? undefined;
+    for (const name of trace.states) out[`${name}_prev`] = trace.previous(name, step)?.[unit];
     for (const gate of trace.gates) {
       const sum = terms(trace, step, unit, gate);
-      out[`${gate}.x`] = sum ? sum.x : NaN;
-      out[`${gate}.h`] = sum ? sum.h : NaN;
+      out[`${gate}.x`] = sum?.x;
+      out[`${gate}.h`] = sum?.h;
     }
     last = { trace, step, unit, out };
     return out;
   }
   let last = {}; // two components need the same values at every step
 
-  /** A number in at most six characters and a sign: three decimals below ten, fewer above. */
+  /** A number in at most six characters and a sign: three decimals below ten, fewer above; "–" for undefined. */
   function format(v) {
-    if (!Number.isFinite(v)) return Number.isNaN(v) ? "–" : v > 0 ? "∞" : "−∞";
+    if (v === undefined || v === null) return "–";
+    if (!Number.isFinite(v)) return Number.isNaN(v) ? "NaN" : v > 0 ? "∞" : "−∞";
     const size = Math.abs(v);
     let text;
     if (size >= 99995) text = size.toExponential(1).replace("e+", "e");
@@ -116,7 +121,7 @@ unrolled.cellMath ??= (() => {
   /** Set the data attributes of an element that shows a value, so that the document has the full number. */
   function setValue(element, trace, slot, step, unit, value) {
     element.dataset.slot = slot;
-    if (slot.includes(".") || Number.isNaN(value)) {
+    if (slot.includes(".") || value === undefined || value === null) {
       for (const key of ["quantity", "layer", "unit", "step", "value"]) delete element.dataset[key];
       return;
     }

@@ -2,22 +2,22 @@
 // data, theme or width changes. A host mounts a component by
 //   const mounted = unrolled.components[name].mount(element, data, report);
 //   mounted.update(data); mounted.destroy();
-// report(event, value) is called when the reader did something that the host may want to know. The element inherits the theme's
-// custom properties (shared.css).
+// report(event, value) is called for each action of the reader that a host may handle. The element inherits the theme's custom
+// properties (shared.css).
 window.unrolled ??= {};
 unrolled.components ??= {};
 unrolled.define ??= (() => {
   function readTheme(element) {
     const style = getComputedStyle(element);
-    const read = (name) => style.getPropertyValue(`--unrolled-${name}`).trim();
-    const background = read("background");
+    const property = (name) => style.getPropertyValue(`--unrolled-${name}`).trim();
+    const background = property("background");
     return {
       background,
       dark: unrolled.luminance(unrolled.rgb(background)) < 0.18,
-      text: read("text"),
-      accent: read("accent"),
-      font: read("font"),
-      code: read("code-font"),
+      text: property("text"),
+      accent: property("accent"),
+      font: property("font"),
+      code: property("code-font"),
     };
   }
 

@@ -8,7 +8,7 @@
     label: () => context.words.surprise_chart,
     series: () => [{ data: store.trace.arrays.surprise.data, bars: true }],
     low: 0,
-    describe: (step) => unrolled.fillTemplate(context.words.bits_at, { bits: unrolled.formatNumber(store.trace.row("surprise", step)?.[0]) }),
+    describe: (step) => unrolled.fillTemplate(context.words.bits_at, { bits: unrolled.formatNumber((store.trace.row("next_token", step)?.[0] ?? -1) < 0 ? null : store.trace.row("surprise", step)?.[0]) }),
   });
   let rows = [];
   let charted = false;
@@ -32,7 +32,7 @@
 
   function show({ node, token, fill, probability, mark }, id, p, isTrue, remark) {
     token.textContent = symbol(id);
-    fill.style.transform = `scaleX(${p === p ? p : 0})`;
+    fill.style.transform = `scaleX(${Number.isFinite(p) ? p : 0})`;
     probability.textContent = unrolled.formatPercent(p);
     mark.textContent = isTrue ? `✓ ${remark}` : "";
     node.classList.toggle("unrolled-true", isTrue);
@@ -61,7 +61,7 @@
       rows.forEach((each, k) => {
         const isTruth = isBelow && k === rows.length - 1;
         const id = isTruth ? truth : top[k];
-        const probability = isTruth ? (nextProbability?.[0] ?? NaN) : probabilities[k];
+        const probability = isTruth ? (nextProbability?.[0] ?? null) : probabilities[k];
         each.node.classList.toggle("unrolled-after-gap", isTruth);
         show(each, id, probability, id === truth, words.true);
       });

@@ -1,10 +1,10 @@
 // Arrays as pixels. Each value is a block of whole pixels; where there are more values than pixels, a pixel shows the extreme one of
 // its values, so that a spike never disappears.
 unrolled.raster ??= (() => {
-  // The 256 colours of a scale as 32-bit pixels, and transparent at index 256 for NaN.
-  function colourTable(colours) {
+  // The 256 colours of a scale as 32-bit pixels, and at index 256 that of NaN and infinity.
+  function colourTable(colours, notFinite) {
     const table = new Uint32Array(257);
-    colours.forEach((colour, k) => {
+    [...colours, notFinite].forEach((colour, k) => {
       const [r, g, b] = unrolled.rgb(colour);
       table[k] = (255 << 24) | (b << 16) | (g << 8) | r;
     });
@@ -21,15 +21,17 @@ unrolled.raster ??= (() => {
 
   // A function that finds the [step, unit] of the extreme value in a range of an array (steps, units). Extreme is, on a signed
   // scale, the largest magnitude; of gates, the farthest from the unit's mean over the sequence (a gate that closes once matters as
-  // much as one that opens once).
-  function extremeOf({ shape: [steps, units], data }, scale) {
+  // much as one that opens once). NaN and infinity come before all others.
+  function extremeOf({ shape: [steps, units], data, missing }, scale) {
     let means = null;
     const magnitude = (step, unit) => {
       const value = data[step * units + unit];
+      if (missing?.(step)) return -1;
+      if (!Number.isFinite(value)) return Infinity;
       if (scale.name === "signed") return Math.abs(value);
       if (!means) {
         means = new Float64Array(units);
-        for (let k = 0; k < data.length; k++) means[k % units] += data[k] / steps;
+        for (let k = 0; k < data.length; k++) if (Number.isFinite(data[k])) means[k % units] += data[k] / steps;
       }
       return Math.abs(value - means[unit]);
     };
@@ -47,7 +49,7 @@ unrolled.raster ??= (() => {
     };
   }
 
-  // Fill an image with an array: x is the axis of the steps, y that of the units.
+  // Fill an image with an array: x is the axis of the steps, y that of the units. Steps at which `array.missing` is true stay empty.
   function fillImage(image, array, scale, table, x, y) {
     const { width, data: bytes } = image;
     const pixels = new Uint32Array(bytes.buffer);
@@ -60,9 +62,10 @@ unrolled.raster ??= (() => {
       const start = y.edges[row] * width;
       for (let column = 0; column < x.bins; column++) {
         const [step, unit] = oneToOne ? [column, row] : extreme(x.from[column], x.from[column + 1], y.from[row], y.from[row + 1]);
+        if (array.missing?.(step)) continue;
         const value = array.data[step * units + unit];
         let level = Math.round((value - scale.low) * factor);
-        level = value !== value ? 256 : level < 0 ? 0 : level > 255 ? 255 : level;
+        level = !Number.isFinite(value) ? 256 : level < 0 ? 0 : level > 255 ? 255 : level;
         pixels.fill(table[level], start + x.edges[column], start + x.edges[column + 1] - gap.x);
       }
       const last = y.edges[row + 1] - gap.y;

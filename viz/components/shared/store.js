@@ -60,7 +60,7 @@ window.unrolled.store ??= (() => {
     };
     const entry = (array, step, column) => {
       const width = array.shape[1] ?? 1;
-      return column < width && inRange(step - array.first, [0, array.shape[0]]) ? array.data[(step - array.first) * width + column] : NaN;
+      return column < width && inRange(step - array.first, [0, array.shape[0]]) ? array.data[(step - array.first) * width + column] : undefined;
     };
 
     // Whether a quantity has that unit (a projected state has fewer), and its values are sent.
@@ -68,10 +68,17 @@ window.unrolled.store ??= (() => {
       || Boolean(excerpt) && inRange(unit, excerpt.columns) && unit - excerpt.columns[0] < arrays[`column:${name}`].shape[1];
 
     // The value of one quantity at a step and unit; NaN where there is none, or it is not there.
-    trace.value = (name, step, unit) => {
+    const found = (name, step, unit) => {
       if (excerpt && inRange(unit, excerpt.columns)) return entry(arrays[`column:${name}`], step, unit - excerpt.columns[0]);
-      return arrays[name] ? entry(arrays[name], step, unit) : NaN;
+      return arrays[name] ? entry(arrays[name], step, unit) : undefined;
     };
+    trace.value = (name, step, unit) => found(name, step, unit) ?? NaN;
+
+    // Whether a quantity has no value at a step: the value before an edit, at a step that the edit inserted.
+    trace.isMissing = (name, step) => Boolean(header.options?.inserted?.quantities.includes(name) && header.options.inserted.steps.includes(step));
+
+    // The same, to be displayed: null where there is none, NaN where the network computed NaN.
+    trace.shown = (name, step, unit) => (trace.isMissing(name, step) ? null : found(name, step, unit) ?? null);
 
     // The state of this name that a step started from, all units; null where it is not there.
     trace.previous = (name, step) => {

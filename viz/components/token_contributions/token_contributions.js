@@ -92,6 +92,8 @@ function build(context) {
     if (column >= 0) selection.pin(store, column);
   });
 
+  const known = (value) => (value === value ? value : null); // the agreement of equal contributions is not defined
+
   function fill() {
     soon = 0;
     const { trace, step } = store;
@@ -111,7 +113,7 @@ function build(context) {
       const { trace, step } = store;
       columns.paint();
       readout.textContent = unrolled.fillTemplate(context.words.agreement, {
-        step: step + 1, token: unrolled.displayToken(trace.tokens[step]), agreement: unrolled.formatNumber(trace.arrays.agreement.data[step], 2),
+        step: step + 1, token: unrolled.displayToken(trace.tokens[step]), agreement: unrolled.formatNumber(known(trace.arrays.agreement.data[step]), 2),
       });
       Object.assign(readout.dataset, { quantity: "agreement", step, value: String(trace.arrays.agreement.data[step]) });
       if (!soon) soon = setTimeout(fill, 0);

@@ -6,8 +6,8 @@ function build(context) {
   function row({ label, at, value }, max) {
     const colours = context.palette.signed;
     const bar = unrolled.element("i");
-    const share = Math.abs(value) / max || 0;
-    bar.style.background = colours[value < 0 ? 40 : 215];
+    const share = !Number.isFinite(value) ? 1 : max > 0 ? Math.abs(value) / max : 0;
+    bar.style.background = Number.isFinite(value) ? colours[value < 0 ? 40 : 215] : context.palette.not_finite;
     bar.style.transform = `translateX(${value < 0 ? -100 * share : 0}%) scaleX(${share})`;
     const button = unrolled.element("button", { type: "button", title: `${at[0]} · ${context.words.pick}`, "data-weight": at[0], "data-gate": at[1] ?? "",
       "data-row": at[2], "data-column": at[3], "data-value": String(value) },
@@ -23,7 +23,7 @@ function build(context) {
       const next = JSON.stringify(lists) + context.theme.dark;
       if (next === built) return; // keeps the scroll positions of the lists
       built = next;
-      const max = Math.max(...lists.flatMap(({ rows }) => rows.map(({ value }) => Math.abs(value))));
+      const max = Math.max(...lists.flatMap(({ rows }) => rows.map(({ value }) => (Number.isFinite(value) ? Math.abs(value) : 0))));
       root.replaceChildren(...lists.map(({ title, rows }) => unrolled.element("section", {},
         unrolled.element("p", { className: "unrolled-heading", text: title }),
         unrolled.element("ol", {}, ...rows.map((each) => row(each, max))))));

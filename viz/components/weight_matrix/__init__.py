@@ -19,7 +19,7 @@ def weight_matrix(
     *,
     rows: Sequence[str],
     columns: Sequence[str],
-    tint: np.ndarray | None = None,
+    colour_values: np.ndarray | None = None,
     picked: tuple[int, int],
     title: str,
     entry: str,
@@ -32,7 +32,7 @@ def weight_matrix(
         view_id: a store of the page that `trace_loader` loaded.
         values: (R, C) float32.
         rows, columns: R and C names.
-        tint: (R, C), 0 or more, the values that choose the colours (the sensitivity); None for ``values``.
+        colour_values: (R, C), 0 or more, shown as colours (the sensitivity) instead of ``values``; None for ``values``.
         picked: row and column of the entry that is marked.
         title: name of the matrix, for screen readers.
         entry: description of an entry, with {row} and {column}.
@@ -40,7 +40,7 @@ def weight_matrix(
         on_picked: called when the reader chose another entry; `picked_entry` returns which.
     """
     data = weight_matrix_data(
-        view_id, values, rows=rows, columns=columns, tint=tint, picked=picked, title=title, entry=entry
+        view_id, values, rows=rows, columns=columns, colour_values=colour_values, picked=picked, title=title, entry=entry
     )
     mount(WEIGHT_MATRIX, data, key=key, on={"picked": on_picked})
 
@@ -51,7 +51,7 @@ def weight_matrix_data(
     *,
     rows: Sequence[str],
     columns: Sequence[str],
-    tint: np.ndarray | None = None,
+    colour_values: np.ndarray | None = None,
     picked: tuple[int, int],
     title: str,
     entry: str,
@@ -62,7 +62,7 @@ def weight_matrix_data(
         "rows": list(rows),
         "columns": list(columns),
         "values": float32_text(values),
-        "tint": None if tint is None else float32_text(tint),
+        "colour_values": None if colour_values is None else float32_text(colour_values),
         "picked": list(picked),
         "palette": palette(),
         "words": {

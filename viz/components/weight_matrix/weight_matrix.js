@@ -7,14 +7,14 @@ function build(context) {
   const bounds = [0, 1].map(() => unrolled.element("span")), colourBar = unrolled.element("i");
   const legend = unrolled.element("span", { className: "unrolled-scale unrolled-muted", "aria-hidden": "true" }, bounds[0], colourBar, bounds[1]);
   root.append(canvas, unrolled.element("div", { className: "unrolled-weight-matrix-foot" }, readout, legend));
-  let values = new Float32Array(0), tint = null, parsed = "", box = null;
+  let values = new Float32Array(0), colourValues = null, parsed = "", box = null;
 
   const index = (row, column) => row * context.data.columns.length + column;
 
   function lines(row, column) {
     const { rows, columns } = context.data;
     const text = [unrolled.formatNumber(values[index(row, column)]), unrolled.fillTemplate(context.words.entry, { row: rows[row], column: columns[column] })];
-    if (tint) text.push(unrolled.fillTemplate(context.words.sensitivity, { value: unrolled.formatNumber(tint[index(row, column)]) }));
+    if (colourValues) text.push(unrolled.fillTemplate(context.words.sensitivity, { value: unrolled.formatNumber(colourValues[index(row, column)]) }));
     return text;
   }
 
@@ -55,16 +55,16 @@ function build(context) {
     const height = Math.min(MAX_CELL, MAX_HEIGHT / rows.length);
     box = { left, top, width, height };
     const pen = unrolled.sizeCanvas(canvas, context.width, Math.ceil(top + height * rows.length) + 2);
-    const size = (tint ?? values).reduce((max, value) => Math.max(max, Math.abs(value)), 0) || 1;
-    const colours = tint ? palette.unit : palette.signed;
+    const size = (colourValues ?? values).reduce((max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max), 0) || 1;
+    const colours = colourValues ? palette.unit : palette.signed;
     // One pixel per entry, scaled up.
     const cells = document.createElement("canvas");
     [cells.width, cells.height] = [columns.length, rows.length];
     const brush = cells.getContext("2d"), image = brush.createImageData(columns.length, rows.length);
-    const pixels = new Uint32Array(image.data.buffer), table = unrolled.raster.colourTable(colours);
+    const pixels = new Uint32Array(image.data.buffer), table = unrolled.raster.colourTable(colours, context.palette.not_finite);
     for (let k = 0; k < pixels.length; k++) {
-      const share = tint ? Math.sqrt(tint[k] / size) : (values[k] / size + 1) / 2;
-      pixels[k] = table[Math.min(255, Math.max(0, Math.round(255 * share)))];
+      const share = colourValues ? Math.sqrt(colourValues[k] / size) : (values[k] / size + 1) / 2;
+      pixels[k] = table[Number.isFinite(share) ? Math.min(255, Math.max(0, Math.round(255 * share))) : 256];
     }
     brush.putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
@@ -80,7 +80,7 @@ function build(context) {
       if (column % everyColumn !== 0) return;
       pen.fillText(name, Math.min(left + (column + 0.5) * width, context.width - pen.measureText(name).width / 2), top / 2);
     });
-    bounds[0].textContent = unrolled.formatNumber(tint ? 0 : -size, 2);
+    bounds[0].textContent = unrolled.formatNumber(colourValues ? 0 : -size, 2);
     bounds[1].textContent = unrolled.formatNumber(size, 2);
     colourBar.style.background = unrolled.gradient(colours);
     const [row, column] = picked;
@@ -94,11 +94,11 @@ function build(context) {
 
   return {
     update() {
-      const next = context.data.values + (context.data.tint ?? "");
+      const next = context.data.values + (context.data.colour_values ?? "");
       if (next === parsed) return;
       parsed = next;
       values = unrolled.float32(context.data.values);
-      tint = context.data.tint ? unrolled.float32(context.data.tint) : null;
+      colourValues = context.data.colour_values ? unrolled.float32(context.data.colour_values) : null;
     },
     layout: draw,
     destroy: () => unrolled.tooltip(null),

@@ -1,5 +1,7 @@
 """Comparison of RNN, LSTM and GRU: the gradient norms of one loss on one sequence."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -19,6 +21,7 @@ from viz.i18n import _, language
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.norm_panels import describe_rate, number_text
+from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
@@ -79,7 +82,7 @@ def _recall_networks(session: Session, *, started: bool) -> None:
     )
     _show(found, labels, names=NETS, lowest=None)
     distance = len(labels) - 1
-    st.markdown(_verdict(found, distance, started, text))
+    st.markdown(_recall_verdict(found, distance, started, text))
     if session.view.text != (long := long_recall_text()) and st.button(
         _("Use a text with {n} words after the city").format(n=DISTANCE), icon=":material/straighten:"
     ):
@@ -129,6 +132,7 @@ def _untrained_layers() -> None:
         steps=steps,
     )
     found = {kind: untrained_gradients(kind, config) for kind in get_args(Kind)}
+    st.caption(_("Move the sliders: when does the gradient vanish or explode?"))
     st.caption(
         _(
             "{units} units each, same input sequence and same random seed. L is the last hidden state projected "
@@ -154,13 +158,20 @@ def _show(
 ) -> None:
     norms = {kind: gradient_cache.state_gradient_norms(each) for kind, each in found.items()}
     hidden = {kind: each["hidden"] for kind, each in norms.items()}
-    figure = gradient_comparison(hidden, labels, lowest=lowest, highest=highest, theme=page_theme())
+    notes = {kind: gradient_note(each) for kind, each in found.items()}
+    drawn = {kind: shown_norms(values, found[kind]) for kind, values in hidden.items()}
+    figure = gradient_comparison(drawn, labels, lowest=lowest, highest=highest, theme=page_theme())
     chart(figure, "gradient_comparison", names=("gradient-comparison",))
     for column, (kind, each) in zip(st.columns(3, gap="medium"), found.items(), strict=True):
         gates = recurrent_spectrum(each.layer.weights)
         gate = each.layer.weights.cell.gates[0] if kind == "RNN" else "candidate"
+        note = notes[kind]
         with column:
-            st.markdown(f"**{kind}** · {describe_ratio(hidden[kind])}  \n{describe_rate(hidden[kind])}")
+            st.markdown(
+                f"**{kind}** · {describe_ratio(hidden[kind])}  \n{describe_rate(hidden[kind])}"
+                if note is None
+                else f"**{kind}** · {note} {invalid_gradient()}"
+            )
             words = (
                 _("W_hh: spectral radius {radius}, spectral norm {norm}")
                 if kind == "RNN"
@@ -193,47 +204,92 @@ def describe_ratio(norms: np.ndarray) -> str:
     return _("gradient at the first step: {share} × that at the last").format(share=number_text(part))
 
 
-def _verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
-    shares = {
+def _recall_verdict(found: dict[Kind, LayerGradients], distance: int, started: bool, text: str) -> str:
+    if any(gradient_note(each) is not None for each in found.values()):
+        return ""  # said above, beside each network
+    ratios = {
         kind: first_to_last_ratio(gradient_cache.state_gradient_norms(each)["hidden"]) for kind, each in found.items()
     }
+    if not np.isfinite(list(ratios.values())).all():
+        return _("the gradient is NaN or infinite")
     # For translators: {rnn} and {lstm} are numbers such as 0.16 or 2.8·10⁻¹².
     facts = _("Gradient at the first step, {n} steps back: RNN {rnn} ×, LSTM {lstm} × that at the last step.").format(
-        n=distance, rnn=number_text(shares["RNN"], 2), lstm=number_text(shares["LSTM"], 2)
+        n=distance, rnn=number_text(ratios["RNN"], 2), lstm=number_text(ratios["LSTM"], 2)
     )
-    if shares["RNN"] < VANISHED <= shares["LSTM"]:
-        verdict = _("The gradient of the RNN has vanished (below {limit}); that of the LSTM has not.").format(
-            limit=VANISHED
-        )
-    elif max(shares.values()) < VANISHED:
-        verdict = (
+    training = None
+    if ratios["RNN"] >= VANISHED and not started:
+        first = recall_gradients(NETS["RNN"], text, True)
+        radii = (recurrent_spectrum(each.layer.weights)["preactivation"].radius for each in (first, found["RNN"]))
+        ratio = first_to_last_ratio(gradient_cache.state_gradient_norms(first)["hidden"])
+        training = Training(*radii, ratio)
+    return f"**{facts}** {vanishing_verdict(ratios, training)}"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training changed in the RNN.
+
+    Attributes:
+        radius_before, radius_after: the spectral radius of its W_hh.
+        ratio_before: the ratio of the first step's gradient norm to the last step's, before training.
+    """
+
+    radius_before: float
+    radius_after: float
+    ratio_before: float
+
+
+def vanishing_verdict(ratios: Mapping[Kind, float], training: Training | None) -> str:
+    """Return which gradients have vanished.
+
+    Args:
+        ratios: the first step's gradient norm divided by the last step's, of each kind of cell; finite.
+        training: of a trained RNN, to explain why its gradient has not vanished; else None.
+    """
+    vanished = [kind for kind in ratios if ratios[kind] < VANISHED]
+    left = [kind for kind in ratios if ratios[kind] >= VANISHED]
+    if not left:
+        return (
             _(
                 "All gradients have vanished (below {limit}). The LSTM's, whose forget gate biases were initialized "
                 "to 1, decays most slowly."
             ).format(limit=VANISHED)
-            if max(shares, key=shares.__getitem__) == "LSTM"
+            if max(ratios, key=ratios.__getitem__) == "LSTM"
             else _("All gradients have vanished (below {limit}).").format(limit=VANISHED)
         )
-    elif shares["RNN"] >= VANISHED and not started:
-        radius = recurrent_spectrum(found["RNN"].layer.weights)["preactivation"].radius
-        first = recall_gradients(NETS["RNN"], text, True)
-        before = recurrent_spectrum(first.layer.weights)["preactivation"].radius
-        verdict = _(
-            "Unlike the textbook case, the gradient of this RNN has not vanished. Training changed the spectral "
-            "radius of its W_hh from {before} to {after}. Before training, the first word got {share} × the last "
-            "step's gradient; see “{way}”."
-        ).format(
-            before=f"{before:.2f}",
-            after=f"{radius:.2f}",
-            share=number_text(first_to_last_ratio(gradient_cache.state_gradient_norms(first)["hidden"]), 2),
-            way=_("same networks before training"),
+    if ratios["RNN"] >= VANISHED and training is not None:
+        return _trained_rnn_verdict(ratios["RNN"], training)
+    if not vanished:
+        return _("No gradient has vanished (all at least {limit} × the last step's) over this distance.").format(
+            limit=VANISHED
         )
-    else:
-        verdict = _(
-            "A gradient below {limit} × that at the last step counts as vanished: the first step then hardly "
-            "learns from this loss."
-        ).format(limit=VANISHED)
-    return f"**{facts}** {verdict}"
+    if "RNN" in vanished and "LSTM" in left and "GRU" in left:
+        return _("The gradient of the RNN has vanished (below {limit}); that of the LSTM has not.").format(
+            limit=VANISHED
+        )
+    return _("Vanished (below {limit}): {vanished}; not vanished: {left}.").format(
+        limit=VANISHED, vanished=", ".join(vanished), left=", ".join(left)
+    )
+
+
+def _trained_rnn_verdict(ratio: float, training: Training) -> str:
+    sentences = [
+        _("The gradient of this RNN grows during backpropagation (exploding gradient).")
+        if ratio > 1
+        else _("Unlike the textbook case, the gradient of this RNN has not vanished.")
+        if training.ratio_before < VANISHED
+        else _("The gradient of this RNN has not vanished."),
+        _("Training changed the spectral radius of its W_hh from {before} to {after}.").format(
+            before=f"{training.radius_before:.2f}", after=f"{training.radius_after:.2f}"
+        ),
+    ]
+    if training.ratio_before < VANISHED:
+        sentences.append(
+            _("Before training, the first word got only {share} × the last step's gradient; see “{mode}”.").format(
+                share=number_text(training.ratio_before, 2), mode=_("same networks before training")
+            )
+        )
+    return " ".join(sentences)
 
 
 def recall_text(session: Session) -> str:

@@ -11,8 +11,9 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
+from viz.pages.nonfinite_notes import invalid_gradient, state_note
 from viz.pages.page_elements import panel
-from viz.payloads.gradient_payload import rows_shown
+from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
 
 VIEW_ID = "gradients"
@@ -38,6 +39,9 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
             if unit is not None
             else _("Each row: the loss l of the prediction after time step t")
         )
+        note = state_note(run.trace.layers[layer], run.row)
+        if note is not None:
+            st.markdown(f"{note} {invalid_gradient()}")
         bar = st.empty()
         request = gradient_cache.GradientMapRequest(
             VIEW_ID,
@@ -56,7 +60,7 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         at = loss_step(session, run, loss)
         if at is None:
             at = 0 if run.trace.layers[layer].reverse else steps - 1
-        rows = rows_shown(steps)
+        rows = loss_rows(steps)
         row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
         first = steps - 1 if run.trace.layers[layer].reverse else 0
         gradient_heatmap(VIEW_ID, view={"step": first, "unit": row, "revision": session.revision}, key="gradient_map")

@@ -24,6 +24,7 @@ from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import loss_step
 from viz.pages.gradients.norm_panels import tex_number
+from viz.pages.nonfinite_notes import consequence, gradient_note, invalid_gradient, state_note
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
@@ -38,12 +39,11 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
     labels = run.labels_of(layer.name)
     with panel(
         _("4 · Derivatives of the activation functions at each time step"),
-        _(
-            "How far below its maximum is each derivative? Every path through W_hh is multiplied by such a factor "
-            "at each time step; on the direct path of an LSTM or GRU the factor is the forget or update gate "
-            "instead."
-        ),
+        activation_slope_caption(layer.kind),
     ):
+        note = state_note(layer)
+        if note is not None:
+            st.markdown(f"{note} {consequence()}")
         found = {name: values[0] for name, values in activation_slopes(layer).items()}
         through = layer.cell_equations.activations
         figure = activation_slope_curves(found, labels, activations=through, theme=page_theme())
@@ -54,6 +54,23 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
                 slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
             )
         )
+
+
+def activation_slope_caption(kind: str) -> str:
+    """Return what to look for in the derivatives of a cell: along a gated state the factor is the gate instead."""
+    question = _("How far below its maximum is each derivative?")
+    factors = {
+        "RNN": _("Every step of backpropagation multiplies the gradient by such a factor and by W_hh."),
+        "LSTM": _(
+            "Every path through W_hh is multiplied by such a factor at each time step; along the cell state the factor is "
+            "the forget gate instead."
+        ),
+        "GRU": _(
+            "Every path through W_hh is multiplied by such a factor at each time step; on the direct path from h to h the "
+            "factor is the update gate instead."
+        ),
+    }
+    return f"{question} {factors[kind]}"
 
 
 def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGradients | None) -> None:
@@ -78,6 +95,9 @@ def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGr
         ),
     ):
         st.markdown(_describe_spectrum(layer))
+        note = state_note(layer)
+        if note is not None:
+            st.markdown(f"{note} {consequence()}")
         figure = jacobian_singular_values(values, bounds, labels[part], first=part.start, theme=page_theme())
         chart(figure, "jacobians", names=(session.view.net, layer.name, "jacobians"))
         widest = int(np.nanargmax(values[:, 0])) if np.isfinite(values[:, 0]).any() else 0
@@ -85,10 +105,13 @@ def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGr
             r"\partial (h,c)_{%d}/\partial (h,c)_{%d}" if layer.kind == "LSTM" else r"\partial h_{%d}/\partial h_{%d}"
         )
         step = part.start + widest + 1
-        st.latex(
-            rf"\Big\|{states % (step, step + 1 if layer.reverse else step - 1)}\Big\|_2 = {values[widest, 0]:.3f}"
-            rf"\;\le\; {bounds[widest]:.3f}"
-        )
+        if np.isfinite([values[widest, 0], bounds[widest]]).all():
+            st.latex(
+                rf"\Big\|{states % (step, step + 1 if layer.reverse else step - 1)}\Big\|_2 = {values[widest, 0]:.3f}"
+                rf"\;\le\; {bounds[widest]:.3f}"
+            )
+        elif note is None:
+            st.markdown(_("The Jacobians contain NaN or infinite values."))
     if at is not None and found is not None:
         _bounds(session, layer, labels, found, values, part, at)
     _exponents(session, layer, run)
@@ -131,6 +154,10 @@ def _bounds(
                     "layer's own Jacobians bounds the gradient. Choose the top layer."
                 )
             )
+            return
+        note = gradient_note(found)
+        if note is not None:
+            st.markdown(f"{note} {invalid_gradient()}")
             return
         if not (np.isfinite(own) and own > 0):
             st.markdown(
@@ -196,7 +223,15 @@ def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
         with left:
             chart(lyapunov(exponents, theme=page_theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))
         with right:
-            first = float(exponents[0])
+            first, note = float(exponents[0]), state_note(layer)
+            if note is not None:
+                st.markdown(f"{note} {_('The Lyapunov exponents cannot be computed.')}")
+                return
+            if first == -np.inf:
+                st.markdown(
+                    _("At some time step the Jacobian is exactly 0, so every small difference disappears completely.")
+                )
+                return
             if not np.isfinite(first):
                 st.markdown(
                     _("This run contains NaN or infinite values, so the Lyapunov exponents cannot be computed.")

@@ -11,6 +11,7 @@ from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
 from viz.pages.gradients.gradient_cache import state_gradient_norms
 from viz.pages.gradients.loss_choice import loss_step
+from viz.pages.nonfinite_notes import invalid_gradient, shown_norms, state_note
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
@@ -32,11 +33,16 @@ def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss, found: La
         st.markdown(_escape(said))
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with left:
-            figure = gradient_norms(norms, labels, loss_step=at, reverse=found.layer.reverse, theme=page_theme())
+            drawn = {state: shown_norms(values, found) for state, values in norms.items()}
+            figure = gradient_norms(drawn, labels, loss_step=at, reverse=found.layer.reverse, theme=page_theme())
             chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
         with right:
-            for state, values in norms.items():
-                _describe(state, values, labels, at, found.layer.reverse)
+            note = state_note(found.layer)
+            if note is not None:
+                st.markdown(f"{note} {invalid_gradient()}")
+            else:
+                for state, values in norms.items():
+                    _describe(state, values, labels, at, found.layer.reverse)
     hidden_curves(
         [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
         labels,
@@ -65,7 +71,7 @@ def _describe(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | 
         where = fit.nonfinite_step + (near if reverse else 0)
         lines.append(
             _("During backpropagation the gradient first becomes {value} at time step {step} (“{token}”).").format(
-                value=_name(norms[where]), step=where + 1, token=labels[where]
+                value=nonfinite_symbol(norms[where]), step=where + 1, token=labels[where]
             )
         )
     st.markdown(_escape("\n\n".join(lines)))
@@ -86,6 +92,8 @@ def describe_rate(norms: np.ndarray, reverse: bool = False, *, every: bool = Fal
         return _("With a loss at every time step there is no single decay rate.")
     fit = fit_decay(norms, reverse)
     if np.isnan(fit.rate):
+        if fit.nonfinite_step is not None:
+            return _("The gradient becomes NaN or infinite, so no rate can be fitted.")
         return _("Too few time steps to fit a rate.")
     if fit.is_constant:
         return _("The gradient norm stays constant (fitted change below 1% per time step).")
@@ -99,7 +107,8 @@ def describe_rate(norms: np.ndarray, reverse: bool = False, *, every: bool = Fal
     return sentence.format(n=f"{fit.half_distance:.1f}")
 
 
-def _name(value: float) -> str:
+def nonfinite_symbol(value: float) -> str:
+    """Return how NaN or infinity is written."""
     return "NaN" if np.isnan(value) else "∞"
 
 

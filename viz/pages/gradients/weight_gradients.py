@@ -14,7 +14,8 @@ from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network
-from viz.pages.gradients.norm_panels import describe_rate, tex_number
+from viz.pages.gradients.norm_panels import describe_rate, nonfinite_symbol, tex_number
+from viz.pages.nonfinite_notes import gradient_note, invalid_gradient
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.session import Session
 
@@ -41,18 +42,22 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
         "bias_ih": _("biases b_ih"),
         "bias_hh": _("biases b_hh"),
     }
-    names = [name for name in words if name in found.parameters]
+    names = [name for name in words if name in found.parameter_names]
     chosen = st.segmented_control(
         _("Weights"), names, format_func=words.__getitem__, default=names[1], required=True, key="feeding"
     )
     inner = found.per_step_inner_products(chosen).astype(np.float64)
     total = float(inner.sum())  # the squared norm of the whole gradient
+    note = gradient_note(found)
+    if note is not None:
+        st.markdown(f"{note} {invalid_gradient()}")
     if not (np.isfinite(total) and total > 0):
-        st.markdown(
-            _("This gradient is 0: no time step contributes to it.")
-            if total == 0
-            else _("This gradient is NaN or infinite.")
-        )
+        if note is None:
+            st.markdown(
+                _("This gradient is 0: no time step contributes to it.")
+                if total == 0
+                else _("This gradient is NaN or infinite.")
+            )
         return
     parts = inner / np.sqrt(total)
     gates = found.layer.weights.cell.gates
@@ -117,8 +122,15 @@ def _clip(session: Session, loss: Loss) -> None:
 
 def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way: str) -> None:
     before = clipping(done.module, 1.0).before
-    if not (np.isfinite(before) and before > 0):
-        st.markdown(_("The gradient norm is {value}; clipping cannot fix that.").format(value=before if before else 0))
+    note = gradient_note(done.trace.layers[layer].gradients)
+    if note is not None:
+        st.markdown(f"{note} {invalid_gradient()}")
+    if not np.isfinite(before):
+        st.markdown(_("The gradient norm is {value}; clipping cannot fix that.").format(value=nonfinite_symbol(before)))
+        return
+    if before == 0:
+        if note is None:
+            st.markdown(_("The gradient is 0, so there is nothing to clip."))
         return
     # From a thousandth of the norm to three times the norm, on a log scale.
     power_of = float(np.log10(before))

@@ -1,5 +1,6 @@
 """Comparison of two runs: two texts in one network, or one text in two networks."""
 
+import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
@@ -9,7 +10,8 @@ from models.states.compare_states import compare_states
 from viz.figures.state_distance import state_distance
 from viz.i18n import _, translate
 from viz.pages import cache
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.nonfinite_notes import state_note
+from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
@@ -162,10 +164,21 @@ def _draw(first: NamedRun, second: NamedRun, quantity: str, unit: int) -> None:
         theme=page_theme(),
     )
     chart(figure, "comparison", names=(runs[0][0], runs[1][0], chosen, f"unit{drawn}"))
+    for name, run, layer in (first, second):
+        note = state_note(layer, run.row)
+        if note is not None:
+            st.markdown(f"{escape_markdown(name)}: {note}")
     if found is None:
         return
     if found.first_difference is None:
         st.markdown(_("The two runs are identical at all common time steps."))
+        return
+    if not np.isfinite(found.distance).all():
+        st.markdown(
+            _(
+                "The states diverge at time step {step}. From time step {end} on there is no finite distance between them."
+            ).format(step=found.first_difference + 1, end=int((~np.isfinite(found.distance)).argmax()) + 1)
+        )
         return
     st.markdown(
         _(

@@ -10,6 +10,7 @@ from models.states.saturation import Saturation
 from viz.figures.half_life_plot import half_life_plot
 from viz.figures.saturation_scatter import saturation_scatter
 from viz.i18n import _
+from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
 from viz.quantity_names import no_valves, quantity_names
@@ -32,6 +33,7 @@ def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> No
     ):
         saturated = states_cache.gate_saturation(run, layer.name)
         if saturated and not any(np.isfinite(each.left).any() for each in saturated.values()):
+            _show_note(run, layer)
             st.markdown(_("The gate values are NaN or infinite, so their saturation cannot be measured."))
         elif saturated:
             chart(
@@ -56,6 +58,12 @@ def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> No
         ),
     ):
         _half_lives(run, layer, unit, step)
+
+
+def _show_note(run: ForwardRun, layer: LayerTrace) -> None:
+    note = state_note(layer, run.row)
+    if note is not None:
+        st.markdown(note)
 
 
 def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
@@ -86,6 +94,7 @@ def _half_lives(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> Non
         st.markdown(no_valves(layer.cell_equations))
         return
     if np.isnan(steps).all():
+        _show_note(run, layer)
         st.markdown(_("The gate values are NaN or infinite, so the half-life cannot be computed."))
         return
     length = int(layer.lengths[run.row])

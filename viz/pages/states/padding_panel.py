@@ -10,6 +10,7 @@ from models.states.padding_effect import PaddingEffect
 from viz.figures.padding_curves import padding_curves
 from viz.i18n import _, language, translate
 from viz.pages import cache
+from viz.pages.nonfinite_notes import run_note
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, view_widget
@@ -76,6 +77,9 @@ def _padded(name: str) -> None:
             )
         )
     _answers(found)
+    note = run_note(found.unmasked)
+    if note is not None:
+        st.warning(note, icon=":material/error:")
     _distance(found, count)
     measured = cache.network(net).card.metrics.get("accuracy_by_padding")
     if measured:
@@ -110,7 +114,7 @@ def _distance(found: PaddingEffect, count: int) -> None:
         distance = float(np.linalg.norm(after - before))
         arrow = r"\overleftarrow{h}" if layer.reverse else r"\overrightarrow{h}"
         size = float(np.linalg.norm(before))
-        share = rf" = {100 * distance / size:.0f}\,\%" if size > 0 else ""
+        share = rf" = {100 * distance / size:.0f}\,\%" if size > 0 and np.isfinite([distance, size]).all() else ""
         parts.append(
             rf"\frac{{\|{arrow}_{{+{count}}} - {arrow}\|}}{{\|{arrow}\|}} = \frac{{{distance:.3g}}}{{{size:.3g}}}{share}"
         )

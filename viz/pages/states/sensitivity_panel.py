@@ -5,8 +5,9 @@ import streamlit as st
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
-from viz.figures.sensitivity_map import sensitivity_map
+from viz.figures.sensitivity_map import carry_path_name, sensitivity_map
 from viz.i18n import _
+from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import TEXT, view_buttons, view_choice
@@ -22,6 +23,17 @@ LEFT, REACH = "left", "reach"
 """Two views of the same derivatives: one state by all inputs, and all states by one input."""
 
 
+def influence_caption(kind: str) -> str:
+    """Return what to look for in the influence of all inputs on one state."""
+    fainter = _("Influence of each input on this state: the fainter, the weaker.")
+    questions = {
+        "RNN": _("How far back does it reach?"),
+        "LSTM": _("Where is the cell state path alone stronger than all paths together?"),
+        "GRU": _("Where is the hidden state path alone stronger than all paths together?"),
+    }
+    return f"{fainter} {questions[kind]}"
+
+
 def sensitivity_panel(session: Session, run: ForwardRun, layer: LayerTrace, step: int) -> None:
     """Draw the sensitivity, along all paths and along the cell state path alone."""
     labels = run.labels_of(layer.name)
@@ -31,10 +43,7 @@ def sensitivity_panel(session: Session, run: ForwardRun, layer: LayerTrace, step
         REACH: _("Influence of the input at time step {step} (“{token}”) on the states, ‖∂h/∂x‖"),
     }
     look_for = {
-        LEFT: _(
-            "Influence of each input on this state: the fainter, the weaker. In an LSTM or GRU: where is the cell "
-            "state path (GRU: h) alone stronger than all paths together?"
-        ),
+        LEFT: influence_caption(layer.kind),
         REACH: _(
             "Influence of this input on each state that follows. Where does it disappear, and which time step "
             "removes it?"
@@ -72,7 +81,11 @@ def _draw(session: Session, run: ForwardRun, layer: LayerTrace, step: int, label
         else:
             found = states_cache.forward_sensitivity_from(run, layer.name, step)
             whole, along = found.total, found.carry_path
-    if not np.isfinite(whole).all():
+    note = state_note(layer, run.row)
+    if note is not None:
+        st.markdown(f"{note} {_('The derivatives cannot be computed.')}")
+        return
+    if not np.isfinite(whole).all() or (along is not None and not np.isfinite(along).all()):
         st.markdown(_("The weights or the states are NaN or infinite, so the derivatives cannot be computed."))
         return
     # A state does not depend on later inputs: NaN, not drawn, instead of 0.
@@ -89,7 +102,7 @@ def _draw(session: Session, run: ForwardRun, layer: LayerTrace, step: int, label
     )
     chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
     _describe(whole, labels, way)
-    every, line = _("all paths"), _("cell state path only (GRU: h)")
+    every, line = _("all paths"), carry_path_name(carry.state if carry else "hidden")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.gate if carry else "", "")
     symbol = carry.state[0] if carry else ""
     whole_way = rf"\text{{{every}}}:\ \Big\|\frac{{\partial h_t}}{{\partial x_k}}\Big\|_F"

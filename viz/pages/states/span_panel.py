@@ -12,6 +12,7 @@ from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.span_picker import span_picker
 from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
+from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, page_theme, panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import NUMBER, SPAN, view_buttons, view_widget
@@ -71,6 +72,9 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
     if count < 2:
         st.markdown(_("The sequence has only one time step; a span needs others to compare with."))
         return
+    note = state_note(layer, run.row)
+    if note is not None:
+        st.markdown(f"{note} {_('A NaN does not count as active.')}")
     above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:

@@ -38,10 +38,7 @@ def page() -> None:
     with left:
         with panel(
             _("Inside the cell"),
-            _(
-                "One time step of the cell. Follow the line along the top: which gate keeps the previous state, and "
-                "which adds to it?"
-            ),
+            _cell_caption(layer.kind),
         ):
             cell_diagram(view_id=VIEW_ID)
         with panel(_("Equations"), _("The same cell as equations; point at a line to find it in the diagram.")):
@@ -70,10 +67,7 @@ def page() -> None:
             gate_sum(view_id=VIEW_ID)
     with panel(
         _("All units at this time step"),
-        _(
-            "Gates and states of all units. How many gates are fully open (1) or closed (0), and do the units "
-            "behave alike?"
-        ),
+        _units_caption(layer.kind),
     ):
         heatmap(VIEW_ID, form="step", key="units")
     with panel(
@@ -82,6 +76,26 @@ def page() -> None:
     ):
         heatmap(VIEW_ID, form="sequence", key="steps")
     download_panel(session, run)
+
+
+def _cell_caption(kind: str) -> str:
+    """Return what to look for in the cell diagram."""
+    if kind == "RNN":
+        return _(
+            "One time step of the cell: the input and the previous hidden state are summed and passed through the activation."
+        )
+    return _(
+        "One time step of the cell. Follow the line along the top: which gate keeps the previous state, and which adds to it?"
+    )
+
+
+def _units_caption(kind: str) -> str:
+    """Return what to look for in the values of all units."""
+    if kind == "RNN":
+        return _("Hidden state of all units. How many units are saturated (near ±1)?")
+    return _(
+        "Gates and states of all units. How many gates are fully open (1) or closed (0), and do the units behave alike?"
+    )
 
 
 def _look_for(run: ForwardRun) -> str:
