@@ -98,8 +98,9 @@ class Loop:
                 size += new.numel()
             self.operation.bounded([size])
             iteration += 1
-        stacked = (torch.stack(values) if values else torch.zeros(0) for values in scanned)
-        return (*carried, *stacked)
+        if not iteration and any(self.operation.node.outputs[len(carried) :]):
+            raise ValueError("no iteration, so that scanned outputs have no shape")
+        return (*carried, *(torch.stack(values) for values in scanned if values))
 
 
 def check_iterations(operation: OnnxOperation, count: int) -> None:
@@ -146,8 +147,9 @@ class Scan:
         out_backwards = operation.get("scan_output_directions", (0,) * len(outputs))
         found = []
         for values, axis, back in zip(outputs, out_axes, out_backwards, strict=True):
-            place = axis_of(axis, values[0].dim() + 1) if values else 0
-            stacked = torch.stack(values[::-1] if back else values, place) if values else torch.zeros(0)
+            if not values:
+                raise ValueError("no step, so that outputs have no shape")
+            stacked = torch.stack(values[::-1] if back else values, axis_of(axis, values[0].dim() + 1))
             found.append(stacked)
         return (*states, *found)
 

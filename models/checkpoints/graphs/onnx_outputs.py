@@ -31,7 +31,9 @@ def output_function(edges: Edges, name: str, opset: int) -> str | None:
             return FUNCTIONS[node.op]
         if node.op == "Add":  # a bias
             makers = [edges.makers.get(each) for each in node.inputs if edges.constants.get(each) is None]
-            return "linear" if len(makers) == 1 and makers[0] is not None and makers[0].op in ("Gemm", "MatMul") else None
+            return (
+                "linear" if len(makers) == 1 and makers[0] is not None and makers[0].op in ("Gemm", "MatMul") else None
+            )
         if node.op not in SAME_AXIS + MOVED_AXES:
             return None
         moved |= node.op in MOVED_AXES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -222,3 +224,38 @@ def test_a_layer_that_only_runs_backwards_is_run_from_its_tensors_too(kind):
     assert layer.reverse
     wanted = expected(data, feed)[0][:, 0].swapaxes(0, 1)
     np.testing.assert_allclose(layer.hidden, wanted, rtol=0, atol=1e-5)
+
+
+class Classifier(nn.Module):
+    """Embedding, stacked bidirectional layers, attention over the steps, a dense layer."""
+
+    def __init__(self, kind):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(11, 5)
+        self.rnn = kind(5, 6, num_layers=2, bidirectional=True, batch_first=True)
+        self.attend, self.fc = nn.Linear(12, 1), nn.Linear(12, 3)
+
+    def forward(self, ids):
+        states, _ = self.rnn(self.embedding(ids))
+        weights = torch.softmax(self.attend(states), 1)
+        return torch.log_softmax(self.fc((weights * states).sum(1)), -1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_every_gate_of_an_exported_network(kind):
+    net, ids = Classifier(kind).eval(), torch.randint(0, 11, (2, 7))
+    file = io.BytesIO()
+    axes = {"ids": {0: "batch", 1: "steps"}}
+    torch.onnx.export(net, (ids[:1, :4],), file, dynamo=False, input_names=["ids"], dynamic_axes=axes)
+    module = compare(file.getvalue(), {"ids": ids.numpy()})
+    assert (module.inputs[0].kind, module.inputs[0].vocabulary, module.inputs[0].shape) == ("ids", 11, (None, None))
+    with capture(net) as wanted, capture(module) as trace, torch.no_grad():
+        torch.testing.assert_close(module(ids), net(ids), rtol=0, atol=1e-5)
+    assert list(trace.layers) == list(wanted.layers) == list(module.layers)
+    for name, layer in wanted.layers.items():
+        for quantity in layer.quantities:
+            np.testing.assert_allclose(trace.layers[name][quantity], layer[quantity], rtol=0, atol=1e-5)
+    names = {name for name, part in module.named_modules() if isinstance(part, nn.Linear | nn.Embedding | nn.RNNBase)}
+    assert names == {"embedding", "rnn", "attend", "fc"}
