@@ -1,4 +1,4 @@
-// Streamlit (components v2) as the host of a component: the only script that knows it. streamlit_host.py puts COMPONENT, the
+// Streamlit (components v2) as the host of a component: the only script that uses it. streamlit_host.py adds COMPONENT, the
 // component's name, before it.
 unrolled.streamlitHost ??= (() => {
   // The theme's custom properties (shared.css), and Streamlit's that they are set to.

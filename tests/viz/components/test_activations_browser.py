@@ -1,4 +1,4 @@
-"""A layer with other activations than torch's on the Step lens: drawing, equations and arithmetic say what was computed."""
+"""Layers with other activations than torch's on the Step lens: diagram, equations and gate sum show the computed values."""
 
 import re
 
@@ -31,7 +31,7 @@ STEP = 4
 
 
 class Net(nn.Module):
-    """One layer of each cell, all of which read the same."""
+    """One layer of each cell, all with the same input."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +45,7 @@ class Net(nn.Module):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The address of the app with the saved run, and what the documented equations give."""
+    """Return the address of the app with the saved run, and the values of the documented equations."""
     net = Net()
     x = torch.randn(1, 7, 3)
     with torch.no_grad(), capture(net) as trace:
