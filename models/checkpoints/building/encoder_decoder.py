@@ -152,13 +152,13 @@ class EncoderDecoder(Translator):
             rows.append(levels.permute(2, 0, 1, 3).flatten(1))
         return memory, torch.cat(rows, dim=-1), None
 
-    def begin(self, summary: Tensor) -> Tensor:
+    def initial_state(self, summary: Tensor) -> Tensor:
         """Return the decoder's initial state: (levels, B, H), and of an LSTM its initial cell state beside it."""
         kinds = 2 if self.decoder.mode == "LSTM" else 1
         states = summary.unflatten(1, (kinds, self.decoder.num_layers, -1)).permute(1, 2, 0, 3).contiguous()
         return (states[0], states[1]) if kinds == 2 else states[0]  # type: ignore[return-value]
 
-    def speak(self, context: Tensor, states: Tensor) -> Tensor:
+    def output_logits(self, context: Tensor, states: Tensor) -> Tensor:
         """Return logits (B, Tt, V') of the next symbol; the context is not used."""
         return self.head(states)
 
