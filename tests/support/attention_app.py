@@ -8,7 +8,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from tests.support import lens_page
-from tests.support.lens_page import run
+from tests.support.lens_page import run, shown_texts
 from viz.payloads.binary_payload import unpack
 
 TEXT = "2026년 11월 3일 화요일"
@@ -22,7 +22,7 @@ def start(name: str = "attention", opened: Path | None = None, **address: str) -
 def text_of(page: AppTest) -> str:
     """Return the page's text, HTML elements included."""
     html = re.sub("<[^>]*>", " ", " ".join(each.proto.body for each in page.get("html")))
-    return "\n".join([html, *(each.value for each in [*page.markdown, *page.caption, *page.info])])
+    return "\n".join([html, *shown_texts(page, "markdown", "caption", "info")])
 
 
 def view_of(page: AppTest):

@@ -10,6 +10,7 @@ from torch import nn
 
 from models import load_network
 from models.zoo.catalogue import network_names
+from tests.support.lens_page import shown_texts
 
 NETWORKS = tuple(name for name in network_names() if load_network(name).card.predicts in ("next", "class"))
 """The bundled networks that predict at every step, or a class of the whole sequence."""
@@ -75,7 +76,7 @@ def upload(page, *files):
 def page_text(page):
     """Return the page's text, messages included, without the backslashes of Markdown."""
     kinds = ("markdown", "caption", "warning", "error", "success", "info")
-    return "\n".join(each.value for kind in kinds for each in page.get(kind)).replace("\\", "")
+    return "\n".join(shown_texts(page, *kinds)).replace("\\", "")
 
 
 def view_of(page):

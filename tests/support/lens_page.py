@@ -1,10 +1,13 @@
 """A lens without a browser: start it by its name, run it, and parse what it shows."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from viz.glossary import glossary_markdown, notation_markdown
+from viz.i18n import LANGUAGES, use_language
 from viz.payloads.binary_payload import unpack
 
 
@@ -42,7 +45,23 @@ def widget_at(widgets: Any, name: str) -> Any:
 
 def text_of(page: AppTest) -> str:
     """Return the page's text: Markdown, captions and messages."""
-    return "\n".join(each.value for kind in ("markdown", "caption", "info", "warning") for each in page.get(kind))
+    return "\n".join(shown_texts(page, "markdown", "caption", "info", "warning"))
+
+
+def shown_texts(page: AppTest, *kinds: str) -> list[str]:
+    """Return the plain texts of the page's elements of these kinds, without the glossary at its end."""
+    glossary = set()
+    for lang in LANGUAGES:
+        with use_language(lang):
+            glossary |= {glossary_markdown(lang), notation_markdown(lang)}
+    return [plain_text(each.value) for kind in kinds for each in page.get(kind) if each.value not in glossary]
+
+
+def plain_text(marked: str) -> str:
+    """Return the Markdown text of a caption before `viz.glossary.mark_terms` marked terms in it."""
+    if '<dfn class="unrolled-term"' not in marked:
+        return marked
+    return re.sub(r'<dfn class="unrolled-term"[^>]*>|</dfn>', "", marked).replace("&lt;", "<")
 
 
 def mounted_components(page: AppTest) -> dict[str, list[Any]]:

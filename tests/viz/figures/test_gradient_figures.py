@@ -65,14 +65,14 @@ def unusual(**options):
 @pytest.mark.parametrize(
     ("make", "titles"),
     [
-        (lambda: layer_of("recall-rnn"), ["slope of tanh: at most 1"]),
-        (lambda: layer_of("recall-lstm"), ["slope of tanh: at most 1", "slope of σ: at most ¼"]),
-        (lambda: layer_of("recall-gru"), ["slope of tanh: at most 1", "slope of σ: at most ¼"]),
+        (lambda: layer_of("recall-rnn"), ["derivative of tanh (at most 1)"]),
+        (lambda: layer_of("recall-lstm"), ["derivative of tanh (at most 1)", "derivative of σ (at most ¼)"]),
+        (lambda: layer_of("recall-gru"), ["derivative of tanh (at most 1)", "derivative of σ (at most ¼)"]),
         (
             lambda: unusual(activation="relu", recurrent_activation="hard_sigmoid"),
-            ["slope of relu: 0 or 1", "slope of hard σ: 0 or 0.2"],
+            ["derivative of relu (0 or 1)", "derivative of hard σ (0 or 0.2)"],
         ),
-        (lambda: unusual(activation="sigmoid"), ["slope of σ: at most ¼"]),
+        (lambda: unusual(activation="sigmoid"), ["derivative of σ (at most ¼)"]),
     ],
     ids=["rnn", "lstm", "gru", "relu and hard sigmoid", "one for all"],
 )
@@ -85,7 +85,7 @@ def test_slopes_stay_below_the_bounds_that_are_drawn(make, titles):
     assert axes == titles
     for gate, each in slopes.items():
         assert 0 < each.max() <= activations[gate].max_slope * (1 + 1e-6)
-    curves = [curve for curve in figure.data if "largest" not in curve.name]
+    curves = [curve for curve in figure.data if "maximum" not in curve.name]
     assert len(curves) == len(slopes)
     bounds = [shape.y0 for shape in figure.layout.shapes]
     for curve in figure.data:
@@ -116,8 +116,12 @@ def test_what_happened_is_below_what_was_promised(name):
 def test_a_curve_that_lies_below_the_axis_says_so():
     stretch = np.outer(np.ones(len(LABELS)), [2.0, 0.5, 1e-12])
     names = [curve.name for curve in jacobian_singular_values(stretch, None, LABELS).data]
-    assert names == ["largest singular value", "median singular value", "smallest: below the axis"]
-    assert jacobian_singular_values(stretch[:, :2], None, LABELS).data[-1].name == "smallest"
+    assert names == [
+        "largest singular value",
+        "median singular value",
+        "smallest singular value (below the axis range)",
+    ]
+    assert jacobian_singular_values(stretch[:, :2], None, LABELS).data[-1].name == "smallest singular value"
 
 
 def values_of_only(figure: go.Figure) -> np.ndarray:

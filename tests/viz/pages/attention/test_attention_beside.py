@@ -44,8 +44,8 @@ def test_the_same_text_goes_through_all_of_them():
     for name in ("dates-fixed", *ATTENDING):
         assert rows[name] == "".join(decode(load_network(name), TEXT).target)
     grown = mirrored_outputs(page, "grown_output_without")
-    assert next(iter(grown)) == f"{len(TEXT)} symbols" and len(grown) == 5
-    assert grown[f"{len(TEXT)} symbols"] == rows["dates-fixed"]
+    assert next(iter(grown)) == f"{len(TEXT)} characters" and len(grown) == 5
+    assert grown[f"{len(TEXT)} characters"] == rows["dates-fixed"]
 
 
 def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
@@ -77,7 +77,7 @@ def test_the_beam_has_a_tree_for_both():
     for name in ("dates-dot", "dates-fixed"):
         tree = beam_search(load_network(name), TEXT, 2)
         said = text_of(page).replace("\\", "")
-        assert f"**{name}** · answers that were kept: {tree.answer(tree.leaves[0])}" in said
+        assert f"**{name}** · candidates kept: {tree.answer(tree.leaves[0])}" in said
 
 
 def test_a_tree_is_dotted_where_it_is_hardly_possible():
@@ -100,7 +100,7 @@ def test_positions_are_counted_from_0_as_in_their_formula():
 def test_every_head_is_there_and_one_is_large():
     page = start(net="dates-dot", text=TEXT)
     data = json.loads(mounted_components(page)["attention_heads"][0].json)
-    found = {group["kind"]: len(group["attention_heads"]) for group in data["groups"]}
+    found = {group["kind"]: len(group["heads"]) for group in data["groups"]}
     assert found == {"source": 8, "written": 8, "cross": 8}
     assert f"`{data['picked']['name']}`" in text_of(page)
 
@@ -149,7 +149,12 @@ def test_the_four_shapes_are_bundled_networks_that_run():
 def test_it_speaks_korean():
     page = start(net="dates-dot", text=TEXT, lang="ko", attend="attend[10]@6")
     said = text_of(page)
-    for words in ("일하는 디코더", "읽는 곳을 바꾸기", "순환 신경망의 네 가지 모양", "7단계는 “3”(11번째)만 읽음"):
+    for words in (
+        "어텐션 디코더의 시점별 계산",
+        "어텐션 바꿔 보기",
+        "순환 신경망의 네 가지 입출력 구조",
+        "시점 7에서 “3”(11번째 토큰)만 참조",
+    ):
         assert words in said or words in [each.label for each in page.button]
     for english in ("writes", "attention", "symbol", "step "):
         assert not re.search(rf"(?<![\w`.\-/]){english}(?![\w`.\-])", said), english
@@ -189,13 +194,13 @@ def test_anybodys_saved_attention_is_drawn_head_by_head(saved):
     run(page)
     np.testing.assert_allclose(drawn(page), weights[1, 2], atol=1e-5)
     terms = weights[1, 2] * np.log2(weights[1, 2])
-    assert f"looks at {-terms.sum(1).mean():.2f} bits" in text_of(page)
+    assert f"Mean attention entropy: {-terms.sum(1).mean():.2f} bits" in text_of(page)
 
 
 def test_a_run_without_recurrence_is_one_sentence_elsewhere(saved):
     page = start("step", opened=saved[0])
     [warning] = page.warning
-    assert "mine.npz has no recurrent layer to look into; see it in the Attention lens." in warning.value
+    assert "mine.npz has no recurrent layer. View it on the Attention page." in warning.value
     assert view_of(page).net == "python-lm"
 
 
@@ -219,5 +224,5 @@ def test_an_opened_encoder_decoder_has_no_attention_but_a_beam(tmp_path):
     assert not page.button(key="attention_offer").disabled and "compared_output" not in str(page.get("html"))
     tree = beam_search(cache.network(name), "abc", 3)
     said = text_of(page).replace("\\", "")
-    assert f"**speaks.safetensors** · answers that were kept: {tree.answer(tree.leaves[0])}" in said
+    assert f"**speaks.safetensors** · candidates kept: {tree.answer(tree.leaves[0])}" in said
     assert decoding.source == ("a", "b", "c")

@@ -113,12 +113,12 @@ def test_the_address_names_a_head_and_a_symbol():
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ({"attend": "nonsense"}, "“nonsense” is not a change of the attention"),
-        ({"attend": "attend[99]@3"}, "There is no position 100"),
-        ({"attend": "scores=dates-fixed"}, "cannot take its scores"),
-        ({"attend": "write@2=x"}, "cannot write “x”"),
-        ({"attend": "temperature=-1"}, "A temperature is a number above 0"),
-        ({"step": "99"}, "here it goes from 0 to 10"),
+        ({"attend": "nonsense"}, "“nonsense” is not a valid attention change"),
+        ({"attend": "attend[99]@3"}, "Input token 100 does not exist. Choose one from 1 to 16."),
+        ({"attend": "scores=dates-fixed"}, "cannot use the attention scores of"),
+        ({"attend": "write@2=x"}, "cannot output “x”"),
+        ({"attend": "temperature=-1"}, "The temperature must be a finite number greater than 0"),
+        ({"step": "99"}, "The link's value 99 for “step” is out of range. Use 0 to 10."),
         ({"source": "-3"}, "“source” cannot be “-3”"),
     ],
 )
@@ -134,7 +134,11 @@ def test_what_a_link_asks_for_in_vain_is_one_sentence(address, said):
 @pytest.mark.parametrize("net", TRANSLATORS)
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "The text is empty"), ("x" * 2001, "2,001 steps"), ("ๆๆๆ", "knows none of the symbols")],
+    [
+        ("", "The input text is empty"),
+        ("x" * 2001, "2,001 time steps"),
+        ("ๆๆๆ", "contains none of the symbols of this text"),
+    ],
 )
 def test_a_text_that_cannot_be_read_is_one_sentence_and_the_last_good_view_stays(net, text, said):
     page = start(net=net, text=TEXT)
@@ -152,10 +156,12 @@ def test_a_link_with_such_a_text_opens_the_networks_own(net):
     assert (view_of(page).net, view_of(page).text) == (net, "the fourth of August, 2024")
 
 
-@pytest.mark.parametrize(("net", "cell"), [("dates-fixed", "GRU"), ("dates-transformer", "none: attention")])
+@pytest.mark.parametrize(
+    ("net", "cell"), [("dates-fixed", "GRU"), ("dates-transformer", "none (attention instead of recurrence)")]
+)
 def test_the_card_says_which_cell_it_has(net, cell):
     facts = start(net=net).dataframe[0].value
-    assert facts.loc[facts["fact"] == "cell", "value"].item().startswith(cell)
+    assert facts.loc[facts["property"] == "cell type", "value"].item().startswith(cell)
 
 
 def test_it_opens_with_an_example_in_the_readers_language():
@@ -167,7 +173,7 @@ def test_it_opens_with_an_example_in_the_readers_language():
 def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
     page = start(net=net, text="the " * 500)
     assert not page.warning and "token_contributions" not in mounted_components(page)
-    assert "The whole answer has probability" in text_of(page)
+    assert "The whole output has probability" in text_of(page)
     assert page.button(key="ask_contributions")
     assert "contribution_gradient" not in sent_payload(page)[1]
 
@@ -185,8 +191,8 @@ def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
 def test_what_is_no_date_is_said_to_be_none():
     page = start(net="dates-dot", text=TEXT, attend="write@5=9")
     assert "-9" in decode(load_network("dates-dot"), TEXT, (ForceToken(5, "9"),)).answer
-    assert "This is no date in ISO 8601" in text_of(page)
-    assert "This is no date" not in text_of(start(net="dates-dot", text=TEXT))
+    assert "The output is not a valid ISO 8601 date or interval" in text_of(page)
+    assert "not a valid ISO 8601" not in text_of(start(net="dates-dot", text=TEXT))
 
 
 # -- changes -----------------------------------------------------------------------------------------------
@@ -207,8 +213,8 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     assert rows == {"before": "".join(before.target), "after": "".join(after.target)}
     if net != "dates-transformer":
         others = [step for step, pair in enumerate(zip_longest(before.target, after.target), 1) if len(set(pair)) > 1]
-        one = f"Only step {others[0]} writes something else."
-        said = one if len(others) == 1 else f"From step {others[0]} on, {len(others)} symbols differ."
+        one = f"Only the output at step {others[0]} changes."
+        said = one if len(others) == 1 else f"From step {others[0]} on, {len(others)} output tokens change."
         assert after.answer != before.answer and said in text_of(page)
     press_button(page, "attention_undo")
     assert view_of(page).attend == "" and sent_payload(page)[0]["tokens"] == list(before.target)
@@ -245,7 +251,7 @@ def test_one_head_alone_is_forced():
     page = start(
         net="dates-transformer", text=TEXT, layer="decoder.layers.1.multihead_attn", unit="3", step="2", source="0"
     )
-    page.radio(key="attention_in").set_value("layer 2, head 4 alone")
+    page.radio(key="attention_in").set_value("layer 2, head 4 only")
     run(page)
     press_button(page, "attention_force")
     assert view_of(page).attend == "attend[0]@2/1.3"

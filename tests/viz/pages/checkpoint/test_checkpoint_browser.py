@@ -107,11 +107,11 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page
     before = query(page)["net"]
     for name in ("evil.pt", "bare.pt"):
         upload(page, tmp_path / name)
-        expect(page.get_by_text(f"{name}: This file asks for")).to_be_visible()
+        expect(page.get_by_text(f"{name}: Opening this file would run")).to_be_visible()
         assert query(page)["net"] == before and not (tmp_path / "written").exists()
     upload(page, tmp_path / "good.pt")
     assert query(page)["net"].startswith("good.pt~")
-    expect(page.get_by_text("This file asks for")).to_have_count(0)
+    expect(page.get_by_text("Opening this file would run")).to_have_count(0)
     assert page.locator('[data-testid="stException"]').count() == 0
 
 

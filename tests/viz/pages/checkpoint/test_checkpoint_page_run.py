@@ -41,7 +41,7 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     names = {"weight_ih_l0": "a.x", "weight_hh_l0": "a.y", "bias_ih_l0": "a.z1", "bias_hh_l0": "a.z2"}
     page = upload(start(), ("guessed.safetensors", save({names[name]: v for name, v in rnn.state_dict().items()})))
     first = view_of(page).net
-    assert "found by shape" in page_text(page) and "gate order" in page_text(page)
+    assert "identified by shape, not by name" in page_text(page) and "gate order" in page_text(page)
     next(each for each in page.selectbox if each.label == "Gate order").select("zrn")
     next(each for each in page.radio if each.label == "Position of the reset gate").set_value(False)
     next(each for each in page.button if each.label == "Apply").click()
@@ -54,7 +54,7 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     next(each for each in page.selectbox if each.label == "Cell type").select("LSTM")
     next(each for each in page.button if each.label == "Apply").click()
     page = run(page)
-    assert "do not fit each other" in page_text(page)
+    assert "do not fit together" in page_text(page)
 
 
 def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
@@ -86,7 +86,9 @@ def test_symbols_may_come_from_a_second_file(net):
 def test_another_decoder_and_the_names_of_classes(net):
     page = upload(start(), ("lm.pt", saved_bytes(net)))
     page = choose(page, "The 7 scores are of", "class")
-    next(each for each in page.text_input if each.label.startswith("Names of the classes")).set_value(", ".join(WORDS))
+    next(each for each in page.text_input if each.label.startswith("Class names, separated by commas")).set_value(
+        ", ".join(WORDS)
+    )
     page = run(page)
     card = checkpoint_store.find(view_of(page).net).network.card
     assert card.predicts == "class" and card.classes["en"] == WORDS
@@ -181,7 +183,7 @@ def test_the_command_line_takes_a_checkpoint_or_a_saved_run(tmp_path, net, lens)
 @pytest.mark.parametrize("lens", ["step", "checkpoint"])
 def test_a_bad_file_on_the_command_line_is_one_sentence_and_the_app_goes_on(tmp_path, lens):
     path = tmp_path / "bad.pt"
-    for data, sentence in ((None, "There is no file"), (b"junk", "no checkpoint of a known format")):
+    for data, sentence in ((None, "File not found"), (b"junk", "Unknown checkpoint format")):
         if data is not None:
             path.write_bytes(data)
         page = start(opened=path, lens=lens)
@@ -201,7 +203,7 @@ def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
     graphemes = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
     next(each for each in page.text_area if each.label.startswith("Its 29 symbols")).set_value("\n".join(graphemes))
     page = run(page)
-    page = choose(page, "Does another part write", "typed")
+    page = choose(page, "Is there a decoder that continues", "typed")
     next(each for each in page.text_area if each.label.startswith("Output symbols")).set_value("a\nb")
     page = run(page)
     assert "No other part of this file goes on from the last state of enc" in page_text(page)

@@ -151,12 +151,12 @@ def test_the_current_step_is_marked_in_the_chart_of_all_steps(open_page):
 @pytest.mark.parametrize("width", [1440, 1024])
 def test_the_experiment_with_the_radius_opens_at_its_knobs(open_page, width):
     page = open_page(link(net="counter"), width=width)
-    rerun(page, page.get_by_role("button", name="Push the spectral radius through 1").click)
+    rerun(page, page.get_by_role("button", name="Raise the spectral radius above 1").click)
     page.wait_for_url("**/gradients?**")
     settle(page)
     slider = page.get_by_role("slider", name="Spectral radius of W_hh (each gate)")
     expect(slider).to_be_in_viewport()
-    expect(page.get_by_text("Turn the spectral radius up from 0.9 through 1")).to_be_visible()
+    expect(page.get_by_text("Raise the spectral radius of W_hh from 0.9 past 1")).to_be_visible()
 
     def share() -> float:  # of the last step's gradient, at the first
         return page.evaluate(

@@ -56,9 +56,9 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page
         shares[kind] = found[0] / found[-1]
     assert shares["lstm"] > 1e-3
     if shares["rnn"] < 1e-3:
-        expect(page.get_by_text("The RNN's has vanished")).to_be_visible()
+        expect(page.get_by_text("The gradient of the RNN has vanished")).to_be_visible()
     else:  # training made it keep the city: the page says so, and shows the network before training
-        expect(page.get_by_text("Not what the textbook says of an RNN")).to_be_visible()
+        expect(page.get_by_text("Unlike the textbook case, the gradient of this RNN has not vanished")).to_be_visible()
     page.get_by_role("radio", name="same networks before training").click()
     page.wait_for_function(
         """() => document.querySelector(
@@ -123,9 +123,9 @@ def test_the_curves_follow_a_knob_while_it_moves(open_page):
 def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(open_page):
     page = open_page(link(net="recall-rnn"))
     slider = page.get_by_role("slider", name="Threshold θ")
-    expect(page.get_by_text("Half of what is clipped is paid by")).to_be_visible()
+    expect(page.get_by_text("Half of the gradient norm shown comes from")).to_be_visible()
     slider.press("End")
-    expect(page.get_by_text("nothing is clipped, no step pays")).to_be_visible()
+    expect(page.get_by_text("The norm is below the threshold, so nothing is clipped")).to_be_visible()
 
 
 def test_the_loss_can_be_a_units_value_and_the_page_is_korean_where_the_reader_is(open_page):

@@ -92,7 +92,7 @@ def test_stepping_moves_the_path_and_the_text_with_no_round_trip(open_page):
 
 def test_the_brush_follows_its_span(open_page):
     page = open_page("/states?net=sentiment")
-    page.get_by_text("marks it best").wait_for()
+    page.get_by_text("Best match: unit").wait_for()
     for name, told in (("≤ −threshold", "≤ −0.3"), ("≥ threshold", "≥ 0.3")):  # one of them is there already
         if page.get_by_role("radio", name=name).get_attribute("aria-checked") != "true":
             page.get_by_role("radio", name=name).click()

@@ -11,7 +11,7 @@ from models import load_network
 from models.core.trace import load_trace
 from tests.support import oracle
 from tests.support.browser import ROOT
-from tests.support.lens_page import run, widget_at
+from tests.support.lens_page import plain_text, run, widget_at
 from viz.payloads.binary_payload import unpack
 
 NETWORKS = ("python-lm", "recall-lstm", "recall-gru", "recall-rnn", "counter", "wave", "sentiment")
@@ -35,6 +35,10 @@ def address(page: AppTest) -> dict[str, str]:
 
 def warnings(page: AppTest) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", warning.value) for warning in page.warning]
+
+
+def captions(page: AppTest) -> list[str]:
+    return [plain_text(each.value) for each in page.caption]
 
 
 def view(page: AppTest):
@@ -130,7 +134,7 @@ def test_another_network_starts_at_its_own_view():
 
 def test_unknown_symbols_are_named_and_shown_as_replaced():
     page = type_(start(), "x = '한글'")
-    assert any("“한”, “글”" in caption.value and "�" in caption.value for caption in page.caption)
+    assert any("“한”, “글”" in text and "�" in text for text in captions(page))
     assert sent(page)[0]["tokens"][5:7] == ["�", "�"] and not warnings(page)
 
 
@@ -270,4 +274,4 @@ def test_about_tells_every_accuracy_of_the_review_reader(lang):
 
 @pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "Change one word")])
 def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
-    assert any(look_for in caption.value for caption in start(net=name).caption)
+    assert any(look_for in text for text in captions(start(net=name)))
