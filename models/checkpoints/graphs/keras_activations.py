@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
-from models.checkpoints.graphs.keras_layer import KerasVersion
+from models.checkpoints.layers.keras_cells import KerasVersion
 
 Function = Callable[[Tensor], Tensor]
 

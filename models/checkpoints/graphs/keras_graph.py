@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.checkpoints.graphs.graph_module import GraphInput, GraphModule, refuse
-from models.checkpoints.graphs.keras_layer import KerasLayer, KerasVersion, LayerEntry, Value
+from models.checkpoints.graphs.keras_layer import KerasLayer, LayerEntry, Value
 from models.checkpoints.graphs.keras_merge_layers import MERGE_LAYERS
 from models.checkpoints.graphs.keras_models import MODEL_LAYERS, ModelLayer
 from models.checkpoints.graphs.keras_operations import OPERATIONS, OperationLayer
+from models.checkpoints.graphs.keras_outputs import output_function
 from models.checkpoints.graphs.keras_plain_layers import PLAIN_LAYERS, InputLayer
 from models.checkpoints.graphs.keras_recurrent import RECURRENT_LAYERS
 from models.checkpoints.graphs.keras_shape_layers import SHAPE_LAYERS
 from models.checkpoints.graphs.keras_topology import MODEL_TYPES, damaged, layer_entry
 from models.checkpoints.graphs.keras_variables import assign_variables
+from models.checkpoints.layers.keras_cells import KerasVersion
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
@@ -35,24 +37,21 @@ class KerasGraph(GraphModule):
         """Make the modules of all layers of ``model``, which have their variables."""
         super().__init__()
         self._model = model
-        recurrent = []
+        names: list[str] = []
         for layer in model.walk():
-            paths = {
-                part: self.add_part(layer.module_name(part), made) for part, made in layer.make(layer.variables).items()
-            }
+            made = layer.make(layer.variables)
+            paths = {part: self.add_part(layer.module_name(part), module) for part, module in made.items()}
             layer.placed(paths)
-            recurrent += [(layer, path) for path in paths.values()]
+            for part, module in made.items():
+                if isinstance(module, nn.RNNBase):
+                    suffixes = ("", "_reverse")[: 1 + module.bidirectional]
+                    names += [f"{paths[part]}.l{level}{end}" for level in range(module.num_layers) for end in suffixes]
         for layer in model.walk():
             layer.variables = {}
-        self.layers = tuple(
-            f"{path}.l{level}{suffix}"
-            for layer, path in recurrent
-            if layer.entry.type in RECURRENT_LAYERS
-            for level in range(self.get_submodule(path).num_layers)
-            for suffix in ("", "_reverse")[: 1 + self.get_submodule(path).bidirectional]
-        )
+        self.layers = tuple(names)
         self.inputs = tuple(self._input(index) for index in range(len(model.topology.inputs)))
         self.outputs = tuple(f"{ref.layer}:{ref.tensor}" if ref.tensor else ref.layer for ref in model.topology.outputs)
+        self.output_functions = tuple(output_function(model, index) for index in range(len(self.outputs)))
         self.eval()
 
     def _input(self, index: int) -> GraphInput:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoints.graphs.graph_module import MAX_ELEMENTS, refuse_setting
+from models.checkpoints.layers.keras_cells import KerasVersion
 from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -23,29 +24,6 @@ COMMON_SETTINGS = frozenset(
 
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
 """How the settings end that matter in training alone."""
-
-
-@dataclass(frozen=True)
-class KerasVersion:
-    """The version of the library that wrote the file.
-
-    Attributes:
-        major, minor: its number.
-        standalone: whether it is the Keras before 2.4 that was not part of TensorFlow.
-    """
-
-    major: int = 3
-    minor: int = 0
-    standalone: bool = False
-
-    @classmethod
-    def parse(cls, text: str, default: int) -> KerasVersion:
-        """Return the version written as ``"2.2.4-tf"`` or ``"3.15.1"``; ``default`` is the major number without one."""
-        numbers = [part for part in text.split("-")[0].split(".")[:2] if part.isdigit()]
-        if len(numbers) < 2:
-            return cls(default)
-        major, minor = map(int, numbers)
-        return cls(major, minor, major < 3 and minor < 4 and not text.endswith("-tf"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -206,7 +206,8 @@ class MultiHeadAttentionLayer(KerasLayer):
         ]
         if self.version.major >= 3:  # Keras takes the masks away from the tensors themselves
             query.mask = value.mask = key.mask = None
-        heads, weights = self._attend(*projected, allowed, bool(kwargs.get("return_attention_scores")))
+        queries, values, keys = projected
+        heads, weights = self._attend(queries, values, keys, allowed, bool(kwargs.get("return_attention_scores")))
         output = Value(self.children["output_dense"].apply(net, heads.movedim(1, 2)), known["query_mask"])
         return output if weights is None else [output, Value(weights)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Any
 
 import torch
@@ -83,7 +82,7 @@ ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
 
 OPERATIONS = frozenset((
     *REDUCTIONS, *ARITHMETIC, *ELEMENTWISE, "Softmax", "ExpandDims", "Squeeze", "Reshape", "Transpose", "Concatenate",
-    "Stack", "GetItem", "Cast",
+    "Stack", "GetItem", "Cast", "ConvertToTensor",
 ))  # fmt: skip
 """The names of their classes."""
 
@@ -123,7 +122,8 @@ class OperationLayer(KerasLayer):
         return Value(result if self.to_dtype is None else result.to(self.to_dtype))
 
     def _run(self, args: list[Any]) -> Tensor:
-        type, axis = self.entry.type, self.config.get("axis")
+        type = self.entry.type
+        axis: Any = self.config.get("axis")
         if type in ARITHMETIC:
             first, second = args
             return ARITHMETIC[type](first, second)
@@ -166,5 +166,5 @@ def _plain(tree: Any) -> Any:
 
 def _tensors(*values: Any) -> list[Tensor]:
     """Numbers as tensors of the type of the tensors."""
-    like = reduce(lambda found, each: each if isinstance(each, Tensor) else found, values, None)
+    like = next((each for each in values if isinstance(each, Tensor)), None)
     return [each if isinstance(each, Tensor) or like is None else like.new_tensor(each) for each in values]

@@ -51,7 +51,8 @@ class DenseLayer(KerasLayer):
     def make(self, variables: Mapping[str, StoredTensor]) -> dict[str, nn.Module]:
         """An ``nn.Linear``."""
         kernel = parameter(variables["kernel"], self.dtype)
-        module = nn.Linear(*kernel.shape, bias="bias" in self.own, device="meta")
+        inputs, units = kernel.shape
+        module = nn.Linear(inputs, units, bias="bias" in self.own, device="meta")
         state = {"weight": kernel.detach().T.contiguous()}
         if "bias" in self.own:
             state["bias"] = parameter(variables["bias"], self.dtype).detach()

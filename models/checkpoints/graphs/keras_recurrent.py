@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,8 @@ from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.keras_layer import Builder, KerasLayer, LayerEntry, Value
 from models.checkpoints.graphs.keras_topology import layer_entry
 from models.checkpoints.graphs.masked_recurrence import Outputs, run_masked
-from models.checkpoints.layers.keras_cells import KIND_OF_CLASS, CellConfig, KernelGroup, activation_name
+from models.checkpoints.layers.keras_cells import KIND_OF_CLASS, KernelGroup, cell_config
+from models.checkpoints.layers.keras_folders import snake_case
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
 from models.checkpoints.parsing.contents import StoredTensor
 from models.core.stepwise_modules import recurrent_module
@@ -36,7 +36,7 @@ class CellLayer(KerasLayer):
     """One cell: a recurrent layer's own, or one of a stack."""
 
     settings = CELL_SETTINGS | LAYER_SETTINGS
-    own = ("kernel", "recurrent_kernel", "bias")
+    own: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Read units, activations and biases."""
@@ -45,17 +45,8 @@ class CellLayer(KerasLayer):
         self.units = self.count("units")
         if not self.setting("use_bias", bool, True):
             self.own = ("kernel", "recurrent_kernel")
-        # Keras before 2.3 had the hard sigmoid, and a GRU that resets before its product; cuDNN's cells are sigmoid ones
-        old = self.version.major < 3 and self.version.standalone and not entry.type.startswith("CuDNN")
-        recurrent = "hard_sigmoid" if old and self.version.minor < 3 else "sigmoid"
-        self.cell_config = CellConfig(
-            self.kind,
-            activation=activation_name(self.config.get("activation", "tanh")),
-            recurrent_activation=activation_name(self.config.get("recurrent_activation", recurrent)),
-            reset_after=bool(self.setting("reset_after", bool, not old)),
-            group="",
-            place=0,
-        )
+        self.setting("reset_after", bool, True)
+        self.cell_config = cell_config(entry.type, self.config, self.version)
 
     def weights(self) -> LayerWeights:
         """Return the weights in PyTorch's layout."""
@@ -84,7 +75,7 @@ class CellStackLayer(KerasLayer):
         counts: dict[str, int] = {}
         for raw in self.setting("cells", list, []):
             cell = cell_layer(layer_entry(raw, label=self.label), builder)
-            group = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cell.entry.type).lower()
+            group = snake_case(cell.entry.type)
             counts[group] = counts.get(group, -1) + 1
             self.children[f"cells/{group}" + (f"_{counts[group]}" if counts[group] else "")] = cell
         if not self.children:

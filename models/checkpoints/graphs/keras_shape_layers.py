@@ -208,7 +208,7 @@ class ConvolutionLayer(KerasLayer):
 
 def same_padding(x: Tensor, size: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> list[int]:
     """Padding so that a window starts every stride: for ``F.pad``, the last axis first; an odd one is larger behind."""
-    padding = []
+    padding: list[int] = []
     for length, window, stride, apart in zip(x.shape[2:], size, strides, dilation, strict=True):
         total = max((math.ceil(length / stride) - 1) * stride + (window - 1) * apart + 1 - length, 0)
         padding = [total // 2, total - total // 2, *padding]

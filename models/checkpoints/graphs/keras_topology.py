@@ -6,20 +6,21 @@ Keras 3 writes the arguments of each call with the tensors in it as ``__keras_te
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse
 from models.checkpoints.graphs.keras_layer import LayerEntry
+from models.checkpoints.layers.keras_cells import is_own_class
 from models.checkpoints.parsing.contents import CheckpointError
 
 MODEL_TYPES = ("Sequential", "Functional", "Model")
-OWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
-"""Where the classes of Keras are; others are a user's own."""
-
 OPERATION_MODULES = ("keras.src.ops.", "keras.ops", "keras.src.activations.")
+
+
+CallKey = tuple[str, int]
+"""A layer's name, and which of its calls it is."""
 
 
 class TensorRef(NamedTuple):
@@ -90,12 +91,11 @@ def layer_entry(raw: Any, prefix: str = "", label: str = "") -> LayerEntry:
         config = {"layers": config}
     if not isinstance(config, dict):
         raise damaged()
-    type, module, registered = raw["class_name"], raw.get("module"), raw.get("registered_name")
+    type, module = raw["class_name"], raw.get("module")
     name = config.get("name", raw.get("name"))
     name = name if isinstance(name, str) and name else type.lower()
     label = label or prefix + name
-    foreign = isinstance(module, str) and not any(module == own or module.startswith(f"{own}.") for own in OWN_MODULES)
-    if foreign or ">" in type or (isinstance(registered, str) and ">" in registered):
+    if not is_own_class(raw):
         refuse(label, type)
     operation = isinstance(module, str) and module.startswith(OPERATION_MODULES)
     return LayerEntry(name, label, type, config, operation)
@@ -181,42 +181,44 @@ def _functional(
 
 
 def _ordered(
-    calls: Mapping[tuple[str, int], LayerCall], inputs: tuple[TensorRef, ...], outputs: tuple[TensorRef, ...]
+    calls: Mapping[CallKey, LayerCall], inputs: tuple[TensorRef, ...], outputs: tuple[TensorRef, ...]
 ) -> tuple[LayerCall, ...]:
-    """The calls that the outputs need, in the file's order as far as each comes after those that it depends on."""
+    """The calls that the outputs need, in the order in which Keras runs them: the farthest from an output first.
+
+    The order matters where a layer changes what a later one sees: ``MultiHeadAttention`` takes its inputs' masks away.
+    """
     given = {(ref.layer, ref.node) for ref in inputs}
-    needed: set[tuple[str, int]] = set()
-    waiting = [(ref.layer, ref.node) for ref in outputs]
-    while waiting:
-        key = waiting.pop()
-        if key in needed or key in given:
-            continue
-        if key not in calls:
-            raise damaged()
-        needed.add(key)
-        waiting += [(ref.layer, ref.node) for ref in calls[key].references()]
-    places = {key: place for place, key in enumerate(calls)}
-    keys = list(calls)
-    missing: dict[int, int] = {}
-    readers: dict[tuple[str, int], list[int]] = {}
-    for key in needed:
-        below = {(ref.layer, ref.node) for ref in calls[key].references()} - given
-        missing[places[key]] = len(below)
-        for each in below:
-            readers.setdefault(each, []).append(places[key])
-    ready = [place for place, count in missing.items() if not count]
-    heapify(ready)
-    ordered = []
-    while ready:
-        key = keys[heappop(ready)]
-        ordered.append(calls[key])
-        for place in readers.get(key, ()):
-            missing[place] -= 1
-            if not missing[place]:
-                heappush(ready, place)
-    if len(ordered) < len(needed):
-        raise damaged()  # the calls form a circle
-    return tuple(ordered)
+
+    def below(key: CallKey) -> list[CallKey]:
+        return [] if key in given else [(ref.layer, ref.node) for ref in calls[key].references()]
+
+    depths: dict[CallKey, int] = {}
+    of_layer: dict[str, int] = {}
+    for key in reversed(_depth_first([(ref.layer, ref.node) for ref in outputs], below, {*calls, *given})):
+        # all calls of a layer count as far from the outputs as its farthest one so far
+        depths[key] = of_layer[key[0]] = depth = max(depths.setdefault(key, 0), of_layer.get(key[0], 0))
+        for each in below(key):
+            depths[each] = max(depth + 1, depths.get(each, 0))
+    return tuple(calls[key] for key in sorted(depths, key=lambda key: -depths[key]) if key not in given)
+
+
+def _depth_first(ends: list[CallKey], below: Callable[[CallKey], list[CallKey]], known: set[CallKey]) -> list[CallKey]:
+    """The calls that ``ends`` need, each after those ``below`` it."""
+    done: dict[CallKey, None] = {}
+    begun: set[CallKey] = set()
+    for end in ends:
+        stack = [(end, False)]
+        while stack:
+            key, finished = stack.pop()
+            if finished:
+                done[key] = None
+            elif key not in done:
+                if key in begun or key not in known:
+                    raise damaged()  # the calls form a circle, or one is missing
+                begun.add(key)
+                stack.append((key, True))
+                stack += [(each, False) for each in reversed(below(key))]
+    return list(done)
 
 
 def _listed(raw: Any) -> Iterator[TensorRef]:

@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from models.checkpoints.graphs.keras_layer import KerasLayer
+from models.checkpoints.layers.keras_folders import FOLDERS, folders_of, layer_folders
 from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
-
-DEPENDENCIES = "_layer_checkpoint_dependencies"
-"""Where Keras 2 puts the layers of a model in a ``.keras`` archive."""
 
 
 def assign_variables(layers: Mapping[str, KerasLayer], file: Hdf5Contents) -> None:
@@ -32,64 +30,36 @@ def assign_variables(layers: Mapping[str, KerasLayer], file: Hdf5Contents) -> No
         for name, layer in layers.items():
             used |= _assign_listed(name, layer, file)
     else:
-        used = _assign_placed(layers, "", file)
+        used = _assign_placed(layers, "", file, folders_of(file.tensors))
     for name, stored in file.tensors.items():
-        inside = name.startswith(("layers/", "model_weights/", f"{DEPENDENCIES}/"))
+        inside = name.partition("/")[0] in (*FOLDERS, "model_weights")
         if inside and name not in used and stored.is_float:
             raise CheckpointError(
                 "{name} belongs to no layer of the configuration in this file. Save the model again.", name=name
             )
 
 
-def snake_case(name: str) -> str:
-    """Return a class's name as Keras writes it in paths: ``"lstm_cell"`` of ``"LSTMCell"``."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _assign_placed(layers: Mapping[str, KerasLayer], folder: str, file: Hdf5Contents) -> set[str]:
-    """Assign the variables below ``folder`` ("" or with a slash behind), and return their names."""
+def _assign_placed(layers: Mapping[str, KerasLayer], model: str, file: Hdf5Contents, filled: set[str]) -> set[str]:
+    """Assign the variables of a model whose own folder is ``model``, and return their names."""
     used: set[str] = set()
-    old = any(name.startswith(f"{folder}{DEPENDENCIES}/") for name in file.tensors)
-    places = _old_places(layers) if old else _places(layers)
-    for place, layer in zip(places, layers.values(), strict=True):
-        used |= _assign_tree(layer, f"{folder}{DEPENDENCIES if old else 'layers'}/{place}", file)
+    folders = layer_folders((layer.entry.type for layer in layers.values()), model, filled)
+    for folder, layer in zip(folders, layers.values(), strict=True):
+        used |= _assign_tree(layer, folder, file, filled)
     return used
 
 
-def _assign_tree(layer: KerasLayer, folder: str, file: Hdf5Contents) -> set[str]:
+def _assign_tree(layer: KerasLayer, folder: str, file: Hdf5Contents, filled: set[str]) -> set[str]:
     used = set()
     for index, name in enumerate((*layer.own, *layer.fixed)):
         path = f"{folder}/vars/{index}"
         _give(layer, name, path, file)
         used.add(path)
     if layer.inner is not None:
-        return used | _assign_placed(layer.inner, f"{folder}/", file)
+        return used | _assign_placed(layer.inner, folder, file, filled)
     for place, child in layer.children.items():
         private = f"{folder}/_{place}"  # as earlier versions of Keras 3 call the matrices of an attention
-        used |= _assign_tree(child, private if f"{private}/vars/0" in file.tensors else f"{folder}/{place}", file)
+        used |= _assign_tree(child, private if private in filled else f"{folder}/{place}", file, filled)
     return used
-
-
-def _places(layers: Mapping[str, KerasLayer]) -> Iterator[str]:
-    """The places of layers in their model: their class, and a number from the second of a class on."""
-    counts: dict[str, int] = {}
-    for layer in layers.values():
-        name = snake_case(layer.entry.type)
-        counts[name] = counts.get(name, -1) + 1
-        yield f"{name}_{counts[name]}" if counts[name] else name
-
-
-def _old_places(layers: Mapping[str, KerasLayer]) -> Iterator[str]:
-    """The same in Keras 2, which counts a layer with weights twice."""
-    counts: dict[str, int] = {}
-    for layer in layers.values():
-        name = snake_case(layer.entry.type)
-        counts[name] = counts.get(name, -1) + 1
-        yield f"{name}_{counts[name]}" if counts[name] else name
-        if any(each.own or each.fixed for each in layer.walk()):
-            counts[name] += 1
 
 
 def _assign_listed(name: str, layer: KerasLayer, file: Hdf5Contents) -> set[str]:

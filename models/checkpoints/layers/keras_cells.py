@@ -132,7 +132,7 @@ def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[t
     config = entry.get("config") if isinstance(entry, dict) and is_own_class(entry) else None
     if not isinstance(config, dict):
         return
-    name = entry.get("class_name")
+    name = str(entry.get("class_name"))
     if name == "TimeDistributed":
         yield from _cells_of_layer(config.get("layer"), place, version)
     elif name == "Bidirectional":
@@ -142,18 +142,18 @@ def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[t
             yield f"{level.removesuffix('_reverse')}_reverse", backward
     elif name in ("RNN", "StackedRNNCells"):
         cell = config.get("cell")
-        inside = config.get("cells", [cell])
         if isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
-            inside = cell["config"]["cells"]
+            config = {**config, **cell["config"]} if isinstance(cell.get("config"), dict) else config
+        inside = config.get("cells", [cell])
         counts: dict[str, int] = {}
-        for index, each in enumerate(inside):
+        for index, each in enumerate(inside if isinstance(inside, list) else ()):
             for _, made in _cells_of_layer(each, place, version):
                 group = snake_case(each["class_name"])
                 counts[group] = counts.get(group, -1) + 1
                 suffix = f"_{counts[group]}" if counts[group] else ""
                 yield f"l{index}{_reverse_suffix(config)}", replace(made, group=group + suffix)
     elif name in KIND_OF_CLASS:
-        yield f"l0{_reverse_suffix(config)}", cell_config(str(name), config, version, place)
+        yield f"l0{_reverse_suffix(config)}", cell_config(name, config, version, place)
 
 
 def cell_config(type: str, config: Mapping[str, Any], version: KerasVersion, place: int = 0) -> CellConfig:
