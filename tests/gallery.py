@@ -1,7 +1,7 @@
-"""Photograph every page: `python -m tests.gallery FOLDER [LENS ...]`.
+"""Take a picture of every page: `python -m tests.gallery FOLDER [LENS ...]`.
 
 Light and dark, 1440 and 1024 px wide, English and Korean, as FOLDER/step-dark-1024-ko.png; the Checkpoint lens also with
-files that something is wrong with, as FOLDER/checkpoint-sick-dark-1024-ko.png.
+defective files, as FOLDER/checkpoint-sick-dark-1024-ko.png.
 """
 
 import sys
@@ -13,37 +13,36 @@ from tests.support.browser import (
     find_chromium,
     launch_browser,
     opened_page,
+    rerun,
     save_screenshot,
     serve,
-    settle,
 )
 from tests.support.specimens import specimens
 from viz.pages import LENSES
 
 SCHEMES = ("light", "dark")
 WIDTHS = (1440, 1024)
-LOCALES = {"en": "en-US", "ko": "ko-KR"}
+LANGUAGES = {"en": "en-US", "ko": "ko-KR"}
 
 
 def main(folder: Path, names: list[str]) -> None:
-    """Photograph the lenses of these names, or all of them, into `folder`."""
+    """Save pictures of the lenses of these names, or of all, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with serve() as url, launch_browser() as browser:
-        for lens, scheme, width, lang in product(LENSES, SCHEMES, WIDTHS, LOCALES):
+        for lens, scheme, width, lang in product(LENSES, SCHEMES, WIDTHS, LANGUAGES):
             if names and lens.name not in names:
                 continue
             address = url if lens is LENSES[0] else f"{url}/{lens.name}"
             files = {"": b""} | (specimens() if lens.name == "checkpoint" else {})
             for file, content in files.items():
-                shown = "-".join(filter(None, (lens.name, file.split(".")[0], scheme, str(width), lang)))
-                with opened_page(browser, address, scheme=scheme, width=width, locale=LOCALES[lang]) as page:
+                name = "-".join(filter(None, (lens.name, file.split(".")[0], scheme, str(width), lang)))
+                with opened_page(browser, address, scheme=scheme, width=width, locale=LANGUAGES[lang]) as page:
                     if file:
                         upload = {"name": file, "mimeType": "application/octet-stream", "buffer": content}
-                        page.locator("input[type=file]").first.set_input_files(upload)
-                        page.wait_for_timeout(500)
-                        settle(page)
-                    save_screenshot(page, folder / f"{shown}.png")
-                print(folder / f"{shown}.png")
+                        box = page.locator("input[type=file]").first
+                        rerun(page, lambda box=box, upload=upload: box.set_input_files(upload))
+                    save_screenshot(page, folder / f"{name}.png")
+                print(folder / f"{name}.png")
 
 
 if __name__ == "__main__":
