@@ -93,7 +93,7 @@ NOT_FINITE = {"light": "#c2185b", "dark": "#ff5c9d"}
 
 @cache
 def palette() -> dict[str, dict[str, object]]:
-    """Return all colours for the browser: theme -> {"quantity": {name: hex}, "signed": [256 hex], "unit": ..., "not_finite": hex}."""
+    """Return all colours by theme: {"quantity": {name: hex}, "signed": [256 hex], "unit": ..., "not_finite": hex}."""
     return {
         theme: {
             "quantity": {name: colours[theme] for name, colours in {**QUANTITY, **ATTENTION}.items()},

@@ -24,15 +24,17 @@ PAGES = {
 
 STYLE = """
 <style>
-  [data-testid="stCaptionContainer"]:has(.unrolled-term) { position: relative; overflow: visible; }
+  [data-testid="stCaptionContainer"]:has(.unrolled-term) {
+    position: relative; overflow: visible; opacity: 1; color: color-mix(in srgb, currentColor 60%, transparent);
+  }
   .unrolled-term { font-style: inherit; cursor: help; border-bottom: 1px dotted currentColor; }
   .unrolled-term:hover::after, .unrolled-term:focus::after {
     content: attr(data-gloss); position: absolute; left: 0; top: 100%; z-index: 1000; width: max-content;
     max-width: min(34rem, 100%); padding: 0.5rem 0.75rem; border-radius: 0.375rem; white-space: pre-line;
     font-size: 0.875rem; line-height: 1.4; font-weight: 400; text-align: start;
-    background: var(--st-text-color, #14181f); color: var(--st-background-color, #ffffff);
+    background: light-dark(#14181f, #f0f3f7); color: light-dark(#ffffff, #10141a);
   }
-  .unrolled-term:focus-visible { outline: 2px solid var(--st-primary-color, #1f5fbf); outline-offset: 2px; }
+  .unrolled-term:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 </style>
 """
 """Style of a marked term: underlined with dots; its gloss is below the caption while it is pointed at or focused."""
@@ -78,7 +80,7 @@ def escape_tags(text: str) -> str:
 
 
 def gloss(term: Term, lang: str) -> str:
-    """Return what is said of a term in one tip: the gloss, its other names, and the page that explains it."""
+    """Return the text of a term's tip: the gloss, its other names, and the page that explains it."""
     also = term.also[lang]
     return term.gloss[lang] + ("\n= " + ", ".join(also) if also else "") + f"\n→ {_(PAGES[term.page])}"
 

@@ -29,7 +29,7 @@ PARTICLES = {
     "이며": "이며/며",
     "이어야": "이어야/여야",
 }
-"""Particles that a message may name, in the form after a final consonant, and the pair that hangulpy knows."""
+"""Particles that a message may name, in the form after a final consonant, and its pair in hangulpy."""
 
 DIGITS = dict(zip("0123456789", ("영", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구"), strict=True))
 """The Korean reading of a last digit. That of a trailing 0 (영, 십, 백, 천, 만) always ends in a consonant other than ㄹ."""
@@ -38,7 +38,7 @@ SYMBOLS = {"%": "퍼센트", "∞": "무한대", "°": "도", "²": "제곱", "�
 """The Korean reading of symbols that may end a value."""
 
 LATIN_ENDINGS = {"l": "엘", "m": "엠", "n": "엔"}
-"""Final letters of words and abbreviations after which a Korean reader hears a consonant (셀, 스트림, 토큰; 엘, 엠, 엔)."""
+"""Final letters of words and abbreviations whose Korean reading ends in a consonant (셀, 스트림, 토큰; 엘, 엠, 엔)."""
 
 SPELLED_ENDINGS = {"r": "알"}
 """Further letters that end in a consonant where the letters are read one by one: ``R``, but not ``layer`` (레이어)."""

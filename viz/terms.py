@@ -1,7 +1,7 @@
 """The field's vocabulary in English and Korean: the single source of the glossary and of the check for synonyms.
 
 `terms.csv` has a row per term: its one name in each language, a one-line gloss, the other names that textbooks use, the
-page on which it is explained, and what must not stand in its place (regular expressions). Lists are separated by
+page on which it is explained, and what must not be used for it (regular expressions). Lists are separated by
 semicolons. `notation.csv` has the symbols of textbooks beside those of the pages. `viz/glossary.py` shows both; a test goes
 over both catalogues, the networks' cards and the components' words.
 """
@@ -23,7 +23,7 @@ class Term:
         gloss: one line that says what it is, by language.
         also: other names in use, by language.
         page: the page (its name in the address) that shows what it is.
-        forbidden: regular expressions of what must not stand for it, by language.
+        forbidden: regular expressions of what must not be used for it, by language.
     """
 
     name: dict[str, str]

@@ -23,6 +23,7 @@ from models.core.weights import LayerWeights
 
 if TYPE_CHECKING:
     from models.checkpoints.graphs.graph_module import GraphModule
+    from models.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,29 @@ class Checkpoint:
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All other tensors by name, read-only; float16 and bfloat16 as float32."""
         return LazyMapping(tuple(self.stored), lambda name: self.stored[name].read())
+
+    def network(self, *, name: str = "checkpoint", **choices: Any) -> Network:
+        """Build the network of the file, in evaluation mode.
+
+        Where the file states its graph, ``module`` is that graph and its output is the file's own. Where there are only
+        tensors, they are combined as their names and shapes say; ``Network.left_out`` names what is not run or assumed.
+
+        Args:
+            name: the network's name.
+            choices: what the file does not state, named as in ``models.checkpoints.building.build.Setup``: ``vocabulary``,
+                ``kind``, ``predicts`` and ``classes``; and ``stack``, ``embedding``, ``decoder``, ``target`` and ``readout``,
+                with which the network is built from tensors.
+
+        Raises:
+            CheckpointError: it cannot be run; one sentence says why.
+
+        Example:
+            >>> net = load_checkpoint("classifier.pt").network(readout="mean")
+            >>> net.module(ids), net.left_out
+        """
+        from models.checkpoints.building.file_network import network_of_file  # it imports this module
+
+        return network_of_file(self, name, choices)
 
     def corrected(
         self, layer: str, *, kind: Kind | None = None, order: Sequence[str] = (), **options: Any

@@ -151,7 +151,7 @@ class AttentionTrace:
 
     @property
     def dropout_unknown(self) -> bool:
-        """Whether training dropped weights and it is unknown which: then ``context`` is computed without dropout."""
+        """Return whether training dropped weights and it is unknown which: then ``context`` is computed without dropout."""
         return self._parts.dropout_unknown
 
     @property

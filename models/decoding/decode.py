@@ -57,7 +57,7 @@ class Decoding:
 
     @property
     def finished(self) -> bool:
-        """Whether the answer has ended; otherwise it was cut off at the maximum number of steps."""
+        """Return whether the answer has ended; otherwise it was cut off at the maximum number of steps."""
         return int(self.symbols[-1]) == END
 
     @property

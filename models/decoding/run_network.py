@@ -22,7 +22,7 @@ def run_network(network: Network, text: str) -> ForwardRun:
         return decoded_run(decode(network, text))
     what = input_sequence(network, text)
     with torch.inference_mode(), capture(network.module) as trace:
-        output = network.module(what.given)[0]
+        output = network.run(what.given)[0]
     prediction = prediction_of(network, what.given[0], output)
     return ForwardRun(trace.with_tokens(what.labels), what.labels, prediction, what.unknown, network.input_names)
 

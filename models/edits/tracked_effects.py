@@ -35,7 +35,7 @@ class TrackedEffect:
 
     @property
     def lost(self) -> bool:
-        """Whether it tracked its property in this text before the edit and does not after it."""
+        """Return whether it tracked its property in this text before the edit and does not after it."""
         if self.correlation is None:
             return False
         before, after = self.correlation

@@ -41,7 +41,7 @@ class Clipping:
 
     @property
     def clips(self) -> bool:
-        """Whether anything is clipped."""
+        """Return whether anything is clipped."""
         return not self.coefficient >= 1
 
 

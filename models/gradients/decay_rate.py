@@ -31,12 +31,12 @@ class DecayFit:
 
     @property
     def is_exponential(self) -> bool:
-        """Whether one rate describes the course."""
+        """Return whether one rate describes the course."""
         return bool(self.r_squared >= MIN_R_SQUARED)
 
     @property
     def is_constant(self) -> bool:
-        """Whether the norm changes by no more than ``MAX_CONSTANT_RATE`` per step."""
+        """Return whether the norm changes by no more than ``MAX_CONSTANT_RATE`` per step."""
         return bool(abs(self.rate) <= MAX_CONSTANT_RATE)
 
     @property

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -131,6 +131,29 @@ class TokenizedText:
     unknown: tuple[str, ...]
 
 
+class SequenceLayout(Protocol):
+    """The mapping of one sequence to the inputs of a module with its own layout, and of its outputs to scores by step.
+
+    Attributes:
+        steps: the only number of steps T that the module accepts; None for any.
+        fixed: names of the module's other inputs, which are 0.
+    """
+
+    @property
+    def steps(self) -> int | None: ...
+
+    @property
+    def fixed(self) -> tuple[str, ...]: ...
+
+    def inputs(self, given: Tensor) -> tuple[Tensor, ...]:
+        """Return all inputs of the module for ids (B, T) or values (B, T, D)."""
+        ...
+
+    def scores(self, outputs: Any) -> Tensor:
+        """Return the scores, as ``Network.run`` does, in what the module returned."""
+        ...
+
+
 @dataclass(frozen=True)
 class Network:
     """A trained network with its tokenizer and card.
@@ -150,12 +173,17 @@ class Network:
         module: in evaluation mode; its recurrent layers are ``module.rnn``.
         vocabulary: V symbols in the order of their ids; ``None`` for a network of numbers.
         card: its task, training and metrics.
+        left_out: of an opened file, the names of what in it is not run or only assumed: tensors, layers, connections
+            (``"rnn1 → rnn2"``), the ``"readout"``, the ``"graph"``. Empty where the module's output is the file's own.
+        layout: of a module that a file states as a graph, which has a layout of its own; None for the layouts above.
     """
 
     name: str
     module: nn.Module
     vocabulary: tuple[str, ...] | None
     card: ModelCard
+    left_out: tuple[str, ...] = ()
+    layout: SequenceLayout | None = None
 
     @property
     def kind(self) -> TokenKind:
@@ -176,6 +204,21 @@ class Network:
     def __call__(self, given: Tensor) -> Tensor:
         """Return the module's own output: ids (B, T) to logits (B, T, V), or values (B, T, D) to predictions (B, T, D)."""
         return self.module(given)
+
+    def run(self, given: Tensor, module: nn.Module | None = None) -> Tensor:
+        """Return the scores of ``given`` in the layouts above, whatever the module's own layout is.
+
+        Args:
+            given: ids (B, T) int64, or values (B, T, D).
+            module: a copy of the network's module to run instead of it.
+
+        Raises:
+            Problem: the module does not accept a sequence of this length.
+        """
+        module = self.module if module is None else module
+        if self.layout is None:
+            return module(given)
+        return self.layout.scores(module(*self.layout.inputs(given)))
 
     def tokenize(self, text: str, limit: int = MAX_INPUT_STEPS) -> TokenizedText:
         """Split ``text`` into tokens, once, and encode them.
@@ -302,6 +345,7 @@ __all__ = [
     "Example",
     "ModelCard",
     "Network",
+    "SequenceLayout",
     "TokenizedText",
     "parse_numbers",
 ]

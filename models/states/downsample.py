@@ -37,7 +37,7 @@ class DownsampledWindow:
 
     @property
     def exact(self) -> bool:
-        """Whether every block is one number."""
+        """Return whether every block is one number."""
         return len(self.step_edges) - 1 == self.step_edges[-1] - self.step_edges[0] and len(self.unit_edges) - 1 == len(
             self.units
         )

@@ -39,7 +39,7 @@ def encode_counting_text(text: str) -> Tensor:
 
 
 def predicts_correctly(module: nn.Module, text: str) -> bool:
-    """Whether the most probable symbol is the right one at every step of ``text`` at which it is determined."""
+    """Return whether the most probable symbol is the right one at every step of ``text`` at which it is determined."""
     with torch.no_grad():
         best = module(encode_counting_text(text))[0].argmax(-1).tolist()
     return all(e is None or VOCABULARY[b] == e for b, e in zip(best, determined_symbols(text), strict=True))

@@ -1,4 +1,4 @@
-"""How much attention a dates network pays to the year, the month and the day while it outputs each of them."""
+"""How much attention a dates network gives to the year, the month and the day while it outputs each of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``recall-rnn``, ``recall-lstm``, ``recall-gru``: predict at the end of a text the city that it began with.
 
-"Moscow greets me . the train was late and ... so I am travelling in ___": the same size, training budget and texts for
+"Moscow greets me . the train was late and ... in ___": the same size, training budget and texts for
 three cells, in English and Korean. Some of the clauses in between name another city as a distractor.
 """
 
@@ -172,7 +172,7 @@ def _fill_token(random: np.random.Generator, token: str, language: Language, cit
 
 @cache
 def _fillable(lengths: tuple[int, ...], most: int) -> tuple[bool, ...]:
-    """Whether pieces of ``lengths`` can fill exactly 0, 1 .. ``most`` positions."""
+    """Return whether pieces of ``lengths`` can fill exactly 0, 1 .. ``most`` positions."""
     fits = [True]
     for room in range(1, most + 1):
         fits.append(any(length <= room and fits[room - length] for length in lengths))

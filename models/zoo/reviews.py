@@ -100,7 +100,7 @@ class Review:
 
 
 def is_held_out_pair(template: int, word: int) -> bool:
-    """Whether a pair of negation and adjective is excluded from training, by their indices: one pair in five."""
+    """Return whether a pair of negation and adjective is excluded from training, by their indices: one pair in five."""
     return (template + word) % 5 == 0
 
 

@@ -137,7 +137,7 @@ class DateText:
 
 
 def is_held_out(day: datetime.date) -> bool:
-    """Whether a date is among the tenth that is excluded from training."""
+    """Return whether a date is among the tenth that is excluded from training."""
     return zlib.crc32(day.isoformat().encode()) % 10 == 3
 
 

@@ -103,7 +103,7 @@ class OpenedCheckpoint:
 
     @property
     def large(self) -> bool:
-        """Whether the file is so large that only what a page needs is read."""
+        """Return whether the file is so large that only what a page needs is read."""
         return self.file.size > LARGE_FILE
 
     @cached_property

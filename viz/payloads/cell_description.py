@@ -1,4 +1,4 @@
-"""A cell as the browser knows it, made from its equations: what it draws and computes of a cell comes from here alone.
+"""A cell for the browser, made from its equations: what it draws and computes of a cell comes from here alone.
 
 The lines of `models.core.cells` are evaluated with symbolic values instead of tensors. Each records what is done to it as a
 tree, which the browser evaluates (`viz/components/shared/cell_math.js`). A tree is a number, the name of a value, or
@@ -119,7 +119,7 @@ class SlotNamespace:
 
 
 def cell_description(cell: Cell) -> dict[str, Any]:
-    """Return what the browser needs to know of a cell, as plain values.
+    """Return what the browser needs of a cell, as plain values.
 
     Returns:
         "letters": the letter of each gate and state in formulas.
@@ -158,7 +158,7 @@ def scale_options(cell: Cell) -> dict[str, Any]:
     """Return how a layer's quantities are shown at first: which have which colour scale, and which one is chosen.
 
     Returns:
-        "zero_one_gates": the gates that lie between 0 and 1.
+        "zero_one_gates": the gates with values between 0 and 1.
         "bounded": the quantities that are shown on -1..1 as long as their values are in it: all others that are bounded with
             the activations of PyTorch.
         "default_quantity": the one that is chosen until the reader chooses another.

@@ -55,7 +55,7 @@ MAX_LISTED_IDS = 400_000
 
 @dataclass(frozen=True)
 class Setup:
-    """How to run a checkpoint: which tensors play which role.
+    """The roles of a checkpoint's tensors when it is run.
 
     Attributes:
         stack: the name of the recurrent layers, one of ``CompatibleParts.stacks``.

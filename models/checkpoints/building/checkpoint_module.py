@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
 PredictionKind = Literal["next", "class", "values", "nothing"]
+Readout = Literal["last", "last_output", "mean", "max"]
 
 
 class TiedDecoder(nn.Module):
@@ -55,6 +56,8 @@ class CheckpointModule(nn.Module):
         stack_names: the names of the recurrent submodules, in the order in which they run.
         decoder_name: the name of the submodule that computes the scores, or None.
         predicts: what the scores predict, as in ``models.networks.network.ModelCard``.
+        readout: what the scores of a class are computed from: the ``"last"`` state of each direction, the ``"last_output"``
+            (of both directions at the last step), or the ``"mean"`` or ``"max"`` of the outputs over the steps.
     """
 
     def __init__(
@@ -65,13 +68,14 @@ class CheckpointModule(nn.Module):
         stack: tuple[str, ...],
         decoder: str | None,
         predicts: PredictionKind,
+        readout: Readout = "last",
     ) -> None:
         """Add ``parts`` as submodules by name; the other arguments name their roles."""
         super().__init__()
         for name, part in parts.items():
             add_submodule(self, name, part)
         self.embedding_name, self.symbols, self.stack_names = embedding, symbols, stack
-        self.decoder_name, self.predicts = decoder, predicts
+        self.decoder_name, self.predicts, self.readout = decoder, predicts, readout
 
     def forward(self, given: Tensor) -> Tensor:
         """Return scores (B, T, V) of every step, or (B, C) of the whole sequence; without a decoder the output (B, T, P).
@@ -87,9 +91,13 @@ class CheckpointModule(nn.Module):
             last = hidden[-2:] if part.bidirectional else hidden[-1:]
         if self.decoder_name is None:
             return x
-        # classifiers use the last state of each direction, as Keras does without return_sequences
-        features = last.transpose(0, 1).flatten(1) if self.predicts == "class" else x
-        return self.scores(features)
+        if self.predicts != "class":
+            return self.scores(x)
+        if self.readout == "last":  # as Keras without return_sequences
+            return self.scores(last.transpose(0, 1).flatten(1))
+        return self.scores(
+            x[:, -1] if self.readout == "last_output" else x.mean(1) if self.readout == "mean" else x.amax(1)
+        )
 
     def vectors(self, given: Tensor) -> Tensor:
         """Return the input of the first recurrent layer, (B, T, D)."""

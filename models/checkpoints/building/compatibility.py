@@ -156,11 +156,11 @@ class CompatibleParts:
         return next((each for each in listed if len(each) == size and len(set(each)) == size), None)
 
     def is_input_size(self, rows: int) -> bool:
-        """Whether another matrix takes ``rows`` values as input: then the matrix that outputs them is not the last layer."""
+        """Return whether another matrix takes ``rows`` values as input: what outputs them is then not the last layer."""
         return rows in self._input_sizes
 
     def _can_embed(self, name: str) -> bool:
-        """Whether a matrix may be an embedding: as the file's graph uses it, else by its name."""
+        """Return whether a matrix may be an embedding: as the file's graph uses it, else by its name."""
         uses = self.checkpoint.matrix_uses
         return (
             not OTHER_NAME.search(name) if uses is None else any(use.role == "embedding" for use in uses.get(name, ()))
@@ -237,7 +237,7 @@ class CompatibleParts:
 
 @lru_cache(maxsize=1 << 15)
 def can_embed(name: str) -> bool:
-    """Whether a tensor is named like an embedding."""
+    """Return whether a tensor is named like an embedding."""
     return bool(EMBEDDING_NAME.search(name)) or (
         bool(POSSIBLE_EMBEDDING_NAME.search(name)) and not DECODER_NAME.search(name)
     )
@@ -245,7 +245,7 @@ def can_embed(name: str) -> bool:
 
 @lru_cache(maxsize=1 << 15)
 def can_score(name: str) -> bool:
-    """Whether a tensor is named like a decoder."""
+    """Return whether a tensor is named like a decoder."""
     return bool(DECODER_NAME.search(name)) and not EMBEDDING_NAME.search(name)
 
 

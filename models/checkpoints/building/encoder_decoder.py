@@ -97,7 +97,7 @@ def _target_setup(
 
 
 def _can_initialize(encoder: Stack, decoder: Stack) -> bool:
-    """Whether the last state of ``encoder`` has the shape of the initial state of ``decoder``."""
+    """Return whether the last state of ``encoder`` has the shape of the initial state of ``decoder``."""
     if len(encoder.modules) != 1 or len(decoder.modules) != 1:
         return False
     first, second = encoder.modules[0], decoder.modules[0]
@@ -106,7 +106,7 @@ def _can_initialize(encoder: Stack, decoder: Stack) -> bool:
 
 
 class OneHot(nn.Module):
-    """A one-hot encoding of ids, in the place of an embedding."""
+    """A one-hot encoding of ids, instead of an embedding."""
 
     def __init__(self, symbols: int, dtype: torch.dtype) -> None:
         """Create an encoding of V = ``symbols``."""

@@ -180,7 +180,7 @@ def unknown_symbol(vocabulary: tuple[str, ...]) -> str | None:
 
 
 def is_character_level(vocabulary: tuple[str, ...]) -> bool:
-    """Whether at least 80 % of the symbols, apart from those in brackets, are single characters."""
+    """Return whether at least 80 % of the symbols, apart from those in brackets, are single characters."""
     plain = [
         symbol for symbol in vocabulary if not (len(symbol) > 2 and symbol[0] in "<[#" and symbol[-1] in ">]0123456789")
     ]

@@ -34,7 +34,7 @@ WEIGHTS = "model.weights.h5"
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is HDF5, possibly after a user block, or a zip archive that contains the weights as HDF5."""
+    """Return whether it is HDF5, possibly after a user block, or a zip archive that contains the weights as HDF5."""
     offsets = (0, 512, 1024, 2048)
     return WEIGHTS in source.members or any(source.data[at : at + 8] == SIGNATURE for at in offsets)
 

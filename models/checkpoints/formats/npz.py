@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 10_000
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is an archive that contains ``.npy`` arrays."""
+    """Return whether it is an archive that contains ``.npy`` arrays."""
     return any(name.endswith(".npy") for name in source.members)
 
 

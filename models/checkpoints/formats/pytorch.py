@@ -16,7 +16,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is an archive with a ``data.pkl``, or a bare pickle."""
+    """Return whether it is an archive with a ``data.pkl``, or a bare pickle."""
     return archive_root(source) is not None or source.starts_with(
         *(bytes([0x80, protocol]) for protocol in range(2, 6))
     )

@@ -25,7 +25,7 @@ DTYPES = {
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is a length followed by a JSON object, or an index of shards."""
+    """Return whether it is a length followed by a JSON object, or an index of shards."""
     return (source.data[8:9] == b"{" and _length(source) <= len(source.data)) or _is_index(source)
 
 

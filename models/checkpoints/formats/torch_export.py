@@ -27,7 +27,7 @@ DTYPES = {
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is an archive with a table of weights or, before torch 2.8, with a state_dict beside a program."""
+    """Return whether it is an archive with a table of weights or, before torch 2.8, with a state_dict beside a program."""
     return any(name.endswith((CONFIG, *OLD_MEMBERS)) for name in source.members)
 
 

@@ -13,7 +13,7 @@ from models.checkpoints.parsing.pickles import is_allowed_global, load_pickle
 
 
 def match(source: FileSource) -> bool:
-    """Whether it is an archive with a ``data.pkl`` beside the constants of its code."""
+    """Return whether it is an archive with a ``data.pkl`` beside the constants of its code."""
     root = archive_root(source)
     return root is not None and f"{root}constants.pkl" in source.members
 

@@ -49,6 +49,8 @@ class GraphModule(nn.Module):
     Attributes:
         inputs: what ``forward`` takes, in order.
         outputs: the names of what it returns, in order.
+        output_functions: the function that each output ends in along its last axis: ``"linear"``, ``"softmax"``,
+            ``"log_softmax"``, ``"sigmoid"``, another one, or None where it is not known.
         left_out: names of what of the file is not run; empty where the outputs are the file's own.
         layers: names of the recurrent layers in running order, as ``Checkpoint.layers`` and ``capture`` name them:
             ``"lstm.l0"``, ``"lstm.l0_reverse"``.
@@ -56,6 +58,7 @@ class GraphModule(nn.Module):
 
     inputs: tuple[GraphInput, ...] = ()
     outputs: tuple[str, ...] = ()
+    output_functions: tuple[str | None, ...] = ()
     left_out: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
 

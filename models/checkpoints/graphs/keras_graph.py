@@ -77,7 +77,7 @@ class KerasGraph(GraphModule):
 
 
 class KerasBuilder:
-    """Makes the layers of one file's configuration."""
+    """A builder of the layers of one file's configuration."""
 
     def __init__(self, version: KerasVersion, found: Mapping[str, FoundLayer]) -> None:
         """Make layers as of this version of Keras; ``found`` has the names of the recurrent ones."""

@@ -54,7 +54,7 @@ class Value:
 
 
 class Builder(Protocol):
-    """What layers that hold others need to make them."""
+    """The context with which layers that contain others make them."""
 
     version: KerasVersion
 
@@ -133,7 +133,7 @@ class KerasLayer:
         return int(value)
 
     def counts(self, name: str, length: int, default: int | None = None, least: int = 1) -> tuple[int, ...]:
-        """Return a setting of ``length`` whole numbers; one number stands for all."""
+        """Return a setting of ``length`` whole numbers; one number applies to all."""
         value = self.setting(name, (int, list), default)
         values = value if isinstance(value, list) else [value] * length
         if len(values) != length or not all(type(each) is int and each >= least for each in values):

@@ -214,7 +214,7 @@ class MultiHeadAttentionLayer(KerasLayer):
     def _allowed(
         self, query: Value, value: Value, known: Mapping[str, Tensor | None], kwargs: Mapping[str, Any]
     ) -> Tensor | None:
-        """Which query may attend to which key, (B, T, S) or broadcast to it; None where each may to all."""
+        """Return which query may attend to which key, (B, T, S) or broadcast to it; None where each may to all."""
         found = [] if known["query_mask"] is None else [known["query_mask"][..., None]]
         found += [known[name][:, None] for name in ("value_mask", "key_mask") if known[name] is not None]  # type: ignore[index]
         if kwargs.get("use_causal_mask"):

@@ -106,7 +106,7 @@ class ModelLayer(KerasLayer):
 
 
 class TimeDistributedLayer(KerasLayer):
-    """``TimeDistributed``: a layer on each step by itself."""
+    """``TimeDistributed``: a layer applied to each step separately."""
 
     settings = frozenset(("layer",))
     keeps_mask = True

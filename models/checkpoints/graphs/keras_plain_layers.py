@@ -179,7 +179,7 @@ class BatchNormalizationLayer(KerasLayer):
         self.epsilon = float(self.setting("epsilon", (int, float), 1e-3))
 
     def make(self, variables: Mapping[str, StoredTensor]) -> dict[str, nn.Module]:
-        """Its variables; the moving ones are no parameters."""
+        """Its variables; the moving ones are not parameters."""
         module = Holder(**{name: parameter(variables[name], self.dtype) for name in self.own})
         for name in self.fixed:
             module.register_buffer(name, parameter(variables[name], self.dtype).detach())
@@ -286,7 +286,7 @@ class NormalizationLayer(KerasLayer):
             self.given = {name: self.setting(name, (int, float, list)) for name in ("mean", "variance")}
 
     def make(self, variables: Mapping[str, StoredTensor]) -> dict[str, nn.Module]:
-        """The mean and variance, which are no parameters."""
+        """The mean and variance, which are not parameters."""
         module = nn.Module()
         for name in ("mean", "variance"):
             stored = np.asarray(self.given[name], np.float32) if self.given else variables[name].read()

@@ -117,7 +117,7 @@ class RecurrentLayer(KerasLayer):
         )
         self.dropout = any(cell.config.get(name) for cell in self.cells for name in ("dropout", "recurrent_dropout"))
         self.joined = False
-        """Whether the layer around it runs its cell."""
+        """Return whether the layer around it runs its cell."""
 
     def make(self, variables: Mapping[str, StoredTensor]) -> dict[str, nn.Module]:
         """One module with a level for each cell where torch has such, otherwise a module for each cell."""

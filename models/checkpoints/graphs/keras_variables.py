@@ -97,7 +97,7 @@ def _ordered(layer: KerasLayer, frozen: bool) -> Iterator[tuple[KerasLayer, bool
 
 
 def _is_named(path: str, variable: str) -> bool:
-    """Whether a tensor is called as the variable, maybe with a number."""
+    """Return whether a tensor is called as the variable, maybe with a number."""
     return re.fullmatch(rf"{variable}(_\d+)?(:0)?", path.rpartition("/")[2]) is not None
 
 

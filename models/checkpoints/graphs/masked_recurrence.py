@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class Outputs(NamedTuple):
-    """What a module put out.
+    """The output of a module.
 
     Attributes:
         sequences: (B, T, P) for each direction, by position.

@@ -50,7 +50,7 @@ def matching_initialization(weights: LayerWeights) -> Initialization | None:
 
 
 def _is_uniform(values: np.ndarray, bound: float) -> bool:
-    """Whether values look uniform on (-bound, bound), judged by their largest magnitude and mean square."""
+    """Return whether values look uniform on (-bound, bound), judged by their largest magnitude and mean square."""
     largest = max(float(values.max()), -float(values.min()))
     square = float(np.einsum("rc,rc->r", values, values).mean(dtype=np.float64) / values.shape[1])
     # the mean square of n uniform numbers is bound^2 / 3 within 4 of its standard deviations, bound^2 sqrt(4 / (45 n))

@@ -17,6 +17,7 @@ from models.checkpoints.parsing.contents import FoundLayer
 GATE_COUNTS: dict[str, int] = {kind: count for count, kind in KIND_OF_GATE_COUNT.items()}
 LAYER_NAME = re.compile(r"(?P<path>.*?)\.?l(?P<level>\d+)(?P<reverse>_reverse)?", re.DOTALL)
 ROLE_PATTERNS = {"encoder": re.compile(r"(^|[._/])enc|encoder"), "decoder": re.compile(r"(^|[._/])dec|decoder")}
+NUMBER = re.compile(r"\d+")
 ARROW = " → "
 """Separates the names of a stack's modules."""
 
@@ -160,7 +161,7 @@ def _make_module(path: str, levels: list[tuple[str, ...]], found: Mapping[str, F
 
 
 def _is_one_module(levels: list[tuple[str, ...]], found: Mapping[str, FoundLayer]) -> bool:
-    """Whether the levels have the shapes of one torch module."""
+    """Return whether the levels have the shapes of one torch module."""
     signatures = {
         (
             len(level),
@@ -193,9 +194,29 @@ def _chains(modules: list[RecurrentModule]) -> list[list[RecurrentModule]]:
     return chains
 
 
+def connections(stack: Stack) -> list[str]:
+    """Return the names of the connections between the modules of ``stack``, such as ``"rnn1 → rnn2"``."""
+    return [f"{below.path}{ARROW}{above.path}" for below, above in pairwise(stack.modules)]
+
+
 def _feeds(below: RecurrentModule, above: RecurrentModule) -> bool:
-    """Whether ``above`` can take the output of ``below`` as input: sizes match, and both are in the encoder or decoder."""
-    return below.output_size == above.input_size and encoder_or_decoder(below.path) == encoder_or_decoder(above.path)
+    """Return whether ``above`` takes the output of ``below`` as its input.
+
+    Their sizes match, and both are in the encoder or the decoder. Where the sizes also match in the opposite order, they may
+    be two alternatives, such as two branches: then their names have to count on.
+    """
+    if below.output_size != above.input_size or encoder_or_decoder(below.path) != encoder_or_decoder(above.path):
+        return False
+    return above.output_size != below.input_size or _counts_on(below.path, above.path)
+
+
+def _counts_on(first: str, second: str) -> bool:
+    """Return whether two names differ only in one number, larger by one: ``rnn1``, ``rnn2``; ``lstm``, ``lstm_1``."""
+    if re.fullmatch(re.escape(first) + "_?[12]", second):
+        return True
+    numbers, above = ([*map(int, NUMBER.findall(name))] for name in (first, second))
+    steps = [after - before for before, after in zip(numbers, above, strict=False) if after != before]
+    return steps == [1] and NUMBER.split(first) == NUMBER.split(second)
 
 
 @lru_cache(maxsize=1 << 15)

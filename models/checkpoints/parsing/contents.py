@@ -68,7 +68,7 @@ class StoredTensor:
 
     @property
     def is_float(self) -> bool:
-        """Whether its dtype is a floating-point type."""
+        """Return whether its dtype is a floating-point type."""
         return self.dtype in FLOAT_DTYPES
 
     @property

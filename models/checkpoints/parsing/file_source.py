@@ -68,7 +68,7 @@ class FileSource:
             )
 
     def starts_with(self, *signatures: bytes) -> bool:
-        """Whether the file starts with one of these byte strings."""
+        """Return whether the file starts with one of these byte strings."""
         return any(self.data[: len(signature)] == signature for signature in signatures)
 
     @cached_property

@@ -69,7 +69,7 @@ TORCH_TYPE_PREFIXES = (
 
 
 def is_allowed_global(module: str, name: str) -> bool:
-    """Whether a global is the name of a tensor type or of a plain container."""
+    """Return whether a global is the name of a tensor type or of a plain container."""
     if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPE_PREFIXES)):
         return name.replace("_", "").isalnum()
     return name in ALLOWED_GLOBALS.get(module, ())

@@ -38,7 +38,7 @@ def unpack_quantized(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTen
 
 
 def _is_bidirectional(layers: Mapping[int, Mapping[str, StoredTensor]]) -> bool:
-    """Whether every second entry is a reverse direction, which only the input sizes reveal.
+    """Return whether every second entry is a reverse direction, which only the input sizes reveal.
 
     Two entries whose input size equals the hidden size are ambiguous; they are treated as two levels.
     """

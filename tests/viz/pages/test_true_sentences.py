@@ -69,7 +69,7 @@ def test_the_power_of_the_radius_stands_beside_a_vanilla_rnn_only(kind):
 
 
 def test_the_factor_of_the_direct_path_is_the_gate_as_autograd_has_it():
-    """What the caption of the derivatives says: along c the factor is f, not a slope."""
+    """Compare the caption of the derivatives with autograd: along c the factor is f, not a slope."""
     torch.manual_seed(0)
     cell = nn.LSTMCell(3, 5).double()
     h, c, x = torch.zeros(1, 5).double(), torch.randn(1, 5).double(), torch.randn(1, 3).double()
@@ -108,7 +108,7 @@ def test_the_verdict_names_what_has_vanished_and_nothing_else(ratios, training, 
 
 
 def test_clipping_scales_every_step_alike():
-    """What the panel says, against torch: one factor for the whole gradient."""
+    """Compare the panel's sentence with torch: one factor for the whole gradient."""
     module = nn.RNN(2, 5, batch_first=True)
     module(torch.randn(1, 9, 2))[0].square().sum().backward()
     before = {name: weight.grad.clone() for name, weight in module.named_parameters()}

@@ -53,13 +53,13 @@ unrolled.gradientPair ??= (context) => {
     text: formatShort(value), "data-quantity": quantity, "data-layer": store.trace.layer, "data-step": k, "data-loss-step": t, "data-value": String(value),
   });
 
-  // Three arrows to scale: the direct part, the rest from its tip, and their sum. Two vectors and their sum lie in one plane.
+  // Three arrows to scale: the direct part, the rest from its tip, and their sum. Two vectors and their sum are in one plane.
   function arrows(straight, other, whole, colours) {
     const width = 300, height = 132, margin = 14;
     const max = Math.max(straight, other, whole);
     if (!(max > 0) || !Number.isFinite(max)) return null;
     const [a, b, c] = [straight / max, other / max, whole / max];
-    // The sum lies along x; the tip of the direct part follows from the law of cosines.
+    // The sum points along x; the tip of the direct part follows from the law of cosines.
     let x = 0, y = 0;
     if (c > 1e-6) { x = (a * a + c * c - b * b) / (2 * c); y = Math.sqrt(Math.max(0, a * a - x * x)); } else { x = a; }
     const left = Math.min(0, x, c), right = Math.max(0, x, c, 1e-9);

@@ -42,7 +42,7 @@ unrolled.numberMirror = (context) => {
     cells[unit].forEach((cell, k) => cell && setValue(cell, trace.value(trace.quantities[k], step, unit), step));
   }
 
-  // `known`: whether there is such a value; NaN stands for none.
+  // `known`: whether there is such a value; NaN means none.
   function item(quantity, label, value, attributes = {}, known = true) {
     const node = unrolled.element("span", { role: "listitem", "data-quantity": quantity, "data-layer": store.trace.layer, ...attributes });
     setValue(node, value, store.step);

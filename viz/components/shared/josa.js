@@ -11,7 +11,7 @@ window.unrolled.withParticle ??= (() => {
   const SILENT = /[\s"'“”‘’«»„`´()[\]{}<>*_~.,:;!?…–—\\|/-]+$/u;
   const RIEUL = 8; // the index of ㄹ among the final consonants (Unicode, section 3.12)
 
-  // The index of the final consonant that is heard at the end of a value; 0 for a vowel.
+  // The index of the final consonant at the end of the reading of a value; 0 for a vowel.
   function finalConsonant(value) {
     const spoken = value.replace(SILENT, "");
     const last = [...spoken].at(-1) ?? "";

@@ -86,7 +86,7 @@
     // -- reporting the view
     let hostView = null; // the view that the host last set or received, as JSON
     let reporting = 0;
-    // With the revision of the host's view that this one followed, by which the host can tell a report that is out of date.
+    // With the revision of the host's view that this one followed, by which the host recognizes an outdated report.
     const view = () => ({ step: store.step, unit: store.unit, quantity: store.quantity, revision: context.data.view.revision });
     function reportLater() {
       clearTimeout(reporting);

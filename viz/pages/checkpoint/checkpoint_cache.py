@@ -79,7 +79,7 @@ class CheckpointSelection:
 
     @property
     def is_deferred(self) -> bool:
-        """Whether it is a large file that has not been requested as a whole yet."""
+        """Return whether it is a large file that has not been requested as a whole yet."""
         opened = self.opened
         return opened is not None and opened.large and not st.session_state.get(f"all_of_{opened.file.digest}")
 

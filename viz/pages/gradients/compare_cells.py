@@ -227,7 +227,7 @@ def _recall_verdict(found: dict[Kind, LayerGradients], distance: int, started: b
 
 @dataclass(frozen=True)
 class Training:
-    """What training changed in the RNN.
+    """The change of the RNN by training.
 
     Attributes:
         radius_before, radius_after: the spectral radius of its W_hh.
