@@ -1,0 +1,192 @@
+"""Build a ``Network`` from the graph that a file states: its module's outputs are the file's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from models.checkpoints.building.build import MAX_LISTED_IDS
+from models.checkpoints.building.card import TASKS, with_examples
+from models.checkpoints.building.checkpoint_module import PredictionKind
+from models.checkpoints.building.compatibility import compatible_parts
+from models.checkpoints.building.graph_layout import LOGITS, PROBABILITIES, GraphLayout, find_layout
+from models.checkpoints.building.vocabulary import is_character_level, unknown_symbol
+from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.graphs.graph_module import GraphModule
+from models.checkpoints.parsing.contents import CheckpointError
+from models.networks.network import DefaultView, ModelCard, Network, TokenKind
+
+InputTokens = Literal["characters", "words", "numbers", "ids"]
+
+
+def build_graph_network(
+    checkpoint: Checkpoint,
+    graph: GraphModule,
+    name: str,
+    *,
+    vocabulary: tuple[str, ...] | None = None,
+    kind: InputTokens | None = None,
+    predicts: PredictionKind | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> Network:
+    """Build the network of a graph; ``layout`` is None where its steps cannot be shown, although its module runs.
+
+    Args:
+        checkpoint: the file.
+        graph: what ``checkpoint.graph()`` built.
+        name: the network's name.
+        vocabulary: the input symbols in the order of their ids; None for the file's own, or the ids.
+        kind: what one step is; None infers it from the vocabulary.
+        predicts: what the outputs predict; None infers it from the last function and the number of outputs.
+        classes: the names of the classes; None for their numbers.
+
+    Raises:
+        CheckpointError: a choice does not fit the graph.
+    """
+    layout = find_layout(graph)
+    if layout is not None:
+        vocabulary = _vocabulary(checkpoint, layout, vocabulary, kind)
+    source = None if layout is None else layout.graph_inputs[layout.index]
+    if layout is None or source is None or (source.kind == "ids" and vocabulary is None):
+        return Network(
+            name, graph, None, _card(checkpoint, graph, name, 0, None, "numbers", "nothing", None), graph.left_out
+        )
+    symbols = 0 if vocabulary is None else len(vocabulary)
+    columns = 0 if vocabulary is not None else int(source.shape[-1] or 0)
+    predicts = _predicts(layout, name, symbols, columns, predicts)
+    layout = replace(
+        layout,
+        symbols=symbols if source.kind == "values" else 0,
+        distribution=predicts == "class" or (predicts == "next" and symbols > 0),
+    )
+    if predicts == "class":
+        count = max(2, layout.size)
+        classes = classes or tuple(map(str, range(count)))
+        if len(classes) != count:
+            raise CheckpointError(
+                "There are {given} class names, but {count} classes. Give one name per class.",
+                given=len(classes),
+                count=count,
+            )
+    tokens: TokenKind = "numbers" if vocabulary is None else "words"
+    if vocabulary is not None and not _are_ids(vocabulary) and kind != "words":
+        tokens = "characters" if kind == "characters" or is_character_level(vocabulary) else "words"
+    card = _card(
+        checkpoint, graph, name, columns, vocabulary, tokens, predicts, classes if predicts == "class" else None
+    )
+    return with_examples(Network(name, graph, vocabulary, card, graph.left_out, layout))
+
+
+def _vocabulary(
+    checkpoint: Checkpoint, layout: GraphLayout, given: tuple[str, ...] | None, kind: InputTokens | None
+) -> tuple[str, ...] | None:
+    """Return the symbols; None for a network of numbers, or where the number of ids is not known."""
+    source = layout.graph_inputs[layout.index]
+    rows = source.vocabulary if source.kind == "ids" else source.shape[-1]
+    if source.kind == "ids" and kind == "numbers":
+        raise CheckpointError(
+            "A network with numeric input has no embedding. Choose no embedding, or token ids as the input."
+        )
+    if kind == "numbers":
+        return None
+    if given is not None and kind != "ids":
+        if rows and len(given) != rows:
+            raise CheckpointError(
+                "This vocabulary has {count} symbols, but {name} needs {rows}. Give exactly that many symbols.",
+                count=f"{len(given):,}",
+                name=source.name,
+                rows=f"{rows:,}",
+            )
+        return given
+    own = None if kind == "ids" or not rows else compatible_parts(checkpoint).vocabulary(rows)
+    if own is not None or not rows or (source.kind == "values" and kind != "ids") or rows > MAX_LISTED_IDS:
+        return own
+    return tuple(map(str, range(rows)))
+
+
+def _are_ids(vocabulary: tuple[str, ...]) -> bool:
+    return vocabulary == tuple(map(str, range(len(vocabulary))))
+
+
+def _predicts(
+    layout: GraphLayout, name: str, symbols: int, columns: int, chosen: PredictionKind | None
+) -> PredictionKind:
+    """Return what the outputs predict.
+
+    Raises:
+        CheckpointError: they cannot predict what was ``chosen``.
+    """
+    whole = layout.form == "sequence"
+    of_classes = (
+        layout.function in ("softmax", *LOGITS) if layout.size > 1 else layout.function in ("sigmoid", "linear")
+    )
+    of_next = (
+        (layout.size == symbols and layout.function in ("softmax", *LOGITS)) if symbols else layout.size == columns
+    )
+    fits = {
+        "next": not whole and of_next,
+        "class": whole and of_classes,
+        "values": not whole,
+        "nothing": True,
+    }
+    if layout.form is None:
+        fits = {"nothing": True}
+    if chosen is not None:
+        if not fits.get(chosen):
+            raise CheckpointError(
+                "The outputs of {name} do not have that meaning: there are {count}, after {function}. Choose another one.",
+                name=name,
+                count=layout.size,
+                function=layout.function or "–",
+            )
+        return chosen
+    if fits.get("next"):
+        return "next"
+    likely = layout.function in PROBABILITIES or layout.function == "log_softmax" or (symbols > 0 and layout.size > 1)
+    if fits.get("class") and likely:
+        return "class"
+    return "values" if fits.get("values") else "nothing"
+
+
+def _card(
+    checkpoint: Checkpoint,
+    graph: GraphModule,
+    name: str,
+    columns: int,
+    vocabulary: tuple[str, ...] | None,
+    kind: TokenKind,
+    predicts: PredictionKind,
+    classes: tuple[str, ...] | None,
+) -> ModelCard:
+    """Return the card, without examples and without a default view."""
+    modules = {
+        path: graph.get_submodule(path) for path in dict.fromkeys(each.rpartition(".")[0] for each in graph.layers)
+    }
+    architecture: dict[str, Any] = {
+        "class": type(graph).__name__,
+        "cell": ", ".join(dict.fromkeys(str(part.mode).split("_")[0] for part in modules.values())),
+        "hidden": max((int(part.hidden_size) for part in modules.values()), default=0),
+        "layers": sum(int(part.num_layers) for part in modules.values()),
+        "embedding": next((int(part.input_size) for part in modules.values()), 0),
+    }
+    return ModelCard(
+        name=name,
+        title={"en": name, "ko": name},
+        task=TASKS[predicts],
+        kind=kind,
+        scored="last" if predicts == "class" else "all",
+        predicts=predicts,
+        classes=None if classes is None else {"en": classes, "ko": classes},
+        architecture=architecture,
+        vocabulary=vocabulary,
+        unknown=None if vocabulary is None else unknown_symbol(vocabulary),
+        padding=None,
+        particles=(),
+        columns=columns,
+        parameters=sum(values.numel() for values in graph.parameters()),
+        data={"format": checkpoint.format, "unused": graph.left_out} | dict(checkpoint.provenance),
+        training={},
+        metrics={},
+        examples=(),
+        default=DefaultView("", "", 0, 0, "hidden", {}),
+    )
