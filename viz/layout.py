@@ -18,6 +18,8 @@ STATIC = Path(__file__).parent / "static"
 ICON = STATIC / "unrolled.svg"
 LOGO = STATIC / "logo.svg"
 SWITCH = "language"
+GLOSSARY_HEIGHT = 560
+"""Pixels of the window in which the glossary scrolls, so that it stays short on a narrow screen too."""
 
 # All style rules that Streamlit has no setting for. The bar is inside the page's own header, left of Streamlit's menu, so
 # that it takes no room from the page. Tags of a multiple selection have their own colours, because Streamlit's are white
@@ -35,6 +37,7 @@ STYLE = """
   [data-testid="stMultiSelectTagsContainer"] > span > span {
     background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
   }
+  .st-key-glossary table { min-width: 44rem; }
   [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 </style>
 """
@@ -52,7 +55,8 @@ def page_frame() -> Iterator[None]:
     notices = st.container(key="notices", gap="xsmall")
     try:
         yield
-        with st.expander(_("Glossary and notation"), icon=":material/menu_book:"):
+        glossary = st.expander(_("Glossary and notation"), icon=":material/menu_book:")
+        with glossary.container(height=GLOSSARY_HEIGHT, border=False, key="glossary"):
             st.markdown(glossary_markdown(language()))
             st.markdown(notation_markdown(language()))
     finally:  # also where a page stops early: its messages say why

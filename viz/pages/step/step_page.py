@@ -1,8 +1,9 @@
 """Step: what does the cell compute at this step, number by number?"""
 
+import numpy as np
 import streamlit as st
 
-from models.networks.forward_run import ClassPrediction, ForwardRun, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
 from viz.components.cell_diagram import cell_diagram
 from viz.components.equations import FORMS, equations
 from viz.components.gate_sum import gate_sum
@@ -109,10 +110,18 @@ def _look_for(run: ForwardRun) -> str:
             "Probability of each class after the whole text. How confident is the prediction? Change one word and "
             "see whether it changes."
         )
-    return _(
+    look_for = _(
         "Where is the prediction confident, and where not? Peaks are tokens with high surprisal −log₂ p (1 "
         "bit = probability 1/2)."
     )
+    if not isinstance(run.prediction, SymbolPrediction):
+        return look_for
+    bits = run.prediction.surprisal[run.prediction.target >= 0].astype(float)
+    perplexity = float(np.exp2(bits.mean())) if len(bits) else np.nan
+    if not np.isfinite(perplexity):
+        return look_for
+    mean = _("Mean of this sequence: {bits} bits, a perplexity of 2^{bits} = {perplexity}.")
+    return f"{look_for} {mean.format(bits=f'{bits.mean():.2f}', perplexity=f'{perplexity:.3g}')}"
 
 
 def _form_changed() -> None:

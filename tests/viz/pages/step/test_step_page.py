@@ -1,10 +1,12 @@
 """The Step lens without a browser: what the page chooses, sends and says."""
 
 import json
+import math
 import re
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from models import load_network
@@ -275,3 +277,14 @@ def test_about_tells_every_accuracy_of_the_review_reader(lang):
 @pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "Change one word")])
 def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
     assert any(look_for in text for text in captions(start(net=name)))
+
+
+@pytest.mark.parametrize("name", ["python-lm", "recall-gru", "counter"])
+def test_the_mean_surprisal_is_said_as_bits_and_as_perplexity(name):
+    network = load_network(name)
+    ids = network.encode(network.card.default.text)
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(network.module(ids)[0, :-1].double(), ids[0, 1:]).item()
+    said = f"{loss / math.log(2):.2f} bits, a perplexity of 2^{loss / math.log(2):.2f} = {math.exp(loss):.3g}."
+    assert any(said in text for text in captions(start(net=name)))
+    assert not any("perplexity" in text for text in captions(start(net="wave")))
