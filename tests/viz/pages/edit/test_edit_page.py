@@ -72,7 +72,7 @@ def test_the_experiment_breaks_the_counter_and_undo_mends_it():
     for index, token in enumerate(network.vocabulary or ()):
         values = [float(each.prediction.probability[9, index]) for each in (before, after)]
         assert predicted(page, 9)[token] == pytest.approx(values, abs=1e-6)
-    assert "it now expects “.”, no longer “b”" in text_of(page)
+    assert "Prediction after time step 10 (“b”): “b” → “.”." in text_of(page)
     press(page, "undo")
     assert edits_of(page) == "" and "edited network" not in text_of(page)
     plain = run_network(network, text).trace.layers["rnn.l0"].hidden[0]
@@ -136,9 +136,9 @@ def test_every_kind_of_edit_is_added_by_menu(kind, fill, wanted):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ({"edits": "nonsense"}, "“nonsense” is not an edit"),
-        ({"edits": "rnn.l0.ablate[9]=zero"}, "rnn.l0 has no unit 9; its units are 0 to 1."),
-        ({"edits": "rnn.l0.hidden[0]@99=1"}, "There is no step 100; the sequence has 6 steps."),
+        ({"edits": "nonsense"}, "“nonsense” is not a valid edit"),
+        ({"edits": "rnn.l0.ablate[9]=zero"}, "rnn.l0 has no unit 9. Choose one from 0 to 1."),
+        ({"edits": "rnn.l0.hidden[0]@99=1"}, "Time step 100 does not exist. The sequence ends at time step 6."),
     ],
 )
 @pytest.mark.parametrize("name", PAGES)
@@ -166,7 +166,7 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
     page.number_input(key="hold_to").set_value(40)
     run(page)
     press(page, "add_hold")
-    assert [each.value for each in page.warning] == ["There is no step 40; the sequence has 18 steps."]
+    assert [each.value for each in page.warning] == ["Time step 40 does not exist. The sequence ends at time step 18."]
     page.selectbox(key="edit_kind").set_value("part")
     run(page)
     page.selectbox(key="part_what").set_value("block")
@@ -185,7 +185,7 @@ def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
     text.set_value(".aabb.")
     run(page)
     assert page.session_state["unrolled"].view.text == ".aabb."
-    assert [each.value for each in page.warning] == ["There is no step 10; the sequence has 6 steps."]
+    assert [each.value for each in page.warning] == ["Time step 10 does not exist. The sequence ends at time step 6."]
     assert edits_of(page) == f"{BROKEN};!{held}"
     assert "This is an edited network: 1 edit. 1 more is switched off." in text_of(page)
     after = run_edited(load_network("counter"), ".aabb.", read_edits(BROKEN))
@@ -235,10 +235,10 @@ def test_the_gradients_are_taken_when_asked_for(edits):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"1,2\n3,4\n", "These are 2 × 2 numbers; rnn.l0.weight_hh needs 8 × 2."),
-        (b"1,2\n3\n", "Row 2 of the CSV has 1 numbers, the first has 2."),
+        (b"1,2\n3,4\n", "The values have shape 2 × 2, but rnn.l0.weight_hh has shape 8 × 2."),
+        (b"1,2\n3\n", "Row 2 of the CSV has 1 values, but the first row has 2."),
         (b"1,2\n3,x\n", "“x” is not a finite number"),
-        (b"", "These are 0 numbers"),
+        (b"", "The values have shape 0, but rnn.l0.weight_hh has shape 8 × 2."),
         (b"\xff\xfe\x00", "is not a finite number"),
     ],
 )
@@ -308,7 +308,7 @@ def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
 def test_a_link_carries_no_more_than_a_browser_does():
     page = start("edit", net="counter", edits="!" + ";!".join([BROKEN] * 500))
     [warning] = page.warning
-    assert "a link carries 8,000 at most" in warning.value.replace("\\", "") and edits_of(page) == ""
+    assert "at most 8,000 are allowed" in warning.value.replace("\\", "") and edits_of(page) == ""
 
 
 @pytest.mark.parametrize(
