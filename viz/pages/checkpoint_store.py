@@ -21,8 +21,10 @@ from typing import Any, cast
 import streamlit as st
 
 from models.checkpoints import Checkpoint, CheckpointError, Limits, load_checkpoint
-from models.checkpoints.building.build import CompatibleParts, Setup, build_network, compatible_parts, default_setup
+from models.checkpoints.building.build import FILE_GRAPH, CompatibleParts, Setup, compatible_parts, default_setup
 from models.checkpoints.building.checkpoint_module import CheckpointModule
+from models.checkpoints.building.file_network import likely_setup, network_of_setup
+from models.checkpoints.graphs.graph_module import GraphModule
 from models.core.cells import Kind
 from models.networks.network import Network
 
@@ -114,12 +116,14 @@ class OpenedCheckpoint:
     @cached_property
     def setup(self) -> Setup:
         """The setup of the network. Raises CheckpointError: the file contains nothing to run."""
+        if self.chosen_setup is None and not self.corrections and not self.large:
+            return likely_setup(self.checkpoint)
         return self.chosen_setup or default_setup(self.parts)
 
     @cached_property
     def network(self) -> Network:
         """The network with the file's tensors. Raises CheckpointError: it cannot be run."""
-        network = build_network(self.checkpoint, self.setup, self.name)
+        network = network_of_setup(self.checkpoint, self.setup, self.name)
         title = dict.fromkeys(network.card.title, self.file.name)
         return replace(network, card=replace(network.card, title=title))
 
@@ -127,6 +131,8 @@ class OpenedCheckpoint:
     def run_names(self) -> dict[str, str]:
         """The names of the layers in a run, by their names in the file. Raises CheckpointError: it cannot be run."""
         setup, module = self.setup, self.network.module
+        if setup.stack == FILE_GRAPH:
+            return {name: name for name in cast(GraphModule, module).layers}
         if setup.target is None:
             modules = dict(
                 zip(self.parts.stack(setup.stack).modules, cast(CheckpointModule, module).stack_names, strict=True)

@@ -18,6 +18,7 @@ from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited_banner
+from viz.pages.left_out import show_left_out
 from viz.pages.network_card import network_card_button
 from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.synced_widget import synced_widget
@@ -35,6 +36,8 @@ def show_controls(session: Session) -> ForwardRun:
     _fill_open_fields(session, run, file)
     session.mark_good()
     _draw(session, run, file)
+    if file is None or session.view.net != file.name:
+        show_left_out(cache.network(session.view.net or ""))
     show_nonfinite(run)
     return run
 

@@ -43,6 +43,9 @@ __all__ = [
     "find_target_setup",
 ]
 
+FILE_GRAPH = ""
+"""The name of the stack in a ``Setup`` that runs the graph that the file states, with all its layers."""
+
 READOUT, GRAPH = "readout", "graph"
 """Names in ``Network.left_out`` of what no tensor is called: the readout, and the order of operations that a file states."""
 
@@ -58,7 +61,8 @@ class Setup:
     """The roles of a checkpoint's tensors when it is run.
 
     Attributes:
-        stack: the name of the recurrent layers, one of ``CompatibleParts.stacks``.
+        stack: the name of the recurrent layers, one of ``CompatibleParts.stacks``; ``FILE_GRAPH`` for the file's own graph,
+            of which only ``vocabulary``, ``kind``, ``predicts`` and ``classes`` are open.
         embedding: the name of the embedding matrix, or None.
         decoder: the name of the output matrix, which maps the last layer's output to scores; ``"tied"`` for the embedding
             matrix, or None.

@@ -16,6 +16,7 @@ from viz.pages import cache
 from viz.pages.attention import attention_cache
 from viz.pages.controls import example_menu, requested_network, saved_run, text_input
 from viz.pages.edited_banner import edited_banner
+from viz.pages.left_out import show_left_out
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
@@ -69,6 +70,7 @@ def attention_controls(session: Session) -> AttentionSelection:
     selection = _fill(session, net, decoding)
     session.mark_good()
     _show(session, decoding)
+    show_left_out(cache.network(selection.net))
     return selection
 
 

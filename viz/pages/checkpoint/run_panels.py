@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from models.checkpoints.building.build import TIED, CompatibleParts, Setup, compatible_parts, default_setup
+from models.checkpoints.building.build import FILE_GRAPH, TIED, CompatibleParts, Setup, compatible_parts, default_setup
+from models.checkpoints.building.file_network import graph_setup
 from models.checkpoints.layers.stacks import Stack
 from models.core.messages import Problem
 from viz.i18n import _
@@ -14,7 +15,9 @@ from viz.pages.checkpoint.answer_settings import choose_target, with_target
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_upload import view_checkpoint
 from viz.pages.checkpoint.forward_formula import forward_formula
-from viz.pages.checkpoint.vocabulary_input import vocabulary_input
+from viz.pages.checkpoint.vocabulary_input import graph_vocabulary_input, vocabulary_input
+from viz.pages.checkpoint_store import OpenedCheckpoint
+from viz.pages.left_out import show_left_out
 from viz.pages.page_elements import show_problem
 from viz.session import Session
 
@@ -31,14 +34,37 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
         return
     parts, now = opened.parts, opened.setup
     digest = opened.file.digest[:12]
+    if not opened.large:
+        show_left_out(opened.network)
     try:
-        setup = _setup_controls(parts, now, digest)
+        setup = _graph_controls(opened, digest) if opened.checkpoint.graph else _setup_controls(parts, now, digest)
         if setup is not None and setup != now:
             view_checkpoint(session, opened.run_as(setup), instead=opened.name)
             st.rerun()
     except Problem as problem:
         show_problem(problem)
-    forward_formula(parts, now)
+    if now.stack != FILE_GRAPH:
+        forward_formula(parts, now)
+
+
+def _graph_controls(opened: OpenedCheckpoint, digest: str) -> Setup | None:
+    """Show the menu of what runs, the network as the file describes it or chosen layers; then the controls of the choice."""
+    parts, now = opened.parts, opened.setup
+    words = {"graph": _("the whole network, as the file describes it"), "layers": _("only layers chosen here")}
+    own = now.stack == FILE_GRAPH
+    choice = _select(_("What runs"), list(words), 0 if own else 1, f"run_graph_{digest}", words.__getitem__)
+    if choice == "layers":
+        return _setup_controls(parts, default_setup(parts) if own else now, digest)
+    if not own:
+        return graph_setup(parts.checkpoint)
+    symbols = opened.network.vocabulary
+    if symbols is None:
+        return now
+    vocabulary_and_kind = graph_vocabulary_input(parts, now, len(symbols), digest)
+    if vocabulary_and_kind is None:
+        return None
+    vocabulary, kind = vocabulary_and_kind
+    return replace(now, vocabulary=vocabulary, kind=kind)
 
 
 def _bundled_formula(selection: CheckpointSelection) -> None:
@@ -73,8 +99,45 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
         return with_target(parts, setup, target)
     with decoder:
         chosen = _decoder(parts, stack, base, embedding, key)
-    predicts, classes = _scores(parts, base, embedding, chosen, stack, f"{key}_{chosen}")
-    return replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
+    predicts, classes, of_sequence = _scores(parts, base, embedding, chosen, stack, f"{key}_{chosen}")
+    setup = replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
+    if len(stack.modules) > 1:
+        setup = _confirm_stack(setup, key)
+    return _readout(setup, key) if of_sequence else setup
+
+
+def _confirm_stack(setup: Setup, key: str) -> Setup:
+    """Show whether nothing comes between the layers; return the setup with the answer."""
+    sure = st.checkbox(
+        _("Nothing comes between these layers: each receives the output of the layer before it"),
+        "stack" not in setup.assumed,
+        key=f"run_between_{key}",
+    )
+    others = tuple(each for each in setup.assumed if each != "stack")
+    return replace(setup, assumed=others if sure else ("stack", *others))
+
+
+def _readout(setup: Setup, key: str) -> Setup:
+    """Show the menu of what the class scores are computed from; return the setup with the choice."""
+    words = {
+        NONE: _("not known: the last hidden state is assumed"),
+        "last": _("the last hidden state of each direction"),
+        "last_output": _("the output at the last time step"),
+        "mean": _("the mean of the outputs over the time steps"),
+        "max": _("the maximum of the outputs over the time steps"),
+    }
+    now = NONE if "readout" in setup.assumed else setup.readout
+    choice = _select(
+        _("The class scores are computed from"),
+        list(words),
+        list(words).index(now),
+        f"run_readout_{key}",
+        words.__getitem__,
+    )
+    others = tuple(each for each in setup.assumed if each != "readout")
+    if choice == NONE:
+        return replace(setup, readout="last", assumed=(*others, "readout"))
+    return replace(setup, readout=choice, assumed=others)
 
 
 def _select(label: str, options: list[Any], index: int, key: str, names: Any) -> Any:
@@ -113,10 +176,10 @@ def _decoder(parts: CompatibleParts, stack: Stack, base: Setup, embedding: str |
 
 def _scores(
     parts: CompatibleParts, base: Setup, embedding: str | None, decoder: str | None, stack: Stack, key: str
-) -> tuple[Any, tuple[str, ...] | None]:
-    """Show the menu of what the scores mean; return the choice and the class names."""
+) -> tuple[Any, tuple[str, ...] | None, bool]:
+    """Show the menu of what the scores mean; return the choice, the class names and whether classes are scored."""
     if decoder is None:
-        return None, None
+        return None, None, False
     rows = parts.decoder(stack.name, decoder, embedding).rows
     input_rows = parts.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
     words = {
@@ -144,4 +207,4 @@ def _scores(
                 _("Class names, separated by commas"), ", ".join(base.classes or ()), key=f"run_classes_{key}"
             )
         classes = tuple(name.strip() for name in typed.split(",") if name.strip()) or None
-    return (base.predicts if choice == now else choice), classes
+    return (base.predicts if choice == now else choice), classes, choice == "class"

@@ -59,6 +59,38 @@ def vocabulary_input(
     return vocabulary, kind
 
 
+def graph_vocabulary_input(parts: CompatibleParts, base: Setup, size: int, key: str) -> tuple[Any, Any] | None:
+    """Show the menus of the ``size`` symbols of a file's own graph; return as ``vocabulary_input``.
+
+    Raises Problem if the vocabulary cannot be parsed."""
+    own = {name: listed for name, listed in parts.checkpoint.vocabularies.items() if len(listed) == size}
+    known = base.vocabulary if base.vocabulary is not None and base.vocabulary not in own.values() else None
+    words = {f"own {name}": _("from this file: {name}").format(name=name) for name in own}
+    if known:
+        words["kept"] = _("the {n} symbols specified before").format(n=f"{size:,}")
+    words |= {"file": _("from another file"), "typed": _("typed in")}
+    words["ids"] = _("unknown: token ids 0 to {last}").format(last=f"{size - 1:,}")
+    listed = next((f"own {name}" for name, symbols in own.items() if symbols == base.vocabulary), None)
+    default = listed or ("kept" if known else "ids")
+    choice = st.selectbox(
+        _("Symbols"),
+        list(words),
+        list(words).index(default),
+        key=f"run_graph_symbols_{key}_{bool(known)}",
+        format_func=words.__getitem__,
+    )
+    if choice == "ids":
+        return None, "ids"
+    vocabulary = own.get(choice.removeprefix("own ")) if choice.startswith("own ") else known
+    if choice in ("typed", "file"):
+        vocabulary = symbols_input(choice, _("The {n} symbols").format(n=f"{size:,}"), f"{key}_graph")
+    if vocabulary is None:
+        return None
+    if vocabulary == base.vocabulary:
+        return vocabulary, base.kind
+    return vocabulary, "characters" if is_character_level(vocabulary) else "words"
+
+
 def symbols_input(choice: str, what: str, key: str) -> tuple[str, ...] | None:
     """Show the input of symbols; return them, None while there are none.
 

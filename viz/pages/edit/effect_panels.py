@@ -13,6 +13,7 @@ from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import CHANGED_ID, VIEW_ID
 from viz.pages.edit.effect_text import describe_effects
 from viz.pages.edit.live_redraw import DrawPart
+from viz.pages.left_out import left_out_caption
 from viz.pages.nonfinite_notes import run_note
 from viz.pages.page_elements import escape_markdown, panel
 from viz.payloads.edited_payload import compared_names
@@ -35,6 +36,7 @@ def effect_panel(session: Session) -> tuple[list[DrawPart], list[DrawPart]]:
     ):
         text_place = st.container()
         edited_prediction(CHANGED_ID, key="changed_prediction")
+        left_out_caption(cache.network(session.view.net or ""))
     payload_place = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 

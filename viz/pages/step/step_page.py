@@ -11,8 +11,10 @@ from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
 from viz.i18n import _
+from viz.pages import cache
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
+from viz.pages.left_out import left_out_caption
 from viz.pages.page_elements import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.view_widgets import TEXT, view_choice
@@ -58,6 +60,8 @@ def page() -> None:
     with right:
         with panel(_("Prediction"), _look_for(run)):
             prediction(VIEW_ID, key="prediction")
+            if cache.is_network(view.net):
+                left_out_caption(cache.network(view.net or ""))
         with panel(
             _("How this value is computed"),
             _(

@@ -1,0 +1,83 @@
+"""What of a file is not run is in a sentence where the numbers are, until the reader corrects it."""
+
+import pytest
+import torch
+from torch import nn
+
+from models.checkpoints.building.build import FILE_GRAPH
+from tests.models.checkpoints.test_network_of_file import Classifier, Stacked
+from tests.support.checkpoint_page import choose, page_text, run, saved_bytes, start, upload, view_of
+from viz.pages import checkpoint_store
+
+NOT_RUN = "Not run from this file: norm.weight, norm.bias. The numbers below are not this network's own output."
+BETWEEN = "Assumed, as the file does not show it: nothing comes between the layers rnn1 → rnn2."
+READOUT = "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
+
+
+@pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
+def test_every_page_names_what_is_not_run(lens):
+    opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Stacked("norm"))})
+    page = start(lens=lens, net=opened.name)
+    assert NOT_RUN in page_text(page) and BETWEEN in page_text(page)
+    if lens == "step":
+        assert page_text(page).count(NOT_RUN) == 2  # at the top, and beside the prediction
+
+
+def test_confirming_what_is_between_layers_removes_the_sentence():
+    page = upload(start(), ("net.pt", saved_bytes(Stacked("nothing"))))
+    assert BETWEEN in page_text(page)
+    next(each for each in page.checkbox if each.label.startswith("Nothing comes between")).check()
+    page = run(page)
+    assert "Assumed" not in page_text(page)
+    page = start(lens="step", net=view_of(page).net)
+    assert "Assumed" not in page_text(page) and "Not run" not in page_text(page)
+
+
+def test_choosing_the_readout_removes_the_sentence_and_changes_the_scores():
+    module = Classifier("mean").eval()
+    page = upload(start(), ("net.pt", saved_bytes(module)))
+    assert READOUT in page_text(page)
+    page = choose(page, "The class scores are computed from", "mean")
+    assert "Assumed" not in page_text(page)
+    network = checkpoint_store.find(view_of(page).net).network
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    with torch.no_grad():
+        torch.testing.assert_close(network.module(ids), module(ids), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit", "checkpoint"])
+def test_a_network_from_a_graph_is_shown_whole_on_every_page(lens, tmp_path):
+    from tests.support.keras_files import L, keras, randomized
+
+    model = keras.Sequential(
+        [
+            keras.Input((None,)),
+            L.Embedding(9, 4),
+            L.Bidirectional(L.LSTM(5, return_sequences=True), merge_mode="sum", name="lower"),
+            L.LayerNormalization(),
+            L.GRU(4, name="upper"),
+            L.Dense(3, "softmax"),
+        ]
+    )
+    randomized(model).save(tmp_path / "net.keras")
+    opened = checkpoint_store.open_upload({"net.keras": (tmp_path / "net.keras").read_bytes()})
+    assert opened.setup.stack == FILE_GRAPH and opened.network.left_out == ()
+    page = start(lens=lens, net=opened.name)
+    assert not page.warning and view_of(page).net == opened.name
+    assert "Not run" not in page_text(page) and "Assumed" not in page_text(page)
+    if lens == "checkpoint":
+        page = choose(page, "What runs", "layers")
+        assert "Only the chosen layers run, not the network as the file describes it" in page_text(page)
+        page = choose(page, "What runs", "graph")
+        assert "Only the chosen layers run" not in page_text(page)
+
+
+def test_a_language_model_has_no_sentence():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.rnn, self.head = nn.Embedding(9, 4), nn.GRU(4, 6, batch_first=True), nn.Linear(6, 9)
+
+    opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Model())})
+    page = start(lens="step", net=opened.name)
+    assert not page.warning and "Assumed" not in page_text(page)

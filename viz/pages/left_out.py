@@ -1,0 +1,62 @@
+"""The sentences beside the numbers of an opened file: what of it is not run, and what is only assumed."""
+
+import streamlit as st
+
+from models.checkpoints.building.build import GRAPH, READOUT
+from models.checkpoints.layers.stacks import ARROW
+from models.networks.network import Network
+from viz.i18n import _
+from viz.pages.page_elements import escape_markdown
+
+MAX_NAMES = 8
+"""Names that a sentence lists; of more, the tensors of one module become one name, ``attention.*``."""
+
+
+def left_out_sentences(network: Network) -> tuple[str, str]:
+    """Return a sentence on what is not run and one on what is assumed, in Markdown; each is empty where there is nothing."""
+    assumed = [name for name in network.left_out if name == READOUT or ARROW in name]
+    missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
+    if len(missing) > MAX_NAMES:
+        missing = list(dict.fromkeys(f"{name.rpartition('.')[0]}.*" if "." in name else name for name in missing))
+    names = [escape_markdown(name) for name in missing[:MAX_NAMES]] + (["…"] if len(missing) > MAX_NAMES else [])
+    first = second = ""
+    if names:
+        first = _("Not run from this file: {names}. The numbers below are not this network's own output.").format(
+            names=", ".join(names)
+        )
+    if GRAPH in network.left_out:
+        first += " " + _(
+            "Only the chosen layers run, not the network as the file describes it, so its own output may differ."
+        )
+    if network.layout is not None and network.layout.fixed:
+        first += " " + _("This network has other inputs too, which are 0 here: {names}.").format(
+            names=", ".join(map(escape_markdown, network.layout.fixed))
+        )
+    connections = [escape_markdown(name) for name in assumed if name != READOUT]
+    if connections:
+        second += " " + _("Assumed, as the file does not show it: nothing comes between the layers {names}.").format(
+            names=", ".join(connections)
+        )
+    if READOUT in assumed:
+        second += " " + _(
+            "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
+        )
+    if second:
+        second += " " + _("Confirm or correct it on the Checkpoint page.")
+    return first.strip(), second.strip()
+
+
+def show_left_out(network: Network) -> None:
+    """Show the sentences at the top of the numbers that they are about."""
+    missing, assumed = left_out_sentences(network)
+    if missing:
+        st.warning(missing, icon=":material/report:")
+    if assumed:
+        st.info(assumed, icon=":material/help:")
+
+
+def left_out_caption(network: Network) -> None:
+    """Show the sentences beside a prediction."""
+    text = " ".join(filter(None, left_out_sentences(network)))
+    if text:
+        st.caption(text)
