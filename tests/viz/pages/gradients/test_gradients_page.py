@@ -161,7 +161,8 @@ def test_a_saved_run_shows_the_gradients_that_it_was_saved_with(saved):
 def test_a_gradient_that_is_no_number_is_named_where_it_first_appears(saved):
     path, _layer = saved(True)
     page = start("gradients", opened=path)
-    assert "It is NaN from step 4" in text_of(page)
+    said = r"During backpropagation the .+ first becomes NaN \(not a number\) at time step 4 \(unit \d+\)\."
+    assert re.search(said, text_of(page))
     assert np.isnan(mirrored(page, "gradient-norms", quantity="hidden_grad_norm")[:4]).all()
 
 
