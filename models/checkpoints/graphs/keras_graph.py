@@ -16,7 +16,7 @@ from models.checkpoints.graphs.keras_layer import KerasLayer, LayerEntry, Value
 from models.checkpoints.graphs.keras_merge_layers import MERGE_LAYERS
 from models.checkpoints.graphs.keras_models import MODEL_LAYERS, ModelLayer
 from models.checkpoints.graphs.keras_operations import OPERATIONS, OperationLayer
-from models.checkpoints.graphs.keras_outputs import output_function
+from models.checkpoints.graphs.keras_outputs import keras_output_function
 from models.checkpoints.graphs.keras_plain_layers import PLAIN_LAYERS, InputLayer
 from models.checkpoints.graphs.keras_recurrent import RECURRENT_LAYERS
 from models.checkpoints.graphs.keras_shape_layers import SHAPE_LAYERS
@@ -51,7 +51,7 @@ class KerasGraph(GraphModule):
         self.layers = tuple(names)
         self.inputs = tuple(self._input(index) for index in range(len(model.topology.inputs)))
         self.outputs = tuple(f"{ref.layer}:{ref.tensor}" if ref.tensor else ref.layer for ref in model.topology.outputs)
-        self.output_functions = tuple(output_function(model, index) for index in range(len(self.outputs)))
+        self.output_functions = tuple(keras_output_function(model, index) for index in range(len(self.outputs)))
         self.eval()
 
     def _input(self, index: int) -> GraphInput:

@@ -6,7 +6,7 @@ from models.checkpoints.graphs.keras_layer import KerasLayer
 from models.checkpoints.graphs.keras_models import ModelLayer, TimeDistributedLayer
 
 
-def output_function(model: ModelLayer, index: int) -> str | None:
+def keras_output_function(model: ModelLayer, index: int) -> str | None:
     """Return the function of an output along its last axis, such as ``"softmax"``; None if it is not known."""
     layer: KerasLayer = model
     while isinstance(layer, ModelLayer | TimeDistributedLayer):

@@ -29,7 +29,7 @@ from models.checkpoints.graphs.onnx_control import CONTROL, build_control, check
 from models.checkpoints.graphs.onnx_edges import Edges, all_edges, free_names, ordered
 from models.checkpoints.graphs.onnx_functions import inline_functions
 from models.checkpoints.graphs.onnx_inputs import describe_inputs
-from models.checkpoints.graphs.onnx_outputs import output_function
+from models.checkpoints.graphs.onnx_outputs import onnx_output_function
 from models.checkpoints.graphs.onnx_parts import Parts
 from models.checkpoints.graphs.onnx_program import Compute, Place, Program, Run, Scope, Step, with_last_uses
 from models.checkpoints.graphs.onnx_recurrent import INPUTS, RecurrentStep, build_modules
@@ -82,7 +82,7 @@ def build_graph(model: OnnxModel) -> OnnxGraphModule:
     module.dtypes = tuple(TORCH_DTYPES[str(each.dtype)] for each in required)
     module.outputs = tuple(each.name for each in model.graph.outputs)
     module.output_functions = tuple(
-        output_function(graphs[0], name, model.opsets.get("", 1)) for name in module.outputs
+        onnx_output_function(graphs[0], name, model.opsets.get("", 1)) for name in module.outputs
     )
     builder.finish()
     return module.eval()

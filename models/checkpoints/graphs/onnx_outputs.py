@@ -11,7 +11,7 @@ MOVED_AXES = ("Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten")
 """Operators that keep the values, but not the axes."""
 
 
-def output_function(edges: Edges, name: str, opset: int) -> str | None:
+def onnx_output_function(edges: Edges, name: str, opset: int) -> str | None:
     """Return the function of an output, such as ``"softmax"`` (along its last axis); None if it is not known.
 
     Args:
