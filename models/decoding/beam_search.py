@@ -12,6 +12,7 @@ from models.core.messages import Problem
 from models.decoding.attention_interventions import Intervention, check_interventions, forced_token
 from models.decoding.decode import encode_source
 from models.decoding.decoders import make_decoder, module_at_temperature
+from models.networks.generation import check_scores
 from models.networks.network import Network
 
 MAX_WIDTH = 16
@@ -99,6 +100,7 @@ def beam_search(network: Network, text: str, width: int, interventions: Iterable
         for step in range(decoder.module.longest):
             inputs = torch.tensor([[symbols.index(nodes[node].symbol)] for node in alive])
             logits, state = decoder.step(inputs, state, step)
+            check_scores(logits[:, -1], network.name, step)
             logs = logits[:, -1].double().log_softmax(-1)
             if (forced := forced_token(interventions, step)) is not None:
                 logs[:, [at for at in range(len(symbols)) if at != symbols.index(forced)]] = -torch.inf

@@ -18,6 +18,7 @@ from models.core.messages import Problem
 from models.core.trace import Trace
 from models.decoding.attention_interventions import Intervention, check_interventions, forced_token
 from models.decoding.decoders import Decoder, RecurrentDecoder, make_decoder, module_at_temperature
+from models.networks.generation import check_scores
 from models.networks.input_sequence import InputSequence, input_sequence
 from models.networks.network import Network
 
@@ -148,6 +149,7 @@ def greedy_decode(network: Network, decoder: Decoder, interventions: tuple[Inter
     state, symbol = decoder.initial_state(), torch.tensor([[START]])
     while len(found) < decoder.module.longest and not (found and found[-1] == END):
         logits, state = decoder.step(symbol, state, len(found))
+        check_scores(logits[0, -1], network.name, len(found))
         forced = forced_token(interventions, len(found))
         found.append(int(logits[0, -1].argmax()) if forced is None else vocabulary.index(forced))
         symbol = torch.tensor([[found[-1]]])

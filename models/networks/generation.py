@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from models.core.messages import Problem
 from models.core.tokenize_text import display
@@ -27,6 +28,23 @@ class GeneratedText:
     symbols: tuple[str, ...]
     probability: tuple[float, ...]
     text: str
+
+
+def check_scores(logits: Tensor, name: str, step: int) -> None:
+    """Check that the scores (..., V) of the symbols at a step of the output define probabilities.
+
+    Raises:
+        Problem: they contain NaN or plus infinity, whose softmax is NaN; minus infinity excludes a symbol.
+    """
+    if logits.isnan().any() or logits.isposinf().any():
+        raise Problem(
+            (
+                "The scores of {name} become NaN or infinite at output step {step}, so no token can be chosen. Use smaller "
+                "weights."
+            ),
+            name=name,
+            step=step + 1,
+        )
 
 
 def generate(network: Network, text: str, count: int, temperature: float = 0.0, seed: int = 0) -> GeneratedText:
@@ -55,6 +73,7 @@ def generate(network: Network, text: str, count: int, temperature: float = 0.0, 
     with torch.inference_mode():
         while len(generated) < count:
             logits, state = resume(given, state)
+            check_scores(logits[0, -1], network.name, len(generated))
             probability = logits[0, -1].softmax(-1)
             if temperature > 0:
                 chosen = torch.multinomial((logits[0, -1] / temperature).softmax(-1), 1, generator=generator)

@@ -195,16 +195,16 @@ def test_the_loss_by_the_layers_output():
 
 
 WRONG = {
-    "no such stack": (Setup("rnm"), "There is no stack of layers “rnm”"),
-    "no embedding": (Setup("encoder_stack.rnn", "fc.bias", kind="ids"), "cannot embed"),
-    "no decoder": (Setup("encoder_stack.rnn", "word_embed.weight", "word_embed.weight", kind="ids"), "cannot score"),
-    "not tied": (Setup("encoder_stack.rnn", "word_embed.weight", TIED, kind="ids"), "tied decoder needs"),
+    "no such stack": (Setup("rnm"), "Unknown layer stack “rnm”"),
+    "no embedding": (Setup("encoder_stack.rnn", "fc.bias", kind="ids"), "fc.bias does not fit the input of"),
+    "no decoder": (Setup("encoder_stack.rnn", "word_embed.weight", "word_embed.weight", kind="ids"), "word_embed.weight does not fit the output of"),
+    "not tied": (Setup("encoder_stack.rnn", "word_embed.weight", TIED, kind="ids"), "weight-tied output layer needs an embedding"),
     "too few symbols": (
-        Setup("encoder_stack.rnn", "word_embed.weight", vocabulary=("a", "b"), kind="words"), "has 2 symbols, but"
+        Setup("encoder_stack.rnn", "word_embed.weight", vocabulary=("a", "b"), kind="words"), "This vocabulary has 2 symbols, but"
     ),
-    "no vocabulary": (Setup("encoder_stack.rnn", "word_embed.weight", kind="words"), "needs a vocabulary"),
+    "no vocabulary": (Setup("encoder_stack.rnn", "word_embed.weight", kind="words"), "A network with words as its input needs a vocabulary"),
     "classes": (
-        Setup("encoder_stack.rnn", "word_embed.weight", "fc.weight", None, "ids", "class", ("a",)), "1 names of classes"
+        Setup("encoder_stack.rnn", "word_embed.weight", "fc.weight", None, "ids", "class", ("a",)), "There are 1 class names, but"
     ),
 }  # fmt: skip
 

@@ -132,13 +132,13 @@ def test_what_does_not_fit_is_told():
     right = Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", target=answers)
     assert build_network(checkpoint, right, "n").card.predicts == "sequence"
     few = TargetSetup("decoder", "decoder_embedding.weight", WRITES[:4], "<s>", "</s>")
-    with pytest.raises(CheckpointError, match="An answer has 4 symbols"):
+    with pytest.raises(CheckpointError, match="The output vocabulary has 4 symbols"):
         build_network(
             checkpoint,
             Setup("encoder", "encoder_embedding.weight", "out.weight", READS, "characters", target=few),
             "n",
         )
-    with pytest.raises(CheckpointError, match="needs symbols to read and a decoder"):
+    with pytest.raises(CheckpointError, match="needs an input vocabulary and an output layer"):
         build_network(
             checkpoint, Setup("encoder", "encoder_embedding.weight", None, READS, "characters", target=answers), "n"
         )

@@ -134,12 +134,12 @@ def test_typed_symbols(text, symbols):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\xfe\x00", "no text in UTF-8"),
-        (b"a", "lists no symbols; write them one a line"),
-        (b"[1, 2]", "This JSON lists no symbols"),
-        (b"a\nb\na", "“a” stands in the list twice"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
+        (b"a", "contains fewer than two symbols. Write one symbol per line"),
+        (b"[1, 2]", "This JSON contains no list of symbols"),
+        (b"a\nb\na", "“a” occurs twice in the list"),
         (b"a\n" + b"b" * 300, "longer than 200 characters"),
-        (b"a\nb" * (1 << 23), "more than the 16,777,216 that are allowed"),
+        (b"a\nb" * (1 << 23), "but the limit is 16,777,216 bytes"),
     ],
 )
 def test_what_is_no_list_of_symbols(data, sentence):

@@ -160,7 +160,7 @@ def test_spectral_norm():
 def test_another_parametrization_is_named():
     net = net_of("rnn")
     nn.utils.parametrizations.orthogonal(net.rnn, "weight_hh_l0")
-    with pytest.raises(CheckpointError, match=r"rnn.weight_hh_l0 is parametrized"):
+    with pytest.raises(CheckpointError, match=r"^The parametrization of rnn.weight_hh_l0 can be computed only by its own code"):
         load_checkpoint(saved(net.state_dict()))
 
 
@@ -205,11 +205,11 @@ def test_shards(tmp_path):
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
     same(load_checkpoint(index), net.rnn)
-    with pytest.raises(CheckpointError, match="beside"):
+    with pytest.raises(CheckpointError, match="is only the index of a checkpoint in several files. Put it into the folder of the others"):
         load_checkpoint(index.read_bytes())
     for bad in ("../model-0.safetensors", "/etc/passwd", "..", ""):
         index.write_text(json.dumps({"weight_map": {"rnn.weight_ih_l0": bad}}))
-        with pytest.raises(CheckpointError, match="points out of its own folder"):
+        with pytest.raises(CheckpointError, match="outside its own folder"):
             load_checkpoint(index)
 
 
@@ -283,7 +283,7 @@ def test_a_whole_module_is_refused_in_one_sentence(write):
 def test_a_storage_is_not_stretched():
     """A tensor of a million million numbers over one number is refused, and so is one past its storage's end."""
     for fake in (torch.zeros(1).expand(1 << 20, 1 << 20), torch.zeros(1).expand(1 << 14, 1 << 14)):
-        with pytest.raises(CheckpointError, match="does not lie within"):
+        with pytest.raises(CheckpointError, match="extends past the end of this file"):
             load_checkpoint(saved({"weight": fake}))
 
 
@@ -291,11 +291,11 @@ def test_a_storage_is_not_stretched():
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"hello world, this is a text", "no checkpoint of a known format"),
+        (b"hello world, this is a text", "Unknown checkpoint format"),
         (struct.pack("<Q", 20) + b'{"a": {"dtype": "F32"}}', "header of this safetensors"),
-        (pickle.dumps({"a": 1}), "not one of torch.save"),
-        (b"PK\x03\x04 and nothing else", "cut short"),
-        (saved({"a": 1}), "no tensors"),
+        (pickle.dumps({"a": 1}), "not from torch.save"),
+        (b"PK\x03\x04 and nothing else", "truncated or damaged"),
+        (saved({"a": 1}), "contains no tensors"),
     ],
 )
 def test_what_is_no_checkpoint_is_said(data, words):
@@ -305,23 +305,23 @@ def test_what_is_no_checkpoint_is_said(data, words):
 
 
 def test_paths_and_limits(tmp_path):
-    with pytest.raises(CheckpointError, match="no file"):
+    with pytest.raises(CheckpointError, match="File not found"):
         load_checkpoint(tmp_path / "none.pt")
     with pytest.raises(CheckpointError, match="folder"):
         load_checkpoint(tmp_path)
     data = saved(net_of().state_dict())
-    with pytest.raises(CheckpointError, match="more than the 100"):
+    with pytest.raises(CheckpointError, match="the limit is 100 bytes"):
         load_checkpoint(data, limits=Limits(file_size=100))
     with pytest.raises(CheckpointError, match="members"):
         load_checkpoint(data, limits=Limits(tensors=3))
-    with pytest.raises(CheckpointError, match="longer"):
+    with pytest.raises(CheckpointError, match="tensor list of this file is too long"):
         load_checkpoint(data, limits=Limits(operations=30))
 
 
 def test_shapes_that_do_not_fit_are_told():
     state = {"rnn.weight_ih_l0": torch.zeros(16, 3), "rnn.weight_hh_l0": torch.zeros(16, 5)}
-    with pytest.raises(CheckpointError, match=r"rnn.l0 has 16 rows for 5"):
+    with pytest.raises(CheckpointError, match=r"rnn.l0 has 16 rows for hidden size 5"):
         load_checkpoint(saved(state))
     state["rnn.weight_hh_l0"] = torch.zeros(12, 4)
-    with pytest.raises(CheckpointError, match="do not fit each other"):
+    with pytest.raises(CheckpointError, match="The tensors of rnn.l0 do not fit together"):
         load_checkpoint(saved(state))

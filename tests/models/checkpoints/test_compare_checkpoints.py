@@ -62,7 +62,7 @@ def test_other_networks():
     compared = compare_checkpoints(first, opened(other))
     assert compared.layers == {} and compared.incompatible == ("rnn.l0",)
     assert compared.only_first == ("embedding.weight",) and set(compared.only_second) == {"extra.weight", "extra.bias"}
-    with pytest.raises(CheckpointError, match="no layer and no tensor in common"):
+    with pytest.raises(CheckpointError, match="no layers or tensors in common"):
         compare_checkpoints(first, opened(nn.Linear(2, 3)))
 
 

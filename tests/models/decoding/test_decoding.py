@@ -253,16 +253,16 @@ def test_positions_are_those_of_the_paper():
     [
         ("fixed", [ForceAttention(0)], r"has no attention to change"),
         ("fixed", [AttentionTemperature(1.0)], r"has no attention to change"),
-        ("dot", [ForceAttention(99)], r"no position 100; the text has 8 symbols"),
-        ("dot", [MaskSource(-1)], r"no position 0"),
-        ("dot", [AttentionTemperature(0.0)], r"above 0"),
-        ("dot", [AttentionTemperature(float("nan"))], r"above 0"),
-        ("dot", [ForceToken(1, "x")], r"cannot write “x”"),
-        ("dot", [ForceToken(1, "⊢")], r"cannot write “⊢”"),
-        ("dot", [ForceToken(99, "5")], r"no step 100"),
-        ("dot", [ForceAttention(0, layer=1)], r"no layer 1"),
-        ("transformer", [ForceAttention(0, layer=2)], r"no layer 2; the decoder's are 0 to 1"),
-        ("transformer", [ForceAttention(0, head=2)], r"no head 2; a layer's are 0 to 1"),
+        ("dot", [ForceAttention(99)], r"Input token 100 does not exist. Choose one from 1 to 8\."),
+        ("dot", [MaskSource(-1)], r"Input token 0 does not exist"),
+        ("dot", [AttentionTemperature(0.0)], r"must be a finite number greater than 0"),
+        ("dot", [AttentionTemperature(float("nan"))], r"must be a finite number greater than 0"),
+        ("dot", [ForceToken(1, "x")], r"cannot output “x”"),
+        ("dot", [ForceToken(1, "⊢")], r"cannot output “⊢”"),
+        ("dot", [ForceToken(99, "5")], r"Time step 100 does not exist"),
+        ("dot", [ForceAttention(0, layer=1)], r"Decoder layer 1 does not exist"),
+        ("transformer", [ForceAttention(0, layer=2)], r"Decoder layer 2 does not exist. Choose one from 0 to 1\."),
+        ("transformer", [ForceAttention(0, head=2)], r"Head 2 does not exist. Choose one from 0 to "),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
@@ -273,16 +273,16 @@ def test_a_change_that_does_not_fit_is_refused(kind, changes, said):
 
 def test_scores_that_cannot_be_taken_are_refused():
     for network, other in (("dot", "fixed"), ("transformer", "dot"), ("dot", "transformer")):
-        with pytest.raises(Problem, match="cannot take its scores"):
+        with pytest.raises(Problem, match="cannot use the attention scores of"):
             decode(random_translator(network), TEXT, [BorrowScores(random_translator(other))])
-    with pytest.raises(Problem, match="cannot take its scores"):
+    with pytest.raises(Problem, match="cannot use the attention scores of"):
         decode(random_translator("dot"), TEXT, [BorrowScores(load_network("python-lm"))])
 
 
 def test_a_network_that_writes_nothing_is_refused():
-    with pytest.raises(Problem, match="writes no sequence"):
+    with pytest.raises(Problem, match="does not output a sequence"):
         decode(load_network("python-lm"), "def f(x):")
-    with pytest.raises(Problem, match="1 to 16"):
+    with pytest.raises(Problem, match="between 1 and 16, not 17"):
         beam_search(random_translator("dot"), TEXT, 17)
 
 
@@ -307,7 +307,7 @@ def test_whatever_is_typed_the_answer_ends_and_its_uncertainty_is_told(trained, 
 
 
 def test_nothing_and_too_much_are_refused(trained):
-    for text, said in (("", "empty"), ("4" * 2001, "2,001 steps; at most 2,000")):
+    for text, said in (("", "empty"), ("4" * 2001, "2,001 time steps, but at most 2,000 are allowed")):
         with pytest.raises(Problem, match=said):
             decode(trained["dot"], text)
 

@@ -242,7 +242,7 @@ def test_modules_fed_in_other_ways_get_what_they_expect(shape):
         made = build_clamp_schedules(
             read_edits("rnn.l0.h0[0]=0.25").interventions, parameters_of(module), 6, None, None
         )
-        with intervene(module, made | {"rnn.l0": replace(made["rnn.l0"], start={})}):
+        with intervene(module, made | {"rnn.l0": replace(made["rnn.l0"], initial={})}):
             output = module(*fed)
         flat = [output[0], *output[1]], [expected[0], *expected[1]]
         for own, other in zip(*flat, strict=True):
@@ -292,21 +292,21 @@ def test_without_held_values_the_loop_has_the_gradients_of_the_kernel(networks):
 
 
 BAD = {
-    "rnn.l3.forget_gate=1": "There is no layer “rnn.l3”; there are rnn.l0.",
-    "rnn.l0.reset_gate=1": "rnn.l0 has no reset_gate; it has input_gate, forget_gate, candidate, output_gate, cell, hidden.",
-    "rnn.l0.forget_gate[64]=1": "rnn.l0 has no unit 64; its units are 0 to 63.",
+    "rnn.l3.forget_gate=1": "Unknown layer “rnn.l3”. Choose one of these: rnn.l0.",
+    "rnn.l0.reset_gate=1": "rnn.l0 has no reset_gate. Choose one of these: input_gate, forget_gate, candidate, output_gate, cell, hidden.",
+    "rnn.l0.forget_gate[64]=1": "rnn.l0 has no unit 64. Choose one from 0 to 63.",
     "rnn.l0.ablate[64]=mean": "rnn.l0 has no unit 64",
     "rnn.l0.c0[64]=1": "rnn.l0 has no unit 64",
-    "rnn.l0.forget_gate@900=1": "There is no step 901; the sequence has",
-    "rnn.l0.forget_gate@1-900=1": "There is no step 901",
-    "rnn.l0.hidden@900<0:paris": "There is no step 901",
-    "rnn.l0.hidden@0<900:paris": "There is no step 901; the sequence has 1 steps.",
-    "rnn.l0.hidden@0<0:": "The text is empty",
-    "token[900]=paris": "There is no step 901",
-    "token[900]-": "There is no step 901",
-    "token[900]+=paris": "There is no step 901",
-    "token[0]=in paris": "“in paris” is 2 tokens; an edit takes one.",
-    "token[0]= ": "“ ” is 0 tokens; an edit takes one.",
+    "rnn.l0.forget_gate@900=1": "Time step 901 does not exist. The sequence ends at",
+    "rnn.l0.forget_gate@1-900=1": "Time step 901 does not exist.",
+    "rnn.l0.hidden@900<0:paris": "Time step 901 does not exist.",
+    "rnn.l0.hidden@0<900:paris": "Time step 901 does not exist. The sequence ends at time step 1.",
+    "rnn.l0.hidden@0<0:": "The input text is empty.",
+    "token[900]=paris": "Time step 901 does not exist.",
+    "token[900]-": "Time step 901 does not exist.",
+    "token[900]+=paris": "Time step 901 does not exist.",
+    "token[0]=in paris": "“in paris” consists of 2 tokens. Use exactly one token per edit.",
+    "token[0]= ": "“ ” consists of 0 tokens. Use exactly one token per edit.",
 }
 
 
@@ -319,7 +319,7 @@ def test_what_does_not_fit_is_told_in_one_sentence(networks, text):
 
 
 def test_a_state_that_a_cell_lacks(networks):
-    with pytest.raises(Problem, match="has no cell; it has hidden"):
+    with pytest.raises(Problem, match="has no cell. Choose one of these: hidden"):
         run_edited(networks["recall-gru"], networks["recall-gru"].card.default.text, read_edits("rnn.l0.c0=1"))
 
 
@@ -336,5 +336,5 @@ def test_cells_and_packed_sequences_are_refused():
         run(Loop(), torch.randn(1, 1, 3), "cell.l0.hidden=1")
     module = Net(layers=1).eval()
     made = build_clamp_schedules(read_edits("rnn.l0.hidden=1").interventions, parameters_of(module), 2, None, None)
-    with pytest.raises(Problem, match="not packed ones"), intervene(module, made):
+    with pytest.raises(Problem, match="Values cannot be fixed in packed sequences"), intervene(module, made):
         module.rnn(nn.utils.rnn.pack_sequence([torch.randn(2, 3)]))

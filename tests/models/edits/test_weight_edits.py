@@ -236,25 +236,25 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
 
 
 BAD = {
-    "rnn.l9.weight_hh=1": "There are no weights “rnn.l9.weight_hh”",
-    "rnn.l9.reads[0]=1": "There is no layer “rnn.l9”; there are rnn.l0, rnn.l1.",
-    "rnn.l0.weight_hh[reset_gate]=1": "rnn.l0.weight_hh has no reset_gate; it has input_gate, forget_gate, candidate",
+    "rnn.l9.weight_hh=1": "Unknown weights “rnn.l9.weight_hh”",
+    "rnn.l9.reads[0]=1": "Unknown layer “rnn.l9”. Choose one of these: rnn.l0, rnn.l1.",
+    "rnn.l0.weight_hh[reset_gate]=1": "rnn.l0.weight_hh has no reset_gate. Choose one of these: input_gate, forget_gate, candidate",
     "head.weight[forget_gate]=1": "head.weight has no forget_gate",
-    "rnn.l0.weight_hh[forget_gate.4]=1": "rnn.l0 has no unit 4; its units are 0 to 3.",
+    "rnn.l0.weight_hh[forget_gate.4]=1": "rnn.l0 has no unit 4. Choose one from 0 to 3.",
     "rnn.l0.weight_hh[4]=1": "rnn.l0 has no unit 4",
     "rnn.l0.writes[4]=0": "rnn.l0 has no unit 4",
     "rnn.l0.reads=0": "rnn.l0 has no unit",
-    "rnn.l0.weight_hh[:,4]=1": "rnn.l0.weight_hh has no column 4; its last one is 3.",
+    "rnn.l0.weight_hh[:,4]=1": "rnn.l0.weight_hh has no column 4. Choose one from 0 to 3.",
     "rnn.l0.bias_hh[:,1]=1": "rnn.l0.bias_hh has no column 1",
-    "head.weight[2]=1": "head.weight has no row 2; its last one is 1.",
-    "rnn.l0.weight_hh=0;rnn.l0.weight_hh.radius=1": "The spectral radius of rnn.l0.weight_hh is 0, so no scaling",
-    "rnn.l0.weight_hh.radius=-1": "A spectral radius is 0 or more; -1 is not.",
+    "head.weight[2]=1": "head.weight has no row 2. Choose one from 0 to 1.",
+    "rnn.l0.weight_hh=0;rnn.l0.weight_hh.radius=1": "The spectral radius of rnn.l0.weight_hh is 0, so scaling cannot change it.",
+    "rnn.l0.weight_hh.radius=-1": "The spectral radius must be 0 or more, not -1.",
     "rnn.l0.weight_ih.radius=1": "rnn.l0.weight_ih is not square",
     "rnn.l0.bias_ih.radius=1": "rnn.l0.bias_ih is not square",
     "rnn.l0.weight_hh[2].radius=1": "rnn.l0.weight_hh is not square",
-    "rnn.l0.weight_hh.bits=1": "Weights can be rounded to 2 to 24 bits, not to 1.",
-    "rnn.l0.weight_hh.noise=-1/0": "The size of the noise must be 0 or more, not -1.",
-    "rnn.l0.weight_hh=1e38;rnn.l0.weight_hh*=1e38": "This makes numbers in rnn.l0.weight_hh larger than float32",
+    "rnn.l0.weight_hh.bits=1": "Weights can be rounded to between 2 and 24 bits, not to 1.",
+    "rnn.l0.weight_hh.noise=-1/0": "The standard deviation of the noise must be 0 or more, not -1.",
+    "rnn.l0.weight_hh=1e38;rnn.l0.weight_hh*=1e38": "With this change, values of rnn.l0.weight_hh overflow float32.",
 }
 
 
@@ -277,7 +277,7 @@ def test_a_nilpotent_matrix_has_radius_zero():
 
 
 def test_other_cells_and_layers_without_biases():
-    with pytest.raises(Problem, match="has no forget_gate; it has reset_gate"):
+    with pytest.raises(Problem, match="has no forget_gate. Choose one of these: reset_gate"):
         edited(net(kind="GRU"), "rnn.l0.forget_bias=1")
     with pytest.raises(Problem, match="has no biases"):
         edited(net(bias=False), "rnn.l0.forget_bias=1")
@@ -286,9 +286,9 @@ def test_other_cells_and_layers_without_biases():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("1,2\n3", "Row 2 of the CSV has 1 numbers, the first has 2."),
-        ("1,2,3\n4,5,6", "These are 2 × 3 numbers; rnn.l0.weight_hh needs 2 × 2."),
-        ("", "These are 0 numbers; rnn.l0.weight_hh needs 2 × 2."),
+        ("1,2\n3", "Row 2 of the CSV has 1 values, but the first row has 2."),
+        ("1,2,3\n4,5,6", "The values have shape 2 × 3, but rnn.l0.weight_hh has shape 2 × 2."),
+        ("", "The values have shape 0, but rnn.l0.weight_hh has shape 2 × 2."),
         ("1,x\n3,4", "“x” is not a finite number"),
         ("1,\n3,4", "“…” is not a finite number"),
     ],

@@ -115,5 +115,5 @@ def test_a_projected_state_that_is_held_is_refused():
     script.clamp(1, "hidden", 0, 1.0)
     with intervene(module, {"l0": script}) as run:
         module(torch.randn(1, 4, 3))
-    with pytest.raises(Problem, match="held after its projection"):
+    with pytest.raises(Problem, match="is fixed after its projection"):
         local_derivatives(run.trace.layers["l0"])

@@ -142,9 +142,9 @@ def test_one_sequence_of_a_batch_is_as_it_would_be_alone():
 
 def test_what_cannot_be_asked_is_told_in_a_sentence():
     wave, recall = load_network("wave"), load_network("recall-rnn")
-    with pytest.raises(Problem, match="Nothing follows the last value"):
+    with pytest.raises(Problem, match="No value follows the last time step"):
         differentiate(wave, "0.1 0.2 0.3", Loss("next", step=2))
-    with pytest.raises(Problem, match="one step only"):
+    with pytest.raises(Problem, match="has only one time step"):
         differentiate(recall, "Moscow", Loss("every"))
     assert step_losses(wave, wave.encode("0.1 0.2"), torch.zeros(1, 2, 1)).shape == (1,)
 

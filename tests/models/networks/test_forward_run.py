@@ -140,12 +140,12 @@ def test_words_are_read_with_their_particles(networks):
     [
         ("python-lm", "", "empty"),
         ("recall-gru", "  \n ", "empty"),
-        ("python-lm", "한글", "knows none"),
-        ("counter", "abz", "does not know"),
+        ("python-lm", "한글", "contains none of the symbols of this text"),
+        ("counter", "abz", "The vocabulary of counter does not contain"),
         ("python-lm", "x" * 100_000, "100,000"),
         ("wave", "1, two, 3", "two"),
         ("wave", "nan", "nan"),
-        ("wave", "", "no numbers"),
+        ("wave", "", "There are no numbers"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(networks, name, text, told):

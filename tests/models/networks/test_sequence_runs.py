@@ -115,15 +115,15 @@ def test_a_loss_of_the_answer_goes_back_into_the_encoder_as_autograd_has_it(kind
 
 def test_what_these_networks_cannot_be_asked_is_told_in_a_sentence():
     network = random_translator("dot")
-    with pytest.raises(Problem, match=r"^There is no step 100; the answer has \d steps\.$"):
+    with pytest.raises(Problem, match=r"^Time step 100 does not exist\. The answer ends at time step \d\.$"):
         differentiate(network, TEXT, Loss("next", step=99))
-    with pytest.raises(Problem, match=r"reads one sequence and writes another[^\n]*\.$"):
+    with pytest.raises(Problem, match=r"is an encoder–decoder, so its layers have no loss at each time step[^\n]*\.$"):
         output_loss_grad(network, network.module, network.encode(TEXT))
     for edits in ("decoder.l0.hidden[2]@1=0", "encoder.l0.ablate[3]=zero"):
         edited = EditedNetwork(network, read_edits(edits))
-        with pytest.raises(Problem, match=r"nothing in it can be held[^\n]*\.$"):
+        with pytest.raises(Problem, match=r"so its values cannot be fixed\. Edit its weights or its input instead\.$"):
             edited.read(TEXT)
-        with pytest.raises(Problem, match=r"nothing in it can be held[^\n]*\.$"):
+        with pytest.raises(Problem, match=r"so its values cannot be fixed\. Edit its weights or its input instead\.$"):
             edited.differentiate(TEXT, Loss("every"))
 
 

@@ -133,7 +133,7 @@ def test_orders_of_one_unit_one_step_and_an_unknown_order():
         assert order_units(np.ones((4, 1)), by).tolist() == [0]
         assert order_units(np.ones((1, 3)), by).tolist() == [0, 1, 2]
         assert sorted(order_units(np.full((4, 2), np.nan), by).tolist()) == [0, 1]
-    with pytest.raises(Problem, match=r"^Units are ordered by index, .*, not by “size”\.$"):
+    with pytest.raises(Problem, match=r"^Units cannot be sorted by “size”\. Choose one of these: index, .*\.$"):
         order_units(np.ones((4, 2)), "size")
 
 
@@ -170,7 +170,7 @@ def test_one_unit_moves_along_one_axis():
 def test_no_plane_goes_through_what_is_not_a_number():
     states = waves(6, 3)
     states[4, 1] = np.nan
-    with pytest.raises(Problem, match=r"^The states are not finite numbers from step 5 on[^\n]*\.$"):
+    with pytest.raises(Problem, match=r"^The states are not finite from time step 5 on[^\n]*\.$"):
         principal_plane(states)
 
 
@@ -194,9 +194,16 @@ def test_brush_ranks_what_is_on_inside_and_off_outside():
     assert not span_selectivity(np.full((4, 2), np.nan), 0, 2).units.size
 
 
-@pytest.mark.parametrize("span", [(3, 3), (-1, 2), (4, 11)])
-def test_a_span_that_is_none(span):
-    with pytest.raises(Problem, match=r"^A span from step [^\n]* 10 steps\.$"):
+@pytest.mark.parametrize(
+    ("span", "sentence"),
+    [
+        ((3, 3), r"^The span is empty\. Choose at least one time step\.$"),
+        ((-1, 2), r"^The span 0–2 is outside the sequence \(10 time steps\)\. Choose another span\.$"),
+        ((4, 11), r"^The span 5–11 is outside the sequence \(10 time steps\)\. Choose another span\.$"),
+    ],
+)
+def test_a_span_that_is_none(span, sentence):
+    with pytest.raises(Problem, match=sentence):
         span_selectivity(np.zeros((10, 2)), *span)
 
 
@@ -285,5 +292,5 @@ def test_blocks_keep_within_their_number(steps, units, cells):
 
 
 def test_an_empty_window():
-    with pytest.raises(Problem, match=r"^The window holds no steps or no units\.$"):
+    with pytest.raises(Problem, match=r"^The selection contains no time steps or no units\. Select a larger part\.$"):
         downsample(waves(), 100, slice(50, 50))

@@ -95,5 +95,5 @@ def test_no_padding_at_all_and_networks_without(network):
     np.testing.assert_allclose(both.masked.prediction.probability, both.unmasked.prediction.probability, atol=1e-6)
     with pytest.raises(Problem, match=r"^counter has no padding symbol[^\n]*\.$"):
         padding_effect(load_network("counter"), ".ab", 3)
-    with pytest.raises(Problem, match=r"^The number of padding steps is -1[^\n]*\.$"):
+    with pytest.raises(Problem, match=r"^The number of padding steps must be 0 or more, not -1\.$"):
         padding_effect(network, "The film was good.", -1)

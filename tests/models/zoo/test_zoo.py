@@ -84,7 +84,7 @@ def test_every_example_and_the_default_view_can_be_shown(networks, name):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"no network “nonsense”.*python-lm.*counter"):
+    with pytest.raises(ValueError, match=r"^Unknown network “nonsense”\. Choose one of these: .*python-lm.*counter"):
         load_network("nonsense")
 
 
@@ -122,7 +122,7 @@ def test_a_text_of_unknown_symbols_only_is_refused_and_they_are_named(networks, 
 
 
 def test_a_network_without_an_unknown_symbol_says_what_it_knows(networks):
-    with pytest.raises(ValueError, match=r"counter does not know “c”; its symbols are “\.”, “a”, “b”\."):
+    with pytest.raises(ValueError, match=r"The vocabulary of counter does not contain “c”\. Use only these symbols: “\.”, “a”, “b”\."):
         networks["counter"].encode(".aabbc")
 
 

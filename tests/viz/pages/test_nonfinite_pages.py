@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from models import capture
 from models.core.layer_metadata import layer_metadata
 from models.edits.edit import Edits, WeightChange
 from models.edits.edit_syntax import write_edits
-from models.edits.weight_edits import Place
+from models.edits.weight_edits import Place, parameters_of
 from models.gradients.initialized import spectral_radius
 from models.gradients.nonfinite import NonFinite, describe_nonfinite
+from models.zoo.catalogue import load_network
 from tests.support.attention_app import TEXT
 from tests.support.lens_page import start, text_of
 from viz.i18n import translate, use_language
@@ -68,7 +70,7 @@ def check(page, sentence):
 def saved_run(folder: Path, net, ids):
     with capture(net) as trace:
         net(ids)[0, -1].nan_to_num(1.0, 1.0, 1.0).sum().backward()
-    trace.save(path := folder / "overflow.npz")
+    trace.save(path := folder / f"overflow-{uuid4().hex}.npz")  # a file is cached by its path
     layer = trace.layers["rnn.l0"]
     with torch.no_grad():
         states = net.rnn(net.embed(ids))[0][0]
@@ -94,7 +96,7 @@ def test_a_checkpoints_run_is_told_where_it_overflows(name, tmp_path, drawn):
     net, ids = drawn
     _path, sentence = saved_run(tmp_path, net, ids)
     about = layer_metadata({"rnn.l0": ("RNN", {"nonlinearity": "relu"})})
-    (path := tmp_path / "overflow.safetensors").write_bytes(save(net.state_dict(), metadata=about))
+    (path := tmp_path / f"overflow-{uuid4().hex}.safetensors").write_bytes(save(net.state_dict(), metadata=about))
     check(start(name, opened=path, text=" ".join(map(str, ids[0].tolist()))), sentence)
 
 
@@ -112,17 +114,24 @@ def test_the_untrained_comparison_does_not_call_an_overflow_a_zero(monkeypatch):
     assert len(numbers) == 200 and float(numbers[0]) == 0 and float(numbers[-1]) == pytest.approx(1)
 
 
+def largest_edit(net, name):
+    """The edit that scales a matrix until its largest entry is just below float32's largest number."""
+    values = parameters_of(load_network(net).module).arrays[name]
+    return Edits().add(WeightChange(Place(name), "*=", 3e38 / float(values.abs().max())))
+
+
 def test_an_edit_that_makes_the_prediction_nan_is_a_change():
-    edits = Edits().add(WeightChange(Place("head.weight"), "*=", 1e38))
+    edits = largest_edit("python-lm", "head.weight")
     said = text_of(start("edit", net="python-lm", text="import os", edits=write_edits(edits)))
     assert "The prediction first becomes NaN or infinite at time step 1." in said
     assert not SMALL.search(said) and "No prediction changed" not in said
 
 
-def test_attention_whose_scores_overflow_is_told():
-    edits = Edits().add(WeightChange(Place("attention.key.weight"), "*=", 1e38))
+def test_attention_whose_scores_overflow_is_refused_in_a_sentence():
+    edits = largest_edit("dates-general", "attention.key.weight")
     said = text_of(start("attention", net="dates-general", text=TEXT, edits=write_edits(edits)))
-    assert "The prediction first becomes NaN or infinite at time step 1." in said and "nan%" not in said
+    assert "The scores of dates-general become NaN or infinite at output step 1, so no token can be chosen." in said
+    assert "nan%" not in said
 
 
 def test_the_sentences_are_translated():
