@@ -194,18 +194,15 @@ def test_the_loss_by_the_layers_output():
     torch.testing.assert_close(grad, out.grad)
 
 
+STACK, EMBEDDING = "encoder_stack.rnn", "word_embed.weight"
 WRONG = {
     "no such stack": (Setup("rnm"), "Unknown layer stack “rnm”"),
-    "no embedding": (Setup("encoder_stack.rnn", "fc.bias", kind="ids"), "fc.bias does not fit the input of"),
-    "no decoder": (Setup("encoder_stack.rnn", "word_embed.weight", "word_embed.weight", kind="ids"), "word_embed.weight does not fit the output of"),
-    "not tied": (Setup("encoder_stack.rnn", "word_embed.weight", TIED, kind="ids"), "weight-tied output layer needs an embedding"),
-    "too few symbols": (
-        Setup("encoder_stack.rnn", "word_embed.weight", vocabulary=("a", "b"), kind="words"), "This vocabulary has 2 symbols, but"
-    ),
-    "no vocabulary": (Setup("encoder_stack.rnn", "word_embed.weight", kind="words"), "A network with words as its input needs a vocabulary"),
-    "classes": (
-        Setup("encoder_stack.rnn", "word_embed.weight", "fc.weight", None, "ids", "class", ("a",)), "There are 1 class names, but"
-    ),
+    "no embedding": (Setup(STACK, "fc.bias", kind="ids"), "fc.bias does not fit the input of encoder_stack.rnn"),
+    "no decoder": (Setup(STACK, EMBEDDING, EMBEDDING, kind="ids"), "word_embed.weight does not fit the output of encoder"),
+    "not tied": (Setup(STACK, EMBEDDING, TIED, kind="ids"), "weight-tied output layer needs an embedding with"),
+    "too few symbols": (Setup(STACK, EMBEDDING, vocabulary=("a", "b"), kind="words"), "This vocabulary has 2 symbols, but"),
+    "no vocabulary": (Setup(STACK, EMBEDDING, kind="words"), "A network with words as its input needs a vocabulary"),
+    "classes": (Setup(STACK, EMBEDDING, "fc.weight", None, "ids", "class", ("a",)), "There are 1 class names, but"),
 }  # fmt: skip
 
 

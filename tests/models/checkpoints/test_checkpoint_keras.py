@@ -203,7 +203,7 @@ def test_a_backward_layer_says_so(file, tmp_path):
 @pytest.mark.parametrize("options", [{"recurrent_activation": "softplus"}, {"activation": L.LeakyReLU()}])
 def test_other_activations_are_named(options, tmp_path):
     model = model_of(L.LSTM(4, name="odd", **options))
-    with pytest.raises(CheckpointError, match=r"^The activation function .* of odd\.l0 is not supported\. Supported functions: tanh, "):
+    with pytest.raises(CheckpointError, match=r"of odd\.l0 is not supported\. Supported functions: tanh, "):
         written(model, tmp_path / "model.keras")
 
 

@@ -160,7 +160,7 @@ def test_spectral_norm():
 def test_another_parametrization_is_named():
     net = net_of("rnn")
     nn.utils.parametrizations.orthogonal(net.rnn, "weight_hh_l0")
-    with pytest.raises(CheckpointError, match=r"^The parametrization of rnn.weight_hh_l0 can be computed only by its own code"):
+    with pytest.raises(CheckpointError, match=r"parametrization of rnn.weight_hh_l0 can be computed only by its own code"):
         load_checkpoint(saved(net.state_dict()))
 
 
@@ -205,7 +205,7 @@ def test_shards(tmp_path):
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
     same(load_checkpoint(index), net.rnn)
-    with pytest.raises(CheckpointError, match="is only the index of a checkpoint in several files. Put it into the folder of the others"):
+    with pytest.raises(CheckpointError, match=r"is only the index of a checkpoint in several files\. Put it into the folder"):
         load_checkpoint(index.read_bytes())
     for bad in ("../model-0.safetensors", "/etc/passwd", "..", ""):
         index.write_text(json.dumps({"weight_map": {"rnn.weight_ih_l0": bad}}))
@@ -323,5 +323,5 @@ def test_shapes_that_do_not_fit_are_told():
     with pytest.raises(CheckpointError, match=r"rnn.l0 has 16 rows for hidden size 5"):
         load_checkpoint(saved(state))
     state["rnn.weight_hh_l0"] = torch.zeros(12, 4)
-    with pytest.raises(CheckpointError, match="The tensors of rnn.l0 do not fit together"):
+    with pytest.raises(CheckpointError, match=r"The tensors of rnn\.l0 do not fit together"):
         load_checkpoint(saved(state))

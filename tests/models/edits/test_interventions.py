@@ -293,7 +293,8 @@ def test_without_held_values_the_loop_has_the_gradients_of_the_kernel(networks):
 
 BAD = {
     "rnn.l3.forget_gate=1": "Unknown layer “rnn.l3”. Choose one of these: rnn.l0.",
-    "rnn.l0.reset_gate=1": "rnn.l0 has no reset_gate. Choose one of these: input_gate, forget_gate, candidate, output_gate, cell, hidden.",
+    "rnn.l0.reset_gate=1": "rnn.l0 has no reset_gate. Choose one of these: "
+    "input_gate, forget_gate, candidate, output_gate, cell, hidden.",
     "rnn.l0.forget_gate[64]=1": "rnn.l0 has no unit 64. Choose one from 0 to 63.",
     "rnn.l0.ablate[64]=mean": "rnn.l0 has no unit 64",
     "rnn.l0.c0[64]=1": "rnn.l0 has no unit 64",
@@ -319,7 +320,7 @@ def test_what_does_not_fit_is_told_in_one_sentence(networks, text):
 
 
 def test_a_state_that_a_cell_lacks(networks):
-    with pytest.raises(Problem, match="has no cell. Choose one of these: hidden"):
+    with pytest.raises(Problem, match=r"has no cell\. Choose one of these: hidden"):
         run_edited(networks["recall-gru"], networks["recall-gru"].card.default.text, read_edits("rnn.l0.c0=1"))
 
 

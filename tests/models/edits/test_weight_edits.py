@@ -238,7 +238,7 @@ def test_the_edited_trace_is_bit_for_bit_that_of_a_torch_module_with_those_weigh
 BAD = {
     "rnn.l9.weight_hh=1": "Unknown weights “rnn.l9.weight_hh”",
     "rnn.l9.reads[0]=1": "Unknown layer “rnn.l9”. Choose one of these: rnn.l0, rnn.l1.",
-    "rnn.l0.weight_hh[reset_gate]=1": "rnn.l0.weight_hh has no reset_gate. Choose one of these: input_gate, forget_gate, candidate",
+    "rnn.l0.weight_hh[reset_gate]=1": "has no reset_gate. Choose one of these: input_gate, forget_gate, candidate",
     "head.weight[forget_gate]=1": "head.weight has no forget_gate",
     "rnn.l0.weight_hh[forget_gate.4]=1": "rnn.l0 has no unit 4. Choose one from 0 to 3.",
     "rnn.l0.weight_hh[4]=1": "rnn.l0 has no unit 4",
@@ -247,7 +247,7 @@ BAD = {
     "rnn.l0.weight_hh[:,4]=1": "rnn.l0.weight_hh has no column 4. Choose one from 0 to 3.",
     "rnn.l0.bias_hh[:,1]=1": "rnn.l0.bias_hh has no column 1",
     "head.weight[2]=1": "head.weight has no row 2. Choose one from 0 to 1.",
-    "rnn.l0.weight_hh=0;rnn.l0.weight_hh.radius=1": "The spectral radius of rnn.l0.weight_hh is 0, so scaling cannot change it.",
+    "rnn.l0.weight_hh=0;rnn.l0.weight_hh.radius=1": "radius of rnn.l0.weight_hh is 0, so scaling cannot change it.",
     "rnn.l0.weight_hh.radius=-1": "The spectral radius must be 0 or more, not -1.",
     "rnn.l0.weight_ih.radius=1": "rnn.l0.weight_ih is not square",
     "rnn.l0.bias_ih.radius=1": "rnn.l0.bias_ih is not square",
@@ -277,7 +277,7 @@ def test_a_nilpotent_matrix_has_radius_zero():
 
 
 def test_other_cells_and_layers_without_biases():
-    with pytest.raises(Problem, match="has no forget_gate. Choose one of these: reset_gate"):
+    with pytest.raises(Problem, match=r"has no forget_gate\. Choose one of these: reset_gate"):
         edited(net(kind="GRU"), "rnn.l0.forget_bias=1")
     with pytest.raises(Problem, match="has no biases"):
         edited(net(bias=False), "rnn.l0.forget_bias=1")
