@@ -113,7 +113,7 @@ def test_a_span_is_chosen_by_dragging_over_its_tokens(open_page):
     until(page, lambda: page.evaluate(chosen) == [14, 15, 16])
     page.mouse.up()
     page.wait_for_function("() => new URLSearchParams(location.search).get('look') === 'span:14-16'")
-    page.get_by_text("The span: not at all").wait_for()
+    page.get_by_text("Span: not at all").wait_for()
     settle(page)
     until(page, lambda: page.evaluate(chosen) == [14, 15, 16])
     slider = page.get_by_role("slider", name="Span (time steps)")
