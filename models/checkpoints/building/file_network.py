@@ -87,7 +87,7 @@ def network_of_file(checkpoint: Checkpoint, name: str, choices: Mapping[str, Any
     unknown = set(choices) - {*GRAPH_CHOICES, *TENSOR_CHOICES}
     if unknown:
         raise TypeError(f"unknown choices: {', '.join(sorted(unknown))}")
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in choices.items()}
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in choices.items()}
     if checkpoint.graph is not None and not set(given) & {*TENSOR_CHOICES}:
         return build_graph_network(checkpoint, checkpoint.graph(), name, **given)
     setup = default_setup(compatible_parts(checkpoint), given.get("stack"), given.get("vocabulary"))

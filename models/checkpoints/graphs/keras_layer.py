@@ -77,13 +77,17 @@ class KerasLayer:
         fixed: names of its other variables.
         children: the layers in it, by their place in Keras's object tree (``"cell"``), in the order of their variables.
         inner: of a model, its layers by name.
+        arguments: the named arguments that it takes.
+        trains: whether it may do something else in training mode.
     """
 
     settings: ClassVar[frozenset[str]] = frozenset()
     keeps_mask: ClassVar[bool] = False
+    arguments: ClassVar[frozenset[str]] = frozenset(("mask",))
     own: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     inner: Mapping[str, KerasLayer] | None = None
+    trains: bool = True
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Read the settings of ``entry``.
@@ -179,23 +183,23 @@ class KerasLayer:
         """Return the output of a layer of one tensor."""
         raise NotImplementedError
 
-    def only(self, args: list[Any], kwargs: Mapping[str, Any], *known: str) -> Value:
+    def only(self, args: list[Any], kwargs: Mapping[str, Any]) -> Value:
         """Return the only positional argument, with the mask that the call names, if it names one.
 
         Raises:
-            CheckpointError: there are other arguments, or one that is not in ``known``.
+            CheckpointError: there are other arguments.
         """
-        self.check_arguments(kwargs, "mask", *known)
         if len(args) != 1 or not isinstance(args[0], Value):
             raise self.wrong_call()
         mask = kwargs.get("mask")
         return Value(args[0].tensor, mask.tensor) if isinstance(mask, Value) else args[0]
 
-    def check_arguments(self, kwargs: Mapping[str, Any], *known: str) -> None:
-        """Refuse a named argument that has a value and is not in ``known``; ``training=True`` above all."""
+    def check_arguments(self, kwargs: Mapping[str, Any]) -> None:
+        """Refuse a call that gives a named argument other than ``arguments`` a value, ``training=True`` above all."""
+        known = self.arguments if self.trains else self.arguments | {"training"}
         for name, value in kwargs.items():
             if name not in known and value is not None and value is not False:
-                refuse_setting(self.label, name, "…" if isinstance(value, Value | list) else value)
+                refuse_setting(self.label, name, value if isinstance(value, bool | int | float | str) else "…")
 
     def wrong_call(self) -> CheckpointError:
         """Return the error for a call with other inputs than the layer takes."""

@@ -29,7 +29,6 @@ class MergeLayer(KerasLayer):
 
     def values(self, args: list[Any], kwargs: Mapping[str, Any]) -> list[Value]:
         """Return the tensors given; a mask that the call names is a list of their masks."""
-        self.check_arguments(kwargs, "mask")
         if len(args) != 1 or not isinstance(args[0], list) or not all(isinstance(each, Value) for each in args[0]):
             raise self.wrong_call()
         given: list[Value] = args[0]
@@ -110,6 +109,7 @@ class AttentionLayer(KerasLayer):
     """``Attention`` (Luong) and ``AdditiveAttention`` (Bahdanau): called with query, value and maybe key."""
 
     settings = frozenset(("use_scale", "score_mode", "dropout", "causal"))
+    arguments = frozenset(("mask", "use_causal_mask", "return_attention_scores"))
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Read how scores are made."""
@@ -126,7 +126,6 @@ class AttentionLayer(KerasLayer):
 
     def call(self, net: nn.Module, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """(B, T, D), with the query's mask; with ``return_attention_scores`` also the weights (B, T, S)."""
-        self.check_arguments(kwargs, "mask", "use_causal_mask", "return_attention_scores")
         if len(args) != 1 or not isinstance(args[0], list) or len(args[0]) not in (2, 3):
             raise self.wrong_call()
         given: list[Value] = args[0]
@@ -163,11 +162,16 @@ class AttentionLayer(KerasLayer):
         return scores if scale is None else scores * scale
 
 
+INPUTS = ("query", "value", "key")
+MASKS = ("query_mask", "value_mask", "key_mask")
+
+
 class MultiHeadAttentionLayer(KerasLayer):
     """``MultiHeadAttention`` over sequences (B, T, D)."""
 
     settings = frozenset(("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape", "attention_axes",
                           "query_shape", "key_shape", "value_shape"))  # fmt: skip
+    arguments = frozenset((*INPUTS, *MASKS, "attention_mask", "use_causal_mask", "return_attention_scores"))
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Read the sizes of the heads."""
@@ -186,23 +190,20 @@ class MultiHeadAttentionLayer(KerasLayer):
 
     def call(self, net: nn.Module, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """(B, T, D), with the query's mask; with ``return_attention_scores`` also the weights (B, heads, T, S)."""
-        named = ("query", "value", "key")
-        masks = tuple(f"{name}_mask" for name in named)
-        self.check_arguments(kwargs, *named, *masks, "attention_mask", "use_causal_mask", "return_attention_scores")
-        given = dict(zip(named, args, strict=False)) | {name: kwargs[name] for name in named if name in kwargs}
+        given = dict(zip(INPUTS, args, strict=False)) | {name: kwargs[name] for name in INPUTS if name in kwargs}
         query, value = given.get("query"), given.get("value")
         key = given.get("key")
         if not isinstance(query, Value) or not isinstance(value, Value) or not isinstance(key, Value | None):
             raise self.wrong_call()
         known = {"query_mask": query.mask, "value_mask": value.mask, "key_mask": None if key is None else key.mask}
-        for name in masks[1:] if self.version.major >= 3 else masks:
+        for name in MASKS[1:] if self.version.major >= 3 else MASKS:
             if isinstance(each := kwargs.get(name), Value):
                 known[name] = each.tensor
         allowed = self._allowed(query, value, known, kwargs)
         key = value if key is None else key
         projected = [
             self.children[f"{name}_dense"].apply(net, each.tensor.to(self.dtype)).movedim(2, 1)
-            for name, each in zip(named, (query, value, key), strict=True)
+            for name, each in zip(INPUTS, (query, value, key), strict=True)
         ]
         if self.version.major >= 3:  # Keras takes the masks away from the tensors themselves
             query.mask = value.mask = key.mask = None

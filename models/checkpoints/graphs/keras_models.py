@@ -38,13 +38,14 @@ class ModelLayer(KerasLayer):
             name: builder.layer(each, depth + 1) for name, each in self.topology.layers.items() if name in needed
         }
         self.inner = {name: layer for name, layer in self.layers.items() if not layer.entry.operation}
+        for call in self.topology.calls:
+            self.layers[call.layer].check_arguments(call.kwargs)
         for ref in self.topology.inputs:
             if ref.layer and not isinstance(self.layers.get(ref.layer), InputLayer):
                 raise damaged()
 
     def call(self, net: nn.Module, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """The model's outputs: one value, or a list of several."""
-        self.check_arguments(kwargs, "mask")
         if len(args) != 1:
             raise self.wrong_call()
         given = args[0] if isinstance(args[0], list) else [args[0]]

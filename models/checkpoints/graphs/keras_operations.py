@@ -93,6 +93,7 @@ class OperationLayer(KerasLayer):
     """A function that a configuration lists among the layers; its output has no mask."""
 
     settings = frozenset(("axis", "axes", "keepdims", "newshape"))
+    arguments = frozenset()
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Read the axes.
@@ -114,7 +115,6 @@ class OperationLayer(KerasLayer):
 
     def call(self, net: nn.Module, args: list[Any], kwargs: Mapping[str, Any]) -> Value:
         """The function of its arguments."""
-        self.check_arguments(kwargs)
         try:
             result = self._run([_plain(each) for each in args])
         except (TypeError, ValueError, IndexError, RuntimeError) as error:

@@ -97,6 +97,7 @@ class RecurrentLayer(KerasLayer):
     """A layer that runs one or several cells over a sequence. ``stateful`` needs nothing: a call starts from zeros."""
 
     settings = CELL_SETTINGS | LAYER_SETTINGS
+    arguments = frozenset(("mask", "initial_state"))
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Make the cells, and read what the layer returns."""
@@ -115,7 +116,7 @@ class RecurrentLayer(KerasLayer):
             bool(self.setting(name, bool, False))
             for name in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
         )
-        self.dropout = any(cell.config.get(name) for cell in self.cells for name in ("dropout", "recurrent_dropout"))
+        self.trains = any(cell.config.get(name) for cell in self.cells for name in ("dropout", "recurrent_dropout"))
         self.joined = False
         """Return whether the layer around it runs its cell."""
 
@@ -158,7 +159,6 @@ class RecurrentLayer(KerasLayer):
 
     def inputs(self, args: list[Any], kwargs: Mapping[str, Any]) -> tuple[Value, Tensor | None, list[Tensor] | None]:
         """Return the sequence with the mask that its output gets, the mask (B, T) to run with, and the first states."""
-        self.check_arguments(kwargs, "mask", "initial_state", *(() if self.dropout else ("training",)))
         first, *others = args if len(args) in (1, 2) else [None]
         if isinstance(first, list) and first and not others and kwargs.get("initial_state") is None:
             first, *others = first  # Keras 2: the states are in a list with the sequence
@@ -190,6 +190,7 @@ class BidirectionalLayer(KerasLayer):
     """``Bidirectional``: a layer and one that runs the other way, merged."""
 
     settings = frozenset(("layer", "backward_layer", "merge_mode"))
+    arguments = frozenset(("mask", "initial_state"))
 
     def __init__(self, entry: LayerEntry, builder: Builder) -> None:
         """Make both layers; the second is the first the other way, unless it is configured."""
@@ -213,6 +214,7 @@ class BidirectionalLayer(KerasLayer):
         same = len(cells) == 2 and cells[0].kind == cells[1].kind and cells[0].cell_config == cells[1].cell_config
         self.fused = same and second.backwards and cells[0].units == cells[1].units and cells[0].own == cells[1].own
         first.joined = second.joined = self.fused
+        self.trains = first.trains or second.trains
 
     def _direction(self, raw: Any, builder: Builder) -> RecurrentLayer:
         entry = layer_entry(raw, label=self.label)

@@ -78,9 +78,10 @@ def check_run(layer: LayerTrace, name: str, row: int = 0) -> list[Finding]:
         )
     for gate in health.closed:
         if len(health.closed[gate]) + len(health.open[gate]) > units / 2:
-            for bound, concerned in (("closed", health.closed[gate]), ("open", health.open[gate])):
-                if concerned:
-                    found.append(_saturated_gate(layer, name, gate, bound, concerned))
+            if health.closed[gate]:
+                found.append(_saturated_gate(layer, name, gate, "closed", health.closed[gate]))
+            if health.open[gate]:
+                found.append(_saturated_gate(layer, name, gate, "open", health.open[gate]))
     return found
 
 

@@ -145,5 +145,5 @@ def test_what_does_not_fit_is_told():
     model.decoder, file = nn.GRU(4, 5), io.BytesIO()
     model.out = nn.Linear(5, 5)
     torch.save(model.state_dict(), file)
-    with pytest.raises(CheckpointError, match="decoder cannot begin from the last state of encoder"):
+    with pytest.raises(CheckpointError, match="decoder cannot be initialized with the last state of encoder"):
         build_network(load_checkpoint(file.getvalue()), right, "n")

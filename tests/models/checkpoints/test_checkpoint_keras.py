@@ -112,7 +112,9 @@ def test_bare_weights_ask_for_the_activations(tmp_path):
     known = checkpoint.corrected("rnn.l0", recurrent_activation="hard_sigmoid_3", activation="tanh")
     assert known.found["rnn.l0"].assumed == () and known.layers["rnn.l0"].kind == "GRU"
     same(model, known)
-    with pytest.raises(CheckpointError, match=r"rnn\.l0 has the activation swish, which is not supported; tanh, "):
+    with pytest.raises(
+        CheckpointError, match=r"activation function swish of rnn\.l0 is not supported. Supported functions: tanh, "
+    ):
         checkpoint.corrected("rnn.l0", recurrent_activation="swish")
 
 

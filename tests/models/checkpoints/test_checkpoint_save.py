@@ -147,7 +147,9 @@ def test_what_pytorch_cannot_compute_is_named(tmp_path):
         to_safetensors(load_checkpoint(tmp_path / "m.keras"))
     back = keras.Sequential([keras.Input((6, 3)), layers.LSTM(4, go_backwards=True, name="back")])
     back.save(tmp_path / "b.keras")
-    with pytest.raises(CheckpointError, match=r"l0_reverse has only a backward direction, and PyTorch has no such module"):
+    with pytest.raises(
+        CheckpointError, match=r"l0_reverse has only a backward direction, and PyTorch has no such module"
+    ):
         to_safetensors(load_checkpoint(tmp_path / "b.keras"))
 
 

@@ -56,7 +56,7 @@ def test_the_reader_knows_the_order():
     assert corrected.found["a.l0"].assumed == ("kind",)
     for part, values in corrected.layers["a.l0"].arrays().items():
         assert np.array_equal(values, getattr(rnn, f"{part}_l0").detach())
-    with pytest.raises(CheckpointError, match="each once"):
+    with pytest.raises(CheckpointError, match="each gate exactly once"):
         checkpoint.corrected("a.l0", order=order[:3])
     with pytest.raises(CheckpointError, match="do not fit"):
         checkpoint.corrected("a.l0", kind="GRU")

@@ -51,11 +51,13 @@ def test_as_text_is_exact(columns):
 
 
 def test_anything_else_is_told():
-    assert "shape (7, 2)" in refused(saved(VALUES[:, :2])) and "reads 3 a step" in refused(saved(VALUES[:, :2]))
-    assert "no numbers" in refused(saved(np.array([{"a": 1}], dtype=object), allow_pickle=True))
-    assert "no numbers" in refused(saved(np.array(["a", "b"])))
+    assert "shape (7, 2)" in refused(saved(VALUES[:, :2])) and "takes 3 values per time step" in refused(
+        saved(VALUES[:, :2])
+    )
+    assert "no numeric array" in refused(saved(np.array([{"a": 1}], dtype=object), allow_pickle=True))
+    assert "no numeric array" in refused(saved(np.array(["a", "b"])))
     assert "not finite" in refused(saved(np.where(VALUES > 1, np.nan, VALUES)))
-    assert "2,001 steps" in refused(saved(np.zeros((2001, 3))))
+    assert "2,001 time steps" in refused(saved(np.zeros((2001, 3))))
     assert (
         "Row 2" in refused(b"1,2,3\n1,2") and "no numbers" in refused(b" \n") and "neither" in refused(b"\xff\xfe\x00")
     )

@@ -29,7 +29,7 @@ SMALL = re.compile(
 )
 """How pages describe a small gradient or change, and how Python writes NaN."""
 
-FEW = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class LanguageModel(nn.Module):

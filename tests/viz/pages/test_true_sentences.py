@@ -88,8 +88,8 @@ VERDICTS = [
     ({"RNN": 1e-9, "LSTM": 1e-4, "GRU": 1e-5}, None, "All gradients have vanished (below 0.001). The LSTM's"),
     ({"RNN": 1e-9, "LSTM": 1e-5, "GRU": 1e-4}, None, "All gradients have vanished (below 0.001)."),
     ({"RNN": 0.4, "LSTM": 0.2, "GRU": 0.2}, Training(0.6, 1.2, 1e-9), "Unlike the textbook case, the gradient of this RNN"),
-    ({"RNN": 0.4, "LSTM": 0.2, "GRU": 0.2}, Training(1.2, 0.9, 1e-9), "from 1.20 to 0.90. Before training, the first word got"),
-    ({"RNN": 0.4, "LSTM": 0.2, "GRU": 0.2}, Training(0.6, 1.2, 0.2), "gradient of this RNN has not vanished. Training changed"),
+    ({"RNN": 0.4, "LSTM": 0.2, "GRU": 0.2}, Training(1.2, 0.9, 1e-9), "from 1.20 to 0.90. Before training, the first word"),
+    ({"RNN": 0.4, "LSTM": 0.2, "GRU": 0.2}, Training(0.6, 1.2, 0.2), "of this RNN has not vanished. Training changed"),
     ({"RNN": 4.0, "LSTM": 0.2, "GRU": 0.2}, Training(0.6, 1.2, 1e-9), "grows during backpropagation (exploding gradient)."),
 ]  # fmt: skip
 

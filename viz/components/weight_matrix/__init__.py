@@ -40,7 +40,14 @@ def weight_matrix(
         on_picked: called when the reader chose another entry; `picked_entry` returns which.
     """
     data = weight_matrix_data(
-        view_id, values, rows=rows, columns=columns, colour_values=colour_values, picked=picked, title=title, entry=entry
+        view_id,
+        values,
+        rows=rows,
+        columns=columns,
+        colour_values=colour_values,
+        picked=picked,
+        title=title,
+        entry=entry,
     )
     mount(WEIGHT_MATRIX, data, key=key, on={"picked": on_picked})
 

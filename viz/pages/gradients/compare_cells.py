@@ -219,9 +219,11 @@ def _recall_verdict(found: dict[Kind, LayerGradients], distance: int, started: b
     training = None
     if ratios["RNN"] >= VANISHED and not started:
         first = recall_gradients(NETS["RNN"], text, True)
-        radii = (recurrent_spectrum(each.layer.weights)["preactivation"].radius for each in (first, found["RNN"]))
+        before, after = (
+            recurrent_spectrum(each.layer.weights)["preactivation"].radius for each in (first, found["RNN"])
+        )
         ratio = first_to_last_ratio(gradient_cache.state_gradient_norms(first)["hidden"])
-        training = Training(*radii, ratio)
+        training = Training(before, after, ratio)
     return f"**{facts}** {vanishing_verdict(ratios, training)}"
 
 
