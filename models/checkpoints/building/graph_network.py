@@ -159,7 +159,7 @@ def _card(
     classes: tuple[str, ...] | None,
 ) -> ModelCard:
     """Return the card, without examples and without a default view."""
-    modules = {
+    modules: dict[str, Any] = {
         path: graph.get_submodule(path) for path in dict.fromkeys(each.rpartition(".")[0] for each in graph.layers)
     }
     architecture: dict[str, Any] = {
