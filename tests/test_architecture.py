@@ -136,7 +136,7 @@ def test_component_scripts_contain_no_text():
 
 INTERFACES = {
     "models/checkpoints/formats/": {"match", "open"},
-    "models/zoo/": {"measure", "recipe", "train"},
+    "models/zoo/": {"measure", "recipe", "train", "vocabulary"},
     "viz/pages/": {"page"},
     "": {"main"},
 }

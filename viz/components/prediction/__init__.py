@@ -40,10 +40,7 @@ def _words() -> dict[str, str]:
         "chart": _("Predicted and actual next value per time step"),
         "step_token": _("step {step}, token '{token}'"),
         "answers": _("Class probabilities after the whole sequence"),
-        "once": _(
-            "One prediction per sequence, from the final hidden state (of both directions if bidirectional): the "
-            "same at every time step."
-        ),
+        "once": _("One prediction for the whole sequence: the same at every time step."),
         "save": _("Save as PNG"),
         "unpredicted": _("This network makes no prediction at individual time steps."),
     }

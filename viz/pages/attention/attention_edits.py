@@ -265,7 +265,11 @@ def _compared(selection: AttentionSelection) -> None:
     if not others:
         st.markdown(_("The output tokens do not change; their probabilities may."))
     elif len(others) == 1:
-        st.markdown(_("Only the output at step {step} changes.").format(step=others[0]))
+        st.markdown(
+            _("Only the output token at step {step} changes; other probabilities may change too.").format(
+                step=others[0]
+            )
+        )
     else:
         st.markdown(_("From step {step} on, {n} output tokens change.").format(step=others[0], n=len(others)))
 

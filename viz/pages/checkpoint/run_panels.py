@@ -121,7 +121,7 @@ def _readout(setup: Setup, key: str) -> Setup:
     """Show the menu of what the class scores are computed from; return the setup with the choice."""
     words = {
         NONE: _("not known: the last hidden state is assumed"),
-        "last": _("the last hidden state of each direction"),
+        "last": _("the last hidden state (of both directions if bidirectional)"),
         "last_output": _("the output at the last time step"),
         "mean": _("the mean of the outputs over the time steps"),
         "max": _("the maximum of the outputs over the time steps"),

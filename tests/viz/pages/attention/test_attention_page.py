@@ -213,7 +213,7 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     assert rows == {"before": "".join(before.target), "after": "".join(after.target)}
     if net != "dates-transformer":
         others = [step for step, pair in enumerate(zip_longest(before.target, after.target), 1) if len(set(pair)) > 1]
-        one = f"Only the output at step {others[0]} changes."
+        one = f"Only the output token at step {others[0]} changes; other probabilities may change too."
         said = one if len(others) == 1 else f"From step {others[0]} on, {len(others)} output tokens change."
         assert after.answer != before.answer and said in text_of(page)
     press_button(page, "attention_undo")
