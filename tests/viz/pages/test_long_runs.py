@@ -43,7 +43,7 @@ def long_text(app, browser):
 
 def spans(page: Page) -> dict:
     return page.evaluate("""() => { const { trace, step } = unrolled.store("step");
-        return { here: trace.here(step), steps: trace.steps, columns: trace.excerpt.columns }; }""")
+        return { here: trace.hasStep(step), steps: trace.steps, columns: trace.excerpt.columns }; }""")
 
 
 def test_every_step_that_is_reached_has_its_exact_numbers(long_text):

@@ -94,13 +94,13 @@ def _cell(token: str, different: bool, attributes: str, chance: float | None) ->
 
 END_TOKEN = "⊣"
 GRID_STYLE = (
-    "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 8px;align-items:center;overflow-x:auto"
+    "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 6px;align-items:center;overflow-x:auto"
 )
 NAME_STYLE = "font-size:14px;white-space:nowrap"
 TOTAL_STYLE = "font-size:14px;font-variant-numeric:tabular-nums"
 CELLS_STYLE = "display:flex;gap:2px"
 CELL_STYLE = (
-    "position:relative;display:inline-grid;place-items:center;min-width:22px;height:32px;padding-bottom:4px;"
+    "position:relative;display:inline-grid;place-items:center;min-width:21px;height:32px;padding-bottom:4px;"
     "font:600 17px var(--st-code-font,monospace);border:1px solid color-mix(in srgb,currentColor 25%,transparent);"
     "border-radius:5px;"
 )

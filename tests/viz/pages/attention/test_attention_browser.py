@@ -134,12 +134,12 @@ def test_the_formulas_end_in_the_numbers_of_the_drawing(open_page):
 
 def test_a_cell_opens_in_the_step_lens(open_page):
     page = open_page(link(net=NET, text=TEXT, step=4, source=2))
-    rerun(page, lambda: page.get_by_role("link", name=re.compile("decoder's cell at step 5")).click())
+    rerun(page, lambda: page.get_by_role("link", name=re.compile("Decoder cell at step 5")).click())
     page.wait_for_selector(".unrolled-player")
     address_has(page, net=NET, layer="decoder.l0", step=4)
 
     page = open_page(link(net=NET, text=TEXT, step=4, source=2))
-    rerun(page, lambda: page.get_by_role("link", name=re.compile("[Ee]ncoder cell at")).first.click())
+    rerun(page, lambda: page.get_by_role("link", name=re.compile("Forward encoder cell at")).first.click())
     page.wait_for_selector(".unrolled-player")
     address_has(page, net=NET, layer="encoder.l0", step=2)
 

@@ -41,7 +41,7 @@ def test_the_switch_of_language_keeps_the_view(open_page):
     go(page, 6)
     address_has(page, step=6)
     before, numbers = query(page), mirror(page)
-    rerun(page, lambda: page.get_by_text("한국어", exact=True).click())
+    rerun(page, lambda: page.get_by_text("한국어", exact=True).first.click())
     assert query(page) == before | {"lang": "ko"}
     assert step_of(page) == 6 and unit_of(page) == 7 and mirror(page) == numbers
     assert "업데이트 게이트" in page.locator(".unrolled-chips [aria-pressed=true]").inner_text()
