@@ -1,6 +1,7 @@
 """A curve over the steps. Long sequences are downsampled to blocks with their mean, lowest and highest value."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,7 +30,7 @@ def add_curve(
 
     Args:
         figure: the figure that the curve is added to.
-        values: (T); NaN and infinite values are gaps.
+        values: (T); NaN and infinite values are gaps in the line, with a marker at the edge of its range.
         labels: T strings, one for each step.
         name: name of the curve.
         colour, dash, width: style of its line.
@@ -49,6 +50,9 @@ def add_curve(
         if _has_isolated(np.isfinite(values)):
             common["mode"] = "lines+markers"
         figure.add_scatter(x=list(steps), y=shown, line=line, customdata=labelled, hovertemplate=hover, **common)
+        add_nonfinite_marks(
+            figure, values, list(steps), [f"{step} {label}" for step, label in labelled], colour, name, **where
+        )
         return
     blocks = downsample(values[:, None], MAX_POINTS // 3)
     steps = first + (blocks.step_edges[:-1] + blocks.step_edges[1:] - 1) / 2
@@ -66,6 +70,52 @@ def add_curve(
     figure.add_scatter(x=steps, y=high, line=edge, fill="tonexty", fillcolor=_faint(colour), **band)
     hover = "%{y:.4g} · %{customdata}"
     figure.add_scatter(x=steps, y=mean, line=line, customdata=spans, hovertemplate=hover, **common)
+    worst = np.where(np.isfinite(blocks.low[:, 0]), blocks.high[:, 0], blocks.low[:, 0])
+    places = [f"{begin + first + 1}–{end + first}" for begin, end in pairwise(blocks.step_edges.tolist())]
+    add_nonfinite_marks(figure, worst, steps.tolist(), places, colour, name, **where)
+
+
+def add_nonfinite_marks(
+    figure: go.Figure,
+    values: np.ndarray,
+    x: Sequence[float],
+    places: Sequence[str],
+    colour: str,
+    name: str,
+    *,
+    nan: bool = True,
+    **where: int,
+) -> None:
+    """Mark infinite values (with ``nan``, NaN too) by triangles and crosses at the edge of the finite values' range.
+
+    Args:
+        figure: the figure with the curve.
+        values: (N), of the curve; finite ones get no mark.
+        x: N positions on the horizontal axis.
+        places: N texts for the hover labels.
+        colour, name: of the curve.
+        nan: whether NaN is a value of the run and not a missing one.
+        where: row and column in a figure of several panels.
+    """
+    marked = np.flatnonzero(np.isinf(values) | (np.isnan(values) & nan))
+    if not len(marked):
+        return
+    finite = values[np.isfinite(values)]
+    top, bottom = (float(finite.max()), float(finite.min())) if len(finite) else (1.0, 0.0)
+    symbols = {"∞": "triangle-up", "−∞": "triangle-down", "NaN": "x"}
+    kinds = ["NaN" if np.isnan(value) else "∞" if value > 0 else "−∞" for value in values[marked]]
+    figure.add_scatter(
+        x=[x[place] for place in marked],
+        y=[bottom if kind == "−∞" else top for kind in kinds],
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        mode="markers",
+        marker={"color": colour, "size": 7, "symbol": [symbols[kind] for kind in kinds]},
+        customdata=[[kind, places[place]] for kind, place in zip(kinds, marked, strict=True)],
+        hovertemplate="%{customdata[0]} · %{customdata[1]}",
+        **where,
+    )
 
 
 def _has_isolated(finite: np.ndarray) -> bool:

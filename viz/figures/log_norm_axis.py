@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from viz.figures.curves import add_nonfinite_marks
 from viz.i18n import _
 
 MAX_DECADES = 12.0
@@ -23,7 +24,7 @@ def add_norm_curve(
     first: int = 0,
     **where: int,
 ) -> None:
-    """Draw a curve of ``norms`` (T) without NaN and infinity; exact zeros are crosses on the ``floor``.
+    """Draw a curve of ``norms`` (T); exact zeros are crosses on the ``floor``, infinity is a triangle at the top, NaN a gap.
 
     ``first`` is the step (from 0) of the first norm; ``where`` is the row and column of a panel.
     """
@@ -43,6 +44,8 @@ def add_norm_curve(
         hovertemplate="%{y:.3~g} · " + hover,
         **where,
     )
+    marks = [f"{step} {label}" for step, label in places]
+    add_nonfinite_marks(figure, norms, list(range(len(norms))), marks, colour, name, nan=False, **where)
     zero = np.flatnonzero(norms == 0)
     if len(zero):
         figure.add_scatter(

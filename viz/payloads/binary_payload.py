@@ -120,7 +120,7 @@ def _assemble(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes
     for part in body:
         digest.update(part)
     header["id"] = digest.hexdigest()
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-(4 + len(text)) % _ALIGNMENT)
     return b"".join([struct.pack("<I", len(text)), text, *body])
 
@@ -140,6 +140,11 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 def _header(payload: bytes) -> tuple[dict[str, Any], int]:
     (length,) = struct.unpack_from("<I", payload)
     return json.loads(payload[4 : 4 + length]), length
+
+
+def finite_list(values: ArrayLike) -> list[float | None]:
+    """Return numbers for the header, with None for NaN and infinity, which JSON lacks; NaN in the browser."""
+    return [float(value) if np.isfinite(value) else None for value in np.asarray(values)]
 
 
 def _has_no_steps(name: str) -> bool:

@@ -5,7 +5,7 @@ import numpy as np
 from models.edits.edit_effects import StepOrigins, layer_origins, state_difference
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
-from viz.payloads.binary_payload import pack
+from viz.payloads.binary_payload import finite_list, pack
 
 TOP, ROWS = 5, 7
 """Most probable symbols of each run, and rows that are shown of both together."""
@@ -54,7 +54,7 @@ def edited_payload(
         arrays = {"value_before": _aligned(first.value, own), "value_after": second.value, "truth": second.target}
     elif isinstance(first, ClassPrediction) and isinstance(second, ClassPrediction):
         predicts = "class"
-        sides = (first.probability.tolist(), second.probability.tolist())
+        sides = (finite_list(first.probability), finite_list(second.probability))
         options |= {"classes": second.classes, "class_before": sides[0], "class_after": sides[1]}
     return pack(
         view_id,

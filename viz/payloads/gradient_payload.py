@@ -57,5 +57,6 @@ def gradient_payload(
             "stacked": stacked,
             "states": layer.weights.cell.states,
             "finite": first_nonfinite_state(layer) is None,
+            "clamped": bool(layer.recording.clamped),
         },
     )

@@ -8,7 +8,7 @@ import numpy as np
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction, ForwardRun, Prediction, SymbolPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
-from viz.payloads.binary_payload import pack, pack_nearby
+from viz.payloads.binary_payload import finite_list, pack, pack_nearby
 from viz.payloads.cell_description import cell_description, scale_options
 from viz.payloads.excerpt import MAX_NEARBY, Excerpt, Span, fits_whole, quantity_width, steps_around
 from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
@@ -84,7 +84,7 @@ def _pack(
     weights, prediction = layer.weights, _prediction(run, layer.name)
     answer: dict[str, object] = {}
     if isinstance(prediction, ClassPrediction):
-        answer = {"classes": prediction.classes, "probability": [float(each) for each in prediction.probability]}
+        answer = {"classes": prediction.classes, "probability": finite_list(prediction.probability)}
     return pack(
         view_id,
         layer=layer.name,

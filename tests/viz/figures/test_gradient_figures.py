@@ -39,8 +39,10 @@ def test_norms_keep_their_place_whatever_they_are(theme):
     shown = values(figure, "hidden")
     assert shown[[1, 4, 5]].tolist() == [1e-20, 2.0, 1.0]
     assert np.isnan(shown[[0, 2, 3, 6]]).all()  # 0 has a cross of its own; what comes after the loss has nothing
-    crosses = [each for each in figure.data if each.mode == "markers"]
-    assert [list(each.x) for each in crosses] == [[0]]
+    infinite, crosses = (each for each in figure.data if each.mode == "markers")
+    assert list(crosses.x) == [0] and crosses.marker.symbol == "x-thin-open"
+    assert list(infinite.x) == [3] and list(infinite.marker.symbol) == ["triangle-up"]
+    assert infinite.customdata[0][0] == "∞" and infinite.y[0] == 2.0
     low, high = figure.layout.yaxis.range
     assert low < np.log10(1e-20) and high > np.log10(2)
 

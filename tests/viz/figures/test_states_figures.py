@@ -87,9 +87,24 @@ def test_the_sequence_length_is_named_at_its_own_line(layer):
 
 def test_a_value_alone_among_unknown_ones_is_a_dot():
     values = np.array([[0.5, np.nan], [np.nan, 1], [1, 2], [2, np.nan]], np.float32)
-    alone, line = unit_stack(values, [0, 1], "cell", LABELS[:4]).data
+    alone, line = (each for each in unit_stack(values, [0, 1], "cell", LABELS[:4]).data if "lines" in each.mode)
     assert "markers" in alone.mode and "markers" not in line.mode
     assert "markers" in unit_stack(values[:1], [0], "cell", LABELS[:1]).data[0].mode
+
+
+def test_values_that_are_not_finite_are_marked_at_the_edge_of_the_others():
+    values = np.array([[1], [np.nan], [np.inf], [-np.inf], [3]], np.float32)
+    (marks,) = (each for each in unit_stack(values, [0], "cell", LABELS[:5]).data if each.mode == "markers")
+    assert list(marks.x) == [1, 2, 3] and list(marks.y) == [3, 3, 1]
+    assert [told[0] for told in marks.customdata] == ["NaN", "∞", "−∞"]
+    long = np.zeros((4000, 1), np.float32)
+    long[1234] = np.nan
+    (marks,) = (each for each in unit_stack(long, [0], "cell", [""] * 4000).data if each.mode == "markers")
+    (place,) = (told[1] for told in marks.customdata)
+    first, last = map(int, place.split("–"))
+    assert first <= 1235 <= last and last - first < 20
+    finite = unit_stack(np.zeros((4000, 1), np.float32), [0], "cell", [""] * 4000).data
+    assert not [each for each in finite if each.mode == "markers"]
 
 
 def test_the_ink_is_the_survival_and_its_shares(layer):

@@ -71,3 +71,17 @@ def test_what_is_absent_is_left_out():
 def test_steps_and_tokens_must_agree():
     with pytest.raises(ValueError, match="3 steps, but there are 2 tokens"):
         pack("step", **lstm(3, 2, tokens=["a", "b"]))
+
+
+def test_a_header_has_no_nan_that_json_lacks():
+    from viz.payloads.binary_payload import finite_list
+
+    listed = finite_list(np.array([0.25, np.nan, np.inf], np.float32))
+    assert listed == [0.25, None, None]
+    payload = pack(
+        "v", layer="l", kind="RNN", gates={}, states={"hidden": np.zeros((1, 1))}, tokens=["a"], options={"p": listed}
+    )
+    (length,) = struct.unpack_from("<I", payload)
+    assert b"NaN" not in payload[4 : 4 + length] and b"Infinity" not in payload[4 : 4 + length]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        pack("v", layer="l", kind="RNN", gates={}, states={"hidden": np.zeros((1, 1))}, tokens=["a"], options={"p": np.nan})

@@ -41,8 +41,13 @@ def _words() -> dict[str, object]:
             ),
             "GRU": _(
                 "The hidden state runs along the top: it is multiplied by the update gate z, then (1 − z) × candidate "
-                "is added (some textbooks swap z and 1 − z). The reset gate scales the contribution of the previous "
-                "hidden state to the candidate."
+                "is added (some textbooks swap z and 1 − z). The reset gate multiplies the recurrent part of the candidate "
+                "(W_hn h + b_hn)."
+            ),
+            "GRU_reset_before": _(
+                "The hidden state runs along the top: it is multiplied by the update gate z, then (1 − z) × candidate "
+                "is added (some textbooks swap z and 1 − z). The reset gate multiplies the previous hidden state before "
+                "W_hn (Cho et al. 2014)."
             ),
             "RNN": _(
                 "The input part and the recurrent part are added; the activation function of the sum gives the hidden "

@@ -86,10 +86,11 @@ function build(context) {
     built = key;
     const { cell } = trace.options;
     const title = words.titles[trace.kind] ?? trace.kind;
+    const resetsState = trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
     const label = (part) => cellMath.activation(trace, part).symbol;
     svg = svgElement("svg");
     svgElement("title", {}, svg).textContent = title;
-    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(words.descriptions[trace.kind] ?? "",
+    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(words.descriptions[resetsState ? "GRU_reset_before" : trace.kind] ?? "",
       { activation: cell.activations.cell ? label("cell") : "" });
     drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
     const { height } = draw(drawing, width / zoom, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });

@@ -127,7 +127,7 @@ unrolled.gradientPair ??= (context) => {
       const factor = distance && whole > 0 && own > 0 ? (whole / own) ** (1 / distance) : null;
       parts.push(formula(whole, own, distance, factor));
       if (!trace.options.finite) addText(words.nonfinite_states);
-      else if (whole === 0) addText(words.vanished);
+      else if (whole === 0) addText(trace.options.clamped ? words.cut : words.vanished);
       else addText((hasMoreState() ? `${words.states} ` : "") + (distance ? fillTemplate(words.factor, { factor: factor === null ? "–" : formatNumber(factor, 4) }) : words.same));
       parts.push(split(k, t, r));
     }

@@ -37,6 +37,10 @@ window.unrolled.store ??= (() => {
     const scales = new Map();
     const unitScales = new Map();
     const trace = { ...header, arrays, quantities, steps, units, page };
+    // JSON has no NaN.
+    for (const name of ["probability", "class_before", "class_after"]) {
+      if (trace.options?.[name]) trace.options = { ...trace.options, [name]: trace.options[name].map((value) => value ?? NaN) };
+    }
     let nearby = null; // {steps, stay}: the steps of which all units are there, and those at which no others are needed
 
     trace.add = (piece, more) => {
