@@ -114,7 +114,8 @@ function build(context) {
     const [low, high] = activation.limits.map((limit) => Math.min(reach, Math.max(-reach, limit)));
     const at = (a, v) => [W / 2 + (a / reach) * (W / 2 - 6), H - 6 - ((v - low) / (high - low)) * (H - 12)];
     const points = Array.from({ length: 41 }, (_, k) => reach * (k / 20 - 1)).map((a) => at(a, activation.apply(a)).map((n) => n.toFixed(1)));
-    const [x, y] = at(Math.max(-reach, Math.min(reach, sum)), value);
+    // A sum beyond the drawing is marked at its edge.
+    const [x, y] = at(Math.max(-reach, Math.min(reach, sum)), Math.max(low, Math.min(high, value)));
     const [x0, y0] = at(0, 0);
     curve.setAttribute("viewBox", `0 0 ${W} ${H}`);
     curve.innerHTML = `<path d="M0,${y0}H${W}M${x0},0V${H}" class="axis"/><path d="M${points.join("L")}" class="curve"/>`;
