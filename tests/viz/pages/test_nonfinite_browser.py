@@ -36,7 +36,7 @@ def test_nan_and_infinity_are_shown_as_what_they_are(browser, tmp_path):
                 settle(page)
                 text = page.locator('[data-testid="stMainBlockContainer"]').inner_text()
                 assert f"first becomes infinite at time step {first}" in text
-                cell = page.locator(f'.unrolled-mirror [data-quantity="hidden"][data-unit="0"]')
+                cell = page.locator('.unrolled-mirror [data-quantity="hidden"][data-unit="0"]')
                 assert cell.text_content() == word
                 equation = page.locator('.unrolled-equations [data-slot="hidden"][data-quantity="hidden"]').first
                 assert equation.text_content().strip("()") == word

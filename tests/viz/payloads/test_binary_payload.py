@@ -84,4 +84,12 @@ def test_a_header_has_no_nan_that_json_lacks():
     (length,) = struct.unpack_from("<I", payload)
     assert b"NaN" not in payload[4 : 4 + length] and b"Infinity" not in payload[4 : 4 + length]
     with pytest.raises(ValueError, match="not JSON compliant"):
-        pack("v", layer="l", kind="RNN", gates={}, states={"hidden": np.zeros((1, 1))}, tokens=["a"], options={"p": np.nan})
+        pack(
+            "v",
+            layer="l",
+            kind="RNN",
+            gates={},
+            states={"hidden": np.zeros((1, 1))},
+            tokens=["a"],
+            options={"p": np.nan},
+        )

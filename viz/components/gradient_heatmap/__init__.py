@@ -48,7 +48,9 @@ def _words() -> dict[str, str]:
             "Exactly 0: the gradient is too small for floating point (underflow), or every path is cut by a "
             "derivative of 0 or a fixed value."
         ),
-        "cut": _("Exactly 0: a fixed value on the path lets no gradient through, or the gradient is too small (underflow)."),
+        "cut": _(
+            "Exactly 0: a fixed value on the path lets no gradient through, or the gradient is too small (underflow)."
+        ),
         "nonfinite_states": _(
             "States of this run are NaN or infinite, so this gradient is not valid. A 0 does not mean that it decayed."
         ),
