@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,7 +25,7 @@ def add_curve(
     width: float = 2,
     legend: bool = True,
     first: int = 0,
-    **where: int,
+    **where: Any,
 ) -> None:
     """Draw ``values`` (T) over the steps.
 
@@ -84,7 +85,7 @@ def add_nonfinite_marks(
     name: str,
     *,
     nan: bool = True,
-    **where: int,
+    **where: Any,
 ) -> None:
     """Mark infinite values (with ``nan``, NaN too) by triangles and crosses at the edge of the finite values' range.
 
@@ -97,8 +98,8 @@ def add_nonfinite_marks(
         nan: whether NaN is a value of the run and not a missing one.
         where: row and column in a figure of several panels.
     """
-    marked = np.flatnonzero(np.isinf(values) | (np.isnan(values) & nan))
-    if not len(marked):
+    marked: list[int] = np.flatnonzero(np.isinf(values) | (np.isnan(values) & nan)).tolist()
+    if not marked:
         return
     finite = values[np.isfinite(values)]
     top, bottom = (float(finite.max()), float(finite.min())) if len(finite) else (1.0, 0.0)
