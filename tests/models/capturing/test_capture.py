@@ -94,6 +94,7 @@ def flat(output):
     return [tensor for part in output for tensor in flat(part)]
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_every_gate_and_state_is_the_networks_own(case):

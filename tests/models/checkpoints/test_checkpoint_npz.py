@@ -70,6 +70,7 @@ def test_a_bomb_is_not_unpacked():
         load_checkpoint(file.getvalue())
 
 
+@pytest.mark.slow
 def test_a_network_that_others_trained(monkeypatch):
     """The GRU encoder-decoder from letters to phonemes of g2p-en says what the package itself says.
 

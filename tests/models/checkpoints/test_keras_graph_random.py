@@ -121,6 +121,7 @@ def networks(draw):
     return keras.Model(given, L.Dense(3, activation="softmax")(x)), IDS if embedded else PADDED, wrong
 
 
+@pytest.mark.slow
 @settings(
     max_examples=int(os.environ.get("KERAS_EXAMPLES", 25)), deadline=None, derandomize=True,
     phases=[Phase.generate], suppress_health_check=list(HealthCheck),

@@ -183,6 +183,7 @@ def keras_same(model, net, given):
     assert net.left_out == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("mode", ["concat", "sum", "ave", "mul"])
 def test_merge_modes_of_keras(mode, ends, tmp_path):

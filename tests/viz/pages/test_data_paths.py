@@ -53,6 +53,7 @@ def test_a_text_is_tokenised_once(count, name, text, edits):
 EDITS = "rnn.l0.forget_gate@1-=1;rnn.l0.weight_hh*=0.5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "edit", "states", "gradients", "checkpoint"])
 def test_edits_of_an_address_are_parsed_once(count, lens):
     parsed = count(session, "read_edits")

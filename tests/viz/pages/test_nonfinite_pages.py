@@ -81,6 +81,7 @@ def saved_run(folder: Path, net, ids):
     return path, sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["step", "states", "gradients"])
 @FEW
 @given(drawn=overflowing())
@@ -89,6 +90,7 @@ def test_a_saved_run_is_told_where_it_overflows(name, tmp_path, drawn):
     check(start(name, opened=path), sentence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["step", "states", "gradients", "edit", "checkpoint"])
 @FEW
 @given(drawn=overflowing())

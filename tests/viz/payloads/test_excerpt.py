@@ -102,6 +102,7 @@ def test_two_thousand_tokens_of_two_by_128_stay_small():
         np.testing.assert_array_equal(arrays["next_token"], reading.prediction.target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "steps"),
     [

@@ -30,6 +30,7 @@ TRANSLATORS = ("dates-fixed", "dates-dot", "dates-transformer")
 # -- the networks ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["python-lm", "counter", "sentiment", "wave", "dates-fixed"])
 def test_a_network_without_attention_is_told_in_one_sentence_and_another_is_one_click_away(net):
     page = start(net=net)
@@ -110,6 +111,7 @@ def test_the_address_names_a_head_and_a_symbol():
     assert sent_payload(page)[0]["layer"] == view_of(page).layer == "decoder.layers.1.multihead_attn"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -131,6 +133,7 @@ def test_what_a_link_asks_for_in_vain_is_one_sentence(address, said):
     assert sent_payload(page)[0]["tokens"] == list(decode(load_network("dates-dot"), TEXT).target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", TRANSLATORS)
 @pytest.mark.parametrize(
     ("text", "said"),
@@ -149,6 +152,7 @@ def test_a_text_that_cannot_be_read_is_one_sentence_and_the_last_good_view_stays
     assert view_of(page).text == TEXT and page.text_area[0].value == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", TRANSLATORS)
 def test_a_link_with_such_a_text_opens_the_networks_own(net):
     page = start(net=net, text="ๆ")
@@ -169,6 +173,7 @@ def test_it_opens_with_an_example_in_the_readers_language():
     assert view_of(start(net="dates-dot", lang="en")).text == "the fourth of August, 2024"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", TRANSLATORS[1:])
 def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
     page = start(net=net, text="the " * 500)
@@ -198,6 +203,7 @@ def test_what_is_no_date_is_said_to_be_none():
 # -- changes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ATTENDING)
 def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     network = load_network(net)
@@ -223,6 +229,7 @@ def test_forced_attention_changes_the_output_and_undo_restores_it(net):
     assert sent_payload(page)[0]["tokens"] == list(after.target)
 
 
+@pytest.mark.slow
 def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     network = load_network("dates-dot")
     page = start(net="dates-dot", text=TEXT, step="6", source="3")

@@ -41,6 +41,7 @@ def net():
     return Net()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_bundled_network_is_an_example(name, lang):
@@ -54,6 +55,7 @@ def test_a_bundled_network_is_an_example(name, lang):
     assert bool(HANGUL.search(titles)) == (lang == "ko")
 
 
+@pytest.mark.slow
 def test_a_broken_file_opens_on_the_layer_that_is_broken():
     page = upload(start(), ("broken.pt", specimens()["broken.pt"]))
     assert "NaN or infinite values in rnn.l1: 2" in page_text(page)
@@ -83,6 +85,7 @@ def test_an_uploaded_file_is_opened_judged_and_run(net):
         torch.testing.assert_close(network.module(ids), net(ids), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_torchs_own(net):
     page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS))))
     rows = net.rnn.weight_hh_l0.detach().numpy().astype(np.float64).reshape(4, 8, 8)
@@ -100,6 +103,7 @@ def test_what_is_measured_is_torchs_own(net):
     assert view_of(page).layer == "rnn.l1"  # the other lenses follow
 
 
+@pytest.mark.slow
 def test_the_drift_is_that_of_torch_in_bfloat16(net):
     """The whole stack in bfloat16, by torch's own cells, a step at a time."""
     page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS))))
@@ -132,6 +136,7 @@ def test_the_drift_is_that_of_torch_in_bfloat16(net):
     assert exact < 1e-5 < drift
 
 
+@pytest.mark.slow
 def test_a_refused_file_changes_nothing_and_is_not_run(net, tmp_path):
     page = upload(start(), ("lm.pt", saved_bytes(net)))
     before = view_of(page)
@@ -143,6 +148,7 @@ def test_a_refused_file_changes_nothing_and_is_not_run(net, tmp_path):
     assert not page.error and view_of(page).net.startswith("other.safetensors~")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, b"\x89HDF\r\n\x1a\n" + b"\0" * 9])
 def test_what_is_no_checkpoint_is_told_in_one_sentence(data):
     page = upload(start(lang="ko"), ("x.bin", data))
@@ -163,6 +169,7 @@ def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_
     assert sum(sentence in each.value for each in page.warning) >= 4  # in every section that would show them
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_shards_is_dropped_with_its_index(net):
     state, places = net.state_dict(), {}
     shards = {"model-1.safetensors": {}, "model-2.safetensors": {}}

@@ -35,6 +35,7 @@ def net():
     return Net()
 
 
+@pytest.mark.slow
 def test_a_guess_is_called_one_and_the_reader_corrects_it():
     torch.manual_seed(0)
     rnn = nn.GRU(3, 4)
@@ -57,6 +58,7 @@ def test_a_guess_is_called_one_and_the_reader_corrects_it():
     assert "do not fit together" in page_text(page)
 
 
+@pytest.mark.slow
 def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
     page = upload(start(), ("lm.pt", saved_bytes(net)))
     assert checkpoint_store.find(view_of(page).net).setup.kind == "ids"
@@ -74,6 +76,7 @@ def test_symbols_may_be_typed_and_a_wrong_number_of_them_is_told(net):
     assert "not contain “x”" in page_text(page)
 
 
+@pytest.mark.slow
 def test_symbols_may_come_from_a_second_file(net):
     page = upload(start(), ("lm.pt", saved_bytes(net)))
     page = choose(page, "Symbols", "file")
@@ -83,6 +86,7 @@ def test_symbols_may_come_from_a_second_file(net):
     assert checkpoint_store.find(view_of(page).net).network.vocabulary == WORDS
 
 
+@pytest.mark.slow
 def test_another_decoder_and_the_names_of_classes(net):
     page = upload(start(), ("lm.pt", saved_bytes(net)))
     page = choose(page, "Meaning of the 7 outputs", "class")
@@ -98,6 +102,7 @@ def test_another_decoder_and_the_names_of_classes(net):
     assert checkpoint_store.find(view_of(page).net).network.card.predicts == "nothing"
 
 
+@pytest.mark.slow
 def test_numbers_come_from_a_file_or_are_made(tmp_path):
     torch.manual_seed(0)
     rnn = nn.LSTM(3, 4, batch_first=True)
@@ -126,6 +131,7 @@ def test_numbers_come_from_a_file_or_are_made(tmp_path):
     assert network.encode(view_of(page).text).shape == (1, 24, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
 @pytest.mark.parametrize("kind", ["lm", "nan", "numbers", "classes", "both ways", "projected", "relu"])
 def test_every_lens_runs_an_opened_network(lens, kind, net):
@@ -169,6 +175,7 @@ def test_another_readers_file_opens_by_its_link_and_is_listed_for_who_opened_it(
     assert view_of(page).net == opened.name and page.selectbox[0].options[0] == "lm.pt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "checkpoint"])
 def test_the_command_line_takes_a_checkpoint_or_a_saved_run(tmp_path, net, lens):
     path = tmp_path / "lm.anything"
@@ -184,6 +191,7 @@ def test_the_command_line_takes_a_checkpoint_or_a_saved_run(tmp_path, net, lens)
         assert "2 LSTM layers" in page_text(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "checkpoint"])
 def test_a_bad_file_on_the_command_line_is_one_sentence_and_the_app_goes_on(tmp_path, lens):
     path = tmp_path / "bad.pt"
@@ -195,6 +203,7 @@ def test_a_bad_file_on_the_command_line_is_one_sentence_and_the_app_goes_on(tmp_
         assert view_of(page).net == NETWORKS[0]
 
 
+@pytest.mark.slow
 def test_an_encoder_decoder_writes_with_the_symbols_that_the_reader_gives():
     """g2p-en's own file, as its package ships it: the vocabularies are typed, and it says the package's phonemes."""
     package = importlib.util.find_spec("g2p_en")

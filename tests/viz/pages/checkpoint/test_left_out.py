@@ -14,6 +14,7 @@ BETWEEN = "Assumed, as the file does not show it: nothing comes between the laye
 READOUT = "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
 def test_every_page_names_what_is_not_run(lens):
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Stacked("norm"))})
@@ -23,6 +24,7 @@ def test_every_page_names_what_is_not_run(lens):
         assert page_text(page).count(NOT_RUN) == 2  # at the top, and beside the prediction
 
 
+@pytest.mark.slow
 def test_confirming_what_is_between_layers_removes_the_sentence():
     page = upload(start(), ("net.pt", saved_bytes(Stacked("nothing"))))
     assert BETWEEN in page_text(page)
@@ -33,6 +35,7 @@ def test_confirming_what_is_between_layers_removes_the_sentence():
     assert "Assumed" not in page_text(page) and "Not run" not in page_text(page)
 
 
+@pytest.mark.slow
 def test_choosing_the_readout_removes_the_sentence_and_changes_the_scores():
     module = Classifier("mean").eval()
     page = upload(start(), ("net.pt", saved_bytes(module)))
@@ -45,6 +48,7 @@ def test_choosing_the_readout_removes_the_sentence_and_changes_the_scores():
         torch.testing.assert_close(network.module(ids), module(ids), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit", "checkpoint"])
 def test_a_network_from_a_graph_is_shown_whole_on_every_page(lens, tmp_path):
     from tests.support.keras_files import L, keras, randomized

@@ -41,6 +41,7 @@ def predicted(page: AppTest, step: int) -> dict[str, tuple[float, float]]:
     return {header["vocabulary"][int(token)]: (old, new) for token, old, new in rows if token >= 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("edits", [BROKEN, "rnn.l0.forget_gate[0]@3-5=1", "token[3]=b"])
 def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
@@ -52,6 +53,7 @@ def test_every_lens_shows_the_edited_network_and_says_so(name, edits):
         assert np.array_equal(sent_payload(page)[1]["hidden"], after.trace.layers["rnn.l0"].hidden[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_switched_off_edits_change_nothing(name):
     page = start(name, net="counter", edits="!" + BROKEN)
@@ -81,6 +83,7 @@ def test_the_experiment_breaks_the_counter_and_undo_mends_it():
     assert edits_of(page) == BROKEN
 
 
+@pytest.mark.slow
 def test_edits_are_switched_removed_and_cleared():
     page = start("edit", net="counter", edits=f"{BROKEN};rnn.l0.forget_bias=1")
     widget_at(page.toggle, "on_0").set_value(False)
@@ -108,6 +111,7 @@ def test_an_exact_value_is_typed():
     assert edits_of(page) == "rnn.l0.weight_hh[forget_gate.0,0]=0.5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fill", "wanted"),
     [
@@ -133,6 +137,7 @@ def test_every_kind_of_edit_is_added_by_menu(kind, fill, wanted):
     assert edits_of(page) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "said"),
     [

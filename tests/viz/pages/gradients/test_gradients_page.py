@@ -81,6 +81,7 @@ def test_the_map_holds_every_pair_and_its_two_ways():
     assert "straight" not in sent_payload(start("gradients", net="recall-rnn"))[1]
 
 
+@pytest.mark.slow
 def test_every_loss_that_a_network_can_be_asked_is_offered():
     offered = {
         net: next(each for each in start("gradients", net=net).button_group if each.key == "gradients_asked").options

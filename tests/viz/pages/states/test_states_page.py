@@ -44,6 +44,7 @@ def saved(path, module, x):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_has_its_states(name, lang):
@@ -114,6 +115,7 @@ def test_no_unit_marking_a_span_exactly_is_said_in_words():
     assert "No unit matches the span exactly." in text_of(start("states"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("net", "layer"), [("recall-lstm", "rnn.l0"), ("sentiment", "rnn.l0_reverse")])
 @pytest.mark.parametrize("way", ["left", "reach"])
 def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
@@ -215,6 +217,7 @@ def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     assert "detail_low:hidden" not in arrays and len(payload(page)) < 2_000_000
 
 
+@pytest.mark.slow
 def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "large.npz", nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4))
@@ -254,6 +257,7 @@ def test_another_text_begins_anew_but_for_the_order():
     assert page.session_state["unrolled"].view.look == "order:mean"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["states", "step"])
 @pytest.mark.parametrize("shape", [(2000, 2, 128), (100_000, 1, 8), (10_000, 1, 256)], ids=str)
 def test_all_that_a_page_sends_of_a_run_is_bounded(tmp_path, lens, shape):

@@ -87,6 +87,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
     assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_shows_its_own_numbers(name, lang):
@@ -156,6 +157,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize(("name", "text"), BAD, ids=[f"{name}-{text[:9]!r}" for name, text in BAD])
 def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, text, lang):
@@ -188,6 +190,7 @@ NONSENSE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("piece", [name for name in NONSENSE if name != "lang"])
 def test_each_piece_of_nonsense_in_a_link_is_one_sentence(piece, lang):
