@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from copy import deepcopy
+from typing import Any
 
 from torch import nn
 
@@ -15,13 +16,21 @@ def copy_module(module: nn.Module) -> nn.Module:
 
     ``module`` itself is only read: any number of threads may copy it at once.
     """
-    # Each table of hooks is copied by one list(...) call, since other threads may add to it meanwhile.
     memo = {
         id(table): OrderedDict(
-            each for each in list(table.items()) if getattr(each[1], "__module__", "") != ModuleHooks.__module__
+            each for each in _entries(table) if getattr(each[1], "__module__", "") != ModuleHooks.__module__
         )
         for part in module.modules()
         for name, table in vars(part).items()
         if "hooks" in name and isinstance(table, OrderedDict)
     }
     return deepcopy(module, memo)
+
+
+def _entries(table: OrderedDict[int, Any]) -> list[tuple[int, Any]]:
+    """Return the items of a table of hooks to which another thread may add meanwhile."""
+    while True:
+        try:
+            return list(table.items())
+        except RuntimeError:  # it changed between two items
+            continue
