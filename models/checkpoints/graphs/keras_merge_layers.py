@@ -24,6 +24,38 @@ MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
 }
 
 
+def _masked_product(xs: list[Tensor], masks: list[Tensor | None]) -> Tensor:
+    """A product in which a masked step counts as 1; where all tensors are masked, 0."""
+    pairs = zip(xs, masks, strict=True)
+    product = reduce(torch.mul, (x if mask is None else torch.where(mask, x, torch.ones_like(x)) for x, mask in pairs))
+    there = [mask for mask in masks if mask is not None]
+    if len(there) < len(masks):
+        return product
+    return torch.where(reduce(torch.logical_or, there), product, torch.zeros_like(product))
+
+
+def _masked_extreme(
+    xs: list[Tensor], masks: list[Tensor | None], extreme: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """The largest or smallest, a masked step of one tensor replaced by the others'."""
+    output, known = xs[0], masks[0]
+    for x, mask in zip(xs[1:], masks[1:], strict=True):
+        other = x if mask is None else torch.where(mask, x, output)
+        if known is not None:
+            output = torch.where(known, output, other)
+        known = None if mask is None or known is None else known | mask
+        output = extreme(output, other)
+    return output
+
+
+MASKED_MERGES: dict[str, Callable[[list[Tensor], list[Tensor | None]], Tensor]] = {
+    "Multiply": _masked_product,
+    "Maximum": lambda xs, masks: _masked_extreme(xs, masks, torch.maximum),
+    "Minimum": lambda xs, masks: _masked_extreme(xs, masks, torch.minimum),
+}
+"""Those that leave masked steps out in Keras 3, with a mask (B, T, 1) or None for each tensor."""
+
+
 class MergeLayer(KerasLayer):
     """A layer of several tensors of one shape, element by element: ``Add``, ``Multiply``, ..."""
 
@@ -48,7 +80,13 @@ class MergeLayer(KerasLayer):
         rank = max(each.tensor.dim() for each in given)
         tensors = [each.tensor.to(self.dtype) for each in given]
         xs = [x.reshape(len(x), *[1] * (rank - x.dim()), *x.shape[1:]) for x in tensors]
-        return Value(MERGES[self.entry.type](xs), self.merged_mask([each.mask for each in given]))
+        # a tensor that gets further axes has lost its mask by the time of the merge itself
+        seen = [each.mask if each.tensor.dim() == rank else None for each in given]
+        if self.version.major < 3 or self.entry.type not in MASKED_MERGES or not any(mask is not None for mask in seen):
+            merged = MERGES[self.entry.type](xs)
+        else:
+            merged = MASKED_MERGES[self.entry.type](xs, [mask if mask is None else mask[..., None] for mask in seen])
+        return Value(merged, self.merged_mask([each.mask for each in given]))
 
     def merged_mask(self, masks: list[Tensor | None]) -> Tensor | None:
         """Return one mask for all."""

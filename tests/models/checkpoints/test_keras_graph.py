@@ -27,6 +27,7 @@ from tests.support.keras_files import (
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("returns", [{}, {"return_sequences": True}], ids=["last", "all"])
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def test_every_option_of_a_recurrent_layer(kind, options, returns, masked, tmp_p
     check(sequence(getattr(L, kind)(4, **options, **returns), masked=masked), tmp_path, PADDED, files=FILES[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("states", [False, True])
 @pytest.mark.parametrize("mode", ["concat", "sum", "ave", "mul", None])
 @pytest.mark.parametrize("ends", [False, True])
@@ -71,6 +73,7 @@ def test_bidirectional_layers_one_above_the_other(mode, file, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layers",
     [
@@ -99,6 +102,7 @@ def test_layers_between_recurrent_layers(between, tmp_path):
     check(keras.Sequential([keras.Input((STEPS,)), L.Embedding(VOCABULARY, 5), *layers]), tmp_path, IDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["none", "after", "before", "within", "all but one"])
 @pytest.mark.parametrize("kind", ["embedding with a mask", "embedding without", "masking"])
 def test_padded_sequences(kind, padding, tmp_path):
@@ -164,6 +168,15 @@ def test_functions_between_layers(tmp_path):
     z = ops.transpose(ops.reshape(z, (-1, 2, 4)), (0, 2, 1))
     model = keras.Model([ids, rows], [L.GRU(3)(joined), L.GlobalAveragePooling1D()(joined), ops.tanh(z) / 3])
     check(model, tmp_path, IDS, PADDED, files=FILES[:1])
+
+
+@pytest.mark.parametrize("kind", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+def test_merges_of_masked_sequences(kind, tmp_path):
+    ids, rows = keras.Input((STEPS,)), keras.Input((STEPS, SIZE))
+    x, y = L.Embedding(VOCABULARY, SIZE, mask_zero=True)(ids), L.Masking(0.0)(rows)
+    both, half = getattr(L, kind)()([x, y]), getattr(L, kind)()([y, L.Dense(SIZE)(rows)])
+    model = keras.Model([ids, rows], [both, half, L.LSTM(2)(both), L.LSTM(2)(half)])
+    check(model, tmp_path, IDS, PADDED[::-1].copy(), files=FILES[:1])
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -82,7 +82,8 @@ def branches(draw, x):
     size = x.shape[-1]
     match draw(st.sampled_from(["residual", "beside", "attention", "heads", "nested", "states"])):
         case "residual":
-            return L.Add()([x, L.Bidirectional(L.LSTM(size, return_sequences=True), merge_mode="sum")(x)])
+            merge = draw(st.sampled_from([L.Add, L.Multiply, L.Maximum, L.Average]))()
+            return merge([x, L.Bidirectional(L.LSTM(size, return_sequences=True), merge_mode="sum")(x)])
         case "beside":
             return L.Concatenate()([L.Dense(2, activation="relu")(x), L.GRU(2, return_sequences=True)(x)])
         case "attention":
