@@ -40,9 +40,15 @@ def told(page) -> str:
 @pytest.mark.parametrize(
     ("make", "sentences"),
     [
-        (one_token, ["One step is no span of anything", "Nothing can be tracked in this text"]),
-        (never_changing, ["The hidden state never changes in this sequence", "Nothing can be tracked in this text"]),
-        (not_a_number, ["The states are not finite numbers from step", "The derivatives are not finite numbers"]),
+        (
+            one_token,
+            ["The sequence has only one time step; a span needs others", "Tracking cannot be measured in this text"],
+        ),
+        (never_changing, ["The hidden state does not change in this sequence", "Tracking cannot be measured in this text"]),
+        (
+            not_a_number,
+            ["The states are not finite from time step", "The derivatives cannot be computed", "first becomes NaN"],
+        ),
     ],
     ids=lambda each: each.__name__ if callable(each) else "",
 )

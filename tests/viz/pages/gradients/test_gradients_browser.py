@@ -43,7 +43,7 @@ def pair(page: Page, quantity: str) -> tuple[int, int, float]:
 
 def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page):
     page = open_page(link(net="recall-lstm"))
-    page.get_by_role("button", name="Read a text with 40 words").click()
+    page.get_by_role("button", name="Use a text with 40 words after the city").click()
     page.wait_for_function(
         """() => document.querySelectorAll('[data-group="comparison"] [data-net="recall-rnn"]').length === 41"""
     )
@@ -58,7 +58,7 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page
     if shares["rnn"] < 1e-3:
         expect(page.get_by_text("The gradient of the RNN has vanished")).to_be_visible()
     else:  # training made it keep the city: the page says so, and shows the network before training
-        expect(page.get_by_text("Unlike the textbook case, the gradient of this RNN has not vanished")).to_be_visible()
+        expect(page.get_by_text("Training changed the spectral radius of its W_hh")).to_be_visible()
     page.get_by_role("radio", name="same networks before training").click()
     page.wait_for_function(
         """() => document.querySelector(
@@ -130,7 +130,7 @@ def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(o
 
 def test_the_loss_can_be_a_units_value_and_the_page_is_korean_where_the_reader_is(open_page):
     page = open_page(link(net="recall-gru", step="20", unit="3"), locale="ko-KR", scheme="dark")
-    page.get_by_role("radio", name="한 유닛의 값").click()
+    page.get_by_role("radio", name="유닛 하나의 값").click()
     page.wait_for_function(
         """() => document.querySelector('[data-group="gradient-norms"] [data-step="20"]')?.dataset.value === "1.0" """
     )
