@@ -44,7 +44,10 @@ def told(page) -> str:
             one_token,
             ["The sequence has only one time step; a span needs others", "Tracking cannot be measured in this text"],
         ),
-        (never_changing, ["The hidden state does not change in this sequence", "Tracking cannot be measured in this text"]),
+        (
+            never_changing,
+            ["The hidden state does not change in this sequence", "Tracking cannot be measured in this text"],
+        ),
         (
             not_a_number,
             ["The states are not finite from time step", "The derivatives cannot be computed", "first becomes NaN"],
