@@ -31,8 +31,8 @@ def _words() -> dict[str, str]:
     return {
         "across": _("state at time step k"),
         "down": _("loss at time step t"),
-        "loss_at": _("loss at step {step}, token '{token}'"),
-        "state_at": _("state at step {step}, token '{token}'"),
+        "loss_at": _("loss at step {step}, input token '{token}'"),
+        "state_at": _("state at step {step}, input token '{token}'"),
         "keys": _(
             "Gradient map. Left and right arrow keys change the time step of the state, up and down that of the loss."
         ),

@@ -76,7 +76,7 @@ def _recall_networks(session: Session, *, started: bool) -> None:
     found = {kind: recall_gradients(name, text, started) for kind, name in NETS.items()}
     labels = tuple(cache.network("recall-rnn").labels(text))
     st.markdown(
-        _("Input text of all three: “{text}” Loss: L = −ln p(“{target}”) after the last word.").format(
+        _("All three networks read the text “{text}”. Loss: L = −ln p(“{target}”) after the last word.").format(
             text=_short(text), target=labels[0]
         )
     )

@@ -150,8 +150,9 @@ def _bounds(
         if not set(entered.tolist()) <= {at}:
             st.markdown(
                 _(
-                    "The loss enters this layer at many time steps, through the layer above, so no product of this "
-                    "layer's own Jacobians bounds the gradient. Choose the top layer."
+                    "The loss enters this layer at many time steps (from the layer above, or from an output that "
+                    "reads every time step), so no product of this layer's own Jacobians bounds the gradient. In a "
+                    "stack, choose the top layer."
                 )
             )
             return

@@ -34,7 +34,7 @@ def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> No
         saturated = states_cache.gate_saturation(run, layer.name)
         if saturated and not any(np.isfinite(each.left).any() for each in saturated.values()):
             _show_note(run, layer)
-            st.markdown(_("The gate values are NaN or infinite, so their saturation cannot be measured."))
+            st.markdown(_("The gate values are NaN, so their saturation cannot be measured."))
         elif saturated:
             chart(
                 saturation_scatter(saturated, unit=unit, theme=page_theme()),

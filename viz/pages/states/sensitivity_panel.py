@@ -28,8 +28,8 @@ def influence_caption(kind: str) -> str:
     fainter = _("Influence of each input on this state: the fainter, the weaker.")
     questions = {
         "RNN": _("How far back does it reach?"),
-        "LSTM": _("Where is the cell state path alone stronger than all paths together?"),
-        "GRU": _("Where is the hidden state path alone stronger than all paths together?"),
+        "LSTM": _("Where is the influence along the cell state path alone larger than that along all paths?"),
+        "GRU": _("Where is the influence along the hidden state path alone larger than that along all paths?"),
     }
     return f"{fainter} {questions[kind]}"
 

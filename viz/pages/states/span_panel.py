@@ -74,7 +74,7 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
         return
     note = state_note(layer, run.row)
     if note is not None:
-        st.markdown(f"{note} {_('A NaN does not count as active.')}")
+        st.markdown(f"{note} {_('Where the state is NaN, the unit does not count as active.')}")
     above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:

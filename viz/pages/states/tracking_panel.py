@@ -178,9 +178,9 @@ def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
         if any(row["name"] == "first_word" for row in rows):
             st.markdown(
                 _(
-                    "“The word to remember” is measured at the end of other texts of the same kind, half of them held "
-                    "out. Here r is the correlation ratio η: η² is the share of the unit's variance that the word "
-                    "explains."
+                    "“The word to remember”: the unit's value after the last word of other texts of the same kind, half "
+                    "of which are held out. Here r is the correlation ratio η: η² is the share of the unit's variance "
+                    "that the word explains."
                 )
             )
         st.latex(
