@@ -1,12 +1,14 @@
 """Components in a plain HTML page, without Streamlit: they draw, step, and report what the reader did."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from playwright.sync_api import expect
 
+import viz.components
 from models import load_network
 from models.core.activations import ACTIVATIONS
 from models.core.cells import Cell, Gate
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.browser
 
 NET, LAYER, UNIT = "recall-lstm", "rnn.l0", 5
 CLOSE = 1e-5
+COMPONENT_FOLDER = Path(viz.components.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +163,17 @@ def test_every_component_can_be_loaded_into_one_page(browser):
             "count => Object.keys(window.unrolled?.components ?? {}).length === count", arg=len(components)
         )
         assert opened.evaluate("Object.values(unrolled.components).every(({ mount }) => typeof mount === 'function')")
+
+
+@pytest.mark.parametrize("pixels", [-60, -1, 0, 1, 7, 500])
+def test_an_image_has_at_least_one_pixel_where_labels_leave_no_room(page, pixels):
+    """A drawing that is not laid out yet is narrower than its labels."""
+    page.add_script_tag(path=COMPONENT_FOLDER / "shared" / "raster.js")
+    size = page.evaluate(
+        """(pixels) => {
+            const x = unrolled.raster.axisOf(12, pixels);
+            return new ImageData(x.edges[x.bins], 1).width;
+        }""",
+        pixels,
+    )
+    assert size == max(1, pixels)

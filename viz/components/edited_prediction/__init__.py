@@ -40,4 +40,5 @@ def _words() -> dict[str, str]:
         "before": _("before"),
         "after": _("after"),
         "true": _("actual next token"),
+        "step_token": _("step {step}, token '{token}'"),
     }

@@ -63,10 +63,13 @@ Object.assign((window.unrolled ??= {}), {
   formatPercent: (p) => (p === null || p === undefined ? "–" : p !== p ? "NaN" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
 
   // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
-  fillTemplate: (template, values) => (template ?? "").replace(/\{(\w+)(?::([가-힣]+))?\}/g, (all, name, particle) => {
-    const value = values[name] ?? all;
-    return particle ? unrolled.withParticle(String(value), particle) : value;
-  }),
+  fillTemplate(template, values) {
+    if (template === undefined) console.error(`No words for ${Object.keys(values)}`); // the component's Python sends none
+    return (template ?? "").replace(/\{(\w+)(?::([가-힣]+))?\}/g, (all, name, particle) => {
+      const value = values[name] ?? all;
+      return particle ? unrolled.withParticle(String(value), particle) : value;
+    });
+  },
 
   // Base64 of float32, as float32_text in Python makes it -> Float32Array
   float32: (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer),

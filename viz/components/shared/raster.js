@@ -11,10 +11,12 @@ unrolled.raster ??= (() => {
     return table;
   }
 
-  // An axis: `count` values on `pixels` pixels, in bins, each of which starts at pixel edges[k] and at value from[k].
+  // An axis: `count` values on `pixels` pixels, in bins, each of which starts at pixel edges[k] and at value from[k]. A drawing
+  // that is not laid out yet may have no pixels beside its labels; an image needs at least one.
   function axisOf(count, pixels) {
-    const bins = Math.min(count, Math.max(1, pixels));
-    const edges = Array.from({ length: bins + 1 }, (_, k) => Math.round((k * pixels) / bins));
+    const width = Math.max(1, pixels);
+    const bins = Math.min(count, width);
+    const edges = Array.from({ length: bins + 1 }, (_, k) => Math.round((k * width) / bins));
     const from = Array.from({ length: bins + 1 }, (_, k) => Math.floor((k * count) / bins));
     return { bins, edges, from };
   }
