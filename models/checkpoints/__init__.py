@@ -14,6 +14,8 @@ from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, t
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
 from models.checkpoints.layers.stored_options import with_stored_options
+from models.checkpoints.layers.unexplained import with_unexplained
+from models.checkpoints.layers.weight_drop import undo_weight_drop
 from models.checkpoints.layers.weight_norm import undo_parametrizations
 from models.checkpoints.parsing.contents import CheckpointError, Limits
 from models.checkpoints.parsing.file_source import FileSource
@@ -56,7 +58,9 @@ def _load(source: FileSource) -> Checkpoint:
     else:
         raise CheckpointError("Unknown checkpoint format. Open a PyTorch, safetensors, ONNX, Keras or npz file.")
     if contents.layers is not None:
-        return Checkpoint.from_contents(contents, contents.layers)
-    tensors = undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors)))
+        is_graph = contents.matrix_uses is not None  # then each layer's tensors are the inputs of its node
+        layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
+        return Checkpoint.from_contents(contents, layers)
+    tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
     found = with_stored_options(find_layers(tensors) or guess_layers(tensors), contents.layer_metadata)
-    return Checkpoint.from_contents(replace(contents, tensors=tensors), found)
+    return Checkpoint.from_contents(replace(contents, tensors=tensors), with_unexplained(found, tensors))

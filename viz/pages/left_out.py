@@ -6,6 +6,7 @@ from models.checkpoints.building.build import GRAPH, READOUT
 from models.checkpoints.layers.stacks import ARROW
 from models.networks.network import Network
 from viz.i18n import _
+from viz.pages import checkpoint_store
 from viz.pages.page_elements import escape_markdown
 
 MAX_NAMES = 8
@@ -16,14 +17,18 @@ def left_out_sentences(network: Network) -> tuple[str, str]:
     """Return a sentence on what is not run and one on what is assumed, in Markdown; each is empty where there is nothing."""
     assumed = [name for name in network.left_out if name == READOUT or ARROW in name]
     missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
-    if len(missing) > MAX_NAMES:
-        missing = list(dict.fromkeys(f"{name.rpartition('.')[0]}.*" if "." in name else name for name in missing))
-    names = [escape_markdown(name) for name in missing[:MAX_NAMES]] + (["…"] if len(missing) > MAX_NAMES else [])
+    inside = [name for name in missing if name in _unexplained(network)]
+    missing = [name for name in missing if name not in inside]
     first = second = ""
-    if names:
-        first = _("Not run from this file: {names}. The numbers below are not this network's own output.").format(
-            names=", ".join(names)
-        )
+    if inside:
+        first = _(
+            "The recurrent layers contain tensors that are not used here: {names}. The gates and states below are not this "
+            "network's own."
+        ).format(names=_listed(inside))
+    if missing:
+        first += " " + _(
+            "Not run from this file: {names}. The numbers below are not this network's own output."
+        ).format(names=_listed(missing))
     if GRAPH in network.left_out:
         first += " " + _(
             "Only the chosen layers run, not the network as the file describes it, so its own output may differ."
@@ -44,6 +49,19 @@ def left_out_sentences(network: Network) -> tuple[str, str]:
     if second:
         second += " " + _("Confirm or correct it on the Checkpoint page.")
     return first.strip(), second.strip()
+
+
+def _listed(names: list[str]) -> str:
+    """Return names of tensors, in Markdown; of many, one name for those of one module."""
+    if len(names) > MAX_NAMES:
+        names = list(dict.fromkeys(f"{name.rpartition('.')[0]}.*" if "." in name else name for name in names))
+    return ", ".join([escape_markdown(name) for name in names[:MAX_NAMES]] + (["…"] if len(names) > MAX_NAMES else []))
+
+
+def _unexplained(network: Network) -> set[str]:
+    """Return the names of an opened file's tensors that are in its layers, but not in their equations."""
+    opened = checkpoint_store.find(network.name)
+    return set() if opened is None else {name for each in opened.checkpoint.found.values() for name in each.unexplained}
 
 
 def show_left_out(network: Network) -> None:

@@ -5,6 +5,7 @@ Layers and other tensors are loaded one at a time, and only those that are check
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -16,8 +17,13 @@ from models.checkpoints.health.anomalies import find_anomalies
 from models.checkpoints.health.findings import MAX_LISTED_UNITS, SEVERITY_ORDER, Evidence, Finding
 from models.checkpoints.health.layer_findings import check_layer, nonfinite_findings
 from models.checkpoints.health.run_findings import check_run
+from models.checkpoints.layers.find_by_name import incomplete_layers
+from models.checkpoints.layers.other_roles import family_of
 from models.checkpoints.parsing.contents import CheckpointError
 from models.core.trace import LayerTrace
+
+PACKED_NAME = re.compile(r"_packed_weight_[ih]h|_all_weight_values")
+"""Names of recurrent weights that are packed for torch's quantized kernels."""
 
 MAX_TENSOR_SIZE = 1 << 26
 """Tensors outside the layers with more elements are not loaded."""
@@ -44,6 +50,7 @@ def verdict(
     chosen = tuple(checkpoint.found if layers is None else layers)
     found: list[Finding] = []
     for name in chosen:
+        found += _unexplained_findings(name, checkpoint)
         found += check_layer(name, checkpoint.layers[name], consumer_weights(checkpoint, name))
         if ran is not None and name in ran:
             found += check_run(ran[name], name)
@@ -56,6 +63,17 @@ def verdict(
 
 def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
     if not layers:
+        family = family_of(checkpoint.stored)
+        if family is not None:
+            return Finding(
+                (
+                    "This file contains no RNN, LSTM or GRU, so there is nothing to check. Its tensors are named like those "
+                    "of this network: {family}."
+                ),
+                "note",
+                (),
+                family=family,
+            )
         return Finding("This file contains no recurrent layer, so there is nothing to check.", "note", ())
     count = sum(each.size for name in layers for each in checkpoint.found[name].parts.values() if each.in_file)
     evidence = [Evidence(", ".join(layers)[:200], evidence_labels.NUMBERS_CHECKED, count)]
@@ -67,6 +85,53 @@ def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding
         "healthy",
         evidence,
     )
+
+
+def _unexplained_findings(name: str, checkpoint: Checkpoint) -> list[Finding]:
+    """Return the finding about the tensors in a layer's own module that its equations do not have."""
+    names = checkpoint.found[name].unexplained
+    if not names:
+        return []
+    sizes = [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names[:10]]
+    return [
+        Finding(
+            (
+                "The equations of the {kind} do not use these tensors of {layer}: {names}. The gates and states shown are "
+                "not those of this network."
+            ),
+            "warning",
+            sizes,
+            layer=name,
+            kind=checkpoint.found[name].kind,
+            names=", ".join(names[:5]) + (" …" if len(names) > 5 else ""),
+        )
+    ]
+
+
+def _unread_layers(checkpoint: Checkpoint) -> list[Finding]:
+    """Return the findings about recurrent layers that a file names but of which it has no readable weights."""
+    found = [
+        Finding(
+            "{layer} is incomplete: of its two weight matrices, the file contains only {names}. Save the whole network.",
+            "warning",
+            [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names],
+            layer=layer,
+            names=", ".join(names),
+        )
+        for layer, names in incomplete_layers(checkpoint.stored).items()
+        if layer not in checkpoint.found
+    ]
+    packed = [name for name in checkpoint.stored if PACKED_NAME.search(name)]
+    if packed:
+        found.append(
+            Finding(
+                "These quantized layers cannot be read: {names}. Save the network before it is quantized.",
+                "warning",
+                (),
+                names=", ".join(dict.fromkeys(name.rpartition("._")[0] or name for name in packed[:5])),
+            )
+        )
+    return found
 
 
 def consumer_weights(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | None:
@@ -98,8 +163,8 @@ def consumer_weights(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | No
 
 
 def check_other_tensors(checkpoint: Checkpoint) -> list[Finding]:
-    """Return the findings about tensors outside the layers: NaN, infinity, constant rows."""
-    found, skipped = list[Finding](), list[str]()
+    """Return the findings about tensors outside the layers: unreadable layers, NaN, infinity, constant rows."""
+    found, skipped = _unread_layers(checkpoint), list[str]()
     for name, stored in checkpoint.stored.items():
         if not stored.is_float or not stored.size:
             continue

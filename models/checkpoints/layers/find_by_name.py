@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
 from models.core.cells import Kind, cell_of
 
@@ -19,6 +21,9 @@ KIND_OF_GATE_COUNT = {len(cell_of(kind).gates): kind for kind in KINDS}
 TENSOR_NAME = re.compile(
     r"(?P<module>.*?)(?P<separator>[._/]?)(?P<part>weight|w|bias|b)_(?P<side>ih|hh|hr)(?P<layer>_l\d+)?(?P<reverse>_reverse)?"
 )
+RECURRENT_PART = re.compile(r"weight_hh|w_hh|Wh|wh(?=$|[._/])")
+"""The part of a recurrent matrix's name that a bias's name replaces."""
+BIASES, CANDIDATE_BIASES = ("bias", "b"), ("bias_n", "bias_hh_n", "bias_hn", "bhn", "b_hn")
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -41,6 +46,33 @@ def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     Raises:
         CheckpointError: the tensors of one layer, by their names, have shapes that do not match.
     """
+    groups = _named_parts(tensors)
+    found = {}
+    for layer, parts in groups.items():
+        if {"weight_ih", "weight_hh"} <= set(parts):
+            named = {part: stored for part, (_, stored) in parts.items()}
+            sources = tuple(name for name, _ in parts.values())
+            biases = {} if {"bias_ih", "bias_hh"} & set(parts) else single_biases(parts["weight_hh"], tensors)
+            named |= {part: stored for part, (_, stored) in biases.items()}
+            sources += tuple(name for name, stored in biases.values() if stored.in_file)
+            found[layer] = layer_from_parts(layer, named, sources)
+    return found
+
+
+def incomplete_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, tuple[str, ...]]:
+    """Return the layers of which ``tensors`` has only some, by name, with the names of those tensors.
+
+    ``tensors`` are those that no found layer uses. One without either matrix is only a tensor with a layer's name.
+    """
+    return {
+        layer: tuple(name for name, _ in parts.values())
+        for layer, parts in _named_parts(tensors).items()
+        if len({"weight_ih", "weight_hh"} & set(parts)) == 1
+    }
+
+
+def _named_parts(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, tuple[str, StoredTensor]]]:
+    """Return the tensors that are named as in PyTorch, by layer and then by part, each with its name in the file."""
     groups: dict[str, dict[str, tuple[str, StoredTensor]]] = {}
     for name, stored in tensors.items():
         match = TENSOR_NAME.fullmatch(name)
@@ -50,12 +82,50 @@ def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
         layer = f"{match['module']}.{level}" if match["module"] else level
         part = {"w": "weight", "b": "bias"}.get(match["part"], match["part"]) + "_" + match["side"]
         groups.setdefault(layer, {})[part] = (name, stored)
-    found = {}
-    for layer, parts in groups.items():
-        if {"weight_ih", "weight_hh"} <= set(parts):
-            sources = tuple(name for name, _ in parts.values())
-            found[layer] = layer_from_parts(layer, {part: stored for part, (_, stored) in parts.items()}, sources)
-    return found
+    return groups
+
+
+def single_biases(
+    recurrent: tuple[str, StoredTensor], tensors: Mapping[str, StoredTensor]
+) -> dict[str, tuple[str, StoredTensor]]:
+    """Return ``bias_ih`` and ``bias_hh``, with their names, of a layer that has one bias instead of two.
+
+    ``bias`` (G * H) is added to the products of all gates. In a GRU of equinox or MLX, ``bias_n`` (H) is added to the
+    candidate's recurrent product, which the reset gate multiplies.
+
+    Args:
+        recurrent: the name and the matrix (G * H, H) of the recurrent weights.
+        tensors: all tensors of the file, by name.
+    """
+    name, weight = recurrent
+    start = RECURRENT_PART.search(name)
+    if start is None or len(weight.shape) != 2:
+        return {}
+    rows, units = weight.shape
+    before, after = name[: start.start()], name[start.end() :].removesuffix(".weight")
+    whole = next((each for each in _vectors(before, after, BIASES, rows, tensors)), None)
+    if whole is None:
+        return {}
+    both = {"bias_ih": (whole, tensors[whole]), "bias_hh": (whole, StoredTensor.zeros(rows))}
+    of_candidate = next((each for each in _vectors(before, after, CANDIDATE_BIASES, units, tensors)), None)
+    if of_candidate is not None and rows == 3 * units:
+        both["bias_hh"] = (of_candidate, _candidate_rows(tensors[of_candidate], rows))
+    return both
+
+
+def _vectors(
+    before: str, after: str, names: tuple[str, ...], size: int, tensors: Mapping[str, StoredTensor]
+) -> list[str]:
+    """Return the names of the float vectors of this size that are called ``before + name + after``."""
+    listed = (before + name + after for name in names)
+    return [name for name in listed if name in tensors and tensors[name].is_float and tensors[name].shape == (size,)]
+
+
+def _candidate_rows(bias: StoredTensor, rows: int) -> StoredTensor:
+    """Return a GRU's recurrent bias (3 H) of zeros and the candidate's ``bias`` (H)."""
+    return StoredTensor(
+        (rows,), bias.dtype, lambda: np.concatenate([np.zeros(rows - bias.size, bias.read().dtype), bias.read()])
+    )
 
 
 def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tuple[str, ...]) -> FoundLayer:

@@ -10,14 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
+from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT, single_biases
+from models.checkpoints.layers.other_roles import MULTIPLICATIVE, RECURRENT_NAME, has_other_role
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
-RECURRENT_NAME = re.compile(r"rec|hid|hh|state|(^|[^a-z])u([^a-z]|$)|w_?h", re.IGNORECASE)
-"""Usual names of recurrent matrices; a square matrix counts as one only if its name matches."""
-
-ATTENTION_NAME = re.compile(r"att(n|ention)|qkv|in_proj", re.IGNORECASE)
-"""Usual names of attention matrices, which are excluded: three projections in one matrix have the shape of a GRU."""
+NUMBER, SEPARATOR = re.compile(r"\d+"), re.compile(r"[._/]")
+TENSOR_SUFFIX = re.compile(r"[._/](weight|bias|kernel|w|b)(:0)?$", re.IGNORECASE)
 
 MAX_DISTANCE = 32
 """The maximum distance, in the file's order, between the tensors of one layer."""
@@ -32,11 +30,18 @@ class TensorOrder:
 
 
 def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
-    """Return the layers that the shapes of ``tensors`` suggest, in the tensors' order, with a certainty below 1."""
+    """Return the layers that the shapes of ``tensors`` suggest, in the tensors' order, with a certainty below 1.
+
+    Tensors whose names say that they are something else are none of a layer's.
+    """
+    multiplicative = tuple({match["cell"] for match in map(MULTIPLICATIVE.match, tensors) if match})
     free = {
         name: stored
         for name, stored in tensors.items()
-        if stored.is_float and 0 not in stored.shape and not ATTENTION_NAME.search(name)
+        if stored.is_float
+        and 0 not in stored.shape
+        and not has_other_role(name)
+        and not name.startswith(multiplicative)
     }
     order = TensorOrder(tuple(free), {name: index for index, name in enumerate(free)})
     found: dict[str, FoundLayer] = {}
@@ -52,7 +57,8 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
             other = _gate_count(free[partner], transposed)
             if other > 1 and order.at[partner] > order.at[name] and not RECURRENT_NAME.search(name):
                 name, partner, gates = partner, name, other  # both have the shape; the input matrix comes first
-            layer = _layer(name, partner, free, order, gates, transposed, certain=other < 2)
+            certain = other < 2 or (bool(RECURRENT_NAME.search(name)) and not RECURRENT_NAME.search(partner))
+            layer = _layer(name, partner, free, order, gates, transposed, certain)
             shared = re.match(r".*[._/]", _common_prefix(name, partner))
             prefix = shared[0].strip("._/").replace("/", ".") if shared else f"layer{len(found)}"
             level = levels[prefix] = levels.get(prefix, -1) + 1
@@ -91,13 +97,27 @@ def _input_matrix(name: str, free: Mapping[str, StoredTensor], order: TensorOrde
     candidates = [
         other
         for other in _neighbours(name, order)
-        if other in free and len(free[other].shape) == 2 and free[other].shape[side] == rows
+        if other in free
+        and len(free[other].shape) == 2
+        and free[other].shape[side] == rows
+        and not _is_repeat(name, other)
     ]
     return min(
         candidates,
         key=lambda other: (-len(_common_prefix(name, other)), abs(order.at[other] - order.at[name])),
         default=None,
     )
+
+
+def _is_repeat(one: str, other: str) -> bool:
+    """Return whether two names are those of the same tensor in two modules of a list: ``blocks.0.fc``, ``blocks.1.fc``.
+
+    The numbers of arrays themselves, ``arr_0`` and ``arr_1``, do not count.
+    """
+    if NUMBER.sub("#", one) != NUMBER.sub("#", other):
+        return False
+    mine, theirs = (SEPARATOR.split(TENSOR_SUFFIX.sub("", name)) for name in (one, other))
+    return len(mine) == len(theirs) and (mine[:-1] != theirs[:-1] or len(mine) < len(SEPARATOR.split(one)))
 
 
 def _layer(
@@ -112,7 +132,9 @@ def _layer(
     rows = free[recurrent].shape[1 if transposed else 0]
     start = min(order.at[recurrent], order.at[incoming])
     neighbours = [name for name in _neighbours(recurrent, order) if name in free and 0 <= order.at[name] - start <= 4]
-    near = [name for name in neighbours if free[name].shape == (rows,)]
+    module = re.match(r".*[._/]|", _common_prefix(recurrent, incoming))
+    own = "" if module is None else module[0]
+    near = [name for name in neighbours if free[name].shape == (rows,) and name.startswith(own)]
     parts = {
         "weight_ih": _transposed_if(free[incoming], transposed),
         "weight_hh": _transposed_if(free[recurrent], transposed),
@@ -120,7 +142,9 @@ def _layer(
     biases = near[:2]
     parts |= {part: free[name] for part, name in zip(("bias_ih", "bias_hh"), biases, strict=False)}
     if len(biases) == 1:
-        parts["bias_hh"] = StoredTensor.zeros(rows)
+        single = single_biases((recurrent, parts["weight_hh"]), free)
+        parts["bias_hh"] = single["bias_hh"][1] if single else StoredTensor.zeros(rows)
+        biases += [name for name, stored in single.values() if stored.in_file and name not in biases]
     certainty = {1: 0.3, 3: 0.7, 4: 0.7}[gates] + (0.1 if biases else 0.0) - (0.0 if certain else 0.3)
     assumed = {1: ("nonlinearity",), 3: ("order", "reset_after"), 4: ("order",)}[gates]
     sources = (incoming, recurrent, *biases)

@@ -88,6 +88,8 @@ class FoundLayer:
         options: further arguments of ``LayerWeights``, such as activations.
         certainty: confidence from 0 to 1 that these tensors are this layer.
         assumed: the options that the file does not specify, such as ``("nonlinearity",)``.
+        unexplained: the names of float tensors in the layer's own module that its equations do not have, such as a norm's.
+            Where there are any, the layer's gates and states are not the network's own.
     """
 
     kind: str
@@ -96,6 +98,7 @@ class FoundLayer:
     options: Mapping[str, Any] = field(default_factory=dict)
     certainty: float = 1.0
     assumed: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
