@@ -22,9 +22,15 @@ def run_network(network: Network, text: str) -> ForwardRun:
         return decoded_run(decode(network, text))
     what = input_sequence(network, text)
     with torch.inference_mode(), capture(network.module) as trace:
-        output = network.run(what.given)[0]
-    prediction = prediction_of(network, what.given[0], output)
-    return ForwardRun(trace.with_tokens(what.labels), what.labels, prediction, what.unknown, network.input_names)
+        scores, outputs = network.run_with_outputs(what.given)
+    return ForwardRun(
+        trace.with_tokens(what.labels),
+        what.labels,
+        prediction_of(network, what.given[0], scores[0]),
+        what.unknown,
+        network.input_names,
+        outputs={name: value.numpy() for name, value in outputs.items()},
+    )
 
 
 def decoded_run(decoding: Decoding) -> ForwardRun:

@@ -76,12 +76,12 @@ class EditedNetwork:
         with torch.inference_mode():
             if self.edits.interventions:
                 with intervene(module, self._clamp_schedules(module, inputs.given)) as run:
-                    output = self.base.run(inputs.given, module)[0]
+                    scores, outputs = self.base.run_with_outputs(inputs.given, module)
                 trace = run.trace
             else:
                 with capture(module) as trace:
-                    output = self.base.run(inputs.given, module)[0]
-        prediction = prediction_of(self.base, inputs.given[0], output)
+                    scores, outputs = self.base.run_with_outputs(inputs.given, module)
+        prediction = prediction_of(self.base, inputs.given[0], scores[0])
         return ForwardRun(
             trace.with_tokens(inputs.labels),
             inputs.labels,
@@ -89,6 +89,7 @@ class EditedNetwork:
             inputs.unknown,
             self.base.input_names,
             interventions=self.edits.interventions,
+            outputs={name: value.numpy() for name, value in outputs.items()},
         )
 
     def differentiate(self, text: str, loss: Loss, layer: str | None = None) -> DifferentiatedRun:

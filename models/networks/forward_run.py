@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -88,6 +89,7 @@ class ForwardRun:
         input_names: a name for each input of the first layer, or None.
         row: index of the sequence in the batch.
         serial: an identifier of the run, unique in this process.
+        outputs: of a file's own graph, by name, the outputs that are not the prediction.
         interventions: the edits of the running computation (``models.edits.edit.InterventionEdit``).
         decoder_input: if the network generates a sequence, the decoder's input at each step, in display form: "⊢", then the
             previous output. None for any other network.
@@ -102,6 +104,7 @@ class ForwardRun:
     serial: int = field(default_factory=count().__next__)
     decoder_input: tuple[str, ...] | None = None
     interventions: tuple[Any, ...] = ()
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def labels_of(self, layer: str) -> tuple[str, ...]:
         """Return a label for each step of a layer: its input, or numbers from 1 if its steps are not those of the input."""

@@ -153,6 +153,10 @@ class SequenceLayout(Protocol):
         """Return the scores, as ``Network.run`` does, in what the module returned."""
         ...
 
+    def further_outputs(self, outputs: Any) -> dict[str, Tensor]:
+        """Return by name what the module returned besides the scores of steps or classes."""
+        ...
+
 
 @dataclass(frozen=True)
 class Network:
@@ -215,10 +219,18 @@ class Network:
         Raises:
             Problem: the module does not accept a sequence of this length.
         """
+        return self.run_with_outputs(given, module)[0]
+
+    def run_with_outputs(self, given: Tensor, module: nn.Module | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the scores as ``run`` does, and by name the module's outputs that are no scores of steps or classes.
+
+        Only a module that a file states as a graph has such outputs. Arguments and errors as of ``run``.
+        """
         module = self.module if module is None else module
         if self.layout is None:
-            return module(given)
-        return self.layout.scores(module(*self.layout.inputs(given)))
+            return module(given), {}
+        outputs = module(*self.layout.inputs(given))
+        return self.layout.scores(outputs), self.layout.further_outputs(outputs)
 
     def tokenize(self, text: str, limit: int = MAX_INPUT_STEPS) -> TokenizedText:
         """Split ``text`` into tokens, once, and encode them.

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from torch import nn
 
 from models.checkpoints.building import torch_modules
+from models.checkpoints.building.attention_readout import StepAttention, require_step_attention
 from models.checkpoints.building.card import make_card, with_examples
 from models.checkpoints.building.checkpoint_module import CheckpointModule, PredictionKind, Readout, unique_module_name
 from models.checkpoints.building.compatibility import (
@@ -75,7 +76,8 @@ class Setup:
         classes: the names of the classes in the order of their scores, or None if they are unknown.
         target: the decoder side of an encoder-decoder, which starts from the stack's last state; then ``decoder`` scores its
             output.
-        readout: what the scores of a class are computed from, as in ``CheckpointModule``.
+        readout: what the scores of a class are computed from, as in ``CheckpointModule``; ``"attention"`` only where the
+            file's tensors define one.
         assumed: which of ``"stack"`` (that its modules run directly one after the other) and ``"readout"`` nobody confirmed.
     """
 
@@ -206,7 +208,7 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     matrix = None if setup.decoder is None else compatible.decoder(stack.name, setup.decoder, setup.embedding)
     rows = _embedding_rows(compatible, stack, setup)
     vocabulary = _vocabulary(setup, rows, stack)
-    predicts = setup.predicts or _predicts(matrix, rows or stack.input_size, setup)
+    predicts = _predicts(matrix, rows or stack.input_size, setup)
     classes = None
     if predicts == "class" and matrix is not None:
         count = max(2, matrix.rows)
@@ -223,10 +225,17 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
             readout=setup.readout,
             names=", ".join(get_args(Readout)),
         )
-    module = _build_module(checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts)
+    attention = None
+    if predicts == "class" and setup.readout == "attention":
+        attention = require_step_attention(checkpoint.stored, stack.name, stack.output_size)
+    module = _build_module(
+        checkpoint, stack, setup, matrix, 0 if vocabulary is None else len(vocabulary), predicts, attention
+    )
     card = make_card(
         checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name
     )
+    if attention is not None:
+        card = _with_used(card, attention.tensors)
     return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
 
 
@@ -239,14 +248,18 @@ def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: Ta
     module = build_encoder_decoder(checkpoint, compatible, stack.name, setup.embedding, setup.decoder, target)
     matrix = compatible.decoder(target.stack, setup.decoder, target.embedding)
     card = make_card(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
-    used = {*compatible.stack(target.stack).layers, target.embedding}
     card = replace(
-        card,
+        _with_used(card, (*compatible.stack(target.stack).layers, str(target.embedding))),
         target_vocabulary=target.symbols,
         architecture=card.architecture | {"longest": target.longest},
-        data=card.data | {"unused": tuple(each for each in card.data["unused"] if each not in used)},
     )
     return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
+
+
+def _with_used(card: ModelCard, used: tuple[str, ...]) -> ModelCard:
+    """Return the card without ``used`` among the tensors that are not run."""
+    unused = tuple(each for each in card.data["unused"] if each not in used)
+    return replace(card, data=card.data | {"unused": unused})
 
 
 def _left_out(checkpoint: Checkpoint, stack: Stack, setup: Setup, card: ModelCard) -> tuple[str, ...]:
@@ -309,8 +322,24 @@ def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None
 
 
 def _predicts(matrix: DecoderMatrix | None, inputs: int, setup: Setup) -> PredictionKind:
+    """Return what the scores predict.
+
+    Raises:
+        CheckpointError: they cannot predict what was chosen.
+    """
     if matrix is None:
+        if setup.predicts not in (None, "nothing"):
+            raise CheckpointError("A network without an output layer predicts nothing. Choose an output layer.")
         return "nothing"
+    if setup.predicts == "next" and matrix.rows != inputs:
+        raise CheckpointError(
+            "{name} has {rows} outputs, but the next input is one of {inputs}. Choose another meaning of the outputs.",
+            name=matrix.name,
+            rows=f"{matrix.rows:,}",
+            inputs=f"{inputs:,}",
+        )
+    if setup.predicts is not None:
+        return setup.predicts
     if matrix.rows == inputs:
         return "next"
     return "values" if matrix.rows == 1 and setup.kind == "numbers" else "class"
@@ -323,6 +352,7 @@ def _build_module(
     matrix: DecoderMatrix | None,
     symbols: int,
     predicts: PredictionKind,
+    attention: StepAttention | None,
 ) -> nn.Module:
     """Build the module, in evaluation mode; its submodules have the file's names where Python allows them."""
     taken: set[str] = set()
@@ -342,6 +372,19 @@ def _build_module(
     parts |= {name: part.to(dtype) for name, part in zip(names, recurrent, strict=True)}
     if decoder is not None and matrix is not None:
         parts[decoder] = torch_modules.build_decoder(checkpoint, matrix, tied, dtype)
+    scoring = {
+        unique_module_name(torch_modules.module_name(each.name), taken): torch_modules.build_decoder(
+            checkpoint, each, False, dtype
+        )
+        for each in (attention.matrices if attention else ())
+    }
     return CheckpointModule(
-        parts, embedding, 0 if embedding else symbols, tuple(names), decoder, predicts, setup.readout
+        parts | scoring,
+        embedding,
+        0 if embedding else symbols,
+        tuple(names),
+        decoder,
+        predicts,
+        setup.readout,
+        tuple(scoring),
     ).eval()

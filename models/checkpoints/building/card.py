@@ -20,11 +20,11 @@ from models.networks.network import DefaultView, ModelCard, Network
 TASKS: dict[str, dict[str, str]] = {
     "next": {
         "en": "An opened file: what it was trained on is not known. It scores what comes next after every step.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 단계마다 다음에 올 것에 점수를 매겨요.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시점마다 다음에 올 것에 점수를 매겨요.",
     },
     "class": {
         "en": "An opened file: what it was trained on is not known. It scores the whole sequence after its last step.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 단계가 끝나면 시퀀스 전체에 점수를 매겨요.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 시점이 지나면 시퀀스 전체에 점수를 매겨요.",
     },
     "sequence": {
         "en": "An opened file: what it was trained on is not known. It reads a sequence, and writes another one.",
@@ -32,7 +32,11 @@ TASKS: dict[str, dict[str, str]] = {
     },
     "values": {
         "en": "An opened file: what it was trained on is not known. It puts out values after every step.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 단계마다 값을 내놓아요.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시점마다 값을 내놓아요.",
+    },
+    "outputs": {
+        "en": "An opened file: what it was trained on is not known. It puts out values of the whole sequence.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스 전체에 대한 값을 내놓아요.",
     },
     "nothing": {
         "en": "An opened file: what it was trained on is not known. Its recurrent layers run; nothing scores their output.",
@@ -42,7 +46,7 @@ TASKS: dict[str, dict[str, str]] = {
 
 WHY_THIS_UNIT = {
     "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
-    "ko": "이 층의 유닛 {units}개 가운데 유닛 {unit}이(가) 이 예시에서 가장 크게 변해요. {low}에서 {high}까지예요.",
+    "ko": "이 층의 유닛 {units}개 가운데 이 예시에서 가장 크게 변하는 것은 유닛 {unit}번이에요. 값은 {low}에서 {high}까지예요.",
 }
 NO_FINITE_UNIT = {
     "en": "No unit of this layer stays a finite number here: its weights hold NaN or infinity, or its states explode.",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
 PredictionKind = Literal["next", "class", "values", "nothing"]
-Readout = Literal["last", "last_output", "mean", "max"]
+Readout = Literal["last", "last_output", "mean", "max", "attention"]
 
 
 class TiedDecoder(nn.Module):
@@ -47,6 +47,15 @@ class MappedEmbedding(nn.Module):
         return MappedEmbedding(self.weight)
 
 
+def attend_steps(layers: list[nn.Module], outputs: Tensor) -> Tensor:
+    """Return the sum (B, P) of outputs (B, T, P), each times its attention weight: the softmax over the steps of its score.
+
+    One linear layer scores by ``w h + b``; two score by ``v tanh(W h + b)`` (Bahdanau et al. 2015, Yang et al. 2016).
+    """
+    scores = layers[-1](layers[0](outputs).tanh() if len(layers) > 1 else outputs)
+    return (torch.softmax(scores, 1) * outputs).sum(1)
+
+
 class CheckpointModule(nn.Module):
     """The network of a checkpoint file; submodules are named as in the file.
 
@@ -57,7 +66,9 @@ class CheckpointModule(nn.Module):
         decoder_name: the name of the submodule that computes the scores, or None.
         predicts: what the scores predict, as in ``models.networks.network.ModelCard``.
         readout: what the scores of a class are computed from: the ``"last"`` state of each direction, the ``"last_output"``
-            (of both directions at the last step), or the ``"mean"`` or ``"max"`` of the outputs over the steps.
+            (of both directions at the last step), the ``"mean"`` or ``"max"`` of the outputs over the steps, or their sum
+            weighted by ``"attention"``.
+        attention_names: the names of the linear layers that score the steps for this attention.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class CheckpointModule(nn.Module):
         decoder: str | None,
         predicts: PredictionKind,
         readout: Readout = "last",
+        attention: tuple[str, ...] = (),
     ) -> None:
         """Add ``parts`` as submodules by name; the other arguments name their roles."""
         super().__init__()
@@ -76,6 +88,7 @@ class CheckpointModule(nn.Module):
             add_submodule(self, name, part)
         self.embedding_name, self.symbols, self.stack_names = embedding, symbols, stack
         self.decoder_name, self.predicts, self.readout = decoder, predicts, readout
+        self.attention_names = attention
 
     def forward(self, given: Tensor) -> Tensor:
         """Return scores (B, T, V) of every step, or (B, C) of the whole sequence; without a decoder the output (B, T, P).
@@ -95,6 +108,8 @@ class CheckpointModule(nn.Module):
             return self.scores(x)
         if self.readout == "last":  # as Keras without return_sequences
             return self.scores(last.transpose(0, 1).flatten(1))
+        if self.readout == "attention":
+            return self.scores(attend_steps([self.get_submodule(name) for name in self.attention_names], x))
         return self.scores(
             x[:, -1] if self.readout == "last_output" else x.mean(1) if self.readout == "mean" else x.amax(1)
         )
@@ -144,6 +159,8 @@ def unique_module_name(name: str, taken: set[str]) -> str:
         or "part"
     )
     while any(free == other or free.startswith(f"{other}.") or other.startswith(f"{free}.") for other in taken):
-        free += "_"
+        # "rnn.weight" cannot be a module inside the module "rnn": it becomes "rnn_weight"
+        inside = next((other for other in taken if free.startswith(f"{other}.")), None)
+        free = f"{free}_" if inside is None else f"{inside}_{free.removeprefix(f'{inside}.')}"
     taken.add(free)
     return free

@@ -39,6 +39,8 @@ class GraphLayout:
         size: C, the number of its values.
         function: the function that it ends in, as in ``GraphModule.output_functions``.
         fixed: names of the other inputs, which are 0.
+        names: the names of all outputs.
+        scored: whether the output of that form is scores of steps or classes, and not only values of the whole sequence.
         symbols: V where ids are one-hot encoded, else 0.
         distribution: whether the scores are those of a distribution over symbols or classes.
     """
@@ -52,6 +54,8 @@ class GraphLayout:
     size: int
     function: str | None
     fixed: tuple[str, ...]
+    names: tuple[str, ...]
+    scored: bool = True
     symbols: int = 0
     distribution: bool = False
 
@@ -77,7 +81,7 @@ class GraphLayout:
         """
         chosen: Tensor = outputs[self.output] if isinstance(outputs, tuple) else outputs
         if self.form is None:
-            return chosen
+            return chosen.flatten()[None]
         scored = (
             chosen.transpose(0, 1) if self.form == "time_first" else chosen[None] if self.form == "rows" else chosen
         )
@@ -90,6 +94,15 @@ class GraphLayout:
                 pair = ((1 - scored).clamp_min(least).log(), scored.clamp_min(least).log())
             return torch.cat(pair, -1)
         return scored.clamp_min(least).log() if self.function in PROBABILITIES else scored
+
+    def further_outputs(self, outputs: Any) -> dict[str, Tensor]:
+        """Return the outputs by name, without the one that the scores are."""
+        values = outputs if isinstance(outputs, tuple) else (outputs,)
+        return {
+            name: value
+            for index, (name, value) in enumerate(zip(self.names, values, strict=True))
+            if not (self.scored and index == self.output)
+        }
 
     def _encoded(self, given: Tensor) -> Tensor:
         return one_hot(given, self.symbols).float() if self.symbols else given
@@ -129,6 +142,7 @@ def find_layout(graph: GraphModule) -> GraphLayout | None:
             size,
             functions[output] if output < len(functions) else None,
             tuple(each.name for place, each in enumerate(graph.inputs) if place != index),
+            graph.outputs,
         )
     return None
 

@@ -57,6 +57,7 @@ def build_graph_network(
     layout = replace(
         layout,
         symbols=symbols if source.kind == "values" else 0,
+        scored=predicts != "nothing",
         distribution=predicts == "class" or (predicts == "next" and symbols > 0),
     )
     if predicts == "class":
@@ -172,7 +173,7 @@ def _card(
     return ModelCard(
         name=name,
         title={"en": name, "ko": name},
-        task=TASKS[predicts],
+        task=TASKS["outputs" if predicts == "nothing" else predicts],
         kind=kind,
         scored="last" if predicts == "class" else "all",
         predicts=predicts,

@@ -12,6 +12,7 @@ from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.building.build import TIED, Setup, build_network, compatible_parts, default_setup
+from models.checkpoints.building.checkpoint_module import unique_module_name
 from models.decoding.run_network import run_network
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
@@ -239,3 +240,9 @@ def test_a_broken_network_opens_and_says_so(weight):
     checkpoint = load_checkpoint(save(model.state_dict())).corrected("encoder_stack.rnn.l0", nonlinearity="relu")
     start = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "broken").card.default
     assert "No unit of this layer stays a finite number" in start.why["en"] and start.unit < 6
+
+
+def test_a_tensor_inside_a_recurrent_module_gets_a_name_beside_it():
+    taken = set()
+    names = [unique_module_name(name, taken) for name in ("rnn", "rnn.raw", "rnn_raw", "a.b.c", "a", "a.b.c.d")]
+    assert names == ["rnn", "rnn_raw", "rnn_raw_", "a.b.c", "a_", "a.b.c_d"]

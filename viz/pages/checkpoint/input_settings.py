@@ -10,6 +10,7 @@ from viz.i18n import _
 from viz.pages import LENSES, cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.controls import example_menu, text_input
+from viz.pages.output_table import output_table
 from viz.pages.page_elements import show_problem
 from viz.session import Session
 
@@ -42,15 +43,18 @@ def input_settings(session: Session, selection: CheckpointSelection) -> None:
     else:
         example_menu(session)
     unknown: tuple[str, ...] = ()
-    problem = None
+    problem = run = None
     try:
-        unknown = cache.forward_run(selection.net, session.view.text or "", session.edits).unknown
+        run = cache.forward_run(selection.net, session.view.text or "", session.edits)
+        unknown = run.unknown
     except Problem as caught:
         problem = caught
     text_input(session, unknown)
     if problem is not None:
         show_problem(problem)
         return
+    if run is not None:
+        output_table(run, "outputs")
     if st.button(_("Step through the sequence"), type="primary", icon=":material/arrow_forward:", key="step_through"):
         st.switch_page(LENSES[0].page())
 

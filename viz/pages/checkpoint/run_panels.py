@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from models.checkpoints.building.attention_readout import find_step_attention
 from models.checkpoints.building.build import FILE_GRAPH, TIED, CompatibleParts, Setup, compatible_parts, default_setup
 from models.checkpoints.building.file_network import graph_setup
 from models.checkpoints.layers.stacks import Stack
@@ -36,6 +37,14 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
     digest = opened.file.digest[:12]
     if not opened.large:
         show_left_out(opened.network)
+    elif opened.checkpoint.graph is not None and now.stack != FILE_GRAPH:
+        st.info(
+            _(
+                "This file is large, so by default only layers run here that are read from its tensors. Under “What runs” "
+                "you can choose the whole network, as the file describes it."
+            ),
+            icon=":material/hourglass:",
+        )
     try:
         setup = _graph_controls(opened, digest) if opened.checkpoint.graph else _setup_controls(parts, now, digest)
         if setup is not None and setup != now:
@@ -103,7 +112,7 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
     setup = replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
     if len(stack.modules) > 1:
         setup = _confirm_stack(setup, key)
-    return _readout(setup, key) if of_sequence else setup
+    return _readout(parts, setup, key) if of_sequence else setup
 
 
 def _confirm_stack(setup: Setup, key: str) -> Setup:
@@ -117,7 +126,7 @@ def _confirm_stack(setup: Setup, key: str) -> Setup:
     return replace(setup, assumed=others if sure else ("stack", *others))
 
 
-def _readout(setup: Setup, key: str) -> Setup:
+def _readout(parts: CompatibleParts, setup: Setup, key: str) -> Setup:
     """Show the menu of what the class scores are computed from; return the setup with the choice."""
     words = {
         NONE: _("not known: the last hidden state is assumed"),
@@ -126,11 +135,16 @@ def _readout(setup: Setup, key: str) -> Setup:
         "mean": _("the mean of the outputs over the time steps"),
         "max": _("the maximum of the outputs over the time steps"),
     }
+    attention = find_step_attention(parts.checkpoint.stored, parts.stack(setup.stack).output_size)
+    if attention is not None:
+        words["attention"] = _(
+            "the sum of the outputs h, weighted by attention: softmax over the time steps of {formula}"
+        ).format(formula=attention.formula)
     now = NONE if "readout" in setup.assumed else setup.readout
     choice = _select(
         _("The class scores are computed from"),
         list(words),
-        list(words).index(now),
+        list(words).index(now) if now in words else 0,
         f"run_readout_{key}",
         words.__getitem__,
     )

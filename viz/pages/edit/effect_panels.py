@@ -15,6 +15,7 @@ from viz.pages.edit.effect_text import describe_effects
 from viz.pages.edit.live_redraw import DrawPart
 from viz.pages.left_out import left_out_caption
 from viz.pages.nonfinite_notes import run_note
+from viz.pages.output_table import output_table
 from viz.pages.page_elements import escape_markdown, panel
 from viz.payloads.edited_payload import compared_names
 from viz.quantity_names import quantity_names
@@ -61,6 +62,7 @@ def effect_panel(session: Session) -> tuple[list[DrawPart], list[DrawPart]]:
                     )
                 )
             )
+            output_table(after, "changed_outputs", before)
 
     return [load_payload], [write_text]
 

@@ -15,6 +15,7 @@ from viz.pages import cache
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.left_out import left_out_caption
+from viz.pages.output_table import output_table
 from viz.pages.page_elements import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.view_widgets import TEXT, view_choice
@@ -59,7 +60,9 @@ def page() -> None:
             )
     with right:
         with panel(_("Prediction"), _look_for(run)):
-            prediction(VIEW_ID, key="prediction")
+            if run.prediction is not None or not run.outputs:
+                prediction(VIEW_ID, key="prediction")
+            output_table(run, "outputs")
             if cache.is_network(view.net):
                 left_out_caption(cache.network(view.net or ""))
         with panel(
@@ -113,6 +116,10 @@ def _look_for(run: ForwardRun) -> str:
         return _(
             "Probability of each class after the whole text. How confident is the prediction? Change one word and "
             "see whether it changes."
+        )
+    if run.prediction is None and run.outputs:
+        return _(
+            "Values that the file puts out for the whole sequence. Change one input value and see which of them change."
         )
     look_for = _(
         "Where is the prediction confident, and where not? Peaks are tokens with high surprisal −log₂ p (1 "
