@@ -38,6 +38,7 @@ class Checkpoint:
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
+        opaque: the classes and functions that a pickle names and that are neither imported nor called.
     """
 
     format: str
@@ -47,6 +48,7 @@ class Checkpoint:
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     graph: Callable[[], GraphModule] | None = None
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
+    opaque: tuple[str, ...] = ()
 
     @classmethod
     def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Checkpoint:
@@ -61,6 +63,7 @@ class Checkpoint:
             contents.vocabularies,
             contents.graph,
             contents.matrix_uses,
+            contents.opaque,
         )
 
     @cached_property

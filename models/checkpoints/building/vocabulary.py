@@ -29,9 +29,9 @@ def as_symbols(value: Any) -> tuple[str, ...] | None:
         value: a list of symbols, ``{symbol: id}`` or ``{id: symbol}``. An unused id gets the symbol ``"#id"``.
     """
     if isinstance(value, list | tuple):
-        symbols = tuple(value)
+        symbols = tuple(_text(symbol) for symbol in value)
     elif isinstance(value, Mapping) and value:
-        pairs = [_by_id(key, entry) for key, entry in value.items()]
+        pairs = [_by_id(_text(key), _text(entry)) for key, entry in value.items()]
         ids: dict[int, Any] = dict(pair for pair in pairs if pair is not None)
         if len(ids) < len(value) or min(ids) < 0 or max(ids) > 2 * len(ids) + 100:
             return None
@@ -40,6 +40,14 @@ def as_symbols(value: Any) -> tuple[str, ...] | None:
         return None
     named = all(isinstance(symbol, str) and len(symbol) <= MAX_SYMBOL_LENGTH for symbol in symbols)
     return symbols if 1 < len(symbols) <= MAX_SYMBOLS and named and len(set(symbols)) == len(symbols) else None
+
+
+def _text(symbol: Any) -> Any:
+    """Return a symbol that is stored as bytes in UTF-8 as text; anything else unchanged."""
+    if isinstance(symbol, bytes) and len(symbol) <= 4 * MAX_SYMBOL_LENGTH:
+        with suppress(UnicodeDecodeError):
+            return symbol.decode()
+    return symbol
 
 
 def _by_id(key: Any, entry: Any) -> tuple[int, Any] | None:
@@ -80,7 +88,8 @@ def _walk(value: Any) -> Iterator[tuple[str, Any]]:
     while pending:
         name, entry = pending.popleft()
         if isinstance(entry, OpaqueCall):  # an object's state; of TorchScript's typed lists, the list
-            entry = entry.args[0] if entry.name.startswith("torch.jit._pickle.") and entry.args else entry.state
+            typed = entry.name.startswith("torch.jit._pickle.") and entry.args
+            entry = entry.args[0] if typed else entry.items or entry.state
         yield name, entry
         inner = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if _is_list(entry) else ()
         for key, each in inner:

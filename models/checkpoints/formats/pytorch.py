@@ -1,10 +1,14 @@
-"""Files of ``torch.save``: a zip archive of a pickle and the storages or, before 1.6, concatenated pickles and storages."""
+"""Files of ``torch.save``: a zip archive of a pickle and the storages or, before 1.6, concatenated pickles and storages.
+
+Pickles of numpy arrays, which Python's own ``pickle`` writes, are read too.
+"""
 
 from __future__ import annotations
 
 import io
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, BinaryIO
 
 from models.checkpoints.building.vocabulary import find_vocabularies
 from models.checkpoints.parsing.contents import CheckpointError, Contents, item_size
@@ -38,12 +42,14 @@ def open(source: FileSource) -> Contents:
     order = bytes(source.read_member(root + "byteorder")) if root + "byteorder" in source.members else b"little"
     if order != b"little":
         raise CheckpointError("This file was saved on a big-endian machine. Save it as safetensors on that machine.")
-    described = load_pickle(io.BytesIO(source.read_small_member(root + "data.pkl")), source.limits.operations)
+    unknown: dict[str, None] = {}
+    pickled = io.BytesIO(source.read_small_member(root + "data.pkl"))
+    described = load_pickle(pickled, source.limits.operations, unknown)
     reader = TensorCollector(lambda key: source.read_member(f"{root}data/{key}"), source.limits)
-    return _contents(reader, described, "PyTorch")
+    return _contents(reader, described, "PyTorch", unknown)
 
 
-def _contents(reader: TensorCollector, described: Any, format: str) -> Contents:
+def _contents(reader: TensorCollector, described: Any, format: str, unknown: Iterable[str]) -> Contents:
     tensors, metadata = reader.collect_state(described)
     if not tensors:
         raise CheckpointError(
@@ -51,26 +57,31 @@ def _contents(reader: TensorCollector, described: Any, format: str) -> Contents:
         )
     if "pytorch-lightning_version" in metadata:
         format = "PyTorch Lightning"
-    return Contents(format, tensors, provenance=metadata, vocabularies=find_vocabularies(described))
+    return Contents(
+        format,
+        tensors,
+        provenance=metadata,
+        vocabularies=find_vocabularies(described),
+        layer_metadata=reader.layer_metadata,
+        opaque=tuple(unknown),
+    )
 
 
 def _open_legacy(source: FileSource) -> Contents:
-    """Parse five pickles (magic number, version, system, saved object, storage keys) and then the storages' bytes."""
+    """Parse five pickles (magic number, version, system, saved object, storage keys) and then the storages' bytes.
+
+    A file whose first pickle is another object is Python's own, of numpy arrays.
+    """
     file = source.as_file()  # the pickles come first
-    limit = source.limits.operations
-    try:
-        magic = load_pickle(file, 100)
-    except CheckpointError:
-        file.seek(0)
-        load_pickle(file, limit)  # raises a clearer error if the pickle asks for code to be run
-        raise _not_from_torch_error() from None
+    limit, unknown = source.limits.operations, dict[str, None]()
+    magic = load_pickle(_within_limit(source, file), limit, unknown)
     if magic != MAGIC:
-        raise _not_from_torch_error()
+        return _open_arrays(source, magic, unknown)
     load_pickle(file, 100)
     system = load_pickle(file, 1000)
     if not isinstance(system, dict) or system.get("little_endian", sys.byteorder == "little") is not True:
         raise CheckpointError("This file was saved on a big-endian machine. Save it as safetensors on that machine.")
-    described = load_pickle(file, limit)
+    described = load_pickle(file, limit, unknown)
     keys = load_pickle(file, limit)
     item_sizes: dict[str, int] = {}
     _find_item_sizes(described, item_sizes, set())
@@ -83,13 +94,32 @@ def _open_legacy(source: FileSource) -> Contents:
             raise CheckpointError("This file is truncated before its last tensor. Copy the file again.")
         storages[str(key)] = source.data[start + 8 : end]
         start = end
-    return _contents(TensorCollector(storages.__getitem__, source.limits), described, "PyTorch (legacy)")
+    return _contents(TensorCollector(storages.__getitem__, source.limits), described, "PyTorch (legacy)", unknown)
 
 
-def _not_from_torch_error() -> CheckpointError:
-    return CheckpointError(
-        "This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...)."
-    )
+def _open_arrays(source: FileSource, described: Any, unknown: Iterable[str]) -> Contents:
+    """Return the numpy arrays of a pickle that is not from ``torch.save``."""
+    tensors, metadata = TensorCollector({}.__getitem__, source.limits).collect_state(described)
+    if not tensors:
+        raise CheckpointError(
+            "This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...)."
+        )
+    vocabularies = find_vocabularies(described)
+    return Contents("pickle", tensors, provenance=metadata, vocabularies=vocabularies, opaque=tuple(unknown))
+
+
+def _within_limit(source: FileSource, file: BinaryIO) -> BinaryIO:
+    """Return ``file`` unless the first pickle of a large file may be the whole file, which is then read into memory."""
+    if len(source.data) > source.limits.unpacked and MAGIC.to_bytes(10, "little") not in bytes(source.data[:64]):
+        raise CheckpointError(
+            (
+                "This file unpacks to {size} bytes, but the limit is {largest} bytes. Save only the weights, or raise "
+                "the limit."
+            ),
+            size=f"{len(source.data):,}",
+            largest=f"{source.limits.unpacked:,}",
+        )
+    return file
 
 
 def _find_item_sizes(value: Any, item_sizes: dict[str, int], seen: set[int]) -> None:

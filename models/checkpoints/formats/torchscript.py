@@ -9,7 +9,7 @@ from models.checkpoints.formats.pytorch import archive_root
 from models.checkpoints.parsing.contents import CheckpointError, Contents
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.pickle_tensors import TensorCollector
-from models.checkpoints.parsing.pickles import is_allowed_global, load_pickle
+from models.checkpoints.parsing.pickles import load_pickle
 
 
 def match(source: FileSource) -> bool:
@@ -21,15 +21,9 @@ def match(source: FileSource) -> bool:
 def open(source: FileSource) -> Contents:
     """Parse the attributes of the modules; their classes are names only and are never imported."""
     root = archive_root(source)
-    described = load_pickle(
-        io.BytesIO(source.read_small_member(f"{root}data.pkl")), source.limits.operations, _is_allowed
-    )
+    described = load_pickle(io.BytesIO(source.read_small_member(f"{root}data.pkl")), source.limits.operations)
     reader = TensorCollector(lambda key: source.read_member(f"{root}data/{key}"), source.limits)
     tensors, _ = reader.collect_state(described)
     if not tensors:
         raise CheckpointError("This TorchScript archive contains no tensors. Save a network that has weights.")
     return Contents("TorchScript", tensors, vocabularies=find_vocabularies(described))
-
-
-def _is_allowed(module: str, name: str) -> bool:
-    return module.split(".")[0] == "__torch__" or module == "torch.jit._pickle" or is_allowed_global(module, name)

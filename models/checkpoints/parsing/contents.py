@@ -129,6 +129,7 @@ class Contents:
         layer_metadata: stored kind and options of layers, by name (``models.core.layer_metadata``).
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
+        opaque: the classes and functions that a pickle names and that are neither imported nor called.
     """
 
     format: str
@@ -139,6 +140,7 @@ class Contents:
     layer_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     graph: Callable[[], GraphModule] | None = None
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
+    opaque: tuple[str, ...] = ()
 
 
 class LazyMapping(Mapping[str, T], Generic[T]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from models.checkpoints.parsing.contents import (
     element_count,
     item_size,
 )
+from models.checkpoints.parsing.pickled_arrays import is_array, read_array
+from models.checkpoints.parsing.pickled_modules import cell_options, is_module, levels_of
 from models.checkpoints.parsing.pickles import OpaqueCall, PersistentId
 
 DTYPES = {
@@ -30,6 +33,8 @@ STATE_DICT_KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "net_state_dict", "net", "network", "module", "weights",
     "params",
 )  # fmt: skip
+REVERSE_KEYS = ("reverse", "go_backwards", "is_reverse")
+FORWARD_NAME = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+")
 SKIPPED_PREFIXES = (
     "optim",
     "lr_sched",
@@ -44,12 +49,17 @@ SKIPPED_PREFIXES = (
 
 
 class TensorCollector:
-    """A traversal of a parsed pickle that collects its tensors."""
+    """A traversal of a parsed pickle that collects its tensors.
+
+    Attributes:
+        layer_metadata: kind and options of the recurrent modules that were pickled as a whole, by layer.
+    """
 
     def __init__(self, storages: StorageLookup, limits: Limits) -> None:
         """Set the lookup of storages by key, and the limits."""
         self.storages, self.limits = storages, limits
         self.seen = 0
+        self.layer_metadata: dict[str, dict[str, Any]] = {}
 
     def collect_state(self, root: Any) -> tuple[dict[str, StoredTensor], dict[str, str]]:
         """Return the tensors of a state_dict, or of a dict that contains one, by name; and the plain values beside it."""
@@ -78,27 +88,52 @@ class TensorCollector:
                 "This file contains too many tensors, or they are nested too deeply. Save only the network's weights."
             )
         if isinstance(value, OpaqueCall):
-            if _is_tensor(value):
-                stored = self.rebuild(value, name)
+            if _is_tensor(value) or is_array(value):
+                stored = read_array(value, name) if is_array(value) else self.rebuild(value, name)
                 if stored is not None:
                     into[name or "tensor"] = stored
                 return
             if value.name == "torch.ScriptObject":
                 self.collect_packed(value, name, into)
                 return
-            if value.name.startswith("torch.jit._pickle.") and value.args:  # a typed list
+            if is_module(value):
+                value = self.module_state(value, name)
+            elif value.name.startswith("torch.jit._pickle.") and value.args:  # a typed list
                 value = value.args[0]
+            elif value.items:  # of a class derived from dict or list
+                value = value.items
             else:
                 value = value.state if value.state is not None else value.args
         if isinstance(value, Mapping):
+            value = reverse_names(value) if is_marked_reverse(value) else value
             items = [(str(key), below) for key, below in value.items() if isinstance(key, str | int)]
         elif isinstance(value, list | tuple):
             items = [(str(index), below) for index, below in enumerate(value)]
         else:
             return
+        marked = is_marked_reverse(value)
         for key, below in items:
+            if marked and isinstance(below, dict):
+                below = reverse_names(below)
             if isinstance(below, OpaqueCall | dict | list | tuple) and not key.startswith(SKIPPED_PREFIXES):
                 self.collect(below, f"{name}.{key}" if name else key, into, depth + 1)
+
+    def module_state(self, module: OpaqueCall, name: str) -> dict[str, Any]:
+        """Return the tensors and modules of a pickled ``nn.Module`` by name, as in its state_dict; store its layers' options.
+
+        Tensors that are plain attributes are among them.
+        """
+        state = module.state
+        options = cell_options(module)
+        if options is not None:
+            self.layer_metadata |= {f"{name}.{level}" if name else level: options for level in levels_of(state)}
+        below: dict[str, Any] = {
+            str(key): value for key, value in state.items() if isinstance(value, OpaqueCall) and _is_tensor(value)
+        }
+        for kind in ("_parameters", "_buffers", "_modules"):
+            held = state.get(kind)
+            below |= {str(key): value for key, value in held.items()} if isinstance(held, dict) else {}
+        return below
 
     def collect_packed(self, value: OpaqueCall, name: str, into: dict[str, StoredTensor]) -> None:
         """Collect the tensors within the packed parameters of one of torch's quantized kernels."""
@@ -191,6 +226,20 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, OpaqueCall) and (
         value.name.startswith("torch._utils._rebuild") or value.name in WRAPPER_CALLS
     )
+
+
+def is_marked_reverse(value: Any) -> bool:
+    """Return whether a container, or a mapping among its elements, states that its layer runs backwards in time."""
+    beside = value if isinstance(value, list | tuple) and len(value) <= 8 else (value,)
+    return any(each.get(key) is True for each in beside if isinstance(each, Mapping) for key in REVERSE_KEYS)
+
+
+def reverse_names(tensors: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the tensors of a layer of one direction under PyTorch's names of the reverse direction."""
+    names = {name: f"{name}_reverse" for name in tensors if isinstance(name, str) and FORWARD_NAME.fullmatch(name)}
+    if any(name in tensors for name in names.values()):
+        return dict(tensors)
+    return {names.get(name, name): value for name, value in tensors.items()}
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

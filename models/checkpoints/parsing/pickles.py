@@ -1,14 +1,13 @@
 """Parse a pickle as data: nothing in it is imported, called or constructed.
 
 A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. This one only
-records a call as an ``OpaqueCall`` with its arguments, and accepts only the names of tensors and plain containers (about the
-same as ``torch.load(..., weights_only=True)``).
+records a call as an ``OpaqueCall`` with its arguments. Names other than those of tensors and plain containers (about the same
+as ``torch.load(..., weights_only=True)`` accepts) are listed as unknown; a file that would start programs is refused.
 """
 
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -24,11 +23,12 @@ class GlobalName:
 
 @dataclass(eq=False)
 class OpaqueCall:
-    """A call in the pickle, recorded but not executed: name, arguments, and the state set on its result."""
+    """A call in the pickle, recorded but not executed: name, arguments, and the state and items set on its result."""
 
     name: str
     args: tuple
     state: Any = None
+    items: dict | list | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class PersistentId:
     key: Any
 
 
-ALLOWED_GLOBALS = {
+KNOWN_GLOBALS = {
     "builtins": {"set", "frozenset", "list", "tuple", "dict", "int", "float", "bool", "str", "bytes", "bytearray",
                  "complex", "slice", "range"},
     "collections": {"OrderedDict", "defaultdict", "Counter"},
@@ -54,43 +54,67 @@ ALLOWED_GLOBALS = {
     "pathlib": {"Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
     "datetime": {"datetime", "date", "timedelta"},
     "_codecs": {"encode"},
+    "copyreg": {"_reconstructor"},
+    "copy_reg": {"_reconstructor"},
     "numpy": {"dtype", "ndarray"},
     "numpy.core.multiarray": {"scalar", "_reconstruct"},
     "numpy._core.multiarray": {"scalar", "_reconstruct"},
+    "numpy.core.numeric": {"_frombuffer"},
+    "numpy._core.numeric": {"_frombuffer"},
     "lightning.fabric.utilities.data": {"AttributeDict"},
     "pytorch_lightning.utilities.parsing": {"AttributeDict"},
     "lightning.pytorch.utilities.parsing": {"AttributeDict"},
 }  # fmt: skip
-ALLOWED_GLOBALS["__builtin__"] = ALLOWED_GLOBALS["builtins"] | {"unicode", "long"}
+KNOWN_GLOBALS["__builtin__"] = KNOWN_GLOBALS["builtins"] | {"unicode", "long"}
 TORCH_TYPE_PREFIXES = (
     "float", "double", "half", "bfloat", "int", "long", "short", "char", "byte", "bool", "uint", "complex", "cfloat",
     "q", "per_tensor", "per_channel", "strided", "sparse",
 )  # fmt: skip
 
 
-def is_allowed_global(module: str, name: str) -> bool:
+HOSTILE_MODULES = {
+    "os", "posix", "nt", "subprocess", "sys", "shutil", "socket", "pty", "runpy", "importlib", "ctypes", "webbrowser", "code",
+    "commands", "popen2", "pickle", "_pickle", "cPickle", "pip", "pdb", "bdb", "urllib", "urllib2", "requests", "ftplib",
+    "smtplib",
+}  # fmt: skip
+HOSTILE_BUILTINS = {"eval", "exec", "execfile", "compile", "open", "file", "__import__", "input", "breakpoint"}
+"""Modules and builtins that a pickle names only to start programs, or to load or send data."""
+
+
+def is_known_global(module: str, name: str) -> bool:
     """Return whether a global is the name of a tensor type or of a plain container."""
     if module in ("torch", "torch.cuda") and (name.endswith("Storage") or name.startswith(TORCH_TYPE_PREFIXES)):
         return name.replace("_", "").isalnum()
-    return name in ALLOWED_GLOBALS.get(module, ())
+    return name in KNOWN_GLOBALS.get(module, ())
+
+
+def is_hostile_global(module: str, name: str) -> bool:
+    """Return whether a pickle that names this global would start programs, or load or send data."""
+    if module in ("builtins", "__builtin__"):
+        return name in HOSTILE_BUILTINS
+    return module.split(".")[0] in HOSTILE_MODULES
 
 
 KEY_TYPES = (str, int, float, bool, bytes, type(None), GlobalName)
 
 
-def load_pickle(file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, str], bool] = is_allowed_global) -> Any:
+MAX_UNKNOWN = 100
+"""Unknown names of a file that are listed."""
+
+
+def load_pickle(file: BinaryIO, limit: int = 1_000_000, unknown: dict[str, None] | None = None) -> Any:
     """Parse the pickle at the file's position into plain values, ``GlobalName``, ``OpaqueCall`` and ``PersistentId``.
 
     Args:
         file: a binary file, which is read up to the pickle's end.
         limit: the maximum number of opcodes.
-        allowed: whether a global (module, name) may occur.
+        unknown: receives the names of the classes and functions that are not torch's, nor those of plain containers.
 
     Raises:
-        CheckpointError: the pickle is damaged, too long, or names a global that is not allowed.
+        CheckpointError: the pickle is damaged, too long, or would start a program.
     """
     try:
-        return _PickleMachine(limit, allowed).run(file)
+        return _PickleMachine(limit, {} if unknown is None else unknown).run(file)
     except CheckpointError:
         raise
     except Exception as error:
@@ -100,8 +124,8 @@ def load_pickle(file: BinaryIO, limit: int = 1_000_000, allowed: Callable[[str, 
 class _PickleMachine:
     """The stack machine that executes a pickle's opcodes without importing or calling anything."""
 
-    def __init__(self, limit: int, allowed: Callable[[str, str], bool]) -> None:
-        self.limit, self.allowed = limit, allowed
+    def __init__(self, limit: int, unknown: dict[str, None]) -> None:
+        self.limit, self.unknown = limit, unknown
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -124,32 +148,60 @@ class _PickleMachine:
         return items
 
     def name(self, module: str, name: str) -> GlobalName:
-        if not (isinstance(module, str) and isinstance(name, str) and self.allowed(module, name)):
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError("not a name")
+        path = f"{module}.{name}"
+        if is_hostile_global(module, name):
             raise CheckpointError(
                 (
                     "Opening this file would run {name}, so it was not opened. Save only tensors, with "
                     "torch.save(model.state_dict(), ...)."
                 ),
-                name=f"{module}.{name}"[:120],
+                name=path[:120],
             )
-        return GlobalName(f"{module}.{name}")
+        is_plain = is_known_global(module, name) or module.split(".")[0] in ("torch", "__torch__")
+        if not is_plain and len(self.unknown) < MAX_UNKNOWN:
+            self.unknown[path[:120]] = None
+        return GlobalName(path)
 
     def call(self, callee: Any, args: Any) -> Any:
-        if not isinstance(callee, GlobalName) or not isinstance(args, tuple):
-            raise ValueError("not a call")
+        if not isinstance(args, tuple):
+            raise TypeError("not arguments")
+        if isinstance(callee, OpaqueCall):  # what an unknown function returned
+            return OpaqueCall(callee.name, args)
+        if not isinstance(callee, GlobalName):
+            raise TypeError("not a call")
         if callee.path == "collections.OrderedDict" or callee.path.endswith((".AttributeDict", "tins.dict")):
             pairs = args[0] if args else []
             return _fill_dict({}, [value for pair in pairs for value in pair])
         if callee.path == "collections.defaultdict":
             return {}
+        if callee.path == "_codecs.encode" and args and isinstance(args[0], str):  # bytes, in protocol 2
+            return args[0].encode("latin-1")
+        if callee.path.endswith("builtin__.bytes") and not args:
+            return b""
+        if callee.path.endswith("._reconstructor") and args and isinstance(args[0], GlobalName):
+            return OpaqueCall(args[0].path, ())
         return OpaqueCall(callee.path, args)
+
+    def persistent(self, key: Any) -> Any:
+        if isinstance(key, tuple) and key[:1] == ("module",) and isinstance(key[1], GlobalName):
+            return key[1]  # a class, with its source code
+        return PersistentId(key)
 
     def build(self, state: Any) -> None:
         target = self.stack[-1]
         if isinstance(target, OpaqueCall):
             target.state = state
-        elif not isinstance(target, dict | list | set):  # attributes of a container are not needed
-            raise ValueError("not an object")
+        elif not isinstance(target, dict | list | set | GlobalName):  # attributes of a container are not needed
+            raise TypeError("not an object")
+
+    def extend(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, OpaqueCall):
+            target.items = [*target.items, *values] if isinstance(target.items, list) else values
+        else:
+            _as_list(target).extend(values)
 
     def step(self, op: str, arg: Any) -> None:
         stack = self.stack
@@ -192,10 +244,9 @@ class _PickleMachine:
                 stack.append(frozenset(_as_keys(self.pop_to_mark())))
             case "APPEND":
                 value = stack.pop()
-                _as_list(stack[-1]).append(value)
+                self.extend([value])
             case "APPENDS":
-                items_above = self.pop_to_mark()
-                _as_list(stack[-1]).extend(items_above)
+                self.extend(self.pop_to_mark())
             case "SETITEM":
                 pair = stack[-2:]
                 del stack[-2:]
@@ -204,7 +255,8 @@ class _PickleMachine:
                 self.fill(self.pop_to_mark())
             case "ADDITEMS":
                 added = _as_keys(self.pop_to_mark())
-                stack[-1].update(added)
+                if isinstance(stack[-1], set):
+                    stack[-1].update(added)
             case "GLOBAL" | "INST":
                 module, name = arg.split(" ", 1)
                 found = self.name(module, name)
@@ -225,7 +277,7 @@ class _PickleMachine:
                 state = stack.pop()
                 self.build(state)
             case "BINPERSID":
-                stack.append(PersistentId(stack.pop()))
+                stack.append(self.persistent(stack.pop()))
             case "MEMOIZE":
                 self.memo[len(self.memo)] = stack[-1]
             case "PUT" | "BINPUT" | "LONG_BINPUT":
@@ -241,8 +293,10 @@ class _PickleMachine:
         target = self.stack[-1]
         if isinstance(target, dict):
             _fill_dict(target, items)
-        elif not isinstance(target, OpaqueCall):  # items of a custom mapping class are not needed
-            raise ValueError("not a mapping")
+        elif isinstance(target, OpaqueCall):
+            target.items = _fill_dict(target.items if isinstance(target.items, dict) else {}, items)
+        else:
+            raise TypeError("not a mapping")
 
 
 LITERAL_OPS = {
@@ -259,10 +313,8 @@ def _as_list(value: Any) -> list:
 
 
 def _as_keys(values: list[Any]) -> list[Any]:
-    """Return values that may be dict keys; types whose hash may take long, such as nested tuples, raise TypeError."""
-    if not all(isinstance(value, KEY_TYPES) for value in values):
-        raise TypeError("not a key")
-    return values
+    """Return the values that may be elements of a set, without those whose hash may take long, such as nested tuples."""
+    return [value for value in values if isinstance(value, KEY_TYPES)]
 
 
 def _fill_dict(target: dict, items: list[Any]) -> dict:

@@ -15,6 +15,8 @@ from viz.session import Session
 
 MAX_TABLE_ROWS = 12
 """Rows up to which a table is shown without scrolling."""
+MAX_LISTED_CLASSES = 12
+"""Classes of unopened objects that are listed."""
 
 
 def tensor_list(session: Session, selection: CheckpointSelection) -> None:
@@ -47,6 +49,14 @@ def tensor_list(session: Session, selection: CheckpointSelection) -> None:
             dense_table([{_("name"): name, _("value"): value} for name, value in checkpoint.provenance.items()])
         else:
             st.markdown(_("No metadata (author, date, software)"))
+        if checkpoint.opaque:
+            names = [escape_markdown(name) for name in checkpoint.opaque[:MAX_LISTED_CLASSES]]
+            names += ["…"] if len(checkpoint.opaque) > len(names) else []
+            st.caption(
+                _("Not opened, because this needs code that is not in the file: {names}.").format(
+                    names=", ".join(names)
+                )
+            )
     safetensors_download(selection)
 
 
