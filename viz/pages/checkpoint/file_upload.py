@@ -62,7 +62,7 @@ def _upload(session: Session) -> None:
         accept_multiple_files=True,
         key=f"{UPLOAD_KEY}_{generation}",
         help=_(
-            "PyTorch, Lightning, TorchScript, safetensors, ONNX, Keras and npz files, recognized by their "
+            "PyTorch, Lightning, TorchScript, torch.export, safetensors, ONNX, Keras and npz files, recognized by their "
             "content. If a checkpoint is split into several files, upload all of them together with their "
             ".index.json. Code in a file is never run."
         ),
