@@ -234,9 +234,11 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     card = make_card(
         checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name
     )
-    if attention is not None:
-        card = _with_used(card, attention.tensors)
-    return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
+    begin = torch_modules.add_initial_states(checkpoint, stack, module)
+    card = _with_used(card, (*begin, *(attention.tensors if attention else ())))
+    assumed = tuple(begin.values()) if "stack" in setup.assumed else ()
+    left_out = _left_out(checkpoint, stack, setup, card) + assumed
+    return with_examples(Network(name, module, vocabulary, card, left_out))
 
 
 def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: TargetSetup, name: str) -> Network:
@@ -353,7 +355,7 @@ def _build_module(
     symbols: int,
     predicts: PredictionKind,
     attention: StepAttention | None,
-) -> nn.Module:
+) -> CheckpointModule:
     """Build the module, in evaluation mode; its submodules have the file's names where Python allows them."""
     taken: set[str] = set()
     parts: dict[str, nn.Module] = {}

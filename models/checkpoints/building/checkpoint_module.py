@@ -56,6 +56,26 @@ def attend_steps(layers: list[nn.Module], outputs: Tensor) -> Tensor:
     return (torch.softmax(scores, 1) * outputs).sum(1)
 
 
+class LearnedStates(nn.Module):
+    """Learned initial states of a recurrent module.
+
+    Attributes:
+        hidden: (L * directions, P), h_0 of every layer.
+        cell: (L * directions, H), c_0 of an LSTM, or None.
+    """
+
+    def __init__(self, hidden: Tensor, cell: Tensor | None) -> None:
+        """Create it from the states of all layers."""
+        super().__init__()
+        self.hidden = nn.Parameter(hidden)
+        self.cell = None if cell is None else nn.Parameter(cell)
+
+    def forward(self, batch: int) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the states of a batch, as recurrent modules take them: (L * directions, B, units) each."""
+        hidden = self.hidden[:, None].expand(-1, batch, -1).contiguous()
+        return hidden if self.cell is None else (hidden, self.cell[:, None].expand(-1, batch, -1).contiguous())
+
+
 class CheckpointModule(nn.Module):
     """The network of a checkpoint file; submodules are named as in the file.
 
@@ -69,6 +89,7 @@ class CheckpointModule(nn.Module):
             (of both directions at the last step), the ``"mean"`` or ``"max"`` of the outputs over the steps, or their sum
             weighted by ``"attention"``.
         attention_names: the names of the linear layers that score the steps for this attention.
+        initial_names: the names of the submodules with the initial states of recurrent submodules, by the latter's names.
     """
 
     def __init__(
@@ -89,6 +110,12 @@ class CheckpointModule(nn.Module):
         self.embedding_name, self.symbols, self.stack_names = embedding, symbols, stack
         self.decoder_name, self.predicts, self.readout = decoder, predicts, readout
         self.attention_names = attention
+        self.initial_names: dict[str, str] = {}
+
+    def add_initial_states(self, stack: str, name: str, states: LearnedStates) -> None:
+        """Add the states from which the recurrent submodule ``stack`` starts, as the submodule ``name``."""
+        add_submodule(self, name, states)
+        self.initial_names[stack] = name
 
     def forward(self, given: Tensor) -> Tensor:
         """Return scores (B, T, V) of every step, or (B, C) of the whole sequence; without a decoder the output (B, T, P).
@@ -99,7 +126,8 @@ class CheckpointModule(nn.Module):
         x, last = self.vectors(given), given.new_zeros(0)
         for name in self.stack_names:
             part = self.get_submodule(name)
-            x, final = part(x)
+            begin = self.initial_names.get(name)
+            x, final = part(x) if begin is None else part(x, self.get_submodule(begin)(len(x)))
             hidden = final[0] if isinstance(final, tuple) else final
             last = hidden[-2:] if part.bidirectional else hidden[-1:]
         if self.decoder_name is None:

@@ -10,10 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints.building.checkpoint_module import MappedEmbedding, TiedDecoder
+from models.checkpoints.building.checkpoint_module import (
+    CheckpointModule,
+    LearnedStates,
+    MappedEmbedding,
+    TiedDecoder,
+    unique_module_name,
+)
 from models.checkpoints.building.compatibility import DecoderMatrix
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.layers.stacks import RecurrentModule
+from models.checkpoints.layers.initial_states import find_initial_states
+from models.checkpoints.layers.stacks import RecurrentModule, Stack, group_modules
 from models.core.stepwise_modules import recurrent_module
 
 MAX_COPIED_BYTES = 64 << 20
@@ -72,6 +79,25 @@ def build_decoder(
     module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     module.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}), assign=True)
     return module
+
+
+def add_initial_states(checkpoint: Checkpoint, stack: Stack, module: CheckpointModule) -> dict[str, str]:
+    """Add the initial states that the file has for the modules of ``stack``; return what is assumed of each, by tensor."""
+    assumed: dict[str, str] = {}
+    states_of = find_initial_states(group_modules(checkpoint.found), checkpoint.stored)
+    for part, name in zip(stack.modules, module.stack_names, strict=True):
+        states = states_of.get(part.path)
+        if states is None:
+            continue
+        values = [
+            _copied(checkpoint.tensors[own].reshape(-1, checkpoint.stored[own].shape[-1]), module.dtype)
+            for own in states.names
+        ]
+        taken = {each for each, _ in module.named_modules() if each}
+        own = unique_module_name(f"{name.rpartition('.')[2]}_initial_state", taken)
+        module.add_initial_states(name, own, LearnedStates(values[0], values[1] if len(values) > 1 else None))
+        assumed |= dict(zip(states.names, states.connections(part.path), strict=True))
+    return assumed
 
 
 def _copied(values: np.ndarray, dtype: torch.dtype) -> Tensor:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.other_roles import has_other_role
+from models.checkpoints.layers.stacks import group_modules
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
 LEVEL = re.compile(r"_(?P<level>l\d+(?:_reverse)?)(?![a-z\d])")
@@ -25,6 +27,9 @@ INSIDE_NAME = re.compile(
 def with_unexplained(found: Mapping[str, FoundLayer], tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     """Return the layers with the names of the float tensors in their own modules that no layer uses."""
     used = {source for layer in found.values() for source in layer.sources}
+    free = {name: stored for name, stored in tensors.items() if name not in used}
+    for states in find_initial_states(group_modules(found), free).values():
+        used.update(states.names)
     others = [name for name, stored in tensors.items() if stored.is_float and name not in used]
     return {
         name: replace(layer, unexplained=_unexplained(name, layer, _module(layer.sources), others))

@@ -99,10 +99,16 @@ class Starts(nn.Module):
         self.emb, self.lstm, self.head = nn.Embedding(9, 4), nn.LSTM(4, 5, 2, batch_first=True), nn.Linear(5, 9)
         self.h0, self.c0 = nn.Parameter(torch.randn(2, 1, 5)), nn.Parameter(torch.randn(2, 1, 5))
 
+    def forward(self, ids):
+        states = (each.expand(-1, len(ids), -1).contiguous() for each in (self.h0, self.c0))
+        return self.head(self.lstm(self.emb(ids), tuple(states))[0])
 
-def test_initial_states_that_are_parameters_are_run_or_named():
-    net = saved(Starts(), vocab=list(SYMBOLS)).network()
-    assert {"h0", "c0"} <= set(net.left_out)
+
+def test_initial_states_that_are_parameters_are_run_and_named_as_assumed():
+    module = Starts()
+    net, ids = saved(module, vocab=list(SYMBOLS)).network(), torch.randint(0, 9, (2, 4))
+    assert net.left_out == ("h0 → lstm", "c0 → lstm")
+    assert torch.allclose(net.module(ids), module(ids), atol=1e-5)
 
 
 READOUTS = {
