@@ -15,7 +15,7 @@ from models.networks.network import DefaultView, Example
 from models.zoo.catalogue import network_names
 from viz.address import View
 from viz.i18n import _, language, translate
-from viz.pages import cache
+from viz.pages import LENSES, cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited_banner
 from viz.pages.left_out import show_left_out
@@ -124,10 +124,21 @@ def _edits_to_try(session: Session) -> Iterator[Edits | None]:
 
 def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
     requested = session.view.net
+    if session.good_view.net is None and file is None and session.startup_file is not None:
+        _to_startup_file(session, session.startup_file, problem)
     session.reject(problem)
     # The first view of a session: the network of a link can be shown without its text.
     if session.good_view.net is None and requested in cache.network_choices(file):
         session.fill_defaults(net=requested)
+
+
+def _to_startup_file(session: Session, path: Path, problem: str) -> None:
+    """Show the file named on the command line on the Checkpoint page, if it is what was requested: it cannot run."""
+    opened = checkpoints.open_startup_file(path)
+    if session.view.net in (None, opened.name):
+        session.add_notice(problem)
+        session.fill_defaults(net=opened.name, text=None, edits="")
+        st.switch_page(next(lens for lens in LENSES if lens.name == "checkpoint").page())
 
 
 def _to_first_network(session: Session, file: Path | None, problem: str) -> None:
