@@ -194,13 +194,14 @@ class SequenceEvaluation:
     def _product(self, **operands: Tensor) -> np.ndarray:
         """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H)."""
         weights, (batch, steps, _) = self._weights, self._input.shape
-        products = [
-            values.numpy().reshape(batch * steps, -1) @ getattr(weights, f"weight_{side}").T
-            for side, values in operands.items()
-        ]
-        sums = products[0]
-        for more in products[1:]:
-            sums += more
-        if weights.bias_ih is not None:
-            sums += sum(getattr(weights, f"bias_{side}") for side in operands)
-        return sums.reshape(batch, steps, len(weights.cell.gates), -1)
+        rows = {side: values.reshape(batch * steps, -1) for side, values in operands.items()}
+        matrices = {side: weights.tensors[f"weight_{side}"].t() for side in operands}
+        first, *others = operands
+        if weights.bias_ih is None:
+            sums = rows[first] @ matrices[first]
+        else:
+            biases = [weights.tensors[f"bias_{side}"] for side in operands]
+            sums = torch.addmm(sum(biases[1:], biases[0]), rows[first], matrices[first])
+        for side in others:
+            sums.addmm_(rows[side], matrices[side])
+        return sums.numpy().reshape(batch, steps, len(weights.cell.gates), -1)
