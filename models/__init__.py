@@ -11,6 +11,7 @@
 """
 
 from models.capturing.capture import CaptureError, capture
+from models.capturing.recordable import CaptureWarning
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
 from models.core.archive import ArchiveError
 from models.core.attention import AttentionTrace
@@ -34,6 +35,7 @@ __all__ = [
     "ArchiveError",
     "AttentionTrace",
     "CaptureError",
+    "CaptureWarning",
     "Checkpoint",
     "CheckpointError",
     "EditedNetwork",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -16,12 +17,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn.functional import layer_norm
 
 from models.capturing.hooks import ModuleHooks
 from models.capturing.multihead_attention import multihead_call
-from models.capturing.recorder import Recorder, copy_to_cpu
+from models.capturing.recordable import class_name, compiling, in_backward, obstacle, without_modes
+from models.capturing.recorded_arrays import copy_to_cpu
+from models.capturing.recorder import Recorder
 from models.core.attention import AttentionCall, AttentionParts, AttentionTrace, ScoreAttention
 
 ATTENTION_MODULES = (nn.MultiheadAttention, ScoreAttention)
@@ -59,6 +61,22 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
         name, _ = self._latest.get(module, ("", 0))
         return self._calls[name][-1] if name else None
 
+    def concerned(self, module: str, thread: int) -> bool:
+        """Return whether a call is to be recorded: not if activation checkpointing repeats it in a backward pass."""
+        return threading.get_ident() == thread and not (in_backward() and module in self._latest)
+
+    def guarded(self, module: str, values: tuple, record: Callable[[], None]) -> None:
+        """Record one call of a module with ``record()``, or note why it was not recorded; ``values`` are its tensors."""
+        reason = obstacle(*values)
+        if reason is None:
+            try:
+                with without_modes():
+                    record()
+            except Exception as error:  # the user's call has to go on
+                reason = f"{type(error).__name__}: {error}".rstrip(".")
+        if reason is not None:
+            self.recorder.skip(module, reason)
+
     def record(self, module: str, call: AttentionCall) -> None:
         """Record one call of a module: as more targets of its last run, or as a new run."""
         name, forward = self._latest.get(module, ("", -1))
@@ -87,6 +105,10 @@ class ScoreAttentionHooks(ModuleHooks):
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
         """Record one call."""
+        if self.attentions.concerned(self.name, self.thread):
+            self.attentions.guarded(self.name, (*args, *kwargs.values()), lambda: self._record(args, kwargs))
+
+    def _record(self, args: tuple, kwargs: dict) -> None:
         given = inspect.signature(self.module.forward).bind(*args, **kwargs).arguments
         with torch.no_grad():
             scores = self.module.scores(**given)
@@ -108,23 +130,33 @@ class MultiheadPatch:
     def __init__(self, modules: Mapping[str, nn.Module], attentions: AttentionRecorder, root: nn.Module) -> None:
         """Record ``modules`` (by name) when they are called from this thread; ``root`` is the whole network."""
         self.names = {module: name for name, module in modules.items()}
-        self.attentions, self.root = attentions, root
+        self.attentions, self.root, self.thread = attentions, root, threading.get_ident()
         self.count = 0
+        own = {_forward_class(type(module)): _own_forward for module in modules.values()}
+        self.wrappers: dict[Any, Callable] = own | {
+            nn.MultiheadAttention: _attention_forward,
+            nn.TransformerEncoderLayer: _layer_forward,
+        }
         _active_patches().append(self)
-        _install_wrappers()
+        _install_wrappers(self.wrappers)
 
     def remove(self) -> None:
         """Stop recording."""
         _active_patches().remove(self)
-        _remove_wrappers()
+        _remove_wrappers(self.wrappers)
 
     def record(self, module: Any, given: Mapping[str, Any], output: Any, random: Any) -> None:
         """Record one call of ``module``; ``random`` is the generator's state before it, or None."""
         self.count += 1
-        with torch.no_grad():
-            name = self.names[module]
-            last = self.attentions.latest(name)
-            self.attentions.record(name, multihead_call(module, given, output, random, last))
+        name = self.names[module]
+
+        def add() -> None:
+            with torch.no_grad():
+                call = multihead_call(module, given, output, random, self.attentions.latest(name))
+                self.attentions.record(name, call)
+
+        if self.attentions.concerned(name, self.thread):
+            self.attentions.guarded(name, (output, *given.values()), add)
 
 
 def hook_attentions(
@@ -144,19 +176,40 @@ def _attention_forward(original: Callable) -> Callable:
 
     @wraps(original)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        active = [each for each in _active_patches() if self in each.names]
-        if not active:
+        if compiling() or not (active := [each for each in _active_patches() if self in each.names]):
             return original(self, *args, **kwargs)
         random = torch.get_rng_state() if self.training and self.dropout > 0 else None
         output = original(self, *args, **kwargs)
         given = ATTENTION_SIGNATURE.bind(self, *args, **kwargs)
         given.apply_defaults()
-        if not is_functorch_wrapped_tensor(output[0]):  # inside vmap or grad of torch.func there are no values
-            for each in active:
-                each.record(self, given.arguments, output[0], random)
+        for each in active:
+            each.record(self, given.arguments, output[0], random)
         return output
 
     return forward
+
+
+def _own_forward(original: Callable) -> Callable:
+    """Return a subclass's ``forward`` that notes calls which do not reach ``nn.MultiheadAttention.forward``."""
+
+    @wraps(original)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if compiling() or not (active := [each for each in _active_patches() if self in each.names]):
+            return original(self, *args, **kwargs)
+        before = [each.count for each in active]
+        output = original(self, *args, **kwargs)
+        for each, count in zip(active, before, strict=True):
+            if each.count == count:
+                reason = f"{class_name(self)} computes its attention in a forward of its own"
+                each.attentions.recorder.skip(each.names[self], reason)
+        return output
+
+    return forward
+
+
+def _forward_class(kind: type) -> type:
+    """Return the class that defines the ``forward`` of ``kind``."""
+    return next(base for base in kind.__mro__ if "forward" in vars(base))
 
 
 def _layer_forward(original: Callable) -> Callable:
@@ -164,6 +217,8 @@ def _layer_forward(original: Callable) -> Callable:
 
     @wraps(original)
     def forward(self: Any, src: Any, *args: Any, **kwargs: Any) -> Any:
+        if compiling():
+            return original(self, src, *args, **kwargs)
         active = [each for each in _active_patches() if getattr(self, "self_attn", None) in each.names]
         for each in active:
             each.attentions.recorder.forward_count += (
@@ -196,7 +251,8 @@ def _fused(layer: Any, bound: inspect.BoundArguments) -> dict[str, Any]:
 
 _local = threading.local()
 _lock = threading.Lock()
-_installed = 0
+_installed: Counter[Any] = Counter()
+"""How many patches replace ``forward`` of each class."""
 _originals: dict[Any, tuple[Callable, Callable]] = {}
 
 
@@ -205,28 +261,22 @@ def _active_patches() -> list[MultiheadPatch]:
     return vars(_local).setdefault("patches", [])
 
 
-def _install_wrappers() -> None:
-    """Replace ``forward`` of the two classes by the wrappers, at the first patch."""
-    global _installed
+def _install_wrappers(wrappers: Mapping[Any, Callable]) -> None:
+    """Replace ``forward`` of each class by its wrapper, at the first patch of the class."""
     with _lock:
-        _installed += 1
-        if _installed == 1:
-            kinds: dict[Any, Callable] = {
-                nn.MultiheadAttention: _attention_forward,
-                nn.TransformerEncoderLayer: _layer_forward,
-            }
-            for kind, wrapper in kinds.items():
+        for kind, wrapper in wrappers.items():
+            _installed[kind] += 1
+            if _installed[kind] == 1:
                 _originals[kind] = kind.forward, wrapper(kind.forward)
                 kind.forward = _originals[kind][1]
 
 
-def _remove_wrappers() -> None:
-    """Restore the original ``forward`` of the two classes, after the last patch."""
-    global _installed
+def _remove_wrappers(wrappers: Mapping[Any, Callable]) -> None:
+    """Restore the original ``forward`` of each class, after the last patch of the class."""
     with _lock:
-        _installed -= 1
-        if _installed == 0:
-            for kind, (original, ours) in _originals.items():
+        for kind in wrappers:
+            _installed[kind] -= 1
+            if _installed[kind] == 0:
+                original, ours = _originals.pop(kind)
                 if kind.forward is ours:
                     kind.forward = original
-            _originals.clear()

@@ -8,6 +8,8 @@ and their dropout, can be recorded.
 from __future__ import annotations
 
 import threading
+import warnings
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from torch import nn
 
 from models.capturing.attention_hooks import ATTENTION_MODULES, AttentionRecorder, MultiheadPatch, hook_attentions
 from models.capturing.hooks import CELL_MODULES, FUSED_MODULES, CellHooks, ForwardCounter, FusedHooks, ModuleHooks
+from models.capturing.recordable import CaptureWarning
 from models.capturing.recorder import Recorder
 from models.core.attention import AttentionTraces, ScoreAttention
 from models.core.trace import LayerTraces, Trace
@@ -52,8 +55,10 @@ class capture:
     more each time, becomes one trace of all the targets; so does one that computes all targets so far and one more in each
     call.
 
-    The outputs are unchanged. The trace contains copies, so it does not change when the weights later do; on leaving the
-    block, also by an exception, no hook or patch remains.
+    The outputs are unchanged. Calls that cannot be recorded run as they would without a capture: inside a transform of
+    ``torch.func``, compiled or traced, or without values (meta and fake tensors). On leaving the block one ``CaptureWarning``
+    names them. Calls that activation checkpointing repeats belong to the record of the first call. The trace contains copies,
+    so it does not change when the weights later do; on leaving the block, also by an exception, no hook or patch remains.
 
     Raises:
         CaptureError: the module contains no recurrent layer and no attention, or a scripted or compiled one.
@@ -70,7 +75,7 @@ class capture:
         self._module = module if isinstance(module, nn.Module) else module.module
         self._modules = captured_modules(self._module)
         self._hooks: list[ModuleHooks | MultiheadPatch] = []
-        self._recorders: list[Recorder] = []
+        self._recorders: list[tuple[Recorder, AttentionRecorder]] = []
 
     def __enter__(self) -> Trace:
         recorder, thread = Recorder(), threading.get_ident()
@@ -84,12 +89,12 @@ class capture:
         self._hooks += [
             CellHooks(name, part, recorder, thread) for name, part in others.items() if name not in attentions
         ]
-        self._recorders.append(recorder)
-        if not attentions:
-            return Trace(LayerTraces(recorder))
         found = AttentionRecorder(recorder)
-        self._hooks += hook_attentions(attentions, found, self._module, thread)
-        return Trace(LayerTraces(recorder), attention=AttentionTraces(found))
+        self._recorders.append((recorder, found))
+        if attentions:
+            self._hooks += hook_attentions(attentions, found, self._module, thread)
+        layers = LayerTraces(recorder, recorder.missing)
+        return Trace(layers, attention=AttentionTraces(found, recorder.missing))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -97,7 +102,20 @@ class capture:
         while self._hooks:
             self._hooks.pop().remove()
         while self._recorders:
-            self._recorders.pop().close()
+            recorder, attentions = self._recorders.pop()
+            recorder.close()
+            if error is None:
+                warn_missing(recorder, attentions, self._modules)
+
+
+def warn_missing(recorder: Recorder, attentions: AttentionRecorder, modules: Mapping[str, nn.Module]) -> None:
+    """Warn of calls that were not recorded, and of an empty trace."""
+    missing = recorder.missing()
+    if not missing and not recorder and not attentions:
+        names = ", ".join(name or type(part).__name__ for name, part in modules.items())
+        missing = f"nothing was recorded: {names} did not run inside the capture block, or only as compiled code"
+    if missing:
+        warnings.warn(f"{missing[0].upper()}{missing[1:]}.", CaptureWarning, stacklevel=3)
 
 
 def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.kernel_calls import KernelCalls
+from models.capturing.recordable import compiling, in_backward, obstacle, without_modes
 from models.capturing.recorder import CellStep, KernelRun, Recorder
 from models.core.output_gradients import HookedOutput
 
@@ -36,11 +37,15 @@ class ModuleHooks:
         for handle in self.handles:
             handle.remove()
 
+    def concerned(self) -> bool:
+        """Return whether the current call may be recorded: in this thread, or in one of autograd's as a repeated call."""
+        return threading.get_ident() == self.thread or in_backward()
+
     def before_call(self, hook: Callable[[], None]) -> None:
         """Register ``hook()`` to be called before the module runs."""
 
         def in_thread(module: nn.Module, args: tuple) -> None:
-            if module is self.module and threading.get_ident() == self.thread:
+            if not compiling() and module is self.module and self.concerned():
                 hook()
 
         self.handles.append(self.module.register_forward_pre_hook(in_thread))
@@ -59,7 +64,7 @@ class ModuleHooks:
         # Torch sets and removes a hook and its with_kwargs flag one after the other: in between, another thread that runs
         # the same module calls the hook without kwargs.
         def in_thread(module: nn.Module, args: tuple, *rest: Any) -> None:
-            if module is self.module and threading.get_ident() == self.thread:
+            if not compiling() and module is self.module and self.concerned():
                 kwargs, output = rest
                 hook(args, kwargs, output)
 
@@ -99,7 +104,7 @@ class RecurrentHooks(ModuleHooks):
         self.inside = self.needs_kernel()
         if self.inside:
             self.before_call(self.enter)
-        self.after_call(self.record, always=self.inside)
+        self.after_call(self.guarded, always=self.inside)
 
     def needs_kernel(self) -> bool:
         """Return whether the kernel's calls are needed too: for a subclass, also a parametrized module."""
@@ -113,6 +118,8 @@ class RecurrentHooks(ModuleHooks):
     def enter(self) -> None:
         """Start recording the kernel's calls."""
         self.leave()  # an interrupted call may not have been left
+        if obstacle() is not None:
+            return
         entered = vars(_entered).setdefault("calls", {})
         self.owner = self.module not in entered
         if self.owner:
@@ -128,9 +135,44 @@ class RecurrentHooks(ModuleHooks):
             calls.__exit__(None, None, None)
         return calls
 
-    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
-        """Record one call of the module, unless it raised."""
+    def guarded(self, args: tuple, kwargs: dict, output: Any) -> None:
+        """Record one call of the module, unless it raised; note why it was not recorded."""
+        calls = self.leave()
+        if output is None:
+            return
+        outputs = output if isinstance(output, tuple) else (output,)
+        reason = calls.obstacle if calls is not None else None
+        reason = reason or obstacle(*args, *outputs, *self.module._parameters.values())
+        if reason is None:
+            new = threading.get_ident() == self.thread
+            try:
+                with without_modes():
+                    recorded = self.record(args, kwargs, output, calls, new)
+            except Exception as error:  # the user's call has to go on
+                reason = f"{type(error).__name__}: {error}".rstrip(".")
+            else:
+                reason = None if recorded else own_forward(self.module)
+        if reason is not None:
+            self.recorder.skip(self.name, reason)
+
+    def record(self, args: tuple, kwargs: dict, output: Any, calls: KernelCalls | None, new: bool) -> bool:
+        """Record one call of the module; return whether there was something to record.
+
+        Args:
+            args: of the call. kwargs: likewise.
+            output: of the call.
+            calls: of the kernel inside it, or None.
+            new: whether it may begin a run: see ``Recorder.record``.
+        """
         raise NotImplementedError
+
+    def record_kernel(self, calls: KernelCalls, order: Tensor | None, fresh: bool, new: bool) -> bool:
+        """Record the kernel's calls; return whether there were any."""
+        for run in calls.runs:
+            self.recorder.record(self.name, run, order, new)
+        for index, step in enumerate(calls.steps):
+            self.recorder.record_step(self.name, step, fresh and index == 0, new)
+        return bool(calls.runs or calls.steps)
 
 
 class FusedHooks(RecurrentHooks):
@@ -140,35 +182,34 @@ class FusedHooks(RecurrentHooks):
         """Return whether the kernel's calls are needed too: also for a stack, for the values between its layers."""
         return self.module.num_layers > 1 or super().needs_kernel()
 
-    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
+    def record(self, args: tuple, kwargs: dict, output: Any, calls: KernelCalls | None, new: bool) -> bool:
         """Record the run of each layer."""
-        calls = self.leave()
-        if output is None:
-            return
         given = args[0] if args else kwargs["input"]
-        runs = [] if calls is None else calls.runs
-        if not self.inside:
-            states = args[1] if len(args) > 1 else kwargs.get("hx")
-            runs = [single_layer_run(self.module, given, states, *output)]
+        states = args[1] if len(args) > 1 else kwargs.get("hx")
         order = given.unsorted_indices if isinstance(given, PackedSequence) else None
-        for run in runs:
-            self.recorder.record(self.name, run, order)
+        if calls is not None:
+            return self.record_kernel(calls, order, states is None, new)
+        self.recorder.record(self.name, single_layer_run(self.module, given, states, *output), order, new)
+        return True
 
 
 class CellHooks(RecurrentHooks):
     """Hooks on an ``nn.RNNCell``, ``nn.LSTMCell`` or ``nn.GRUCell``: each call is one step."""
 
-    def record(self, args: tuple, kwargs: dict, output: Any) -> None:
+    def record(self, args: tuple, kwargs: dict, output: Any, calls: KernelCalls | None, new: bool) -> bool:
         """Record the step."""
-        calls = self.leave()
-        if output is None:
-            return
         given = args[1] if len(args) > 1 else kwargs.get("hx")
-        steps = [] if calls is None else calls.steps
-        if not self.inside:
-            steps = [single_step(self.module, args[0] if args else kwargs["input"], given, output)]
-        for step in steps:
-            self.recorder.record_step(self.name, step, fresh=given is None)
+        if calls is not None:
+            return self.record_kernel(calls, None, given is None, new)
+        step = single_step(self.module, args[0] if args else kwargs["input"], given, output)
+        self.recorder.record_step(self.name, step, given is None, new)
+        return True
+
+
+def own_forward(module: nn.Module) -> str:
+    """Return why a call of a subclass was not recorded: it did not reach torch's kernel."""
+    kind = type(module).__name__
+    return f"{kind} has a forward of its own that calls no kernel of torch; pass its equations as cells={{{kind}: ...}}"
 
 
 def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, output: Any, ends: Any) -> KernelRun:

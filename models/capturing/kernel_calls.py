@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from models.capturing.recordable import obstacle
 from models.capturing.recorder import CellStep, KernelRun
 from models.core.output_gradients import HookedOutput
 from models.core.stepwise_modules import StepwiseKernel
@@ -19,6 +20,7 @@ FUSED_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "gru": ("GRU", {}),
 }
 CELL_CALLS = {f"{name}_cell": kind for name, kind in FUSED_CALLS.items()}
+RECURRENT_CALLS = FUSED_CALLS.keys() | CELL_CALLS.keys()
 
 
 class KernelCalls(TorchFunctionMode):
@@ -31,6 +33,7 @@ class KernelCalls(TorchFunctionMode):
     Attributes:
         runs: calls of fused kernels, one for each layer.
         steps: calls of cell kernels.
+        obstacle: why a call could not be recorded, or None.
     """
 
     def __init__(self) -> None:
@@ -38,11 +41,16 @@ class KernelCalls(TorchFunctionMode):
         super().__init__()
         self.runs: list[KernelRun] = []
         self.steps: list[CellStep] = []
+        self.obstacle: str | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Call ``func``, and record the call if it is a recurrent kernel's."""
         name = getattr(func, "__name__", "")
-        if name in FUSED_CALLS or isinstance(func, StepwiseKernel):
+        own_kernel = isinstance(func, StepwiseKernel)
+        if (own_kernel or name in RECURRENT_CALLS) and (found := obstacle(*args)) is not None:
+            self.obstacle = found
+            return func(*args, **(kwargs or {}))
+        if own_kernel or name in FUSED_CALLS:
             return self._run_layers(func, args)
         output = func(*args, **(kwargs or {}))
         if name in CELL_CALLS:

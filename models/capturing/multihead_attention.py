@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from models.capturing.recorder import copy_to_cpu, same_bits
+from models.capturing.recorded_arrays import copy_to_cpu, same_bits
 from models.core.attention import AttentionCall, AttentionParts, has_prefix
 
 PARAMETERS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias", "bias_k", "bias_v")

@@ -218,13 +218,15 @@ def has_prefix(before: Tensor, now: Tensor, same: Callable[[Tensor, Tensor], boo
 class AttentionTraces(Mapping[str, AttentionTrace]):
     """Attention traces by module name."""
 
-    def __init__(self, found: Mapping[str, AttentionTrace]) -> None:
-        """Wrap ``found``, a mapping that may still grow."""
-        self._found = found
+    def __init__(self, found: Mapping[str, AttentionTrace], missing: Callable[[], str] | None = None) -> None:
+        """Wrap ``found``, a mapping that may still grow; ``missing()`` says in one sentence what was not recorded."""
+        self._found, self._missing = found, missing
 
     def __getitem__(self, name: str) -> AttentionTrace:
         if name not in self._found:
-            raise KeyError(f"no attention {name!r}; there are {', '.join(self._found) or 'none'}")
+            missing = "" if self._missing is None else self._missing()
+            missing = missing or "recorded are nn.MultiheadAttention and classes that derive from ScoreAttention"
+            raise KeyError(f"no attention {name!r}; there are {', '.join(self._found) or 'none'}; {missing}")
         return self._found[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -7,7 +7,7 @@ derivatives of ``models.core.local_derivatives``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,6 +105,20 @@ class LayerGradients:
         else:
             whole = torch.tensor(total, dtype=left.dtype).reshape(*left.shape[2:], right.shape[3])
         return read_only(torch.einsum("bsgr,grc,bsgc->sg", left, whole, right))
+
+    def total(self, parameter: str) -> Tensor:
+        """Return the sum of all steps' contributions to the gradient of a parameter, of its shape."""
+        return self._sum(parameter, lambda values: values)
+
+    def magnitude(self, parameter: str) -> float:
+        """Return the norm of the sum of the absolute values of all contributions: the scale of its rounding errors."""
+        return float(self._sum(parameter, torch.abs).norm())
+
+    def _sum(self, parameter: str, each: Callable[[Tensor], Tensor]) -> Tensor:
+        left, right = self._factors(parameter)
+        if right is None:
+            return each(left).sum(dim=(0, 1)).flatten()
+        return torch.einsum("bsgr,bsgc->grc", each(left), each(right).expand(-1, -1, left.shape[2], -1)).flatten(0, 1)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, BinaryIO
@@ -15,7 +16,7 @@ from models.core.attention import AttentionTrace, AttentionTraces, attention_fro
 from models.core.cells import WEIGHT_NAMES
 from models.core.layer_gradients import GradientError, LayerGradients
 from models.core.layer_run import LayerRun, Recording
-from models.core.output_gradients import OutputGradients
+from models.core.output_gradients import OutputGradientCollector, OutputGradients
 from models.core.weights import LayerWeights, read_only
 
 
@@ -34,13 +35,23 @@ class LayerTrace(LayerRun):
     def gradients(self) -> LayerGradients:
         """The gradients of the loss in this layer, after ``loss.backward()`` inside the block; several passes add up.
 
+        The sum of all steps' shares of each weight's gradient is compared with the gradient that reached the weight.
+
         Raises:
-            GradientError: no gradient has reached this layer.
+            GradientError: no gradient has reached this layer, or one was differentiated a second time (gradient penalty).
+        Warns:
+            GradientWarning: the sums differ, as also where a weight is used outside the recorded layers.
         """
         recorded = self.recording.output_gradients
         output_gradients = None if recorded is None else recorded.gather()
         if output_gradients is None:
             raise GradientError(f"No gradient has come to {self.name}; call loss.backward() inside the capture block.")
+        if isinstance(recorded, OutputGradientCollector) and recorded.proof is not None:
+            recorded.proof.check()
+        return self.gradients_of(output_gradients)
+
+    def gradients_of(self, output_gradients: OutputGradients) -> LayerGradients:
+        """Return the gradients in this layer that follow from those by its outputs."""
         cached = vars(self).get("_gradients")
         if cached is None or cached.output_gradients is not output_gradients:
             cached = vars(self)["_gradients"] = LayerGradients(self, output_gradients)
@@ -60,15 +71,17 @@ class LayerTrace(LayerRun):
 class LayerTraces(Mapping[str, LayerTrace]):
     """Layer traces by name; a module's own name is short for its first layer (``"decoder"`` for ``"decoder.l0"``)."""
 
-    def __init__(self, layers: Mapping[str, LayerTrace]) -> None:
-        """Wrap ``layers``, a mapping that may still grow."""
-        self._layers = layers
+    def __init__(self, layers: Mapping[str, LayerTrace], missing: Callable[[], str] | None = None) -> None:
+        """Wrap ``layers``, a mapping that may still grow; ``missing()`` says in one sentence what was not recorded."""
+        self._layers, self._missing = layers, missing
 
     def __getitem__(self, name: str) -> LayerTrace:
         for full_name in (name, f"{name}.l0"):
             if full_name in self._layers:
                 return self._layers[full_name]
-        raise KeyError(f"no layer {name!r}; there are {', '.join(self._layers) or 'none (nothing has run yet)'}")
+        missing = "" if self._missing is None else self._missing()
+        known = ", ".join(self._layers) or ("none" if missing else "none (nothing has run yet)")
+        raise KeyError(f"no layer {name!r}; there are {known}" + (f"; {missing}" if missing else ""))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -122,9 +135,8 @@ class Trace:
                 saved |= {"cell_prev": layer.cell_prev, "initial_cell": layer.initial_cell}
             if layer.dropout is not None:
                 saved["dropout"] = layer.dropout
-            gradients = layer.recording.output_gradients
-            if gradients is not None and (gathered := gradients.gather()) is not None:
-                saved |= gathered.to_arrays()
+            with suppress(GradientError):  # without gradients, or with some that are not the network's
+                saved |= layer.gradients.output_gradients.to_arrays()
             arrays |= {f"{name}/{key}": values for key, values in (saved | weights.arrays()).items()}
         header["attention"], more = attention_to_arrays(self.attention)
         write_archive(path, header, arrays | more)
