@@ -197,11 +197,12 @@ class SequenceEvaluation:
         rows = {side: values.reshape(batch * steps, -1) for side, values in operands.items()}
         matrices = {side: weights.tensors[f"weight_{side}"].t() for side in operands}
         first, *others = operands
-        if weights.bias_ih is None:
-            sums = rows[first] @ matrices[first]
-        else:
-            biases = [weights.tensors[f"bias_{side}"] for side in operands]
-            sums = torch.addmm(sum(biases[1:], biases[0]), rows[first], matrices[first])
-        for side in others:
-            sums.addmm_(rows[side], matrices[side])
+        with torch.autocast("cpu", enabled=False):  # which casts the operands of addmm
+            if weights.bias_ih is None:
+                sums = rows[first] @ matrices[first]
+            else:
+                biases = [weights.tensors[f"bias_{side}"] for side in operands]
+                sums = torch.addmm(sum(biases[1:], biases[0]), rows[first], matrices[first])
+            for side in others:
+                sums.addmm_(rows[side], matrices[side])
         return sums.numpy().reshape(batch, steps, len(weights.cell.gates), -1)
