@@ -43,8 +43,12 @@ def left_out_sentences(network: Network) -> tuple[str, str]:
             names=", ".join(connections)
         )
     if READOUT in assumed:
-        second += " " + _(
-            "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
+        second += " " + (
+            _("Assumed, as the file does not show it: the class scores are computed from the last hidden state.")
+            if network.card.predicts == "class"
+            else _(
+                "Assumed, as the file does not show it: the output layer is applied to the output of every time step."
+            )
         )
     if second:
         second += " " + _("Confirm or correct it on the Checkpoint page.")

@@ -50,6 +50,9 @@ FILE_GRAPH = ""
 READOUT, GRAPH = "readout", "graph"
 """Names in ``Network.left_out`` of what no tensor is called: the readout, and the order of operations that a file states."""
 
+STEPWISE: tuple[PredictionKind, ...] = ("next", "values")
+"""What scores predict that are computed at every time step. Of a network of numbers a file's tensors do not show it."""
+
 MAX_DECODERS = 64
 """The maximum number of decoders of a stack among which the likeliest is searched."""
 
@@ -269,7 +272,9 @@ def _left_out(checkpoint: Checkpoint, stack: Stack, setup: Setup, card: ModelCar
     names = list(card.data["unused"])
     if "stack" in setup.assumed:
         names += connections(stack)
-    if "readout" in setup.assumed and card.predicts == "class":
+    if "readout" in setup.assumed and (
+        card.predicts == "class" or (card.predicts in STEPWISE and card.vocabulary is None)
+    ):
         names.append(READOUT)
     if checkpoint.graph is not None:
         names.append(GRAPH)

@@ -46,7 +46,7 @@ TASKS: dict[str, dict[str, str]] = {
 
 WHY_THIS_UNIT = {
     "en": "Of the {units} units of this layer, unit {unit} changes most over this example: from {low} to {high}.",
-    "ko": "이 층의 유닛 {units}개 가운데 이 예시에서 가장 크게 변하는 것은 유닛 {unit}번이에요. 값은 {low}에서 {high}까지예요.",
+    "ko": "이 층의 유닛 {units}개 중 이 예시에서 가장 크게 변하는 것은 유닛 {unit}번이에요. 값은 {low}에서 {high}까지예요.",
 }
 NO_FINITE_UNIT = {
     "en": "No unit of this layer stays a finite number here: its weights hold NaN or infinity, or its states explode.",

@@ -7,7 +7,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from models.checkpoints.building.build import FILE_GRAPH, Setup, build_network, compatible_parts, default_setup
+from models.checkpoints.building.build import (
+    FILE_GRAPH,
+    STEPWISE,
+    Setup,
+    build_network,
+    compatible_parts,
+    default_setup,
+)
 from models.checkpoints.building.graph_network import build_graph_network
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.parsing.contents import CheckpointError
@@ -91,5 +98,6 @@ def network_of_file(checkpoint: Checkpoint, name: str, choices: Mapping[str, Any
     if checkpoint.graph is not None and not set(given) & {*TENSOR_CHOICES}:
         return build_graph_network(checkpoint, checkpoint.graph(), name, **given)
     setup = default_setup(compatible_parts(checkpoint), given.get("stack"), given.get("vocabulary"))
-    assumed = tuple(each for each in setup.assumed if each not in given)
+    confirmed = {*given, *(("readout",) if given.get("predicts") in STEPWISE else ())}
+    assumed = tuple(each for each in setup.assumed if each not in confirmed)
     return build_network(checkpoint, replace(setup, **given, assumed=assumed), name)

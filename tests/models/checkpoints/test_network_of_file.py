@@ -144,6 +144,27 @@ def test_the_readout_is_assumed_until_it_is_chosen(readout):
     same(net, module, ids)
 
 
+class Forecast(nn.Module):
+    """A network of numbers that predicts the next value after every step, or one value of the whole sequence."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.lstm, self.fc, self.last = nn.LSTM(1, 5, batch_first=True), nn.Linear(5, 1), last
+
+    def forward(self, x):
+        out, _ = self.lstm(x)
+        return self.fc(out[:, -1] if self.last else out)
+
+
+def test_an_output_layer_of_numbers_at_every_step_is_assumed_until_it_is_chosen():
+    x = torch.linspace(-1, 1, 6).view(1, 6, 1)
+    assert saved(Forecast(last=True)).network().left_out == ("readout",)
+    module = Forecast(last=False).eval()
+    net = saved(module).network(predicts="next")
+    assert net.left_out == ()
+    same(net, module, x)
+
+
 def test_a_wrong_choice_is_one_sentence():
     checkpoint = saved(Classifier("last"))
     with pytest.raises(CheckpointError, match=r"Unknown readout “median”\. Choose one of these: last, "):

@@ -111,19 +111,24 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
     predicts, classes, of_sequence = _scores(parts, base, embedding, chosen, stack, f"{key}_{chosen}")
     setup = replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
     if len(stack.modules) > 1:
-        setup = _confirm_stack(setup, key)
+        setup = _confirm(
+            setup,
+            "stack",
+            _("Nothing comes between these layers: each receives the output of the layer before it"),
+            f"run_between_{key}",
+        )
+    if chosen is not None and not of_sequence and kind == "numbers":
+        return _confirm(
+            setup, "readout", _("The output layer is applied to the output of every time step"), f"run_every_step_{key}"
+        )
     return _readout(parts, setup, key) if of_sequence else setup
 
 
-def _confirm_stack(setup: Setup, key: str) -> Setup:
-    """Show whether nothing comes between the layers; return the setup with the answer."""
-    sure = st.checkbox(
-        _("Nothing comes between these layers: each receives the output of the layer before it"),
-        "stack" not in setup.assumed,
-        key=f"run_between_{key}",
-    )
-    others = tuple(each for each in setup.assumed if each != "stack")
-    return replace(setup, assumed=others if sure else ("stack", *others))
+def _confirm(setup: Setup, assumption: str, label: str, key: str) -> Setup:
+    """Show a checkbox that confirms an assumption of ``setup``; return the setup with the answer."""
+    sure = st.checkbox(label, assumption not in setup.assumed, key=key)
+    others = tuple(each for each in setup.assumed if each != assumption)
+    return replace(setup, assumed=others if sure else (assumption, *others))
 
 
 def _readout(parts: CompatibleParts, setup: Setup, key: str) -> Setup:

@@ -5,12 +5,13 @@ import torch
 from torch import nn
 
 from models.checkpoints.building.build import FILE_GRAPH
-from tests.models.checkpoints.test_network_of_file import Classifier, Stacked
+from tests.models.checkpoints.test_network_of_file import Classifier, Forecast, Stacked
 from tests.support.checkpoint_page import choose, page_text, run, saved_bytes, start, upload, view_of
 from viz.pages import checkpoint_store
 
 NOT_RUN = "Not run from this file: norm.weight, norm.bias. The numbers below are not this network's own output."
 BETWEEN = "Assumed, as the file does not show it: nothing comes between the layers rnn1 → rnn2."
+EVERY_STEP = "Assumed, as the file does not show it: the output layer is applied to the output of every time step."
 READOUT = "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
 
 
@@ -33,6 +34,17 @@ def test_confirming_what_is_between_layers_removes_the_sentence():
     assert "Assumed" not in page_text(page)
     page = start(lens="step", net=view_of(page).net)
     assert "Assumed" not in page_text(page) and "Not run" not in page_text(page)
+
+
+@pytest.mark.slow
+def test_confirming_that_every_step_is_scored_removes_the_sentence():
+    page = upload(start(), ("net.pt", saved_bytes(Forecast(last=False))))
+    assert EVERY_STEP in page_text(page)
+    next(each for each in page.checkbox if each.label.startswith("The output layer is applied")).check()
+    page = run(page)
+    assert "Assumed" not in page_text(page)
+    page = start(lens="step", net=view_of(page).net)
+    assert "Assumed" not in page_text(page)
 
 
 @pytest.mark.slow
