@@ -28,6 +28,9 @@ DECODER_NAME = re.compile(
     re.IGNORECASE,
 )
 OTHER_NAME = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
+RECURRENT_NAME = re.compile(r"(^|[._/])w(eight)?_(ih|hh|hr)(_l\d+|$)")
+"""Names of a recurrent layer's matrices, also of one that cannot be run."""
+
 MAX_UNNAMED_BIASES = 1000
 """The maximum number of vectors among which a bias is searched by size if no name matches."""
 
@@ -174,7 +177,11 @@ class CompatibleParts:
     @cached_property
     def _matrices(self) -> dict[str, StoredTensor]:
         tensors = self.checkpoint.stored.items()
-        return {name: stored for name, stored in tensors if len(stored.shape) == 2 and stored.is_float and stored.size}
+        return {
+            name: stored
+            for name, stored in tensors
+            if len(stored.shape) == 2 and stored.is_float and stored.size and not RECURRENT_NAME.search(name)
+        }
 
     @cached_property
     def _input_sizes(self) -> set[int]:

@@ -25,6 +25,8 @@ from models.core.trace import LayerTrace
 PACKED_NAME = re.compile(r"_packed_weight_[ih]h|_all_weight_values")
 """Names of recurrent weights that are packed for torch's quantized kernels."""
 
+MATRIX_NAME = re.compile(r"w(eight)?_(ih|hh)")
+
 MAX_TENSOR_SIZE = 1 << 26
 """Tensors outside the layers with more elements are not loaded."""
 
@@ -110,17 +112,32 @@ def _unexplained_findings(name: str, checkpoint: Checkpoint) -> list[Finding]:
 
 def _unread_layers(checkpoint: Checkpoint) -> list[Finding]:
     """Return the findings about recurrent layers that a file names but of which it has no readable weights."""
-    found = [
-        Finding(
-            "{layer} is incomplete: of its two weight matrices, the file contains only {names}. Save the whole network.",
-            "warning",
-            [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names],
-            layer=layer,
-            names=", ".join(names),
-        )
-        for layer, names in incomplete_layers(checkpoint.stored).items()
-        if layer not in checkpoint.found
-    ]
+    found = []
+    for layer, names in incomplete_layers(checkpoint.stored).items():
+        if layer in checkpoint.found:
+            continue
+        sizes = [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names]
+        listed = ", ".join(names)
+        if sum(MATRIX_NAME.search(each) is not None for each in names) > 1:
+            unread = Finding(
+                (
+                    "{layer} is not run: its tensors are named like those of a recurrent layer, but do not have the shapes "
+                    "of an RNN, LSTM or GRU: {names}."
+                ),
+                "warning",
+                sizes,
+                layer=layer,
+                names=listed,
+            )
+        else:
+            unread = Finding(
+                "{layer} is incomplete: of its two weight matrices, the file contains only {names}. Save the whole network.",
+                "warning",
+                sizes,
+                layer=layer,
+                names=listed,
+            )
+        found.append(unread)
     packed = [name for name in checkpoint.stored if PACKED_NAME.search(name)]
     if packed:
         found.append(

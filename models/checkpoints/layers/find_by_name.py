@@ -43,11 +43,13 @@ def strip_wrapper_prefixes(tensors: Mapping[str, StoredTensor]) -> dict[str, Sto
 def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     """Return the recurrent layers among ``tensors``, in the tensors' order.
 
+    Beside other layers, one whose shapes are not those of an RNN, LSTM or GRU is left out (``incomplete_layers``).
+
     Raises:
-        CheckpointError: the tensors of one layer, by their names, have shapes that do not match.
+        CheckpointError: the only layers, by their names, have shapes that do not match.
     """
     groups = _named_parts(tensors)
-    found = {}
+    found, problems = dict[str, FoundLayer](), list[CheckpointError]()
     for layer, parts in groups.items():
         if {"weight_ih", "weight_hh"} <= set(parts):
             named = {part: stored for part, (_, stored) in parts.items()}
@@ -55,19 +57,25 @@ def find_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
             biases = {} if {"bias_ih", "bias_hh"} & set(parts) else single_biases(parts["weight_hh"], tensors)
             named |= {part: stored for part, (_, stored) in biases.items()}
             sources += tuple(name for name, stored in biases.values() if stored.in_file)
-            found[layer] = layer_from_parts(layer, named, sources)
+            try:
+                found[layer] = layer_from_parts(layer, named, sources)
+            except CheckpointError as problem:
+                problems.append(problem)
+    if problems and not found:
+        raise problems[0]
     return found
 
 
 def incomplete_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, tuple[str, ...]]:
-    """Return the layers of which ``tensors`` has only some, by name, with the names of those tensors.
+    """Return the layers that cannot be run: by name, with the names of their tensors.
 
-    ``tensors`` are those that no found layer uses. One without either matrix is only a tensor with a layer's name.
+    They have only one of two matrices, or shapes of no known cell. ``tensors`` are those that no found layer uses. A tensor
+    of a layer without either matrix only has a layer's name.
     """
     return {
         layer: tuple(name for name, _ in parts.values())
         for layer, parts in _named_parts(tensors).items()
-        if len({"weight_ih", "weight_hh"} & set(parts)) == 1
+        if {"weight_ih", "weight_hh"} & set(parts)
     }
 
 

@@ -127,6 +127,16 @@ def test_half_a_layer_is_named():
     assert found.severity == "warning" and "rnn.l0" in str(found) and "rnn.weight_ih_l0" in str(found)
 
 
+def test_a_cell_of_another_kind_beside_a_layer_is_named():
+    state = {f"rnn.{name}": values for name, values in nn.LSTM(3, 4).state_dict().items()}
+    other = {"own.weight_ih": torch.randn(8, 3), "own.weight_hh": torch.randn(8, 4)}  # two gates
+    checkpoint = saved(state | other)
+    assert list(checkpoint.found) == ["rnn.l0"]
+    (found,) = [each for each in verdict(checkpoint) if "do not have the shapes of" in str(each)]
+    assert found.severity == "warning" and "own.l0" in str(found)
+    assert set(other) <= set(checkpoint.network(stack="rnn").left_out)
+
+
 def block(index, kind):
     def f(*shape):
         return torch.randn(shape) / 4
