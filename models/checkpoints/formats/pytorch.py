@@ -99,7 +99,8 @@ def _open_legacy(source: FileSource) -> Contents:
 
 def _open_arrays(source: FileSource, described: Any, unknown: Iterable[str]) -> Contents:
     """Return the numpy arrays of a pickle that is not from ``torch.save``."""
-    tensors, metadata = TensorCollector({}.__getitem__, source.limits).collect_state(described)
+    storages: dict[str, memoryview] = {}  # only torch.save writes tensors outside the pickle
+    tensors, metadata = TensorCollector(storages.__getitem__, source.limits).collect_state(described)
     if not tensors:
         raise CheckpointError(
             "This file is a pickle, but not from torch.save. Save only tensors, with torch.save(model.state_dict(), ...)."

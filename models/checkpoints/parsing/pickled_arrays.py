@@ -47,7 +47,7 @@ def _dtype(dtype: OpaqueCall) -> np.dtype | None:
     if not isinstance(code, str) or code[:1] not in KINDS or not code[1:].isdigit() or int(code[1:]) > 8:
         return None
     order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "="
-    return np.dtype(code).newbyteorder(order if order in "<>" else "=")
+    return np.dtype(code).newbyteorder(">" if order == ">" else "<" if order == "<" else "=")
 
 
 def _content(data: Any) -> bytes:
