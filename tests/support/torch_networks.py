@@ -88,7 +88,7 @@ class Mixed(nn.Module):
 
 
 class Branch(nn.Module):
-    """Adds what an earlier layer returned, or appends it."""
+    """A sum with what an earlier layer returned, or a concatenation where the widths differ."""
 
     def __init__(self, index: int, widths: list[int]) -> None:
         super().__init__()

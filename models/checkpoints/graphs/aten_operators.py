@@ -58,6 +58,7 @@ SHAPES = _names("""
     reshape_as cat concat stack hstack vstack split split_with_sizes chunk tensor_split unbind select slice narrow flip roll
     tril triu diagonal unfold select_scatter slice_scatter scatter scatter_add copy clone contiguous detach alias to
     _to_copy type_as lift_fresh_copy lift_fresh masked_select numpy_T mT
+    unsafe_chunk unsafe_split unsafe_split_with_sizes
     fill zeros_like ones_like full_like empty_like scalar_tensor cpu _shape_as_tensor rot90 index_copy index_add
     index_put masked_scatter atleast_1d atleast_2d ravel zero reshape_as
 """)

@@ -99,7 +99,7 @@ def recurrent_module_of(label: str, op: str, weights: Sequence[Tensor], given: M
 
 def parameters_in_order(module: nn.Module) -> list[Tensor]:
     """Return a recurrent module's weights in its operator's order."""
-    return [module._parameters[name] for name in module._parameters]  # type: ignore[misc]
+    return [each for each in module._parameters.values() if each is not None]
 
 
 def layer_names(path: str, module: nn.Module) -> list[str]:
