@@ -15,6 +15,7 @@ from models.capturing.recordable import CaptureWarning
 from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
 from models.core.archive import ArchiveError
 from models.core.attention import AttentionTrace
+from models.core.custom_cell import CellEquations
 from models.core.messages import Problem
 from models.core.trace import LayerTrace, Trace, load_trace
 from models.core.weights import LayerWeights
@@ -36,6 +37,7 @@ __all__ = [
     "AttentionTrace",
     "CaptureError",
     "CaptureWarning",
+    "CellEquations",
     "Checkpoint",
     "CheckpointError",
     "EditedNetwork",

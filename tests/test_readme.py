@@ -12,13 +12,16 @@ def blocks(language):
 
 
 def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
-    (snippet,) = blocks("python")
+    snippet, own_cell = blocks("python")
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(snippet, "README.md", "exec"), names)
     layer = names["layer"]
     assert layer.forget_gate.shape == layer.hidden.shape and layer.hidden.ndim == 3
     assert (tmp_path / "run.npz").exists()
+    exec(compile(own_cell, "README.md", "exec"), names)
+    layer = names["trace"].layers["l0"]
+    assert layer.update_gate.shape == layer.update_gate_grad.shape == (1, 10, 4)
 
 
 def test_two_commands_set_everything_up_by_themselves():

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from models.capturing.attention_hooks import ATTENTION_MODULES, AttentionRecorder, MultiheadPatch, hook_attentions
+from models.capturing.custom_hooks import CustomHooks
 from models.capturing.hooks import CELL_MODULES, FUSED_MODULES, CellHooks, ForwardCounter, FusedHooks, ModuleHooks
 from models.capturing.recordable import CaptureWarning
 from models.capturing.recorder import Recorder
 from models.core.attention import AttentionTraces, ScoreAttention
+from models.core.custom_cell import CellEquations
 from models.core.trace import LayerTraces, Trace
 
 RECURRENT_MODULES = FUSED_MODULES + CELL_MODULES
@@ -49,6 +52,9 @@ class capture:
     last state, becomes one trace of all the steps; a call with a new state is a separate run (``"rnn.l0#2"``). Only
     calls in the thread that entered the block are recorded.
 
+    ``cells`` are the equations of cells of one's own: ``capture(net, cells={MyCell: CellEquations(...)})``. Their traces have
+    the gates and states that the equations name, and their gradients.
+
     ``trace.attention`` has every ``nn.MultiheadAttention``, also those inside ``nn.Transformer`` and its layers, by its
     module name: scores, weights of each head, queries, keys, values; and every attention that derives from
     ``models.core.attention.ScoreAttention``. An attention that computes one target a call, with the same sources or with
@@ -70,17 +76,31 @@ class capture:
         (8, 50, 64)
     """
 
-    def __init__(self, module: nn.Module | HasModule) -> None:
-        """Find the layers of ``module``; no hook is registered before the block is entered."""
+    def __init__(
+        self, module: nn.Module | HasModule, cells: Mapping[type[nn.Module], CellEquations] | None = None
+    ) -> None:
+        """Find the layers of ``module``; no hook is registered before the block is entered.
+
+        Args:
+            module: the network.
+            cells: the equations of cells of one's own, by their class.
+        """
         self._module = module if isinstance(module, nn.Module) else module.module
-        self._modules = captured_modules(self._module)
+        own = cells or {}
+        self._custom = {
+            name: (part, next(own[base] for base in type(part).__mro__ if base in own))
+            for name, part in self._module.named_modules()
+            if any(base in own for base in type(part).__mro__)
+        }
+        self._modules = captured_modules(self._module, without=self._custom)
         self._hooks: list[ModuleHooks | MultiheadPatch] = []
         self._recorders: list[tuple[Recorder, AttentionRecorder]] = []
 
     def __enter__(self) -> Trace:
         recorder, thread = Recorder(), threading.get_ident()
         others = {name: part for name, part in self._modules.items() if not isinstance(part, FUSED_MODULES)}
-        if others and "" not in self._modules and not isinstance(self._module, nn.TransformerEncoderLayer):
+        counted = "" not in self._modules | self._custom and not isinstance(self._module, nn.TransformerEncoderLayer)
+        if counted and (others or self._custom):
             self._hooks.append(ForwardCounter(self._module, recorder, thread))
         self._hooks += [
             FusedHooks(name, part, recorder, thread) for name, part in self._modules.items() if name not in others
@@ -93,26 +113,30 @@ class capture:
         self._recorders.append((recorder, found))
         if attentions:
             self._hooks += hook_attentions(attentions, found, self._module, thread)
-        layers = LayerTraces(recorder, recorder.missing)
+        custom = [CustomHooks(name, *each, recorder, thread) for name, each in self._custom.items()]
+        self._hooks += custom
+        found_layers: Any = ChainMap(recorder, *custom) if custom else recorder  # type: ignore[arg-type]
+        layers = LayerTraces(found_layers, recorder.missing)
         return Trace(layers, attention=AttentionTraces(found, recorder.missing))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        custom = [name for hooks in self._hooks if isinstance(hooks, CustomHooks) for name in hooks]
         while self._hooks:
             self._hooks.pop().remove()
         while self._recorders:
             recorder, attentions = self._recorders.pop()
             recorder.close()
             if error is None:
-                warn_missing(recorder, attentions, self._modules)
+                warn_missing(recorder, [*attentions, *custom], self._modules | self._custom)
 
 
-def warn_missing(recorder: Recorder, attentions: AttentionRecorder, modules: Mapping[str, nn.Module]) -> None:
-    """Warn of calls that were not recorded, and of an empty trace."""
+def warn_missing(recorder: Recorder, others: Collection[str], modules: Collection[str]) -> None:
+    """Warn of calls that were not recorded, and of an empty trace; ``others`` are further records, by name."""
     missing = recorder.missing()
-    if not missing and not recorder and not attentions:
-        names = ", ".join(name or type(part).__name__ for name, part in modules.items())
+    if not missing and not recorder and not others:
+        names = ", ".join(name or "the module" for name in modules)
         missing = f"nothing was recorded: {names} did not run inside the capture block, or only as compiled code"
     if missing:
         warnings.warn(f"{missing[0].upper()}{missing[1:]}.", CaptureWarning, stacklevel=3)
@@ -130,8 +154,10 @@ def recurrent_modules(module: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def captured_modules(module: nn.Module) -> dict[str, nn.Module]:
+def captured_modules(module: nn.Module, without: Collection[str] = ()) -> dict[str, nn.Module]:
     """Return the recurrent modules and the attentions in the tree of ``module``, by name ("" for ``module`` itself).
+
+    Those called ``without`` are left out; if there are any, there need be no others.
 
     Raises:
         CaptureError: there are none, or one is scripted or compiled.
@@ -146,11 +172,12 @@ def captured_modules(module: nn.Module) -> dict[str, nn.Module]:
         if how is not None:
             shown = f"The module {name!r}" if name else f"This {type(part).__name__}"
             raise CaptureError(f"{shown} is {how} and cannot be opened; capture the module it was made from.")
-        if isinstance(part, CAPTURED_MODULES):
+        if isinstance(part, CAPTURED_MODULES) and name not in without:
             found[name] = part
-    if not found:
+    if not found and not without:
         raise CaptureError(
-            f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell and no nn.MultiheadAttention to look into."
+            f"{type(module).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Cell and no nn.MultiheadAttention to look into; "
+            "pass the equations of a cell of its own as cells={Class: CellEquations(...)}."
         )
     return found
 

@@ -117,6 +117,8 @@ class Trace:
         header: dict[str, Any] = {"format": FORMAT, "tokens": self.tokens, "layers": []}
         arrays: dict[str, np.ndarray] = {}
         for name, layer in self.layers.items():
+            if not isinstance(layer, LayerTrace):
+                raise ValueError(f"{name} has equations of its own, which a file cannot store; save without it.")
             weights = layer.weights
             header["layers"].append(
                 {
