@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
 from threadpoolctl import threadpool_limits
 
-from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve
+from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve, with_open_panels
 
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 torch.set_num_threads(THREADS)
@@ -54,7 +54,10 @@ def browser() -> Iterator[Browser]:
 def open_page(app: str, browser: Browser) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page of the app, settled: `open_page("/?step=3", scheme="dark", width=1024)`.
 
-    The test fails in the end if a page wrote an error to the browser's console.
+    All panels of the page are open unless the path has ``panel``. The test fails in the end if a page wrote an error to the
+    browser's console.
     """
     with ExitStack() as pages:
-        yield lambda path="/", **options: pages.enter_context(opened_page(browser, app + path, **options))
+        yield lambda path="/", **options: pages.enter_context(
+            opened_page(browser, app + with_open_panels(path), **options)
+        )

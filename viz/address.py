@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
 from viz.i18n import LANGUAGES, _
+from viz.panel_choice import parse_panels
 from viz.view_options import format_options, parse_options
 
 MAX_TEXT = 2000
@@ -40,6 +41,8 @@ class View:
         attend: the edits of the attention and the output, in the syntax of ``models.decoding.intervention_syntax``; "" for
             none.
         look: options of the charts, such as the order of units or a range of steps (``viz.view_options``); "" for none.
+        panel: the panels that were opened or folded (``viz.panel_choice``); "" for the page's defaults.
+        mode: "projector" for one panel at a time in large type; "" for the whole page.
     """
 
     net: str | None = None
@@ -53,7 +56,12 @@ class View:
     source: int | None = None
     attend: str = ""
     look: str = ""
+    panel: str = ""
+    mode: str = ""
 
+
+PROJECTOR = "projector"
+"""The `View.mode` that shows one panel at a time."""
 
 NAMES = tuple(field.name for field in fields(View))
 """The parameters of an address: the fields of `View`. Links that were shared depend on these names."""
@@ -166,6 +174,27 @@ def _look(value: str) -> str:
         ) from None
 
 
+def _panels(value: str) -> str:
+    try:
+        return ",".join(parse_panels(value))
+    except ValueError:
+        raise ValueError(
+            _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(
+                name="panel", value=_short(value), example="equations,-prediction"
+            )
+        ) from None
+
+
+def _mode(value: str) -> str:
+    if value not in ("", PROJECTOR):
+        raise ValueError(
+            _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
+                name="mode", value=_short(value), choices=PROJECTOR
+            )
+        )
+    return value
+
+
 _READERS: dict[str, Callable[[str], str | int]] = {
     "net": lambda value: _word("net", value),
     "text": _text,
@@ -178,4 +207,6 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "source": lambda value: _number("source", value),
     "attend": str,
     "look": lambda value: _look(value),
+    "panel": _panels,
+    "mode": _mode,
 }

@@ -12,6 +12,7 @@ from viz.glossary import STYLE as GLOSSARY_STYLE
 from viz.glossary import glossary_markdown, notation_markdown
 from viz.i18n import LANGUAGES, _, language
 from viz.pages.page_elements import TERMS_SEEN, escape_markdown
+from viz.pages.panels import PANEL_STYLE, page_panels
 from viz.session import get_session
 
 STATIC = Path(__file__).parent / "static"
@@ -47,21 +48,26 @@ STYLE = """
 def page_frame() -> Iterator[None]:
     """Surround a page: the bar at the top right, and above the page the messages about what could not be shown."""
     st.logo(str(LOGO), size="large")
-    st.html(STYLE + GLOSSARY_STYLE)
+    st.html(STYLE + GLOSSARY_STYLE + PANEL_STYLE)
     st.session_state[TERMS_SEEN] = {}
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
         copy_link(without=too_long(get_session().view), key="link")
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     try:
-        yield
-        glossary = st.expander(_("Glossary and notation"), icon=":material/menu_book:")
-        with glossary.container(height=GLOSSARY_HEIGHT, border=False, key="glossary"):
-            st.markdown(glossary_markdown(language()))
-            st.markdown(notation_markdown(language()))
+        with page_panels():
+            yield
+            _glossary()
     finally:  # also where a page stops early: its messages say why
         for problem in get_session().notices:
             notices.warning(escape_markdown(problem), icon=":material/info:")
+
+
+def _glossary() -> None:
+    glossary = st.expander(_("Glossary and notation"), icon=":material/menu_book:")
+    with glossary.container(height=GLOSSARY_HEIGHT, border=False, key="glossary"):
+        st.markdown(glossary_markdown(language()))
+        st.markdown(notation_markdown(language()))
 
 
 def _language_switch() -> None:

@@ -27,6 +27,7 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from viz import i18n
 from viz.address import View, parse_view, query_string, view_params
+from viz.panel_choice import choose_panel
 from viz.view_options import format_options, options_for_new_text, parse_options
 
 KEY = "unrolled"
@@ -53,6 +54,7 @@ class Session:
             box so that it can be corrected.
         drag: id of the slider drag that made the last change of the edits; None if something else made it.
         attention_dragging: whether a slider drag made the last change of the attention edits.
+        panel_turn: number of times that the browser was to scroll to the panel opened last.
         slider_generation: number of changes of the edits by anything but a slider; part of the sliders' keys, so that
             each such change resets them.
     """
@@ -66,6 +68,7 @@ class Session:
     rejected: View | None = None
     drag: str | None = None
     attention_dragging: bool = False
+    panel_turn: int = 0
     slider_generation: int = 0
     _edits: tuple[str, Edits] = ("", Edits())
     _good_edits: tuple[str, Edits] = ("", Edits())
@@ -97,6 +100,22 @@ class Session:
         self.notices.clear()
         kept = {name: value for name, value in (self.view_options | options).items() if value is not None}
         self._set_view(replace(self.view, look=format_options(kept)))
+
+    def open_panel(self, name: str, *, default: bool, opened: bool = True, scroll: bool = False) -> None:
+        """Open or fold a panel of the page.
+
+        Args:
+            name: the panel.
+            default: whether it is open on a page whose address names no panel.
+            opened: whether to open it.
+            scroll: whether the browser scrolls to it.
+        """
+        self.panel_turn += scroll
+        self._set_view(replace(self.view, panel=choose_panel(self.view.panel, name, opened=opened, default=default)))
+
+    def set_mode(self, mode: str) -> None:
+        """Show the whole page ("") or one panel at a time ("projector")."""
+        self._set_view(replace(self.view, mode=mode))
 
     def fill_defaults(self, **changes: Any) -> None:
         """Set fields of the view that were not chosen or are invalid. The revision stays: the player need not follow."""
@@ -219,7 +238,8 @@ class Session:
         self.revision += 1
         self.rejected = self.view
         self.add_notice(problem)
-        self._set_view(replace(self.good_view, lang=self.view.lang))
+        view = self.view
+        self._set_view(replace(self.good_view, lang=view.lang, panel=view.panel, mode=view.mode))
 
     def add_notice(self, problem: str) -> None:
         """Add a message of one sentence, unless it is there already."""
@@ -253,7 +273,9 @@ class Session:
         wanted = pieces.get("lang", "")
         lang = wanted if wanted in i18n.LANGUAGES else self.view.lang or i18n.match_locale(st.context.locale)
         self.view = replace(self.view, lang=lang)  # the language of the messages below
+        shown = self.view.panel
         view, problems = parse_view(pieces, self.good_view)
+        self.panel_turn += view.panel != shown
         self.view = replace(view, lang=lang)
         self.rejected = None
         self.revision += 1

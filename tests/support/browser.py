@@ -214,6 +214,17 @@ def _is_error(line: ConsoleMessage) -> bool:
     return line.type == "error" and not re.search(r"/\w+/_stcore/", line.location.get("url", ""))
 
 
+def with_open_panels(path: str) -> str:
+    """Return a path of the app with all panels of its page open, unless it has ``panel`` already.
+
+    >>> with_open_panels("/states?step=3")
+    '/states?step=3&panel=*'
+    """
+    if "panel=" in path:
+        return path
+    return path + ("&" if "?" in path else "?") + "panel=*"
+
+
 def settle(page: Page) -> None:
     """Wait until the server has answered all requests, every component is mounted, and what was drawn is painted.
 

@@ -51,11 +51,14 @@ def script(opened=None, lens="checkpoint", remembered=()):
 
 
 def start(opened=None, lens="checkpoint", remembered=(), **address):
-    """Return a lens at an address, after its first run; ``remembered`` are networks that the session has opened."""
+    """Return a lens at an address, after its first run; ``remembered`` are networks that the session has opened.
+
+    All panels are open unless the address has ``panel``.
+    """
     page = AppTest.from_function(
         script, default_timeout=120, kwargs={"opened": opened, "lens": lens, "remembered": remembered}
     )
-    page.query_params.update(address)
+    page.query_params.update({"panel": "*"} | address)
     return run(page)
 
 

@@ -23,11 +23,14 @@ def script(lens, opened):
 
 
 def start(lens: str, opened: Path | None = None, state: dict[str, Any] | None = None, **address: str) -> AppTest:
-    """Return a lens at an address, after its first run; ``state`` is the session state before it."""
+    """Return a lens at an address, after its first run; ``state`` is the session state before it.
+
+    All panels are open unless the address has ``panel``.
+    """
     page = AppTest.from_function(script, default_timeout=120, kwargs={"lens": lens, "opened": opened})
     for key, value in (state or {}).items():
         page.session_state[key] = value
-    page.query_params.update(address)
+    page.query_params.update({"panel": "*"} | address)
     return run(page)
 
 

@@ -254,7 +254,7 @@ def view_menu(
     session: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
 ) -> None:
     """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``."""
-    fixed = {field.name for field in fields(View)} & {"lang", *keep}
+    fixed = {field.name for field in fields(View)} & {"lang", "panel", "mode", *keep}
 
     def choose(value: Any) -> None:
         defaults = {field.name: field.default for field in fields(View) if field.name not in fixed}

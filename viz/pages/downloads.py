@@ -2,12 +2,14 @@
 
 from io import BytesIO
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from models.networks.forward_run import ForwardRun
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 
@@ -16,16 +18,23 @@ def download_panel(session: Session, run: ForwardRun) -> None:
     view = session.view
     layer = run.trace.layers[view.layer or ""]
     assert view.unit is not None
-    figure = unit_curves(layer, view.unit, run.labels_of(layer.name), row=run.row, step=view.step, theme=page_theme())
-    with panel(
+    theme = page_theme()
+
+    def make_figure() -> go.Figure:
+        return unit_curves(layer, view.unit or 0, run.labels_of(layer.name), row=run.row, step=view.step, theme=theme)
+
+    @panel(
+        "unit_curves",
         _("Unit {unit} over the sequence").format(unit=view.unit),
         curves_caption(layer.kind),
-    ):
-        chart(figure, "curves", names=(view.net, layer.name, f"unit{view.unit}"))
+    )
+    def draw_unit_curves() -> None:
+        chart(make_figure(), "curves", names=(view.net, layer.name, f"unit{view.unit}"))
+
     with st.container(horizontal=True):
         st.download_button(
             _("Figure (HTML)"),
-            lambda: figure.to_html(include_plotlyjs=True),
+            lambda: make_figure().to_html(include_plotlyjs=True),
             file_name=f"{view.net}-{layer.name}-unit{view.unit}.html",
             mime="text/html",
             icon=":material/download:",

@@ -1,8 +1,8 @@
-"""Elements that the pages share: panels, charts, tables, links to other pages, and text escaped for Markdown."""
+"""Elements that the pages share: captions, charts, tables, links to other pages, and text escaped for Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -20,30 +20,10 @@ TERMS_SEEN = "terms_seen"
 """Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
 
 
-@contextmanager
-def panel(title: str, look_for: str) -> Iterator[None]:
-    """A bordered box with the chart's title and a caption of one line that says what to look for."""
-    with st.container(border=True):
-        st.markdown(f"#### {title}")
-        if look_for:
-            caption(look_for)
-        yield
-
-
 def caption(text: str) -> None:
     """Show a caption in Markdown in which the page's first use of each term of the glossary explains itself."""
     marked = mark_terms(text, st.session_state.setdefault(TERMS_SEEN, {}))
     st.caption(marked, unsafe_allow_html=marked != text)
-
-
-@contextmanager
-def safe_panel(title: str, look_for: str) -> Iterator[None]:
-    """A panel that shows a problem raised inside it as a message, such as a damaged tensor that is read when drawn."""
-    with panel(title, look_for):
-        try:
-            yield
-        except Problem as problem:
-            show_problem(problem)
 
 
 def show_problem(problem: Problem) -> None:
@@ -81,7 +61,7 @@ def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_
     from viz.pages import LENSES  # which imports the page that this link is on
 
     lens = next(lens for lens in LENSES if lens.name == name)
-    st.page_link(lens.page(), label=label, icon=icon, query_params=view_params(view))
+    st.page_link(lens.page(), label=label, icon=icon, query_params=view_params(replace(view, panel="", mode="")))
 
 
 def escape_markdown(text: str) -> str:

@@ -168,7 +168,8 @@ def network_menu(session: Session) -> None:
         if attention_cache.is_sequence_to_sequence(net) and attention_cache.is_sequence_to_sequence(session.view.net):
             session.navigate(**vars(replace(session.view, net=net, layer=None, unit=None, quantity=None, attend="")))
         else:
-            session.navigate(**vars(View(net=net, lang=session.view.lang)))
+            view = session.view
+            session.navigate(**vars(View(net=net, lang=view.lang, panel=view.panel, mode=view.mode)))
 
     label, title = _("Network"), cache.display_name
     synced_widget(

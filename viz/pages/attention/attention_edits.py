@@ -16,7 +16,7 @@ from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import output_rows
 from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -32,13 +32,16 @@ SCORE_NETWORK_KEY = "attention_scores"
 def attention_edit_panel(session: Session, selection: AttentionSelection) -> None:
     """Show the controls, the list of interventions, and the output before and after."""
     interventions = attention_cache.parse_interventions(selection.changes)
-    with panel(
+
+    @panel(
+        "change_attention",
         _("Change the attention"),
         _(
             "Redirect the attention of one step and compare the outputs: does only that output token change, or "
             "later ones too?"
         ),
-    ):
+    )
+    def draw_change_attention() -> None:
         one_step, all_steps = st.columns([2, 1], gap="large")
         with one_step:
             _at_step(session, selection, interventions)

@@ -6,32 +6,39 @@ from viz.components.attention_alignment import attention_alignment
 from viz.components.token_contributions import token_contributions
 from viz.i18n import _
 from viz.pages.attention.attention_controls import AttentionSelection
-from viz.pages.attention.decoder_panel import CONTRIBUTIONS_KEY, VIEW_ID, shows_contributions
-from viz.pages.page_elements import panel
+from viz.pages.attention.decoder_panel import CONTRIBUTIONS_KEY, CONTRIBUTIONS_PANEL, VIEW_ID, shows_contributions
+from viz.pages.panels import panel
 
 
 def alignment_panel() -> None:
     """Show the attention weights of all steps as curves and as a map."""
-    with panel(
+
+    @panel(
+        "alignment",
         _("Alignment: the attention weights of all steps"),
         _(
             "The attention weight of each source token (column) at each output step (row). Do the year, month and "
             "day attend to the right characters? Which steps spread their attention (high entropy), and which "
             "characters get almost none?"
         ),
-    ):
+    )
+    def draw_alignment() -> None:
         attention_alignment(VIEW_ID, key="alignment")
 
 
 def contribution_panel(selection: AttentionSelection) -> None:
     """Show attention weight, weight times value norm, and gradient times input of each source token."""
-    with panel(
+
+    @panel(
+        CONTRIBUTIONS_PANEL,
         _("Contribution of each source token"),
         _(
             "Three measures for each source token, one per row. Does the token with the most attention also have "
             "the largest contribution?"
         ),
-    ):
+        opened=False,
+    )
+    def draw_token_contributions() -> None:
         st.markdown(
             _(
                 "Attention weights alone do not explain an output. Different weights can give the same output (Jain "

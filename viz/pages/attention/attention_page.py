@@ -1,5 +1,7 @@
 """Attention: which source tokens does the decoder attend to, and what does it get from them?"""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from viz.address import View
@@ -93,7 +95,12 @@ def offer_attention(session: Session) -> None:
             type="primary",
             on_click=lambda: session.navigate(
                 **vars(
-                    View(net=DEFAULT_NETWORK, text=session.view.text if keeps_text else None, lang=session.view.lang)
+                    replace(
+                        View(net=DEFAULT_NETWORK, text=session.view.text if keeps_text else None),
+                        lang=session.view.lang,
+                        panel=session.view.panel,
+                        mode=session.view.mode,
+                    )
                 )
             ),
         )

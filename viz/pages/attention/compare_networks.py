@@ -19,7 +19,8 @@ from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import format_probability, output_rows
 from viz.pages.attention.attention_cache import DEFAULT_NETWORK, FIXED_CONTEXT_NETWORK
 from viz.pages.attention.attention_controls import AttentionSelection
-from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
+from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 WIDTH_KEY, SAMPLE_KEY = "attention_width", "attention_drawn"
@@ -33,18 +34,22 @@ MAX_SIDE_BY_SIDE = 13
 def compare_networks(session: Session, selection: AttentionSelection) -> None:
     """Show the text through all networks, ever longer texts, two dates, and the accuracy on held-out dates."""
     others = [name for name in attention_cache.translator_names() if name != selection.net]
-    with panel(
+
+    @panel(
+        "same_text",
         _("The same text without attention and with other score functions"),
         _(
             "The first row is the selected network; outputs that differ from it are highlighted. Where does the "
             "fixed-context network disagree with the attention networks?"
         ),
-    ):
+    )
+    def draw_same_text() -> None:
         answers = [(selection.net, selection.decoding)]
         answers += [(name, attention_cache.cached_decoding(name, selection.text)) for name in others]
         output_rows(answers, "compared_output")
         if FIXED_CONTEXT_NETWORK in (selection.net, *others):
             _longer_texts(selection)
+
     _two_dates(session, selection, [selection.net, *others])
     measured = {
         title: {
@@ -88,10 +93,13 @@ def _longer_texts(selection: AttentionSelection) -> None:
 
 def _two_dates(session: Session, selection: AttentionSelection, names: list[str]) -> None:
     """Show the outputs of all networks for a held-out text with two dates, and the correct output."""
-    with panel(
+
+    @panel(
+        "two_dates",
         _("Bottleneck: two dates in one fixed context vector"),
         _("The first row is the correct answer. Which parts of the output does the fixed-context network get wrong?"),
-    ):
+    )
+    def draw_two_dates() -> None:
         sample = _unseen(st.session_state.get(SAMPLE_KEY, 0), language())
         st.markdown(f"“{escape_markdown(sample.text)}”")
         answers = [(name, attention_cache.cached_decoding(name, sample.text)) for name in names]
@@ -129,13 +137,15 @@ def add_phrases(text: str, count: int) -> str:
 
 
 def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[str, float]]]) -> None:
-    with panel(
+    @panel(
+        "accuracy",
         _("Accuracy by text length on held-out dates"),
         _(
             "Which lines stay high? The fixed context mostly handles one date in a short text, but not two dates "
             "or long texts."
         ),
-    ):
+    )
+    def draw_accuracy() -> None:
         for column, (title, found) in zip(st.columns(2, gap="medium"), measured.items(), strict=True):
             with column:
                 st.markdown(f"**{title}**")
@@ -152,13 +162,16 @@ def _measured(selection: AttentionSelection, measured: dict[str, dict[str, dict[
 
 def beam_search_panel(selection: AttentionSelection, names: list[str]) -> None:
     """Show a beam search and its tree for each of these networks."""
-    with panel(
+
+    @panel(
+        "beam_search",
         _("Beam search: several candidate outputs in parallel"),
         _(
             "Dotted lines are candidates with probability below 1%. Where do the solid lines fork? There the "
             "network is uncertain; with beam width 1 (greedy) the first choice cannot be undone."
         ),
-    ):
+    )
+    def draw_beam_search() -> None:
         width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH_KEY)
         for name in names:
             changes = selection.changes if name == selection.net else ""

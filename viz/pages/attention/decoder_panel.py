@@ -11,25 +11,30 @@ from viz.i18n import _
 from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import describe_output
 from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
-from viz.pages.page_elements import lens_link, panel
+from viz.pages.page_elements import lens_link
+from viz.pages.panels import named_open, panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session, get_session
 
 VIEW_ID = "attention"
 DECODER_VIEW_KEY = "attention_drawing"
 CONTRIBUTIONS_KEY = "attention_contributions"
+CONTRIBUTIONS_PANEL = "token_contributions"
 
 
 def decoder_panel(session: Session, selection: AttentionSelection) -> None:
     """Show the drawing and the formulas."""
     trace_loader(_payload(selection), key="attention_sequence")
-    with panel(
+
+    @panel(
+        "decoder",
         _("Decoder with attention, step by step"),
         _(
             "At each step the decoder attends to the source tokens and outputs one token. Play, or use the arrow "
             "keys: which source tokens get the most attention?"
         ),
-    ):
+    )
+    def draw_decoder() -> None:
         if not attention_cache.is_recurrent_translator(selection.net):
             _heads(session, selection)
         st.markdown(describe_output(selection.decoding))
@@ -37,18 +42,23 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
         decoder_view(VIEW_ID, view=view, key=DECODER_VIEW_KEY, on_view_change=_moved, on_pinned_change=_pinned)
         if attention_cache.is_recurrent_translator(selection.net):
             _cells(session, selection)
-    with panel(
+
+    @panel(
+        "attention_formulas",
         _("Attention formulas with their values"),
         _(
             "The query comes from the decoder state, the keys and values from the encoder states. Click a source "
             "token above to select it: what is its score, and what attention weight does the softmax make of it?"
         ),
-    ):
+    )
+    def draw_attention_formulas() -> None:
         attention_formulas(VIEW_ID, cell="GRU", key="attention_formulas")
 
 
 def shows_contributions(selection: AttentionSelection) -> bool:
-    """Return whether the contributions are computed: those of a long text on request only."""
+    """Return whether the contributions are computed: where their panel is open; those of a long text on request only."""
+    if not named_open(CONTRIBUTIONS_PANEL):
+        return False
     few = len(selection.decoding.source) <= attention_cache.MAX_IMMEDIATE_SYMBOLS
     return few or st.session_state.get(CONTRIBUTIONS_KEY) == (
         selection.net,

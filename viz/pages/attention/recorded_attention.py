@@ -14,7 +14,8 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention.attention_controls import network_menu
 from viz.pages.controls import sequence_menu
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 MODULE_KEY, HEAD_KEY = "recorded_module", "recorded_head"
@@ -30,13 +31,16 @@ def recorded_attention(session: Session, file: Path) -> None:
         network_menu(session)
     with sequence:
         sequence_menu(session, next(iter(trace.attention.values())).shape[0])
-    with panel(
+
+    @panel(
+        "recorded_attention",
         _("Attention of a saved run"),
         _(
             "The attention weights of one head. Look for diagonals, for columns with attention from every row, "
             "and for heads with different patterns."
         ),
-    ):
+    )
+    def draw_recorded_attention() -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             name = st.selectbox(_("Module"), list(trace.attention), key=MODULE_KEY)

@@ -12,7 +12,8 @@ from viz.components.sequence_shape import sequence_shape
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention.answer_panel import format_probability
-from viz.pages.page_elements import lens_link, panel
+from viz.pages.page_elements import lens_link
+from viz.pages.panels import panel
 
 LANGUAGE_MODEL, CLASSIFIER = "python-lm", "sentiment"
 FIRST_CHARACTER_KEY = "attention_first"
@@ -27,13 +28,16 @@ def rnn_arrangements(source: Sequence[str], output: Sequence[str], translated: V
         source, output: the input and output of a recurrent sequence-to-sequence network.
         translated: the view with that network and its text.
     """
-    with panel(
+
+    @panel(
+        "arrangements",
         _("Four input–output structures of recurrent networks"),
         _(
             "They differ only in when inputs are taken and outputs are produced. How many inputs and outputs does "
             "each have, and when does the first output come?"
         ),
-    ):
+    )
+    def draw_arrangements() -> None:
         above, below = st.columns(2, gap="large"), st.columns(2, gap="large")
         with above[0]:
             _one_to_many()

@@ -20,7 +20,8 @@ from viz.pages.attention import attention_cache
 from viz.pages.attention.attention_cache import DEFAULT_NETWORK
 from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
 from viz.pages.attention.decoder_panel import VIEW_ID
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 TRANSFORMER = "dates-transformer"
@@ -37,13 +38,16 @@ def transformer_panels(session: Session, selection: AttentionSelection) -> None:
         return
     st.markdown("### " + _("From attention to the Transformer: attention without recurrence"))
     if selection.name:
-        with panel(
+
+        @panel(
+            "heads",
             _("Attention weights of all heads in all layers"),
             _(
                 "Each small map is one head. Find one that attends to neighboring tokens and one that attends to the "
                 "year. Click to enlarge."
             ),
-        ):
+        )
+        def draw_heads() -> None:
             if len(selection.decoding.source) <= MAX_SYMBOLS:
                 _heads(session, selection)
             else:
@@ -53,6 +57,7 @@ def transformer_panels(session: Session, selection: AttentionSelection) -> None:
                         "shorter text."
                     ).format(n=MAX_SYMBOLS)
                 )
+
     _positions(selection)
     _dependencies(selection)
     _timing()
@@ -113,18 +118,20 @@ def _picked(session: Session, is_selected: bool, cross: tuple[str, ...]) -> None
 
 
 def _positions(selection: AttentionSelection) -> None:
-    module = cache.network(TRANSFORMER).module
-    assert isinstance(module, TransformerTranslator)
-    size = module.embedding.embedding_dim
-    labels = list(selection.decoding.source)
-    encoding = positional_encodings(len(labels), size).numpy()
-    with panel(
+    @panel(
+        "positions",
         _("Positional encoding: token order as sine and cosine values"),
         _(
             "Without recurrence the order of tokens is lost, so sine and cosine waves of different frequencies "
             "are added to the embeddings: high frequencies at the top, low ones at the bottom."
         ),
-    ):
+    )
+    def draw_positions() -> None:
+        module = cache.network(TRANSFORMER).module
+        assert isinstance(module, TransformerTranslator)
+        size = module.embedding.embedding_dim
+        labels = list(selection.decoding.source)
+        encoding = positional_encodings(len(labels), size).numpy()
         chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(TRANSFORMER, "positions"))
         place, column = selection.source, 4
         st.latex(
@@ -141,19 +148,21 @@ def _positions(selection: AttentionSelection) -> None:
 
 
 def _dependencies(selection: AttentionSelection) -> None:
-    decoding = selection.decoding
-    module = cache.network(TRANSFORMER).module
-    assert isinstance(module, TransformerTranslator)
-    layers = len(module.encoder.layers)
-    source, output = len(decoding.source), len(decoding.target)
-    one, other = recurrent_critical_path(source, output), transformer_critical_path(source, output, layers)
-    with panel(
+    @panel(
+        "dependencies",
         _("Why the Transformer runs in parallel: dependencies between computations"),
         _(
             "The number of sequential steps before each position can be computed. Rising lines are computed one "
             "after another, flat lines in parallel."
         ),
-    ):
+    )
+    def draw_dependencies() -> None:
+        decoding = selection.decoding
+        module = cache.network(TRANSFORMER).module
+        assert isinstance(module, TransformerTranslator)
+        layers = len(module.encoder.layers)
+        source, output = len(decoding.source), len(decoding.target)
+        one, other = recurrent_critical_path(source, output), transformer_critical_path(source, output, layers)
         labels = [*decoding.source, *map(display, decoding.target)]
         chart(dependency_chart(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
         st.markdown(
@@ -167,13 +176,15 @@ def _dependencies(selection: AttentionSelection) -> None:
 
 
 def _timing() -> None:
-    with panel(
+    @panel(
+        "timing",
         _("Computation time by input length, measured on this machine"),
         _(
             "Fewer sequential steps do not mean less computation: every token attends to every other, so the work "
             "grows with T². At what length do the lines cross?"
         ),
-    ):
+    )
+    def draw_timing() -> None:
         found: list[Timing] = st.session_state.get(TIMINGS_KEY, [])
         left, right = st.columns([1, 3], vertical_alignment="center")
         with left:

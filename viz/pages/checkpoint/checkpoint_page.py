@@ -17,7 +17,7 @@ from viz.pages.checkpoint.tensor_list import tensor_list
 from viz.pages.checkpoint.unit_panels import anomaly_table, unit_panel
 from viz.pages.checkpoint.weight_distributions import forget_bias_caption, forget_bias_panel, histogram_panel
 from viz.pages.edited_banner import edited_banner
-from viz.pages.page_elements import safe_panel
+from viz.pages.panels import panel
 from viz.session import Session, get_session
 
 
@@ -27,28 +27,40 @@ def page() -> None:
     selection = choose_checkpoint(session)
     edited_banner(session)
     run = run_selection(session, selection)
-    layer, found = selected_layer(session, selection, run), list[Finding]()
-    with safe_panel(
+    layer = selected_layer(session, selection, run)
+
+    @panel(
+        "health",
         _("Health check"),
         _("Start with the first line, the overall result. The measured values are next to each finding."),
-    ):
-        found = health_panel(selection, layer or "", run)
-    layer = selected_layer(session, selection, run, found)
-    with safe_panel(
+    )
+    def draw_health() -> list[Finding]:
+        return health_panel(selection, layer or "", run)
+
+    layer = selected_layer(session, selection, run, draw_health.draw_now() or ())
+
+    @panel(
+        "contents",
         _("File contents"),
         _("The layers and tensors found in the file. Do their sizes fit together, and is any layer missing?"),
-    ):
+    )
+    def draw_contents() -> None:
         tensor_list(session, selection)
+
     if selection.run is None:
-        with safe_panel(
+
+        @panel(
+            "run",
             _("Run the network"),
             _("The layers and the input sequence that all other pages use. Is this how the network was trained?"),
-        ):
+        )
+        def draw_run() -> None:
             how, what = st.columns([3, 2], gap="medium")
             with how:
                 run_settings(session, selection)
             with what:
                 input_settings(session, selection)
+
     if layer is not None:
         which, _room = st.columns([1, 2])
         with which:
@@ -57,48 +69,67 @@ def page() -> None:
 
 
 def _layer(session: Session, selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> None:
-    with safe_panel(
+    @panel(
+        "distributions",
         _("Weight distributions"),
         _(
             "Histograms of the weights, by matrix and gate. Are the distributions similar? A block that is much "
             "wider or off-center was probably changed most by training."
         ),
-    ):
+    )
+    def draw_distributions() -> None:
         histogram_panel(selection, layer)
+
     kind = selection.checkpoint.found[layer].kind
-    with safe_panel(_("Memory retention from the bias alone"), forget_bias_caption(kind)):
+
+    @panel("retention", _("Memory retention from the bias alone"), forget_bias_caption(kind))
+    def draw_retention() -> None:
         forget_bias_panel(selection, layer, selected_unit(session, layer, run))
-    with safe_panel(_("Eigenvalues of the recurrent blocks"), eigenvalue_caption(kind)):
+
+    @panel("eigenvalues", _("Eigenvalues of the recurrent blocks"), eigenvalue_caption(kind))
+    def draw_eigenvalues() -> None:
         spectra_panel(selection, layer)
-    with safe_panel(
+
+    @panel(
+        "unit_health",
         _("Dead, duplicate and saturated units"),
         _(
             "Each dot is a unit. At the left edge its incoming weights are almost 0, at the bottom edge its "
             "outgoing weights: such a unit is dead. Are there any?"
         ),
-    ):
+    )
+    def draw_unit_health() -> None:
         unit_panel(selection, layer, run)
-    with safe_panel(
+
+    @panel(
+        "anomalies",
         _("NaN, infinite and constant values"),
         _(
             "Unusual values in each array. NaN and ∞ can spread to all states; a row of exactly 0 was probably "
             "never trained. Are there any?"
         ),
-    ):
+    )
+    def draw_anomalies() -> None:
         anomaly_table(selection, layer)
-    with safe_panel(
+
+    @panel(
+        "number_formats",
         _("Rounding errors by number format"),
         _(
             "Distance of the hidden state from the one computed in float64. Does it grow over time, or do "
             "rounding errors die out?"
         ),
-    ):
+    )
+    def draw_number_formats() -> None:
         number_formats(selection, layer, run)
-    with safe_panel(
+
+    @panel(
+        "compare_files",
         _("Comparison of two checkpoints"),
         _(
             "Relative change of each weight block. Which block changed most? A large change with cosine ≈ 1: the "
             "direction hardly changed, the weights were only scaled up or down."
         ),
-    ):
+    )
+    def draw_compare_files() -> None:
         compare_files(session, selection, layer)

@@ -27,7 +27,7 @@ from models.networks.forward_run import ForwardRun
 from viz.i18n import _
 from viz.pages.edit import edit_cache
 from viz.pages.edit.weight_selection import edit_place, selected_entry, selected_matrix
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -46,7 +46,14 @@ def add_edit_panel(session: Session, run: ForwardRun) -> None:
         "patch": _("Gate or state from another text (patching)"),
         "csv": _("Matrix from a file"),
     }
-    with panel(_("Add an edit"), _("Change one thing at a time, so that you know which change caused the effect.")):
+
+    @panel(
+        "add_edit",
+        _("Add an edit"),
+        _("Change one thing at a time, so that you know which change caused the effect."),
+        opened=True,
+    )
+    def draw_add_edit() -> None:
         kind = st.selectbox(_("What to change"), list(kinds), format_func=kinds.__getitem__, key=KIND_KEY)
         parts: dict[str, Callable[[], Callable[[], Edit] | None]] = {
             "part": lambda: _part(parameters),

@@ -10,9 +10,10 @@ from viz.pages import cache
 from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import apply_edits
 from viz.pages.edit.edit_slider import edit_slider
-from viz.pages.edit.live_redraw import DrawPart
+from viz.pages.edit.live_redraw import RedrawParts
 from viz.pages.edit.weight_selection import edit_place, gate_block, selected_entry, selected_matrix
-from viz.pages.page_elements import escape_markdown, panel
+from viz.pages.page_elements import escape_markdown
+from viz.pages.panels import panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -21,17 +22,20 @@ MAX_ROWS, MAX_HEIGHT = 8, 480
 """A longer list scrolls in a container of that many CSS pixels, so that undo stays visible."""
 
 
-def edit_list(session: Session) -> list[DrawPart]:
-    """Show the list and return the functions that draw its slider."""
+def edit_list(session: Session, parts: RedrawParts) -> None:
+    """Declare the panel of the list; it adds the function that draws its slider to ``parts``."""
     edits = session.edits
-    parts = []
-    with panel(
+
+    @panel(
+        "edit_list",
         _("List of edits"),
         _(
             "All edits, applied in this order. Turn one off: if the prediction returns to what it was, that edit "
             "caused the change."
         ),
-    ):
+        opened=True,
+    )
+    def draw_edit_list() -> None:
         if not edits.entries:
             st.markdown(_("No changes yet."))
         with st.container(height=MAX_HEIGHT if len(edits.entries) > MAX_ROWS else "content", border=False):
@@ -39,9 +43,8 @@ def edit_list(session: Session) -> list[DrawPart]:
                 _row(session, index, entry)
         if edits.entries and edits.entries[-1].on and not _is_selected_entry(session, edits.entries[-1].edit):
             part = edit_slider(session, len(edits.entries) - 1, _("Adjust the last edit"))
-            parts += [part] if part else []
+            parts.last_sliders += [part] if part else []
         _buttons(session, edits)
-    return parts
 
 
 def _is_selected_entry(session: Session, edit: Edit) -> bool:

@@ -13,9 +13,10 @@ from viz.pages.edit.edit_list import edit_list
 from viz.pages.edit.edited_gradients import edited_gradients
 from viz.pages.edit.effect_panels import effect_panel, state_change_panel
 from viz.pages.edit.experiments import experiments
-from viz.pages.edit.live_redraw import live_redraw
+from viz.pages.edit.live_redraw import RedrawParts, live_redraw
 from viz.pages.edit.unit_weight_panel import unit_weight_panel
 from viz.pages.edit.weight_matrix_panel import weight_matrix_panel
+from viz.pages.panels import after_panels
 from viz.pages.send_trace import send_trace
 from viz.session import get_session
 
@@ -49,18 +50,18 @@ def page() -> None:
         with spot:
             send_trace(session, after, VIEW_ID, weights=False)
 
+    parts = RedrawParts(payloads=[load_trace])
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        draw_matrix, entry, loss = weight_matrix_panel(session, run)
+        weight_matrix_panel(session, run, parts)
         unit_weight_panel(session, run)
     with right:
-        drawn, texts = effect_panel(session)
-        last = edit_list(session)
+        effect_panel(session, parts)
+        edit_list(session, parts)
         add_edit_panel(session, run)
     state_change_panel(session)
-    # Numbers first, then text. The sliders are last: they are notified once everything that depends on them is drawn.
-    live_redraw([load_trace, *drawn, draw_matrix, *texts, entry, *last])
-    edited_gradients(session, run, loss)
+    edited_gradients(session, run, parts)
+    after_panels(lambda: live_redraw(parts.in_order()))
 
 
 def _moved() -> None:

@@ -10,32 +10,38 @@ from models.networks.forward_run import ForwardRun, SymbolPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, translate
 from viz.pages.edit import edit_cache
+from viz.pages.edit.live_redraw import RedrawParts
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import describe_loss, loss_menu
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 
-def edited_gradients(session: Session, after: ForwardRun, loss: Loss | None) -> None:
-    """Show the gradient norms of the hidden states before and after the edits; nothing without edits.
+def edited_gradients(session: Session, after: ForwardRun, parts: RedrawParts) -> None:
+    """Declare the panel of the gradient norms of the hidden states before and after the edits; nothing without edits.
 
     Args:
         session: the session.
         after: the run of the edited network.
-        loss: the loss chosen above; None to show the menu here.
+        parts: has the loss chosen above, or None to show the menu here.
     """
     if not session.edits.on:
         return
-    with panel(
+
+    @panel(
+        "edited_gradients",
         _("Gradients before and after the edits"),
         _(
             "Gradient norm at each time step, before and after the edits. Does the gradient now reach further "
             "back, or vanish sooner?"
         ),
-    ):
+        late=True,
+    )
+    def draw_edited_gradients() -> None:
         if st.toggle(_("Backpropagate through both runs"), key="edit_gradients"):
-            _norms(session, edit_cache.unedited_run(session), after, loss or loss_menu(session, after))
+            _norms(session, edit_cache.unedited_run(session), after, parts.loss or loss_menu(session, after))
 
 
 def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) -> None:

@@ -1,6 +1,7 @@
 """Effects of the edits: in words, on the prediction, on the states."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from models.networks.forward_run import ForwardRun
 from viz.components.edited_prediction import edited_prediction
@@ -12,32 +13,38 @@ from viz.pages import cache
 from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import CHANGED_ID, VIEW_ID
 from viz.pages.edit.effect_text import describe_effects
-from viz.pages.edit.live_redraw import DrawPart
+from viz.pages.edit.live_redraw import RedrawParts
 from viz.pages.left_out import left_out_caption
 from viz.pages.nonfinite_notes import run_note
 from viz.pages.output_table import output_table
-from viz.pages.page_elements import escape_markdown, panel
+from viz.pages.page_elements import escape_markdown
+from viz.pages.panels import panel
 from viz.payloads.edited_payload import compared_names
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
 
-def effect_panel(session: Session) -> tuple[list[DrawPart], list[DrawPart]]:
-    """Reserve places for the changed prediction and its description; return the functions that draw them.
+def effect_panel(session: Session, parts: RedrawParts) -> None:
+    """Declare the panel of the changed prediction and its description; nothing without edits.
 
-    Shows nothing and returns empty lists without edits."""
+    The function that loads the changed states, and the one that writes the description, are added to ``parts``."""
     if not session.edits.on:
-        return [], []
-    with panel(
+        return
+
+    @panel(
+        "effect",
         _("Effect of the edits"),
         _(
             "How the predictions and states differ from the original run. Does the change stay where you made it, "
             "or does it spread?"
         ),
-    ):
+    )
+    def draw_effect() -> None:
         text_place = st.container()
         edited_prediction(CHANGED_ID, key="changed_prediction")
         left_out_caption(cache.network(session.view.net or ""))
+        parts.texts.append(lambda after: _write_text(session, after, text_place))
+
     payload_place = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 
@@ -47,24 +54,23 @@ def effect_panel(session: Session) -> tuple[list[DrawPart], list[DrawPart]]:
         with payload_place:
             trace_loader(edit_cache.state_change_payload(before, after, layer, quantity, steps), key="edit_changed")
 
-    def write_text(after: ForwardRun) -> None:
-        before, steps = edit_cache.unedited_run(session), edit_cache.step_origins(session)
-        with text_place:
-            card = cache.network(session.view.net or "").card
-            found = edit_cache.run_effects(before, after, steps, card.scored == "last")
-            note = run_note(after)
-            if note is not None:
-                st.warning(note, icon=":material/error:")
-            st.markdown(
-                escape_markdown(
-                    describe_effects(
-                        found, edit_cache.tracked_unit_effect(session, before, after, steps), before, after
-                    )
-                )
-            )
-            output_table(after, "changed_outputs", before)
+    parts.payloads.append(load_payload)
 
-    return [load_payload], [write_text]
+
+def _write_text(session: Session, after: ForwardRun, text_place: DeltaGenerator) -> None:
+    before, steps = edit_cache.unedited_run(session), edit_cache.step_origins(session)
+    with text_place:
+        card = cache.network(session.view.net or "").card
+        found = edit_cache.run_effects(before, after, steps, card.scored == "last")
+        note = run_note(after)
+        if note is not None:
+            st.warning(note, icon=":material/error:")
+        st.markdown(
+            escape_markdown(
+                describe_effects(found, edit_cache.tracked_unit_effect(session, before, after, steps), before, after)
+            )
+        )
+        output_table(after, "changed_outputs", before)
 
 
 def state_change_panel(session: Session) -> None:
@@ -79,12 +85,16 @@ def state_change_panel(session: Session) -> None:
         after: _("{quantity}, after").format(quantity=name),
         change: _("{quantity}: after − before").format(quantity=name),
     }
-    with panel(
+
+    @panel(
+        "changed_units",
         _("All units before and after the edits"),
         _(
             "Each row is a unit, each column a time step; color shows the change. Follow it to the right from the "
             "first colored column: does it die out or last?"
         ),
-    ):
+        opened=True,
+    )
+    def draw_changed_units() -> None:
         heatmap(CHANGED_ID, form="sequence", key="changed_states", quantities=[change], names=names)
         heatmap(CHANGED_ID, form="sequence", key="changed_pair", quantities=[before, after], names=names)

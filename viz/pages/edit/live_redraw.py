@@ -1,15 +1,38 @@
 """Parts of the page that are redrawn at each value of a dragged slider; the rest of the page follows when the drag pauses."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import streamlit as st
 
+from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.pages import cache
 from viz.session import get_session
 
 DrawPart = Callable[[ForwardRun], None]
 """Function that draws a part of the page from the run of the edited network."""
+
+
+@dataclass
+class RedrawParts:
+    """The parts of the open panels that are redrawn, in the order in which they are drawn.
+
+    Attributes:
+        payloads, drawings, texts, sliders, last_sliders: the functions that draw them.
+        loss: the loss by whose gradient the weight matrix is coloured; None if it is coloured by value.
+    """
+
+    payloads: list[DrawPart] = field(default_factory=list)
+    drawings: list[DrawPart] = field(default_factory=list)
+    texts: list[DrawPart] = field(default_factory=list)
+    sliders: list[DrawPart] = field(default_factory=list)
+    last_sliders: list[DrawPart] = field(default_factory=list)
+    loss: Loss | None = None
+
+    def in_order(self) -> list[DrawPart]:
+        """Return all functions: numbers first, then text; then the sliders, which follow what depends on them."""
+        return [*self.payloads, *self.drawings, *self.texts, *self.sliders, *self.last_sliders]
 
 
 @st.fragment

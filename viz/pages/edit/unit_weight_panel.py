@@ -8,7 +8,7 @@ from viz.i18n import _, ngettext
 from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import VIEW_ID
 from viz.pages.edit.weight_selection import axis_names, select_entry
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -23,13 +23,16 @@ def unit_weight_panel(session: Session, run: ForwardRun) -> None:
     """Show both lists."""
     parameters = edit_cache.edited_parameters(session)
     layer, unit = session.view.layer or "", session.view.unit or 0
-    with panel(
+
+    @panel(
+        "unit_weights",
         _("Weights of unit {unit}").format(unit=unit),
         _(
             "The incoming and outgoing weights, largest first. Which are much larger than the rest? Click one to "
             "edit it above. To see another unit, select it in the playback controls."
         ),
-    ):
+    )
+    def draw_unit_weights() -> None:
         incoming, outgoing = (weights_of_unit(parameters, layer, unit, way) for way in ("reads", "writes"))
         axes = {name: axis_names(parameters, name, run) for name in {weight.name for weight in incoming + outgoing}}
         unit_weight_list(

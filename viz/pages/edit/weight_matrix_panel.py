@@ -19,7 +19,7 @@ from viz.pages import cache
 from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import VIEW_ID, apply_edits
 from viz.pages.edit.edit_slider import live_slider
-from viz.pages.edit.live_redraw import DrawPart, rerun_page
+from viz.pages.edit.live_redraw import DrawPart, RedrawParts, rerun_page
 from viz.pages.edit.weight_selection import (
     MATRIX_KEY,
     axis_names,
@@ -35,7 +35,7 @@ from viz.pages.edit.weight_selection import (
 )
 from viz.pages.edit.weight_table import weight_table
 from viz.pages.gradients.loss_choice import describe_loss, loss_menu
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.quantity_names import quantity_names
 from viz.session import Session
@@ -43,18 +43,19 @@ from viz.session import Session
 COLOR_BY_KEY = "edit_tint"
 
 
-def weight_matrix_panel(session: Session, run: ForwardRun) -> tuple[DrawPart, DrawPart, Loss | None]:
-    """Show the matrix and the selected entry; return the functions that draw the matrix and the entry's slider, and the loss.
+def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -> None:
+    """Declare the panel of the matrix and the selected entry; it adds what draws them, and the loss, to ``parts``."""
 
-    The loss is None unless the matrix is coloured by sensitivity."""
-    parameters = edit_cache.edited_parameters(session)
-    with panel(
+    @panel(
+        "matrix",
         _("Weight matrix"),
         _(
             "Each cell is one weight. Color by sensitivity |∂L/∂W| first: which weights affect the loss most? "
             "Select one and change it with the slider."
         ),
-    ):
+    )
+    def draw_matrix_panel() -> None:
+        parameters = edit_cache.edited_parameters(session)
         name, gate, by = _choose(parameters)
         values = gate_block(parameters, name, gate)
         rows, columns = axis_names(parameters, name, run)
@@ -82,7 +83,9 @@ def weight_matrix_panel(session: Session, run: ForwardRun) -> tuple[DrawPart, Dr
 
         part = _entry(session, edit_place(parameters, name, gate, row, column), float(values[row, column]), values)
         weight_table(session, name, gate, values, rows, columns, parameters)
-        return draw, part, loss
+        parts.drawings.append(draw)
+        parts.sliders.append(part)
+        parts.loss = loss
 
 
 def _choose(parameters: Parameters) -> tuple[str, str | None, str]:

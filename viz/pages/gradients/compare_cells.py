@@ -22,7 +22,8 @@ from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.norm_panels import describe_rate, number_text
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
 
@@ -39,13 +40,16 @@ FIXED_AXIS = (1e-14, 1e6)
 
 def compare_cells(session: Session) -> None:
     """Draw the comparison of the three kinds of cell."""
-    with panel(
+
+    @panel(
+        "cells",
         _("3 · Vanishing gradient: RNN, LSTM and GRU compared"),
         _(
             "Gradient norm relative to the last time step. How much of it reaches the first step (left end)? "
             "Along the LSTM cell state it is multiplied only by the forget gates, not by W_hh."
         ),
-    ):
+    )
+    def draw_cells() -> None:
         _comparison(session)
 
 

@@ -12,7 +12,7 @@ from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, state_note
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
 
@@ -27,13 +27,16 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
     unit = (
         min(loss.unit if loss.kind == "unit" else session.view.unit or 0, _width(run, layer) - 1) if of_unit else None
     )
-    with panel(
+
+    @panel(
+        "gradient_map",
         _("2 · Gradient map: which loss reaches which time step?"),
         _(
             "Each row is one loss. Which rows stay strong far from the diagonal? From those losses the network "
             "can learn long-term dependencies."
         ),
-    ):
+    )
+    def draw_gradient_map() -> None:
         st.caption(
             _("Each row: l = hidden state of unit {unit} at time step t").format(unit=unit)
             if unit is not None

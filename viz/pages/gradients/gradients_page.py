@@ -3,14 +3,12 @@
 import streamlit as st
 
 from models.core.local_derivatives import has_local_derivatives
-from models.core.messages import Problem
-from viz.i18n import _, translate
+from viz.i18n import _
 from viz.pages.controls import show_controls
-from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.compare_cells import compare_cells
 from viz.pages.gradients.gradient_map_panel import gradient_map_panel
-from viz.pages.gradients.jacobian_panels import activation_slope_panel, jacobian_panel
-from viz.pages.gradients.loss_choice import describe_loss, has_network, loss_menu
+from viz.pages.gradients.jacobian_panels import activation_slope_panel, jacobian_panels
+from viz.pages.gradients.loss_choice import loss_menu
 from viz.pages.gradients.norm_panels import gradient_norm_panel
 from viz.pages.gradients.weight_gradients import clipping_panel, weight_gradient_panel
 from viz.session import get_session
@@ -21,15 +19,7 @@ def page() -> None:
     session = get_session()
     run = show_controls(session)
     loss = loss_menu(session, run)
-    view, found, last = session.view, None, None
-    try:
-        found = gradient_cache.gradients(run, view.net or "", view.text or "", view.layer or "", loss, session.edits)
-    except Problem as problem:
-        session.add_notice(translate(problem))
-    else:
-        if has_network(session) and loss.kind not in ("unit", "saved"):
-            last = gradient_cache.differentiated(view.net or "", view.text or "", loss, session.edits).target
-        gradient_norm_panel(session, run, loss, found, describe_loss(session, run, loss, last))
+    gradient_norm_panel(session, run, loss)
     if session.edits.interventions:
         st.info(
             _("Some values are fixed: no gradient flows through them, here and below."),
@@ -49,7 +39,6 @@ def page() -> None:
     gradient_map_panel(session, run, loss)
     compare_cells(session)
     activation_slope_panel(session, run)
-    jacobian_panel(session, run, loss, found)
-    if found is not None:
-        weight_gradient_panel(session, run.labels_of(view.layer or ""), found)
+    jacobian_panels(session, run, loss)
+    weight_gradient_panel(session, run, loss)
     clipping_panel(session, loss)

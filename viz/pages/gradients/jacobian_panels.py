@@ -22,10 +22,11 @@ from viz.figures.lyapunov import lyapunov
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
-from viz.pages.gradients.loss_choice import loss_step
+from viz.pages.gradients.loss_choice import gradients_if_any, loss_step
 from viz.pages.gradients.norm_panels import tex_number
 from viz.pages.nonfinite_notes import consequence, gradient_note, invalid_gradient, state_note
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -37,10 +38,13 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
     """Draw the derivative of every activation function at each time step."""
     layer = gradient_cache.single_sequence(run, session.view.layer or "")
     labels = run.labels_of(layer.name)
-    with panel(
+
+    @panel(
+        "slopes",
         _("4 · Derivatives of the activation functions at each time step"),
         activation_slope_caption(layer.kind),
-    ):
+    )
+    def draw_slopes() -> None:
         note = state_note(layer)
         if note is not None:
             st.markdown(f"{note} {consequence()}")
@@ -73,8 +77,8 @@ def activation_slope_caption(kind: str) -> str:
     return f"{question} {factors[kind]}"
 
 
-def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGradients | None) -> None:
-    """Draw the singular values of the step Jacobians, the bounds beside the actual gradient, and the Lyapunov spectrum."""
+def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
+    """Declare the panels of the step Jacobians, of the bounds on the gradient, and of the Lyapunov spectrum."""
     layer = gradient_cache.single_sequence(run, session.view.layer or "")
     labels = run.labels_of(layer.name)
     at = loss_step(session, run, loss)
@@ -84,16 +88,18 @@ def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGr
         if layer.reverse
         else slice(max(0, last + 1 - MAX_JACOBIANS), last + 1)
     )
-    with st.spinner(_("Computing the singular values of the Jacobians …"), show_time=True):
-        values, bounds = _singular(run, layer.name, part.start, part.stop)
-    with panel(
+
+    @panel(
+        "jacobians",
         _("Jacobian of each time step: singular values"),
         _(
             "By the chain rule, the gradient is multiplied by one Jacobian per time step. If its largest singular "
             "value is below 1, every gradient shrinks there; above 1, some directions grow. Which steps are "
             "which?"
         ),
-    ):
+    )
+    def draw_jacobians() -> None:
+        values, bounds = _singular(run, layer.name, part.start, part.stop)
         st.markdown(_describe_spectrum(layer))
         note = state_note(layer)
         if note is not None:
@@ -112,8 +118,24 @@ def jacobian_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGr
             )
         elif note is None:
             st.markdown(_("The Jacobians contain NaN or infinite values."))
-    if at is not None and found is not None:
-        _bounds(session, layer, labels, found, values, part, at)
+
+    if at is not None:
+        step = at
+
+        @panel(
+            "bounds",
+            _("Upper bounds and the actual gradient"),
+            _(
+                "The bounds always hold, but how tight are they? Compare them with the thick line, the actual "
+                "gradient; the axis is logarithmic."
+            ),
+        )
+        def draw_bounds() -> None:
+            found = gradients_if_any(session, run, loss)
+            if found is not None:
+                values = _singular(run, layer.name, part.start, part.stop)[0]
+                _bounds(session, layer, labels, found, values, part, step)
+
     _exponents(session, layer, run)
 
 
@@ -139,43 +161,32 @@ def _bounds(
         with np.errstate(over="ignore"):
             reach, suggested = own * spectrum.norm**distance, own * spectrum.radius**distance
         limits = {"weights": reach, **limits, "radius": suggested}
-    with panel(
-        _("Upper bounds and the actual gradient"),
-        _(
-            "The bounds always hold, but how tight are they? Compare them with the thick line, the actual "
-            "gradient; the axis is logarithmic."
-        ),
-    ):
-        entered = np.flatnonzero(found.output_gradients.hidden[0].numpy().any(axis=-1))
-        if not set(entered.tolist()) <= {at}:
-            st.markdown(
-                _(
-                    "The loss enters this layer at many time steps (from the layer above, or from an output that "
-                    "reads every time step), so no product of this layer's own Jacobians bounds the gradient. In a "
-                    "stack, choose the top layer."
-                )
+    entered = np.flatnonzero(found.output_gradients.hidden[0].numpy().any(axis=-1))
+    if not set(entered.tolist()) <= {at}:
+        st.markdown(
+            _(
+                "The loss enters this layer at many time steps (from the layer above, or from an output that "
+                "reads every time step), so no product of this layer's own Jacobians bounds the gradient. In a "
+                "stack, choose the top layer."
             )
-            return
-        note = gradient_note(found)
-        if note is not None:
-            st.markdown(f"{note} {invalid_gradient()}")
-            return
-        if not (np.isfinite(own) and own > 0):
-            st.markdown(
-                _("The gradient at the time step of the loss is 0 or not finite, so there is nothing to compare.")
-            )
-            return
-        figure = gradient_bounds(norms, limits, labels[part], first=part.start, theme=page_theme())
-        chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
-        far = -1 if layer.reverse else 0
-        lines = (
-            rf"\|\partial L/\partial h_{{{(part.stop if layer.reverse else part.start + 1)}}}\| = {_tex(norms[far])}"
         )
-        lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\| \prod_j \|J_j\|_2 = {_tex(limits['steps'][far])}"
-        if "weights" in limits:
-            lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\|\,\|W_{{hh}}\|_2^{{{len(norms) - 1}}}"
-            lines += rf" = {_tex(limits['weights'][far])}"
-        st.latex(lines)
+        return
+    note = gradient_note(found)
+    if note is not None:
+        st.markdown(f"{note} {invalid_gradient()}")
+        return
+    if not (np.isfinite(own) and own > 0):
+        st.markdown(_("The gradient at the time step of the loss is 0 or not finite, so there is nothing to compare."))
+        return
+    figure = gradient_bounds(norms, limits, labels[part], first=part.start, theme=page_theme())
+    chart(figure, "bounds", names=(session.view.net, layer.name, "bounds"))
+    far = -1 if layer.reverse else 0
+    lines = rf"\|\partial L/\partial h_{{{(part.stop if layer.reverse else part.start + 1)}}}\| = {_tex(norms[far])}"
+    lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\| \prod_j \|J_j\|_2 = {_tex(limits['steps'][far])}"
+    if "weights" in limits:
+        lines += rf"\;\le\; \|\partial L/\partial h_{{{at + 1}}}\|\,\|W_{{hh}}\|_2^{{{len(norms) - 1}}}"
+        lines += rf" = {_tex(limits['weights'][far])}"
+    st.latex(lines)
 
 
 def _tex(value: float) -> str:
@@ -211,15 +222,16 @@ def _describe_spectrum(layer: LayerTrace) -> str:
 
 
 def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
-    with panel(
+    @panel(
+        "lyapunov",
         _("Lyapunov spectrum of the whole sequence"),
         _(
             "How fast small differences in the state grow or shrink, per direction. Is the first exponent above "
             "0? Then they grow, and gradients with them."
         ),
-    ):
-        with st.spinner(_("Computing the Lyapunov exponents …"), show_time=True):
-            exponents = _lyapunov(run, layer.name)
+    )
+    def draw_lyapunov() -> None:
+        exponents = _lyapunov(run, layer.name)
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with left:
             chart(lyapunov(exponents, theme=page_theme()), "lyapunov", names=(session.view.net, layer.name, "lyapunov"))

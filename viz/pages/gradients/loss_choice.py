@@ -4,9 +4,11 @@ from typing import get_args
 
 import streamlit as st
 
+from models.core.layer_gradients import LayerGradients
+from models.core.messages import Problem
 from models.gradients.losses import Loss, LossKind
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
-from viz.i18n import _, language
+from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.synced_widget import synced_widget
@@ -65,6 +67,22 @@ def _names(session: Session, run: ForwardRun) -> dict[LossKind, str]:
             kinds = ("next", "every", "unit")
     assert set(kinds) <= set(get_args(LossKind))
     return {kind: words[kind] for kind in kinds}
+
+
+def layer_gradients(session: Session, run: ForwardRun, loss: Loss) -> LayerGradients:
+    """Return the gradients of the view's layer. Raises Problem: the loss cannot be differentiated here."""
+    view = session.view
+    net, text, layer = view.net or "", view.text or "", view.layer or ""
+    return gradient_cache.gradients(run, net, text, layer, loss, session.edits)
+
+
+def gradients_if_any(session: Session, run: ForwardRun, loss: Loss) -> LayerGradients | None:
+    """Return `layer_gradients`; where there are none, show why in a caption and return None."""
+    try:
+        return layer_gradients(session, run, loss)
+    except Problem as problem:
+        st.caption(translate(problem))
+        return None
 
 
 def has_network(session: Session) -> bool:

@@ -3,34 +3,41 @@
 import numpy as np
 import streamlit as st
 
-from models.core.layer_gradients import LayerGradients
 from models.gradients.decay_rate import fit_decay
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
-from viz.pages.gradients.gradient_cache import state_gradient_norms
-from viz.pages.gradients.loss_choice import loss_step
+from viz.pages.gradients.gradient_cache import differentiated, state_gradient_norms
+from viz.pages.gradients.loss_choice import describe_loss, has_network, layer_gradients, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, shown_norms, state_note
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss, found: LayerGradients, said: str) -> None:
-    """Draw the curves beside their description, with the ratio of the last norm to the first; ``said`` defines the loss."""
-    labels = run.labels_of(found.layer.name)
-    norms, at = state_gradient_norms(found), loss_step(session, run, loss)
-    with panel(
+def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
+    """Declare the panel of the curves, beside their description, with the ratio of the last norm to the first."""
+
+    @panel(
+        "gradient_norms",
         _("1 · Gradient norm at each time step (backpropagation through time)"),
         _(
             "Moving away from the loss, does the gradient norm fall (vanishing gradient), rise (exploding "
             "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
         ),
-    ):
-        st.markdown(_escape(said))
+    )
+    def draw_gradient_norms() -> None:
+        view, last = session.view, None
+        found = layer_gradients(session, run, loss)
+        if has_network(session) and loss.kind not in ("unit", "saved"):
+            last = differentiated(view.net or "", view.text or "", loss, session.edits).target
+        labels = run.labels_of(found.layer.name)
+        norms, at = state_gradient_norms(found), loss_step(session, run, loss)
+        st.markdown(_escape(describe_loss(session, run, loss, last)))
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with left:
             drawn = {state: shown_norms(values, found) for state, values in norms.items()}
@@ -43,12 +50,9 @@ def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss, found: La
             else:
                 for state, values in norms.items():
                     _describe(state, values, labels, at, found.layer.reverse)
-    hidden_curves(
-        [(f"{state}_grad_norm", session.view.net or "", found.layer.name, values) for state, values in norms.items()],
-        labels,
-        _("Norms of the gradient of the loss with respect to the states, at every time step."),
-        "gradient-norms",
-    )
+        curves = [(f"{state}_grad_norm", view.net or "", found.layer.name, values) for state, values in norms.items()]
+        words = _("Norms of the gradient of the loss with respect to the states, at every time step.")
+        hidden_curves(curves, labels, words, "gradient-norms")
 
 
 def _describe(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | None, reverse: bool) -> None:

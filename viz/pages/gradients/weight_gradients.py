@@ -7,31 +7,39 @@ from models.core.layer_gradients import LayerGradients
 from models.gradients.clipping import clipping
 from models.gradients.initialized import EXPLODING_CONFIG, exploding_example
 from models.gradients.losses import DifferentiatedRun, Loss
+from models.networks.forward_run import ForwardRun
 from viz.components.sliders import Slider, slider_values, sliders
 from viz.figures.clipped_steps import clipped_steps
 from viz.figures.gradient_norms import gradient_norms
 from viz.figures.weight_steps import weight_steps
 from viz.i18n import _
 from viz.pages.gradients import gradient_cache
-from viz.pages.gradients.loss_choice import has_network
+from viz.pages.gradients.loss_choice import gradients_if_any, has_network
 from viz.pages.gradients.norm_panels import describe_rate, nonfinite_symbol, tex_number
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.session import Session
 
 VIEW_ID = "gradients"
 
 
-def weight_gradient_panel(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
-    """Draw the contribution of each time step to the gradient of one parameter."""
-    with panel(
+def weight_gradient_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
+    """Declare the panel of the contribution of each time step to the gradient of one parameter."""
+
+    @panel(
+        "contributions",
         _("5 · Contribution of each time step to the weight gradient"),
         _(
             "The bars add up to the gradient norm of one matrix. Do all time steps contribute, or only a few? "
             "Negative bars point in the opposite direction."
         ),
-    ):
-        _contributions(session, labels, found)
+    )
+    def draw_contributions() -> None:
+        labels = run.labels_of(session.view.layer or "")
+        found = gradients_if_any(session, run, loss)
+        if found is not None:
+            _contributions(session, labels, found)
 
 
 @st.fragment
@@ -78,13 +86,16 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
 
 def clipping_panel(session: Session, loss: Loss) -> None:
     """Draw gradient clipping by the global norm."""
-    with panel(
+
+    @panel(
+        "clipping",
         _("6 · Exploding gradient: gradient clipping"),
         _(
             "Each bar is one time step's contribution to the gradient norm. Set the threshold below the norm: all "
             "bars shrink by the same factor, so the direction of the gradient stays and only its length changes."
         ),
-    ):
+    )
+    def draw_clipping() -> None:
         _clip(session, loss)
 
 

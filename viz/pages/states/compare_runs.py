@@ -11,7 +11,8 @@ from viz.figures.state_distance import state_distance
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
+from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
@@ -25,10 +26,13 @@ NamedRun = tuple[str, ForwardRun, LayerTrace]
 
 def compare_runs(session: Session, run: ForwardRun, layer: LayerTrace) -> None:
     """Draw both runs on one axis, and their distance."""
-    with panel(
+
+    @panel(
+        "comparison",
         _("Comparison of two texts or two networks"),
         _("Change one word: from which time step on do the states diverge, and do they converge again?"),
-    ):
+    )
+    def draw_comparison() -> None:
         if session.startup_file is not None and session.view.net == session.startup_file.name:
             _other_sequence(session, run, layer)
         else:

@@ -11,7 +11,8 @@ from viz.figures.half_life_plot import half_life_plot
 from viz.figures.saturation_scatter import saturation_scatter
 from viz.i18n import _
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.quantity_names import no_valves, quantity_names
 
@@ -19,18 +20,17 @@ SYMBOLS = {"forget_gate": "f", "update_gate": "z"}
 
 
 def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
-    """Draw the gates' saturation beside the half-lives, with the values of the selected unit."""
-    left, right = st.columns(2, gap="medium")
-    with (
-        left,
-        panel(
-            _("Gate saturation: closed or open"),
-            _(
-                "Each dot is one gate of one unit. Right: almost always closed. Top: almost always open. On the "
-                "dotted line: always one or the other, never in between."
-            ),
+    """Declare the panels of the gates' saturation and of the half-lives, with the values of the selected unit."""
+
+    @panel(
+        "saturation",
+        _("Gate saturation: closed or open"),
+        _(
+            "Each dot is one gate of one unit. Right: almost always closed. Top: almost always open. On the "
+            "dotted line: always one or the other, never in between."
         ),
-    ):
+    )
+    def draw_saturation() -> None:
         saturated = states_cache.gate_saturation(run, layer.name)
         if saturated and not any(np.isfinite(each.left).any() for each in saturated.values()):
             _show_note(run, layer)
@@ -47,16 +47,16 @@ def memory_panel(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> No
             st.markdown(_("A vanilla RNN has no gates."))
         else:
             st.markdown(no_valves(layer.cell_equations))
-    with (
-        right,
-        panel(
-            _("Half-life of the state"),
-            _(
-                "Time steps until the forget or update gate alone has halved a unit's state. Which units have a "
-                "half-life longer than the sequence (above the dotted line)?"
-            ),
+
+    @panel(
+        "half_life",
+        _("Half-life of the state"),
+        _(
+            "Time steps until the forget or update gate alone has halved a unit's state. Which units have a "
+            "half-life longer than the sequence (above the dotted line)?"
         ),
-    ):
+    )
+    def draw_half_life() -> None:
         _half_lives(run, layer, unit, step)
 
 

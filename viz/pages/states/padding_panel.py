@@ -11,7 +11,8 @@ from viz.figures.padding_curves import padding_curves
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.nonfinite_notes import run_note
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, view_widget
 from viz.quantity_names import quantity_names
@@ -30,13 +31,16 @@ def padding_panel(session: Session, layer: LayerTrace) -> None:
         return
     if not cache.changes_weights_only(session.edits):
         return  # fixed values and edited tokens have nothing to do with padding
-    with panel(
+
+    @panel(
+        "padding",
         _("Padding and masking"),
         _(
             "Follow the dashed line into the shaded area: without the mask, padding changes the final state, from "
             "which the answer is computed."
         ),
-    ):
+    )
+    def draw_padding() -> None:
         _padded(layer.name)
 
 

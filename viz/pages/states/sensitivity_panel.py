@@ -8,7 +8,8 @@ from models.networks.forward_run import ForwardRun
 from viz.figures.sensitivity_map import carry_path_name, sensitivity_map
 from viz.i18n import _
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, escape_markdown, page_theme, panel
+from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import TEXT, view_buttons, view_choice
 from viz.session import Session
@@ -49,7 +50,9 @@ def sensitivity_panel(session: Session, run: ForwardRun, layer: LayerTrace, step
             "removes it?"
         ),
     }
-    with panel(titles[way].format(step=step + 1, token=escape_markdown(labels[step])), look_for[way]):
+
+    @panel("influence", titles[way].format(step=step + 1, token=escape_markdown(labels[step])), look_for[way])
+    def draw_influence() -> None:
         words = {LEFT: _("all inputs → this state"), REACH: _("this input → all states")}
         view_buttons(
             _("Influence at time step {step}").format(step=step + 1), words, name="ink", key="ink_way", default=LEFT

@@ -13,7 +13,8 @@ from viz.components.span_picker import span_picker
 from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import NUMBER, SPAN, view_buttons, view_widget
 from viz.quantity_names import quantity_names
@@ -30,10 +31,13 @@ MARGIN = 3
 
 def span_panel(session: Session, run: ForwardRun, layer: LayerTrace, view_id: str) -> None:
     """Draw the choice of span and threshold, and the units that mark the span."""
-    with panel(
+
+    @panel(
+        "span",
         _("Find units that mark a span"),
         _("Select a word, bracket or quotation: the best unit is active inside the frame and inactive outside."),
-    ):
+    )
+    def draw_span() -> None:
         _span_units(run, layer, session.view.quantity or "", session.view.step or 0, view_id)
 
 

@@ -10,7 +10,7 @@ from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
 from viz.i18n import _
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
 from viz.payloads.heatmap_image import Window
@@ -38,13 +38,16 @@ def chosen_window(run: ForwardRun, layer: LayerTrace) -> Window | None:
 
 def state_heatmaps(run: ForwardRun, layer: LayerTrace, view_id: str, quantity: str) -> None:
     """Draw the heatmaps, the choice of the order above them, and the zoom if they are drawn in blocks."""
-    with panel(
+
+    @panel(
+        "units_over_time",
         _("All units at all time steps"),
         _(
             "Rows are units, columns are time steps. Sort by similarity and look for bands of units that change "
             "together. Vertical edges mark time steps at which many units change."
         ),
-    ):
+    )
+    def draw_units_over_time() -> None:
         words = {
             "index": _("unit number"),
             "mean": _("mean (ascending)"),

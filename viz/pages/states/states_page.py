@@ -41,10 +41,8 @@ def page() -> None:
         key=PLAYER,
         on_view_change=_player_moved,
     )
-    above = st.container()
-    state_heatmaps(run, layer, VIEW_ID, quantity)  # before the ranking above, which takes longer
-    with above:
-        tracking_panel(session, run, VIEW_ID, window)
+    tracking_panel(session, run, VIEW_ID, window)
+    state_heatmaps(run, layer, VIEW_ID, quantity)
     memory_panel(run, layer, view.unit, view.step)
     sensitivity_panel(session, run, layer, view.step)
     trajectory_panel(run, layer, view.step, VIEW_ID)

@@ -11,7 +11,8 @@ from viz.components.unit_ranking import unit_ranking
 from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.pages import cache
-from viz.pages.page_elements import chart, page_theme, panel
+from viz.pages.page_elements import chart, page_theme
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNTS, view_widget
 from viz.payloads.heatmap_image import Window
@@ -45,39 +46,44 @@ DEFAULT_STACKED, MAX_STACKED = 4, 8
 
 
 def tracking_panel(session: Session, run: ForwardRun, view_id: str, window: Window | None) -> None:
-    """Draw the ranking beside the colored text, and the curves of several units."""
+    """Declare the panels of the ranking, of the colored text beside it, and of the curves of several units."""
     layer = run.trace.layers[session.view.layer or ""]
     listed, shown = st.columns([6, 5], gap="medium")
-    with (
-        shown,
-        panel(
-            _("Text colored by one unit"),
-            _("Look for a color that stays constant over a span and changes where something in the text changes."),
-        ),
-    ):
-        colored_text(view_id, key="text")  # before the ranking, which takes longer
-    with (
-        listed,
-        panel(
+    with listed:
+
+        @panel(
+            "tracking",
             _("Units that track a property of the text"),
             _(
                 "Click a row and check the text: does the color change where the property changes? Only agreement on "
                 "held-out text counts."
             ),
-        ),
-    ):
-        found = _rankings(session, run)
-        rows = _rows(found or {}, run)
-        if found is None:
-            _request_ranking(run)
-        else:
+            late=True,
+        )
+        def draw_tracking() -> None:
+            found = _rankings(session, run)
+            rows = _rows(found or {}, run)
+            if found is None:
+                _request_ranking(run)
+                return
             verdict = _verdict(found)
             if verdict:
                 st.markdown(verdict)
             if rows:
                 unit_ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
             _explain(session, layer, rows)
-    _stack(session, run, layer, rows, window)
+
+    with shown:
+
+        @panel(
+            "colored_text",
+            _("Text colored by one unit"),
+            _("Look for a color that stays constant over a span and changes where something in the text changes."),
+        )
+        def draw_colored_text() -> None:
+            colored_text(view_id, key="text")
+
+    _stack(session, run, layer, window)
 
 
 def _rankings(session: Session, run: ForwardRun) -> dict[str, Ranking] | None:
@@ -195,12 +201,17 @@ def _picked() -> None:
         session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 
-def _stack(session: Session, run: ForwardRun, layer: LayerTrace, rows: list[dict], window: Window | None) -> None:
+def _stack(session: Session, run: ForwardRun, layer: LayerTrace, window: Window | None) -> None:
     view = session.view
-    with panel(
+
+    @panel(
+        "unit_stack",
         _("Comparison of several units"),
         _("Values of several units over time. Which units change together, and which change alone?"),
-    ):
+        late=True,
+    )
+    def draw_unit_stack() -> None:
+        rows = _rows(_rankings(session, run) or {}, run)
         _curves(
             run,
             layer,

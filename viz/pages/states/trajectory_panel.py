@@ -7,20 +7,23 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from viz.components.state_trajectory import state_trajectory
 from viz.i18n import _, translate
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.payloads.excerpt import MAX_PAGE, steps_around
 
 
 def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str) -> None:
     """Draw the trajectory with its tokens; the player moves the marker."""
-    with panel(
+
+    @panel(
+        "path",
         _("Path of the hidden state (PCA)"),
         _(
             "Press play (or space): where does the path turn or loop? This is a 2-D projection, so points that "
             "look close may be far apart."
         ),
-    ):
+    )
+    def draw_path() -> None:
         try:
             found = states_cache.hidden_plane(run, layer.name)
         except Problem as problem:

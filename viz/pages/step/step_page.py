@@ -16,7 +16,7 @@ from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
-from viz.pages.page_elements import panel
+from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
@@ -40,12 +40,17 @@ def page() -> None:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        with panel(
+
+        @panel(
+            "cell",
             _("Inside the cell"),
             _cell_caption(layer.kind),
-        ):
+        )
+        def draw_cell() -> None:
             cell_diagram(view_id=VIEW_ID)
-        with panel(_("Equations"), _("The same cell as equations; point at a line to find it in the diagram.")):
+
+        @panel("equations", _("Equations"), _("The same cell as equations; point at a line to find it in the diagram."))
+        def draw_equations() -> None:
             equations(
                 layer.weights.cell,
                 hidden_size=layer.weights.hidden_size,
@@ -58,31 +63,44 @@ def page() -> None:
                 form=view_choice("form", TEXT, FORMS[0], FORMS.__contains__),
                 on_form_change=_form_changed,
             )
+
     with right:
-        with panel(_("Prediction"), _look_for(run)):
+
+        @panel("prediction", _("Prediction"), _look_for(run))
+        def draw_prediction() -> None:
             if run.prediction is not None or not run.outputs:
                 prediction(VIEW_ID, key="prediction")
             output_table(run, "outputs")
             if cache.is_network(view.net):
                 left_out_caption(cache.network(view.net or ""))
-        with panel(
+
+        @panel(
+            "sum",
             _("How this value is computed"),
             _(
                 "Terms of the sum before the activation. Which inputs and which units of the previous time step raise "
                 "or lower the value most?"
             ),
-        ):
+        )
+        def draw_sum() -> None:
             gate_sum(view_id=VIEW_ID)
-    with panel(
+
+    @panel(
+        "units_now",
         _("All units at this time step"),
         _units_caption(layer.kind),
-    ):
+    )
+    def draw_units_now() -> None:
         heatmap(VIEW_ID, form="step", key="units")
-    with panel(
+
+    @panel(
+        "units_at_all_steps",
         _("All units at all time steps"),
         _("Look for rows that change where something in the sequence changes: such a unit may track it."),
-    ):
+    )
+    def draw_units_at_all_steps() -> None:
         heatmap(VIEW_ID, form="sequence", key="steps")
+
     download_panel(session, run)
 
 

@@ -1,0 +1,92 @@
+"""The panels of every page: a folded one computes nothing, and the address names the open ones."""
+
+import pytest
+
+from tests.support.lens_page import run, start
+from viz.pages.panels import FIRST_OPEN, PAGE_PANELS, Panel
+
+LENSES = ("step", "states", "gradients", "edit", "attention", "checkpoint")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Count the calls of each panel's function."""
+    found = {}
+    original = Panel.__init__
+
+    def counted(self, name, title, look_for, draw, *rest):
+        def call():
+            found[name] = found.get(name, 0) + 1
+            return draw()
+
+        original(self, name, title, look_for, call, *rest)
+
+    monkeypatch.setattr(Panel, "__init__", counted)
+    return found
+
+
+def declared(page) -> list[Panel]:
+    """Return the panels of the page's last run."""
+    return page.session_state[PAGE_PANELS].panels
+
+
+def panel_of(page) -> str:
+    """Return the panels that the page's address names."""
+    value = page.query_params["panel"]
+    return value[-1] if isinstance(value, list) else value
+
+
+def buttons(page, kind: str) -> set[str]:
+    """Return the names of the panels that have a button of a kind: "fold" or "unfold"."""
+    return {each.key.removeprefix(f"{kind}_") for each in page.button if (each.key or "").startswith(f"{kind}_")}
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_a_folded_panel_is_not_computed(lens, calls):
+    page = start(lens, panel="-none")
+    names = [each.name for each in declared(page)]
+    folded = {each.name for each in declared(page) if not each.is_open}
+    assert len(set(names)) == len(names) > FIRST_OPEN - 1
+    assert set(calls) == set(names) - folded and set(calls.values()) == {1}
+    assert buttons(page, "unfold") == folded and buttons(page, "fold") == set(calls)
+    if lens != "edit":  # without edits it has no others
+        assert folded and len(calls) == FIRST_OPEN
+
+
+def test_a_button_opens_a_panel_and_another_folds_it(calls):
+    page = start("step", panel="-none")
+    assert "units_now" not in calls
+    page.button(key="unfold_units_now").click()
+    run(page)
+    assert calls["units_now"] == 1 and panel_of(page) == "-none,units_now"
+    page.button(key="fold_units_now").click()
+    run(page)
+    assert calls["units_now"] == 1 and panel_of(page) == "-none"
+    page.button(key="fold_cell").click()
+    before = calls["cell"]
+    run(page)
+    assert calls["cell"] == before and panel_of(page) == "-none,-cell"
+
+
+def test_a_link_opens_and_folds_panels(calls):
+    page = start("step", panel="unit_curves,-cell,path")
+    assert {each.name for each in declared(page) if each.is_open} == {"equations", "prediction", "sum", "unit_curves"}
+    assert set(calls) == {"equations", "prediction", "sum", "unit_curves"}
+
+
+def test_projector_mode_computes_one_panel(calls):
+    page = start("states", panel="saturation", mode="projector")
+    assert set(calls) == {"saturation"}
+    assert len(declared(page)) == 10
+
+
+def test_a_change_of_network_keeps_the_open_panels():
+    page = start("step", panel="unit_curves")
+    page.session_state["unrolled"].navigate(net="counter", text=None, layer=None, unit=None, step=None, quantity=None)
+    run(page)
+    assert {each.name for each in declared(page) if each.is_open} >= {"unit_curves", "cell"}
+
+
+def test_names_of_panels_differ_between_pages():
+    names = [each.name for lens in LENSES for each in declared(start(lens, panel="-none"))]
+    assert len(set(names)) == len(names)

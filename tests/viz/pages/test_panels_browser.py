@@ -1,0 +1,77 @@
+"""The list of panels in the browser: it stays in sight, covers nothing, and opens a panel by mouse, keyboard and link."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import rerun, settle
+
+IN_SIGHT = """
+(name) => {
+  const list = document.querySelector(".unrolled-panel-list").getBoundingClientRect();
+  const panel = document.querySelector(`.st-key-panel_${name}`).getBoundingClientRect();
+  return list.top >= 0 && list.bottom <= innerHeight && panel.top >= list.bottom - 1 && panel.top < innerHeight;
+}
+"""
+COVERED = """
+() => {
+  const bar = document.querySelector(".unrolled-panel-list").getBoundingClientRect();
+  const header = document.querySelector('[data-testid="stHeader"]').getBoundingClientRect();
+  const width = document.documentElement.scrollWidth - innerWidth;
+  return { overHeader: header.bottom - bar.top, height: bar.height, wide: width };
+}
+"""
+
+
+def entry(page: Page, name: str):
+    """Return the list's entry of a panel."""
+    return page.locator(f'.unrolled-panel-list button[data-panel="{name}"]')
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 683, 390])
+def test_the_list_stays_in_sight_and_covers_nothing(open_page, width):
+    page = open_page("/states?panel=-none", width=width, height=800)
+    for name in ("half_life", "units_over_time"):  # folded, open
+        act = entry(page, name).click
+        if entry(page, name).get_attribute("aria-expanded") == "false":
+            rerun(page, act)
+        else:
+            act()
+        page.wait_for_function(IN_SIGHT, arg=name)
+        at = page.evaluate(COVERED)
+        assert at["overHeader"] <= 1 and at["height"] < 60 and at["wide"] <= 0
+
+
+def test_a_link_opens_a_panel_and_scrolls_to_it(open_page):
+    page = open_page("/states?panel=path")
+    page.wait_for_function(IN_SIGHT, arg="path")
+    expect(entry(page, "path")).to_have_attribute("aria-expanded", "true")
+    expect(entry(page, "span")).to_have_attribute("aria-expanded", "false")
+
+
+def test_the_list_works_by_keyboard(open_page):
+    page = open_page("/?panel=-none")
+    entry(page, "cell").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(entry(page, "units_now")).to_be_focused()
+    rerun(page, lambda: page.keyboard.press("Enter"))
+    page.wait_for_function(IN_SIGHT, arg="units_now")
+    assert "units_now" in page.url
+    expect(page.locator(".st-key-panel_units_now")).to_be_focused()
+
+
+def test_projector_mode_shows_one_panel_and_the_arrow_keys_change_it(open_page):
+    page = open_page("/?panel=sum&mode=projector")
+    expect(page.locator(".st-key-panel_sum")).to_be_visible()
+    expect(page.locator(".st-key-panel_cell")).to_be_hidden()
+    expect(page.locator('[data-testid="stHeader"]')).to_be_hidden()
+    rerun(page, lambda: page.keyboard.press("ArrowUp"))
+    expect(page.locator(".st-key-panel_prediction")).to_be_visible()
+    expect(page.locator(".st-key-panel_sum")).to_be_hidden()
+    step = page.locator(".unrolled-player .unrolled-counter").inner_text()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".unrolled-player .unrolled-counter")).not_to_have_text(step)
+    rerun(page, lambda: page.keyboard.press("Escape"))
+    settle(page)
+    expect(page.locator(".st-key-panel_cell")).to_be_visible()
+    assert "mode=" not in page.url

@@ -1,0 +1,260 @@
+"""The panels of a page: each has a title, folds, and is computed only while it is open.
+
+    @panel("path", _("Path of the hidden state"), _("Where does the path turn?"))
+    def draw() -> None:
+        ...
+
+A panel reserves its place, with its title, as soon as it is declared. The functions are called at the end of the page, so
+that all titles are on the screen while the first panel is computed. The first `FIRST_OPEN` panels of a page begin open.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from models.core.messages import Problem
+from viz.address import PROJECTOR
+from viz.components.panel_list import panel_list
+from viz.i18n import _
+from viz.pages.page_elements import caption, show_problem
+from viz.panel_choice import is_panel_open, last_opened, parse_panels
+from viz.session import Session, get_session
+
+FIRST_OPEN = 4
+"""Panels of a page that begin open."""
+
+PAGE_PANELS, DRAWN, LIST = "page_panels", "panels_drawn", "panel_list"
+"""In the session state: the panels of the page, names of panels that were drawn before, state of the list."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Panel(Generic[T]):
+    """A panel of the page.
+
+    Attributes:
+        name: in the address; no other panel of any page has it.
+        title, look_for: its title, and one line that says what to look for.
+        draw: draws its content.
+        is_open: whether its content is shown.
+        default: whether it begins open.
+        late: whether it is drawn after the others because it takes longer.
+        place, note: its place on the page, and the place of the note that it is still to be computed.
+    """
+
+    name: str
+    title: str
+    look_for: str
+    draw: Callable[[], T]
+    is_open: bool
+    default: bool
+    late: bool
+    place: DeltaGenerator
+    note: DeltaGenerator | None = None
+    is_drawn: bool = False
+
+    def draw_now(self) -> T | None:
+        """Draw the content, unless the panel is folded or drawn already; return what its function returned."""
+        if not self.is_open or self.is_drawn:
+            return None
+        self.is_drawn = True
+        if self.note is not None:
+            self.note.empty()
+        with self.place, st.spinner(_("Computing …"), show_time=True):
+            try:
+                found = self.draw()
+            except Problem as problem:
+                show_problem(problem)
+                return None
+        st.session_state[DRAWN].add(self.name)
+        return found
+
+
+@dataclass
+class PagePanels:
+    """The panels of the page that is being run, in their order.
+
+    Attributes:
+        session: the session.
+        list_place: the place of the list.
+        panels: the panels declared so far.
+        after: functions to call once all panels but the late ones are drawn.
+    """
+
+    session: Session
+    list_place: DeltaGenerator
+    panels: list[Panel] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether one panel at a time is shown."""
+        return self.session.view.mode == PROJECTOR
+
+    def draw(self) -> None:
+        """Show the list, then the content of every open panel."""
+        if not self.panels:
+            for function in self.after:
+                function()
+            return
+        names = [each.name for each in self.panels]
+        shown = last_opened(self.session.view.panel, names)
+        with self.list_place:
+            panel_list(
+                [
+                    {
+                        "name": each.name,
+                        "title": each.title,
+                        "open": each.is_open,
+                        "selector": f".st-key-panel_{each.name}",
+                    }
+                    for each in self.panels
+                ],
+                shown=shown,
+                turn=self.session.panel_turn,
+                projector=self.one_at_a_time,
+                key=LIST,
+                on_picked=lambda: self._picked(),
+                on_mode=lambda: self.session.set_mode(st.session_state[LIST]["mode"]["mode"]),
+            )
+        panels = self.panels
+        if self.one_at_a_time:
+            only = shown or names[0]
+            with self.list_place:
+                st.html(ONE_AT_A_TIME.replace("PANEL", only))
+            panels = [each for each in panels if each.name == only]
+            for each in panels:
+                if not each.is_open:
+                    each.is_open = True
+                    self.lay_out(each)
+        for each in panels:
+            if not each.late:
+                each.draw_now()
+        for function in self.after:
+            function()
+        for each in panels:
+            each.draw_now()
+
+    def lay_out(self, panel: Panel) -> None:
+        """Show the title and caption of a panel, or of a folded one a button that opens it."""
+        with panel.place:
+            if not panel.is_open:
+                st.button(
+                    panel.title,
+                    key=f"unfold_{panel.name}",
+                    icon=":material/chevron_right:",
+                    type="tertiary",
+                    on_click=lambda: self.session.open_panel(panel.name, default=panel.default),
+                )
+                return
+            st.markdown(f"#### {panel.title}")
+            st.button(
+                _("Fold: {title}").format(title=panel.title),
+                key=f"fold_{panel.name}",
+                icon=":material/unfold_less:",
+                type="tertiary",
+                on_click=lambda: self.session.open_panel(panel.name, default=panel.default, opened=False),
+            )
+            if panel.look_for:
+                caption(panel.look_for)
+            if panel.name not in st.session_state[DRAWN]:
+                panel.note = st.empty()
+                panel.note.markdown(f":material/hourglass_empty: {_('Still to be computed …')}")
+
+    def _picked(self) -> None:
+        name = st.session_state[LIST]["picked"]["name"]
+        for each in self.panels:
+            if each.name == name:
+                self.session.open_panel(name, default=each.default, scroll=True)
+
+
+def panel(
+    name: str, title: str, look_for: str, *, opened: bool | None = None, late: bool = False
+) -> Callable[[Callable[[], T]], Panel[T]]:
+    """Declare a panel, whose content the decorated function draws at the end of the page if the panel is open.
+
+    Args:
+        name: in the address; no other panel of any page has it.
+        title: its title.
+        look_for: one line that says what to look for; "" for none.
+        opened: whether it begins open; None: if it is among the first of the page.
+        late: whether it is drawn after the others because it takes longer.
+
+    Returns:
+        A decorator that returns the panel.
+    """
+
+    def declare(draw: Callable[[], T]) -> Panel[T]:
+        page: PagePanels = st.session_state[PAGE_PANELS]
+        default = len(page.panels) < FIRST_OPEN if opened is None else opened
+        is_open = is_panel_open(page.session.view.panel, name, default) and not page.one_at_a_time
+        place = st.container(border=True, key=f"panel_{name}")
+        declared = Panel(name, title, look_for, draw, is_open, default, late, place)
+        page.panels.append(declared)
+        if not page.one_at_a_time:
+            page.lay_out(declared)
+        return declared
+
+    return declare
+
+
+def named_open(name: str) -> bool:
+    """Return whether a panel that begins folded is open, before it is declared."""
+    view = get_session().view
+    if view.mode == PROJECTOR:
+        return parse_panels(view.panel)[-1:] == (name,)
+    return is_panel_open(view.panel, name, False)
+
+
+def after_panels(function: Callable[[], None]) -> None:
+    """Call a function once all panels of the page but the late ones are drawn."""
+    page: PagePanels = st.session_state[PAGE_PANELS]
+    page.after.append(function)
+
+
+@contextmanager
+def page_panels() -> Iterator[None]:
+    """Show the list of the page's panels, and draw the content of those that are open at the end."""
+    page = PagePanels(get_session(), st.container(key="panels"))
+    st.session_state[PAGE_PANELS] = page
+    st.session_state.setdefault(DRAWN, set())
+    yield
+    page.draw()
+    # What is no longer on the page is computed anew when it is opened again.
+    st.session_state[DRAWN] = {each.name for each in page.panels if each.is_drawn}
+
+
+PANEL_STYLE = """
+<style>
+  [data-testid="stLayoutWrapper"]:has(> .st-key-panels) {
+    position: sticky; top: 3.75rem; z-index: 900; background: var(--st-background-color, Canvas);
+  }
+  .stVerticalBlock[class*="st-key-panel_"] { position: relative; scroll-margin-top: 7.5rem; }
+  .stVerticalBlock[class*="st-key-panel_"]:focus { outline: none; }
+  .stVerticalBlock[class*="st-key-panel_"] > [data-testid="stElementContainer"]:first-child h4 { padding-right: 2rem; }
+  [data-testid="stElementContainer"][class*="st-key-fold_"] { position: absolute; top: 0.5rem; right: 0.5rem; width: auto; }
+  [class*="st-key-fold_"] p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  [class*="st-key-unfold_"] button { width: 100%; justify-content: flex-start; text-align: start; font-weight: 600; }
+</style>
+"""
+"""Style of the panels: their list stays below the page's header, and the button that folds one is in its corner."""
+
+ONE_AT_A_TIME = """
+<style>
+  [data-testid="stHeader"], .st-key-bar { display: none; }
+  [data-testid="stMainBlockContainer"] { zoom: 1.4; padding-top: 0.5rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-panels) { position: static; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] >
+    *:not(:has(.st-key-panel_PANEL, .unrolled-player, .unrolled-panel-list, .st-key-notices *)) { display: none; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > *:has(.unrolled-panel-list) { order: -2; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > *:has(.st-key-panel_PANEL) { order: -1; }
+  [data-testid="stColumn"]:has([class*="st-key-panel_"]):not(:has(.st-key-panel_PANEL)) { display: none; }
+  [data-testid="stLayoutWrapper"]:has(> [class*="st-key-panel_"]:not(.st-key-panel_PANEL)) { display: none; }
+</style>
+"""
+"""Style of projector mode: PANEL is the one panel that is shown, beside the playback controls."""

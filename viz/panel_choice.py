@@ -1,0 +1,59 @@
+"""Which panels of a page are open, as one parameter of an address: ``sensitivity,-memory``.
+
+The text lists the names of panels that were opened, the most recent last, and with a minus sign those that were folded.
+``*`` opens every panel. A panel that is not listed is as its page begins: open or folded. Names of other pages' panels are
+ignored, so that the text stays valid when the page changes.
+"""
+
+import re
+from collections.abc import Iterable
+
+ALL = "*"
+"""Opens every panel."""
+
+MAX_LENGTH = 1000
+_CHOICE = re.compile(r"(?:\*|-?[a-z][a-z0-9_]*)(?:,(?:\*|-?[a-z][a-z0-9_]*))*")
+
+
+def parse_panels(text: str) -> tuple[str, ...]:
+    """Return the entries of a text: names, names with a minus sign, ``*``.
+
+    >>> parse_panels("path,-memory")
+    ('path', '-memory')
+
+    Raises:
+        ValueError: invalid syntax.
+    """
+    if not text:
+        return ()
+    if len(text) > MAX_LENGTH or not _CHOICE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a list of panels.")
+    return tuple(dict.fromkeys(text.split(",")))
+
+
+def is_panel_open(text: str, name: str, default: bool) -> bool:
+    """Return whether a panel is open; ``default``: whether it is on a page whose address names no panel."""
+    entries = parse_panels(text)
+    if f"-{name}" in entries:
+        return False
+    return default or name in entries or ALL in entries
+
+
+def choose_panel(text: str, name: str, *, opened: bool, default: bool) -> str:
+    """Return the text after a panel was opened or folded.
+
+    >>> choose_panel("path", "memory", opened=False, default=True)
+    'path,-memory'
+    """
+    entries = [entry for entry in parse_panels(text) if entry not in (name, f"-{name}")]
+    if opened:
+        entries.append(name)
+    elif default or ALL in entries:
+        entries.append(f"-{name}")
+    return ",".join(entries)
+
+
+def last_opened(text: str, names: Iterable[str]) -> str | None:
+    """Return the panel among ``names`` that was opened last, None if the text names none of them."""
+    known = set(names)
+    return next((entry for entry in reversed(parse_panels(text)) if entry in known), None)
