@@ -132,7 +132,12 @@ class OpenedCheckpoint:
         """The names of the layers in a run, by their names in the file. Raises CheckpointError: it cannot be run."""
         setup, module = self.setup, self.network.module
         if setup.stack == FILE_GRAPH:
-            return {name: name for name in cast(GraphModule, module).layers}
+            # the file names a layer that only runs backward after its direction; its module is one of a single direction
+            found, backward = self.checkpoint.found, "{}_reverse".format
+            return {
+                backward(name) if name not in found and backward(name) in found else name: name
+                for name in cast(GraphModule, module).layers
+            }
         if setup.target is None:
             modules = dict(
                 zip(self.parts.stack(setup.stack).modules, cast(CheckpointModule, module).stack_names, strict=True)

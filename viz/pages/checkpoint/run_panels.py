@@ -127,6 +127,8 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
 def _confirm(setup: Setup, assumption: str, label: str, key: str) -> Setup:
     """Show a checkbox that confirms an assumption of ``setup``; return the setup with the answer."""
     sure = st.checkbox(label, assumption not in setup.assumed, key=key)
+    if sure == (assumption not in setup.assumed):
+        return setup
     others = tuple(each for each in setup.assumed if each != assumption)
     return replace(setup, assumed=others if sure else (assumption, *others))
 

@@ -97,3 +97,20 @@ def test_a_language_model_has_no_sentence():
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Model())})
     page = start(lens="step", net=opened.name)
     assert not page.warning and "Assumed" not in page_text(page)
+
+
+@pytest.mark.slow
+def test_a_graph_with_a_layer_that_only_runs_backward_is_shown(tmp_path):
+    from tests.support.keras_files import L, keras, randomized
+
+    layers = [keras.Input((6, 2)), L.LSTM(4, go_backwards=True, return_sequences=True), L.SimpleRNN(3), L.Dense(1)]
+    randomized(keras.Sequential(layers)).save(tmp_path / "net.keras")
+    opened = checkpoint_store.open_upload({"net.keras": (tmp_path / "net.keras").read_bytes()})
+    assert set(opened.run_names) <= set(opened.checkpoint.found)
+    assert view_of(start(net=opened.name)).net == opened.name
+
+
+@pytest.mark.slow
+def test_a_page_that_only_shows_an_assumption_changes_nothing():
+    opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Forecast(last=True))})
+    assert view_of(start(net=opened.name)).net == opened.name
