@@ -222,7 +222,7 @@ class Network:
         return self.run_with_outputs(given, module)[0]
 
     def run_with_outputs(self, given: Tensor, module: nn.Module | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the scores as ``run`` does, and by name the module's outputs that are no scores of steps or classes.
+        """Return the scores as ``run`` does, and by name the module's outputs that are not scores of steps or classes.
 
         Only a module that a file states as a graph has such outputs. Arguments and errors as of ``run``.
         """
