@@ -246,7 +246,7 @@ class CustomTrace(Mapping[str, np.ndarray]):
         wrong = []
         for name, hook in self.recording.parameter_hooks.items():
             if hook.count:
-                total, reached = sum(each[name] for each in shares), hook.total()[0]
+                total, reached = torch.stack([each[name] for each in shares]).sum(0), hook.total()[0]
                 if not torch.allclose(total, reached, rtol=1e-3, atol=1e-4 * float(reached.abs().max()) + 1e-7):
                     wrong.append(name)
         if wrong:
