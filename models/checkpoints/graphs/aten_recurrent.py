@@ -14,14 +14,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from models.checkpoints.graphs.graph_module import refuse_setting
 
-SEQUENCES: dict[str, tuple[type[nn.RNNBase], dict[str, str]]] = {
+SEQUENCES: dict[str, tuple[Any, dict[str, str]]] = {
     "lstm": (nn.LSTM, {}),
     "gru": (nn.GRU, {}),
     "rnn_tanh": (nn.RNN, {"nonlinearity": "tanh"}),
     "rnn_relu": (nn.RNN, {"nonlinearity": "relu"}),
 }
 """The modules of operators on sequences."""
-CELLS: dict[str, tuple[type[nn.RNNCellBase], dict[str, str]]] = {
+CELLS: dict[str, tuple[Any, dict[str, str]]] = {
     "lstm_cell": (nn.LSTMCell, {}),
     "gru_cell": (nn.GRUCell, {}),
     "rnn_tanh_cell": (nn.RNNCell, {"nonlinearity": "tanh"}),

@@ -56,7 +56,7 @@ def id_table(nodes: Nodes, name: str, values: Mapping[str, Any]) -> int | None:
     for node in nodes:
         op = _op(node)
         if op == "embedding" and _first(node, 1) in names:
-            size = values[_first(node)]["sizes"][0]
+            size = values[str(_first(node))]["sizes"][0]
             return size.get("as_int", 0)
         if op == "one_hot" and _first(node) in names:
             count = node["inputs"][1]["arg"].get("as_int", 0) if len(node["inputs"]) > 1 else 0

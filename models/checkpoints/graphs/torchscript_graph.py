@@ -235,7 +235,8 @@ def _recurrent_part(each: ScriptObject) -> nn.Module | None:
             "has_biases": "bias_ih" in kinds,
             "batch_first": False,
         }
-    weights = [each.values.get(name) for name in ordered]
-    if not all(isinstance(weight, Tensor) and weight.dim() for weight in weights):
+    found_weights = [each.values.get(name) for name in ordered]
+    weights = [weight for weight in found_weights if isinstance(weight, Tensor) and weight.dim()]
+    if len(weights) != len(ordered):
         return None
     return recurrent_module_of(each.path or "rnn", op, weights, given)

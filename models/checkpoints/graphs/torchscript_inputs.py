@@ -128,7 +128,7 @@ def _part(owner: ScriptObject | None, parts: dict[str, ScriptObject], node: ast.
             return None if holder is None else holder.parts.get(node.attr)
         case ast.Call(func=ast.Name(id="getattr"), args=[inner, ast.Constant(value=name)]):
             holder = _part(owner, parts, inner)
-            return None if holder is None else holder.parts.get(name)
+            return None if holder is None else holder.parts.get(str(name))
     return None
 
 

@@ -29,7 +29,7 @@ from models.core.messages import Problem
 MAX_CALLS = 100
 """Calls inside calls."""
 LIST_OPERATORS = ("len", "slice", "copy", "reverse", "clear", "__getitem__", "add", "mul")
-CONVERSIONS = {"int": int, "float": float, "bool": bool, "str": lambda value: str(value)[:1000]}
+CONVERSIONS: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": lambda value: str(value)[:1000]}
 
 
 @dataclass(eq=False)

@@ -61,7 +61,7 @@ class _Reach:
                 return names.get(name)
             case ast.Call(func=ast.Name(id="getattr"), args=[holder, ast.Constant(value=name)]):
                 found = self.part(holder, names)
-                return found.parts.get(name) if isinstance(found, ScriptObject) else None
+                return found.parts.get(str(name)) if isinstance(found, ScriptObject) else None
             case ast.Attribute():
                 name = dotted(node) or ""
                 if name.startswith("__torch__."):
