@@ -1,5 +1,7 @@
 """The sentences beside the numbers of an opened file: what of it is not run, and what is only assumed."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from models.checkpoints.building.build import GRAPH, READOUT
@@ -37,7 +39,12 @@ def left_out_sentences(network: Network) -> tuple[str, str]:
         first += " " + _("This network has other inputs too, which are 0 here: {names}.").format(
             names=", ".join(map(escape_markdown, network.layout.fixed))
         )
-    connections = [escape_markdown(name) for name in assumed if name != READOUT]
+    states = [name for name in assumed if name.partition(ARROW)[0] in _tensors(network)]
+    if states:
+        second += " " + _(
+            "Assumed, as the file does not show it: the initial states are these tensors: {names}."
+        ).format(names=", ".join(map(escape_markdown, states)))
+    connections = [escape_markdown(name) for name in assumed if name != READOUT and name not in states]
     if connections:
         second += " " + _("Assumed, as the file does not show it: nothing comes between the layers {names}.").format(
             names=", ".join(connections)
@@ -60,6 +67,12 @@ def _listed(names: list[str]) -> str:
     if len(names) > MAX_NAMES:
         names = list(dict.fromkeys(f"{name.rpartition('.')[0]}.*" if "." in name else name for name in names))
     return ", ".join([escape_markdown(name) for name in names[:MAX_NAMES]] + (["…"] if len(names) > MAX_NAMES else []))
+
+
+def _tensors(network: Network) -> Collection[str]:
+    """Return the names of an opened file's tensors that belong to no layer."""
+    opened = checkpoint_store.find(network.name)
+    return () if opened is None else opened.checkpoint.stored.keys()
 
 
 def _unexplained(network: Network) -> set[str]:

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from models.checkpoints.building.build import FILE_GRAPH
-from tests.models.checkpoints.test_network_of_file import Classifier, Forecast, Stacked
+from tests.models.checkpoints.test_network_of_file import Classifier, Forecast, Stacked, Starts
 from tests.support.checkpoint_page import choose, page_text, run, saved_bytes, start, upload, view_of
 from viz.pages import checkpoint_store
+from viz.pages.left_out import left_out_sentences
 
 NOT_RUN = "Not run from this file: norm.weight, norm.bias. The numbers below are not this network's own output."
 BETWEEN = "Assumed, as the file does not show it: nothing comes between the layers rnn1 → rnn2."
@@ -114,3 +115,9 @@ def test_a_graph_with_a_layer_that_only_runs_backward_is_shown(tmp_path):
 def test_a_page_that_only_shows_an_assumption_changes_nothing():
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Forecast(last=True))})
     assert view_of(start(net=opened.name)).net == opened.name
+
+
+def test_initial_states_among_the_tensors_are_named_as_such():
+    opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Starts())})
+    _missing, assumed = left_out_sentences(opened.network)
+    assert "the initial states are these tensors: h0 → lstm, c0 → lstm." in assumed and "between" not in assumed
