@@ -38,6 +38,7 @@ STYLE = """
   [data-testid="stMultiSelectTagsContainer"] > span > span {
     background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
   }
+  [data-testid="stMain"]:focus-visible { outline: none; box-shadow: none; } /* it takes the focus to be scrolled by keys */
   .st-key-glossary table { min-width: 44rem; }
   [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 </style>

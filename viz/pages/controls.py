@@ -244,8 +244,8 @@ def _show_hint(session: Session) -> None:
     elif card.scored == "last":
         st.caption(
             _(
-                "This network was trained to answer only after the last token, so earlier predictions are not "
-                "meaningful."
+                "This network is evaluated only on its answer after the last token. In training, earlier predictions "
+                "counted little or not at all."
             )
         )
 

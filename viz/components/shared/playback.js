@@ -111,7 +111,7 @@
     // Elements that use these keys themselves, and those that use the space bar.
     const takesKeys = "input, textarea, select, [contenteditable='true'], [contenteditable=''], [role=slider], [role=combobox], "
       + "[role=listbox], [role=option], [role=tab], [role=radio], [role=menu], [role=menuitem], [role=grid], [role=dialog], [role=textbox]";
-    const takesSpace = "button, a[href], summary, label, [role=button], [role=link], [role=checkbox], [role=switch]";
+    const takesSpace = "button, summary, label, [role=button], [role=checkbox], [role=switch]"; // not links, which enter opens
     context.on(document, "keydown", (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !keys[event.key]) return;
       if (!store.trace || (players.active ?? store.viewId) !== store.viewId || !root.isConnected) return;

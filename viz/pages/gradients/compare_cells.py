@@ -56,15 +56,15 @@ def compare_cells(session: Session) -> None:
 @st.fragment
 def _comparison(session: Session) -> None:
     modes = {
-        "trained": _("trained to recall the city"),
         "started": _("same networks before training"),
+        "trained": _("trained to recall the city"),
         "knobs": _("untrained, adjustable"),
     }
     mode = st.segmented_control(
         _("Networks"),
         list(modes),
         format_func=modes.__getitem__,
-        default=None if MODE in st.session_state else "trained",  # another page may have set it
+        default=None if MODE in st.session_state else "started",  # another page may have set it
         required=True,
         key=MODE,
     )

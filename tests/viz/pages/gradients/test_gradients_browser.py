@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from models import load_network
 from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import readable_recall_text
-from tests.support.browser import settle
+from tests.support.browser import rerun, settle
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +43,7 @@ def pair(page: Page, quantity: str) -> tuple[int, int, float]:
 
 def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page):
     page = open_page(link(net="recall-lstm"))
+    rerun(page, page.get_by_role("radio", name="trained to recall the city").click)
     page.get_by_role("button", name="Use a text with 40 words after the city").click()
     page.wait_for_function(
         """() => document.querySelectorAll('[data-group="comparison"] [data-net="recall-rnn"]').length === 41"""

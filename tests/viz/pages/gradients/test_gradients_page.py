@@ -48,7 +48,7 @@ def test_the_norms_are_those_of_the_answers_gradient(net):
 
 
 def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
-    page = start("gradients", net="recall-lstm", text=LONG)
+    page = control(start("gradients", net="recall-lstm", text=LONG), "cells_way", "trained")
 
     def shares() -> dict[str, float]:
         curves = {

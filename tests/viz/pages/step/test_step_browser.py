@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from models import load_network
 from models.core.tokenize_text import display
-from tests.support.browser import opened_page, settle, until
+from tests.support.browser import opened_page, rerun, settle, until
 from tests.support.step_page import (
     CLOSE,
     LAST,
@@ -265,3 +265,14 @@ def test_everything_can_be_reached_by_keyboard(opening):
     ):
         assert part in whole, f"{part} not in {whole}"
     assert any("unrolled-scrubber" in each for each in reached[:12])
+
+
+def test_space_plays_after_a_click_on_a_page_of_the_navigation(open_page):
+    page = open_page("/states?panel=-none")
+    rerun(page, page.get_by_role("link", name="Step", exact=True).click)
+    page.locator(".unrolled-speed").select_option("16")
+    page.get_by_role("link", name="Step", exact=True).focus()
+    before = step_of(page)
+    page.keyboard.press(" ")
+    until(page, lambda: step_of(page) != before)
+    page.get_by_role("button", name=re.compile("Pause")).click()
