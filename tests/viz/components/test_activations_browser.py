@@ -10,7 +10,7 @@ from torch import nn
 from models import capture
 from models.core.stepwise_modules import recurrent_module
 from tests.support import oracle
-from tests.support.browser import opened_page, serve, until
+from tests.support.browser import opened_page, serve, until, with_open_panels
 from tests.support.step_page import CLOSE, compare, link
 
 pytestmark = pytest.mark.browser
@@ -66,7 +66,9 @@ def test_what_is_shown_is_what_was_computed(browser, run, name):
     url, layers = run
     kind, options = CELLS[name]
     layer = layers[name]
-    with opened_page(browser, url + link(net="cells.npz", layer=f"{name}.l0", step=STEP, unit=1)) as page:
+    with opened_page(
+        browser, with_open_panels(url + link(net="cells.npz", layer=f"{name}.l0", step=STEP, unit=1))
+    ) as page:
         compare(page, layer, STEP)
         until(page, lambda: _check_diagram(page, kind, options, layer))
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models import capture
-from tests.support.browser import opened_page, serve, settle
+from tests.support.browser import opened_page, serve, settle, with_open_panels
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def test_nan_and_infinity_are_shown_as_what_they_are(browser, tmp_path):
     assert hidden[first - 1, 0].isinf() and hidden[39, 0].isnan()
     with serve(str(tmp_path / "overflow.npz")) as url:
         for step, word in ((39, "NaN"), (first - 1, "∞")):
-            with opened_page(browser, f"{url}/?unit=0&step={step}&quantity=hidden") as page:
+            with opened_page(browser, with_open_panels(f"{url}/?unit=0&step={step}&quantity=hidden")) as page:
                 page.wait_for_function("() => document.querySelector('.unrolled-mirror [role=cell]')?.dataset.value")
                 settle(page)
                 text = page.locator('[data-testid="stMainBlockContainer"]').inner_text()
@@ -42,7 +42,7 @@ def test_nan_and_infinity_are_shown_as_what_they_are(browser, tmp_path):
                 assert equation.text_content().strip("()") == word
                 legend = page.locator(".unrolled-heatmap .unrolled-scale", has_text="NaN or ∞")
                 assert legend.count() >= 1
-        with opened_page(browser, f"{url}/gradients") as page:
+        with opened_page(browser, with_open_panels(f"{url}/gradients")) as page:
             page.wait_for_selector(".unrolled-gradient-pair")
             settle(page)
             text = page.locator('[data-testid="stMainBlockContainer"]').inner_text()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models import capture
-from tests.support.browser import opened_page, serve, settle
+from tests.support.browser import opened_page, serve, settle, with_open_panels
 from tests.support.step_page import mirror
 
 pytestmark = pytest.mark.browser
@@ -64,7 +64,8 @@ def test_an_odd_run_is_drawn_or_told(browser, tmp_path, make, sentences):
     (layer,) = trace.layers.values()
     with serve(str(tmp_path / "odd.npz")) as url:
         for lens in ("", "states"):
-            with opened_page(browser, f"{url}/{lens}") as page:  # on leaving, no complaint may be in the console
+            # on leaving, no complaint may be in the console
+            with opened_page(browser, with_open_panels(f"{url}/{lens}")) as page:
                 page.wait_for_function("() => document.querySelector('.unrolled-mirror [role=cell]')?.dataset.value")
                 settle(page)
                 last = int(layer.lengths[0]) - 1

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from tests.support import oracle
-from tests.support.browser import opened_page, rerun, serve, settle
+from tests.support.browser import opened_page, rerun, serve, settle, with_open_panels
 from tests.support.step_page import compare, enter_text, go, query
 
 pytestmark = pytest.mark.browser
@@ -118,7 +118,7 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page
 def test_a_file_on_the_command_line_is_what_opens(browser, trained, tmp_path):
     model, file = trained
     torch.save(file, tmp_path / "lm.ckpt")
-    with serve(str(tmp_path / "lm.ckpt")) as url, opened_page(browser, url) as page:
+    with serve(str(tmp_path / "lm.ckpt")) as url, opened_page(browser, with_open_panels(url)) as page:
         assert query(page)["net"].startswith("lm.ckpt~")
         text = query(page)["text"]
         ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])

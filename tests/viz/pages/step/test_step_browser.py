@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from models import load_network
 from models.core.tokenize_text import display
-from tests.support.browser import opened_page, rerun, settle, until
+from tests.support.browser import opened_page, rerun, settle, until, with_open_panels
 from tests.support.step_page import (
     CLOSE,
     LAST,
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def shared(app, browser):
     """One page at the opening view for all tests that only move about in it."""
-    with opened_page(browser, app) as page:
+    with opened_page(browser, with_open_panels(app)) as page:
         yield page
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from models import capture, load_network, load_trace
 from tests.support import oracle
-from tests.support.browser import opened_page, rerun, serve
+from tests.support.browser import opened_page, rerun, serve, with_open_panels
 from tests.support.step_page import (
     CLOSE,
     address_has,
@@ -143,7 +143,7 @@ def saved(tmp_path_factory):
 
 def test_a_saved_run_opens_with_its_own_numbers(saved, browser):
     path, expected = saved
-    with serve(str(path)) as url, opened_page(browser, url) as page:
+    with serve(str(path)) as url, opened_page(browser, with_open_panels(url)) as page:
         assert query(page)["net"] == "tagger.npz"
         for layer in expected[0]:
             if query(page)["layer"] != layer:
@@ -160,7 +160,7 @@ def test_a_saved_run_opens_with_its_own_numbers(saved, browser):
 
 def test_a_file_that_is_no_run_is_one_sentence_and_the_app_goes_on(browser, tmp_path):
     (tmp_path / "notes.npz").write_text("not a run")
-    with serve(str(tmp_path / "notes.npz")) as url, opened_page(browser, url + "/?lang=ko") as page:
+    with serve(str(tmp_path / "notes.npz")) as url, opened_page(browser, with_open_panels(url + "/?lang=ko")) as page:
         alerts = [text for text in page.locator('[data-testid="stAlert"]').all_inner_texts() if "npz" in text]
         assert len(alerts) == 1 and re.search("[가-힣]", alerts[0])
         assert query(page)["net"] == "python-lm" and mirror(page)
