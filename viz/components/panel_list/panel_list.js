@@ -122,8 +122,13 @@ function build(context) {
         unrolled.element("output", { text: unrolled.fillTemplate(words.counter, { n: at + 1, count: data.panels.length }) }),
         tool("↓", words.next, () => move(1), at < data.panels.length - 1),
         tool("✕", words.leave, () => setMode(""))]
-      : [tool("⛶", `${words.projector}: ${words.projector_hint}`, () => setMode("projector"))]));
-    if (!data.projector) tools.firstChild.append(unrolled.element("span", { className: "unrolled-panel-word", text: ` ${words.projector}` }));
+      : [tool("", `${words.projector}: ${words.projector_hint}`, () => setMode("projector"))]));
+    if (!data.projector) {
+      tools.firstChild.append(
+        unrolled.element("i", { className: "unrolled-panel-screen" }),
+        unrolled.element("span", { className: "unrolled-panel-word", text: words.projector }),
+      );
+    }
     mark();
   }
 
