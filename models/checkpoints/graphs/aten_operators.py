@@ -90,7 +90,10 @@ def _created(place: int) -> Bound:
 
 
 def _range(args: Sequence[Any], named: Mapping[str, Any]) -> int:
-    numbers = [each for each in args if isinstance(each, int | float) and not isinstance(each, bool)]
+    given = [
+        each.item() if isinstance(each, Tensor) and each.dim() == 0 else each for each in args
+    ]  # as traces have it
+    numbers = [each for each in given if isinstance(each, int | float) and not isinstance(each, bool)]
     start, end = (0, numbers[0]) if len(numbers) == 1 else numbers[:2]
     step = abs(_argument(numbers, named, 2, "step", 1)) or 1
     return math.ceil(abs(end - start) / step)
