@@ -246,6 +246,8 @@ TRAINING = {
     "feature_alpha_dropout": 2, "native_dropout": 2, "rrelu": 3, "batch_norm": 5,
 }  # fmt: skip
 """The place of the argument that is true while a network is trained."""
+FROM_NUMBERS = frozenset({"arange", "linspace", "eye", "zeros", "ones", "empty", "full"})
+"""Operators without an input tensor."""
 UNINITIALIZED = {"empty": "zeros", "new_empty": "new_zeros", "empty_like": "zeros_like"}
 """Operators whose output is not defined before something is written to it."""
 
@@ -272,6 +274,8 @@ def run_operator(label: str, name: str, overload: str | None, args: Sequence[Any
         refuse(label, f"aten.{name}")
     if name in TRAINING:
         check_evaluation(label, name, args, named)
+    if name in FROM_NUMBERS:  # a trace keeps sizes as tensors without axes
+        args = [each.item() if isinstance(each, Tensor) and each.dim() == 0 else each for each in args]
     count = _count(name, args, named)
     if count > MAX_ELEMENTS:
         raise CheckpointError(
