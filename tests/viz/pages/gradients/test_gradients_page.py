@@ -35,7 +35,7 @@ def control(page: AppTest, key: str, value: object) -> AppTest:
 
 @pytest.mark.parametrize("net", ["recall-rnn", "recall-lstm", "recall-gru"])
 def test_the_norms_are_those_of_the_answers_gradient(net):
-    page = start("gradients", net=net, text=LONG)
+    page = control(start("gradients", net=net, text=LONG), "cells_way", "trained")
     layer = differentiate(load_network(net), LONG, Loss("answer")).trace.layers["rnn.l0"]
     states = {"hidden_grad_norm": layer.hidden_grad}
     if layer.kind == "LSTM":
