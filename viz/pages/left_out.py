@@ -15,12 +15,18 @@ MAX_NAMES = 8
 """Names that a sentence lists; of more, the tensors of one module become one name, ``attention.*``."""
 
 
-def left_out_sentences(network: Network) -> tuple[str, str]:
-    """Return a sentence on what is not run and one on what is assumed, in Markdown; each is empty where there is nothing."""
+def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[str, str]:
+    """Return a sentence on what is not run and one on what is assumed, in Markdown; each is empty where there is nothing.
+
+    Args:
+        network: an opened file's, or a bundled one.
+        above_settings: whether the controls that confirm an assumption are below the sentence, on the Checkpoint page.
+    """
     assumed = [name for name in network.left_out if name == READOUT or ARROW in name]
     missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
     inside = [name for name in missing if name in _unexplained(network)]
-    missing = [name for name in missing if name not in inside]
+    kept = [name for name in missing if name in getattr(network.module, "kept_states", ())]
+    missing = [name for name in missing if name not in (*inside, *kept)]
     first = second = ""
     if inside:
         first = _(
@@ -58,7 +64,14 @@ def left_out_sentences(network: Network) -> tuple[str, str]:
             )
         )
     if second:
-        second += " " + _("Confirm or correct it on the Checkpoint page.")
+        second += " " + (
+            _("Confirm or correct it below.") if above_settings else _("Confirm or correct it on the Checkpoint page.")
+        )
+    if kept:
+        second += " " + _(
+            "The network's code keeps {names} for its next call. Here each run starts from the values in the file, as the "
+            "first call does."
+        ).format(names=_listed(kept))
     return first.strip(), second.strip()
 
 
@@ -81,9 +94,9 @@ def _unexplained(network: Network) -> set[str]:
     return set() if opened is None else {name for each in opened.checkpoint.found.values() for name in each.unexplained}
 
 
-def show_left_out(network: Network) -> None:
-    """Show the sentences at the top of the numbers that they are about."""
-    missing, assumed = left_out_sentences(network)
+def show_left_out(network: Network, above_settings: bool = False) -> None:
+    """Show the sentences at the top of the numbers that they are about; the arguments are ``left_out_sentences``'s."""
+    missing, assumed = left_out_sentences(network, above_settings)
     if missing:
         st.warning(missing, icon=":material/report:")
     if assumed:

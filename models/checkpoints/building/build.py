@@ -81,7 +81,8 @@ class Setup:
             output.
         readout: what the scores of a class are computed from, as in ``CheckpointModule``; ``"attention"`` only where the
             file's tensors define one.
-        assumed: which of ``"stack"`` (that its modules run directly one after the other) and ``"readout"`` nobody confirmed.
+        assumed: which of ``"stack"`` (that its modules run directly one after the other), ``"initial_states"`` (that tensors
+            named and sized like the modules' initial states are these) and ``"readout"`` nobody confirmed.
     """
 
     stack: str
@@ -93,7 +94,7 @@ class Setup:
     classes: tuple[str, ...] | None = None
     target: TargetSetup | None = None
     readout: Readout = "last"
-    assumed: tuple[str, ...] = ("stack", "readout")
+    assumed: tuple[str, ...] = ("stack", "initial_states", "readout")
 
 
 def default_setup(
@@ -239,7 +240,7 @@ def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
     )
     begin = torch_modules.add_initial_states(checkpoint, stack, module)
     card = _with_used(card, (*begin, *(attention.tensors if attention else ())))
-    assumed = tuple(begin.values()) if "stack" in setup.assumed else ()
+    assumed = tuple(begin.values()) if "initial_states" in setup.assumed else ()
     left_out = _left_out(checkpoint, stack, setup, card) + assumed
     return with_examples(Network(name, module, vocabulary, card, left_out))
 

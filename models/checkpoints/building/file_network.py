@@ -99,5 +99,6 @@ def network_of_file(checkpoint: Checkpoint, name: str, choices: Mapping[str, Any
         return build_graph_network(checkpoint, checkpoint.graph(), name, **given)
     setup = default_setup(compatible_parts(checkpoint), given.get("stack"), given.get("vocabulary"))
     confirmed = {*given, *(("readout",) if given.get("predicts") in STEPWISE else ())}
+    confirmed |= {"initial_states"} if "stack" in given else set()
     assumed = tuple(each for each in setup.assumed if each not in confirmed)
     return build_network(checkpoint, replace(setup, **given, assumed=assumed), name)

@@ -160,9 +160,9 @@ def _card(
     classes: tuple[str, ...] | None,
 ) -> ModelCard:
     """Return the card, without examples and without a default view."""
-    modules: dict[str, Any] = {
-        path: graph.get_submodule(path) for path in dict.fromkeys(each.rpartition(".")[0] for each in graph.layers)
-    }
+    paths = dict.fromkeys(each.rpartition(".")[0] for each in graph.recurrent_layers)
+    modules: dict[str, Any] = {path: graph.get_submodule(path) for path in paths}
+    unused = tuple(name for name in graph.left_out if name not in graph.kept_states)
     architecture: dict[str, Any] = {
         "class": type(graph).__name__,
         "cell": ", ".join(dict.fromkeys(str(part.mode).split("_")[0] for part in modules.values())),
@@ -185,7 +185,7 @@ def _card(
         particles=(),
         columns=columns,
         parameters=sum(values.numel() for values in graph.parameters()),
-        data={"format": checkpoint.format, "unused": graph.left_out} | dict(checkpoint.provenance),
+        data={"format": checkpoint.format, "unused": unused} | dict(checkpoint.provenance),
         training={},
         metrics={},
         examples=(),

@@ -52,7 +52,9 @@ class GraphModule(nn.Module):
         output_functions: the function that each output ends in along its last axis: ``"linear"``, ``"softmax"``,
             ``"log_softmax"``, ``"sigmoid"``, another one, or None where it is not known.
         left_out: names of what of the file is not run; empty where the outputs are the file's own.
-        layers: names of the recurrent layers in running order, as ``Checkpoint.layers`` and ``capture`` name them:
+        kept_states: those of ``left_out`` that the file's code changes for its next call: here every call starts with the
+            file's values, as the first call of the file's own code does.
+        recurrent_layers: names of the recurrent layers in running order, as ``Checkpoint.layers`` and ``capture`` name them:
             ``"lstm.l0"``, ``"lstm.l0_reverse"``.
     """
 
@@ -60,7 +62,8 @@ class GraphModule(nn.Module):
     outputs: tuple[str, ...] = ()
     output_functions: tuple[str | None, ...] = ()
     left_out: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
+    kept_states: tuple[str, ...] = ()
+    recurrent_layers: tuple[str, ...] = ()
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The file's own outputs in the file's own layout: a tensor, or a tuple of several."""
@@ -68,16 +71,23 @@ class GraphModule(nn.Module):
 
     def add_part(self, name: str, part: nn.Module) -> str:
         """Make ``part`` a submodule called as in the file, as far as a module's name can be; return the path it got."""
-        path = part_path(name, {each for each, _ in self.named_modules() if each})
+        path = part_path(name, {each for each, _ in self.named_modules() if each}, type(self))
         add_submodule(self, path, part)
         return path
 
 
-def part_path(name: str, taken: set[str]) -> str:
-    """Return ``name`` as a module's path that is not among those ``taken``, nor an attribute of modules."""
+def part_path(name: str, taken: set[str], root: type[GraphModule] = GraphModule) -> str:
+    """Return ``name`` as a module's path that is not among those ``taken``, nor an attribute of modules.
+
+    Only its first step can be in conflict with the attributes of the network's own class, ``root``.
+    """
     steps = [re.sub(r"\W", "_", step, flags=re.ASCII) for step in name.split(".") if step]
-    reserved = [f"{step}_" if hasattr(GraphModule, step) or hasattr(_PLAIN, step) else step for step in steps]
-    path = ".".join(reserved) or "part"
+    own = {each for base in root.__mro__ for each in (*vars(base), *vars(base).get("__annotations__", ()))}
+    free = [
+        f"{step}_" if hasattr(_PLAIN, step) or (place == 0 and step in own) else step
+        for place, step in enumerate(steps)
+    ]
+    path = ".".join(free) or "part"
     while path in taken:
         path += "_"
     return path

@@ -33,6 +33,8 @@ LAYERS: dict[str, type[KerasLayer]] = PLAIN_LAYERS | SHAPE_LAYERS | MERGE_LAYERS
 class KerasGraph(GraphModule):
     """A Keras model in inference mode."""
 
+    _model: ModelLayer
+
     def __init__(self, model: ModelLayer) -> None:
         """Make the modules of all layers of ``model``, which have their variables."""
         super().__init__()
@@ -48,7 +50,7 @@ class KerasGraph(GraphModule):
                     names += [f"{paths[part]}.l{level}{end}" for level in range(module.num_layers) for end in suffixes]
         for layer in model.walk():
             layer.variables = {}
-        self.layers = tuple(names)
+        self.recurrent_layers = tuple(names)
         self.inputs = tuple(self._input(index) for index in range(len(model.topology.inputs)))
         self.outputs = tuple(f"{ref.layer}:{ref.tensor}" if ref.tensor else ref.layer for ref in model.topology.outputs)
         self.output_functions = tuple(keras_output_function(model, index) for index in range(len(self.outputs)))

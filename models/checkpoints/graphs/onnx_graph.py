@@ -166,7 +166,7 @@ class _Builder:
                 else:
                     above, _, own = path.rpartition(".")
                     del self.module.get_submodule(above)._modules[own]
-        self.module.layers, self.module.left_out = tuple(self.layers), tuple(self.left_out)
+        self.module.recurrent_layers, self.module.left_out = tuple(self.layers), tuple(self.left_out)
 
     def check(self, graph: Graph) -> None:
         """Raise ``CheckpointError`` for the first node of a graph that cannot be run, in the file's order."""

@@ -128,8 +128,8 @@ def build_export_graph(program: Mapping[str, Any], tensors: Mapping[str, StoredT
     module.output_functions = tuple(
         output_function(graph["nodes"], name, values) if name in named else None for name in module.outputs
     )
-    module.layers = tuple(parts.layers)
-    module.left_out = tuple(builder.changed | _changed_buffers(signature))
+    module.recurrent_layers = tuple(parts.layers)
+    module.left_out = module.kept_states = tuple(builder.changed | _changed_buffers(signature))
     return module.eval()
 
 

@@ -57,10 +57,10 @@ class TorchScriptModule(GraphModule):
         keeps_state: whether attributes that its code sets are kept for the next call.
     """
 
-    shared: Shared
-    state: ScriptState
-    kinds: tuple[str, ...]
-    recurrent: tuple[str, ...] = ()
+    archive: Shared
+    script_state: ScriptState
+    argument_kinds: tuple[str, ...]
+    recurrent_paths: tuple[str, ...] = ()
     keeps_state: bool = False
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -71,10 +71,10 @@ class TorchScriptModule(GraphModule):
         """
         if len(inputs) < len(self.inputs):
             raise TypeError(f"The network has {len(self.inputs)} inputs, not {len(inputs)}.")
-        changed = self.state.changed if self.keeps_state else {}
-        run = Interpreter(self, self.shared.code, self.shared.constants, self.recurrent, changed)
-        given = [_argument(kind, value) for kind, value in zip(self.kinds, inputs, strict=False)]
-        tree = self.shared.tree
+        changed = self.script_state.changed if self.keeps_state else {}
+        run = Interpreter(self, self.archive.code, self.archive.constants, self.recurrent_paths, changed)
+        given = [_argument(kind, value) for kind, value in zip(self.argument_kinds, inputs, strict=False)]
+        tree = self.archive.tree
         try:
             outputs = list(_flat(run.call(tree.type.methods["forward"], tree, given, {})))
         except (KeyError, IndexError, AttributeError, RecursionError, ZeroDivisionError) as error:
@@ -135,12 +135,12 @@ def build_script_network(
         parts.keep("constants", f"c{place}", reader.read_value(value, 0), False)
         for place, value in enumerate(constants)
     ]
-    module.shared, module.state = Shared(tree, code, stored), ScriptState()
-    module.recurrent, module.layers = tuple(parts.recurrent), tuple(parts.layers)
-    module.left_out = changed
+    module.archive, module.script_state = Shared(tree, code, stored), ScriptState()
+    module.recurrent_paths, module.recurrent_layers = tuple(parts.recurrent), tuple(parts.layers)
+    module.left_out = module.kept_states = changed
     module.eval()
     function = tree.type.methods["forward"]
-    module.kinds, module.inputs = describe_arguments(module, tree, code)
+    module.argument_kinds, module.inputs = describe_arguments(module, tree, code)
     count = output_count(function)
     module.outputs = ("output",) if count == 1 else tuple(f"output_{place}" for place in range(count))
     module.output_functions = (end_function(tree, code),) if count == 1 else (None,) * count

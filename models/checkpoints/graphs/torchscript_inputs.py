@@ -58,7 +58,7 @@ def _shape(module: Any, kinds: tuple[str, ...]) -> tuple[int | None, ...]:
     """Return the shape of the only input: of three axes with the number of features that the network accepts, if any."""
     sizes = [part.input_size for part in module.modules() if isinstance(part, nn.RNNBase | nn.RNNCellBase)]
     sizes += [each.shape[1] for each in module.parameters() if each.dim() > 1]
-    module.kinds = kinds
+    module.argument_kinds = kinds
     for size in list(dict.fromkeys(sizes))[:MAX_PROBED]:
         with suppress(CheckpointError, RuntimeError, ValueError, IndexError), torch.inference_mode():
             module(torch.zeros(1, 5, size))

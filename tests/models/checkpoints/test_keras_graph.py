@@ -129,7 +129,10 @@ def test_states_that_go_from_one_layer_to_another(masked, tmp_path):
     decoded = L.LSTM(5, return_sequences=True, name="decoder")(embed(target), initial_state=states)
     scores = L.TimeDistributed(L.Dense(VOCABULARY, activation="softmax"))(decoded)
     net = check(keras.Model([source, target], [scores, states[1]]), tmp_path, IDS, IDS[::-1].copy(), files=FILES[:1])
-    assert [each.name for each in net.inputs] == ["source", "target"] and net.layers == ("encoder.l0", "decoder.l0")
+    assert [each.name for each in net.inputs] == ["source", "target"] and net.recurrent_layers == (
+        "encoder.l0",
+        "decoder.l0",
+    )
 
 
 def test_shared_layers_and_models_inside_models(tmp_path):
@@ -144,7 +147,10 @@ def test_shared_layers_and_models_inside_models(tmp_path):
     three, _ = inner(given)
     model = keras.Model(given, [one, two, three, outer(shared(shared(given))), outer(given)])
     net = check(model, tmp_path, ROWS)
-    assert sorted(net.layers) in (["inner.gru.l0", "outer.rnn.l0", "shared.l0"], ["gru.l0", "rnn.l0", "shared.l0"])
+    assert sorted(net.recurrent_layers) in (
+        ["inner.gru.l0", "outer.rnn.l0", "shared.l0"],
+        ["gru.l0", "rnn.l0", "shared.l0"],
+    )
 
 
 def test_a_layer_for_each_step_of_a_sequence_of_sequences(tmp_path):
@@ -229,7 +235,7 @@ def test_traces_are_the_layers_outputs(file, tmp_path):
         net(torch.tensor(ROWS))
     both, back, stacked = outputs(keras.Model(given, [one, two, three]), ROWS)
     expected = {"one.l0": both[..., :4], "one.l0_reverse": both[..., 4:], "two.l0": back[:, ::-1], "three.l1": stacked}
-    assert tuple(trace.layers) == net.layers == ("one.l0", "one.l0_reverse", "two.l0", "three.l0", "three.l1")
+    assert tuple(trace.layers) == net.recurrent_layers == ("one.l0", "one.l0_reverse", "two.l0", "three.l0", "three.l1")
     assert trace.layers["two.l0"].reverse and not trace.layers["one.l0"].reverse
     for name, hidden in expected.items():
         layer = trace.layers[name]

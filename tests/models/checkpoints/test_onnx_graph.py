@@ -165,11 +165,11 @@ def test_a_network_of_any_layers(seed, ids, layers, how, unknown):
     assert module.left_out == () and module.inputs[0].kind == ("ids" if ids else "values")
     assert module.inputs[0].vocabulary == (V if ids else None)
     recurrent = [layer for layer in layers if layer[0] == "recurrent"]
-    assert len(module.layers) == sum(1 + (direction == "bidirectional") for _, _, direction, _ in recurrent)
+    assert len(module.recurrent_layers) == sum(1 + (direction == "bidirectional") for _, _, direction, _ in recurrent)
     if recurrent:
         with torch.no_grad(), capture(module) as trace:
             module(torch.tensor(net.feed["x"]))
-        assert tuple(trace.layers) == module.layers
+        assert tuple(trace.layers) == module.recurrent_layers
 
 
 X = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)

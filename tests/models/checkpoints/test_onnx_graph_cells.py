@@ -54,7 +54,7 @@ def test_an_unrolled_cell(kind, inputs, units):
     torch.onnx.export(net, (torch.tensor(x),), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "batch"}})
     data = file.getvalue()
     module = compare(data, {"x": x})
-    assert module.layers == ("cell.l0",)
+    assert module.recurrent_layers == ("cell.l0",)
     with torch.no_grad(), capture(module) as trace, capture(net) as wanted:
         module(torch.tensor(x))
         states, _ = net(torch.tensor(x))
@@ -131,7 +131,7 @@ def tensorflow_loop(inputs, units, op):
 def test_a_cell_in_a_loop(op, units):
     data, feed, constants = tensorflow_loop(3, units, op)
     module = compare(data, feed)
-    assert module.layers == ("lstm.l0",)
+    assert module.recurrent_layers == ("lstm.l0",)
     with torch.no_grad(), capture(module) as trace:
         states = module(*(torch.tensor(feed[each.name]) for each in module.inputs))[2]
     np.testing.assert_allclose(trace.layers["lstm.l0"].hidden.swapaxes(0, 1), states, rtol=0, atol=1e-6)
@@ -168,7 +168,7 @@ def test_a_step_whose_hidden_state_is_not_proved_is_no_cell():
     """Input and state are as wide and come from inputs of their own: the plain operators run, and nothing is claimed."""
     data, feed = step_model(4, 4, "own")
     module = compare(data, feed)
-    assert module.layers == () and not load_checkpoint(data).layers
+    assert module.recurrent_layers == () and not load_checkpoint(data).layers
 
 
 def test_gates_that_are_used_elsewhere_are_computed_too():
@@ -226,7 +226,7 @@ def gru_step(reset_after, form, activation="Tanh"):
 def test_forms_of_a_gru(reset_after, form, activation):
     data, feed = gru_step(reset_after, form, activation)
     module = compare(data, feed)
-    assert module.layers == ("gru.l0",)
+    assert module.recurrent_layers == ("gru.l0",)
     layer = load_checkpoint(data).layers["gru.l0"]
     assert layer.reset_after is reset_after and layer.activation == activation.lower()
     with torch.no_grad(), capture(module) as trace:

@@ -77,7 +77,7 @@ def test_a_node(kind, direction, bias, lengths, states, activations, before):
     inputs = [torch.tensor(feed[each.name]) for each in module.inputs]
     with torch.no_grad(), capture(module) as trace:
         y = module(*inputs)[0]
-    assert tuple(trace.layers) == module.layers
+    assert tuple(trace.layers) == module.recurrent_layers
     for index, layer in enumerate(trace.layers.values()):
         assert layer.reverse is (direction == "reverse" or index == 1)
         ends = np.array(lengths if lengths is not None else [T] * B)
@@ -101,7 +101,7 @@ def test_batch_first(kind, direction):
 def test_other_activations_for_each_direction():
     data, feed = node_of("RNN", "bidirectional", activations=["Relu", "Tanh"])
     module = compare(data, feed)
-    assert module.layers == ("encoder.rnn.l0", "encoder.rnn_reverse.l0")
+    assert module.recurrent_layers == ("encoder.rnn.l0", "encoder.rnn_reverse.l0")
 
 
 @pytest.mark.parametrize(
@@ -156,19 +156,19 @@ def test_stacked_nodes_are_one_module(kind, direction):
     data, feed = stacked(kind, direction)
     module = compare(data, feed)
     ends = ("", "_reverse")[: DIRECTIONS[direction]]
-    assert module.layers == tuple(f"rnn.l{level}{end}" for level in range(2) for end in ends)
-    assert list(load_checkpoint(data).layers) == list(module.layers)
+    assert module.recurrent_layers == tuple(f"rnn.l{level}{end}" for level in range(2) for end in ends)
+    assert list(load_checkpoint(data).layers) == list(module.recurrent_layers)
     with torch.no_grad(), capture(module) as trace:
         module(torch.tensor(feed["X"]))
-    assert tuple(trace.layers) == module.layers
+    assert tuple(trace.layers) == module.recurrent_layers
 
 
 @pytest.mark.parametrize("between", [[("Relu", [])], [("Add", ["Z0"])]])
 def test_nodes_with_something_between_them_are_not_stacked(between):
     data, feed = stacked("LSTM", between=between)
-    assert compare(data, feed).layers == ("rnn.l0", "rnn_1.l0")
+    assert compare(data, feed).recurrent_layers == ("rnn.l0", "rnn_1.l0")
     data, feed = stacked("LSTM", also=["Z0"])
-    assert compare(data, feed).layers == ("rnn.l0", "rnn_1.l0")
+    assert compare(data, feed).recurrent_layers == ("rnn.l0", "rnn_1.l0")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -206,7 +206,7 @@ def test_a_layer_that_no_output_depends_on_is_no_part():
     ]
     feed = {"X": made.normal(size=(T, B, D)).astype(np.float32)}
     module = compare(model_of(nodes, feed, ["Y"], held), feed)
-    assert module.layers == ("b.l0",)
+    assert module.recurrent_layers == ("b.l0",)
     assert sum(isinstance(part, nn.LSTM) for part in module.modules()) == 1
 
 
@@ -253,7 +253,7 @@ def test_every_gate_of_an_exported_network(kind):
     assert (module.inputs[0].kind, module.inputs[0].vocabulary, module.inputs[0].shape) == ("ids", 11, (None, None))
     with capture(net) as wanted, capture(module) as trace, torch.no_grad():
         torch.testing.assert_close(module(ids), net(ids), rtol=0, atol=1e-5)
-    assert list(trace.layers) == list(wanted.layers) == list(module.layers)
+    assert list(trace.layers) == list(wanted.layers) == list(module.recurrent_layers)
     for name, layer in wanted.layers.items():
         for quantity in layer.quantities:
             np.testing.assert_allclose(trace.layers[name][quantity], layer[quantity], rtol=0, atol=1e-5)

@@ -43,7 +43,7 @@ def compare(program, module, *args):
             got = module(*args)
     for one, other in zip(want, got if isinstance(got, tuple) else (got,), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5)
-    assert tuple(trace.layers) == module.layers
+    assert tuple(trace.layers) == module.recurrent_layers
     return trace
 
 
@@ -57,15 +57,15 @@ def test_a_network_of_any_layers(drawn):
             built(data)
         return
     module = built(data)
-    if not module.layers:
+    if not module.recurrent_layers:
         with torch.no_grad():
             torch.testing.assert_close(module(x), program.module()(x), rtol=1e-5, atol=1e-5)
         return
     trace = compare(program, module, x)
-    assert module.layers == tuple(recurrent_names(drawn[2])) and module.left_out == ()
+    assert module.recurrent_layers == tuple(recurrent_names(drawn[2])) and module.left_out == ()
     with torch.no_grad(), capture(net) as own:
         net(x)
-    for name in module.layers:
+    for name in module.recurrent_layers:
         torch.testing.assert_close(trace.layers[name].hidden, own.layers[name].hidden, rtol=1e-5, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_a_classifier():
     compare(program, module, IDS.repeat(2, 1))
     (about,) = module.inputs
     assert (about.kind, about.shape, about.vocabulary) == ("ids", (None, 6), V)
-    assert module.output_functions == ("log_softmax",) and module.layers == ("rnn.l0", "rnn.l0_reverse")
+    assert module.output_functions == ("log_softmax",) and module.recurrent_layers == ("rnn.l0", "rnn.l0_reverse")
     assert {type(part) for part in module.modules()} >= {nn.Embedding, nn.LSTM, nn.Linear}
     assert set(module.state_dict()) <= set(Classifier().state_dict())
 
@@ -138,7 +138,7 @@ def test_a_state_that_is_kept_is_named_and_starts_as_in_the_file():
     program, data = exported(Stateful(), (x,))
     module = built(data)
     compare(program, module, x)
-    assert module.left_out == ("state",)
+    assert module.left_out == module.kept_states == ("state",)
     with torch.no_grad():
         first, second = module(x), module(x)
     torch.testing.assert_close(first, second, rtol=0, atol=0)

@@ -72,7 +72,7 @@ def test_a_network_of_any_layers(drawn, scripted):
             torch.testing.assert_close(built(data)(x), loaded(data)(x), rtol=1e-5, atol=1e-5)
         return
     module, trace = compare(data, x)
-    assert module.left_out == () and sorted(module.layers) == sorted(names) and tuple(trace.layers) == names
+    assert module.left_out == () and sorted(module.recurrent_layers) == sorted(names) and tuple(trace.layers) == names
     assert module.inputs[0].kind == ("ids" if drawn[1] else "values")
     with torch.no_grad(), capture(net) as own:
         net(x)
@@ -103,7 +103,7 @@ IDS = torch.arange(12).reshape(2, 6) % V
 def test_the_pages_run_a_classifier(example):
     data = saved(Classifier().eval(), *example)
     module, trace = compare(data, IDS)
-    assert tuple(trace.layers) == module.layers == ("rnn.l0", "rnn.l0_reverse")
+    assert tuple(trace.layers) == module.recurrent_layers == ("rnn.l0", "rnn.l0_reverse")
     (about,) = module.inputs
     assert (about.kind, about.vocabulary) == ("ids", V) and module.output_functions == ("log_softmax",)
     assert set(module.state_dict()) == set(Classifier().state_dict())
@@ -134,7 +134,7 @@ class Packed(nn.Module):
 
 def test_packed_sequences():
     module, trace = compare(saved(Packed().eval()), torch.randn(3, 6, 4), torch.tensor([4, 6, 1]))
-    assert tuple(trace.layers) == module.layers == ("rnn.l0", "rnn.l0_reverse")
+    assert tuple(trace.layers) == module.recurrent_layers == ("rnn.l0", "rnn.l0_reverse")
     assert module.outputs == ("output_0", "output_1", "output_2")
 
 
@@ -174,7 +174,7 @@ def test_traced_cells_run_as_they_are_written_out():
     module = built(data)
     with torch.no_grad():
         torch.testing.assert_close(module(x), loaded(data)(x), rtol=1e-5, atol=1e-6)
-    assert "lstm.l0" not in module.layers
+    assert "lstm.l0" not in module.recurrent_layers
 
 
 class OwnCell(nn.Module):
@@ -208,7 +208,7 @@ def test_a_written_out_cell_runs_and_is_not_recorded():
     x = torch.randn(2, 5, 4)
     with torch.no_grad():
         torch.testing.assert_close(module(x), loaded(data)(x), rtol=1e-5, atol=1e-6)
-    assert module.layers == ()
+    assert module.recurrent_layers == ()
 
 
 class Stateful(nn.Module):
@@ -228,7 +228,7 @@ class Stateful(nn.Module):
 def test_a_state_that_is_kept_is_named():
     data = saved(Stateful().eval())
     module, reference, x = built(data), loaded(data), torch.randn(3, 2, 4)
-    assert module.left_out == ("state",)
+    assert module.left_out == module.kept_states == ("state",)
     with torch.no_grad():
         first, second = reference(x, 16), reference(x, 8)
         for _ in range(2):
@@ -240,6 +240,29 @@ def test_a_state_that_is_kept_is_named():
     with torch.no_grad(), capture(module) as trace:
         module(x, torch.tensor(8))
     assert list(trace.layers) == ["other.l0"]  # of two alternatives the one that ran
+
+
+class Named(nn.Module):
+    """Recurrent layers in modules that are called like attributes of the network's class."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.GRU(4, 4), nn.LSTM(4, 4)])
+        self.recurrent, self.shared, self.state, self.kinds = nn.RNN(4, 4), nn.GRU(4, 4), nn.LSTM(4, 4), nn.GRU(4, 4)
+        self.outer = nn.ModuleDict({"inputs": nn.GRU(4, 4)})
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)[0]
+        return self.outer["inputs"](self.kinds(self.state(self.shared(self.recurrent(x)[0])[0])[0])[0])[0]
+
+
+def test_layers_keep_the_names_that_they_have_in_the_file():
+    data = saved(Named().eval())
+    module, trace = compare(data, torch.randn(3, 2, 4))
+    names = ["layers.0", "layers.1", "recurrent", "shared", "state", "kinds", "outer.inputs"]
+    assert list(trace.layers) == [f"{name}.l0" for name in names]
+    assert set(module.recurrent_layers) == set(trace.layers) == set(load_checkpoint(data).layers)
 
 
 def changed(data, change):
@@ -298,7 +321,7 @@ def test_a_trained_voice_detector(rate, count, path):
     """silero-vad's file: two networks for two sample rates, convolutions, a cell, and a state that is kept."""
     data = (Path(find_spec("silero_vad").origin).parent / "data" / "silero_vad.jit").read_bytes()
     module, reference, made = built(data), loaded(data), torch.Generator().manual_seed(0)
-    assert module.layers == ("_model.decoder.rnn.l0", "_model_8k.decoder.rnn.l0")
+    assert module.recurrent_layers == ("_model.decoder.rnn.l0", "_model_8k.decoder.rnn.l0")
     assert module.left_out == ("_state", "_context", "_last_sr", "_last_batch_size")
     chunks = torch.randn(4, 2, count, generator=made) * 0.3
     for keeps in (False, True):

@@ -8,7 +8,8 @@ import streamlit as st
 from models.checkpoints.building.attention_readout import find_step_attention
 from models.checkpoints.building.build import FILE_GRAPH, TIED, CompatibleParts, Setup, compatible_parts, default_setup
 from models.checkpoints.building.file_network import graph_setup
-from models.checkpoints.layers.stacks import Stack
+from models.checkpoints.layers.initial_states import find_initial_states
+from models.checkpoints.layers.stacks import Stack, group_modules
 from models.core.messages import Problem
 from viz.i18n import _
 from viz.pages.cache import network
@@ -19,7 +20,7 @@ from viz.pages.checkpoint.forward_formula import forward_formula
 from viz.pages.checkpoint.vocabulary_input import graph_vocabulary_input, vocabulary_input
 from viz.pages.checkpoint_store import OpenedCheckpoint
 from viz.pages.left_out import show_left_out
-from viz.pages.page_elements import show_problem
+from viz.pages.page_elements import escape_markdown, show_problem
 from viz.session import Session
 
 NONE = ""
@@ -36,7 +37,7 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
     parts, now = opened.parts, opened.setup
     digest = opened.file.digest[:12]
     if not opened.large:
-        show_left_out(opened.network)
+        show_left_out(opened.network, above_settings=True)
     elif opened.checkpoint.graph is not None and now.stack != FILE_GRAPH:
         st.info(
             _(
@@ -117,11 +118,25 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
             _("Nothing comes between these layers: each receives the output of the layer before it"),
             f"run_between_{key}",
         )
+    states = _initial_states(parts, stack)
+    if states:
+        setup = _confirm(
+            setup,
+            "initial_states",
+            _("The initial states are these tensors: {names}").format(names=", ".join(map(escape_markdown, states))),
+            f"run_initial_states_{key}",
+        )
     if chosen is not None and not of_sequence and kind == "numbers":
         return _confirm(
             setup, "readout", _("The output layer is applied to the output of every time step"), f"run_every_step_{key}"
         )
     return _readout(parts, setup, key) if of_sequence else setup
+
+
+def _initial_states(parts: CompatibleParts, stack: Stack) -> list[str]:
+    """Return the initial states that the file has for the modules of ``stack``, as ``"h0 → rnn"``."""
+    found = find_initial_states(group_modules(parts.checkpoint.found), parts.checkpoint.stored)
+    return [name for each in stack.modules if each.path in found for name in found[each.path].connections(each.path)]
 
 
 def _confirm(setup: Setup, assumption: str, label: str, key: str) -> Setup:

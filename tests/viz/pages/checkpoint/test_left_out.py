@@ -1,5 +1,7 @@
 """What of a file is not run is in a sentence where the numbers are, until the reader corrects it."""
 
+import io
+
 import pytest
 import torch
 from torch import nn
@@ -121,3 +123,46 @@ def test_initial_states_among_the_tensors_are_named_as_such():
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Starts())})
     _missing, assumed = left_out_sentences(opened.network)
     assert "the initial states are these tensors: h0 → lstm, c0 → lstm." in assumed and "between" not in assumed
+
+
+@pytest.mark.slow
+def test_confirming_the_initial_states_of_a_single_module_removes_the_sentence():
+    page = upload(start(), ("net.pt", saved_bytes(Starts())))
+    assert "Confirm or correct it below." in page_text(page) and "on the Checkpoint page" not in page_text(page)
+    box = next(each for each in page.checkbox if each.label.startswith("The initial states are these tensors"))
+    assert not box.value and "h0 → lstm, c0 → lstm" in box.label
+    box.check()
+    page = run(page)
+    assert "Assumed" not in page_text(page)
+    name = view_of(page).net
+    assert checkpoint_store.find(name).network.module.initial_names  # they are still run
+    page = start(lens="step", net=name)
+    assert "Assumed" not in page_text(page) and "Not run" not in page_text(page)
+
+
+@pytest.mark.slow
+def test_another_page_names_the_page_with_the_controls():
+    opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Starts())})
+    assert "Confirm or correct it on the Checkpoint page." in page_text(start(lens="step", net=opened.name))
+
+
+def test_a_state_that_a_file_keeps_between_calls_is_not_called_unused():
+    class Stateful(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self._state = nn.GRU(4, 5, batch_first=True), torch.ones(1, 1, 5)
+
+        def forward(self, x: torch.Tensor):
+            y, self._state = self.rnn(x, self._state)
+            return y
+
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(Stateful().eval()), file)
+    opened = checkpoint_store.open_upload({"net.pt": file.getvalue()})
+    assert opened.network.left_out == ("_state",) and not opened.network.card.data["unused"]
+    missing, kept = left_out_sentences(opened.network)
+    assert not missing
+    assert kept.replace("\\", "") == (
+        "The network's code keeps _state for its next call. Here each run starts from the values in the file, as the first "
+        "call does."
+    )
