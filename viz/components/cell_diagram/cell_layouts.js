@@ -85,7 +85,7 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   d.node("forget_gate", "×", f, p.top);
   d.node("cell", "+", i, p.top);
   d.chip("cell", "kept", middle(f, i), p.top, { width: 48, value: kept });
-  d.chip("cell", "cell", middle(i, out), p.top, { symbol: d.symbolOf("cell") });
+  d.chip("cell", "cell", middle(i, out), p.top, { symbol: d.symbolOf("cell"), width: 86 });
   d.chip("cell", "added", i, middle(p.top, joinY), { value: added });
   d.valve("input_gate", middle(i, g), joinY);
   d.node("input_gate", "×", i, joinY);
@@ -183,10 +183,10 @@ function rnnLayout(d, width, { label }) {
   d.chip("preactivation", "preactivation.h", x - 40, sumY + 52);
   d.chip("preactivation", "preactivation.x", x + 40, sumY + 52);
   d.node("preactivation", "+", x, sumY);
-  d.chip("preactivation", "preactivation", x, sumY - 36, { symbol: d.symbolOf("preactivation") });
+  d.chip("preactivation", "preactivation", x, sumY - 36, { symbol: d.symbolOf("preactivation"), width: 86 });
   drawOutput(d, p, turnY, [[x, 165], [x, turnY]]);
   d.box("hidden", label("preactivation"), x, 190);
-  d.chip("hidden", "hidden", x, 148, { symbol: d.symbolOf("hidden") });
+  d.chip("hidden", "hidden", x, 148, { symbol: d.symbolOf("hidden"), width: 86 });
   return p;
 }
 
@@ -213,7 +213,7 @@ function generalLayout(d, width, { cell, label, gates, states }) {
       d.wire(state, [[out, y], [p.width - 14, y]], (v) => squash(v[state]), { arrow: true });
       d.terminal(state, state, p.width - 2, y, { anchor: "end" });
     }
-    d.chip(state, state, out, y, { symbol: d.symbolOf(state) });
+    d.chip(state, state, out, y, { symbol: d.symbolOf(state), width: 86 });
   });
   for (const gate of gates) d.chip(gate, gate, columns[gate], p.gates - 38, { symbol: d.symbolOf(gate), width: Math.min(74, p.pitch - 4) });
   return p;

@@ -146,6 +146,7 @@ class Drawing {
     svgElement("rect", { ...at, fill: this.boxFill, class: "background" }, g);
     const edge = w < 72 ? 0 : 3; // a narrow one needs its whole width for a symbol and a minus sign
     if (symbol) this.symbol(g, symbol, x - w / 2 + edge, y);
+    if (symbol && w > 80) this.text(g, "=", x - w / 2 + 25, y, { anchor: "middle" }); // else a minus reads as a subtraction
     const text = this.text(g, "", symbol ? x + w / 2 - edge : x, y, { anchor: symbol ? "end" : "middle" });
     this.live.chips.push({ text, slot, value });
   }
