@@ -136,7 +136,7 @@ class OpenedCheckpoint:
             found, backward = self.checkpoint.found, "{}_reverse".format
             return {
                 backward(name) if name not in found and backward(name) in found else name: name
-                for name in cast(GraphModule, module).layers
+                for name in cast(GraphModule, module).recurrent_layers
             }
         if setup.target is None:
             modules = dict(
