@@ -17,7 +17,8 @@ from models.checkpoints.layers.stored_options import with_stored_options
 from models.checkpoints.layers.unexplained import with_unexplained
 from models.checkpoints.layers.weight_drop import undo_weight_drop
 from models.checkpoints.layers.weight_norm import undo_parametrizations
-from models.checkpoints.parsing.contents import CheckpointError, Limits
+from models.checkpoints.parsing.contents import Limits
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.quantized import unpack_quantized
 

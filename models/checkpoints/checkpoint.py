@@ -1,80 +1,18 @@
-"""An opened checkpoint: its recurrent layers as ``LayerWeights``, the other tensors by name."""
+"""An opened checkpoint that can be run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from models.checkpoints.layers.activation_names import require_supported
-from models.checkpoints.parsing.contents import (
-    CheckpointError,
-    Contents,
-    FoundLayer,
-    LazyMapping,
-    MatrixUse,
-    StoredTensor,
-)
-from models.core.cells import Kind
-from models.core.weights import LayerWeights
-
-if TYPE_CHECKING:
-    from models.checkpoints.graphs.graph_module import GraphModule
-    from models.networks.network import Network
+from models.checkpoints.building.file_network import network_of_file
+from models.checkpoints.checkpoint_data import CheckpointData
+from models.networks.network import Network
 
 
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """The contents of a checkpoint. Tensors are loaded lazily, on first access.
-
-    Attributes:
-        format: the file's format, such as ``"PyTorch"`` or ``"safetensors"``.
-        found: the recurrent layers by name, not loaded: kind, shapes, certainty and what was assumed.
-        stored: shape and dtype of every other tensor, by name.
-        provenance: the file's own metadata, such as its producer, version or epoch.
-        vocabularies: lists of symbols in the order of their ids, by their path in the file.
-        graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
-        matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
-        opaque: the classes and functions that a pickle names and that are neither imported nor called.
-    """
-
-    format: str
-    found: Mapping[str, FoundLayer]
-    stored: Mapping[str, StoredTensor]
-    provenance: Mapping[str, str]
-    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    graph: Callable[[], GraphModule] | None = None
-    matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
-    opaque: tuple[str, ...] = ()
-
-    @classmethod
-    def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Checkpoint:
-        """Return the checkpoint of a file's ``contents`` whose recurrent layers are ``found``."""
-        used = {name for layer in found.values() for name in layer.sources}
-        others = {name: stored for name, stored in contents.tensors.items() if name not in used}
-        return cls(
-            contents.format,
-            found,
-            others,
-            contents.provenance,
-            contents.vocabularies,
-            contents.graph,
-            contents.matrix_uses,
-            contents.opaque,
-        )
-
-    @cached_property
-    def layers(self) -> Mapping[str, LayerWeights]:
-        """Every recurrent layer in every direction, in PyTorch's gate order, by name: ``"rnn.l0_reverse"``."""
-        return LazyMapping(tuple(self.found), lambda name: read_layer_weights(name, self.found[name]))
-
-    @cached_property
-    def tensors(self) -> Mapping[str, np.ndarray]:
-        """All other tensors by name, read-only; float16 and bfloat16 as float32."""
-        return LazyMapping(tuple(self.stored), lambda name: self.stored[name].read())
+@dataclass(frozen=True, eq=False, repr=False)
+class Checkpoint(CheckpointData):
+    """The contents of a checkpoint, and the network that they make."""
 
     def network(self, *, name: str = "checkpoint", **choices: Any) -> Network:
         """Build the network of the file, in evaluation mode.
@@ -95,79 +33,4 @@ class Checkpoint:
             >>> net = load_checkpoint("classifier.pt").network(readout="mean")
             >>> net.module(ids), net.left_out
         """
-        from models.checkpoints.building.file_network import network_of_file  # it imports this module
-
         return network_of_file(self, name, choices)
-
-    def corrected(
-        self, layer: str, *, kind: Kind | None = None, order: Sequence[str] = (), **options: Any
-    ) -> Checkpoint:
-        """Return the same checkpoint with what was assumed of one layer corrected or confirmed.
-
-        Args:
-            layer: the layer's name.
-            kind: another kind for the same tensors.
-            order: the gates in the order of their blocks in the file, where that is not PyTorch's.
-            options: options of ``LayerWeights``, such as ``nonlinearity="relu"``, ``recurrent_activation="hard_sigmoid"``
-                or ``reset_after=False``; an assumed value passed here counts as confirmed.
-
-        Raises:
-            KeyError: there is no layer of that name.
-            CheckpointError: the tensors are not of that kind, the order does not name each gate once, or an activation is
-                not supported.
-        """
-        known = self.found[layer]
-        given = {*options, *(("kind",) if kind else ()), *(("order",) if order else ())}
-        for option in {"nonlinearity", "activation", "recurrent_activation"} & set(options):
-            require_supported(layer, str(options[option]))
-        changed = replace(
-            known,
-            kind=kind or known.kind,
-            options={**known.options, **options},
-            assumed=tuple(name for name in known.assumed if name not in given),
-        )
-        gates = read_layer_weights(layer, changed).cell.gates
-        if order:
-            if sorted(order) != sorted(gates):
-                raise CheckpointError(
-                    "The gate order of {layer} must list each gate exactly once: {gates}.",
-                    layer=layer,
-                    gates=", ".join(gates),
-                )
-            changed = replace(changed, parts=_reorder_gates(changed, [list(order).index(gate) for gate in gates]))
-        return replace(self, found={**self.found, layer: changed})
-
-    def __repr__(self) -> str:
-        return f"<Checkpoint, {self.format}: {', '.join(self.found) or 'no recurrent layers'}>"
-
-
-def read_layer_weights(name: str, found: FoundLayer) -> LayerWeights:
-    """Load the weights of one layer.
-
-    Raises:
-        CheckpointError: the shapes of its tensors do not match.
-    """
-    kind: Kind = found.kind  # type: ignore[assignment]
-    arrays: dict[str, Any] = {part: stored.read() for part, stored in found.parts.items()}
-    if len({values.dtype for values in arrays.values()}) > 1:
-        widest = np.result_type(*arrays.values())
-        arrays = {part: values.astype(widest) for part, values in arrays.items()}
-    try:
-        return LayerWeights(kind, **arrays, **found.options)
-    except ValueError as error:
-        raise CheckpointError(
-            "The tensors of {layer} do not fit together. Save the network again.", layer=name
-        ) from error
-
-
-def _reorder_gates(found: FoundLayer, blocks: list[int]) -> dict[str, StoredTensor]:
-    """Return the layer's tensors with their blocks of rows in another order."""
-
-    def reader(stored: StoredTensor) -> StoredTensor:
-        def read() -> np.ndarray:
-            pieces = np.split(stored.read(), len(blocks))
-            return np.concatenate([pieces[block] for block in blocks])
-
-        return replace(stored, read=read)
-
-    return {part: stored if part == "weight_hr" else reader(stored) for part, stored in found.parts.items()}

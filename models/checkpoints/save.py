@@ -13,9 +13,10 @@ from safetensors.numpy import save
 
 from models.checkpoints.building.compatibility import can_embed, find_bias
 from models.checkpoints.building.torch_modules import module_name
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import LAYER_NAME, group_modules
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
+from models.checkpoints.parsing.contents import FoundLayer
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.layer_metadata import layer_metadata
 from models.core.stepwise_modules import TORCH_CELLS
 
@@ -26,7 +27,7 @@ FOREIGN_FORMATS = ("Keras", "ONNX", "npz")
 """Prefixes of the formats that do not use PyTorch's tensor names."""
 
 
-def to_safetensors(checkpoint: Checkpoint) -> bytes:
+def to_safetensors(checkpoint: CheckpointData) -> bytes:
     """Return the whole checkpoint as a safetensors file; ``module.load_state_dict(safetensors.torch.load(data))`` loads it.
 
     Its metadata store the kind and the options of every recurrent layer.
@@ -67,7 +68,7 @@ class TorchNames:
         self.layers, self.others = layers, others
 
 
-def torch_names(checkpoint: Checkpoint) -> TorchNames:
+def torch_names(checkpoint: CheckpointData) -> TorchNames:
     """Return PyTorch's names for all tensors of a checkpoint; no tensor is loaded.
 
     Raises:
@@ -94,7 +95,7 @@ def torch_names(checkpoint: Checkpoint) -> TorchNames:
     return TorchNames(layers, _other_names(checkpoint))
 
 
-def _other_names(checkpoint: Checkpoint) -> dict[str, tuple[str, bool]]:
+def _other_names(checkpoint: CheckpointData) -> dict[str, tuple[str, bool]]:
     """Return ``TorchNames.others``."""
     readable = {name: stored for name, stored in checkpoint.stored.items() if stored.dtype in SAVED_DTYPES}
     if checkpoint.format == "ONNX":  # the rest are constants of the graph: sizes, axes, states of zeros
@@ -128,7 +129,7 @@ SAVED_DTYPES = {
 }  # fmt: skip
 
 
-def check_saveable(checkpoint: Checkpoint) -> None:
+def check_saveable(checkpoint: CheckpointData) -> None:
     """Check that a checkpoint can be saved, without loading its tensors.
 
     Raises:

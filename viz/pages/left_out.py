@@ -7,7 +7,7 @@ import streamlit as st
 from models.checkpoints.building.build import GRAPH, READOUT
 from models.checkpoints.layers.stacks import ARROW
 from models.networks.network import Network
-from viz.i18n import _
+from viz.i18n import _, ngettext
 from viz.pages import checkpoint_store
 from viz.pages.page_elements import escape_markdown
 
@@ -72,6 +72,13 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
             "The network's code keeps {names} for its next call. Here each run starts from the values in the file, as the "
             "first call does."
         ).format(names=_listed(kept))
+    cells = list(getattr(network.module, "unrecorded_cells", ()))
+    if cells:
+        second += " " + ngettext(
+            "{names} is computed by code of its own, so its gates are not shown.",
+            "{names} are computed by code of their own, so their gates are not shown.",
+            len(cells),
+        ).format(names=_listed(cells))
     return first.strip(), second.strip()
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.checkpoints.building.compatibility import DecoderMatrix
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 ATTENTION_NAME = re.compile(r"att(n|ention)", re.IGNORECASE)
 SEQUENTIAL_NAMES = (("0", "2"), ("0", "1"))

@@ -28,9 +28,9 @@ from models.checkpoints.building.compatibility import (
 )
 from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
 from models.checkpoints.building.vocabulary import is_character_level
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import MAX_STACKS, Stack, connections, encoder_or_decoder
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.networks.network import ModelCard, Network
 
 __all__ = [
@@ -194,7 +194,7 @@ def _is_likely_decoder(
     return can_score(name) and not answers and not compatible.is_input_size(matrix.rows)
 
 
-def build_network(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
+def build_network(checkpoint: CheckpointData, setup: Setup, name: str) -> Network:
     """Build the network of a checkpoint, in evaluation mode.
 
     Args:
@@ -268,7 +268,7 @@ def _with_used(card: ModelCard, used: tuple[str, ...]) -> ModelCard:
     return replace(card, data=card.data | {"unused": unused})
 
 
-def _left_out(checkpoint: Checkpoint, stack: Stack, setup: Setup, card: ModelCard) -> tuple[str, ...]:
+def _left_out(checkpoint: CheckpointData, stack: Stack, setup: Setup, card: ModelCard) -> tuple[str, ...]:
     """Return the names of what in the file is not run, or is only assumed, as in ``Network.left_out``."""
     names = list(card.data["unused"])
     if "stack" in setup.assumed:
@@ -354,7 +354,7 @@ def _predicts(matrix: DecoderMatrix | None, inputs: int, setup: Setup) -> Predic
 
 
 def _build_module(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     stack: Stack,
     setup: Setup,
     matrix: DecoderMatrix | None,

@@ -12,7 +12,7 @@ from models.checkpoints.building.checkpoint_module import PredictionKind
 from models.checkpoints.building.compatibility import DecoderMatrix
 from models.checkpoints.building.example_sequences import make_examples
 from models.checkpoints.building.vocabulary import unknown_symbol
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import Stack
 from models.decoding.run_network import run_network
 from models.networks.network import DefaultView, ModelCard, Network
@@ -55,7 +55,7 @@ NO_FINITE_UNIT = {
 
 
 def make_card(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     stack: Stack,
     embedding: str | None,
     matrix: DecoderMatrix | None,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import ARROW, Stack, encoder_or_decoder, find_stacks, make_stack
-from models.checkpoints.parsing.contents import CheckpointError, MatrixUse, StoredTensor
+from models.checkpoints.parsing.contents import MatrixUse, StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 STORED_PARTS = "_compatible_parts"
 
@@ -66,7 +67,7 @@ class CompatibleParts:
         stacks: recurrent layers that can run one after the other, by name.
     """
 
-    checkpoint: Checkpoint
+    checkpoint: CheckpointData
     stacks: Mapping[str, Stack]
 
     def stack(self, name: str) -> Stack:
@@ -278,7 +279,7 @@ def find_bias(name: str, size: int, vectors: Mapping[str, StoredTensor]) -> str 
     return named[0] if len(named) == 1 else None
 
 
-def compatible_parts(checkpoint: Checkpoint) -> CompatibleParts:
+def compatible_parts(checkpoint: CheckpointData) -> CompatibleParts:
     """Return the possible roles of the tensors of ``checkpoint``; computed once and cached on the checkpoint.
 
     Example:
@@ -286,7 +287,7 @@ def compatible_parts(checkpoint: Checkpoint) -> CompatibleParts:
         >>> list(compatible.stacks), compatible.embeddings("rnn"), compatible.decoders("rnn")
         (['rnn'], ('embedding.weight',), ('head.weight',))
     """
-    stored = vars(checkpoint)  # where ``cached_property`` would store it; Checkpoint is defined below this module
+    stored = vars(checkpoint)  # where ``cached_property`` would store it
     parts: CompatibleParts | None = stored.get(STORED_PARTS)
     if parts is None:
         parts = stored[STORED_PARTS] = CompatibleParts(checkpoint, find_stacks(checkpoint.found))

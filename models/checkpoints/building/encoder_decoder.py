@@ -14,9 +14,9 @@ from torch.nn.functional import one_hot
 from models.architectures.translator import END, START, Translator
 from models.checkpoints.building.compatibility import TIED, CompatibleParts, can_score
 from models.checkpoints.building.torch_modules import build_decoder, build_embedding, build_recurrent
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import MAX_STACKS, Stack
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 START_SYMBOLS = ("<s>", "<start>", "<sos>", "<SOS>", "<bos>", "<BOS>", "<go>", "[START]", "[CLS]", "SOS", "⊢", "\t")
 END_SYMBOLS = ("</s>", "<end>", "<eos>", "<EOS>", "[END]", "[SEP]", "EOS", "⊣", "\n")
@@ -164,7 +164,7 @@ class EncoderDecoder(Translator):
 
 
 def build_encoder_decoder(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     compatible: CompatibleParts,
     stack: str,
     embedding: str | None,

@@ -16,8 +16,8 @@ from models.checkpoints.building.build import (
     default_setup,
 )
 from models.checkpoints.building.graph_network import build_graph_network
-from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.checkpoint_data import CheckpointData
+from models.checkpoints.parsing.errors import CheckpointError
 from models.networks.network import Network
 
 GRAPH_CHOICES = ("vocabulary", "kind", "predicts", "classes")
@@ -25,7 +25,7 @@ GRAPH_CHOICES = ("vocabulary", "kind", "predicts", "classes")
 TENSOR_CHOICES = ("stack", "embedding", "decoder", "target", "readout")
 
 
-def network_of_setup(checkpoint: Checkpoint, setup: Setup, name: str) -> Network:
+def network_of_setup(checkpoint: CheckpointData, setup: Setup, name: str) -> Network:
     """Build the network of a setup, also of one that runs the file's own graph.
 
     Raises:
@@ -38,7 +38,7 @@ def network_of_setup(checkpoint: Checkpoint, setup: Setup, name: str) -> Network
     )
 
 
-def _graph_network(checkpoint: Checkpoint, name: str, **choices: Any) -> Network:
+def _graph_network(checkpoint: CheckpointData, name: str, **choices: Any) -> Network:
     """Build the network of the file's own graph.
 
     Raises:
@@ -57,7 +57,7 @@ def _graph_network(checkpoint: Checkpoint, name: str, **choices: Any) -> Network
     return network
 
 
-def likely_setup(checkpoint: Checkpoint) -> Setup:
+def likely_setup(checkpoint: CheckpointData) -> Setup:
     """Return how a file most likely runs: as the graph that it states, or where that cannot be, by its tensors.
 
     Raises:
@@ -69,7 +69,7 @@ def likely_setup(checkpoint: Checkpoint) -> Setup:
     return default_setup(compatible_parts(checkpoint))
 
 
-def graph_setup(checkpoint: Checkpoint) -> Setup:
+def graph_setup(checkpoint: CheckpointData) -> Setup:
     """Return the setup of the graph that a file states, with the symbols that the file lists.
 
     Raises:
@@ -84,7 +84,7 @@ def graph_setup(checkpoint: Checkpoint) -> Setup:
     return Setup(FILE_GRAPH, vocabulary=symbols, kind=network.card.kind)
 
 
-def network_of_file(checkpoint: Checkpoint, name: str, choices: Mapping[str, Any]) -> Network:
+def network_of_file(checkpoint: CheckpointData, name: str, choices: Mapping[str, Any]) -> Network:
     """Build the network of a checkpoint with ``choices``, fields of ``Setup`` by name; see ``Checkpoint.network``.
 
     Raises:

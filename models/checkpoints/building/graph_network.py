@@ -11,16 +11,16 @@ from models.checkpoints.building.checkpoint_module import PredictionKind
 from models.checkpoints.building.compatibility import compatible_parts
 from models.checkpoints.building.graph_layout import LOGITS, PROBABILITIES, GraphLayout, find_layout
 from models.checkpoints.building.vocabulary import is_character_level, unknown_symbol
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.graphs.graph_module import GraphModule
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.networks.network import DefaultView, ModelCard, Network, TokenKind
 
 InputTokens = Literal["characters", "words", "numbers", "ids"]
 
 
 def build_graph_network(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     graph: GraphModule,
     name: str,
     *,
@@ -79,7 +79,7 @@ def build_graph_network(
 
 
 def _vocabulary(
-    checkpoint: Checkpoint, layout: GraphLayout, given: tuple[str, ...] | None, kind: InputTokens | None
+    checkpoint: CheckpointData, layout: GraphLayout, given: tuple[str, ...] | None, kind: InputTokens | None
 ) -> tuple[str, ...] | None:
     """Return the symbols; None for a network of numbers, or where the number of ids is not known."""
     source = layout.graph_inputs[layout.index]
@@ -150,7 +150,7 @@ def _predicts(
 
 
 def _card(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     graph: GraphModule,
     name: str,
     columns: int,

@@ -18,7 +18,7 @@ from models.checkpoints.building.checkpoint_module import (
     unique_module_name,
 )
 from models.checkpoints.building.compatibility import DecoderMatrix
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.stacks import RecurrentModule, Stack, group_modules
 from models.core.stepwise_modules import recurrent_module
@@ -41,7 +41,7 @@ def module_name(tensor: str) -> str:
     return ".".join(steps).replace("onnx::", "") or "part"
 
 
-def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase:
+def build_recurrent(checkpoint: CheckpointData, part: RecurrentModule) -> nn.RNNBase:
     """Build a ``batch_first`` ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``; step by step if torch's kernel lacks its options."""
     layers = {name: checkpoint.layers[name] for name in part.layers}
     first = layers[part.layers[0]]
@@ -59,7 +59,7 @@ def build_recurrent(checkpoint: Checkpoint, part: RecurrentModule) -> nn.RNNBase
     return module
 
 
-def build_embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn.Embedding | MappedEmbedding:
+def build_embedding(checkpoint: CheckpointData, name: str, dtype: torch.dtype) -> nn.Embedding | MappedEmbedding:
     """Build an embedding from the matrix (V, D) called ``name``."""
     values = checkpoint.tensors[name]
     if values.nbytes > MAX_COPIED_BYTES:
@@ -68,7 +68,7 @@ def build_embedding(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> nn
 
 
 def build_decoder(
-    checkpoint: Checkpoint, matrix: DecoderMatrix, tied: bool, dtype: torch.dtype
+    checkpoint: CheckpointData, matrix: DecoderMatrix, tied: bool, dtype: torch.dtype
 ) -> nn.Linear | TiedDecoder:
     """Build the output layer; ``tied``: only its bias, as the matrix is the embedding's."""
     bias = None if matrix.bias is None else _copied(checkpoint.tensors[matrix.bias], dtype)
@@ -81,7 +81,7 @@ def build_decoder(
     return module
 
 
-def add_initial_states(checkpoint: Checkpoint, stack: Stack, module: CheckpointModule) -> dict[str, str]:
+def add_initial_states(checkpoint: CheckpointData, stack: Stack, module: CheckpointModule) -> dict[str, str]:
     """Add the initial states that the file has for the modules of ``stack``; return what is assumed of each, by tensor."""
     assumed: dict[str, str] = {}
     states_of = find_initial_states(group_modules(checkpoint.found), checkpoint.stored)

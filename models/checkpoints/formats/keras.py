@@ -25,7 +25,8 @@ from models.checkpoints.layers.keras_cells import (
 )
 from models.checkpoints.layers.keras_folders import configured_names, folders_of
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
-from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer
+from models.checkpoints.parsing.contents import Contents, FoundLayer
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.hdf5 import SIGNATURE, Hdf5Contents, read_hdf5
 from models.core.messages import Problem

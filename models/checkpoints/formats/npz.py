@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from models.checkpoints.building.vocabulary import MAX_FILE_BYTES, as_symbols
-from models.checkpoints.parsing.contents import CheckpointError, Contents, StoredTensor, decode_array, element_count
+from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.core.archive import HEADER
 

@@ -16,7 +16,8 @@ from models.checkpoints.graphs.onnx_matrices import matrix_uses
 from models.checkpoints.graphs.onnx_stacks import find_recurrent_groups
 from models.checkpoints.layers.find_by_name import find_layers
 from models.checkpoints.layers.onnx_nodes import ComputedWeightsError, is_quantized
-from models.checkpoints.parsing.contents import CheckpointError, Contents, FoundLayer, StoredTensor
+from models.checkpoints.parsing.contents import Contents, FoundLayer, StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.onnx_model import Graph, OnnxModel, parse_model
 from models.checkpoints.parsing.protobuf import iterate_fields

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from models.checkpoints.building.vocabulary import find_vocabularies
-from models.checkpoints.parsing.contents import CheckpointError, Contents, item_size
+from models.checkpoints.parsing.contents import Contents, item_size
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.pickle_tensors import DTYPES, TensorCollector
 from models.checkpoints.parsing.pickles import PersistentId, load_pickle

@@ -12,7 +12,8 @@ from pathlib import PurePath
 from typing import Any
 
 from models.checkpoints.building.vocabulary import vocabularies_in_metadata
-from models.checkpoints.parsing.contents import CheckpointError, Contents, StoredTensor, decode_array, item_size
+from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, item_size
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.core.layer_metadata import parse_layer_metadata
 

@@ -10,14 +10,8 @@ from typing import Any
 from models.checkpoints.formats import pytorch
 from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.torch_export_graph import build_export_graph
-from models.checkpoints.parsing.contents import (
-    CheckpointError,
-    Contents,
-    StoredTensor,
-    decode_array,
-    element_count,
-    item_size,
-)
+from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count, item_size
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 
 CONFIG = "_weights_config.json"

@@ -14,7 +14,8 @@ from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.onnx_registry import to_tensor
 from models.checkpoints.graphs.torchscript_archive import ScriptCode
 from models.checkpoints.graphs.torchscript_graph import build_script_network
-from models.checkpoints.parsing.contents import CheckpointError, Contents
+from models.checkpoints.parsing.contents import Contents
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.pickle_tensors import TensorCollector
 from models.checkpoints.parsing.pickles import OpaqueCall, PersistentId, load_pickle

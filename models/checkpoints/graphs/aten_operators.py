@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import MAX_ELEMENTS, refuse
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 
 def _names(text: str) -> frozenset[str]:

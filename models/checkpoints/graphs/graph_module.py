@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 from torch import Tensor, nn
 
 from models.checkpoints.building.checkpoint_module import add_submodule
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 InputKind = Literal["ids", "values"]
 
@@ -54,6 +54,8 @@ class GraphModule(nn.Module):
         left_out: names of what of the file is not run; empty where the outputs are the file's own.
         kept_states: those of ``left_out`` that the file's code changes for its next call: here every call starts with the
             file's values, as the first call of the file's own code does.
+        unrecorded_cells: the modules that are recurrent cells by their class or weights, but which the file computes by
+            separate operations: they run, and their gates and states are not recorded.
         recurrent_layers: names of the recurrent layers in running order, as ``Checkpoint.layers`` and ``capture`` name them:
             ``"lstm.l0"``, ``"lstm.l0_reverse"``.
     """
@@ -63,6 +65,7 @@ class GraphModule(nn.Module):
     output_functions: tuple[str | None, ...] = ()
     left_out: tuple[str, ...] = ()
     kept_states: tuple[str, ...] = ()
+    unrecorded_cells: tuple[str, ...] = ()
     recurrent_layers: tuple[str, ...] = ()
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -23,7 +23,8 @@ from models.checkpoints.graphs.keras_shape_layers import SHAPE_LAYERS
 from models.checkpoints.graphs.keras_topology import MODEL_TYPES, damaged, layer_entry
 from models.checkpoints.graphs.keras_variables import assign_variables
 from models.checkpoints.layers.keras_cells import KerasVersion
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
+from models.checkpoints.parsing.contents import FoundLayer
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
 LAYERS: dict[str, type[KerasLayer]] = PLAIN_LAYERS | SHAPE_LAYERS | MERGE_LAYERS | RECURRENT_LAYERS

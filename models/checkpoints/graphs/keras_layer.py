@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from models.checkpoints.graphs.graph_module import MAX_ELEMENTS, refuse_setting
 from models.checkpoints.layers.keras_cells import KerasVersion
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 """The precisions that are run; a mixed one depends on the device that Keras ran on."""

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints.checkpoint import read_layer_weights
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.keras_layer import Builder, KerasLayer, LayerEntry, Value
 from models.checkpoints.graphs.keras_topology import layer_entry
@@ -16,6 +15,7 @@ from models.checkpoints.graphs.masked_recurrence import Outputs, run_masked
 from models.checkpoints.layers.keras_cells import KIND_OF_CLASS, KernelGroup, cell_config
 from models.checkpoints.layers.keras_folders import snake_case
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
+from models.checkpoints.layers.read_weights import read_layer_weights
 from models.checkpoints.parsing.contents import StoredTensor
 from models.core.stepwise_modules import recurrent_module
 from models.core.weights import LayerWeights

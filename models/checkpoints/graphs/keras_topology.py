@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse
 from models.checkpoints.graphs.keras_layer import LayerEntry
 from models.checkpoints.layers.keras_cells import is_own_class
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 MODEL_TYPES = ("Sequential", "Functional", "Model")
 OPERATION_MODULES = ("keras.src.ops.", "keras.ops", "keras.src.activations.")

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from models.checkpoints.graphs.keras_layer import KerasLayer
 from models.checkpoints.layers.keras_folders import FOLDERS, folders_of, layer_folders
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
 
 

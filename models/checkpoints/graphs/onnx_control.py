@@ -14,7 +14,7 @@ from torch import Tensor
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.onnx_program import Compute, Program, Scope
 from models.checkpoints.graphs.onnx_registry import OnnxOperation, axis_of
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph
 
 CONTROL = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES
 from models.checkpoints.graphs.onnx_constants import Budget, Constants
 from models.checkpoints.layers.onnx_nodes import kind_of
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph, Node, OnnxModel
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse_setting
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import AttributeReference, Graph, Node, OnnxModel
 
 

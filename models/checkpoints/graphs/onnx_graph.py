@@ -36,7 +36,7 @@ from models.checkpoints.graphs.onnx_recurrent import INPUTS, RecurrentStep, buil
 from models.checkpoints.graphs.onnx_registry import TORCH_DTYPES, OnnxOperation, Operator, find_operator
 from models.checkpoints.graphs.onnx_stacks import RecurrentGroup, find_recurrent_groups
 from models.checkpoints.layers.onnx_nodes import NodeLayer, is_quantized, kind_of, read_node_layers
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph, Node, OnnxModel
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.checkpoints.graphs.graph_module import MAX_ELEMENTS
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.messages import Problem
 
 MAX_STEPS = 1_000_000

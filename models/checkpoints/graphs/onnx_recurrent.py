@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from models.checkpoints.checkpoint import read_layer_weights
 from models.checkpoints.graphs.onnx_program import Scope
 from models.checkpoints.layers.onnx_nodes import NodeLayer
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.layers.read_weights import read_layer_weights
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.stepwise_modules import recurrent_module
 from models.core.weights import LayerWeights
 

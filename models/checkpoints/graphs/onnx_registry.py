@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import MAX_ELEMENTS, refuse, refuse_setting
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import DTYPES, Node
 
 MICROSOFT = "com.microsoft"

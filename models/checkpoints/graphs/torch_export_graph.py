@@ -17,7 +17,7 @@ from torch import Tensor
 from models.checkpoints.graphs.graph_module import MAX_NODES, GraphInput, GraphModule, refuse_setting
 from models.checkpoints.graphs.onnx_program import Run
 from models.checkpoints.graphs.onnx_registry import to_tensor
-from models.checkpoints.graphs.torch_export_nodes import GraphBuilder, constant_names
+from models.checkpoints.graphs.torch_export_nodes import GraphBuilder, constant_names, module_classes
 from models.checkpoints.graphs.torch_export_parts import ExportParts
 from models.checkpoints.graphs.torch_export_program import ExportProgram
 from models.checkpoints.graphs.torch_export_values import (
@@ -29,7 +29,9 @@ from models.checkpoints.graphs.torch_export_values import (
     parse_axes,
 )
 from models.checkpoints.graphs.torch_graph_ends import id_table, output_function
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.graphs.unrecorded_cells import find_unrecorded_cells
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 SCHEMA = 8
 """The version of the JSON that can be parsed; it changes only where older readers no longer can."""
@@ -129,6 +131,9 @@ def build_export_graph(program: Mapping[str, Any], tensors: Mapping[str, StoredT
         output_function(graph["nodes"], name, values) if name in named else None for name in module.outputs
     )
     module.recurrent_layers = tuple(parts.layers)
+    module.unrecorded_cells = find_unrecorded_cells(
+        module_classes(graph["nodes"]), _kept_parameters(signature), [each.rpartition(".")[0] for each in parts.layers]
+    )
     module.left_out = module.kept_states = tuple(builder.changed | _changed_buffers(signature))
     return module.eval()
 

@@ -99,6 +99,17 @@ def module_path(node: Mapping[str, Any]) -> str:
     return path.partition("@")[0] if "_empty_nn_module_stack" not in path else ""
 
 
+def module_classes(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the class names of the modules that the nodes were in, by path."""
+    found: dict[str, str] = {}
+    for stack in dict.fromkeys(str(node.get("metadata", {}).get("nn_module_stack", "")) for node in nodes):
+        for entry in stack.split(";"):
+            fields = entry.split(",")
+            if len(fields) > 2:
+                found[fields[1].partition("@")[0]] = fields[2]
+    return found
+
+
 def _output(argument: Mapping[str, Any]) -> Names:
     if "as_none" in argument:
         return None

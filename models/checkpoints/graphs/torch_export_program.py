@@ -16,7 +16,7 @@ from models.checkpoints.graphs.aten_operators import run_operator
 from models.checkpoints.graphs.aten_recurrent import bound_arguments, run_recurrent
 from models.checkpoints.graphs.onnx_program import Place, Run
 from models.checkpoints.graphs.torch_export_values import filled
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.messages import Problem
 
 MAX_NUMBER = 1 << 63

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse_setting
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickles import OpaqueCall
 
 MAX_SOURCE = 4 << 20

@@ -24,7 +24,8 @@ from models.checkpoints.graphs.torchscript_inputs import describe_arguments, end
 from models.checkpoints.graphs.torchscript_interpreter import Interpreter, Stored
 from models.checkpoints.graphs.torchscript_names import dotted, operator_of
 from models.checkpoints.graphs.torchscript_reach import reached_calls
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.graphs.unrecorded_cells import find_unrecorded_cells
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickles import OpaqueCall
 
 
@@ -124,9 +125,12 @@ def build_script_network(
     tree = reader.read_object(described)
     if "forward" not in tree.type.methods:
         raise CheckpointError("This TorchScript archive has no forward method, so it cannot be run. Save a network.")
-    changed = reached_calls(tree, code)
+    changed, reached = reached_calls(tree, code)
     module = TorchScriptModule()
     parts = _Parts(module)
+    parameters = [
+        f"{each.path}.{name}" for each in tree.modules() for name in each.type.parameters if name in each.values
+    ]
     for each in tree.modules():
         parts.add_recurrent(each)
     for each in tree.modules():
@@ -138,6 +142,15 @@ def build_script_network(
     module.archive, module.script_state = Shared(tree, code, stored), ScriptState()
     module.recurrent_paths, module.recurrent_layers = tuple(parts.recurrent), tuple(parts.layers)
     module.left_out = module.kept_states = changed
+    module.unrecorded_cells = find_unrecorded_cells(
+        {
+            each.path: each.type.name
+            for each in tree.modules()
+            if each.path in reached and not each.type.name.startswith("__torch__.torch.")
+        },
+        parameters,
+        [own for own, path in parts.holders.items() if path in parts.recurrent],
+    )
     module.eval()
     function = tree.type.methods["forward"]
     module.argument_kinds, module.inputs = describe_arguments(module, tree, code)

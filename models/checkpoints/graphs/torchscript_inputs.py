@@ -13,7 +13,7 @@ from models.checkpoints.graphs.graph_module import GraphInput, GraphModule, refu
 from models.checkpoints.graphs.torchscript_archive import ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_interpreter import Stored
 from models.checkpoints.graphs.torchscript_names import dotted
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 PASSED_ON = ("torch.transpose", "torch.t", "torch.permute", "torch.to", "torch.contiguous", "torch.unsqueeze",
              "torch.squeeze", "torch.view", "torch.reshape", "torch.slice", "torch.clamp", "unchecked_cast")  # fmt: skip

@@ -23,7 +23,7 @@ from models.checkpoints.graphs.onnx_program import MAX_LIVE, MAX_STEPS, Place
 from models.checkpoints.graphs.torchscript_archive import ScriptClass, ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_names import GRADIENTS, TYPES, dotted, operator_of, scalar_type
 from models.checkpoints.graphs.torchscript_scalars import CREATES, OF_TENSORS, PRIM, SCALARS, bounded_value, has_tensor
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.messages import Problem
 
 MAX_CALLS = 100

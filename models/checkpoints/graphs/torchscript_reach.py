@@ -10,15 +10,18 @@ from models.checkpoints.graphs.torchscript_archive import ScriptClass, ScriptCod
 from models.checkpoints.graphs.torchscript_names import can_operate, dotted
 
 
-def reached_calls(tree: ScriptObject, code: ScriptCode) -> tuple[str, ...]:
-    """Check every operator that the network's ``forward`` may reach; return the names of the attributes that it sets.
+def reached_calls(tree: ScriptObject, code: ScriptCode) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Check every operator that the network's ``forward`` may reach.
+
+    Returns:
+        The names of the attributes that it sets, and the paths of the modules whose methods it may call.
 
     Raises:
         CheckpointError: one of them cannot be run; the sentence names its module.
     """
     reach = _Reach(code)
     reach.visit(tree.type.methods["forward"], tree)
-    return tuple(reach.changed)
+    return tuple(reach.changed), frozenset(path for _, path in reach.seen)
 
 
 class _Reach:

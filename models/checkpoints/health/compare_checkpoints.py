@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.health.anomalies import CHUNK_SIZE
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer
+from models.checkpoints.parsing.contents import FoundLayer
+from models.checkpoints.parsing.errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class CheckpointComparison:
         only_first, only_second: names that only one of them has.
     """
 
-    first: Checkpoint
-    second: Checkpoint
+    first: CheckpointData
+    second: CheckpointData
     layers: dict[str, str]
     tensors: tuple[str, ...]
     incompatible: tuple[str, ...]
@@ -86,7 +87,7 @@ class CheckpointComparison:
             yield self.tensor_change(name)
 
 
-def compare_checkpoints(first: Checkpoint, second: Checkpoint) -> CheckpointComparison:
+def compare_checkpoints(first: CheckpointData, second: CheckpointData) -> CheckpointComparison:
     """Match the layers and tensors of two checkpoints by name; if no layer's name matches, match layers by order.
 
     Raises:

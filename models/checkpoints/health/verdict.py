@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from models.checkpoints.building.compatibility import compatible_parts
-from models.checkpoints.checkpoint import Checkpoint
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.health import evidence_labels
 from models.checkpoints.health.anomalies import find_anomalies
 from models.checkpoints.health.findings import MAX_LISTED_UNITS, SEVERITY_ORDER, Evidence, Finding
@@ -19,7 +19,7 @@ from models.checkpoints.health.layer_findings import check_layer, nonfinite_find
 from models.checkpoints.health.run_findings import check_run
 from models.checkpoints.layers.find_by_name import incomplete_layers
 from models.checkpoints.layers.other_roles import family_of
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.trace import LayerTrace
 
 PACKED_NAME = re.compile(r"_packed_weight_[ih]h|_all_weight_values")
@@ -32,7 +32,7 @@ MAX_TENSOR_SIZE = 1 << 26
 
 
 def verdict(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointData,
     layers: Iterable[str] | None = None,
     ran: Mapping[str, LayerTrace] | None = None,
     others: bool = True,
@@ -63,7 +63,7 @@ def verdict(
     return sorted(found, key=lambda finding: SEVERITY_ORDER.index(finding.severity))
 
 
-def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding:
+def _healthy_finding(checkpoint: CheckpointData, layers: tuple[str, ...]) -> Finding:
     if not layers:
         family = family_of(checkpoint.stored)
         if family is not None:
@@ -89,7 +89,7 @@ def _healthy_finding(checkpoint: Checkpoint, layers: tuple[str, ...]) -> Finding
     )
 
 
-def _unexplained_findings(name: str, checkpoint: Checkpoint) -> list[Finding]:
+def _unexplained_findings(name: str, checkpoint: CheckpointData) -> list[Finding]:
     """Return the finding about the tensors in a layer's own module that its equations do not have."""
     names = checkpoint.found[name].unexplained
     if not names:
@@ -110,7 +110,7 @@ def _unexplained_findings(name: str, checkpoint: Checkpoint) -> list[Finding]:
     ]
 
 
-def _unread_layers(checkpoint: Checkpoint) -> list[Finding]:
+def _unread_layers(checkpoint: CheckpointData) -> list[Finding]:
     """Return the findings about recurrent layers that a file names but of which it has no readable weights."""
     found = []
     for layer, names in incomplete_layers(checkpoint.stored).items():
@@ -151,7 +151,7 @@ def _unread_layers(checkpoint: Checkpoint) -> list[Finding]:
     return found
 
 
-def consumer_weights(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | None:
+def consumer_weights(checkpoint: CheckpointData, name: str) -> list[np.ndarray] | None:
     """Return the matrices (?, P) outside a layer that take its output as input, or None if they are unknown.
 
     They are the next level's input weights or, for the last level, every decoder of matching size.
@@ -179,7 +179,7 @@ def consumer_weights(checkpoint: Checkpoint, name: str) -> list[np.ndarray] | No
     return None
 
 
-def check_other_tensors(checkpoint: Checkpoint) -> list[Finding]:
+def check_other_tensors(checkpoint: CheckpointData) -> list[Finding]:
     """Return the findings about tensors outside the layers: unreadable layers, NaN, infinity, constant rows."""
     found, skipped = _unread_layers(checkpoint), list[str]()
     for name, stored in checkpoint.stored.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.activations import ACTIVATIONS
 
 ONNX_PARAMETERS: dict[str, tuple[float, ...]] = {

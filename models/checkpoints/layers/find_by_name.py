@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
+from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 from models.core.cells import Kind, cell_of
 
 KINDS: tuple[Kind, ...] = ("RNN", "GRU", "LSTM")

@@ -13,7 +13,8 @@ import numpy as np
 from models.checkpoints.layers.activation_names import activation_from_keras, require_supported
 from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.layers.keras_cells import CellConfig, KernelGroup
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
+from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 GATE_ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
 """For each of PyTorch's gates in order, its index among Keras's: i f c o, and z r h."""

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.checkpoints.layers.activation_names import activations_from_onnx, require_supported
-from models.checkpoints.parsing.contents import CheckpointError, FoundLayer, StoredTensor
+from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import Node
 
 

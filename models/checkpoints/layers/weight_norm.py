@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor
+from models.checkpoints.parsing.contents import StoredTensor
+from models.checkpoints.parsing.errors import CheckpointError
 
 PARAMETRIZED = re.compile(
     r"(?P<module>.*?)parametrizations\.(?P<weight>[^.]+)\.(?P<part>original0|original1|original|0\._u|0\._v)"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import numpy as np
 import torch
 
-from models.core.messages import Problem
+from models.checkpoints.parsing.errors import CheckpointError
 
 if TYPE_CHECKING:
     from models.checkpoints.graphs.graph_module import GraphModule
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FLOAT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
-
-
-class CheckpointError(Problem):
-    """A file that cannot be opened as a checkpoint; one sentence says what was found and what to do."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from models.checkpoints.parsing.contents import CheckpointError, Limits
+from models.checkpoints.parsing.contents import Limits
+from models.checkpoints.parsing.errors import CheckpointError
 
 MMAP_THRESHOLD = 64 << 20
 """Files of at least this many bytes are memory-mapped, smaller ones are loaded."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints.parsing.contents import CheckpointError, Limits, StoredTensor, decode_array
+from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array
+from models.checkpoints.parsing.errors import CheckpointError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

@@ -12,14 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import (
-    CheckpointError,
-    Limits,
-    StoredTensor,
-    decode_array,
-    element_count,
-    item_size,
-)
+from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array, element_count, item_size
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.protobuf import (
     FieldValue,
     decode_floats,

@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import (
-    CheckpointError,
-    Limits,
-    StoredTensor,
-    decode_array,
-    element_count,
-    item_size,
-)
+from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array, element_count, item_size
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickled_arrays import is_array, read_array
 from models.checkpoints.parsing.pickled_modules import cell_options, is_module, levels_of
 from models.checkpoints.parsing.pickles import OpaqueCall, PersistentId

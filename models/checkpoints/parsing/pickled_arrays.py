@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import CheckpointError, StoredTensor, decode_array, element_count
+from models.checkpoints.parsing.contents import StoredTensor, decode_array, element_count
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickles import OpaqueCall
 
 RECONSTRUCTED = tuple(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core"))

@@ -11,7 +11,7 @@ import pickletools
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from models.checkpoints.parsing.contents import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError
 
 
 @dataclass(frozen=True)

@@ -270,3 +270,39 @@ def test_damaged_graphs_are_refused():
                 new.writestr(name, body if name.endswith("models/model.json") else old.read(name))
         with suppress(CheckpointError, TypeError):  # a changed graph may have other inputs
             built(out.getvalue())(IDS)
+
+
+class OwnCell(nn.Module):
+    """A recurrent cell of linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.new = nn.Linear(9, 5), nn.Linear(9, 5)
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor):
+        joined = torch.cat([x, h], 1)
+        z = torch.sigmoid(self.gate(joined))
+        return z * h + (1 - z) * torch.tanh(self.new(joined))
+
+
+class Mixed(nn.Module):
+    """A GRU, then a cell of its own code."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.cell = nn.GRU(4, 4), OwnCell()
+
+    def forward(self, x: torch.Tensor):
+        y = self.rnn(x)[0]
+        h = torch.zeros(x.shape[1], 5)
+        for step in range(3):
+            h = self.cell(y[step], h)
+        return h
+
+
+def test_a_cell_of_its_own_code_is_named():
+    x = torch.randn(3, 2, 4)
+    program, data = exported(Mixed().eval(), (x,))
+    module = built(data)
+    compare(program, module, x)
+    assert module.unrecorded_cells == ("cell",) and module.recurrent_layers == ("rnn.l0",)

@@ -339,3 +339,38 @@ def test_a_trained_voice_detector(rate, count, path):
                 torch.testing.assert_close(
                     torch.tensor(trace.layers[f"{path}.decoder.rnn.l0"].hidden[:, -1]), state, rtol=1e-5, atol=1e-5
                 )
+
+
+class LinearCell(nn.Module):
+    """A recurrent cell of linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.new = nn.Linear(9, 5), nn.Linear(9, 5)
+
+    def forward(self, x: Tensor, h: Tensor):
+        joined = torch.cat([x, h], 1)
+        z = torch.sigmoid(self.gate(joined))
+        return z * h + (1 - z) * torch.tanh(self.new(joined))
+
+
+class Mixed(nn.Module):
+    """A GRU, then a cell of its own code."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.cell = nn.GRU(4, 4), LinearCell()
+
+    def forward(self, x: Tensor):
+        y = self.rnn(x)[0]
+        h = torch.zeros(x.shape[1], 5)
+        for step in range(3):
+            h = self.cell(y[step], h)
+        return h
+
+
+def test_a_cell_of_its_own_code_is_named():
+    x = torch.randn(3, 2, 4)
+    module, trace = compare(saved(Mixed().eval()), x)
+    assert module.unrecorded_cells == ("cell",) and list(trace.layers) == ["rnn.l0"]
+    assert built(saved(Mixed().eval(), x)).unrecorded_cells == ("cell",)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from models.checkpoints import Checkpoint
 from models.checkpoints.building.build import CompatibleParts, Setup
+from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import RecurrentModule
 
 
@@ -33,7 +33,7 @@ def forward_formula(parts: CompatibleParts, setup: Setup) -> None:
     st.latex(" ".join(steps))
 
 
-def _levels(part: RecurrentModule, checkpoint: Checkpoint) -> list[str]:
+def _levels(part: RecurrentModule, checkpoint: CheckpointData) -> list[str]:
     steps = []
     for level in part.levels:
         kind = rf"\text{{{part.kind}}}"

@@ -1,0 +1,7 @@
+"""The error of files that cannot be opened."""
+
+from models.core.messages import Problem
+
+
+class CheckpointError(Problem):
+    """A file that cannot be opened as a checkpoint; one sentence says what was found and what to do."""
