@@ -135,8 +135,9 @@ def test_the_heatmap_of_all_steps_is_of_blocks_that_hold_every_spike(long_text):
             assert abs(low[k, j] - block.min()) < 1e-5 and abs(high[k, j] - block.max()) < 1e-5
     plot = long_text.locator('.unrolled-plot[data-name="hidden"]')
     plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
+    box, before = plot.bounding_box(), step_of(long_text)
     long_text.mouse.click(box["x"] + box["width"] / 2, box["y"] + 30)
+    until(long_text, lambda: step_of(long_text) != before)
     compare(long_text, computed("python-lm", TEXT)[0][OPENING.layer], step_of(long_text))
 
 

@@ -55,7 +55,7 @@ def opening(shared):
 def test_the_first_load_shows_the_first_network_at_its_interesting_step(opening):
     assert query(opening) == {
         "net": "python-lm", "text": OPENING.text, "layer": OPENING.layer, "unit": str(OPENING.unit),
-        "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en",
+        "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en", "panel": "*",
     }  # fmt: skip
     assert step_of(opening) == OPENING.step and unit_of(opening) == OPENING.unit
     compare(opening, computed("python-lm", OPENING.text)[0][OPENING.layer], OPENING.step)

@@ -181,7 +181,7 @@ def test_the_page_fits_and_nothing_is_blank(open_page, lens, width, scheme, lang
     wide = page.evaluate(
         """[...document.querySelectorAll(".unrolled, .unrolled *:not(svg *)")].filter((box) =>
             box.getBoundingClientRect().right > innerWidth + 1 && box.checkVisibility()
-            && !box.closest(".unrolled-hidden, .scroll")).map((box) => box.className)"""
+            && !box.closest(".unrolled-hidden, .scroll, .unrolled-panel-entries")).map((box) => box.className)"""
     )
     assert not wide
     colours = page.evaluate(
