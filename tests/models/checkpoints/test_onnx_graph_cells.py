@@ -161,7 +161,7 @@ def step_model(inputs, units, source="state", extra=()):
 
 def test_a_single_step():
     data, feed = step_model(4, 4)
-    assert compare(data, feed).layers == ("lstm.l0",)
+    assert compare(data, feed).recurrent_layers == ("lstm.l0",)
 
 
 def test_a_step_whose_hidden_state_is_not_proved_is_no_cell():
@@ -177,7 +177,7 @@ def test_gates_that_are_used_elsewhere_are_computed_too():
         helper.make_node("Neg", ["sum"], ["negative"]),
     ]
     data, feed = step_model(4, 4, extra=extra)
-    assert compare(data, feed).layers == ("lstm.l0",)
+    assert compare(data, feed).recurrent_layers == ("lstm.l0",)
 
 
 def gru_step(reset_after, form, activation="Tanh"):
@@ -252,7 +252,7 @@ def test_dense_layers_that_look_like_cells_are_none():
         helper.make_node("Tanh", ["added"], ["y"]),
     ]
     data = model_of(nodes, {"x": f(B, 4)}, ["y"], constants)
-    assert compare(data, {"x": f(B, 4)}).layers == ()
+    assert compare(data, {"x": f(B, 4)}).recurrent_layers == ()
     assert not load_checkpoint(data).layers
 
 
