@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoints.graphs.graph_module import GraphModule, refuse_setting
+from models.checkpoints.graphs.graph_parts import Place
+from models.checkpoints.graphs.graph_run import Run
 from models.checkpoints.graphs.onnx_cell_layers import (
     CellGroup,
     WrittenCellStep,
@@ -30,8 +32,8 @@ from models.checkpoints.graphs.onnx_edges import Edges, all_edges, free_names, o
 from models.checkpoints.graphs.onnx_functions import inline_functions
 from models.checkpoints.graphs.onnx_inputs import describe_inputs
 from models.checkpoints.graphs.onnx_outputs import onnx_output_function
-from models.checkpoints.graphs.onnx_parts import Parts
-from models.checkpoints.graphs.onnx_program import Compute, Place, Program, Run, Scope, Step, with_last_uses
+from models.checkpoints.graphs.onnx_parts import OnnxParts
+from models.checkpoints.graphs.onnx_program import Compute, Program, Scope, Step, with_last_uses
 from models.checkpoints.graphs.onnx_recurrent import INPUTS, RecurrentStep, build_modules
 from models.checkpoints.graphs.onnx_registry import TORCH_DTYPES, OnnxOperation, Operator, find_operator
 from models.checkpoints.graphs.onnx_stacks import RecurrentGroup, find_recurrent_groups
@@ -125,7 +127,7 @@ class _Builder:
     left_out: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.parts = Parts(self.module)
+        self.parts = OnnxParts(self.module)
         self._paths: dict[str, tuple[str, ...]] = {}
         self._starts: dict[int, Callable[[], _Item]] = {}
         self._covered: set[int] = set()

@@ -11,27 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoints.building.torch_modules import module_name
-from models.checkpoints.graphs.graph_module import GraphModule
+from models.checkpoints.graphs.graph_parts import CONSTANTS, GraphParts, Place, dense_module
 from models.checkpoints.graphs.onnx_constants import Constants
 from models.checkpoints.graphs.onnx_edges import Edges
-from models.checkpoints.graphs.onnx_program import Compute, Place, Scope
+from models.checkpoints.graphs.onnx_program import Compute, Scope
 from models.checkpoints.parsing.onnx_model import Node
 
 GENERATED = re.compile(r"(onnx::)?\w*?_?\d+|.*_output_\d+|(onnx::|/).*|.*[Cc]onst(ant)?.*")
 """Names that exporters give to constants that have no name of their own."""
-CONSTANTS = "constants"
-"""The module of constants whose name does not say which module they belong to."""
 
 
 @dataclass(eq=False)
-class Parts:
-    """The parameters of a network, each added once.
+class OnnxParts(GraphParts):
+    """The parameters of a network, each added once."""
 
-    Attributes:
-        module: the network.
-    """
-
-    module: GraphModule
     _places: dict[tuple[int, str], Place] = field(default_factory=dict)
     _modules: dict[tuple, str] = field(default_factory=dict)
 
@@ -42,37 +35,11 @@ class Parts:
             return None
         key = (id(constants.owner(name)), name)
         if key not in self._places:
-            self._places[key] = self._keep(name, values)
+            path, _, own = name.rpartition(".")
+            if not path or GENERATED.fullmatch(name):
+                path, own = CONSTANTS, name
+            self._places[key] = self.keep(path, own, values, trained=values.dim() > 0)
         return self._places[key]
-
-    def _keep(self, name: str, values: Tensor) -> Place:
-        path, _, own = name.rpartition(".")
-        if not path or GENERATED.fullmatch(name):
-            path, own = CONSTANTS, name
-        own = re.sub(r"\W", "_", own, flags=re.ASCII) or "value"
-        holder = self._holder(path)
-        while hasattr(self.module.get_submodule(holder), own):
-            own += "_"
-        part = self.module.get_submodule(holder)
-        if values.is_floating_point() and values.dim():
-            part.register_parameter(own, nn.Parameter(values))
-        else:
-            part.register_buffer(own, values)
-        return holder, own
-
-    def _holder(self, path: str) -> str:
-        """Return the path of a plain module for parameters, after adding it to the network."""
-        key = ("holder", path)
-        if key not in self._modules:
-            self._modules[key] = self._add(path, nn.Module())
-        return self._modules[key]
-
-    def _add(self, path: str, part: nn.Module) -> str:
-        while True:
-            try:
-                return self.module.add_part(path, part)
-            except KeyError:  # a parameter has that name
-                path += "_"
 
     def bias_of(self, edges: Edges, node: Node) -> Node | None:
         """Return the Add that gives a MatMul with constant weights its bias: the only node that uses its output."""
@@ -120,7 +87,7 @@ class Parts:
             if bias_name and (bias is None or bias.shape[0] != weight.shape[0]):
                 return None
         names = (node.input(1), bias_name, str(turned))
-        path = self._module(edges, node, names, lambda: _dense(weight, bias))
+        path = self._module(edges, node, names, lambda: dense_module(weight, bias))
         return (node.input(0),), partial(_call, path)
 
     def _module(self, edges: Edges, node: Node, names: tuple[str, ...], make: Callable[[], nn.Module]) -> str:
@@ -128,7 +95,7 @@ class Parts:
         owners = tuple(id(edges.constants.owner(name)) for name in names[:1])
         key = (node.op, *owners, *names)
         if key not in self._modules:
-            self._modules[key] = self._add(_part_name(edges, node, names[0]), make())
+            self._modules[key] = self.add(_part_name(edges, node, names[0]), make())
         return self._modules[key]
 
 
@@ -158,13 +125,6 @@ def _floats(constants: Constants, name: str, rank: int) -> Tensor | None:
         if values is not None and values.is_floating_point() and values.dim() == rank and values.numel()
         else None
     )
-
-
-def _dense(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    state = {"weight": weight.contiguous()} | ({} if bias is None else {"bias": bias})
-    module.load_state_dict(state, assign=True)
-    return module
 
 
 def _embedding(table: Tensor) -> nn.Embedding:

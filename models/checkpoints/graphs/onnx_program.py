@@ -9,55 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.checkpoints.graphs.graph_module import MAX_ELEMENTS
-from models.checkpoints.parsing.errors import CheckpointError
-from models.core.messages import Problem
-
-MAX_STEPS = 1_000_000
-"""Nodes that one call of a network may run, those of loops counted each time."""
-
-MAX_LIVE = 4 * MAX_ELEMENTS
-"""Elements of all values that a network may keep at once."""
-
-Place = tuple[str, str]
-"""Where a constant is kept: the path of a module and the name of its parameter or buffer."""
-
-
-@dataclass(eq=False)
-class Run:
-    """One call of a network.
-
-    Attributes:
-        root: the network.
-        steps: the number of steps taken.
-        live: the number of elements of all values that are not dropped yet.
-    """
-
-    root: nn.Module
-    steps: int = 0
-    live: int = 0
-
-    def count(self, label: str, elements: int) -> None:
-        """Count one step, and the elements of its outputs.
-
-        Raises:
-            CheckpointError: there are too many steps or too many elements.
-        """
-        self.steps += 1
-        self.live += elements
-        if self.steps > MAX_STEPS:
-            raise CheckpointError(
-                "{layer} is run too often in a loop of this file. Use a shorter input.", layer=label[:200]
-            )
-        if self.live > MAX_LIVE:
-            raise CheckpointError(
-                "{layer} has an output of {count} values, but at most {most} are allowed. Use a shorter input.",
-                layer=label[:200],
-                count=f"{elements:,}",
-                most=f"{max(0, MAX_LIVE - self.live + elements):,}",
-            )
+from models.checkpoints.graphs.graph_parts import Place
+from models.checkpoints.graphs.graph_run import Run, named_failures
 
 
 @dataclass(eq=False)
@@ -143,16 +98,8 @@ class Program:
         scope = Scope(run, self, outer, dict(zip(self.inputs, inputs, strict=True)))
         run.live += sum(values.numel() for values in inputs)
         for step in self.steps:
-            try:
+            with named_failures(step.label):
                 made = step.compute(scope, [scope.get(name) if name else None for name in step.inputs])
-            except Problem:
-                raise
-            except Exception as error:
-                raise CheckpointError(
-                    "{layer} cannot be computed from these inputs ({reason}). Check the shapes of the inputs.",
-                    layer=step.label[:200],
-                    reason=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
-                ) from error
             results = made if isinstance(made, tuple | list) else (made,)
             kept = {name: values for name, values in zip(step.outputs, results, strict=False) if name}
             scope.values |= kept

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoints.graphs.graph_module import MAX_NODES, GraphInput, GraphModule, refuse_setting
-from models.checkpoints.graphs.onnx_program import Run
+from models.checkpoints.graphs.graph_run import Run
 from models.checkpoints.graphs.onnx_registry import to_tensor
 from models.checkpoints.graphs.torch_export_nodes import GraphBuilder, constant_names, module_classes
 from models.checkpoints.graphs.torch_export_parts import ExportParts

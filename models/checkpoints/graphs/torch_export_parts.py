@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,26 +9,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.checkpoints.graphs.aten_recurrent import layer_names, recurrent_module_of
-from models.checkpoints.graphs.graph_module import GraphModule
-from models.checkpoints.graphs.onnx_program import Place
+from models.checkpoints.graphs.graph_parts import CONSTANTS, GraphParts, Place, dense_module
 from models.checkpoints.parsing.contents import StoredTensor
-
-CONSTANTS = "constants"
-"""The module of tensors whose name has no module's in it."""
 
 
 @dataclass(eq=False)
-class ExportParts:
+class ExportParts(GraphParts):
     """The parameters of a network, each added once.
 
     Attributes:
-        module: the network.
         tensors: its parameters, buffers and constants by name, not loaded.
         decode: loads one, given its name for sentences.
         layers: the names of the recurrent layers so far.
     """
 
-    module: GraphModule
     tensors: Mapping[str, StoredTensor]
     decode: Callable[[StoredTensor, str], Tensor]
     layers: list[str] = field(default_factory=list)
@@ -47,32 +40,9 @@ class ExportParts:
         """Return where a tensor is kept, after adding it to the network."""
         if name not in self._places:
             path, _, own = name.rpartition(".")
-            holder = self._holder(path or CONSTANTS)
-            own = re.sub(r"\W", "_", own, flags=re.ASCII) or "value"
-            part = self.module.get_submodule(holder)
-            while hasattr(part, own):
-                own += "_"
             values = self.decode(self.tensors[name], name)
-            if parameter and values.is_floating_point():
-                part.register_parameter(own, nn.Parameter(values))
-            else:
-                part.register_buffer(own, values)
-            self._places[name] = holder, own
+            self._places[name] = self.keep(path or CONSTANTS, own, values, trained=parameter)
         return self._places[name]
-
-    def _holder(self, path: str) -> str:
-        """Return the path of the module that has the parameters of ``path``, after adding a plain one if there is none."""
-        key = ("holder", path)
-        if key not in self._modules:
-            self._modules[key] = self._add(path, nn.Module())
-        return self._modules[key]
-
-    def _add(self, path: str, part: nn.Module) -> str:
-        while True:
-            try:
-                return self.module.add_part(path, part)
-            except KeyError:  # a parameter has that name
-                path += "_"
 
     def recurrent(
         self,
@@ -99,19 +69,19 @@ class ExportParts:
         key = (op, path, *(name or id(values) for name, values in zip(names, weights, strict=True)))
         if key not in self._modules:
             part = recurrent_module_of(label, op, weights, given)
-            added = self._modules[key] = self._add(path, part)
+            added = self._modules[key] = self.add(path, part)
             self.layers += layer_names(added, part)
             for name, (own, _) in zip(names, list(part.named_parameters()), strict=True):
                 if name is not None:
                     self._places.setdefault(name, (added, own))
-            self._modules.setdefault(("holder", path), added)
+            self.holders.setdefault(path, added)
         return self._modules[key]
 
     def dense(self, path: str, weight: str, bias: str | None) -> str | None:
         """Return the path of a dense layer's module; None where its parameters are shared with another kind of layer."""
         if weight != f"{path}.weight" or bias not in (None, f"{path}.bias"):
             return None
-        return self._named(path, weight, bias, _dense)
+        return self._named(path, weight, bias, dense_module)
 
     def embedding(self, path: str, weight: str) -> str | None:
         """Return the path of an embedding's module; None where its matrix is shared with another kind of layer."""
@@ -120,24 +90,18 @@ class ExportParts:
     def _named(self, path: str, weight: str, bias: str | None, make: Callable[..., nn.Module]) -> str | None:
         key = (make.__name__, weight, bias)
         if key not in self._modules:
-            if weight in self._places or ("holder", path) in self._modules:
+            if weight in self._places or path in self.holders:
                 return None
             values = self.values(weight)
             if values.dim() != 2 or not values.is_floating_point():
                 return None
             part = make(values, None if bias is None else self.values(bias))
-            added = self._modules[key] = self._add(path, part)
-            self._modules["holder", path] = added
+            added = self._modules[key] = self.add(path, part)
+            self.holders[path] = added
             self._places[weight] = added, "weight"
             if bias is not None:
                 self._places[bias] = added, "bias"
         return self._modules[key]
-
-
-def _dense(weight: Tensor, bias: Tensor | None) -> nn.Module:
-    module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    module.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}), assign=True)
-    return module
 
 
 def _embedding(weight: Tensor, bias: Tensor | None) -> nn.Module:

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from models.checkpoints.graphs.aten_operators import run_operator
 from models.checkpoints.graphs.aten_recurrent import bound_arguments, run_recurrent
-from models.checkpoints.graphs.onnx_program import Place, Run
+from models.checkpoints.graphs.graph_parts import Place
+from models.checkpoints.graphs.graph_run import Run, named_failures
 from models.checkpoints.graphs.torch_export_values import filled
-from models.checkpoints.parsing.errors import CheckpointError
-from models.core.messages import Problem
 
 MAX_NUMBER = 1 << 63
 """Sizes and other numbers are less than this."""
@@ -118,18 +117,10 @@ class ExportProgram:
         run.live += sum(map(_elements, values.values()))
         get = partial(self._get, run, values)
         for step in self.steps:
-            try:
+            with named_failures(step.label):
                 args, named = filled([step.args, list(step.named.values())], get)
                 made = step.compute(run, args, dict(zip(step.named, named, strict=True)))
                 kept = dict(_named(step.outputs, made))
-            except Problem:
-                raise
-            except Exception as error:
-                raise CheckpointError(
-                    "{layer} cannot be computed from these inputs ({reason}). Check the shapes of the inputs.",
-                    layer=step.label[:200],
-                    reason=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
-                ) from error
             values |= kept
             run.count(step.label, sum(map(_elements, kept.values())))
             for name in step.last:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from models.checkpoints.graphs.aten_recurrent import CELLS, SEQUENCES, layer_names, recurrent_module_of
 from models.checkpoints.graphs.graph_module import GraphModule, refuse_setting
+from models.checkpoints.graphs.graph_parts import GraphParts
 from models.checkpoints.graphs.torchscript_archive import ObjectReader, ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_inputs import describe_arguments, end_function, output_count
 from models.checkpoints.graphs.torchscript_interpreter import Interpreter, Stored
@@ -127,16 +128,16 @@ def build_script_network(
         raise CheckpointError("This TorchScript archive has no forward method, so it cannot be run. Save a network.")
     changed, reached = reached_calls(tree, code)
     module = TorchScriptModule()
-    parts = _Parts(module)
+    parts = _ScriptParts(module)
     parameters = [
         f"{each.path}.{name}" for each in tree.modules() for name in each.type.parameters if name in each.values
     ]
     for each in tree.modules():
         parts.add_recurrent(each)
     for each in tree.modules():
-        parts.add(each)
+        parts.add_tensors(each)
     stored = [
-        parts.keep("constants", f"c{place}", reader.read_value(value, 0), False)
+        parts.stored("constants", f"c{place}", reader.read_value(value, 0), False)
         for place, value in enumerate(constants)
     ]
     module.archive, module.script_state = Shared(tree, code, stored), ScriptState()
@@ -160,12 +161,12 @@ def build_script_network(
     return module
 
 
-class _Parts:
+class _ScriptParts(GraphParts):
     """The parameters of a network, each added once."""
 
     def __init__(self, module: GraphModule) -> None:
-        self.module, self.recurrent, self.layers = module, list[str](), list[str]()
-        self.holders: dict[str, str] = {}
+        super().__init__(module)
+        self.recurrent, self.layers = list[str](), list[str]()
         self.seen: dict[int, Stored] = {}
         self.alive: list[Tensor] = []
 
@@ -173,7 +174,7 @@ class _Parts:
         """Add the recurrent layer that one of the archive's modules is, if it is one."""
         built = _recurrent_part(each)
         if built is not None:
-            path = self.module.add_part(each.path or "rnn", built)
+            path = self.add(each.path or "rnn", built)
             self.holders[each.path] = path
             self.recurrent.append(path)
             self.layers += layer_names(path, built)
@@ -182,37 +183,27 @@ class _Parts:
                 self.alive.append(value)
                 self.seen[id(value)] = each.values[name] = Stored((path, name), tuple(parameter.shape))
 
-    def add(self, each: ScriptObject) -> None:
+    def add_tensors(self, each: ScriptObject) -> None:
         """Add the other tensors of one of the archive's modules."""
         for name, value in each.values.items():
             each.values[name] = self._kept(each, name, value)
 
     def _kept(self, each: ScriptObject, name: str, value: Any) -> Any:
         if isinstance(value, Tensor):
-            return self.keep(each.path, name, value, name in each.type.parameters)
+            return self.stored(each.path, name, value, name in each.type.parameters)
         if isinstance(value, list | tuple):
             return type(value)(self._kept(each, f"{name}_{at}", own) for at, own in enumerate(value))
         if isinstance(value, dict):
             return {key: self._kept(each, f"{name}_{at}", own) for at, (key, own) in enumerate(value.items())}
         return value
 
-    def keep(self, path: str, name: str, value: Any, trained: bool) -> Any:
+    def stored(self, path: str, name: str, value: Any, trained: bool) -> Any:
         """Return where a tensor is kept, after adding it to the network."""
         if not isinstance(value, Tensor):
             return value
         if id(value) in self.seen:
             return self.seen[id(value)]
-        if path not in self.holders:
-            self.holders[path] = self.module.add_part(path or "constants", nn.Module())
-        part = self.module.get_submodule(self.holders[path])
-        own = re.sub(r"\W", "_", name, flags=re.ASCII) or "value"
-        while hasattr(part, own):
-            own += "_"
-        if trained and value.is_floating_point():
-            part.register_parameter(own, nn.Parameter(value))
-        else:
-            part.register_buffer(own, value)
-        self.seen[id(value)] = Stored((self.holders[path], own), tuple(value.shape))
+        self.seen[id(value)] = Stored(self.keep(path, name, value, trained), tuple(value.shape))
         self.alive.append(value)  # so that its id stays its own
         return self.seen[id(value)]
 

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from models.checkpoints.graphs.aten_operators import IN_PLACE, run_operator
 from models.checkpoints.graphs.aten_recurrent import RECURRENT, bound_arguments, parameters_in_order, run_recurrent
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
-from models.checkpoints.graphs.onnx_program import MAX_LIVE, MAX_STEPS, Place
+from models.checkpoints.graphs.graph_parts import Place
+from models.checkpoints.graphs.graph_run import MAX_LIVE, MAX_STEPS, named_failures
 from models.checkpoints.graphs.torchscript_archive import ScriptClass, ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_names import GRADIENTS, TYPES, dotted, operator_of, scalar_type
 from models.checkpoints.graphs.torchscript_scalars import CREATES, OF_TENSORS, PRIM, SCALARS, bounded_value, has_tensor
 from models.checkpoints.parsing.errors import CheckpointError
-from models.core.messages import Problem
 
 MAX_CALLS = 100
 """Calls inside calls."""
@@ -306,16 +306,8 @@ class Interpreter:
         Raises:
             CheckpointError: it cannot be run, or it fails on these arguments.
         """
-        try:
+        with named_failures(self.label):
             made = self._operate(name, args, named)
-        except Problem:
-            raise
-        except Exception as error:
-            raise CheckpointError(
-                "{layer} cannot be computed from these inputs ({reason}). Check the shapes of the inputs.",
-                layer=self.label[:200],
-                reason=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
-            ) from error
         for each in made if isinstance(made, tuple | list) else (made,):
             if isinstance(each, Tensor) and not any(each is given for given in args):
                 self.keep(each)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
-from models.checkpoints.graphs import onnx_program, onnx_registry
+from models.checkpoints.graphs import graph_run, onnx_registry
 from tests.models.checkpoints.test_checkpoint_fuzz import damaged
 from tests.models.checkpoints.test_onnx_graph_control import counting_loop
 from tests.support.onnx_models import built, compare, expected, model_of, run
@@ -198,7 +198,7 @@ def test_a_value_that_doubles_is_bounded(monkeypatch):
 
 
 def test_many_values_at_once_are_bounded(monkeypatch):
-    monkeypatch.setattr(onnx_program, "MAX_LIVE", 100)
+    monkeypatch.setattr(graph_run, "MAX_LIVE", 100)
     nodes = [helper.make_node("Mul", ["x", "x"], [f"y{i}"], name=f"/copy{i}") for i in range(20)]
     nodes.append(helper.make_node("Concat", [f"y{i}" for i in range(20)], ["y"], axis=0))
     with pytest.raises(CheckpointError, match=r"/copy15 has an output of 6 values, but at most 4 are allowed"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.checkpoints import CheckpointError
-from models.checkpoints.graphs import onnx_control, onnx_program
+from models.checkpoints.graphs import graph_run, onnx_control
 from tests.support.onnx_models import built, compare, model_of, run
 
 onnx = pytest.importorskip("onnx")
@@ -86,7 +86,7 @@ def test_loops_are_bounded(monkeypatch):
     with pytest.raises(CheckpointError, match="/loop is run too often in a loop"):
         run(built(data), feed)
     monkeypatch.setattr(onnx_control, "MAX_ITERATIONS", 1 << 30)
-    monkeypatch.setattr(onnx_program, "MAX_STEPS", 50)
+    monkeypatch.setattr(graph_run, "MAX_STEPS", 50)
     with pytest.raises(CheckpointError, match="is run too often in a loop"):
         run(built(data), feed)
 
