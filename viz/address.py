@@ -5,7 +5,7 @@ parameters. Both are pure functions. Neither checks whether a network of that na
 the page does, once it has the network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
@@ -153,46 +153,25 @@ def _edits(value: str) -> str:
     return value
 
 
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
+def _one_of(name: str, value: str, choices: Collection[str]) -> str:
+    if value not in choices:
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
-                name="lang", value=_short(value), choices=", ".join(LANGUAGES)
+                name=name, value=_short(value), choices=", ".join(filter(None, choices))
             )
         )
     return value
 
 
-def _look(value: str) -> str:
+def _in_form(name: str, value: str, read: Callable[[str], str], example: str) -> str:
     try:
-        return format_options(parse_options(value))
+        return read(value)
     except ValueError:
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(
-                name="look", value=_short(value), example="order:mean;steps:0-99"
+                name=name, value=_short(value), example=example
             )
         ) from None
-
-
-def _panels(value: str) -> str:
-    try:
-        return ",".join(parse_panels(value))
-    except ValueError:
-        raise ValueError(
-            _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(
-                name="panel", value=_short(value), example="equations,-prediction"
-            )
-        ) from None
-
-
-def _mode(value: str) -> str:
-    if value not in ("", PROJECTOR):
-        raise ValueError(
-            _("In the link, “{name}” cannot be “{value}”. Use one of these: {choices}.").format(
-                name="mode", value=_short(value), choices=PROJECTOR
-            )
-        )
-    return value
 
 
 _READERS: dict[str, Callable[[str], str | int]] = {
@@ -202,11 +181,13 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "unit": lambda value: _number("unit", value),
     "step": lambda value: _number("step", value),
     "quantity": lambda value: _word("quantity", value),
-    "lang": _language,
+    "lang": lambda value: _one_of("lang", value, LANGUAGES),
     "edits": _edits,
     "source": lambda value: _number("source", value),
     "attend": str,
-    "look": lambda value: _look(value),
-    "panel": _panels,
-    "mode": _mode,
+    "look": lambda value: _in_form(
+        "look", value, lambda form: format_options(parse_options(form)), "order:mean;steps:0-99"
+    ),
+    "panel": lambda value: _in_form("panel", value, lambda form: ",".join(parse_panels(form)), "equations,-prediction"),
+    "mode": lambda value: _one_of("mode", value, ("", PROJECTOR)),
 }
