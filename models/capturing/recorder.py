@@ -264,11 +264,10 @@ class Recorder(Mapping[str, LayerTrace]):
         self._add(name, layer, own, not fresh, new, step=True)
 
     def _all_runs(self, name: str) -> list[str]:
-        return [f"{name}#{count}" if count > 1 else name for count in range(1, self._runs.get(name, 0) + 1)]
+        return [_run_name(name, count) for count in range(1, self._runs.get(name, 0) + 1)]
 
     def _latest(self, name: str) -> _Layer | None:
-        runs = self._all_runs(name)
-        return self._layers[runs[-1]] if runs else None
+        return self._layers.get(_run_name(name, self._runs.get(name, 0)))
 
     def _add(
         self, name: str, layer: _Layer, own: Mapping[str, Tensor], joinable: bool, new: bool, step: bool = False
@@ -286,10 +285,10 @@ class Recorder(Mapping[str, LayerTrace]):
             last.given += layer.given
             last.changed |= not _follows(last, layer)
             last.ends, last.trace = layer.ends, None
-            self._use_weights(self._all_runs(name)[-1], layer, own)
+            self._use_weights(_run_name(name, self._runs[name]), layer, own)
             return
         self._runs[name] = self._runs.get(name, 0) + 1
-        run = self._all_runs(name)[-1]
+        run = _run_name(name, self._runs[name])
         self._layers[run] = layer
         self._use_weights(run, layer, own)
 
@@ -360,6 +359,11 @@ class Recorder(Mapping[str, LayerTrace]):
             output_gradients=OutputGradientCollector(list(layer.calls), proof),
         )
         return LayerTrace(name, weights, recording, layer.reverse)
+
+
+def _run_name(name: str, count: int) -> str:
+    """Return the name of a layer's run, counted from 1."""
+    return f"{name}#{count}" if count > 1 else name
 
 
 def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
