@@ -21,7 +21,7 @@ from torch.nn.functional import layer_norm
 
 from models.capturing.hooks import ModuleHooks
 from models.capturing.multihead_attention import multihead_call
-from models.capturing.recordable import class_name, compiling, in_backward, obstacle, without_modes
+from models.capturing.recordable import class_name, compiling, failure_of, in_backward, obstacle
 from models.capturing.recorded_arrays import copy_to_cpu
 from models.capturing.recorder import Recorder
 from models.core.attention import AttentionCall, AttentionParts, AttentionTrace, ScoreAttention
@@ -67,13 +67,7 @@ class AttentionRecorder(Mapping[str, AttentionTrace]):
 
     def guarded(self, module: str, values: tuple, record: Callable[[], None]) -> None:
         """Record one call of a module with ``record()``, or note why it was not recorded; ``values`` are its tensors."""
-        reason = obstacle(*values)
-        if reason is None:
-            try:
-                with without_modes():
-                    record()
-            except Exception as error:  # the user's call has to go on
-                reason = f"{type(error).__name__}: {error}".rstrip(".")
+        reason = obstacle(*values) or failure_of(record)
         if reason is not None:
             self.recorder.skip(module, reason)
 

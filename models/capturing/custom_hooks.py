@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.capturing.hooks import ModuleHooks
-from models.capturing.recordable import obstacle, without_modes
+from models.capturing.hooks import ModuleHooks, as_tuple
+from models.capturing.recordable import failure_of, obstacle
 from models.capturing.recorded_arrays import copy_to_cpu, same_bits
 from models.capturing.recorder import Recorder
 from models.core.custom_cell import CellEquations, CustomRecording, CustomTrace
@@ -40,21 +40,17 @@ class CustomHooks(ModuleHooks, Mapping[str, CustomTrace]):
 
     def record(self, args: tuple, kwargs: dict, output: Any) -> None:
         """Record one call, or note why it was not recorded."""
-        outputs = tuple(output) if isinstance(output, list | tuple) else (output,)
+        outputs = as_tuple(output) or ()
         reason = obstacle(*args, *outputs, *self.module.parameters())
         if reason is None and threading.get_ident() == self.thread:
-            try:
-                with without_modes(), torch.no_grad():
-                    self._record((*args, *kwargs.values()), outputs)
-            except Exception as error:  # the user's call has to go on
-                reason = f"{type(error).__name__}: {error}".rstrip(".")
+            reason = failure_of(lambda: self._record((*args, *kwargs.values()), outputs))
         if reason is not None:
             self.recorder.skip(self.name, reason)
 
+    @torch.no_grad()
     def _record(self, given: tuple, outputs: tuple[Tensor, ...]) -> None:
         count = len(self.definition.states)
-        states = given[1] if len(given) > 1 else None
-        states = tuple(states) if isinstance(states, list | tuple) else (states,) if states is not None else None
+        states = as_tuple(given[1]) if len(given) > 1 else None
         if len(outputs) != count or (states is not None and len(states) != count) or outputs[0].dim() != 2:
             raise ValueError(
                 f"the equations have {count} states, which are to be given and returned as (B, units) each"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.kernel_calls import KernelCalls
-from models.capturing.recordable import compiling, in_backward, obstacle, without_modes
+from models.capturing.recordable import compiling, failure_of, in_backward, obstacle
 from models.capturing.recorder import CellStep, KernelRun, Recorder
 from models.core.output_gradients import HookedOutput
 
@@ -143,15 +143,12 @@ class RecurrentHooks(ModuleHooks):
         outputs = output if isinstance(output, tuple) else (output,)
         reason = calls.obstacle if calls is not None else None
         reason = reason or obstacle(*args, *outputs, *self.module._parameters.values())
-        if reason is None:
-            new = threading.get_ident() == self.thread
-            try:
-                with without_modes():
-                    recorded = self.record(args, kwargs, output, calls, new)
-            except Exception as error:  # the user's call has to go on
-                reason = f"{type(error).__name__}: {error}".rstrip(".")
-            else:
-                reason = None if recorded else own_forward(self.module)
+        new = threading.get_ident() == self.thread
+
+        def record() -> str | None:
+            return None if self.record(args, kwargs, output, calls, new) else own_forward(self.module)
+
+        reason = reason or failure_of(record)
         if reason is not None:
             self.recorder.skip(self.name, reason)
 
@@ -214,7 +211,7 @@ def own_forward(module: nn.Module) -> str:
 
 def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, output: Any, ends: Any) -> KernelRun:
     """Return the kernel run of a module of one layer, from its arguments and its output."""
-    states, ends = _as_tuple(states), _as_tuple(ends)
+    states, ends = as_tuple(states), as_tuple(ends)
     x, out, batch_sizes = given, output, None
     layout: Callable[[Any], Any] = _identity
     state_layout = layout
@@ -246,8 +243,8 @@ def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, o
 
 def single_step(module: Any, x: Tensor, given: Any, output: Any) -> CellStep:
     """Return the step of a Cell, from its arguments and its output."""
-    after = _as_tuple(output)
-    before = tuple(torch.zeros_like(state) for state in after) if given is None else _as_tuple(given)
+    after = as_tuple(output)
+    before = tuple(torch.zeros_like(state) for state in after) if given is None else as_tuple(given)
     hooked = tuple(map(HookedOutput, after))
     if x.dim() == 1:  # one step without a batch
         x = x[None]
@@ -259,7 +256,7 @@ def single_step(module: Any, x: Tensor, given: Any, output: Any) -> CellStep:
     return CellStep(KINDS[type(module)], _options(module), tuple(weights), x, before, after, hooked)
 
 
-def _as_tuple(states: Any) -> Any:
+def as_tuple(states: Any) -> Any:
     """Return hidden and cell state, or a hidden state alone, as a tuple; None stays None."""
     return tuple(states) if isinstance(states, list | tuple) else None if states is None else (states,)
 

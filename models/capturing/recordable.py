@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,3 +62,12 @@ def without_modes() -> Iterator[None]:
                 yield
         else:
             yield
+
+
+def failure_of(record: Callable[[], str | None]) -> str | None:
+    """Call ``record()`` without the user's modes; return why it failed, or what it returned: the user's call has to go on."""
+    try:
+        with without_modes():
+            return record()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".rstrip(".")
