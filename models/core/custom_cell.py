@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from models.core.gradient_proof import GradientWarning
-from models.core.layer_gradients import GradientError
+from models.core.layer_gradients import no_gradient, twice_differentiated
 from models.core.output_gradients import GradientHook
 from models.core.weights import read_only
 
@@ -199,12 +199,9 @@ class CustomTrace(Mapping[str, np.ndarray]):
         """The gradients by every quantity, (B, T, units), and each step's contribution to those of the parameters."""
         run = self.recording
         if not any(hook.count for hook in run.hooks):
-            raise GradientError(f"No gradient has come to {self.name}; call loss.backward() inside the capture block.")
+            raise no_gradient(self.name)
         if any(hook.differentiated for hook in run.hooks):
-            raise GradientError(
-                f"The gradients of {self.name} include a gradient that was differentiated a second time (create_graph=True, "
-                "as in a gradient penalty), which the recorded states do not determine; run that pass outside the block."
-            )
+            raise twice_differentiated(self.name)
         _ = self._values  # refuses equations that are not the module's
         quantities: dict[str, list[Tensor]] = {name: [] for name in self.quantities}
         shares = []

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.core.layer_gradients import GradientError
+from models.core.layer_gradients import GradientError, twice_differentiated
 from models.core.output_gradients import GradientHook, HookedOutput
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
@@ -85,10 +85,7 @@ class GradientProof:
             )
         collector = self.layers[self.name].recording.output_gradients
         if collector.differentiated:
-            raise GradientError(
-                f"The gradients of {self.name} include a gradient that was differentiated a second time (create_graph=True, "
-                "as in a gradient penalty), which the recorded states do not determine; run that pass outside the block."
-            )
+            raise twice_differentiated(self.name)
         state = collector.count, *(used.hook.count for several in self.used.values() for used in several)
         if state == self._checked:
             return

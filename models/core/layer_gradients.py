@@ -27,6 +27,19 @@ class GradientError(RuntimeError):
     """A missing gradient; the message says in one sentence why."""
 
 
+def no_gradient(name: str) -> GradientError:
+    """Return the error of a layer that no gradient has reached."""
+    return GradientError(f"No gradient has come to {name}; call loss.backward() inside the capture block.")
+
+
+def twice_differentiated(name: str) -> GradientError:
+    """Return the error of gradients that were differentiated again."""
+    return GradientError(
+        f"The gradients of {name} include a gradient that was differentiated a second time (create_graph=True, as in a "
+        "gradient penalty), which the recorded states do not determine; run that pass outside the block."
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class LayerGradients:
     """The gradients of the loss L in one layer, by position in the sequence; read-only arrays.

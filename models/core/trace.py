@@ -14,7 +14,7 @@ import torch
 from models.core.archive import ArchiveError, read_archive, write_archive
 from models.core.attention import AttentionTrace, AttentionTraces, attention_from_arrays, attention_to_arrays
 from models.core.cells import WEIGHT_NAMES
-from models.core.layer_gradients import GradientError, LayerGradients
+from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun, Recording
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
 from models.core.weights import LayerWeights, read_only
@@ -45,7 +45,7 @@ class LayerTrace(LayerRun):
         recorded = self.recording.output_gradients
         output_gradients = None if recorded is None else recorded.gather()
         if output_gradients is None:
-            raise GradientError(f"No gradient has come to {self.name}; call loss.backward() inside the capture block.")
+            raise no_gradient(self.name)
         if isinstance(recorded, OutputGradientCollector) and recorded.proof is not None:
             recorded.proof.check()
         return self.gradients_of(output_gradients)
