@@ -225,3 +225,50 @@ def recurrent_names(layers: list) -> list[str]:
         for level in range(arguments[1]["num_layers"])
         for end in ("", "_reverse")[: 1 + arguments[1]["bidirectional"]]
     ]
+
+
+class Classifier(nn.Module):
+    """An embedding, a bidirectional LSTM, a norm and class scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(V, 4)
+        self.rnn = nn.LSTM(4, 5, bidirectional=True, batch_first=True)
+        self.norm = nn.BatchNorm1d(10)
+        self.head = nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log_softmax(self.head(self.norm(self.rnn(self.embedding(x))[0][:, -1])), -1)
+
+
+IDS = torch.arange(12).reshape(2, 6) % V
+"""The classifier's input."""
+
+
+class LinearCell(nn.Module):
+    """A recurrent cell of linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.new = nn.Linear(9, 5), nn.Linear(9, 5)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        joined = torch.cat([x, h], 1)
+        z = torch.sigmoid(self.gate(joined))
+        return z * h + (1 - z) * torch.tanh(self.new(joined))
+
+
+class LayerAndCell(nn.Module):
+    """A GRU, then a cell of its own code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.cell = nn.GRU(4, 4), LinearCell()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.rnn(x)[0]
+        h = torch.zeros(x.shape[1], 5)
+        for step in range(3):
+            h = self.cell(y[step], h)
+        return h

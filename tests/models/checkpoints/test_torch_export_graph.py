@@ -17,7 +17,7 @@ from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.graphs import aten_operators
 from tests.models.checkpoints.test_checkpoint_fuzz import damaged
-from tests.support.torch_networks import NETWORKS, V, drawn_network, recurrent_names
+from tests.support.torch_networks import IDS, NETWORKS, Classifier, LayerAndCell, V, drawn_network, recurrent_names
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]  # the first export imports much
 FREE = torch.export.Dim.AUTO
@@ -67,24 +67,6 @@ def test_a_network_of_any_layers(drawn):
         net(x)
     for name in module.recurrent_layers:
         torch.testing.assert_close(trace.layers[name].hidden, own.layers[name].hidden, rtol=1e-5, atol=1e-5)
-
-
-class Classifier(nn.Module):
-    """An embedding, a bidirectional LSTM, a norm and class scores."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.embedding = nn.Embedding(V, 4)
-        self.rnn = nn.LSTM(4, 5, bidirectional=True, batch_first=True)
-        self.norm = nn.BatchNorm1d(10)
-        self.head = nn.Linear(10, 3)
-
-    def forward(self, x):
-        return torch.log_softmax(self.head(self.norm(self.rnn(self.embedding(x))[0][:, -1])), -1)
-
-
-IDS = torch.arange(12).reshape(2, 6) % V
 
 
 def test_a_classifier():
@@ -272,37 +254,9 @@ def test_damaged_graphs_are_refused():
             built(out.getvalue())(IDS)
 
 
-class OwnCell(nn.Module):
-    """A recurrent cell of linear layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate, self.new = nn.Linear(9, 5), nn.Linear(9, 5)
-
-    def forward(self, x: torch.Tensor, h: torch.Tensor):
-        joined = torch.cat([x, h], 1)
-        z = torch.sigmoid(self.gate(joined))
-        return z * h + (1 - z) * torch.tanh(self.new(joined))
-
-
-class Mixed(nn.Module):
-    """A GRU, then a cell of its own code."""
-
-    def __init__(self):
-        super().__init__()
-        self.rnn, self.cell = nn.GRU(4, 4), OwnCell()
-
-    def forward(self, x: torch.Tensor):
-        y = self.rnn(x)[0]
-        h = torch.zeros(x.shape[1], 5)
-        for step in range(3):
-            h = self.cell(y[step], h)
-        return h
-
-
 def test_a_cell_of_its_own_code_is_named():
     x = torch.randn(3, 2, 4)
-    program, data = exported(Mixed().eval(), (x,))
+    program, data = exported(LayerAndCell().eval(), (x,))
     module = built(data)
     compare(program, module, x)
     assert module.unrecorded_cells == ("cell",) and module.recurrent_layers == ("rnn.l0",)

@@ -19,7 +19,7 @@ from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.graphs import aten_operators, torchscript_interpreter
 from tests.models.checkpoints.test_checkpoint_fuzz import damaged
-from tests.support.torch_networks import NETWORKS, V, drawn_network, recurrent_names
+from tests.support.torch_networks import IDS, NETWORKS, Classifier, LayerAndCell, V, drawn_network, recurrent_names
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -78,24 +78,6 @@ def test_a_network_of_any_layers(drawn, scripted):
         net(x)
     for name in names:
         torch.testing.assert_close(trace.layers[name].hidden, own.layers[name].hidden, rtol=1e-5, atol=1e-5)
-
-
-class Classifier(nn.Module):
-    """An embedding, a bidirectional LSTM, a norm and class scores."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.embedding = nn.Embedding(V, 4)
-        self.rnn = nn.LSTM(4, 5, bidirectional=True, batch_first=True)
-        self.norm = nn.BatchNorm1d(10)
-        self.head = nn.Linear(10, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.log_softmax(self.head(self.norm(self.rnn(self.embedding(x))[0][:, -1])), -1)
-
-
-IDS = torch.arange(12).reshape(2, 6) % V
 
 
 @pytest.mark.slow  # of which most is the first import of torch.jit
@@ -341,36 +323,8 @@ def test_a_trained_voice_detector(rate, count, path):
                 )
 
 
-class LinearCell(nn.Module):
-    """A recurrent cell of linear layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate, self.new = nn.Linear(9, 5), nn.Linear(9, 5)
-
-    def forward(self, x: Tensor, h: Tensor):
-        joined = torch.cat([x, h], 1)
-        z = torch.sigmoid(self.gate(joined))
-        return z * h + (1 - z) * torch.tanh(self.new(joined))
-
-
-class Mixed(nn.Module):
-    """A GRU, then a cell of its own code."""
-
-    def __init__(self):
-        super().__init__()
-        self.rnn, self.cell = nn.GRU(4, 4), LinearCell()
-
-    def forward(self, x: Tensor):
-        y = self.rnn(x)[0]
-        h = torch.zeros(x.shape[1], 5)
-        for step in range(3):
-            h = self.cell(y[step], h)
-        return h
-
-
 def test_a_cell_of_its_own_code_is_named():
     x = torch.randn(3, 2, 4)
-    module, trace = compare(saved(Mixed().eval()), x)
+    module, trace = compare(saved(LayerAndCell().eval()), x)
     assert module.unrecorded_cells == ("cell",) and list(trace.layers) == ["rnn.l0"]
-    assert built(saved(Mixed().eval(), x)).unrecorded_cells == ("cell",)
+    assert built(saved(LayerAndCell().eval(), x)).unrecorded_cells == ("cell",)
