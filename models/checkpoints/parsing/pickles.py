@@ -199,9 +199,10 @@ class _PickleMachine:
     def extend(self, values: list[Any]) -> None:
         target = self.stack[-1]
         if isinstance(target, OpaqueCall):
-            target.items = [*target.items, *values] if isinstance(target.items, list) else values
-        else:
-            _as_list(target).extend(values)
+            if not isinstance(target.items, list):
+                target.items = []
+            target = target.items  # extended in place: a copy at every item would take hours
+        _as_list(target).extend(values)
 
     def step(self, op: str, arg: Any) -> None:
         stack = self.stack

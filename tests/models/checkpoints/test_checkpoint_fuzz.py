@@ -183,8 +183,15 @@ def key_bomb():
     return b"\x80\x02}" + b")" + b"q\x000h\x00h\x00\x86" * 60 + b"Ns."
 
 
+def many_items():
+    """One item after another for an object of an unknown class: a copy of all of them at each would take hours."""
+    return b"\x80\x02cplugin\nItems\n)R" + b"K\x01a" * 400_000 + b"."
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [bomb, deep, far_memo, long_text, key_bomb], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [bomb, deep, far_memo, long_text, key_bomb, many_items], ids=lambda make: make.__name__
+)
 def test_pickles_that_would_take_for_ever(make):
     with pytest.raises(CheckpointError):
         load_checkpoint(make())
