@@ -6,8 +6,10 @@ The layer's numbers are then not the network's own. Only names are used; no tens
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.other_roles import has_other_role
@@ -31,10 +33,46 @@ def with_unexplained(found: Mapping[str, FoundLayer], tensors: Mapping[str, Stor
     for states in find_initial_states(group_modules(found), free).values():
         used.update(states.names)
     others = [name for name, stored in tensors.items() if stored.is_float and name not in used]
+    modules = {name: _module(layer.sources) for name, layer in found.items()}
+    ordered, places = sorted(others), {name: place for place, name in enumerate(others)}
+    inside = {module: _names_inside(module, ordered, places) for module in set(modules.values())}
     return {
-        name: replace(layer, unexplained=_unexplained(name, layer, _module(layer.sources), others))
+        name: replace(layer, unexplained=_unexplained(name, layer, inside[modules[name]]))
         for name, layer in found.items()
     }
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A tensor inside a layer's module, that no layer uses.
+
+    Attributes:
+        name: its name.
+        level: the level and direction in it, None without one.
+        other_role: whether its name in the module is that of another layer's tensor.
+    """
+
+    name: str
+    level: str | None
+    other_role: bool
+
+
+def _names_inside(module: str, ordered: Sequence[str], places: Mapping[str, int]) -> list[_Inside]:
+    """Return the tensors inside a module, in the order of their ``places``; each name is read once for all its levels.
+
+    Args:
+        module: its path with the last separator; "" for none.
+        ordered: the names of all tensors that no layer uses, sorted.
+        places: the order of the result.
+    """
+    after = map(ordered.__getitem__, range(bisect_left(ordered, module), len(ordered)))
+    inside = []
+    for name in sorted(takewhile(lambda name: name.startswith(module), after), key=places.__getitem__):
+        own = name[len(module) :]
+        if module or (INSIDE_NAME.search(own) and own.count(".") < 2):
+            level = LEVEL.search(own)
+            inside.append(_Inside(name, level and level["level"], has_other_role(own)))
+    return inside
 
 
 def _module(sources: tuple[str, ...]) -> str:
@@ -50,19 +88,9 @@ def _common_prefix(names: Sequence[str]) -> str:
     return first[:same]
 
 
-def _unexplained(layer: str, found: FoundLayer, module: str, others: list[str]) -> tuple[str, ...]:
-    """Return those of the ``others`` that are in a layer's own module and of its level."""
+def _unexplained(layer: str, found: FoundLayer, inside: Iterable[_Inside]) -> tuple[str, ...]:
+    """Return the names of those tensors inside a layer's own module that are of its level."""
     level = layer.rpartition(".")[2]
-    names = []
-    for name in others:
-        if not name.startswith(module):
-            continue
-        own = name[len(module) :]
-        at = LEVEL.search(own)
-        if at is not None and at["level"] != level:
-            continue
-        if found.certainty < 1 and has_other_role(own):
-            continue
-        if module or (INSIDE_NAME.search(own) and own.count(".") < 2):
-            names.append(name)
-    return tuple(names)
+    return tuple(
+        each.name for each in inside if each.level in (None, level) and not (found.certainty < 1 and each.other_role)
+    )
