@@ -24,7 +24,8 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
     """
     assumed = [name for name in network.left_out if name == READOUT or ARROW in name]
     missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
-    inside = [name for name in missing if name in _unexplained(network)]
+    unexplained = _unexplained(network)
+    inside = [name for name in missing if name in unexplained]
     kept = [name for name in missing if name in getattr(network.module, "kept_states", ())]
     missing = [name for name in missing if name not in (*inside, *kept)]
     first = second = ""
