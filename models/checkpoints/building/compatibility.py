@@ -29,7 +29,7 @@ DECODER_NAME = re.compile(
     re.IGNORECASE,
 )
 OTHER_NAME = re.compile(r"att(n|ention)|query|key|norm|conv|crf|transition", re.IGNORECASE)
-RECURRENT_NAME = re.compile(r"(^|[._/])w(eight)?_(ih|hh|hr)(_l\d+|$)")
+LAYER_MATRIX_NAME = re.compile(r"(^|[._/])w(eight)?_(ih|hh|hr)(_l\d+|$)")
 """Names of a recurrent layer's matrices, also of one that cannot be run."""
 
 MAX_UNNAMED_BIASES = 1000
@@ -181,7 +181,7 @@ class CompatibleParts:
         return {
             name: stored
             for name, stored in tensors
-            if len(stored.shape) == 2 and stored.is_float and stored.size and not RECURRENT_NAME.search(name)
+            if len(stored.shape) == 2 and stored.is_float and stored.size and not LAYER_MATRIX_NAME.search(name)
         }
 
     @cached_property

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -190,3 +190,10 @@ def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tup
         missing = "bias_ih" if "bias_hh" in parts else "bias_hh"
         complete[missing] = StoredTensor.zeros(rows)
     return FoundLayer(kind, complete, sources, assumed=("nonlinearity",) if kind == "RNN" else ())
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Return the characters that all names start with."""
+    first, last = min(names), max(names)
+    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:same]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT, single_biases
+from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT, common_prefix, single_biases
 from models.checkpoints.layers.other_roles import MULTIPLICATIVE, RECURRENT_NAME, has_other_role
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
@@ -59,7 +59,7 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
                 name, partner, gates = partner, name, other  # both have the shape; the input matrix comes first
             certain = other < 2 or (bool(RECURRENT_NAME.search(name)) and not RECURRENT_NAME.search(partner))
             layer = _layer(name, partner, free, order, gates, transposed, certain)
-            shared = re.match(r".*[._/]", _common_prefix(name, partner))
+            shared = re.match(r".*[._/]", common_prefix((name, partner)))
             prefix = shared[0].strip("._/").replace("/", ".") if shared else f"layer{len(found)}"
             level = levels[prefix] = levels.get(prefix, -1) + 1
             found[f"{prefix}.l{level}"] = layer
@@ -84,12 +84,6 @@ def _neighbours(name: str, order: TensorOrder) -> list[str]:
     return [other for other in others if other != name]
 
 
-def _common_prefix(one: str, other: str) -> str:
-    """Return the common prefix of two names."""
-    end = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return one[:end]
-
-
 def _input_matrix(name: str, free: Mapping[str, StoredTensor], order: TensorOrder, transposed: bool) -> str | None:
     """Return the likeliest input matrix: as many rows (or columns), the longest common name prefix, the nearest."""
     side = 1 if transposed else 0
@@ -104,7 +98,7 @@ def _input_matrix(name: str, free: Mapping[str, StoredTensor], order: TensorOrde
     ]
     return min(
         candidates,
-        key=lambda other: (-len(_common_prefix(name, other)), abs(order.at[other] - order.at[name])),
+        key=lambda other: (-len(common_prefix((name, other))), abs(order.at[other] - order.at[name])),
         default=None,
     )
 
@@ -132,7 +126,7 @@ def _layer(
     rows = free[recurrent].shape[1 if transposed else 0]
     start = min(order.at[recurrent], order.at[incoming])
     neighbours = [name for name in _neighbours(recurrent, order) if name in free and 0 <= order.at[name] - start <= 4]
-    module = re.match(r".*[._/]|", _common_prefix(recurrent, incoming))
+    module = re.match(r".*[._/]|", common_prefix((recurrent, incoming)))
     own = "" if module is None else module[0]
     near = [name for name in neighbours if free[name].shape == (rows,) and name.startswith(own)]
     parts = {

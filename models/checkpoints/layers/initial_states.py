@@ -6,6 +6,7 @@ A state is taken for a module's only if its name, its size and its place leave n
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -55,27 +56,25 @@ def find_initial_states(
         directions = len(module.levels[0])
         widths = {"hidden": module.output_size // directions, "cell": module.hidden_size}
         count = len(module.levels) * directions
-        of_hidden = [name for name in hidden if _fits(name, tensors[name], module, count, widths["hidden"])]
-        of_cell = [name for name in cells if _fits(name, tensors[name], module, count, widths["cell"])]
+        of_hidden = [name for name in hidden if _fits(hidden[name], tensors[name], module, count, widths["hidden"])]
+        of_cell = [name for name in cells if _fits(cells[name], tensors[name], module, count, widths["cell"])]
         wanted = 1 if module.kind == "LSTM" else 0
         if len(of_hidden) == 1 and len(of_cell) == wanted:
             found[module.path] = InitialStates(of_hidden[0], of_cell[0] if of_cell else None)
-    claimed = [name for states in found.values() for name in states.names]
-    return {path: states for path, states in found.items() if all(claimed.count(name) == 1 for name in states.names)}
+    claims = Counter(name for states in found.values() for name in states.names)
+    return {path: states for path, states in found.items() if all(claims[name] == 1 for name in states.names)}
 
 
-def _named(pattern: re.Pattern[str], tensors: Mapping[str, StoredTensor]) -> list[str]:
-    """Return the names of float tensors that are called like an initial state."""
-    names = []
+def _named(pattern: re.Pattern[str], tensors: Mapping[str, StoredTensor]) -> dict[str, str]:
+    """Return the float tensors that are called like an initial state: their names, each with its module's path and a dot."""
+    names = {}
     for name, stored in tensors.items():
         match = NAME.fullmatch(name)
         if stored.is_float and match and pattern.fullmatch(match["own"]) and INITIAL.search(match["own"]):
-            names.append(name)
+            names[name] = match["owner"]
     return names
 
 
-def _fits(name: str, stored: StoredTensor, module: RecurrentModule, count: int, width: int) -> bool:
+def _fits(owner: str, stored: StoredTensor, module: RecurrentModule, count: int, width: int) -> bool:
     """Return whether a tensor has ``count`` states of ``width`` values, and belongs to the module or to one around it."""
-    match = NAME.fullmatch(name)
-    owner = "" if match is None else match["owner"]
     return stored.size == count * width and stored.shape[-1:] == (width,) and f"{module.path}.".startswith(owner)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from models.checkpoints.layers.find_by_name import common_prefix
 from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.other_roles import has_other_role
 from models.checkpoints.layers.stacks import group_modules
@@ -77,15 +78,8 @@ def _names_inside(module: str, ordered: Sequence[str], places: Mapping[str, int]
 
 def _module(sources: tuple[str, ...]) -> str:
     """Return the common prefix of a layer's tensors up to the last separator, ``"encoder.rnn."``; "" without one."""
-    match = re.match(r".*[./]", _common_prefix(sources), re.DOTALL)
+    match = re.match(r".*[./]", common_prefix(sources), re.DOTALL)
     return "" if match is None else re.sub(r"(^|/)vars/$", r"\1", match[0])
-
-
-def _common_prefix(names: Sequence[str]) -> str:
-    """Return the characters that all names start with."""
-    first, last = min(names), max(names)
-    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:same]
 
 
 def _unexplained(layer: str, found: FoundLayer, inside: Iterable[_Inside]) -> tuple[str, ...]:
