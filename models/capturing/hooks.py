@@ -44,33 +44,54 @@ class ModuleHooks:
     def before_call(self, hook: Callable[[], None]) -> None:
         """Register ``hook()`` to be called before the module runs."""
 
-        def in_thread(module: nn.Module, args: tuple) -> None:
-            if not compiling() and module is self.module and self.concerned():
-                hook()
-
-        self.handles.append(self.module.register_forward_pre_hook(in_thread))
+        self.handles.append(self.module.register_forward_pre_hook(OwnCalls(self, lambda args: hook())))
 
     def after_call(self, hook: Callable[[tuple, dict, Any], None], always: bool = False) -> None:
         """Register ``hook(args, kwargs, output)`` to be called after the module ran.
 
-        It runs before any other hook, which might change the output. A copy of the module made inside the block has the hooks
-        too, but they do nothing there.
+        It runs before any other hook, which might change the output.
 
         Args:
             hook: receives the arguments and the output.
             always: whether to call it with the output None if the module raised.
         """
 
-        # Torch sets and removes a hook and its with_kwargs flag one after the other: in between, another thread that runs
-        # the same module calls the hook without kwargs.
-        def in_thread(module: nn.Module, args: tuple, *rest: Any) -> None:
-            if not compiling() and module is self.module and self.concerned():
-                kwargs, output = rest
-                hook(args, kwargs, output)
-
         self.handles.append(
-            self.module.register_forward_hook(in_thread, prepend=True, with_kwargs=True, always_call=always)
+            self.module.register_forward_hook(
+                OwnCalls(self, lambda args, *rest: hook(args, *rest)),
+                prepend=True,
+                with_kwargs=True,
+                always_call=always,
+            )
         )
+
+
+class OwnCalls:
+    """A hook that torch calls, for the calls of one module from one thread.
+
+    In a copy or a pickle of the module it does nothing. Torch sets and removes a hook and its with_kwargs flag one after the other: in between, another thread that runs the same
+    module calls the hook without kwargs.
+    """
+
+    def __init__(self, hooks: ModuleHooks, record: Callable[..., None]) -> None:
+        """Store the module's hooks, and ``record(args, *rest)`` for torch's further arguments."""
+        self.hooks, self.record = hooks, record
+
+    def __call__(self, module: nn.Module, args: tuple, *rest: Any) -> None:
+        """Record the call."""
+        if not compiling() and module is self.hooks.module and self.hooks.concerned():
+            self.record(args, *rest)
+
+    def __reduce__(self) -> tuple:
+        return _no_hook, ()
+
+
+def _no_hook() -> Callable[..., None]:
+    return ignore_call
+
+
+def ignore_call(module: nn.Module, *args: Any) -> None:
+    """Do nothing: the hook of a copy."""
 
 
 class ForwardCounter(ModuleHooks):
