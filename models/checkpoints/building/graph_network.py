@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from torch import nn
+
 from models.checkpoints.building.build import MAX_LISTED_IDS
 from models.checkpoints.building.card import TASKS, with_examples
 from models.checkpoints.building.checkpoint_module import PredictionKind
@@ -149,6 +151,11 @@ def _predicts(
     return "values" if fits.get("values") else "nothing"
 
 
+def _kind(part: nn.Module) -> str:
+    """Return ``"LSTM"``, ``"GRU"`` or ``"RNN"`` of a recurrent module or a Cell."""
+    return next(kind for kind in ("LSTM", "GRU", "RNN") if kind in str(getattr(part, "mode", type(part).__name__)))
+
+
 def _card(
     checkpoint: CheckpointData,
     graph: GraphModule,
@@ -165,9 +172,9 @@ def _card(
     unused = tuple(name for name in graph.left_out if name not in graph.kept_states)
     architecture: dict[str, Any] = {
         "class": type(graph).__name__,
-        "cell": ", ".join(dict.fromkeys(str(part.mode).split("_")[0] for part in modules.values())),
+        "cell": ", ".join(dict.fromkeys(_kind(part) for part in modules.values())),
         "hidden": max((int(part.hidden_size) for part in modules.values()), default=0),
-        "layers": sum(int(part.num_layers) for part in modules.values()),
+        "layers": sum(int(getattr(part, "num_layers", 1)) for part in modules.values()),
         "embedding": next((int(part.input_size) for part in modules.values()), 0),
     }
     return ModelCard(

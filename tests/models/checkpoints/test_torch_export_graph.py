@@ -151,6 +151,8 @@ def test_cells_in_a_loop():
     assert list(trace.layers) == ["lstm.l0", "gru.l0", "rnn.l0"]
     with torch.no_grad():
         torch.testing.assert_close(torch.tensor(trace.layers["rnn.l0"].hidden[:, -1]), program.module()(x)[0])
+    network = load_checkpoint(data).network()
+    assert network.card.architecture["cell"] == "LSTM, GRU, RNN" and network.left_out == ()
 
 
 class Computed(nn.Module):

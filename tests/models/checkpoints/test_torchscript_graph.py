@@ -147,6 +147,10 @@ def test_cells_in_a_loop():
     assert list(trace.layers) == ["lstm.l0", "gru.l0", "rnn.l0"]
     with torch.no_grad():
         torch.testing.assert_close(torch.tensor(trace.layers["rnn.l0"].hidden), loaded(data)(x), rtol=1e-5, atol=1e-6)
+    network = load_checkpoint(data).network()
+    assert network.card.architecture["cell"] == "LSTM, GRU, RNN" and network.card.architecture["layers"] == 3
+    with torch.no_grad():
+        torch.testing.assert_close(network.module(x), loaded(data)(x), rtol=1e-5, atol=1e-6)
 
 
 def test_traced_cells_run_as_they_are_written_out():
