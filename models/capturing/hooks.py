@@ -69,8 +69,8 @@ class ModuleHooks:
 class OwnCalls:
     """A hook that torch calls, for the calls of one module from one thread.
 
-    In a copy or a pickle of the module it does nothing. Torch sets and removes a hook and its with_kwargs flag one after the other: in between, another thread that runs the same
-    module calls the hook without kwargs.
+    In a copy or a pickle of the module it does nothing. Torch sets and removes a hook and its with_kwargs flag one after the
+    other: in between, another thread that runs the same module calls the hook without kwargs.
     """
 
     def __init__(self, hooks: ModuleHooks, record: Callable[..., None]) -> None:

@@ -24,7 +24,7 @@ class Checkpoint(CheckpointData):
             name: the network's name.
             choices: what the file does not state, named as in ``models.checkpoints.building.build.Setup``: ``vocabulary``,
                 ``kind``, ``predicts`` and ``classes``; and ``stack``, ``embedding``, ``decoder``, ``target`` and ``readout``,
-                with which the network is built from tensors.
+                with which the network is built from tensors; ``nonlinearity`` is the activation function of its vanilla RNNs.
 
         Raises:
             CheckpointError: it cannot be run; one sentence says why.

@@ -5,10 +5,11 @@ from collections.abc import Collection
 import streamlit as st
 
 from models.checkpoints.building.build import GRAPH, READOUT
-from models.checkpoints.layers.stacks import ARROW
+from models.checkpoints.layers.stacks import ARROW, assumed_settings
 from models.networks.network import Network
 from viz.i18n import _, ngettext
 from viz.pages import checkpoint_store
+from viz.pages.checkpoint.setting_names import setting_names
 from viz.pages.page_elements import escape_markdown
 
 MAX_NAMES = 8
@@ -22,7 +23,9 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
         network: an opened file's, or a bundled one.
         above_settings: whether the controls that confirm an assumption are below the sentence, on the Checkpoint page.
     """
-    assumed = [name for name in network.left_out if name == READOUT or ARROW in name]
+    words = _settings(network)
+    settings = [name for name in network.left_out if name in words]
+    assumed = [name for name in network.left_out if name == READOUT or ARROW in name or name in settings]
     missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
     unexplained = _unexplained(network)
     inside = [name for name in missing if name in unexplained]
@@ -51,7 +54,11 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
         second += " " + _(
             "Assumed, as the file does not show it: the initial states are these tensors: {names}."
         ).format(names=", ".join(map(escape_markdown, states)))
-    connections = [escape_markdown(name) for name in assumed if name != READOUT and name not in states]
+    if settings:
+        second += " " + _("Assumed, as the file does not show it: {what}.").format(
+            what=", ".join(words[name] for name in settings)
+        )
+    connections = [escape_markdown(name) for name in assumed if name not in (READOUT, *states, *settings)]
     if connections:
         second += " " + _("Assumed, as the file does not show it: nothing comes between the layers {names}.").format(
             names=", ".join(connections)
@@ -94,6 +101,17 @@ def _tensors(network: Network) -> Collection[str]:
     """Return the names of an opened file's tensors that belong to no layer."""
     opened = checkpoint_store.find(network.name)
     return () if opened is None else opened.checkpoint.stored.keys()
+
+
+def _settings(network: Network) -> dict[str, str]:
+    """Return the settings of layers that an opened file does not show, by their names in ``left_out``, in Markdown."""
+    opened = checkpoint_store.find(network.name)
+    found = {} if opened is None else opened.checkpoint.found
+    return {
+        name: f"{setting_names().get(setting, setting)} ({escape_markdown(layer)})"
+        for layer, each in found.items()
+        for setting, name in zip(each.assumed, assumed_settings(found, [layer]), strict=True)
+    }
 
 
 def _unexplained(network: Network) -> set[str]:

@@ -9,6 +9,7 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -16,7 +17,7 @@ from torch import nn
 
 from models.checkpoints.building import torch_modules
 from models.checkpoints.building.attention_readout import StepAttention, require_step_attention
-from models.checkpoints.building.card import make_card, with_examples
+from models.checkpoints.building.card import make_card, with_examples, with_used
 from models.checkpoints.building.checkpoint_module import CheckpointModule, PredictionKind, Readout, unique_module_name
 from models.checkpoints.building.compatibility import (
     TIED,
@@ -29,7 +30,7 @@ from models.checkpoints.building.compatibility import (
 from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
 from models.checkpoints.building.vocabulary import is_character_level
 from models.checkpoints.checkpoint_data import CheckpointData
-from models.checkpoints.layers.stacks import MAX_STACKS, Stack, connections, encoder_or_decoder
+from models.checkpoints.layers.stacks import MAX_STACKS, Stack, assumed_settings, connections, encoder_or_decoder
 from models.checkpoints.parsing.errors import CheckpointError
 from models.networks.network import ModelCard, Network
 
@@ -239,9 +240,9 @@ def build_network(checkpoint: CheckpointData, setup: Setup, name: str) -> Networ
         checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, predicts, classes, module, name
     )
     begin = torch_modules.add_initial_states(checkpoint, stack, module)
-    card = _with_used(card, (*begin, *(attention.tensors if attention else ())))
+    card = with_used(card, (*begin, *(attention.tensors if attention else ())))
     assumed = tuple(begin.values()) if "initial_states" in setup.assumed else ()
-    left_out = _left_out(checkpoint, stack, setup, card) + assumed
+    left_out = _left_out(checkpoint, stack, stack.layers, setup, card) + assumed
     return with_examples(Network(name, module, vocabulary, card, left_out))
 
 
@@ -254,23 +255,22 @@ def _build_encoder_decoder(compatible: CompatibleParts, setup: Setup, target: Ta
     module = build_encoder_decoder(checkpoint, compatible, stack.name, setup.embedding, setup.decoder, target)
     matrix = compatible.decoder(target.stack, setup.decoder, target.embedding)
     card = make_card(checkpoint, stack, setup.embedding, matrix, vocabulary, setup.kind, "sequence", None, module, name)
+    writing = compatible.stack(target.stack).layers
     card = replace(
-        _with_used(card, (*compatible.stack(target.stack).layers, str(target.embedding))),
+        with_used(card, (*writing, str(target.embedding))),
         target_vocabulary=target.symbols,
         architecture=card.architecture | {"longest": target.longest},
     )
-    return with_examples(Network(name, module, vocabulary, card, _left_out(checkpoint, stack, setup, card)))
+    left_out = _left_out(checkpoint, stack, (*stack.layers, *writing), setup, card)
+    return with_examples(Network(name, module, vocabulary, card, left_out))
 
 
-def _with_used(card: ModelCard, used: tuple[str, ...]) -> ModelCard:
-    """Return the card without ``used`` among the tensors that are not run."""
-    unused = tuple(each for each in card.data["unused"] if each not in used)
-    return replace(card, data=card.data | {"unused": unused})
-
-
-def _left_out(checkpoint: CheckpointData, stack: Stack, setup: Setup, card: ModelCard) -> tuple[str, ...]:
+def _left_out(
+    checkpoint: CheckpointData, stack: Stack, layers: Iterable[str], setup: Setup, card: ModelCard
+) -> tuple[str, ...]:
     """Return the names of what in the file is not run, or is only assumed, as in ``Network.left_out``."""
     names = list(card.data["unused"])
+    names += assumed_settings(checkpoint.found, layers)
     if "stack" in setup.assumed:
         names += connections(stack)
     if "readout" in setup.assumed and (

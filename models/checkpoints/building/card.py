@@ -123,3 +123,9 @@ def with_examples(network: Network) -> Network:
         text, name, unit, step, quantity, {lang: sentence.format(**values_of) for lang, sentence in why.items()}
     )
     return replace(network, card=replace(network.card, examples=examples, default=start))
+
+
+def with_used(card: ModelCard, used: tuple[str, ...]) -> ModelCard:
+    """Return the card without ``used`` among the tensors that are not run."""
+    unused = tuple(each for each in card.data["unused"] if each not in used)
+    return replace(card, data=card.data | {"unused": unused})

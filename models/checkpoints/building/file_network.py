@@ -23,6 +23,8 @@ from models.networks.network import Network
 GRAPH_CHOICES = ("vocabulary", "kind", "predicts", "classes")
 """Choices that a graph leaves open; all others need the network to be built from tensors."""
 TENSOR_CHOICES = ("stack", "embedding", "decoder", "target", "readout")
+NONLINEARITY = "nonlinearity"
+"""The choice of the activation function of all vanilla RNNs, which their tensors do not show."""
 
 
 def network_of_setup(checkpoint: CheckpointData, setup: Setup, name: str) -> Network:
@@ -91,14 +93,30 @@ def network_of_file(checkpoint: CheckpointData, name: str, choices: Mapping[str,
         CheckpointError: it cannot be run; one sentence says why.
         TypeError: there is no choice of that name.
     """
-    unknown = set(choices) - {*GRAPH_CHOICES, *TENSOR_CHOICES}
+    unknown = set(choices) - {*GRAPH_CHOICES, *TENSOR_CHOICES, NONLINEARITY}
     if unknown:
         raise TypeError(f"unknown choices: {', '.join(sorted(unknown))}")
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in choices.items()}
-    if checkpoint.graph is not None and not set(given) & {*TENSOR_CHOICES}:
+    if NONLINEARITY in given:
+        checkpoint = _with_nonlinearity(checkpoint, given.pop(NONLINEARITY))
+    elif checkpoint.graph is not None and not set(given) & {*TENSOR_CHOICES}:
         return build_graph_network(checkpoint, checkpoint.graph(), name, **given)
     setup = default_setup(compatible_parts(checkpoint), given.get("stack"), given.get("vocabulary"))
     confirmed = {*given, *(("readout",) if given.get("predicts") in STEPWISE else ())}
     confirmed |= {"initial_states"} if "stack" in given else set()
     assumed = tuple(each for each in setup.assumed if each not in confirmed)
     return build_network(checkpoint, replace(setup, **given, assumed=assumed), name)
+
+
+def _with_nonlinearity(checkpoint: CheckpointData, nonlinearity: str) -> CheckpointData:
+    """Return the checkpoint with this activation function of all its vanilla RNNs.
+
+    Raises:
+        CheckpointError: it has none, or the function is not supported.
+    """
+    layers = [name for name, layer in checkpoint.found.items() if layer.kind == "RNN"]
+    if not layers:
+        raise CheckpointError("This file has no vanilla RNN. Leave out the choice of an activation function.")
+    for layer in layers:
+        checkpoint = checkpoint.corrected(layer, nonlinearity=nonlinearity)
+    return checkpoint

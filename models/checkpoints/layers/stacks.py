@@ -199,6 +199,11 @@ def connections(stack: Stack) -> list[str]:
     return [f"{below.path}{ARROW}{above.path}" for below, above in pairwise(stack.modules)]
 
 
+def assumed_settings(found: Mapping[str, FoundLayer], layers: Iterable[str]) -> list[str]:
+    """Return the settings of ``layers`` that the file does not show, such as ``"nonlinearity (rnn.l0)"``."""
+    return [f"{setting} ({layer})" for layer in layers for setting in found[layer].assumed]
+
+
 def _feeds(below: RecurrentModule, above: RecurrentModule) -> bool:
     """Return whether ``above`` takes the output of ``below`` as its input.
 

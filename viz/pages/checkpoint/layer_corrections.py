@@ -11,6 +11,7 @@ from models.core.cells import Kind
 from models.core.messages import Problem
 from viz.i18n import _
 from viz.pages.checkpoint.file_upload import view_checkpoint
+from viz.pages.checkpoint.setting_names import setting_names
 from viz.pages.checkpoint_store import Correction, OpenedCheckpoint
 from viz.pages.page_elements import escape_markdown, show_problem
 from viz.quantity_names import quantity_names
@@ -30,18 +31,6 @@ ORDER_SOURCES = {
     "zrn": "Keras, ONNX",
 }
 """Gate orders, and the frameworks that use them."""
-
-
-def setting_names() -> dict[str, str]:
-    """Return the display names of the settings that a file may not specify."""
-    return {
-        "kind": _("cell type"),
-        "order": _("gate order"),
-        "reset_after": _("position of the reset gate"),
-        "nonlinearity": _("activation function"),
-        "activation": _("activation function of the candidate"),
-        "recurrent_activation": _("activation function of the gates"),
-    }
 
 
 def layer_corrections(session: Session, opened: OpenedCheckpoint) -> None:

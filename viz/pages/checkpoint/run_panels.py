@@ -55,6 +55,12 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
         show_problem(problem)
     if now.stack != FILE_GRAPH:
         forward_formula(parts, now)
+        st.caption(
+            _(
+                "Only what the tensors show is run. Functions without tensors, such as residual connections, activation "
+                "functions between layers or scaling, are not known here; if the network has any, its own output differs."
+            )
+        )
 
 
 def _graph_controls(opened: OpenedCheckpoint, digest: str) -> Setup | None:

@@ -9,7 +9,8 @@ from models.core.messages import Problem
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import layer_parameter_count
-from viz.pages.checkpoint.layer_corrections import layer_corrections, setting_names
+from viz.pages.checkpoint.layer_corrections import layer_corrections
+from viz.pages.checkpoint.setting_names import setting_names
 from viz.pages.page_elements import dense_table, escape_markdown
 from viz.session import Session
 

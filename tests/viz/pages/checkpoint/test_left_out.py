@@ -9,8 +9,8 @@ from torch import nn
 from models.checkpoints import load_checkpoint
 from models.checkpoints.building.build import FILE_GRAPH
 from tests.models.checkpoints.test_network_of_file import Classifier, Forecast, Stacked, Starts
-from tests.models.checkpoints.test_torchscript_graph import Mixed
 from tests.support.checkpoint_page import choose, page_text, run, saved_bytes, start, upload, view_of
+from tests.support.torch_networks import LayerAndCell
 from viz.pages import checkpoint_store
 from viz.pages.left_out import left_out_sentences
 
@@ -172,6 +172,6 @@ def test_a_state_that_a_file_keeps_between_calls_is_not_called_unused():
 
 def test_a_cell_whose_gates_are_not_recorded_is_named():
     file = io.BytesIO()
-    torch.jit.save(torch.jit.script(Mixed().eval()), file)
+    torch.jit.save(torch.jit.script(LayerAndCell().eval()), file)
     _missing, other = left_out_sentences(load_checkpoint(file.getvalue()).network())
     assert other == "cell is computed by code of its own, so its gates are not shown."
