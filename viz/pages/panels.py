@@ -248,6 +248,8 @@ ONE_AT_A_TIME = """
 <style>
   [data-testid="stHeader"], .st-key-bar { display: none; }
   [data-testid="stMainBlockContainer"] { zoom: 1.4; padding-top: 0.5rem; }
+  [data-testid="stPlotlyChart"] { zoom: calc(1 / 1.4); } /* Plotly measures its place without the zoom */
+  [class*="st-key-fold_"] { display: none; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-panels) { position: static; }
   [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] >
     *:not(:has(.st-key-panel_PANEL, .unrolled-player, .unrolled-panel-list, .st-key-notices *)) { display: none; }

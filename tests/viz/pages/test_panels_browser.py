@@ -75,3 +75,17 @@ def test_projector_mode_shows_one_panel_and_the_arrow_keys_change_it(open_page):
     settle(page)
     expect(page.locator(".st-key-panel_cell")).to_be_visible()
     assert "mode=" not in page.url
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_charts_are_whole_in_projector_mode(open_page, width):
+    page = open_page("/gradients?net=recall-rnn&mode=projector&panel=clipping", width=width)
+    expect(page.locator('[data-testid="stPlotlyChart"] svg.main-svg').first).to_be_visible()
+    settle(page)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].filter((each) => each.checkVisibility()).map(
+            (each) => [each, each.querySelector("svg.main-svg")].map((part) => part.getBoundingClientRect())).map(
+            ([place, drawn]) => [drawn.width - place.width, drawn.height - place.height, drawn.right - innerWidth])"""
+    )
+    assert sizes and all(max(each) <= 1 for each in sizes), sizes
+    expect(page.get_by_role("button", name="Fold:")).to_have_count(0)
