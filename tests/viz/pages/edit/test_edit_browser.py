@@ -106,8 +106,9 @@ def drag(page: Page, slider: Locator, begin: float, end: float) -> float:
     for share in np.linspace(begin, end, 12):
         page.mouse.move(box["x"] + box["width"] * share, y)
         page.evaluate("() => new Promise(requestAnimationFrame)")
+    value = float(slider.input_value())  # the thumb's last place: what an edit brings may move it once it is let go
     page.mouse.up()
-    return float(slider.input_value())
+    return value
 
 
 def stands_at(page: Page, name: str, value: float) -> None:
