@@ -230,6 +230,9 @@ BOUNDS: dict[str, Bound] = {
     ),
     "einsum": lambda args, named: _einstein_sum(*args[:2]),
     "gather": lambda args, named: _argument(args, named, 2, "index").numel(),
+    "_native_multi_head_attention": lambda args, named: args[0].numel() + args[4] * _size(
+        [args[0].shape[0], args[0].shape[1], args[1].shape[1]]
+    ),
 }  # fmt: skip
 """How many values an operator's output has at most, where that depends on more than the number of its inputs' values."""
 

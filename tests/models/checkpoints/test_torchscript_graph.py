@@ -332,3 +332,22 @@ def test_a_cell_of_its_own_code_is_named():
     module, trace = compare(saved(LayerAndCell().eval()), x)
     assert module.unrecorded_cells == ("cell",) and list(trace.layers) == ["rnn.l0"]
     assert built(saved(LayerAndCell().eval(), x)).unrecorded_cells == ("cell",)
+
+
+class Attending(nn.Module):
+    """A GRU, then torch's own attention, which runs by a fused operator without gradients and by single ones with them."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.attention = nn.GRU(4, 4), nn.MultiheadAttention(4, 2)
+
+    def forward(self, x: Tensor):
+        y = self.rnn(x)[0]
+        return self.attention(y, y, y)[0]
+
+
+def test_multihead_attention_runs():
+    torch.manual_seed(0)
+    x, data = torch.randn(5, 2, 4), saved(Attending().eval())
+    compare(data, x)
+    torch.testing.assert_close(built(data)(x), loaded(data)(x), rtol=1e-5, atol=1e-6)  # with gradients
