@@ -71,7 +71,8 @@ SCALARS: dict[str, Callable[..., Any]] = {
     "values": lambda values: list(values.values()), "items": lambda values: list(values.items()),
     "format": _format, "str": lambda value: str(value)[:1000], "abs": abs, "floor": math.floor, "ceil": math.ceil,
     "sqrt": math.sqrt, "log": math.log, "exp": math.exp, "round": round, "warn": _nothing, "sum": sum,
-    "is_scripting": lambda: True, "is_autocast_enabled": lambda *args: False, "Int": int, "Float": float, "Bool": bool, "ScalarImplicit": lambda value: value,
+    "is_scripting": lambda: True, "is_autocast_enabled": lambda *args: False,
+    "Int": int, "Float": float, "Bool": bool, "ScalarImplicit": lambda value: value,
     "IntImplicit": int, "FloatImplicit": float,
 }  # fmt: skip
 """Of arguments that are not tensors."""
