@@ -27,10 +27,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a browser, and run them last: an error in the engine is then reported first."""
+    """Mark the tests that use a browser, and run them last: an error in the engine is then reported first.
+
+    In CI such a test runs a second time if it fails, and pytest counts it as rerun: there a browser that is killed for
+    memory should not fail an hour's work. Elsewhere it fails at once, so that a race is found where it can be mended.
+    """
     for item in items:
         if {"browser", "open_page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
+        if os.environ.get("CI") and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -84,11 +84,13 @@ def test_what_is_shown_is_what_was_computed(browser, run, name):
                 through = options["activation" if candidate else "recurrent_activation"]
                 gates.nth(index).click()
                 expect(gates.nth(index)).to_have_attribute("aria-pressed", "true")  # drawn with the next frame
-            difference = page.locator(".unrolled-gate-sum [data-difference]")
-            expect(difference).to_have_count(1)
-            assert float(difference.get_attribute("data-difference")) <= 1e-6
-            said = page.locator(".unrolled-gate-sum .equals").inner_text()
-            assert said.startswith(SYMBOLS[through] + "(") or (through == "linear" and "(" not in said)
+            until(page, lambda through=through: _check_sum(page, through))
+
+
+def _check_sum(page, through) -> None:
+    assert float(page.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) <= 1e-6
+    said = page.locator(".unrolled-gate-sum .equals").inner_text()
+    assert said.startswith(SYMBOLS[through] + "(") or (through == "linear" and "(" not in said)
 
 
 def _check_diagram(page, kind, options, layer) -> None:

@@ -4,7 +4,8 @@ import math
 import re
 
 import pytest
-from playwright.sync_api import expect
+import torch
+from playwright.sync_api import Page, expect
 
 from models import load_network
 from models.core.tokenize_text import display
@@ -156,38 +157,43 @@ def shown_number(text: str) -> float:
     return float(text.strip("()").replace("−", "-").replace("∞", "inf"))
 
 
+def compare_part(page: Page, part: str, layer: dict[str, torch.Tensor], unit: int, step: int) -> None:
+    """Compare the numbers of the cell drawing or of the equations with torch's own: as data and as text."""
+    numbers = page.evaluate(
+        """(part) => [...document.querySelectorAll(`.unrolled-${part} [data-slot][data-quantity]`)].map(
+            ({ dataset: d, textContent }) =>
+                [d.quantity, Number(d.unit), Number(d.step), Number(d.value), textContent])""",
+        part,
+    )
+    for quantity, at_unit, at, value, text in numbers:
+        if quantity in layer:
+            true = float(layer[quantity][step, unit])
+        else:
+            true = float(layer[quantity.removesuffix("_prev")][step - 1, unit]) if step else 0.0
+        assert (at_unit, at) == (unit, step)
+        assert abs(value - true) <= CLOSE, (part, quantity)
+        assert abs(shown_number(text) - true) <= 0.00051 * max(1, abs(true)), (part, quantity, text)
+    assert set(layer) <= {quantity for quantity, *_ in numbers}, part
+
+
 @pytest.mark.parametrize("name", ["python-lm", "recall-gru", "recall-rnn"])
 def test_drawing_equations_and_arithmetic_say_the_same_numbers(open_page, name):
     start = load_network(name).card.default
     page = open_page(link(net=name))
     layer = computed(name, start.text)[0][start.layer]
     steps = len(next(iter(layer.values())))
+    difference = page.locator(".unrolled-gate-sum [data-difference]")
     for unit, step in [(start.unit, start.step), (0, 0), (33, steps // 2), (63, steps - 1)]:
         choose_unit(page, unit)
         go(page, step)
         compare(page, layer, step)
         for part in ("cell-diagram", "equations"):
-            numbers = page.evaluate(
-                """(part) => [...document.querySelectorAll(`.unrolled-${part} [data-slot][data-quantity]`)].map(
-                    ({ dataset: d, textContent }) =>
-                        [d.quantity, Number(d.unit), Number(d.step), Number(d.value), textContent])""",
-                part,
-            )
-            for quantity, at_unit, at, value, text in numbers:
-                if quantity in layer:
-                    true = float(layer[quantity][step, unit])
-                else:
-                    true = float(layer[quantity.removesuffix("_prev")][step - 1, unit]) if step else 0.0
-                assert (at_unit, at) == (unit, step)
-                assert abs(value - true) <= CLOSE, (part, quantity)
-                assert abs(shown_number(text) - true) <= 0.00051 * max(1, abs(true)), (part, quantity, text)
-            assert set(layer) <= {quantity for quantity, *_ in numbers}, part
+            until(page, lambda part=part, unit=unit, step=step: compare_part(page, part, layer, unit, step))
         for button in page.locator(".unrolled-gate-sum [data-gate]").all():
             if button.is_visible():
                 button.click()
                 expect(button).to_have_attribute("aria-pressed", "true")
-            difference = page.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")
-            assert float(difference) < CLOSE, (unit, step)
+            until(page, lambda: float(difference.get_attribute("data-difference")) < CLOSE)
 
 
 def test_the_arithmetic_leads_to_the_unit_that_contributed(opening):
@@ -214,20 +220,24 @@ def test_predictions_and_surprise_are_torchs(opening):
     probability = logits.double().softmax(-1)
     for step in (0, OPENING.step, LAST):
         go(opening, step)
-        shown = opening.evaluate(
-            """[...document.querySelectorAll('.unrolled-mirror [data-quantity="probability"]')].map(({ dataset: d }) =>
-                [d.token, Number(d.step), Number(d.value)])"""
-        )
-        assert len(shown) == 8 and all(at == step for _token, at, _value in shown)
-        best = probability[step].topk(8)
-        for (token, _at, value), true in zip(shown, best.values, strict=True):
-            assert abs(value - float(true)) < CLOSE
-            assert abs(float(probability[step, symbols.index(token)]) - value) < CLOSE
-        surprise = opening.locator('.unrolled-mirror [data-quantity="surprise"]').get_attribute("data-value")
-        if step == LAST:
-            assert surprise == "NaN"
-        else:
-            assert abs(float(surprise) + math.log2(float(probability[step, ids[step + 1]]))) < 1e-4
+
+        def compare_predictions(step: int = step) -> None:
+            shown = opening.evaluate(
+                """[...document.querySelectorAll('.unrolled-mirror [data-quantity="probability"]')].map(({ dataset: d }) =>
+                    [d.token, Number(d.step), Number(d.value)])"""
+            )
+            assert len(shown) == 8 and all(at == step for _token, at, _value in shown)
+            best = probability[step].topk(8)
+            for (token, _at, value), true in zip(shown, best.values, strict=True):
+                assert abs(value - float(true)) < CLOSE
+                assert abs(float(probability[step, symbols.index(token)]) - value) < CLOSE
+            surprise = opening.locator('.unrolled-mirror [data-quantity="surprise"]').get_attribute("data-value")
+            if step == LAST:
+                assert surprise == "NaN"
+            else:
+                assert abs(float(surprise) + math.log2(float(probability[step, ids[step + 1]]))) < 1e-4
+
+        until(opening, compare_predictions)
 
 
 def test_a_network_of_numbers_shows_prediction_and_truth(open_page):
