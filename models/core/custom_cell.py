@@ -17,10 +17,57 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from models.core.activations import ZERO_TO_ONE
+from models.core.cells import ValueRange
+from models.core.formula import SymbolNamespace, Tree, formula_of, range_of
 from models.core.gradient_proof import GradientWarning
 from models.core.layer_gradients import no_gradient, twice_differentiated
 from models.core.output_gradients import GradientHook
 from models.core.weights import read_only
+
+
+def is_quantity_name(name: str) -> bool:
+    """Return whether a gate or state can have this name: in an equation it is an attribute, as in ``s.forget_gate``."""
+    reserved = name == "input" or name.endswith(("_prev", "_grad"))
+    return name.isascii() and name.isidentifier() and len(name) <= MAX_NAME_LENGTH and not reserved
+
+
+MAX_NAME_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class CellFormulas:
+    """The equations of a cell of the user's own as formulas, with the attributes by which ``Cell`` describes one.
+
+    Attributes:
+        kind: the name of the module's class.
+        states: the states that are the next step's input.
+        formulas: of every gate and state, in the order of computation; None for an equation that is not recorded
+            (``models.core.formula``).
+        ranges: of each quantity, where it follows from the formulas.
+    """
+
+    kind: str
+    states: tuple[str, ...]
+    formulas: Mapping[str, Tree | None]
+    ranges: Mapping[str, ValueRange]
+
+    carry = None
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """All gates and states, in the order of computation."""
+        return tuple(self.formulas)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The quantities that are not states."""
+        return tuple(name for name in self.formulas if name not in self.states)
+
+    @property
+    def zero_one_gates(self) -> tuple[str, ...]:
+        """The gates with values from 0 (closed) to 1 (open), as after a sigmoid."""
+        return tuple(name for name in self.gates if self.ranges[name] == ZERO_TO_ONE)
 
 
 @dataclass(frozen=True)
@@ -45,7 +92,10 @@ class CellEquations:
     states: tuple[str, ...] = ("hidden",)
 
     def __post_init__(self) -> None:
-        """Check that every state has an equation."""
+        """Check the names of the quantities, and that every state has an equation."""
+        for name in self.equations:
+            if not is_quantity_name(name):
+                raise ValueError(f"An equation cannot be named {name!r}. Use a name as in s.forget_gate.")
         missing = [state for state in self.states if state not in self.equations]
         if missing:
             raise ValueError(f"The state {missing[0]} has no equation; equations are of {', '.join(self.equations)}.")
@@ -127,6 +177,19 @@ class CustomTrace(Mapping[str, np.ndarray]):
     def input(self) -> np.ndarray:
         """The cell's input x_t, (B, T, D)."""
         return read_only(self.recording.input)
+
+    @cached_property
+    def cell_equations(self) -> CellFormulas:
+        """The equations as formulas."""
+        states, equations = self.definition.states, self.definition.equations
+        before = [f"{state}_prev" for state in states]
+        formulas: dict[str, Tree | None] = {}
+        ranges: dict[str, ValueRange] = {}
+        for name, equation in equations.items():
+            namespace = SymbolNamespace(self.recording.module, ("input", *before, *formulas))
+            formula = formulas[name] = formula_of(equation, namespace)
+            ranges[name] = None if formula is None else range_of(formula, ranges)
+        return CellFormulas(self.kind, states, formulas, ranges)
 
     def __getitem__(self, quantity: str) -> np.ndarray:
         """Return a gate or state, (B, T, units).

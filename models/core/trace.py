@@ -14,9 +14,11 @@ import torch
 from models.core.archive import ArchiveError, read_archive, write_archive
 from models.core.attention import AttentionTrace, AttentionTraces, attention_from_arrays, attention_to_arrays
 from models.core.cells import WEIGHT_NAMES
+from models.core.custom_cell import CustomTrace
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun, Recording
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
+from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays
 from models.core.weights import LayerWeights, read_only
 
 
@@ -113,12 +115,21 @@ class Trace:
         return Trace, (LayerTraces(dict(self.layers)), self.tokens, AttentionTraces(dict(self.attention)))
 
     def save(self, path: str | PathLike[str] | BinaryIO) -> None:
-        """Save everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` loads it bit for bit."""
+        """Save everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` loads it bit for bit.
+
+        Of a cell of the user's own it contains the values, the gradients and the equations as formulas, not its code.
+
+        Raises:
+            ValueError: equations of a cell of the user's own do not compute its states.
+        """
         header: dict[str, Any] = {"format": FORMAT, "tokens": self.tokens, "layers": []}
         arrays: dict[str, np.ndarray] = {}
         for name, layer in self.layers.items():
-            if not isinstance(layer, LayerTrace):
-                raise ValueError(f"{name} has equations of its own, which a file cannot store; save without it.")
+            if isinstance(layer, CustomTrace | SavedCell):
+                entry, own = cell_to_arrays(layer)
+                header["layers"].append(entry)
+                arrays |= {f"{name}/{key}": values for key, values in own.items()}
+                continue
             weights = layer.weights
             header["layers"].append(
                 {
@@ -157,9 +168,14 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
     if header.get("format") != FORMAT:
         raise ArchiveError("This .npz file was not written by trace.save(...). Open a saved run.")
     try:
-        layers: dict[str, LayerTrace] = {}
+        layers: dict[str, Any] = {}
+        below: list[torch.Tensor] = []
         for entry in header["layers"]:
-            layers[entry["name"]] = _load_layer(entry, arrays, [each.recording.hidden for each in layers.values()])
+            if "formulas" in entry:
+                layers[entry["name"]] = cell_from_arrays(entry, arrays)
+                continue
+            layer = layers[entry["name"]] = _load_layer(entry, arrays, below)
+            below.append(layer.recording.hidden)
         tokens = header["tokens"]
         attention = attention_from_arrays(header.get("attention", ()), arrays)
         return Trace(LayerTraces(layers), None if tokens is None else tuple(map(str, tokens)), attention)

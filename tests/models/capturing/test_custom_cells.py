@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn.functional import linear
 from models import CaptureError, CaptureWarning, CellEquations, capture
 from models.core.gradient_proof import GradientWarning
 from models.core.layer_gradients import GradientError
+from models.core.trace import load_trace
 
 
 class NormedCell(nn.LSTMCell):
@@ -100,6 +102,7 @@ class Loop(nn.Module):
         return self.head(torch.stack(out, 1))
 
 
+EXAMPLE_STATES = {"NormedCell": ("hidden", "cell"), "MinGRUCell": ("hidden",)}
 EXAMPLES = {"layer-norm LSTM": (NormedCell, NORMED_LSTM), "minGRU": (MinGRUCell, MIN_GRU)}
 
 
@@ -126,7 +129,28 @@ def test_every_gate_state_and_gradient_is_the_cells_own(label):
             assert np.allclose(getattr(layer, f"{name}_grad"), grads, atol=1e-6)
         for name, parameter in net.cell.named_parameters():
             assert np.allclose(layer.per_step(name).sum(0), parameter.grad, atol=1e-5)
+        assert_saved(trace)
     assert np.array_equal(layer.hidden_prev[:, 1:], layer.hidden[:, :-1])
+
+
+def assert_saved(trace):
+    """A file of the trace has every number of it, and the equations as formulas."""
+    file = io.BytesIO()
+    trace.save(file)
+    (name,) = trace.layers
+    layer, loaded = trace.layers[name], load_trace(io.BytesIO(file.getvalue())).layers[name]
+    assert loaded.cell_equations == layer.cell_equations and None not in loaded.cell_equations.formulas.values()
+    assert (loaded.kind, loaded.shape, list(loaded)) == (layer.kind, layer.shape, list(layer))
+    for key in (
+        "input",
+        *layer,
+        *(f"{each}_grad" for each in layer),
+        *(f"{each}_prev" for each in EXAMPLE_STATES[layer.kind]),
+    ):
+        assert np.array_equal(getattr(loaded, key), getattr(layer, key))
+    again = io.BytesIO()
+    load_trace(io.BytesIO(file.getvalue())).save(again)
+    assert again.getvalue() == file.getvalue()
 
 
 def test_the_trace_keeps_the_weights_of_the_call():
@@ -153,8 +177,10 @@ def test_equations_that_are_not_the_modules_are_refused():
         _ = trace.layers["cell"].update_gate
     with pytest.raises(ValueError, match="has no equation"):
         CellEquations(equations={"gate": lambda s: s.input}, states=("hidden",))
-    with pytest.raises(ValueError, match="a file cannot store"):
+    with pytest.raises(ValueError, match="do not compute its hidden"):
         trace.save("unused.npz")
+    with pytest.raises(ValueError, match="cannot be named 'input'"):
+        CellEquations(equations={"input": lambda s: s.input, "hidden": lambda s: s.input})
 
 
 def test_cells_without_equations_are_named():
