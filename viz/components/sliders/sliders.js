@@ -90,10 +90,11 @@ function build(context) {
     for (const type of ["wheel", "pointerdown", "keydown"]) window.addEventListener(type, stop, { once: true, passive: true });
   }
 
-  // Move to a new `start`, but not during a drag.
+  // Move to a new `start`, but not during a drag, nor while the page is drawn for an earlier report than the last.
   function followStarts() {
+    if (!released || pending || drawn < serial) return;
     for (const { name, start, follows } of context.data.sliders) {
-      if (follows && starts[name] !== start && released) setters.get(name)(start);
+      if (follows && starts[name] !== start) setters.get(name)(start);
       starts[name] = start;
     }
   }
@@ -104,9 +105,9 @@ function build(context) {
       if (next !== built) buildSliders();
       if (context.data.reveal && !built) reveal();
       built = next;
-      followStarts();
       drawn = Math.max(drawn, context.data.drawn);
       serial = Math.max(serial, drawn); // sliders mounted anew count on from the reports of the earlier ones
+      followStarts();
       if (pending && drawn >= serial) report();
     },
     destroy() {
