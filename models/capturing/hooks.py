@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.kernel_calls import KernelCalls
+from models.capturing.kernel_runs import CellStep, KernelRun, StackRun, run_shape
 from models.capturing.recordable import compiling, failure_of, in_backward, obstacle
-from models.capturing.recorder import CellStep, KernelRun, Recorder
+from models.capturing.recorded_arrays import in_16_bits
+from models.capturing.recorder import Recorder
 from models.core.output_gradients import HookedOutput
 
 FUSED_MODULES: tuple[type[nn.Module], ...] = (nn.RNN, nn.LSTM, nn.GRU)
@@ -187,7 +189,10 @@ class RecurrentHooks(ModuleHooks):
     def record_kernel(self, calls: KernelCalls, order: Tensor | None, fresh: bool, new: bool) -> bool:
         """Record the kernel's calls; return whether there were any."""
         for run in calls.runs:
-            self.recorder.record(self.name, run, order, new)
+            if isinstance(run, StackRun):
+                self.recorder.record_stack(self.name, run, order, new)
+            else:
+                self.recorder.record(self.name, run, order, new)
         for index, step in enumerate(calls.steps):
             self.recorder.record_step(self.name, step, fresh and index == 0, new)
         return bool(calls.runs or calls.steps)
@@ -256,6 +261,8 @@ def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, o
         output=layout(out),
         ends=tuple(map(state_layout, ends)),
         batch_sizes=batch_sizes,
+        shape=run_shape(layout(x), batch_sizes),
+        low_precision=in_16_bits(out),
         hooked=(HookedOutput(out, layout), *(HookedOutput(state, state_layout) for state in ends))
         if out.requires_grad
         else (),

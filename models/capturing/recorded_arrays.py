@@ -1,11 +1,9 @@
-"""Arrays of recorded calls: copies on the CPU, batch first, padded, in the order of the user's batch."""
+"""Values of recorded calls: copies where the values are, batch first, padded, in the order of the user's batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -13,17 +11,25 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from models.core.gate_evaluation import previous_states
 from models.core.weights import LayerWeights
 
+WHOLE = (torch.float32, torch.float64)
+
+
+def stays_on_device(values: Tensor) -> bool:
+    """Return whether copies of ``values`` stay where they are until the CPU needs them: on a GPU, or another accelerator."""
+    return not values.is_cpu
+
+
+def copy_of(values: Tensor) -> Tensor:
+    """Return a detached copy of ``values`` on their device, float32 or float64; on the CPU in the order of its dimensions."""
+    values = values.detach()
+    if values.dtype not in WHOLE:
+        return values.float()
+    return values.clone() if stays_on_device(values) else values.clone(memory_format=torch.contiguous_format)
+
 
 def copy_to_cpu(values: Tensor) -> Tensor:
     """Return a detached copy of ``values`` on the CPU, float32 or float64."""
-    return torch.from_numpy(to_array(values).copy())
-
-
-def to_array(values: Tensor) -> np.ndarray:
-    """Return ``values`` detached, on the CPU, float32 or float64; without a copy if they already are."""
-    if values.dtype not in (torch.float32, torch.float64):
-        values = values.float()
-    return values.numpy(force=True)
+    return copy_of(values).cpu()
 
 
 def in_16_bits(output: Tensor) -> bool:
@@ -38,35 +44,72 @@ def same_bits(copy: Tensor, values: Tensor) -> bool:
     return torch.equal(copy.view(bits), plain.view(bits))
 
 
-def restore_order(values: Any, order: Tensor | None) -> Any:
+def all_same_bits(copies: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
+    """Return whether all ``values`` still equal their ``copies``; on a GPU it is waited for once."""
+    if any(copies[name].device != each.device for name, each in values.items()):
+        return False
+    if all(copy.is_cpu for copy in copies.values()):
+        return all(same_bits(copies[name], each) for name, each in values.items())
+    found = []
+    for name, each in values.items():
+        copy = copies[name]
+        bits = torch.int64 if copy.dtype == torch.float64 else torch.int32
+        found.append((copy.view(bits) == each.detach().to(copy.dtype).view(bits)).all())
+    return bool(torch.stack(found).all())
+
+
+def equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Return whether tensors on the same device are equal in pairs."""
+    return all(
+        a.shape == b.shape and a.device == b.device and a.dtype == b.dtype and torch.equal(a, b)
+        for a, b in zip(one, other, strict=False)
+    )
+
+
+def restore_order(values: Tensor, order: Tensor | None) -> Tensor:
     """Return values of a packed batch in the order of the user's batch."""
-    return values if order is None else values[order.numpy(force=True)]
+    return values if order is None else values[order.to(values.device, non_blocking=values.is_cuda)]
 
 
-def to_padded(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) -> tuple[np.ndarray, Tensor | None]:
-    """Return a run's values as (B, T, units), possibly without a copy, and the sequences' lengths if they were packed."""
+def sequence_lengths(batch_sizes: Tensor | None, order: Tensor | None) -> Tensor | None:
+    """Return the sequences' lengths (B) in the order of the user's batch, on the device of ``order``; None if not packed."""
     if batch_sizes is None:
-        return to_array(values), None
-    packed = PackedSequence(torch.from_numpy(to_array(values)), batch_sizes.cpu())
-    padded, lengths = pad_packed_sequence(packed, batch_first=True)
-    return restore_order(padded, order).numpy(), restore_order(lengths, order)
+        return None
+    lengths = (batch_sizes.cpu() > torch.arange(int(batch_sizes[0]))[:, None]).sum(1)
+    return lengths if order is None else lengths.to(order.device, non_blocking=True)[order]
+
+
+def to_padded(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) -> Tensor:
+    """Return a run's values as (B, T, units), detached, possibly without a copy."""
+    values = values.detach()
+    if batch_sizes is None:
+        return values
+    padded, _ = pad_packed_sequence(PackedSequence(values, batch_sizes.cpu()), batch_first=True)
+    return restore_order(padded, order)
 
 
 def hidden_states(
-    states: np.ndarray, start: tuple[np.ndarray, ...] | None, reverse: bool, lengths: Tensor | None
-) -> dict[str, np.ndarray]:
+    states: Tensor, start: tuple[Tensor, ...] | None, reverse: bool, lengths: Tensor | None
+) -> dict[str, Tensor]:
     """Return copies of a run's hidden states (B, T, P) and of those one step earlier, by quantity."""
     batch, steps, size = states.shape
+    dtype = states.dtype if states.dtype in WHOLE else torch.float32
     if lengths is not None:
-        first = np.zeros((batch, size), states.dtype) if start is None else start[0]
-        hidden = torch.from_numpy(states.copy())
-        previous = previous_states(hidden, torch.from_numpy(first), reverse, lengths)
-        return {"hidden": hidden.numpy(), "hidden_prev": previous.numpy()}
-    # Both are views of one array, shifted by a step.
-    both = np.empty((batch, steps + 1, size), states.dtype)
-    both[:, steps if reverse else 0] = 0 if start is None else start[0]
-    earlier, later = both[:, :-1], both[:, 1:]
-    (earlier if reverse else later)[...] = states
+        first = states.new_zeros(batch, size, dtype=dtype) if start is None else start[0]
+        hidden = copy_of(states)
+        return {"hidden": hidden, "hidden_prev": previous_states(hidden, first, reverse, lengths)}
+    # Both are views of one tensor, shifted by a step; on a GPU its memory is ordered by step, as a kernel's output is.
+    if not stays_on_device(states):
+        both = states.new_empty(batch, steps + 1, size, dtype=dtype)
+    else:
+        both = states.new_empty(steps + 1, batch, size, dtype=dtype).transpose(0, 1)
+    first = both.select(1, steps if reverse else 0)
+    if start is None:
+        first.zero_()
+    else:
+        first.copy_(start[0])
+    earlier, later = both.narrow(1, 0, steps), both.narrow(1, 1, steps)
+    (earlier if reverse else later).copy_(states)
     return {"hidden": earlier, "hidden_prev": later} if reverse else {"hidden": later, "hidden_prev": earlier}
 
 
@@ -87,8 +130,8 @@ def run_gradients(
     hidden = torch.zeros(shape, dtype=dtype)
     cell = torch.zeros(batch, steps, weights.hidden_size, dtype=dtype) if weights.kind == "LSTM" else None
     if 0 in grads:
-        hidden += torch.from_numpy(to_padded(grads[0], batch_sizes, order)[0][..., columns])
-    last = (torch.full((batch,), steps) if lengths is None else lengths) - 1
+        hidden += to_padded(grads[0], batch_sizes, order)[..., columns]
+    last = (torch.full((batch,), steps) if lengths is None else lengths.cpu()) - 1
     at = (torch.arange(batch), torch.zeros_like(last) if reverse else last)
     for index, values in enumerate((hidden, cell), start=1):
         if values is not None and index in grads:
@@ -96,10 +139,10 @@ def run_gradients(
     return hidden, cell
 
 
-def step_gradients(after: Sequence[np.ndarray], grads: Mapping[int, Tensor]) -> tuple[Tensor, Tensor | None]:
+def step_gradients(after: Sequence[Tensor], grads: Mapping[int, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Return the gradients by the states after a Cell's call, as one step: (B, 1, H) hidden, and for an LSTM cell."""
     found = [
-        grads[index][:, None] if index in grads else torch.from_numpy(np.zeros_like(state[:, None]))
+        grads[index][:, None] if index in grads else torch.zeros(len(state), 1, state.shape[1], dtype=state.dtype)
         for index, state in enumerate(after)
     ]
     return found[0], found[1] if len(found) > 1 else None

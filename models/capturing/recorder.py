@@ -5,91 +5,39 @@ Everything is copied during the call, so that later changes to the network or to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from models.capturing.kernel_runs import CellStep, KernelRun, ReplayedGradients, StackRun
 from models.capturing.recordable import in_backward
 from models.capturing.recorded_arrays import (
+    all_same_bits,
+    copy_of,
+    equal,
     hidden_states,
     in_16_bits,
     restore_order,
     run_gradients,
-    same_bits,
+    sequence_lengths,
+    stays_on_device,
     step_gradients,
-    to_array,
     to_padded,
 )
+from models.core.device_evaluation import DeviceWeights
 from models.core.gradient_proof import GradientProof, WeightGradient
-from models.core.layer_run import Recording
 from models.core.output_gradients import CallGradients, GradientHook, HookedOutput, OutputGradientCollector
+from models.core.recording import DeviceRecording, Recording
 from models.core.stepwise_modules import name_weights
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights
 
-
-class KernelRun(NamedTuple):
-    """One call of a fused kernel for one layer in all its directions, batch first: (B, T, units), or packed.
-
-    Attributes:
-        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        options: of ``LayerWeights``, such as an RNN's nonlinearity.
-        layer: which layer of the stack.
-        directions: 1, or 2 for a bidirectional layer.
-        biases: whether the weights include biases.
-        weights: in the order of torch's flat weights, for each direction.
-        input: (B, T, D), or (sum of lengths, D) if packed.
-        states: before the first step, (directions, B, P) hidden and, LSTM, (directions, B, H) cell; None for zeros.
-        output: (B, T, directions * P), or packed.
-        ends: the states after the last step, as ``states``.
-        batch_sizes: the number of remaining sequences at each step if packed, else None.
-        dropout: the factors of the output before the next layer, shaped as ``output``, or None.
-        hooked: the output and the states after the last step as the rest of the network receives them, with their gradients
-            in the shapes above; empty if they require no gradient.
-        reverse: whether the only direction runs from the last step to the first.
-    """
-
-    kind: str
-    options: Mapping[str, Any]
-    layer: int
-    directions: int
-    biases: bool
-    weights: tuple[Tensor, ...]
-    input: Tensor
-    states: tuple[Tensor, ...] | None
-    output: Tensor
-    ends: tuple[Tensor, ...]
-    batch_sizes: Tensor | None
-    dropout: Tensor | None = None
-    hooked: tuple[HookedOutput, ...] = ()
-    reverse: bool = False
-
-
-class CellStep(NamedTuple):
-    """One call of a Cell.
-
-    Attributes:
-        kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-        options: of ``LayerWeights``, such as an RNN's nonlinearity.
-        weights: weight_ih, weight_hh and, if it has them, bias_ih and bias_hh.
-        input: (B, D).
-        before: the states before the step, (B, H) each: hidden, and for an LSTM cell.
-        after: the states after it.
-        hooked: these as the rest of the network receives them.
-    """
-
-    kind: str
-    options: Mapping[str, Any]
-    weights: tuple[Tensor, ...]
-    input: Tensor
-    before: tuple[Tensor, ...]
-    after: tuple[Tensor, ...]
-    hooked: tuple[HookedOutput, ...] = ()
+Part = dict[str, Tensor | Callable[[], Tensor]]
+"""Consecutive steps of a run, each (B, T, units) by quantity, or a function that computes it."""
 
 
 @dataclass(eq=False)
@@ -99,13 +47,14 @@ class _Layer:
     Attributes:
         weights: of the layer.
         reverse: whether it runs from the last position to the first.
-        parts: consecutive parts of the run, each (B, T, units) by quantity.
+        parts: consecutive parts of the run.
         start: the states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros.
         ends: the states after the last step, likewise; empty if no call can continue from them.
         lengths: (B), if the sequences were packed.
         forward_index: the number of the network's call in which it ran.
         calls: the gradients by the outputs of each call.
-        given: the input of each call, (B, S, D), to find the call that activation checkpointing repeats.
+        given: the input of each call, (B, S, D) or a function that computes it, to find the call that activation
+            checkpointing repeats.
         low_precision: whether it computed with 16 bits.
         used: the gradients that reach each weight, by name.
         changed: whether the states were changed between two of its calls.
@@ -115,13 +64,13 @@ class _Layer:
 
     weights: LayerWeights
     reverse: bool
-    parts: list[dict[str, np.ndarray]]
-    start: tuple[np.ndarray, ...] | None
-    ends: tuple[np.ndarray, ...]
+    parts: list[Part]
+    start: tuple[Tensor, ...] | None
+    ends: tuple[Tensor, ...]
     lengths: Tensor | None
     forward_index: int
     calls: list[CallGradients]
-    given: list[np.ndarray]
+    given: list[Tensor | Callable[[], Tensor]]
     low_precision: bool
     used: dict[str, list[WeightGradient]] = field(default_factory=dict)
     changed: bool = False
@@ -187,21 +136,31 @@ class Recorder(Mapping[str, LayerTrace]):
             self._gradient_hooks.append(hook)
         return hook
 
-    def record(self, module: str, run: KernelRun, order: Tensor | None, new: bool = True) -> None:
-        """Record one run of a fused module.
+    def record_stack(self, module: str, stack: StackRun, order: Tensor | None, new: bool = True) -> None:
+        """Record one run of all layers of a fused module, with arguments as of ``record``."""
+        hook = self._hook(stack.hooked)
+        for run in stack.runs:
+            layers = self.record(module, run, order, new, ReplayedGradients(stack, hook, run.layer))
+            stack.weights[run.layer] = [values for each in layers for values in _copies(each.weights).values()]
+
+    def record(
+        self, module: str, run: KernelRun, order: Tensor | None, new: bool = True, hook: GradientHook | None = None
+    ) -> list[_Layer]:
+        """Record one run of one layer of a fused module, and return its record in each direction.
 
         Args:
             module: its name.
             run: its call.
             order: restores the order of a packed batch.
             new: whether it may begin a run; otherwise it is recorded only if it repeats one, for activation checkpointing.
+            hook: has the gradients by its output and its last states; None to register one on them.
         """
-        x, lengths = to_padded(run.input, run.batch_sizes, order)
-        out, _ = to_padded(run.output, run.batch_sizes, order)
-        shared = {"input": x.copy()}
-        hook = self._hook(run.hooked)
+        lengths = sequence_lengths(run.batch_sizes, order)
+        given, out = (_later(values, run.batch_sizes, order) for values in (run.input, run.output))
+        read = cache(lambda: copy_of(given())) if callable(given) else copy_of(given)
+        hook = self._hook(run.hooked) if hook is None else hook
         per_direction = len(run.weights) // run.directions
-        width = out.shape[-1] // run.directions
+        found = []
         for direction in range(run.directions):
             suffix = f"l{run.layer}_reverse" if direction else f"l{run.layer}"
             reverse = run.reverse or direction == 1
@@ -210,46 +169,43 @@ class Recorder(Mapping[str, LayerTrace]):
             weights = self._weights(name, run.kind, run.options, own)
             start = None
             if run.states is not None:
-                start = tuple(restore_order(to_array(state)[direction].copy(), order) for state in run.states)
+                start = tuple(restore_order(copy_of(state[direction]), order) for state in run.states)
+            width = own["weight_hr" if "weight_hr" in own else "weight_hh"].shape[0 if "weight_hr" in own else 1]
             columns = slice(direction * width, (direction + 1) * width)
-            part = shared | hidden_states(out[..., columns], start, reverse, lengths)
+            part: Part = {"input": read}
+            if callable(out):
+                states = cache(partial(_hidden_states, out, columns, start, reverse, lengths))
+                part |= {key: partial(_quantity, states, key) for key in ("hidden", "hidden_prev")}
+            else:
+                part |= hidden_states(out[..., columns] if run.directions > 1 else out, start, reverse, lengths)
             if run.dropout is not None:
-                part["dropout"] = to_padded(run.dropout, run.batch_sizes, order)[0][..., columns].copy()
+                part["dropout"] = copy_of(to_padded(run.dropout, run.batch_sizes, order)[..., columns])
             joinable = run.directions == 1 and lengths is None and not reverse
-            ends = (part["hidden"][:, -1], *(to_array(state)[0].copy() for state in run.ends[1:])) if joinable else ()
-            if joinable and run.kind == "LSTM" and out.shape[1] == 1:  # one step: its cell is its last state
-                before = np.zeros_like(ends[1]) if start is None else start[1]
-                part |= {"cell": ends[1][:, None], "cell_prev": before[:, None]}
-            back = partial(
-                run_gradients,
-                weights,
-                part["hidden"].shape,
-                direction,
-                reverse,
-                columns,
-                run.batch_sizes,
-                lengths,
-                order,
-            )
-            calls = [CallGradients([hook], back)]
+            ends = tuple(copy_of(state[0]) for state in run.ends) if joinable else ()
+            if joinable and run.kind == "LSTM" and run.shape[1] == 1:  # one step: its cell is its last state
+                before = torch.zeros_like(ends[1]) if start is None else start[1]
+                part |= {"cell": ends[1].unsqueeze(1), "cell_prev": before.unsqueeze(1)}
+            shape = (*run.shape, width)
+            back = partial(run_gradients, weights, shape, direction, reverse, columns, run.batch_sizes, lengths, order)
             layer = _Layer(
-                weights, reverse, [part], start, ends, lengths, self.forward_count, calls, [part["input"]],
-                low_precision=in_16_bits(run.output),
+                weights, reverse, [part], start, ends, lengths, self.forward_count, [CallGradients([hook], back)], [read],
+                low_precision=run.low_precision,
             )  # fmt: skip
-            step = out.shape[1] == 1 and self.forward_count > 0  # as a Cell in a loop
+            step = run.shape[1] == 1 and self.forward_count > 0  # as a Cell in a loop
             self._add(name, layer, own, joinable and start is not None, new, step)
+            found.append(layer)
+        return found
 
     def record_step(self, module: str, step: CellStep, fresh: bool, new: bool = True) -> None:
         """Record one call of a Cell; ``fresh`` if it was called without a state, ``new`` as in ``record``."""
         name = f"{module}.l0" if module else "l0"
         own = name_weights(step.weights, len(step.weights) == 4)
         weights = self._weights(name, step.kind, step.options, own)
-        start = tuple(to_array(state).copy() for state in step.before)
-        ends = tuple(to_array(state).copy() for state in step.after)
-        part = {"input": to_array(step.input).copy(), "hidden": ends[0], "hidden_prev": start[0]}
+        start, ends = tuple(map(copy_of, step.before)), tuple(map(copy_of, step.after))
+        values = {"input": copy_of(step.input), "hidden": ends[0], "hidden_prev": start[0]}
         if step.kind == "LSTM":
-            part |= {"cell": ends[1], "cell_prev": start[1]}
-        parts = [{quantity: values[:, None] for quantity, values in part.items()}]
+            values |= {"cell": ends[1], "cell_prev": start[1]}
+        part: Part = {quantity: each.unsqueeze(1) for quantity, each in values.items()}
         # With separate autograd functions for both states, the cell's gradient includes the path through the hidden state.
         separate = (
             step.kind == "LSTM"
@@ -258,7 +214,7 @@ class Recorder(Mapping[str, LayerTrace]):
         )
         call = CallGradients([self._hook(step.hooked)], partial(step_gradients, ends), cell_includes_hidden=separate)
         layer = _Layer(
-            weights, False, parts, start, ends, None, self.forward_count, [call], [parts[0]["input"]],
+            weights, False, [part], start, ends, None, self.forward_count, [call], [part["input"]],
             low_precision=in_16_bits(step.after[0]),
         )  # fmt: skip
         self._add(name, layer, own, not fresh, new, step=True)
@@ -296,24 +252,25 @@ class Recorder(Mapping[str, LayerTrace]):
         """Add the gradients of a repeated call to the record of the first; return that run's name, or None without one."""
         calls = [(run, index) for run in self._all_runs(name) for index in range(len(self._layers[run].given))]
         same: list[tuple[str, int]] = []
-        for close in (partial(np.array_equal, equal_nan=True), partial(np.allclose, rtol=1e-4, atol=1e-6)):
-            # a kernel without gradients rounds differently: then a layer above has another input
+        again = _computed(layer.given[0])
+        # a kernel without gradients rounds differently: then a layer above has another input
+        for tolerance in ({"rtol": 0.0, "atol": 0.0}, {"rtol": 1e-4, "atol": 1e-6}):
             same = same or [
                 (run, index)
                 for run, index in calls
-                if (given := self._layers[run].given[index]).shape == layer.given[0].shape
-                and close(given, layer.given[0])
+                if (given := _computed(self._layers[run].given[index])).shape == again.shape
+                and torch.allclose(given, again.to(given), equal_nan=True, **tolerance)
             ]
         if not same:
             return None
         run, index = same[-1]
-        first, [again] = self._layers[run].calls[index], layer.calls
+        first, [repeated] = self._layers[run].calls[index], layer.calls
         if first.hooks[0]:  # recorded with gradients (use_reentrant=False): they reach the outputs of the first call
             return run
         for each, at in same:
             self._layers[each].ambiguous |= len(same) > 1 and not self._layers[each].calls[at].hooks[0]
-        first.hooks += again.hooks
-        first.cell_includes_hidden |= again.cell_includes_hidden
+        first.hooks += repeated.hooks
+        first.cell_includes_hidden |= repeated.cell_includes_hidden
         self._layers[run].trace = None
         return run
 
@@ -337,28 +294,60 @@ class Recorder(Mapping[str, LayerTrace]):
         """Return a copy of the weights; the copy of the layer's last run if they are unchanged."""
         last = self._latest(name)
         # By value: neither a tensor's version nor its address reveals a change through .data or a parametrization.
-        if last is not None and all(same_bits(last.weights.tensors[key], values) for key, values in own.items()):
+        if last is not None and all_same_bits(_copies(last.weights), own):
             return last.weights
-        return LayerWeights.from_kernel(kind, {key: to_array(weight).copy() for key, weight in own.items()}, **options)
+        copies = {key: copy_of(weight) for key, weight in own.items()}
+        kept = DeviceWeights if stays_on_device(copies["weight_hh"]) else LayerWeights
+        return kept.from_kernel(kind, copies, **options)
 
     def _trace(self, name: str, layer: _Layer) -> LayerTrace:
         weights, parts = layer.weights, layer.parts
-        if len(parts) > 1:
-            common = [key for key in parts[0] if all(key in part for part in parts)]
-            parts[:] = [{key: np.concatenate([part[key] for part in parts], axis=1) for key in common}]
-        tensors = {key: torch.from_numpy(values) for key, values in parts[0].items()}
+        common = [key for key in parts[0] if all(key in part for part in parts)]
+        found = [{key: _computed(part[key]) for key in common} for part in parts]
+        tensors = found[0] if len(parts) == 1 else {key: torch.cat([part[key] for part in found], 1) for key in common}
+        layer.parts = [dict(tensors)]
         proof = GradientProof(name, self, layer.used, layer.ambiguous)
         recording = Recording(
             input=tensors["input"],
             hidden=tensors["hidden"],
             hidden_prev=tensors["hidden_prev"],
-            initial_cell=None if weights.kind != "LSTM" or layer.start is None else torch.from_numpy(layer.start[1]),
+            initial_cell=None if weights.kind != "LSTM" or layer.start is None else layer.start[1],
             recorded={key: tensors[key] for key in ("cell", "cell_prev") if key in tensors},
             lengths=layer.lengths,
             dropout=tensors.get("dropout"),
             output_gradients=OutputGradientCollector(list(layer.calls), proof),
         )
+        if stays_on_device(recording.hidden):
+            recording = DeviceRecording.of(recording)
         return LayerTrace(name, weights, recording, layer.reverse)
+
+
+def _copies(weights: LayerWeights) -> dict[str, Tensor]:
+    """Return recorded weights where they were copied."""
+    return weights.device if isinstance(weights, DeviceWeights) else weights.tensors
+
+
+def _computed(values: Tensor | Callable[[], Tensor]) -> Tensor:
+    """Return ``values``, or what they compute."""
+    return values() if callable(values) else values
+
+
+def _later(
+    values: Tensor | Callable[[], Tensor], batch_sizes: Tensor | None, order: Tensor | None
+) -> Tensor | Callable[[], Tensor]:
+    """Return a run's values as (B, T, units), or a function that computes them."""
+    if callable(values):
+        return lambda: to_padded(values(), batch_sizes, order)
+    return to_padded(values, batch_sizes, order)
+
+
+def _hidden_states(out: Callable[[], Tensor], columns: slice, *rest: Any) -> dict[str, Tensor]:
+    """Return the hidden states of one direction of an output that is yet to be computed."""
+    return hidden_states(out()[..., columns], *rest)
+
+
+def _quantity(states: Callable[[], dict[str, Tensor]], name: str) -> Tensor:
+    return states()[name]
 
 
 def _run_name(name: str, count: int) -> str:
@@ -376,22 +365,22 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     recorded = layer.weights.kind != "LSTM" or all("cell" in part for part in (*last.parts, *layer.parts))
     if _follows(last, layer):
         return recorded or not last.changed
-    if not recorded or not begin[0].any():  # a state of zeros starts a new run
+    if not recorded or not bool(begin[0].any()):  # a state of zeros starts a new run
         return False
     if not step or last.forward_index != layer.forward_index:
         return _masked(last, begin)
     # A loop may change the state between steps (dropout, masks); the initial state of the run starts a new run.
-    return last.start is None or not np.array_equal(last.start[0], begin[0])
+    return last.start is None or not equal(last.start[:1], begin[:1])
 
 
 def _follows(last: _Layer, layer: _Layer) -> bool:
     """Return whether ``layer`` begins with the states in which ``last`` ended."""
     assert layer.start is not None
-    return all(map(np.array_equal, last.ends, layer.start))
+    return equal(last.ends, layer.start)
 
 
-def _masked(last: _Layer, begin: tuple[np.ndarray, ...]) -> bool:
+def _masked(last: _Layer, begin: tuple[Tensor, ...]) -> bool:
     """Return whether ``begin`` is where ``last`` ended, except for sequences with states set to zero."""
-    same = np.logical_and.reduce([(end == state).all(axis=1) for end, state in zip(last.ends, begin, strict=True)])
-    zero = np.logical_and.reduce([~state.any(axis=1) for state in begin])
+    same = torch.stack([(end == state).all(1) for end, state in zip(last.ends, begin, strict=True)]).all(0)
+    zero = torch.stack([(state == 0).all(1) for state in begin]).all(0)
     return bool((same | zero).all() and same.any())

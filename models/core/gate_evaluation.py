@@ -39,14 +39,14 @@ def previous_states(states: Tensor, initial: Tensor, reverse: bool, lengths: Ten
         previous = torch.cat([states[:, 1:], first], dim=1)
     if lengths is not None:
         if reverse:
-            previous[torch.arange(len(lengths)), lengths - 1] = initial
+            previous[torch.arange(len(lengths), device=lengths.device), lengths - 1] = initial
         previous.masked_fill_(padding_mask(lengths, states.shape[1]), 0)
     return previous
 
 
 def padding_mask(lengths: Tensor, steps: int) -> Tensor:
     """Return (B, T, 1), True at the positions past each sequence's length."""
-    return (torch.arange(steps) >= lengths[:, None])[..., None]
+    return (torch.arange(steps, device=lengths.device) >= lengths[:, None])[..., None]
 
 
 def scan(

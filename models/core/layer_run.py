@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -12,37 +12,11 @@ import torch
 from torch import Tensor
 
 from models.core.cells import Cell
+from models.core.device_evaluation import DeviceEvaluation
 from models.core.gate_evaluation import SequenceEvaluation, previous_states
-from models.core.output_gradients import OutputGradientCollector, OutputGradients
+from models.core.recording import DeviceRecording, Recording
+from models.core.stepwise_modules import TORCH_CELLS
 from models.core.weights import LayerWeights, read_only
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """Recording of a layer's run, from which every other quantity follows: copies, on the CPU.
-
-    Attributes:
-        input: (B, T, D), the layer's input.
-        hidden: (B, T, P), its hidden states, by position in the sequence.
-        hidden_prev: (B, T, P), the hidden state before each step.
-        initial_cell: (B, H), an LSTM's cell state before the first step; None for zeros.
-        recorded: further quantities that were recorded rather than computed, (B, T, H) each.
-        lengths: (B), if sequences of several lengths were packed together.
-        dropout: (B, T, P), the factors of the layer's output before the next layer in training (0 where dropped,
-            1 / (1 - p) elsewhere), or None if nothing was dropped.
-        output_gradients: the gradients that backward passes brought to its outputs, or None.
-        clamped: by quantity, (T, units) bool, where an edit replaced the computed value, which then depends on no input.
-    """
-
-    input: Tensor
-    hidden: Tensor
-    hidden_prev: Tensor
-    initial_cell: Tensor | None = None
-    recorded: dict[str, Tensor] = field(default_factory=dict)
-    lengths: Tensor | None = None
-    dropout: Tensor | None = None
-    output_gradients: OutputGradientCollector | OutputGradients | None = None
-    clamped: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,11 +57,13 @@ class LayerRun:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(B, T, H)."""
-        return (*self.recording.hidden.shape[:2], self.weights.hidden_size)
+        return (*self.recording.shape, self.weights.hidden_size)
 
     @cached_property
-    def _steps(self) -> SequenceEvaluation:
+    def _steps(self) -> SequenceEvaluation | DeviceEvaluation:
         run = self.recording
+        if isinstance(run, DeviceRecording) and self.weights.options in TORCH_CELLS.get(self.kind, ()):
+            return DeviceEvaluation(self.weights, run, self.reverse)
         return SequenceEvaluation(
             self.weights, run.input, run.hidden, run.hidden_prev,
             run.initial_cell, self.reverse, run.lengths, **run.recorded,
@@ -148,6 +124,27 @@ class LayerRun:
             raise KeyError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
         return self._steps.quantity(quantity)
 
+    def tensor(self, quantity: str) -> Tensor:
+        """Return a gate or state where it was computed, (B, T, units): on a GPU, if the layer ran on one.
+
+        Also ``input``, ``hidden_prev`` and an LSTM's ``cell_prev``. Each is a copy: changing it changes no trace.
+
+        Example:
+            >>> with capture(net.cuda()) as trace:
+            ...     net(x.cuda())
+            >>> open_share = (trace.layers["rnn.l0"].tensor("forget_gate") > 0.9).float().mean()  # a number on the GPU
+
+        Raises:
+            KeyError: the cell has no such quantity.
+        """
+        before = [name for name in ("input", "hidden_prev", "cell_prev") if name != "cell_prev" or self.kind == "LSTM"]
+        if quantity not in (*self.quantities, *before):
+            raise KeyError(f"{self.kind} has no {quantity}; it has {', '.join((*self.quantities, *before))}")
+        if isinstance(self._steps, DeviceEvaluation):
+            return self._steps.tensor(quantity).clone()
+        run, values = self.recording, torch.tensor(getattr(self, quantity))
+        return values.to(run.device.hidden.device) if isinstance(run, DeviceRecording) else values
+
     def _attribute(self, quantity: str) -> np.ndarray:
         """Return a gate or state; an AttributeError where the cell has none of that name."""
         if quantity not in self.quantities:
@@ -205,6 +202,71 @@ class LayerRun:
     def recurrent_product(self, gate: str) -> np.ndarray:
         """Return one gate's recurrent product ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
         return read_only(self._steps.h(gate))
+
+    def _attribute(self, quantity: str) -> np.ndarray:
+        """Return a gate or state; an AttributeError where the cell has none of that name."""
+        if quantity not in self.quantities:
+            raise AttributeError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
+        return self._steps.quantity(quantity)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.quantities)
+
+    @cached_property
+    def input(self) -> np.ndarray:
+        """The layer's input x_t, (B, T, D)."""
+        return read_only(self.recording.input)
+
+    @cached_property
+    def hidden_prev(self) -> np.ndarray:
+        """Hidden state before each step, h_{t-1}, (B, T, P)."""
+        return read_only(self.recording.hidden_prev)
+
+    @cached_property
+    def cell_prev(self) -> np.ndarray:
+        """Cell state of an LSTM before each step, c_{t-1}, (B, T, H)."""
+        run = self.recording
+        if "cell_prev" in run.recorded:
+            return read_only(run.recorded["cell_prev"])
+        first = torch.tensor(self.initial_cell)
+        return read_only(previous_states(torch.tensor(self.cell), first, self.reverse, run.lengths))
+
+    @cached_property
+    def initial_hidden(self) -> np.ndarray:
+        """Hidden state before the first step, h_0, (B, P)."""
+        return read_only(self._before_first(self.recording.hidden_prev))
+
+    @cached_property
+    def initial_cell(self) -> np.ndarray:
+        """Cell state of an LSTM before the first step, c_0, (B, H)."""
+        if self.kind != "LSTM":
+            raise AttributeError(f"{self.kind} has no cell state.")
+        if self.recording.initial_cell is None:
+            return read_only(np.zeros((self.shape[0], self.shape[2]), self.hidden.dtype))
+        return read_only(self.recording.initial_cell)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Length of each sequence of the batch, (B)."""
+        batch, steps, _ = self.shape
+        lengths = self.recording.lengths
+        return read_only(torch.full((batch,), steps) if lengths is None else lengths)
+
+    @cached_property
+    def dropout(self) -> np.ndarray | None:
+        """Dropout factors of its output before the next layer, (B, T, P), or None: see ``Recording``."""
+        return None if self.recording.dropout is None else read_only(self.recording.dropout)
+
+    def recurrent_product(self, gate: str) -> np.ndarray:
+        """Return one gate's recurrent product ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
+        return read_only(self._steps.h(gate))
+
+    def gate_preactivation(self, gate: str) -> np.ndarray:
+        """Return one gate's preactivation, not clipped, (B, T, H)."""
+        equation = self.cell_equations.equations[gate]
+        if isinstance(equation, Gate | SumGate):
+            return read_only(equation.preactivation(self._steps))
+        return self[gate]
 
     def select(self, sequence: int, steps: slice) -> Self:
         """Return some steps of one sequence of the batch as a separate run, (1, S, ...), without gradients."""

@@ -28,14 +28,15 @@ class GradientHook:
     """Hook on several tensors that sums their gradients over backward passes, until it is removed.
 
     Attributes:
-        passes: the gradient of each of the tensors, by its index, for each backward pass, by the pass's number.
+        recorded: the gradient of each of the tensors, by its index, for each backward pass, by the pass's number: float32 or
+            float64, on the device where it was computed.
         count: how many gradients have been added.
         differentiated: whether a pass ran through one of the gradients (``create_graph=True``, as in a gradient penalty).
     """
 
     def __init__(self, outputs: Sequence[HookedOutput]) -> None:
         """Register hooks on those of ``outputs`` that require a gradient."""
-        self.passes: dict[int, dict[int, Tensor]] = {}
+        self.recorded: dict[int, dict[int, Tensor]] = {}
         self.count = 0
         self.differentiated = False
         self._handles = [
@@ -55,16 +56,21 @@ class GradientHook:
             grad.register_hook(self._mark)
         grad = grad.detach()
         dtype = torch.float64 if grad.dtype == torch.float64 else torch.float32
-        copy = (grad if reshape is None else reshape(grad)).to("cpu", dtype, copy=True)
-        grads = self.passes.setdefault(torch._C._current_graph_task_id(), {})
+        copy = (grad if reshape is None else reshape(grad)).to(dtype, copy=True)
+        grads = self.recorded.setdefault(torch._C._current_graph_task_id(), {})
         grads[index] = copy if index not in grads else grads[index] + copy
         self.count += 1
 
     def _mark(self, grad: Tensor) -> None:
         self.differentiated = True
 
+    @property
+    def passes(self) -> dict[int, dict[int, Tensor]]:
+        """The same as ``recorded``, on the CPU."""
+        return {number: {index: grad.cpu() for index, grad in of.items()} for number, of in self.recorded.items()}
+
     def total(self) -> dict[int, Tensor]:
-        """Return the gradient of each of the tensors, summed over the passes, by its index."""
+        """Return the gradient of each of the tensors, summed over the passes, by its index, on the CPU."""
         found: dict[int, Tensor] = {}
         for grads in self.passes.values():
             for index, grad in grads.items():

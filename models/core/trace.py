@@ -16,8 +16,9 @@ from models.core.attention import AttentionTrace, AttentionTraces, attention_fro
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
-from models.core.layer_run import LayerRun, Recording
+from models.core.layer_run import LayerRun
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
+from models.core.recording import Recording
 from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays
 from models.core.weights import LayerWeights, read_only
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -91,27 +92,27 @@ class LayerWeights:
 
     @classmethod
     def from_kernel(
-        cls, kind: str, arrays: dict[str, np.ndarray], nonlinearity: str = "tanh", **options: Any
+        cls, kind: str, tensors: Mapping[str, Tensor], nonlinearity: str = "tanh", **options: Any
     ) -> LayerWeights:
         """Return the weights that a kernel has run with.
 
         Args:
             kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-            arrays: by the attributes' names, float32 or float64; neither copied nor checked, and read-only afterwards.
+            tensors: by the attributes' names, on the CPU, float32 or float64; neither copied nor checked.
             nonlinearity: of an RNN.
             options: the other attributes, for a kernel that torch does not have.
         """
         weights = object.__new__(cls)  # no checks: a kernel has run with them
-        writable = {name: values.view() for name, values in arrays.items()}  # torch.from_numpy needs writable arrays
+        arrays = {name: values.numpy() for name, values in tensors.items()}
         for values in arrays.values():
             values.setflags(write=False)
-        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, _writable=writable, **options)
+        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, tensors=dict(tensors), **options)
         return weights
 
     @cached_property
     def cell(self) -> Cell:
         """The equations of the cell."""
-        return _cell(self.kind, self.weight_hr is not None, *self._option_values)
+        return cell_equations(self.kind, self.weight_hr is not None, *self._option_values)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -140,9 +141,6 @@ class LayerWeights:
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """The weights that are not None, as tensors: in the same memory if they came from a kernel, else copies."""
-        kept = vars(self).pop("_writable", None)
-        if kept is not None:
-            return {name: torch.from_numpy(values) for name, values in kept.items()}
         return {name: torch.tensor(values) for name, values in self.arrays().items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -188,5 +186,6 @@ def _options(
 
 
 @cache
-def _cell(kind: Kind, projected: bool, *values: Any) -> Cell:
+def cell_equations(kind: Kind, projected: bool, *values: Any) -> Cell:
+    """Return the equations of a cell, from the values of its options in their order in ``LayerWeights``."""
     return cell_of(kind, projected, **_options(kind, *values))

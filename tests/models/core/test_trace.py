@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from models import ArchiveError, Trace, capture, load_trace
 from models.core.archive import HEADER, read_archive
-from models.core.layer_run import Recording
+from models.core.recording import Recording
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.core.trace import LayerTrace, LayerTraces
 from models.core.weights import LayerWeights

@@ -202,7 +202,7 @@ def test_order_is_kept():
 
 
 def test_layers_are_edited_as_values():
-    layers = {"rnn.l0": LayerWeights.from_kernel("RNN", {"weight_ih": np.ones((2, 1)), "weight_hh": np.eye(2)})}
+    layers = {"rnn.l0": LayerWeights.from_kernel("RNN", {"weight_ih": torch.ones(2, 1), "weight_hh": torch.eye(2)})}
     layers["rnn.l1"] = layers["rnn.l0"]
     after = edited_layers(layers, read_edits("rnn.l0.weight_hh.radius=3").weights)
     assert after["rnn.l0"].weight_hh.tolist() == [[3, 0], [0, 3]]
