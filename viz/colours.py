@@ -5,7 +5,9 @@ darker on a light page and lighter on a dark one. Gates of different cells share
 role: input and update gate, forget and reset gate, candidate and preactivation.
 """
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import cycle
 from typing import Literal
 
 from plotly.colors import sample_colorscale
@@ -63,6 +65,13 @@ _UNIT_STOPS: dict[Theme, list[str]] = {
 def quantity_colour(name: str, theme: Theme = "light") -> str:
     """Return the colour of a gate or state, as "#rrggbb". Raises KeyError: the name is unknown."""
     return QUANTITY[name][theme]
+
+
+def cell_colours(quantities: Sequence[str]) -> dict[Theme, dict[str, str]]:
+    """Return the colours of a cell of the user's own: its gates and states that have none get those that are free."""
+    free = cycle([colours for name, colours in QUANTITY.items() if name not in quantities] or list(KIND.values()))
+    own = {name: QUANTITY[name] if name in QUANTITY else next(free) for name in quantities}
+    return {theme: {name: colours[theme] for name, colours in own.items()} for theme in THEMES}
 
 
 def kind_colour(kind: str, theme: Theme = "light") -> str:

@@ -18,7 +18,7 @@ QUANTITY_NAMES = {
     "hidden_grad": Sentence("gradient with respect to the hidden state"),
     "cell_grad": Sentence("gradient with respect to the cell state"),
 }
-"""The names of the quantities in ``describe_nonfinite``."""
+"""The names of the quantities in ``describe_nonfinite``; any other has the name that its cell gives it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def first_nonfinite_state(
     """
     found: list[tuple[int, str, NonFinite]] = []
     steps = slice(0, int(layer.lengths[sequence]))
-    for state in layer.weights.cell.states if states is None else states:
+    for state in layer.cell_equations.states if states is None else states:
         values = getattr(layer, state)[sequence : sequence + 1, steps]
         place = first_nonfinite_value(values, last_first=layer.reverse)
         if place is not None:
@@ -88,7 +88,7 @@ def first_nonfinite_state(
 
 def describe_nonfinite(quantity: str, place: NonFinite) -> Sentence:
     """Return the sentence about where a state or gradient (a key of ``QUANTITY_NAMES``) first is NaN or infinite."""
-    values = {"quantity": QUANTITY_NAMES[quantity], "step": place.position + 1, "unit": place.unit}
+    values = {"quantity": QUANTITY_NAMES.get(quantity, quantity), "step": place.position + 1, "unit": place.unit}
     if quantity.endswith("_grad"):
         return (
             Sentence(

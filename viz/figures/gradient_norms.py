@@ -1,14 +1,16 @@
 """Norms of the gradient of the loss with respect to each step's states."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
 
-from viz.colours import Theme, quantity_colour
+from viz.colours import Theme, cell_colours
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
+from viz.quantity_names import quantity_names
 
 
 def gradient_norms(
@@ -22,18 +24,20 @@ def gradient_norms(
     """Draw the L2 norms of dL/dh_t, and of an LSTM's dL/dc_t, over the steps on a log axis.
 
     Args:
-        norms: state ("hidden", for an LSTM also "cell") -> (T); 0 where the loss does not depend on it.
+        norms: state ("hidden", for an LSTM also "cell"; of a cell of the user's own every gate and state) -> (T); 0 where
+            the loss does not depend on it.
         labels: T strings, one for each step.
         loss_step: step of the loss, from 0; None for a loss at every step.
         reverse: whether the layer runs from the last step to the first.
         theme: "light" or "dark".
     """
+    colours, dashes = cell_colours(tuple(norms))[theme], cycle(("solid", "dash", "dot", "dashdot"))
     names = {"hidden": "‖∂L/∂h‖ · " + _("hidden state"), "cell": "‖∂L/∂c‖ · " + _("cell state")}
     figure = go.Figure()
     reached = slice(loss_step, None) if reverse else slice(None, None if loss_step is None else loss_step + 1)
     curves = [values[reached] for values in norms.values()]
     floor = axis_floor(curves, span=30)
-    for (state, values), dash in zip(norms.items(), ("solid", "dash"), strict=False):
+    for (state, values), dash in zip(norms.items(), dashes, strict=False):
         # the loss does not depend on later steps: leave them out instead of drawing zeros
         shown = np.full(values.shape, np.nan)
         shown[reached] = values[reached]
@@ -41,8 +45,8 @@ def gradient_norms(
             figure,
             shown,
             labels,
-            name=names[state],
-            colour=quantity_colour(state, theme),
+            name=names.get(state) or "‖∂L/∂ " + quantity_names().get(state, state) + "‖",
+            colour=colours[state],
             floor=floor,
             dash=dash,
         )

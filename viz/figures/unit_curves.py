@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from models.core.trace import LayerTrace
-from viz.colours import Theme, quantity_colour
+from viz.colours import Theme, cell_colours
 from viz.figures.curves import add_curve
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -35,7 +35,7 @@ def unit_curves(
         step: the step to mark, from 0.
         theme: "light" or "dark".
     """
-    cell, names = layer.weights.cell, quantity_names()
+    cell, names, colours = layer.cell_equations, quantity_names(), cell_colours(layer.quantities)[theme]
     gates = list(cell.zero_one_gates)
     signed = [name for name in layer.quantities if name not in gates]
     panels = [panel for panel in (gates, signed) if panel]
@@ -46,8 +46,16 @@ def unit_curves(
             values = layer[name][row, : len(labels)]
             if unit >= values.shape[1]:  # a projected LSTM outputs fewer values than it has units
                 continue
-            colour = quantity_colour(name, theme)
-            add_curve(figure, values[:, unit], labels, name=names[name], colour=colour, dash=dash, row=place, col=1)
+            add_curve(
+                figure,
+                values[:, unit],
+                labels,
+                name=names.get(name, name),
+                colour=colours[name],
+                dash=dash,
+                row=place,
+                col=1,
+            )
         figure.update_yaxes(title_text=titles[id(panel)], row=place, col=1)
         if panel is gates:
             figure.update_yaxes(range=[-0.03, 1.03], row=place, col=1)

@@ -22,6 +22,7 @@ from viz.pages.left_out import show_left_out
 from viz.pages.network_card import network_card_button
 from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.synced_widget import synced_widget
+from viz.payloads.excerpt import unit_count
 from viz.session import Session
 
 
@@ -171,9 +172,9 @@ def _fill_open_fields(session: Session, run: ForwardRun, file: Path | None) -> N
     at_start = start is not None and name == start.layer
     quantity = _valid_choice(session, "quantity", view.quantity, list(layer.quantities))
     if quantity is None:
-        carry = layer.weights.cell.carry
-        quantity = start.quantity if start and at_start else carry.gate if carry else layer.weights.cell.states[0]
-    units, steps = layer.weights.hidden_size, int(layer.lengths[run.row])
+        cell = layer.cell_equations
+        quantity = start.quantity if start and at_start else cell.carry.gate if cell.carry else cell.states[0]
+    units, steps = unit_count(layer), int(layer.lengths[run.row])
     unit = _valid_index(session, "unit", view.unit, units)
     step = _valid_index(session, "step", view.step, steps)
     if unit is None:

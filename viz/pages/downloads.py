@@ -5,6 +5,7 @@ from io import BytesIO
 import plotly.graph_objects as go
 import streamlit as st
 
+from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
@@ -26,7 +27,7 @@ def download_panel(session: Session, run: ForwardRun) -> None:
     @panel(
         "unit_curves",
         _("Unit {unit} over the sequence").format(unit=view.unit),
-        curves_caption(layer.kind),
+        curves_caption("" if isinstance(layer, SavedCell) else layer.kind),
     )
     def draw_unit_curves() -> None:
         chart(make_figure(), "curves", names=(view.net, layer.name, f"unit{view.unit}"))
@@ -52,9 +53,11 @@ def download_panel(session: Session, run: ForwardRun) -> None:
 
 
 def curves_caption(kind: str) -> str:
-    """Return what to look for in the curves of a unit, whose gates differ between the kinds of cell."""
+    """Return what to look for in the curves of a unit; ``kind`` is "" for a cell of the user's own."""
     if kind == "RNN":
         return _("Look for time steps at which the hidden state changes abruptly or stays the same.")
+    if not kind:
+        return _("Which of its gates and states change at the same time step, and which stay constant?")
     open_or_closed = _("Look for long stretches where a gate is open or closed.")
     meanings = {
         "LSTM": _(

@@ -22,8 +22,8 @@ def state_note(layer: LayerRun, sequence: int = 0) -> str | None:
 
 
 def _examined_states(layer: LayerRun, sequence: int) -> tuple[str, ...]:
-    size = int(layer.lengths[sequence]) * layer.weights.hidden_size
-    return layer.weights.cell.states if size <= MAX_CELL_VALUES else ("hidden",)
+    size = int(layer.lengths[sequence]) * layer.shape[2]
+    return layer.cell_equations.states if size <= MAX_CELL_VALUES else layer.cell_equations.states[-1:]
 
 
 def gradient_note(gradients: LayerGradients) -> str | None:

@@ -11,7 +11,7 @@ import streamlit as st
 from models.networks.forward_run import ForwardRun
 from viz.components.trace_loader import trace_loader
 from viz.pages import cache
-from viz.payloads.excerpt import Excerpt, make_excerpt
+from viz.payloads.excerpt import Excerpt, make_excerpt, unit_count
 from viz.payloads.heatmap_image import HeatmapImage, heatmap_image
 from viz.payloads.layer_payload import (
     excerpt_payload,
@@ -78,7 +78,7 @@ def send_excerpt(
     requested = st.session_state.pop(f"{key}_asked", None)
     step, unit = requested[2:] if requested and requested[:2] == (run.serial, name) else place
     layer, labels = run.trace.layers[name], run.labels_of(name)
-    step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), layer.weights.hidden_size - 1)
+    step, unit = min(max(step, 0), len(labels) - 1), min(max(unit, 0), unit_count(layer) - 1)
     excerpt = make_excerpt(layer, run.row, labels, step, unit)
     first, *others = payloads(excerpt, step)
     trace_loader(first, key=key, on_missing_change=request)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 
 MAX_WHOLE = 1_250_000
@@ -89,17 +90,26 @@ def make_excerpt(layer: LayerTrace, row: int, labels: Sequence[str], step: int, 
     page = steps_around(step, len(labels), min(MAX_PAGE, MAX_TOKENS // longest))
     room = max(1, MAX_COLUMNS // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
     first = unit // room * room
-    return Excerpt(page, (first, min(first + room, layer.weights.hidden_size)))
+    return Excerpt(page, (first, min(first + room, unit_count(layer))))
 
 
-def states_bytes(layer: LayerTrace, row: int = 0) -> int:
+def states_bytes(layer: LayerTrace | SavedCell, row: int = 0) -> int:
     """Return the bytes of all gates and states of one sequence in float32."""
     return 4 * int(layer.lengths[row]) * sum(quantity_width(layer, name) for name in layer.quantities)
 
 
-def quantity_width(layer: LayerTrace, quantity: str) -> int:
+def quantity_width(layer: LayerTrace | SavedCell, quantity: str) -> int:
     """Return the number of values of a gate or state at a step; a projected hidden state has fewer than H."""
+    if isinstance(layer, SavedCell):
+        return layer[quantity].shape[2]
     return layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
+
+
+def unit_count(layer: LayerTrace | SavedCell) -> int:
+    """Return the number of units; of a cell of the user's own that of its widest quantity."""
+    if isinstance(layer, SavedCell):
+        return max(layer[quantity].shape[2] for quantity in layer.quantities)
+    return layer.weights.hidden_size
 
 
 def shorten_token(label: str) -> str:
@@ -117,13 +127,13 @@ def describe_excerpt(layer: LayerTrace, row: int, excerpt: Excerpt, serial: int,
         serial: a number that differs between runs.
         near: whether the values of all units near the step are sent as well.
     """
-    cell = layer.weights.cell
+    cell = layer.cell_equations
     signed = [quantity for quantity in layer.quantities if quantity not in cell.zero_one_gates]
     length = int(layer.lengths[row])
     return {
         "run": serial,
         "steps": length,
-        "units": layer.weights.hidden_size,
+        "units": unit_count(layer),
         "page": excerpt.page.steps,
         "stay": excerpt.page.stay,
         "columns": excerpt.units,

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 from models.gradients.nonfinite import first_nonfinite_state
 from models.gradients.path_split import PathMap
+from models.networks.forward_run import ForwardRun
+from viz.colours import cell_colours
 from viz.payloads.binary_payload import pack
 
 MAX_ROWS = 240
@@ -58,5 +61,33 @@ def gradient_payload(
             "states": layer.weights.cell.states,
             "finite": first_nonfinite_state(layer) is None,
             "clamped": bool(layer.recording.clamped),
+        },
+    )
+
+
+def saved_cell_payload(view_id: str, run: ForwardRun, layer: SavedCell) -> bytes:
+    """Return the payload of the saved gradients by the gates and states of a cell of the user's own."""
+    cell = layer.cell_equations
+    colours = {
+        theme: {f"{name}_grad": colour for name, colour in own.items()}
+        for theme, own in cell_colours(cell.quantities).items()
+    }
+
+    def gradients(names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {f"{name}_grad": getattr(layer, f"{name}_grad")[run.row] for name in names}
+
+    return pack(
+        view_id,
+        layer=layer.name,
+        kind=layer.kind,
+        gates=gradients(cell.gates),
+        states=gradients(cell.states),
+        tokens=run.labels_of(layer.name),
+        options={
+            "reverse": False,
+            "zero_one_gates": [],
+            "bounded": [],
+            "default_quantity": f"{cell.states[0]}_grad",
+            "colours": colours,
         },
     )

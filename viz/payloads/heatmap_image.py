@@ -52,7 +52,7 @@ def heatmap_image(
         window: the part to show; None for all.
         order: (H), the units in the order in which they are drawn; None for their own.
     """
-    steps, cell = int(layer.lengths[row]), layer.weights.cell
+    steps, cell = int(layer.lengths[row]), layer.cell_equations
     room = MAX_IMAGE_BYTES // len(layer.quantities)
     arrays: dict[str, np.ndarray] = {}
     most: dict[str, float] = {}

@@ -5,12 +5,14 @@ from typing import Literal
 
 import numpy as np
 
+from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction, ForwardRun, Prediction, SymbolPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack, pack_nearby
-from viz.payloads.cell_description import cell_description, scale_options
-from viz.payloads.excerpt import MAX_NEARBY, Excerpt, Span, fits_whole, quantity_width, steps_around
+from viz.payloads.cell_description import cell_description
+from viz.payloads.custom_description import custom_description, quantity_options
+from viz.payloads.excerpt import MAX_NEARBY, Excerpt, Span, fits_whole, quantity_width, steps_around, unit_count
 from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
 
 MAX_WEIGHTS = 600_000
@@ -22,7 +24,9 @@ TOP = 8
 
 def weights_fit(layer: LayerTrace) -> bool:
     """Return whether the weights of every unit are sent with the trace."""
-    return layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes <= MAX_WEIGHTS
+    return (
+        isinstance(layer, SavedCell) or layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes <= MAX_WEIGHTS
+    )
 
 
 def layer_fits(run: ForwardRun, name: str) -> bool:
@@ -49,7 +53,7 @@ def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) ->
         labels=run.labels_of(name),
         arrays=_before(layer, row, steps) | {"input": layer.input[row, steps]},
         steps=steps,
-        rows=range(layer.weights.hidden_size) if unit is None else [unit],
+        rows=range(unit_count(layer)) if unit is None else [unit],
     )
 
 
@@ -81,7 +85,7 @@ def _pack(
     excerpt: Mapping[str, object] | None = None,
 ) -> bytes:
     """Return the payload of the values ``numbers``, with predictions at ``steps`` and weights of ``rows``."""
-    weights, prediction = layer.weights, _prediction(run, layer.name)
+    cell, prediction = layer.cell_equations, _prediction(run, layer.name)
     answer: dict[str, object] = {}
     if isinstance(prediction, ClassPrediction):
         answer = {"classes": prediction.classes, "probability": finite_list(prediction.probability)}
@@ -89,25 +93,33 @@ def _pack(
         view_id,
         layer=layer.name,
         kind=layer.kind,
-        gates={gate: numbers[gate] for gate in weights.cell.gates},
-        states={state: numbers[state] for state in weights.cell.states},
+        gates={gate: numbers[gate] for gate in cell.gates},
+        states={state: numbers[state] for state in cell.states},
         tokens=labels,
-        arrays=arrays | _predicted(prediction, steps) | _weight_rows(layer, rows),
+        arrays=arrays
+        | _predicted(prediction, steps)
+        | ({} if isinstance(layer, SavedCell) else _weight_rows(layer, rows)),
         predicts=_kind(prediction),
         vocabulary=prediction.vocabulary if isinstance(prediction, SymbolPrediction) else None,
         input_names=run.input_names if layer.name.endswith(("l0", "l0_reverse")) else None,
-        rows="all" if len(rows) == weights.hidden_size else rows,
+        rows="all" if len(rows) == unit_count(layer) else rows,
         options={
-            "projected": weights.weight_hr is not None,
             "reverse": layer.reverse,
-            "cell": cell_description(weights.cell),
-            **scale_options(weights.cell),
+            **quantity_options(cell),
             "fixed": fixed_spans(run, layer.name),
-            **weights.options,
+            **_options(layer),
             **answer,
         },
         excerpt=excerpt,
     )
+
+
+def _options(layer: LayerTrace | SavedCell) -> dict[str, object]:
+    """Return the description of the layer's cell and its weights' options."""
+    if isinstance(layer, SavedCell):
+        return {"cell": custom_description(layer.cell_equations)}
+    weights = layer.weights
+    return {"projected": weights.weight_hr is not None, "cell": cell_description(weights.cell), **weights.options}
 
 
 def _step_bytes(run: ForwardRun, name: str) -> int:
@@ -119,14 +131,14 @@ def _step_bytes(run: ForwardRun, name: str) -> int:
         predicted = 8 * TOP + 12
     elif isinstance(prediction, ValuePrediction):
         predicted = 8 * prediction.value.shape[1]
-    return 4 * (sum(quantity_width(layer, each) for each in layer.quantities) + layer.weights.input_size) + predicted
+    return 4 * (sum(quantity_width(layer, each) for each in layer.quantities) + layer.input.shape[2]) + predicted
 
 
 def _before(layer: LayerTrace, row: int, steps: slice) -> dict[str, np.ndarray]:
     """Return the states before these steps, from which the browser derives the previous state of each step."""
-    before = {"hidden": layer.hidden_prev} | ({"cell": layer.cell_prev} if layer.kind == "LSTM" else {})
     arrays = {}
-    for state, prev in before.items():
+    for state in layer.cell_equations.states:
+        prev = getattr(layer, f"{state}_prev")
         results, starts = layer[state][row, steps], prev[row, steps]
         next_steps, steps_before = (slice(1, None), slice(None, -1))[:: -1 if layer.reverse else 1]
         if np.array_equal(starts[next_steps], results[steps_before], equal_nan=True):

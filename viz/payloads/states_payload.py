@@ -11,7 +11,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack
-from viz.payloads.cell_description import scale_options
+from viz.payloads.custom_description import quantity_options
 from viz.payloads.excerpt import Excerpt, fits_whole, states_bytes
 from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
 
@@ -42,7 +42,7 @@ def _pack(
     labels: Sequence[str],
     **more: Any,
 ) -> bytes:
-    cell = layer.weights.cell
+    cell = layer.cell_equations
     return pack(
         view_id,
         layer=layer.name,
@@ -50,6 +50,6 @@ def _pack(
         gates={gate: numbers[gate] for gate in cell.gates},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
-        options={"reverse": layer.reverse, **scale_options(cell), "fixed": fixed_spans(run, layer.name)},
+        options={"reverse": layer.reverse, **quantity_options(cell), "fixed": fixed_spans(run, layer.name)},
         **more,
     )

@@ -49,6 +49,10 @@ def _words() -> dict[str, object]:
                 "is added (some textbooks swap z and 1 − z). The reset gate multiplies the previous hidden state before "
                 "W_hn (Cho et al. 2014)."
             ),
+            "own": _(
+                "A box for each gate and state, in the order of computation. A dot on a line shows that the equation "
+                "uses that value."
+            ),
             "RNN": _(
                 "The input part and the recurrent part are added; the activation function of the sum gives the hidden "
                 "state."
@@ -57,6 +61,7 @@ def _words() -> dict[str, object]:
         "hint": _(
             "Line width shows magnitude; how far a gate is open shows its value. Hover over a part for an explanation."
         ),
+        "hint_own": _("Line width shows magnitude. Hover over a part to see its value alone."),
         "save": _("SVG"),
         "save_long": _("Download the diagram as SVG"),
     }

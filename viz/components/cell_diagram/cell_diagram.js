@@ -61,14 +61,15 @@ function build(context) {
     const isPart = parts.some((part) => part.dataset.part === focus);
     for (const part of parts) part.classList.toggle("dim", isPart && part.dataset.part !== focus);
     if (!isPart) {
-      readout.textContent = context.words.hint;
+      readout.textContent = trace.options.cell.sources ? context.words.hint_own : context.words.hint;
       return;
     }
     const value = cellMath.values(trace, step, unit)[focus];
     const shown = value === undefined ? "" : ` = ${cellMath.format(value)}`;
-    const meanings = context.words.meanings[trace.kind] ?? {};
+    const own = Boolean(trace.options.cell.sources); // a cell of the user's own
+    const meanings = own ? {} : context.words.meanings[trace.kind] ?? {};
     // With another activation than tanh, a candidate may be outside −1..1.
-    const unlimited = focus === "candidate" && String(cellMath.activation(trace, focus).limits) !== "-1,1";
+    const unlimited = !own && focus === "candidate" && String(cellMath.activation(trace, focus).limits) !== "-1,1";
     readout.replaceChildren(html("b", { text: `${context.words.names[focus] ?? focus}${shown}` }),
       ` ${meanings[unlimited ? "any_candidate" : focus] ?? ""}`);
   };
@@ -85,13 +86,15 @@ function build(context) {
     if (key === built) return;
     built = key;
     const { cell } = trace.options;
-    const title = words.titles[trace.kind] ?? trace.kind;
-    const resetsState = trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
+    const own = Boolean(cell.sources);
+    const title = (own ? null : words.titles[trace.kind]) ?? trace.kind;
+    const resetsState = !own && trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
     const label = (part) => cellMath.activation(trace, part).symbol;
     svg = svgElement("svg");
     svgElement("title", {}, svg).textContent = title;
-    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(words.descriptions[resetsState ? "GRU_reset_before" : trace.kind] ?? "",
-      { activation: cell.activations.cell ? label("cell") : "" });
+    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(
+      words.descriptions[own ? "own" : resetsState ? "GRU_reset_before" : trace.kind] ?? "",
+      { activation: cell.activations?.cell ? label("cell") : "" });
     drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
     const { height } = draw(drawing, width / zoom, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",

@@ -219,6 +219,48 @@ function generalLayout(d, width, { cell, label, gates, states }) {
   return p;
 }
 
+/** A cell of the user's own: a box for each gate and state, from top to bottom in the order of computation. On the left a line for
+    the input, each previous state and each gate or state that a formula uses; a dot is where a formula takes it. */
+function boxLayout(d, width, { cell, states }) {
+  const ROW = 58, LANE = 22, TOP = 116;
+  const ENTRY = Math.max(64, ...states.map((state) => 30 + 10 * cell.letters[state].length)); // between the lines that enter at the top
+  const order = Object.keys(cell.sources);
+  const rowOf = (k) => TOP + k * ROW;
+  const lastUse = {}, wanted = new Set();
+  order.forEach((name, k) => (cell.sources[name] ?? []).forEach((source) => { lastUse[source] = k; wanted.add(source); }));
+  const entries = ["input", ...states.map((state) => `${state}_prev`)].filter((source) => wanted.has(source));
+  const lanes = [...entries, ...order.filter((name) => wanted.has(name))];
+  const laneX = Object.fromEntries(lanes.map((name, k) => [name, 40 + (k < entries.length ? k * ENTRY : (entries.length - 1) * ENTRY + (k - entries.length + 1) * LANE + 16)]));
+  const boxWidth = Math.max(90, ...order.map((name) => 20 + 8.5 * (d.words.names[name] ?? name).length));
+  const left = Math.max(60, ...Object.values(laneX)) + 30;
+  const x = Math.max(left + boxWidth / 2, middle(left, width - 190));
+  const height = rowOf(order.length - 1) + 50;
+  d.frame(10, 62, width - 20, height - 72);
+  for (const source of entries) {
+    d.wire(source, [[laneX[source], 44], [laneX[source], rowOf(lastUse[source])]], source === "input" ? () => 0.2 : (v) => squash(v[source]));
+    if (source === "input") d.symbol(d.group("input", "parts"), d.symbolOf("input"), laneX.input, 24, "middle", 18);
+    else d.terminal(source, source, laneX[source] - 18, 22);
+  }
+  d.token(Math.min(width - 90, 60 + entries.length * ENTRY), 24);
+  order.forEach((name, k) => {
+    const y = rowOf(k), sources = cell.sources[name] ?? [];
+    if (sources.length) {
+      const from = Math.min(...sources.map((source) => laneX[source]));
+      d.wire(name, [[from, y], [x - boxWidth / 2, y]], () => 0.2);
+      for (const source of sources) d.dot(source, laneX[source], y);
+    }
+    if (wanted.has(name)) {
+      const start = x - boxWidth / 2 + 14;
+      d.wire(name, [[start, y + 15], [start, y + 27], [laneX[name], y + 27], [laneX[name], rowOf(lastUse[name])]], (v) => squash(v[name]));
+    }
+    const isState = states.includes(name), end = x + boxWidth / 2;
+    d.wire(name, [[end, y], [isState ? width - 26 : end + 20, y]], (v) => squash(v[name]), { arrow: isState });
+    d.box(name, d.words.names[name] ?? name, x, y, { width: boxWidth });
+    d.chip(name, name, end + 58, y, { width: 76 });
+  });
+  return { height };
+}
+
 /** The layout of each kind, and the minimal and maximal width of its drawing. */
 const LAYOUTS = {
   LSTM: { draw: lstmLayout, min: 530, max: 1240 },
@@ -226,6 +268,7 @@ const LAYOUTS = {
   RNN: { draw: rnnLayout, min: 320, max: 640 },
 };
 
-function layoutOf({ kind, gates }) {
+function layoutOf({ kind, gates, states, options }) {
+  if (options.cell.sources) return { draw: boxLayout, min: 420 + 22 * (gates.length + states.length) + 64 * states.length, max: 900 };
   return LAYOUTS[kind] ?? { draw: generalLayout, min: 230 + 100 * gates.length, max: 440 + 240 * gates.length };
 }

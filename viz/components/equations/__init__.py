@@ -1,14 +1,16 @@
 """The equations of a cell: with symbols, with one unit's live values, with shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.core.cells import Cell
+from models.core.custom_cell import CellFormulas
 from viz.colours import palette
 from viz.components import Component
 from viz.components.shared.cell_math import names
 from viz.components.streamlit_host import mount
-from viz.formulas import activation_definitions, formulas
+from viz.custom_formulas import custom_formulas
+from viz.formulas import Formula, activation_definitions, formulas
 from viz.i18n import _
 
 EQUATIONS = Component("equations", ("cell_math",))
@@ -59,10 +61,58 @@ def equations_data(cell: Cell, *, view_id: str, form: str = "numbers", **layer: 
 
 def _lines(cell: Cell, **layer: Any) -> list[dict[str, str]]:
     """Return each equation's quantity and its three forms as MathML."""
-    return [
-        {"quantity": f.quantity, "symbols": f.symbols, "numbers": f.numbers, "shapes": f.shapes}
-        for f in formulas(cell, **layer)
-    ]
+    return [_forms(formula) for formula in formulas(cell, **layer)]
+
+
+def _forms(formula: Formula) -> dict[str, str]:
+    return {name: getattr(formula, name) for name in ("quantity", "symbols", "numbers", "shapes")}
+
+
+def custom_equations(
+    cell: CellFormulas,
+    widths: Mapping[str, int],
+    *,
+    view_id: str = "step",
+    key: str = "equations",
+    form: str = "numbers",
+    on_form_change: Callable[[], None] = lambda: None,
+) -> None:
+    """Show the equations of a cell of the user's own.
+
+    Args:
+        cell: the equations.
+        widths: units of every quantity, and of ``input``.
+        view_id, key, form, on_form_change: as of `equations`.
+    """
+    mount(
+        EQUATIONS, custom_equations_data(cell, widths, view_id=view_id, form=form), key=key, on={"form": on_form_change}
+    )
+
+
+def custom_equations_data(
+    cell: CellFormulas, widths: Mapping[str, int], *, view_id: str, form: str = "numbers"
+) -> dict[str, Any]:
+    """Return the data of the equations of a cell of the user's own."""
+    words = {
+        "names": {name: name for name in cell.quantities} | names(),
+        "definition": _("activation function"),
+        "form": _("Form of the equations"),
+        "forms": {"numbers": _("Values"), "symbols": _("Symbols"), "shapes": _("Shapes")},
+        "captions": {
+            "numbers": _("Unit {unit}, time step {step}. What depends on several units is written with symbols."),
+            "symbols": _("Equations as in the code: each parameter and module has its own name; σ is the sigmoid."),
+            "shapes": _("Below each symbol, its shape: matrices are rows × columns."),
+        },
+    }
+    return {
+        "view_id": view_id,
+        "palette": palette(),
+        "words": words,
+        "kind": cell.kind,
+        "lines": [_forms(formula) for formula in custom_formulas(cell, widths)],
+        "definitions": [],
+        "form": form,
+    }
 
 
 def _words(cell: Cell) -> dict[str, object]:

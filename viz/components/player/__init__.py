@@ -19,6 +19,7 @@ def player(
     view: Mapping[str, Any],
     key: str,
     on_view_change: Callable[[], None] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any] | None:
     """Mount the playback controls, the pickers of quantity and unit, and the token strip.
 
@@ -28,30 +29,33 @@ def player(
             `revision`; in between the reader moves freely.
         key: of the component in the page.
         on_view_change: called after the reader moved elsewhere.
+        names: names of quantities that are neither gates nor states.
 
     Returns:
         {"step", "unit", "quantity"} where the reader stopped last, or None before the first report. Reports come
         400 ms after the last move, and never during playback.
     """
-    mounted = mount(PLAYER, player_data(view_id, view=view), key=key, on={"view": on_view_change or (lambda: None)})
+    mounted = mount(
+        PLAYER, player_data(view_id, view=view, names=names), key=key, on={"view": on_view_change or (lambda: None)}
+    )
     return mounted.view
 
 
-def player_data(view_id: str, *, view: Mapping[str, Any]) -> dict[str, Any]:
+def player_data(view_id: str, *, view: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the data of the player; arguments as of `player`."""
     return {
         "view_id": view_id,
         "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision")},
         "palette": palette(),
-        "words": _words(),
+        "words": _words(names or {}),
         "lang": language(),
     }
 
 
-def _words() -> dict[str, Any]:
+def _words(names: Mapping[str, str]) -> dict[str, Any]:
     return {
         **playback_words(),
-        "quantities": quantity_names(),
+        "quantities": quantity_names() | dict(names),
         "colour_by": _("Color tokens by"),
         "unit": _("Unit"),
         "fewer": _("Previous unit"),

@@ -43,6 +43,13 @@ unrolled.define ??= (() => {
     let stale = true; // the layout, and with it what changes with each step
     let changes = new Set();
 
+    // The page's colours, and those of the quantities of a cell of the user's own (viz/payloads/cell_description.py).
+    const paletteOf = (palettes, theme) => {
+      const palette = palettes?.[theme] ?? null;
+      const own = store.trace.options?.colours?.[theme];
+      return palette && own ? { ...palette, quantity: { ...palette.quantity, ...own } } : palette;
+    };
+
     const draw = () => {
       frame = 0;
       if (!part || !store.trace || !context.width) return;
@@ -53,7 +60,7 @@ unrolled.define ??= (() => {
       if (stale) {
         stale = false;
         context.theme = readTheme(root);
-        context.palette = context.data.palette?.[context.theme.dark ? "dark" : "light"] ?? null;
+        context.palette = paletteOf(context.data.palette, context.theme.dark ? "dark" : "light");
         root.dataset.theme = context.theme.dark ? "dark" : "light";
         root.style.setProperty("--unrolled-on-accent", unrolled.contrastColour(context.theme.accent));
         part.layout?.();

@@ -119,10 +119,11 @@ def state_gradient_norms(found: LayerGradients) -> dict[str, np.ndarray]:
     states = {"hidden": found.hidden}
     if found.layer.kind == "LSTM":
         states["cell"] = found.cell
-    return {name: _norm(values[0]) for name, values in states.items()}
+    return {name: step_norms(values[0]) for name, values in states.items()}
 
 
-def _norm(values: np.ndarray) -> np.ndarray:
+def step_norms(values: np.ndarray) -> np.ndarray:
+    """Return the L2 norm of each step's values, of the last axis."""
     # Summed in float64, because the squares of small float32 numbers underflow to 0.
     return np.sqrt(np.square(values, dtype=np.float64).sum(axis=-1))
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from models.core.local_derivatives import has_local_derivatives
+from models.core.saved_cell import SavedCell
 from viz.i18n import _
 from viz.pages.controls import show_controls
 from viz.pages.gradients.compare_cells import compare_cells
@@ -10,6 +11,7 @@ from viz.pages.gradients.gradient_map_panel import gradient_map_panel
 from viz.pages.gradients.jacobian_panels import activation_slope_panel, jacobian_panels
 from viz.pages.gradients.loss_choice import loss_menu
 from viz.pages.gradients.norm_panels import gradient_norm_panel
+from viz.pages.gradients.saved_cell_gradients import saved_cell_gradients
 from viz.pages.gradients.weight_gradients import clipping_panel, weight_gradient_panel
 from viz.session import get_session
 
@@ -18,6 +20,10 @@ def page() -> None:
     """Draw the Gradients page."""
     session = get_session()
     run = show_controls(session)
+    layer = run.trace.layers[session.view.layer or ""]
+    if isinstance(layer, SavedCell):
+        saved_cell_gradients(session, run, layer)
+        return
     loss = loss_menu(session, run)
     gradient_norm_panel(session, run, loss)
     if session.edits.interventions:
@@ -25,7 +31,8 @@ def page() -> None:
             _("Some values are fixed: no gradient flows through them, here and below."),
             icon=":material/pause_circle:",
         )
-    if not all(map(has_local_derivatives, run.trace.layers.values())):
+    layers = [each for each in run.trace.layers.values() if not isinstance(each, SavedCell)]
+    if not all(map(has_local_derivatives, layers)):
         st.info(
             _(
                 "A hidden state is fixed after its projection, so the Jacobians between time steps and the gradient "

@@ -13,6 +13,7 @@ from viz.i18n import _
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
+from viz.payloads.excerpt import unit_count
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import states_fit
 from viz.quantity_names import quantity_names
@@ -54,7 +55,7 @@ def state_heatmaps(run: ForwardRun, layer: LayerTrace, view_id: str, quantity: s
             "variance": _("variance (descending)"),
             "similarity": _("similarity"),
         }
-        label = _("Order of the units (by {quantity})").format(quantity=quantity_names()[quantity])
+        label = _("Order of the units (by {quantity})").format(quantity=quantity_names().get(quantity, quantity))
         small = states_fit(run, layer.name)
         left, right = (st.container(), None) if small else st.columns(2, gap="medium")
         with left:
@@ -84,7 +85,7 @@ def _block_shows() -> Any:
 
 def _zoom(run: ForwardRun, layer: LayerTrace) -> None:
     """Show the choice of the part that is drawn."""
-    steps, units = int(layer.lengths[run.row]), layer.weights.hidden_size
+    steps, units = int(layer.lengths[run.row]), unit_count(layer)
     st.caption(
         _(
             "{n} values per gate or state do not fit on one screen. Each block shows the mean of several values "
@@ -114,7 +115,7 @@ def _zoom(run: ForwardRun, layer: LayerTrace) -> None:
 
 
 def _counts(run: ForwardRun, layer: LayerTrace) -> dict[str, int]:
-    return {"steps": int(layer.lengths[run.row]), "units": layer.weights.hidden_size}
+    return {"steps": int(layer.lengths[run.row]), "units": unit_count(layer)}
 
 
 def _within(count: int) -> Callable[[tuple[int, int]], bool]:

@@ -2,11 +2,13 @@
 
 import streamlit as st
 
+from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.player import player
 from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
+from viz.pages.downloads import download_panel
 from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
 from viz.pages.states.compare_runs import compare_runs
@@ -41,6 +43,12 @@ def page() -> None:
         key=PLAYER,
         on_view_change=_player_moved,
     )
+    if isinstance(layer, SavedCell):
+        state_heatmaps(run, layer, VIEW_ID, quantity)
+        if "hidden" in layer.quantities:
+            trajectory_panel(run, layer, view.step, VIEW_ID)
+        download_panel(session, run)
+        return
     tracking_panel(session, run, VIEW_ID, window)
     state_heatmaps(run, layer, VIEW_ID, quantity)
     memory_panel(run, layer, view.unit, view.step)

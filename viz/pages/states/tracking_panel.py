@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.tracked_units import default_quantity
@@ -95,7 +96,7 @@ def _rankings(session: Session, run: ForwardRun) -> dict[str, Ranking] | None:
             return {name: states_cache.ranked_units(net, text, name, edits) for name in run.trace.layers}
         # Fixed values and edited tokens exist in this run only, so its own second half is held out.
         return {name: states_cache.ranking_in_halves(run, name) for name in run.trace.layers}
-    layers = run.trace.layers
+    layers = {name: layer for name, layer in run.trace.layers.items() if not isinstance(layer, SavedCell)}
     if sum(map(_effort, layers.values())) > MAX_AUTOMATIC and not st.session_state.get(f"rank_{run.serial}"):
         return None
     with st.spinner(_("Comparing with untrained layers …")):

@@ -31,11 +31,11 @@ def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str
             return
         if found.variance == 0:
             st.markdown(_("The hidden state does not change in this sequence, so its path is a single point."))
-        elif layer.weights.output_size > 1:
+        elif layer.shape[2] > 1:
             st.caption(
                 _(
                     "The {units} units are projected onto two directions (principal component analysis, PCA), which "
                     "explain {share} of the variance. Faint points are early time steps, strong ones late."
-                ).format(units=layer.weights.output_size, share=f"{100 * found.explained.sum():.0f}%")
+                ).format(units=layer.shape[2], share=f"{100 * found.explained.sum():.0f}%")
             )
         state_trajectory(view_id, found, page=steps_around(step, len(found.points), MAX_PAGE).steps, key="path")

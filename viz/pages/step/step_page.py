@@ -3,9 +3,10 @@
 import numpy as np
 import streamlit as st
 
+from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
 from viz.components.cell_diagram import cell_diagram
-from viz.components.equations import FORMS, equations
+from viz.components.equations import FORMS, custom_equations, equations
 from viz.components.gate_sum import gate_sum
 from viz.components.heatmap import heatmap
 from viz.components.player import player
@@ -16,6 +17,7 @@ from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
+from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.view_widgets import TEXT, view_choice
@@ -44,13 +46,26 @@ def page() -> None:
         @panel(
             "cell",
             _("Inside the cell"),
-            _cell_caption(layer.kind),
+            _cell_caption("" if isinstance(layer, SavedCell) else layer.kind),
         )
         def draw_cell() -> None:
             cell_diagram(view_id=VIEW_ID)
 
         @panel("equations", _("Equations"), _("The same cell as equations; point at a line to find it in the diagram."))
         def draw_equations() -> None:
+            form = view_choice("form", TEXT, FORMS[0], FORMS.__contains__)
+            if isinstance(layer, SavedCell):
+                widths = {name: layer[name].shape[2] for name in layer.quantities} | {"input": layer.input.shape[2]}
+                custom_equations(
+                    layer.cell_equations,
+                    widths,
+                    view_id=VIEW_ID,
+                    key=EQUATIONS,
+                    form=form,
+                    on_form_change=_form_changed,
+                )
+                _unrecorded_note(layer)
+                return
             equations(
                 layer.weights.cell,
                 hidden_size=layer.weights.hidden_size,
@@ -60,7 +75,7 @@ def page() -> None:
                 reverse=layer.reverse,
                 view_id=VIEW_ID,
                 key=EQUATIONS,
-                form=view_choice("form", TEXT, FORMS[0], FORMS.__contains__),
+                form=form,
                 on_form_change=_form_changed,
             )
 
@@ -74,21 +89,23 @@ def page() -> None:
             if cache.is_network(view.net):
                 left_out_caption(cache.network(view.net or ""))
 
-        @panel(
-            "sum",
-            _("How this value is computed"),
-            _(
-                "Terms of the sum before the activation. Which inputs and which units of the previous time step raise "
-                "or lower the value most?"
-            ),
-        )
-        def draw_sum() -> None:
-            gate_sum(view_id=VIEW_ID)
+        if not isinstance(layer, SavedCell):
+
+            @panel(
+                "sum",
+                _("How this value is computed"),
+                _(
+                    "Terms of the sum before the activation. Which inputs and which units of the previous time step raise "
+                    "or lower the value most?"
+                ),
+            )
+            def draw_sum() -> None:
+                gate_sum(view_id=VIEW_ID)
 
     @panel(
         "units_now",
         _("All units at this time step"),
-        _units_caption(layer.kind),
+        _units_caption("" if isinstance(layer, SavedCell) else layer.kind),
     )
     def draw_units_now() -> None:
         heatmap(VIEW_ID, form="step", key="units")
@@ -105,7 +122,12 @@ def page() -> None:
 
 
 def _cell_caption(kind: str) -> str:
-    """Return what to look for in the cell diagram."""
+    """Return what to look for in the cell diagram; ``kind`` is "" for a cell of the user's own."""
+    if not kind:
+        return _(
+            "One time step of the cell: each gate and state is computed from the values with a dot on its line. Which "
+            "values does a state depend on?"
+        )
     if kind == "RNN":
         return _(
             "One time step of the cell: the input and the previous hidden state are summed and passed through the activation."
@@ -151,6 +173,18 @@ def _look_for(run: ForwardRun) -> str:
         return look_for
     mean = _("Mean of this sequence: {bits} bits, a perplexity of 2^{bits} = {perplexity}.")
     return f"{look_for} {mean.format(bits=f'{bits.mean():.2f}', perplexity=f'{perplexity:.3g}')}"
+
+
+def _unrecorded_note(layer: SavedCell) -> None:
+    """Name the quantities whose formula is not in the saved run."""
+    missing = [name for name, formula in layer.cell_equations.formulas.items() if formula is None]
+    if missing:
+        names = ", ".join(map(escape_markdown, missing))
+        st.caption(
+            _("The code of these equations contains more than a formula can show, so it is not drawn: {names}.").format(
+                names=names
+            )
+        )
 
 
 def _form_changed() -> None:
