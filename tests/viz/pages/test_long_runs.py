@@ -186,7 +186,7 @@ def test_a_run_of_a_hundred_thousand_steps_moves_its_page_along(browser, tmp_pat
             for step in (50_000, 99_999, 0, 54_000):
                 go(page, step)
                 compare(page, layer, step)
-        with opened_page(browser, with_open_panels(f"{url}/states?step=50000")) as page:
+        with opened_page(browser, f"{url}/states?step=50000&panel=path,colored_text,-tracking,-saturation") as page:
             go(page, 99_990)
             page.wait_for_function(
                 """() => { const at = document.querySelector(".unrolled-running-text [aria-current]");

@@ -108,9 +108,10 @@ def _evidence(each: Evidence) -> str:
     where = f"{place}, {names[gate]}" if gate in names else each.where.replace(": ", ".")
     whole = float(each.value).is_integer()
     value = f"{each.value:,.0f}" if whole and abs(each.value) < 1e15 else f"{each.value:.4g}"
+    value = value.replace("-", "−")
     line = f"{escape_markdown(where)} · {translate(each.measure)}: **{value}**"
     if each.threshold is not None:
-        line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}")
+        line += " " + _("(limit {threshold})").format(threshold=f"{each.threshold:.3g}".replace("-", "−"))
     which = [*map(str, each.units), *(f"{one}\u00a0=\u00a0{other}" for one, other in each.pairs)]
     if which:
         shown = ", ".join(which[:MAX_LISTED]) + (" …" if len(which) > MAX_LISTED else "")

@@ -33,7 +33,7 @@ def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
         "weight_histograms",
         names=(selection.title, layer, "weights"),
     )
-    st.caption(_("sd: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
+    st.caption(_("SD: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
 
 
 def forget_bias_caption(kind: str) -> str:
