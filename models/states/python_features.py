@@ -2,16 +2,24 @@
 
 import numpy as np
 
-FEATURES = ("inside_string", "inside_docstring", "inside_comment", "bracket_depth", "line_position", "indentation")
+FEATURES = (
+    "inside_string",
+    "inside_docstring",
+    "inside_quotes",
+    "inside_comment",
+    "bracket_depth",
+    "line_position",
+    "indentation",
+)
 
 
 def features(text: str) -> dict[str, np.ndarray]:
     """Return each of ``FEATURES`` after every character of ``text`` (T,) float64.
 
     ``inside_string`` is 1 from an opening quote up to the last character before the closing one (after which it is 0),
-    ``inside_docstring`` the same for triple quotes, ``inside_comment`` from a hash to the last character of the line;
-    ``bracket_depth`` counts brackets open outside of these; ``line_position`` is how many characters of the line were
-    read, ``indentation`` how many spaces it began with.
+    ``inside_docstring`` the same for triple quotes, ``inside_quotes`` for either, ``inside_comment`` from a hash to the last
+    character of the line; ``bracket_depth`` counts brackets open outside of these; ``line_position`` is how many characters
+    of the line were read, ``indentation`` how many spaces it began with.
     """
     rows = np.zeros((len(text), len(FEATURES)))
     quote, comment, depth, column, indent = "", False, 0, 0, 0
@@ -41,5 +49,5 @@ def features(text: str) -> dict[str, np.ndarray]:
                 depth += 1
             elif character in ")]}":
                 depth = max(0, depth - 1)
-        rows[at] = len(quote) == 1, len(quote) == 3, comment, depth, column, indent
+        rows[at] = len(quote) == 1, len(quote) == 3, bool(quote), comment, depth, column, indent
     return dict(zip(FEATURES, rows.T, strict=True))

@@ -44,7 +44,7 @@ def text_properties(tokens: Sequence[str]) -> dict[str, np.ndarray]:
         "line_position": line,
         "line_length": line - indentation,
         "indentation": indentation,
-        "inside_quotes": np.maximum(syntax["inside_string"], syntax["inside_docstring"]),
+        "inside_quotes": syntax["inside_quotes"],
         "inside_comment": syntax["inside_comment"],
         "inside_brackets": np.minimum(syntax["bracket_depth"], 1),
         "bracket_depth": syntax["bracket_depth"],

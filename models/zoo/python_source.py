@@ -1,12 +1,9 @@
 """``python-lm``: a character-level language model of the standard library's source, which every Python installation has."""
 
-import hashlib
 import math
 import platform
-import sysconfig
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,61 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.architectures.language_model import LanguageModel, State, init_forget_bias
-from models.capturing.capture import capture
-from models.core.tokenize_text import UNKNOWN, normalize_whitespace
-from models.states.python_features import FEATURES, features
+from models.core.tokenize_text import UNKNOWN
 from models.zoo import ngram
+from models.zoo.python_text import DEFAULT_TEXT, VOCABULARY, encode_python_source, source_files
+from models.zoo.python_units import python_default_view, tracking_units
 from models.zoo.recipe import Recipe
 from models.zoo.training import fit
-
-Split = Literal["train", "validation", "held-out"]
-
-VOCABULARY = (UNKNOWN, "\n", *map(chr, range(32, 127)))
-"""The unknown symbol, newline and printable ASCII. Tabs are expanded to four spaces before the text is encoded."""
-
-EXCLUDED_FOLDERS = frozenset(
-    {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "encodings", "pydoc_data", "__pycache__"}
-)
-"""Folders that are not part of the library, or contain tables and text rather than code."""
-
-
-def split_of(path: str) -> Split:
-    """Return the split of the file at ``path`` (inside the library, with forward slashes): 90 % train, 5 % and 5 %.
-
-    A hash of the path decides so that the split is the same on every machine and in every order.
-    """
-    bucket = hashlib.sha256(path.encode()).digest()[0] % 20
-    return "held-out" if bucket == 0 else "validation" if bucket == 1 else "train"
-
-
-@cache
-def source_files(split: Split) -> dict[str, str]:
-    """Return the library's files of one split: text, tidied, by path inside the library, sorted by path."""
-    root = Path(sysconfig.get_path("stdlib"))
-    found = {}
-    for path in sorted(root.rglob("*.py")):
-        inside = path.relative_to(root)
-        # _sysconfigdata_*.py is written when Python is built: settings of one machine, not source
-        if EXCLUDED_FOLDERS & set(inside.parts) or inside.name.startswith("_sysconfigdata"):
-            continue
-        if split_of(inside.as_posix()) == split:
-            text = normalize_whitespace(path.read_text(encoding="utf-8", errors="replace"))
-            if len(text) > 1:
-                found[inside.as_posix()] = text
-    if not found:
-        raise FileNotFoundError(
-            f"No source of the standard library was found under {root}; python-lm is trained on it."
-        )
-    return found
-
-
-def encode_python_source(text: str) -> np.ndarray:
-    """Return the ids (T,) uint8 of the characters of ``text``; those outside the vocabulary become the unknown symbol."""
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    table = np.zeros(128, dtype=np.uint8)
-    for index, symbol in enumerate(VOCABULARY[1:], start=1):
-        table[ord(symbol)] = index
-    return np.where(codes < 128, table[np.minimum(codes, 127)], 0).astype(np.uint8)
 
 
 class Streams:
@@ -76,38 +24,41 @@ class Streams:
 
     A stream continues where its last piece ended and keeps its state. With probability 1/8 it jumps to the start of a random
     file or line and restarts from a zero state, as a text typed into the app does.
+
+    Args:
+        text: the files' text by path.
+        streams: B, the number of streams.
+        length: T, characters of a piece.
+        seed: seed of the jumps.
+        device: where the text is kept and the batches are made.
     """
 
-    def __init__(self, text: dict[str, str], streams: int, length: int, seed: int) -> None:
+    def __init__(
+        self, text: dict[str, str], streams: int, length: int, seed: int, device: torch.device | None = None
+    ) -> None:
         self._random = np.random.default_rng(seed)
         pieces = [encode_python_source(each) for each in text.values()]
-        self._ids = np.concatenate(pieces)
+        ids = np.concatenate(pieces)
+        self._ids = torch.from_numpy(ids).to(device)
         self._files = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
-        self._lines = np.flatnonzero(self._ids[:-1] == VOCABULARY.index("\n")) + 1
+        self._lines = np.flatnonzero(ids[:-1] == VOCABULARY.index("\n")) + 1
         self._length = length
-        self._last = len(self._ids) - length - 1
+        self._span = torch.arange(length + 1, device=device)
+        self._last = len(ids) - length - 1
         self._at = np.array([self._start() for _ in range(streams)])
 
     def _start(self) -> int:
         return int(self._random.choice(self._files if self._random.random() < 0.5 else self._lines))
 
-    def next_batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids (streams, length + 1) int64, and a mask (streams,) of the streams that continue their last piece."""
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        """Return ids (B, T + 1) int64, and (B) float32: 1 for the streams that continue their last piece, else 0."""
         jumps = (self._random.random(len(self._at)) < 1 / 8) | (self._at > self._last)
         for stream in np.flatnonzero(jumps):
             self._at[stream] = min(self._start(), self._last)
-        pieces = np.stack([self._ids[at : at + self._length + 1] for at in self._at]).astype(np.int64)
+        at, continues = (torch.from_numpy(each).to(self._ids.device) for each in (self._at.copy(), ~jumps))
         self._at += self._length
-        return pieces, ~jumps
+        return self._ids[at[:, None] + self._span].long(), continues.float()
 
-
-DEFAULT_TEXT = '''def greet(name, times=2):
-    """Say hello more than once."""
-    words = ["hello", name]
-    for i in range(times):
-        print(" ".join(words))
-    return len(words)
-'''
 
 EXAMPLES = (
     DEFAULT_TEXT,
@@ -135,34 +86,52 @@ with open(os.path.join("data", "log.txt"), encoding="utf-8") as f:
 
 BATCH = 32
 LENGTH = 128
+RATE = 5e-3
 
 
 CELL_LIMIT = 4.0
 """Cell states beyond this magnitude are penalized in the second phase of the training."""
 
 
-def train(module: LanguageModel, steps: int, seed: int) -> float:
+def train(
+    module: LanguageModel, steps: int, seed: int, *, batch: int = BATCH, rate: float = RATE, decay: float = 0.0
+) -> float:
     """Train by back-propagation through time, truncated to ``LENGTH`` characters, with the state carried over.
 
     The first phase minimizes the prediction loss. The second, a seventh as long, also penalizes cell states far beyond
     ``CELL_LIMIT``: without it, a few cells that do not affect the loss grow by one with every character, until float32 loses
-    precision for small changes and a heatmap has no color range left for the other cells. Returns seconds.
+    precision for small changes and a heatmap has no color range left for the other cells.
+
+    Args:
+        module: trained in place, on the device where its parameters are.
+        steps: optimizer steps of the first phase.
+        seed: seed of the batches.
+        batch: B, streams read in parallel.
+        rate: the peak learning rate of the first phase; that of the second is 0.001.
+        decay: decoupled weight decay. A strong one concentrates properties such as "inside a docstring" in single units.
+
+    Returns:
+        The duration in seconds.
     """
     init_forget_bias(module)
-    seconds = _train_phase(module, steps, seed, rate=5e-3, cell_penalty=0.0)
-    return seconds + _train_phase(module, max(1, steps // 7), seed + 1, rate=1e-3, cell_penalty=3e-2)
+    source = source_files("train")
+    device = next(module.parameters()).device
+    seconds = 0.0
+    for phase, count, peak, penalty in ((0, steps, rate, 0.0), (1, max(1, steps // 7), 1e-3, 3e-2)):
+        streams = Streams(source, batch, LENGTH, seed + phase, device)
+        seconds += fit(module, _loss(module, streams, penalty), count, rate=peak, decay=decay)
+    return seconds
 
 
-def _train_phase(module: LanguageModel, steps: int, seed: int, rate: float, cell_penalty: float) -> float:
-    """Run one training phase; ``cell_penalty`` weighs the squared excess over ``CELL_LIMIT``, in nats. Returns seconds."""
-    streams = Streams(source_files("train"), BATCH, LENGTH, seed)
+def _loss(module: LanguageModel, streams: Streams, cell_penalty: float) -> Callable[[int], Tensor]:
+    """Return the loss of a step; ``cell_penalty`` weighs the squared excess over ``CELL_LIMIT``, in nats."""
     state: State | None = None
 
     def loss_at(step: int) -> Tensor:
         nonlocal state
-        ids, continues = (torch.from_numpy(each) for each in streams.next_batch())
+        ids, continues = streams.next_batch()
         if state is not None:
-            keep = continues.float()[None, :, None]
+            keep = continues[None, :, None]
             hidden, cell = state
             state = hidden.detach() * keep, cell.detach() * keep
         logits, state = module.resume(ids[:, :-1], state)
@@ -171,7 +140,7 @@ def _train_phase(module: LanguageModel, steps: int, seed: int, rate: float, cell
             loss = loss + cell_penalty * (state[1].abs() - CELL_LIMIT).relu().square().mean()
         return loss
 
-    return fit(module, loss_at, steps, rate=rate)
+    return loss_at
 
 
 def bits_of_characters(module: nn.Module, text: str) -> Tensor:
@@ -212,53 +181,7 @@ def measure(module: LanguageModel) -> dict[str, Any]:
         "validation_characters": sum(map(len, arrays["validation"])),
         "held_out_characters": sum(map(len, arrays["held-out"])),
         "held_out_files": list(held_out),
-        "units": dict(zip(FEATURES, tracking_units(module), strict=True)),
-    }
-
-
-def tracking_units(module: LanguageModel, limit: int = 8000) -> list[dict[str, Any]]:
-    """Return the state that correlates most with each of ``FEATURES``, over the first ``limit`` characters of each file."""
-    names: list[tuple[str, int, str]] = []
-    states, targets = [], []
-    for text in source_files("held-out").values():
-        ids = torch.from_numpy(encode_python_source(text[:limit]).astype(np.int64))[None]
-        with torch.no_grad(), capture(module) as trace:
-            module(ids)
-        layers = [(name, quantity) for name in trace.layers for quantity in ("cell", "hidden")]
-        states.append(np.concatenate([trace.layers[name][quantity][0] for name, quantity in layers], axis=1))
-        names = [(name, unit, quantity) for name, quantity in layers for unit in range(module.rnn.hidden_size)]
-        targets.append(np.stack(list(features(text[:limit]).values()), axis=1))
-    x, y = (_standard(np.concatenate(part)) for part in (states, targets))
-    found = []
-    for column in (x.T @ y / len(x)).T:
-        best = int(np.abs(column).argmax())
-        layer, unit, quantity = names[best]
-        found.append({"layer": layer, "unit": unit, "quantity": quantity, "correlation": round(float(column[best]), 3)})
-    return found
-
-
-def _standard(columns: np.ndarray) -> np.ndarray:
-    return (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-9)
-
-
-def python_default_view(module: LanguageModel) -> dict[str, Any]:
-    """Return a view of the state that correlates most with being inside a string, at the end of a string of the text."""
-    best = tracking_units(module)[FEATURES.index("inside_string")]
-    inside = '["hello'
-    state = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
-    why = (
-        f"The {state[0]} of unit {best['unit']} correlates with being inside quotes (r = {best['correlation']:.2f} on "
-        "held-out source code). Here a string is open and its closing quote has not come yet.",
-        f"유닛 {best['unit']}의 {state[1]}는 따옴표 안에 있는지와 상관이 있어요(학습에 쓰지 않은 소스 코드에서 r = "
-        f"{best['correlation']:.2f}). 여기서는 문자열이 열려 있고 닫는 따옴표가 아직 나오지 않았어요.",
-    )
-    return {
-        "text": DEFAULT_TEXT,
-        "layer": best["layer"],
-        "unit": best["unit"],
-        "step": DEFAULT_TEXT.index(inside) + len(inside) - 1,
-        "quantity": best["quantity"],
-        "why": {"en": why[0], "ko": why[1]},
+        "units": tracking_units(module),
     }
 
 
@@ -288,7 +211,9 @@ RECIPES = {
         settings={
             "batch": BATCH,
             "length": LENGTH,
-            "optimizer": "Adam, cosine, rate 0.005, clip 1.0",
+            "optimizer": "AdamW, cosine, clip 1.0",
+            "rate": RATE,
+            "decay": 0.0,
             "second_part": "a seventh as many steps at rate 0.001 that draw cells beyond 4 back",
             "initial_forget_gate_bias": 1.0,
             "state": "goes on from piece to piece; one time in eight a new start from zeros at a file or line",
@@ -300,5 +225,7 @@ RECIPES = {
         default_view=python_default_view,
         vocabulary=VOCABULARY,
         unknown=UNKNOWN,
+        options=("batch", "rate", "decay"),
+        on_gpu=True,
     )
 }

@@ -12,9 +12,11 @@ class Recipe:
     Attributes:
         steps: optimizer steps of the shipped network.
         seed: seed of the shipped network.
-        train: (module, steps, seed) -> seconds; trains the module in place.
+        train: (module, steps, seed, **options) -> seconds; trains the module in place.
         measure: module -> metrics on held-out data.
         default_view: module -> the default view, chosen by measuring the trained units.
+        options: the names of the settings that ``train`` accepts and that can replace those in ``settings``.
+        on_gpu: whether ``train`` puts its batches on the module's device, so that it can train on a GPU.
     """
 
     title: dict[str, str]
@@ -26,7 +28,7 @@ class Recipe:
     settings: dict[str, Any]
     examples: tuple[dict[str, str], ...]
     steps: int
-    train: Callable[[Any, int, int], float]
+    train: Callable[..., float]
     measure: Callable[[Any], dict[str, Any]]
     default_view: Callable[[Any], dict[str, Any]]
     seed: int = 0
@@ -39,3 +41,5 @@ class Recipe:
     particles: tuple[str, ...] = field(default=())
     columns: int = 0
     answer_step: int | None = None
+    options: tuple[str, ...] = ()
+    on_gpu: bool = False

@@ -1,13 +1,22 @@
 """Train a bundled network: ``python -m models.zoo.train NAME`` saves NAME.safetensors and its card NAME.json.
 
-The same seed, torch version and machine produce the same weights; training uses one thread for that reason, and because
-layers this small gain nothing from a second.
+The same seed, torch version and machine produce the same weights on the CPU; training uses one thread for that reason, and
+because layers this small gain nothing from a second. Measurements are made on the CPU, with the weights as they are stored.
+
+``python-lm`` can also be trained on a GPU, in another size and with weight decay, which concentrates properties of the text
+in single units::
+
+    python -m models.zoo.train python-lm --device cuda --hidden 256 --layers 1 --batch 256 --decay 0.8 \\
+        --steps 12000 --store float16 --out runs/256-0.8
+
+The card says under "units" which unit follows each property, and under "training" how the network was trained.
 """
 
 import argparse
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +27,9 @@ from torch import nn
 from models.zoo import FOLDER, NETWORKS
 from models.zoo.catalogue import build_module
 from models.zoo.recipe import Recipe
+
+SETTINGS = ("hidden", "layers", "batch", "rate", "decay")
+"""Options of the command that change a recipe: its architecture, or an argument of its ``train``."""
 
 
 def build_untrained(recipe: Recipe, seed: int) -> nn.Module:
@@ -58,38 +70,60 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.zoo.train", description="Train a bundled network.")
     parser.add_argument("name", choices=tuple(NETWORKS))
     parser.add_argument("--steps", type=int, help="optimizer steps (default: as shipped)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)")
+    parser.add_argument("--hidden", type=int, help="units of each layer (default: as shipped)")
+    parser.add_argument("--layers", type=int, help="number of layers (default: as shipped)")
+    parser.add_argument("--batch", type=int, help="sequences in a batch (default: as shipped)")
+    parser.add_argument("--rate", type=float, help="peak learning rate (default: as shipped)")
+    parser.add_argument("--decay", type=float, help="decoupled weight decay (default: as shipped)")
+    parser.add_argument(
+        "--store", choices=("float32", "float16"), default="float32", help="format of the weights on disk"
+    )
     parser.add_argument("--seed", type=int, help="of weights and data (default: as shipped)")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the two files (default: models/zoo)")
     parser.add_argument("--no-card", action="store_true", help="write the weights alone, without measuring them")
     parser.add_argument("--measure", action="store_true", help="measure the weights there anew, without training")
     options = parser.parse_args(arguments)
+    recipe: Recipe = importlib.import_module(NETWORKS[options.name]).RECIPES[options.name]
+    if options.device == "cuda" and not recipe.on_gpu:
+        parser.error(f"{options.name} is trained on the CPU only. Leave out --device.")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch finds no GPU. Leave out --device.")
+    given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
+    for name in given:
+        if name not in (*recipe.options, *recipe.architecture):
+            parser.error(f"--{name} cannot be set for {options.name}. Leave it out.")
+    architecture = recipe.architecture | {name: given.pop(name) for name in ("hidden", "layers") if name in given}
+    recipe = replace(recipe, architecture=architecture, settings=recipe.settings | given)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        _run(options)
+        _run(options, recipe, given)
     finally:
         torch.set_num_threads(threads)
 
 
-def _run(options: argparse.Namespace) -> None:
-    recipe: Recipe = importlib.import_module(NETWORKS[options.name]).RECIPES[options.name]
+def _run(options: argparse.Namespace, recipe: Recipe, given: dict[str, Any]) -> None:
     steps = recipe.steps if options.steps is None else options.steps
     seed = recipe.seed if options.seed is None else options.seed
     weights, description = options.out / f"{options.name}.safetensors", options.out / f"{options.name}.json"
     module = build_untrained(recipe, seed)
     if options.measure:
-        module.load_state_dict(load_file(weights))
-        module.eval()
         training = json.loads(description.read_text(encoding="utf-8"))["training"]
     else:
-        seconds = recipe.train(module, steps, seed)
+        seconds = recipe.train(module.to(options.device), steps, seed, **given)
         training = {"seed": seed, "steps": steps, "seconds": round(seconds, 1), "torch": torch.__version__}
+        training |= {"device": torch.cuda.get_device_name()} if options.device == "cuda" else {}
         training |= recipe.settings
         options.out.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
+        dtype = getattr(torch, options.store)
+        stored = {key: value.to("cpu", dtype).contiguous() for key, value in module.state_dict().items()}
+        save_file(stored, weights)
     if options.no_card:
         return
+    module.cpu().load_state_dict(load_file(weights))
+    module.eval()
     text = json.dumps(make_network_card(options.name, recipe, module, training), ensure_ascii=False, indent=1)
     description.write_text(text + "\n", encoding="utf-8")
     print(f"{options.name}: {json.dumps(json.loads(text)['metrics'], ensure_ascii=False)}", file=sys.stderr)

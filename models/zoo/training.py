@@ -19,16 +19,16 @@ def fit(
     clip: float = 1.0,
     decay: float = 0.0,
 ) -> float:
-    """Train ``module`` with Adam, linear warm-up, cosine decay to 1 % of ``rate``, gradients clipped to norm ``clip``.
+    """Train ``module`` with AdamW, linear warm-up, cosine decay to 1 % of ``rate``, gradients clipped to norm ``clip``.
 
     Args:
-        module: the network, trained in place.
+        module: the network, trained in place, on the device where its parameters are.
         loss_at: returns the loss of one step (0 .. steps - 1) on a batch that it samples itself.
         steps: optimizer steps.
         rate: the peak learning rate.
         warmup: share of the steps over which the learning rate rises.
         clip: the maximum norm of the gradient.
-        decay: weight decay (decoupled, as in AdamW).
+        decay: decoupled weight decay (Loshchilov and Hutter 2019): each step multiplies the parameters by 1 - rate * decay.
 
     Returns:
         The duration in seconds.
@@ -38,7 +38,7 @@ def fit(
     rising = max(1, round(warmup * steps))
     module.train()
     started = time.perf_counter()
-    smooth = math.nan
+    smooth: Tensor | None = None  # stays on the device: a number per step would wait for the GPU at each step
     for step in range(steps):
         fraction = min(1.0, (step + 1) / rising) * (0.505 + 0.495 * math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
@@ -48,17 +48,15 @@ def fit(
         loss.backward()
         nn.utils.clip_grad_norm_(trained, clip)
         optimizer.step()
-        value = float(loss.detach())
-        smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
-        _bar(step + 1, steps, smooth, time.perf_counter() - started)
+        smooth = loss.detach() if smooth is None else smooth.lerp(loss.detach(), 0.02)
+        if (step + 1) % max(1, steps // 200) == 0 or step + 1 == steps:
+            _bar(step + 1, steps, float(smooth), time.perf_counter() - started)
     module.eval()
     return time.perf_counter() - started
 
 
 def _bar(done: int, steps: int, loss: float, seconds: float, width: int = 32) -> None:
-    """Redraw the progress bar, at most two hundred times per run."""
-    if done % max(1, steps // 200) and done != steps:
-        return
+    """Redraw the progress bar."""
     full = width * done // steps
     left = seconds / done * (steps - done)
     end = "\n" if done == steps else ""

@@ -13,9 +13,10 @@ from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, display, split_words
 from models.networks.network import MAX_INPUT_STEPS, Network
 from models.states.python_features import features
-from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, recall, wave
+from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, python_text, python_units, recall, wave
 from models.zoo.catalogue import load_network, network_names
 from models.zoo.train import main
+from models.zoo.training import fit
 
 NAMES = ("python-lm", "counter", "recall-rnn", "recall-lstm", "recall-gru", "wave", "sentiment")
 
@@ -188,18 +189,18 @@ def test_python_lm_costs_what_its_card_says(networks):
 def test_python_lm_on_the_held_out_files_of_this_python(networks):
     """The library differs between versions of Python; the held-out files of any of them cost about the same."""
     net = networks["python-lm"]
-    texts = [text[:8_000] for text in python_source.source_files("held-out").values()]
+    texts = [text[:8_000] for text in python_text.source_files("held-out").values()]
     cost = torch.cat([python_source.bits_of_characters(net.module, text) for text in texts[:8]]).mean()
     assert float(cost) < net.card.metrics["ngram_bits_per_character"]["4"]
     assert float(cost) == pytest.approx(net.card.metrics["bits_per_character"], abs=0.4)
 
 
 def test_held_out_files_are_apart_and_do_not_depend_on_the_machine():
-    assert python_source.split_of("textwrap.py") == python_source.split_of("textwrap.py")
-    parts = [set(python_source.source_files(part)) for part in ("train", "validation", "held-out")]
+    assert python_text.split_of("textwrap.py") == python_text.split_of("textwrap.py")
+    parts = [set(python_text.source_files(part)) for part in ("train", "validation", "held-out")]
     assert all(parts) and not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     stored = load_network("python-lm").card.metrics["held_out_files"]
-    assert all(python_source.split_of(path) == "held-out" for path in stored)
+    assert all(python_text.split_of(path) == "held-out" for path in stored)
 
 
 @pytest.mark.slow
@@ -293,3 +294,55 @@ def test_training_writes_a_card_that_can_be_read(tmp_path, capsys):
     fields = json.loads((tmp_path / "counter.json").read_text(encoding="utf-8"))
     assert fields["training"]["steps"] == 3 and fields["training"]["seed"] == 5
     assert fields.keys() == json.loads((FOLDER / "counter.json").read_text(encoding="utf-8")).keys()
+
+
+def test_a_card_shows_how_a_network_of_another_size_was_trained_and_its_weights_can_be_stored_in_16_bits(
+    tmp_path, monkeypatch, capsys
+):
+    small = {path: text[:300] for path, text in list(python_text.source_files("held-out").items())[:3]}
+    for module in (python_source, python_units):
+        monkeypatch.setattr(module, "source_files", lambda part: small)
+    size = ["--hidden", "6", "--layers", "1", "--batch", "2", "--decay", "0.5", "--store", "float16"]
+    main(["python-lm", "--steps", "2", "--out", str(tmp_path), *size])
+    card = json.loads((tmp_path / "python-lm.json").read_text(encoding="utf-8"))
+    assert card["architecture"] | {"hidden": 6, "layers": 1} == card["architecture"]
+    assert card["training"] | {"batch": 2, "decay": 0.5, "steps": 2} == card["training"]
+    assert {value.dtype for value in load_file(tmp_path / "python-lm.safetensors").values()} == {torch.float16}
+    assert all(entry["unit"] < 6 for entry in card["metrics"]["units"].values())
+    assert card["default"]["why"]["en"].startswith(f"Unit {card['default']['unit']} follows ")
+    measured = card["metrics"]
+    main(["python-lm", "--measure", "--out", str(tmp_path), *size])
+    assert json.loads((tmp_path / "python-lm.json").read_text(encoding="utf-8"))["metrics"] == measured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["counter", "--decay", "1"], "--decay cannot be set for counter. Leave it out."),
+        (["counter", "--device", "cuda"], "counter is trained on the CPU only. Leave out --device."),
+    ],
+)
+def test_what_a_recipe_cannot_do_is_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_weight_decay_shrinks_the_weights_by_rate_times_decay():
+    module = torch.nn.Linear(1, 1, bias=False)
+    before = module.weight.item()
+    fit(module, lambda step: 0.0 * module.weight.sum(), 1, rate=0.1, warmup=1.0, decay=0.5)
+    assert module.weight.item() == pytest.approx(before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.slow
+def test_the_default_unit_of_python_lm_follows_what_its_card_says(networks):
+    """On the text of the default view, whose lines are indented by 0, 4 and 8 spaces."""
+    start = networks["python-lm"].card.default
+    units = networks["python-lm"].card.metrics["units"]
+    best = max(python_units.SHOWN, key=lambda name: abs(units[name]["correlation"]))
+    assert (start.layer, start.unit, start.quantity) == tuple(units[best][key] for key in ("layer", "unit", "quantity"))
+    with torch.inference_mode(), capture(networks["python-lm"]) as trace:
+        networks["python-lm"].module(networks["python-lm"].encode(start.text))
+    r = np.corrcoef(trace.layers[start.layer][start.quantity][0][:, start.unit], features(start.text)[best])[0, 1]
+    assert r * np.sign(units[best]["correlation"]) > 0.7
