@@ -20,6 +20,7 @@ from viz.pages.output_table import output_table
 from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
+from viz.pages.step.introduction import introduction
 from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
 
@@ -30,6 +31,7 @@ PLAYER, EQUATIONS = "player", "equations"
 def page() -> None:
     """Draw the Step page."""
     session = get_session()
+    introduction(session)
     run = show_controls(session)
     view = session.view
     layer = run.trace.layers[view.layer or ""]

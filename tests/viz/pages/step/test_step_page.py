@@ -291,3 +291,15 @@ def test_the_mean_surprisal_is_said_as_bits_and_as_perplexity(name):
     said = f"{loss / math.log(2):.2f} bits, a perplexity of 2^{loss / math.log(2):.2f} = {math.exp(loss):.3g}."
     assert any(said in text for text in captions(start(net=name)))
     assert not any("perplexity" in text for text in captions(start(net="wave")))
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_first_line_says_what_the_page_shows_and_offers_the_smallest_network(language):
+    page = start(lang=language)
+    first = plain_text(next(element.value for element in page.main if element.type == "caption"))
+    assert "RNN, LSTM, GRU" in first and ("students" if language == "en" else "학생") in first
+    page.button(key="smallest").click()
+    run(page)
+    assert view(page).net == "counter" and view(page).text == load_network("counter").card.default.text
+    assert "smallest" not in [button.key for button in page.button]
+    assert load_network("counter").module.rnn.hidden_size == 2  # as the button says
