@@ -338,6 +338,7 @@ def test_a_layer_that_cannot_be_run_is_one_sentence(tmp_path):
     assert "graph" in checkpoint.network(stack="lower").left_out
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     symbols=st.integers(3, 8),

@@ -54,6 +54,7 @@ def test_changes_come_back_from_their_text(changes):
     assert read_interventions(write_interventions(changes), load_network) == tuple(changes)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_anything_else_is_one_sentence(text):
     try:

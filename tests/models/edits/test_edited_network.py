@@ -87,6 +87,7 @@ def hurry():
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 def test_fifty_threads_edit_one_network_and_each_sees_its_own_numbers(networks, hurry):
     """Some hold gates, some edit weights, some differentiate or only read; all hook, copy and run at the same time."""
     base = networks["recall-lstm"]

@@ -74,6 +74,7 @@ def test_an_edit_is_written_as_it_says(text):
     assert read_edit(text) == WRITTEN[text]
 
 
+@pytest.mark.slow
 @given(lists)
 def test_what_is_written_is_read_back(made):
     assert read_edits(write_edits(made)) == made
@@ -111,6 +112,7 @@ def test_a_value_that_is_no_number_is_named():
         read_edits("rnn.l0.weight_hh=much")
 
 
+@pytest.mark.slow
 @given(st.lists(lists, min_size=1, max_size=6))
 def test_undo_and_redo_go_through_all_lists(made):
     start = history = UndoHistory(Edits())

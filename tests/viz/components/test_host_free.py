@@ -38,6 +38,7 @@ def test_a_folder_is_one_component(name):
     assert re.search(rf'unrolled\.(define\("{name}"|components\.{name} = )', script)
 
 
+@pytest.mark.slow
 def test_data_is_made_without_streamlit():
     """In a process that cannot import streamlit."""
     code = f"""

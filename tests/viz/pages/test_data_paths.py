@@ -30,6 +30,7 @@ def count(monkeypatch):
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "edits"),
     [
@@ -76,6 +77,7 @@ def test_edits_that_do_not_fit_are_parsed_once(count, edits):
     assert len(page.warning) == 1 and len(parsed) == 1
 
 
+@pytest.mark.slow
 def test_what_a_file_allows_is_computed_once(count):
     computed = count(compatibility, "find_stacks")
     torch.manual_seed(1)

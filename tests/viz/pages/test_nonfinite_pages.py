@@ -129,6 +129,7 @@ def test_an_edit_that_makes_the_prediction_nan_is_a_change():
     assert not SMALL.search(said) and "No prediction changed" not in said
 
 
+@pytest.mark.slow
 def test_attention_whose_scores_overflow_is_refused_in_a_sentence():
     edits = largest_edit("dates-general", "attention.key.weight")
     said = text_of(start("attention", net="dates-general", text=TEXT, edits=write_edits(edits)))

@@ -53,6 +53,7 @@ def test_a_folded_panel_is_not_computed(lens, calls):
         assert folded and len(calls) == FIRST_OPEN
 
 
+@pytest.mark.slow
 def test_a_button_opens_a_panel_and_another_folds_it(calls):
     page = start("step", panel="-none")
     assert "units_now" not in calls
@@ -87,6 +88,7 @@ def test_a_change_of_network_keeps_the_open_panels():
     assert {each.name for each in declared(page) if each.is_open} >= {"unit_curves", "cell"}
 
 
+@pytest.mark.slow
 def test_names_of_panels_differ_between_pages():
     names = [each.name for lens in LENSES for each in declared(start(lens, panel="-none"))]
     assert len(set(names)) == len(names)

@@ -59,6 +59,7 @@ def test_eigenvalues_are_a_matter_of_growth_in_a_vanilla_rnn_only():
         assert "grow" not in eigenvalue_caption(kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_power_of_the_radius_stands_beside_a_vanilla_rnn_only(kind):
     page = start("checkpoint", net=NETS[kind])
@@ -106,6 +107,7 @@ def test_the_verdict_names_what_has_vanished_and_nothing_else(ratios, training, 
     assert re.search("[가-힣]", korean) and not re.search(r"[a-z]{4,} [a-z]{3,}", korean)
 
 
+@pytest.mark.slow
 def test_clipping_scales_every_step_alike():
     """Compare the panel's sentence with torch: one factor for the whole gradient."""
     module = nn.RNN(2, 5, batch_first=True)
@@ -123,6 +125,7 @@ def test_clipping_scales_every_step_alike():
     assert "Half of the gradient norm shown comes from" in said and "lose" not in said.split("6 · ")[1]
 
 
+@pytest.mark.slow
 def test_the_plane_says_that_near_points_may_be_far_apart():
     said = text_of(start("states", net="recall-lstm"))
     assert "This is a 2-D projection, so points that look close may be far apart." in said

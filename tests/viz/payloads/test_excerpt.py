@@ -120,6 +120,7 @@ def test_however_large_the_run_is(module, steps):
         assert sum(map(len, parts(reading, name, step, 0))) < MOST
 
 
+@pytest.mark.slow
 def test_long_tokens_are_cut_and_their_page_is_shorter():
     reading = recorded(nn.LSTM(2, 4, batch_first=True), 20_000, 2)
     reading = run_of_trace(reading.trace.with_tokens(["가" * 500] * 20_000))

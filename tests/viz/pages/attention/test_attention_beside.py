@@ -38,6 +38,7 @@ ATTENDING = ("dates-dot", "dates-general", "dates-additive", "dates-transformer"
 # -- beside it ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_text_goes_through_all_of_them():
     page = start(net="dates-dot", text=TEXT)
     rows = mirrored_outputs(page, "compared_output")
@@ -48,6 +49,7 @@ def test_the_same_text_goes_through_all_of_them():
     assert grown[f"{len(TEXT)} characters"] == rows["dates-fixed"]
 
 
+@pytest.mark.slow
 def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
     page = start(net="dates-dot", text=TEXT)
     first = mirrored_outputs(page, "unseen_output")
@@ -70,6 +72,7 @@ def test_accuracy_against_length_is_that_of_the_cards():
             }
 
 
+@pytest.mark.slow
 def test_the_beam_has_a_tree_for_both():
     page = start(net="dates-dot", text=TEXT)
     page.slider(key="attention_width").set_value(2)
@@ -105,6 +108,7 @@ def test_every_head_is_there_and_one_is_large():
     assert f"`{data['picked']['name']}`" in text_of(page)
 
 
+@pytest.mark.slow
 def test_times_are_measured_when_asked_for(monkeypatch):
     asked = []
 
@@ -125,6 +129,7 @@ def test_times_are_measured_when_asked_for(monkeypatch):
     assert len(asked) == 4
 
 
+@pytest.mark.slow
 def test_the_four_shapes_are_bundled_networks_that_run():
     page = start(net="dates-dot", text=TEXT)
     drawn = {

@@ -67,6 +67,7 @@ def test_what_is_drawn_is_what_the_network_wrote(net):
     assert decoding.answer in text_of(page)
 
 
+@pytest.mark.slow
 def test_another_network_that_writes_keeps_the_text_and_the_step():
     page = start(net="dates-dot", text=TEXT, step="4", attend="hide[2]")
     widget_at(page.selectbox, "attention_net").set_value("dates-general")
@@ -96,6 +97,7 @@ def test_a_step_of_the_encoder_is_none_of_the_output():
     assert (view_of(page).layer, view_of(page).step) == ("decoder.l0", 0)
 
 
+@pytest.mark.slow
 def test_the_address_names_a_head_and_a_symbol():
     page = start(
         net="dates-transformer", text=TEXT, layer="decoder.layers.0.multihead_attn", unit="2", step="1", source="5"
@@ -160,6 +162,7 @@ def test_a_link_with_such_a_text_opens_the_networks_own(net):
     assert (view_of(page).net, view_of(page).text) == (net, "the fourth of August, 2024")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "cell"), [("dates-fixed", "GRU"), ("dates-transformer", "none (attention instead of recurrence)")]
 )
@@ -168,6 +171,7 @@ def test_the_card_says_which_cell_it_has(net, cell):
     assert facts.loc[facts["property"] == "cell type", "value"].item().startswith(cell)
 
 
+@pytest.mark.slow
 def test_it_opens_with_an_example_in_the_readers_language():
     assert view_of(start(net="dates-dot", lang="ko")).text == "우리는 2024년 8월 4일 일요일에 만나요"
     assert view_of(start(net="dates-dot", lang="en")).text == "the fourth of August, 2024"
@@ -193,6 +197,7 @@ def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
     assert "û" in said  # not in its vocabulary
 
 
+@pytest.mark.slow
 def test_what_is_no_date_is_said_to_be_none():
     page = start(net="dates-dot", text=TEXT, attend="write@5=9")
     assert "-9" in decode(load_network("dates-dot"), TEXT, (ForceToken(5, "9"),)).answer
@@ -254,6 +259,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     assert view_of(page).attend == "" and page.button(key="attention_undo").disabled
 
 
+@pytest.mark.slow
 def test_one_head_alone_is_forced():
     page = start(
         net="dates-transformer", text=TEXT, layer="decoder.layers.1.multihead_attn", unit="3", step="2", source="0"

@@ -68,6 +68,7 @@ def test_a_broken_file_opens_on_the_layer_that_is_broken():
     assert next(each for each in page.selectbox if each.label == menu.label).value == "rnn.l0"
 
 
+@pytest.mark.slow
 def test_an_uploaded_file_is_opened_judged_and_run(net):
     page = upload(start(), ("lm.pt", saved_bytes(net, vocab=list(WORDS), epoch=7)))
     assert re.fullmatch(r"lm\.pt~[0-9a-f]{12}", view_of(page).net)
@@ -156,6 +157,7 @@ def test_what_is_no_checkpoint_is_told_in_one_sentence(data):
     assert view_of(page).net == NETWORKS[0]
 
 
+@pytest.mark.slow
 def test_numbers_that_are_damaged_are_told_where_they_are_shown_and_the_rest_is_shown(net):
     """Behind a header that is whole: what cannot be read is met while the page is drawn."""
     opened = checkpoint_store.open_upload({"damaged.pt": saved_bytes(net, vocab=list(WORDS), own="damaged")})
@@ -185,6 +187,7 @@ def test_a_checkpoint_in_shards_is_dropped_with_its_index(net):
     assert view_of(page).net.startswith("model.safetensors.index.json~")
 
 
+@pytest.mark.slow
 def test_a_sick_network_is_said_to_be(net):
     page = upload(start(), ("sick.pt", saved_bytes(unhealthy(net), vocab=list(WORDS))))
     text = page_text(page)
@@ -200,6 +203,7 @@ def test_a_sick_network_is_said_to_be(net):
     assert "not finite" in page_text(page)  # no spectrum, and it says why
 
 
+@pytest.mark.slow
 def test_two_checkpoints_are_compared(net):
     first = checkpoint_store.open_upload({"early.pt": saved_bytes(net)})
     before = {name: values.clone() for name, values in net.state_dict().items()}
@@ -212,6 +216,7 @@ def test_two_checkpoints_are_compared(net):
     assert mirrored(page, "moved", gate="candidate") == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_edits_of_a_network_are_in_what_is_measured():
     page = start(net="recall-lstm", edits="rnn.l0.bias_ih[forget_gate]=-9")
     assert "This is an edited network" in page_text(page)
@@ -254,6 +259,7 @@ def test_the_limit_of_uploads_is_said(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_file_without_recurrent_layers_is_looked_at_all_the_same():
     page = upload(start(), ("linear.pt", saved_bytes(nn.Linear(3, 4))))
     text = page_text(page)

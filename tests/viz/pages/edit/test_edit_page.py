@@ -64,6 +64,7 @@ def test_switched_off_edits_change_nothing(name):
         assert np.array_equal(sent_payload(page)[1]["hidden"], plain.trace.layers["rnn.l0"].hidden[0])
 
 
+@pytest.mark.slow
 def test_the_experiment_breaks_the_counter_and_undo_mends_it():
     page = press(start("edit", net="python-lm"), "experiment_0")
     view = page.session_state["unrolled"].view
@@ -100,6 +101,7 @@ def test_edits_are_switched_removed_and_cleared():
     assert edits_of(page) == BROKEN
 
 
+@pytest.mark.slow
 def test_an_exact_value_is_typed():
     page = start("edit", net="counter")
     box = exact(page)
@@ -155,6 +157,7 @@ def test_edits_of_a_link_that_do_not_fit_are_dropped_with_a_sentence(name, addre
     assert said in warning.value.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_a_value_that_is_no_number_gets_one_sentence():
     page = start("edit", net="counter", edits=BROKEN)
     exact(page).set_value("a lot")
@@ -164,6 +167,7 @@ def test_a_value_that_is_no_number_gets_one_sentence():
     assert edits_of(page) == BROKEN
 
 
+@pytest.mark.slow
 def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
     page = start("edit", net="counter", edits="rnn.l0.weight_hh=0")
     page.selectbox(key="edit_kind").set_value("hold")
@@ -183,6 +187,7 @@ def test_a_clamp_outside_the_sequence_and_a_radius_of_zero_get_one_sentence():
     assert edits_of(page) == "rnn.l0.weight_hh=0"
 
 
+@pytest.mark.slow
 def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
     held = "rnn.l0.forget_gate[0]@9-12=1"
     page = start("edit", net="counter", edits=f"{BROKEN};{held}")
@@ -216,6 +221,7 @@ def test_it_speaks_korean():
     assert "edited" not in said
 
 
+@pytest.mark.slow
 def test_held_values_leave_the_exact_gradient_norms():
     page = start("gradients", net="counter", edits="rnn.l0.forget_gate[0]@3-5=1")
     assert "Some values are fixed: no gradient flows through them" in text_of(page)
@@ -229,6 +235,7 @@ def test_the_downloaded_weights_are_those_of_the_edited_module():
     assert all((state[name] == values).all() for name, values in load(edited.save()).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edits", [BROKEN, "rnn.l0.forget_gate[0]@3-5=1", "token[3]+=b"])
 def test_the_gradients_are_taken_when_asked_for(edits):
     page = start("edit", net="counter", edits=edits)
@@ -237,6 +244,7 @@ def test_the_gradients_are_taken_when_asked_for(edits):
     assert any("partial L" in each.value for each in page.latex)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -259,6 +267,7 @@ def test_a_csv_that_does_not_fit_gets_one_sentence(content, said):
     assert edits_of(page) == ""
 
 
+@pytest.mark.slow
 def test_a_csv_that_fits_is_the_matrix_that_runs():
     values = np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)
     page = start("edit", net="counter")
@@ -316,6 +325,7 @@ def test_a_link_carries_no_more_than_a_browser_does():
     assert "at most 8,000 are allowed" in warning.value.replace("\\", "") and edits_of(page) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "edits"),
     [

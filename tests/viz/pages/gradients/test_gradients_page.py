@@ -33,6 +33,7 @@ def control(page: AppTest, key: str, value: object) -> AppTest:
     return run(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["recall-rnn", "recall-lstm", "recall-gru"])
 def test_the_norms_are_those_of_the_answers_gradient(net):
     page = control(start("gradients", net=net, text=LONG), "cells_way", "trained")
@@ -47,6 +48,7 @@ def test_the_norms_are_those_of_the_answers_gradient(net):
             assert len(found) == 41 and found == pytest.approx(wanted, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
     page = control(start("gradients", net="recall-lstm", text=LONG), "cells_way", "trained")
 
@@ -69,6 +71,7 @@ def test_at_distance_40_the_page_says_what_training_gave_and_what_was_before():
     assert before["rnn"] < 1e-10 < before["lstm"]
 
 
+@pytest.mark.slow
 def test_the_map_holds_every_pair_and_its_two_ways():
     page = start("gradients", net="recall-lstm")
     header, arrays = sent_payload(page)
@@ -91,6 +94,7 @@ def test_every_loss_that_a_network_can_be_asked_is_offered():
     assert counts == {"python-lm": 3, "recall-rnn": 4, "wave": 3, "sentiment": 2}
 
 
+@pytest.mark.slow
 def test_a_units_value_and_all_steps_can_be_the_loss():
     page = start("gradients", state={"gradients_asked": "unit"}, net="recall-gru", text=LONG, unit="5", step="9")
     found = mirrored(page, "gradient-norms", quantity="hidden_grad_norm")
@@ -112,6 +116,7 @@ def test_what_cannot_be_asked_is_told_once_and_the_rest_stands(address, asked, s
     assert "6 · Exploding gradient" in text_of(page)
 
 
+@pytest.mark.slow
 def test_the_knobs_begin_in_the_middle_of_a_decay():
     page = control(start("gradients", net="recall-rnn"), "cells_way", "knobs")
     shares = {}
@@ -149,6 +154,7 @@ def saved(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_saved_run_shows_the_gradients_that_it_was_saved_with(saved):
     path, layer = saved(False)
     page = start("gradients", opened=path)
@@ -159,6 +165,7 @@ def test_a_saved_run_shows_the_gradients_that_it_was_saved_with(saved):
     assert mirrored(start("gradients", opened=path), "gradient-norms", quantity="hidden_grad_norm")[-1] == 1
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_no_number_is_named_where_it_first_appears(saved):
     path, _layer = saved(True)
     page = start("gradients", opened=path)
@@ -167,6 +174,7 @@ def test_a_gradient_that_is_no_number_is_named_where_it_first_appears(saved):
     assert np.isnan(mirrored(page, "gradient-norms", quantity="hidden_grad_norm")[:4]).all()
 
 
+@pytest.mark.slow
 def test_the_page_speaks_korean():
     page = start("gradients", net="recall-gru", lang="ko")
     assert all(HANGUL.search(plain_text(each.value)) for each in page.caption)

@@ -58,6 +58,7 @@ def test_every_network_has_its_states(name, lang):
     assert bool(HANGUL.search(words)) == (lang == "ko")
 
 
+@pytest.mark.slow
 def test_only_a_network_with_padding_shows_what_padding_does():
     assert "Padding and masking" not in text_of(start("states"))
     page = start("states", net="sentiment")
@@ -68,6 +69,7 @@ def test_only_a_network_with_padding_shows_what_padding_does():
     assert len(lines) == 2 and lines[0] == lines[1]  # without padding the mask changes nothing
 
 
+@pytest.mark.slow
 def test_the_order_of_the_heatmap_is_the_models():
     page = start("states", look="order:variance")
     shown = next(
@@ -77,6 +79,7 @@ def test_the_order_of_the_heatmap_is_the_models():
     assert json.loads(shown.json)["order"] == order_units(hidden, "variance").tolist()
 
 
+@pytest.mark.slow
 def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
     page = start("states", net="recall-gru", look="compare:networks")
     offered = labelled(page.selectbox, "The other network")
@@ -86,6 +89,7 @@ def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
     assert "dates-transformer" not in offered.options and offered.value.startswith("dates-")
 
 
+@pytest.mark.slow
 def test_the_brush_begins_with_the_word_that_is_read():
     page = start("states", net="python-lm")
     text = text_of(page)
@@ -95,6 +99,7 @@ def test_the_brush_begins_with_the_word_that_is_read():
     assert "Best match: unit 14. Its hidden state is ≤ −0.3 at 100% of the time steps in the span" in text
 
 
+@pytest.mark.slow
 def test_the_brush_looks_where_the_units_mark_best_until_a_side_is_chosen():
     page = start("states", net="python-lm", unit=3)
     assert "hidden state is ≤ −0.3 at 100%" in text_of(page)
@@ -102,6 +107,7 @@ def test_the_brush_looks_where_the_units_mark_best_until_a_side_is_chosen():
     assert "hidden state is ≥ 0.3 at" in text_of(page) and "≤ −0.3" not in text_of(page)
 
 
+@pytest.mark.slow
 def test_the_brush_tells_the_units_that_mark_the_span():
     page = start("states")
     text = text_of(page)
@@ -130,6 +136,7 @@ def test_the_ink_of_one_state_and_of_one_input(net, layer, way):
     assert float(norm.replace(r"\cdot10^{", "e").strip("}")) == pytest.approx(expected, rel=6e-3) and expected > 0
 
 
+@pytest.mark.slow
 def test_two_texts_part_where_they_differ():
     page = start("states")
     area = labelled(page.text_area, "Other text")
@@ -151,6 +158,7 @@ def test_one_text_through_two_networks_of_other_kinds():
     assert "hidden states are compared" in text_of(page) or "The states diverge at time step 1." in text_of(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_one_token_and_one_unit(kind, tmp_path):
     path = saved(tmp_path / "one.npz", kind(1, 1, batch_first=True), torch.ones(1, 1, 1))
@@ -161,6 +169,7 @@ def test_one_token_and_one_unit(kind, tmp_path):
     assert "nan" not in text.lower()
 
 
+@pytest.mark.slow
 def test_states_that_never_change_are_said_to(tmp_path):
     module = nn.LSTM(2, 3, batch_first=True)
     with torch.no_grad():
@@ -189,6 +198,7 @@ def test_a_random_network_tracks_nothing_and_the_page_says_so(tmp_path):
     assert "No unit tracks any of these properties." in text or "Tracking cannot be measured" in text
 
 
+@pytest.mark.slow
 def test_a_large_run_sends_little_and_a_window_of_it_exactly(tmp_path):
     torch.manual_seed(0)
     module, x = nn.LSTM(4, 96, batch_first=True), torch.randn(1, 2500, 4)
@@ -241,6 +251,7 @@ def test_a_link_opens_what_was_chosen_of_the_pictures(tmp_path):
     assert labelled(other.multiselect, "Units").value == [5, 3]
 
 
+@pytest.mark.slow
 def test_what_a_link_chooses_in_vain_is_left_to_the_page():
     page = start(
         "states", look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many"
@@ -250,6 +261,7 @@ def test_what_a_link_chooses_in_vain_is_left_to_the_page():
     assert labelled(page.slider, "Span (time steps)").value[1] <= last
 
 
+@pytest.mark.slow
 def test_another_text_begins_anew_but_for_the_order():
     page = start("states", look="order:mean;span:3-9")
     page.text_area[0].set_value("while True:\n    pass\n")

@@ -104,6 +104,7 @@ def test_every_network_shows_its_own_numbers(name, lang):
     assert len(components(page)["heatmap"]) == 2
 
 
+@pytest.mark.slow
 def test_another_text_is_read_from_its_end():
     page = type_(start(step="3"), "while True:\n    pass")
     header, _arrays = sent(page)
@@ -114,6 +115,7 @@ def test_another_text_is_read_from_its_end():
     )
 
 
+@pytest.mark.slow
 def test_an_example_becomes_the_text():
     page = start()
     text = load_network("python-lm").card.examples[2].text
@@ -122,12 +124,14 @@ def test_an_example_becomes_the_text():
     assert page.text_area[0].value == text == address(page)["text"]
 
 
+@pytest.mark.slow
 def test_another_layer_keeps_text_and_step_but_opens_its_own_unit():
     page = choose(start(step="11", unit="99"), "layer", "rnn.l1")
     assert (view(page).layer, view(page).step, view(page).unit) == ("rnn.l1", 11, 0)
     assert sent(page)[0]["layer"] == "rnn.l1"
 
 
+@pytest.mark.slow
 def test_another_network_starts_at_its_own_view():
     page = choose(start(step="11", unit="99", layer="rnn.l1"), "net", "recall-gru")
     begins = load_network("recall-gru").card.default
@@ -135,6 +139,7 @@ def test_another_network_starts_at_its_own_view():
     assert page.text_area[0].value == begins.text
 
 
+@pytest.mark.slow
 def test_unknown_symbols_are_named_and_shown_as_replaced():
     page = type_(start(), "x = '한글'")
     assert any("“한”, “글”" in text and "�" in text for text in captions(page))
@@ -199,6 +204,7 @@ def test_each_piece_of_nonsense_in_a_link_is_one_sentence(piece, lang):
     assert address(page) == address(start(lang=lang))
 
 
+@pytest.mark.slow
 def test_nonsense_in_every_piece_of_a_link_at_once():
     page = start(**NONSENSE)
     assert len(warnings(page)) == len(set(warnings(page))) >= 5
@@ -238,11 +244,13 @@ def test_the_player_is_told_where_the_view_is_and_reports_where_it_went():
     assert (data["view"]["step"], data["view"]["unit"]) == (5, 6)
 
 
+@pytest.mark.slow
 def test_a_run_of_many_steps_is_shown():
     page = type_(start(), "x = 1\n" * 333)
     assert not warnings(page) and len(sent(page)[0]["tokens"]) == 1998
 
 
+@pytest.mark.slow
 def test_the_card_of_every_network_can_be_read():
     page = start()
     for name in NETWORKS:
