@@ -52,6 +52,7 @@ def test_of_a_network_that_answers_once_the_answer_alone_counts():
     assert "which tracks “the word to remember”" in words and "surprisal" not in words
 
 
+@pytest.mark.slow
 def test_what_is_written_is_told_whole():
     assert sentences_about("dates-dot", "decoder.l0.weight_hh=0").startswith("Output: “2024-08-04” → “2044-")
 

@@ -1,5 +1,6 @@
 """The session: what a link opens, what stays in the address, and in which language a page speaks."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 SCRIPT = """
@@ -48,12 +49,14 @@ def view(page):
     return page.session_state["unrolled"].view
 
 
+@pytest.mark.slow
 def test_nothing_chosen_is_filled_in_and_mirrored():
     page = start()
     assert not page.exception and not page.warning
     assert address(page) == OPENING
 
 
+@pytest.mark.slow
 def test_a_link_opens_exactly_its_view():
     link = OPENING | {"net": "counter", "text": "a a\n+b&c=한", "step": "7", "quantity": "cell", "edits": "x:1"}
     page = start(**link)
@@ -61,6 +64,7 @@ def test_a_link_opens_exactly_its_view():
     assert view(page).step == 7 and view(page).text == "a a\n+b&c=한"
 
 
+@pytest.mark.slow
 def test_a_bad_piece_is_named_once_and_the_rest_is_shown():
     page = start(net="counter", step="2", unit="-1", lang="ko")
     assert len(page.warning) == 1 and view(page).net == "counter" and view(page).unit is None
@@ -69,6 +73,7 @@ def test_a_bad_piece_is_named_once_and_the_rest_is_shown():
     assert not page.warning
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shown_leaves_the_last_good_view():
     page = start(**OPENING)
     page.query_params["step"] = "100"
@@ -77,6 +82,7 @@ def test_what_cannot_be_shown_leaves_the_last_good_view():
     assert view(page).step == 4 and address(page) == OPENING
 
 
+@pytest.mark.slow
 def test_an_edited_address_is_followed_in_the_same_session():
     page = start(**OPENING)
     before = page.session_state["unrolled"].revision
@@ -85,6 +91,7 @@ def test_an_edited_address_is_followed_in_the_same_session():
     assert view(page).unit == 12 and page.session_state["unrolled"].revision > before
 
 
+@pytest.mark.slow
 def test_an_address_that_comes_late_does_not_undo_the_view():
     page = start(**OPENING)
     page.number_input(key="step").set_value(6).run()
@@ -94,6 +101,7 @@ def test_an_address_that_comes_late_does_not_undo_the_view():
     assert view(page).step == 6 and address(page)["step"] == "6"
 
 
+@pytest.mark.slow
 def test_a_change_of_page_empties_the_address_and_the_view_is_written_again():
     page = start(**OPENING)
     page.query_params.clear()
@@ -101,6 +109,7 @@ def test_a_change_of_page_empties_the_address_and_the_view_is_written_again():
     assert address(page) == OPENING
 
 
+@pytest.mark.slow
 def test_the_player_raises_no_revision_and_an_old_report_is_not_heard():
     page = start(**OPENING)
     session = page.session_state["unrolled"]
@@ -111,6 +120,7 @@ def test_the_player_raises_no_revision_and_an_old_report_is_not_heard():
     assert session.apply_report(revision, step=1) is False and session.view.step == 6
 
 
+@pytest.mark.slow
 def test_the_switch_changes_the_language_and_nothing_else():
     page = start(**OPENING)
     assert page.text[0].value == "Copy link"
@@ -119,12 +129,14 @@ def test_the_switch_changes_the_language_and_nothing_else():
     assert page.text[0].value == "링크 복사"
 
 
+@pytest.mark.slow
 def test_the_language_of_the_address_is_that_of_fragments_too():
     page = start(**OPENING | {"lang": "ko"})
     page.button(key="again").click().run()
     assert page.text[0].value == "링크 복사"
 
 
+@pytest.mark.slow
 def test_the_browser_tells_the_language_where_the_address_does_not():
     page = AppTest.from_string(SCRIPT, default_timeout=30)
     page.context["locale"] = "ko-KR"
@@ -132,6 +144,7 @@ def test_the_browser_tells_the_language_where_the_address_does_not():
     assert address(page)["lang"] == "ko"
 
 
+@pytest.mark.slow
 def test_a_link_cannot_put_markup_into_the_page():
     page = start(step="[x](http://example.org) $a$")
     assert page.warning[0].value.count("\\[x\\](") == 1 and "\\$a\\$" in page.warning[0].value
@@ -158,6 +171,7 @@ st.session_state.told = told
 """
 
 
+@pytest.mark.slow
 def test_one_drag_is_one_undo_step_whichever_slider():
     page = AppTest.from_string(DRAGS, default_timeout=30).run()
     assert not page.exception

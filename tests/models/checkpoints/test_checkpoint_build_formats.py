@@ -88,6 +88,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ODD)
 def test_what_torch_has_no_kernel_for(odd, tmp_path):
     """It runs, is seen, edited and differentiated step by step."""
@@ -157,6 +158,7 @@ def arrays(model):
     return file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [scripted, exported, legacy, arrays])
 def test_every_way_to_save_a_torch_module(write):
     model = Model().eval()

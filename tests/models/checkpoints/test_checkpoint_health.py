@@ -239,6 +239,7 @@ def test_what_was_never_trained_is_told(cell, units):
     assert matching_initialization(load_checkpoint(save(module.state_dict())).layers["l0"]) is None
 
 
+@pytest.mark.slow
 def test_what_keras_never_trained_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")

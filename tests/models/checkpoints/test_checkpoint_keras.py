@@ -235,6 +235,7 @@ def test_layers_of_cudnn(kind, order, config):
     assert torch.allclose(states_of(checkpoint, "cudnn.l0", x[0]), module(x)[0][0], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_other_tensors_keep_their_names(tmp_path):
     model = model_of(L.LSTM(4, name="rnn"), L.Dense(2, name="out"))
     for file in FILES:
@@ -294,6 +295,7 @@ def hdf5(build):
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_no_other_file_is_opened(tmp_path):
     secret = tmp_path / "secret.h5"
     with h5py.File(secret, "w") as out:

@@ -61,6 +61,7 @@ def test_merge_modes(mode, ends, states, tmp_path):
     check(keras.Model(given, x), tmp_path, IDS, files=FILES[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("mode", ["concat", "sum", "ave", "mul"])
 def test_bidirectional_layers_one_above_the_other(mode, file, tmp_path):
@@ -91,6 +92,7 @@ def test_directions_and_stacks(layers, file, tmp_path):
     check(sequence(*layers()), tmp_path, PADDED, files=[file])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", ["batch norm", "layer norm", "dense", "average"])
 def test_layers_between_recurrent_layers(between, tmp_path):
     """Matching widths do not justify leaving out what is between two layers."""
@@ -115,6 +117,7 @@ def test_padded_sequences(kind, padding, tmp_path):
         check(model, tmp_path, IDS[row : row + 1], files=FILES[:1])
 
 
+@pytest.mark.slow
 def test_a_sequence_that_is_masked_throughout(tmp_path):
     model = keras.Sequential([keras.Input((STEPS,)), L.Embedding(9, 3, mask_zero=True), L.Bidirectional(L.LSTM(4))])
     check(model, tmp_path, np.zeros((2, STEPS), int))
@@ -135,6 +138,7 @@ def test_states_that_go_from_one_layer_to_another(masked, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_shared_layers_and_models_inside_models(tmp_path):
     given = keras.Input((STEPS, SIZE))
     shared = L.LSTM(SIZE, return_sequences=True, name="shared")
@@ -176,6 +180,7 @@ def test_functions_between_layers(tmp_path):
     check(model, tmp_path, IDS, PADDED, files=FILES[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
 def test_merges_of_masked_sequences(kind, tmp_path):
     ids, rows = keras.Input((STEPS,)), keras.Input((STEPS, SIZE))
@@ -185,6 +190,7 @@ def test_merges_of_masked_sequences(kind, tmp_path):
     check(model, tmp_path, IDS, PADDED[::-1].copy(), files=FILES[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("listed", [False, True])
 def test_attention(listed, causal, tmp_path):

@@ -180,6 +180,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_cannot_be_run_is_named(kind, tmp_path):
     layer, said = REFUSED[kind]
@@ -252,6 +253,7 @@ def archive(tmp_path_factory):
     return json.loads(source.read_small_member("config.json")), read_hdf5(source.read_member(WEIGHTS), source.limits)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_damaged_configuration(data, archive):

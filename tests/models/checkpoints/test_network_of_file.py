@@ -253,6 +253,7 @@ def test_layers_between_keras_layers_are_run(between, tmp_path):
     assert "graph" in part.left_out  # built from tensors, so not the file's own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["3 1 4 1 5 9", "3 1 4 0 0 0", "0 0 0 3 1 4"])
 @pytest.mark.parametrize("mask", [True, False])
 def test_masks_of_keras_embeddings(mask, text, tmp_path):

@@ -243,6 +243,7 @@ class Named(nn.Module):
         return self.outer["inputs"](self.kinds(self.state(self.shared(self.recurrent(x)[0])[0])[0])[0])[0]
 
 
+@pytest.mark.slow
 def test_layers_keep_the_names_that_they_have_in_the_file():
     data = saved(Named().eval())
     module, trace = compare(data, torch.randn(3, 2, 4))
@@ -346,6 +347,7 @@ class Attending(nn.Module):
         return self.attention(y, y, y)[0]
 
 
+@pytest.mark.slow
 def test_multihead_attention_runs():
     torch.manual_seed(0)
     x, data = torch.randn(5, 2, 4), saved(Attending().eval())

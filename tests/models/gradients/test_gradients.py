@@ -73,6 +73,7 @@ def check(module, x, tolerance, states=None, lengths=None):
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize(("layers", "bidirectional"), [*itertools.product([1, 3], [False, True])])
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,6 +100,7 @@ def test_any_shape(kind, batch, steps, layers, bidirectional, bias, batch_first,
     check(module, x, 1e-10, states_of(module, batch) if starts else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "bidirectional"), [*itertools.product([1, 2], [False, True])])
 @pytest.mark.parametrize("kind", KINDS)
 def test_packed(kind, layers, bidirectional):

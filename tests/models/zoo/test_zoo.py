@@ -195,6 +195,7 @@ def test_python_lm_on_the_held_out_files_of_this_python(networks):
     assert float(cost) == pytest.approx(net.card.metrics["bits_per_character"], abs=0.4)
 
 
+@pytest.mark.slow
 def test_held_out_files_are_apart_and_do_not_depend_on_the_machine():
     assert python_text.split_of("textwrap.py") == python_text.split_of("textwrap.py")
     parts = [set(python_text.source_files(part)) for part in ("train", "validation", "held-out")]
@@ -289,6 +290,7 @@ def test_training_repeats(name, tmp_path, capsys):
     assert "3/3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_training_writes_a_card_that_can_be_read(tmp_path, capsys):
     main(["counter", "--steps", "3", "--seed", "5", "--out", str(tmp_path)])
     fields = json.loads((tmp_path / "counter.json").read_text(encoding="utf-8"))

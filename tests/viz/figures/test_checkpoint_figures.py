@@ -34,6 +34,7 @@ def dots(figure):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("log", [False, True])
 def test_every_array_and_gate_has_its_histogram(weights, theme, log):
@@ -53,6 +54,7 @@ def test_every_histogram_says_how_far_it_reaches(weights, scale, end):
         assert axis.tickvals == pytest.approx((-end, 0, end)) and -axis.range[0] == axis.range[1] >= end
 
 
+@pytest.mark.slow
 def test_an_array_without_a_finite_number_has_a_histogram_that_says_so(weights):
     nothing = np.full((24, 6), np.nan, np.float32)
     broken = LayerWeights("LSTM", weights.weight_ih, nothing, weights.bias_ih, weights.bias_hh)

@@ -68,6 +68,7 @@ def test_edits_of_an_address_are_parsed_once(count, lens):
     assert len(parsed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edits", ["nonsense", "rnn.l7.weight_hh*=2"])
 def test_edits_that_do_not_fit_are_parsed_once(count, edits):
     page = start("step", net="recall-lstm")

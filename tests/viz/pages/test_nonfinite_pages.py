@@ -102,6 +102,7 @@ def test_a_checkpoints_run_is_told_where_it_overflows(name, tmp_path, drawn):
     check(start(name, opened=path, text=" ".join(map(str, ids[0].tolist()))), sentence)
 
 
+@pytest.mark.slow
 def test_the_untrained_comparison_does_not_call_an_overflow_a_zero(monkeypatch):
     """Autograd's gradient is 0 there, since NaN > 0 is false; its numbers stay, the sentence is another."""
     chosen = {"steps": 200.0, "radius": 3.0, "bias": 1.0}
@@ -122,6 +123,7 @@ def largest_edit(net, name):
     return Edits().add(WeightChange(Place(name), "*=", 3e38 / float(values.abs().max())))
 
 
+@pytest.mark.slow
 def test_an_edit_that_makes_the_prediction_nan_is_a_change():
     edits = largest_edit("python-lm", "head.weight")
     said = text_of(start("edit", net="python-lm", text="import os", edits=write_edits(edits)))

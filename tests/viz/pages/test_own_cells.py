@@ -25,6 +25,7 @@ def saved(tmp_path_factory):
     return path, save_run(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_lens_shows_a_cell_of_ones_own(saved, lens, layer):
@@ -78,6 +79,7 @@ def test_the_diagram_and_the_equations_have_the_cells_values(saved, browser):
                 assert float(value) == pytest.approx(float(found[f"0.cell.l0/{quantity}"][0, 4, 2]), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_without_gradients_says_so(tmp_path):
     save_run(tmp_path / "run.npz", backward=False)
     page = start("gradients", opened=tmp_path / "run.npz", layer="0.cell.l0")

@@ -41,6 +41,7 @@ def buttons(page, kind: str) -> set[str]:
     return {each.key.removeprefix(f"{kind}_") for each in page.button if (each.key or "").startswith(f"{kind}_")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lens", LENSES)
 def test_a_folded_panel_is_not_computed(lens, calls):
     page = start(lens, panel="-none")
@@ -69,18 +70,21 @@ def test_a_button_opens_a_panel_and_another_folds_it(calls):
     assert calls["cell"] == before and panel_of(page) == "-none,-cell"
 
 
+@pytest.mark.slow
 def test_a_link_opens_and_folds_panels(calls):
     page = start("step", panel="unit_curves,-cell,path")
     assert {each.name for each in declared(page) if each.is_open} == {"equations", "prediction", "sum", "unit_curves"}
     assert set(calls) == {"equations", "prediction", "sum", "unit_curves"}
 
 
+@pytest.mark.slow
 def test_projector_mode_computes_one_panel(calls):
     page = start("states", panel="saturation", mode="projector")
     assert set(calls) == {"saturation"}
     assert len(declared(page)) == 10
 
 
+@pytest.mark.slow
 def test_a_change_of_network_keeps_the_open_panels():
     page = start("step", panel="unit_curves")
     page.session_state["unrolled"].navigate(net="counter", text=None, layer=None, unit=None, step=None, quantity=None)

@@ -133,6 +133,7 @@ def test_the_plane_says_that_near_points_may_be_far_apart():
         assert "treated differently" not in said
 
 
+@pytest.mark.slow
 def test_a_cosine_of_one_is_a_change_of_scale_in_either_direction():
     said = text_of(start("checkpoint", net="recall-lstm"))
     assert (
@@ -140,6 +141,7 @@ def test_a_cosine_of_one_is_a_change_of_scale_in_either_direction():
     )
 
 
+@pytest.mark.slow
 def test_three_kinds_share_a_seed_not_their_weights():
     config = InitConfig(radius=0.9, steps=20)
     rnn, lstm = (initialized_layer(kind, config) for kind in ("RNN", "LSTM"))
@@ -157,6 +159,7 @@ def test_general_attention_is_not_called_ordinary():
     assert "general" in card["title"]["ko"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_step_page_speaks_of_gates_only_where_there_are_any(kind):
     said = text_of(start("step", net=NETS[kind]))

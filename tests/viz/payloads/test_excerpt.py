@@ -55,6 +55,7 @@ def test_steps_travel_around_the_reader_and_stay_until_he_nears_their_edge(steps
         assert first <= beyond < end or beyond in (-1, steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True}], ids=["forward", "both ways"])
 def test_all_units_are_exact_wherever_the_reader_is(kind, options):

@@ -60,6 +60,7 @@ def test_a_text_with_two_dates_is_new_each_time_and_can_be_looked_at():
     assert "".join(sent_payload(page)[0]["tokens"]) == second["dates-dot"]
 
 
+@pytest.mark.slow
 def test_accuracy_against_length_is_that_of_the_cards():
     page = start(net="dates-additive", text=TEXT)
     charts = [json.loads(each.proto.spec)["data"] for each in page.get("plotly_chart")]
@@ -100,6 +101,7 @@ def test_positions_are_counted_from_0_as_in_their_formula():
     assert figure.data[0].customdata[0][7][0] == 7
 
 
+@pytest.mark.slow
 def test_every_head_is_there_and_one_is_large():
     page = start(net="dates-dot", text=TEXT)
     data = json.loads(mounted_components(page)["attention_heads"][0].json)
@@ -151,6 +153,7 @@ def test_the_four_shapes_are_bundled_networks_that_run():
     assert len(page.warning) == 1
 
 
+@pytest.mark.slow
 def test_it_speaks_korean():
     page = start(net="dates-dot", text=TEXT, lang="ko", attend="attend[10]@6")
     said = text_of(page)
@@ -189,6 +192,7 @@ def drawn(page: AppTest) -> np.ndarray:
     return np.frombuffer(base64.b64decode(values["bdata"]), np.float32).reshape(6, 6) if "bdata" in values else values
 
 
+@pytest.mark.slow
 def test_anybodys_saved_attention_is_drawn_head_by_head(saved):
     path, weights = saved
     page = start(opened=path)
@@ -202,6 +206,7 @@ def test_anybodys_saved_attention_is_drawn_head_by_head(saved):
     assert f"Mean attention entropy: {-terms.sum(1).mean():.2f} bits" in text_of(page)
 
 
+@pytest.mark.slow
 def test_a_run_without_recurrence_is_one_sentence_elsewhere(saved):
     page = start("step", opened=saved[0])
     [warning] = page.warning
@@ -212,6 +217,7 @@ def test_a_run_without_recurrence_is_one_sentence_elsewhere(saved):
 # -- an opened checkpoint ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_opened_encoder_decoder_has_no_attention_but_a_beam(tmp_path):
     torch.manual_seed(2)
     shapes = {"enc_emb": (6, 4), "dec_emb": (5, 4), "fc_w": (5, 8), "fc_b": (5,)}

@@ -46,11 +46,13 @@ def test_a_network_without_attention_is_told_in_one_sentence_and_another_is_one_
     ).keys()
 
 
+@pytest.mark.slow
 def test_nothing_chosen_opens_a_network_with_attention():
     page = start()
     assert view_of(page).net == "dates-additive" and "decoder_view" in mounted_components(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ATTENDING)
 def test_what_is_drawn_is_what_the_network_wrote(net):
     page = start(net=net, text=TEXT, step="3")
@@ -79,6 +81,7 @@ def test_another_network_that_writes_keeps_the_text_and_the_step():
     assert view_of(page).net == "counter" and view_of(page).text != TEXT
 
 
+@pytest.mark.slow
 def test_edited_weights_are_attended_with():
     edits = "head.weight[2]=0;head.bias[2]=-50"  # it cannot write a hyphen any more
     network = load_network("dates-dot")
@@ -92,6 +95,7 @@ def test_edited_weights_are_attended_with():
 # -- the view ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_step_of_the_encoder_is_none_of_the_output():
     page = start(net="dates-dot", text=TEXT, layer="encoder.l0", step="9")
     assert (view_of(page).layer, view_of(page).step) == ("decoder.l0", 0)
@@ -187,6 +191,7 @@ def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked
     assert "contribution_gradient" not in sent_payload(page)[1]
 
 
+@pytest.mark.slow
 def test_a_date_in_neither_language_is_answered_with_its_uncertainty():
     text = "le 4 août de l'an 2024"
     page = start(net="dates-dot", text=text)
@@ -274,6 +279,7 @@ def test_one_head_alone_is_forced():
     np.testing.assert_allclose(sent_payload(page)[1]["attention_weight"], weights[3], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_link_carries_a_temperature():
     page = start(net="dates-dot", text=TEXT, attend="temperature=8")
     expected = decode(load_network("dates-dot"), TEXT, (AttentionTemperature(8.0),))

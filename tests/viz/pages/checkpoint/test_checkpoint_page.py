@@ -228,6 +228,7 @@ def test_the_edits_of_a_network_are_in_what_is_measured():
     assert page.warning and view_of(page).edits == "" and page.success
 
 
+@pytest.mark.slow
 def test_of_a_large_file_only_the_layer_that_is_looked_at_is_read(net, monkeypatch):
     monkeypatch.setattr(checkpoint_store, "LARGE_FILE", 100)
     opened = checkpoint_store.open_upload({"large.pt": saved_bytes(Net(layers=3), big=torch.zeros(3, 5))})

@@ -93,6 +93,7 @@ def test_a_network_from_a_graph_is_shown_whole_on_every_page(lens, tmp_path):
         assert "Only the chosen layers run" not in page_text(page)
 
 
+@pytest.mark.slow
 def test_a_language_model_has_no_sentence():
     class Model(nn.Module):
         def __init__(self):

@@ -207,6 +207,7 @@ def test_edits_that_another_text_has_no_room_for_are_switched_off_and_kept():
     assert edits_of(page) == f"{BROKEN};{held}"
 
 
+@pytest.mark.slow
 def test_another_network_begins_without_edits():
     page = start("edit", net="counter", edits=BROKEN)
     widget_at(page.selectbox, "choose_net").set_value("wave")
@@ -285,6 +286,7 @@ def test_a_csv_that_fits_is_the_matrix_that_runs():
     assert np.array_equal(sent_payload(page)[1]["hidden"], trace.layers["rnn.l0"].hidden[0])
 
 
+@pytest.mark.slow
 def test_the_table_holds_the_exact_values():
     page = start("edit", net="counter", state={"edit_table": True})
     [table] = page.data_editor
@@ -305,6 +307,7 @@ def test_the_units_weights_are_listed_and_picked():
     assert reads[0]["label"] == "input gate ← “.”" and abs(reads[0]["value"]) >= abs(reads[1]["value"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["next", "every", "unit"])
 def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
     page = start(

@@ -103,6 +103,7 @@ def test_a_units_value_and_all_steps_can_be_the_loss():
     assert "there is no single decay rate" in text_of(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "asked", "said"),
     [
@@ -127,6 +128,7 @@ def test_the_knobs_begin_in_the_middle_of_a_decay():
     assert shares["rnn"] < 1e-5 < shares["lstm"] < 1
 
 
+@pytest.mark.slow
 def test_clipping_says_what_is_left_and_who_pays():
     page = start("gradients", net="recall-rnn")
     assert "Half of the gradient norm shown comes from" in text_of(page)

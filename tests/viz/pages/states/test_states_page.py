@@ -117,6 +117,7 @@ def test_the_brush_tells_the_units_that_mark_the_span():
     assert "No unit has its hidden state active more often inside this span" in text_of(page)
 
 
+@pytest.mark.slow
 def test_no_unit_marking_a_span_exactly_is_said_in_words():
     assert "No unit matches the span exactly." in text_of(start("states"))
 
@@ -153,6 +154,7 @@ def test_two_texts_part_where_they_differ():
     assert any("empty" in warning.value for warning in page.warning)
 
 
+@pytest.mark.slow
 def test_one_text_through_two_networks_of_other_kinds():
     page = start("states", net="recall-lstm", look="compare:networks;against:recall-rnn")
     assert "hidden states are compared" in text_of(page) or "The states diverge at time step 1." in text_of(page)
@@ -180,6 +182,7 @@ def test_states_that_never_change_are_said_to(tmp_path):
     assert "nan" not in text.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_weights_that_are_not_numbers_are_told(kind, tmp_path):
     module = kind(2, 3, batch_first=True)
@@ -191,6 +194,7 @@ def test_weights_that_are_not_numbers_are_told(kind, tmp_path):
     assert "derivatives cannot be computed" in text
 
 
+@pytest.mark.slow
 def test_a_random_network_tracks_nothing_and_the_page_says_so(tmp_path):
     torch.manual_seed(0)
     path = saved(tmp_path / "random.npz", nn.LSTM(4, 8, batch_first=True), torch.randn(1, 60, 4))

@@ -76,6 +76,7 @@ def hidden(name: str, text: str, layer: str) -> np.ndarray:
     return oracle.network(net.module, net.encode(text))[layer]["hidden"].numpy()
 
 
+@pytest.mark.slow
 def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
     page = start()
     begins = load_network("python-lm").card.default
@@ -178,6 +179,7 @@ def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, tex
     assert not warnings(page) and page.text_area[0].value != text
 
 
+@pytest.mark.slow
 def test_a_mended_text_is_read():
     page = type_(start(net="counter"), "aabbx")
     type_(page, "aabb")
@@ -211,18 +213,21 @@ def test_nonsense_in_every_piece_of_a_link_at_once():
     assert address(page) == address(start())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "step"), [("128", "0"), ("0", "9999")])
 def test_a_link_beyond_the_sequence_says_how_far_it_goes(unit, step):
     page = start(unit=unit, step=step)
     assert len(warnings(page)) == 1 and re.search(r"Use 0 to (127|\d+)", warnings(page)[0])
 
 
+@pytest.mark.slow
 def test_a_link_whose_text_cannot_be_read_still_opens_its_network():
     page = start(net="counter", text="hello")
     assert len(warnings(page)) == 1 and address(page)["net"] == "counter"
     assert address(page)["text"] == load_network("counter").card.default.text
 
 
+@pytest.mark.slow
 def test_a_link_opens_exactly_its_view():
     link = {
         "net": "recall-gru",
@@ -238,6 +243,7 @@ def test_a_link_opens_exactly_its_view():
     assert sent(page)[0]["tokens"][:2] == ["Seoul", "greets"]
 
 
+@pytest.mark.slow
 def test_the_player_is_told_where_the_view_is_and_reports_where_it_went():
     page = start(step="5", unit="6")
     data = json.loads(components(page)["player"][0].json)
@@ -271,6 +277,7 @@ def test_the_saved_numbers_are_the_runs(tmp_path):
     assert opened.tokens == reading.labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_about_tells_every_accuracy_of_the_review_reader(lang):
     page = start(net="sentiment", lang=lang)
@@ -285,11 +292,13 @@ def test_about_tells_every_accuracy_of_the_review_reader(lang):
     assert ("부정" if lang == "ko" else "with negation") in heads and "negated" not in heads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "look_for"), [("wave", "dashed line"), ("sentiment", "Change one word")])
 def test_what_to_look_for_in_a_prediction_is_said_of_that_prediction(name, look_for):
     assert any(look_for in text for text in captions(start(net=name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["python-lm", "recall-gru", "counter"])
 def test_the_mean_surprisal_is_said_as_bits_and_as_perplexity(name):
     network = load_network(name)
@@ -301,6 +310,7 @@ def test_the_mean_surprisal_is_said_as_bits_and_as_perplexity(name):
     assert not any("perplexity" in text for text in captions(start(net="wave")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_first_line_says_what_the_page_shows_and_offers_the_smallest_network(language):
     page = start(lang=language)
