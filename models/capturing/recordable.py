@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 COMPILED = "torch.compile ran it as compiled code; capture the module that is not compiled"
 TRANSFORMED = "it ran inside a transform of torch.func such as grad or vmap; call the module without the transform"
 TRACED = "it was traced (torch.export, make_fx, torch.jit.trace) rather than run; call the module without tracing it"
+GRAPHED = "it was captured in a CUDA graph, which runs later without hooks; call the module outside the graph"
 NO_VALUES = "its tensors have no values (meta or fake tensors); run it on real ones"
 
 
@@ -37,8 +38,11 @@ def obstacle(*values: Any) -> str | None:
     if torch._C._get_tracing_state() is not None or (tracer is not None and tracer.get_proxy_mode() is not None):
         return TRACED
     for value in values:
-        if isinstance(value, Tensor) and (value.is_meta or type(value).__name__ == "FakeTensor"):
-            return NO_VALUES
+        if isinstance(value, Tensor):
+            if value.is_cuda and torch.cuda.is_current_stream_capturing():
+                return GRAPHED
+            if value.is_meta or type(value).__name__ == "FakeTensor":
+                return NO_VALUES
     return None
 
 
@@ -67,7 +71,10 @@ def without_modes() -> Iterator[None]:
 def failure_of(record: Callable[[], str | None]) -> str | None:
     """Call ``record()`` without the user's modes; return why it failed, or what it returned: the user's call has to go on."""
     try:
-        with without_modes():
+        if torch._C._len_torch_dispatch_stack():
+            with without_modes():
+                return record()
+        with torch._C.DisableTorchFunction():
             return record()
     except Exception as error:
         return f"{type(error).__name__}: {error}".rstrip(".")

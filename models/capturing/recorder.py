@@ -28,13 +28,12 @@ from models.capturing.recorded_arrays import (
     step_gradients,
     to_padded,
 )
-from models.core.device_evaluation import DeviceWeights
 from models.core.gradient_proof import GradientProof, WeightGradient
 from models.core.output_gradients import CallGradients, GradientHook, HookedOutput, OutputGradientCollector
+from models.core.recorded_weights import RecordedWeights
 from models.core.recording import DeviceRecording, Recording
 from models.core.stepwise_modules import name_weights
 from models.core.trace import LayerTrace
-from models.core.weights import LayerWeights
 
 Part = dict[str, Tensor | Callable[[], Tensor]]
 """Consecutive steps of a run, each (B, T, units) by quantity, or a function that computes it."""
@@ -62,7 +61,7 @@ class _Layer:
         trace: the cached trace.
     """
 
-    weights: LayerWeights
+    weights: RecordedWeights
     reverse: bool
     parts: list[Part]
     start: tuple[Tensor, ...] | None
@@ -141,7 +140,7 @@ class Recorder(Mapping[str, LayerTrace]):
         hook = self._hook(stack.hooked)
         for run in stack.runs:
             layers = self.record(module, run, order, new, ReplayedGradients(stack, hook, run.layer))
-            stack.weights[run.layer] = [values for each in layers for values in _copies(each.weights).values()]
+            stack.weights[run.layer] = [values for each in layers for values in each.weights.copies.values()]
 
     def record(
         self, module: str, run: KernelRun, order: Tensor | None, new: bool = True, hook: GradientHook | None = None
@@ -181,7 +180,7 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.dropout is not None:
                 part["dropout"] = copy_of(to_padded(run.dropout, run.batch_sizes, order)[..., columns])
             joinable = run.directions == 1 and lengths is None and not reverse
-            ends = tuple(copy_of(state[0]) for state in run.ends) if joinable else ()
+            ends = _last_states(run, part["hidden"]) if joinable else ()
             if joinable and run.kind == "LSTM" and run.shape[1] == 1:  # one step: its cell is its last state
                 before = torch.zeros_like(ends[1]) if start is None else start[1]
                 part |= {"cell": ends[1].unsqueeze(1), "cell_prev": before.unsqueeze(1)}
@@ -290,15 +289,13 @@ class Recorder(Mapping[str, LayerTrace]):
             if used not in known:
                 known.append(used)
 
-    def _weights(self, name: str, kind: str, options: Mapping[str, Any], own: Mapping[str, Tensor]) -> LayerWeights:
+    def _weights(self, name: str, kind: str, options: Mapping[str, Any], own: Mapping[str, Tensor]) -> RecordedWeights:
         """Return a copy of the weights; the copy of the layer's last run if they are unchanged."""
         last = self._latest(name)
         # By value: neither a tensor's version nor its address reveals a change through .data or a parametrization.
-        if last is not None and all_same_bits(_copies(last.weights), own):
+        if last is not None and all_same_bits(last.weights.copies, own):
             return last.weights
-        copies = {key: copy_of(weight) for key, weight in own.items()}
-        kept = DeviceWeights if stays_on_device(copies["weight_hh"]) else LayerWeights
-        return kept.from_kernel(kind, copies, **options)
+        return RecordedWeights.of(kind, {key: copy_of(weight) for key, weight in own.items()}, **options)
 
     def _trace(self, name: str, layer: _Layer) -> LayerTrace:
         weights, parts = layer.weights, layer.parts
@@ -322,11 +319,6 @@ class Recorder(Mapping[str, LayerTrace]):
         return LayerTrace(name, weights, recording, layer.reverse)
 
 
-def _copies(weights: LayerWeights) -> dict[str, Tensor]:
-    """Return recorded weights where they were copied."""
-    return weights.device if isinstance(weights, DeviceWeights) else weights.tensors
-
-
 def _computed(values: Tensor | Callable[[], Tensor]) -> Tensor:
     """Return ``values``, or what they compute."""
     return values() if callable(values) else values
@@ -339,6 +331,13 @@ def _later(
     if callable(values):
         return lambda: to_padded(values(), batch_sizes, order)
     return to_padded(values, batch_sizes, order)
+
+
+def _last_states(run: KernelRun, hidden: Tensor | Callable[[], Tensor]) -> tuple[Tensor, ...]:
+    """Return copies of the states after the last step of a run in one direction; ``hidden`` is a copy already."""
+    last, *others = run.ends
+    first = copy_of(last[0]) if callable(hidden) else hidden.select(1, -1)
+    return first, *(copy_of(state[0]) for state in others)
 
 
 def _hidden_states(out: Callable[[], Tensor], columns: slice, *rest: Any) -> dict[str, Tensor]:

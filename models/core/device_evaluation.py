@@ -6,76 +6,21 @@ kernel's output.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.core.activations import ZERO_TO_ONE
-from models.core.cells import WEIGHT_NAMES, Carry, Cell, Gate
+from models.core.cells import Carry, Gate
 from models.core.gate_evaluation import padding_mask, previous_states
+from models.core.recorded_weights import RecordedWeights
 from models.core.recording import DeviceRecording, to_cpu
-from models.core.weights import LayerWeights, cell_equations, read_only
+from models.core.weights import LayerWeights, read_only
 
 MIN_SCAN_SIZE = 2**20
 """Elements of one operation: on fewer, most of a GPU's time is the overhead of the call."""
-
-
-class DeviceWeights(LayerWeights):
-    """The weights that a kernel has run with on another device; each is copied to the CPU on first access.
-
-    ``dataclasses.replace`` returns ``LayerWeights``.
-
-    Attributes:
-        device: the weights where they are, by name, float32 or float64.
-    """
-
-    device: dict[str, Tensor]
-
-    def __new__(cls, *args: Any, **fields: Any) -> Any:
-        """Return ``LayerWeights``: see ``from_kernel``."""
-        return LayerWeights(*args, **fields)
-
-    @classmethod
-    def from_kernel(
-        cls, kind: str, tensors: Mapping[str, Tensor], nonlinearity: str = "tanh", **options: Any
-    ) -> LayerWeights:
-        """Return the weights that a kernel has run with; arguments as of ``LayerWeights.from_kernel``, on any device."""
-        weights = object.__new__(cls)
-        vars(weights).update(kind=kind, nonlinearity=nonlinearity, device=dict(tensors), **options)
-        return weights
-
-    def __getattribute__(self, name: str) -> Any:
-        """Return a weight on the CPU."""
-        own = object.__getattribute__(self, "__dict__")
-        if name not in WEIGHT_NAMES or name in own:
-            return object.__getattribute__(self, name)
-        if name in own["device"]:
-            own[name] = read_only(to_cpu(own["device"][name]))
-        return own.get(name)
-
-    @cached_property
-    def cell(self) -> Cell:
-        """The equations of the cell."""
-        return cell_equations(self.kind, "weight_hr" in self.device, *self._option_values)
-
-    @cached_property
-    def hidden_size(self) -> int:
-        """H, the number of units."""
-        return self.device["weight_hh"].shape[0] // len(self.cell.gates)
-
-    @property
-    def input_size(self) -> int:
-        """D, the number of inputs."""
-        return self.device["weight_ih"].shape[1]
-
-    @property
-    def output_size(self) -> int:
-        """P, the size of the hidden state: H, or the size of the projection."""
-        return self.device["weight_hh"].shape[1]
 
 
 class DeviceEvaluation:
@@ -88,7 +33,11 @@ class DeviceEvaluation:
     def __init__(self, weights: LayerWeights, recording: DeviceRecording, reverse: bool) -> None:
         """Store a layer's weights and the recording of its run."""
         self._cell, self._run, self._reverse = weights.cell, recording.device, reverse
-        self._weights = weights.device if isinstance(weights, DeviceWeights) else _copies(weights, self._run.hidden)
+        self._weights = (
+            weights.copies
+            if isinstance(weights, RecordedWeights)
+            else {each: values.to(self._run.hidden) for each, values in weights.tensors.items()}
+        )
         lengths, states = self._run.lengths, self._run.hidden
         self._padding = None if lengths is None else padding_mask(lengths, states.shape[1]).to(states.device)
         given = {"input": self._run.input, "hidden": states, "hidden_prev": self._run.hidden_prev}
@@ -241,7 +190,3 @@ def device_scan(gate: Tensor, added: Tensor, initial: Tensor, reverse: bool, min
         later = rows[start : start + span]
         later.addcmul_(gates[start - span : start - span + len(later)], rows[start - span : start - span + len(later)])
     return (rows.flip(0) if reverse else rows).transpose(0, 1)
-
-
-def _copies(weights: LayerWeights, like: Tensor) -> dict[str, Tensor]:
-    return {name: values.to(like) for name, values in weights.tensors.items()}

@@ -6,6 +6,7 @@ product, and a gated state (an LSTM's cell) is one elementwise scan.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -197,7 +198,8 @@ class SequenceEvaluation:
         rows = {side: values.reshape(batch * steps, -1) for side, values in operands.items()}
         matrices = {side: weights.tensors[f"weight_{side}"].t() for side in operands}
         first, *others = operands
-        with torch.autocast("cpu", enabled=False):  # which casts the operands of addmm
+        # autocast casts the operands of addmm
+        with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext():
             if weights.bias_ih is None:
                 sums = rows[first] @ matrices[first]
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -90,25 +89,6 @@ class LayerWeights:
                     f"not {values.dtype} {values.shape}."
                 )
 
-    @classmethod
-    def from_kernel(
-        cls, kind: str, tensors: Mapping[str, Tensor], nonlinearity: str = "tanh", **options: Any
-    ) -> LayerWeights:
-        """Return the weights that a kernel has run with.
-
-        Args:
-            kind: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
-            tensors: by the attributes' names, on the CPU, float32 or float64; neither copied nor checked.
-            nonlinearity: of an RNN.
-            options: the other attributes, for a kernel that torch does not have.
-        """
-        weights = object.__new__(cls)  # no checks: a kernel has run with them
-        arrays = {name: values.numpy() for name, values in tensors.items()}
-        for values in arrays.values():
-            values.setflags(write=False)
-        vars(weights).update(arrays, kind=kind, nonlinearity=nonlinearity, tensors=dict(tensors), **options)
-        return weights
-
     @cached_property
     def cell(self) -> Cell:
         """The equations of the cell."""
@@ -140,7 +120,7 @@ class LayerWeights:
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """The weights that are not None, as tensors: in the same memory if they came from a kernel, else copies."""
+        """The weights that are not None, as tensors: copies."""
         return {name: torch.tensor(values) for name, values in self.arrays().items()}
 
     def arrays(self) -> dict[str, np.ndarray]:

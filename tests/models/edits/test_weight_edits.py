@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 from torch import nn
 
-from models import LayerWeights, Problem, capture, load_network, run_network
+from models import Problem, capture, load_network, run_network
+from models.core.recorded_weights import RecordedWeights
 from models.edits.edit import Edits, Place, WeightChange
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork, run_edited
@@ -202,7 +203,7 @@ def test_order_is_kept():
 
 
 def test_layers_are_edited_as_values():
-    layers = {"rnn.l0": LayerWeights.from_kernel("RNN", {"weight_ih": torch.ones(2, 1), "weight_hh": torch.eye(2)})}
+    layers = {"rnn.l0": RecordedWeights.of("RNN", {"weight_ih": torch.ones(2, 1), "weight_hh": torch.eye(2)})}
     layers["rnn.l1"] = layers["rnn.l0"]
     after = edited_layers(layers, read_edits("rnn.l0.weight_hh.radius=3").weights)
     assert after["rnn.l0"].weight_hh.tolist() == [[3, 0], [0, 3]]
