@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from models.checkpoints.building.build import GRAPH, READOUT
+from models.checkpoints.building.build import FILE_GRAPH, GRAPH, READOUT
 from models.checkpoints.layers.stacks import ARROW, assumed_settings
 from models.networks.network import Network
 from viz.i18n import _, ngettext
@@ -120,6 +120,17 @@ def _unexplained(network: Network) -> set[str]:
     return set() if opened is None else {name for each in opened.checkpoint.found.values() for name in each.unexplained}
 
 
+def between_layers_sentence(name: str) -> str:
+    """Return the sentence on what a file of tensors alone cannot show; empty for a network that is not from such a file."""
+    opened = checkpoint_store.find(name)
+    if opened is None or opened.checkpoint.graph is not None or opened.setup.stack == FILE_GRAPH:
+        return ""
+    return _(
+        "A file of tensors alone does not show what happens between its layers: with residual connections or scaling, for "
+        "example, the network's own output differs."
+    )
+
+
 def show_left_out(network: Network, above_settings: bool = False) -> None:
     """Show the sentences at the top of the numbers that they are about; the arguments are ``left_out_sentences``'s."""
     missing, assumed = left_out_sentences(network, above_settings)
@@ -127,10 +138,13 @@ def show_left_out(network: Network, above_settings: bool = False) -> None:
         st.warning(missing, icon=":material/report:")
     if assumed:
         st.info(assumed, icon=":material/help:")
+    between = between_layers_sentence(network.name)
+    if between:
+        st.caption(between)
 
 
 def left_out_caption(network: Network) -> None:
     """Show the sentences beside a prediction."""
-    text = " ".join(filter(None, left_out_sentences(network)))
+    text = " ".join(filter(None, (*left_out_sentences(network), between_layers_sentence(network.name))))
     if text:
         st.caption(text)

@@ -19,7 +19,7 @@ from viz.pages.checkpoint.file_upload import view_checkpoint
 from viz.pages.checkpoint.forward_formula import forward_formula
 from viz.pages.checkpoint.vocabulary_input import graph_vocabulary_input, vocabulary_input
 from viz.pages.checkpoint_store import OpenedCheckpoint
-from viz.pages.left_out import show_left_out
+from viz.pages.left_out import between_layers_sentence, show_left_out
 from viz.pages.page_elements import escape_markdown, show_problem
 from viz.session import Session
 
@@ -46,6 +46,8 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
             ),
             icon=":material/hourglass:",
         )
+    elif between := between_layers_sentence(opened.name):
+        st.caption(between)
     try:
         setup = _graph_controls(opened, digest) if opened.checkpoint.graph else _setup_controls(parts, now, digest)
         if setup is not None and setup != now:
@@ -55,12 +57,6 @@ def run_settings(session: Session, selection: CheckpointSelection) -> None:
         show_problem(problem)
     if now.stack != FILE_GRAPH:
         forward_formula(parts, now)
-        st.caption(
-            _(
-                "Only what the tensors show is run. Functions without tensors, such as residual connections, activation "
-                "functions between layers or scaling, are not known here; if the network has any, its own output differs."
-            )
-        )
 
 
 def _graph_controls(opened: OpenedCheckpoint, digest: str) -> Setup | None:

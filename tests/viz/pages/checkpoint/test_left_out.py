@@ -12,10 +12,11 @@ from tests.models.checkpoints.test_network_of_file import Classifier, Forecast, 
 from tests.support.checkpoint_page import choose, page_text, run, saved_bytes, start, upload, view_of
 from tests.support.torch_networks import LayerAndCell
 from viz.pages import checkpoint_store
-from viz.pages.left_out import left_out_sentences
+from viz.pages.left_out import between_layers_sentence, left_out_sentences
 
 NOT_RUN = "Not run from this file: norm.weight, norm.bias. The numbers below are not this network's own output."
 BETWEEN = "Assumed, as the file does not show it: nothing comes between the layers rnn1 → rnn2."
+TENSORS_ALONE = "A file of tensors alone does not show what happens between its layers"
 EVERY_STEP = "Assumed, as the file does not show it: the output layer is applied to the output of every time step."
 READOUT = "Assumed, as the file does not show it: the class scores are computed from the last hidden state."
 
@@ -26,14 +27,14 @@ def test_every_page_names_what_is_not_run(lens):
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Stacked("norm"))})
     page = start(lens=lens, net=opened.name)
     assert NOT_RUN in page_text(page) and BETWEEN in page_text(page)
-    if lens == "step":
-        assert page_text(page).count(NOT_RUN) == 2  # at the top, and beside the prediction
+    shown = 2 if lens == "step" else 1  # at the top, and beside the prediction
+    assert page_text(page).count(NOT_RUN) == page_text(page).count(TENSORS_ALONE) == shown
 
 
 @pytest.mark.slow
 def test_confirming_what_is_between_layers_removes_the_sentence():
     page = upload(start(), ("net.pt", saved_bytes(Stacked("nothing"))))
-    assert BETWEEN in page_text(page)
+    assert BETWEEN in page_text(page) and page_text(page).count(TENSORS_ALONE) == 1
     next(each for each in page.checkbox if each.label.startswith("Nothing comes between")).check()
     page = run(page)
     assert "Assumed" not in page_text(page)
@@ -94,7 +95,7 @@ def test_a_network_from_a_graph_is_shown_whole_on_every_page(lens, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_language_model_has_no_sentence():
+def test_a_language_model_has_no_assumption():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -103,6 +104,7 @@ def test_a_language_model_has_no_sentence():
     opened = checkpoint_store.open_upload({"net.pt": saved_bytes(Model())})
     page = start(lens="step", net=opened.name)
     assert not page.warning and "Assumed" not in page_text(page)
+    assert page_text(page).count(TENSORS_ALONE) == 2
 
 
 @pytest.mark.slow
@@ -175,4 +177,5 @@ def test_a_cell_whose_gates_are_not_recorded_is_named():
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(LayerAndCell().eval()), file)
     _missing, other = left_out_sentences(load_checkpoint(file.getvalue()).network())
+    assert between_layers_sentence("net.pt") == between_layers_sentence("counter") == ""
     assert other == "cell is computed by code of its own, so its gates are not shown."
