@@ -54,7 +54,7 @@ def accuracy_by_length(
         title_text=_("input length in characters (start of each range)"),
         tickvals=list(range(len(ranges))),
         ticktext=[each.partition("-")[0] for each in ranges],
-        tickangle=0,
+        autotickangles=[0, 90],
     )
     figure.update_yaxes(title_text=_("exact-match accuracy"), range=[-0.03, 1.05], tickformat=".0%")
     figure = apply_style(figure, theme, height=340)

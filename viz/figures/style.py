@@ -1,5 +1,6 @@
 """Style shared by all figures: fonts, axes and token labels along the steps."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -10,6 +11,12 @@ GRID = {"light": "#e3e7ee", "dark": "#2b3543"}
 BACKGROUND = {"light": "#ffffff", "dark": "#10141a"}
 MAX_TICK_CHARACTERS = 110
 """Characters that fit along an axis; longer tokens are replaced by step numbers and shown on hover only."""
+
+TITLE_SIZE = 15
+"""Pixels of the font of an axis's title."""
+
+NARROW = 230
+"""Pixels of the horizontal axis on a telephone, which a line of its title fits into."""
 
 
 def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
@@ -26,7 +33,42 @@ def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
     )
     figure.update_xaxes(gridcolor=GRID[theme], zeroline=False)
     figure.update_yaxes(gridcolor=GRID[theme], zerolinecolor=GRID[theme])
+    margin = figure.layout.margin
+    plot = height - margin.t - margin.b
+    for axis in figure.select_yaxes():
+        low, high = axis.domain or (0.0, 1.0)
+        _fit_title(axis, plot * (high - low))
+    for axis in figure.select_xaxes():
+        _fit_title(axis, NARROW)
     return figure
+
+
+def _fit_title(axis: go.layout.XAxis | go.layout.YAxis, room: float) -> None:
+    """Break the title of an axis into lines of at most ``room`` pixels, and keep them off the axis's tick labels."""
+    if not axis.title.text:
+        return
+    axis.title.text = "<br>".join(_lines(axis.title.text, room))
+    axis.title.font.size = TITLE_SIZE
+    axis.automargin = True
+    if axis.title.standoff is None:
+        axis.title.standoff = 8
+
+
+def _lines(text: str, room: float) -> list[str]:
+    """Break a text at its spaces into lines of at most ``room`` pixels, by the usual widths of its characters."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if _pixels(longer) <= room or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _pixels(text: str) -> float:
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return TITLE_SIZE * (wide + 0.56 * (len(text) - wide))
 
 
 def step_axis(labels: Sequence[str], first: int = 0) -> dict:

@@ -234,8 +234,14 @@ PANEL_STYLE = """
   [data-testid="stLayoutWrapper"]:has(> .st-key-panels) {
     position: sticky; top: 3.75rem; z-index: 900; background: var(--st-background-color, Canvas);
   }
-  .stVerticalBlock[class*="st-key-panel_"] { position: relative; scroll-margin-top: 7.5rem; }
+  .stVerticalBlock[class*="st-key-panel_"] {
+    position: relative; scroll-margin-top: calc(7rem + var(--unrolled-compact-bar, 0px));
+  }
   .stVerticalBlock[class*="st-key-panel_"]:focus { outline: none; }
+  @media (max-width: 980px) { /* panels beside each other would be too narrow for a cell */
+    [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-panel_"]) { flex-wrap: wrap; }
+    [data-testid="stColumn"]:has([class*="st-key-panel_"]) { flex: 1 1 100%; min-width: 100%; }
+  }
   .stVerticalBlock[class*="st-key-panel_"] > [data-testid="stElementContainer"]:first-child h4 { padding-right: 2rem; }
   [data-testid="stElementContainer"][class*="st-key-fold_"] { position: absolute; top: 0.5rem; right: 0.5rem; width: auto; }
   [class*="st-key-fold_"] p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

@@ -83,7 +83,7 @@ def test_slopes_stay_below_the_bounds_that_are_drawn(make, titles):
     slopes = {gate: each[0] for gate, each in activation_slopes(layer).items()}
     activations = layer.cell_equations.activations
     figure = activation_slope_curves(slopes, LABELS, activations=activations)
-    axes = [axis.title.text for axis in figure.select_yaxes()]
+    axes = [axis.title.text.replace("<br>", " ") for axis in figure.select_yaxes()]
     assert axes == titles
     for gate, each in slopes.items():
         assert 0 < each.max() <= activations[gate].max_slope * (1 + 1e-6)

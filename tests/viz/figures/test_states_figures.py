@@ -124,7 +124,7 @@ def test_the_ink_of_one_input_is_its_reach(layer):
         np.where(np.arange(12) < 3, np.nan, found.total), found.carry_path, LABELS, step=3, forward=True
     )
     np.testing.assert_allclose(figure.data[1].y[3:], found.total[3:].tolist(), rtol=1e-6)
-    assert figure.layout.xaxis2.title.text == "time step of the state (token)"
+    assert figure.layout.xaxis2.title.text.replace("<br>", " ") == "time step of the state (token)"
 
 
 def test_a_comparison_draws_both_runs_and_what_is_between_them(layer):

@@ -8,7 +8,7 @@ from viz.components.streamlit_host import mount
 from viz.i18n import _
 from viz.payloads.cell_description import SymbolicValue, Tree
 
-ATTENTION_FORMULAS = Component("attention_formulas", ("cell_math", "attention_selection"))
+ATTENTION_FORMULAS = Component("attention_formulas", ("cell_math", "attention_selection", "math_lines"))
 
 
 def attention_formulas(view_id: str, *, cell: str, key: str) -> None:

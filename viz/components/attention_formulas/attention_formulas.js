@@ -172,10 +172,11 @@ function build(context) {
     list.replaceChildren(...STAGES.map((stage) => {
       const mark = html("span", { className: "mark", "aria-hidden": "true" });
       mark.style.background = colours[stage] ?? theme.text;
-      const numbers = html("div", { className: "numbers" });
+      const numbers = html("div", { className: "unrolled-math numbers" });
       lines[stage] = numbers;
-      const symbols = html("div", { className: "symbols" });
+      const symbols = html("div", { className: "unrolled-math symbols" });
       symbols.append(math(...SYMBOLS[stage]()));
+      unrolled.wrapMath(symbols);
       return html("div", { className: "line", role: "listitem", "data-part": stage }, mark, html("span", { className: "name", text: words.stages[stage] }), symbols, numbers);
     }));
     unitInput.max = store.trace.arrays.context.shape[1] - 1;
@@ -184,7 +185,10 @@ function build(context) {
   function fillNumbers() {
     const { trace, step } = store;
     const [source, dimension] = [selection.source(store), currentDimension()];
-    for (const [stage, node] of Object.entries(lines)) node.replaceChildren(math(...NUMBERS[stage]({ step, source, dimension })));
+    for (const [stage, node] of Object.entries(lines)) {
+      node.replaceChildren(math(...NUMBERS[stage]({ step, source, dimension })));
+      unrolled.wrapMath(node);
+    }
     if (document.activeElement !== unitInput) unitInput.value = dimension;
     caption.textContent = unrolled.fillTemplate(context.words.caption, {
       step: step + 1, n: source + 1, token: unrolled.displayToken(trace.options.source[source]), unit: dimension,

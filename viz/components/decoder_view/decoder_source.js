@@ -31,13 +31,12 @@ unrolled.decoderSource ??= (context) => {
     return { canvas, range };
   }
 
-  function layout(room, rowPlaces) {
-    const { arrays, options } = store.trace;
-    rows = rowPlaces;
-    const nameWidth = context.width >= 860 ? 150 : 112;
-    element.style.gridTemplateColumns = `${nameWidth}px max-content`;
-    columns.layout(store.trace.units, room - nameWidth, rows.height, { max: 56 });
-    nameColumn.style.height = `${rows.height}px`;
+  const nameWidth = () => (context.width >= 860 ? 168 : 128);
+
+  // Write the name and explanation of each row; return their heights.
+  function nameRows() {
+    const { options } = store.trace;
+    element.style.gridTemplateColumns = `${nameWidth()}px max-content`;
     for (const name of ROWS) {
       const [title, explanation] = names[name].children;
       title.textContent = context.words.rows[name];
@@ -45,8 +44,16 @@ unrolled.decoderSource ??= (context) => {
       explanation.textContent = name === "key" && options.scores_from
         ? unrolled.fillTemplate(context.words.unused, { name: options.scores_from })
         : (explanations[options[name === "score" ? "scored" : "score"]] ?? explanations.all);
-      names[name].style.top = `${rows[name].top + rows[name].height / 2}px`;
     }
+    return Object.fromEntries(ROWS.map((name) => [name, names[name].offsetHeight]));
+  }
+
+  function layout(room, rowPlaces) {
+    const { arrays } = store.trace;
+    rows = rowPlaces;
+    columns.layout(store.trace.units, room - nameWidth(), rows.height, { max: 56 });
+    nameColumn.style.height = `${rows.height}px`;
+    for (const name of ROWS) names[name].style.top = `${rows[name].top + rows[name].height / 2}px`;
     images = { key: vectorImage(arrays.source_key), value: vectorImage(arrays.source_value) };
     let [low, high] = [0, 0];
     for (const value of arrays.attention_score.data) {
@@ -214,6 +221,7 @@ unrolled.decoderSource ??= (context) => {
   return {
     element,
     names: nameColumn,
+    nameRows,
     layout,
     frame() {
       if (selection.pinned(store) === null) columns.scrollTo(selection.argmax(selection.weights(store)));

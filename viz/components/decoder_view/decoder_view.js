@@ -2,7 +2,7 @@
 function build(context) {
   const { root, store } = context;
   const selection = unrolled.attentionSelection;
-  const GAP = 26, MAX_VECTOR = 104, BAR_HEIGHT = 72;
+  const GAP = 26, MAX_VECTOR = 104, BAR_HEIGHT = 72, MIN_BESIDE = 560;
   const playback = unrolled.playback(context);
   const outputTokens = unrolled.element("div", { className: "unrolled-output-tokens", role: "list" });
   const source = unrolled.decoderSource(context);
@@ -35,17 +35,21 @@ function build(context) {
     return size > MAX_VECTOR ? Math.min(size, 128) : size * Math.max(1, Math.floor(MAX_VECTOR / size));
   }
 
-  function rowPlaces() {
+  // Where the rows are: far enough apart for the names beside them.
+  function rowPlaces(nameHeights) {
     const { arrays } = store.trace;
     const heights = {
       token: 32, key: vectorHeight(arrays.source_key.shape[1]), score: BAR_HEIGHT, weight: BAR_HEIGHT + 12, value: vectorHeight(arrays.source_value.shape[1]),
     };
-    const rows = { height: 4 };
+    const rows = {};
+    let [end, nameEnd] = [4 - GAP, 0];
     for (const [name, height] of Object.entries(heights)) {
-      rows[name] = { top: rows.height, height };
-      rows.height += height + GAP;
+      const top = Math.ceil(Math.max(end + GAP, nameEnd + (nameHeights[name] - height) / 2));
+      rows[name] = { top, height };
+      end = top + height;
+      nameEnd = top + (height + nameHeights[name]) / 2 + 4;
     }
-    rows.height += 4 - GAP;
+    rows.height = Math.max(end, nameEnd) + 4;
     return rows;
   }
 
@@ -86,10 +90,11 @@ function build(context) {
       chips = trace.tokens.map((token, step) => unrolled.element("button", { type: "button", role: "listitem", "data-step": step, "data-quantity": "output",
         "data-token": token, text: unrolled.displayToken(token) }));
       outputTokens.replaceChildren(unrolled.element("span", { className: "unrolled-muted", text: context.words.output }), ...chips);
-      const rows = rowPlaces();
-      const right = Math.max(target.width + 150, Math.min(target.width + 230, context.width * 0.3));
-      drawing.style.gridTemplateColumns = `minmax(0, max-content) ${right}px`;
-      source.layout(context.width - right - 8, rows);
+      const rows = rowPlaces(source.nameRows());
+      const stacked = context.width < MIN_BESIDE; // the target below the source
+      const right = stacked ? context.width : Math.max(target.width + 150, Math.min(target.width + 230, context.width * 0.3));
+      drawing.style.gridTemplateColumns = stacked ? "minmax(0, 1fr)" : `minmax(0, max-content) ${right}px`;
+      source.layout(stacked ? context.width : context.width - right - 8, rows);
       target.layout(rows, source.images());
       colourBar.style.background = unrolled.gradient(context.palette.signed);
       const max = (name) => unrolled.formatNumber(source.images()[name].range.high, 2);

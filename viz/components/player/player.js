@@ -20,6 +20,7 @@ function build(context) {
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const mirror = unrolled.numberMirror(context);
   const playback = unrolled.playback(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
+  const bar = unrolled.compactBar(context, playback.element, strip);
   root.setAttribute("role", "region");
   root.append(playback.element, pickers, strip.element, fixedSpans.element,
     unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
@@ -63,6 +64,7 @@ function build(context) {
       if (focused) chips.querySelector(`[data-name="${focused}"]`)?.focus();
       fixedSpans.layout();
       strip.layout();
+      bar.layout();
     },
 
     frame(changed) {
@@ -92,6 +94,7 @@ function build(context) {
 
     destroy() {
       playback.destroy();
+      bar.destroy();
       mirror.destroy();
       unrolled.tooltip(null);
     },

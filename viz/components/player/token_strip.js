@@ -16,7 +16,9 @@ unrolled.tokenStrip = (context, fixedSpans) => {
   let arrows = false;
   let font = "";
   let height = 0;
+  let lineWidth = null; // where only the line of the current token is shown: its width
 
+  const width = () => lineWidth ?? context.width;
   const top = (line) => MARGIN + line * LINE_PITCH;
 
   function shorten(pen, text, room) {
@@ -28,7 +30,7 @@ unrolled.tokenStrip = (context, fixedSpans) => {
 
   // token -> {text, width} of its cell
   function measure(tokens, pen, room) {
-    const narrow = tokens.every((token) => [...token].length <= 1);
+    const narrow = tokens.every(unrolled.isCharacter);
     const sizes = new Map();
     for (const token of tokens) {
       if (sizes.has(token)) continue;
@@ -58,11 +60,11 @@ unrolled.tokenStrip = (context, fixedSpans) => {
   function layout() {
     const { tokens } = store.trace;
     [begin] = store.trace.page;
-    const characters = tokens.every((token) => [...token].length <= 1);
+    const characters = tokens.every(unrolled.isCharacter);
     font = characters ? `17px ${context.theme.code}, ${context.theme.font}` : `17px ${context.theme.font}`;
     const pen = canvas.getContext("2d");
     pen.font = font;
-    const room = context.width - 2 * MARGIN - 10; // less the scroll bar
+    const room = width() - 2 * MARGIN - 10; // less the scroll bar
     const sizes = measure(tokens, pen, room);
     const tight = breakLines(tokens, sizes, room, CELL_GAP.links);
     const wide = breakLines(tokens, sizes, room, CELL_GAP.arrows);
@@ -72,6 +74,7 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     lines = broken.starts;
     const contentHeight = top(lines.length) - LINE_GAP + MARGIN + 4;
     height = lines.length <= MAX_LINES ? contentHeight : top(MAX_LINES) + CELL * 0.6; // a fading line shows that it scrolls
+    if (lineWidth !== null) height = CELL + 2 * MARGIN;
     scroller.style.height = `${height}px`;
     content.style.height = `${contentHeight}px`;
   }
@@ -130,13 +133,13 @@ unrolled.tokenStrip = (context, fixedSpans) => {
   }
 
   function paint() {
-    const pen = unrolled.sizeCanvas(canvas, context.width, height);
+    const pen = unrolled.sizeCanvas(canvas, width(), height);
     const from = scroller.scrollTop;
     const first = Math.max(0, Math.floor((from - MARGIN) / LINE_PITCH));
     const last = Math.min(lines.length - 1, Math.floor((from + height - MARGIN) / LINE_PITCH));
     pen.translate(0, -from);
     drawLines(pen, first, last);
-    scroller.classList.toggle("unrolled-token-strip-more", from + height < content.offsetHeight - MARGIN);
+    scroller.classList.toggle("unrolled-token-strip-more", lineWidth === null && from + height < content.offsetHeight - MARGIN);
   }
 
   function moveMarker() {
@@ -147,6 +150,10 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     marker.style.width = `${cell.width + 8}px`;
     marker.style.height = `${CELL + 8}px`;
     marker.style.transform = `translate(${cell.x - 4}px, ${y - 4}px)`;
+    if (lineWidth !== null) {
+      scroller.scrollTop = y - MARGIN;
+      return;
+    }
     if (lines.length <= MAX_LINES) return;
     // Keep the neighbouring lines visible; after a far jump, centre the line.
     const from = scroller.scrollTop;
@@ -204,5 +211,13 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     return sheet;
   }
 
-  return { element: scroller, layout, paint, moveMarker, png };
+  // Show only the line of the current token, in this width; null: all lines.
+  function setLine(wanted) {
+    lineWidth = wanted;
+    layout();
+    paint();
+    moveMarker();
+  }
+
+  return { element: scroller, layout, paint, moveMarker, png, setLine };
 };

@@ -77,6 +77,9 @@ Object.assign((window.unrolled ??= {}), {
   // A token as it is displayed: white space made visible.
   displayToken: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
 
+  // Whether a token is one character; one that the vocabulary lacks is in brackets.
+  isCharacter: (token) => [...token].length <= 1 || /^\[.\]$/su.test(token),
+
   element(tag, { className, text, ...attributes } = {}, ...children) {
     const node = document.createElement(tag);
     if (className) node.className = className;

@@ -1,6 +1,6 @@
 // The tokens of a sequence as running text, line breaks kept: one element for each token, with its step.
 unrolled.runningText ??= (container, { tokens, page: [begin] }) => {
-  const characters = tokens.every((token) => [...token].length <= 1);
+  const characters = tokens.every(unrolled.isCharacter);
   container.dataset.form = characters ? "characters" : "words";
   const nodes = [];
   const spans = tokens.map((token, k) => {

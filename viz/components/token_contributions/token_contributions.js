@@ -3,12 +3,12 @@
 function build(context) {
   const { root, store } = context;
   const selection = unrolled.attentionSelection;
-  const TOKEN = 30, BAR_HEIGHT = 66, GAP = 22;
+  const TOKEN = 30, BAR_HEIGHT = 66;
   const MEASURES = ["attention_weight", "contribution_value", "contribution_gradient"];
   const names = {};
   const gutter = unrolled.element("div", { className: "unrolled-token-contributions-names" }, ...MEASURES.map((measure) =>
     (names[measure] = unrolled.element("div", {}, unrolled.element("b"), unrolled.element("span", { className: "unrolled-muted" })))));
-  const maxLabels = MEASURES.map((_, k) => unrolled.element("i", { className: "unrolled-muted", style: `top: ${TOKEN + 14 + k * (BAR_HEIGHT + GAP)}px` }));
+  const maxLabels = MEASURES.map(() => unrolled.element("i", { className: "unrolled-muted" }));
   gutter.append(...maxLabels);
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
@@ -18,8 +18,10 @@ function build(context) {
   root.append(drawing, readout, mirror);
   let laidOut = false, soon = 0;
 
-  const top = (k) => TOKEN + 14 + k * (BAR_HEIGHT + GAP);
-  const height = top(MEASURES.length) - GAP + 6;
+  let nameHeight = 0; // of the tallest name: the rows are far enough apart for it
+  const outside = () => Math.max(0, (nameHeight - BAR_HEIGHT) / 2);
+  const top = (k) => TOKEN + 14 + outside() + k * (Math.max(BAR_HEIGHT + 22, nameHeight + 8));
+  const height = () => top(MEASURES.length - 1) + BAR_HEIGHT + outside() + 6;
   const values = (measure) => selection.row(store.trace.arrays[measure], store.step);
 
   // The y of 0, and the pixels per 1, for this step; the three measures have no common unit.
@@ -34,13 +36,19 @@ function build(context) {
   }
 
   function layout() {
-    columns.layout(store.trace.units, context.width - 228, height, { min: 13, max: 44 });
-    gutter.style.height = `${height}px`;
-    MEASURES.forEach((measure, k) => {
+    const namesWidth = context.width < 560 ? 140 : 220;
+    drawing.style.gridTemplateColumns = `${namesWidth}px max-content`;
+    for (const measure of MEASURES) {
       const [title, explanation] = names[measure].children;
       title.textContent = context.words.measures[measure];
       explanation.textContent = context.words.explanations[measure];
+    }
+    nameHeight = Math.max(...MEASURES.map((measure) => names[measure].offsetHeight));
+    columns.layout(store.trace.units, context.width - namesWidth - 8, height(), { min: 13, max: 44 });
+    gutter.style.height = `${height()}px`;
+    MEASURES.forEach((measure, k) => {
       names[measure].style.top = `${top(k) + BAR_HEIGHT / 2}px`;
+      maxLabels[k].style.top = `${top(k)}px`;
     });
     columns.element.setAttribute("aria-label", context.words.label);
     laidOut = true;
@@ -73,7 +81,7 @@ function build(context) {
     pen.lineWidth = 1.5;
     pen.setLineDash(selection.pinned(store) === null ? [4, 3] : []);
     pen.beginPath();
-    pen.roundRect(columns.x(chosen), 2, columns.cell, height - 4, 5);
+    pen.roundRect(columns.x(chosen), 2, columns.cell, height() - 4, 5);
     pen.stroke();
     pen.setLineDash([]);
   }
