@@ -8,12 +8,13 @@ from models.core.custom_cell import CellFormulas
 from viz.colours import palette
 from viz.components import Component
 from viz.components.shared.cell_math import names
+from viz.components.shared.value_sentences import value_sentences
 from viz.components.streamlit_host import mount
 from viz.custom_formulas import custom_formulas
 from viz.formulas import Formula, activation_definitions, formulas
 from viz.i18n import _
 
-EQUATIONS = Component("equations", ("cell_math",))
+EQUATIONS = Component("equations", ("cell_math", "math_lines", "value_sentences"))
 
 FORMS = ("numbers", "symbols", "shapes")
 
@@ -125,6 +126,7 @@ def _words(cell: Cell) -> dict[str, object]:
         symbols += " " + _("PyTorch has two biases per gate (b_ih and b_hh); only their sum matters.")
     return {
         "names": names(),
+        "sentences": value_sentences(cell),
         "definition": _("activation function"),
         "form": _("Form of the equations"),
         "forms": {"numbers": _("Values"), "symbols": _("Symbols"), "shapes": _("Shapes")},

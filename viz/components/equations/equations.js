@@ -50,15 +50,18 @@ function build(context) {
       const name = html("span", { className: "name", text: context.words.names[line.quantity] });
       const row = html("div", { className: "line", role: "listitem", "data-part": line.quantity }, mark, name);
       for (const form of FORMS) {
-        const cell = html("div", { className: `form ${form}` });
+        const cell = html("div", { className: `unrolled-math form ${form}` });
         cell.innerHTML = line[form]; // made by viz/formulas.py; contains no text of the reader's
+        unrolled.wrapMath(cell);
         row.append(cell);
       }
+      row.append(html("p", { className: "sentence" }));
       return row;
     });
     list.replaceChildren(...lines, ...definitions.map((definition) => {
-      const cell = html("div", { className: "form definition" });
+      const cell = html("div", { className: "unrolled-math form definition" });
       cell.innerHTML = definition;
+      unrolled.wrapMath(cell);
       return html("div", { className: "line", role: "listitem" }, html("span"), html("span", { className: "name", text: context.words.definition }), cell);
     }));
     slots = [...list.querySelectorAll("[data-slot]")].map((node) => {
@@ -79,6 +82,11 @@ function build(context) {
       const shown = isOperand && text.startsWith("−") ? `(${text})` : text;
       if (node.textContent !== shown) node.textContent = shown;
       cellMath.setValue(node, trace, slot, step, unit, value);
+    }
+    for (const line of lines) {
+      const text = unrolled.valueSentences(context.words.sentences, trace, step, unit, line.dataset.part);
+      const node = line.querySelector(".sentence");
+      if (node.textContent !== text) node.textContent = text;
     }
     updateCaption();
   };
