@@ -48,7 +48,7 @@ class Formula:
         symbols: f_t = sigma(W_if x_t + b_if + W_hf h_{t-1} + b_hf).
         numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">`, which the component that
             shows the formula fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and
-            the recurrent part, biases included.
+            the recurrent part, biases included, "forget_gate.c" for that of the peephole.
         shapes: the symbols, each with its shape under it.
         slots: the slots in `numbers`, each once, in order.
     """
@@ -145,6 +145,9 @@ class Expression:
         bounded = self if min is None else Call("max", (Constant(min), self))
         return Call("min", (Constant(max), bounded)) if max is not None else bounded  # type: ignore[return-value]
 
+    def clip(self, low: float, high: float) -> Call:
+        return Call("clip", (self, Constant(low), Constant(high)))
+
 
 @dataclass(frozen=True)
 class Constant(Expression):
@@ -168,6 +171,14 @@ class InputPart(Expression):
 @dataclass(frozen=True)
 class RecurrentPart(Expression):
     """W_h? v + b_h?, where v is h_{t-1} unless given."""
+
+    gate: str
+    vector: Expression
+
+
+@dataclass(frozen=True)
+class Peephole(Expression):
+    """w_c? v, elementwise"""
 
     gate: str
     vector: Expression
@@ -216,6 +227,9 @@ class _Namespace:
     def a(self, gate: str) -> Operation:
         return self.x(gate) + self.h(gate)
 
+    def peephole(self, gate: str, vector: Expression) -> Peephole:
+        return Peephole(gate, vector)
+
     def project(self, vector: Expression) -> Projection:
         return Projection(vector)
 
@@ -242,11 +256,13 @@ class SymbolPrinter:
             case Quantity(name):
                 return self.quantity(name)
             case Constant(value):
-                return f"<mn>{value:g}</mn>"
+                return f"<mn>{value:g}</mn>".replace("-", "−")
             case InputPart(gate):
                 return self.input_part(gate)
             case RecurrentPart(gate, vector):
                 return self.recurrent_part(gate, vector)
+            case Peephole(gate, vector):
+                return self.peephole(gate, vector)
             case Projection(vector):
                 return self.matrix("hr", "P", "H") + _parentheses(self.print(vector))
             case Variable(name):
@@ -287,6 +303,10 @@ class SymbolPrinter:
     def recurrent_part(self, gate: str, vector: Expression) -> str:
         which = "h" + weight_subscript(self.cell, gate)
         return self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
+
+    def peephole(self, gate: str, vector: Expression) -> str:
+        weights = self.shaped(_subscript("w", "c" + weight_subscript(self.cell, gate)), self.sizes["H"])
+        return weights + _operator(self.times) + self.factor(vector)
 
     def factor_of_matrix(self, vector: Expression) -> str:
         drawn = self.print(vector)
@@ -331,6 +351,9 @@ class NumberPrinter(SymbolPrinter):
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
         return self.quantity(f"{gate}.h")
+
+    def peephole(self, gate: str, vector: Expression) -> str:
+        return self.quantity(f"{gate}.c")
 
     def print(self, e: Expression) -> str:
         # A projection takes all units as its input, so it has no form with the numbers of one.

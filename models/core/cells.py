@@ -8,7 +8,8 @@ Every quantity of a cell is one line: a function of a namespace ``s``, in which
 - ``s.a(gate)`` is ``s.x(gate) + s.h(gate)``, the gate's preactivation,
 - ``s.forget_gate``, ``s.cell``, ... are the quantities already computed at this step,
 - ``s.cell_prev`` and ``s.hidden_prev`` are the states one step earlier,
-- ``s.project(v)`` is ``W_hr v``.
+- ``s.project(v)`` is ``W_hr v``,
+- ``s.peephole(gate, c)`` is ``w_c? c``, elementwise: the part of the gate's preactivation that depends on the cell state.
 
 The equations are independent of the type of their operands. With arrays or tensors they compute
 (``models.core.gate_evaluation``, ``models.core.stepwise``), for all steps at once or for one; with symbols they are drawn as
@@ -16,8 +17,9 @@ formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyT
 ``models.core.activations``, as in Keras and ONNX.
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
-2000 (LSTM); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014 (GRU). Names and weight-row order are
-those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
+2000 (LSTM); Gers, Schraudolph and Schmidhuber 2002 (peepholes); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014
+(GRU); https://onnx.ai/onnx/operators (clip). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and
+``torch.nn.GRU``.
 """
 
 from __future__ import annotations
@@ -32,28 +34,60 @@ from models.core.activations import ZERO_TO_ONE, Activation, activation_of
 Kind = Literal["RNN", "LSTM", "GRU"]
 Equation = Callable[[Any], Any]
 
-WEIGHT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-"""PyTorch's names of a cell's weights, in the order of its kernels' arguments."""
+WEIGHT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_ch")
+"""PyTorch's names of a cell's weights, in the order of its kernels' arguments, and the peepholes that torch does not have."""
+
+PEEPHOLES = {"input_gate": "cell_prev", "forget_gate": "cell_prev", "output_gate": "cell"}
+"""The cell state that each gate's peephole multiplies, in the order of the blocks of ``weight_ch``."""
 
 
 ValueRange = tuple[float, float] | None
 """The range of a quantity, (lowest, highest), or None if it is unbounded."""
 
 
+def clipped(v: Any, clip: float | None) -> Any:
+    """Return a preactivation within ``-clip`` and ``clip``; None for no bound."""
+    return v if clip is None else v.clip(-clip, clip)
+
+
 @dataclass(frozen=True)
 class Gate:
-    """A gate: an activation of its preactivation.
+    """A gate: an activation of its preactivation ``s.a``.
 
     Attributes:
         name: of the gate, and of its rows in the weights.
         activation: applied to the preactivation.
+        clip: the bound of the preactivation's magnitude, None for none.
     """
 
     name: str
     activation: Activation
+    clip: float | None = None
 
     def __call__(self, s: Any) -> Any:
-        return self.activation(s.a(self.name))
+        return self.activation(clipped(self.preactivation(s), self.clip))
+
+    def preactivation(self, s: Any) -> Any:
+        """Return what is clipped and activated."""
+        return s.a(self.name)
+
+
+@dataclass(frozen=True)
+class SumGate:
+    """A gate whose preactivation is another sum than ``s.a``.
+
+    Attributes:
+        name, activation, clip: as of ``Gate``.
+        preactivation: the equation of the sum.
+    """
+
+    name: str
+    activation: Activation
+    preactivation: Equation
+    clip: float | None = None
+
+    def __call__(self, s: Any) -> Any:
+        return self.activation(clipped(self.preactivation(s), self.clip))
 
 
 @dataclass(frozen=True)
@@ -89,6 +123,8 @@ class Cell:
         activations: each gate's; and under ``"cell"`` that of an LSTM's cell before the output gate multiplies it.
         ranges: of each quantity. A GRU's hidden state stays within its range if it started there.
         carry: the gated state, an LSTM's cell or a GRU's hidden state; None in an RNN.
+        clip: the bound of the magnitude of the gates' preactivations, None for none.
+        peepholes: the gates with a peephole, in the order of their weights; () without peepholes.
     """
 
     kind: Kind
@@ -98,6 +134,12 @@ class Cell:
     activations: dict[str, Activation]
     ranges: dict[str, ValueRange]
     carry: Carry | None = None
+    clip: float | None = None
+    peepholes: tuple[str, ...] = ()
+
+    def row_gates(self, weight: str) -> tuple[str, ...]:
+        """Return the gates of the blocks of rows of a weight called ``weight``; () of the projection, which has none."""
+        return {"weight_hr": (), "weight_ch": self.peepholes}.get(weight, self.gates)
 
     @cached_property
     def quantities(self) -> tuple[str, ...]:
@@ -106,7 +148,7 @@ class Cell:
 
     @cached_property
     def activated_gates(self) -> tuple[tuple[slice, Activation], ...]:
-        """The gates that are an activation of their own preactivation: neighbours with the same activation as one slice."""
+        """The gates that are an activation of ``s.a``, clipped: neighbours with the same activation as one slice."""
         found: list[tuple[slice, Activation]] = []
         for index, name in enumerate(self.gates):
             gate = self.equations[name]
@@ -125,8 +167,8 @@ class Cell:
 
 
 @cache
-def rnn(nonlinearity: str = "tanh") -> Cell:
-    """Return the simple (vanilla) recurrent cell of Elman (1990)."""
+def rnn(nonlinearity: str = "tanh", clip: float | None = None) -> Cell:
+    """Return the simple (vanilla) recurrent cell of Elman (1990); ``clip`` bounds its preactivation."""
     through = activation_of(nonlinearity)
     return Cell(
         kind="RNN",
@@ -134,34 +176,51 @@ def rnn(nonlinearity: str = "tanh") -> Cell:
         states=("hidden",),
         equations={
             "preactivation": lambda s: s.a("preactivation"),
-            "hidden": lambda s: through(s.preactivation),
+            "hidden": lambda s: through(clipped(s.preactivation, clip)),
         },
         activations={"preactivation": through},
         ranges={"preactivation": None, "hidden": through.range},
+        clip=clip,
     )
 
 
 @cache
-def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
+def lstm(
+    projected: bool = False,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    clip: float | None = None,
+    peepholes: bool = False,
+) -> Cell:
     """Return the LSTM cell with a forget gate.
 
     Args:
         projected: whether the hidden state is ``W_hr (o * tanh(c))``, P values for H units.
         activation: of the candidate, and of the cell before the output gate multiplies it.
         recurrent_activation: of the three gates.
+        clip: the bound of the four preactivations, peepholes included.
+        peepholes: whether the input and the forget gate depend on ``c_{t-1}``, and the output gate on ``c_t``.
     """
     through, gate = activation_of(activation), activation_of(recurrent_activation)
+
+    def gate_of(name: str) -> Equation:
+        if not peepholes:
+            return Gate(name, gate, clip)
+        state = PEEPHOLES[name]
+        return SumGate(name, gate, lambda s: s.a(name) + s.peephole(name, getattr(s, state)), clip)
+
+    own = {name: gate_of(name) for name in PEEPHOLES} | {"candidate": Gate("candidate", through, clip)}
+    order = ("input_gate", "forget_gate", "candidate", "output_gate")
+    before = order[:3] if peepholes else order
     carry = Carry("cell", gate="forget_gate", added=lambda s: s.input_gate * s.candidate)
     return Cell(
         kind="LSTM",
         gates=("input_gate", "forget_gate", "candidate", "output_gate"),
         states=("cell", "hidden"),
         equations={
-            "input_gate": Gate("input_gate", gate),
-            "forget_gate": Gate("forget_gate", gate),
-            "candidate": Gate("candidate", through),
-            "output_gate": Gate("output_gate", gate),
+            **{name: own[name] for name in before},
             "cell": carry,
+            **{name: own[name] for name in order[len(before) :]},
             "hidden": (
                 (lambda s: s.project(s.output_gate * through(s.cell)))
                 if projected
@@ -184,11 +243,18 @@ def lstm(projected: bool = False, activation: str = "tanh", recurrent_activation
             "hidden": None if projected else _product_range(gate.range, through.range),
         },
         carry=carry,
+        clip=clip,
+        peepholes=tuple(PEEPHOLES) if peepholes else (),
     )
 
 
 @cache
-def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Cell:
+def gru(
+    reset_after: bool = True,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    clip: float | None = None,
+) -> Cell:
     """Return the GRU cell.
 
     Args:
@@ -196,6 +262,7 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
             it multiplies the state before the product, as in Cho et al. 2014 and in older Keras.
         activation: of the candidate.
         recurrent_activation: of the two gates.
+        clip: the bound of the three preactivations.
     """
     through, gate = activation_of(activation), activation_of(recurrent_activation)
     carry = Carry("hidden", gate="update_gate", added=lambda s: (1 - s.update_gate) * s.candidate)
@@ -204,12 +271,15 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
         gates=("reset_gate", "update_gate", "candidate"),
         states=("hidden",),
         equations={
-            "reset_gate": Gate("reset_gate", gate),
-            "update_gate": Gate("update_gate", gate),
-            "candidate": (
-                (lambda s: through(s.x("candidate") + s.reset_gate * s.h("candidate")))
+            "reset_gate": Gate("reset_gate", gate, clip),
+            "update_gate": Gate("update_gate", gate, clip),
+            "candidate": SumGate(
+                "candidate",
+                through,
+                (lambda s: s.x("candidate") + s.reset_gate * s.h("candidate"))
                 if reset_after
-                else (lambda s: through(s.x("candidate") + s.h("candidate", s.reset_gate * s.hidden_prev)))
+                else (lambda s: s.x("candidate") + s.h("candidate", s.reset_gate * s.hidden_prev)),
+                clip,
             ),
             "hidden": carry,
         },
@@ -221,6 +291,7 @@ def gru(reset_after: bool = True, activation: str = "tanh", recurrent_activation
             "hidden": through.range if gate.range == ZERO_TO_ONE else None,
         },
         carry=carry,
+        clip=clip,
     )
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from models.core.activations import ZERO_TO_ONE
-from models.core.cells import Carry, Gate
+from models.core.cells import Carry, Gate, clipped
+from models.core.peephole_states import peephole_cells, peephole_weights
 from models.core.weights import LayerWeights, read_only
 
 MIN_SCAN_SIZE = 1024
@@ -109,6 +110,7 @@ class SequenceEvaluation:
         """
         self._weights, self._input, self._hidden_prev = weights, x, hidden_prev
         self._initial_cell, self._reverse = initial_cell, reverse
+        self._lengths = lengths
         self._padding = None if lengths is None else padding_mask(lengths, x.shape[1]).numpy()
         self._recorded = recorded | {"hidden": hidden, "hidden_prev": hidden_prev}
         self._values: dict[str, np.ndarray] = {}
@@ -126,18 +128,24 @@ class SequenceEvaluation:
         cell = self._weights.cell
         if name in self._recorded:
             return self._cache(name, read_only(self._recorded[name]))
+        if name == "cell_prev" and "cell" in cell.states:
+            return self._cache(name, self._previous_cells())
         if name not in cell.equations:
             raise AttributeError(f"{cell.kind} has no {name}; it has {', '.join(cell.quantities)}")
         equation = cell.equations[name]
         if isinstance(equation, Gate):
             self._activate_gates()
             return self._values[name]
-        values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
+        if name == "cell" and cell.peepholes:
+            values = self._peephole_cells()
+        else:
+            values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
         return self._cache(name, self._padded(values, 0))
 
     def _activate_gates(self) -> None:
-        """Compute all gates that are an activation of their own preactivation."""
-        cell, preactivations = self._weights.cell, self._preactivations()
+        """Compute all gates that are an activation of ``s.a``."""
+        cell = self._weights.cell
+        preactivations = clipped(self._preactivations(), cell.clip)
         for blocks, activation in cell.activated_gates:
             values = activation.values(preactivations[:, :, blocks])
             for place, gate in enumerate(cell.gates[blocks]):
@@ -159,6 +167,26 @@ class SequenceEvaluation:
         initial = None if self._initial_cell is None else self._initial_cell.numpy()
         min_size = MIN_SCAN_SIZE if self._weights.cell.ranges[carry.gate] == ZERO_TO_ONE else 0
         return scan(gate, added, initial, self._reverse, min_size)
+
+    def _peephole_cells(self) -> np.ndarray:
+        sums, weights = torch.from_numpy(self._preactivations()), self._weights
+        padding = None if self._padding is None else torch.from_numpy(self._padding)
+        return peephole_cells(
+            weights.cell, weights.tensors, sums, self._first_cell(sums), self._reverse, padding
+        ).numpy()
+
+    def _previous_cells(self) -> np.ndarray:
+        cells = torch.tensor(self.quantity("cell"))
+        return previous_states(cells, self._first_cell(cells), self._reverse, self._lengths).numpy()
+
+    def _first_cell(self, like: Tensor) -> Tensor:
+        if self._initial_cell is not None:
+            return self._initial_cell
+        return like.new_zeros(len(like), self._weights.hidden_size)
+
+    def peephole(self, gate: str, c: np.ndarray) -> np.ndarray:
+        """Return ``w_c? c`` of one gate, (B, T, H)."""
+        return c * peephole_weights(self._weights.cell, self._weights.tensors)[gate].numpy()
 
     def a(self, gate: str) -> np.ndarray:
         """Return ``x(gate) + h(gate)``, (B, T, H)."""

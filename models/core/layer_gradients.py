@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.core.cells import WEIGHT_NAMES
+from models.core.cells import PEEPHOLES, WEIGHT_NAMES
 from models.core.gate_evaluation import padding_mask
 from models.core.layer_run import LayerRun
 from models.core.local_derivatives import LocalDerivatives, activated_cell, local_derivatives
@@ -76,7 +76,7 @@ class LayerGradients:
         (Its ``.grad`` after these backward passes, of this run alone: a module that ran twice has the sum over both.)
 
         Args:
-            parameter: ``"weight_ih"``, ``"weight_hh"``, ``"bias_ih"``, ``"bias_hh"`` or ``"weight_hr"``.
+            parameter: ``"weight_ih"``, ``"weight_hh"``, ``"bias_ih"``, ``"bias_hh"``, ``"weight_hr"`` or ``"weight_ch"``.
             gate: the rows of one gate; all gates' if None.
             steps: the positions, S of them. All together may need much memory: S times the parameter's size.
 
@@ -85,7 +85,7 @@ class LayerGradients:
         """
         left, right = self._factors(parameter)
         if gate is not None:
-            left = left[:, :, self._index(gate)][:, :, None]
+            left = left[:, :, self._index(gate, parameter)][:, :, None]
         left = left[:, steps]
         if right is None:
             return read_only(left.sum(dim=0).flatten(1))
@@ -138,8 +138,8 @@ class LayerGradients:
         """The names of the layer's parameters."""
         return tuple(name for name in WEIGHT_NAMES if name in self.layer.weights.tensors)
 
-    def _index(self, gate: str) -> int:
-        gates = self.layer.weights.cell.gates
+    def _index(self, gate: str, parameter: str = "weight_hh") -> int:
+        gates = self.layer.weights.cell.row_gates(parameter)
         if gate not in gates:
             raise KeyError(f"{self.layer.kind} has no weights of {gate}; it has {', '.join(gates)}.")
         return gates.index(gate)
@@ -162,6 +162,13 @@ class LayerGradients:
             case "weight_hr":
                 unprojected = self.layer.output_gate * activated_cell(self.layer)
                 return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(unprojected)[:, :, None]
+            case "weight_ch" if self.layer.cell_equations.peepholes:
+                states = {"cell_prev": self.layer.cell_prev, "cell": self.layer.cell}
+                each = [
+                    self._products[0][:, :, self._index(gate)] * torch.tensor(states[PEEPHOLES[gate]])
+                    for gate in self.layer.cell_equations.peepholes
+                ]
+                return torch.stack(each, dim=2), None
         raise KeyError(f"{self.layer.kind} has no {parameter}; it has {', '.join(self.parameter_names)}.")
 
     @property

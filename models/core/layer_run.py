@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.core.cells import Cell
+from models.core.cells import Cell, Gate, SumGate
 from models.core.device_evaluation import DeviceEvaluation
 from models.core.gate_evaluation import SequenceEvaluation, previous_states
 from models.core.recording import DeviceRecording, Recording
@@ -144,64 +144,6 @@ class LayerRun:
             return self._steps.tensor(quantity).clone()
         run, values = self.recording, torch.tensor(getattr(self, quantity))
         return values.to(run.device.hidden.device) if isinstance(run, DeviceRecording) else values
-
-    def _attribute(self, quantity: str) -> np.ndarray:
-        """Return a gate or state; an AttributeError where the cell has none of that name."""
-        if quantity not in self.quantities:
-            raise AttributeError(f"{self.kind} has no {quantity}; it has {', '.join(self.quantities)}")
-        return self._steps.quantity(quantity)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.quantities)
-
-    @cached_property
-    def input(self) -> np.ndarray:
-        """The layer's input x_t, (B, T, D)."""
-        return read_only(self.recording.input)
-
-    @cached_property
-    def hidden_prev(self) -> np.ndarray:
-        """Hidden state before each step, h_{t-1}, (B, T, P)."""
-        return read_only(self.recording.hidden_prev)
-
-    @cached_property
-    def cell_prev(self) -> np.ndarray:
-        """Cell state of an LSTM before each step, c_{t-1}, (B, T, H)."""
-        run = self.recording
-        if "cell_prev" in run.recorded:
-            return read_only(run.recorded["cell_prev"])
-        first = torch.tensor(self.initial_cell)
-        return read_only(previous_states(torch.tensor(self.cell), first, self.reverse, run.lengths))
-
-    @cached_property
-    def initial_hidden(self) -> np.ndarray:
-        """Hidden state before the first step, h_0, (B, P)."""
-        return read_only(self._before_first(self.recording.hidden_prev))
-
-    @cached_property
-    def initial_cell(self) -> np.ndarray:
-        """Cell state of an LSTM before the first step, c_0, (B, H)."""
-        if self.kind != "LSTM":
-            raise AttributeError(f"{self.kind} has no cell state.")
-        if self.recording.initial_cell is None:
-            return read_only(np.zeros((self.shape[0], self.shape[2]), self.hidden.dtype))
-        return read_only(self.recording.initial_cell)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Length of each sequence of the batch, (B)."""
-        batch, steps, _ = self.shape
-        lengths = self.recording.lengths
-        return read_only(torch.full((batch,), steps) if lengths is None else lengths)
-
-    @cached_property
-    def dropout(self) -> np.ndarray | None:
-        """Dropout factors of its output before the next layer, (B, T, P), or None: see ``Recording``."""
-        return None if self.recording.dropout is None else read_only(self.recording.dropout)
-
-    def recurrent_product(self, gate: str) -> np.ndarray:
-        """Return one gate's recurrent product ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
-        return read_only(self._steps.h(gate))
 
     def _attribute(self, quantity: str) -> np.ndarray:
         """Return a gate or state; an AttributeError where the cell has none of that name."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from models.core.cells import PEEPHOLES
 from models.core.layer_run import LayerRun
 from models.core.messages import Problem
 
@@ -39,12 +40,14 @@ class LocalDerivatives:
     Attributes:
         gates: by gate, in weight-row order.
         carry: of the carried state by its previous value: c_t by c_{t-1} (LSTM), h_t by h_{t-1} (GRU); None in an RNN.
+        kept: the part of ``carry`` through the gate's product alone: an LSTM's peepholes have further paths.
         cell_to_hidden: of the hidden state (before a projection) by the cell, in an LSTM; None in the others.
         reset: of the reset state by h_{t-1}, in a GRU that resets before the product; None in the others.
     """
 
     gates: dict[str, GateDerivative]
     carry: np.ndarray | None = None
+    kept: np.ndarray | None = None
     cell_to_hidden: np.ndarray | None = None
     reset: np.ndarray | None = None
 
@@ -56,7 +59,25 @@ def local_derivatives(layer: LayerRun) -> LocalDerivatives:
         Problem: the hidden state of a projected layer is clamped, which factors unit by unit cannot express.
     """
     derivatives = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
-    return _mask_clamped(layer, derivatives) if layer.recording.clamped else derivatives
+    if layer.recording.clamped:
+        derivatives = _mask_clamped(layer, derivatives)
+    derivatives = replace(derivatives, kept=derivatives.carry)
+    return _with_peepholes(layer, derivatives) if layer.cell_equations.peepholes else derivatives
+
+
+def _with_peepholes(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDerivatives:
+    """Return ``derivatives`` with the paths from a cell state through the gates that depend on it."""
+    assert derivatives.carry is not None and derivatives.cell_to_hidden is not None
+    through = {
+        gate: derivatives.gates[gate].x * layer.weights.rows("weight_ch", gate)
+        for gate in layer.cell_equations.peepholes
+    }
+    before = [values for gate, values in through.items() if PEEPHOLES[gate] == "cell_prev"]
+    return replace(
+        derivatives,
+        carry=sum(before, derivatives.carry),
+        cell_to_hidden=derivatives.cell_to_hidden + through["output_gate"],
+    )
 
 
 def has_local_derivatives(layer: LayerRun) -> bool:
@@ -99,16 +120,23 @@ def _mask_clamped(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDeriva
 def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
     """Return the slope of each activation at each step's value, (B, T, H) by gate.
 
-    A sigmoid's is at most 1/4 and a tanh's at most 1; ``"cell"`` is that of an LSTM's tanh(c).
+    A sigmoid's is at most 1/4 and a tanh's at most 1; ``"cell"`` is that of an LSTM's tanh(c). Where a preactivation is
+    clipped, it is 0.
     """
     outputs = {"preactivation": "hidden"}  # an RNN's slope is a function of the activation's output
-    slopes = {
-        gate: layer.cell_equations.activations[gate].slope(layer[outputs.get(gate, gate)])
-        for gate in layer.cell_equations.gates
-    }
+    slopes = {gate: _slope(layer, gate, layer[outputs.get(gate, gate)]) for gate in layer.cell_equations.gates}
     if layer.kind == "LSTM":
         slopes["cell"] = layer.cell_equations.activations["cell"].slope(activated_cell(layer))
     return slopes
+
+
+def _slope(layer: LayerRun, gate: str, output: np.ndarray) -> np.ndarray:
+    """Return the slope of a gate's activation of its clipped preactivation, from the activation's output."""
+    cell = layer.cell_equations
+    slope = cell.activations[gate].slope(output)
+    if cell.clip is None:
+        return slope
+    return slope * (np.abs(layer.gate_preactivation(gate)) <= cell.clip)
 
 
 def activated_cell(layer: LayerRun) -> np.ndarray:
@@ -127,10 +155,10 @@ def _lstm(s: LayerRun) -> LocalDerivatives:
     i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
     cell, through = activated_cell(s), s.cell_equations.activations
     by_gate = {
-        "input_gate": ("cell", g * through["input_gate"].slope(i)),
-        "forget_gate": ("cell", s.cell_prev * through["forget_gate"].slope(f)),
-        "candidate": ("cell", i * through["candidate"].slope(g)),
-        "output_gate": ("hidden", cell * through["output_gate"].slope(o)),
+        "input_gate": ("cell", g * _slope(s, "input_gate", i)),
+        "forget_gate": ("cell", s.cell_prev * _slope(s, "forget_gate", f)),
+        "candidate": ("cell", i * _slope(s, "candidate", g)),
+        "output_gate": ("hidden", cell * _slope(s, "output_gate", o)),
     }
     gates = {gate: GateDerivative(of, slope, slope) for gate, (of, slope) in by_gate.items()}  # type: ignore[arg-type]
     return LocalDerivatives(gates, carry=f, cell_to_hidden=o * through["cell"].slope(cell))
@@ -139,18 +167,17 @@ def _lstm(s: LayerRun) -> LocalDerivatives:
 def _gru(s: LayerRun) -> LocalDerivatives:
     """H = (1 - z) n + z h_prev; r multiplies the recurrent product W_hn h_prev in n, or h_prev before the product."""
     r, z, n = s.reset_gate, s.update_gate, s.candidate
-    through = s.cell_equations.activations
-    by_candidate = (1 - z) * through["candidate"].slope(n)
-    by_update = (s.hidden_prev - n) * through["update_gate"].slope(z)
+    by_candidate = (1 - z) * _slope(s, "candidate", n)
+    by_update = (s.hidden_prev - n) * _slope(s, "update_gate", z)
     update = GateDerivative("hidden", by_update, by_update)
     if s.weights.reset_after:
-        by_reset = by_candidate * s.recurrent_product("candidate") * through["reset_gate"].slope(r)
+        by_reset = by_candidate * s.recurrent_product("candidate") * _slope(s, "reset_gate", r)
         reset, candidate = (
             GateDerivative("hidden", by_reset, by_reset),
             GateDerivative("hidden", by_candidate, by_candidate * r),
         )
     else:
-        by_reset = s.hidden_prev * through["reset_gate"].slope(r)
+        by_reset = s.hidden_prev * _slope(s, "reset_gate", r)
         reset, candidate = (
             GateDerivative("reset", by_reset, by_reset),
             GateDerivative("hidden", by_candidate, by_candidate),

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from models.core.cells import Cell
+from models.core.peephole_states import peephole_weights
 
 ClampedValue = tuple[int | None, Any]
 """A unit, or None for all, and its value: a number, or a tensor of one for each unit (H)."""
@@ -26,6 +27,7 @@ class StepwiseLayer:
         cell: the equations.
         weights: by PyTorch's names without the layer's suffix.
         input_products: for each of T steps, (B, G H).
+        peepholes: (H) by gate; none without peepholes.
     """
 
     def __init__(self, cell: Cell, weights: Mapping[str, Tensor], x: Tensor) -> None:
@@ -38,6 +40,7 @@ class StepwiseLayer:
             products = products + self.bias
         self.input_products = products.unbind(1)
         self.columns = weights["weight_hh"].T.contiguous()
+        self.peepholes = peephole_weights(cell, weights)
 
     def split(self, products: Tensor) -> dict[str, Tensor]:
         """Return (B, G H) by gate."""
@@ -74,6 +77,10 @@ class StepEvaluation:
     def h(self, gate: str, of: Tensor | None = None) -> Tensor:
         """Return ``W_h? h_{t-1} + b_h?``, with ``of`` instead of h_{t-1} if it is given."""
         return self._h[gate] if of is None else self._layer.split(self._layer.recurrent(of))[gate]
+
+    def peephole(self, gate: str, c: Tensor) -> Tensor:
+        """Return ``w_c? c``."""
+        return self._layer.peepholes[gate] * c
 
     def project(self, v: Tensor) -> Tensor:
         """Return ``W_hr v``."""

@@ -1,4 +1,5 @@
-"""torch's recurrent modules for cells that its kernels do not run: other activations, a GRU that resets before its product.
+"""torch's recurrent modules for cells that its kernels do not run: other activations, peepholes, clipped preactivations, a
+GRU that resets before its product.
 
     net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
 
@@ -108,6 +109,8 @@ class StepwiseKernel:
 def name_weights(weights: Sequence[Tensor], biases: bool) -> dict[str, Tensor]:
     """Return one layer's weights, in the order of torch's kernels, by name."""
     names = [name for name in WEIGHT_NAMES if biases or not name.startswith("bias")]
+    if weights[-1].dim() == 1 and len(weights) == len(names) - 1:  # peepholes without a projection
+        names.remove("weight_hr")
     return dict(zip(names, weights, strict=False))
 
 
@@ -138,6 +141,9 @@ class StepwiseModule(nn.RNNBase):
 
     kernel: StepwiseKernel
 
+    def flatten_parameters(self) -> None:
+        """Do nothing: only torch's kernels need weights in one buffer."""
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run torch's module with another kernel."""
         with _ReplacedKernel(self.kernel):
@@ -147,23 +153,42 @@ class StepwiseModule(nn.RNNBase):
 class StepwiseRNN(StepwiseModule, nn.RNN):
     """An ``nn.RNN`` with any activation."""
 
-    def __init__(self, *args: Any, nonlinearity: str = "tanh", **shape: Any) -> None:
-        """Accept the arguments of ``nn.RNN``, with any ``nonlinearity`` of ``models.core.activations``."""
+    def __init__(self, *args: Any, nonlinearity: str = "tanh", clip: float | None = None, **shape: Any) -> None:
+        """Accept the arguments of ``nn.RNN``, with any ``nonlinearity`` of ``models.core.activations``, and ``clip``."""
         super().__init__(*args, **shape)
         self.nonlinearity = nonlinearity
-        self.kernel = StepwiseKernel("RNN", {"nonlinearity": nonlinearity})
+        self.kernel = StepwiseKernel("RNN", {"nonlinearity": nonlinearity} | _clip_option(clip))
 
 
 class StepwiseLSTM(StepwiseModule, nn.LSTM):
-    """An ``nn.LSTM`` with any activations."""
+    """An ``nn.LSTM`` with any activations, and with peepholes."""
 
     def __init__(
-        self, *args: Any, activation: str = "tanh", recurrent_activation: str = "sigmoid", **shape: Any
+        self,
+        *args: Any,
+        activation: str = "tanh",
+        recurrent_activation: str = "sigmoid",
+        clip: float | None = None,
+        peepholes: bool = False,
+        **shape: Any,
     ) -> None:
-        """Accept the arguments of ``nn.LSTM``, and the activations of ``LayerWeights``."""
+        """Accept the arguments of ``nn.LSTM``, and the options of ``LayerWeights``."""
         super().__init__(*args, **shape)
-        options = {"activation": activation, "recurrent_activation": recurrent_activation}
-        self.kernel = StepwiseKernel("LSTM", options)
+        options: dict[str, Any] = {"activation": activation, "recurrent_activation": recurrent_activation}
+        if peepholes:
+            options["peepholes"] = True
+            self._add_peepholes()
+        self.kernel = StepwiseKernel("LSTM", options | _clip_option(clip))
+
+    def _add_peepholes(self) -> None:
+        """Add ``weight_ch`` to each layer's weights, as the last."""
+        for names in self._all_weights:
+            name = names[0].replace("weight_ih", "weight_ch")
+            setattr(self, name, nn.Parameter(getattr(self, names[0]).new_empty(3 * self.hidden_size)))
+            names.append(name)
+        self._flat_weights_names = [name for names in self._all_weights for name in names]
+        self._init_flat_weights()
+        self.reset_parameters()
 
 
 class StepwiseGRU(StepwiseModule, nn.GRU):
@@ -175,9 +200,14 @@ class StepwiseGRU(StepwiseModule, nn.GRU):
         activation: str = "tanh",
         recurrent_activation: str = "sigmoid",
         reset_after: bool = True,
+        clip: float | None = None,
         **shape: Any,
     ) -> None:
-        """Accept the arguments of ``nn.GRU``, and the activations and ``reset_after`` of ``LayerWeights``."""
+        """Accept the arguments of ``nn.GRU``, and the options of ``LayerWeights``."""
         super().__init__(*args, **shape)
         options = {"activation": activation, "recurrent_activation": recurrent_activation, "reset_after": reset_after}
-        self.kernel = StepwiseKernel("GRU", options)
+        self.kernel = StepwiseKernel("GRU", options | _clip_option(clip))
+
+
+def _clip_option(clip: float | None) -> dict[str, Any]:
+    return {} if clip is None else {"clip": clip}

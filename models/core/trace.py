@@ -140,6 +140,8 @@ class Trace:
                     "reset_after": weights.reset_after,
                     "activation": weights.activation,
                     "recurrent_activation": weights.recurrent_activation,
+                    "peepholes": weights.peepholes,
+                    "clip": weights.clip,
                     "reverse": layer.reverse,
                 }
             )
@@ -221,6 +223,8 @@ def _load_layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], below: Seq
         reset_after=entry["reset_after"],
         activation=entry.get("activation", "tanh"),  # older files lack it
         recurrent_activation=entry.get("recurrent_activation", "sigmoid"),
+        peepholes=entry.get("peepholes", False),
+        clip=entry.get("clip"),
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()

@@ -45,6 +45,9 @@ class LayerWeights:
         activation: of an LSTM's or GRU's candidate, and of the cell before the output gate multiplies it: another of them.
         recurrent_activation: of the other gates of an LSTM or GRU.
         reset_after: of a GRU, whether the reset gate acts after the recurrent product (PyTorch) or before it.
+        weight_ch: (3 * H), the peepholes of an LSTM's input, forget and output gate, or None.
+        peepholes: whether there is ``weight_ch``.
+        clip: the bound of the gates' preactivations, as in ONNX, or None.
     """
 
     kind: Kind
@@ -57,6 +60,9 @@ class LayerWeights:
     reset_after: bool = True
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
+    weight_ch: np.ndarray | None = None
+    peepholes: bool = False
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         """Copy arrays that are still writable; check that the shapes fit each other."""
@@ -79,7 +85,10 @@ class LayerWeights:
             "bias_ih": (rows,),
             "bias_hh": (rows,),
             "weight_hr": (outputs, units),
+            "weight_ch": (len(self.cell.peepholes) * units,),
         }
+        if self.peepholes != (self.weight_ch is not None):
+            raise ValueError("An LSTM with peepholes has weight_ch, and others do not have it.")
         if (self.bias_ih is None) != (self.bias_hh is None):
             raise ValueError(f"A {self.kind} has both biases or none.")
         for name, values in self.arrays().items():
@@ -100,8 +109,15 @@ class LayerWeights:
         return _options(self.kind, *self._option_values)
 
     @property
-    def _option_values(self) -> tuple[str, bool, str, str]:
-        return self.nonlinearity, self.reset_after, self.activation, self.recurrent_activation
+    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool]:
+        return (
+            self.nonlinearity,
+            self.reset_after,
+            self.activation,
+            self.recurrent_activation,
+            self.clip,
+            self.peepholes,
+        )
 
     @cached_property
     def hidden_size(self) -> int:
@@ -129,13 +145,13 @@ class LayerWeights:
 
     def rows(self, name: str, gate: str) -> np.ndarray:
         """Return the rows of one gate in the matrix or bias called ``name``, such as ``"weight_ih"``."""
-        start = self.cell.gates.index(gate) * self.hidden_size
+        start = self.cell.row_gates(name).index(gate) * self.hidden_size
         return getattr(self, name)[start : start + self.hidden_size]
 
     def __reduce__(self) -> tuple:  # without the equations, which cannot be pickled
         return LayerWeights, (
-            self.kind, *(getattr(self, name) for name in WEIGHT_NAMES), self.nonlinearity, self.reset_after,
-            self.activation, self.recurrent_activation,
+            self.kind, *(getattr(self, name) for name in WEIGHT_NAMES[:5]), self.nonlinearity, self.reset_after,
+            self.activation, self.recurrent_activation, self.weight_ch, self.peepholes, self.clip,
         )  # fmt: skip
 
     def to_module(self) -> nn.RNNBase:
@@ -157,12 +173,19 @@ class LayerWeights:
 
 
 def _options(
-    kind: str, nonlinearity: str, reset_after: bool, activation: str, recurrent_activation: str
+    kind: str,
+    nonlinearity: str,
+    reset_after: bool,
+    activation: str,
+    recurrent_activation: str,
+    clip: float | None,
+    peepholes: bool,
 ) -> dict[str, Any]:
+    rare = ({} if clip is None else {"clip": clip}) | ({"peepholes": True} if peepholes else {})
     if kind == "RNN":
-        return {"nonlinearity": nonlinearity}
+        return {"nonlinearity": nonlinearity} | rare
     through = {"activation": activation, "recurrent_activation": recurrent_activation}
-    return through | ({"reset_after": reset_after} if kind == "GRU" else {})
+    return through | ({"reset_after": reset_after} if kind == "GRU" else {}) | rare
 
 
 @cache

@@ -54,6 +54,5 @@ def weights_of_unit(known: Parameters, layer: str, unit: int, way: Literal["read
 def _gates(known: Parameters, name: str) -> tuple[tuple[str, ...], int]:
     """Return the gates of the rows, and the number of rows of each."""
     layer, _, kind = name.rpartition(".")
-    if layer not in known.cells or kind == "weight_hr":
-        return (), 0
-    return known.cells[layer].gates, known.units(layer)
+    gates = known.cells[layer].row_gates(kind) if layer in known.cells else ()
+    return gates, known.units(layer) if gates else 0

@@ -229,9 +229,8 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
         )
     shape = known.arrays[place.name].shape
     rows: slice | Tensor = slice(None) if place.row is None else slice(place.row, place.row + 1)
-    gated = layer in known.cells and kind != "weight_hr"
-    if place.gate is not None or (gated and place.row is not None):
-        gates = known.cells[layer].gates if gated else ()
+    gates = known.cells[layer].row_gates(kind) if layer in known.cells else ()
+    if place.gate is not None or (gates and place.row is not None):
         if place.gate is not None and place.gate not in gates:
             raise Problem(
                 "{layer} has no {name}. Choose one of these: {names}.",
@@ -263,7 +262,7 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
 
 
 def _incoming_regions(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
-    for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+    for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ch"):
         if f"{layer}.{kind}" in known.arrays:
             yield from regions(known, Place(f"{layer}.{kind}", row=unit))
 

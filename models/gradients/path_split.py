@@ -119,7 +119,7 @@ class _PathSplitter:
         if derivatives.cell_to_hidden is not None:  # by the cell: through this step's hidden state too
             total = step.state[:, size:] + total * self._at(derivatives.cell_to_hidden, k)
         if self._later is not None:
-            self._carry_path *= 0 if derivatives.carry is None else self._at(derivatives.carry, self._later)
+            self._carry_path *= 0 if derivatives.kept is None else self._at(derivatives.kept, self._later)
         self._later = k
         rows, values = self._layer_pass.source.at(k)
         entered = torch.from_numpy(values)

@@ -71,7 +71,7 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
                 before += torch.tensor(derivatives.cell_to_hidden[0, at])[:, None] * carried
                 cell = carried + matrices[at][units:] @ hidden
             hidden = before if project is None else project @ before
-            if derivatives.carry is not None:
-                retained = retained * derivatives.carry[0, at]
+            if derivatives.kept is not None:
+                retained = retained * derivatives.kept[0, at]
             alive = record(position, 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, at])
     return InputSensitivity(np.arange(length), total, carry_path)

@@ -124,7 +124,7 @@ def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -
     for start in starts if layer.reverse else reversed(starts):
         positions = np.arange(start, min(start + size, count))[:: 1 if layer.reverse else -1]
         derivatives = local_derivatives(layer.select(row, slice(start, start + size)))
-        assert derivatives.carry is not None
+        assert derivatives.kept is not None
         added = Transitions(weights, derivatives, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
         added_norms = np.sqrt(np.einsum("hsd,hsd->sh", added, added, dtype=np.float64))
         for place, step in enumerate(steps):
@@ -134,7 +134,7 @@ def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -
             at = known - start
             if known[0] == step:
                 retained[place] = 1.0 if derivatives.cell_to_hidden is None else derivatives.cell_to_hidden[0, at[0]]
-            products = np.cumprod(np.concatenate([retained[place][None], derivatives.carry[0, at]]), axis=0)
+            products = np.cumprod(np.concatenate([retained[place][None], derivatives.kept[0, at]]), axis=0)
             factors, retained[place] = products[:-1], products[-1]
             if project is None:
                 norms[place, known] = np.sqrt(np.square(factors * added_norms[at]).sum(axis=1))

@@ -25,6 +25,12 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
         ACTIVATIONS_BY_NAME[str(options.get(name, default))]
         for name, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid"))
     )
+    clip = options.get("clip")
+    bound = (
+        (lambda v: v)
+        if clip is None
+        else (lambda v: torch.minimum(torch.maximum(v, -v.new_tensor(clip)), v.new_tensor(clip)))
+    )
     h = state[0]
     rows = w["weight_ih"].shape[0]
     zeros = x.new_zeros(rows)
@@ -32,23 +38,25 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
     from_h = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
-        i, f, g, o = gate(i), gate(f), act(g), gate(o)
+        p = w.get("weight_ch", x.new_zeros(3 * i.shape[-1])).chunk(3)  # of the input, forget and output gate
+        i, f, g = gate(bound(i + p[0] * state[1])), gate(bound(f + p[1] * state[1])), act(bound(g))
         c = f * state[1] + i * g
+        o = gate(bound(o + p[2] * c))
         h = o * act(c)
         if "weight_hr" in w:
             h = h @ w["weight_hr"].T
         return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
     if kind == "GRU":
         (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
-        r, z = gate(xr + hr), gate(xz + hz)
+        r, z = gate(bound(xr + hr)), gate(bound(xz + hz))
         if options.get("reset_after", True):
-            n = act(xn + r * hn)
+            n = act(bound(xn + r * hn))
         else:
             size = rows // 3
-            n = act(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :])
+            n = act(bound(xn + (r * h) @ w["weight_hh"][2 * size :].T + w.get("bias_hh", zeros)[2 * size :]))
         return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden": (1 - z) * n + z * h}
     a = from_x + from_h
-    return {"preactivation": a, "hidden": ACTIVATIONS_BY_NAME[str(options.get("nonlinearity", "tanh"))](a)}
+    return {"preactivation": a, "hidden": ACTIVATIONS_BY_NAME[str(options.get("nonlinearity", "tanh"))](bound(a))}
 
 
 def layer(
@@ -65,7 +73,7 @@ def layer(
 
 def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
     """Return the weights of one layer in one direction (``suffix``: ``"_l0_reverse"`` or, of a Cell, ""), by plain name."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_ch")
     found = {name: getattr(module, name + suffix, None) for name in names}
     return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
 

@@ -62,22 +62,28 @@ def step(
         ACTIVATIONS_BY_NAME[options.get("activation", "tanh")],
         ACTIVATIONS_BY_NAME[options.get("recurrent_activation", "sigmoid")],
     )
+    clip = options.get("clip", torch.inf)
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
     if kind == "RNN":
         a = from_x + from_h
-        return torch.where(there, ACTIVATIONS_BY_NAME[module.nonlinearity](a), h), c
+        return torch.where(there, ACTIVATIONS_BY_NAME[module.nonlinearity](a.clamp(-clip, clip)), h), c
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        if options.get("peepholes"):
+            w_i, w_f, w_o = parameter("weight_ch").chunk(3)
+            i, f = i + w_i * c, f + w_f * c
+        i, f, g = (v.clamp(-clip, clip) for v in (i, f, g))
         c = torch.where(there, gate(f) * c + gate(i) * act(g), c)
+        o = (o + w_o * c if options.get("peepholes") else o).clamp(-clip, clip)
         new = gate(o) * act(c)
         return torch.where(there, new @ parameter("weight_hr").T if module.proj_size else new, h), c
     (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
-    r, z = gate(xr + hr), gate(xz + hz)
+    r, z = gate((xr + hr).clamp(-clip, clip)), gate((xz + hz).clamp(-clip, clip))
     if not options.get("reset_after", True):
         hn = (r * h) @ parameter("weight_hh").chunk(3)[2].T
         hn = hn + (parameter("bias_hh").chunk(3)[2] if module.bias else 0.0)
-    n = act(xn + (r * hn if options.get("reset_after", True) else hn))
+    n = act((xn + (r * hn if options.get("reset_after", True) else hn)).clamp(-clip, clip))
     return torch.where(there, (1 - z) * n + z * h, h), c
 
 

@@ -25,6 +25,7 @@ CELLS = {
     "LSTM of Keras 1": lstm(False, "tanh", "hard_sigmoid"),
     "LSTM relu": lstm(False, "relu", "hard_sigmoid_3"),
     "GRU linear": gru(True, "linear", "hard_sigmoid"),
+    "LSTM with peepholes": lstm(peepholes=True, clip=0.5),
 }
 OPTIONS: dict[str, dict[str, object]] = {
     "LSTM": {"activation": "tanh", "recurrent_activation": "sigmoid"},
@@ -34,6 +35,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "LSTM of Keras 1": {"activation": "tanh", "recurrent_activation": "hard_sigmoid"},
     "LSTM relu": {"activation": "relu", "recurrent_activation": "hard_sigmoid_3"},
     "GRU linear": {"activation": "linear", "recurrent_activation": "hard_sigmoid", "reset_after": True},
+    "LSTM with peepholes": {"activation": "tanh", "recurrent_activation": "sigmoid", "peepholes": True, "clip": 0.5},
 }
 MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
@@ -67,6 +69,8 @@ def test_every_quantity_has_an_equation_in_every_form_that_is_xml(cell: Cell) ->
         ("LSTM", "forget_gate", "ft=σ(Wifxt+bif+Whfht−1+bhf)"),
         ("LSTM", "candidate", "gt=tanh(Wigxt+big+Whght−1+bhg)"),
         ("LSTM", "cell", "ct=ft⊙ct−1+it⊙gt"),
+        ("LSTM with peepholes", "forget_gate", "ft=σ(clip(Wifxt+bif+Whfht−1+bhf+wcf⊙ct−1,−0.5,0.5))"),
+        ("LSTM with peepholes", "output_gate", "ot=σ(clip(Wioxt+bio+Whoht−1+bho+wco⊙ct,−0.5,0.5))"),
         ("LSTM", "hidden", "ht=ot⊙tanh(ct)"),
         ("LSTM projected", "hidden", "ht=Whr(ot⊙tanh(ct))"),
         ("GRU", "candidate", "nt=tanh(Winxt+bin+rt⊙(Whnht−1+bhn))"),
@@ -115,6 +119,7 @@ def test_shapes_are_those_of_the_module() -> None:
 def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
     """The browser has each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
     parts = {f"{gate}.{part}" for gate in cell.gates for part in ("x", "h")}
+    parts |= {f"{gate}.c" for gate in cell.peepholes}
     known = {*cell.quantities, *(f"{state}_prev" for state in cell.states), *parts}
     drawn = lines(cell)
     for quantity, formula in drawn.items():
@@ -151,7 +156,9 @@ def test_what_everybody_knows_is_not_explained() -> None:
     assert len(activation_definitions(lstm(False, "relu", "hard_sigmoid"))) == 2
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN tanh", "RNN relu", "LSTM of Keras 1", "LSTM relu", "GRU linear"])
+@pytest.mark.parametrize(
+    "name", ["LSTM", "GRU", "RNN tanh", "RNN relu", "LSTM of Keras 1", "LSTM relu", "GRU linear", "LSTM with peepholes"]
+)
 def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     """Fill the slots with a torch cell's own values: the right side then computes the value at its end."""
     torch.manual_seed(0)
@@ -166,7 +173,16 @@ def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     values = {"hidden_prev": h.numpy(), "cell_prev": c.numpy()}
     for k, gate in enumerate(cell.gates):
         values |= {f"{gate}.x": by_x[k], f"{gate}.h": by_h[k]}
-    functions = {"σ": lambda v: 1 / (1 + np.exp(-v)), "tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
+    for gate in cell.peepholes:
+        weights = module.weight_ch_l0.detach().chunk(3)[cell.peepholes.index(gate)]
+        state = after[1][0] if gate == "output_gate" else c
+        values[f"{gate}.c"] = (weights * state).numpy()
+    functions = {
+        "σ": lambda v: 1 / (1 + np.exp(-v)),
+        "tanh": np.tanh,
+        "relu": lambda v: np.maximum(v, 0),
+        "clip": np.clip,
+    }
     functions["hard"] = defined(cell, "hard σ")
     for quantity, formula in lines(cell).items():
         right = text(re.sub(r'<mn data-slot="([^"]+)"></mn>', r"<mn>v['\1']</mn>", formula.numbers)).split("=")[1]

@@ -47,9 +47,10 @@ def pack(
         arrays: other arrays that the components use, by name; None is left out. "input" (T, D); "hidden_before" (P),
             "cell_before" (H): the states before the first step, or, if a step did not start from the result of the
             previous one, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
-            "bias_ih", "bias_hh" (R, G): the weight rows of the listed units; for networks of symbols "top_token",
-            "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability" (T,), "surprise" (T,) in bits,
-            NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for none.
+            "bias_ih", "bias_hh" (R, G), "weight_ch" (R, gates with a peephole): the weight rows of the listed units; for
+            networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability"
+            (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for
+            none.
         predicts: what the network predicts, if anything.
         vocabulary: the symbol of each id.
         unit_names, input_names: names to show for units and inputs.

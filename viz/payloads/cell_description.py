@@ -6,7 +6,7 @@ tree, which the browser evaluates (`viz/components/shared/cell_math.js`). A tree
 or "activation", which is followed by the activation's name.
 
 The values are the gates and states at a step, ``hidden_prev`` and ``cell_prev``, and of each gate its input part,
-``forget_gate.x`` (``W_if x_t + b_if``), and its recurrent part, ``forget_gate.h``.
+``forget_gate.x`` (``W_if x_t + b_if``), its recurrent part, ``forget_gate.h``, and if it has a peephole, ``forget_gate.c``.
 
     >>> cell_description(cell_of("LSTM"))["equations"]["cell"]
     ['+', ['*', 'forget_gate', 'cell_prev'], ['*', 'input_gate', 'candidate']]
@@ -22,7 +22,7 @@ from typing import Any, get_args
 import torch
 
 from models.core.activations import Activation
-from models.core.cells import Cell, Kind, cell_of
+from models.core.cells import Cell, Kind, cell_of, clipped
 from viz.formulas import quantity_letter
 
 Tree = float | str | list[Any]
@@ -82,6 +82,10 @@ class SymbolicValue:
         bounded = self if min is None else SymbolicValue(["max", min, self.tree])
         return bounded if max is None else SymbolicValue(["min", max, bounded.tree])
 
+    def clip(self, low: float, high: float) -> SymbolicValue:
+        """Return the value within these bounds."""
+        return self.clamp(low, high)
+
 
 def _tree(value: SymbolicValue | float) -> Tree:
     return value.tree if isinstance(value, SymbolicValue) else value
@@ -92,10 +96,12 @@ class SlotNamespace:
 
     Attributes:
         recurrent: the tree of the vector that the recurrent weights of a gate were applied to, by gate.
+        peepholes: the name of the state that a gate's peephole was applied to, by gate.
     """
 
     def __init__(self) -> None:
         self.recurrent: dict[str, Tree] = {}
+        self.peepholes: dict[str, Tree] = {}
 
     def x(self, gate: str) -> SymbolicValue:
         """Return the input part of the gate's sum."""
@@ -109,6 +115,11 @@ class SlotNamespace:
     def a(self, gate: str) -> SymbolicValue:
         """Return the gate's sum."""
         return self.x(gate) + self.h(gate)
+
+    def peephole(self, gate: str, c: SymbolicValue) -> SymbolicValue:
+        """Return the part of the gate's sum that depends on the cell state."""
+        self.peepholes[gate] = c.tree
+        return SymbolicValue(f"{gate}.c")
 
     def project(self, v: SymbolicValue) -> SymbolicValue:
         """Return the projection of a vector, which has no value of one unit."""
@@ -126,7 +137,8 @@ def cell_description(cell: Cell) -> dict[str, Any]:
         "activations": by gate (or "cell", for an LSTM's cell state on its way to the output) the name of its activation.
         "functions": of each activation its "symbol", its "tree" in the value "a", and its "limits", None for no bound.
         "gates": of each gate its "result", the quantity that is the activation of its sum; the tree of the vector that its
-            "recurrent" weights are applied to; and the tree of the "factor" of its recurrent part, 1 for none.
+            "recurrent" weights are applied to; the tree of the "factor" of its recurrent part, 1 for none; the state that
+            its "peephole" multiplies, None without; and the bound that its sum is "clip"-ped to, None without.
         "equations": the tree of each gate and state.
         "carry": the gated "state", the "gate" that multiplies it, and the trees of the two terms of its sum, "kept" and
             "added"; None where the cell has none.
@@ -146,6 +158,8 @@ def cell_description(cell: Cell) -> dict[str, Any]:
                 "result": _result(cell, gate, equations),
                 "recurrent": s.recurrent[gate],
                 "factor": next(_factors(equations[gate], f"{gate}.h"), 1),
+                "peephole": s.peepholes.get(gate),
+                "clip": cell.clip,
             }
             for gate in cell.gates
         },
@@ -182,7 +196,8 @@ def _function(activation: Activation) -> dict[str, Any]:
 def _result(cell: Cell, gate: str, equations: dict[str, Tree]) -> str:
     """Return the quantity that is the activation of the gate's sum: the gate, or where it is the sum itself a state."""
     through = ["activation", cell.activations[gate].name]
-    return next((name for name, tree in equations.items() if tree == [*through, gate]), gate)
+    activated = clipped(SymbolicValue(gate), cell.clip).tree
+    return next((name for name, tree in equations.items() if tree == [*through, activated]), gate)
 
 
 def _factors(tree: Tree, name: str) -> Iterator[Tree]:

@@ -150,11 +150,11 @@ def _before(layer: LayerTrace, row: int, steps: slice) -> dict[str, np.ndarray]:
 
 def _weight_rows(layer: LayerTrace, units: Sequence[int]) -> dict[str, np.ndarray]:
     weights = layer.weights
-    gates = len(weights.cell.gates)
     rows = {}
     for key, values in weights.arrays().items():
-        if key != "weight_hr":
-            blocks = values.reshape(gates, weights.hidden_size, *values.shape[1:])
+        gates = weights.cell.row_gates(key)
+        if gates:
+            blocks = values.reshape(len(gates), weights.hidden_size, *values.shape[1:])
             rows[key] = blocks[:, list(units)].swapaxes(0, 1)
     return rows
 

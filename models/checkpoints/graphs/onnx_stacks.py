@@ -15,7 +15,7 @@ import torch
 from models.checkpoints.graphs.graph_module import part_path
 from models.checkpoints.graphs.onnx_edges import Edges, can_run_together
 from models.checkpoints.graphs.onnx_recurrent import can_be_stacked
-from models.checkpoints.layers.onnx_nodes import NodeLayer, kind_of, read_node_layers
+from models.checkpoints.layers.onnx_nodes import WEIGHT_INPUTS, NodeLayer, kind_of, read_node_layers
 from models.checkpoints.parsing.onnx_model import Node
 
 UNNAMED = re.compile(r"(node|n)?_*(\d+)?|node_\w*(rnn|lstm|gru)(_+\d+)*", re.IGNORECASE)
@@ -75,7 +75,7 @@ def _is_same(one: RecurrentGroup, other: RecurrentGroup) -> bool:
         kinds = [(each.layer.kind, each.layer.options, each.reverse) for each in (*mine, *theirs)]
         if kinds[: len(mine)] != kinds[len(mine) :]:
             return False
-        for place in (1, 2, 3):
+        for place in WEIGHT_INPUTS:
             names, constants = (node.input(place), twin.input(place)), (one.edges.constants, other.edges.constants)
             if names[0] == names[1] and constants[0].owner(names[0]) is constants[1].owner(names[1]):
                 continue

@@ -68,10 +68,10 @@ class CheckpointComparison:
         found = []
         for part, values in before.arrays().items():
             other = after.arrays()[part]
-            if part == "weight_hr":
+            gates = before.cell.row_gates(part)
+            if not gates:
                 found.append(measure_change(values, other, name, part))
-                continue
-            for gate in before.cell.gates:
+            for gate in gates:
                 found.append(measure_change(before.rows(part, gate), after.rows(part, gate), name, part, gate))
         return found
 

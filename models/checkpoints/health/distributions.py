@@ -43,8 +43,8 @@ def distributions(weights: LayerWeights, bins: int = BINS) -> dict[str, dict[str
     """
     found: dict[str, dict[str, Distribution]] = {}
     for name, values in weights.arrays().items():
-        gates = weights.cell.gates
-        blocks = {"hidden": values} if name == "weight_hr" else {gate: weights.rows(name, gate) for gate in gates}
+        gates = weights.cell.row_gates(name)
+        blocks = {gate: weights.rows(name, gate) for gate in gates} if gates else {"hidden": values}
         finite = {gate: block[np.isfinite(block)] for gate, block in blocks.items()}
         bound = max(max(float(each.max(initial=0)), -float(each.min(initial=0))) for each in finite.values()) or 1.0
         edges = np.linspace(-bound, bound, bins + 1)

@@ -132,6 +132,7 @@ def _incoming_blocks(weights: LayerWeights) -> list[np.ndarray]:
     if weights.bias_ih is not None:
         both = {gate: (weights.rows("bias_ih", gate), weights.rows("bias_hh", gate)) for gate in gates}
         found += [np.stack(pair if weights.kind == "GRU" else [pair[0] + pair[1]], axis=1) for pair in both.values()]
+    found += [weights.rows("weight_ch", gate)[:, None] for gate in weights.cell.peepholes]
     return found
 
 
@@ -141,13 +142,18 @@ def _rows_equal(blocks: list[np.ndarray], one: int, other: int) -> bool:
 
 
 def _stuck_gates(weights: LayerWeights, max_input: float) -> dict[str, tuple[int, ...]]:
-    """Return gates whose bias outweighs every possible input, by gate; only for states bounded by -1 and 1."""
+    """Return gates whose bias outweighs every possible input, by gate; only for states bounded by -1 and 1.
+
+    A gate with a peephole depends on a state without a bound, and one with a smaller clip is never saturated.
+    """
     cell = weights.cell
     if weights.bias_ih is None or cell.ranges["hidden"] != (-1.0, 1.0):
         return {}
+    if cell.clip is not None and cell.clip < STUCK_PREACTIVATION:
+        return {}
     found = {}
     for gate in cell.gates:
-        if cell.ranges[gate] != (0.0, 1.0):
+        if cell.ranges[gate] != (0.0, 1.0) or gate in cell.peepholes:
             continue
         bias = np.abs(weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate))
         bound = np.abs(weights.rows("weight_hh", gate)).sum(axis=1)

@@ -1,8 +1,8 @@
 """The layers of an ONNX recurrent node: RNN, LSTM, GRU, and onnxruntime's DynamicQuantizeLSTM.
 
-Source: https://onnx.ai/onnx/operators. Per direction W is (G * H, D), R is (G * H, H) and B both biases concatenated;
-the gates are in the order i o f c (LSTM) and z r h (GRU). DynamicQuantizeLSTM stores both matrices transposed, as integers
-with a scale and a zero point per direction or per row.
+Source: https://onnx.ai/onnx/operators. Per direction W is (G * H, D), R is (G * H, H), B both biases concatenated and P the
+peepholes (3 * H); the gates are in the order i o f c (LSTM; P: i o f) and z r h (GRU). DynamicQuantizeLSTM stores both
+matrices transposed, as integers with a scale and a zero point per direction or per row.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class ComputedWeightsError(CheckpointError):
 
 GATE_ORDER = {"RNN": (0,), "LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
 """For each of PyTorch's gates in order, its index among ONNX's: i o f c, and z r h."""
+PEEPHOLE_ORDER = (0, 2, 1)
+"""For each block of ``weight_ch``, i f o, its index among ONNX's."""
+WEIGHT_INPUTS = (1, 2, 3, 7)
+"""The inputs W, R, B and P of a node."""
 ACTIVATION_OPTIONS = {
     "RNN": ("nonlinearity",),
     "LSTM": ("recurrent_activation", "activation", "activation"),
@@ -85,9 +89,10 @@ def read_node_layers(node: Node, constants: ConstantLookup) -> list[NodeLayer]:
     kind, label = KINDS[node.domain, node.op], node.label
     reverses = REVERSED.get(node.attributes.get("direction", "forward"))
     _refuse_options(node, label)
-    given = {place: node.inputs[place] for place in (1, 2, 3) if node.input(place)}
-    w, r, bias = (constants.stored(given[place]) if place in given else None for place in (1, 2, 3))
-    if reverses is None or w is None or r is None or (3 in given and bias is None):
+    given = {place: node.inputs[place] for place in WEIGHT_INPUTS if node.input(place)}
+    w, r, bias, peepholes = (constants.stored(given[place]) if place in given else None for place in WEIGHT_INPUTS)
+    missing = (3 in given and bias is None) or (7 in given and peepholes is None)
+    if reverses is None or w is None or r is None or missing:
         raise ComputedWeightsError(
             "The weights of {name} are computed inside this ONNX graph. Export it with constant folding.", name=label
         )
@@ -96,9 +101,11 @@ def read_node_layers(node: Node, constants: ConstantLookup) -> list[NodeLayer]:
     gates = len(GATE_ORDER[kind])
     directions = len(reverses)
     fits = len(w.shape) == 3 == len(r.shape) and w.shape[:2] == r.shape[:2] == (directions, gates * r.shape[2])
-    if not fits or not w.shape[2] or (bias is not None and bias.shape != (directions, 2 * w.shape[1])):
+    fits = fits and (bias is None or bias.shape == (directions, 2 * w.shape[1]))
+    fits = fits and (peepholes is None or (kind == "LSTM" and peepholes.shape == (directions, 3 * r.shape[2])))
+    if not fits or not w.shape[2]:
         raise CheckpointError("The weights of {name} do not fit together. Export it again.", name=label)
-    if not all(stored.is_float for stored in (w, r, *([bias] if bias else []))):
+    if not all(stored.is_float for stored in (w, r, bias, peepholes) if stored is not None):
         raise CheckpointError("The weights of {name} are not floating-point. Export it in float32.", name=label)
     activations = list(_activations(node, kind, label, directions))
     units = r.shape[2]
@@ -110,31 +117,35 @@ def read_node_layers(node: Node, constants: ConstantLookup) -> list[NodeLayer]:
         options: dict[str, Any] = dict(activations[index])
         if kind == "GRU":
             options["reset_after"] = node.attributes.get("linear_before_reset", 0) != 0
+        if "clip" in node.attributes:
+            options["clip"] = float(node.attributes["clip"])
         parts = {"weight_ih": _direction_rows(w, index, order), "weight_hh": _direction_rows(r, index, order)}
         if bias is not None:
             parts["bias_ih"] = _direction_rows(bias, index, order)
             parts["bias_hh"] = _direction_rows(bias, index, order + len(order))
+        if peepholes is not None:
+            blocks = np.concatenate([np.arange(units) + block * units for block in PEEPHOLE_ORDER])
+            parts["weight_ch"] = _direction_rows(peepholes, index, blocks)
+            options["peepholes"] = True
         found.append(NodeLayer(FoundLayer(kind, parts, sources, options), reverse))
     return found
 
 
 def _refuse_options(node: Node, label: str) -> None:
     """Raise ``CheckpointError`` for what the cells' equations do not have."""
-    if node.input(7):
+    if node.attributes.get("input_forget", 0) != 0:
         raise CheckpointError(
-            (
-                "{name} is an LSTM with peepholes, which are not supported. Use an LSTM without peepholes, such as "
-                "torch.nn.LSTM."
-            ),
+            "The option {option} of {name} is not supported. Export the network without it.",
             name=label,
+            option="input_forget",
         )
-    for option in ("input_forget", "clip"):
-        if option in node.attributes and (option == "clip" or node.attributes[option] != 0):
-            raise CheckpointError(
-                "The option {option} of {name} is not supported. Export the network without it.",
-                name=label,
-                option=option,
-            )
+    clip = node.attributes.get("clip", 1.0)
+    if not clip > 0:  # onnxruntime refuses it too
+        raise CheckpointError(
+            "The option clip of {name} is {value}. Export the network again with a value above 0.",
+            name=label,
+            value=f"{clip:g}",
+        )
     for option in node.attributes:
         if option not in ATTRIBUTES:
             raise CheckpointError(

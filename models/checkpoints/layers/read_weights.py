@@ -42,4 +42,5 @@ def reorder_gates(found: FoundLayer, blocks: list[int]) -> dict[str, StoredTenso
 
         return replace(stored, read=read)
 
-    return {part: stored if part == "weight_hr" else reader(stored) for part, stored in found.parts.items()}
+    without_blocks = ("weight_hr", "weight_ch")
+    return {part: stored if part in without_blocks else reader(stored) for part, stored in found.parts.items()}

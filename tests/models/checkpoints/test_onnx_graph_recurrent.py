@@ -35,7 +35,9 @@ def weights(kind, directions, made, bias=True, inputs=D):
     return {name: made.normal(0, 0.6, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def node_of(kind, direction="forward", bias=True, lengths=None, states=False, seed=0, layout=0, **options):
+def node_of(
+    kind, direction="forward", bias=True, lengths=None, states=False, seed=0, layout=0, peepholes=False, **options
+):
     """A model of one node with all its outputs, and inputs for it."""
     made = np.random.default_rng(seed)
     directions = DIRECTIONS[direction]
@@ -49,6 +51,9 @@ def node_of(kind, direction="forward", bias=True, lengths=None, states=False, se
         feed |= {name: made.normal(size=state).astype(np.float32) for name in ("h", "c")[: 1 + (kind == "LSTM")]}
     names = ["X", "W", "R", "B" if bias else "", "L" if lengths is not None else ""]
     names += [name for name in ("h", "c") if name in feed]
+    if peepholes:
+        held["P"] = made.normal(0, 0.6, (directions, 3 * H)).astype(np.float32)
+        names += [*[""] * (7 - len(names)), "P"]
     outputs = ["Y", "Yh", *(["Yc"] if kind == "LSTM" else [])]
     more = {"layout": 1} if layout else {}
     node = helper.make_node(
@@ -66,9 +71,12 @@ def node_of(kind, direction="forward", bias=True, lengths=None, states=False, se
     states=st.booleans(),
     activations=st.integers(0, 3),
     before=st.integers(0, 1),
+    clip=st.none() | st.floats(0.2, 1),
+    peepholes=st.booleans(),
 )
-def test_a_node(kind, direction, bias, lengths, states, activations, before):
+def test_a_node(kind, direction, bias, lengths, states, activations, before, clip, peepholes):
     options = {"linear_before_reset": before} if kind == "GRU" else {}
+    options |= ({} if clip is None else {"clip": clip}) | ({"peepholes": peepholes} if kind == "LSTM" else {})
     if activations < len(ACTIVATIONS[kind]):
         options["activations"] = ACTIVATIONS[kind][activations] * DIRECTIONS[direction]
     data, feed = node_of(kind, direction, bias, lengths, states, **options)
@@ -110,6 +118,11 @@ def test_other_activations_for_each_direction():
         ("LSTM", {"input_forget": 1}, "The option input_forget of /encoder/rnn/LSTM"),
         ("GRU", {"activations": ["Sigmoid", "Softplus"]}, "The activation function softplus of /encoder/rnn/GRU"),
         ("GRU", {"steepness": 2.0}, "The option steepness of /encoder/rnn/GRU"),
+        (
+            "GRU",
+            {"clip": -1.0},
+            "The option clip of /encoder/rnn/GRU is -1. Export the network again with a value above 0.",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_named(kind, options, words):

@@ -17,6 +17,9 @@ OPTIONS = [
     {"kind": "LSTM", "handed_on": 2},
     *({"kind": "LSTM", "activation": name} for name in ACTIVATIONS),
     *({"kind": "LSTM", "recurrent_activation": name} for name in ACTIVATIONS),
+    {"kind": "LSTM", "peepholes": True, "clip": 0.5},
+    {"kind": "RNN", "clip": 0.5},
+    {"kind": "GRU", "clip": 0.5},
     {"kind": "GRU", "reset_after": False},
     {"kind": "GRU", "reset_after": False, "recurrent_activation": "hard_sigmoid"},
     *({"kind": "GRU", "activation": name, "recurrent_activation": "hard_sigmoid_3"} for name in ACTIVATIONS),
@@ -29,6 +32,8 @@ def weights(kind="GRU", units=5, inputs=3, handed_on=None, bias=True, dtype=torc
     shapes = {"weight_ih": (gates * units, inputs), "weight_hh": (gates * units, handed_on or units)}
     if bias:
         shapes |= {"bias_ih": (gates * units,), "bias_hh": (gates * units,)}
+    if options.get("peepholes"):
+        shapes["weight_ch"] = (3 * units,)
     if handed_on:
         shapes["weight_hr"] = (handed_on, units)
     arrays = {name: torch.randn(shape, dtype=dtype).numpy() for name, shape in shapes.items()}
@@ -113,6 +118,9 @@ def test_every_equation_gives_one_step_as_well(options):
 
         def a(self, gate):
             return self.x(gate) + self.h(gate)
+
+        def peephole(self, gate, c):
+            return torch.tensor(own.rows("weight_ch", gate)) * c
 
         def project(self, v):
             return own.tensors["weight_hr"] @ v

@@ -32,7 +32,7 @@ def own(module, **options):
     names = ("num_layers", "bias", "batch_first", "dropout", "bidirectional", *(["proj_size"] * (kind == "LSTM")))
     shape = {name: getattr(module, name) for name in names}
     made = STEPWISE[kind](module.input_size, module.hidden_size, dtype=module.weight_hh_l0.dtype, **shape, **options)
-    made.load_state_dict(module.state_dict())
+    made.load_state_dict(module.state_dict(), strict=not options.get("peepholes"))
     return made.train(module.training)
 
 
@@ -60,8 +60,8 @@ NAMES = st.sampled_from(sorted(ACTIVATIONS))
 
 @pytest.mark.slow
 @settings(max_examples=150)
-@given(cases(), NAMES, NAMES, st.booleans())
-def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after):
+@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), st.none() | st.floats(0.1, 2))
+def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after, peepholes, clip):
     case = case | {"dtype": torch.float64, "train": False}
     module, args, sequences, states = build(case)
     options = {"activation": activation, "recurrent_activation": recurrent_activation}
@@ -69,6 +69,9 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
         options = {"nonlinearity": activation}
     elif case["kind"] == "GRU":
         options["reset_after"] = reset_after
+    elif peepholes:
+        options["peepholes"] = True
+    options |= {} if clip is None else {"clip": clip}
     module = own(module, **options)
     plain = flat(module(*args))
     assume(all(bool((values.abs() < 1e6).all()) for values in plain))  # without a bound states may outgrow every float
@@ -117,6 +120,7 @@ def test_torch_runs_what_it_can(kind):
         ("RNN", {"nonlinearity": "softsign"}),
         ("LSTM", {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
         ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": False}),
+        ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": 0.5, "peepholes": True}),
     ],
 )
 def test_weights_to_a_module_and_back(kind, options):

@@ -24,6 +24,8 @@ KINDS["old keras lstm"] = (StepwiseLSTM, {"activation": "softsign", "recurrent_a
 KINDS["relu lstm"] = (StepwiseLSTM, {"activation": "relu", "proj_size": 3})
 KINDS["keras 3 gru"] = (StepwiseGRU, {"activation": "linear", "recurrent_activation": "hard_sigmoid_3"})
 KINDS["reset before"] = (StepwiseGRU, {"reset_after": False, "recurrent_activation": "hard_sigmoid"})
+KINDS["peepholes"] = (StepwiseLSTM, {"peepholes": True, "clip": 0.4})
+KINDS["clipped gru"] = (StepwiseGRU, {"reset_after": False, "clip": 0.4})
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
@@ -42,6 +44,7 @@ def assert_equal(found, expected, tolerance):
         np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=tolerance * float(values.abs().max()) / 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -154,6 +157,7 @@ def test_bad_arguments():
     assert gradient_map(module, x, loss_grad, rows=[])["l0"].shape == (2, 0, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "layers", "bidirectional"), [*itertools.product(KINDS, [1, 2], [False, True])])
 def test_the_split_by_path(kind, layers, bidirectional):
     module, x, loss_grad = case(kind, num_layers=layers, bidirectional=bidirectional)

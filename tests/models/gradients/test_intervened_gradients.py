@@ -1,5 +1,7 @@
 """Gradients of runs with clamped values: none passes through them. The reference is autograd through the same run."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import nn
 from models import Problem, load_network, read_edits, run_edited
 from models.core.local_derivatives import local_derivatives
 from models.core.stepwise import ClampSchedule
+from models.core.stepwise_modules import StepwiseLSTM
 from models.edits.edited_network import EditedNetwork
 from models.edits.interventions import intervene
 from models.edits.weight_edits import edited_module
@@ -19,6 +22,10 @@ from models.gradients.module_backward import layer_stack
 KINDS = {
     "RNN": (nn.RNN, ("preactivation", "hidden")),
     "LSTM": (nn.LSTM, ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden")),
+    "peepholes": (
+        partial(StepwiseLSTM, peepholes=True, clip=0.5),
+        ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
+    ),
     "GRU": (nn.GRU, ("reset_gate", "update_gate", "candidate", "hidden")),
 }
 CASES = [(kind, name) for kind, (_, names) in KINDS.items() for name in names]
@@ -74,7 +81,7 @@ def test_the_steps_shares_of_the_weights_add_up_to_autograds(kind, quantity):
     traced = run.trace_with_grads()
     for name, suffix in (("l0", "l0"), ("l1", "l1")):
         gradients = traced.layers[name].gradients
-        for parameter in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        for parameter in gradients.parameter_names:
             expected = getattr(module, f"{parameter}_{suffix}").grad.numpy()
             np.testing.assert_allclose(gradients.per_step(parameter).sum(axis=0), expected, rtol=1e-9, atol=1e-12)
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from models import LayerWeights, capture
 from models.core.gate_evaluation import previous_states
-from models.core.recording import Recording
 from models.core.local_derivatives import activation_slopes, local_derivatives
+from models.core.recording import Recording
 from models.core.trace import LayerTrace
 from models.gradients.jacobian import (
     jacobian_norm_bounds,
@@ -65,6 +65,7 @@ def by_autograd(layer, weights, sequence, joint, **options):
     return torch.stack(found).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("kind", KINDS)

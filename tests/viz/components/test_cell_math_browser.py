@@ -41,6 +41,10 @@ CASES = [
     *(("LSTM", {}, shape) for shape in ({"bias": False}, {"proj_size": 2}, {"bidirectional": True})),
     *(("GRU", {"reset_after": after}, {"bias": False}) for after in (True, False)),
     *(("GRU", {"reset_after": after}, {"bidirectional": True}) for after in (True, False)),
+    *(("LSTM", {"peepholes": True} | options, {"bidirectional": True}) for options in ({}, {"clip": 0.3})),
+    ("LSTM", {"peepholes": True}, {"bias": False, "proj_size": 2}),
+    *(("GRU", {"clip": 0.3, "reset_after": after}, {}) for after in (True, False)),
+    ("RNN", {"nonlinearity": "tanh", "clip": 0.3}, {}),
 ]
 
 # The browser's numbers of a payload: {slot: (T, H)}, the trees by name, and each gate's activated sum.
@@ -58,8 +62,8 @@ EVALUATE = """
     slots: Object.fromEntries(Object.keys(valuesAt[0][0]).map((slot) => [slot, at((values) => values[slot])])),
     trees: Object.fromEntries(Object.entries(trees).map(([name, tree]) => [name, at(cellMath.evaluator(trace, tree))])),
     gates: Object.fromEntries(trace.gates.map((gate) => [gate, table((step, unit) => {
-      const { x, h } = cellMath.terms(trace, step, unit, gate);
-      return cellMath.activation(trace, gate).apply(x + cellMath.recurrentFactor(trace, step, unit, gate) * h);
+      const { x, h, c = 0 } = cellMath.terms(trace, step, unit, gate);
+      return cellMath.activation(trace, gate).apply(x + cellMath.recurrentFactor(trace, step, unit, gate) * h + c);
     })])),
   };
 }
@@ -95,6 +99,10 @@ class Numbers:
 
     def a(self, gate):
         return self.x(gate) + self.h(gate)
+
+    def peephole(self, gate, c):
+        block = ("input_gate", "forget_gate", "output_gate").index(gate)
+        return self.arrays["weight_ch"][:, block] * c
 
     def project(self, v):
         return np.full_like(v, np.nan)
@@ -145,6 +153,9 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             factor_first = kind == "GRU" and gate == "candidate" and options.get("reset_after") is False
             recurrent = s.h(gate, s.reset_gate * s.hidden_prev) if factor_first else s.h(gate)
             close(found["slots"][f"{gate}.h"], recurrent, f"{gate}.h")
+        for gate in cell.peepholes:
+            state = s.known["cell" if gate == "output_gate" else "cell_prev"]
+            close(found["slots"][f"{gate}.c"], s.peephole(gate, state), f"{gate}.c")
         for state in cell.states:
             size = s.known[state].shape[1]
             close(np.array(found["slots"][f"{state}_prev"])[:, :size], s.known[f"{state}_prev"], f"{state}_prev")
@@ -157,7 +168,7 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             close(found["trees"]["added"], cell.equations[cell.carry.state](s) - kept, "added")
         for gate in cell.gates:
             result = header["options"]["cell"]["gates"][gate]["result"]
-            expected = cell.activations[gate](s.a(gate)) if result != gate else cell.equations[gate](s)
+            expected = cell.equations[result](s)
             close(found["gates"][gate], expected, f"activation of the sum of {gate}")
             np.testing.assert_allclose(found["gates"][gate], arrays[result], rtol=0, atol=1e-5)  # and as it ran
 

@@ -31,10 +31,15 @@ function downloadSvg(svg, theme, name) {
 function build(context) {
   const { root, store, on } = context;
   const { cellMath, element: html } = unrolled;
-  const scroller = html("div", { className: "scroll" });
+  const scroller = html("div", { className: "scroll unrolled-fades" });
   const readout = html("p", { className: "readout" });
   const save = html("button", { className: "unrolled-save", type: "button" });
   root.append(scroller, html("div", { className: "foot" }, readout, save));
+  const fade = () => { // an edge that fades shows that there is more
+    scroller.classList.toggle("unrolled-fade-left", scroller.scrollLeft > 1);
+    scroller.classList.toggle("unrolled-fade-right", scroller.scrollLeft + scroller.clientWidth < scroller.scrollWidth - 1);
+  };
+  on(scroller, "scroll", fade, { passive: true });
   let svg = null, drawing = null, parts = [], built = "";
 
   const partOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
@@ -88,18 +93,22 @@ function build(context) {
     const { cell } = trace.options;
     const own = Boolean(cell.sources);
     const title = (own ? null : words.titles[trace.kind]) ?? trace.kind;
+    const description = own ? "own" : trace.kind === "LSTM" && cell.gates.output_gate.peephole ? "LSTM_peepholes" : trace.kind;
     const resetsState = !own && trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
-    const label = (part) => cellMath.activation(trace, part).symbol;
+    const label = (part) => {
+      const { symbol, clip } = cellMath.activation(trace, part);
+      return clip === null ? symbol : `${symbol}∘clip`;
+    };
     svg = svgElement("svg");
     svgElement("title", {}, svg).textContent = title;
-    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(
-      words.descriptions[own ? "own" : resetsState ? "GRU_reset_before" : trace.kind] ?? "",
+    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "",
       { activation: cell.activations?.cell ? label("cell") : "" });
     drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
     const { height } = draw(drawing, width / zoom, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",
       "aria-label": title })) svg.setAttribute(name, value);
     scroller.replaceChildren(svg);
+    fade();
     parts = [...svg.querySelectorAll("[data-part]")];
   };
 

@@ -53,6 +53,27 @@ function drawOutput(d, p, y, start, { crosses } = {}) {
 
 const middle = (a, b) => (a + b) / 2;
 
+/** Peepholes, from a cell state on the line at the top into the left sides of the gates' boxes. */
+function drawPeepholes(d, p, { cell }, [f, i, o]) {
+  const turnY = 130; // where c_{t-1} turns to the right
+  const left = Math.min(44, p.pitch / 2 + 1); // from the middle of a column, beside the numbers of both columns
+  const entry = p.left + 10;
+  const into = (gate, x, y) => {
+    d.wire(cell.gates[gate].peephole, [[x - left, y], [x - left, 196]]);
+    d.wire(gate, [[x - left, 196], [x - left, p.gates], [x - 25, p.gates]], (v) => squash(v[`${gate}.c`]));
+    d.weights(gate, ["w", `c${cell.letters[gate]}`], x - left, 154);
+    d.chip(gate, `${gate}.c`, x - left, 196, { width: 48 });
+  };
+  d.wire("cell_prev", [[entry, p.top], [entry, turnY], [i - left, turnY]]);
+  d.bridge(f, turnY);
+  d.dot("cell_prev", entry, p.top);
+  d.dot("cell_prev", f - left, turnY);
+  d.dot("cell", o - left, p.top);
+  into("forget_gate", f, turnY);
+  into("input_gate", i, turnY);
+  into("output_gate", o, p.top);
+}
+
 function lstmLayout(d, width, { cell, valueOf, label, options }) {
   const { kept: keptTree, added: addedTree } = cell.carry;
   const product = options.projected ? cell.equations.hidden[1] : cell.equations.hidden; // o * tanh(c), or another activation of c
@@ -65,6 +86,7 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   drawBuses(d, p, [[4, p.bus]], [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]
     .map(([x, part]) => tappedBox(d, p, part, x, label(part))));
 
+  if (cell.gates.output_gate.peephole) drawPeepholes(d, p, { cell }, [f, i, o]);
   // Behind a valve, the wire's value is the product.
   d.wire("cell_prev", [[4, p.top], [f - 28, p.top]], (v) => Math.tanh(v.cell_prev));
   d.wire("cell", [[f - 28, p.top], [i, p.top]], (v) => Math.tanh(kept(v)));

@@ -47,6 +47,9 @@ def _words() -> dict[str, object]:
         "other_inputs": _("Other inputs ({n})"),
         "other_units": _("Other units at t−1 ({n})"),
         "other_outputs": _("Other outputs at t−1 ({n})"),
+        "peephole_before": _("Peephole: cell state at t−1"),
+        "peephole_now": _("Peephole: new cell state"),
+        "clip": _("The sum is clipped to the range from −{bound} to {bound} before the activation function."),
         "sum": _("Sum"),
         "reset_after": _(
             "The reset gate, {value}, multiplies all recurrent terms and the recurrent bias (as in PyTorch and cuDNN)."

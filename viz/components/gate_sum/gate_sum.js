@@ -54,7 +54,11 @@ function waterfallRows(trace, step, unit, gate, words) {
     rows.push({ label, detail: detailOf(term, factor), product: term.product, unit: areUnits ? term.index : null });
   }
   rows.push(...othersOf(sum.recurrent, areUnits ? words.other_units : words.other_outputs, false));
-  return { rows, factor, sum: bias + total(sum.input) + total(sum.recurrent) };
+  if (sum.peephole) {
+    const { state, weight, value, product } = sum.peephole;
+    rows.push({ label: state === "cell" ? words.peephole_now : words.peephole_before, detail: times(weight, value), product });
+  }
+  return { rows, factor, sum: bias + total(sum.input) + total(sum.recurrent) + (sum.peephole?.product ?? 0) };
 }
 
 function build(context) {
@@ -177,11 +181,14 @@ function build(context) {
 
     const { factor, recurrent, result: outcome } = trace.options.cell.gates[gate];
     const [resetsSum, resetsState] = [factor, recurrent].map((tree) => cellMath.namesIn(tree).includes("reset_gate"));
-    note.hidden = !resetsSum && !resetsState;
-    if (resetsSum) note.textContent = fillTemplate(words.reset_after, { value: cellMath.format(waterfall.factor) });
-    else if (resetsState) note.textContent = words.reset_before;
-
     const activation = cellMath.activation(trace, gate);
+    const notes = [];
+    if (resetsSum) notes.push(fillTemplate(words.reset_after, { value: cellMath.format(waterfall.factor) }));
+    else if (resetsState) notes.push(words.reset_before);
+    if (activation.clip !== null) notes.push(fillTemplate(words.clip, { bound: cellMath.format(activation.clip) }));
+    note.hidden = !notes.length;
+    note.textContent = notes.join(" ");
+
     const computed = activation.apply(waterfall.sum);
     const traced = trace.value(outcome, step, unit);
     // Two NaN, or the same infinity, do not differ.
@@ -193,7 +200,8 @@ function build(context) {
     cellMath.setValue(inTrace, trace, outcome, step, unit, traced);
     const agreement = html("span", { className: "unrolled-muted", "data-difference": String(difference) });
     agreement.append(inTrace, ` · ${fillTemplate(words.difference, { value: difference < 1e-12 ? "0" : difference.toExponential(0).replace("-", "−") })}`);
-    result.replaceChildren(html("span", { className: "equals" }, activation.symbol === "linear" ? `${sum} = ` : `${activation.symbol}(${sum}) = `, value), agreement);
+    const given = activation.clip === null ? sum : `clip(${sum})`;
+    result.replaceChildren(html("span", { className: "equals" }, activation.symbol === "linear" ? `${given} = ` : `${activation.symbol}(${given}) = `, value), agreement);
   };
 
   return {

@@ -1,6 +1,7 @@
 // The arithmetic of one unit at one step, from the cell's description in the payload (viz/payloads/cell_description.py), for the cell
 // diagram, the equations and the gate sum; and the quantity that the pointer is on. A slot is where one value is shown: a gate or state
-// by its name, "forget_gate.x" and "forget_gate.h" for the input and the recurrent part of a gate's sum, biases included.
+// by its name, "forget_gate.x" and "forget_gate.h" for the input and the recurrent part of a gate's sum, biases included, and
+// "forget_gate.c" for the part of its peephole.
 unrolled.cellMath ??= (() => {
   const OPERATORS = {
     "+": (a, b) => a + b,
@@ -30,11 +31,14 @@ unrolled.cellMath ??= (() => {
     return (values) => (names.some((name) => values[name] === undefined) ? undefined : evaluate(tree, values, trace.options.cell.functions));
   };
 
-  /** The activation of a gate's sum, or of a state on its way to the output: {symbol, apply(v), limits: [low, high]}. */
+  /** The activation of a gate's sum, or of a state on its way to the output: {symbol, clip, apply(v), limits: [low, high]}; `clip` is
+      the bound of the sum, null without. */
   function activation(trace, quantity) {
-    const { activations, functions } = trace.options.cell;
+    const { activations, functions, gates } = trace.options.cell;
     const { symbol, tree, limits: [low, high] } = functions[activations[quantity]];
-    return { symbol, apply: (v) => evaluate(tree, { a: v }), limits: [low ?? -Infinity, high ?? Infinity] };
+    const clip = gates?.[quantity]?.clip ?? null;
+    const within = (v) => (clip === null ? v : Math.min(clip, Math.max(-clip, v)));
+    return { symbol, clip, apply: (v) => evaluate(tree, { a: within(v) }), limits: [low ?? -Infinity, high ?? Infinity] };
   }
 
   /** Names of the values that a tree contains. */
@@ -57,8 +61,19 @@ unrolled.cellMath ??= (() => {
       valueOf(Object.fromEntries(Object.entries(vectors).map(([name, vector]) => [name, vector[k]]))));
   }
 
-  /** Every term of one gate's sum: {input, recurrent: [{index, weight, value, product}], biasInput, biasHidden, x, h}; null without
-      the unit's weights. */
+  /** The peephole's term of a gate's sum: {state, weight, value, product}; null without one. */
+  function peepholeTerm(trace, step, unit, gate, r) {
+    const { gates } = trace.options.cell;
+    const state = gates[gate].peephole;
+    if (!state) return null;
+    const own = trace.gates.filter((name) => gates[name].peephole);
+    const weight = trace.arrays.weight_ch.data[r * own.length + own.indexOf(gate)];
+    const value = state.endsWith("_prev") ? trace.previous(state.slice(0, -"_prev".length), step)?.[unit] : trace.value(state, step, unit);
+    return { state, weight, value, product: weight * value };
+  }
+
+  /** Every term of one gate's sum: {input, recurrent: [{index, weight, value, product}], biasInput, biasHidden, peephole, x, h, c};
+      null without the unit's weights. */
   function terms(trace, step, unit, gate) {
     const r = row(trace, unit);
     const g = trace.gates.indexOf(gate);
@@ -77,10 +92,12 @@ unrolled.cellMath ??= (() => {
     const total = (list) => list.reduce((sum, term) => sum + term.product, 0);
     const biasInput = bias("bias_ih");
     const biasHidden = bias("bias_hh");
+    const peephole = peepholeTerm(trace, step, unit, gate, r);
     return {
-      input, recurrent, biasInput, biasHidden,
+      input, recurrent, biasInput, biasHidden, peephole,
       x: total(input) + biasInput,
       h: total(recurrent) + biasHidden,
+      c: peephole?.product,
     };
   }
 
@@ -101,6 +118,7 @@ unrolled.cellMath ??= (() => {
       const sum = terms(trace, step, unit, gate);
       out[`${gate}.x`] = sum?.x;
       out[`${gate}.h`] = sum?.h;
+      if (trace.options.cell.gates[gate].peephole) out[`${gate}.c`] = sum?.c;
     }
     last = { trace, step, unit, out };
     return out;

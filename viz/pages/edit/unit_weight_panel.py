@@ -65,6 +65,8 @@ def unit_weight_panel(session: Session, run: ForwardRun) -> None:
 def _incoming_label(parameters: Parameters, run: ForwardRun, axes: Axes, weight: UnitWeight) -> str:
     """Return the label of an incoming weight: its gate and its source."""
     gate = quantity_names()[weight.gate or ""]
+    if weight.name.endswith(".weight_ch"):
+        return _("{gate}: peephole from its own cell state").format(gate=gate)
     if parameters.arrays[weight.name].dim() == 1:
         return _("{gate}: bias ({name})").format(gate=gate, name=weight.name.rpartition(".")[2])
     column = axes[1][weight.column]

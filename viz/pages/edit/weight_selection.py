@@ -32,7 +32,7 @@ def gate_key(name: str) -> str:
 def matrix_gates(parameters: Parameters, name: str) -> tuple[str, ...]:
     """Return the gates of a matrix's or bias's row blocks; () if it has none."""
     layer, _dot, kind = name.rpartition(".")
-    return parameters.cells[layer].gates if layer in parameters.cells and kind != "weight_hr" else ()
+    return parameters.cells[layer].row_gates(kind) if layer in parameters.cells else ()
 
 
 def gate_block(parameters: Parameters, name: str, gate: str | None, of: np.ndarray | None = None) -> np.ndarray:
@@ -96,6 +96,8 @@ def entry_template(parameters: Parameters, name: str, run: ForwardRun) -> str:
     layer, _dot, kind = name.rpartition(".")
     if layer in parameters.cells and kind in ("bias_ih", "bias_hh"):
         return _("{gate} of unit {row}, bias")
+    if layer in parameters.cells and kind == "weight_ch":
+        return _("{gate} of unit {row}, peephole")
     if layer in parameters.cells and kind == "weight_hh":
         return _("{gate} of unit {row}, from unit {column} at the previous time step")
     if layer in parameters.cells and kind == "weight_ih":

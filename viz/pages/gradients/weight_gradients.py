@@ -49,6 +49,7 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
         "weight_hh": _("recurrent weights W_hh"),
         "bias_ih": _("biases b_ih"),
         "bias_hh": _("biases b_hh"),
+        "weight_ch": _("peepholes w_c"),
     }
     names = [name for name in words if name in found.parameter_names]
     chosen = st.segmented_control(
@@ -68,14 +69,21 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
             )
         return
     parts = inner / np.sqrt(total)
-    gates = found.layer.weights.cell.gates
+    gates = found.layer.weights.cell.row_gates(chosen)
     chart(
         weight_steps(parts, gates, labels, theme=page_theme()),
         "weight_steps",
         names=(session.view.net, chosen, "steps"),
     )
     most = int(np.abs(parts.sum(axis=1)).argmax())
-    symbol = {"weight_ih": "W_{ih}", "weight_hh": "W_{hh}", "bias_ih": "b_{ih}", "bias_hh": "b_{hh}"}[chosen]
+    symbols = {
+        "weight_ih": "W_{ih}",
+        "weight_hh": "W_{hh}",
+        "bias_ih": "b_{ih}",
+        "bias_hh": "b_{hh}",
+        "weight_ch": "w_{c}",
+    }
+    symbol = symbols[chosen]
     st.latex(
         rf"\frac{{\partial L}}{{\partial {symbol}}} = \sum_{{t=1}}^{{{len(labels)}}}"
         rf"\Big(\frac{{\partial L}}{{\partial {symbol}}}\Big)_t,"
