@@ -124,6 +124,13 @@ def _words(cell: Cell) -> dict[str, object]:
         symbols = _("Equations in PyTorch's notation; a is the pre-activation.")
     if cell.kind == "LSTM":
         symbols += " " + _("PyTorch has two biases per gate (b_ih and b_hh); only their sum matters.")
+    numbers = _("Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh).")
+    if cell.peepholes:
+        numbers = _(
+            "Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh) + peephole (w_c c)."
+        )
+    if cell.clip is not None:
+        symbols += " " + _("clip(a, low, high) bounds a.")
     return {
         "names": names(),
         "sentences": value_sentences(cell),
@@ -131,7 +138,7 @@ def _words(cell: Cell) -> dict[str, object]:
         "form": _("Form of the equations"),
         "forms": {"numbers": _("Values"), "symbols": _("Symbols"), "shapes": _("Shapes")},
         "captions": {
-            "numbers": _("Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh)."),
+            "numbers": numbers,
             "symbols": symbols,
             "shapes": _("Below each symbol, its shape: matrices are rows × columns."),
         },
