@@ -83,7 +83,7 @@ def weight_spectrum(matrix: np.ndarray, exact: int = MAX_EXACT_UNITS, name: str 
         Problem: it contains NaN or infinity.
     """
     if not np.isfinite(matrix).all():
-        raise Problem("{name} contains values that are not finite, so its spectrum cannot be computed.", name=name)
+        raise Problem("{name} contains values that are not finite, so its eigenvalues cannot be computed.", name=name)
     wide = matrix.astype(np.float64)
     if len(matrix) <= exact:
         values = np.linalg.eigvals(wide)

@@ -110,7 +110,7 @@ def test_the_outermost_of_a_large_block_are_near():
 
 def test_no_spectrum_of_what_is_no_number():
     with pytest.raises(
-        Problem, match="candidate contains values that are not finite, so its spectrum cannot be computed"
+        Problem, match="candidate contains values that are not finite, so its eigenvalues cannot be computed"
     ):
         weight_spectra(changed(layer(), weight_hh=np.where(np.arange(256).reshape(32, 8) == 150, np.nan, 0.1)))
 

@@ -36,6 +36,7 @@ from models.networks.precision import StatesByFormat, stack_states_by_format, st
 from models.zoo import FOLDER
 from models.zoo.catalogue import network_names
 from viz.pages import cache, checkpoint_store
+from viz.quantity_names import quantity_names
 from viz.session import Session
 
 MAX_CACHED = 16
@@ -207,7 +208,8 @@ def layer_anomalies(selection: CheckpointSelection, layer: str) -> dict[str, Ano
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
 def block_spectrum(selection: CheckpointSelection, layer: str, gate: str, exact: int) -> WeightSpectrum:
     """Return the spectrum of one recurrent block. Raises Problem if it has values that are not finite."""
-    return weight_spectrum(recurrent_blocks(selection.checkpoint.layers[layer])[gate], exact, f"{layer}: {gate}")
+    block = recurrent_blocks(selection.checkpoint.layers[layer])[gate]
+    return weight_spectrum(block, exact, f"{layer}: {quantity_names()[gate]}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=HASH_FUNCS)
