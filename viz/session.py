@@ -25,6 +25,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from models.core.undo_history import UndoHistory
 from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
+from models.networks.network import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
 from viz.address import View, parse_view, query_string, view_params
 from viz.panel_choice import choose_panel
@@ -49,6 +50,7 @@ class Session:
             revision newer than the last one it followed.
         notices: messages about problems, one sentence each; they stay until the reader's next action.
         startup_file: the file named on the command line; None if there is none or it could not be opened.
+        input_limit: steps of an input that are run at once; a reader raises it by running a longer one.
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
         rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
             box so that it can be corrected.
@@ -64,6 +66,7 @@ class Session:
     revision: int = 0
     notices: list[str] = field(default_factory=list)
     startup_file: Path | None = None
+    input_limit: int = MAX_INPUT_STEPS
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
     drag: str | None = None
@@ -251,9 +254,11 @@ class Session:
         """Enclose one run of the page: follow the address if the reader changed it, and view_params the view's at the end."""
         self._begin(opened)
         self._running = True
+        limit = INPUT_LIMIT.set(self.input_limit)
         try:
             yield
         finally:
+            INPUT_LIMIT.reset(limit)
             self._running = False
             self._set_view(self.view)
 

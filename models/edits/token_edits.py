@@ -12,7 +12,7 @@ from models.core.parse_numbers import shorten
 from models.core.tokenize_text import display
 from models.edits.edit import TokenEdit
 from models.networks.input_sequence import InputSequence
-from models.networks.network import MAX_INPUT_STEPS, Network
+from models.networks.network import INPUT_LIMIT, Network, TooManyStepsError
 
 
 def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()) -> InputSequence:
@@ -40,11 +40,8 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
         unknown += [symbol for symbol in network.unknown(edit.token) if symbol not in unknown]
         if not tokens:
             raise Problem("The only token cannot be deleted. A sequence needs at least one token.")
-        if len(tokens) > MAX_INPUT_STEPS:
-            raise Problem(
-                "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
-                count=f"{len(tokens):,}", limit=f"{MAX_INPUT_STEPS:,}",
-            )  # fmt: skip
+        if len(tokens) > INPUT_LIMIT.get():
+            raise TooManyStepsError(len(tokens), INPUT_LIMIT.get())
     return InputSequence(given, tuple(tokens), tuple(map(display, unknown)), tuple(origin))
 
 

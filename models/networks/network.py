@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,26 @@ from models.core.tokenize_text import UNKNOWN, display, split_characters, split_
 TokenKind = Literal["characters", "words", "numbers"]
 MAX_INPUT_STEPS = 2000
 """Steps that ``Network.encode`` accepts by default."""
+
+INPUT_LIMIT: ContextVar[int] = ContextVar("INPUT_LIMIT", default=MAX_INPUT_STEPS)
+"""Steps that ``Network.encode`` accepts without ``limit``; the pages raise it for a reader who runs a longer sequence."""
+
+
+class TooManyStepsError(Problem):
+    """An input of more steps than are run at once.
+
+    Attributes:
+        count, limit: its steps, and those that are run.
+    """
+
+    def __init__(self, count: int, limit: int) -> None:
+        """Store the two numbers."""
+        super().__init__(
+            "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
+            count=f"{count:,}",
+            limit=f"{limit:,}",
+        )
+        self.count, self.limit = count, limit
 
 
 @dataclass(frozen=True)
@@ -232,13 +253,18 @@ class Network:
         outputs = module(*self.layout.inputs(given))
         return self.layout.scores(outputs), self.layout.further_outputs(outputs)
 
-    def tokenize(self, text: str, limit: int = MAX_INPUT_STEPS) -> TokenizedText:
+    def tokenize(self, text: str, limit: int | None = None) -> TokenizedText:
         """Split ``text`` into tokens, once, and encode them.
+
+        Args:
+            text: as a user types it.
+            limit: the most steps; ``INPUT_LIMIT`` if None.
 
         Raises:
             ValueError: the text is empty, contains no symbol of the vocabulary or an invalid number, or has more than
-                ``limit`` steps; one sentence says which.
+                ``limit`` steps (``TooManyStepsError``); one sentence says which.
         """
+        limit = INPUT_LIMIT.get() if limit is None else limit
         if self.vocabulary is None:
             rows = parse_numbers(text, self.card.columns, limit)
             return TokenizedText(torch.tensor([rows], dtype=torch.float32), tuple(map(_short, rows)), ())
@@ -246,11 +272,7 @@ class Network:
         if not symbols:
             raise Problem("The input text is empty. Type an input for {name}.", name=self.name)
         if len(symbols) > limit:
-            raise Problem(
-                "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
-                count=f"{len(symbols):,}",
-                limit=f"{limit:,}",
-            )
+            raise TooManyStepsError(len(symbols), limit)
         ids = self.ids
         unknown = self._unknown(symbols)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
@@ -269,7 +291,7 @@ class Network:
         tokens = self._in_vocabulary(symbols)
         return TokenizedText(torch.tensor([[ids[token] for token in tokens]]), tuple(tokens), tuple(unknown))
 
-    def encode(self, text: str, limit: int = MAX_INPUT_STEPS) -> Tensor:
+    def encode(self, text: str, limit: int | None = None) -> Tensor:
         """Return the input of the module for ``text``.
 
         Returns:
@@ -290,6 +312,13 @@ class Network:
     def labels(self, text: str) -> list[str]:
         """Return ``tokens(text)`` in display form: a newline as ``'⏎'``, a space as ``'␣'``."""
         return [display(token) for token in self.tokens(text)]
+
+    def part(self, text: str, first: int, count: int) -> str:
+        """Return a text of ``count`` steps of ``text`` from step ``first`` (from 0), or of those that there are."""
+        steps = slice(first, first + count)
+        if self.vocabulary is None:
+            return ("; " if self.card.columns > 1 else ", ").join(number_rows(text, self.card.columns)[steps])
+        return ("" if self.kind == "characters" else " ").join(self._split(text)[steps])
 
     def unknown(self, text: str) -> list[str]:
         """Return the symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
@@ -314,16 +343,11 @@ def parse_numbers(text: str, columns: int, limit: int | None) -> list[list[float
     Raises:
         ValueError: the text is invalid; one sentence names the first error.
     """
-    whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
-    rows = [row for row in (part.strip() for part in whole) if row]
+    rows = number_rows(text, columns)
     if not rows:
         raise Problem("There are no numbers. Type some, as in 0.1, 0.25, 0.4.")
     if limit is not None and len(rows) > limit:
-        raise Problem(
-            "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
-            count=f"{len(rows):,}",
-            limit=f"{limit:,}",
-        )
+        raise TooManyStepsError(len(rows), limit)
     steps = []
     for row in rows:
         step = [parse_number(part) for part in re.split(r"[,\s]+", row) if part]
@@ -336,6 +360,12 @@ def parse_numbers(text: str, columns: int, limit: int | None) -> list[list[float
             )
         steps.append(step)
     return steps
+
+
+def number_rows(text: str, columns: int) -> list[str]:
+    """Return the text of each step of numbers; see ``parse_numbers``."""
+    whole = re.split(r"[,;\s]+", text) if columns == 1 else re.split(r"[;\n]+", text)
+    return [row for row in (part.strip() for part in whole) if row]
 
 
 def _short(step: list[float], most: int = 4) -> str:

@@ -19,13 +19,14 @@ MAX_NUMBERS = 20_000
 MAGIC = b"\x93NUMPY"
 
 
-def parse_sequence(data: bytes, columns: int) -> np.ndarray:
+def parse_sequence(data: bytes, columns: int, limit: int | None = None) -> np.ndarray:
     """Parse the sequence (T, D) in a file.
 
     Args:
         data: rows of D numbers separated by commas (or semicolons, tabs or spaces), with or without a heading; or a ``.npy``
             array (T, D), (1, T, D), or (T) if D = 1. Pickled objects are refused.
         columns: D, the network's inputs at each step.
+        limit: the most steps; None for ``MAX_INPUT_STEPS``, and no more than ``MAX_NUMBERS`` numbers.
 
     Raises:
         Problem: the file has no such sequence; one sentence says what is wrong.
@@ -44,8 +45,8 @@ def parse_sequence(data: bytes, columns: int) -> np.ndarray:
             shape=values.shape,
             columns=columns,
         )
-    if not 0 < len(values) <= MAX_INPUT_STEPS or values.size > MAX_NUMBERS:
-        most = min(MAX_INPUT_STEPS, MAX_NUMBERS // columns)
+    most = min(MAX_INPUT_STEPS, MAX_NUMBERS // columns) if limit is None else limit
+    if not 0 < len(values) <= most:
         raise Problem(
             "This file has {count} time steps. Use a file with 1 to {limit}.",
             count=f"{len(values):,}",

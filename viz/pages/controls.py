@@ -19,6 +19,7 @@ from viz.pages import LENSES, cache
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited_banner
 from viz.pages.left_out import show_left_out
+from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
 from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.synced_widget import synced_widget
@@ -230,6 +231,7 @@ def _draw(session: Session, run: ForwardRun, file: Path | None) -> None:
     with card:
         network_card_button(cache.network(session.view.net or "").card)
     text_input(session, run.unknown)
+    offer_parts(session)
     _show_hint(session)
 
 

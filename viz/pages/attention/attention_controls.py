@@ -17,6 +17,7 @@ from viz.pages.attention import attention_cache
 from viz.pages.controls import example_menu, requested_network, saved_run, text_input
 from viz.pages.edited_banner import edited_banner
 from viz.pages.left_out import show_left_out
+from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
@@ -157,6 +158,7 @@ def _show(session: Session, decoding: Decoding) -> None:
     with card:
         network_card_button(cache.network(session.view.net or "").card)
     text_input(session, decoding.unknown)
+    offer_parts(session)
 
 
 def network_menu(session: Session) -> None:

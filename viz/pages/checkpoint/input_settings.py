@@ -4,17 +4,18 @@ import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
-from models.networks.network import Network
+from models.networks.network import MAX_INPUT_STEPS, Network
 from models.networks.sequence_files import MAX_NUMBERS, format_numbers, parse_sequence
 from viz.i18n import _
 from viz.pages import LENSES, cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.controls import example_menu, text_input
+from viz.pages.long_input import offer_parts
 from viz.pages.output_table import output_table
 from viz.pages.page_elements import show_problem
 from viz.session import Session
 
-DEFAULT_STEPS = 24
+DEFAULT_STEPS, MAX_FILE_STEPS = 24, 10_000_000
 
 
 def input_settings(session: Session, selection: CheckpointSelection) -> None:
@@ -50,6 +51,7 @@ def input_settings(session: Session, selection: CheckpointSelection) -> None:
     except Problem as caught:
         problem = caught
     text_input(session, unknown)
+    offer_parts(session)
     if problem is not None:
         show_problem(problem)
         return
@@ -118,14 +120,38 @@ def _file(session: Session, columns: int) -> None:
     )
     if file is None or st.session_state.get("given_file") == file.file_id:
         return
-    st.session_state["given_file"] = file.file_id
     try:
-        session.navigate(text=format_numbers(parse_sequence(file.getvalue(), columns)), step=None)
+        values = parse_sequence(file.getvalue(), columns, limit=MAX_FILE_STEPS)
     except Problem as problem:
         show_problem(problem)
         return
+    most = max(1, MAX_NUMBERS // columns)
+    if len(values) > most:
+        _part_of_file(session, values, most)
+        return
+    st.session_state["given_file"] = file.file_id
+    session.navigate(text=format_numbers(values), step=None)
     st.rerun()
 
 
+def _part_of_file(session: Session, values: np.ndarray, most: int) -> None:
+    """Show the choice of a part of a file that is too long for the text box."""
+    st.caption(
+        _(
+            "This file has {count} time steps; at most {most} fit into the text box. Choose where the part begins."
+        ).format(count=f"{len(values):,}", most=f"{most:,}")
+    )
+    which, button = st.columns(2, gap="medium", vertical_alignment="bottom")
+    with which:
+        first = int(st.number_input(_("First time step"), 1, len(values) - most + 1, 1, key="file_first"))
+    with button:
+        st.button(
+            _("Use this input"),
+            on_click=lambda: session.navigate(text=format_numbers(values[first - 1 : first - 1 + most]), step=None),
+            key="file_part",
+            width="stretch",
+        )
+
+
 def _most(columns: int) -> int:
-    return max(1, min(2000, MAX_NUMBERS // max(1, columns)))
+    return max(1, min(MAX_INPUT_STEPS, MAX_NUMBERS // max(1, columns)))
