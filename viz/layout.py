@@ -40,6 +40,7 @@ STYLE = """
   }
   [data-testid="stMain"]:focus-visible { outline: none; box-shadow: none; } /* it takes the focus to be scrolled by keys */
   .st-key-glossary table { min-width: 44rem; }
+  .st-key-introduction button p { white-space: normal; text-align: start; } /* else cut on a telephone */
   [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 </style>
 """

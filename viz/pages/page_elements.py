@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -20,10 +21,10 @@ TERMS_SEEN = "terms_seen"
 """Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
 
 
-def caption(text: str) -> None:
+def caption(text: str, *, width: Literal["stretch", "content"] = "stretch") -> None:
     """Show a caption in Markdown in which the page's first use of each term of the glossary explains itself."""
     marked = mark_terms(text, st.session_state.setdefault(TERMS_SEEN, {}))
-    st.caption(marked, unsafe_allow_html=marked != text)
+    st.caption(marked, unsafe_allow_html=marked != text, width=width)
 
 
 def show_problem(problem: Problem) -> None:

@@ -19,17 +19,17 @@ def introduction(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="introduction"):
         caption(
             _(
-                "Every number that a recurrent network (RNN, LSTM, GRU) computes, time step by time step: for students, "
-                "teachers and researchers."
-            )
+                "What an RNN, LSTM or GRU computes, number by number, time step by time step: for students, teachers and "
+                "researchers."
+            ),
+            width="content",
         )
         if session.view.net != SMALLEST:
             st.button(
-                _("Open “{name}”, the smallest network that you can check by hand").format(
-                    name=cache.display_name(SMALLEST)
-                ),
+                _("{name}: the smallest network that you can check by hand").format(name=cache.display_name(SMALLEST)),
                 key="smallest",
                 type="tertiary",
+                icon=":material/calculate:",
                 help=_("It has 2 units: every product of every sum is on the page."),
                 on_click=lambda: _open(session, SMALLEST),
             )

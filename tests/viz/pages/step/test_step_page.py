@@ -141,10 +141,25 @@ def test_another_network_starts_at_its_own_view():
 
 
 @pytest.mark.slow
-def test_unknown_symbols_are_named_and_shown_as_replaced():
+def test_unknown_characters_are_shown_as_themselves_in_brackets():
     page = type_(start(), "x = '한글'")
-    assert any("“한”, “글”" in text and "�" in text for text in captions(page))
-    assert sent(page)[0]["tokens"][5:7] == ["�", "�"] and not warnings(page)
+    assert any("[한], [글]" in text.replace("\\", "") for text in captions(page))
+    assert sent(page)[0]["tokens"][5:7] == ["[한]", "[글]"] and not warnings(page)
+
+
+@pytest.mark.slow
+def test_unknown_words_are_marked_and_own_text_stays_between_networks_that_read_words():
+    text = "My pangolin came back from Rome ."
+    page = type_(start(net="recall-lstm"), text)
+    for net in ("recall-gru", "sentiment", "recall-rnn"):
+        page = choose(page, "net", net)
+        assert (view(page).net, view(page).text) == (net, text)
+        assert "[pangolin]" in sent(page)[0]["tokens"] and "�" not in sent(page)[0]["tokens"]
+        assert (
+            len([each for each in warnings(page) if "[pangolin]" in each]) == 2
+        )  # below the text, beside the prediction
+    page = choose(page, "net", "python-lm")
+    assert view(page).text == load_network("python-lm").card.default.text
 
 
 BAD = [
@@ -315,7 +330,7 @@ def test_the_mean_surprisal_is_said_as_bits_and_as_perplexity(name):
 def test_the_first_line_says_what_the_page_shows_and_offers_the_smallest_network(language):
     page = start(lang=language)
     first = plain_text(next(element.value for element in page.main if element.type == "caption"))
-    assert "RNN, LSTM, GRU" in first and ("students" if language == "en" else "학생") in first
+    assert "LSTM" in first and ("students" if language == "en" else "학생") in first
     page.button(key="smallest").click()
     run(page)
     assert view(page).net == "counter" and view(page).text == load_network("counter").card.default.text
