@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from models.core.activations import ZERO_TO_ONE
-from models.core.cells import Carry, Gate, clipped
+from models.core.cells import Carry, Gate
 from models.core.gate_evaluation import padding_mask, previous_states
-from models.core.peephole_states import peephole_cells, peephole_weights
 from models.core.recorded_weights import RecordedWeights
 from models.core.recording import DeviceRecording, to_cpu
 from models.core.weights import LayerWeights, read_only
@@ -74,17 +73,12 @@ class DeviceEvaluation:
         if isinstance(equation, Gate):
             self._activate_gates()
             return
-        if name == "cell" and cell.peepholes:
-            sums, first = self._preactivations(), self._initial_cell
-            values = peephole_cells(cell, self._weights, sums, first, self._reverse, self._padding)
-        else:
-            values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
+        values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
         self._values[name] = self._padded(values, 0)
 
     def _activate_gates(self) -> None:
         """Compute all gates that are an activation of ``s.a``."""
-        cell = self._cell
-        sums = clipped(self._preactivations(), cell.clip)
+        cell, sums = self._cell, self._preactivations()
         for blocks, activation in cell.activated_gates:
             values = sums[:, :, blocks]
             in_place = {"sigmoid": torch.sigmoid_, "tanh": torch.tanh_}.get(activation.name)
@@ -110,10 +104,6 @@ class DeviceEvaluation:
         gate, added = self._padded(self.tensor(carry.gate), 1), self._padded(carry.added(self), 0)
         min_size = MIN_SCAN_SIZE if self._cell.ranges[carry.gate] == ZERO_TO_ONE else 0
         return device_scan(gate, added, self._initial_cell, self._reverse, min_size)
-
-    def peephole(self, gate: str, c: Tensor) -> Tensor:
-        """Return ``w_c? c`` of one gate, (B, T, H)."""
-        return c * peephole_weights(self._cell, self._weights)[gate]
 
     def a(self, gate: str) -> Tensor:
         """Return ``x(gate) + h(gate)``, (B, T, H)."""

@@ -181,7 +181,7 @@ def _options(
     clip: float | None,
     peepholes: bool,
 ) -> dict[str, Any]:
-    rare = ({} if clip is None else {"clip": clip}) | ({"peepholes": True} if peepholes else {})
+    rare = ({} if clip is None else {"clip": clip}) | ({"peepholes": True} if peepholes and kind == "LSTM" else {})
     if kind == "RNN":
         return {"nonlinearity": nonlinearity} | rare
     through = {"activation": activation, "recurrent_activation": recurrent_activation}

@@ -81,6 +81,9 @@ def check_units(
     """
     strongest = np.maximum(_strongest(weights.weight_ih, 1), _strongest(weights.weight_hh, 1))
     strongest = strongest.reshape(len(weights.cell.gates), -1)
+    for gate in weights.cell.peepholes:
+        own = strongest[weights.cell.gates.index(gate)]
+        np.maximum(own, np.abs(weights.rows("weight_ch", gate)), out=own)
     faint = NEGLIGIBLE_RATIO * float(np.median(strongest))
     no_incoming = np.flatnonzero((strongest <= faint).all(axis=0))
     return UnitHealth(

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from models import capture, load_network
 from models.core.activations import ACTIVATIONS
@@ -19,7 +20,10 @@ from models.decoding import AttentionTemperature, decode
 from models.networks.forward_run import run_of_trace
 from tests.support.plain_page import plain_page
 from viz.components.attention_formulas import ATTENTION_FORMULAS, score_terms
-from viz.components.cell_diagram import CELL_DIAGRAM
+from viz.components.cell_diagram import CELL_DIAGRAM, cell_diagram_data
+from viz.components.gate_sum import GATE_SUM, gate_sum_data
+from viz.components.player import PLAYER, player_data
+from viz.components.trace_loader import TRACE_LOADER
 from viz.payloads.attention_payload import attention_payload
 from viz.payloads.binary_payload import unpack
 from viz.payloads.cell_description import cell_description
@@ -171,6 +175,29 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             expected = cell.equations[result](s)
             close(found["gates"][gate], expected, f"activation of the sum of {gate}")
             np.testing.assert_allclose(found["gates"][gate], arrays[result], rtol=0, atol=1e-5)  # and as it ran
+
+
+def test_peepholes_are_drawn_with_their_numbers(browser):
+    torch.manual_seed(7)
+    module = recurrent_module("LSTM", INPUTS, UNITS, {"peepholes": True, "clip": 0.3}, batch_first=True)
+    with torch.no_grad(), capture(module) as trace:
+        module(torch.randn(1, STEPS, INPUTS))
+    payload, layer = layer_payload("peepholes", run_of_trace(trace), "l0", None), trace.layers["l0"]
+    view = {"step": 3, "unit": 2, "quantity": "output_gate", "revision": 1}
+    mounts = [
+        (TRACE_LOADER, payload),
+        (PLAYER, player_data("peepholes", view=view)),
+        (CELL_DIAGRAM, cell_diagram_data("peepholes")),
+        (GATE_SUM, gate_sum_data("peepholes")),
+    ]
+    with plain_page(browser, mounts) as opened:
+        for gate, state in (("input_gate", 2), ("forget_gate", 2), ("output_gate", 3)):
+            part = layer.weights.rows("weight_ch", gate)[2] * layer.cell[0, state, 2]
+            drawn = opened.locator(f'.unrolled-cell-diagram [data-part="{gate}"] [data-slot="{gate}.c"]')
+            expect(drawn).to_have_text(f"{part:.3f}".replace("-", "−"))
+        expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text("Peepholes")
+        expect(opened.locator(".unrolled-gate-sum .note")).to_contain_text("clipped to the range from −0.300 to 0.300")
+        assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -34,6 +34,8 @@ def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
         names=(selection.title, layer, "weights"),
     )
     st.caption(_("SD: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
+    if "weight_ch" in found:
+        st.caption(_("weight_ch: peepholes. Each multiplies the unit's own cell state."))
 
 
 def forget_bias_caption(kind: str) -> str:
