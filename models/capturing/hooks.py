@@ -262,7 +262,7 @@ def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, o
         ends=tuple(map(state_layout, ends)),
         batch_sizes=batch_sizes,
         shape=run_shape(layout(x), batch_sizes),
-        low_precision=in_16_bits(out),
+        low_precision=out.requires_grad and in_16_bits(out),
         hooked=(HookedOutput(out, layout), *(HookedOutput(state, state_layout) for state in ends))
         if out.requires_grad
         else (),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.capturing.kernel_runs import CellStep, KernelRun, StackRun, run_shape
+from models.capturing.kernel_runs import CellStep, KernelRun, StackReplay, StackRun, run_shape, stack_run
 from models.capturing.recordable import obstacle
 from models.capturing.recorded_arrays import in_16_bits
 from models.core.output_gradients import HookedOutput
@@ -93,7 +93,6 @@ class KernelCalls(TorchFunctionMode):
         common: dict[str, Any] = {
             "kind": kind,
             "options": options,
-            "directions": directions,
             "biases": biases,
             "batch_sizes": batch_sizes,
             "shape": run_shape(batch_first_layout(x), batch_sizes),
@@ -104,9 +103,8 @@ class KernelCalls(TorchFunctionMode):
             begin = states if kind == "LSTM" else states[0]
             before, after = ((x, batch_sizes), ()) if packed else ((x,), (False,))
             output = func(*before, begin, weights, biases, layers, 0.0, training, bidirectional, *after)
-            stack = StackRun(one_layer, batch_first_layout, x, states, output)
-            stack.add_layers(weights, layers, output, low_precision=in_16_bits(output[0]), **common)
-            self.runs.append(stack)
+            replay = StackReplay(one_layer, batch_first_layout, x, states, layers, directions, weights[0].dtype)
+            self.runs.append(stack_run(replay, weights, output, low_precision=in_16_bits(output[0]), **common))
             x, *ends = output
             return (x.transpose(0, 1) if batch_first else x, *ends)
 
@@ -123,6 +121,7 @@ class KernelCalls(TorchFunctionMode):
             self.runs.append(
                 KernelRun(
                     layer=layer,
+                    directions=directions,
                     weights=tuple(own),
                     input=batch_first_layout(x),
                     states=start,

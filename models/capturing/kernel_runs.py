@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -88,12 +89,53 @@ class CellStep(NamedTuple):
     hooked: tuple[HookedOutput, ...]
 
 
-class StackRun:
-    """One call of a fused kernel for several layers; copies, on the device where it ran.
+class StackRun(NamedTuple):
+    """One call of a fused kernel for several layers.
 
     Attributes:
-        runs: of each layer.
+        runs: of each layer; the values between the layers are functions that compute them.
         hooked: the output and the states after the last step of all layers; empty if they require no gradient.
+        replay: computes them.
+    """
+
+    runs: list[KernelRun]
+    hooked: tuple[HookedOutput, ...]
+    replay: StackReplay
+
+
+def stack_run(replay: StackReplay, weights: Sequence[Tensor], output: tuple[Tensor, ...], **fields: Any) -> StackRun:
+    """Return the call of a stack.
+
+    Args:
+        replay: of the call.
+        weights: of all layers, in the order of torch's flat weights.
+        output: of the kernel: the top layer's output, and the states after the last step of all layers.
+        fields: those of ``KernelRun`` that are common to the layers.
+    """
+    (out, *ends), each, layout = output, len(weights) // replay.layers, replay.layout
+    runs = [
+        KernelRun(
+            layer=layer,
+            weights=tuple(weights[layer * each : (layer + 1) * each]),
+            input=partial(replay.values, layer),
+            states=replay.of_layer(layer, replay.states),
+            output=layout(out) if layer == replay.layers - 1 else partial(replay.values, layer + 1),
+            ends=replay.of_layer(layer, ends),
+            directions=replay.directions,
+            **fields,
+        )
+        for layer in range(replay.layers)
+    ]
+    return StackRun(runs, tuple(map(HookedOutput, output)) if out.requires_grad else (), replay)
+
+
+class StackReplay:
+    """The call of a stack again, one layer at a time; copies, on the device where it ran.
+
+    Attributes:
+        layout: of values as the kernel takes and returns them, to batch first or packed.
+        states: before the first step, (layers * directions, B, units) each.
+        layers: number of layers. directions: of each.
         weights: of each layer in the kernel's order, as the recorder has copied them.
     """
 
@@ -103,45 +145,35 @@ class StackRun:
         layout: Callable[[Tensor], Tensor],
         x: Tensor,
         states: tuple[Tensor, ...],
-        output: tuple[Tensor, ...],
+        layers: int,
+        directions: int,
+        dtype: torch.dtype,
     ) -> None:
         """Copy the input and the states of a call.
 
         Args:
             one_layer: calls the kernel for one layer.
-            layout: of values as the kernel takes and returns them, to batch first or packed.
+            layout: as in the attributes.
             x: the kernel's input.
-            states: before the first step, (layers * directions, B, units) each.
-            output: of the kernel: the top layer's output, and the states after the last step, as ``states``.
+            states: as in the attributes.
+            layers: likewise. directions: likewise.
+            dtype: of the weights.
         """
-        self._one_layer, self._layout = one_layer, layout
-        self._inputs, self._states = [x.detach().clone()], tuple(state.detach().clone() for state in states)
+        self._one_layer, self.layout, self.layers, self.directions = one_layer, layout, layers, directions
+        self._inputs, self.states = [x.detach().clone()], tuple(state.detach().clone() for state in states)
         device = x.device.type
         self._autocast = device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
         self._gradients: dict[tuple[int, int, int], list[dict[int, Tensor]]] = {}
-        self.hooked = tuple(map(HookedOutput, output)) if output[0].requires_grad else ()
-        self.runs: list[KernelRun] = []
         self.weights: dict[int, list[Tensor]] = {}
-        self._dtype = torch.float32
+        self._dtype = dtype
 
-    def add_layers(self, weights: Sequence[Tensor], layers: int, output: tuple[Tensor, ...], **fields: Any) -> None:
-        """Add the runs of all layers, from the kernel's weights and output; ``fields`` are common to them."""
-        directions, (out, *ends) = fields["directions"], output
-        self._dtype, each = weights[0].dtype, len(weights) // layers
-        for layer in range(layers):
-            at = slice(layer * directions, (layer + 1) * directions)
-            run = KernelRun(
-                layer=layer,
-                weights=tuple(weights[layer * each : (layer + 1) * each]),
-                input=lambda layer=layer: self._layout(self._input(layer)),
-                states=tuple(state[at] for state in self._states),
-                output=self._layout(out)
-                if layer == layers - 1
-                else lambda layer=layer: self._layout(self._input(layer + 1)),
-                ends=tuple(end[at] for end in ends),
-                **fields,
-            )
-            self.runs.append(run)
+    def values(self, layer: int) -> Tensor:
+        """Return the input of one layer, batch first or packed."""
+        return self.layout(self._input(layer))
+
+    def of_layer(self, layer: int, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return one layer's part of the states of all layers."""
+        return tuple(state[layer * self.directions : (layer + 1) * self.directions] for state in states)
 
     def _input(self, layer: int) -> Tensor:
         """Return the input of one layer, as the kernel takes it."""
@@ -156,12 +188,7 @@ class StackRun:
         device, dtype, enabled = self._autocast
         precision: AbstractContextManager = torch.autocast(device, dtype=dtype, enabled=enabled)
         with without_modes(), precision, torch.inference_mode(False):
-            return self._one_layer(x, self._start(layer, self._states), own, training)
-
-    def _start(self, layer: int, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return one layer's part of the states of all layers."""
-        directions = self.runs[0].directions
-        return tuple(state[layer * directions : (layer + 1) * directions] for state in states)
+            return self._one_layer(x, self.of_layer(layer, self.states), own, training)
 
     def gradients(self, hook: GradientHook, number: int) -> list[dict[int, Tensor]]:
         """Return each layer's gradients in one backward pass: by its output (0), and by its last states (1, 2).
@@ -173,15 +200,15 @@ class StackRun:
         key = id(hook), number, hook.count
         if key in self._gradients:
             return self._gradients[key]
-        top, device = len(self.runs) - 1, self._states[0].device
+        top, device = self.layers - 1, self.states[0].device
         reached = {index: grad.to(device) for index, grad in hook.recorded.get(number, {}).items()}
-        found: list[dict[int, Tensor]] = [{} for _ in self.runs]
+        found: list[dict[int, Tensor]] = [{} for _ in range(self.layers)]
         by_output = reached.pop(0, None)
         for layer in range(top, -1, -1):
-            own = {index: self._start(layer, [grad])[0] for index, grad in reached.items()}
+            own = {index: self.of_layer(layer, [grad])[0] for index, grad in reached.items()}
             found[layer] = {index: grad.cpu() for index, grad in own.items()}
             if by_output is not None:
-                found[layer][0] = _with_32_bits(self._layout(by_output)).cpu()
+                found[layer][0] = _with_32_bits(self.layout(by_output)).cpu()
             if layer > 0:
                 by_output = self._by_input(layer, ({} if by_output is None else {0: by_output}) | own)
         self._gradients = {key: found}
@@ -210,7 +237,7 @@ class ReplayedGradients(GradientHook):
         passes: as of ``GradientHook``.
     """
 
-    def __init__(self, stack: StackRun, hook: GradientHook, layer: int) -> None:
+    def __init__(self, stack: StackReplay, hook: GradientHook, layer: int) -> None:
         """Store the stack, the hook on its output, and which layer this is."""
         self._stack, self._hook, self._layer = stack, hook, layer
 

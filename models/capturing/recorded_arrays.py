@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -19,12 +20,14 @@ def stays_on_device(values: Tensor) -> bool:
     return not values.is_cpu
 
 
-def copy_of(values: Tensor) -> Tensor:
-    """Return a detached copy of ``values`` on their device, float32 or float64; on the CPU in the order of its dimensions."""
-    values = values.detach()
+def copy_of(values: Tensor, index: int | None = None) -> Tensor:
+    """Return a detached copy of ``values``, or of one of their rows, on their device, float32 or float64."""
     if values.dtype not in WHOLE:
-        return values.float()
-    return values.clone() if stays_on_device(values) else values.clone(memory_format=torch.contiguous_format)
+        return values.detach().float() if index is None else values[index].detach().float()
+    if stays_on_device(values):
+        return (values if index is None else values[index]).detach().clone()
+    array = values.numpy(force=True)  # of small arrays numpy's copies take less time than torch's
+    return torch.from_numpy((array if index is None else array[index]).copy())
 
 
 def copy_to_cpu(values: Tensor) -> Tensor:
@@ -99,17 +102,17 @@ def hidden_states(
         hidden = copy_of(states)
         return {"hidden": hidden, "hidden_prev": previous_states(hidden, first, reverse, lengths)}
     # Both are views of one tensor, shifted by a step; on a GPU its memory is ordered by step, as a kernel's output is.
-    if not stays_on_device(states):
-        both = states.new_empty(batch, steps + 1, size, dtype=dtype)
-    else:
+    if stays_on_device(states):
         both = states.new_empty(steps + 1, batch, size, dtype=dtype).transpose(0, 1)
-    first = both.select(1, steps if reverse else 0)
-    if start is None:
-        first.zero_()
+        both[:, steps if reverse else 0] = 0.0 if start is None else start[0]
+        earlier, later = both[:, :-1], both[:, 1:]
+        (earlier if reverse else later).copy_(states)
     else:
-        first.copy_(start[0])
-    earlier, later = both.narrow(1, 0, steps), both.narrow(1, 1, steps)
-    (earlier if reverse else later).copy_(states)
+        values = states.to(dtype).numpy(force=True)
+        array = np.empty((batch, steps + 1, size), values.dtype)
+        array[:, steps if reverse else 0] = 0.0 if start is None else start[0].numpy()
+        array[:, slice(0, -1) if reverse else slice(1, None)] = values
+        earlier, later = torch.from_numpy(array[:, :-1]), torch.from_numpy(array[:, 1:])
     return {"hidden": earlier, "hidden_prev": later} if reverse else {"hidden": later, "hidden_prev": earlier}
 
 

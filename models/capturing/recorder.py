@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from models.capturing.kernel_runs import CellStep, KernelRun, ReplayedGradients, StackRun
+from models.capturing.layer_records import LayerRecord, Part, RecordedTraces, computed
 from models.capturing.recordable import in_backward
 from models.capturing.recorded_arrays import (
     all_same_bits,
@@ -24,57 +25,14 @@ from models.capturing.recorded_arrays import (
     restore_order,
     run_gradients,
     sequence_lengths,
-    stays_on_device,
     step_gradients,
     to_padded,
 )
-from models.core.gradient_proof import GradientProof, WeightGradient
-from models.core.output_gradients import CallGradients, GradientHook, HookedOutput, OutputGradientCollector
+from models.core.gradient_proof import WeightGradient
+from models.core.output_gradients import CallGradients, GradientHook, HookedOutput
 from models.core.recorded_weights import RecordedWeights
-from models.core.recording import DeviceRecording, Recording
 from models.core.stepwise_modules import name_weights
 from models.core.trace import LayerTrace
-
-Part = dict[str, Tensor | Callable[[], Tensor]]
-"""Consecutive steps of a run, each (B, T, units) by quantity, or a function that computes it."""
-
-
-@dataclass(eq=False)
-class _Layer:
-    """One run of one layer in one direction, which further calls may continue.
-
-    Attributes:
-        weights: of the layer.
-        reverse: whether it runs from the last position to the first.
-        parts: consecutive parts of the run.
-        start: the states before the first step: (B, P) hidden, and for an LSTM (B, H) cell; None for zeros.
-        ends: the states after the last step, likewise; empty if no call can continue from them.
-        lengths: (B), if the sequences were packed.
-        forward_index: the number of the network's call in which it ran.
-        calls: the gradients by the outputs of each call.
-        given: the input of each call, (B, S, D) or a function that computes it, to find the call that activation
-            checkpointing repeats.
-        low_precision: whether it computed with 16 bits.
-        used: the gradients that reach each weight, by name.
-        changed: whether the states were changed between two of its calls.
-        ambiguous: whether activation checkpointing repeated a call that has the same input as another one.
-        trace: the cached trace.
-    """
-
-    weights: RecordedWeights
-    reverse: bool
-    parts: list[Part]
-    start: tuple[Tensor, ...] | None
-    ends: tuple[Tensor, ...]
-    lengths: Tensor | None
-    forward_index: int
-    calls: list[CallGradients]
-    given: list[Tensor | Callable[[], Tensor]]
-    low_precision: bool
-    used: dict[str, list[WeightGradient]] = field(default_factory=dict)
-    changed: bool = False
-    ambiguous: bool = False
-    trace: LayerTrace | None = None
 
 
 @dataclass(eq=False)
@@ -88,16 +46,16 @@ class Recorder(Mapping[str, LayerTrace]):
 
     forward_count: int = 0
     skipped: dict[str, list[str]] = field(default_factory=dict)
-    _layers: dict[str, _Layer] = field(default_factory=dict)
+    _recorded: RecordedTraces = field(default_factory=RecordedTraces)
+    _traces: dict[str, LayerTrace] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
     _gradient_hooks: list[GradientHook] = field(default_factory=list)
     _weight_gradients: dict[int, WeightGradient] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> LayerTrace:
-        layer = self._layers[name]
-        if layer.trace is None:
-            layer.trace = self._trace(name, layer)
-        return layer.trace
+        if name not in self._traces:
+            self._traces[name] = self._recorded[name]
+        return self._traces[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._layers
@@ -107,6 +65,15 @@ class Recorder(Mapping[str, LayerTrace]):
 
     def __len__(self) -> int:
         return len(self._layers)
+
+    @property
+    def _layers(self) -> dict[str, LayerRecord]:
+        return self._recorded.records
+
+    def _forget(self, run: str) -> None:
+        """Make a new trace of a run when it is next read."""
+        self._traces.pop(run, None)
+        self._recorded.forget(run)
 
     def close(self) -> None:
         """Remove the gradient hooks."""
@@ -139,12 +106,12 @@ class Recorder(Mapping[str, LayerTrace]):
         """Record one run of all layers of a fused module, with arguments as of ``record``."""
         hook = self._hook(stack.hooked)
         for run in stack.runs:
-            layers = self.record(module, run, order, new, ReplayedGradients(stack, hook, run.layer))
-            stack.weights[run.layer] = [values for each in layers for values in each.weights.copies.values()]
+            layers = self.record(module, run, order, new, ReplayedGradients(stack.replay, hook, run.layer))
+            stack.replay.weights[run.layer] = [values for each in layers for values in each.weights.copies.values()]
 
     def record(
         self, module: str, run: KernelRun, order: Tensor | None, new: bool = True, hook: GradientHook | None = None
-    ) -> list[_Layer]:
+    ) -> list[LayerRecord]:
         """Record one run of one layer of a fused module, and return its record in each direction.
 
         Args:
@@ -168,7 +135,7 @@ class Recorder(Mapping[str, LayerTrace]):
             weights = self._weights(name, run.kind, run.options, own)
             start = None
             if run.states is not None:
-                start = tuple(restore_order(copy_of(state[direction]), order) for state in run.states)
+                start = tuple(restore_order(copy_of(state, direction), order) for state in run.states)
             width = own["weight_hr" if "weight_hr" in own else "weight_hh"].shape[0 if "weight_hr" in own else 1]
             columns = slice(direction * width, (direction + 1) * width)
             part: Part = {"input": read}
@@ -180,13 +147,13 @@ class Recorder(Mapping[str, LayerTrace]):
             if run.dropout is not None:
                 part["dropout"] = copy_of(to_padded(run.dropout, run.batch_sizes, order)[..., columns])
             joinable = run.directions == 1 and lengths is None and not reverse
-            ends = _last_states(run, part["hidden"]) if joinable else ()
+            ends = tuple(copy_of(state, 0) for state in run.ends) if joinable else ()
             if joinable and run.kind == "LSTM" and run.shape[1] == 1:  # one step: its cell is its last state
                 before = torch.zeros_like(ends[1]) if start is None else start[1]
                 part |= {"cell": ends[1].unsqueeze(1), "cell_prev": before.unsqueeze(1)}
             shape = (*run.shape, width)
             back = partial(run_gradients, weights, shape, direction, reverse, columns, run.batch_sizes, lengths, order)
-            layer = _Layer(
+            layer = LayerRecord(
                 weights, reverse, [part], start, ends, lengths, self.forward_count, [CallGradients([hook], back)], [read],
                 low_precision=run.low_precision,
             )  # fmt: skip
@@ -212,20 +179,20 @@ class Recorder(Mapping[str, LayerTrace]):
             and step.hooked[0].tensor.grad_fn is not step.hooked[1].tensor.grad_fn
         )
         call = CallGradients([self._hook(step.hooked)], partial(step_gradients, ends), cell_includes_hidden=separate)
-        layer = _Layer(
+        layer = LayerRecord(
             weights, False, [part], start, ends, None, self.forward_count, [call], [part["input"]],
-            low_precision=in_16_bits(step.after[0]),
+            low_precision=bool(step.hooked) and in_16_bits(step.after[0]),
         )  # fmt: skip
         self._add(name, layer, own, not fresh, new, step=True)
 
     def _all_runs(self, name: str) -> list[str]:
         return [_run_name(name, count) for count in range(1, self._runs.get(name, 0) + 1)]
 
-    def _latest(self, name: str) -> _Layer | None:
+    def _latest(self, name: str) -> LayerRecord | None:
         return self._layers.get(_run_name(name, self._runs.get(name, 0)))
 
     def _add(
-        self, name: str, layer: _Layer, own: Mapping[str, Tensor], joinable: bool, new: bool, step: bool = False
+        self, name: str, layer: LayerRecord, own: Mapping[str, Tensor], joinable: bool, new: bool, step: bool = False
     ) -> None:
         """Repeat an earlier call in a backward pass, continue the run that ``layer`` follows, or begin a new one."""
         if in_backward() and (run := self._repeat(name, layer)) is not None:
@@ -239,7 +206,8 @@ class Recorder(Mapping[str, LayerTrace]):
             last.calls += layer.calls
             last.given += layer.given
             last.changed |= not _follows(last, layer)
-            last.ends, last.trace = layer.ends, None
+            last.ends = layer.ends
+            self._forget(_run_name(name, self._runs[name]))
             self._use_weights(_run_name(name, self._runs[name]), layer, own)
             return
         self._runs[name] = self._runs.get(name, 0) + 1
@@ -247,17 +215,17 @@ class Recorder(Mapping[str, LayerTrace]):
         self._layers[run] = layer
         self._use_weights(run, layer, own)
 
-    def _repeat(self, name: str, layer: _Layer) -> str | None:
+    def _repeat(self, name: str, layer: LayerRecord) -> str | None:
         """Add the gradients of a repeated call to the record of the first; return that run's name, or None without one."""
         calls = [(run, index) for run in self._all_runs(name) for index in range(len(self._layers[run].given))]
         same: list[tuple[str, int]] = []
-        again = _computed(layer.given[0])
+        again = computed(layer.given[0])
         # a kernel without gradients rounds differently: then a layer above has another input
         for tolerance in ({"rtol": 0.0, "atol": 0.0}, {"rtol": 1e-4, "atol": 1e-6}):
             same = same or [
                 (run, index)
                 for run, index in calls
-                if (given := _computed(self._layers[run].given[index])).shape == again.shape
+                if (given := computed(self._layers[run].given[index])).shape == again.shape
                 and torch.allclose(given, again.to(given), equal_nan=True, **tolerance)
             ]
         if not same:
@@ -270,10 +238,10 @@ class Recorder(Mapping[str, LayerTrace]):
             self._layers[each].ambiguous |= len(same) > 1 and not self._layers[each].calls[at].hooks[0]
         first.hooks += repeated.hooks
         first.cell_includes_hidden |= repeated.cell_includes_hidden
-        self._layers[run].trace = None
+        self._forget(run)
         return run
 
-    def _use_weights(self, run: str, layer: _Layer, own: Mapping[str, Tensor]) -> None:
+    def _use_weights(self, run: str, layer: LayerRecord, own: Mapping[str, Tensor]) -> None:
         """Hook the weights of a call whose outputs require gradients."""
         if not layer.calls[0].hooks[0]:
             return
@@ -297,32 +265,6 @@ class Recorder(Mapping[str, LayerTrace]):
             return last.weights
         return RecordedWeights.of(kind, {key: copy_of(weight) for key, weight in own.items()}, **options)
 
-    def _trace(self, name: str, layer: _Layer) -> LayerTrace:
-        weights, parts = layer.weights, layer.parts
-        common = [key for key in parts[0] if all(key in part for part in parts)]
-        found = [{key: _computed(part[key]) for key in common} for part in parts]
-        tensors = found[0] if len(parts) == 1 else {key: torch.cat([part[key] for part in found], 1) for key in common}
-        layer.parts = [dict(tensors)]
-        proof = GradientProof(name, self, layer.used, layer.ambiguous)
-        recording = Recording(
-            input=tensors["input"],
-            hidden=tensors["hidden"],
-            hidden_prev=tensors["hidden_prev"],
-            initial_cell=None if weights.kind != "LSTM" or layer.start is None else layer.start[1],
-            recorded={key: tensors[key] for key in ("cell", "cell_prev") if key in tensors},
-            lengths=layer.lengths,
-            dropout=tensors.get("dropout"),
-            output_gradients=OutputGradientCollector(list(layer.calls), proof),
-        )
-        if stays_on_device(recording.hidden):
-            recording = DeviceRecording.of(recording)
-        return LayerTrace(name, weights, recording, layer.reverse)
-
-
-def _computed(values: Tensor | Callable[[], Tensor]) -> Tensor:
-    """Return ``values``, or what they compute."""
-    return values() if callable(values) else values
-
 
 def _later(
     values: Tensor | Callable[[], Tensor], batch_sizes: Tensor | None, order: Tensor | None
@@ -331,13 +273,6 @@ def _later(
     if callable(values):
         return lambda: to_padded(values(), batch_sizes, order)
     return to_padded(values, batch_sizes, order)
-
-
-def _last_states(run: KernelRun, hidden: Tensor | Callable[[], Tensor]) -> tuple[Tensor, ...]:
-    """Return copies of the states after the last step of a run in one direction; ``hidden`` is a copy already."""
-    last, *others = run.ends
-    first = copy_of(last[0]) if callable(hidden) else hidden.select(1, -1)
-    return first, *(copy_of(state[0]) for state in others)
 
 
 def _hidden_states(out: Callable[[], Tensor], columns: slice, *rest: Any) -> dict[str, Tensor]:
@@ -354,7 +289,7 @@ def _run_name(name: str, count: int) -> str:
     return f"{name}#{count}" if count > 1 else name
 
 
-def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
+def _continues(last: LayerRecord, layer: LayerRecord, step: bool) -> bool:
     """Return whether ``layer`` continues where ``last`` ended."""
     begin = layer.start
     assert begin is not None
@@ -372,13 +307,13 @@ def _continues(last: _Layer, layer: _Layer, step: bool) -> bool:
     return last.start is None or not equal(last.start[:1], begin[:1])
 
 
-def _follows(last: _Layer, layer: _Layer) -> bool:
+def _follows(last: LayerRecord, layer: LayerRecord) -> bool:
     """Return whether ``layer`` begins with the states in which ``last`` ended."""
     assert layer.start is not None
     return equal(last.ends, layer.start)
 
 
-def _masked(last: _Layer, begin: tuple[Tensor, ...]) -> bool:
+def _masked(last: LayerRecord, begin: tuple[Tensor, ...]) -> bool:
     """Return whether ``begin`` is where ``last`` ended, except for sequences with states set to zero."""
     same = torch.stack([(end == state).all(1) for end, state in zip(last.ends, begin, strict=True)]).all(0)
     zero = torch.stack([(state == 0).all(1) for state in begin]).all(0)

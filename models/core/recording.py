@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -52,33 +54,34 @@ class DeviceRecording(Recording):
 
     ``dataclasses.replace`` returns a ``Recording`` on the CPU.
 
-    Attributes:
-        device: the same fields where they are.
     """
 
-    device: Recording
+    _make: Callable[[], Recording]
 
     def __new__(cls, *args: Any, **fields: Any) -> Any:
         """Return a ``Recording``: see ``of``."""
         return Recording(*args, **fields)
 
     @classmethod
-    def of(cls, device: Recording) -> DeviceRecording:
-        """Return the recording of fields on another device."""
+    def of(
+        cls, make: Callable[[], Recording], output_gradients: OutputGradientCollector | OutputGradients | None
+    ) -> DeviceRecording:
+        """Return the recording of the fields that ``make()`` returns on another device; it is called on first access."""
         made: DeviceRecording = object.__new__(cls)
-        vars(made).update(
-            device=device,
-            output_gradients=device.output_gradients,
-            clamped={name: to_cpu(values) for name, values in device.clamped.items()},
-        )
+        vars(made).update(_make=make, output_gradients=output_gradients, clamped={})
         return made
+
+    @cached_property
+    def device(self) -> Recording:
+        """The same fields where they are."""
+        return self._make()
 
     def __getattribute__(self, name: str) -> Any:
         """Return a field on the CPU."""
         own = object.__getattribute__(self, "__dict__")
         if name not in FIELDS or name in own:
             return object.__getattribute__(self, name)
-        values = getattr(own["device"], name)
+        values = getattr(self.device, name)
         if isinstance(values, dict):
             found: Any = {key: to_cpu(each) for key, each in values.items()}
         else:
