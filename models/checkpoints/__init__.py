@@ -63,5 +63,5 @@ def _load(source: FileSource) -> Checkpoint:
         layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
-    found = with_stored_options(find_layers(tensors) or guess_layers(tensors), contents.layer_metadata)
+    found = with_stored_options(find_layers(tensors) or guess_layers(tensors), contents.layer_metadata, tensors)
     return Checkpoint.from_contents(replace(contents, tensors=tensors), with_unexplained(found, tensors))

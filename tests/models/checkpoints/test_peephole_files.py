@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
+from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
+from models.checkpoints.building.build import build_network, compatible_parts, default_setup
 from models.checkpoints.health.compare_checkpoints import compare_checkpoints
 from models.checkpoints.health.distributions import distributions
 from models.checkpoints.health.layer_findings import check_layer
 from models.checkpoints.health.unit_health import check_units
 from models.checkpoints.save import to_safetensors
+from models.core.layer_metadata import layer_metadata
 from models.edits.edit_syntax import read_edits
+from models.edits.edited_network import EditedNetwork
 from models.edits.unit_weights import weights_of_unit
 from models.edits.weight_edits import edited_layers, edited_module, parameters_of
 from tests.models.checkpoints.test_onnx_graph_recurrent import H, node_of
@@ -82,3 +88,20 @@ def test_they_are_compared_and_edited():
     assert {each.gate: each.value for each in own} == dict(zip(GATES, expected[:, 2].tolist(), strict=True))
     gone = edited_module(module, read_edits(f"{LAYER}.reads[2]=0").weights)
     assert not parameters_of(gone).arrays[f"{LAYER}.weight_ch"].reshape(3, H)[:, 2].any()
+
+
+def test_an_edited_network_is_saved_and_opened_with_them():
+    checkpoint = opened(clip=2.0)
+    base = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "peepholes.onnx")
+    edited = EditedNetwork(base, read_edits(f"{LAYER}.weight_ch[output_gate.2]=7"))
+    data = edited.save()
+    [layer] = load_checkpoint(data).layers.values()
+    assert layer.options == checkpoint.layers[LAYER].options and layer.rows("weight_ch", "output_gate")[2] == 7
+    x = torch.randn(5, 3, 3)
+    with torch.no_grad(), capture(edited.network.module) as trace:
+        edited.network.module(x)
+        np.testing.assert_allclose(layer.to_module()(x)[0], trace.layers[LAYER].hidden, rtol=0, atol=1e-6)
+    tensors = {name: values for name, values in safetensors.torch.load(data).items() if "weight_ch" not in name}
+    stored = layer_metadata({"encoder.rnn.l0": ("LSTM", layer.options)})
+    with pytest.raises(CheckpointError, match=r"The tensors of encoder\.rnn\.l0 do not fit together"):
+        load_checkpoint(safetensors.torch.save(tensors, stored))
