@@ -191,7 +191,7 @@ def test_quantized_weights(per_channel, bits, tmp_path):
     """The layer has the dequantized values; the rounding of its inputs is named as not run."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    data, feed = node_of("LSTM", "bidirectional")
+    data, feed = node_of("LSTM", "bidirectional", peepholes=True, clip=0.7)
     (tmp_path / "plain.onnx").write_bytes(data)
     quantize_dynamic(
         tmp_path / "plain.onnx", tmp_path / "small.onnx", op_types_to_quantize=["LSTM"], per_channel=per_channel,
