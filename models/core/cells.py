@@ -57,28 +57,23 @@ class Gate:
     Attributes:
         name: of the gate, and of its rows in the weights.
         activation: applied to the preactivation.
-        clip: the bound of the preactivation's magnitude, None for none.
     """
 
     name: str
     activation: Activation
-    clip: float | None = None
 
     def __call__(self, s: Any) -> Any:
-        return self.activation(clipped(self.preactivation(s), self.clip))
-
-    def preactivation(self, s: Any) -> Any:
-        """Return what is clipped and activated."""
-        return s.a(self.name)
+        return self.activation(s.a(self.name))
 
 
 @dataclass(frozen=True)
 class SumGate:
-    """A gate whose preactivation is another sum than ``s.a``.
+    """A gate whose preactivation is clipped, or another sum than ``s.a``.
 
     Attributes:
-        name, activation, clip: as of ``Gate``.
+        name, activation: as of ``Gate``.
         preactivation: the equation of the sum.
+        clip: the bound of the preactivation's magnitude, None for none.
     """
 
     name: str
@@ -88,6 +83,11 @@ class SumGate:
 
     def __call__(self, s: Any) -> Any:
         return self.activation(clipped(self.preactivation(s), self.clip))
+
+
+def gate_equation(name: str, activation: Activation, clip: float | None) -> Gate | SumGate:
+    """Return the equation of a gate whose preactivation is ``s.a``, clipped if ``clip`` is not None."""
+    return Gate(name, activation) if clip is None else SumGate(name, activation, lambda s: s.a(name), clip)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Cell:
 
     @cached_property
     def activated_gates(self) -> tuple[tuple[slice, Activation], ...]:
-        """The gates that are an activation of ``s.a``, clipped: neighbours with the same activation as one slice."""
+        """The gates that are an activation of ``s.a``: neighbours with the same activation as one slice."""
         found: list[tuple[slice, Activation]] = []
         for index, name in enumerate(self.gates):
             gate = self.equations[name]
@@ -205,11 +205,11 @@ def lstm(
 
     def gate_of(name: str) -> Equation:
         if not peepholes:
-            return Gate(name, gate, clip)
+            return gate_equation(name, gate, clip)
         state = PEEPHOLES[name]
         return SumGate(name, gate, lambda s: s.a(name) + s.peephole(name, getattr(s, state)), clip)
 
-    own = {name: gate_of(name) for name in PEEPHOLES} | {"candidate": Gate("candidate", through, clip)}
+    own = {name: gate_of(name) for name in PEEPHOLES} | {"candidate": gate_equation("candidate", through, clip)}
     order = ("input_gate", "forget_gate", "candidate", "output_gate")
     before = order[:3] if peepholes else order
     carry = Carry("cell", gate="forget_gate", added=lambda s: s.input_gate * s.candidate)
@@ -271,8 +271,8 @@ def gru(
         gates=("reset_gate", "update_gate", "candidate"),
         states=("hidden",),
         equations={
-            "reset_gate": Gate("reset_gate", gate, clip),
-            "update_gate": Gate("update_gate", gate, clip),
+            "reset_gate": gate_equation("reset_gate", gate, clip),
+            "update_gate": gate_equation("update_gate", gate, clip),
             "candidate": SumGate(
                 "candidate",
                 through,

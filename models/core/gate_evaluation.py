@@ -12,9 +12,10 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from models.core.activations import ZERO_TO_ONE
-from models.core.cells import Carry, Gate, clipped
+from models.core.cells import Carry, Gate
 from models.core.peephole_states import peephole_cells, peephole_weights
 from models.core.weights import LayerWeights, read_only
 
@@ -144,10 +145,9 @@ class SequenceEvaluation:
 
     def _activate_gates(self) -> None:
         """Compute all gates that are an activation of ``s.a``."""
-        cell = self._weights.cell
-        preactivations = clipped(self._preactivations(), cell.clip)
+        cell, preactivations = self._weights.cell, self._preactivations()
         for blocks, activation in cell.activated_gates:
-            values = activation.values(preactivations[:, :, blocks])
+            values = activation.in_place(preactivations[:, :, blocks])
             for place, gate in enumerate(cell.gates[blocks]):
                 if gate not in self._recorded:
                     self._cache(gate, self._padded(values[:, :, place], 0))
@@ -169,7 +169,7 @@ class SequenceEvaluation:
         return scan(gate, added, initial, self._reverse, min_size)
 
     def _peephole_cells(self) -> np.ndarray:
-        sums, weights = torch.from_numpy(self._preactivations()), self._weights
+        sums, weights = torch.from_numpy(self._sums), self._weights
         padding = None if self._padding is None else torch.from_numpy(self._padding)
         return peephole_cells(
             weights.cell, weights.tensors, sums, self._first_cell(sums), self._reverse, padding
@@ -190,7 +190,7 @@ class SequenceEvaluation:
 
     def a(self, gate: str) -> np.ndarray:
         """Return ``x(gate) + h(gate)``, (B, T, H)."""
-        return self._preactivations()[:, :, self._weights.cell.gates.index(gate)]
+        return self._sums[:, :, self._weights.cell.gates.index(gate)]
 
     def x(self, gate: str) -> np.ndarray:
         """Return ``W_i? x_t + b_i?`` of one gate, (B, T, H)."""
@@ -213,6 +213,10 @@ class SequenceEvaluation:
         return self._product(ih=self._input, hh=self._hidden_prev)
 
     @cached_property
+    def _sums(self) -> np.ndarray:
+        return self._preactivations()
+
+    @cached_property
     def _x(self) -> np.ndarray:
         return self._product(ih=self._input)
 
@@ -232,7 +236,7 @@ class SequenceEvaluation:
                 sums = rows[first] @ matrices[first]
             else:
                 biases = [weights.tensors[f"bias_{side}"] for side in operands]
-                sums = torch.addmm(sum(biases[1:], biases[0]), rows[first], matrices[first])
+                sums = linear(rows[first], weights.tensors[f"weight_{first}"], sum(biases[1:], biases[0]))
             for side in others:
                 sums.addmm_(rows[side], matrices[side])
         return sums.numpy().reshape(batch, steps, len(weights.cell.gates), -1)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.core.cells import Cell, Gate, SumGate
+from models.core.cells import Cell, SumGate
 from models.core.device_evaluation import DeviceEvaluation
 from models.core.gate_evaluation import SequenceEvaluation, previous_states
 from models.core.recording import DeviceRecording, Recording
@@ -206,9 +206,9 @@ class LayerRun:
     def gate_preactivation(self, gate: str) -> np.ndarray:
         """Return one gate's preactivation, not clipped, (B, T, H)."""
         equation = self.cell_equations.equations[gate]
-        if isinstance(equation, Gate | SumGate):
+        if isinstance(equation, SumGate):
             return read_only(equation.preactivation(self._steps))
-        return self[gate]
+        return read_only(self._steps.a(gate))
 
     def select(self, sequence: int, steps: slice) -> Self:
         """Return some steps of one sequence of the batch as a separate run, (1, S, ...), without gradients."""
