@@ -51,6 +51,14 @@ class Activation:
             return np.tanh(v)
         return self.function(torch.from_numpy(v if v.flags.writeable else v.copy())).numpy()
 
+    def in_place(self, v: np.ndarray) -> np.ndarray:
+        """Return the function of every element of an array, in its memory if there is an operation that does so."""
+        if self.name == "tanh":
+            return np.tanh(v, out=v)
+        if self.name == "sigmoid":
+            return torch.from_numpy(v).sigmoid_().numpy()
+        return self.values(v)
+
 
 def _where(inside: np.ndarray, slope: float, y: np.ndarray) -> np.ndarray:
     return inside.astype(y.dtype) * y.dtype.type(slope)
