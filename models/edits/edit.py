@@ -21,10 +21,10 @@ class Place:
     """A part of one matrix or bias, or all incoming or outgoing weights of one unit.
 
     Attributes:
-        name: ``"rnn.l0.weight_hh"`` (a layer's name and ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh`` or
-            ``weight_hr``); any other parameter by PyTorch's name (``"head.weight"``); ``"rnn.l0.reads"``: the incoming
-            weights of unit ``row``, its rows in all matrices and biases of its layer; ``"rnn.l0.writes"``: its outgoing
-            weights, the columns of all matrices whose input it is.
+        name: ``"rnn.l0.weight_hh"`` (a layer's name and ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``,
+            ``weight_hr`` or ``weight_ch``); any other parameter by PyTorch's name (``"head.weight"``); ``"rnn.l0.reads"``:
+            the incoming weights of unit ``row``, its rows in all matrices, biases and peepholes of its layer;
+            ``"rnn.l0.writes"``: its outgoing weights, the columns of all matrices whose input it is.
         gate: the rows of one gate, such as ``"forget_gate"``; None for all.
         row: if rows belong to gates, the unit, in ``gate`` or in every gate; else the row. None for all.
         column: None for all.
