@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from models import load_network
 from tests.benchmarks.browser_latency import EMPTY, WATCH, once, report, watch_clicks
-from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve
+from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve, with_open_panels
 
 TOKENS, WARM = 200, 3
 
@@ -73,7 +73,7 @@ def main() -> None:
         serve(script=EMPTY) as nothing,
         serve() as url,
         opened_page(browser, nothing) as floor,
-        opened_page(browser, f"{url}/edit?{address}") as page,
+        opened_page(browser, with_open_panels(f"{url}/edit?{address}")) as page,
     ):
         for each in (floor, page):
             each.evaluate(WATCH)
