@@ -71,6 +71,6 @@ def test_the_menus_show_what_is_looked_at_on_every_page(open_page):
     page = open_page("/?net=sentiment&layer=rnn.l0_reverse")
     for lens in ("States", "Gradients", "Checkpoint", "Step"):
         rerun(page, page.get_by_role("link", name=lens, exact=True).first.click)
-        for label, value in (("Network", "sentiment"), ("Layer|The layer", "rnn.l0_reverse")):
+        for label, value in (("Network", "Sentiment analysis of a review"), ("Layer|The layer", "rnn.l0_reverse")):
             expect(page.get_by_role("combobox", name=re.compile(f"^({label})")).first).to_have_value(value)
         assert query(page)["net"] == "sentiment" and query(page)["layer"] == "rnn.l0_reverse"

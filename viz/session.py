@@ -28,7 +28,7 @@ from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.network import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
 from viz.address import View, parse_view, query_string, view_params
-from viz.panel_choice import choose_panel
+from viz.panel_choice import choose_panel, parse_panels
 from viz.view_options import format_options, options_for_new_text, parse_options
 
 KEY = "unrolled"
@@ -54,6 +54,8 @@ class Session:
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
         rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
             box so that it can be corrected.
+        awaited: the view of a link to a file that is not open; it stays in the address until the file is opened or the
+            reader chooses something else.
         drag: id of the slider drag that made the last change of the edits; None if something else made it.
         attention_dragging: whether a slider drag made the last change of the attention edits.
         panel_turn: number of times that the browser was to scroll to the panel opened last.
@@ -69,6 +71,7 @@ class Session:
     input_limit: int = MAX_INPUT_STEPS
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
+    awaited: View | None = None
     drag: str | None = None
     attention_dragging: bool = False
     panel_turn: int = 0
@@ -79,12 +82,15 @@ class Session:
     _attention_history: UndoHistory[str] = field(default_factory=lambda: UndoHistory(""))
     _written: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_ADDRESSES))
     _running: bool = False
+    _panel_before: str | None = None  # the view's panels before the first one that projector mode showed
 
     def navigate(self, **changes: Any) -> None:
         """Show another view, at the reader's request; `changes` are fields of `View`."""
         self.notices.clear()
         self.rejected = None
         self.revision += 1
+        if changes.keys() - {"lang"}:
+            self.awaited = None
         if "text" in changes and changes["text"] != self.view.text:
             changes = {"look": options_for_new_text(self.view.look)} | changes
         self._set_view(replace(self.view, **changes))
@@ -114,15 +120,41 @@ class Session:
             scroll: whether the browser scrolls to it.
         """
         self.panel_turn += scroll
-        self._set_view(replace(self.view, panel=choose_panel(self.view.panel, name, opened=opened, default=default)))
+        panel = self.view.panel
+        if self.view.mode:  # one at a time: the panels that were shown before do not stay open
+            if self._panel_before is None:
+                self._panel_before = panel
+            panel = self._panel_before
+        self._set_view(replace(self.view, panel=choose_panel(panel, name, opened=opened, default=default)))
 
     def set_mode(self, mode: str) -> None:
-        """Show the whole page ("") or one panel at a time ("projector")."""
-        self._set_view(replace(self.view, mode=mode))
+        """Show one panel at a time ("projector"), or the whole page ("") as it was before, at the panel shown last."""
+        panel = self.view.panel
+        if not mode and self._panel_before is not None:
+            shown = parse_panels(panel)[-1:]
+            panel = self._panel_before
+            for name in shown:
+                panel = choose_panel(panel, name, opened=True, default=False)
+                self.panel_turn += 1
+        self._panel_before = None
+        self._set_view(replace(self.view, mode=mode, panel=panel))
 
     def fill_defaults(self, **changes: Any) -> None:
         """Set fields of the view that were not chosen or are invalid. The revision stays: the player need not follow."""
         self._set_view(replace(self.view, **changes))
+
+    def await_file(self) -> None:
+        """Keep the view in the address: its network is a file that is not open."""
+        if self.awaited is None or self.awaited.net != self.view.net:
+            self.awaited = self.view
+
+    def show_file(self, net: str) -> None:
+        """Show an opened file: the awaited view if its link was to this file, else the file's default view."""
+        if self.awaited is not None and self.awaited.net == net:
+            kept = {"lang": self.view.lang, "panel": self.view.panel, "mode": self.view.mode}
+            self.navigate(**vars(self.awaited) | kept)
+        else:
+            self.navigate(net=net, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
 
     def remember_network(self, name: str, instead: str | None = None) -> None:
         """Put an opened network first in this reader's list; it replaces the network ``instead``."""
@@ -282,7 +314,7 @@ class Session:
         view, problems = parse_view(pieces, self.good_view)
         self.panel_turn += view.panel != shown
         self.view = replace(view, lang=lang)
-        self.rejected = None
+        self.rejected = self.awaited = self._panel_before = None
         self.revision += 1
         self.notices[:] = problems
         self._remember(address)
@@ -295,6 +327,8 @@ class Session:
         self.view = view
         if self._running:  # the view may change again: one run is one entry in the browser's history
             return
+        if self.awaited is not None:
+            view = replace(self.awaited, lang=view.lang, panel=view.panel, mode=view.mode)
         address = query_string(view)
         # The address that the browser sent may be older than the last one that it was given.
         changed = bool(self._written) and self._written[-1] != address

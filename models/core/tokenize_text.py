@@ -7,7 +7,7 @@ from functools import lru_cache
 UNKNOWN = "\ufffd"
 """The token of every symbol outside a network's vocabulary."""
 
-DISPLAY_SYMBOLS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
+DISPLAY_SYMBOLS = {"\n": "⏎", " ": "␣", "\t": "⇥", UNKNOWN: "[?]"}
 
 
 def normalize_whitespace(text: str) -> str:
@@ -18,6 +18,15 @@ def normalize_whitespace(text: str) -> str:
 def display(token: str) -> str:
     """Return a token in display form: white space is made visible (``'\\n'`` -> ``'⏎'``, ``' '`` -> ``'␣'``)."""
     return "".join(DISPLAY_SYMBOLS.get(character, character) for character in token)
+
+
+def display_unknown(symbol: str) -> str:
+    """Return a symbol that the vocabulary lacks in display form: itself, in brackets.
+
+    >>> display_unknown("qwertz")
+    '[qwertz]'
+    """
+    return f"[{display(symbol)}]"
 
 
 def split_words(text: str, vocabulary: Collection[str], particles: Collection[str] = ()) -> list[str]:

@@ -22,7 +22,7 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
         Problem: the text cannot be encoded, or an edit does not fit it; one sentence says why.
     """
     read = network.tokenize(text)
-    given, tokens, unknown = read.given, list(read.tokens), list(read.unknown)
+    given, tokens, labels, unknown = read.given, list(read.tokens), list(read.labels), list(read.unknown)
     origin = list[int | None](range(len(tokens)))
     for edit in edits:
         count, at = len(tokens), edit.step
@@ -35,6 +35,7 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
         middle = [_encode_token(network, edit.token, symbols[0])] if symbols else []
         given = torch.cat([given[:, :at], *middle, given[:, end:]], 1)
         tokens[at:end] = symbols
+        labels[at:end] = network.labels(edit.token) if symbols else []
         was: list[int | None] = [None] if edit.how == "insert" else origin[at:end]
         origin[at:end] = was if symbols else []
         unknown += [symbol for symbol in network.unknown(edit.token) if symbol not in unknown]
@@ -42,7 +43,7 @@ def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()
             raise Problem("The only token cannot be deleted. A sequence needs at least one token.")
         if len(tokens) > INPUT_LIMIT.get():
             raise TooManyStepsError(len(tokens), INPUT_LIMIT.get())
-    return InputSequence(given, tuple(tokens), tuple(map(display, unknown)), tuple(origin))
+    return InputSequence(given, tuple(tokens), tuple(labels), tuple(map(display, unknown)), tuple(origin))
 
 
 def _single_token(network: Network, token: str) -> list[str]:

@@ -17,19 +17,16 @@ class InputSequence:
     Attributes:
         given: ids (1, T) int64, or values (1, T, D) float32.
         tokens: the input token of each of the T steps.
+        labels: the tokens in display form; a symbol that the network's vocabulary lacks as itself, in brackets.
         unknown: the symbols that the network's vocabulary lacks, each once, in display form.
         origin: for each of the T steps, the step that it was before any edit; None for an inserted one.
     """
 
     given: Tensor
     tokens: tuple[str, ...]
+    labels: tuple[str, ...]
     unknown: tuple[str, ...]
     origin: tuple[int | None, ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The tokens in display form."""
-        return tuple(map(display, self.tokens))
 
 
 def input_sequence(network: Network, text: str) -> InputSequence:
@@ -40,4 +37,5 @@ def input_sequence(network: Network, text: str) -> InputSequence:
     """
     text_tokens = network.tokenize(text)
     steps = tuple(range(len(text_tokens.tokens)))
-    return InputSequence(text_tokens.given, text_tokens.tokens, tuple(map(display, text_tokens.unknown)), steps)
+    unknown = tuple(map(display, text_tokens.unknown))
+    return InputSequence(text_tokens.given, text_tokens.tokens, text_tokens.labels, unknown, steps)

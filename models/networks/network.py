@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.core.messages import Problem
 from models.core.parse_numbers import parse_number
-from models.core.tokenize_text import UNKNOWN, display, split_characters, split_words
+from models.core.tokenize_text import UNKNOWN, display, display_unknown, split_characters, split_words
 
 TokenKind = Literal["characters", "words", "numbers"]
 MAX_INPUT_STEPS = 2000
@@ -144,11 +144,13 @@ class TokenizedText:
     Attributes:
         given: ids (1, T) int64, or values (1, T, D) float32.
         tokens: T, of the vocabulary, or numbers.
+        labels: T, the tokens in display form; a symbol that the vocabulary lacks as itself, in brackets.
         unknown: the symbols of the text that the vocabulary lacks, each once, in the order of their first appearance.
     """
 
     given: Tensor
     tokens: tuple[str, ...]
+    labels: tuple[str, ...]
     unknown: tuple[str, ...]
 
 
@@ -267,7 +269,8 @@ class Network:
         limit = INPUT_LIMIT.get() if limit is None else limit
         if self.vocabulary is None:
             rows = parse_numbers(text, self.card.columns, limit)
-            return TokenizedText(torch.tensor([rows], dtype=torch.float32), tuple(map(_short, rows)), ())
+            numbers = tuple(map(_short, rows))
+            return TokenizedText(torch.tensor([rows], dtype=torch.float32), numbers, numbers, ())
         symbols = self._split(text)
         if not symbols:
             raise Problem("The input text is empty. Type an input for {name}.", name=self.name)
@@ -289,7 +292,8 @@ class Network:
                 symbols=_named(self.vocabulary),
             )
         tokens = self._in_vocabulary(symbols)
-        return TokenizedText(torch.tensor([[ids[token] for token in tokens]]), tuple(tokens), tuple(unknown))
+        encoded = torch.tensor([[ids[token] for token in tokens]])
+        return TokenizedText(encoded, tuple(tokens), tuple(map(self._label, symbols)), tuple(unknown))
 
     def encode(self, text: str, limit: int | None = None) -> Tensor:
         """Return the input of the module for ``text``.
@@ -310,8 +314,10 @@ class Network:
         return self._in_vocabulary(self._split(text))
 
     def labels(self, text: str) -> list[str]:
-        """Return ``tokens(text)`` in display form: a newline as ``'⏎'``, a space as ``'␣'``."""
-        return [display(token) for token in self.tokens(text)]
+        """Return ``tokens(text)`` in display form: a newline as ``'⏎'``, a symbol that the vocabulary lacks as ``'[symbol]'``."""
+        if self.vocabulary is None:
+            return self.tokens(text)
+        return [self._label(symbol) for symbol in self._split(text)]
 
     def part(self, text: str, first: int, count: int) -> str:
         """Return a text of ``count`` steps of ``text`` from step ``first`` (from 0), or of those that there are."""
@@ -323,6 +329,9 @@ class Network:
     def unknown(self, text: str) -> list[str]:
         """Return the symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
         return [] if self.vocabulary is None else self._unknown(self._split(text))
+
+    def _label(self, symbol: str) -> str:
+        return display(symbol) if symbol in self.ids or not self.card.unknown else display_unknown(symbol)
 
     def _unknown(self, symbols: list[str]) -> list[str]:
         return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.ids))

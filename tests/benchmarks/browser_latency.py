@@ -19,6 +19,7 @@ from models.decoding.run_network import run_network
 from tests.support.browser import NO_CHROMIUM, TIMEOUT, find_chromium, launch_browser, opened_page, serve, settle
 from viz.payloads.layer_payload import layer_payload
 
+NETWORKS = [load_network(name).card.title["en"] for name in ("recall-lstm", "python-lm", "recall-gru")]
 EMPTY = Path(__file__).with_name("empty_app.py")
 
 # Times one wait: `begin(type)` starts at the next event of that type, `drawn()` is called when the effect is shown.
@@ -83,7 +84,7 @@ def main() -> None:
                     page, rounds, lambda k: text(page, f"for i in range({k}):\n    print(i)\n")
                 ),
                 "network change": repeat(
-                    page, rounds, lambda k: pick(page, "Network", ("recall-lstm", "python-lm", "recall-gru")[k % 3])
+                    page, rounds, lambda k: pick(page, "Network", NETWORKS[k % 3])
                 ),
             }
         with serve() as url:

@@ -9,6 +9,7 @@ import torch
 from playwright.sync_api import Page
 
 from models import load_network
+from models.zoo.catalogue import network_names
 from tests.support import oracle
 from tests.support.browser import rerun, settle, until
 
@@ -82,9 +83,10 @@ def link(**view: object) -> str:
 
 
 def pick(page: Page, label: str, option: str) -> None:
-    """Choose an option of a menu, and wait for the answer."""
+    """Choose an option of a menu, and wait for the answer; a bundled network by its name."""
+    shown = load_network(option).card.title["en"] if option in network_names() else option
     page.get_by_role("combobox", name=re.compile(label)).click()
-    rerun(page, page.get_by_role("option", name=option, exact=True).click)
+    rerun(page, page.get_by_role("option", name=shown, exact=True).click)
 
 
 def enter_text(page: Page, text: str) -> None:

@@ -3,8 +3,9 @@
 Cached objects are shared by all sessions and never modified.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from models.decoding.run_network import run_network
 from models.edits.edit import Edits, Entry
 from models.edits.edited_network import EditedNetwork
 from models.networks.forward_run import ForwardRun, run_of_trace
-from models.networks.network import Network
+from models.networks.network import ModelCard, Network
+from models.zoo import FOLDER
 from models.zoo.catalogue import load_network, network_names
+from viz.i18n import language
 from viz.pages import checkpoint_store as checkpoints
 from viz.session import get_session
 
@@ -41,6 +44,12 @@ def network(name: str) -> Network:
     """Return a network, bundled or of an opened checkpoint. Raises ValueError: the name is unknown, or it cannot run."""
     opened = checkpoints.find(name)
     return _bundled(name) if opened is None else opened.network
+
+
+@cache
+def _bundled_title(name: str) -> dict[str, str]:
+    """Return a bundled network's title by language, without its weights."""
+    return ModelCard.load(FOLDER / f"{name}.json").title
 
 
 @st.cache_resource(show_spinner=False)
@@ -134,13 +143,18 @@ def has_recurrent_layers(name: str) -> bool:
 
 
 def display_name(name: str) -> str:
-    """Return a network's name in menus: of an opened file the file's name, unless several have it."""
+    """Return a network's name in menus: a bundled one's title; of an opened file the file's name, unless several have it."""
     opened = checkpoints.find(name)
     if opened is None:
-        return name
+        return _bundled_title(name)[language()] if name in network_names() else name
     alike = [
         each
         for each in get_session().opened_networks
         if (other := checkpoints.find(each)) and other.file.name == opened.file.name
     ]
     return name if len(alike) > 1 else opened.file.name
+
+
+def named(names: Iterable[str]) -> Callable[[str], str]:
+    """Return the function from the names of networks to their names in a menu, in the language of this run of the page."""
+    return {name: display_name(name) for name in names}.__getitem__

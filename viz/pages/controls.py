@@ -1,6 +1,6 @@
 """The controls at the top of the pages: network, input, layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
 from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.synced_widget import synced_widget
+from viz.pages.unknown_tokens import unknown_note
 from viz.payloads.excerpt import unit_count
 from viz.session import Session
 
@@ -72,7 +73,11 @@ def requested_network(session: Session, file: Path | None) -> str:
         session.remember_network(net)
         return net
     if checkpoints.is_checkpoint_name(net):
-        raise Problem("“{name}” is not open in this session. Open the file on the Checkpoint page first.", name=net)
+        session.await_file()
+        raise Problem(
+            "“{name}” is not open in this session. Open the file on the Checkpoint page; the link then shows its view.",
+            name=net,
+        )
     raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=net, names=", ".join(names))
 
 
@@ -218,7 +223,7 @@ def _draw(session: Session, run: ForwardRun, file: Path | None) -> None:
     which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         names = [name for name in cache.network_choices(file) if cache.has_recurrent_layers(name)]
-        view_menu(session, "net", _("Network"), names, format_func=cache.display_name)
+        view_menu(session, "net", _("Network"), names, keep_text=_reads_alike, format_func=cache.named(names))
     with layer:
         layers = list(run.trace.layers)
         view_menu(session, "layer", _("Layer"), layers, keep=("net", "text", "step", "edits", "look"))
@@ -254,13 +259,29 @@ def _show_hint(session: Session) -> None:
 
 
 def view_menu(
-    session: Session, name: str, label: str, options: Sequence[str], *, keep: tuple[str, ...] = (), **settings: Any
+    session: Session,
+    name: str,
+    label: str,
+    options: Sequence[str],
+    *,
+    keep: tuple[str, ...] = (),
+    keep_text: Callable[[Session, str], bool] = lambda session, value: False,
+    **settings: Any,
 ) -> None:
-    """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``."""
+    """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``.
+
+    Args:
+        session: the session.
+        name: the field.
+        label, options, settings: of the menu.
+        keep: the fields that stay.
+        keep_text: whether the text stays too at the choice of an option.
+    """
     fixed = {field.name for field in fields(View)} & {"lang", "panel", "mode", *keep}
 
     def choose(value: Any) -> None:
-        defaults = {field.name: field.default for field in fields(View) if field.name not in fixed}
+        stays = fixed | ({"text"} if keep_text(session, value) else set())
+        defaults = {field.name: field.default for field in fields(View) if field.name not in stays}
         session.navigate(**{**defaults, name: value})
 
     now = getattr(session.view, name)
@@ -274,6 +295,21 @@ def view_menu(
         initial_argument="index",
         **settings,
     )
+
+
+def _reads_alike(session: Session, chosen: str) -> bool:
+    """Return whether the text stays: the reader's own text, or an example of both, that the network ``chosen`` can read."""
+    now = session.view.net or ""
+    if not (cache.is_network(now) and cache.is_network(chosen)):
+        return False
+    before, after = cache.network(now).card, cache.network(chosen).card
+    own = session.view.text not in [each.text for each in before.examples]
+    if not own and session.view.text not in [each.text for each in after.examples]:
+        return False
+    if (before.kind, before.columns) != (after.kind, after.columns):
+        return False
+    bundled = checkpoints.find(now) is None and checkpoints.find(chosen) is None
+    return before.vocabulary == after.vocabulary or (bundled and after.kind == "words")
 
 
 def text_input(session: Session, unknown: Sequence[str]) -> None:
@@ -296,28 +332,27 @@ def text_input(session: Session, unknown: Sequence[str]) -> None:
         )
     label = f"{labels[card.kind]} · {card.task[language()]}"
     rejected = session.rejected.text if session.rejected and session.rejected.net in (None, session.view.net) else None
-    synced_widget(
-        st.text_area,
-        label,
-        key="choose_text",
-        value=rejected if rejected is not None else session.view.text or "",
-        changed=session.set_text,
-        height=104,
-        help=_("Press Ctrl+Enter to apply the new text."),
-    )
-    if unknown:
-        symbols = ", ".join(f"“{symbol}”" for symbol in unknown[:12])
-        st.caption(
-            _("Not in this network's vocabulary, replaced by “{unknown}”: {symbols}").format(
-                unknown=card.unknown, symbols=symbols
-            )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="sequence_text"):
+        synced_widget(
+            st.text_area,
+            label,
+            key="choose_text",
+            value=rejected if rejected is not None else session.view.text or "",
+            changed=session.set_text,
+            height=104,
         )
+        # To click the button takes the focus from the text, which the browser then sends.
+        st.button(_("Apply"), key="apply_text", help=_("Or press Ctrl+Enter in the text."))
+    unknown_note(card, unknown)
 
 
 def example_menu(session: Session) -> None:
     """Show the menu of the network's examples."""
     examples: tuple[Example, ...] = cache.network(session.view.net or "").card.examples
-    texts = [example.text for example in examples]
+    # Those in the reader's language first, then those in none, such as source code.
+    texts = [
+        each.text for each in sorted(examples, key=lambda each: (each.language != language(), each.language or ""))
+    ]
 
     def choose(text: str | None) -> None:
         if text is not None:

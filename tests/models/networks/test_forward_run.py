@@ -119,11 +119,11 @@ def test_one_symbol_is_a_sequence(networks):
     assert run.labels == ("x",) and np.isnan(run.prediction.surprisal).all()
 
 
-def test_unknown_symbols_are_named_and_replaced_where_they_stood(networks):
+def test_unknown_symbols_are_named_and_shown_in_brackets_at_their_steps(networks):
     net = networks["python-lm"]
     run = run_network(net, "한 = '한글'")
     assert run.unknown == ("한", "글")
-    assert run.labels == ("�", "␣", "=", "␣", "'", "�", "�", "'")
+    assert run.labels == ("[한]", "␣", "=", "␣", "'", "[한]", "[글]", "'")
     plain = run_network(net, "� = '��'")
     np.testing.assert_array_equal(run.trace.layers["rnn.l1"].hidden, plain.trace.layers["rnn.l1"].hidden)
     assert plain.unknown == ()
@@ -131,7 +131,7 @@ def test_unknown_symbols_are_named_and_replaced_where_they_stood(networks):
 
 def test_words_are_read_with_their_particles(networks):
     run = run_network(networks["recall-lstm"], "모스크바에 zebra.")
-    assert run.labels[-2:] == ("�", ".") and run.unknown == ("zebra",)
+    assert run.labels[-2:] == ("[zebra]", ".") and run.unknown == ("zebra",)
     assert run.labels[:2] == ("모스크바", "에")
 
 

@@ -173,7 +173,7 @@ def network_menu(session: Session) -> None:
             view = session.view
             session.navigate(**vars(View(net=net, lang=view.lang, panel=view.panel, mode=view.mode)))
 
-    label, title = _("Network"), cache.display_name
+    label, title = _("Network"), cache.named(names)
     synced_widget(
         st.selectbox,
         label,

@@ -90,7 +90,7 @@ def offer_attention(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="offer"):
         st.info(text, icon=":material/visibility_off:")
         st.button(
-            _("Open {name}, which has attention").format(name=DEFAULT_NETWORK),
+            _("Open {name}, which has attention").format(name=cache.display_name(DEFAULT_NETWORK)),
             key="attention_offer",
             type="primary",
             on_click=lambda: session.navigate(

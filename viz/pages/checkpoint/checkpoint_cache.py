@@ -31,6 +31,7 @@ from models.core.trace import LayerTrace, Trace
 from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
 from models.gradients.module_backward import layer_stack
+from models.gradients.nonfinite import first_nonfinite_state
 from models.networks.forward_run import ForwardRun
 from models.networks.precision import StatesByFormat, stack_states_by_format, states_by_format
 from models.zoo import FOLDER
@@ -105,10 +106,12 @@ class CheckpointRun:
     Attributes:
         forward_run: the run.
         names: name of a layer in the file -> its name in the run.
+        made_up: whether the input is an example of random tokens or values, made for a file without a known input.
     """
 
     forward_run: ForwardRun
     names: Mapping[str, str]
+    made_up: bool = False
 
     def layer(self, name: str) -> LayerTrace | None:
         """Return the trace of a layer of the file, or None if it did not run."""
@@ -158,16 +161,22 @@ def run_selection(session: Session, selection: CheckpointSelection) -> Checkpoin
             forward_run = cache.forward_run(selection.net, session.view.text or "", session.edits)
     except ValueError:
         return None
-    return CheckpointRun(
-        forward_run,
-        selection.opened.run_names if selection.opened else {name: name for name in forward_run.trace.layers},
-    )
+    if selection.opened is None:
+        return CheckpointRun(forward_run, {name: name for name in forward_run.trace.layers})
+    examples = [each.text for each in cache.network(selection.net).card.examples]
+    return CheckpointRun(forward_run, selection.opened.run_names, made_up=session.view.text in examples)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8 * MAX_CACHED, hash_funcs=HASH_FUNCS)
 def layer_findings(selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> list[Finding]:
-    """Return the health findings of one layer, from its weights and its run."""
+    """Return the health findings of one layer, from its weights and its run.
+
+    In a run on a made-up example only NaN and infinite values count: to gates and states of a trained network such an input
+    is unusual.
+    """
     ran = run.layer(layer) if run else None
+    if run is not None and ran is not None and run.made_up and first_nonfinite_state(ran, 0) is None:
+        ran = None
     return verdict(selection.checkpoint, [layer], {layer: ran} if ran else None, others=False)
 
 

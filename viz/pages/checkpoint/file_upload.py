@@ -29,7 +29,8 @@ def choose_checkpoint(session: Session) -> CheckpointSelection:
     with box:
         _upload(session)
     with which:
-        view_menu(session, "net", _("Network or file"), cache.network_choices(run), format_func=cache.display_name)
+        names = cache.network_choices(run)
+        view_menu(session, "net", _("Network or file"), names, format_func=cache.named(names))
         st.markdown(escape_markdown(file_summary(selection)))
     return selection
 
@@ -87,7 +88,7 @@ def view_checkpoint(session: Session, opened: checkpoint_store.OpenedCheckpoint,
     """Select an opened file; in the list of opened networks it replaces ``instead``."""
     st.session_state.pop(REFUSED_KEY, None)
     session.remember_network(opened.name, instead)
-    session.navigate(net=opened.name, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
+    session.show_file(opened.name)
 
 
 def _translate_box(limit: int) -> None:

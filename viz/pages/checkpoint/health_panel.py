@@ -35,6 +35,13 @@ def health_panel(selection: CheckpointSelection, layer: str, run: CheckpointRun 
         parts = [checkpoint_cache.layer_findings(selection, layer, run)]
     found = checkpoint_cache.merge_findings(parts)
     _headline(found, bool(layers))
+    if run is not None and run.made_up:
+        st.caption(
+            _(
+                "Only the weights were checked, because the input is an example of random tokens or values. Enter a "
+                "sequence of the kind the network was trained on, and its gates and states are checked too."
+            )
+        )
     unsure = [name for name in (layers if whole else [layer]) if name and checkpoint.found[name].certainty < 1]
     if unsure:
         st.caption(

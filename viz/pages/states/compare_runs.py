@@ -62,7 +62,7 @@ def _other_run(run: ForwardRun, layer: LayerTrace) -> None:
                     default=others[0],
                     is_valid=others.__contains__,
                     initial_argument="index",
-                    format_func=cache.display_name,
+                    format_func=cache.named(others),
                 )
                 second = cache.forward_run(other, text)
                 names = {"first": cache.display_name(net), "second": cache.display_name(other)}

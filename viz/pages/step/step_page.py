@@ -21,6 +21,7 @@ from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.step.introduction import introduction
+from viz.pages.unknown_tokens import unknown_answer_warning
 from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
 
@@ -85,6 +86,8 @@ def page() -> None:
 
         @panel("prediction", _("Prediction"), _look_for(run))
         def draw_prediction() -> None:
+            if cache.is_network(view.net):
+                unknown_answer_warning(cache.network(view.net or "").card, run)
             if run.prediction is not None or not run.outputs:
                 prediction(VIEW_ID, key="prediction")
             output_table(run, "outputs")

@@ -1,0 +1,47 @@
+"""What a page says where a text contains words or characters that the network's vocabulary lacks."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from models.networks.forward_run import ForwardRun
+from models.networks.network import ModelCard
+from viz.i18n import _, ngettext
+from viz.pages.page_elements import escape_markdown
+
+MAX_LISTED = 12
+"""Unknown symbols that a sentence lists."""
+
+
+def unknown_note(card: ModelCard, unknown: Sequence[str]) -> None:
+    """Show below a text what of it is unknown: a caption about characters, a warning about words, which have meanings."""
+    if not unknown:
+        return
+    text = _("Not in this network's vocabulary, shown in brackets: {symbols}").format(symbols=_listed(unknown))
+    if card.kind == "words":
+        st.warning(text, icon=":material/unknown_document:")
+    else:
+        st.caption(text)
+
+
+def unknown_answer_warning(card: ModelCard, run: ForwardRun) -> None:
+    """Show beside the prediction for a text of words how many of them are unknown."""
+    if not run.unknown or card.kind != "words":
+        return
+    marked = [f"[{symbol}]" for symbol in run.unknown]
+    count = sum(label in marked for label in run.labels)
+    st.warning(
+        ngettext(
+            "{n} of the {count} tokens of this text is not in the vocabulary: {symbols}. Its meaning cannot influence "
+            "the prediction, because the network gets the same unknown token for every such word.",
+            "{n} of the {count} tokens of this text are not in the vocabulary: {symbols}. Their meaning cannot influence "
+            "the prediction, because the network gets the same unknown token for every such word.",
+            count,
+        ).format(n=count, count=len(run.labels), symbols=_listed(run.unknown)),
+        icon=":material/unknown_document:",
+    )
+
+
+def _listed(unknown: Sequence[str]) -> str:
+    shown = ", ".join(escape_markdown(f"[{symbol}]") for symbol in unknown[:MAX_LISTED])
+    return shown + (" …" if len(unknown) > MAX_LISTED else "")
