@@ -63,15 +63,17 @@ class Panel(Generic[T]):
         if not self.is_open or self.is_drawn:
             return None
         self.is_drawn = True
-        if self.note is not None:
-            self.note.empty()
+        # The note goes at the end: where Streamlit's Stop ends the drawing it stays, and says so.
         with self.place, st.spinner(_("Computing …"), show_time=True):
             try:
                 found = self.draw()
             except Problem as problem:
                 show_problem(problem)
-                return None
-        st.session_state[DRAWN].add(self.name)
+                found = None
+            else:
+                st.session_state[DRAWN].add(self.name)
+        if self.note is not None:
+            self.note.empty()
         return found
 
 
@@ -162,15 +164,21 @@ class PagePanels:
             )
             if panel.look_for:
                 caption(panel.look_for)
-            if panel.name not in st.session_state[DRAWN]:
-                panel.note = st.empty()
-                panel.note.markdown(f":material/hourglass_empty: {_('Still to be computed …')}")
+            panel.note = st.empty()
+            panel.note.html(_note(pending=panel.name not in st.session_state[DRAWN]))
 
     def _picked(self) -> None:
         name = st.session_state[LIST]["picked"]["name"]
         for each in self.panels:
             if each.name == name:
                 self.session.open_panel(name, default=each.default, scroll=True)
+
+
+def _note(*, pending: bool) -> str:
+    """Return the text in the place of a panel that is not drawn: while the page runs, and where it was stopped before."""
+    stopped = _("Not computed, because it was stopped. Fold the panel and open it again to compute it.")
+    shown = f'<p class="unrolled-pending">⏳ {_("Still to be computed …")}</p>' if pending else ""
+    return f'{shown}<p class="unrolled-stopped">{stopped}</p>'
 
 
 def panel(
@@ -238,6 +246,8 @@ PANEL_STYLE = """
     position: relative; scroll-margin-top: calc(7rem + var(--unrolled-compact-bar, 0px));
   }
   .stVerticalBlock[class*="st-key-panel_"]:focus { outline: none; }
+  [data-test-script-state="notRunning"] .unrolled-pending { display: none; }
+  [data-testid="stApp"]:not([data-test-script-state="notRunning"]) .unrolled-stopped { display: none; }
   @media (max-width: 980px) { /* panels beside each other would be too narrow for a cell */
     [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-panel_"]) { flex-wrap: wrap; }
     [data-testid="stColumn"]:has([class*="st-key-panel_"]) { flex: 1 1 100%; min-width: 100%; }

@@ -16,19 +16,26 @@ from viz.quantity_names import quantity_names
 from viz.session import Session
 
 LOSS = "gradients_asked"
+FEW_STEPS = 3
+"""Time steps up to that of a loss with which its curves have hardly any points."""
 
 
 def loss_menu(session: Session, run: ForwardRun) -> Loss:
     """Show the controls and return the chosen loss."""
     names = _names(session, run)
+    last = len(run.labels_of(session.view.layer or "")) - 1
+    early = (session.view.step or 0) < FEW_STEPS <= last - FEW_STEPS
     if st.session_state.get(LOSS) not in names:
-        st.session_state[LOSS] = next(iter(names))
+        first = next(iter(names))
+        st.session_state[LOSS] = "every" if first == "next" and early else first
     kind = st.segmented_control(_("Loss L"), list(names), format_func=names.__getitem__, required=True, key=LOSS)
     assert kind is not None
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     if kind in ("next", "unit"):
         with further:
             _step_slider(session, run, before_last=kind == "next" and not _symbols(session))
+            if early:
+                _offer_last_step(session, last)
     quantity = "hidden"
     if kind == "unit":
         with unit:
@@ -111,6 +118,17 @@ def _step_slider(session: Session, run: ForwardRun, *, before_last: bool) -> Non
         value=step + 1,
         changed=lambda number: session.navigate(step=number - 1),
     )
+
+
+def _offer_last_step(session: Session, last: int) -> None:
+    """Show a button for the last time step, because before an early one there is hardly anything to backpropagate through."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="early_loss"):
+        st.caption(_("Before this time step there are too few others for the gradient to change much."))
+        st.button(
+            _("Loss at the last time step"),
+            key="gradients_last_step",
+            on_click=lambda: session.navigate(step=last),
+        )
 
 
 def _unit_input(session: Session, run: ForwardRun) -> str:
