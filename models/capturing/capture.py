@@ -89,7 +89,7 @@ class capture:
         own = cells or {}
         self._custom = {
             name: (part, next(own[base] for base in type(part).__mro__ if base in own))
-            for name, part in self._module.named_modules()
+            for name, part in (self._module.named_modules() if own else ())
             if any(base in own for base in type(part).__mro__)
         }
         self._modules = captured_modules(self._module, without=self._custom)

@@ -165,7 +165,7 @@ class RecurrentHooks(ModuleHooks):
             return
         outputs = output if isinstance(output, tuple) else (output,)
         reason = calls.obstacle if calls is not None else None
-        reason = reason or obstacle(*args, *outputs, *self.module._parameters.values())
+        reason = reason or obstacle(*args, *outputs)
         new = threading.get_ident() == self.thread
 
         def record() -> str | None:
@@ -249,6 +249,7 @@ def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, o
         layout, state_layout = itemgetter(None), itemgetter((slice(None), None))
     elif not module.batch_first:
         layout = methodcaller("transpose", 0, 1)
+    x = layout(x)
     return KernelRun(
         kind=KINDS[type(module)],
         options=_options(module),
@@ -256,12 +257,12 @@ def single_layer_run(module: Any, given: Tensor | PackedSequence, states: Any, o
         directions=2 if module.bidirectional else 1,
         biases=module.bias,
         weights=tuple(module._flat_weights),
-        input=layout(x),
+        input=x,
         states=None if states is None else tuple(map(state_layout, states)),
         output=layout(out),
         ends=tuple(map(state_layout, ends)),
         batch_sizes=batch_sizes,
-        shape=run_shape(layout(x), batch_sizes),
+        shape=run_shape(x, batch_sizes),
         low_precision=out.requires_grad and in_16_bits(out),
         hooked=(HookedOutput(out, layout), *(HookedOutput(state, state_layout) for state in ends))
         if out.requires_grad

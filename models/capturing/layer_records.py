@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -69,12 +69,14 @@ class RecordedTraces(Mapping[str, LayerTrace]):
     def __init__(self) -> None:
         """Start without runs."""
         self.records: dict[str, LayerRecord] = {}
-        self._used: WeakValueDictionary[str, LayerTrace] = WeakValueDictionary()
+        self._used: dict[str, ref[LayerTrace]] = {}
 
     def __getitem__(self, name: str) -> LayerTrace:
-        trace = self._used.get(name)
+        used = self._used.get(name)
+        trace = None if used is None else used()
         if trace is None:
-            trace = self._used[name] = _trace(name, self.records[name], self)
+            trace = _trace(name, self.records[name], self)
+            self._used[name] = ref(trace)
         return trace
 
     def __iter__(self) -> Iterator[str]:

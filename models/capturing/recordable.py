@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import _disable_current_modes
 
 COMPILED = "torch.compile ran it as compiled code; capture the module that is not compiled"
@@ -38,6 +39,8 @@ def obstacle(*values: Any) -> str | None:
     if torch._C._get_tracing_state() is not None or (tracer is not None and tracer.get_proxy_mode() is not None):
         return TRACED
     for value in values:
+        if isinstance(value, PackedSequence):
+            value = value.data
         if isinstance(value, Tensor):
             if value.is_cuda and torch.cuda.is_current_stream_capturing():
                 return GRAPHED

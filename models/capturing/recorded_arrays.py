@@ -83,11 +83,10 @@ def sequence_lengths(batch_sizes: Tensor | None, order: Tensor | None) -> Tensor
 
 
 def to_padded(values: Tensor, batch_sizes: Tensor | None, order: Tensor | None) -> Tensor:
-    """Return a run's values as (B, T, units), detached, possibly without a copy."""
-    values = values.detach()
+    """Return a run's values as (B, T, units), possibly without a copy; detached if they were packed."""
     if batch_sizes is None:
         return values
-    padded, _ = pad_packed_sequence(PackedSequence(values, batch_sizes.cpu()), batch_first=True)
+    padded, _ = pad_packed_sequence(PackedSequence(values.detach(), batch_sizes.cpu()), batch_first=True)
     return restore_order(padded, order)
 
 
@@ -106,9 +105,9 @@ def hidden_states(
         both = states.new_empty(steps + 1, batch, size, dtype=dtype).transpose(0, 1)
         both[:, steps if reverse else 0] = 0.0 if start is None else start[0]
         earlier, later = both[:, :-1], both[:, 1:]
-        (earlier if reverse else later).copy_(states)
+        (earlier if reverse else later).copy_(states.detach())
     else:
-        values = states.to(dtype).numpy(force=True)
+        values = (states if states.dtype == dtype else states.to(dtype)).numpy(force=True)
         array = np.empty((batch, steps + 1, size), values.dtype)
         array[:, steps if reverse else 0] = 0.0 if start is None else start[0].numpy()
         array[:, slice(0, -1) if reverse else slice(1, None)] = values

@@ -34,6 +34,9 @@ from models.core.recorded_weights import RecordedWeights
 from models.core.stepwise_modules import name_weights
 from models.core.trace import LayerTrace
 
+WITHOUT_GRADIENTS = GradientHook(())
+"""The hook of a call whose outputs require no gradient."""
+
 
 @dataclass(eq=False)
 class Recorder(Mapping[str, LayerTrace]):
@@ -97,6 +100,8 @@ class Recorder(Mapping[str, LayerTrace]):
         return f"not recorded: {'; '.join(reasons)}" if reasons else ""
 
     def _hook(self, outputs: tuple[HookedOutput, ...]) -> GradientHook:
+        if not outputs:
+            return WITHOUT_GRADIENTS
         hook = GradientHook(outputs)
         if hook:
             self._gradient_hooks.append(hook)
@@ -122,7 +127,9 @@ class Recorder(Mapping[str, LayerTrace]):
             hook: has the gradients by its output and its last states; None to register one on them.
         """
         lengths = sequence_lengths(run.batch_sizes, order)
-        given, out = (_later(values, run.batch_sizes, order) for values in (run.input, run.output))
+        given, out = run.input, run.output
+        if lengths is not None or callable(given) or callable(out):
+            given, out = (_later(values, run.batch_sizes, order) for values in (given, out))
         read = cache(lambda: copy_of(given())) if callable(given) else copy_of(given)
         hook = self._hook(run.hooked) if hook is None else hook
         per_direction = len(run.weights) // run.directions

@@ -6,7 +6,6 @@ product, and a gated state (an LSTM's cell) is one elementwise scan.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -226,17 +225,15 @@ class SequenceEvaluation:
 
     def _product(self, **operands: Tensor) -> np.ndarray:
         """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H)."""
-        weights, (batch, steps, _) = self._weights, self._input.shape
-        rows = {side: values.reshape(batch * steps, -1) for side, values in operands.items()}
-        matrices = {side: weights.tensors[f"weight_{side}"].t() for side in operands}
+        tensors, (batch, steps, _) = self._weights.tensors, self._input.shape
+        if torch.is_autocast_enabled("cpu"):  # which casts the operands
+            with torch.autocast("cpu", enabled=False):
+                return self._product(**operands)
         first, *others = operands
-        # autocast casts the operands of addmm
-        with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext():
-            if weights.bias_ih is None:
-                sums = rows[first] @ matrices[first]
-            else:
-                biases = [weights.tensors[f"bias_{side}"] for side in operands]
-                sums = linear(rows[first], weights.tensors[f"weight_{first}"], sum(biases[1:], biases[0]))
-            for side in others:
-                sums.addmm_(rows[side], matrices[side])
-        return sums.numpy().reshape(batch, steps, len(weights.cell.gates), -1)
+        bias = tensors[f"bias_{first}"] if "bias_ih" in tensors else None
+        for side in others if bias is not None else ():
+            bias = bias + tensors[f"bias_{side}"]
+        sums = linear(operands[first].reshape(batch * steps, -1), tensors[f"weight_{first}"], bias)
+        for side in others:
+            sums.addmm_(operands[side].reshape(batch * steps, -1), tensors[f"weight_{side}"].t())
+        return sums.numpy().reshape(batch, steps, len(self._weights.cell.gates), -1)

@@ -49,6 +49,8 @@ class RecordedWeights(LayerWeights):
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """The weights that are not None, as tensors on the CPU."""
+        if self.copies["weight_hh"].is_cpu:
+            return self.copies
         return {name: to_cpu(values) for name, values in self.copies.items()}
 
     @cached_property
