@@ -29,8 +29,14 @@ WATCH_EDIT = """
   for (const name of ["edit", "edit_changed"]) {
     unrolled.store(name).subscribe((changed) => { if (changed.has("trace")) came(name); });
   }
-  const said = document.querySelector(".unrolled-weight-matrix-readout");
-  new MutationObserver(() => came("matrix")).observe(said, { childList: true, characterData: true, subtree: true });
+  const said = () => document.querySelector(".unrolled-weight-matrix-readout")?.textContent ?? last;
+  let last = "";
+  last = said();
+  new MutationObserver(() => { // of the whole page: the matrix may be mounted anew
+    if (said() === last) return;
+    last = said();
+    came("matrix");
+  }).observe(document.body, { childList: true, characterData: true, subtree: true });
 })()
 """
 
