@@ -1,6 +1,7 @@
 """The panels of every page: a folded one computes nothing, and the address names the open ones."""
 
 import pytest
+import streamlit as st
 
 from tests.support.lens_page import run, start
 from viz.pages.panels import FIRST_OPEN, PAGE_PANELS, Panel
@@ -96,3 +97,16 @@ def test_a_change_of_network_keeps_the_open_panels():
 def test_names_of_panels_differ_between_pages():
     names = [each.name for lens in LENSES for each in declared(start(lens, panel="-none"))]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.slow
+def test_a_panel_that_was_stopped_says_so(monkeypatch):
+    original = Panel.__init__
+
+    def stopped(self, name, title, look_for, draw, *rest):
+        original(self, name, title, look_for, st.stop if name == "equations" else draw, *rest)
+
+    monkeypatch.setattr(Panel, "__init__", stopped)
+    page = start("step", panel="-none")
+    notes = [each.proto.body for each in page.get("html") if "it was stopped" in each.proto.body]
+    assert len(notes) == FIRST_OPEN - 1  # all open panels but the first, which was drawn before

@@ -68,6 +68,8 @@ def test_projector_mode_shows_one_panel_and_the_arrow_keys_change_it(open_page):
     rerun(page, lambda: page.keyboard.press("ArrowUp"))
     expect(page.locator(".st-key-panel_prediction")).to_be_visible()
     expect(page.locator(".st-key-panel_sum")).to_be_hidden()
+    rerun(page, lambda: page.keyboard.press("ArrowUp"))
+    expect(page.locator(".st-key-panel_equations")).to_be_visible()
     step = page.locator(".unrolled-player .unrolled-counter").inner_text()
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".unrolled-player .unrolled-counter")).not_to_have_text(step)
@@ -75,6 +77,7 @@ def test_projector_mode_shows_one_panel_and_the_arrow_keys_change_it(open_page):
     settle(page)
     expect(page.locator(".st-key-panel_cell")).to_be_visible()
     assert "mode=" not in page.url
+    assert "panel=sum%2Cequations" in page.url  # the panel shown last, not those walked through
 
 
 @pytest.mark.parametrize("width", [1440, 1024])

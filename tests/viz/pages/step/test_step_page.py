@@ -162,6 +162,14 @@ def test_unknown_words_are_marked_and_own_text_stays_between_networks_that_read_
     assert view(page).text == load_network("python-lm").card.default.text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "letters"), [("en", "[a-zA-Z]"), ("ko", "[가-힣]")])
+def test_examples_in_the_readers_language_come_first(language, letters):
+    options = widget_at(start(net="sentiment", lang=language).selectbox, "choose_example").options
+    own = [re.match(letters, option) is not None for option in options]
+    assert own == sorted(own, reverse=True) and 0 < sum(own) < len(own)
+
+
 BAD = [
     ("python-lm", ""),
     ("python-lm", "한글만"),
