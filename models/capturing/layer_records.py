@@ -70,6 +70,7 @@ class RecordedTraces(Mapping[str, LayerTrace]):
         """Start without runs."""
         self.records: dict[str, LayerRecord] = {}
         self._used: dict[str, ref[LayerTrace]] = {}
+        self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
     def __getitem__(self, name: str) -> LayerTrace:
         used = self._used.get(name)
@@ -85,6 +86,18 @@ class RecordedTraces(Mapping[str, LayerTrace]):
     def __len__(self) -> int:
         return len(self.records)
 
+    def order_streams(self, values: Tensor) -> bool:
+        """Let a GPU's current stream wait for the last one that recorded or read; return whether that is another one."""
+        if not values.is_cuda:
+            return False
+        current = torch.cuda.current_stream(values.device)
+        last = self._streams.setdefault(values.device, current)
+        if last == current:
+            return False
+        current.wait_stream(last)
+        self._streams[values.device] = current
+        return True
+
     def forget(self, name: str) -> None:
         """Make a new trace of a run when it is next read, since more of it was recorded."""
         self._used.pop(name, None)
@@ -95,13 +108,21 @@ def computed(values: Tensor | Callable[[], Tensor]) -> Tensor:
     return values() if callable(values) else values
 
 
-def _trace(name: str, layer: LayerRecord, layers: Mapping[str, LayerTrace]) -> LayerTrace:
+def _trace(name: str, layer: LayerRecord, layers: RecordedTraces) -> LayerTrace:
     """Return the trace of a run; ``layers`` are those of all runs."""
     gradients = OutputGradientCollector(list(layer.calls), GradientProof(name, layers, layer.used, layer.ambiguous))
     weights = layer.weights
     if stays_on_device(weights.copies["weight_hh"]):
         parts = list(layer.parts)  # a call that continues the run adds to them
-        recording: Recording = DeviceRecording.of(lambda: _recording(layer, parts, gradients), gradients)
+
+        def make() -> Recording:
+            other = layers.order_streams(weights.copies["weight_hh"])
+            found = _recording(layer, parts, gradients)
+            if other:
+                _use_on_current_stream(found, weights)
+            return found
+
+        recording: Recording = DeviceRecording.of(make, gradients)
     else:
         recording = _recording(layer, layer.parts, gradients)
         joined: Part = {key: getattr(recording, key) for key in ("input", "hidden", "hidden_prev")}
@@ -109,6 +130,14 @@ def _trace(name: str, layer: LayerRecord, layers: Mapping[str, LayerTrace]) -> L
             joined | recording.recorded | ({} if recording.dropout is None else {"dropout": recording.dropout})
         ]
     return LayerTrace(name, weights, recording, layer.reverse)
+
+
+def _use_on_current_stream(run: Recording, weights: RecordedWeights) -> None:
+    """Let the memory of a recording and its weights be used again only after the current stream has read it."""
+    fields = (run.input, run.hidden, run.hidden_prev, run.initial_cell, run.lengths, run.dropout)
+    for values in (*fields, *run.recorded.values(), *weights.copies.values()):
+        if values is not None and values.is_cuda:
+            values.record_stream(torch.cuda.current_stream(values.device))
 
 
 def _recording(layer: LayerRecord, parts: list[Part], gradients: OutputGradientCollector) -> Recording:

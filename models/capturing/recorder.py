@@ -126,6 +126,7 @@ class Recorder(Mapping[str, LayerTrace]):
             new: whether it may begin a run; otherwise it is recorded only if it repeats one, for activation checkpointing.
             hook: has the gradients by its output and its last states; None to register one on them.
         """
+        self._recorded.order_streams(run.weights[0])
         lengths = sequence_lengths(run.batch_sizes, order)
         given, out = run.input, run.output
         if lengths is not None or callable(given) or callable(out):
@@ -172,6 +173,7 @@ class Recorder(Mapping[str, LayerTrace]):
     def record_step(self, module: str, step: CellStep, fresh: bool, new: bool = True) -> None:
         """Record one call of a Cell; ``fresh`` if it was called without a state, ``new`` as in ``record``."""
         name = f"{module}.l0" if module else "l0"
+        self._recorded.order_streams(step.input)
         own = name_weights(step.weights, len(step.weights) == 4)
         weights = self._weights(name, step.kind, step.options, own)
         start, ends = tuple(map(copy_of, step.before)), tuple(map(copy_of, step.after))

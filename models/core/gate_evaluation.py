@@ -231,8 +231,8 @@ class SequenceEvaluation:
                 return self._product(**operands)
         first, *others = operands
         bias = tensors[f"bias_{first}"] if "bias_ih" in tensors else None
-        for side in others if bias is not None else ():
-            bias = bias + tensors[f"bias_{side}"]
+        if bias is not None and others:
+            bias = bias + tensors[f"bias_{others[0]}"]
         sums = linear(operands[first].reshape(batch * steps, -1), tensors[f"weight_{first}"], bias)
         for side in others:
             sums.addmm_(operands[side].reshape(batch * steps, -1), tensors[f"weight_{side}"].t())

@@ -62,7 +62,7 @@ class LayerRun:
     @cached_property
     def _steps(self) -> SequenceEvaluation | DeviceEvaluation:
         run = self.recording
-        if isinstance(run, DeviceRecording) and self.weights.options in TORCH_CELLS.get(self.kind, ()):
+        if isinstance(run, DeviceRecording) and self.weights.options in TORCH_CELLS[self.weights.kind]:
             return DeviceEvaluation(self.weights, run, self.reverse)
         return SequenceEvaluation(
             self.weights, run.input, run.hidden, run.hidden_prev,

@@ -30,15 +30,13 @@ class GradientHook:
     Attributes:
         recorded: the gradient of each of the tensors, by its index, for each backward pass, by the pass's number: float32 or
             float64, on the device where it was computed.
-        count: how many gradients have been added.
-        differentiated: whether a pass ran through one of the gradients (``create_graph=True``, as in a gradient penalty).
     """
 
     def __init__(self, outputs: Sequence[HookedOutput]) -> None:
         """Register hooks on those of ``outputs`` that require a gradient."""
         self.recorded: dict[int, dict[int, Tensor]] = {}
-        self.count = 0
-        self.differentiated = False
+        self._count = 0
+        self._differentiated = False
         self._handles = [
             tensor.register_hook(partial(self._add, index, reshape))
             for index, (tensor, reshape) in enumerate(_whole_memory(outputs))
@@ -47,7 +45,7 @@ class GradientHook:
 
     def __bool__(self) -> bool:
         """Return whether a tensor has a hook, or had one."""
-        return bool(self._handles) or self.count > 0
+        return bool(self._handles) or self._count > 0
 
     def _add(self, index: int, reshape: Callable[[Tensor], Tensor] | None, grad: Tensor | None) -> None:
         if grad is None:  # autograd passes None for no gradient
@@ -59,10 +57,20 @@ class GradientHook:
         copy = (grad if reshape is None else reshape(grad)).to(dtype, copy=True)
         grads = self.recorded.setdefault(torch._C._current_graph_task_id(), {})
         grads[index] = copy if index not in grads else grads[index] + copy
-        self.count += 1
+        self._count += 1
 
     def _mark(self, grad: Tensor) -> None:
-        self.differentiated = True
+        self._differentiated = True
+
+    @property
+    def count(self) -> int:
+        """Number of gradients that have been added."""
+        return self._count
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether a pass ran through one of the gradients (``create_graph=True``, as in a gradient penalty)."""
+        return self._differentiated
 
     @property
     def passes(self) -> dict[int, dict[int, Tensor]]:
