@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from viz.address import too_long
 from viz.components.copy_link import copy_link
 from viz.glossary import STYLE as GLOSSARY_STYLE
 from viz.glossary import glossary_markdown, notation_markdown
 from viz.i18n import LANGUAGES, _, language
+from viz.pages import LENSES
 from viz.pages.page_elements import TERMS_SEEN, escape_markdown
 from viz.pages.panels import PANEL_STYLE, page_panels
 from viz.session import get_session
@@ -56,6 +58,7 @@ def page_frame() -> Iterator[None]:
         copy_link(without=too_long(get_session().view), key="link")
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
+    _report_unknown_page()
     try:
         with page_panels():
             yield
@@ -63,6 +66,17 @@ def page_frame() -> Iterator[None]:
     finally:  # also where a page stops early: its messages say why
         for problem in get_session().notices:
             notices.warning(escape_markdown(problem), icon=":material/info:")
+
+
+def _report_unknown_page() -> None:
+    """Say that the page in the address does not exist; the first page is shown instead."""
+    context = get_script_run_ctx(suppress_warning=True)
+    name = None if context is None else context.pages_manager.intended_page_name
+    if name and name not in {lens.name for lens in LENSES}:
+        pages = ", ".join(_(lens.title) for lens in LENSES)
+        get_session().add_notice(
+            _("There is no page “{name}”. Choose one of these above: {pages}.").format(name=name[:40], pages=pages)
+        )
 
 
 def _glossary() -> None:

@@ -25,7 +25,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from models.core.undo_history import UndoHistory
 from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
-from models.networks.network import INPUT_LIMIT, MAX_INPUT_STEPS
+from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
 from viz.address import View, parse_view, query_string, view_params
 from viz.panel_choice import choose_panel, parse_panels

@@ -26,7 +26,13 @@ def parse_number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or abs(value) > MAX_FLOAT32:
+    if abs(value) > MAX_FLOAT32 and "inf" not in text.lower():
+        raise Problem(
+            "“{text}” is too large for float32. Write numbers between −{most:.2g} and {most:.2g}.",
+            text=shorten(text),
+            most=MAX_FLOAT32,
+        )
+    if not math.isfinite(value):
         raise Problem("“{text}” is not a finite number. Write numbers as in 0.1, 0.25, 0.4.", text=shorten(text) or "…")
     return value
 

@@ -18,10 +18,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 from models.capturing.capture import capture, recurrent_modules
 from models.core.cells import WEIGHT_NAMES
-from models.core.recording import Recording
 from models.core.local_derivatives import has_local_derivatives
 from models.core.messages import Problem
 from models.core.output_gradients import OutputGradients
+from models.core.recording import Recording
 from models.core.stepwise import ClampSchedule, run_layer
 from models.core.stepwise_modules import StepwiseModule
 from models.core.trace import LayerTrace, LayerTraces, Trace

@@ -11,8 +11,9 @@ from models.core.messages import Problem
 from models.core.parse_numbers import shorten
 from models.core.tokenize_text import display
 from models.edits.edit import TokenEdit
+from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError
 from models.networks.input_sequence import InputSequence
-from models.networks.network import INPUT_LIMIT, Network, TooManyStepsError
+from models.networks.network import Network
 
 
 def edited_sequence(network: Network, text: str, edits: Iterable[TokenEdit] = ()) -> InputSequence:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,30 +13,9 @@ from torch import Tensor, nn
 from models.core.messages import Problem
 from models.core.parse_numbers import parse_number
 from models.core.tokenize_text import UNKNOWN, display, display_unknown, split_characters, split_words
+from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError
 
 TokenKind = Literal["characters", "words", "numbers"]
-MAX_INPUT_STEPS = 2000
-"""Steps that ``Network.encode`` accepts by default."""
-
-INPUT_LIMIT: ContextVar[int] = ContextVar("INPUT_LIMIT", default=MAX_INPUT_STEPS)
-"""Steps that ``Network.encode`` accepts without ``limit``; the pages raise it for a reader who runs a longer sequence."""
-
-
-class TooManyStepsError(Problem):
-    """An input of more steps than are run at once.
-
-    Attributes:
-        count, limit: its steps, and those that are run.
-    """
-
-    def __init__(self, count: int, limit: int) -> None:
-        """Store the two numbers."""
-        super().__init__(
-            "The input has {count} time steps, but at most {limit} are allowed. Use a shorter input.",
-            count=f"{count:,}",
-            limit=f"{limit:,}",
-        )
-        self.count, self.limit = count, limit
 
 
 @dataclass(frozen=True)
@@ -314,7 +292,7 @@ class Network:
         return self._in_vocabulary(self._split(text))
 
     def labels(self, text: str) -> list[str]:
-        """Return ``tokens(text)`` in display form: a newline as ``'⏎'``, a symbol that the vocabulary lacks as ``'[symbol]'``."""
+        """Return ``tokens(text)`` in display form: a newline is ``'⏎'``, a symbol not in the vocabulary ``'[symbol]'``."""
         if self.vocabulary is None:
             return self.tokens(text)
         return [self._label(symbol) for symbol in self._split(text)]
@@ -390,7 +368,6 @@ def _named(symbols: tuple[str, ...] | list[str], most: int = 12) -> str:
 
 
 __all__ = [
-    "MAX_INPUT_STEPS",
     "UNKNOWN",
     "DefaultView",
     "Example",

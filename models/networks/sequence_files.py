@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 
 from models.core.messages import Problem
 from models.core.parse_numbers import check_row_lengths, parse_number
-from models.networks.network import MAX_INPUT_STEPS
+from models.networks.input_limit import MAX_INPUT_STEPS
 
 MAX_NUMBERS = 20_000
 """Numbers of a sequence that a text box can show."""

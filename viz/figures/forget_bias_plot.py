@@ -12,6 +12,9 @@ from viz.quantity_names import quantity_names
 GATE_TICKS = (0.01, 0.05, 0.1, 0.27, 0.5, 0.73, 0.9, 0.95, 0.99)
 """Gate values that are labelled on the upper axis; a sigmoid of 1 is 0.73."""
 
+LABEL_SIZE = (0.25, 0.12)
+"""Parts of the width and height of the drawing that a line's label takes at most."""
+
 
 def forget_bias_plot(
     biases: np.ndarray, gate: str, activation: Activation, *, unit: int | None = None, theme: Theme = "light"
@@ -52,8 +55,16 @@ def forget_bias_plot(
     low, high = min(-1.0, values.min(initial=0) - 0.3), max(1.5, values.max(initial=0) + 0.3)
     for at, text in ((0.0, _("half open (0.5)")), (1.0, _("bias 1"))):
         figure.add_vline(x=at, line={"color": FOREGROUND[theme], "width": 1, "dash": "dot"})
+        y, side = _free_corner(values, at, (low, high))
         figure.add_annotation(
-            x=at, y=0, yref="y domain", yanchor="bottom", xanchor="left", text=text, showarrow=False, xshift=3
+            x=at,
+            y=y,
+            yref="y domain",
+            yanchor="top" if y else "bottom",
+            xanchor="left" if side > 0 else "right",
+            text=text,
+            showarrow=False,
+            xshift=3 * side,
         )
     left, right = low + 0.05 * (high - low), high - 0.02 * (high - low)
     ticks = [
@@ -73,6 +84,25 @@ def forget_bias_plot(
         }
     )  # fmt: skip
     return apply_style(figure, theme, height=330).update_layout(hovermode="closest", margin={"t": 64})
+
+
+def _free_corner(values: np.ndarray, at: float, ends: tuple[float, float]) -> tuple[int, int]:
+    """Return where a label of a vertical line covers the fewest dots: (0 bottom or 1 top, 1 right or -1 left of the line).
+
+    Args:
+        values: (N), ascending; the dot of rank r is at the height r.
+        at: place of the line.
+        ends: of the axis.
+    """
+    heights, width = (np.arange(len(values)) + 1) / (len(values) + 1), LABEL_SIZE[0] * (ends[1] - ends[0])
+
+    def covered(corner: tuple[int, int]) -> int:
+        y, side = corner
+        beside = (side * (values - at) >= 0) & (side * (values - at) < width)
+        return int((beside & (np.abs(heights - y) < LABEL_SIZE[1])).sum())
+
+    fits = [(y, side) for side in (1, -1) for y in (0, 1) if ends[0] <= at + side * width <= ends[1]]
+    return min(fits or [(0, 1)], key=covered)
 
 
 def _biases(activation: Activation) -> list[float]:

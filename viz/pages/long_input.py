@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.decoding.run_network import run_network
 from models.networks.forward_run import SymbolPrediction
-from models.networks.network import MAX_INPUT_STEPS, TooManyStepsError
+from models.networks.input_limit import MAX_INPUT_STEPS, TooManyStepsError
 from viz.i18n import _
 from viz.pages import cache
 from viz.session import Session

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from models.capturing.capture import capture
 from models.core.tokenize_text import UNKNOWN, display, split_words
-from models.networks.network import MAX_INPUT_STEPS, Network
+from models.networks.input_limit import MAX_INPUT_STEPS
+from models.networks.network import Network
 from models.states.python_features import features
 from models.zoo import FOLDER, NETWORKS, counting, ngram, python_source, python_text, python_units, recall, wave
 from models.zoo.catalogue import load_network, network_names
@@ -145,10 +146,18 @@ def test_numbers_are_read_with_commas_spaces_or_lines(networks):
     assert net.tokens("0.1, -2") == ["0.1", "-2"]
 
 
-@pytest.mark.parametrize("wrong", ["abc", "nan", "inf", "1e400", "1e39", "0.1.2", "--1"])
+@pytest.mark.parametrize("wrong", ["abc", "nan", "inf", "0.1.2", "--1"])
 def test_the_first_thing_that_is_not_a_finite_number_is_named(networks, wrong):
     with pytest.raises(ValueError, match=rf"^“{wrong}” is not a finite number[^\n]*\.$"):
         networks["wave"].encode(f"0.1, {wrong}, 0.3, x")
+
+
+@pytest.mark.parametrize("large", ["1e400", "1e308", "-1e39"])
+def test_a_number_that_is_too_large_is_named_as_such(networks, large):
+    with pytest.raises(
+        ValueError, match=f"^“{large}” is too large for float32. Write numbers between −3.4e.38 and 3.4e.38.$"
+    ):
+        networks["wave"].encode(f"0.1, {large}, x")
 
 
 def test_korean_particles_and_punctuation_come_off_known_words_only():

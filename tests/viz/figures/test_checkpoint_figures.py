@@ -77,6 +77,18 @@ def test_every_unit_has_its_bias_and_how_open_it_holds_the_gate(weights, theme):
     assert ring.x[0] == pytest.approx(biases[2])
 
 
+@pytest.mark.parametrize("biases", [np.linspace(0, 0.4, 24), np.linspace(-1, 0.2, 24), np.linspace(0.05, 2, 24)])
+def test_the_label_of_half_open_gates_covers_no_dot(weights, biases):
+    figure = forget_bias_plot(biases, "forget_gate", weights.cell.activations["forget_gate"])
+    label = next(each for each in figure.layout.annotations if "0.5" in each.text)
+    units, (low, high) = dots(figure)[0], figure.layout.xaxis.range
+    width = 0.15 * (high - low)  # 150 of 1,000 pixels
+    left, right = (0, width) if label.xanchor == "left" else (-width, 0)
+    rows = (0, 2.5) if label.y == 0 else (22.5, 25)
+    covered = [left <= x <= right and rows[0] <= y <= rows[1] for x, y in zip(units.x, units.y, strict=True)]
+    assert not any(covered)
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_planes_hold_all_eigenvalues_and_the_circle(weights, theme):
     found = {gate: each.eigenvalues for gate, each in weight_spectra(weights).items()}

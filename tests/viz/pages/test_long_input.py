@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import load_network
-from models.networks.network import INPUT_LIMIT, MAX_INPUT_STEPS, TooManyStepsError
+from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS, TooManyStepsError
 from models.networks.sequence_files import parse_sequence
 from tests.support.lens_page import run, start, text_of, widget_at
 

@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit"])
+@pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit", "checkpoint"])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_lens_shows_a_cell_of_ones_own(saved, lens, layer):
     path, _found = saved

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.decoding import BeamTree
-from models.networks.network import MAX_INPUT_STEPS
+from models.networks.input_limit import MAX_INPUT_STEPS
 from models.zoo.dates_measures import TRAINING_LENGTHS
 from models.zoo.written_dates import AFTER, BEFORE, DateText, sample_date_text
 from viz.figures.accuracy_by_length import accuracy_by_length

@@ -27,6 +27,7 @@ from models.checkpoints.health.compare_checkpoints import BlockChange, Checkpoin
 from models.checkpoints.health.findings import SEVERITY_ORDER
 from models.checkpoints.health.verdict import consumer_weights
 from models.checkpoints.parsing.contents import Contents, FoundLayer, StoredTensor
+from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace, Trace
 from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
@@ -135,13 +136,20 @@ def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
 
 
 def saved_run_checkpoint(trace: Trace) -> Checkpoint:
-    """Return the weights of a saved run as a checkpoint."""
+    """Return the weights of a saved run as a checkpoint, without those of cells of the user's own."""
     found = {}
     for name, layer in trace.layers.items():
+        if name in own_cells(trace):  # the file has formulas, not the module's weights
+            continue
         weights = layer.weights
         parts = {part: _stored(values) for part, values in weights.arrays().items()}
         found[name] = FoundLayer(weights.kind, parts, tuple(f"{name}/{part}" for part in parts), weights.options)
     return Checkpoint.from_contents(Contents("Unrolled", {}), found)
+
+
+def own_cells(trace: Trace) -> list[str]:
+    """Return the names of a saved run's layers that are cells of the user's own."""
+    return [name for name, layer in trace.layers.items() if isinstance(layer, SavedCell)]
 
 
 def _stored(values: np.ndarray) -> StoredTensor:
@@ -162,7 +170,8 @@ def run_selection(session: Session, selection: CheckpointSelection) -> Checkpoin
     except ValueError:
         return None
     if selection.opened is None:
-        return CheckpointRun(forward_run, {name: name for name in forward_run.trace.layers})
+        found = selection.checkpoint.found  # without cells of the user's own
+        return CheckpointRun(forward_run, {name: name for name in forward_run.trace.layers if name in found})
     examples = [each.text for each in cache.network(selection.net).card.examples]
     return CheckpointRun(forward_run, selection.opened.run_names, made_up=session.view.text in examples)
 

@@ -4,7 +4,8 @@ import streamlit as st
 
 from models.checkpoints.health.findings import Finding
 from viz.i18n import _
-from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection, run_selection
+from viz.pages import cache
+from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection, own_cells, run_selection
 from viz.pages.checkpoint.compare_files import compare_files
 from viz.pages.checkpoint.file_upload import choose_checkpoint
 from viz.pages.checkpoint.health_panel import health_panel
@@ -17,6 +18,7 @@ from viz.pages.checkpoint.tensor_list import tensor_list
 from viz.pages.checkpoint.unit_panels import anomaly_table, unit_panel
 from viz.pages.checkpoint.weight_distributions import forget_bias_caption, forget_bias_panel, histogram_panel
 from viz.pages.edited_banner import edited_banner
+from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.session import Session, get_session
 
@@ -27,6 +29,15 @@ def page() -> None:
     selection = choose_checkpoint(session)
     edited_banner(session)
     run = run_selection(session, selection)
+    own = [] if selection.run is None else own_cells(cache.load_saved_run(selection.run))
+    if own:
+        st.info(
+            _(
+                "These cells are not checked, because the saved run contains their values and formulas but not their "
+                "weights: {names}."
+            ).format(names=escape_markdown(", ".join(own))),
+            icon=":material/info:",
+        )
     layer = selected_layer(session, selection, run)
 
     @panel(

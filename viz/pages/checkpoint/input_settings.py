@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
-from models.networks.network import MAX_INPUT_STEPS, Network
+from models.networks.input_limit import MAX_INPUT_STEPS
+from models.networks.network import Network
 from models.networks.sequence_files import MAX_NUMBERS, format_numbers, parse_sequence
 from viz.i18n import _
 from viz.pages import LENSES, cache
