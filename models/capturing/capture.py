@@ -1,8 +1,9 @@
 """Record the recurrent layers and the attentions of any module while it runs.
 
 The module's own fused kernel computes as usual; its inputs and outputs are recorded, and gates are computed from them on
-first access. A stacked module is run one layer at a time, by the same kernel, so that the hidden states between its layers,
-and their dropout, can be recorded.
+first access. On the CPU a stacked module is run one layer at a time, by the same kernel, so that the hidden states between
+its layers, and their dropout, can be recorded. On a GPU it runs as one kernel, and these states are computed when they are
+read: see ``models.capturing.kernel_runs``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class capture:
     their weights (``"encoder.rnn.l0_reverse"``). A Cell called in a loop, or a module fed step by step with its own
     last state, becomes one trace of all the steps; a call with a new state is a separate run (``"rnn.l0#2"``). Only
     calls in the thread that entered the block are recorded.
+
+    On a GPU the copies stay there and gates are computed there: ``layer.tensor("forget_gate")`` returns one where it is;
+    ``layer.forget_gate`` copies it to the CPU.
 
     ``cells`` are the equations of cells of one's own: ``capture(net, cells={MyCell: CellEquations(...)})``. Their traces have
     the gates and states that the equations name, and their gradients.
