@@ -8,6 +8,7 @@ CPU. Without a GPU it prints so and ends; ``--device cpu`` runs the same at smal
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import sys
 import time
@@ -202,6 +203,64 @@ def check(device: str) -> bool:
     return kept
 
 
+class CellLoop(nn.Module):
+    """A Cell in a loop, batch first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(8, 16)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        state, outputs = None, []
+        for t in range(x.shape[1]):
+            state = self.cell(x[:, t], state)
+            outputs.append(state[0])
+        return torch.stack(outputs, 1), None
+
+
+CALLS: dict[str, tuple[Callable[[], nn.Module], torch.dtype | None]] = {
+    "a Cell in a loop": (CellLoop, None),
+    "a projection": (lambda: nn.LSTM(8, 16, 2, proj_size=4, batch_first=True), None),
+    "dropout": (lambda: nn.GRU(8, 16, 3, dropout=0.5, batch_first=True), None),
+    "without biases": (lambda: nn.LSTM(8, 16, 2, bias=False, batch_first=True), None),
+    "bfloat16": (lambda: nn.LSTM(8, 16, 2, batch_first=True).bfloat16(), None),
+    "autocast": (lambda: nn.LSTM(8, 16, 2, batch_first=True), torch.float16),
+    "float64": (lambda: nn.GRU(8, 16, 2, bidirectional=True, batch_first=True).double(), None),
+}
+
+
+def other_calls(device: str) -> bool:
+    """Print whether further calls give the module's own output, and the numbers of the same recording on the CPU."""
+    kept = True
+    for title, (make, autocast) in CALLS.items():
+        torch.manual_seed(0)
+        net = make().to(device)
+        x = torch.randn(2, 30, 8, device=device, dtype=next(net.parameters()).dtype)
+        dtype = (torch.bfloat16 if device == "cpu" else torch.float16) if autocast else torch.float32
+        with torch.autocast(device, dtype=dtype, enabled=autocast is not None):
+            plain = net(x)[0].detach()
+            with capture(net) as trace:
+                out = net(x)[0]
+                out.float().square().sum().backward()
+        layers = list(trace.layers.values())
+        top = torch.cat([torch.tensor(found.hidden) for found in layers if found.name[:2] == layers[-1].name[:2]], -1)
+        error = 0.0
+        for found in layers:
+            twin = copy.deepcopy(found)
+            for name in found.quantities:
+                pair = torch.tensor(found[name]), torch.tensor(twin[name])
+                error = max(error, relative(*pair), relative(found.tensor(name), pair[1]))
+            assert found.hidden_grad.shape == found.hidden.shape
+        same = torch.equal(plain, out.detach())
+        own = torch.equal(top, out.detach().cpu().to(top.dtype))
+        good = error <= TOLERANCE and (same or title == "dropout") and own
+        kept &= good
+        print(f"  {title:<20}output unchanged: {same}, recorded: {own}, against the CPU {error:.1e}", flush=True)
+        if not good:
+            print("    NOT as it should be")
+    return kept
+
+
 def chunk_warnings(device: str) -> list[str]:
     """Return torch's warnings of weights that are not in one chunk of memory, under capture."""
     with warnings.catch_warnings(record=True) as raised:
@@ -239,7 +298,8 @@ def main() -> None:
     print(f"warnings of weights not in one chunk: {len(found)} {set(found) if found else ''}")
     torch.backends.cudnn.allow_tf32 = True  # torch's default
     costs(options.device, options.seconds, SIZES if options.device == "cuda" else ((32, 50, 1), (16, 20, 4)))
-    sys.exit(not kept)
+    print("further calls:")
+    sys.exit(not (other_calls(options.device) and kept))
 
 
 if __name__ == "__main__":
