@@ -118,7 +118,7 @@ unrolled.cellMath ??= (() => {
       const sum = terms(trace, step, unit, gate);
       out[`${gate}.x`] = sum?.x;
       out[`${gate}.h`] = sum?.h;
-      if (trace.options.cell.gates[gate].peephole) out[`${gate}.c`] = sum?.c;
+      if (trace.options.cell.gates?.[gate].peephole) out[`${gate}.c`] = sum?.c;
     }
     last = { trace, step, unit, out };
     return out;

@@ -27,9 +27,10 @@ unrolled.valueSentences ??= (() => {
 
   /** The sentence of one quantity; "" where there is none, or one of its numbers is not there. */
   return function sentence(templates, trace, step, unit, quantity) {
+    if (!templates) return ""; // of a cell of the user's own
     const values = cellMath.values(trace, step, unit);
     const value = values[quantity];
-    const cases = templates?.[quantity === "reset_gate" && trace.options.cell.gates.candidate.factor === 1 ? "reset_gate_before" : quantity];
+    const cases = templates[quantity === "reset_gate" && trace.options.cell.gates.candidate.factor === 1 ? "reset_gate_before" : quantity];
     if (!cases || !Number.isFinite(value)) return "";
     const terms = carried(trace, values);
     const template = choose(cases, quantity, values, terms, trace);
