@@ -19,7 +19,7 @@ CONSTANTS = "_constants_config.json"
 PROGRAM = re.compile(r"(.*/)?models/[^/]*\.json")
 """The members with graphs."""
 OLD_PROGRAM = "serialized_exported_program.json"
-OLD_CONSTANTS = "serialized_constants.pt"
+OLD_CONSTANTS = ("serialized_constants.pt", "serialized_constants.json")
 OLD_MEMBERS = ("serialized_state_dict.pt", "serialized_state_dict.json")
 DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool",

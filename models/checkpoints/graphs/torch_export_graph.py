@@ -96,7 +96,9 @@ def build_export_graph(program: Mapping[str, Any], tensors: Mapping[str, StoredT
     Raises:
         CheckpointError: it has a node that cannot be run; the sentence names the first one.
     """
-    version = program["schema_version"]["major"]
+    version = program["schema_version"]  # one number in the first versions
+    if isinstance(version, Mapping):
+        version = version["major"]
     if version != SCHEMA:
         raise CheckpointError(
             "The graph of this torch.export archive has the schema version {version}, but only version {known} can be run. "

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from torch import nn
+from torch._export.serde.serialize import serialize
 
 from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
@@ -237,6 +238,38 @@ def test_another_version_of_the_schema_is_named():
 
     with pytest.raises(CheckpointError, match="schema version 99, but only version 8"):
         built(changed(data, change))
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.rnn(x * torch.tensor([1.0, 2.0, 3.0]))[0])
+
+
+@pytest.mark.parametrize("ending", [".pt", ".json"])
+@pytest.mark.parametrize("version", [None, 1, {"major": 5, "minor": 3}])
+def test_archives_of_earlier_torch_run_or_name_their_version(ending, version):
+    net, x = Tagger().eval(), torch.randn(1, 5, 3)
+    parts = serialize(torch.export.export(net, (x,)))
+    program = json.loads(parts.exported_program)
+    program["schema_version"] = version or program["schema_version"]
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:  # the members of earlier versions, of the first ones in .json
+        archive.writestr("version", "8.5")
+        archive.writestr("serialized_exported_program.json", json.dumps(program))
+        for name in ("state_dict", "constants", "example_inputs"):
+            archive.writestr(f"serialized_{name}{ending}", getattr(parts, name))
+    opened = load_checkpoint(file.getvalue())
+    assert torch.equal(torch.tensor(opened.layers["rnn.l0"].weight_hh), net.rnn.weight_hh_l0)
+    if version is None:
+        with torch.no_grad():
+            torch.testing.assert_close(opened.network().module(x), net(x), rtol=0, atol=1e-6)
+        return
+    with pytest.raises(CheckpointError, match=f"schema version {version if version == 1 else 5}, but only version 8"):
+        opened.network()
 
 
 def test_damaged_graphs_are_refused():
