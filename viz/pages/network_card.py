@@ -8,6 +8,7 @@ import streamlit as st
 from models.networks.network import ModelCard
 from viz.i18n import LANGUAGES, N_, _, language
 from viz.pages.page_elements import escape_markdown
+from viz.quantity_names import quantity_names
 
 METRICS = {
     "bits_per_character": N_("bits per character (1 bit: probability 1/2 for the correct character)"),
@@ -44,6 +45,17 @@ METRICS = {
 }
 """The metrics of a card that are shown, in this order, with their titles."""
 
+PROPERTIES = {
+    "inside_string": N_("inside a string"),
+    "inside_docstring": N_("inside a docstring"),
+    "inside_quotes": N_("inside quotes"),
+    "inside_comment": N_("inside a comment"),
+    "bracket_depth": N_("bracket depth"),
+    "line_position": N_("position in the line"),
+    "indentation": N_("indentation"),
+}
+"""Titles of the properties of source code that units are compared with."""
+
 CASES = {
     "plain": N_("without negation"),
     "negated": N_("with negation"),
@@ -75,6 +87,7 @@ def network_card_button(card: ModelCard) -> None:
         }
         if settings:
             facts |= {_("training steps"): f"{settings['steps']:,}", _("random seed"): str(settings["seed"])}
+            facts |= _training_facts(settings)
         if unused := card.data.get("unused"):
             facts[_("in the file but unused")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
         st.dataframe([{_("property"): fact, _("value"): value} for fact, value in facts.items()], hide_index=True)
@@ -84,6 +97,36 @@ def network_card_button(card: ModelCard) -> None:
         for name, title in METRICS.items():
             if name in card.metrics:
                 _metric(_(title), card.metrics[name])
+        if "units" in card.metrics:
+            _units(card.metrics["units"])
+
+
+def _training_facts(settings: dict[str, Any]) -> dict[str, str]:
+    """Return how long and where a network was trained, and its weight decay, as far as its card says it."""
+    facts = {}
+    if "seconds" in settings:
+        facts[_("training time")] = _("{seconds} s").format(seconds=f"{settings['seconds']:,.0f}")
+        facts[_("trained on")] = settings.get("device", "CPU")
+    if "decay" in settings:
+        facts[_("weight decay")] = f"{settings['decay']:g}"
+    return facts
+
+
+def _units(units: dict[str, dict[str, Any]]) -> None:
+    """Show which unit follows each property of the text best, the strongest first."""
+    st.markdown(_("unit with the largest correlation with each property, chosen on other files"))
+    names = quantity_names()
+    rows = [
+        {
+            _("property"): _(PROPERTIES[name]),
+            _("layer"): found["layer"],
+            _("unit"): str(found["unit"]),
+            _("value"): names[found["quantity"]],
+            "r": f"{found['correlation']:.2f}".replace("-", "−"),
+        }
+        for name, found in sorted(units.items(), key=lambda item: -abs(item[1]["correlation"]))
+    ]
+    st.dataframe(rows, hide_index=True)
 
 
 def _metric(title: str, value: Any) -> None:

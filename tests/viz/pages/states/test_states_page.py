@@ -71,12 +71,12 @@ def test_only_a_network_with_padding_shows_what_padding_does():
 
 @pytest.mark.slow
 def test_the_order_of_the_heatmap_is_the_models():
-    page = start("states", look="order:variance")
+    page = start("states", net="recall-lstm", look="order:variance")
     shown = next(
         each.proto for each in page.main if each.type == "bidi_component" and "heatmap" in each.proto.component_name
     )
-    hidden = sent_payload(page)[1]["hidden"]  # the quantity that the opening view picks out
-    assert json.loads(shown.json)["order"] == order_units(hidden, "variance").tolist()
+    states = sent_payload(page)[1][load_network("recall-lstm").card.default.quantity]
+    assert json.loads(shown.json)["order"] == order_units(states, "variance").tolist()
 
 
 @pytest.mark.slow
@@ -91,27 +91,34 @@ def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
 
 @pytest.mark.slow
 def test_the_brush_begins_with_the_word_that_is_read():
-    page = start("states", net="python-lm")
+    page = start("states", net="python-lm", step=80)
     text = text_of(page)
     assert "Span: `` hello ``" in text
     page = start("states", net="wave", text="1, 1, 0.5, 1, 1, 1, 0.5, 1", step=3)
     assert "Span: `` 1 1 0.5 1 1 1 0.5 ``" in text_of(page)  # numbers are not joined like letters
-    assert "Best match: unit 14. Its hidden state is ≤ −0.3 at 100% of the time steps in the span" in text
+    assert re.search(
+        r"Best match: unit \d+\. Its (cell|hidden) state is (≤ −|≥ )0\.3 at 100% of the time steps in", text
+    )
 
 
 @pytest.mark.slow
 def test_the_brush_looks_where_the_units_mark_best_until_a_side_is_chosen():
-    page = start("states", net="python-lm", unit=3)
-    assert "hidden state is ≤ −0.3 at 100%" in text_of(page)
-    page = start("states", net="python-lm", look="on:above")
-    assert "hidden state is ≥ 0.3 at" in text_of(page) and "≤ −0.3" not in text_of(page)
+    sides = {"above": "≥ 0.3", "below": "≤ −0.3"}
+    text = text_of(start("states", net="python-lm", step=80, quantity="hidden"))
+    (best,) = (side for side, bound in sides.items() if f"hidden state is {bound} at 100%" in text)
+    for side, bound in sides.items():
+        text = text_of(start("states", net="python-lm", step=80, quantity="hidden", look=f"on:{side}"))
+        assert (f"hidden state is {bound} at 100%" in text) or side != best
+        assert [each for each in sides.values() if f"hidden state is {each} at" in text] == [bound]
 
 
 @pytest.mark.slow
 def test_the_brush_tells_the_units_that_mark_the_span():
-    page = start("states")
+    page = start("states", net="python-lm", step=80, quantity="hidden")
     text = text_of(page)
-    assert re.search(r"Best match: unit \d+\. Its hidden state is ≤ −0\.3 at \d+% of the time steps in the span", text)
+    assert re.search(
+        r"Best match: unit \d+\. Its hidden state is (≤ −|≥ )0\.3 at \d+% of the time steps in the span", text
+    )
     labelled(page.number_input, "Threshold").set_value(5.0)
     run(page)
     assert "No unit has its hidden state active more often inside this span" in text_of(page)

@@ -344,3 +344,15 @@ def test_the_first_line_says_what_the_page_shows_and_offers_the_smallest_network
     assert view(page).net == "counter" and view(page).text == load_network("counter").card.default.text
     assert "smallest" not in [button.key for button in page.button]
     assert load_network("counter").module.rnn.hidden_size == 2  # as the button says
+
+
+def test_the_card_says_how_a_network_was_trained_and_which_units_follow_the_text():
+    card = load_network("python-lm").card
+    tables = [each.value for each in start(net="python-lm", lang="ko").dataframe]
+    facts = next(each for each in tables if "가중치 감쇠" in each.to_string()).to_string()
+    assert f"{card.training['seconds']:,.0f}초" in facts and card.training.get("device", "CPU") in facts
+    shown = next(each for each in tables if "r" in each.columns)
+    assert len(shown) == len(card.metrics["units"])
+    best = max(card.metrics["units"].values(), key=lambda found: abs(found["correlation"]))
+    assert shown.iloc[0].tolist()[1:3] == [best["layer"], str(best["unit"])]
+    assert shown.iloc[0]["r"] == f"{best['correlation']:.2f}".replace("-", "−")
