@@ -1,4 +1,9 @@
-"""``python-lm``: a character-level language model of the standard library's source, which every Python installation has."""
+"""``python-lm``: a character-level language model of the standard library's source, which every Python installation has.
+
+``python -m models.zoo.train python-lm --device cuda`` trains it in the same way as the weights that are stored: five minutes
+on a GPU that trained five other networks at the same time. Strong decoupled weight decay makes single units follow properties
+of the text, at the cost of some bits per character: with it, the cell state of one unit follows "inside a docstring".
+"""
 
 import math
 import platform
@@ -84,9 +89,12 @@ with open(os.path.join("data", "log.txt"), encoding="utf-8") as f:
     "x = f(g(a[0], b[1]), {'one': 1, \"two\": [2, (3, 4)]})\n",
 )
 
-BATCH = 32
+BATCH = 256
 LENGTH = 128
-RATE = 5e-3
+RATE = 4e-3
+DECAY = 1.0
+STEPS, SECOND_STEPS = 7169, 1048
+"""Optimizer steps of the two phases of the training."""
 
 
 CELL_LIMIT = 4.0
@@ -94,11 +102,11 @@ CELL_LIMIT = 4.0
 
 
 def train(
-    module: LanguageModel, steps: int, seed: int, *, batch: int = BATCH, rate: float = RATE, decay: float = 0.0
+    module: LanguageModel, steps: int, seed: int, *, batch: int = BATCH, rate: float = RATE, decay: float = DECAY
 ) -> float:
     """Train by back-propagation through time, truncated to ``LENGTH`` characters, with the state carried over.
 
-    The first phase minimizes the prediction loss. The second, a seventh as long, also penalizes cell states far beyond
+    The first phase minimizes the prediction loss. The second, about a seventh as long, also penalizes cell states far beyond
     ``CELL_LIMIT``: without it, a few cells that do not affect the loss grow by one with every character, until float32 loses
     precision for small changes and a heatmap has no color range left for the other cells.
 
@@ -117,7 +125,8 @@ def train(
     source = source_files("train")
     device = next(module.parameters()).device
     seconds = 0.0
-    for phase, count, peak, penalty in ((0, steps, rate, 0.0), (1, max(1, steps // 7), 1e-3, 3e-2)):
+    second = max(1, round(steps * SECOND_STEPS / STEPS))
+    for phase, count, peak, penalty in ((0, steps, rate, 0.0), (1, second, 1e-3, 3e-2)):
         streams = Streams(source, batch, LENGTH, seed + phase, device)
         seconds += fit(module, _loss(module, streams, penalty), count, rate=peak, decay=decay)
     return seconds
@@ -198,8 +207,8 @@ RECIPES = {
             "class": "LanguageModel",
             "symbols": len(VOCABULARY),
             "cell": "LSTM",
-            "hidden": 128,
-            "layers": 2,
+            "hidden": 384,
+            "layers": 1,
             "embedding": 64,
         },
         data={
@@ -213,13 +222,14 @@ RECIPES = {
             "length": LENGTH,
             "optimizer": "AdamW, cosine, clip 1.0",
             "rate": RATE,
-            "decay": 0.0,
-            "second_part": "a seventh as many steps at rate 0.001 that draw cells beyond 4 back",
+            "decay": DECAY,
+            "precision": "float32; on a GPU, products in TF32",
+            "second_part": f"{SECOND_STEPS} steps more for {STEPS}, at rate 0.001, that also penalize cell states beyond 4",
             "initial_forget_gate_bias": 1.0,
             "state": "goes on from piece to piece; one time in eight a new start from zeros at a file or line",
         },
         examples=tuple({"text": text} for text in EXAMPLES),
-        steps=14000,
+        steps=STEPS,
         train=train,
         measure=measure,
         default_view=python_default_view,
@@ -227,5 +237,6 @@ RECIPES = {
         unknown=UNKNOWN,
         options=("batch", "rate", "decay"),
         on_gpu=True,
+        store="float16",
     )
 }

@@ -64,27 +64,31 @@ def _states_and_features(module: LanguageModel, part: Split, limit: int) -> tupl
 SHOWN = {
     "inside_docstring": (
         '"""Say hello',
-        "docstrings: its {state} averages {at1} inside them and {at0} outside ({r}). At this time step a docstring is open.",
-        "독스트링 안에 있는지를 따라가요({state} 평균: 안 {at1}, 밖 {at0}; {r}). 이 시점에는 독스트링이 열려 있어요.",
+        "The {state} of unit {unit} follows being inside a docstring: {r}; it averages {at1} inside and {at0} outside. "
+        "At this time step a docstring is open.",
+        "유닛 {unit}의 {state}는 독스트링 안에 있는지를 따라가요({r}; 평균: 안 {at1}, 밖 {at0}). "
+        "이 시점에는 독스트링이 열려 있어요.",
     ),
     "inside_string": (
         '["hello',
-        "quotes: its {state} averages {at1} inside them and {at0} outside ({r}). At this time step a string is open.",
-        "따옴표 안에 있는지를 따라가요({state} 평균: 안 {at1}, 밖 {at0}; {r}). 이 시점에는 문자열이 열려 있어요.",
+        "The {state} of unit {unit} follows being inside quotes: {r}; it averages {at1} inside and {at0} outside. "
+        "At this time step a string is open.",
+        "유닛 {unit}의 {state}는 따옴표 안에 있는지를 따라가요({r}; 평균: 안 {at1}, 밖 {at0}). "
+        "이 시점에는 문자열이 열려 있어요.",
     ),
     "inside_quotes": (
         '"""Say hello',
-        "strings and docstrings: its {state} averages {at1} inside them and {at0} outside ({r}). "
-        "At this time step a docstring is open.",
-        "문자열이나 독스트링 안에 있는지를 따라가요({state} 평균: 안 {at1}, 밖 {at0}; {r}). "
+        "The {state} of unit {unit} follows being inside a string or docstring: {r}; it averages {at1} inside and {at0} "
+        "outside. At this time step a docstring is open.",
+        "유닛 {unit}의 {state}는 문자열이나 독스트링 안에 있는지를 따라가요({r}; 평균: 안 {at1}, 밖 {at0}). "
         "이 시점에는 독스트링이 열려 있어요.",
     ),
     "indentation": (
         'print(" ".join',
-        "the indentation: its {state} averages {at0} in lines without indentation, {at4} after 4 spaces and {at8} after 8 "
-        "({r}). This line starts with 8 spaces; see how long the value stays.",
-        "줄의 들여쓰기를 따라가요({state} 평균: 들여쓰기 없음 {at0}, 4칸 {at4}, 8칸 {at8}; {r}). 이 줄은 8칸을 들여 썼어요. "
-        "값이 언제까지 유지되는지 보세요.",
+        "The {state} of unit {unit} follows the indentation: {r}; it averages {at0} in lines without indentation, {at4} "
+        "after 4 spaces and {at8} after 8. This line starts with 8 spaces; see how long the value stays.",
+        "유닛 {unit}의 {state}는 줄의 들여쓰기를 따라가요({r}; 평균: 들여쓰기 없음 {at0}, 4칸 {at4}, 8칸 {at8}). "
+        "이 줄은 8칸을 들여 썼어요. 값이 언제까지 유지되는지 보세요.",
     ),
 }
 """By feature: the text of ``DEFAULT_TEXT`` up to the step that is shown, and the reason for the view, English and Korean."""
@@ -97,17 +101,17 @@ def python_default_view(module: LanguageModel) -> dict[str, Any]:
     best = units[feature]
     until, english, korean = SHOWN[feature]
     state = {"cell": ("cell state", "셀 상태"), "hidden": ("hidden state", "은닉 상태")}[best["quantity"]]
-    means = {f"at{level}": f"{best['means'].get(str(level), math.nan):.2f}" for level in LEVELS[feature]}
+    values = {f"at{level}": f"{best['means'].get(str(level), math.nan):.2f}" for level in LEVELS[feature]}
+    values["unit"] = str(best["unit"])
     r = f"r = {best['correlation']:.2f}"
-    why = (
-        english.format_map({"state": state[0], "r": f"{r} on source code not used in training", **means}),
-        korean.format_map({"state": state[1], "r": f"학습에 쓰지 않은 소스 코드에서 {r}", **means}),
-    )
     return {
         "text": DEFAULT_TEXT,
         "layer": best["layer"],
         "unit": best["unit"],
         "step": DEFAULT_TEXT.index(until) + len(until) - 1,
         "quantity": best["quantity"],
-        "why": {"en": f"Unit {best['unit']} follows {why[0]}", "ko": f"유닛 {best['unit']}의 값은 {why[1]}"},
+        "why": {
+            "en": english.format(state=state[0], r=f"{r} on source code not used in training", **values),
+            "ko": korean.format(state=state[1], r=f"학습에 쓰지 않은 소스 코드에서 {r}", **values),
+        },
     }

@@ -16,6 +16,7 @@ class Recipe:
         measure: module -> metrics on held-out data.
         default_view: module -> the default view, chosen by measuring the trained units.
         options: the names of the settings that ``train`` accepts and that can replace those in ``settings``.
+        store: format of the weights on disk.
         on_gpu: whether ``train`` puts its batches on the module's device, so that it can train on a GPU.
     """
 
@@ -43,3 +44,4 @@ class Recipe:
     answer_step: int | None = None
     options: tuple[str, ...] = ()
     on_gpu: bool = False
+    store: Literal["float32", "float16"] = "float32"

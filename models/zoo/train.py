@@ -3,11 +3,11 @@
 The same seed, torch version and machine produce the same weights on the CPU; training uses one thread for that reason, and
 because layers this small gain nothing from a second. Measurements are made on the CPU, with the weights as they are stored.
 
-``python-lm`` can also be trained on a GPU, in another size and with weight decay, which concentrates properties of the text
-in single units::
+``python-lm`` is trained on a GPU, with a batch and a number of steps that take hours on a CPU. Its size and its weight decay,
+which concentrates properties of the text in single units, can be changed::
 
-    python -m models.zoo.train python-lm --device cuda --hidden 256 --layers 1 --batch 256 --decay 0.8 \\
-        --steps 12000 --store float16 --out runs/256-0.8
+    python -m models.zoo.train python-lm --device cuda
+    python -m models.zoo.train python-lm --hidden 128 --batch 32 --decay 0.3 --steps 14000 --out runs/128-0.3
 
 The card says under "units" which unit follows each property, and under "training" how the network was trained.
 """
@@ -76,9 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, help="sequences in a batch (default: as shipped)")
     parser.add_argument("--rate", type=float, help="peak learning rate (default: as shipped)")
     parser.add_argument("--decay", type=float, help="decoupled weight decay (default: as shipped)")
-    parser.add_argument(
-        "--store", choices=("float32", "float16"), default="float32", help="format of the weights on disk"
-    )
+    formats = ("float32", "float16")
+    parser.add_argument("--store", choices=formats, help="format of the weights on disk (default: as shipped)")
     parser.add_argument("--seed", type=int, help="of weights and data (default: as shipped)")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the two files (default: models/zoo)")
     parser.add_argument("--no-card", action="store_true", help="write the weights alone, without measuring them")
@@ -96,12 +95,14 @@ def main(arguments: list[str] | None = None) -> None:
     architecture = recipe.architecture | {name: given.pop(name) for name in ("hidden", "layers") if name in given}
     recipe = replace(recipe, architecture=architecture, settings=recipe.settings | given)
 
-    threads = torch.get_num_threads()
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("high" if options.device == "cuda" else precision)
     try:
         _run(options, recipe, given)
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
 
 
 def _run(options: argparse.Namespace, recipe: Recipe, given: dict[str, Any]) -> None:
@@ -117,7 +118,7 @@ def _run(options: argparse.Namespace, recipe: Recipe, given: dict[str, Any]) -> 
         training |= {"device": torch.cuda.get_device_name()} if options.device == "cuda" else {}
         training |= recipe.settings
         options.out.mkdir(parents=True, exist_ok=True)
-        dtype = getattr(torch, options.store)
+        dtype = getattr(torch, options.store or recipe.store)
         stored = {key: value.to("cpu", dtype).contiguous() for key, value in module.state_dict().items()}
         save_file(stored, weights)
     if options.no_card:

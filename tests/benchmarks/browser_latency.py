@@ -1,6 +1,6 @@
 """How long a reader waits: `python -m tests.benchmarks.browser_latency [--rounds N]`.
 
-One browser run of the Step lens at its opening view (python-lm, 2 x 128 LSTM) and of an app that is empty. Times are
+One browser run of the Step lens at its opening view (python-lm, an LSTM of 384 units) and of an app that is empty. Times are
 taken in the page: from the event that the reader caused to the task after the frame that shows its effect. What needs
 Python is measured twice: to the frame that shows the new numbers, and until the whole page is drawn; and as a ratio to the
 rerun of the empty app, which is the floor that Streamlit sets.
@@ -83,9 +83,7 @@ def main() -> None:
                 "text change, each new": repeat(
                     page, rounds, lambda k: text(page, f"for i in range({k}):\n    print(i)\n")
                 ),
-                "network change": repeat(
-                    page, rounds, lambda k: pick(page, "Network", NETWORKS[k % 3])
-                ),
+                "network change": repeat(page, rounds, lambda k: pick(page, "Network", NETWORKS[k % 3])),
             }
         with serve() as url:
             received = traffic(browser, url)

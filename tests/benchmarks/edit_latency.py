@@ -1,7 +1,7 @@
 """How long an edit takes to show: `python -m tests.benchmarks.edit_latency [--rounds N]`.
 
 One browser, two pages, turn and turn about, so that both meet the same load: an app that is empty, and the Edit lens
-(python-lm, an LSTM of 384 units, 200 tokens). Of the first, from the click to the frame with its answer. Of the second, from the
+(python-lm: LSTM, 384 units; 200 tokens). Of the first, from the click to the frame with its answer. Of the second, from the
 slider's input event to the frame in which prediction, states, difference and weight matrix are those of the new value; and to
 the moment when the whole page is drawn, figures included. Then a drag: a new value every 16 ms for two seconds.
 """

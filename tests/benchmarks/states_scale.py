@@ -1,6 +1,6 @@
 """How fast the States lens is on large runs: `python -m tests.benchmarks.states_scale [--quick]`.
 
-Two runs are saved and opened, each by its own server: 2,000 tokens through 2 x 128 LSTM units (the size of python-lm), and
+Two runs are saved and opened, each by its own server: 2,000 tokens through 2 x 128 LSTM units, and
 10,000 steps through a random `nn.LSTM(512, 1024, 2)` (left out with `--quick`). Measured are
 
 - first paint: from opening the address until the heatmap and the player are drawn; and again, with the run in the cache;

@@ -8,6 +8,7 @@ from safetensors.torch import save
 from torch import nn
 
 from models import load_network
+from models.architectures.language_model import LanguageModel
 
 
 def specimens() -> dict[str, bytes]:
@@ -39,7 +40,9 @@ def _sick() -> nn.Module:
 @torch.no_grad()
 def _broken() -> nn.Module:
     """Return a network with a NaN weight and an infinite one."""
-    module = deepcopy(load_network("python-lm").module)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = LanguageModel(97, "LSTM", 128, layers=2, embedding=64)
     module.rnn.weight_hh_l1[10, 4], module.rnn.weight_ih_l1[0, 0] = float("nan"), float("inf")
     return module
 

@@ -35,8 +35,8 @@ def sentences_about(name: str, edits: str) -> str:
 
 
 def test_the_unit_is_named_by_what_it_tracks():
-    words = sentences_about("python-lm", "rnn.l0.ablate[33]=zero")
-    assert re.search(r"Unit 33 of rnn\.l0, which tracks “indentation”, differs from time step \d+ on\.", words)
+    words = sentences_about("python-lm", "rnn.l0.reads[340]=0")
+    assert re.search(r"Unit 340 of rnn\.l0, which tracks “inside brackets”, differs from time step \d+ on\.", words)
     assert re.search(r"The unit no longer tracks this property: correlation in this text 0\.\d\d → 0\.\d\d\.", words)
 
 

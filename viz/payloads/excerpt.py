@@ -15,7 +15,7 @@ import numpy as np
 from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 
-MAX_WHOLE = 1_250_000
+MAX_WHOLE = 1_750_000
 """Bytes of a sequence's numbers and tokens up to which it is sent as a whole."""
 
 MAX_COLUMNS, MAX_NEARBY, MAX_TOKENS = 300_000, 500_000, 250_000

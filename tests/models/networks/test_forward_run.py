@@ -125,7 +125,7 @@ def test_unknown_symbols_are_named_and_shown_in_brackets_at_their_steps(networks
     assert run.unknown == ("한", "글")
     assert run.labels == ("[한]", "␣", "=", "␣", "'", "[한]", "[글]", "'")
     plain = run_network(net, "� = '��'")
-    np.testing.assert_array_equal(run.trace.layers["rnn.l1"].hidden, plain.trace.layers["rnn.l1"].hidden)
+    np.testing.assert_array_equal(run.trace.layers["rnn.l0"].hidden, plain.trace.layers["rnn.l0"].hidden)
     assert plain.unknown == ()
 
 

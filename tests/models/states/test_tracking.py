@@ -160,11 +160,10 @@ def test_a_random_network_tracks_nothing_and_this_is_said(python, cell, seed):
 
 
 def test_the_default_network_tracks_what_its_card_says(python):
-    found = tracked_units(python, python.card.default.text, "rnn.l0", "hidden")
-    quotes = [match for match in found.tracked if match.name == "inside_quotes"]
-    said = python.card.metrics["units"]["inside_string"]
-    assert said["unit"] in {match.unit for match in quotes}
-    again = tracked_units(python, python.card.default.text, "rnn.l0", "hidden")
+    said = python.card.metrics["units"]["bracket_depth"]
+    found = tracked_units(python, python.card.default.text, said["layer"], said["quantity"])
+    assert said["unit"] in {match.unit for match in found.tracked if match.name == "bracket_depth"}
+    again = tracked_units(python, python.card.default.text, said["layer"], said["quantity"])
     assert again == found
 
 

@@ -187,6 +187,15 @@ def test_python_lm_beats_every_table_of_counts():
     assert card.metrics["bits_per_character"] < min(tables.values())
 
 
+def test_python_lm_has_a_unit_that_follows_docstrings_and_its_card_agrees_with_its_recipe():
+    card, recipe = load_network("python-lm").card, python_source.RECIPES["python-lm"]
+    assert abs(card.metrics["units"]["inside_docstring"]["correlation"]) >= 0.9
+    assert card.architecture == recipe.architecture and card.training | recipe.settings == card.training
+    assert (card.training["steps"], card.training["seed"]) == (recipe.steps, recipe.seed)
+    stored = load_file(FOLDER / "python-lm.safetensors")
+    assert {value.dtype for value in stored.values()} == {getattr(torch, recipe.store)}
+
+
 @pytest.mark.slow
 def test_python_lm_costs_what_its_card_says(networks):
     net = networks["python-lm"]
@@ -291,7 +300,8 @@ def test_features_of_python_source():
 @pytest.mark.parametrize("name", network_names())
 def test_training_repeats(name, tmp_path, capsys):
     for run in ("one", "two"):
-        main([name, "--steps", "3", "--out", str(tmp_path / run), "--no-card"])
+        small = ["--batch", "4"] if name == "python-lm" else []
+        main([name, "--steps", "3", "--out", str(tmp_path / run), "--no-card", *small])
     one, two = (load_file(tmp_path / run / f"{name}.safetensors") for run in ("one", "two"))
     shipped = load_file(FOLDER / f"{name}.safetensors")
     assert one.keys() == shipped.keys()
@@ -320,7 +330,7 @@ def test_a_card_shows_how_a_network_of_another_size_was_trained_and_its_weights_
     assert card["training"] | {"batch": 2, "decay": 0.5, "steps": 2} == card["training"]
     assert {value.dtype for value in load_file(tmp_path / "python-lm.safetensors").values()} == {torch.float16}
     assert all(entry["unit"] < 6 for entry in card["metrics"]["units"].values())
-    assert card["default"]["why"]["en"].startswith(f"Unit {card['default']['unit']} follows ")
+    assert f" of unit {card['default']['unit']} follows " in card["default"]["why"]["en"]
     measured = card["metrics"]
     main(["python-lm", "--measure", "--out", str(tmp_path), *size])
     assert json.loads((tmp_path / "python-lm.json").read_text(encoding="utf-8"))["metrics"] == measured
@@ -348,7 +358,7 @@ def test_weight_decay_shrinks_the_weights_by_rate_times_decay():
 
 @pytest.mark.slow
 def test_the_default_unit_of_python_lm_follows_what_its_card_says(networks):
-    """On the text of the default view, whose lines are indented by 0, 4 and 8 spaces."""
+    """On the text of the default view."""
     start = networks["python-lm"].card.default
     units = networks["python-lm"].card.metrics["units"]
     best = max(python_units.SHOWN, key=lambda name: abs(units[name]["correlation"]))

@@ -87,7 +87,7 @@ def test_the_glossary_fits_a_narrow_window(open_page):
     ("path", "net", "step", "unit"),
     [
         ("/?net=recall-lstm&layer=rnn.l0&unit=7&step=3&lang=ko", "recall-lstm", 3, 7),
-        ("/?net=python-lm&text=if+a%3A&layer=rnn.l1&unit=42&step=4&quantity=forget_gate&lang=ko", "python-lm", 4, 42),
+        ("/?net=python-lm&text=if+a%3A&layer=rnn.l0&unit=42&step=4&quantity=forget_gate&lang=ko", "python-lm", 4, 42),
         ("/?net=counter&edits=rnn.l0.forget_gate%5B0%5D%403-5%3D1&step=4&unit=1&lang=ko", "counter", 4, 1),
     ],
 )

@@ -34,7 +34,7 @@ TEXT = (OPENING.text * 30)[:2000]
 
 @pytest.fixture(scope="module")
 def long_text(app, browser):
-    """The Step lens at 2,000 tokens through 2 x 128 units."""
+    """The Step lens at 2,000 tokens through 384 units."""
     with opened_page(browser, with_open_panels(app)) as page:
         enter_text(page, TEXT)
         page.evaluate("document.activeElement.blur()")

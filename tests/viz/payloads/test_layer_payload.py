@@ -139,8 +139,8 @@ def test_of_a_large_layer_only_the_chosen_units_rows_travel():
 
 
 def test_small_layers_travel_whole():
-    net = load_network("python-lm")
-    assert all(weights_fit(layer) for layer in run_network(net, "x = 1").trace.layers.values())
+    net = load_network("sentiment")
+    assert all(weights_fit(layer) for layer in run_network(net, net.card.default.text).trace.layers.values())
 
 
 def test_what_was_predicted_travels_beside():

@@ -333,7 +333,7 @@ def test_a_link_carries_no_more_than_a_browser_does():
     ("name", "edits"),
     [
         ("recall-lstm", "rnn.l0.forget_gate@12=0"),
-        ("python-lm", "rnn.l1.forget_gate=0"),
+        ("python-lm", "rnn.l0.forget_gate=0"),
         ("sentiment", "rnn.l0.hidden=0"),
     ],
 )

@@ -83,10 +83,14 @@ def test_the_order_of_the_heatmap_is_the_models():
 def test_the_other_network_is_one_that_reads_alike_and_has_a_layer():
     page = start("states", net="recall-gru", look="compare:networks")
     offered = labelled(page.selectbox, "The other network")
-    assert offered.value == "recall-lstm" and offered.options[:2] == ["recall-lstm", "recall-rnn"]
+    assert offered.value == "recall-lstm" and offered.options[:2] == [
+        load_network(name).card.title["en"] for name in ("recall-lstm", "recall-rnn")
+    ]
     page = start("states", net="python-lm", look="compare:networks;against:dates-transformer")  # it has no such layer
     offered = labelled(page.selectbox, "The other network")
-    assert "dates-transformer" not in offered.options and offered.value.startswith("dates-")
+    assert load_network("dates-transformer").card.title["en"] not in offered.options and offered.value.startswith(
+        "dates-"
+    )
 
 
 @pytest.mark.slow

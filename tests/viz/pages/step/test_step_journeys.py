@@ -79,10 +79,6 @@ def test_a_typed_text_another_layer_another_network(open_page):
     go(page, 5)
     address_has(page, step=5)
 
-    pick(page, "Layer", "rnn.l1")
-    at_step(page, 5)
-    compare(page, layers["rnn.l1"], 5)
-
     for name in ("counter", "recall-rnn", "sentiment"):
         pick(page, "Network", name)
         start = load_network(name).card.default

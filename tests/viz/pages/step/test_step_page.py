@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from models import load_network
 from models.core.trace import load_trace
-from tests.support import oracle
+from tests.support import lens_page, oracle
 from tests.support.browser import ROOT
 from tests.support.lens_page import plain_text, run, widget_at
 from viz.payloads.binary_payload import unpack
@@ -85,7 +85,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
     assert (chosen.unit, chosen.step, chosen.quantity) == (begins.unit, begins.step, begins.quantity)
     assert not warnings(page) and page.info[0].value == begins.why["en"].replace(" -", " −")
     header, arrays = sent(page)
-    assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 128)
+    assert header["layer"] == begins.layer and arrays["hidden"].shape == (len(begins.text), 384)
 
 
 @pytest.mark.slow
@@ -110,9 +110,8 @@ def test_another_text_is_read_from_its_end():
     page = type_(start(step="3"), "while True:\n    pass")
     header, _arrays = sent(page)
     assert header["tokens"][10:13] == [":", "⏎", "␣"] and view(page).step == 19
-    choose(page, "layer", "rnn.l1")
     np.testing.assert_allclose(
-        sent(page)[1]["hidden"], hidden("python-lm", "while True:\n    pass", "rnn.l1"), rtol=0, atol=1e-5
+        sent(page)[1]["hidden"], hidden("python-lm", "while True:\n    pass", "rnn.l0"), rtol=0, atol=1e-5
     )
 
 
@@ -127,14 +126,16 @@ def test_an_example_becomes_the_text():
 
 @pytest.mark.slow
 def test_another_layer_keeps_text_and_step_but_opens_its_own_unit():
-    page = choose(start(step="11", unit="99"), "layer", "rnn.l1")
-    assert (view(page).layer, view(page).step, view(page).unit) == ("rnn.l1", 11, 0)
-    assert sent(page)[0]["layer"] == "rnn.l1"
+    page = choose(start(net="sentiment", layer="rnn.l0", step="3", unit="5"), "layer", "rnn.l0_reverse")
+    begins = load_network("sentiment").card.default
+    unit = begins.unit if begins.layer == "rnn.l0_reverse" else 0
+    assert (view(page).layer, view(page).step, view(page).unit) == ("rnn.l0_reverse", 3, unit)
+    assert sent(page)[0]["layer"] == "rnn.l0_reverse"
 
 
 @pytest.mark.slow
 def test_another_network_starts_at_its_own_view():
-    page = choose(start(step="11", unit="99", layer="rnn.l1"), "net", "recall-gru")
+    page = choose(start(step="11", unit="99", layer="rnn.l0"), "net", "recall-gru")
     begins = load_network("recall-gru").card.default
     assert (view(page).layer, view(page).unit, view(page).step) == (begins.layer, begins.unit, begins.step)
     assert page.text_area[0].value == begins.text
@@ -230,6 +231,16 @@ def test_each_piece_of_nonsense_in_a_link_is_one_sentence(piece, lang):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", ["", "states", "gradients", "edit"])
+def test_a_link_to_a_layer_that_is_gone_is_one_sentence_and_keeps_the_rest(path):
+    """python-lm had two layers of 128 units."""
+    link = {"net": "python-lm", "text": "if a:", "unit": "42", "step": "4", "quantity": "forget_gate"}
+    page = lens_page.start(path, layer="rnn.l1", **link) if path else start(layer="rnn.l1", **link)
+    assert [each for each in warnings(page) if "rnn.l1" in each] == warnings(page) and len(warnings(page)) == 1
+    assert address(page) | link | {"layer": "rnn.l0"} == address(page)
+
+
+@pytest.mark.slow
 def test_nonsense_in_every_piece_of_a_link_at_once():
     page = start(**NONSENSE)
     assert len(warnings(page)) == len(set(warnings(page))) >= 5
@@ -237,10 +248,10 @@ def test_nonsense_in_every_piece_of_a_link_at_once():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("unit", "step"), [("128", "0"), ("0", "9999")])
+@pytest.mark.parametrize(("unit", "step"), [("384", "0"), ("0", "9999")])
 def test_a_link_beyond_the_sequence_says_how_far_it_goes(unit, step):
     page = start(unit=unit, step=step)
-    assert len(warnings(page)) == 1 and re.search(r"Use 0 to (127|\d+)", warnings(page)[0])
+    assert len(warnings(page)) == 1 and re.search(r"Use 0 to (383|169)", warnings(page)[0])
 
 
 @pytest.mark.slow
