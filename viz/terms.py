@@ -72,7 +72,7 @@ NOTATION = tuple(Notation(row["textbook"], row["pytorch"], _by_language(row)) fo
 
 FORBIDDEN = {
     "en": (
-        r"\bshut\b", r"\bhands? on\b", r"\btint\w*", r"\bink\b", r"\bteach\w*", r"\bgradients? by the\b",
+        r"\bshut\b", r"\bhands? on\b", r"\btint\w*", r"\bink\b", r"\bteach(?!ers?\b)\w*", r"\bgradients? by the\b",
         r"(?<!there )\bis no\b(?! longer)", r"\bholds? no\b", r"\bthe hand\b", r"\bpaid\b", r"\bpays\b",
         r"\bspeaks? (?:for|of)\b",
     ),

@@ -175,7 +175,7 @@ class PagePanels:
 
 
 def _note(*, pending: bool) -> str:
-    """Return the text in the place of a panel that is not drawn: while the page runs, and where it was stopped before."""
+    """Return the text shown instead of a panel that is not drawn: while the page runs, and where it was stopped before."""
     stopped = _("Not computed, because it was stopped. Fold the panel and open it again to compute it.")
     shown = f'<p class="unrolled-pending">⏳ {_("Still to be computed …")}</p>' if pending else ""
     return f'{shown}<p class="unrolled-stopped">{stopped}</p>'

@@ -1,4 +1,4 @@
-"""At every width, in both languages: no label lies over another, no result is cut off, nothing is outside its card."""
+"""At every width, in both languages: no label overlaps another, no result is cut off, nothing is outside its card."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,7 +7,7 @@ from tests.support.browser import settle, until
 
 WIDTHS = (1440, 1024, 683, 390)
 
-# Pairs of texts of one component that lie over each other, texts that leave their panel, and formulas cut off.
+# Pairs of overlapping texts of one component, texts that leave their panel, and formulas cut off.
 FAULTS = """
 () => {
   const found = [];
@@ -75,7 +75,7 @@ def test_no_label_lies_over_another_and_nothing_is_cut_off(open_page, path, lang
 
 
 def test_player_token_line_and_cell_share_a_small_screen(open_page):
-    """At 1024 x 768 the panel that is looked at can be stepped through: the controls stay below the list of panels."""
+    """At 1024 x 768 the playback controls stay below the list of panels, beside the panel in view."""
     page = open_page("/?panel=-none", width=1024, height=768)
     page.locator('.unrolled-panel-list button[data-panel="cell"]').click()
     bar = page.locator(".unrolled-player[data-compact]")

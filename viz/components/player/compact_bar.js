@@ -1,5 +1,5 @@
 // While the page is scrolled past the player, its playback controls and the current line of its token strip stay below the list of
-// panels, so that the panel that is looked at can be stepped through. They are the same elements, taken out of the page's flow;
+// panels, so that the steps can be changed beside the panel in view. They are the same elements, taken out of the page's flow;
 // the player keeps its height, so that nothing moves. A page without a list of panels has no such bar.
 unrolled.compactBar = (context, playback, strip) => {
   const { root, store } = context;
@@ -43,12 +43,12 @@ unrolled.compactBar = (context, playback, strip) => {
 
   context.on(document, "scroll", () => { frame ||= requestAnimationFrame(update); }, { capture: true, passive: true });
 
-  // What is fixed to the window does not scroll the page below it by itself.
+  // The wheel over an element that is fixed to the window does not scroll the page below it.
   context.on(root, "wheel", (event) => {
     if (!shown) return;
-    let page = root.parentElement;
-    while (page && !/auto|scroll/.test(getComputedStyle(page).overflowY)) page = page.parentElement;
-    page?.scrollBy(0, event.deltaY);
+    let page = root.parentNode;
+    while (page instanceof Element && !/auto|scroll/.test(getComputedStyle(page).overflowY)) page = page.parentNode;
+    if (page instanceof Element) page.scrollBy(0, event.deltaY);
   }, { passive: true });
 
   return {

@@ -7,7 +7,7 @@
   // The parts of a row, those of the rows inside it included. A row that begins with an absolute value's sign stays one part.
   function partsOf(row) {
     const isBar = (part) => part?.localName === "mo" && "|‖".includes(part.textContent);
-    return [...row.children].flatMap((part) => (part.localName === "mrow" && !isBar(part.firstElementChild) ? partsOf(part) : [part]));
+    return [...row.children].flatMap((part) => (part.localName === "mrow" && !isBar(part.children[0]) ? partsOf(part) : [part]));
   }
 
   function pieces(math) {
