@@ -74,7 +74,7 @@ def test_a_typed_text_another_layer_another_network(open_page):
     at_step(page, len(text) - 1)
     layers, _logits, _ids = computed("python-lm", text)
     compare(page, layers["rnn.l0"], len(text) - 1)
-    expect(page.get_by_text("“한”, “글”")).to_be_visible()
+    expect(page.get_by_text("[한], [글]")).to_be_visible()
     address_has(page, text=text, step=len(text) - 1)
     go(page, 5)
     address_has(page, step=5)
