@@ -156,8 +156,8 @@ def _messages(source: str) -> Iterator[tuple[str | tuple[str, str], list[str]]]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
-        name = getattr(node.func, "id", None)
-        count = 2 if name == "ngettext" else 1 if name in {"_", "N_", *SENTENCE_CLASSES} else 0
+        name = "super" if _calls_super(node) else getattr(node.func, "id", None)
+        count = 2 if name == "ngettext" else 1 if name in {"_", "N_", "super", *SENTENCE_CLASSES} else 0
         texts = [
             each.value for each in node.args[:count] if isinstance(each, ast.Constant) and isinstance(each.value, str)
         ]
@@ -167,6 +167,12 @@ def _messages(source: str) -> Iterator[tuple[str | tuple[str, str], list[str]]]:
         comments = [line.strip().lstrip("# ") for line in reversed(above)]
         start = next((place for place, line in enumerate(comments) if line.startswith(COMMENT_TAG)), len(comments))
         yield (texts[0] if count == 1 else (texts[0], texts[1])), comments[start:]
+
+
+def _calls_super(node: ast.Call) -> bool:
+    """Return whether a call is `super().__init__(...)`, by which a subclass of a sentence states its own."""
+    of = node.func
+    return isinstance(of, ast.Attribute) and of.attr == "__init__" and ast.unparse(of.value) == "super()"
 
 
 def update() -> None:
