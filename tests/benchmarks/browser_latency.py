@@ -71,20 +71,18 @@ def main() -> None:
     with launch_browser() as browser:
         floor = rerun_floor(browser, rounds)
         with serve() as url, opened_page(browser, url) as page:
-            page.evaluate(WATCH)
-            page.evaluate(
-                """() => {
-                    unrolled.store("step").subscribe((changed) => { if (changed.has("trace")) watch.drawn?.(); });
-                }"""
-            )
+            watch_traces(page)
             steps = keys(page, 5 * rounds)
             changes = {
-                "layer change": repeat(page, rounds, lambda k: pick(page, "Layer", f"rnn.l{k % 2}")),
                 "text change, each new": repeat(
                     page, rounds, lambda k: text(page, f"for i in range({k}):\n    print(i)\n")
                 ),
                 "network change": repeat(page, rounds, lambda k: pick(page, "Network", NETWORKS[k % 3])),
             }
+        with serve() as url, opened_page(browser, f"{url}/?net=sentiment") as page:  # it runs in both directions
+            watch_traces(page)
+            layers = ("rnn.l0", "rnn.l0_reverse")
+            changes["layer change"] = repeat(page, rounds, lambda k: pick(page, "Layer", layers[k % 2]))
         with serve() as url:
             received = traffic(browser, url)
     report("key to frame", [total for total, _drawing in steps])
@@ -132,6 +130,16 @@ def watch_clicks(page: Page) -> None:
                 if (clicks() !== seen) { seen = clicks(); watch.drawn?.(); }
             }).observe(document.body, { childList: true, subtree: true, characterData: true });
         })()"""
+    )
+
+
+def watch_traces(page: Page) -> None:
+    """Let the page time each change until the trace that follows from it is drawn."""
+    page.evaluate(WATCH)
+    page.evaluate(
+        """() => {
+            unrolled.store("step").subscribe((changed) => { if (changed.has("trace")) watch.drawn?.(); });
+        }"""
     )
 
 
