@@ -36,7 +36,7 @@ def count(monkeypatch):
     [
         ("python-lm", "for x in y", ""),
         ("python-lm", "for x in z", "rnn.l0.weight_hh*=0.5"),
-        ("recall-lstm", "the river is in seoul .", ""),
+        ("recall-lstm", "Seoul greets me . it rained .", ""),
         ("wave", "0.5 0.25 0.125", ""),
     ],
 )

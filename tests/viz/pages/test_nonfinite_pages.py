@@ -118,9 +118,9 @@ def test_the_untrained_comparison_does_not_call_an_overflow_a_zero(monkeypatch):
 
 
 def largest_edit(net, name):
-    """The edit that scales a matrix until its largest entry is just below float32's largest number."""
+    """The edit that scales a matrix by a factor that float32 has, until its largest entry is close to its largest number."""
     values = parameters_of(load_network(net).module).arrays[name]
-    return Edits().add(WeightChange(Place(name), "*=", 3e38 / float(values.abs().max())))
+    return Edits().add(WeightChange(Place(name), "*=", 3e38 / max(1.0, float(values.abs().max()))))
 
 
 @pytest.mark.slow

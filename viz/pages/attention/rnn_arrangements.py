@@ -51,12 +51,12 @@ def rnn_arrangements(source: Sequence[str], output: Sequence[str], translated: V
 
 def _one_to_many() -> None:
     st.markdown("##### " + _("One to many"))
-    first = st.session_state.get(FIRST_CHARACTER_KEY) or "d"
+    first = st.session_state.get(FIRST_CHARACTER_KEY) or "i"
     try:
         generated = generated_text(first[:1])
     except ValueError as problem:
         st.warning(translate(problem))
-        generated = generated_text("d")
+        generated = generated_text("i")
     inputs = (generated.prompt[0], *[None] * (DRAWN_LENGTH - 1))
     sequence_shape(
         "shape_writes", inputs, generated.symbols[:DRAWN_LENGTH], label=_("One to many"), fed=True, key="shape_writes"
@@ -66,7 +66,7 @@ def _one_to_many() -> None:
             name=LANGUAGE_MODEL
         )
     )
-    st.text_input(_("First character"), "d", max_chars=1, key=FIRST_CHARACTER_KEY)
+    st.text_input(_("First character"), "i", max_chars=1, key=FIRST_CHARACTER_KEY)
     st.code(generated.text, language=None, wrap_lines=True)
     _open(View(net=LANGUAGE_MODEL, text=generated.text))
 

@@ -81,7 +81,8 @@ def test_the_beam_has_a_tree_for_both():
     for name in ("dates-dot", "dates-fixed"):
         tree = beam_search(load_network(name), TEXT, 2)
         said = text_of(page).replace("\\", "")
-        assert f"**{name}** · candidates kept: {tree.answer(tree.leaves[0])}" in said
+        title = load_network(name).card.title["en"]
+        assert f"**{title}** · candidates kept: {tree.answer(tree.leaves[0])}" in said
 
 
 def test_a_tree_is_dotted_where_it_is_hardly_possible():
@@ -137,17 +138,17 @@ def test_the_four_shapes_are_bundled_networks_that_run():
     drawn = {
         data["view_id"]: data for data in (json.loads(each.json) for each in mounted_components(page)["sequence_shape"])
     }
-    assert drawn["shape_writes"]["inputs"] == ["d", None, None, None, None] and drawn["shape_writes"]["fed"]
-    assert drawn["shape_writes"]["outputs"] == list("ef␣__")
+    assert drawn["shape_writes"]["inputs"] == ["i", None, None, None, None] and drawn["shape_writes"]["fed"]
+    assert drawn["shape_writes"]["outputs"] == list("mport")
     assert drawn["shape_judges"]["outputs"][-1] in ("positive", "negative")
     assert drawn["shape_expects"]["inputs"] == list("def␣f(")
     assert drawn["shape_translates"]["outputs"][-1] == "⊣" and drawn["shape_translates"]["inputs"][0] == TEXT[0]
-    page.text_input(key="attention_first").set_value("i")
+    page.text_input(key="attention_first").set_value("f")
     run(page)
     drawn = {
         data["view_id"]: data for data in (json.loads(each.json) for each in mounted_components(page)["sequence_shape"])
     }
-    assert drawn["shape_writes"]["inputs"][0] == "i"
+    assert drawn["shape_writes"]["inputs"][0] == "f"
     page.text_input(key="attention_first").set_value("뷁")
     run(page)
     assert len(page.warning) == 1
