@@ -11,7 +11,7 @@ from typing import Any
 
 from models.core.custom_cell import CellFormulas
 from models.core.formula import Tree
-from viz.formulas import LETTERS, Formula
+from viz.formulas import LETTERS, Formula, over_shape
 
 FUNCTION_SYMBOLS = {"sigmoid": "σ"}
 ELEMENTWISE = ("+", "-", "*", "/", "**", "<", ">", "<=", ">=")
@@ -180,9 +180,7 @@ class FormulaShapePrinter(FormulaPrinter):
 
     def shaped(self, symbol: str, *shape: int) -> str:
         """Print a symbol over its shape."""
-        space = '<mspace width="0.3em"></mspace>'
-        under = f'{space}<mtext class="shape">{"×".join(map(str, shape)) or 1}</mtext>{space}'
-        return f"<munder>{symbol}<mrow>{under}</mrow></munder>"
+        return over_shape(symbol, *shape)
 
 
 class FormulaNumberPrinter(FormulaPrinter):

@@ -323,13 +323,18 @@ class SymbolPrinter:
         return symbol
 
 
+def over_shape(symbol: str, *shape: int) -> str:
+    """Return a symbol in MathML over its shape, as 4×3; a number's is 1."""
+    space = '<mspace width="0.3em"></mspace>'
+    under = f'{space}<mtext class="shape">{"×".join(map(str, shape)) or 1}</mtext>{space}'
+    return f"<munder>{symbol}<mrow>{under}</mrow></munder>"
+
+
 class ShapePrinter(SymbolPrinter):
     """Printer of an expression with symbols, each over its shape."""
 
     def shaped(self, symbol: str, *shape: int) -> str:
-        space = '<mspace width="0.3em"></mspace>'
-        under = f'{space}<mtext class="shape">{"×".join(map(str, shape))}</mtext>{space}'
-        return f"<munder>{symbol}<mrow>{under}</mrow></munder>"
+        return over_shape(symbol, *shape)
 
 
 class NumberPrinter(SymbolPrinter):
