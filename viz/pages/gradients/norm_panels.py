@@ -1,5 +1,7 @@
 """Gradient norms at every time step, and the rate at which they decay or grow."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -12,17 +14,16 @@ from viz.pages.gradients.gradient_cache import differentiated, state_gradient_no
 from viz.pages.gradients.loss_choice import describe_loss, has_network, layer_gradients, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, shown_norms, state_note
 from viz.pages.page_elements import chart, page_theme
-from viz.pages.panels import panel
+from viz.pages.panels import Panel, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
-    """Declare the panel of the curves, beside their description, with the ratio of the last norm to the first."""
-
-    @panel(
+def norms_panel() -> Callable[[Callable[[], None]], Panel[None]]:
+    """Return the decorator that declares the panel of the gradient norms."""
+    return panel(
         "gradient_norms",
         _("1 · Gradient norm at each time step (backpropagation through time)"),
         _(
@@ -30,6 +31,12 @@ def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
             "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
         ),
     )
+
+
+def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
+    """Declare the panel of the curves, beside their description, with the ratio of the last norm to the first."""
+
+    @norms_panel()
     def draw_gradient_norms() -> None:
         view, last = session.view, None
         found = layer_gradients(session, run, loss)

@@ -10,6 +10,7 @@ from viz.components.trace_loader import trace_loader
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _
 from viz.pages.gradients.gradient_cache import step_norms
+from viz.pages.gradients.norm_panels import norms_panel
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
@@ -36,14 +37,7 @@ def saved_cell_gradients(session: Session, run: ForwardRun, layer: SavedCell) ->
     view, labels = session.view, run.labels_of(layer.name)
     gradients = {name: getattr(layer, f"{name}_grad")[run.row] for name in layer.quantities}
 
-    @panel(
-        "gradient_norms",
-        _("1 · Gradient norm at each time step (backpropagation through time)"),
-        _(
-            "Moving away from the loss, does the gradient norm fall (vanishing gradient), rise (exploding "
-            "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
-        ),
-    )
+    @norms_panel()
     def draw_gradient_norms() -> None:
         st.markdown(_("L: the loss that was backpropagated before this run was saved"))
         norms = {name: step_norms(values) for name, values in gradients.items()}
