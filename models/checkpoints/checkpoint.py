@@ -18,7 +18,8 @@ class Checkpoint(CheckpointData):
         """Build the network of the file, in evaluation mode.
 
         Where the file states its graph, ``module`` is that graph and its output is the file's own. Where there are only
-        tensors, they are combined as their names and shapes say; ``Network.left_out`` names what is not run or assumed.
+        tensors, they are combined as their names and shapes say; ``Network.left_out`` names what is not run or assumed,
+        and the ``"functions between layers"``, which no tensor shows.
 
         Args:
             name: the network's name.

@@ -17,9 +17,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.capturing.capture import capture, recurrent_modules
+from models.core.cells import Kind
 from models.core.layer_metadata import layer_metadata
 from models.core.messages import Problem
 from models.core.stepwise import ClampSchedule
+from models.core.stepwise_modules import StepwiseModule
 from models.core.trace import Trace
 from models.decoding.decode import decode_sequence
 from models.decoding.run_network import decoded_run
@@ -154,7 +156,7 @@ class EditedNetwork:
         module = self.network.module
         tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
         parts = recurrent_modules(module)
-        layers = {name: cell_kind_of(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
+        layers = {name: _stored_cell(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
         about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **layer_metadata(layers)}
         return save(tensors, about)
 
@@ -203,6 +205,13 @@ class EditedNetwork:
         if loss.unit >= units:
             raise unknown_unit(str(layer), loss.unit, units)
         return values[loss.step, loss.unit]
+
+
+def _stored_cell(part: nn.Module) -> tuple[Kind, dict[str, Any]]:
+    """Return the kind of a recurrent module's layers, and their options with its direction if it runs backward."""
+    kind, options = cell_kind_of(part)
+    backward = isinstance(part, StepwiseModule) and part.kernel.reverse
+    return kind, {**options, **({"reverse": True} if backward else {})}
 
 
 def weight_sensitivity(done: DifferentiatedRun) -> dict[str, np.ndarray]:

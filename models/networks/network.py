@@ -179,7 +179,8 @@ class Network:
         vocabulary: V symbols in the order of their ids; ``None`` for a network of numbers.
         card: its task, training and metrics.
         left_out: of an opened file, the names of what in it is not run or only assumed: tensors, layers, connections
-            (``"rnn1 → rnn2"``), the ``"readout"``, the ``"graph"``. Empty where the module's output is the file's own.
+            (``"rnn1 → rnn2"``), the ``"readout"``, the ``"graph"``, and of tensors alone the ``"functions between layers"``.
+            Empty where the module's output is the file's own.
         layout: of a module that a file states as a graph, which has a layout of its own; None for the layouts above.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from models.checkpoints.building.build import FILE_GRAPH, GRAPH, READOUT
+from models.checkpoints.building.build import FILE_GRAPH, FUNCTIONS, GRAPH, READOUT
 from models.checkpoints.layers.stacks import ARROW, assumed_settings
 from models.networks.network import Network
 from viz.i18n import _, ngettext
@@ -26,7 +26,7 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
     words = _settings(network)
     settings = [name for name in network.left_out if name in words]
     assumed = [name for name in network.left_out if name == READOUT or ARROW in name or name in settings]
-    missing = [name for name in network.left_out if name not in assumed and name != GRAPH]
+    missing = [name for name in network.left_out if name not in (*assumed, GRAPH, FUNCTIONS)]
     unexplained = _unexplained(network)
     inside = [name for name in missing if name in unexplained]
     kept = [name for name in missing if name in getattr(network.module, "kept_states", ())]

@@ -50,6 +50,8 @@ FILE_GRAPH = ""
 
 READOUT, GRAPH = "readout", "graph"
 """Names in ``Network.left_out`` of what no tensor is called: the readout, and the order of operations that a file states."""
+FUNCTIONS = "functions between layers"
+"""The name in ``Network.left_out`` of what tensors alone never show: residual connections, scaling, activations."""
 
 STEPWISE: tuple[PredictionKind, ...] = ("next", "values")
 """What scores predict that are computed at every time step. Of a network of numbers a file's tensors do not show it."""
@@ -277,8 +279,7 @@ def _left_out(
         card.predicts == "class" or (card.predicts in STEPWISE and card.vocabulary is None)
     ):
         names.append(READOUT)
-    if checkpoint.graph is not None:
-        names.append(GRAPH)
+    names.append(FUNCTIONS if checkpoint.graph is None else GRAPH)
     return tuple(names)
 
 

@@ -17,6 +17,8 @@ def with_stored_options(
 ) -> dict[str, FoundLayer]:
     """Return the found layers with their stored options; options that do not fit a layer are ignored.
 
+    A module's only direction that is stored as a backward one is named as such, ``rnn.l0_reverse``.
+
     Args:
         found: layers by name.
         stored: options by layer, with its ``"kind"``, as ``models.core.layer_metadata.parse_layer_metadata`` returns them.
@@ -25,7 +27,9 @@ def with_stored_options(
     Raises:
         CheckpointError: a layer is stored as one with peepholes, but its peepholes are not in the file.
     """
-    return {name: _with_options(name, layer, stored.get(name, {}), tensors) for name, layer in found.items()}
+    layers = {name: _with_options(name, layer, stored.get(name, {}), tensors) for name, layer in found.items()}
+    backward = {name: f"{name}_reverse" for name in layers if stored.get(name, {}).get("reverse") is True}
+    return {(name if backward.get(name, name) in layers else backward[name]): each for name, each in layers.items()}
 
 
 def _with_options(

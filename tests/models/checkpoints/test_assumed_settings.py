@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.checkpoints import CheckpointError
+from models.checkpoints.building.build import FUNCTIONS
 from tests.models.checkpoints.test_network_of_file import IDS, same, saved
 
 
@@ -24,10 +25,10 @@ class Vanilla(nn.Module):
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_the_activation_function_of_a_vanilla_rnn_is_assumed_until_it_is_chosen(nonlinearity):
     module = Vanilla(nonlinearity).eval()
-    assert saved(module).network().left_out == ("nonlinearity (rnn.l0)",)
+    assert saved(module).network().left_out == ("nonlinearity (rnn.l0)", FUNCTIONS)
     net = saved(module).network(nonlinearity=nonlinearity)
-    assert net.left_out == ()
+    assert net.left_out == (FUNCTIONS,)
     same(net, module, IDS)
-    assert saved(module).corrected("rnn.l0", nonlinearity=nonlinearity).network().left_out == ()
+    assert saved(module).corrected("rnn.l0", nonlinearity=nonlinearity).network().left_out == (FUNCTIONS,)
     with pytest.raises(CheckpointError, match="This file has no vanilla RNN"):
         saved(nn.LSTM(4, 5)).network(nonlinearity=nonlinearity)

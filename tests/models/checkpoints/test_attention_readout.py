@@ -11,6 +11,7 @@ from torch import nn
 from models import load_checkpoint
 from models.checkpoints import CheckpointError
 from models.checkpoints.building.attention_readout import find_step_attention
+from models.checkpoints.building.build import FUNCTIONS
 from models.decoding.run_network import run_network
 from models.networks.forward_run import ClassPrediction
 
@@ -71,7 +72,7 @@ def opened(module):
 def test_a_chosen_attention_is_the_modules_own(form, hidden, inner, bidirectional, bias, ids):
     module = Attending(form, hidden, inner, bidirectional, bias).eval()
     net = opened(module).network(decoder="fc.weight", predicts="class", readout="attention")
-    assert net.left_out == ()
+    assert net.left_out == (FUNCTIONS,)
     given = torch.tensor([ids])
     with torch.no_grad():
         torch.testing.assert_close(net.module(given), module(given), rtol=0, atol=1e-5)
@@ -83,7 +84,7 @@ def test_a_chosen_attention_is_the_modules_own(form, hidden, inner, bidirectiona
 def test_an_attention_that_is_not_chosen_is_named(form):
     module = Attending(form)
     net = opened(module).network(predicts="class")
-    assert {*(name for name in module.state_dict() if "att" in name), "readout"} == set(net.left_out)
+    assert {*(name for name in module.state_dict() if "att" in name), "readout", FUNCTIONS} == set(net.left_out)
 
 
 @pytest.mark.parametrize("form", ["query", "normed", "several"])

@@ -13,6 +13,7 @@ from torch import nn
 
 from models import capture
 from models.checkpoints import Checkpoint, load_checkpoint
+from models.checkpoints.building.build import FUNCTIONS
 
 KINDS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
@@ -65,7 +66,7 @@ def test_a_network_that_starts_from_its_parameters(kind, levels, bidirectional, 
     assert np.allclose(last.initial_hidden, net.states("h0", 2)[-1].detach(), atol=1e-6)
     owner = "rnn." if inside else ""
     names = [f"{owner}h0 → rnn"] + ([f"{owner}c0 → rnn"] if kind == "LSTM" else [])
-    assert network.left_out == tuple(names)
+    assert network.left_out == (FUNCTIONS, *names)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_network_that_starts_from_its_parameters(kind, levels, bidirectional, 
 def test_states_that_leave_a_doubt_are_named(extra):
     state = {f"rnn.{name}": values for name, values in nn.LSTM(4, 5).state_dict().items()}
     network = saved(state | extra).network()
-    assert network.left_out == tuple(extra)
+    assert network.left_out == (*extra, FUNCTIONS)
     x = torch.randn(1, 3, 4)
     with capture(network.module) as trace, torch.no_grad():
         network.module(x)

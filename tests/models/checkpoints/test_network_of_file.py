@@ -13,6 +13,7 @@ from torch import nn
 
 from models import capture, load_checkpoint
 from models.checkpoints import CheckpointError
+from models.checkpoints.building.build import FUNCTIONS
 from models.decoding.run_network import run_network
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
@@ -61,14 +62,14 @@ class Stacked(nn.Module):
 def test_what_may_be_between_two_layers_is_named(between):
     net = saved(Stacked(between).eval()).network()
     assert "rnn1 → rnn2" in net.left_out  # tensors do not show a residual connection
-    tensors = {name for name in net.left_out if "→" not in name}
+    tensors = {name for name in net.left_out if "→" not in name and name != FUNCTIONS}
     assert tensors == {"norm": {"norm.weight", "norm.bias"}, "mix": {"mix.weight", "mix.bias"}}.get(between, set())
 
 
 def test_a_confirmed_stack_is_the_whole_network():
     module = Stacked("nothing").eval()
     net = saved(module).network(stack="rnn1 → rnn2")
-    assert net.left_out == ()
+    assert net.left_out == (FUNCTIONS,)
     same(net, module, IDS)
 
 
@@ -107,7 +108,7 @@ class Starts(nn.Module):
 def test_initial_states_that_are_parameters_are_run_and_named_as_assumed():
     module = Starts()
     net, ids = saved(module, vocab=list(SYMBOLS)).network(), torch.randint(0, 9, (2, 4))
-    assert net.left_out == ("h0 → lstm", "c0 → lstm")
+    assert net.left_out == (FUNCTIONS, "h0 → lstm", "c0 → lstm")
     assert torch.allclose(net.module(ids), module(ids), atol=1e-5)
 
 
@@ -138,9 +139,9 @@ class Classifier(nn.Module):
 def test_the_readout_is_assumed_until_it_is_chosen(readout):
     module, ids = Classifier(readout).eval(), torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
     checkpoint = saved(module)
-    assert checkpoint.network(predicts="class").left_out == ("readout",)
+    assert checkpoint.network(predicts="class").left_out == ("readout", FUNCTIONS)
     net = checkpoint.network(predicts="class", readout=readout)
-    assert net.left_out == ()
+    assert net.left_out == (FUNCTIONS,)
     same(net, module, ids)
 
 
@@ -158,10 +159,10 @@ class Forecast(nn.Module):
 
 def test_an_output_layer_of_numbers_at_every_step_is_assumed_until_it_is_chosen():
     x = torch.linspace(-1, 1, 6).view(1, 6, 1)
-    assert saved(Forecast(last=True)).network().left_out == ("readout",)
+    assert saved(Forecast(last=True)).network().left_out == ("readout", FUNCTIONS)
     module = Forecast(last=False).eval()
     net = saved(module).network(predicts="next")
-    assert net.left_out == ()
+    assert net.left_out == (FUNCTIONS,)
     same(net, module, x)
 
 
@@ -175,7 +176,7 @@ def test_a_wrong_choice_is_one_sentence():
         checkpoint.network(readouts="mean")
 
 
-def test_a_language_model_of_one_stack_leaves_nothing_out():
+def test_a_language_model_of_one_stack_leaves_out_no_tensor():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -186,7 +187,7 @@ def test_a_language_model_of_one_stack_leaves_nothing_out():
 
     module = Model().eval()
     net = saved(module).network()
-    assert net.left_out == () and net.layout is None
+    assert net.left_out == (FUNCTIONS,) and net.layout is None
     same(net, module, IDS)
 
 

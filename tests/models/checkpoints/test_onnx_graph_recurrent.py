@@ -14,6 +14,8 @@ from torch import nn
 from models import capture
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.building.build import build_network, compatible_parts, default_setup
+from models.edits.edit_syntax import read_edits
+from models.edits.edited_network import EditedNetwork
 from tests.support.onnx_models import MICROSOFT, built, compare, expected, model_of, run
 
 onnx = pytest.importorskip("onnx")
@@ -128,6 +130,19 @@ def test_other_activations_for_each_direction():
 def test_what_cannot_be_run_is_named(kind, options, words):
     with pytest.raises(CheckpointError, match=words):
         built(node_of(kind, **options)[0])
+
+
+@pytest.mark.parametrize("kind", sorted(GATES))
+def test_an_edited_layer_that_reads_backward_is_saved_as_one(kind):
+    checkpoint = load_checkpoint(node_of(kind, "reverse")[0])
+    base = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "reverse.onnx")
+    edited = EditedNetwork(base, read_edits("encoder.rnn.l0.weight_hh[1,2]=7"))
+    reopened = load_checkpoint(edited.save())
+    assert list(reopened.layers) == list(checkpoint.layers) == ["encoder.rnn.l0_reverse"]
+    x = torch.randn(B, T, D)
+    with torch.no_grad():
+        torch.testing.assert_close(reopened.network().module(x), edited.network.module(x))
+        assert not torch.allclose(base.module(x), edited.network.module(x))
 
 
 def stacked(kind, direction="forward", between=(), also=()):
