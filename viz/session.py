@@ -28,6 +28,7 @@ from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
 from viz.address import View, parse_view, query_string, view_params
+from viz.i18n import _
 from viz.panel_choice import choose_panel, parse_panels
 from viz.view_options import format_options, options_for_new_text, parse_options
 
@@ -149,12 +150,26 @@ class Session:
             self.awaited = self.view
 
     def show_file(self, net: str) -> None:
-        """Show an opened file: the awaited view if its link was to this file, else the file's default view."""
-        if self.awaited is not None and self.awaited.net == net:
-            kept = {"lang": self.view.lang, "panel": self.view.panel, "mode": self.view.mode}
-            self.navigate(**vars(self.awaited) | kept)
-        else:
+        """Show an opened file: the awaited view if its link was to this file, else the file's default view.
+
+        A link names a file with a hash of its content and settings. If only the hash differs, the place of the awaited
+        view is kept, without its edits, and a message says that the numbers may be others than those of the link.
+        """
+        awaited = self.awaited
+        if awaited is None or awaited.net is None or _file_name(awaited.net) != _file_name(net):
             self.navigate(net=net, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
+            return
+        kept = {"lang": self.view.lang, "panel": self.view.panel, "mode": self.view.mode}
+        if awaited.net == net:
+            self.navigate(**vars(awaited) | kept)
+            return
+        self.navigate(**vars(awaited) | kept | {"net": net, "edits": "", "attend": ""})
+        self.add_notice(
+            _(
+                "The link was made with other settings of “{file}”, or with another version of it. Its numbers may differ "
+                "from those shown here."
+            ).format(file=_file_name(net))
+        )
 
     def remember_network(self, name: str, instead: str | None = None) -> None:
         """Put an opened network first in this reader's list; it replaces the network ``instead``."""
@@ -350,6 +365,11 @@ def normalized_query(pieces: dict[str, str]) -> str:
     view, problems = parse_view(pieces)
     # An address that cannot be parsed was not written by the app: it must not equal one that was.
     return query_string(view) if not problems else repr(sorted(pieces.items()))
+
+
+def _file_name(net: str) -> str:
+    """Return the name of a file's network without the hash of its content and settings."""
+    return net.rpartition("~")[0] or net
 
 
 def _came_back() -> bool:

@@ -196,6 +196,19 @@ def test_a_link_to_a_file_that_is_not_open_is_kept_until_it_is(net, monkeypatch)
     assert "Only the weights were checked" in page_text(start(net=name))
 
 
+def test_a_link_to_a_file_with_other_settings_keeps_its_place_and_says_that_numbers_may_differ(net, monkeypatch):
+    monkeypatch.setattr(checkpoint_store, "_store", checkpoint_store.CheckpointStore())
+    link = {"net": "lm.pt~0123456789ab", "text": "3 1 4 1 5", "layer": "rnn.l0", "unit": "5", "step": "2"}
+    page = upload(start(**link, edits="rnn.l0.weight_hh[0,0]=9"), ("lm.pt", saved_bytes(net)))
+    view = view_of(page)
+    assert view.net != link["net"] and view.net.startswith("lm.pt~") and view.edits == ""
+    assert (view.text, view.layer, view.unit, view.step) == ("3 1 4 1 5", "rnn.l0", 5, 2)
+    assert "The link was made with other settings of “lm.pt”, or with another version of it" in page_text(page)
+    # A link to a file of another name says nothing about this one.
+    page = upload(start(**link | {"net": "other.pt~0123456789ab"}), ("lm.pt", saved_bytes(net)))
+    assert view_of(page).text != "3 1 4 1 5" and "The link was made with other settings" not in page_text(page)
+
+
 @pytest.mark.slow
 def test_another_readers_file_opens_by_its_link_and_is_listed_for_who_opened_it(net):
     opened = checkpoint_store.open_upload({"lm.pt": saved_bytes(net)})
