@@ -10,6 +10,9 @@ from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
+MAX_SYMBOL_TICKS = 80
+
+
 def attention_map(
     weights: np.ndarray, queries: Sequence[str], keys: Sequence[str], *, max_weight: float = 1.0, theme: Theme = "light"
 ) -> go.Figure:
@@ -46,8 +49,13 @@ def attention_map(
     return figure
 
 
+def min_map_width(keys: Sequence[str]) -> int:
+    """Return the width in pixels from which the labels of the columns stay apart, upright or turned."""
+    return 150 + 14 * len(keys) if len(keys) <= MAX_SYMBOL_TICKS else 0
+
+
 def _ticks(symbols: Sequence[str]) -> dict:
-    """Return the ticks of an axis: every symbol up to 80 symbols, else step numbers from 1."""
-    if len(symbols) > 80:
+    """Return the ticks of an axis: every symbol up to `MAX_SYMBOL_TICKS` symbols, else step numbers from 1."""
+    if len(symbols) > MAX_SYMBOL_TICKS:
         return step_axis(symbols)
-    return {"tickvals": list(range(len(symbols))), "ticktext": list(symbols), "tickangle": 0}
+    return {"tickvals": list(range(len(symbols))), "ticktext": list(symbols), "autotickangles": [0, 90]}

@@ -37,8 +37,14 @@ def page_theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(figure: go.Figure, key: str, *, names: Sequence[str | None]) -> None:
-    """Show a plotly figure; its tool bar saves it as SVG under ``names``, joined by hyphens."""
+def chart(figure: go.Figure, key: str, *, names: Sequence[str | None], min_width: int = 0) -> None:
+    """Show a plotly figure; its tool bar saves it as SVG under ``names``, joined by hyphens.
+
+    On a page that is narrower than ``min_width`` pixels the chart scrolls, so that its labels stay apart.
+    """
+    if min_width:
+        box = f".st-key-{key}"
+        st.html(f"<style>{box} {{ overflow-x: auto; }} {box} > div {{ min-width: {min_width}px; }}</style>")
     name = "-".join(str(part) for part in names if part)
     bar = {
         "displaylogo": False,

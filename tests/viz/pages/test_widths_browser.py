@@ -74,6 +74,23 @@ def test_no_label_lies_over_another_and_nothing_is_cut_off(open_page, path, lang
         until(page, no_faults)
 
 
+def test_maps_of_heads_stay_inside_their_panel_and_their_labels_apart(open_page):
+    page = open_page("/attention?panel=heads&lang=ko", width=390, height=844)
+    panel = page.locator(".st-key-panel_heads")
+    ticks = panel.locator(".xtick text")
+    expect(ticks.first).to_be_attached()
+
+    def no_faults() -> None:
+        right = panel.bounding_box()["x"] + panel.bounding_box()["width"]
+        for button in panel.locator(".unrolled-attention-heads-grid button").all():
+            box = button.bounding_box()
+            assert box["x"] + box["width"] <= right
+        places = [tick["x"] + tick["width"] / 2 for tick in map(lambda each: each.bounding_box(), ticks.all())]
+        assert len(places) > 15 and all(later - before > 9 for before, later in zip(places, places[1:], strict=False))
+
+    until(page, no_faults)
+
+
 def test_player_token_line_and_cell_share_a_small_screen(open_page):
     """At 1024 x 768 the playback controls stay below the list of panels, beside the panel in view."""
     page = open_page("/?panel=-none", width=1024, height=768)

@@ -1,7 +1,7 @@
 // Every head of every layer as a small attention map, rows are queries, columns are keys; a click chooses one.
 function build(context) {
   const { root } = context;
-  const MAX_WIDTH = 190, MIN_WIDTH = 64;
+  const MAX_WIDTH = 190, MIN_WIDTH = 40;
   const groups = unrolled.element("div", { className: "unrolled-attention-heads-groups" });
   root.append(groups);
   let cards = [];

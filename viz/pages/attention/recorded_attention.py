@@ -9,7 +9,7 @@ import streamlit as st
 from models.core.attention import AttentionTrace
 from models.core.tokenize_text import display
 from models.decoding import entropy
-from viz.figures.attention_map import attention_map
+from viz.figures.attention_map import attention_map, min_map_width
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention.attention_controls import network_menu
@@ -54,7 +54,7 @@ def recorded_attention(session: Session, file: Path) -> None:
         known = attention.weights[row]
         most = float(known.max(initial=0.0, where=np.isfinite(known))) or 1.0
         figure = attention_map(weights, queries, keys, max_weight=most, theme=page_theme())
-        chart(figure, "recorded_map", names=(file.name, name, str(head + 1)))
+        chart(figure, "recorded_map", names=(file.name, name, str(head + 1)), min_width=min_map_width(keys))
         st.markdown(_entropy_text(attention, row, head))
 
 

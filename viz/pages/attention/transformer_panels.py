@@ -10,7 +10,7 @@ from models.core.tokenize_text import display
 from models.networks.critical_path import recurrent_critical_path, transformer_critical_path
 from models.networks.timing import Timing, measure_times
 from viz.components.attention_heads import attention_heads
-from viz.figures.attention_map import attention_map
+from viz.figures.attention_map import attention_map, min_map_width
 from viz.figures.dependency_chart import dependency_chart
 from viz.figures.positional_encoding import positional_encoding
 from viz.figures.timing_chart import timing_chart
@@ -91,7 +91,10 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
         "**" + _("Layer {layer}, head {head}").format(layer=layer + 1, head=picked[1] + 1) + f"** · `{picked[0]}`"
     )
     chart(
-        attention_map(weights, queries, keys, theme=page_theme()), "attention_head_map", names=(TRANSFORMER, picked[0])
+        attention_map(weights, queries, keys, theme=page_theme()),
+        "attention_head_map",
+        names=(TRANSFORMER, picked[0]),
+        min_width=min_map_width(keys),
     )
     if not is_selected:
         st.button(
