@@ -9,7 +9,6 @@ from viz.colours import Theme, plotly_scale, unit_scale
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
-
 MAX_SYMBOL_TICKS = 80
 
 

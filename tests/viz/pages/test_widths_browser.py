@@ -1,5 +1,7 @@
 """At every width, in both languages: no label overlaps another, no result is cut off, nothing is outside its card."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import expect
 
@@ -85,8 +87,8 @@ def test_maps_of_heads_stay_inside_their_panel_and_their_labels_apart(open_page)
         for button in panel.locator(".unrolled-attention-heads-grid button").all():
             box = button.bounding_box()
             assert box["x"] + box["width"] <= right
-        places = [tick["x"] + tick["width"] / 2 for tick in map(lambda each: each.bounding_box(), ticks.all())]
-        assert len(places) > 15 and all(later - before > 9 for before, later in zip(places, places[1:], strict=False))
+        places = [tick["x"] + tick["width"] / 2 for tick in (each.bounding_box() for each in ticks.all())]
+        assert len(places) > 15 and all(later - before > 9 for before, later in pairwise(places))
 
     until(page, no_faults)
 
