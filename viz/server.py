@@ -1,0 +1,144 @@
+"""The server's answers: their headers, and which requests are refused.
+
+`streamlit run app.py` puts this around Streamlit's own server. The headers forbid other sites to show the app in a frame,
+and forbid the page to load or send anything elsewhere. Where the server listens on this machine alone, requests under
+another host's name are refused, which a site could otherwise send by pointing its own name at this machine.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FRAME_ANCESTORS = "UNROLLED_FRAME_ANCESTORS"
+"""Environment variable: the sites, separated by spaces, that may show the app in a frame, beside the app's own."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+METRICS = "/_stcore/metrics"
+_SITE = re.compile(r"(?:https?://)?(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?|https?:", re.I)
+
+
+def frame_ancestors(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the sites of `FRAME_ANCESTORS`. Raises ValueError: one of them is not a site."""
+    sites = tuple(environment.get(FRAME_ANCESTORS, "").split())
+    for site in sites:
+        if not _SITE.fullmatch(site):
+            raise ValueError(
+                f"{FRAME_ANCESTORS} contains {site!r}, which is not a site. Use addresses such as https://moodle.example."
+            )
+    return sites
+
+
+@cache
+def _inline_scripts() -> tuple[str, ...]:
+    """Return the hashes of the scripts written in Streamlit's page itself."""
+    page = (files("streamlit") / "static" / "index.html").read_text(encoding="utf-8")
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
+    return tuple(f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts)
+
+
+def content_policy(ancestors: Iterable[str] = ()) -> str:
+    """Return the content security policy.
+
+    Streamlit loads the scripts of components from ``blob:`` addresses and writes its style sheets into the page; both need
+    an exception. Nothing else comes from anywhere but the server.
+    """
+    rules = {
+        "default-src": ("'self'",),
+        "script-src": ("'self'", "blob:", *_inline_scripts()),
+        "style-src": ("'self'", "'unsafe-inline'"),
+        "img-src": ("'self'", "data:", "blob:"),
+        "font-src": ("'self'", "data:"),
+        "connect-src": ("'self'",),
+        "worker-src": ("'self'", "blob:"),
+        "media-src": ("'none'",),
+        "frame-src": ("'none'",),
+        "object-src": ("'none'",),
+        "base-uri": ("'self'",),
+        "form-action": ("'none'",),
+        "frame-ancestors": ("'self'", *ancestors),
+    }
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in rules.items())
+
+
+def headers(ancestors: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the headers of every answer; ``ancestors``: other sites that may show the app in a frame."""
+    return {
+        "Content-Security-Policy": content_policy(ancestors),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",  # a link contains what its reader typed
+        "Cross-Origin-Resource-Policy": "same-origin",
+    } | ({} if ancestors else {"X-Frame-Options": "SAMEORIGIN"})
+
+
+def host_of(header: str) -> str:
+    """Return the host in a ``Host`` header, without its port.
+
+    >>> host_of("[::1]:8501"), host_of("LocalHost")
+    ('::1', 'localhost')
+    """
+    found = re.fullmatch(r"\[([^\]]*)\](?::\d*)?|([^:]*)(?::\d*)?", header)
+    return "" if found is None else (found[1] or found[2] or "").lower().removesuffix(".")
+
+
+class Guard:
+    """The middleware: refuses foreign host names and requests for metrics, and adds the headers.
+
+    Args:
+        app: the server that it surrounds.
+        address: where the server listens; None for everywhere.
+        hosts: host names allowed as well where it listens on this machine alone, such as a proxy's.
+        ancestors: other sites that may show the app in a frame.
+    """
+
+    def __init__(
+        self, app: ASGIApp, address: str | None = None, hosts: Iterable[str] = (), ancestors: tuple[str, ...] = ()
+    ) -> None:
+        self.app = app
+        self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)} if address in LOOPBACK else {"*"}
+        self.headers = headers(ancestors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or open one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self.headers)
+            await send(message)
+
+        host = host_of(Headers(scope=scope).get("host", ""))
+        if not self.hosts & {host, "*"}:
+            refused = "This server answers to this machine's own names only. Open it as http://localhost."
+            return await self._refuse(scope, receive, send_with_headers, refused, 421)
+        if scope["path"].rstrip("/").endswith(METRICS):
+            return await self._refuse(scope, receive, send_with_headers, "Not found.", 404)
+        return await self.app(scope, receive, send_with_headers)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, text: str, status: int) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await PlainTextResponse(text, status)(scope, receive, send)
+
+
+def middleware(option: Callable[[str], Any]) -> list[Middleware]:
+    """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
+    return [
+        Middleware(
+            Guard,
+            address=option("server.address"),
+            hosts=option("server.allowedHosts"),
+            ancestors=frame_ancestors(os.environ),
+        )
+    ]
