@@ -10,26 +10,29 @@ from tests.support.step_page import query
 
 pytestmark = pytest.mark.browser
 
+DEFAULT = "/?panel=-none"
+"""The first page with the panels that are open at first."""
+
 
 def switch(page: Page, language: str) -> None:
     rerun(page, page.get_by_role("radio", name=language).or_(page.get_by_role("button", name=language)).first.click)
 
 
 def test_the_root_is_the_first_lens_with_its_view_in_the_address(open_page):
-    page = open_page("/")
+    page = open_page(DEFAULT)
     expect(page).to_have_title(re.compile("Step|Unrolled"))
     assert {"net", "text", "layer", "unit", "step", "lang"} <= query(page).keys()
 
 
 @pytest.mark.parametrize(("locale", "lang", "link"), [("en-US", "en", "Copy link"), ("ko-KR", "ko", "링크 복사")])
 def test_the_browsers_language_is_the_pages(open_page, locale, lang, link):
-    page = open_page("/", locale=locale)
+    page = open_page(DEFAULT, locale=locale)
     assert query(page)["lang"] == lang
     expect(page.get_by_role("button", name=link)).to_be_visible()
 
 
 def test_the_switch_keeps_everything_else_and_back_returns(open_page):
-    page = open_page("/?unit=2")
+    page = open_page(DEFAULT + "&unit=2")
     before = query(page)
     switch(page, "한국어")
     expect(page.get_by_role("button", name="링크 복사")).to_be_visible()
@@ -40,7 +43,7 @@ def test_the_switch_keeps_everything_else_and_back_returns(open_page):
 
 
 def test_nonsense_in_a_link_is_named_and_the_page_still_stands(open_page):
-    page = open_page("/?step=soon&unit=-1&lang=xx&net=nothing")
+    page = open_page(DEFAULT + "&step=soon&unit=-1&lang=xx&net=nothing")
     for value in ("soon", "-1", "xx", "nothing"):
         expect(page.get_by_text(f"“{value}”").or_(page.get_by_text(f"'{value}'")).first).to_be_visible()
     assert {"net", "text", "layer", "unit", "step"} <= query(page).keys()
@@ -49,7 +52,7 @@ def test_nonsense_in_a_link_is_named_and_the_page_still_stands(open_page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_colours_of_the_system(open_page, scheme):
-    page = open_page("/", scheme=scheme)
+    page = open_page(DEFAULT, scheme=scheme)
     red = page.evaluate("""getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor""")
     brightness = int(re.findall(r"\d+", red)[0])
     assert brightness > 200 if scheme == "light" else brightness < 60
@@ -57,7 +60,7 @@ def test_the_page_follows_the_colours_of_the_system(open_page, scheme):
 
 @pytest.mark.parametrize("width", [1440, 1024])
 def test_nothing_is_wider_than_the_window(open_page, width):
-    page = open_page("/", width=width)
+    page = open_page(DEFAULT, width=width)
     assert (
         page.evaluate("""(() => {
         const main = document.querySelector('[data-testid="stMain"]');
@@ -68,7 +71,7 @@ def test_nothing_is_wider_than_the_window(open_page, width):
 
 
 def test_the_menus_show_what_is_looked_at_on_every_page(open_page):
-    page = open_page("/?net=sentiment&layer=rnn.l0_reverse")
+    page = open_page(DEFAULT + "&net=sentiment&layer=rnn.l0_reverse")
     for lens in ("States", "Gradients", "Checkpoint", "Step"):
         rerun(page, page.get_by_role("link", name=lens, exact=True).first.click)
         for label, value in (("Network", "Sentiment analysis of a review"), ("Layer|The layer", "rnn.l0_reverse")):

@@ -6,8 +6,8 @@ from playwright.sync_api import Page
 
 
 def link(**view: object) -> str:
-    """Return the address of a view of the Attention lens."""
-    return "/attention?" + urlencode(view)
+    """Return the address of a view of the Attention lens, with the panels that are open at first unless ``panel`` is given."""
+    return "/attention?" + urlencode({"panel": "-none"} | view)
 
 
 def shown_weights(page: Page) -> dict[int, dict[int, float]]:

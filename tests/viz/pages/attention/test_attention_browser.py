@@ -184,7 +184,7 @@ def fits(page: Page, drawings: int = 6) -> None:
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1024, "dark")])
 @pytest.mark.parametrize("net", [NET, "dates-transformer"])
 def test_the_page_fits_and_nothing_is_blank(open_page, net, width, scheme, lang):
-    page = open_page(link(net=net, lang=lang), width=width, scheme=scheme)
+    page = open_page(link(net=net, lang=lang, panel="*"), width=width, scheme=scheme)
     page.wait_for_selector(".unrolled-sequence-shape svg")
     fits(page)
     text = page.locator('[data-testid="stMain"]').inner_text()
@@ -193,7 +193,7 @@ def test_the_page_fits_and_nothing_is_blank(open_page, net, width, scheme, lang)
 
 def test_a_long_text_scrolls_inside_its_drawing(open_page):
     text = "the museum was closed on the fourth of August, 2024 " * 6
-    page = open_page(link(net=NET, text=text))
+    page = open_page(link(net=NET, text=text, panel="token_contributions"))
     fits(page, drawings=5)  # the contributions are computed on request
     columns = page.locator(".unrolled-decoder-view .unrolled-columns")
     assert columns.evaluate("(it) => it.scrollWidth > it.clientWidth")
@@ -228,7 +228,9 @@ OUTSIDE = """() => [
 
 @pytest.mark.parametrize("width", [1440, 1024])
 def test_heads_and_outputs_stay_inside_their_panels(open_page, width):
-    page = open_page(link(net=NET, text="from 4 Aug 2024 to 7 Aug 2024", lang="en"), width=width)
+    page = open_page(
+        link(net=NET, text="from 4 Aug 2024 to 7 Aug 2024", lang="en", panel="two_dates,beam_search,heads"), width=width
+    )
     page.wait_for_selector(".unrolled-attention-heads button")
     assert page.locator("[data-quantity=grown_output_with]").count() > 5 * 20
     until(page, lambda: page.evaluate(OUTSIDE) == 0)
@@ -257,7 +259,7 @@ def test_a_press_is_answered_once(open_page):
 
 
 def test_outputs_beside_each_other_keep_their_probabilities_in_sight(open_page):
-    page = open_page(link(net=NET, text="the fourth of August, 2024"), width=1024)
+    page = open_page(link(net=NET, text="the fourth of August, 2024", panel="same_text"), width=1024)
     page.locator('[data-quantity="compared_output"]').first.wait_for()
     wider = page.locator("div[style*=grid-template-columns]").evaluate_all(
         "nodes => nodes.map((node) => node.scrollWidth - node.clientWidth)"
