@@ -229,7 +229,7 @@ OUTSIDE = """() => [
 @pytest.mark.parametrize("width", [1440, 1024])
 def test_heads_and_outputs_stay_inside_their_panels(open_page, width):
     page = open_page(
-        link(net=NET, text="from 4 Aug 2024 to 7 Aug 2024", lang="en", panel="two_dates,beam_search,heads"), width=width
+        link(net=NET, text="from 4 Aug 2024 to 7 Aug 2024", lang="en", panel="same_text,two_dates,heads"), width=width
     )
     page.wait_for_selector(".unrolled-attention-heads button")
     assert page.locator("[data-quantity=grown_output_with]").count() > 5 * 20
