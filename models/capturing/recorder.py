@@ -139,7 +139,8 @@ class Recorder(Mapping[str, LayerTrace]):
             suffix = f"l{run.layer}_reverse" if direction else f"l{run.layer}"
             reverse = run.reverse or direction == 1
             name = f"{module}.{suffix}" if module else suffix
-            own = name_weights(run.weights[direction * per_direction : (direction + 1) * per_direction], run.biases)
+            mine = run.weights[direction * per_direction : (direction + 1) * per_direction]
+            own = name_weights(mine, run.biases, run.options)
             weights = self._weights(name, run.kind, run.options, own)
             start = None
             if run.states is not None:
@@ -174,7 +175,7 @@ class Recorder(Mapping[str, LayerTrace]):
         """Record one call of a Cell; ``fresh`` if it was called without a state, ``new`` as in ``record``."""
         name = f"{module}.l0" if module else "l0"
         self._recorded.order_streams(step.input)
-        own = name_weights(step.weights, len(step.weights) == 4)
+        own = name_weights(step.weights, len(step.weights) == 4, step.options)
         weights = self._weights(name, step.kind, step.options, own)
         start, ends = tuple(map(copy_of, step.before)), tuple(map(copy_of, step.after))
         values = {"input": copy_of(step.input), "hidden": ends[0], "hidden_prev": start[0]}

@@ -9,7 +9,10 @@ Every quantity of a cell is one line: a function of a namespace ``s``, in which
 - ``s.forget_gate``, ``s.cell``, ... are the quantities already computed at this step,
 - ``s.cell_prev`` and ``s.hidden_prev`` are the states one step earlier,
 - ``s.project(v)`` is ``W_hr v``,
-- ``s.peephole(gate, c)`` is ``w_c? c``, elementwise: the part of the gate's preactivation that depends on the cell state.
+- ``s.peephole(gate, c)`` is ``w_c? c``, elementwise: the part of the gate's preactivation that depends on the cell state,
+- ``s.norm(v)`` is the layer norm of a cell state: ``gain_c (v - mean) / deviation + shift_c``, over its units.
+
+With layer norm, ``s.x(gate)`` and ``s.h(gate)`` are the gate's part of the norm of all gates' products together.
 
 The equations are independent of the type of their operands. With arrays or tensors they compute
 (``models.core.gate_evaluation``, ``models.core.stepwise``), for all steps at once or for one; with symbols they are drawn as
@@ -18,7 +21,8 @@ formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyT
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Gers, Schraudolph and Schmidhuber 2002 (peepholes); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014
-(GRU); https://onnx.ai/onnx/operators (clip). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and
+(GRU); https://onnx.ai/onnx/operators (clip); Ba, Kiros and Hinton 2016 (layer norm; as in the benchmark custom_lstms of
+PyTorch, the cell state itself is normalized). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and
 ``torch.nn.GRU``.
 """
 
@@ -34,8 +38,14 @@ from models.core.activations import ZERO_TO_ONE, Activation, activation_of
 Kind = Literal["RNN", "LSTM", "GRU"]
 Equation = Callable[[Any], Any]
 
-WEIGHT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_ch")
-"""PyTorch's names of a cell's weights, in the order of its kernels' arguments, and the peepholes that torch does not have."""
+KERNEL_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+"""PyTorch's names of a cell's weights, in the order of its kernels' arguments."""
+
+NORM_NAMES = ("gain_ih", "shift_ih", "gain_hh", "shift_hh", "gain_c", "shift_c")
+"""The factors and terms of the layer norms: of the input's products, of the recurrent products, and of the cell state."""
+
+WEIGHT_NAMES = (*KERNEL_NAMES, "weight_ch", *NORM_NAMES)
+"""The names of all of a cell's weights: the peepholes and those of the norms are not PyTorch's."""
 
 PEEPHOLES = {"input_gate": "cell_prev", "forget_gate": "cell_prev", "output_gate": "cell"}
 """The cell state that each gate's peephole multiplies, in the order of the blocks of ``weight_ch``."""
@@ -125,6 +135,8 @@ class Cell:
         carry: the gated state, an LSTM's cell or a GRU's hidden state; None in an RNN.
         clip: the bound of the magnitude of the gates' preactivations, None for none.
         peepholes: the gates with a peephole, in the order of their weights; () without peepholes.
+        norm: the epsilon of the layer norms of the products, None without them.
+        cell_norm: whether the cell state is normalized too; then no gate alone carries it on, and ``carry`` is None.
     """
 
     kind: Kind
@@ -136,10 +148,20 @@ class Cell:
     carry: Carry | None = None
     clip: float | None = None
     peepholes: tuple[str, ...] = ()
+    norm: float | None = None
+    cell_norm: bool = False
+
+    @property
+    def further_weights(self) -> tuple[str, ...]:
+        """The names of its weights that torch's kernels do not have."""
+        norms = () if self.norm is None else NORM_NAMES if self.cell_norm else NORM_NAMES[:4]
+        return (("weight_ch",) if self.peepholes else ()) + norms
 
     def row_gates(self, weight: str) -> tuple[str, ...]:
         """Return the gates of the blocks of rows of a weight called ``weight``; () of the projection, which has none."""
-        return {"weight_hr": (), "weight_ch": self.peepholes}.get(weight, self.gates)
+        return {"weight_hr": (), "weight_ch": self.peepholes, "gain_c": ("cell",), "shift_c": ("cell",)}.get(
+            weight, self.gates
+        )
 
     @cached_property
     def quantities(self) -> tuple[str, ...]:
@@ -191,6 +213,8 @@ def lstm(
     recurrent_activation: str = "sigmoid",
     clip: float | None = None,
     peepholes: bool = False,
+    norm: float | None = None,
+    cell_norm: bool = False,
 ) -> Cell:
     """Return the LSTM cell with a forget gate.
 
@@ -200,7 +224,14 @@ def lstm(
         recurrent_activation: of the three gates.
         clip: the bound of the four preactivations, peepholes included.
         peepholes: whether the input and the forget gate depend on ``c_{t-1}``, and the output gate on ``c_t``.
+        norm: the epsilon of the layer norms of the products of the input and of the hidden state; None without.
+        cell_norm: whether ``c_t`` is the layer norm of ``f c_{t-1} + i g``.
+
+    Raises:
+        ValueError: the cell state is to be normalized, but not the products.
     """
+    if cell_norm and norm is None:
+        raise ValueError("A layer norm of the cell state needs those of the products.")
     through, gate = activation_of(activation), activation_of(recurrent_activation)
 
     def gate_of(name: str) -> Equation:
@@ -219,7 +250,7 @@ def lstm(
         states=("cell", "hidden"),
         equations={
             **{name: own[name] for name in before},
-            "cell": carry,
+            "cell": (lambda s: s.norm(carry(s))) if cell_norm else carry,
             **{name: own[name] for name in order[len(before) :]},
             "hidden": (
                 (lambda s: s.project(s.output_gate * through(s.cell)))
@@ -242,9 +273,11 @@ def lstm(
             "cell": None,
             "hidden": None if projected else _product_range(gate.range, through.range),
         },
-        carry=carry,
+        carry=None if cell_norm else carry,
         clip=clip,
         peepholes=tuple(PEEPHOLES) if peepholes else (),
+        norm=norm,
+        cell_norm=cell_norm,
     )
 
 

@@ -15,7 +15,8 @@ from torch.nn.functional import linear
 
 from models.core.activations import ZERO_TO_ONE
 from models.core.cells import Carry, Gate
-from models.core.peephole_states import peephole_cells, peephole_weights
+from models.core.layer_norm import normalized
+from models.core.stepwise_cells import peephole_weights, stepwise_cells
 from models.core.weights import LayerWeights, read_only
 
 MIN_SCAN_SIZE = 1024
@@ -136,8 +137,8 @@ class SequenceEvaluation:
         if isinstance(equation, Gate):
             self._activate_gates()
             return self._values[name]
-        if name == "cell" and cell.peepholes:
-            values = self._peephole_cells()
+        if name == "cell" and (cell.peepholes or cell.cell_norm):
+            values = self._stepwise_cells()
         else:
             values = self._carried(equation) if isinstance(equation, Carry) else equation(self)
         return self._cache(name, self._padded(values, 0))
@@ -167,10 +168,10 @@ class SequenceEvaluation:
         min_size = MIN_SCAN_SIZE if self._weights.cell.ranges[carry.gate] == ZERO_TO_ONE else 0
         return scan(gate, added, initial, self._reverse, min_size)
 
-    def _peephole_cells(self) -> np.ndarray:
+    def _stepwise_cells(self) -> np.ndarray:
         sums, weights = torch.from_numpy(self._sums), self._weights
         padding = None if self._padding is None else torch.from_numpy(self._padding)
-        return peephole_cells(
+        return stepwise_cells(
             weights.cell, weights.tensors, sums, self._first_cell(sums), self._reverse, padding
         ).numpy()
 
@@ -192,13 +193,17 @@ class SequenceEvaluation:
         return self._sums[:, :, self._weights.cell.gates.index(gate)]
 
     def x(self, gate: str) -> np.ndarray:
-        """Return ``W_i? x_t + b_i?`` of one gate, (B, T, H)."""
+        """Return ``W_i? x_t + b_i?`` of one gate, after a layer norm if there is one, (B, T, H)."""
         return self._x[:, :, self._weights.cell.gates.index(gate)]
 
     def h(self, gate: str, of: np.ndarray | None = None) -> np.ndarray:
         """Return ``W_h? h_{t-1} + b_h?`` of one gate, (B, T, H); with ``of`` instead of h_{t-1} if it is given."""
-        products = self._h if of is None else self._product(hh=torch.from_numpy(of))
+        products = self._h if of is None else self._normalized("hh", self._product(hh=torch.from_numpy(of)))
         return products[:, :, self._weights.cell.gates.index(gate)]
+
+    def norm(self, v: np.ndarray) -> np.ndarray:
+        """Return the layer norm of a cell state, (B, T, H)."""
+        return normalized(self._weights.cell, self._weights.tensors, "c", torch.from_numpy(v)).numpy()
 
     def project(self, v: np.ndarray) -> np.ndarray:
         """Return ``W_hr v``, (B, T, P)."""
@@ -207,7 +212,7 @@ class SequenceEvaluation:
 
     def _preactivations(self) -> np.ndarray:
         """Return ``a`` of all gates, (B, T, G, H)."""
-        if self._weights.kind == "GRU":  # its candidate needs the two products separately
+        if self._weights.kind == "GRU" or self._weights.cell.norm is not None:  # which need the two products separately
             return self._x + self._h
         return self._product(ih=self._input, hh=self._hidden_prev)
 
@@ -217,11 +222,19 @@ class SequenceEvaluation:
 
     @cached_property
     def _x(self) -> np.ndarray:
-        return self._product(ih=self._input)
+        return self._normalized("ih", self._product(ih=self._input))
 
     @cached_property
     def _h(self) -> np.ndarray:
-        return self._product(hh=self._hidden_prev)
+        return self._normalized("hh", self._product(hh=self._hidden_prev))
+
+    def _normalized(self, part: str, products: np.ndarray) -> np.ndarray:
+        """Return the layer norm of the products (B, T, G, H) of all gates together, or the products without one."""
+        weights = self._weights
+        if weights.cell.norm is None:
+            return products
+        rows = torch.from_numpy(products).flatten(2)
+        return normalized(weights.cell, weights.tensors, part, rows).view(products.shape).numpy()
 
     def _product(self, **operands: Tensor) -> np.ndarray:
         """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H)."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models.core.cells import PEEPHOLES, WEIGHT_NAMES
 from models.core.gate_evaluation import padding_mask
+from models.core.layer_norm import NormDerivative
 from models.core.layer_run import LayerRun
 from models.core.local_derivatives import LocalDerivatives, activated_cell, local_derivatives
 from models.core.output_gradients import OutputGradients
@@ -76,7 +77,7 @@ class LayerGradients:
         (Its ``.grad`` after these backward passes, of this run alone: a module that ran twice has the sum over both.)
 
         Args:
-            parameter: ``"weight_ih"``, ``"weight_hh"``, ``"bias_ih"``, ``"bias_hh"``, ``"weight_hr"`` or ``"weight_ch"``.
+            parameter: ``"weight_ih"``, ``"bias_hh"``, ``"weight_ch"`` or another of ``models.core.cells.WEIGHT_NAMES``.
             gate: the rows of one gate; all gates' if None.
             steps: the positions, S of them. All together may need much memory: S times the parameter's size.
 
@@ -149,16 +150,16 @@ class LayerGradients:
         run = self.layer.recording
         match parameter:
             case "weight_ih":
-                return self._products[0], run.input[:, :, None]
+                return self._before_norm(0), run.input[:, :, None]
             case "weight_hh" if not self.layer.weights.reset_after:
                 reset = torch.tensor(self.layer.reset_gate) * run.hidden_prev  # the candidate's input
                 return self._products[1], torch.stack([run.hidden_prev, run.hidden_prev, reset], dim=2)
             case "weight_hh":
-                return self._products[1], run.hidden_prev[:, :, None]
+                return self._before_norm(1), run.hidden_prev[:, :, None]
             case "bias_ih":
-                return self._products[0], None
+                return self._before_norm(0), None
             case "bias_hh":
-                return self._products[1], None
+                return self._before_norm(1), None
             case "weight_hr":
                 unprojected = self.layer.output_gate * activated_cell(self.layer)
                 return torch.tensor(self.hidden)[:, :, None], torch.from_numpy(unprojected)[:, :, None]
@@ -169,16 +170,44 @@ class LayerGradients:
                     for gate in self.layer.cell_equations.peepholes
                 ]
                 return torch.stack(each, dim=2), None
+            case "gain_ih" | "shift_ih" | "gain_hh" | "shift_hh" | "gain_c" | "shift_c":
+                if parameter in self.layer.weights.tensors:
+                    return self._norm_factors(parameter), None
         raise KeyError(f"{self.layer.kind} has no {parameter}; it has {', '.join(self.parameter_names)}.")
+
+    def _norm_factors(self, parameter: str) -> Tensor:
+        """Return each step's contribution to the gradient of a norm's factors or terms, (B, T, G or 1, H)."""
+        norms = self._derivatives.norms
+        assert norms is not None
+        name, _, part = parameter.partition("_")
+        norm = {"ih": norms.input, "hh": norms.recurrent, "c": norms.cell}[part]
+        assert norm is not None
+        if part == "c":
+            by_output = norm.used(torch.tensor(self.cell))[:, :, None]
+        else:
+            by_output = self._products[part == "hh"]
+        return by_output * norm.centred.view_as(by_output) if name == "gain" else by_output
+
+    def _before_norm(self, side: int) -> Tensor:
+        """Return dL by the products of the input weights (0) or of the recurrent ones (1) themselves, (B, T, G, H)."""
+        products, norms = self._products[side], self._derivatives.norms
+        if norms is None:
+            return products
+        norm = (norms.input, norms.recurrent)[side]
+        return norm.back(products.flatten(2)).view_as(products)
 
     @property
     def _products(self) -> tuple[Tensor, Tensor]:
-        """dL by the products of the input weights, and by those of the recurrent weights: (B, T, G, H) each."""
+        """dL by the products of the input weights, and by those of the recurrent weights, after a norm: (B, T, G, H) each."""
         return self._scan[2]
 
     @cached_property
+    def _derivatives(self) -> LocalDerivatives:
+        return local_derivatives(self.layer)
+
+    @cached_property
     def _scan(self) -> tuple[np.ndarray, np.ndarray | None, tuple[Tensor, Tensor]]:
-        derivatives = local_derivatives(self.layer)
+        derivatives = self._derivatives
         hidden, cell, sources = backward_scan(self.layer, self.output_gradients, derivatives)
         by_input = torch.from_numpy(np.stack([slope.x for slope in derivatives.gates.values()], axis=2))
         by_recurrent = torch.from_numpy(np.stack([slope.h for slope in derivatives.gates.values()], axis=2))
@@ -197,7 +226,7 @@ def backward_scan(
     """
     weights, (batch, steps, size) = layer.weights, layer.shape
     recurrent, project = weights.tensors["weight_hh"], weights.tensors.get("weight_hr")
-    dtype, gates = recurrent.dtype, list(derivatives.gates.values())
+    dtype, gates, norms = recurrent.dtype, list(derivatives.gates.values()), derivatives.norms
     by_gate = torch.tensor(np.stack([slope.h for slope in gates], axis=2)).transpose(0, 1)
     carry, resets = (
         None if each is None else torch.tensor(each).transpose(0, 1) for each in (derivatives.carry, derivatives.reset)
@@ -211,7 +240,8 @@ def backward_scan(
         to_hidden = torch.tensor(derivatives.cell_to_hidden).transpose(0, 1) * (
             not output_gradients.cell_includes_hidden
         )
-        cells = CellBackward(cell, carry, to_hidden, torch.tensor([slope.target == "cell" for slope in gates])[:, None])
+        into_cell = torch.tensor([slope.target == "cell" for slope in gates])[:, None]
+        cells = CellBackward(cell, carry, to_hidden, into_cell, None if norms is None else norms.cell)
 
     back: Tensor | None = None  # the gradient by h_{t-1} from the following step
     for t in range(steps) if layer.reverse else reversed(range(steps)):
@@ -224,7 +254,9 @@ def backward_scan(
             sources[t] = cells.step(t, unit, continues=back is not None)
         else:
             sources[t] = unit[:, None]
-        if resets is None:
+        if norms is not None:
+            back = norms.recurrent[:, t].back((sources[t] * by_gate[t]).flatten(1)) @ recurrent
+        elif resets is None:
             back = (sources[t] * by_gate[t]).flatten(1) @ recurrent
         else:  # the candidate, the last gate, has r h_{t-1} as its input
             sources[t, :, 0] = (unit * by_gate[t, :, -1]) @ recurrent[-size:]
@@ -250,12 +282,14 @@ class CellBackward:
         carry: (T, B, H), c_t's derivative by c_{t-1}.
         to_hidden: (T, B, H), the hidden state's derivative by c_t; 0 if ``grad`` already includes the path through it.
         into_cell: (G, 1), whether the cell depends on the gate directly; otherwise the hidden state does.
+        norm: of the cell state, (B, T), or None.
     """
 
     grad: Tensor
     carry: Tensor
     to_hidden: Tensor
     into_cell: Tensor
+    norm: NormDerivative | None = None
     _back: Tensor | None = None
 
     def step(self, t: int, unit: Tensor, continues: bool) -> Tensor:
@@ -263,5 +297,6 @@ class CellBackward:
         if continues and self._back is not None:
             self.grad[t] += self._back
         self.grad[t] += unit * self.to_hidden[t]
-        self._back = self.grad[t] * self.carry[t]
-        return torch.where(self.into_cell, self.grad[t][:, None], unit[:, None])
+        inner = self.grad[t] if self.norm is None else self.norm[:, t].back(self.grad[t])
+        self._back = inner * self.carry[t]
+        return torch.where(self.into_cell, inner[:, None], unit[:, None])

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import torch
+from torch.nn.functional import linear
 
 from models.core.cells import PEEPHOLES
+from models.core.layer_norm import LayerNorms, NormDerivative
 from models.core.layer_run import LayerRun
 from models.core.messages import Problem
 
@@ -43,6 +46,8 @@ class LocalDerivatives:
         kept: the part of ``carry`` through the gate's product alone: an LSTM's peepholes have further paths.
         cell_to_hidden: of the hidden state (before a projection) by the cell, in an LSTM; None in the others.
         reset: of the reset state by h_{t-1}, in a GRU that resets before the product; None in the others.
+        norms: the layer norms between these factors: of the products, which the gates' derivatives come after, and of the
+            cell, whose derivatives are then those of the sum before its norm; None without.
     """
 
     gates: dict[str, GateDerivative]
@@ -50,6 +55,7 @@ class LocalDerivatives:
     kept: np.ndarray | None = None
     cell_to_hidden: np.ndarray | None = None
     reset: np.ndarray | None = None
+    norms: LayerNorms | None = None
 
 
 def local_derivatives(layer: LayerRun) -> LocalDerivatives:
@@ -61,8 +67,27 @@ def local_derivatives(layer: LayerRun) -> LocalDerivatives:
     derivatives = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[layer.kind](layer)
     if layer.recording.clamped:
         derivatives = _mask_clamped(layer, derivatives)
-    derivatives = replace(derivatives, kept=derivatives.carry)
-    return _with_peepholes(layer, derivatives) if layer.cell_equations.peepholes else derivatives
+    cell = layer.cell_equations
+    derivatives = replace(derivatives, kept=None if cell.cell_norm else derivatives.carry)
+    if cell.norm is not None:
+        derivatives = replace(derivatives, norms=_layer_norms(layer))
+    return _with_peepholes(layer, derivatives) if cell.peepholes else derivatives
+
+
+def _layer_norms(layer: LayerRun) -> LayerNorms:
+    """Return the norms of an LSTM's products and cell state at the recorded values."""
+    run, tensors, cell = layer.recording, layer.weights.tensors, layer.cell_equations
+    recurrent = linear(run.hidden_prev, tensors["weight_hh"], tensors.get("bias_hh"))
+    of_cell = None
+    if cell.cell_norm:
+        kept = layer.forget_gate * layer.cell_prev + layer.input_gate * layer.candidate
+        of_cell = NormDerivative.at(cell, tensors, "c", torch.tensor(kept))
+        if "cell" in run.clamped:
+            of_cell = replace(of_cell, free=(~run.clamped["cell"]).to(of_cell.gain).expand_as(of_cell.centred))
+    products = linear(run.input, tensors["weight_ih"], tensors.get("bias_ih"))
+    return LayerNorms(
+        NormDerivative.at(cell, tensors, "ih", products), NormDerivative.at(cell, tensors, "hh", recurrent), of_cell
+    )
 
 
 def _with_peepholes(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDerivatives:
@@ -88,6 +113,8 @@ def has_local_derivatives(layer: LayerRun) -> bool:
 def _mask_clamped(layer: LayerRun, derivatives: LocalDerivatives) -> LocalDerivatives:
     """Return ``derivatives`` with 0 for every value that an edit has clamped."""
     free = {name: ~mask.numpy() for name, mask in layer.recording.clamped.items()}
+    if layer.cell_equations.cell_norm:
+        free.pop("cell", None)  # the norm is not used there
     if not has_local_derivatives(layer):
         raise Problem(
             (

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from models.core.cells import Cell
-from models.core.peephole_states import peephole_weights
+from models.core.layer_norm import normalized
+from models.core.stepwise_cells import peephole_weights
 
 ClampedValue = tuple[int | None, Any]
 """A unit, or None for all, and its value: a number, or a tensor of one for each unit (H)."""
@@ -33,10 +34,13 @@ class StepwiseLayer:
     def __init__(self, cell: Cell, weights: Mapping[str, Tensor], x: Tensor) -> None:
         """Store weights by PyTorch's names without the layer's suffix; compute the products of the input (B, T, D)."""
         self.cell, self.weights = cell, weights
-        self.separate = cell.kind == "GRU"  # its candidate needs the two products separately
+        # a GRU's candidate needs the two products separately, and so do layer norms
+        self.separate = cell.kind == "GRU" or cell.norm is not None
         self.bias = weights.get("bias_hh")
         products = linear(x, weights["weight_ih"], weights.get("bias_ih"))
-        if self.bias is not None and not self.separate:
+        if cell.norm is not None:
+            products = normalized(cell, weights, "ih", products)
+        elif self.bias is not None and not self.separate:
             products = products + self.bias
         self.input_products = products.unbind(1)
         self.columns = weights["weight_hh"].T.contiguous()
@@ -48,8 +52,9 @@ class StepwiseLayer:
         return dict(zip(self.cell.gates, blocks, strict=True))
 
     def recurrent(self, of: Tensor) -> Tensor:
-        """Return ``W_h of + b_h``, (B, G H)."""
-        return of @ self.columns if self.bias is None else torch.addmm(self.bias, of, self.columns)
+        """Return ``W_h of + b_h``, or its layer norm, (B, G H)."""
+        products = of @ self.columns if self.bias is None else torch.addmm(self.bias, of, self.columns)
+        return products if self.cell.norm is None else normalized(self.cell, self.weights, "hh", products)
 
 
 class StepEvaluation:
@@ -81,6 +86,10 @@ class StepEvaluation:
     def peephole(self, gate: str, c: Tensor) -> Tensor:
         """Return ``w_c? c``."""
         return self._layer.peepholes[gate] * c
+
+    def norm(self, v: Tensor) -> Tensor:
+        """Return the layer norm of a cell state."""
+        return normalized(self._layer.cell, self._layer.weights, "c", v)
 
     def project(self, v: Tensor) -> Tensor:
         """Return ``W_hr v``."""

@@ -1,5 +1,5 @@
-"""torch's recurrent modules for cells that its kernels do not run: other activations, peepholes, clipped preactivations, a
-GRU that resets before its product.
+"""torch's recurrent modules for cells that its kernels do not run: other activations, peepholes, clipped preactivations,
+layer norm, a GRU that resets before its product.
 
     net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
-from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
+from models.core.cells import KERNEL_NAMES, Cell, Kind, cell_of, lstm
 from models.core.stepwise import ClampSchedule, run_layer
 
 KERNELS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -87,7 +87,7 @@ class StepwiseKernel:
             padded, lengths = _padded(x, batch_sizes) if packed else (x.transpose(0, 1), None)
             for direction in range(directions):
                 index = level * directions + direction
-                own = name_weights(weights[index * each : (index + 1) * each], biases)
+                own = name_weights(weights[index * each : (index + 1) * each], biases, self.options)
                 begin = dict(zip(("hidden", "cell"), (state[index] for state in states), strict=False))
                 backwards = self.reverse or direction == 1
                 rows, _ = run_layer(self.cell(own), own, padded, begin, ClampSchedule(), backwards, lengths)
@@ -106,12 +106,15 @@ class StepwiseKernel:
         return cell_of(self.kind, projected="weight_hr" in weights, **self.options)
 
 
-def name_weights(weights: Sequence[Tensor], biases: bool) -> dict[str, Tensor]:
-    """Return one layer's weights, in the order of torch's kernels, by name."""
-    names = [name for name in WEIGHT_NAMES if biases or not name.startswith("bias")]
-    if weights[-1].dim() == 1 and len(weights) == len(names) - 1:  # peepholes without a projection
+def name_weights(weights: Sequence[Tensor], biases: bool, options: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return one layer's weights, in the order of torch's kernels, by name; ``options`` are those of its cell."""
+    names = [name for name in KERNEL_NAMES if biases or not name.startswith("bias")]
+    if not options.keys() & {"peepholes", "norm"}:
+        return dict(zip(names, weights, strict=False))
+    further = cell_of("LSTM", **options).further_weights
+    if len(weights) < len(names) + len(further):
         names.remove("weight_hr")
-    return dict(zip(names, weights, strict=False))
+    return dict(zip((*names, *further), weights, strict=True))
 
 
 def _padded(x: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,7 +164,7 @@ class StepwiseRNN(StepwiseModule, nn.RNN):
 
 
 class StepwiseLSTM(StepwiseModule, nn.LSTM):
-    """An ``nn.LSTM`` with any activations, and with peepholes."""
+    """An ``nn.LSTM`` with any activations, peepholes and layer norm."""
 
     def __init__(
         self,
@@ -170,25 +173,34 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         recurrent_activation: str = "sigmoid",
         clip: float | None = None,
         peepholes: bool = False,
+        norm: float | None = None,
+        cell_norm: bool = False,
         **shape: Any,
     ) -> None:
         """Accept the arguments of ``nn.LSTM``, and the options of ``LayerWeights``."""
         super().__init__(*args, **shape)
         options: dict[str, Any] = {"activation": activation, "recurrent_activation": recurrent_activation}
-        if peepholes:
-            options["peepholes"] = True
-            self._add_peepholes()
+        options |= {"peepholes": True} if peepholes else {}
+        options |= {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
         self.kernel = StepwiseKernel("LSTM", options | _clip_option(clip))
+        if peepholes or norm is not None:
+            self._add_weights(lstm(**self.kernel.options))
 
-    def _add_peepholes(self) -> None:
-        """Add ``weight_ch`` to each layer's weights, as the last."""
+    def _add_weights(self, cell: Cell) -> None:
+        """Add the weights that torch's kernels do not have to each layer's, as the last: gains of 1 and shifts of 0."""
         for names in self._all_weights:
-            name = names[0].replace("weight_ih", "weight_ch")
-            setattr(self, name, nn.Parameter(getattr(self, names[0]).new_empty(3 * self.hidden_size)))
-            names.append(name)
+            for own in cell.further_weights:
+                name = names[0].replace("weight_ih", own)
+                rows = len(cell.row_gates(own)) * self.hidden_size
+                setattr(self, name, nn.Parameter(getattr(self, names[0]).new_empty(rows)))
+                names.append(name)
         self._flat_weights_names = [name for names in self._all_weights for name in names]
         self._init_flat_weights()
         self.reset_parameters()
+        with torch.no_grad():
+            for name, values in self.named_parameters():
+                if name.startswith(("gain_", "shift_")):
+                    values.fill_(name.startswith("gain_"))
 
 
 class StepwiseGRU(StepwiseModule, nn.GRU):

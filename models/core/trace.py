@@ -142,6 +142,8 @@ class Trace:
                     "recurrent_activation": weights.recurrent_activation,
                     "peepholes": weights.peepholes,
                     "clip": weights.clip,
+                    "norm": weights.norm,
+                    "cell_norm": weights.cell_norm,
                     "reverse": layer.reverse,
                 }
             )
@@ -225,6 +227,8 @@ def _load_layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], below: Seq
         recurrent_activation=entry.get("recurrent_activation", "sigmoid"),
         peepholes=entry.get("peepholes", False),
         clip=entry.get("clip"),
+        norm=entry.get("norm"),
+        cell_norm=entry.get("cell_norm", False),
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
+from models.core.cells import KERNEL_NAMES, WEIGHT_NAMES, Cell, Kind, cell_of
 from models.core.stepwise_modules import recurrent_module
 
 TORCH_MODULES = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
@@ -48,6 +48,11 @@ class LayerWeights:
         weight_ch: (3 * H), the peepholes of an LSTM's input, forget and output gate, or None.
         peepholes: whether there is ``weight_ch``.
         clip: the bound of the gates' preactivations, as in ONNX, or None.
+        gain_ih: (4 * H), the factors of the layer norm of an LSTM's input products, or None; shift_ih: its terms.
+        gain_hh: (4 * H), likewise of the recurrent products; shift_hh: its terms.
+        gain_c: (H), likewise of the cell state; shift_c: its terms.
+        norm: the epsilon of the layer norms, or None.
+        cell_norm: whether the cell state is normalized.
     """
 
     kind: Kind
@@ -63,6 +68,14 @@ class LayerWeights:
     weight_ch: np.ndarray | None = None
     peepholes: bool = False
     clip: float | None = None
+    gain_ih: np.ndarray | None = None
+    shift_ih: np.ndarray | None = None
+    gain_hh: np.ndarray | None = None
+    shift_hh: np.ndarray | None = None
+    gain_c: np.ndarray | None = None
+    shift_c: np.ndarray | None = None
+    norm: float | None = None
+    cell_norm: bool = False
 
     def __post_init__(self) -> None:
         """Copy arrays that are still writable; check that the shapes fit each other."""
@@ -85,10 +98,12 @@ class LayerWeights:
             "bias_ih": (rows,),
             "bias_hh": (rows,),
             "weight_hr": (outputs, units),
-            "weight_ch": (len(self.cell.peepholes) * units,),
-        }
-        if self.peepholes != (self.weight_ch is not None):
-            raise ValueError("An LSTM with peepholes has weight_ch, and others do not have it.")
+        } | {name: (len(self.cell.row_gates(name)) * units,) for name in self.cell.further_weights}
+        if self.norm is not None and not (isinstance(self.norm, float) and self.norm > 0):
+            raise ValueError("The epsilon of a layer norm is a float above 0.")
+        for name in WEIGHT_NAMES[len(KERNEL_NAMES) :]:
+            if (name in expected) != (getattr(self, name) is not None):
+                raise ValueError(f"A {self.kind} with these options has {', '.join(expected)}, and no {name}.")
         if (self.bias_ih is None) != (self.bias_hh is None):
             raise ValueError(f"A {self.kind} has both biases or none.")
         for name, values in self.arrays().items():
@@ -109,7 +124,7 @@ class LayerWeights:
         return _options(self.kind, *self._option_values)
 
     @property
-    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool]:
+    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool, float | None, bool]:
         return (
             self.nonlinearity,
             self.reset_after,
@@ -117,6 +132,8 @@ class LayerWeights:
             self.recurrent_activation,
             self.clip,
             self.peepholes,
+            self.norm,
+            self.cell_norm,
         )
 
     @cached_property
@@ -149,10 +166,7 @@ class LayerWeights:
         return getattr(self, name)[start : start + self.hidden_size]
 
     def __reduce__(self) -> tuple:  # without the equations, which cannot be pickled
-        return LayerWeights, (
-            self.kind, *(getattr(self, name) for name in WEIGHT_NAMES[:5]), self.nonlinearity, self.reset_after,
-            self.activation, self.recurrent_activation, self.weight_ch, self.peepholes, self.clip,
-        )  # fmt: skip
+        return LayerWeights, tuple(getattr(self, each.name) for each in fields(LayerWeights))
 
     def to_module(self) -> nn.RNNBase:
         """Return a ``torch.nn.RNN``, ``LSTM`` or ``GRU`` of one layer with these weights, ``batch_first``.
@@ -180,8 +194,14 @@ def _options(
     recurrent_activation: str,
     clip: float | None,
     peepholes: bool,
+    norm: float | None,
+    cell_norm: bool,
 ) -> dict[str, Any]:
-    rare = ({} if clip is None else {"clip": clip}) | ({"peepholes": True} if peepholes and kind == "LSTM" else {})
+    rare = {} if clip is None else {"clip": clip}
+    if kind == "LSTM":
+        rare |= ({"peepholes": True} if peepholes else {}) | (
+            {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
+        )
     if kind == "RNN":
         return {"nonlinearity": nonlinearity} | rare
     through = {"activation": activation, "recurrent_activation": recurrent_activation}

@@ -18,7 +18,7 @@ from torch import Tensor
 from models.core.local_derivatives import LocalDerivatives, local_derivatives
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights
-from models.gradients.transitions import Transitions
+from models.gradients.transitions import Transitions, transitions_of
 
 STEPS_PER_BLOCK, NUMBERS_PER_BLOCK = range(4, 17), 1 << 18
 """The range of steps per block, and the size of their matrices (numbers) to aim at: that many fit into a core's cache."""
@@ -110,7 +110,7 @@ def adjoints(
     limit, active = underflow_threshold(layer.hidden.dtype, scaled), source.active.tolist()
     precision = None if scaled else torch.float64
     now, before = (AdjointRows.zero(max(last for _, last in active), columns, weights) for _ in range(2))
-    living = slice(0, len(now.state))
+    living, normed = slice(0, len(now.state)), weights.cell.cell_norm
     numbers = columns * (weights.output_size + inputs * weights.input_size)
     steps = _Blocks(
         layer,
@@ -139,7 +139,9 @@ def adjoints(
                 _flush_underflow(current, norms, limit)
             yield BackwardStep(position, rows, norms, current.state, input_matrices[at] if input_matrices else None)
             torch.mm(current.state, matrices[at], out=previous.hidden)
-            if carries:  # dc_{k-1} = f (dc + dh dh/dc)
+            if normed:
+                torch.mm(current.state, carries[at][0], out=previous.cell)
+            elif carries:  # dc_{k-1} = f (dc + dh dh/dc)
                 carry, carry_to_hidden = carries[at]
                 torch.mul(current.cell, carry, out=previous.cell)
                 previous.cell.addcmul_(current.unprojected, carry_to_hidden)
@@ -166,8 +168,11 @@ class _Blocks:
         for start in starts if self._layer.reverse else reversed(starts):
             yield slice(start, min(start + self._length, steps))
 
-    def prepared(self, block: slice) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[tuple[Tensor, Tensor]]]:
-        """Return for each step of ``block`` the matrix to the step before, that to the input, and an LSTM's carry factors."""
+    def prepared(self, block: slice) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[tuple[Tensor, ...]]]:
+        """Return for each step of ``block`` the matrix to the step before, that to the input, and an LSTM's carry factors.
+
+        Where the cell state is normalized, these are one matrix to the cell state before.
+        """
         if not self._span.start <= block.start < self._span.stop:
             length = BLOCKS_IN_MEMORY * self._length
             start = block.start // length * length
@@ -175,14 +180,24 @@ class _Blocks:
             self._load(local_derivatives(self._layer.select(self._sequence, span)), 0, span)
         steps = slice(block.start - self._span.start, block.stop - self._span.start)
         to_input = self._to_input(steps).unbind(1) if self._to_input is not None else ()
+        if self._layer.weights.cell.cell_norm:
+            return (
+                self._to_hidden(steps).unbind(1),
+                to_input,
+                [(each,) for each in self._to_hidden.carry(steps).unbind(1)],
+            )
         carries = zip(self._carry[steps], self._carry_to_hidden[steps], strict=True) if self._carry else ()
         return self._to_hidden(steps).unbind(1), to_input, list(carries)
 
     def _load(self, derivatives: LocalDerivatives, row: int, span: slice) -> None:
         weights = self._layer.weights
         self._span = span
-        self._to_hidden = Transitions(weights, derivatives, row, "hh")
-        self._to_input = Transitions(weights, derivatives, row, "ih", self._to_hidden) if self._inputs else None
+        self._to_hidden = transitions_of(weights, derivatives, row)
+        self._to_input = None
+        if self._inputs and isinstance(self._to_hidden, Transitions):
+            self._to_input = Transitions(weights, derivatives, row, "ih", self._to_hidden)
+        elif self._inputs:
+            self._to_input = transitions_of(weights, derivatives, row, "ih")
         self._carry: tuple[Tensor, ...] = ()
         if derivatives.cell_to_hidden is not None and derivatives.carry is not None:
             self._carry = torch.tensor(derivatives.carry[row]).unbind()

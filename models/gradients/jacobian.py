@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.core.local_derivatives import LocalDerivatives, local_derivatives
+from models.core.local_derivatives import local_derivatives
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights, read_only
-from models.gradients.transitions import Transitions
+from models.gradients.transitions import transitions_of
 
 
 def step_jacobians(layer: LayerTrace, sequence: int = 0, joint: bool = False, steps: slice = slice(None)) -> np.ndarray:
@@ -128,6 +128,10 @@ def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
         gate: _max_over_units(slope.h) * _norm(weights.rows("weight_hh", gate))
         for gate, slope in derivatives.gates.items()
     }
+    norms = derivatives.norms
+    if norms is not None:  # of the products of all gates together
+        whole = norms.recurrent.bound().numpy() * _norm(weights.weight_hh)
+        through = {gate: _max_over_units(slope.h) * whole for gate, slope in derivatives.gates.items()}
     if derivatives.reset is not None:  # the candidate's input is r h_{t-1}
         through["candidate"] *= _max_over_units(derivatives.reset) + through.pop("reset_gate")
     nothing = np.zeros(layer.shape[:2])
@@ -137,12 +141,14 @@ def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
     assert derivatives.carry is not None
     to_cell = sum((bound for gate, bound in through.items() if derivatives.gates[gate].target == "cell"), nothing)
     out = 1.0 if weights.weight_hr is None else _norm(weights.weight_hr)
+    carried = _max_over_units(derivatives.carry)
+    through_cell = _max_over_units(derivatives.cell_to_hidden * derivatives.carry)
+    if norms is not None and norms.cell is not None:
+        to_cell, carried = (each * norms.cell.bound().numpy() for each in (to_cell, carried))
+        through_cell = _max_over_units(derivatives.cell_to_hidden) * carried
     blocks = [
-        [
-            out * (to_hidden + _max_over_units(derivatives.cell_to_hidden) * to_cell),
-            out * _max_over_units(derivatives.cell_to_hidden * derivatives.carry),
-        ],
-        [to_cell, _max_over_units(derivatives.carry)],
+        [out * (to_hidden + _max_over_units(derivatives.cell_to_hidden) * to_cell), out * through_cell],
+        [to_cell, carried],
     ]
     return _norms(np.moveaxis(np.array(blocks), (0, 1), (-2, -1)))
 
@@ -199,7 +205,7 @@ def _jacobians(
 ) -> Iterator[tuple[range, Tensor]]:
     """Yield some positions at a time and their Jacobians (S, N, N); ``in_order`` of computation, without padding."""
     derivatives, weights = local_derivatives(layer), layer.weights
-    back = Transitions(weights, derivatives, sequence)
+    back = transitions_of(weights, derivatives, sequence)
     last = int(layer.lengths[sequence]) if in_order else layer.shape[1]
     positions = range(*steps.indices(last))
     if positions.step != 1:
@@ -209,25 +215,17 @@ def _jacobians(
     starts = range(positions.start, positions.stop, length)
     for start in reversed(starts) if in_order and layer.reverse else starts:
         block = range(start, min(start + length, positions.stop))
-        matrices = _assemble(weights, derivatives, back(slice(block.start, block.stop)), sequence, block, joint)
+        at = slice(block.start, block.stop)
+        carry = back.carry(at) if joint and derivatives.cell_to_hidden is not None else None
+        matrices = _assemble(weights, back(at), carry)
         yield block, matrices.flip(0) if in_order and layer.reverse else matrices
 
 
-def _assemble(
-    weights: LayerWeights, derivatives: LocalDerivatives, back: Tensor, sequence: int, block: range, joint: bool
-) -> Tensor:
-    """Return the Jacobians from the steps' transitions ``back``: the rows of h (projected), with ``joint`` those of c."""
+def _assemble(weights: LayerWeights, back: Tensor, carry: Tensor | None) -> Tensor:
+    """Return the Jacobians from the steps' transitions: the rows of h (projected), with ``carry``, to c_{t-1}, those of c."""
     size, project = weights.hidden_size, weights.tensors.get("weight_hr")
-    back = back.transpose(0, 1)
-    hidden = back[:, :size]
+    both = back.transpose(0, 1) if carry is None else torch.cat([back, carry], dim=2).transpose(0, 1)
+    hidden = both[:, :size]
     if project is not None:
         hidden = project @ hidden
-    if not joint or derivatives.cell_to_hidden is None:
-        return hidden.clone()
-    assert derivatives.carry is not None
-    at = (sequence, slice(block.start, block.stop))
-    carry = torch.diag_embed(torch.tensor(derivatives.carry[at]))
-    carry_to_hidden = torch.diag_embed(torch.tensor(derivatives.carry[at] * derivatives.cell_to_hidden[at]))
-    if project is not None:
-        carry_to_hidden = project @ carry_to_hidden
-    return torch.cat([torch.cat([hidden, carry_to_hidden], dim=2), torch.cat([back[:, size:], carry], dim=2)], dim=1)
+    return hidden.clone() if carry is None else torch.cat([hidden, both[:, size:]], dim=1)

@@ -15,9 +15,18 @@ from torch import Tensor
 
 from models.core.local_derivatives import LocalDerivatives
 from models.core.weights import LayerWeights
+from models.gradients.normed_transitions import NormedTransitions
 
 CANDIDATE = 2
 """The candidate's index among a GRU's gates."""
+
+
+def transitions_of(
+    weights: LayerWeights, derivatives: LocalDerivatives, sequence: int, side: Literal["hh", "ih"] = "hh"
+) -> Transitions | NormedTransitions:
+    """Return the transition matrices of a layer with ``weights`` and local ``derivatives``; arguments as below."""
+    made = Transitions if derivatives.norms is None else NormedTransitions
+    return made(weights, derivatives, sequence, side)
 
 
 class Transitions:
@@ -95,6 +104,13 @@ class Transitions:
         if self._side == "hh" and self._derivatives.carry is not None and self._derivatives.cell_to_hidden is None:
             result[0].diagonal(dim1=0, dim2=2).add_(torch.tensor(self._derivatives.carry[self._sequence, steps]))
         return result.view(-1, count, columns)
+
+    def carry(self, steps: slice) -> Tensor:
+        """Return the matrices to an LSTM's c_{t-1}, through the cell alone, (2 H, S, H): the rows of dh, then those of dc."""
+        derivatives, at = self._derivatives, (self._sequence, steps)
+        assert derivatives.carry is not None and derivatives.cell_to_hidden is not None
+        both = (derivatives.carry[at] * derivatives.cell_to_hidden[at], derivatives.carry[at])
+        return torch.cat([torch.diag_embed(torch.tensor(each)) for each in both], dim=1).transpose(0, 1)
 
     def _through_reset(self, steps: slice) -> Tensor:
         """Return the part through r h_{t-1} in a GRU that resets before the product, (H, S, H or D)."""

@@ -13,7 +13,7 @@ from models.core.local_derivatives import local_derivatives
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.gradients.adjoints import underflow_threshold
-from models.gradients.transitions import Transitions
+from models.gradients.transitions import transitions_of
 from models.states.input_sensitivity import MAX_CARRY_NUMBERS, InputSensitivity
 
 
@@ -40,7 +40,7 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
     total = np.zeros(length, layer.hidden.dtype)
     carry_path = None if weights.cell.carry is None else total.copy()
     derivatives = local_derivatives(layer.select(row, slice(step, step + 1)))
-    entering = Transitions(weights, derivatives, 0, "ih")(slice(1))[:, 0]
+    entering = transitions_of(weights, derivatives, 0, "ih")(slice(1))[:, 0]
     before, cell = entering[:units].clone(), entering[units:].clone()  # d (o tanh c) / d x_k, d c / d x_k; (H, D) each
     added = (before if derivatives.cell_to_hidden is None else cell).numpy().astype(np.float64)
     retained = np.ones(units)
@@ -60,13 +60,18 @@ def forward_sensitivity(layer: LayerTrace, step: int, row: int = 0) -> InputSens
     for start in range(0, len(later), size):
         block = later[start : start + size]
         derivatives = local_derivatives(layer.select(row, slice(min(block), max(block) + 1)))
-        matrices = Transitions(weights, derivatives, 0, "hh")(slice(None)).unbind(1)
+        transitions = transitions_of(weights, derivatives, 0)
+        matrices = transitions(slice(None)).unbind(1)
+        carries = transitions.carry(slice(None)).unbind(1) if weights.cell.cell_norm else ()
         for position in block:
             if not alive:
                 return InputSensitivity(np.arange(length), total, carry_path)
             at = position - min(block)
             before = matrices[at][:units] @ hidden
-            if derivatives.cell_to_hidden is not None and derivatives.carry is not None:
+            if carries:
+                before += carries[at][:units] @ cell
+                cell = carries[at][units:] @ cell + matrices[at][units:] @ hidden
+            elif derivatives.cell_to_hidden is not None and derivatives.carry is not None:
                 carried = torch.tensor(derivatives.carry[0, at])[:, None] * cell
                 before += torch.tensor(derivatives.cell_to_hidden[0, at])[:, None] * carried
                 cell = carried + matrices[at][units:] @ hidden

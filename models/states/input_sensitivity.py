@@ -16,7 +16,7 @@ from models.core.local_derivatives import local_derivatives
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.gradients.adjoints import IncomingGradients, adjoints
-from models.gradients.transitions import Transitions
+from models.gradients.transitions import transitions_of
 
 MAX_JACOBIAN_NUMBERS, MAX_CARRY_NUMBERS = 1 << 23, 1 << 18
 """The largest number of elements of the Jacobians of one backward pass (32 MB), and of those of the carry path (1 MB)."""
@@ -30,7 +30,7 @@ class InputSensitivity:
         steps: (R) the positions t of the states.
         total: (R, T), ||d h_t / d x_k|| (Frobenius) along all paths; 0 where h_t does not depend on x_k.
         carry_path: (R, T), the part of it that enters the carried state at k, stays there by the gates and enters h_t from
-            it at t; None for an RNN, which has no carried state.
+            it at t; None for an RNN, which has no carried state, and where a layer norm follows the gate.
     """
 
     steps: np.ndarray
@@ -110,7 +110,7 @@ def input_sensitivity(
 
 
 def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -> np.ndarray | None:
-    """Return (R, T), the norms of d h_t / d x_k at ``steps`` along the carry path alone; None for an RNN."""
+    """Return (R, T), the norms of d h_t / d x_k at ``steps`` along the carry path alone; None without one."""
     weights, count = layer.weights, layer.shape[1]
     if weights.cell.carry is None:
         return None
@@ -125,7 +125,7 @@ def carry_path_sensitivity(layer: LayerTrace, steps: np.ndarray, row: int = 0) -
         positions = np.arange(start, min(start + size, count))[:: 1 if layer.reverse else -1]
         derivatives = local_derivatives(layer.select(row, slice(start, start + size)))
         assert derivatives.kept is not None
-        added = Transitions(weights, derivatives, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
+        added = transitions_of(weights, derivatives, 0, "ih")(slice(None))[-weights.hidden_size :].numpy()
         added_norms = np.sqrt(np.einsum("hsd,hsd->sh", added, added, dtype=np.float64))
         for place, step in enumerate(steps):
             known = positions[positions >= step] if layer.reverse else positions[positions <= step]

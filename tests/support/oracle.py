@@ -36,11 +36,18 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
     zeros = x.new_zeros(rows)
     from_x = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
     from_h = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
+
+    def norm(part: str, v: Tensor) -> Tensor:
+        return functional.layer_norm(v, v.shape[-1:], w[f"gain_{part}"], w[f"shift_{part}"], float(options["norm"]))
+
+    if options.get("norm"):
+        from_x, from_h = norm("ih", from_x), norm("hh", from_h)
     if kind == "LSTM":
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
         p = w.get("weight_ch", x.new_zeros(3 * i.shape[-1])).chunk(3)  # of the input, forget and output gate
         i, f, g = gate(bound(i + p[0] * state[1])), gate(bound(f + p[1] * state[1])), act(bound(g))
         c = f * state[1] + i * g
+        c = norm("c", c) if options.get("cell_norm") else c
         o = gate(bound(o + p[2] * c))
         h = o * act(c)
         if "weight_hr" in w:
@@ -74,6 +81,7 @@ def layer(
 def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
     """Return the weights of one layer in one direction (``suffix``: ``"_l0_reverse"`` or, of a Cell, ""), by plain name."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_ch")
+    names += ("gain_ih", "shift_ih", "gain_hh", "shift_hh", "gain_c", "shift_c")
     found = {name: getattr(module, name + suffix, None) for name in names}
     return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
-from models.core.stepwise_modules import StepwiseModule
+from models.core.stepwise_modules import StepwiseLSTM, StepwiseModule
 from tests.support.oracle import ACTIVATIONS_BY_NAME
 
 
@@ -65,6 +66,12 @@ def step(
     clip = options.get("clip", torch.inf)
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
     from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
+
+    def norm(which: str, v: Tensor) -> Tensor:
+        return layer_norm(v, v.shape[-1:], parameter(f"gain_{which}"), parameter(f"shift_{which}"), options["norm"])
+
+    if options.get("norm"):
+        from_x, from_h = norm("ih", from_x), norm("hh", from_h)
     if kind == "RNN":
         a = from_x + from_h
         return torch.where(there, ACTIVATIONS_BY_NAME[module.nonlinearity](a.clamp(-clip, clip)), h), c
@@ -74,7 +81,8 @@ def step(
             w_i, w_f, w_o = parameter("weight_ch").chunk(3)
             i, f = i + w_i * c, f + w_f * c
         i, f, g = (v.clamp(-clip, clip) for v in (i, f, g))
-        c = torch.where(there, gate(f) * c + gate(i) * act(g), c)
+        new_cell = gate(f) * c + gate(i) * act(g)
+        c = torch.where(there, norm("c", new_cell) if options.get("cell_norm") else new_cell, c)
         o = (o + w_o * c if options.get("peepholes") else o).clamp(-clip, clip)
         new = gate(o) * act(c)
         return torch.where(there, new @ parameter("weight_hr").T if module.proj_size else new, h), c
@@ -85,6 +93,15 @@ def step(
         hn = hn + (parameter("bias_hh").chunk(3)[2] if module.bias else 0.0)
     n = act((xn + (r * hn if options.get("reset_after", True) else hn)).clamp(-clip, clip))
     return torch.where(there, (1 - z) * n + z * h, h), c
+
+
+def normed_lstm(*args: int, **options: object) -> StepwiseLSTM:
+    """Return an LSTM with layer norm, whose factors and terms are drawn at random."""
+    module = StepwiseLSTM(*args, **options)
+    for name, values in module.named_parameters():
+        if name.startswith(("gain_", "shift_")):
+            nn.init.normal_(values, float(name.startswith("gain_")), 0.4)
+    return module
 
 
 def autograd_map(module: nn.RNNBase, x: Tensor, loss_grad: Tensor, of: str = "hidden") -> dict[str, Tensor]:

@@ -18,6 +18,8 @@ OPTIONS = [
     *({"kind": "LSTM", "activation": name} for name in ACTIVATIONS),
     *({"kind": "LSTM", "recurrent_activation": name} for name in ACTIVATIONS),
     {"kind": "LSTM", "peepholes": True, "clip": 0.5},
+    {"kind": "LSTM", "norm": 1e-5, "cell_norm": True},
+    {"kind": "LSTM", "norm": 1e-3, "cell_norm": False, "handed_on": 2, "peepholes": True},
     {"kind": "RNN", "clip": 0.5},
     {"kind": "GRU", "clip": 0.5},
     {"kind": "GRU", "reset_after": False},
@@ -34,6 +36,10 @@ def weights(kind="GRU", units=5, inputs=3, handed_on=None, bias=True, dtype=torc
         shapes |= {"bias_ih": (gates * units,), "bias_hh": (gates * units,)}
     if options.get("peepholes"):
         shapes["weight_ch"] = (3 * units,)
+    if options.get("norm"):
+        shapes |= {f"{name}_{side}": (gates * units,) for side in ("ih", "hh") for name in ("gain", "shift")}
+    if options.get("cell_norm"):
+        shapes |= {"gain_c": (units,), "shift_c": (units,)}
     if handed_on:
         shapes["weight_hr"] = (handed_on, units)
     arrays = {name: torch.randn(shape, dtype=dtype).numpy() for name, shape in shapes.items()}
@@ -111,10 +117,19 @@ def test_every_equation_gives_one_step_as_well(options):
         hidden_prev, cell_prev = hidden, held
 
         def x(self, gate):
-            return torch.tensor(own.rows("weight_ih", gate)) @ vector + torch.tensor(own.rows("bias_ih", gate))
+            return self.part("ih", gate, vector)
 
         def h(self, gate, v=hidden):
-            return torch.tensor(own.rows("weight_hh", gate)) @ v + torch.tensor(own.rows("bias_hh", gate))
+            return self.part("hh", gate, v)
+
+        def part(self, side, gate, v):
+            products = own.tensors[f"weight_{side}"] @ v + own.tensors[f"bias_{side}"]
+            normed = products if own.norm is None else self.norm(products, side)
+            return normed.unflatten(0, (len(own.cell.gates), -1))[own.cell.gates.index(gate)]
+
+        def norm(self, v, side="c"):
+            scaled = (v - v.mean()) / (v.var(correction=0) + own.norm).sqrt()
+            return scaled * own.tensors[f"gain_{side}"] + own.tensors[f"shift_{side}"]
 
         def a(self, gate):
             return self.x(gate) + self.h(gate)

@@ -32,7 +32,7 @@ def own(module, **options):
     names = ("num_layers", "bias", "batch_first", "dropout", "bidirectional", *(["proj_size"] * (kind == "LSTM")))
     shape = {name: getattr(module, name) for name in names}
     made = STEPWISE[kind](module.input_size, module.hidden_size, dtype=module.weight_hh_l0.dtype, **shape, **options)
-    made.load_state_dict(module.state_dict(), strict=not options.get("peepholes"))
+    made.load_state_dict(module.state_dict(), strict=not options.keys() & {"peepholes", "norm"})
     return made.train(module.training)
 
 
@@ -55,13 +55,14 @@ def test_with_torchs_activations_it_is_torchs_module(case):
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
+NORMS = st.none() | st.fixed_dictionaries({"norm": st.sampled_from([1e-5, 1e-3]), "cell_norm": st.booleans()})
 NAMES = st.sampled_from(sorted(ACTIVATIONS))
 
 
 @pytest.mark.slow
 @settings(max_examples=150)
-@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), st.none() | st.floats(0.1, 2))
-def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after, peepholes, clip):
+@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), NORMS, st.none() | st.floats(0.1, 2))
+def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after, peepholes, norms, clip):
     case = case | {"dtype": torch.float64, "train": False}
     module, args, sequences, states = build(case)
     options = {"activation": activation, "recurrent_activation": recurrent_activation}
@@ -69,8 +70,8 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
         options = {"nonlinearity": activation}
     elif case["kind"] == "GRU":
         options["reset_after"] = reset_after
-    elif peepholes:
-        options["peepholes"] = True
+    else:
+        options |= ({"peepholes": True} if peepholes else {}) | (norms or {})
     options |= {} if clip is None else {"clip": clip}
     module = own(module, **options)
     plain = flat(module(*args))
@@ -121,6 +122,7 @@ def test_torch_runs_what_it_can(kind):
         ("LSTM", {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
         ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": False}),
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": 0.5, "peepholes": True}),
+        ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True}),
     ],
 )
 def test_weights_to_a_module_and_back(kind, options):

@@ -15,7 +15,7 @@ from models.gradients import module_backward as sweeping
 from models.gradients.gradient_map import gradient_map_of
 from models.gradients.module_backward import chained_stack, layer_stack
 from models.gradients.path_split import path_map, path_vectors
-from tests.support.unrolled_loop import autograd_map, run_unrolled
+from tests.support.unrolled_loop import autograd_map, normed_lstm, run_unrolled
 
 KINDS = {"rnn": (nn.RNN, {}), "relu": (nn.RNN, {"nonlinearity": "relu"}), "lstm": (nn.LSTM, {}), "gru": (nn.GRU, {})}
 KINDS["projected"] = (nn.LSTM, {"proj_size": 3})
@@ -25,6 +25,8 @@ KINDS["relu lstm"] = (StepwiseLSTM, {"activation": "relu", "proj_size": 3})
 KINDS["keras 3 gru"] = (StepwiseGRU, {"activation": "linear", "recurrent_activation": "hard_sigmoid_3"})
 KINDS["reset before"] = (StepwiseGRU, {"reset_after": False, "recurrent_activation": "hard_sigmoid"})
 KINDS["peepholes"] = (StepwiseLSTM, {"peepholes": True, "clip": 0.4})
+KINDS["normed"] = (normed_lstm, {"norm": 1e-5, "cell_norm": True})
+KINDS["normed products"] = (normed_lstm, {"norm": 1e-3, "peepholes": True, "clip": 0.8, "proj_size": 3})
 KINDS["clipped gru"] = (StepwiseGRU, {"reset_after": False, "clip": 0.4})
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 

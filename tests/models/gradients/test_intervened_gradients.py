@@ -18,12 +18,17 @@ from models.gradients.gradient_map import gradient_map_of
 from models.gradients.jacobian import step_jacobians
 from models.gradients.losses import output_loss_grad, step_losses
 from models.gradients.module_backward import layer_stack
+from tests.support.unrolled_loop import normed_lstm
 
 KINDS = {
     "RNN": (nn.RNN, ("preactivation", "hidden")),
     "LSTM": (nn.LSTM, ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden")),
     "peepholes": (
         partial(StepwiseLSTM, peepholes=True, clip=0.5),
+        ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
+    ),
+    "normed": (
+        partial(normed_lstm, norm=1e-5, cell_norm=True),
         ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
     ),
     "GRU": (nn.GRU, ("reset_gate", "update_gate", "candidate", "hidden")),

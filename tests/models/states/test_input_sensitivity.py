@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from models import Problem, capture
 from models.states.forward_sensitivity import forward_sensitivity
 from models.states.input_sensitivity import input_sensitivity
+from tests.support.unrolled_loop import normed_lstm
 
 KINDS = [
     ("LSTM", {}),
@@ -18,7 +19,10 @@ KINDS = [
     ("GRU", {"bidirectional": True}),
     ("RNN", {}),
     ("RNN", {"nonlinearity": "relu"}),
+    ("normed LSTM", {"norm": 1e-3, "cell_norm": True}),
 ]
+MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN, "normed LSTM": normed_lstm}
+WITHOUT_CARRY = ("RNN", "normed LSTM")
 
 
 def ran(module: nn.Module, *given):
@@ -40,7 +44,7 @@ def autograd(module: nn.RNNBase, x: torch.Tensor, columns: slice) -> np.ndarray:
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_the_whole_is_autograds(kind, options):
     torch.manual_seed(1)
-    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    module = MODULES[kind](5, 8, batch_first=True, **options)
     x = torch.randn(1, 17, 5)
     for name, layer in ran(module, x).layers.items():
         width = layer.weights.output_size
@@ -51,15 +55,15 @@ def test_the_whole_is_autograds(kind, options):
         np.testing.assert_allclose(found.total, expected, rtol=1e-5, atol=1e-30)
         later = np.tril(np.ones((17, 17)), -1) if layer.reverse else np.triu(np.ones((17, 17)), 1)
         assert not found.total[later > 0].any()
-        assert (found.carry_path is None) == (kind == "RNN")
+        assert (found.carry_path is None) == (kind in WITHOUT_CARRY)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
-@pytest.mark.parametrize(("kind", "options"), [each for each in KINDS if each[0] != "RNN"])
+@pytest.mark.parametrize(("kind", "options"), [each for each in KINDS if each[0] not in WITHOUT_CARRY])
 def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, options):
     """With all gates clamped, the cell state path is the only path from step to step."""
     torch.manual_seed(2)
-    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    module = MODULES[kind](5, 8, batch_first=True, **options)
     with torch.no_grad():
         for name, values in module.named_parameters():
             if name.startswith("weight_hh"):
@@ -77,7 +81,7 @@ def test_along_the_cell_line_is_what_is_left_without_recurrent_weights(kind, opt
 def test_a_few_steps_at_a_time_tell_the_same(kind, options, monkeypatch):
     """In long runs the local derivatives of a few steps are kept at a time; here of 8, and along the cell line of 1."""
     torch.manual_seed(6)
-    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    module = MODULES[kind](5, 8, batch_first=True, **options)
     packed = pack_padded_sequence(torch.randn(2, 27, 5), torch.tensor([27, 21]), batch_first=True)
     for layer in ran(module, packed).layers.values():
         expected = input_sensitivity(layer, row=1)
@@ -87,7 +91,7 @@ def test_a_few_steps_at_a_time_tell_the_same(kind, options, monkeypatch):
             short.setattr("models.states.input_sensitivity.MAX_CARRY_NUMBERS", 1)
             found = input_sensitivity(layer, row=1)
         np.testing.assert_allclose(found.total, expected.total, rtol=1e-5, atol=1e-30)
-        if kind != "RNN":
+        if kind not in WITHOUT_CARRY:
             np.testing.assert_allclose(found.carry_path, expected.carry_path, rtol=1e-5, atol=1e-30)
 
 
@@ -148,14 +152,14 @@ def test_what_is_not_a_number_is_told_as_such():
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_one_input_forwards_is_a_column_of_all_states_backwards(kind, options):
     torch.manual_seed(5)
-    module = getattr(nn, kind)(5, 8, batch_first=True, **options)
+    module = MODULES[kind](5, 8, batch_first=True, **options)
     packed = pack_padded_sequence(torch.randn(2, 14, 5), torch.tensor([14, 10]), batch_first=True)
     for layer in ran(module, packed).layers.values():
         expected = input_sensitivity(layer, row=1)
         for step in (0, 4, 9):
             found = forward_sensitivity(layer, step, row=1)
             np.testing.assert_allclose(found.total, expected.total[:, step], rtol=1e-5, atol=1e-12)
-            if kind != "RNN":
+            if kind not in WITHOUT_CARRY:
                 np.testing.assert_allclose(found.carry_path, expected.carry_path[:, step], rtol=1e-5, atol=1e-12)
         with pytest.raises(Problem, match=r"^Time step \d+ has no input\. Choose one from 1 to 10\.$"):
             forward_sensitivity(layer, 10, row=1)

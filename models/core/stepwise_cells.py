@@ -1,4 +1,5 @@
-"""The cell states of an LSTM with peepholes, whose gates depend on the cell state before them: one step after the other."""
+"""The cell states of an LSTM with peepholes, whose gates depend on the cell state before them, and of one whose cell state is
+normalized: one step after the other."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.core.cells import Cell
+from models.core.layer_norm import normalized
 
 
 def peephole_weights(cell: Cell, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -19,7 +21,7 @@ def peephole_weights(cell: Cell, weights: Mapping[str, Tensor]) -> dict[str, Ten
     )
 
 
-def peephole_cells(
+def stepwise_cells(
     cell: Cell, weights: Mapping[str, Tensor], sums: Tensor, initial: Tensor, reverse: bool, padding: Tensor | None
 ) -> Tensor:
     """Return the cell state after each step.
@@ -27,7 +29,7 @@ def peephole_cells(
     Args:
         cell: the equations.
         weights: by PyTorch's names without the layer's suffix.
-        sums: (B, T, G, H), the preactivations without the peepholes.
+        sums: (B, T, G, H), the preactivations without the peepholes, after a layer norm of the products.
         initial: (B, H), the cell state before the first step.
         reverse: whether to run from the last step to the first.
         padding: (B, T, 1), True past a sequence's length, where the state stays the same; None without.
@@ -40,7 +42,7 @@ def peephole_cells(
     state, states = initial, torch.empty_like(sums[:, :, 0])
     steps = range(sums.shape[1])
     for t in reversed(steps) if reverse else steps:
-        step = _Step(dict(zip(cell.gates, sums[:, t].unbind(1), strict=True)), own, state)
+        step = _Step(cell, weights, dict(zip(cell.gates, sums[:, t].unbind(1), strict=True)), own, state)
         for name in names:
             setattr(step, name, cell.equations[name](step))
         state = step.cell if padding is None else torch.where(padding[:, t], state, step.cell)
@@ -53,7 +55,15 @@ class _Step:
 
     cell: Tensor
 
-    def __init__(self, sums: Mapping[str, Tensor], peepholes: Mapping[str, Tensor], cell_prev: Tensor) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        weights: Mapping[str, Tensor],
+        sums: Mapping[str, Tensor],
+        peepholes: Mapping[str, Tensor],
+        cell_prev: Tensor,
+    ) -> None:
+        self._cell, self._weights = cell, weights
         self._sums, self._peepholes, self.cell_prev = sums, peepholes, cell_prev
 
     def a(self, gate: str) -> Tensor:
@@ -61,3 +71,6 @@ class _Step:
 
     def peephole(self, gate: str, c: Tensor) -> Tensor:
         return self._peepholes[gate] * c
+
+    def norm(self, v: Tensor) -> Tensor:
+        return normalized(self._cell, self._weights, "c", v)
