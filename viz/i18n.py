@@ -19,12 +19,13 @@ from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from models.core.messages import Sentence
+from models.core.messages import Sentence, TitledName
 from viz.josa import MARKED, format_message
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
@@ -108,8 +109,14 @@ def translate(said: Exception | Sentence) -> str:
     """Return a `Sentence` and its values that are sentences in the current language; of any other error, its own text."""
     if not isinstance(said, Sentence):
         return str(said)
-    values = {name: translate(value) if isinstance(value, Sentence) else value for name, value in said.values.items()}
+    values = {name: _translated_value(value) for name, value in said.values.items()}
     return _(said.sentence).format(**values)
+
+
+def _translated_value(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return translate(value)
+    return value.title(language()) if isinstance(value, TitledName) else value
 
 
 def match_locale(locale: str | None) -> str:

@@ -5,6 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 
+class TitledName:
+    """The name of a network in a sentence: the name itself in Python, its quoted title in the interface.
+
+    Attributes:
+        name: as in ``load_network(name)``.
+        titles: by language.
+    """
+
+    def __init__(self, name: str, titles: dict[str, str]) -> None:
+        """Store the name and its titles."""
+        self.name, self.titles = name, titles
+
+    def __str__(self) -> str:
+        return self.name
+
+    def title(self, language: str) -> str:
+        """Return the title in a language, in quotation marks."""
+        return f"“{self.titles.get(language, self.name)}”"
+
+
 class Sentence:
     """A sentence with values.
 

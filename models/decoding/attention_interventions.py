@@ -84,7 +84,7 @@ def check_interventions(network: Network, sources: int, interventions: Iterable[
                     "{name} has no attention to change: its context vector is the same at every time step. Choose a "
                     "network with attention."
                 ),
-                name=network.name,
+                name=network.titled_name,
             )
         if isinstance(change, AttentionTemperature):
             if not (math.isfinite(change.value) and change.value > 0):
@@ -100,8 +100,8 @@ def check_interventions(network: Network, sources: int, interventions: Iterable[
                         "{name} cannot use the attention scores of {other}. Choose two recurrent networks with attention and "
                         "the same vocabulary."
                     ),
-                    name=network.name,
-                    other=change.network.name,
+                    name=network.titled_name,
+                    other=change.network.titled_name,
                 )
         else:
             _check_place(module, sources, change)
@@ -112,7 +112,7 @@ def _check_symbol(network: Network, change: ForceToken) -> None:
     if change.symbol not in symbols[1:]:
         raise Problem(
             "{name} cannot output “{symbol}”. Choose one of its output symbols: {symbols}.",
-            name=network.name,
+            name=network.titled_name,
             symbol=change.symbol,
             symbols=" ".join(symbols[1:]),
         )

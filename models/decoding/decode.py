@@ -139,7 +139,7 @@ def encode_source(network: Network, text: str) -> Tensor:
 
 def _check_generates(network: Network) -> None:
     if network.card.predicts != "sequence":
-        raise Problem("{name} does not output a sequence. Choose one of the dates networks.", name=network.name)
+        raise Problem("{name} does not output a sequence. Choose one of the dates networks.", name=network.titled_name)
 
 
 def greedy_decode(network: Network, decoder: Decoder, interventions: tuple[Intervention, ...]) -> Tensor:

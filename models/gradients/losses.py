@@ -107,7 +107,7 @@ def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> T
     if network.card.predicts in ("values", "nothing"):
         raise Problem(
             "The output of {name} has no target, so no loss can be computed. Choose the value of a unit instead.",
-            name=network.name,
+            name=network.titled_name,
         )
     if network.card.predicts == "sequence":
         return _generated_loss(output, loss)
@@ -182,7 +182,7 @@ def output_loss_grad(
                 "{name} is an encoder–decoder, so its layers have no loss at each time step. Choose the value of a "
                 "unit instead."
             ),
-            name=network.name,
+            name=network.titled_name,
         )
     own = copy_module(module)  # a copy, because the hook below changes its output
     *_, last = recurrent_modules(own).values()

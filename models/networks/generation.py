@@ -63,7 +63,7 @@ def generate(network: Network, text: str, count: int, temperature: float = 0.0, 
     if network.vocabulary is None or not hasattr(network.module, "resume"):
         raise Problem(
             "{name} does not predict a next token, so it cannot continue the text. Choose a network that predicts one.",
-            name=network.name,
+            name=network.titled_name,
         )
     resume: Any = network.module.resume
     generator = torch.Generator().manual_seed(seed)

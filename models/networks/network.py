@@ -196,6 +196,11 @@ class Network:
         """The kind of one step: ``"characters"``, ``"words"`` or ``"numbers"``."""
         return self.card.kind
 
+    @property
+    def titled_name(self) -> TitledName:
+        """The name, for a sentence."""
+        return TitledName(self.name, self.card.title)
+
     @cached_property
     def ids(self) -> dict[str, int]:
         """Id of each symbol; empty for a network of numbers."""
@@ -252,7 +257,7 @@ class Network:
             return TokenizedText(torch.tensor([rows], dtype=torch.float32), numbers, numbers, ())
         symbols = self._split(text)
         if not symbols:
-            raise Problem("The input text is empty. Type an input for {name}.", name=self.name)
+            raise Problem("The input text is empty. Type an input for {name}.", name=self.titled_name)
         if len(symbols) > limit:
             raise TooManyStepsError(len(symbols), limit)
         ids = self.ids
@@ -260,13 +265,13 @@ class Network:
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
             raise Problem(
                 "The vocabulary of {name} contains none of the symbols of this text ({symbols}). Type another text.",
-                name=self.name,
+                name=self.titled_name,
                 symbols=_named(unknown or symbols),
             )
         if unknown and self.card.unknown is None:
             raise Problem(
                 "The vocabulary of {name} does not contain {unknown}. Use only these symbols: {symbols}.",
-                name=self.name,
+                name=self.titled_name,
                 unknown=_named(unknown),
                 symbols=_named(self.vocabulary),
             )

@@ -36,7 +36,7 @@ def padding_effect(network: Network, text: str, count: int) -> PaddingEffect:
     """
     symbol = network.card.padding
     if symbol is None or network.vocabulary is None:
-        raise Problem("{name} has no padding symbol. Choose a network that outputs a class.", name=network.name)
+        raise Problem("{name} has no padding symbol. Choose a network that outputs a class.", name=network.titled_name)
     if count < 0:
         raise Problem("The number of padding steps must be 0 or more, not {count}.", count=count)
     own = network.encode(text)

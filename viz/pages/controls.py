@@ -249,7 +249,7 @@ def _show_hint(session: Session) -> None:
     if (view.text, view.layer, view.unit) == (start.text, start.layer, start.unit):
         why = start.why[language()].replace(" -", " −")  # the minus sign of all numbers on the page
         st.info(why, icon=":material/visibility:")
-    elif card.scored == "last":
+    elif card.scored == "last" and card.predicts != "class":  # a class is predicted only once
         st.caption(
             _(
                 "This network is evaluated only on its answer after the last token. In training, earlier predictions "
@@ -343,7 +343,15 @@ def text_input(session: Session, unknown: Sequence[str]) -> None:
         )
         # To click the button takes the focus from the text, which the browser then sends.
         st.button(_("Apply"), key="apply_text", help=_("Or press Ctrl+Enter in the text."))
-    unknown_note(card, unknown)
+    if rejected is None:
+        unknown_note(card, unknown)
+    else:
+        st.warning(
+            _("This text cannot be used; the message at the top says why. The page below still shows: “{text}”").format(
+                text=escape_markdown(_short(session.view.text or ""))
+            ),
+            icon=":material/edit_off:",
+        )
 
 
 def example_menu(session: Session) -> None:

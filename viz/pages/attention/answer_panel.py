@@ -16,7 +16,7 @@ def describe_output(decoding: Decoding) -> str:
     """Return sentences on the output, its probability, its least probable token, and whether it is a valid date."""
     least = int(decoding.token_probability.argmin())
     sentences = [
-        _("The output is {answer}. The whole output has probability {chance}.").format(
+        _("The output is {answer} (probability of the whole output: {chance}).").format(
             answer=f"**{escape_markdown(decoding.answer) or '∅'}**",
             chance=format_probability(float(np.exp(decoding.log_probability))),
         ),

@@ -250,7 +250,7 @@ def describe_intervention(change: Intervention, selection: AttentionSelection) -
         case ForceToken(step, token):
             return _("output at step {step} fixed to “{token}”").format(step=step + 1, token=display(token))
         case BorrowScores(network):
-            return _("attention scores of {name}").format(name=network.name)
+            return _("attention scores of “{name}”").format(name=cache.display_name(network.name))
 
 
 def _compared(selection: AttentionSelection) -> None:

@@ -44,8 +44,10 @@ def compare_networks(session: Session, selection: AttentionSelection) -> None:
         ),
     )
     def draw_same_text() -> None:
-        answers = [(selection.net, selection.decoding)]
-        answers += [(name, attention_cache.cached_decoding(name, selection.text)) for name in others]
+        answers = [(cache.display_name(selection.net), selection.decoding)]
+        answers += [
+            (cache.display_name(name), attention_cache.cached_decoding(name, selection.text)) for name in others
+        ]
         output_rows(answers, "compared_output")
         if FIXED_CONTEXT_NETWORK in (selection.net, *others):
             _longer_texts(selection)
@@ -84,7 +86,7 @@ def _longer_texts(selection: AttentionSelection) -> None:
     places = [st.container(), st.container()] if long else st.columns(2, gap="large")
     for place, (name, decodings) in zip(places, answers.items(), strict=True):
         with place:
-            st.markdown(f"**{name}**")
+            st.markdown(f"**{escape_markdown(cache.display_name(name))}**")
             output_rows(
                 [(_("{n} characters").format(n=len(each.source)), each) for each in decodings],
                 f"grown_output_{'without' if name == FIXED_CONTEXT_NETWORK else 'with'}",
@@ -102,7 +104,7 @@ def _two_dates(session: Session, selection: AttentionSelection, names: list[str]
     def draw_two_dates() -> None:
         sample = _unseen(st.session_state.get(SAMPLE_KEY, 0), language())
         st.markdown(f"“{escape_markdown(sample.text)}”")
-        answers = [(name, attention_cache.cached_decoding(name, sample.text)) for name in names]
+        answers = [(cache.display_name(name), attention_cache.cached_decoding(name, sample.text)) for name in names]
         output_rows(answers, "unseen_output", right=sample.answer)
         with st.container(horizontal=True, gap="small"):
             st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)

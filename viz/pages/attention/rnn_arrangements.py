@@ -62,8 +62,8 @@ def _one_to_many() -> None:
         "shape_writes", inputs, generated.symbols[:DRAWN_LENGTH], label=_("One to many"), fed=True, key="shape_writes"
     )
     st.caption(
-        _("{name} generates text from one character: each output is fed back as the next input.").format(
-            name=LANGUAGE_MODEL
+        _("“{name}” generates text from one character: each output is fed back as the next input.").format(
+            name=cache.display_name(LANGUAGE_MODEL)
         )
     )
     st.text_input(_("First character"), "i", max_chars=1, key=FIRST_CHARACTER_KEY)
@@ -83,8 +83,12 @@ def _many_to_one() -> None:
     sequence_shape("shape_judges", drawn, outputs, label=_("Many to one"), key="shape_judges")
     st.caption(
         _(
-            "{name} takes a whole review as input and outputs one class after the last token: “{answer}” ({chance})."
-        ).format(name=CLASSIFIER, answer=best_class, chance=format_probability(float(answer.probability[answer.best])))
+            "“{name}” takes a whole review as input and outputs one class after the last token: “{answer}” ({chance})."
+        ).format(
+            name=cache.display_name(CLASSIFIER),
+            answer=best_class,
+            chance=format_probability(float(answer.probability[answer.best])),
+        )
     )
     _open(View(net=CLASSIFIER, text=example))
 
@@ -99,7 +103,11 @@ def _in_step() -> None:
     sequence_shape(
         "shape_expects", run.labels, outputs, label=_("Many to many (one output per step)"), key="shape_expects"
     )
-    st.caption(_("{name} predicts the next character after each input character.").format(name=LANGUAGE_MODEL))
+    st.caption(
+        _("“{name}” predicts the next character after each input character.").format(
+            name=cache.display_name(LANGUAGE_MODEL)
+        )
+    )
     _open(View(net=LANGUAGE_MODEL, text=text))
 
 
@@ -113,8 +121,8 @@ def _delayed(source: Sequence[str], output: Sequence[str], translated: View) -> 
     )
     st.caption(
         _(
-            "{name} takes the whole input before it generates the output: sequence-to-sequence, as in translation."
-        ).format(name=translated.net)
+            "“{name}” takes the whole input before it generates the output: sequence-to-sequence, as in translation."
+        ).format(name=cache.display_name(translated.net or ""))
     )
     _open(translated)
 

@@ -98,7 +98,7 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
     )
     if not is_selected:
         st.button(
-            _("Show {name} step by step in the drawing above").format(name=TRANSFORMER),
+            _("Show “{name}” step by step in the drawing above").format(name=cache.display_name(TRANSFORMER)),
             key="attention_to_transformer",
             on_click=lambda: session.navigate(
                 net=TRANSFORMER,
