@@ -52,7 +52,7 @@ STYLE = """
 def page_frame() -> Iterator[None]:
     """Surround a page: the bar at the top right, and above the page the messages about what could not be shown."""
     st.logo(str(LOGO), size="large")
-    st.html(STYLE + GLOSSARY_STYLE + PANEL_STYLE)
+    st.html(STYLE + GLOSSARY_STYLE + PANEL_STYLE + _hint_style())
     st.session_state[TERMS_SEEN] = {}
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
         copy_link(without=too_long(get_session().view), key="link")
@@ -69,6 +69,16 @@ def page_frame() -> Iterator[None]:
 
 
 def _report_unknown_page() -> None:
+def _hint_style() -> str:
+    """Return rules that translate Streamlit's own hint in a text field that was changed; it has no parameter for its text."""
+    if language() == "en":
+        return ""
+    hint = '[data-testid="InputInstructions"]'
+    keys = {hint: _("Enter to apply"), f'[data-testid="stTextArea"] {hint}': _("Ctrl+Enter to apply")}
+    rules = [f'{at}::after {{ content: "{text}"; font-size: 0.75rem; }}' for at, text in keys.items()]
+    return f"<style>{hint} {{ font-size: 0; }} {' '.join(rules)}</style>"
+
+
     """Say that the page in the address does not exist; the first page is shown instead."""
     context = get_script_run_ctx(suppress_warning=True)
     name = None if context is None else context.pages_manager.intended_page_name

@@ -63,8 +63,10 @@ def _words() -> dict[str, str]:
         "straight_hidden": _("hidden state path: × z_t only"),
         "other": _("all other paths (through gates and weights)"),
         "together": _("total"),
+        "path_cell": _("cell state path"),
+        "path_hidden": _("hidden state path"),
         "sum": _(
-            "Vectors drawn to scale: direct path + other paths = total. The direct path is {share} × as long as "
+            "Vectors drawn to scale: {path} + all other paths = total. The part along the {path} is {share} × as long as "
             "the total."
         ),
         "no_line": _(

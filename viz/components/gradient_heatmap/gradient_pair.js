@@ -101,8 +101,9 @@ unrolled.gradientPair ??= (context) => {
       line("straight", "straight_norm", straight), line("other", "other_norm", other), line("whole", "carried_norm", whole));
     const drawing = arrows(straight, other, whole, colours);
     if (drawing) {
+      const path = trace.options.states.includes("cell") ? words.path_cell : words.path_hidden;
       const share = whole > 0 ? formatShort(straight / whole) : "–";
-      box.append(drawing, element("p", { className: "unrolled-muted", text: fillTemplate(words.sum, { share }) }));
+      box.append(drawing, element("p", { className: "unrolled-muted", text: fillTemplate(words.sum, { path, share }) }));
     }
     return box;
   }

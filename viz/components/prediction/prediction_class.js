@@ -19,7 +19,7 @@
         const row = unrolled.element("div", { role: "listitem", className: k === best ? "unrolled-true" : "" },
           unrolled.element("b", { text: names[k] }),
           unrolled.element("div", { className: "unrolled-track" }, fill),
-          unrolled.element("span", { text: value === value ? `${(value * 100).toFixed(2)}%` : "NaN" }));
+          unrolled.element("span", { text: unrolled.formatPercent(value) }));
         return row;
       }));
     },

@@ -60,7 +60,7 @@ Object.assign((window.unrolled ??= {}), {
   },
 
   // 0.1234 -> "12.3%"
-  formatPercent: (p) => (p === null || p === undefined ? "–" : p !== p ? "NaN" : p >= 0.9995 ? "100%" : p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
+  formatPercent: (p) => (p === null || p === undefined ? "–" : p !== p ? "NaN" : p >= 0.9995 && p < 1 ? ">99.9%" : p > 0 && p < 0.0005 ? "<0.1%" : `${(p * 100).toFixed(1)}%`),
 
   // "{a} of {b}" with {a: 1, b: 2} -> "1 of 2"
   fillTemplate(template, values) {

@@ -111,11 +111,15 @@ def describe_rate(norms: np.ndarray, reverse: bool = False, *, every: bool = Fal
     if not fit.is_exponential:
         return _("No clear exponential trend (R² = {share:.0%}).").format(share=fit.r_squared)
     sentence = (
-        _("The gradient norm halves every {n} time steps of backpropagation.")
+        _(
+            "Fitted to all time steps, the gradient norm halves every {n} time steps of backpropagation (R² = {share:.0%})."
+        )
         if fit.rate < 0
-        else _("The gradient norm doubles every {n} time steps of backpropagation.")
+        else _(
+            "Fitted to all time steps, the gradient norm doubles every {n} time steps of backpropagation (R² = {share:.0%})."
+        )
     )
-    return sentence.format(n=f"{fit.half_distance:.1f}")
+    return sentence.format(n=f"{fit.half_distance:.1f}", share=fit.r_squared)
 
 
 def nonfinite_symbol(value: float) -> str:
