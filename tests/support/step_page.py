@@ -78,8 +78,8 @@ def address_has(page: Page, **wanted: object) -> None:
 
 
 def link(**view: object) -> str:
-    """Return the address of a view of the Step lens."""
-    return "/?" + urlencode(view)
+    """Return the address of a view of the Step lens, with the panels that are open at first unless ``panel`` is given."""
+    return "/?" + urlencode({"panel": "-none"} | view)
 
 
 def pick(page: Page, label: str, option: str) -> None:

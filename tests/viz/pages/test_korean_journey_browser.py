@@ -60,7 +60,7 @@ def test_no_page_shows_a_pair_of_particles(open_page, name):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1024, "dark"), (390, "dark"), (390, "light")])
 def test_a_term_has_its_gloss_by_keyboard_inside_the_window(open_page, width, scheme):
-    page = open_page("/gradients?net=recall-lstm", locale="ko-KR", width=width, scheme=scheme)
+    page = open_page("/gradients?net=recall-lstm&panel=-none", locale="ko-KR", width=width, scheme=scheme)
     term = page.locator('.unrolled-term[data-term="vanishing gradient"]')
     before = page.locator('.unrolled-term[data-term="gradient"]')
     before.focus()
@@ -75,7 +75,7 @@ def test_a_term_has_its_gloss_by_keyboard_inside_the_window(open_page, width, sc
 
 
 def test_the_glossary_fits_a_narrow_window(open_page):
-    page = open_page("/gradients?net=recall-lstm", locale="ko-KR", width=390)
+    page = open_page("/gradients?net=recall-lstm&panel=-none", locale="ko-KR", width=390)
     page.get_by_text("용어와 표기").click()
     expect(page.locator(".st-key-glossary")).to_be_visible()
     expect(page.locator(".st-key-glossary")).to_contain_text("망각 게이트")

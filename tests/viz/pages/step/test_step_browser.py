@@ -129,6 +129,7 @@ def test_the_heatmap_chooses_unit_and_step(opening):
     )
     choose_unit(opening, 300)
     go(opening, 3)
+    settle(opening)  # a plot that is drawn anew meanwhile cannot be scrolled to
     plot.scroll_into_view_if_needed()
     moved = plot.locator(".unrolled-mark-row").bounding_box()
     before = plot.bounding_box()
