@@ -6,11 +6,11 @@ Every name comes from a file, so every name is escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from models.core.custom_cell import CellFormulas
 from models.core.formula import Tree
+from viz.escape import escape_html
 from viz.formulas import LETTERS, Formula, over_shape
 
 FUNCTION_SYMBOLS = {"sigmoid": "σ"}
@@ -103,7 +103,7 @@ class FormulaPrinter:
         """Return the MathML of a formula."""
         match tree:
             case None | bool() | str():
-                return f"<mtext>{escape(str(tree))}</mtext>"
+                return f"<mtext>{escape_html(str(tree))}</mtext>"
             case int() | float():
                 return f"<mn>{tree:g}</mn>".replace("-", "−")
             case ["quantity", name]:
@@ -119,7 +119,7 @@ class FormulaPrinter:
                 count = f"<mrow><mn>{part}</mn><mo>/</mo><mn>{parts}</mn></mrow>"
                 return f"<msub><mrow>{_brackets(self.vector(whole))}</mrow>{count}</msub>"
             case ["index", whole, key]:
-                return f"<msub><mrow>{_brackets(self.vector(whole))}</mrow><mtext>{escape(key)}</mtext></msub>"
+                return f"<msub><mrow>{_brackets(self.vector(whole))}</mrow><mtext>{escape_html(key)}</mtext></msub>"
             case ["call", "transpose", given]:
                 return f"<msup><mrow>{self.factor(given)}</mrow><mi>⊤</mi></msup>"
             case ["call", "linear", given, matrix, *bias]:
@@ -127,11 +127,11 @@ class FormulaPrinter:
                 return drawn + (_operator("+") + self.vector(bias[0]) if bias and bias[0] is not None else "")
             case ["call", function, *given]:
                 return (
-                    f'<mi class="function">{escape(FUNCTION_SYMBOLS.get(str(function), str(function)))}</mi>'
+                    f'<mi class="function">{escape_html(FUNCTION_SYMBOLS.get(str(function), str(function)))}</mi>'
                     + self.arguments(given)
                 )
             case ["named", name, value]:
-                return f"<mtext>{escape(str(name))}</mtext>{_operator('=')}{self.print(value)}"
+                return f"<mtext>{escape_html(str(name))}</mtext>{_operator('=')}{self.print(value)}"
             case ["list", *items]:
                 return _brackets("<mo>,</mo>".join(map(self.print, items)))
             case ["/", left, right]:
@@ -145,7 +145,7 @@ class FormulaPrinter:
             case ["*" | "@" as sign, left, right]:
                 return self.factor(left) + _operator(self.times if sign == "*" else SIGNS[sign]) + self.factor(right)
             case [str(sign), left, right]:
-                return self.print(left) + _operator(SIGNS.get(sign, escape(sign))) + self.print(right)
+                return self.print(left) + _operator(SIGNS.get(sign, escape_html(sign))) + self.print(right)
         raise TypeError(f"No way to print {tree!r}.")
 
     def vector(self, tree: Tree | None) -> str:
@@ -168,7 +168,7 @@ class FormulaPrinter:
         if state != name:
             t = '<mrow><mi>t</mi><mo lspace="0" rspace="0">−</mo><mn>1</mn></mrow>'
         letter = "x" if name == "input" else quantity_symbol(state)
-        return self.shaped(f"<msub><mi>{escape(letter)}</mi>{t}</msub>", self.widths.get(state, 0))
+        return self.shaped(f"<msub><mi>{escape_html(letter)}</mi>{t}</msub>", self.widths.get(state, 0))
 
     def shaped(self, symbol: str, *shape: int) -> str:
         """Print a symbol of this shape."""
@@ -218,7 +218,7 @@ class FormulaNumberPrinter(FormulaPrinter):
     def slot(self, name: str) -> str:
         """Return an empty number, which the component fills."""
         self.slots.append(name)
-        return f'<mn data-slot="{escape(name)}"></mn>'
+        return f'<mn data-slot="{escape_html(name)}"></mn>'
 
 
 def _is_sum(tree: Tree | None) -> bool:
@@ -240,11 +240,11 @@ def _parameter(name: str) -> str:
             return f"<mi>{letter}</mi>"
         if name.startswith(f"{word}_"):
             return _subscript(letter, name.removeprefix(f"{word}_"))
-    return f"<mi>{escape(name)}</mi>"
+    return f"<mi>{escape_html(name)}</mi>"
 
 
 def _subscript(base: str, below: str) -> str:
-    return f"<msub><mi>{escape(base)}</mi><mtext>{escape(below)}</mtext></msub>"
+    return f"<msub><mi>{escape_html(base)}</mi><mtext>{escape_html(below)}</mtext></msub>"
 
 
 def _math(*sides: str) -> str:

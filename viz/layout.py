@@ -9,11 +9,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from viz.address import too_long
 from viz.components.copy_link import copy_link
+from viz.escape import escape_markdown
 from viz.glossary import STYLE as GLOSSARY_STYLE
 from viz.glossary import glossary_markdown, notation_markdown
 from viz.i18n import LANGUAGES, _, language
 from viz.pages import LENSES
-from viz.pages.page_elements import TERMS_SEEN, escape_markdown
+from viz.pages.page_elements import TERMS_SEEN
 from viz.pages.panels import PANEL_STYLE, page_panels
 from viz.session import get_session
 
@@ -68,7 +69,6 @@ def page_frame() -> Iterator[None]:
             notices.warning(escape_markdown(problem), icon=":material/info:")
 
 
-def _report_unknown_page() -> None:
 def _hint_style() -> str:
     """Return rules that translate Streamlit's own hint in a text field that was changed; it has no parameter for its text."""
     if language() == "en":
@@ -79,6 +79,7 @@ def _hint_style() -> str:
     return f"<style>{hint} {{ font-size: 0; }} {' '.join(rules)}</style>"
 
 
+def _report_unknown_page() -> None:
     """Say that the page in the address does not exist; the first page is shown instead."""
     context = get_script_run_ctx(suppress_warning=True)
     name = None if context is None else context.pages_manager.intended_page_name

@@ -45,11 +45,12 @@ def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
         x=[x for x, _y in places],
         y=[y for _x, y in places],
         mode="markers+text",
-        text=[
-            f"<b>{display(node.symbol)}</b>" if at in best else display(node.symbol)
-            for at, node in enumerate(tree.nodes)
-        ],
-        textfont={"size": 15, "color": FOREGROUND[theme]},
+        text=[display(node.symbol) for node in tree.nodes],
+        textfont={
+            "size": 15,
+            "color": FOREGROUND[theme],
+            "weight": [700 if at in best else 400 for at in range(len(tree.nodes))],
+        },
         marker={
             "size": 26,
             "symbol": "square",

@@ -6,6 +6,8 @@ from itertools import count
 
 import plotly.graph_objects as go
 
+from viz.figures.figure_texts import escape_texts
+
 FOREGROUND = {"light": "#14181f", "dark": "#f0f3f7"}
 GRID = {"light": "#e3e7ee", "dark": "#2b3543"}
 BACKGROUND = {"light": "#ffffff", "dark": "#10141a"}
@@ -31,6 +33,7 @@ def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
         hovermode="x unified",
     )
+    escape_texts(figure)
     figure.update_xaxes(gridcolor=GRID[theme], zeroline=False)
     figure.update_yaxes(gridcolor=GRID[theme], zerolinecolor=GRID[theme])
     margin = figure.layout.margin

@@ -7,10 +7,10 @@ import streamlit as st
 from models.checkpoints.building.build import FILE_GRAPH, FUNCTIONS, GRAPH, READOUT
 from models.checkpoints.layers.stacks import ARROW, assumed_settings
 from models.networks.network import Network
+from viz.escape import escape_markdown
 from viz.i18n import _, ngettext
 from viz.pages import checkpoint_store
 from viz.pages.checkpoint.setting_names import setting_names
-from viz.pages.page_elements import escape_markdown
 
 MAX_NAMES = 8
 """Names that a sentence lists; of more, the tensors of one module become one name, ``attention.*``."""

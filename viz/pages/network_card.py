@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from models.networks.network import ModelCard
+from viz.escape import escape_markdown
 from viz.i18n import LANGUAGES, N_, _, language
-from viz.pages.page_elements import escape_markdown
 from viz.quantity_names import quantity_names
 
 METRICS = {

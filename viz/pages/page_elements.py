@@ -1,6 +1,5 @@
-"""Elements that the pages share: captions, charts, tables, links to other pages, and text escaped for Markdown."""
+"""Elements that the pages share: captions, charts, tables and links to other pages."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -11,11 +10,9 @@ import streamlit as st
 from models.core.messages import Problem
 from viz.address import View, view_params
 from viz.colours import Theme
+from viz.escape import escape_markdown
 from viz.glossary import mark_terms
 from viz.i18n import translate
-
-MARKDOWN = re.compile(r"[\\`*_\[\]<$~#]|:(?=\S)")
-"""Characters that Markdown, or Streamlit's extension of it (``:material/edit:``), takes for markup."""
 
 TERMS_SEEN = "terms_seen"
 """Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
@@ -69,8 +66,3 @@ def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_
 
     lens = next(lens for lens in LENSES if lens.name == name)
     st.page_link(lens.page(), label=label, icon=icon, query_params=view_params(replace(view, panel="", mode="")))
-
-
-def escape_markdown(text: str) -> str:
-    """Escape ``text``, which a reader typed, a link contains or a network generated, so that Markdown shows it as it is."""
-    return MARKDOWN.sub(lambda found: "\\" + found[0], text)

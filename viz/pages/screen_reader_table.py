@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import streamlit as st
+
+from viz.escape import escape_html
 
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap"
 
@@ -23,18 +24,18 @@ class HiddenNumber:
     def html(self) -> str:
         """Return the list item of the number."""
         further = "" if self.unit is None else f' data-unit="{self.unit}"'
-        further += "" if self.gate is None else f' data-gate="{escape(self.gate)}"'
+        further += "" if self.gate is None else f' data-gate="{escape_html(self.gate)}"'
         of = self.gate if self.unit is None else self.unit
         return (
-            f'<span role="listitem" data-quantity="{self.quantity}" data-layer="{escape(self.layer)}"{further} '
-            f'data-value="{js_number(self.value)}">{escape(str(of))}: {self.value:.4g}</span> '
+            f'<span role="listitem" data-quantity="{self.quantity}" data-layer="{escape_html(self.layer)}"{further} '
+            f'data-value="{js_number(self.value)}">{escape_html(str(of))}: {self.value:.4g}</span> '
         )
 
 
 def hidden_numbers(numbers: Iterable[HiddenNumber], caption: str, key: str) -> None:
     """Add a list that takes no room: an element per number, with its full value; ``key`` is its ``data-group``."""
     cells = "".join(number.html() for number in numbers)
-    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape(caption)}</p><div role="list">{cells}</div></div>')
+    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape_html(caption)}</p><div role="list">{cells}</div></div>')
 
 
 def hidden_curves(
@@ -50,14 +51,14 @@ def hidden_curves(
     """
     rows = []
     for quantity, net, layer, values in curves:
-        attributes = f'data-quantity="{quantity}" data-net="{escape(net)}" data-layer="{escape(layer)}"'
+        attributes = f'data-quantity="{quantity}" data-net="{escape_html(net)}" data-layer="{escape_html(layer)}"'
         cells = "".join(
             f'<span role="listitem" {attributes} data-step="{step}" data-value="{js_number(value)}">'
-            f"{step + 1} {escape(label)}: {value:.3g}</span> "
+            f"{step + 1} {escape_html(label)}: {value:.3g}</span> "
             for step, (value, label) in enumerate(zip(values, labels, strict=True))
         )
-        rows.append(f'<div role="list" aria-label="{escape(net)} {quantity}">{cells}</div>')
-    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape(caption)}</p>{"".join(rows)}</div>')
+        rows.append(f'<div role="list" aria-label="{escape_html(net)} {quantity}">{cells}</div>')
+    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape_html(caption)}</p>{"".join(rows)}</div>')
 
 
 def js_number(value: float) -> str:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from models.networks.forward_run import ForwardRun
 from models.networks.network import ModelCard
+from viz.escape import escape_markdown
 from viz.i18n import _, ngettext
-from viz.pages.page_elements import escape_markdown
 
 MAX_LISTED = 12
 """Unknown symbols that a sentence lists."""

@@ -1,15 +1,14 @@
 """The output of an encoder-decoder in words and as rows of tokens with their probabilities."""
 
 import datetime
-from html import escape
 
 import numpy as np
 import streamlit as st
 
 from models.core.tokenize_text import display
 from models.decoding import Decoding
+from viz.escape import escape_html, escape_markdown
 from viz.i18n import _
-from viz.pages.page_elements import escape_markdown
 
 
 def describe_output(decoding: Decoding) -> str:
@@ -68,7 +67,8 @@ def output_rows(answers: list[tuple[str, Decoding]], quantity: str, right: str |
             _cell(
                 token,
                 first[step : step + 1] != (token,),
-                f'data-quantity="{quantity}" data-group="{escape(name)}" data-step="{step}" data-token="{escape(token)}"',
+                f'data-quantity="{quantity}" data-group="{escape_html(name)}" data-step="{step}" '
+                f'data-token="{escape_html(token)}"',
                 float(chance),
             )
             for step, (token, chance) in enumerate(zip(decoding.target, decoding.token_probability, strict=True))
@@ -79,7 +79,7 @@ def output_rows(answers: list[tuple[str, Decoding]], quantity: str, right: str |
 
 def _row(name: str, cells: list[str], total: str) -> str:
     return (
-        f'<div style="{NAME_STYLE}">{escape(name)}</div><div style="{CELLS_STYLE}">{"".join(cells)}</div>'
+        f'<div style="{NAME_STYLE}">{escape_html(name)}</div><div style="{CELLS_STYLE}">{"".join(cells)}</div>'
         f'<div style="{TOTAL_STYLE}">{total}</div>'
     )
 
@@ -89,7 +89,7 @@ def _cell(token: str, different: bool, attributes: str, chance: float | None) ->
     bar = "" if chance is None else BAR_HTML.format(width=f"{chance:.3f}")
     value = "" if chance is None else f'title="{chance:.4f}" data-value="{chance!r}"'
     style = CELL_STYLE + (DIFFERENT_STYLE if different else "")
-    return f'<span style="{style}" {attributes} {value}>{escape(display(token))}{bar}</span>'
+    return f'<span style="{style}" {attributes} {value}>{escape_html(display(token))}{bar}</span>'
 
 
 END_TOKEN = "⊣"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from viz.address import View
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.attention import attention_cache
@@ -19,7 +20,6 @@ from viz.pages.attention.rnn_arrangements import rnn_arrangements
 from viz.pages.attention.transformer_panels import transformer_panels
 from viz.pages.controls import saved_run, show_controls
 from viz.pages.nonfinite_notes import decoding_note
-from viz.pages.page_elements import escape_markdown
 from viz.session import Session, get_session
 
 

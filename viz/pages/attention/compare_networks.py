@@ -11,6 +11,7 @@ from models.decoding import BeamTree
 from models.networks.input_limit import MAX_INPUT_STEPS
 from models.zoo.dates_measures import TRAINING_LENGTHS
 from models.zoo.written_dates import AFTER, BEFORE, DateText, sample_date_text
+from viz.escape import escape_markdown
 from viz.figures.accuracy_by_length import accuracy_by_length
 from viz.figures.beam_tree import beam_tree
 from viz.i18n import _, language
@@ -19,7 +20,7 @@ from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import format_probability, output_rows
 from viz.pages.attention.attention_cache import DEFAULT_NETWORK, FIXED_CONTEXT_NETWORK
 from viz.pages.attention.attention_controls import AttentionSelection
-from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.session import Session
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from models.checkpoints.health.findings import Finding
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection, own_cells, run_selection
@@ -18,7 +19,6 @@ from viz.pages.checkpoint.tensor_list import tensor_list
 from viz.pages.checkpoint.unit_panels import anomaly_table, unit_panel
 from viz.pages.checkpoint.weight_distributions import forget_bias_caption, forget_bias_panel, histogram_panel
 from viz.pages.edited_banner import edited_banner
-from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.session import Session, get_session
 

@@ -5,12 +5,13 @@ import streamlit as st
 
 from models.checkpoints.health.compare_checkpoints import BlockChange, CheckpointComparison
 from models.core.messages import Problem
+from viz.escape import escape_markdown
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
 from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.page_elements import chart, dense_table, escape_markdown, page_theme, show_problem
+from viz.pages.page_elements import chart, dense_table, page_theme, show_problem
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 from viz.session import Session

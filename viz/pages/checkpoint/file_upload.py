@@ -5,13 +5,14 @@ from pathlib import Path
 import streamlit as st
 
 from models.checkpoints import CheckpointError
+from models.checkpoints.parsing.parser_pool import start_parser
 from models.core.messages import Problem
+from viz.escape import escape_markdown
 from viz.i18n import _, language, translate
 from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import file_summary
 from viz.pages.controls import requested_network, saved_run, view_menu
-from viz.pages.page_elements import escape_markdown
 from viz.session import Session
 
 UPLOAD_KEY, REFUSED_KEY = "checkpoint_box", "checkpoint_refused"
@@ -57,6 +58,7 @@ def _selection(session: Session, run: Path | None) -> CheckpointSelection:
 
 def _upload(session: Session) -> None:
     generation = st.session_state.setdefault(UPLOAD_KEY, 0)
+    start_parser()
     _translate_box(checkpoint_store.max_upload_bytes())
     files = st.file_uploader(
         _("Open a checkpoint"),

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from models.checkpoints.health.findings import Evidence, Finding, Severity
+from viz.escape import escape_markdown
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection
 from viz.pages.checkpoint.file_summary import parameter_count
-from viz.pages.page_elements import escape_markdown
 from viz.quantity_names import quantity_names
 
 MAX_SHOWN = 6

@@ -9,11 +9,12 @@ from models.checkpoints.parsing.contents import FoundLayer
 from models.core.activations import ACTIVATIONS
 from models.core.cells import Kind
 from models.core.messages import Problem
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages.checkpoint.file_upload import view_checkpoint
 from viz.pages.checkpoint.setting_names import setting_names
 from viz.pages.checkpoint_store import Correction, OpenedCheckpoint
-from viz.pages.page_elements import escape_markdown, show_problem
+from viz.pages.page_elements import show_problem
 from viz.quantity_names import quantity_names
 from viz.session import Session
 

@@ -11,6 +11,7 @@ from models.checkpoints.building.file_network import graph_setup
 from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.stacks import Stack, group_modules
 from models.core.messages import Problem
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages.cache import network
 from viz.pages.checkpoint.answer_settings import choose_target, with_target
@@ -20,7 +21,7 @@ from viz.pages.checkpoint.forward_formula import forward_formula
 from viz.pages.checkpoint.vocabulary_input import graph_vocabulary_input, vocabulary_input
 from viz.pages.checkpoint_store import OpenedCheckpoint
 from viz.pages.left_out import between_layers_sentence, show_left_out
-from viz.pages.page_elements import escape_markdown, show_problem
+from viz.pages.page_elements import show_problem
 from viz.session import Session
 
 NONE = ""

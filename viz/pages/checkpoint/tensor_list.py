@@ -6,12 +6,13 @@ from models.checkpoints import Checkpoint
 from models.checkpoints.layers.stacks import hidden_size_of
 from models.checkpoints.save import check_saveable, to_safetensors
 from models.core.messages import Problem
+from viz.escape import escape_markdown
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import layer_parameter_count
 from viz.pages.checkpoint.layer_corrections import layer_corrections
 from viz.pages.checkpoint.setting_names import setting_names
-from viz.pages.page_elements import dense_table, escape_markdown
+from viz.pages.page_elements import dense_table
 from viz.session import Session
 
 MAX_TABLE_ROWS = 12

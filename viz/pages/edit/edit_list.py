@@ -5,6 +5,7 @@ import streamlit as st
 from models.edits.edit import Edit, Edits, Entry, WeightChange
 from models.edits.edit_syntax import write_edit
 from viz.edit_text import describe_edit
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.edit import edit_cache
@@ -12,7 +13,6 @@ from viz.pages.edit.edit_cache import apply_edits
 from viz.pages.edit.edit_slider import edit_slider
 from viz.pages.edit.live_redraw import RedrawParts
 from viz.pages.edit.weight_selection import edit_place, gate_block, selected_entry, selected_matrix
-from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session

@@ -8,6 +8,7 @@ from viz.components.edited_prediction import edited_prediction
 from viz.components.heatmap import heatmap
 from viz.components.sync_views import sync_views
 from viz.components.trace_loader import trace_loader
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.edit import edit_cache
@@ -17,7 +18,6 @@ from viz.pages.edit.live_redraw import RedrawParts
 from viz.pages.left_out import left_out_caption
 from viz.pages.nonfinite_notes import run_note
 from viz.pages.output_table import output_table
-from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.payloads.edited_payload import compared_names
 from viz.quantity_names import quantity_names

@@ -7,11 +7,12 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.compare_states import compare_states
+from viz.escape import escape_markdown
 from viz.figures.state_distance import state_distance
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget

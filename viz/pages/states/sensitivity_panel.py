@@ -5,10 +5,11 @@ import streamlit as st
 
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
+from viz.escape import escape_markdown
 from viz.figures.sensitivity_map import carry_path_name, sensitivity_map
 from viz.i18n import _
 from viz.pages.nonfinite_notes import state_note
-from viz.pages.page_elements import chart, escape_markdown, page_theme
+from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import TEXT, view_buttons, view_choice

@@ -11,13 +11,13 @@ from viz.components.gate_sum import gate_sum
 from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
+from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
-from viz.pages.page_elements import escape_markdown
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.step.introduction import introduction
