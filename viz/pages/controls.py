@@ -14,6 +14,7 @@ from models.networks.forward_run import ForwardRun
 from models.networks.network import DefaultView, Example
 from models.zoo.catalogue import network_names
 from viz.address import View
+from viz.escape import escape_markdown
 from viz.i18n import _, language, translate
 from viz.pages import LENSES, cache
 from viz.pages import checkpoint_store as checkpoints
