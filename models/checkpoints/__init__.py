@@ -6,11 +6,18 @@ Each format is one module in ``formats`` with two functions: ``match(source)`` d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from os import PathLike
+from pathlib import Path
+from threading import BoundedSemaphore
+from uuid import uuid4
 
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, torch_export, torchscript
+from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
 from models.checkpoints.layers.stored_options import with_stored_options
@@ -20,20 +27,30 @@ from models.checkpoints.layers.weight_norm import undo_parametrizations
 from models.checkpoints.parsing.contents import Limits
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.parser_pool import PROCESSES, ask_parser
 from models.checkpoints.parsing.quantized import unpack_quantized
+from models.checkpoints.parsing.tensor_limits import check_tensors, too_much_memory
+from models.checkpoints.parsing.work_budget import work_budget
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
 FORMATS = (safetensors, torch_export, torchscript, pytorch, keras, npz, onnx)
 """In the order in which ``match`` is tried."""
 
+_slots = BoundedSemaphore(PROCESSES)
+"""Bounds the files that are parsed at a time, in separate processes and then here."""
 
-def load_checkpoint(source: str | PathLike[str] | bytes, *, limits: Limits | None = None) -> Checkpoint:
+
+def load_checkpoint(
+    source: str | PathLike[str] | bytes, *, limits: Limits | None = None, isolated: bool = False
+) -> Checkpoint:
     """Load a checkpoint of any supported format; the format is detected by content, not by the file's name.
 
     Args:
         source: a path, or the file's bytes.
         limits: upper bounds on sizes, counts and time.
+        isolated: parse the file first in a separate process with limits on memory and time, as the app does: what would
+            take for ever, or all memory, is then refused. A second or two more, once; then about twice the time.
 
     Raises:
         CheckpointError: the file cannot be opened; one sentence says what was found and what to do.
@@ -42,12 +59,47 @@ def load_checkpoint(source: str | PathLike[str] | bytes, *, limits: Limits | Non
         >>> checkpoint = load_checkpoint("model.safetensors")
         >>> checkpoint.layers["rnn.l0"].weight_hh
     """
+    limits = limits or Limits()
     try:
-        return _load(FileSource(source, limits or Limits()))
+        file = FileSource(source, limits)
+        with nullcontext() if not isolated else _slots:
+            ask = _ask_first(file) if isolated else None
+            if ask is not None:
+                ask("open")
+            with work_budget(limits):
+                checkpoint = _load(file)
+        return replace(checkpoint, graph=checkpoint.graph and partial(_build_graph, checkpoint.graph, limits, ask))
     except CheckpointError:
         raise
+    except MemoryError:
+        raise too_much_memory(limits) from None
     except Exception as error:  # a malicious file may raise an error that no header check covers
         raise CheckpointError("This file is damaged. Copy or save it again.") from error
+
+
+def _ask_first(file: FileSource) -> Callable[[str], object]:
+    """Return what lets a separate process do its part of the work first, within the limits."""
+    return partial(_ask, file.path or file.data, uuid4().hex, file.limits)
+
+
+def _ask(data: Path | memoryview, key: str, limits: Limits, do: str) -> None:
+    ask_parser(do, data, key, limits)
+
+
+def _build_graph(build: Callable[[], GraphModule], limits: Limits, ask: Callable[[str], object] | None) -> GraphModule:
+    """Build the network of a file's graph.
+
+    Raises:
+        CheckpointError: it cannot be built, or that takes too much work, time or memory.
+    """
+    with nullcontext() if ask is None else _slots:
+        if ask is not None:
+            ask("graph")
+        try:
+            with work_budget(limits):
+                return build()
+        except MemoryError:
+            raise too_much_memory(limits) from None
 
 
 def _load(source: FileSource) -> Checkpoint:
@@ -55,6 +107,7 @@ def _load(source: FileSource) -> Checkpoint:
     for format in FORMATS:
         if format.match(source):
             contents = format.open(source)
+            check_tensors(contents.tensors, source)
             break
     else:
         raise CheckpointError("Unknown checkpoint format. Open a PyTorch, safetensors, ONNX, Keras or npz file.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,20 @@ from models.core.weights import LayerWeights
 
 if TYPE_CHECKING:
     from models.checkpoints.graphs.graph_module import GraphModule
+
+T = TypeVar("T")
+
+
+def loaded(mapping: Mapping[str, T]) -> list[T]:
+    """Return the values of a lazy mapping that have been accessed."""
+    return list(mapping.loaded.values()) if isinstance(mapping, LazyMapping) else list(mapping.values())
+
+
+def _own_bytes(array: np.ndarray) -> int:
+    base: Any = array
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return array.nbytes if isinstance(base, np.ndarray) else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +83,12 @@ class CheckpointData:
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All other tensors by name, read-only; float16 and bfloat16 as float32."""
         return LazyMapping(tuple(self.stored), lambda name: self.stored[name].read())
+
+    @property
+    def decoded_bytes(self) -> int:
+        """The bytes of memory that the tensors decoded so far take, without those that are views of the file."""
+        arrays = [array for layer in loaded(self.layers) for array in layer.arrays().values()]
+        return sum(map(_own_bytes, [*arrays, *loaded(self.tensors)]))
 
     def corrected(self, layer: str, *, kind: Kind | None = None, order: Sequence[str] = (), **options: Any) -> Self:
         """Return the same checkpoint with what was assumed of one layer corrected or confirmed.

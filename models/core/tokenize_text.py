@@ -7,6 +7,9 @@ from functools import lru_cache
 UNKNOWN = "\ufffd"
 """The token of every symbol outside a network's vocabulary."""
 
+MAX_TEXT, MAX_COMPARED = 1_000_000, 20_000_000
+"""Characters of a text that are split, and pieces of it that are compared with the symbols of a vocabulary."""
+
 DISPLAY_SYMBOLS = {"\n": "⏎", " ": "␣", "\t": "⇥", UNKNOWN: "[?]"}
 
 
@@ -76,11 +79,36 @@ def split_characters(text: str, vocabulary: Collection[str] = ()) -> list[str]:
     >>> split_characters("ab</s>", {"a", "b", "</s>"})
     ['a', 'b', '</s>']
     """
-    tabs = "\t" in vocabulary
-    return _symbols(tuple(vocabulary)).findall(text if tabs else normalize_whitespace(text))
+    text = text if "\t" in vocabulary else normalize_whitespace(text)
+    long = _long_symbols(tuple(vocabulary))
+    if not long:
+        return list(text)
+    found, start = [], 0
+    while start < len(text):
+        sizes, symbols = long.get(text[start], _NONE)
+        size = next((size for size in sizes if text[start : start + size] in symbols), 1)
+        found.append(text[start : start + size])
+        start += size
+    return found
+
+
+_NONE: tuple[tuple[int, ...], frozenset[str]] = ((), frozenset())
 
 
 @lru_cache(maxsize=16)
-def _symbols(vocabulary: tuple[str, ...]) -> re.Pattern[str]:
-    long = sorted((symbol for symbol in vocabulary if len(symbol) > 1), key=len, reverse=True)
-    return re.compile("|".join([*map(re.escape, long), "."]), re.DOTALL)
+def _long_symbols(vocabulary: tuple[str, ...]) -> dict[str, tuple[tuple[int, ...], frozenset[str]]]:
+    """Return the symbols of several characters by their first one, with their lengths, the longest first."""
+    found: dict[str, set[str]] = {}
+    for symbol in vocabulary:
+        if len(symbol) > 1:
+            found.setdefault(symbol[0], set()).add(symbol)
+    return {
+        first: (tuple(sorted(set(map(len, symbols)), reverse=True)), frozenset(symbols))
+        for first, symbols in found.items()
+    }
+
+
+def longest_text(vocabulary: Collection[str]) -> int:
+    """Return how many characters of a text are split into symbols of ``vocabulary``: fewer for symbols of many lengths."""
+    sizes = max((len(sizes) for sizes, _ in _long_symbols(tuple(vocabulary)).values()), default=0)
+    return min(MAX_TEXT, MAX_COMPARED // max(1, sizes))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.core.messages import Problem
 from models.core.parse_numbers import parse_number
-from models.core.tokenize_text import UNKNOWN, display, display_unknown, split_characters, split_words
+from models.core.tokenize_text import UNKNOWN, display, display_unknown, longest_text, split_characters, split_words
 from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError
 
 TokenKind = Literal["characters", "words", "numbers"]
@@ -251,6 +251,12 @@ class Network:
                 ``limit`` steps (``TooManyStepsError``); one sentence says which.
         """
         limit = INPUT_LIMIT.get() if limit is None else limit
+        if len(text) > self._longest_text:
+            raise Problem(
+                "This text has {count} characters, but at most {most} can be read. Use a shorter text.",
+                count=f"{len(text):,}",
+                most=f"{self._longest_text:,}",
+            )
         if self.vocabulary is None:
             rows = parse_numbers(text, self.card.columns, limit)
             numbers = tuple(map(_short, rows))
@@ -294,7 +300,7 @@ class Network:
     def tokens(self, text: str) -> list[str]:
         """Return the input token of each of the T steps, of a text that need not be valid: symbols, or numbers."""
         if self.vocabulary is None:
-            return [_short(step) for step in parse_numbers(text, self.card.columns, None)]
+            return [_short(step) for step in parse_numbers(text[: self._longest_text], self.card.columns, None)]
         return self._in_vocabulary(self._split(text))
 
     def labels(self, text: str) -> list[str]:
@@ -307,7 +313,9 @@ class Network:
         """Return a text of ``count`` steps of ``text`` from step ``first`` (from 0), or of those that there are."""
         steps = slice(first, first + count)
         if self.vocabulary is None:
-            return ("; " if self.card.columns > 1 else ", ").join(number_rows(text, self.card.columns)[steps])
+            return ("; " if self.card.columns > 1 else ", ").join(
+                number_rows(text[: self._longest_text], self.card.columns)[steps]
+            )
         return ("" if self.kind == "characters" else " ").join(self._split(text)[steps])
 
     def unknown(self, text: str) -> list[str]:
@@ -324,7 +332,13 @@ class Network:
         """Replace the symbols that the vocabulary lacks by its unknown symbol, if it has one."""
         return [symbol if symbol in self.ids else (self.card.unknown or symbol) for symbol in symbols]
 
+    @cached_property
+    def _longest_text(self) -> int:
+        """The characters of a text that are read; no more are split."""
+        return longest_text(self.vocabulary or () if self.kind == "characters" else ())
+
     def _split(self, text: str) -> list[str]:
+        text = text[: self._longest_text]
         if self.kind == "words":
             return split_words(text, self.vocabulary or (), self.card.particles)
         return split_characters(text, self.vocabulary or ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,10 +16,11 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.checkpoints import Checkpoint, CheckpointError, Limits, load_checkpoint
 from models.checkpoints.building.build import FILE_GRAPH, CompatibleParts, Setup, compatible_parts, default_setup
@@ -32,7 +34,16 @@ ENVIRONMENT = {"UNROLLED_UNPACKED": ("unpacked", 1 << 20), "UNROLLED_TENSORS": (
 """Limits that environment variables set, and their units: MB of the unpacked file, and tensors in it."""
 
 MAX_CHECKPOINTS, MAX_BYTES = 32, 2 << 30
-"""Opened checkpoints (a file may be run in several ways), and bytes of uploaded files, that are kept."""
+"""Opened checkpoints (a file may be run in several ways), and bytes of files and decoded tensors, that are kept."""
+
+UNUSED_SECONDS = 600.0
+"""Seconds after which a checkpoint that was opened and never looked at is removed."""
+
+MAX_REMOVED = 64 << 20
+"""Bytes of removed checkpoints that cached results may go on referring to."""
+
+PARSE_SECONDS = 2.5
+"""Processor time for parsing a file in a separate process; what passes is then parsed here, in about the same time."""
 
 LARGE_FILE = 128 << 20
 """Size in bytes from which a file is read as a whole only on request."""
@@ -104,6 +115,14 @@ class OpenedCheckpoint:
         return checkpoint
 
     @property
+    def memory(self) -> int:
+        """The bytes that its decoded tensors and its network take, without the file's own."""
+        checkpoint = self.__dict__.get("checkpoint", self.file.checkpoint)
+        network = self.__dict__.get("network")
+        values = () if network is None else (*network.module.parameters(), *network.module.buffers())
+        return checkpoint.decoded_bytes + sum(each.numel() * each.element_size() for each in values)
+
+    @property
     def large(self) -> bool:
         """Return whether the file is so large that only what a page needs is read."""
         return self.file.size > LARGE_FILE
@@ -157,52 +176,100 @@ class OpenedCheckpoint:
         others = tuple(each for each in self.corrections if each.layer != correction.layer)
         opened = OpenedCheckpoint(self.file, (*others, correction))
         assert opened.checkpoint
-        return _store.put(opened)
+        return _store.put(opened, _reader())
 
     def run_as(self, setup: Setup) -> OpenedCheckpoint:
         """Return it with another setup. Raises CheckpointError: it does not fit; of a large file only when run."""
         opened = replace(self, chosen_setup=setup)
         if not self.large:
             assert opened.network
-        return _store.put(opened)
+        return _store.put(opened, _reader())
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A stored checkpoint, the readers that opened or used it, when it was stored, and whether it has been used since."""
+
+    opened: OpenedCheckpoint
+    readers: set[str]
+    stored: float
+    used: bool = False
 
 
 class CheckpointStore:
-    """A bounded, thread-safe store of opened checkpoints; the least recently used one is removed first."""
+    """A bounded, thread-safe store of opened checkpoints.
 
-    def __init__(self, count: int = MAX_CHECKPOINTS, size: int = MAX_BYTES) -> None:
-        """Keep at most ``count`` checkpoints and ``size`` bytes of their files, and always the newest one."""
-        self.count, self.size = count, size
-        self._stored: OrderedDict[str, OpenedCheckpoint] = OrderedDict()
+    The least recently used one of the same reader is removed first. One that is not used within minutes is removed too.
+    """
+
+    def __init__(self, count: int = MAX_CHECKPOINTS, size: int = MAX_BYTES, unused: float = UNUSED_SECONDS) -> None:
+        """Keep at most ``count`` checkpoints and ``size`` bytes of memory, and always the newest one."""
+        self.count, self.size, self.unused = count, size, unused
+        self._stored: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = Lock()
+        self._removed = 0
 
-    def put(self, opened: OpenedCheckpoint) -> OpenedCheckpoint:
-        """Add a checkpoint and return it, or the stored one of the same name."""
+    def put(self, opened: OpenedCheckpoint, reader: str = "") -> OpenedCheckpoint:
+        """Add a checkpoint that a reader opened and return it, or the stored one of the same name."""
         with self._lock:
-            opened = self._stored.setdefault(opened.name, opened)
+            entry = self._stored.setdefault(opened.name, _Entry(opened, set(), time.monotonic()))
+            entry.readers.add(reader)
             self._stored.move_to_end(opened.name)
-            removed = False
+            self._remove_unused()
             while len(self._stored) > 1 and (len(self._stored) > self.count or self._memory() > self.size):
-                self._stored.popitem(last=False)
-                removed = True
-        if removed:
-            st.cache_resource.clear()  # cached results reference its weights
-        return opened
+                self._remove(self._oldest(reader))
+        self._clear_caches()
+        return entry.opened
 
-    def get(self, name: str) -> OpenedCheckpoint | None:
-        """Return the checkpoint of this name, or None."""
+    def get(self, name: str, reader: str = "") -> OpenedCheckpoint | None:
+        """Return the checkpoint of this name for a reader, or None."""
         with self._lock:
-            if name in self._stored:
-                self._stored.move_to_end(name)
-            return self._stored.get(name)
+            entry = self._stored.get(name)
+            if entry is None:
+                return None
+            self._stored.move_to_end(name)
+            entry.used = True
+            entry.readers.add(reader)
+            return entry.opened
 
     def file(self, digest: str) -> CheckpointFile | None:
         """Return the stored file with this content, or None."""
         with self._lock:
-            return next((each.file for each in self._stored.values() if each.file.digest == digest), None)
+            files = (entry.opened.file for entry in self._stored.values())
+            return next((file for file in files if file.digest == digest), None)
+
+    def remove_unused(self) -> None:
+        """Remove the checkpoints that have not been used for ``unused`` seconds since they were stored."""
+        with self._lock:
+            self._remove_unused()
+        self._clear_caches()
+
+    def _remove_unused(self) -> None:
+        newest, now = next(reversed(self._stored), None), time.monotonic()
+        for name in [name for name, entry in self._stored.items() if not entry.used and name != newest]:
+            if now - self._stored[name].stored > self.unused:
+                self._remove(name)
+
+    def _oldest(self, reader: str) -> str:
+        """Return the name of the checkpoint to remove: of those of this reader alone, of this reader, of all."""
+        names = list(self._stored)[:-1]
+        alone = (name for name in names if self._stored[name].readers == {reader})
+        shared = (name for name in names if reader in self._stored[name].readers)
+        return next(alone, None) or next(shared, None) or names[0]
+
+    def _remove(self, name: str) -> None:
+        opened = self._stored.pop(name).opened
+        self._removed += opened.file.memory + opened.memory
+
+    def _clear_caches(self) -> None:
+        """Clear the cached results, which refer to the weights of removed checkpoints, once these are many bytes."""
+        if self._removed > MAX_REMOVED:
+            self._removed = 0
+            st.cache_resource.clear()
 
     def _memory(self) -> int:
-        return sum({each.file.digest: each.file.memory for each in self._stored.values()}.values())
+        files = {entry.opened.file.digest: entry.opened.file.memory for entry in self._stored.values()}
+        return sum(files.values()) + sum(entry.opened.memory for entry in self._stored.values())
 
 
 _store = CheckpointStore()
@@ -211,7 +278,13 @@ _startup_names: dict[Path, str] = {}
 
 def find(name: str) -> OpenedCheckpoint | None:
     """Return the opened checkpoint of this name, or None."""
-    return _store.get(name)
+    return _store.get(name, _reader())
+
+
+def _reader() -> str:
+    """Return what identifies the reader whose page runs; "" outside of a page."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return "" if context is None else context.session_id
 
 
 def open_startup_file(path: Path) -> OpenedCheckpoint:
@@ -230,7 +303,7 @@ def is_checkpoint_name(net: str) -> bool:
 
 def open_path(path: Path) -> OpenedCheckpoint:
     """Open a file on this machine. Raises CheckpointError: it cannot be opened."""
-    checkpoint = load_checkpoint(path, limits=file_limits())
+    checkpoint = load_checkpoint(path, limits=file_limits(), isolated=True)
     size = path.stat().st_size
     memory = size if size <= MAX_HASHED else 0
     return _store_file(path.name, _digest(path, size), size, memory, checkpoint)
@@ -250,7 +323,7 @@ def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
         ((name, content),) = files.items()
         digest = sha256(content).hexdigest()
         known = _store.file(digest)
-        checkpoint = known.checkpoint if known else load_checkpoint(content, limits=limits)
+        checkpoint = known.checkpoint if known else load_checkpoint(content, limits=limits, isolated=True)
         return _store_file(name, digest, len(content), len(content), checkpoint)
     indices = [name for name in files if name.endswith(".index.json")]
     if len(indices) != 1:
@@ -265,7 +338,7 @@ def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
         for name, content in files.items():
             if PurePath(name).name == name and "\\" not in name:
                 (Path(folder) / name).write_bytes(content)
-        checkpoint = load_checkpoint(Path(folder) / indices[0], limits=limits)
+        checkpoint = load_checkpoint(Path(folder) / indices[0], limits=limits, isolated=True)
     digest = sha256(b"".join(sha256(files[name]).digest() for name in sorted(files))).hexdigest()
     size = sum(map(len, files.values()))
     return _store_file(indices[0], digest, size, size, checkpoint)
@@ -277,20 +350,33 @@ def max_upload_bytes() -> int:
 
 
 def file_limits(**own: int) -> Limits:
-    """Return the limits for a file: the defaults of ``Limits``, then environment variables, then ``own``."""
+    """Return the limits for a file: those of the app, then environment variables, then ``own``.
+
+    Of a file that may unpack to more than by default, parsing may take as many times more memory and time.
+    """
     variables = {
         name: int(value) * unit
         for key, (name, unit) in ENVIRONMENT.items()
         if (value := os.environ.get(key, "")).isascii() and value.isdigit()
     }
-    return Limits(**(variables | own))
+    factor = max(1.0, variables.get("unpacked", 0) / Limits.unpacked)
+    bounds = {"memory": int(factor * Limits.memory), "seconds": factor * PARSE_SECONDS}
+    return Limits(**(bounds | variables | own))  # type: ignore[arg-type]
 
 
 def _store_file(name: str, digest: str, size: int, memory: int, checkpoint: Checkpoint) -> OpenedCheckpoint:
     file = _store.file(digest)
     if file is None or file.name != _address_name(name):
         file = CheckpointFile(_address_name(name), digest, size, memory, file.checkpoint if file else checkpoint)
-    return _store.put(OpenedCheckpoint(file))
+    _remove_unused_later()
+    return _store.put(OpenedCheckpoint(file), _reader())
+
+
+def _remove_unused_later() -> None:
+    """Look for checkpoints that nobody has used, once, in ``UNUSED_SECONDS``."""
+    timer = Timer(UNUSED_SECONDS + 1, _store.remove_unused)
+    timer.daemon = True
+    timer.start()
 
 
 def _address_name(name: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from models.checkpoints.parsing.contents import Limits
+from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickles import OpaqueCall
+from models.checkpoints.parsing.work_budget import parse_json, spend, work_budget
 from models.core.messages import Problem
 
 MAX_FILE_BYTES = 16 << 20
@@ -77,25 +79,33 @@ def vocabularies_in_metadata(about: Any) -> dict[str, tuple[str, ...]]:
     parsed = {}
     for name, text in about.items() if isinstance(about, Mapping) else ():
         if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
-            with suppress(ValueError, RecursionError):
-                parsed[str(name)] = json.loads(text)
+            try:
+                parsed[str(name)] = parse_json(text)
+            except CheckpointError:
+                raise
+            except ValueError:  # a text that only begins like JSON
+                continue
     return find_vocabularies(parsed)
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
     """Generate (path, container) of nested containers breadth first, each once."""
-    pending, seen = deque([("", value)]), set[int]()
+    pending, seen, walked = deque([("", value)]), set[int](), set[int]()
     while pending:
         name, entry = pending.popleft()
         if isinstance(entry, OpaqueCall):  # an object's state; of TorchScript's typed lists, the list
             typed = entry.name.startswith("torch.jit._pickle.") and entry.args
             entry = entry.args[0] if typed else entry.items or entry.state
+        if id(entry) in walked:  # one that several objects share
+            continue
+        walked.add(id(entry))
+        spend(2 * len(entry) if isinstance(entry, Mapping) or _is_list(entry) else 1)
         yield name, entry
         inner = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if _is_list(entry) else ()
         for key, each in inner:
             if (isinstance(each, Mapping | OpaqueCall) or _is_list(each)) and id(each) not in seen:
                 seen.add(id(each))
-                pending.append((f"{name}.{key}"[-200:] if name else str(key)[:200], each))
+                pending.append((f"{name}.{str(key)[:200]}"[-200:] if name else str(key)[:200], each))
 
 
 def _is_list(value: Any) -> bool:
@@ -115,6 +125,14 @@ def read_vocabulary(data: bytes) -> tuple[str, ...]:
         >>> read_vocabulary(b'{"<unk>": 0, "a": 1}')
         ('<unk>', 'a')
     """
+    try:
+        with work_budget(Limits()):
+            return _read_vocabulary(data)
+    except CheckpointError:
+        raise Problem("This JSON contains too many items. Use a list of symbols or an object {{symbol: id}}.") from None
+
+
+def _read_vocabulary(data: bytes) -> tuple[str, ...]:
     if len(data) > MAX_FILE_BYTES:
         raise Problem(
             "This list of symbols has {size} bytes, but the limit is {largest} bytes. Use a shorter list.",
@@ -129,14 +147,17 @@ def read_vocabulary(data: bytes) -> tuple[str, ...]:
         ) from None
     if text.lstrip()[:1] in ("[", "{"):
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
+            parsed = parse_json(text)
+        except CheckpointError:
+            raise
+        except ValueError:
             parsed = None
         listed = [] if parsed is None else sorted(find_vocabularies(parsed).values(), key=len)
         if listed:
             return listed[-1]
         if parsed is not None:
             raise Problem("This JSON contains no list of symbols. Use a list of symbols or an object {{symbol: id}}.")
+    _check_count(text.count("\n") + text.count("\r"))
     lines = text.splitlines() if "\r" in text else text.removesuffix("\n").split("\n")
     return _check_symbols(lines)
 
@@ -153,7 +174,10 @@ def parse_typed_vocabulary(text: str) -> tuple[str, ...]:
     """
     if text.lstrip()[:1] in ("[", "{") and len(text.strip()) > 1:
         return read_vocabulary(text.encode())
+    if len(text) > MAX_FILE_BYTES:
+        return read_vocabulary(text.encode())  # which is too long
     if "\n" in text.strip("\n"):
+        _check_count(text.count("\n"))
         return _check_symbols(text.strip("\n").split("\n"))
     return _check_symbols(text.split() if " " in text.strip() else list(text.strip()))
 
@@ -163,12 +187,7 @@ def _check_symbols(symbols: list[str]) -> tuple[str, ...]:
         raise Problem(
             "This list contains fewer than two symbols. Write one symbol per line, in the order of their ids."
         )
-    if len(symbols) > MAX_SYMBOLS:
-        raise Problem(
-            "This list contains {count} symbols, but at most {most} are allowed. Use a shorter list.",
-            count=f"{len(symbols):,}",
-            most=f"{MAX_SYMBOLS:,}",
-        )
+    _check_count(len(symbols))
     seen: set[str] = set()
     for symbol in symbols:
         if len(symbol) > MAX_SYMBOL_LENGTH:
@@ -181,6 +200,16 @@ def _check_symbols(symbols: list[str]) -> tuple[str, ...]:
             raise Problem("The symbol “{symbol}” occurs twice in the list. Write each symbol once.", symbol=symbol)
         seen.add(symbol)
     return tuple(symbols)
+
+
+def _check_count(count: int) -> None:
+    """Refuse more symbols than are allowed, before they are split."""
+    if count > MAX_SYMBOLS:
+        raise Problem(
+            "This list contains {count} symbols, but at most {most} are allowed. Use a shorter list.",
+            count=f"{count:,}",
+            most=f"{MAX_SYMBOLS:,}",
+        )
 
 
 def unknown_symbol(vocabulary: tuple[str, ...]) -> str | None:

@@ -8,7 +8,6 @@ code of a Lambda layer stays text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -29,6 +28,7 @@ from models.checkpoints.parsing.contents import Contents, FoundLayer
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.hdf5 import SIGNATURE, Hdf5Contents, read_hdf5
+from models.checkpoints.parsing.work_budget import parse_json
 from models.core.messages import Problem
 
 WEIGHTS = "model.weights.h5"
@@ -82,8 +82,10 @@ def _json(source: FileSource, name: str) -> Any:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except CheckpointError:
+        raise
+    except ValueError as error:
         raise CheckpointError("The configuration in this Keras file is damaged. Save the model again.") from error
 
 

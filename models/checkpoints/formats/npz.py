@@ -11,6 +11,7 @@ from models.checkpoints.building.vocabulary import MAX_FILE_BYTES, as_symbols
 from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.work_budget import spend
 from models.core.archive import HEADER
 
 MAX_HEADER_BYTES = 10_000
@@ -39,12 +40,13 @@ def open(source: FileSource) -> Contents:
 
 def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...]]) -> StoredTensor:
     """Parse the header of one array; an array of strings that is a list of symbols is added to ``vocabularies``."""
-    data = source.read_member(name)
-    file = io.BytesIO(bytes(data[: MAX_HEADER_BYTES + 100]))
+    size = source.members[name].file_size
+    file = io.BytesIO(source.read_start(name, MAX_HEADER_BYTES + 100))
     try:
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = read_header(file, max_header_size=MAX_HEADER_BYTES)
+        element_count(shape)  # raises ValueError where it is no shape of a tensor
     except Exception as error:
         raise CheckpointError(
             "The array {name} in this .npz file is damaged. Copy the file again.", name=name
@@ -58,18 +60,19 @@ def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...
             name=name,
         )
     start = file.tell()
-    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= len(data) - start <= MAX_FILE_BYTES:
-        symbols = as_symbols(np.ndarray(shape, dtype, data, start).tolist())
+    if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= size - start <= MAX_FILE_BYTES:
+        spend(shape[0])
+        symbols = as_symbols(np.ndarray(shape, dtype, source.read_member(name), start).tolist())
         if symbols is not None:
             vocabularies[name.removesuffix(".npy")] = symbols
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         return StoredTensor(shape, str(dtype), lambda: np.empty(0))  # strings, dates: listed, but without values
-    if not all(side >= 0 for side in shape) or element_count(shape) * dtype.itemsize > len(data) - start:
+    if element_count(shape) * dtype.itemsize > size - start:
         raise CheckpointError("The array {name} in this .npz file is truncated. Copy the file again.", name=name)
     plain = dtype.newbyteorder("<").name
 
     def read() -> np.ndarray:
-        content = source.read_member(name)[start:]
+        content = source.member(name).read()[start:]
         if dtype.byteorder == ">":
             swapped = np.frombuffer(content, dtype, element_count(shape)).astype(dtype.newbyteorder("<"))
             content = memoryview(swapped.tobytes())

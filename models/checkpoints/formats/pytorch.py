@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 from models.checkpoints.building.vocabulary import find_vocabularies
 from models.checkpoints.parsing.contents import Contents, item_size
 from models.checkpoints.parsing.errors import CheckpointError
-from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.file_source import FileSource, StoredBytes
 from models.checkpoints.parsing.pickle_tensors import DTYPES, TensorCollector
 from models.checkpoints.parsing.pickles import PersistentId, load_pickle
+from models.checkpoints.parsing.work_budget import spend
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -46,7 +47,7 @@ def open(source: FileSource) -> Contents:
     unknown: dict[str, None] = {}
     pickled = io.BytesIO(source.read_small_member(root + "data.pkl"))
     described = load_pickle(pickled, source.limits.operations, unknown)
-    reader = TensorCollector(lambda key: source.read_member(f"{root}data/{key}"), source.limits)
+    reader = TensorCollector(lambda key: source.member(f"{root}data/{key}"), source.limits)
     return _contents(reader, described, "PyTorch", unknown)
 
 
@@ -86,21 +87,21 @@ def _open_legacy(source: FileSource) -> Contents:
     keys = load_pickle(file, limit)
     item_sizes: dict[str, int] = {}
     _find_item_sizes(described, item_sizes, set())
-    storages: dict[str, memoryview] = {}
+    storages: dict[str, StoredBytes] = {}
     start = file.tell()
     for key in keys:
         count = int.from_bytes(source.data[start : start + 8], "little")
         end = start + 8 + count * item_sizes.get(key, 4)
         if end > len(source.data):
             raise CheckpointError("This file is truncated before its last tensor. Copy the file again.")
-        storages[str(key)] = source.data[start + 8 : end]
+        storages[str(key)] = StoredBytes.of(source.data[start + 8 : end])
         start = end
     return _contents(TensorCollector(storages.__getitem__, source.limits), described, "PyTorch (legacy)", unknown)
 
 
 def _open_arrays(source: FileSource, described: Any, unknown: Iterable[str]) -> Contents:
     """Return the numpy arrays of a pickle that is not from ``torch.save``."""
-    storages: dict[str, memoryview] = {}  # only torch.save writes tensors outside the pickle
+    storages: dict[str, StoredBytes] = {}  # only torch.save writes tensors outside the pickle
     tensors, metadata = TensorCollector(storages.__getitem__, source.limits).collect_state(described)
     if not tensors:
         raise CheckpointError(
@@ -132,13 +133,16 @@ def _find_item_sizes(value: Any, item_sizes: dict[str, int], seen: set[int]) -> 
         if id(value) in seen:
             continue
         seen.add(id(value))
+        spend()
         if isinstance(value, PersistentId):
             _, type_name, key, *_ = value.key
             dtype = DTYPES.get(type_name.path.rsplit(".", 1)[-1].removesuffix("Storage"), "float32")
             item_sizes[key] = item_size(dtype)
         elif isinstance(value, dict):
+            spend(len(value))
             pending += value.values()
         elif isinstance(value, list | tuple):
+            spend(len(value))
             pending += value
         elif hasattr(value, "args"):
             pending += [value.args, value.state]

@@ -6,15 +6,15 @@ any size is memory-mapped and a tensor is loaded only on first access.
 
 from __future__ import annotations
 
-import json
-import math
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
 
 from models.checkpoints.building.vocabulary import vocabularies_in_metadata
-from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, item_size
+from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count, item_size
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.work_budget import parse_json, spend
 from models.core.layer_metadata import parse_layer_metadata
 
 DTYPES = {
@@ -61,6 +61,7 @@ def open(source: FileSource) -> Contents:
         )
     values = source.data[8 + length :]
     tensors = {name: _tensor(name, entry, values) for name, entry in header.items()}
+    _check_places(header)
     provenance: dict[str, str] = {}
     if isinstance(about, dict):
         provenance = {str(key): str(value)[:200] for key, value in list(about.items())[:20]}
@@ -75,8 +76,10 @@ def open(source: FileSource) -> Contents:
 
 def _json(data: memoryview) -> dict[str, Any]:
     try:
-        header = json.loads(bytes(data))
-    except (ValueError, RecursionError) as error:
+        header = parse_json(data)
+    except CheckpointError:
+        raise
+    except ValueError as error:
         raise CheckpointError("The header of this safetensors file is damaged. Copy the file again.") from error
     if not isinstance(header, dict):
         raise CheckpointError("The header of this safetensors file is damaged. Copy the file again.")
@@ -88,7 +91,10 @@ def _tensor(name: str, entry: Any, values: memoryview) -> StoredTensor:
         dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
         start, end = entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
-        fits = whole and start <= end <= len(values) and end - start == math.prod(shape) * item_size(dtype)
+        spend(len(shape))
+        fits = whole and start <= end <= len(values) and end - start == element_count(shape) * item_size(dtype)
+    except CheckpointError:
+        raise
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
@@ -100,6 +106,24 @@ def _tensor(name: str, entry: Any, values: memoryview) -> StoredTensor:
             name=name,
         )
     return StoredTensor(shape, dtype, lambda: decode_array(values[start:end], dtype, shape))
+
+
+def _check_places(header: dict[str, Any]) -> None:
+    """Check that no two tensors have bytes in common, as the format requires.
+
+    Raises:
+        CheckpointError: two of them do.
+    """
+    places = sorted((*entry["data_offsets"], name) for name, entry in header.items())
+    filled = [place for place in places if place[0] < place[1]]
+    for (_, end, name), (start, _, other) in pairwise(filled):
+        if start < end:
+            raise CheckpointError(
+                "{name} and {other} are in the same place of this safetensors file, which the format forbids. Save the "
+                "network again.",
+                name=name,
+                other=other,
+            )
 
 
 def _open_index(source: FileSource) -> Contents:
@@ -127,6 +151,7 @@ def _open_index(source: FileSource) -> Contents:
                 file=file,
             )
         shard_tensors = open(shard).tensors
+        source.total += len(shard.data)
         for name in (name for name, own in file_of.items() if own == file):
             if name not in shard_tensors:
                 raise CheckpointError(

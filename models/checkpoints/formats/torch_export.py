@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from models.checkpoints.graphs.torch_export_graph import build_export_graph
 from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count, item_size
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
+from models.checkpoints.parsing.work_budget import parse_json
 
 CONFIG = "_weights_config.json"
 CONSTANTS = "_constants_config.json"
@@ -65,7 +65,7 @@ def _graph(
                     constants |= dict(_weights(source, config, config.rpartition("/")[0]))
                 elif config.endswith(OLD_CONSTANTS) and source.members[config].file_size:
                     constants |= _old_constants(source, config)
-            return build_export_graph(json.loads(source.read_small_member(programs[0])), {**tensors, **constants})
+            return build_export_graph(parse_json(source.read_small_member(programs[0])), {**tensors, **constants})
         except CheckpointError:
             raise
         except Exception as error:  # entries of other types than the schema's
@@ -83,7 +83,7 @@ def _old_constants(source: FileSource, member: str) -> Mapping[str, StoredTensor
 
 def _weights(source: FileSource, config: str, folder: str) -> Iterator[tuple[str, StoredTensor]]:
     try:
-        table = json.loads(source.read_small_member(config))["config"]
+        table = parse_json(source.read_small_member(config))["config"]
         for name, entry in table.items():
             member = f"{folder}/{entry['path_name']}"
             if entry["use_pickle"]:

@@ -31,7 +31,7 @@ def open(source: FileSource) -> Contents:
     """Parse the attributes of the modules; their classes are names only and are never imported."""
     root = archive_root(source) or ""
     described = _pickle(source, f"{root}data.pkl")
-    reader = TensorCollector(lambda key: source.read_member(f"{root}data/{key}"), source.limits)
+    reader = TensorCollector(lambda key: source.member(f"{root}data/{key}"), source.limits)
     tensors, _ = reader.collect_state(described)
     if not tensors:
         raise CheckpointError("This TorchScript archive contains no tensors. Save a network that has weights.")
@@ -56,7 +56,7 @@ def _graph(source: FileSource, root: str, described: object) -> Callable[[], Gra
         decoded: dict[str, Tensor] = {}  # one for each place in the file, as several attributes may share it
 
         def decode_from(folder: str) -> Callable[[OpaqueCall], Tensor | None]:
-            reader = TensorCollector(lambda key: source.read_member(f"{root}{folder}/{key}"), source.limits)
+            reader = TensorCollector(lambda key: source.member(f"{root}{folder}/{key}"), source.limits)
 
             def decode(call: OpaqueCall) -> Tensor | None:
                 storage, *place = call.args[:4] if len(call.args) > 3 else (None,)

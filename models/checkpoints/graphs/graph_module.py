@@ -119,6 +119,8 @@ def refuse_setting(layer: str, setting: str, value: object) -> NoReturn:
     Raises:
         CheckpointError: always; it names the layer, the setting and its value.
     """
+    if isinstance(value, str | bytes | tuple | list):  # which may be long
+        value = value[:60]
     raise CheckpointError(
         "{layer} has {setting} = {value}, which cannot be run. Choose one of the recurrent layers to run on its own, or "
         "save the network without {layer}.",

@@ -12,10 +12,12 @@ from models.checkpoints.graphs.onnx_constants import Budget, Constants
 from models.checkpoints.layers.onnx_nodes import kind_of
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.onnx_model import Graph, Node, OnnxModel
+from models.checkpoints.parsing.work_budget import spend
 
 
 def names_read(node: Node) -> frozenset[str]:
     """The names of all values that a node uses, those that its inner graphs take from around them included."""
+    spend(1 + len(node.inputs))
     names = {name for name in node.inputs if name}
     for graph in node.graphs():
         names |= free_names(graph)
@@ -24,6 +26,7 @@ def names_read(node: Node) -> frozenset[str]:
 
 def free_names(graph: Graph) -> frozenset[str]:
     """The names of the values that a graph uses without defining them."""
+    spend(1 + len(graph.nodes) + len(graph.inputs) + len(graph.outputs) + len(graph.constants))
     own = {each.name for each in graph.inputs} | set(graph.constants)
     used = {each.name for each in graph.outputs}
     for node in graph.nodes:

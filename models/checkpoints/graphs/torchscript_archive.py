@@ -17,8 +17,8 @@ from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse_
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.pickles import OpaqueCall
 
-MAX_SOURCE = 4 << 20
-"""Characters of all code that is parsed."""
+MAX_SOURCE, MAX_FILE = 1 << 20, 1 << 19
+"""Characters of all code that is parsed, and of one file of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class ScriptCode:
         if data is None:
             return {}
         self.size += len(data)
-        if self.size > MAX_SOURCE:
+        if self.size > MAX_SOURCE or len(data) > MAX_FILE:
             refuse_setting("TorchScript", "code", self.size)
         try:
             body = ast.parse(data.decode("utf-8")).body

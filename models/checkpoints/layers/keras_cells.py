@@ -15,6 +15,7 @@ from typing import Any
 from models.checkpoints.layers.keras_folders import FOLDERS, snake_case
 from models.checkpoints.parsing.contents import StoredTensor
 from models.checkpoints.parsing.hdf5 import Hdf5Contents
+from models.checkpoints.parsing.work_budget import spend
 
 KIND_OF_CLASS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 KIND_OF_CLASS |= {f"{name}Cell": kind for name, kind in KIND_OF_CLASS.items()}
@@ -120,15 +121,19 @@ def _entries(config: Any) -> Iterator[Mapping[str, Any]]:
         seen += 1
         if isinstance(entry, list):
             pending += reversed(entry)
+        spend()
         if not isinstance(entry, dict) or seen > 1_000_000:
             continue
+        spend(2 * len(entry))
         pending += reversed(list(entry.values()))
         if isinstance(entry.get("config"), dict) and isinstance(entry.get("class_name"), str):
+            spend(20)
             yield entry
 
 
 def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[tuple[str, CellConfig]]:
     """Generate (level, configuration) of the cells of one layer."""
+    spend(20)
     config = entry.get("config") if isinstance(entry, dict) and is_own_class(entry) else None
     if not isinstance(config, dict):
         return

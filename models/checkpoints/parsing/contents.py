@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MAX_AXES, MAX_SIDE = 64, 1 << 48
+"""The most axes of a tensor, and the largest size of one."""
+INTEGER_DTYPES = ("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
 FLOAT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
@@ -30,7 +33,9 @@ class Limits:
         header: bytes of any one header: JSON, or a pickle that lists tensors.
         operations: opcodes of a pickle, entries of a directory, nodes of a graph.
         tensors: number of tensors.
-        seconds: time for the separate process that parses HDF5.
+        work: items that are visited: opcodes, fields, entries of JSON, nodes, layers, symbols (``work_budget``).
+        decoded: bytes of all tensors as they are in memory, together; a file may always have four times its own size.
+        memory, seconds: bytes and processor time for the separate process that parses a file.
     """
 
     file_size: int = 16 << 30
@@ -38,6 +43,9 @@ class Limits:
     header: int = 16 << 20
     operations: int = 1_000_000
     tensors: int = 20_000
+    work: int = 4_000_000
+    decoded: int = 1 << 30
+    memory: int = 1 << 30
     seconds: float = 20.0
 
 
@@ -71,6 +79,13 @@ class StoredTensor:
     def size(self) -> int:
         """The number of elements."""
         return element_count(self.shape)
+
+    @property
+    def memory(self) -> int:
+        """The bytes of the values as ``read`` returns them; 0 for a dtype that is only listed."""
+        if self.is_float:
+            return self.size * max(4, item_size(self.dtype))
+        return self.size * item_size(self.dtype) if self.dtype in INTEGER_DTYPES else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +168,18 @@ class LazyMapping(Mapping[str, T], Generic[T]):
                 raise KeyError(name)
             try:
                 self._made[name] = self._make(name)
-            except CheckpointError:
+            except (CheckpointError, MemoryError):
                 raise
             except Exception as error:  # the data may be damaged although the headers are not
                 raise CheckpointError(
                     "The values of {name} in this file are damaged. Copy the file again.", name=name
                 ) from error
         return self._made[name]
+
+    @property
+    def loaded(self) -> Mapping[str, T]:
+        """The values that have been computed, by name."""
+        return self._made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -196,7 +216,13 @@ def decode_array(
 
 
 def element_count(shape: tuple[int, ...]) -> int:
-    """Return the number of elements of a tensor of this shape."""
+    """Return the number of elements of a tensor of this shape.
+
+    Raises:
+        ValueError: it has more axes, or a larger one, than any tensor: such numbers are not multiplied.
+    """
+    if len(shape) > MAX_AXES or any(not 0 <= side <= MAX_SIDE for side in shape):
+        raise ValueError("no shape of a tensor")
     return math.prod(shape)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import mmap
+import struct
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -12,9 +15,30 @@ from typing import BinaryIO, cast
 
 from models.checkpoints.parsing.contents import Limits
 from models.checkpoints.parsing.errors import CheckpointError
+from models.checkpoints.parsing.work_budget import spend
 
 MMAP_THRESHOLD = 64 << 20
 """Files of at least this many bytes are memory-mapped, smaller ones are loaded."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredBytes:
+    """A part of a file that is unpacked when it is read.
+
+    Attributes:
+        size: bytes after unpacking.
+        read: returns them.
+        packed: whether reading them takes unpacking.
+    """
+
+    size: int
+    read: Callable[[], memoryview]
+    packed: bool = False
+
+    @classmethod
+    def of(cls, data: memoryview) -> StoredBytes:
+        """Return a part that is not packed."""
+        return cls(len(data), lambda: data)
 
 
 class FileSource:
@@ -22,6 +46,7 @@ class FileSource:
 
     Attributes:
         data: all bytes.
+        total: their number; of an index, with those of the files that it lists.
         path: the file's path, or None if it was passed as bytes.
         limits: upper bounds on sizes, counts and time.
     """
@@ -33,6 +58,7 @@ class FileSource:
             CheckpointError: the file does not exist, cannot be read, is empty or is too large.
         """
         self.path, self.limits = None, limits
+        self._unpacked: tuple[str, memoryview] = ("", memoryview(b""))
         self._bytes: bytes | mmap.mmap
         if isinstance(source, bytes | bytearray | memoryview):
             self._bytes = bytes(source)
@@ -54,6 +80,7 @@ class FileSource:
             except (OSError, ValueError) as error:
                 raise CheckpointError("{file} cannot be read: {reason}.", file=str(source), reason=error) from None
         self.data = memoryview(self._bytes)
+        self.total = len(self.data)
 
     def _check(self, size: int) -> None:
         if not size:
@@ -82,15 +109,19 @@ class FileSource:
         if not self.starts_with(b"PK\x03\x04", b"PK\x05\x06"):
             return {}
         try:
-            found = self._zip.infolist()
+            count, size = self._directory()
+            spend(count)
+            found = [] if size > self.limits.header else self._zip.infolist()
+        except (CheckpointError, MemoryError):
+            raise
         except Exception as error:
             raise CheckpointError(
                 "This archive is truncated or damaged: its list of members is missing. Copy the file again."
             ) from error
-        if len(found) > self.limits.tensors * 2:
+        if size > self.limits.header or len(found) > self.limits.tensors * 2:
             raise CheckpointError(
                 "This archive has {count} members, more than allowed. Save only the weights, or raise the limit.",
-                count=f"{len(found):,}",
+                count=f"{max(count, len(found)):,}",
             )
         packed = sum(member.file_size for member in found if member.compress_type != zipfile.ZIP_STORED)
         if packed > self.limits.unpacked:
@@ -103,6 +134,24 @@ class FileSource:
                 largest=f"{self.limits.unpacked:,}",
             )
         return {member.filename: member for member in found}
+
+    def _directory(self) -> tuple[int, int]:
+        """Return the number of entries in the list of members, and its bytes, as its end states them.
+
+        Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.14 to 4.3.16.
+        """
+        start = max(0, len(self.data) - (1 << 16) - 22)
+        tail = bytes(self.data[start:])
+        whole = len(tail) >= 22 and tail[-22:-18] == b"PK\x05\x06" and tail[-2:] == b"\0\0"
+        at = len(tail) - 22 if whole else tail.rfind(b"PK\x05\x06")
+        if at < 0:
+            raise ValueError("no list of members")
+        count, size = struct.unpack_from("<HL", tail, at + 10)
+        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # of more than 65,535 members, or of more than 4 GB
+            (place,) = struct.unpack_from("<Q", tail, at - 12)
+            if bytes(self.data[place : place + 4]) == b"PK\x06\x06":
+                count, size = struct.unpack_from("<QQ", self.data, place + 32)
+        return count, size
 
     def as_file(self) -> BinaryIO:
         """Return all bytes as a file object at position 0, without copying them."""
@@ -139,8 +188,44 @@ class FileSource:
             if len(unpacked) != found.file_size:
                 raise ValueError("too short")
             return memoryview(unpacked)
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
+        except Exception as error:
+            raise CheckpointError(
+                "{name} in this archive is missing or damaged. Copy the file again.", name=name
+            ) from error
+
+    def member(self, name: str) -> StoredBytes:
+        """Return a member that is unpacked when it is read; the last one that was read stays unpacked.
+
+        Raises:
+            CheckpointError: there is no such member.
+        """
+        found = self.members.get(name)
+        if found is None:
+            raise CheckpointError("{name} in this archive is missing or damaged. Copy the file again.", name=name)
+        if found.compress_type == zipfile.ZIP_STORED:
+            return StoredBytes.of(self.read_member(name))
+
+        def read() -> memoryview:
+            if self._unpacked[0] != name:
+                self._unpacked = (name, self.read_member(name))
+            return self._unpacked[1]
+
+        return StoredBytes(found.file_size, read, packed=True)
+
+    def read_start(self, name: str, size: int) -> bytes:
+        """Return the first ``size`` bytes of a member, without unpacking the others.
+
+        Raises:
+            CheckpointError: as of ``read_member``.
+        """
+        found = self.members.get(name)
+        if found is None or found.flag_bits & 1 or found.compress_type == zipfile.ZIP_STORED:
+            return bytes(self.read_member(name)[:size])
+        try:
+            with self._zip.open(found) as file:
+                return file.read(size)
         except Exception as error:
             raise CheckpointError(
                 "{name} in this archive is missing or damaged. Copy the file again.", name=name

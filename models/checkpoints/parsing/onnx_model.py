@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array, element_count, item_size
+from models.checkpoints.parsing.contents import (
+    MAX_AXES,
+    MAX_SIDE,
+    Limits,
+    StoredTensor,
+    decode_array,
+    element_count,
+    item_size,
+)
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.protobuf import (
     FieldValue,
@@ -21,6 +29,7 @@ from models.checkpoints.parsing.protobuf import (
     decode_text,
     parse_message,
 )
+from models.checkpoints.parsing.work_budget import spend
 
 DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
@@ -95,7 +104,7 @@ class Node:
         return tuple(found)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes in the file's order, which ONNX requires to be an order in which they can run.
 
@@ -112,6 +121,9 @@ class Graph:
     outputs: tuple[ValueInfo, ...] = ()
     constants: Mapping[str, StoredTensor] = field(default_factory=dict)
     sparse: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Graph, {len(self.nodes)} nodes>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +219,7 @@ class _Parser:
     def graph(self, data: memoryview, depth: int) -> Graph:
         if depth > MAX_DEPTH:
             raise CheckpointError("The graphs of this ONNX file are nested too deeply. Export it again.")
+        spend(50)
         message = parse_message(data)
         constants = dict(self.tensor(as_message(body)) for body in message.get(5, []))
         sparse = [parse_message(as_message(body)) for body in message.get(15, [])[:1]]
@@ -234,6 +247,7 @@ class _Parser:
 
     def node(self, data: memoryview, depth: int) -> Node:
         self.nodes += 1
+        spend(50)
         if self.nodes > self.limits.operations:
             raise CheckpointError(
                 "This ONNX file contains too many nodes. Export only the recurrent part, or raise the limit."
@@ -280,6 +294,7 @@ class _Parser:
     def tensor(self, data: memoryview) -> tuple[str, StoredTensor]:
         """Return name and values of a TensorProto."""
         self.tensors += 1
+        spend(50)
         if self.tensors > self.limits.tensors:
             raise CheckpointError(
                 "This ONNX file contains too many tensors. Export only the recurrent part, or raise the limit."
@@ -332,10 +347,10 @@ def _tensor(data: memoryview) -> tuple[str, StoredTensor]:
         )
     code = (decode_integers(message.get(2)) or [0])[-1]
     dtype = DTYPES.get(code)
+    if len(shape) > MAX_AXES or any(not 0 <= side <= MAX_SIDE for side in shape):
+        raise ValueError("no shape of a tensor")
     if dtype is None:
         return name, StoredTensor(shape, f"type {code}", lambda: np.empty(0))
-    if any(side < 0 for side in shape):
-        raise ValueError("negative size")
     count, width = element_count(shape), item_size(dtype)
     if 9 in message:
         raw = as_message(message[9][-1])

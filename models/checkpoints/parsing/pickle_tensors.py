@@ -10,9 +10,11 @@ import numpy as np
 
 from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array, element_count, item_size
 from models.checkpoints.parsing.errors import CheckpointError
+from models.checkpoints.parsing.file_source import StoredBytes
 from models.checkpoints.parsing.pickled_arrays import is_array, read_array
 from models.checkpoints.parsing.pickled_modules import cell_options, is_module, levels_of
 from models.checkpoints.parsing.pickles import OpaqueCall, PersistentId
+from models.checkpoints.parsing.work_budget import spend
 
 DTYPES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
@@ -20,8 +22,8 @@ DTYPES = {
     "QInt32": "int32", "Untyped": "uint8",
 }  # fmt: skip
 
-StorageLookup = Callable[[str], memoryview]
-"""Returns the bytes of a storage by its key; raises KeyError if there is none."""
+StorageLookup = Callable[[str], StoredBytes]
+"""Returns a storage by its key; raises KeyError if there is none."""
 
 STATE_DICT_KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "net_state_dict", "net", "network", "module", "weights",
@@ -52,7 +54,8 @@ class TensorCollector:
     def __init__(self, storages: StorageLookup, limits: Limits) -> None:
         """Set the lookup of storages by key, and the limits."""
         self.storages, self.limits = storages, limits
-        self.seen = 0
+        self.seen = self.found = 0
+        self.empty: dict[int, Any] = {}  # containers without tensors, kept so that their ids stay their own
         self.layer_metadata: dict[str, dict[str, Any]] = {}
 
     def collect_state(self, root: Any) -> tuple[dict[str, StoredTensor], dict[str, str]]:
@@ -70,13 +73,21 @@ class TensorCollector:
                     self.collect(root[key], "", tensors, 0)
                     if tensors:
                         return tensors, metadata
-                    self.seen = 0
         self.collect(root, "", tensors, 0)
         return tensors, dict(list(metadata.items())[:20])
 
     def collect(self, value: Any, name: str, into: dict[str, StoredTensor], depth: int) -> None:
         """Add every tensor within ``value`` to ``into``, named by its path."""
+        if id(value) in self.empty:
+            return
+        before = self.found
+        self._collect(value, name, into, depth)
+        if self.found == before and depth:
+            self.empty[id(value)] = value
+
+    def _collect(self, value: Any, name: str, into: dict[str, StoredTensor], depth: int) -> None:
         self.seen += 1
+        spend()
         if self.seen > self.limits.operations or len(into) > self.limits.tensors or depth > 64:
             raise CheckpointError(
                 "This file contains too many tensors, or they are nested too deeply. Save only the network's weights."
@@ -85,6 +96,7 @@ class TensorCollector:
             if _is_tensor(value) or is_array(value):
                 stored = read_array(value, name) if is_array(value) else self.rebuild(value, name)
                 if stored is not None:
+                    self.found += 1
                     into[name or "tensor"] = stored
                 return
             if value.name == "torch.ScriptObject":
@@ -105,11 +117,13 @@ class TensorCollector:
             items = [(str(index), below) for index, below in enumerate(value)]
         else:
             return
+        spend(len(items))
         marked = is_marked_reverse(value)
         for key, below in items:
             if marked and isinstance(below, dict):
                 below = reverse_names(below)
             if isinstance(below, OpaqueCall | dict | list | tuple) and not key.startswith(SKIPPED_PREFIXES):
+                spend((len(name) + len(key)) >> 4)
                 self.collect(below, f"{name}.{key}" if name else key, into, depth + 1)
 
     def module_state(self, module: OpaqueCall, name: str) -> dict[str, Any]:
@@ -171,15 +185,17 @@ class TensorCollector:
         if len(strides) != len(shape) or type(offset) is not int or offset < 0:
             raise ValueError
         data, width = self.storages(str(key)), item_size(dtype)
+        if data.packed:
+            spend(data.size >> 12)  # unpacked anew for each of its tensors
         last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
         count = element_count(shape)
-        if count * width > max(len(data), 1 << 20) or (count and (last + 1) * width > len(data)):
+        if count * width > max(data.size, 1 << 20) or (count and (last + 1) * width > data.size):
             raise ValueError  # also if overlapping strides make few bytes look like many elements
         if kind.endswith("_qtensor"):
             return self.dequantize(
-                StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset)), args[4]
+                StoredTensor(shape, dtype, lambda: decode_array(data.read(), dtype, shape, strides, offset)), args[4]
             )
-        return StoredTensor(shape, dtype, lambda: decode_array(data, dtype, shape, strides, offset))
+        return StoredTensor(shape, dtype, lambda: decode_array(data.read(), dtype, shape, strides, offset))
 
     def dequantize(self, stored: StoredTensor, parameters: tuple) -> StoredTensor:
         """Return the dequantized tensor, ``(q - zero_point) * scale``, per tensor or per channel."""

@@ -35,7 +35,7 @@ def read_array(value: OpaqueCall, name: str) -> StoredTensor | None:
         numbers = _dtype(dtype)
         if numbers is None:
             return None
-        return _stored(_content(data), numbers, tuple(shape), bool(by_columns))
+        return _stored(data, numbers, tuple(shape), bool(by_columns))
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise CheckpointError(
             "The array {name} in this file is damaged. Copy the file again.", name=name or "array"
@@ -56,7 +56,9 @@ def _content(data: Any) -> bytes:
     return data.encode("latin-1") if isinstance(data, str) else bytes(data)
 
 
-def _stored(data: bytes, dtype: np.dtype, shape: tuple[int, ...], by_columns: bool) -> StoredTensor:
+def _stored(data: Any, dtype: np.dtype, shape: tuple[int, ...], by_columns: bool) -> StoredTensor:
+    if not isinstance(data, str | bytes | bytearray):
+        raise TypeError("bytes")
     if len(shape) > 16 or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("sizes")
     if element_count(shape) * dtype.itemsize != len(data):
@@ -64,9 +66,9 @@ def _stored(data: bytes, dtype: np.dtype, shape: tuple[int, ...], by_columns: bo
     plain = dtype.newbyteorder("<").name
 
     def read() -> np.ndarray:
-        content = data
+        content = _content(data)
         if dtype.byteorder == ">":
-            content = np.frombuffer(data, dtype).astype(dtype.newbyteorder("<")).tobytes()
+            content = np.frombuffer(content, dtype).astype(dtype.newbyteorder("<")).tobytes()
         values = decode_array(memoryview(content), plain, shape[::-1] if by_columns else shape)
         return values.T if by_columns else values
 

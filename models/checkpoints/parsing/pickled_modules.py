@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.checkpoints.parsing.pickles import OpaqueCall
+from models.checkpoints.parsing.work_budget import spend
 
 RECURRENT_CLASSES = {
     f"torch.nn.modules.rnn.{kind}{suffix}": kind for kind in ("RNN", "LSTM", "GRU") for suffix in ("", "Cell")
@@ -32,6 +33,7 @@ def levels_of(state: Mapping[str, Any]) -> Iterator[str]:
     """Generate the names of the layers of a recurrent module: ``"l0"``, ``"l0_reverse"``, ``"l1"``, ..."""
     levels = state.get("num_layers", 1)
     for level in range(levels if isinstance(levels, int) and 0 <= levels <= 1000 else 0):
+        spend()
         yield f"l{level}"
         if state.get("bidirectional") is True:
             yield f"l{level}_reverse"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from models.checkpoints.parsing.errors import CheckpointError
+from models.checkpoints.parsing.work_budget import spend
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ def is_hostile_global(module: str, name: str) -> bool:
 KEY_TYPES = (str, int, float, bool, bytes, type(None), GlobalName)
 
 
+MAX_KEY_BITS = 1024
+"""Bits of an integer that is a key: the hash of a longer one is computed anew at every use."""
+
 MAX_UNKNOWN = 100
 """Unknown names of a file that are listed."""
 
@@ -115,7 +119,7 @@ def load_pickle(file: BinaryIO, limit: int = 1_000_000, unknown: dict[str, None]
     """
     try:
         return _PickleMachine(limit, {} if unknown is None else unknown).run(file)
-    except CheckpointError:
+    except (CheckpointError, MemoryError):
         raise
     except Exception as error:
         raise CheckpointError("The tensor list of this file is truncated or damaged. Copy the file again.") from error
@@ -131,15 +135,21 @@ class _PickleMachine:
         self.memo: dict[int, Any] = {}
 
     def run(self, file: BinaryIO) -> Any:
-        for count, (op, arg, _position) in enumerate(pickletools.genops(file)):
-            if count > self.limit:
-                raise CheckpointError(
-                    "The tensor list of this file is too long. Save only the weights, or raise the limit."
-                )
-            if op.name == "STOP":
-                return self.stack[-1]
-            self.step(op.name, arg)
-        raise ValueError("no STOP opcode")
+        stack, memo = self.stack, self.memo
+        for count in range(self.limit + 1):
+            op, read = OPCODES[file.read(1)]
+            arg = None if read is None else read(file)
+            if not count % 1024:
+                spend(1024)
+            if op in LITERAL_OPS:
+                stack.append(arg)
+            elif op in PUT_OPS:
+                memo[len(memo) if arg is None else arg] = stack[-1]
+            elif op == "STOP":
+                return stack[-1]
+            else:
+                self.step(op, arg)
+        raise CheckpointError("The tensor list of this file is too long. Save only the weights, or raise the limit.")
 
     def pop_to_mark(self) -> list[Any]:
         start = self.marks.pop()
@@ -279,14 +289,8 @@ class _PickleMachine:
                 self.build(state)
             case "BINPERSID":
                 stack.append(self.persistent(stack.pop()))
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "PUT" | "BINPUT" | "LONG_BINPUT":
-                self.memo[arg] = stack[-1]
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(self.memo[arg])
-            case _ if op in LITERAL_OPS:
-                stack.append(arg)
             case _:
                 raise ValueError(op)
 
@@ -300,6 +304,12 @@ class _PickleMachine:
             raise TypeError("not a mapping")
 
 
+OPCODES = {
+    each.code.encode("latin-1"): (each.name, None if each.arg is None else each.arg.reader)
+    for each in pickletools.opcodes
+}
+"""The name of each opcode, and what reads its argument."""
+PUT_OPS = {"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}
 LITERAL_OPS = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
     "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES",
@@ -315,11 +325,16 @@ def _as_list(value: Any) -> list:
 
 def _as_keys(values: list[Any]) -> list[Any]:
     """Return the values that may be elements of a set, without those whose hash may take long, such as nested tuples."""
-    return [value for value in values if isinstance(value, KEY_TYPES)]
+    return [
+        value
+        for value in values
+        if isinstance(value, KEY_TYPES) and not (type(value) is int and value.bit_length() > MAX_KEY_BITS)
+    ]
 
 
 def _fill_dict(target: dict, items: list[Any]) -> dict:
     keys = items[::2]
     for key, value in zip(keys, items[1::2], strict=True):
-        target[key if isinstance(key, KEY_TYPES) else f"<{type(key).__name__} {len(target)}>"] = value
+        plain = isinstance(key, KEY_TYPES) and not (type(key) is int and key.bit_length() > MAX_KEY_BITS)
+        target[key if plain else f"<{type(key).__name__} {len(target)}>"] = value
     return target

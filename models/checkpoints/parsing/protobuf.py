@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from models.checkpoints.parsing.work_budget import spend
+
 FieldValue = int | memoryview
 
 MAX_FIELDS = 1_000_000
@@ -40,6 +42,7 @@ def iterate_fields(data: memoryview) -> Iterator[tuple[int, FieldValue]]:
     at = count = 0
     while at < len(data):
         count += 1
+        spend()
         if count > MAX_FIELDS:
             raise ValueError("too many fields")
         key, at = read_varint(data, at)
@@ -82,6 +85,7 @@ def decode_integers(values: list[FieldValue] | None) -> list[int]:
         if isinstance(value, int):
             found.append(value)
             continue
+        spend(len(value) // 4)
         at = 0
         while at < len(value):
             number, at = read_varint(value, at)
