@@ -11,10 +11,23 @@ documentation of `torch.nn.LSTM`, `torch.nn.GRU` and `torch.nn.RNN`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
-from models.core.activations import Activation
 from models.core.cells import Cell
+from viz.escape import escape_html
+from viz.expressions import (
+    Call,
+    Constant,
+    EquationSymbols,
+    Expression,
+    InputPart,
+    LayerNorm,
+    Operation,
+    Peephole,
+    Projection,
+    Quantity,
+    RecurrentPart,
+    Variable,
+)
 
 LETTERS = {
     "input_gate": "i",
@@ -48,7 +61,8 @@ class Formula:
         symbols: f_t = sigma(W_if x_t + b_if + W_hf h_{t-1} + b_hf).
         numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">`, which the component that
             shows the formula fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and
-            the recurrent part, biases included, "forget_gate.c" for that of the peephole.
+            the recurrent part, biases and layer norms included, "forget_gate.c" for that of the peephole, "cell.mean",
+            "cell.deviation", "cell.gain" and "cell.shift" for the layer norm of the cell state.
         shapes: the symbols, each with its shape under it.
         slots: the slots in `numbers`, each once, in order.
     """
@@ -81,7 +95,7 @@ def formulas(
     shapes = ShapePrinter(cell, sizes, bias, reverse)
     lines = []
     for quantity, equation in cell.equations.items():
-        expression = equation(_Namespace())
+        expression = equation(EquationSymbols())
         numbers = NumberPrinter(cell, sizes, bias, reverse)
         lines.append(
             Formula(
@@ -102,141 +116,6 @@ def activation_definitions(cell: Cell) -> tuple[str, ...]:
     return tuple(
         _math(printer.print(a.through(each)), printer.print(each.function(a))) for each in drawn.values()
     )  # fmt: skip
-
-
-# -- expressions: what the equations become when they are given symbols -----------------------------------------
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression that supports what the equations do to tensors: arithmetic and activations."""
-
-    def __add__(self, other: Expression | float) -> Operation:
-        return Operation("+", self, _expression(other))
-
-    def __radd__(self, other: float) -> Operation:
-        return Operation("+", Constant(other), self)
-
-    def __mul__(self, other: Expression) -> Operation:
-        return Operation("*", self, other)
-
-    def __rmul__(self, other: float) -> Operation:
-        return Operation("*", Constant(other), self)
-
-    def __truediv__(self, other: Expression | float) -> Operation:
-        return Operation("/", self, _expression(other))
-
-    def __rsub__(self, other: float) -> Operation:
-        return Operation("-", Constant(other), self)
-
-    def through(self, activation: Activation) -> Expression:
-        return self if activation.name == "linear" else Call(activation.symbol, (self,))
-
-    def relu(self) -> Call:
-        return self.clamp(min=0)
-
-    def abs(self) -> Call:
-        return Call("|", (self,))
-
-    def expm1(self) -> Operation:
-        return Operation("-", Call("exp", (self,)), Constant(1))
-
-    def clamp(self, min: float | None = None, max: float | None = None) -> Call:
-        bounded = self if min is None else Call("max", (Constant(min), self))
-        return Call("min", (Constant(max), bounded)) if max is not None else bounded  # type: ignore[return-value]
-
-    def clip(self, low: float, high: float) -> Call:
-        return Call("clip", (self, Constant(low), Constant(high)))
-
-
-@dataclass(frozen=True)
-class Constant(Expression):
-    value: float
-
-
-@dataclass(frozen=True)
-class Quantity(Expression):
-    """A gate or state, or with `_prev` the state of the previous step."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class InputPart(Expression):
-    """W_i? x_t + b_i?"""
-
-    gate: str
-
-
-@dataclass(frozen=True)
-class RecurrentPart(Expression):
-    """W_h? v + b_h?, where v is h_{t-1} unless given."""
-
-    gate: str
-    vector: Expression
-
-
-@dataclass(frozen=True)
-class Peephole(Expression):
-    """w_c? v, elementwise"""
-
-    gate: str
-    vector: Expression
-
-
-@dataclass(frozen=True)
-class Projection(Expression):
-    """W_hr v"""
-
-    vector: Expression
-
-
-@dataclass(frozen=True)
-class Call(Expression):
-    function: str
-    arguments: tuple[Expression, ...]
-
-
-@dataclass(frozen=True)
-class Operation(Expression):
-    sign: str
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True)
-class Variable(Expression):
-    """A free variable."""
-
-    name: str
-
-
-def _expression(value: Expression | float) -> Expression:
-    return value if isinstance(value, Expression) else Constant(value)
-
-
-class _Namespace:
-    """The argument `s` of the equations of models.core.cells, with symbols."""
-
-    def x(self, gate: str) -> InputPart:
-        return InputPart(gate)
-
-    def h(self, gate: str, vector: Expression | None = None) -> RecurrentPart:
-        return RecurrentPart(gate, vector or Quantity("hidden_prev"))
-
-    def a(self, gate: str) -> Operation:
-        return self.x(gate) + self.h(gate)
-
-    def peephole(self, gate: str, vector: Expression) -> Peephole:
-        return Peephole(gate, vector)
-
-    def project(self, vector: Expression) -> Projection:
-        return Projection(vector)
-
-    def __getattr__(self, name: str) -> Quantity:
-        if name.removesuffix("_prev") not in LETTERS:
-            raise AttributeError(f"There is no quantity {name!r}.")
-        return Quantity(name)
 
 
 # -- printing --------------------------------------------------------------------------------------------------
@@ -263,6 +142,8 @@ class SymbolPrinter:
                 return self.recurrent_part(gate, vector)
             case Peephole(gate, vector):
                 return self.peephole(gate, vector)
+            case LayerNorm(vector):
+                return self.normed("c", self.print(vector))
             case Projection(vector):
                 return self.matrix("hr", "P", "H") + _parentheses(self.print(vector))
             case Variable(name):
@@ -298,11 +179,19 @@ class SymbolPrinter:
     def input_part(self, gate: str) -> str:
         which = "i" + weight_subscript(self.cell, gate)
         x = self.shaped("<msub><mi>x</mi><mi>t</mi></msub>", self.sizes["D"])
-        return self.matrix(which, "H", "D") + x + self.plus_bias(which)
+        return self.normed_products(which, self.matrix(which, "H", "D") + x + self.plus_bias(which))
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
         which = "h" + weight_subscript(self.cell, gate)
-        return self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
+        products = self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
+        return self.normed_products(which, products)
+
+    def normed_products(self, which: str, products: str) -> str:
+        """Print the products of one gate, inside a layer norm if the cell has one."""
+        return products if self.cell.norm is None else self.normed(which, products)
+
+    def normed(self, which: str, content: str) -> str:
+        return _subscript("LN", which) + _parentheses(content)
 
     def peephole(self, gate: str, vector: Expression) -> str:
         weights = self.shaped(_subscript("w", "c" + weight_subscript(self.cell, gate)), self.sizes["H"])
@@ -349,7 +238,7 @@ class NumberPrinter(SymbolPrinter):
 
     def quantity(self, name: str) -> str:
         self.slots.append(name)
-        return f'<mn data-slot="{escape(name)}"></mn>'
+        return f'<mn data-slot="{escape_html(name)}"></mn>'
 
     def input_part(self, gate: str) -> str:
         return self.quantity(f"{gate}.x")
@@ -359,6 +248,14 @@ class NumberPrinter(SymbolPrinter):
 
     def peephole(self, gate: str, vector: Expression) -> str:
         return self.quantity(f"{gate}.c")
+
+    def normed(self, which: str, content: str) -> str:
+        mean, deviation, gain, shift = (
+            self.quantity(f"cell.{each}") for each in ("mean", "deviation", "gain", "shift")
+        )
+        centred = f"<mrow>{content}{_operator('−')}{mean}</mrow><mrow>{deviation}</mrow>"
+        fraction = f'<mfrac displaystyle="true">{centred}</mfrac>'
+        return fraction + _operator(self.times) + gain + _operator("+") + shift
 
     def print(self, e: Expression) -> str:
         # A projection takes all units as its input, so it has no form with the numbers of one.

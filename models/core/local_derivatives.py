@@ -70,11 +70,11 @@ def local_derivatives(layer: LayerRun) -> LocalDerivatives:
     cell = layer.cell_equations
     derivatives = replace(derivatives, kept=None if cell.cell_norm else derivatives.carry)
     if cell.norm is not None:
-        derivatives = replace(derivatives, norms=_layer_norms(layer))
+        derivatives = replace(derivatives, norms=layer_norms(layer))
     return _with_peepholes(layer, derivatives) if cell.peepholes else derivatives
 
 
-def _layer_norms(layer: LayerRun) -> LayerNorms:
+def layer_norms(layer: LayerRun) -> LayerNorms:
     """Return the norms of an LSTM's products and cell state at the recorded values."""
     run, tensors, cell = layer.recording, layer.weights.tensors, layer.cell_equations
     recurrent = linear(run.hidden_prev, tensors["weight_hh"], tensors.get("bias_hh"))

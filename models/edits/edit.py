@@ -22,9 +22,10 @@ class Place:
 
     Attributes:
         name: ``"rnn.l0.weight_hh"`` (a layer's name and ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``,
-            ``weight_hr`` or ``weight_ch``); any other parameter by PyTorch's name (``"head.weight"``); ``"rnn.l0.reads"``:
-            the incoming weights of unit ``row``, its rows in all matrices, biases and peepholes of its layer;
-            ``"rnn.l0.writes"``: its outgoing weights, the columns of all matrices whose input it is.
+            ``weight_hr`` or another of ``models.core.cells.WEIGHT_NAMES``); any other parameter by PyTorch's name
+            (``"head.weight"``); ``"rnn.l0.reads"``: the incoming weights of unit ``row``, its rows in all matrices, biases,
+            peepholes and layer norms of its layer; ``"rnn.l0.writes"``: its outgoing weights, the columns of all matrices
+            whose input it is.
         gate: the rows of one gate, such as ``"forget_gate"``; None for all.
         row: if rows belong to gates, the unit, in ``gate`` or in every gate; else the row. None for all.
         column: None for all.
@@ -47,7 +48,10 @@ class WeightChange:
 
 @dataclass(frozen=True)
 class ForgetBias:
-    """An edit of an LSTM's forget bias: ``bias_ih`` becomes ``value`` and ``bias_hh`` 0, for one unit or (None) for all."""
+    """An edit of an LSTM's forget bias: ``bias_ih`` becomes ``value`` and ``bias_hh`` 0, for one unit or (None) for all.
+
+    With layer norm, the terms after the norms are the biases: ``shift_ih`` and ``shift_hh``.
+    """
 
     layer: str
     value: float

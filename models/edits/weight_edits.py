@@ -192,7 +192,7 @@ def _new_values(edit: WeightEdit, name: str, values: Tensor, random: torch.Gener
         case WeightChange(_, how, value):
             return values + value if how == "+=" else values * value
         case ForgetBias(_, value):
-            return torch.full_like(values, value if name.endswith("bias_ih") else 0.0)
+            return torch.full_like(values, value if name.endswith(("bias_ih", "shift_ih")) else 0.0)
         case SpectralRadius(_, value):
             return scale_to_radius(values, value, name)
         case Quantize(_, bits):
@@ -262,7 +262,8 @@ def regions(known: Parameters, place: Place) -> Iterator[Region]:
 
 
 def _incoming_regions(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
-    for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ch"):
+    further = known.cells[layer].further_weights if layer in known.cells else ()
+    for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", *further):
         if f"{layer}.{kind}" in known.arrays:
             yield from regions(known, Place(f"{layer}.{kind}", row=unit))
 
@@ -325,9 +326,10 @@ def quantize(values: Tensor, bits: int) -> Tensor:
 
 def _forget_biases(known: Parameters, layer: str, unit: int | None) -> Iterator[Region]:
     _check_layer(known, layer)
-    if f"{layer}.bias_ih" not in known.arrays:
+    kinds = ("bias_ih", "bias_hh") if known.cells[layer].norm is None else ("shift_ih", "shift_hh")
+    if f"{layer}.{kinds[0]}" not in known.arrays:
         raise Problem("{layer} has no biases. Choose a layer with biases.", layer=layer)
-    for kind in ("bias_ih", "bias_hh"):
+    for kind in kinds:
         [(name, rows, _)] = regions(known, Place(f"{layer}.{kind}", "forget_gate", unit))
         yield name, rows, slice(None)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from models.core.local_derivatives import LocalDerivatives, local_derivatives
 from models.core.trace import LayerTrace
 from models.core.weights import LayerWeights
+from models.gradients.normed_transitions import NormedTransitions
 from models.gradients.transitions import Transitions, transitions_of
 
 STEPS_PER_BLOCK, NUMBERS_PER_BLOCK = range(4, 17), 1 << 18
@@ -193,7 +194,7 @@ class _Blocks:
         weights = self._layer.weights
         self._span = span
         self._to_hidden = transitions_of(weights, derivatives, row)
-        self._to_input = None
+        self._to_input: Transitions | NormedTransitions | None = None
         if self._inputs and isinstance(self._to_hidden, Transitions):
             self._to_input = Transitions(weights, derivatives, row, "ih", self._to_hidden)
         elif self._inputs:

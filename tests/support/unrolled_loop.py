@@ -95,9 +95,13 @@ def step(
     return torch.where(there, (1 - z) * n + z * h, h), c
 
 
-def normed_lstm(*args: int, **options: object) -> StepwiseLSTM:
+def normed_lstm(*args: int, **options: object) -> nn.Module:
     """Return an LSTM with layer norm, whose factors and terms are drawn at random."""
-    module = StepwiseLSTM(*args, **options)
+    return draw_norms(StepwiseLSTM(*args, **options))
+
+
+def draw_norms(module: nn.Module) -> nn.Module:
+    """Draw the factors and terms of a module's layer norms at random, and return it."""
     for name, values in module.named_parameters():
         if name.startswith(("gain_", "shift_")):
             nn.init.normal_(values, float(name.startswith("gain_")), 0.4)

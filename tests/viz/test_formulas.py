@@ -26,6 +26,7 @@ CELLS = {
     "LSTM relu": lstm(False, "relu", "hard_sigmoid_3"),
     "GRU linear": gru(True, "linear", "hard_sigmoid"),
     "LSTM with peepholes": lstm(peepholes=True, clip=0.5),
+    "LSTM with layer norm": lstm(norm=1e-5, cell_norm=True),
 }
 OPTIONS: dict[str, dict[str, object]] = {
     "LSTM": {"activation": "tanh", "recurrent_activation": "sigmoid"},
@@ -36,6 +37,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "LSTM relu": {"activation": "relu", "recurrent_activation": "hard_sigmoid_3"},
     "GRU linear": {"activation": "linear", "recurrent_activation": "hard_sigmoid", "reset_after": True},
     "LSTM with peepholes": {"activation": "tanh", "recurrent_activation": "sigmoid", "peepholes": True, "clip": 0.5},
+    "LSTM with layer norm": {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True},
 }
 MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
@@ -71,6 +73,8 @@ def test_every_quantity_has_an_equation_in_every_form_that_is_xml(cell: Cell) ->
         ("LSTM", "cell", "ct=ft⊙ct−1+it⊙gt"),
         ("LSTM with peepholes", "forget_gate", "ft=σ(clip(Wifxt+bif+Whfht−1+bhf+wcf⊙ct−1,−0.5,0.5))"),
         ("LSTM with peepholes", "output_gate", "ot=σ(clip(Wioxt+bio+Whoht−1+bho+wco⊙ct,−0.5,0.5))"),
+        ("LSTM with layer norm", "forget_gate", "ft=σ(LNif(Wifxt+bif)+LNhf(Whfht−1+bhf))"),
+        ("LSTM with layer norm", "cell", "ct=LNc(ft⊙ct−1+it⊙gt)"),
         ("LSTM", "hidden", "ht=ot⊙tanh(ct)"),
         ("LSTM projected", "hidden", "ht=Whr(ot⊙tanh(ct))"),
         ("GRU", "candidate", "nt=tanh(Winxt+bin+rt⊙(Whnht−1+bhn))"),
@@ -120,6 +124,7 @@ def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
     """The browser has each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
     parts = {f"{gate}.{part}" for gate in cell.gates for part in ("x", "h")}
     parts |= {f"{gate}.c" for gate in cell.peepholes}
+    parts |= {f"cell.{each}" for each in ("mean", "deviation", "gain", "shift") if cell.cell_norm}
     known = {*cell.quantities, *(f"{state}_prev" for state in cell.states), *parts}
     drawn = lines(cell)
     for quantity, formula in drawn.items():

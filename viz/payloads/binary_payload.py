@@ -47,7 +47,9 @@ def pack(
         arrays: other arrays that the components use, by name; None is left out. "input" (T, D); "hidden_before" (P),
             "cell_before" (H): the states before the first step, or, if a step did not start from the result of the
             previous one, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
-            "bias_ih", "bias_hh" (R, G), "weight_ch" (R, gates with a peephole): the weight rows of the listed units; for
+            "bias_ih", "bias_hh" (R, G), "weight_ch" (R, gates with a peephole), and of layer norms "gain_ih", "shift_ih",
+            "gain_hh", "shift_hh" (R, G), "gain_c", "shift_c" (R, 1): the weight rows of the listed units; "norm_ih",
+            "norm_hh", "norm_c" (T, 2): the mean and the deviation of what each layer norm is applied to; for
             networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability"
             (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for
             none.
@@ -149,7 +151,9 @@ def finite_list(values: ArrayLike) -> list[float | None]:
 
 
 def _has_no_steps(name: str) -> bool:
-    return name.startswith(("weight_", "bias_", "detail_", "column:", "source_")) or name.endswith("_before")
+    return name.startswith(("weight_", "bias_", "gain_", "shift_", "detail_", "column:", "source_")) or name.endswith(
+        "_before"
+    )
 
 
 def _contiguous(name: str, array: ArrayLike) -> NDArray[Any]:

@@ -7,6 +7,7 @@ or "activation", which is followed by the activation's name.
 
 The values are the gates and states at a step, ``hidden_prev`` and ``cell_prev``, and of each gate its input part,
 ``forget_gate.x`` (``W_if x_t + b_if``), its recurrent part, ``forget_gate.h``, and if it has a peephole, ``forget_gate.c``.
+Of a normalized cell state there are ``cell.mean`` and ``cell.deviation`` over the units, ``cell.gain`` and ``cell.shift``.
 
     >>> cell_description(cell_of("LSTM"))["equations"]["cell"]
     ['+', ['*', 'forget_gate', 'cell_prev'], ['*', 'input_gate', 'candidate']]
@@ -97,11 +98,13 @@ class SlotNamespace:
     Attributes:
         recurrent: the tree of the vector that the recurrent weights of a gate were applied to, by gate.
         peepholes: the name of the state that a gate's peephole was applied to, by gate.
+        before_norm: the tree of the sum that a layer norm makes a cell state of; None without one.
     """
 
     def __init__(self) -> None:
         self.recurrent: dict[str, Tree] = {}
         self.peepholes: dict[str, Tree] = {}
+        self.before_norm: Tree | None = None
 
     def x(self, gate: str) -> SymbolicValue:
         """Return the input part of the gate's sum."""
@@ -120,6 +123,14 @@ class SlotNamespace:
         """Return the part of the gate's sum that depends on the cell state."""
         self.peepholes[gate] = c.tree
         return SymbolicValue(f"{gate}.c")
+
+    def norm(self, v: SymbolicValue) -> SymbolicValue:
+        """Return the layer norm of a cell state, whose mean and deviation are values of the step."""
+        self.before_norm = v.tree
+        mean, deviation, gain, shift = (
+            SymbolicValue(f"cell.{each}") for each in ("mean", "deviation", "gain", "shift")
+        )
+        return (v - mean) / deviation * gain + shift
 
     def project(self, v: SymbolicValue) -> SymbolicValue:
         """Return the projection of a vector, which has no value of one unit."""
@@ -140,8 +151,9 @@ def cell_description(cell: Cell) -> dict[str, Any]:
             "recurrent" weights are applied to; the tree of the "factor" of its recurrent part, 1 for none; the state that
             its "peephole" multiplies, None without; and the bound that its sum is "clip"-ped to, None without.
         "equations": the tree of each gate and state.
+        "norm": whether layer norms follow the "products" of the gates, and the sum that becomes the "cell" state.
         "carry": the gated "state", the "gate" that multiplies it, and the trees of the two terms of its sum, "kept" and
-            "added"; None where the cell has none.
+            "added"; None where the cell has none. A normalized cell state is not that sum.
     """
     s = SlotNamespace()
     equations = {name: equation(s).tree for name, equation in cell.equations.items()}
@@ -149,6 +161,9 @@ def cell_description(cell: Cell) -> dict[str, Any]:
     if cell.carry is not None:
         _sum, kept, added = equations[cell.carry.state]
         carry = {"state": cell.carry.state, "gate": cell.carry.gate, "kept": kept, "added": added}
+    elif isinstance(s.before_norm, list):
+        _sum, kept, added = s.before_norm
+        carry = {"state": "cell", "gate": "forget_gate", "kept": kept, "added": added}
     return {
         "letters": {name: quantity_letter(cell, name) for name in cell.quantities},
         "activations": {name: activation.name for name, activation in cell.activations.items()},
@@ -164,6 +179,7 @@ def cell_description(cell: Cell) -> dict[str, Any]:
             for gate in cell.gates
         },
         "equations": equations,
+        "norm": {"products": cell.norm is not None, "cell": cell.cell_norm},
         "carry": carry,
     }
 

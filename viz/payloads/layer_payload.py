@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from models.core.local_derivatives import layer_norms
 from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ClassPrediction, ForwardRun, Prediction, SymbolPrediction, ValuePrediction
@@ -51,7 +52,7 @@ def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) ->
         layer,
         numbers={quantity: layer[quantity][row, steps] for quantity in layer.quantities},
         labels=run.labels_of(name),
-        arrays=_before(layer, row, steps) | {"input": layer.input[row, steps]},
+        arrays=_before(layer, row, steps) | {"input": layer.input[row, steps]} | _norms(layer, row, steps),
         steps=steps,
         rows=range(unit_count(layer)) if unit is None else [unit],
     )
@@ -68,7 +69,7 @@ def nearby_payload(payload: bytes, run: ForwardRun, name: str, span: Span) -> by
     """Return the values of all units around a step (``nearby_steps``), which complete the ``payload`` of a long run."""
     layer, row = run.trace.layers[name], run.row
     arrays = {quantity: layer[quantity][row, span.slice] for quantity in layer.quantities}
-    arrays |= _before(layer, row, span.slice) | {"input": layer.input[row, span.slice]}
+    arrays |= _before(layer, row, span.slice) | {"input": layer.input[row, span.slice]} | _norms(layer, row, span.slice)
     return pack_nearby(payload, steps=span.steps, stay=span.stay, arrays=arrays)
 
 
@@ -146,6 +147,19 @@ def _before(layer: LayerTrace, row: int, steps: slice) -> dict[str, np.ndarray]:
         else:  # edits may replace the previous state of a step
             arrays[f"{state}_prev"] = starts
     return arrays
+
+
+def _norms(layer: LayerTrace | SavedCell, row: int, steps: slice) -> dict[str, np.ndarray]:
+    """Return the mean and the deviation at each layer norm of some steps, (S, 2); none without norms."""
+    if isinstance(layer, SavedCell) or layer.cell_equations.norm is None:
+        return {}
+    norms = layer_norms(layer.select(row, steps))
+    parts = {"ih": norms.input, "hh": norms.recurrent, "c": norms.cell}
+    return {
+        f"norm_{part}": np.concatenate([norm.mean[0].numpy(), norm.deviation[0].numpy()], axis=1)
+        for part, norm in parts.items()
+        if norm is not None
+    }
 
 
 def _weight_rows(layer: LayerTrace, units: Sequence[int]) -> dict[str, np.ndarray]:

@@ -72,6 +72,8 @@ def _magnitude_findings(name: str, weights: LayerWeights, anomalies: Mapping[str
         evidence_labels.LARGEST_WEIGHT: {part: value for part, value in large.items() if part.startswith("weight")},
         evidence_labels.LARGEST_BIAS: {part: value for part, value in large.items() if part.startswith("bias")},
     }
+    if weights.cell.norm is not None:  # it brings every product to the same scale
+        kinds = {}
     unbounded = weights.kind == "RNN" and weights.cell.activations["preactivation"].range is None
     for measure, parts in kinds.items():
         if not parts:

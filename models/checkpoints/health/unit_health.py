@@ -85,7 +85,8 @@ def check_units(
         own = strongest[weights.cell.gates.index(gate)]
         np.maximum(own, np.abs(weights.rows("weight_ch", gate)), out=own)
     faint = NEGLIGIBLE_RATIO * float(np.median(strongest))
-    no_incoming = np.flatnonzero((strongest <= faint).all(axis=0))
+    # a layer norm subtracts the mean of all units from a product of 0, so no unit is without an input
+    no_incoming = np.flatnonzero((strongest <= faint).all(axis=0) & (weights.cell.norm is None))
     return UnitHealth(
         _units_without_outgoing(weights, consumers),
         tuple(map(int, no_incoming)),
@@ -135,7 +136,8 @@ def _incoming_blocks(weights: LayerWeights) -> list[np.ndarray]:
     if weights.bias_ih is not None:
         both = {gate: (weights.rows("bias_ih", gate), weights.rows("bias_hh", gate)) for gate in gates}
         found += [np.stack(pair if weights.kind == "GRU" else [pair[0] + pair[1]], axis=1) for pair in both.values()]
-    found += [weights.rows("weight_ch", gate)[:, None] for gate in weights.cell.peepholes]
+    further = weights.cell.further_weights
+    found += [weights.rows(name, gate)[:, None] for name in further for gate in weights.cell.row_gates(name)]
     return found
 
 
@@ -147,10 +149,11 @@ def _rows_equal(blocks: list[np.ndarray], one: int, other: int) -> bool:
 def _stuck_gates(weights: LayerWeights, max_input: float) -> dict[str, tuple[int, ...]]:
     """Return gates whose bias outweighs every possible input, by gate; only for states bounded by -1 and 1.
 
-    A gate with a peephole depends on a state without a bound, and one with a smaller clip is never saturated.
+    A gate with a peephole depends on a state without a bound, and one with a smaller clip is never saturated. Of a layer with
+    layer norm none are returned: the biases come before the norm.
     """
     cell = weights.cell
-    if weights.bias_ih is None or cell.ranges["hidden"] != (-1.0, 1.0):
+    if weights.bias_ih is None or cell.norm is not None or cell.ranges["hidden"] != (-1.0, 1.0):
         return {}
     if cell.clip is not None and cell.clip < STUCK_PREACTIVATION:
         return {}

@@ -19,6 +19,7 @@ from models.core.stepwise_modules import recurrent_module
 from models.decoding import AttentionTemperature, decode
 from models.networks.forward_run import run_of_trace
 from tests.support.plain_page import plain_page
+from tests.support.unrolled_loop import draw_norms
 from viz.components.attention_formulas import ATTENTION_FORMULAS, score_terms
 from viz.components.cell_diagram import CELL_DIAGRAM, cell_diagram_data
 from viz.components.gate_sum import GATE_SUM, gate_sum_data
@@ -47,6 +48,7 @@ CASES = [
     *(("GRU", {"reset_after": after}, {"bidirectional": True}) for after in (True, False)),
     *(("LSTM", {"peepholes": True} | options, {"bidirectional": True}) for options in ({}, {"clip": 0.3})),
     ("LSTM", {"peepholes": True}, {"bias": False, "proj_size": 2}),
+    *(("LSTM", {"norm": 1e-3, "cell_norm": cell}, {"bias": not cell}) for cell in (True, False)),
     *(("GRU", {"clip": 0.3, "reset_after": after}, {}) for after in (True, False)),
     ("RNN", {"nonlinearity": "tanh", "clip": 0.3}, {}),
 ]
@@ -78,7 +80,7 @@ class Numbers:
     """The ``s`` of `models.core.cells` for the float64 numbers of a payload, (T, units) each."""
 
     def __init__(self, header, arrays):
-        self.gates = header["gates"]
+        self.gates, self.epsilon = header["gates"], header["options"].get("norm")
         self.arrays = {name: values.astype(np.float64) for name, values in arrays.items()}
         self.known = {name: self.arrays[name] for name in (*header["gates"], *header["states"])}
         for state in header["states"]:
@@ -91,9 +93,17 @@ class Numbers:
         return np.concatenate([now[1:], edge] if reverse else [edge, now[:-1]])
 
     def part(self, side, vector, gate):
-        g = self.gates.index(gate)
-        bias = self.arrays.get(f"bias_{side}")
-        return vector @ self.arrays[f"weight_{side}"][:, g].T + (0 if bias is None else bias[:, g])
+        products = np.einsum("tc,ugc->tug", vector, self.arrays[f"weight_{side}"]) + self.arrays.get(f"bias_{side}", 0)
+        return self.norm(products, side)[..., self.gates.index(gate)]
+
+    def norm(self, v, side="c"):
+        """The layer norm over all axes but the first, (T, units) or (T, units, gates)."""
+        if f"gain_{side}" not in self.arrays:
+            return v
+        own = tuple(range(1, v.ndim))
+        scaled = (v - v.mean(own, keepdims=True)) / np.sqrt(v.var(own, keepdims=True) + self.epsilon)
+        gain, shift = (self.arrays[f"{name}_{side}"] for name in ("gain", "shift"))
+        return scaled * gain.reshape(v.shape[1:]) + shift.reshape(v.shape[1:])
 
     def x(self, gate):
         return self.part("ih", self.arrays["input"], gate)
@@ -143,6 +153,7 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
     kind, options, shape = case
     torch.manual_seed(7)
     module = recurrent_module(kind, INPUTS, UNITS, options, batch_first=True, **shape)
+    draw_norms(module)
     with torch.no_grad(), capture(module) as trace:
         module(torch.randn(1, STEPS, INPUTS))
     run = run_of_trace(trace)
@@ -197,6 +208,32 @@ def test_peepholes_are_drawn_with_their_numbers(browser):
             expect(drawn).to_have_text(f"{part:.3f}".replace("-", "−"))
         expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text("Peepholes")
         expect(opened.locator(".unrolled-gate-sum .note")).to_contain_text("clipped to the range from −0.300 to 0.300")
+        assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
+
+
+def test_layer_norms_are_drawn_with_their_numbers(browser):
+    torch.manual_seed(7)
+    module = draw_norms(recurrent_module("LSTM", INPUTS, UNITS, {"norm": 1e-5, "cell_norm": True}, batch_first=True))
+    with torch.no_grad(), capture(module) as trace:
+        module(torch.randn(1, STEPS, INPUTS))
+    payload, layer = layer_payload("norms", run_of_trace(trace), "l0", None), trace.layers["l0"]
+    view = {"step": 3, "unit": 2, "quantity": "forget_gate", "revision": 1}
+    mounts = [
+        (TRACE_LOADER, payload),
+        (PLAYER, player_data("norms", view=view)),
+        (CELL_DIAGRAM, cell_diagram_data("norms")),
+        (GATE_SUM, gate_sum_data("norms")),
+    ]
+    with plain_page(browser, mounts) as opened:
+        drawn = opened.locator('.unrolled-cell-diagram [data-part="forget_gate"] [data-slot="forget_gate.h"]')
+        expect(drawn).to_have_text(f"{layer.recurrent_product('forget_gate')[0, 3, 2]:.3f}".replace("-", "−"))
+        expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text(
+            "normalized before it becomes the cell state"
+        )
+        expect(opened.locator(".unrolled-gate-sum .note")).to_contain_text("The layer norms multiply each product")
+        expect(opened.locator(".unrolled-gate-sum .row").last).to_contain_text(
+            f"{layer.gate_preactivation('forget_gate')[0, 3, 2]:.3f}".replace("-", "−")
+        )
         assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
 
 

@@ -54,6 +54,10 @@ def _words() -> dict[str, object]:
                 "is added (some textbooks swap z and 1 − z). The reset gate multiplies the previous hidden state before "
                 "W_hn (Cho et al. 2014)."
             ),
+            "norm": _(
+                "LN marks a layer norm: of the products of all gates with the input, and of those with the hidden state."
+            ),
+            "cell_norm": _("The sum is normalized before it becomes the cell state."),
             "own": _(
                 "A box for each gate and state, in the order of computation. A dot on a line shows that the equation "
                 "uses that value."

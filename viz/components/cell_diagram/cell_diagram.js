@@ -75,8 +75,8 @@ function build(context) {
     const meanings = own ? {} : context.words.meanings[trace.kind] ?? {};
     // With another activation than tanh, a candidate may be outside −1..1.
     const unlimited = !own && focus === "candidate" && String(cellMath.activation(trace, focus).limits) !== "-1,1";
-    readout.replaceChildren(html("b", { text: `${context.words.names[focus] ?? focus}${shown}` }),
-      ` ${meanings[unlimited ? "any_candidate" : focus] ?? ""}`);
+    const meaning = unlimited ? "any_candidate" : focus === "cell" && trace.options.cell.norm?.cell ? "normed_cell" : focus;
+    readout.replaceChildren(html("b", { text: `${context.words.names[focus] ?? focus}${shown}` }), ` ${meanings[meaning] ?? ""}`);
   };
 
   const layout = () => {
@@ -94,6 +94,7 @@ function build(context) {
     const own = Boolean(cell.sources);
     const title = (own ? null : words.titles[trace.kind]) ?? trace.kind;
     const description = own ? "own" : trace.kind === "LSTM" && cell.gates.output_gate.peephole ? "LSTM_peepholes" : trace.kind;
+    const notes = [cell.norm?.products && words.descriptions.norm, cell.norm?.cell && words.descriptions.cell_norm];
     const resetsState = !own && trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
     const label = (part) => {
       const { symbol, clip } = cellMath.activation(trace, part);
@@ -101,8 +102,8 @@ function build(context) {
     };
     svg = svgElement("svg");
     svgElement("title", {}, svg).textContent = title;
-    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "",
-      { activation: cell.activations?.cell ? label("cell") : "" });
+    const described = [words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "", ...notes].filter(Boolean).join(" ");
+    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(described, { activation: cell.activations?.cell ? label("cell") : "" });
     drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
     const { height } = draw(drawing, width / zoom, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",

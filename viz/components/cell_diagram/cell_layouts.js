@@ -74,6 +74,11 @@ function drawPeepholes(d, p, { cell }, [f, i, o]) {
   into("output_gate", o, p.top);
 }
 
+/** A pill for the layer norm on the way of each product into a gate's box. */
+function drawNorms(d, p, columns) {
+  for (const [x, part] of columns) for (const side of [-17, 17]) d.box(part, "LN", x + side, p.gates + 96, { width: 30, pill: true });
+}
+
 function lstmLayout(d, width, { cell, valueOf, label, options }) {
   const { kept: keptTree, added: addedTree } = cell.carry;
   const product = options.projected ? cell.equations.hidden[1] : cell.equations.hidden; // o * tanh(c), or another activation of c
@@ -86,11 +91,13 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   drawBuses(d, p, [[4, p.bus]], [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]
     .map(([x, part]) => tappedBox(d, p, part, x, label(part))));
 
+  if (cell.norm.products) drawNorms(d, p, [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]);
   if (cell.gates.output_gate.peephole) drawPeepholes(d, p, { cell }, [f, i, o]);
   // Behind a valve, the wire's value is the product.
   d.wire("cell_prev", [[4, p.top], [f - 28, p.top]], (v) => Math.tanh(v.cell_prev));
   d.wire("cell", [[f - 28, p.top], [i, p.top]], (v) => Math.tanh(kept(v)));
-  d.wire("cell", [[i, p.top], [out, p.top]], (v) => Math.tanh(v.cell));
+  if (cell.norm.cell) d.wire("cell", [[i, p.top], [middle(i, g) - 8, p.top]], (v) => Math.tanh(kept(v) + added(v)));
+  d.wire("cell", [[cell.norm.cell ? middle(i, g) - 8 : i, p.top], [out, p.top]], (v) => Math.tanh(v.cell));
   d.wire("cell", [[out, p.top], [p.width - 14, p.top]], (v) => Math.tanh(v.cell), { arrow: true });
   d.wire("forget_gate", [[f, p.gates - 15], [f, p.top]]);
   d.wire("input_gate", [[i, p.gates - 15], [i, joinY]]);
@@ -107,7 +114,8 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   d.node("forget_gate", "×", f, p.top);
   d.node("cell", "+", i, p.top);
   d.chip("cell", "kept", middle(f, i), p.top, { width: 48, value: kept });
-  d.chip("cell", "cell", middle(i, out), p.top, { symbol: d.symbolOf("cell"), width: 86 });
+  if (cell.norm.cell) d.box("cell", "LN", middle(i, g) - 8, p.top, { width: 36, pill: true });
+  d.chip("cell", "cell", cell.norm.cell ? middle(g, o) - 8 : middle(i, out), p.top, { symbol: d.symbolOf("cell"), width: 86 });
   d.chip("cell", "added", i, middle(p.top, joinY), { value: added });
   d.valve("input_gate", middle(i, g), joinY);
   d.node("input_gate", "×", i, joinY);

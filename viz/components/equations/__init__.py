@@ -129,6 +129,14 @@ def _words(cell: Cell) -> dict[str, object]:
         numbers = _(
             "Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh) + peephole (w_c c)."
         )
+    if cell.norm is not None:
+        symbols += " " + _(
+            "LN is a layer norm, over the products of all gates together: (v − mean) ÷ deviation, times a gain, plus a shift."
+        )
+        numbers = _(
+            "Unit {unit}, time step {step}: input part LN(W_ih x + b_ih) + recurrent part LN(W_hh h + b_hh), after the layer "
+            "norms."
+        )
     if cell.clip is not None:
         symbols += " " + _("clip(a, low, high) bounds a.")
     return {

@@ -50,6 +50,11 @@ def _words() -> dict[str, object]:
         "peephole_before": _("Peephole: cell state at t−1"),
         "peephole_now": _("Peephole: new cell state"),
         "clip": _("The sum is clipped to the range from −{bound} to {bound} before the activation function."),
+        "norm": _(
+            "The layer norms multiply each product by gain ÷ deviation ({input} in the input part, {recurrent} in the "
+            "recurrent part) and add shift − mean × gain ÷ deviation."
+        ),
+        "norm_offset": _("Both layer norms"),
         "sum": _("Sum"),
         "reset_after": _(
             "The reset gate, {value}, multiplies all recurrent terms and the recurrent bias (as in PyTorch and cuDNN)."

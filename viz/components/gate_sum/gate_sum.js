@@ -8,7 +8,11 @@ function waterfallRows(trace, step, unit, gate, words) {
   const { fillTemplate } = unrolled;
   const sum = terms(trace, step, unit, gate);
   if (!sum) return null;
-  const factor = recurrentFactor(trace, step, unit, gate);
+  const { normInput, normHidden } = sum;
+  const normed = Boolean(trace.options.cell.norm?.products);
+  const reset = recurrentFactor(trace, step, unit, gate);
+  const factor = reset * normHidden.factor;
+  for (const term of sum.input) term.product *= normInput.factor;
   for (const term of sum.recurrent) term.product *= factor;
   const size = ({ product }) => (Number.isNaN(product) ? Infinity : Math.abs(product)); // NaN first
   const byMagnitude = (list) => list.filter((term) => term.product !== 0).sort((a, b) => (size(b) === size(a) ? 0 : size(b) - size(a)));
@@ -29,10 +33,11 @@ function waterfallRows(trace, step, unit, gate, words) {
     return others.length ? [{ label: fillTemplate(label, { n: others.length }), detail: "", product: total(others), inner, muted: true }] : [];
   };
 
-  const bias = sum.biasInput + factor * sum.biasHidden;
+  const bias = normInput.factor * sum.biasInput + factor * sum.biasHidden;
   const rows = [];
   if (trace.arrays.bias_ih) {
-    const detail = `${format(sum.biasInput)} + ${factor === 1 ? signed(sum.biasHidden) : times(factor, sum.biasHidden)}`;
+    const first = normed ? times(normInput.factor, sum.biasInput) : format(sum.biasInput);
+    const detail = `${first} + ${factor === 1 ? signed(sum.biasHidden) : times(factor, sum.biasHidden)}`;
     rows.push({ label: words.biases, detail, product: bias });
   }
 
@@ -44,7 +49,7 @@ function waterfallRows(trace, step, unit, gate, words) {
     const label = level > 0 ? words.below : fillTemplate(words.token, { token: unrolled.displayToken(trace.token(step)) });
     rows.push({ label, detail: "", product: total(sum.input) });
   }
-  for (const term of chosenOf(inputs)) rows.push({ label: inputName(term.index), detail: detailOf(term, 1), product: term.product, inner });
+  for (const term of chosenOf(inputs)) rows.push({ label: inputName(term.index), detail: detailOf(term, normInput.factor), product: term.product, inner });
   const otherInputs = !inner ? words.other_inputs : level > 0 ? words.other_units_below : words.other_dimensions;
   rows.push(...othersOf(sum.input, otherInputs, inner));
 
@@ -58,7 +63,10 @@ function waterfallRows(trace, step, unit, gate, words) {
     const { state, weight, value, product } = sum.peephole;
     rows.push({ label: state === "cell" ? words.peephole_now : words.peephole_before, detail: times(weight, value), product });
   }
-  return { rows, factor, sum: bias + total(sum.input) + total(sum.recurrent) + (sum.peephole?.product ?? 0) };
+  const offset = normInput.offset + reset * normHidden.offset;
+  if (normed) rows.push({ label: words.norm_offset, detail: `${format(normInput.offset)} + ${signed(normHidden.offset)}`, product: offset });
+  const norms = normed ? { input: format(normInput.factor), recurrent: format(normHidden.factor) } : null;
+  return { rows, factor: reset, norms, sum: bias + total(sum.input) + total(sum.recurrent) + offset + (sum.peephole?.product ?? 0) };
 }
 
 function build(context) {
@@ -185,6 +193,7 @@ function build(context) {
     const notes = [];
     if (resetsSum) notes.push(fillTemplate(words.reset_after, { value: cellMath.format(waterfall.factor) }));
     else if (resetsState) notes.push(words.reset_before);
+    if (waterfall.norms) notes.push(fillTemplate(words.norm, waterfall.norms));
     if (activation.clip !== null) notes.push(fillTemplate(words.clip, { bound: cellMath.format(activation.clip) }));
     note.hidden = !notes.length;
     note.textContent = notes.join(" ");

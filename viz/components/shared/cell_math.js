@@ -1,7 +1,7 @@
 // The arithmetic of one unit at one step, from the cell's description in the payload (viz/payloads/cell_description.py), for the cell
 // diagram, the equations and the gate sum; and the quantity that the pointer is on. A slot is where one value is shown: a gate or state
-// by its name, "forget_gate.x" and "forget_gate.h" for the input and the recurrent part of a gate's sum, biases included, and
-// "forget_gate.c" for the part of its peephole.
+// by its name, "forget_gate.x" and "forget_gate.h" for the input and the recurrent part of a gate's sum, biases and layer norms
+// included, "forget_gate.c" for the part of its peephole, and "cell.mean" and others for the layer norm of the cell state.
 unrolled.cellMath ??= (() => {
   const OPERATORS = {
     "+": (a, b) => a + b,
@@ -72,8 +72,16 @@ unrolled.cellMath ??= (() => {
     return { state, weight, value, product: weight * value };
   }
 
-  /** Every term of one gate's sum: {input, recurrent: [{index, weight, value, product}], biasInput, biasHidden, peephole, x, h, c};
-      null without the unit's weights. */
+  /** A layer norm at a step, as a product and a sum: {factor, offset}; the identity without one. */
+  function norm(trace, step, part, place) {
+    if (!trace.options.cell.norm?.products) return { factor: 1, offset: 0 };
+    const [mean, deviation] = trace.row(`norm_${part}`, step) ?? [NaN, NaN];
+    const [gain, shift] = ["gain", "shift"].map((name) => trace.arrays[`${name}_${part}`].data[place]);
+    return { factor: gain / deviation, offset: shift - (gain / deviation) * mean };
+  }
+
+  /** Every term of one gate's sum: {input, recurrent: [{index, weight, value, product}], biasInput, biasHidden, peephole, x, h, c}, and
+      the layer norms that make x and h of the sums of their terms, normInput and normHidden; null without the unit's weights. */
   function terms(trace, step, unit, gate) {
     const r = row(trace, unit);
     const g = trace.gates.indexOf(gate);
@@ -93,10 +101,11 @@ unrolled.cellMath ??= (() => {
     const biasInput = bias("bias_ih");
     const biasHidden = bias("bias_hh");
     const peephole = peepholeTerm(trace, step, unit, gate, r);
+    const [normInput, normHidden] = ["ih", "hh"].map((part) => norm(trace, step, part, r * G + g));
     return {
-      input, recurrent, biasInput, biasHidden, peephole,
-      x: total(input) + biasInput,
-      h: total(recurrent) + biasHidden,
+      input, recurrent, biasInput, biasHidden, peephole, normInput, normHidden,
+      x: (total(input) + biasInput) * normInput.factor + normInput.offset,
+      h: (total(recurrent) + biasHidden) * normHidden.factor + normHidden.offset,
       c: peephole?.product,
     };
   }
@@ -119,6 +128,11 @@ unrolled.cellMath ??= (() => {
       out[`${gate}.x`] = sum?.x;
       out[`${gate}.h`] = sum?.h;
       if (trace.options.cell.gates?.[gate].peephole) out[`${gate}.c`] = sum?.c;
+    }
+    const r = row(trace, unit);
+    if (trace.options.cell.norm?.cell && r >= 0) {
+      [out["cell.mean"], out["cell.deviation"]] = trace.row("norm_c", step) ?? [];
+      [out["cell.gain"], out["cell.shift"]] = ["gain_c", "shift_c"].map((name) => trace.arrays[name].data[r]);
     }
     last = { trace, step, unit, out };
     return out;

@@ -28,6 +28,9 @@ def meanings() -> dict[str, dict[str, str]]:
             "any_candidate": _("new information that may be added to the cell state; multiplied by the input gate"),
             "output_gate": _("how much of the cell state is output as the hidden state"),
             "cell": _("long-term memory: forget gate × previous cell state + input gate × candidate"),
+            "normed_cell": _(
+                "long-term memory: the layer norm of forget gate × previous cell state + input gate × candidate"
+            ),
             "hidden": _("output of the unit; passed to the next time step and to the layer above"),
             "cell_prev": _("long-term memory from the previous time step; multiplied by the forget gate"),
             "hidden_prev": before,

@@ -36,6 +36,13 @@ def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
     st.caption(_("SD: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
     if "weight_ch" in found:
         st.caption(_("weight_ch: peepholes. Each multiplies the unit's own cell state."))
+    if "gain_ih" in found:
+        st.caption(
+            _(
+                "gain and shift: factors and terms of the layer norms of the input part (ih), the recurrent part (hh) and "
+                "the cell state (c)."
+            )
+        )
 
 
 def forget_bias_caption(kind: str) -> str:
@@ -53,6 +60,11 @@ def forget_bias_panel(selection: CheckpointSelection, layer: str, unit: int | No
     """Show the biases of the forget gate (GRU: update gate)."""
     weights = selection.checkpoint.layers[layer]
     carry = weights.cell.carry
+    if weights.cell.norm is not None:
+        st.markdown(
+            _("Layer norms come after the products of this layer, so no bias alone says how far its gates are open.")
+        )
+        return
     if carry is None:
         st.markdown(_("A vanilla RNN has no gates: how long it remembers depends on W_hh (see the eigenvalues below)."))
         return

@@ -147,7 +147,8 @@ def _unit(session: Session, parameters: Parameters) -> Callable[[], Edit]:
         "zero": _("fix its hidden state at 0 (ablation)"),
         "mean": _("fix its hidden state at its mean"),
     }
-    if "forget_gate" in parameters.cells[layer].gates and f"{layer}.bias_ih" in parameters.arrays:
+    cell = parameters.cells[layer]
+    if "forget_gate" in cell.gates and (cell.norm is not None or f"{layer}.bias_ih" in parameters.arrays):
         changes["forget"] = _("set its forget gate bias to")
     st.caption(
         _("Unit {unit} of {layer}, selected in the playback controls above").format(unit=session.view.unit, layer=layer)

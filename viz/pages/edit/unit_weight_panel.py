@@ -1,5 +1,6 @@
 """Lists of the incoming and the outgoing weights of the selected unit."""
 
+from models.core.cells import NORM_NAMES
 from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
@@ -67,6 +68,8 @@ def _incoming_label(parameters: Parameters, run: ForwardRun, axes: Axes, weight:
     gate = quantity_names()[weight.gate or ""]
     if weight.name.endswith(".weight_ch"):
         return _("{gate}: peephole from its own cell state").format(gate=gate)
+    if weight.name.rpartition(".")[2] in NORM_NAMES:
+        return _("{gate}: layer norm ({name})").format(gate=gate, name=weight.name.rpartition(".")[2])
     if parameters.arrays[weight.name].dim() == 1:
         return _("{gate}: bias ({name})").format(gate=gate, name=weight.name.rpartition(".")[2])
     column = axes[1][weight.column]

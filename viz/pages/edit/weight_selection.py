@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from models.core.cells import NORM_NAMES
 from models.core.tokenize_text import display
 from models.edits.edit import Edits, Place, WeightChange
 from models.edits.weight_edits import Parameters
@@ -98,6 +99,12 @@ def entry_template(parameters: Parameters, name: str, run: ForwardRun) -> str:
         return _("{gate} of unit {row}, bias")
     if layer in parameters.cells and kind == "weight_ch":
         return _("{gate} of unit {row}, peephole")
+    if layer in parameters.cells and kind in NORM_NAMES:
+        return (
+            _("{gate} of unit {row}, gain of the layer norm")
+            if "gain" in kind
+            else _("{gate} of unit {row}, shift of the layer norm")
+        )
     if layer in parameters.cells and kind == "weight_hh":
         return _("{gate} of unit {row}, from unit {column} at the previous time step")
     if layer in parameters.cells and kind == "weight_ih":

@@ -19,6 +19,7 @@ from viz.pages.gradients.norm_panels import describe_rate, nonfinite_symbol, tex
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
+from viz.pages.view_widgets import keep_slider_values, sliders_of_view, view_buttons
 from viz.session import Session
 
 VIEW_ID = "gradients"
@@ -50,10 +51,16 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
         "bias_ih": _("biases b_ih"),
         "bias_hh": _("biases b_hh"),
         "weight_ch": _("peepholes w_c"),
+        "gain_ih": _("gains of the layer norm, input"),
+        "shift_ih": _("shifts of the layer norm, input"),
+        "gain_hh": _("gains of the layer norm, recurrent"),
+        "shift_hh": _("shifts of the layer norm, recurrent"),
+        "gain_c": _("gains of the layer norm, cell state"),
+        "shift_c": _("shifts of the layer norm, cell state"),
     }
     names = [name for name in words if name in found.parameter_names]
-    chosen = st.segmented_control(
-        _("Weights"), names, format_func=words.__getitem__, default=names[1], required=True, key="feeding"
+    chosen = view_buttons(
+        _("Weights"), {name: words[name] for name in names}, name="weights", key="feeding", default=names[1]
     )
     inner = found.per_step_inner_products(chosen).astype(np.float64)
     total = float(inner.sum())  # the squared norm of the whole gradient
@@ -82,6 +89,8 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
         "bias_ih": "b_{ih}",
         "bias_hh": "b_{hh}",
         "weight_ch": "w_{c}",
+        **{f"gain_{part}": rf"\gamma_{{{part}}}" for part in ("ih", "hh", "c")},
+        **{f"shift_{part}": rf"\beta_{{{part}}}" for part in ("ih", "hh", "c")},
     }
     symbol = symbols[chosen]
     st.latex(
@@ -112,9 +121,9 @@ def _clip(session: Session, loss: Loss) -> None:
     networks = {"exploding": _("RNN with an exploding gradient"), "here": _("this network and its loss")}
     own = has_network(session) and loss.kind not in ("unit", "saved")
     names = list(networks) if own else ["exploding"]
-    if st.session_state.get("clip_way") not in names:
-        st.session_state["clip_way"] = names[0]
-    way = st.segmented_control(_("Network"), names, format_func=networks.__getitem__, required=True, key="clip_way")
+    way = view_buttons(
+        _("Network"), {name: networks[name] for name in names}, name="clip", key="clip_way", default=names[0]
+    )
     done = (
         gradient_cache.differentiated(session.view.net or "", session.view.text or "", loss, session.edits)
         if way == "here"
@@ -136,7 +145,7 @@ def _clip(session: Session, loss: Loss) -> None:
         )
         figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=page_theme())
         chart(figure, "exploding", names=("exploding", "gradient-norms"))
-    _threshold(done, layer, labels, str(way))
+    _threshold(done, layer, labels, way)
 
 
 def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way: str) -> None:
@@ -154,7 +163,8 @@ def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way
     # From a thousandth of the norm to three times the norm, on a log scale.
     power_of = float(np.log10(before))
     key = f"clip_threshold_{way}"
-    scales = (
+    scales = sliders_of_view(
+        f"threshold{way}",
         Slider("theta", _("Threshold θ"), round(power_of - 3, 2), round(power_of + 0.5, 2), 0.01, power_of - 1, True),
     )
     turning = st.container()
@@ -168,7 +178,13 @@ def _threshold(done: DifferentiatedRun, layer: str, labels: tuple[str, ...], way
     chart(clipped_steps(parts, cut.coefficient, labels, theme=page_theme()), "clipped", names=("clipping", way))
     st.markdown(_describe_share(parts, cut.clips))
     with turning:
-        sliders(VIEW_ID, scales, key=key)
+        sliders(
+            VIEW_ID,
+            scales,
+            key=key,
+            reports_release=True,
+            on_change=lambda: keep_slider_values(f"threshold{way}", scales, key),
+        )
 
 
 def _describe_share(parts: np.ndarray, clips: bool) -> str:
