@@ -20,6 +20,7 @@ from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, t
 from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
+from models.checkpoints.layers.normed_cells import with_layer_norms
 from models.checkpoints.layers.stored_options import with_stored_options
 from models.checkpoints.layers.unexplained import with_unexplained
 from models.checkpoints.layers.weight_drop import undo_weight_drop
@@ -116,5 +117,6 @@ def _load(source: FileSource) -> Checkpoint:
         layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
-    found = with_stored_options(find_layers(tensors) or guess_layers(tensors), contents.layer_metadata, tensors)
+    layers = with_layer_norms(find_layers(tensors) or guess_layers(tensors), tensors)
+    found = with_stored_options(layers, contents.layer_metadata, tensors)
     return Checkpoint.from_contents(replace(contents, tensors=tensors), with_unexplained(found, tensors))

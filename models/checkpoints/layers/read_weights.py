@@ -42,5 +42,5 @@ def reorder_gates(found: FoundLayer, blocks: list[int]) -> dict[str, StoredTenso
 
         return replace(stored, read=read)
 
-    without_blocks = ("weight_hr", "weight_ch")
+    without_blocks = ("weight_hr", "weight_ch", "gain_c", "shift_c")
     return {part: stored if part in without_blocks else reader(stored) for part, stored in found.parts.items()}

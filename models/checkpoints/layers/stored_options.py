@@ -9,6 +9,7 @@ from typing import Any
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 from models.checkpoints.parsing.errors import CheckpointError
 from models.core.activations import ACTIVATIONS
+from models.core.cells import lstm
 from models.core.stepwise_modules import TORCH_CELLS
 
 
@@ -25,7 +26,7 @@ def with_stored_options(
         tensors: all of the file.
 
     Raises:
-        CheckpointError: a layer is stored as one with peepholes, but its peepholes are not in the file.
+        CheckpointError: a layer is stored as one with peepholes or layer norm, but these weights are not in the file.
     """
     layers = {name: _with_options(name, layer, stored.get(name, {}), tensors) for name, layer in found.items()}
     backward = {name: f"{name}_reverse" for name in layers if stored.get(name, {}).get("reverse") is True}
@@ -43,20 +44,27 @@ def _with_options(
     if isinstance(stored.get("clip"), float) and stored["clip"] > 0:
         options["clip"] = stored["clip"]
     layer = replace(layer, options={**layer.options, **options}, assumed=assumed)
-    return _with_peepholes(name, layer, tensors) if stored.get("peepholes") is True else layer
+    further: dict[str, Any] = {"peepholes": True} if stored.get("peepholes") is True else {}
+    if isinstance(stored.get("norm"), float) and stored["norm"] > 0:
+        further |= {"norm": stored["norm"], "cell_norm": stored.get("cell_norm") is True}
+    return _with_further(name, layer, further, tensors) if further and layer.kind == "LSTM" else layer
 
 
-def _with_peepholes(name: str, layer: FoundLayer, tensors: Mapping[str, StoredTensor]) -> FoundLayer:
-    rows = layer.parts["weight_hh"].shape[0]
-    source = next((each.replace("weight_hh", "weight_ch") for each in layer.sources if "weight_hh" in each), "")
-    peepholes = tensors.get(source)
-    if layer.kind != "LSTM" or peepholes is None or not peepholes.is_float or peepholes.shape != (3 * rows // 4,):
-        raise CheckpointError("The tensors of {layer} do not fit together. Save the network again.", layer=name)
+def _with_further(
+    name: str, layer: FoundLayer, options: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
+) -> FoundLayer:
+    """Return a layer with the weights that torch's kernels do not have, as its ``options`` need them."""
+    cell, units = lstm(**options), layer.parts["weight_hh"].shape[0] // 4
+    recurrent = next((each for each in layer.sources if "weight_hh" in each), "")
+    parts = {part: tensors.get(recurrent.replace("weight_hh", part)) for part in cell.further_weights}
+    for part, each in parts.items():
+        if each is None or not each.is_float or each.shape != (len(cell.row_gates(part)) * units,):
+            raise CheckpointError("The tensors of {layer} do not fit together. Save the network again.", layer=name)
     return replace(
         layer,
-        parts={**layer.parts, "weight_ch": peepholes},
-        sources=(*layer.sources, source),
-        options={**layer.options, "peepholes": True},
+        parts={**layer.parts, **{part: each for part, each in parts.items() if each is not None}},
+        sources=(*layer.sources, *(recurrent.replace("weight_hh", part) for part in parts)),
+        options={**layer.options, **options},
     )
 
 

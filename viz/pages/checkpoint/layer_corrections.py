@@ -90,6 +90,12 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
             options[option] = st.selectbox(
                 label[:1].upper() + label[1:], offered, offered.index(now), key=f"correct_{option}_{key}"
             )
+    if kind == "LSTM" and "norm" in layer.options:
+        now_epsilon = float(layer.options["norm"])
+        options["norm"] = st.selectbox(
+            _("Epsilon of the layer norms"), sorted({1e-3, 1e-5, 1e-6, now_epsilon}, key=lambda each: each != now_epsilon),
+            format_func=lambda epsilon: f"{epsilon:g}", key=f"correct_norm_{key}",
+        )  # fmt: skip
     if kind == "GRU":
         places = {
             True: _("after the recurrent matrix product (PyTorch, cuDNN)"),

@@ -10,6 +10,7 @@ def setting_names() -> dict[str, str]:
         "order": _("gate order"),
         "reset_after": _("position of the reset gate"),
         "nonlinearity": _("activation function"),
+        "norm": _("layer norms as in PyTorch's custom_lstms, and their epsilon"),
         "activation": _("activation function of the candidate"),
         "recurrent_activation": _("activation function of the gates"),
     }
