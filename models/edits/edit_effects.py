@@ -26,7 +26,7 @@ class StateEffect:
         origin: that step before the edit.
         before, after: its values there.
         share: the change relative to the quantity's range (1 for a gate from closed to open).
-        since: the first step at which the unit changed by half as much or more.
+        since: the first step at which it changed, the step of ``EditEffects.first`` for this unit and quantity.
     """
 
     layer: str
@@ -184,7 +184,7 @@ def _effect(
     assert was is not None
     old = float(_values(before, layer, quantity)[was, unit])
     new = float(_values(after, layer, quantity)[step, unit])
-    since = int((change >= change[step] / 2).argmax())
+    since = int((change > MIN_CHANGE).argmax())
     return StateEffect(layer, quantity, unit, step, was, old, new, float(change[step]), since)
 
 

@@ -15,6 +15,7 @@ from tests.models.edits.test_edits import WRITTEN
 from viz.edit_text import describe_edit
 from viz.i18n import use_language
 from viz.pages.edit.effect_text import describe_effects
+from viz.quantity_names import quantity_names
 
 HANGUL = re.compile("[가-힣]")
 
@@ -35,8 +36,27 @@ def sentences_about(name: str, edits: str) -> str:
 
 
 def test_the_unit_is_named_by_what_it_tracks():
-    words = sentences_about("python-lm", "rnn.l0.reads[340]=0")
-    assert re.search(r"Unit 340 of rnn\.l0, which tracks “inside brackets”, differs from time step \d+ on\.", words)
+    edits = "rnn.l0.reads[340]=0"
+    words = sentences_about("python-lm", edits)
+    found = re.search(
+        r"Unit 340 of rnn\.l0, which tracks “inside brackets”: its (.+?) first differs at time step (\d+)\. "
+        r"Largest change: time step (\d+) \(.*?\), (\S+) → (\S+)\.",
+        words,
+    )
+    network = load_network("python-lm")
+    runs = (
+        run_network(network, network.card.default.text),
+        EditedNetwork(network, read_edits(edits)).read(network.card.default.text),
+    )
+    with use_language("en"):
+        quantity = next(name for name, title in quantity_names().items() if title == found[1])
+    before, after = (run.trace.layers["rnn.l0"][quantity][0, :, 340] for run in runs)
+    change = abs(after - before)
+    assert int(found[2]) == (change > 2e-4).argmax() + 1 < int(found[3]) == change.argmax() + 1
+    step = change.argmax()
+    assert [float(each.replace("−", "-")) for each in found.groups()[3:]] == pytest.approx(
+        [before[step], after[step]], abs=0.005
+    )
     assert re.search(r"The unit no longer tracks this property: correlation in this text 0\.\d\d → 0\.\d\d\.", words)
 
 

@@ -84,8 +84,8 @@ def _tracked_unit(tracked: TrackedEffect, after: ForwardRun) -> list[str]:
     unit = {"unit": effect.unit, "layer": effect.layer, "property": _(PROPERTIES[tracked.match.name])}
     sentences = [
         _(
-            "Unit {unit} of {layer}, which tracks “{property}”, differs from time step {since} on. Its {quantity} "
-            "at time step {step} (“{token}”): {before} → {after}."
+            "Unit {unit} of {layer}, which tracks “{property}”: its {quantity} first differs at time step {since}. "
+            "Largest change: time step {step} (“{token}”), {before} → {after}."
         ).format(
             since=effect.since + 1,
             quantity=quantity_names()[effect.quantity],
