@@ -9,6 +9,9 @@ from collections.abc import Mapping
 STEP_OPTIONS = ("steps", "span", "other")
 """Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
+NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs")
+"""Options that do not depend on the network of the view."""
+
 _PIECE = re.compile(r"([a-z]+):((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
 
 
@@ -43,3 +46,8 @@ def format_options(options: Mapping[str, str]) -> str:
 def options_for_new_text(text: str) -> str:
     """Return the options in ``text`` that remain valid for another sequence."""
     return format_options({name: value for name, value in parse_options(text).items() if name not in STEP_OPTIONS})
+
+
+def options_for_new_network(text: str) -> str:
+    """Return the options in ``text`` that remain valid for another network."""
+    return format_options({name: value for name, value in parse_options(text).items() if name in NETWORK_FREE_OPTIONS})

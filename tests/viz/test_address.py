@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from viz.address import MAX_EDITS, MAX_TEXT, NAMES, View, parse_view, query_string, too_long, view_params
 from viz.i18n import LANGUAGES, use_language
-from viz.view_options import format_options, options_for_new_text, parse_options
+from viz.view_options import format_options, options_for_new_network, options_for_new_text, parse_options
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
 numbers = st.integers(0, 10**9)
@@ -101,6 +101,7 @@ def test_a_look_that_is_none_is_one_sentence():
 
 def test_another_text_leaves_what_is_not_of_its_steps():
     assert options_for_new_text("order:mean;other:x;span:3-9;steps:0-99") == "order:mean"
+    assert options_for_new_network("cells:knobs;order:mean;steps:0-99") == "cells:knobs"
 
 
 def test_empty_text_is_a_text():

@@ -27,6 +27,7 @@ from viz.pages.synced_widget import synced_widget
 from viz.pages.unknown_tokens import unknown_note
 from viz.payloads.excerpt import unit_count
 from viz.session import Session
+from viz.view_options import options_for_new_network
 
 
 def show_controls(session: Session) -> ForwardRun:
@@ -283,6 +284,8 @@ def view_menu(
     def choose(value: Any) -> None:
         stays = fixed | ({"text"} if keep_text(session, value) else set())
         defaults = {field.name: field.default for field in fields(View) if field.name not in stays}
+        if "look" in defaults:
+            defaults["look"] = options_for_new_network(session.view.look)
         session.navigate(**{**defaults, name: value})
 
     now = getattr(session.view, name)

@@ -1,11 +1,13 @@
 """Widgets whose value is part of the view, so that a copied link opens the same charts."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
+from viz.components.sliders import Slider, last_change
 from viz.pages.synced_widget import synced_widget
 from viz.session import get_session
 
@@ -101,3 +103,31 @@ def view_buttons(label: str, words: dict[str, str], *, name: str, key: str, defa
         format_func=words.__getitem__,
         required=True,
     )
+
+
+def sliders_of_view(name: str, *scales: Slider) -> tuple[Slider, ...]:
+    """Return sliders that start at the values that the view's option ``name`` has for them, if it has any."""
+    values = view_choice(name, _NUMBERS, [], lambda numbers: len(numbers) == len(scales))
+    if not values:
+        return scales
+    return tuple(
+        replace(scale, start=min(max(value, scale.low), scale.high))
+        for scale, value in zip(scales, values, strict=True)
+    )
+
+
+def keep_slider_values(name: str, scales: Sequence[Slider], key: str) -> None:
+    """Write the values of the sliders ``key`` to the view's option ``name`` once a drag has ended."""
+    change = last_change(key)
+    if change is not None and change.released:
+        get_session().set_view_options(**{name: _NUMBERS.format([change.values[scale.name] for scale in scales])})
+
+
+def _finite_numbers(text: str) -> list[float]:
+    numbers = [float(each) for each in text.split(",")]
+    if not all(map(isfinite, numbers)):
+        raise ValueError(text)
+    return numbers
+
+
+_NUMBERS = OptionFormat(_finite_numbers, lambda numbers: ",".join(f"{number:g}" for number in numbers))

@@ -107,8 +107,7 @@ def test_the_untrained_comparison_does_not_call_an_overflow_a_zero(monkeypatch):
     """Autograd's gradient is 0 there, since NaN > 0 is false; its numbers stay, the sentence is another."""
     chosen = {"steps": 200.0, "radius": 3.0, "bias": 1.0}
     monkeypatch.setattr("viz.pages.gradients.compare_cells.slider_values", lambda scales, key: dict(chosen))
-    state = {"cells_way": "knobs", "knob_activation": "relu"}
-    page = start("gradients", state=state, net="recall-lstm")
+    page = start("gradients", look="activation:relu;cells:knobs", net="recall-lstm")
     said = text_of(page)
     assert "**RNN** · The hidden state first becomes infinite at time step 122 (unit 17)." in said
     assert not SMALL.search(said.split("**RNN**")[1].split("**LSTM**")[0])

@@ -147,7 +147,7 @@ def test_three_kinds_share_a_seed_not_their_weights():
     rnn, lstm = (initialized_layer(kind, config) for kind in ("RNN", "LSTM"))
     assert rnn.weight_hh_l0.shape != lstm.weight_hh_l0.shape
     torch.testing.assert_close(random_sequence(config), random_sequence(config))
-    said = text_of(start("gradients", state={"cells_way": "knobs"}, net="recall-lstm"))
+    said = text_of(start("gradients", look="cells:knobs", net="recall-lstm"))
     assert "same input sequence and same random seed" in said and "same first weights" not in said
 
 

@@ -22,6 +22,7 @@ from viz.pages.attention.attention_cache import DEFAULT_NETWORK, FIXED_CONTEXT_N
 from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
+from viz.pages.view_widgets import COUNT, view_widget
 from viz.session import Session
 
 WIDTH_KEY, SAMPLE_KEY = "attention_width", "attention_drawn"
@@ -175,7 +176,17 @@ def beam_search_panel(selection: AttentionSelection, names: list[str]) -> None:
         ),
     )
     def draw_beam_search() -> None:
-        width = st.slider(_("Beam width"), 1, 6, 3, key=WIDTH_KEY)
+        width = view_widget(
+            st.slider,
+            _("Beam width"),
+            1,
+            6,
+            name="beam",
+            key=WIDTH_KEY,
+            form=COUNT,
+            default=3,
+            is_valid=range(1, 7).__contains__,
+        )
         for name in names:
             changes = selection.changes if name == selection.net else ""
             edits = selection.edits if name == selection.net else cache.NO_EDITS

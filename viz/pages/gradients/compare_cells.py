@@ -25,7 +25,8 @@ from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_nor
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
-from viz.session import Session
+from viz.pages.view_widgets import keep_slider_values, sliders_of_view, view_buttons
+from viz.session import Session, get_session
 
 NETS: dict[Kind, str] = {"RNN": "recall-rnn", "LSTM": "recall-lstm", "GRU": "recall-gru"}
 DISTANCE = 40
@@ -60,14 +61,7 @@ def _comparison(session: Session) -> None:
         "trained": _("trained to recall the city"),
         "knobs": _("untrained, adjustable"),
     }
-    mode = st.segmented_control(
-        _("Networks"),
-        list(modes),
-        format_func=modes.__getitem__,
-        default=None if MODE in st.session_state else "started",  # another page may have set it
-        required=True,
-        key=MODE,
-    )
+    mode = view_buttons(_("Networks"), modes, name="cells", key=MODE, default="started")
     if mode == "knobs":
         _untrained_layers()
     else:
@@ -97,7 +91,8 @@ def _recall_networks(session: Session, *, started: bool) -> None:
 
 def open_initialization_sliders() -> None:
     """Make the page open with the sliders of untrained layers, and say which one to drag."""
-    st.session_state[MODE], st.session_state[REVEAL] = "knobs", True
+    get_session().set_view_options(cells="knobs")
+    st.session_state[REVEAL] = True
 
 
 def _untrained_layers() -> None:
@@ -107,7 +102,8 @@ def _untrained_layers() -> None:
             icon=":material/visibility:",
         )
     left, right = st.columns([4, 1], gap="medium")
-    scales = (
+    scales = sliders_of_view(
+        "knobs",
         Slider("steps", _("Sequence length"), 5, 200, 1, 40),
         Slider("radius", _("Spectral radius of W_hh (each gate)"), 0.1, 3.0, 0.05, 0.9),
         Slider(
@@ -124,8 +120,12 @@ def _untrained_layers() -> None:
         ),
     )
     with right:
-        activation = st.segmented_control(
-            _("RNN activation function"), ["tanh", "relu"], default="tanh", required=True, key="knob_activation"
+        activation = view_buttons(
+            _("RNN activation function"),
+            {"tanh": "tanh", "relu": "relu"},
+            name="activation",
+            key="knob_activation",
+            default="tanh",
         )
     values = slider_values(scales, SLIDERS)
     steps = round(values["steps"])
@@ -147,7 +147,14 @@ def _untrained_layers() -> None:
     names = {kind: f"untrained-{kind.lower()}" for kind in found}
     _show(found, labels, names=names, lowest=FIXED_AXIS[0], highest=FIXED_AXIS[1])
     with left:
-        sliders(VIEW_ID, scales, key=SLIDERS, reveal=st.session_state.get(REVEAL, False))
+        sliders(
+            VIEW_ID,
+            scales,
+            key=SLIDERS,
+            reports_release=True,
+            on_change=lambda: keep_slider_values("knobs", scales, SLIDERS),
+            reveal=st.session_state.get(REVEAL, False),
+        )
     if REVEAL in st.session_state:
         st.session_state[REVEAL] = False
 

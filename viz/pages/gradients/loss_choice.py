@@ -1,6 +1,6 @@
 """The choice of the loss that is backpropagated."""
 
-from typing import get_args
+from typing import cast, get_args
 
 import streamlit as st
 
@@ -8,10 +8,12 @@ from models.core.layer_gradients import LayerGradients
 from models.core.messages import Problem
 from models.gradients.losses import Loss, LossKind
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
+from viz.escape import escape_markdown
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.synced_widget import synced_widget
+from viz.pages.view_widgets import TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -25,11 +27,11 @@ def loss_menu(session: Session, run: ForwardRun) -> Loss:
     names = _names(session, run)
     last = len(run.labels_of(session.view.layer or "")) - 1
     early = (session.view.step or 0) < FEW_STEPS <= last - FEW_STEPS
-    if st.session_state.get(LOSS) not in names:
-        first = next(iter(names))
-        st.session_state[LOSS] = "every" if first == "next" and early else first
-    kind = st.segmented_control(_("Loss L"), list(names), format_func=names.__getitem__, required=True, key=LOSS)
-    assert kind is not None
+    first = next(iter(names))
+    default = "every" if first == "next" and early else first
+    kind = cast(
+        LossKind, view_buttons(_("Loss L"), cast(dict[str, str], names), name="loss", key=LOSS, default=default)
+    )
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     if kind in ("next", "unit"):
         with further:
@@ -111,7 +113,7 @@ def _step_slider(session: Session, run: ForwardRun, *, before_last: bool) -> Non
         return
     synced_widget(
         st.slider,
-        _("Time step t of the loss (now “{token}”)").format(token=labels[step]),
+        _("Time step t of the loss (now “{token}”)").format(token=escape_markdown(labels[step])),
         1,
         last + 1,
         key="gradients_step",
@@ -134,12 +136,20 @@ def _offer_last_step(session: Session, last: int) -> None:
 def _unit_input(session: Session, run: ForwardRun) -> str:
     layer = run.trace.layers[session.view.layer or ""]
     states, names = list(layer.weights.cell.states), quantity_names()
-    state = "gradients_state"
     which, what = st.columns(2, vertical_alignment="bottom")
-    if st.session_state.get(state) not in states:
-        st.session_state[state] = "hidden"
     with what:
-        quantity = str(st.selectbox(_("State"), states, format_func=names.__getitem__, key=state))
+        quantity = view_widget(
+            st.selectbox,
+            _("State"),
+            states,
+            name="state",
+            key="gradients_state",
+            form=TEXT,
+            default="hidden",
+            is_valid=states.__contains__,
+            initial_argument="index",
+            format_func=names.__getitem__,
+        )
     width = layer.weights.output_size if quantity == "hidden" else layer.weights.hidden_size
     if (session.view.unit or 0) >= width:
         session.fill_defaults(unit=width - 1)
@@ -168,19 +178,19 @@ def loss_step(session: Session, run: ForwardRun, loss: Loss) -> int | None:
 
 
 def describe_loss(session: Session, run: ForwardRun, loss: Loss, last: int | None) -> str:
-    """Return the definition of L in one sentence; ``last`` is the target symbol or class of the last step."""
+    """Return the definition of L in one sentence of Markdown; ``last`` is the target symbol or class of the last step."""
     labels = run.labels_of(session.view.layer or "")
     if loss.kind == "saved":
         return _("L: the loss that was backpropagated before this run was saved")
     if loss.kind == "unit":
         letter = "c" if loss.quantity == "cell" else "h"
         return _("L = {letter} of unit {unit} at time step {step}, “{token}”").format(
-            letter=letter, unit=loss.unit, step=loss.step + 1, token=labels[loss.step]
+            letter=letter, unit=loss.unit, step=loss.step + 1, token=escape_markdown(labels[loss.step])
         )
     prediction = run.prediction
     if isinstance(prediction, ClassPrediction):
         name = prediction.classes[language()][prediction.best if last is None else last]
-        return _("L = −ln p(“{target}”) for the most probable class").format(target=name)
+        return _("L = −ln p(“{target}”) for the most probable class").format(target=escape_markdown(name))
     if not isinstance(prediction, SymbolPrediction):
         return (
             _("L = sum of the squared errors of all predicted values")
@@ -196,5 +206,7 @@ def describe_loss(session: Session, run: ForwardRun, loss: Loss, last: int | Non
     if target < 0 and last is not None:
         target = last
     return _("L = −ln p(“{target}”) after time step {step}, “{token}”").format(
-        target=prediction.vocabulary[target], step=step + 1, token=labels[step]
+        target=escape_markdown(prediction.vocabulary[target]),
+        step=step + 1,
+        token=escape_markdown(labels[step]),
     )

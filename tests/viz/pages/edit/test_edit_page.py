@@ -311,7 +311,7 @@ def test_the_units_weights_are_listed_and_picked():
 @pytest.mark.parametrize("asked", ["next", "every", "unit"])
 def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
     page = start(
-        "edit", net="counter", unit="1", step="9", state={"gradients_asked": asked, "edit_tint": "sensitivity"}
+        "edit", net="counter", unit="1", step="9", look=f"loss:{asked}", state={"edit_tint": "sensitivity"}
     )
     [matrix] = [json.loads(each.json) for each in mounted_components(page)["weight_matrix"]]
     shown = np.frombuffer(b64decode(matrix["colour_values"]), "<f4").reshape(2, 2)

@@ -11,7 +11,7 @@ from torch import nn
 from models import capture, load_network
 from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import readable_recall_text
-from tests.support.lens_page import plain_text, run, sent_payload, start, text_of
+from tests.support.lens_page import plain_text, run, sent_payload, start, text_of, widget_at
 
 LONG = readable_recall_text(40, "en", 69)
 HANGUL = re.compile("[가-힣]")
@@ -29,7 +29,7 @@ def mirrored(page: AppTest, group: str, **wanted: str) -> np.ndarray:
 
 
 def control(page: AppTest, key: str, value: object) -> AppTest:
-    next(each for each in page.button_group if each.key == key).set_value(value)
+    widget_at(page.button_group, key).set_value(value)
     return run(page)
 
 
@@ -87,7 +87,7 @@ def test_the_map_holds_every_pair_and_its_two_ways():
 @pytest.mark.slow
 def test_every_loss_that_a_network_can_be_asked_is_offered():
     offered = {
-        net: next(each for each in start("gradients", net=net).button_group if each.key == "gradients_asked").options
+        net: widget_at(start("gradients", net=net).button_group, "gradients_asked").options
         for net in ("python-lm", "recall-rnn", "wave", "sentiment")
     }
     counts = {net: len(options) for net, options in offered.items()}
@@ -96,7 +96,7 @@ def test_every_loss_that_a_network_can_be_asked_is_offered():
 
 @pytest.mark.slow
 def test_a_units_value_and_all_steps_can_be_the_loss():
-    page = start("gradients", state={"gradients_asked": "unit"}, net="recall-gru", text=LONG, unit="5", step="9")
+    page = start("gradients", look="loss:unit", net="recall-gru", text=LONG, unit="5", step="9")
     found = mirrored(page, "gradient-norms", quantity="hidden_grad_norm")
     assert found[9] == 1 and (found[:9] > 0).all() and not found[10:].any()
     control(page, "gradients_asked", "every")
@@ -105,16 +105,30 @@ def test_a_units_value_and_all_steps_can_be_the_loss():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("address", "asked", "said"),
+    ("address", "said"),
     [
-        ({"net": "recall-lstm", "text": "Moscow"}, "every", "only one time step"),
-        ({"net": "wave", "text": "0.1"}, None, "No value follows the last time step"),
+        ({"net": "recall-lstm", "text": "Moscow", "look": "loss:every"}, "only one time step"),
+        ({"net": "wave", "text": "0.1"}, "No value follows the last time step"),
     ],
 )
-def test_what_cannot_be_asked_is_told_once_and_the_rest_stands(address, asked, said):
-    page = start("gradients", state={"gradients_asked": asked}, **address)
+def test_what_cannot_be_asked_is_told_once_and_the_rest_stands(address, said):
+    page = start("gradients", **address)
     assert [said in each.value for each in page.warning] == [True]
     assert "6 · Exploding gradient" in text_of(page)
+
+
+def test_a_link_has_the_loss_the_comparison_and_its_sliders():
+    page = control(start("gradients", net="recall-rnn"), "cells_way", "knobs")
+    page = control(page, "gradients_asked", "every")
+    page = control(page, "knob_activation", "relu")
+    assert page.session_state["unrolled"].view.look == "activation:relu;cells:knobs;loss:every"
+    page = start("gradients", net="recall-rnn", look="activation:relu;cells:knobs;knobs:12,1.5,0;loss:every;clip:exploding")
+    assert widget_at(page.button_group, "gradients_asked").value == "every"
+    assert widget_at(page.button_group, "knob_activation").value == "relu"
+    assert len(mirrored(page, "comparison", net="untrained-rnn", quantity="hidden_grad_norm")) == 12
+    choose = widget_at(page.selectbox, "choose_net")
+    page = run(choose.set_value("recall-lstm"))
+    assert page.session_state["unrolled"].view.look == "activation:relu;cells:knobs;clip:exploding;knobs:12,1.5,0"
 
 
 @pytest.mark.slow
