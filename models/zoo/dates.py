@@ -134,12 +134,12 @@ VARIANTS: dict[str, dict[str, tuple[str, str]]] = {
         "en": (
             "additive attention, Bahdanau",
             "At each time step the decoder attends to the input text. Attention score "
-            "(Bahdanau): vᵀ tanh(Ws + Uh); the rest is as in Luong: the query s is the current "
+            "(Bahdanau): vᵀ tanh(W_q s + W_k h); the rest is as in Luong: the query s is the current "
             "decoder state, without input feeding.",
         ),
         "ko": (
             "덧셈 어텐션, 바다나우",
-            "디코더가 시점마다 입력 텍스트를 참조해요. 어텐션 점수(바다나우): vᵀ tanh(Ws + Uh). "
+            "디코더가 시점마다 입력 텍스트를 참조해요. 어텐션 점수(바다나우): vᵀ tanh(W_q s + W_k h). "
             "나머지는 루옹 방식이에요. 쿼리 s가 현재 디코더 상태이고 입력 피딩이 없어요.",
         ),
     },

@@ -52,6 +52,8 @@ def panel_list_data(
             "leave": _("Leave projector mode (Esc)"),
             "previous": _("Previous panel (up arrow)"),
             "next": _("Next panel (down arrow)"),
-            "counter": _("{n} / {count}"),
+            "counter": _("Panel {n} of {count}"),
+            "earlier": _("Scroll the list to earlier panels"),
+            "later": _("Scroll the list to later panels"),
         },
     }

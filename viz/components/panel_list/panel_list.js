@@ -4,7 +4,22 @@ function build(context) {
   const { root } = context;
   const list = unrolled.element("div", { className: "unrolled-panel-entries", role: "group" });
   const tools = unrolled.element("div", { className: "unrolled-panel-tools" });
-  root.append(unrolled.element("nav", {}, list, tools));
+  const [back, on] = [-1, 1].map((way) => {
+    const button = unrolled.element("button", { type: "button", className: "unrolled-panel-more", text: way < 0 ? "‹" : "›" });
+    button.addEventListener("click", () => list.scrollBy({ left: way * 0.8 * list.clientWidth, behavior: "smooth" }));
+    return button;
+  });
+  root.append(unrolled.element("nav", {}, back, list, on, tools));
+
+  // Whether there are more entries to the left or right than fit.
+  function showMore() {
+    back.disabled = list.scrollLeft < 2;
+    on.disabled = list.scrollLeft + list.clientWidth > list.scrollWidth - 2;
+    root.toggleAttribute("data-more", !(back.disabled && on.disabled));
+  }
+  context.on(list, "scroll", showMore, { passive: true });
+  const room = new ResizeObserver(showMore);
+  room.observe(list);
 
   const find = (entry) => entry && document.querySelector(entry.selector);
   const entries = () => context.data.panels;
@@ -37,9 +52,12 @@ function build(context) {
   };
   const setMode = (mode) => context.report("mode", { mode, at: performance.now() });
   const place = () => Math.max(entries().findIndex((entry) => entry.name === context.data.shown), 0);
+  let goal = null; // the panel that was asked for last, until the host shows it: keys pressed meanwhile count from there
   const move = (by) => {
-    const next = place() + by;
-    if (next >= 0 && next < entries().length) pick(entries()[next]);
+    const next = (goal ?? place()) + by;
+    if (next < 0 || next >= entries().length) return;
+    goal = next;
+    pick(entries()[next]);
   };
   context.on(list, "click", (event) => {
     const name = event.target.closest("button")?.dataset.panel;
@@ -100,6 +118,10 @@ function build(context) {
     drawn = now;
     const focused = list.contains(document.activeElement) ? document.activeElement.dataset.panel : null;
     root.toggleAttribute("data-projector", data.projector);
+    for (const [button, label] of [[back, words.earlier], [on, words.later]]) {
+      button.title = label;
+      button.setAttribute("aria-label", label);
+    }
     list.setAttribute("aria-label", words.panels);
     list.replaceChildren(...(data.projector ? [] : data.panels.map((entry) => {
       const button = unrolled.element("button", { type: "button", "data-panel": entry.name, "aria-expanded": entry.open, text: entry.title });
@@ -129,11 +151,13 @@ function build(context) {
         unrolled.element("span", { className: "unrolled-panel-word", text: words.projector }),
       );
     }
+    showMore();
     mark();
   }
 
   return {
     update() {
+      if (!context.data.projector || goal === place()) goal = null;
       draw();
       const { shown, turn, projector } = context.data;
       const before = unrolled.panelTurn ?? -1;
@@ -143,6 +167,7 @@ function build(context) {
     destroy() {
       cancelAnimationFrame(frame);
       growth.disconnect();
+      room.disconnect();
     },
   };
 }

@@ -46,7 +46,7 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     let x = MARGIN;
     tokens.forEach((token, k) => {
       const { text, width } = sizes.get(token);
-      const afterBreak = k > 0 && (tokens[k - 1] === "⏎" || tokens[k - 1] === "\n");
+      const afterBreak = lineWidth === null && k > 0 && (tokens[k - 1] === "⏎" || tokens[k - 1] === "\n");
       if (k > 0 && (afterBreak || x + width > MARGIN + room)) {
         starts.push(k);
         x = MARGIN;
