@@ -270,7 +270,7 @@ def view_menu(
     keep_text: Callable[[Session, str], bool] = lambda session, value: False,
     **settings: Any,
 ) -> None:
-    """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``.
+    """Show a menu of one field of the view; a choice resets every other field that is not in ``keep``, and most options.
 
     Args:
         session: the session.
@@ -350,7 +350,7 @@ def text_input(session: Session, unknown: Sequence[str]) -> None:
     if rejected is None:
         unknown_note(card, unknown)
     else:
-        st.warning(
+        st.info(
             _("This text cannot be used; the message at the top says why. The page below still shows: “{text}”").format(
                 text=escape_markdown(_short(session.view.text or ""))
             ),

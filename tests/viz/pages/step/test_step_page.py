@@ -194,9 +194,11 @@ def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, tex
     page = start(net=name, lang=lang, step="2", unit="1")
     before, payload = address(page), sent(page)
     type_(page, text)
-    assert len(warnings(page)) == 1 and bool(HANGUL.search(re.sub("“.*”", "", warnings(page)[0]))) == (lang == "ko")
+    assert len(warnings(page)) == 1 and bool(HANGUL.search(re.sub("“[^”]*”", "", warnings(page)[0]))) == (lang == "ko")
     assert address(page) == before and sent(page)[0]["id"] == payload[0]["id"]
     assert page.text_area[0].value == text  # to be mended
+    shown = page.info[0].value
+    assert ("cannot be used" if lang == "en" else "쓸 수 없어요") in shown
     run(page)
     assert page.text_area[0].value == text
     choose(page, "net", "python-lm" if name != "python-lm" else "counter")
