@@ -44,15 +44,16 @@ class SymbolPrediction:
 
 @dataclass(frozen=True, eq=False)
 class ValuePrediction:
-    """The predicted next value of a network of numbers after each of T steps.
+    """The D output values of a network after each of T steps: the predicted next value, or others.
 
     Attributes:
         value: (T, D) float32, its prediction.
-        target: (T, D) float32, the next value of the sequence; NaN after the last step.
+        target: (T, D) float32, the next value of the sequence, NaN after the last step; None if ``value`` does not predict
+            it, so that no true value is known.
     """
 
     value: np.ndarray
-    target: np.ndarray
+    target: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +136,9 @@ def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -
     if network.card.classes is not None:
         return ClassPrediction(output.softmax(-1).numpy(), network.card.classes)
     if network.vocabulary is None or network.card.predicts == "values":
-        target = np.full(output.shape, np.nan, dtype=np.float32)
+        target = None
         if network.card.predicts == "next":
+            target = np.full(output.shape, np.nan, dtype=np.float32)
             target[:-1] = given[1:].numpy()
         return ValuePrediction(output.numpy(), target)
     names = tuple(map(display, network.vocabulary))

@@ -51,8 +51,8 @@ def pack(
             "gain_hh", "shift_hh" (R, G), "gain_c", "shift_c" (R, 1): the weight rows of the listed units; "norm_ih",
             "norm_hh", "norm_c" (T, 2): the mean and the deviation of what each layer norm is applied to; for
             networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability"
-            (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers "prediction", "truth" (T, Dout), NaN for
-            none.
+            (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers "prediction" (T, Dout) and, if they predict
+            the next value, "truth" (T, Dout), NaN for none.
         predicts: what the network predicts, if anything.
         vocabulary: the symbol of each id.
         unit_names, input_names: names to show for units and inputs.

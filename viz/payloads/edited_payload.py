@@ -51,7 +51,9 @@ def edited_payload(
         arrays = _symbols(first, second, own)
     elif isinstance(first, ValuePrediction) and isinstance(second, ValuePrediction):
         predicts = "values"
-        arrays = {"value_before": _aligned(first.value, own), "value_after": second.value, "truth": second.target}
+        arrays = {"value_before": _aligned(first.value, own), "value_after": second.value}
+        if second.target is not None:
+            arrays["truth"] = second.target
     elif isinstance(first, ClassPrediction) and isinstance(second, ClassPrediction):
         predicts = "class"
         sides = (finite_list(first.probability), finite_list(second.probability))

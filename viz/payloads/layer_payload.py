@@ -188,7 +188,8 @@ def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"
 def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndarray]:
     """Return the predictions at some steps, and the targets."""
     if isinstance(prediction, ValuePrediction):
-        return {"prediction": prediction.value[steps], "truth": prediction.target[steps]}
+        known = {} if prediction.target is None else {"truth": prediction.target[steps]}
+        return {"prediction": prediction.value[steps]} | known
     if not isinstance(prediction, SymbolPrediction):
         return {}
     top = prediction.top(min(TOP, len(prediction.vocabulary)))

@@ -1,5 +1,7 @@
 """A layer's payload: what the browser steps through is, bit for bit, what the trace holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from models import capture, load_network
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.core.trace import load_trace
 from models.decoding.run_network import run_network
-from models.networks.forward_run import run_of_trace
+from models.networks.forward_run import ValuePrediction, run_of_trace
 from viz.payloads.binary_payload import unpack
 from viz.payloads.layer_payload import MAX_WEIGHTS, layer_payload, weights_fit
 
@@ -172,6 +174,8 @@ def test_numbers_are_predicted_as_numbers():
     assert header["predicts"] == "values" and header["vocabulary"] is None
     same(arrays["prediction"], reading.prediction.value)
     same(arrays["truth"], reading.prediction.target)
+    outputs = replace(reading, prediction=ValuePrediction(reading.prediction.value, None))
+    assert "truth" not in unpack(layer_payload("step", outputs, "rnn.l0", None))[1]
 
 
 def test_an_opened_run_is_what_was_saved(tmp_path):

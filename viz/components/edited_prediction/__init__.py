@@ -14,7 +14,8 @@ def edited_prediction(view_id: str, *, key: str) -> None:
     """Mount the predictions of both runs in the store `view_id` (`viz.payloads.edited_payload`).
 
     A network of symbols: the most probable ones of both runs, and over all steps the probability of the true next
-    symbol. A network of values: the predicted values beside the true ones. A classifier: the probability of each class.
+    symbol. A network of values: the predicted values, beside the true ones if there are any. A classifier: the probability
+    of each class.
     """
     mount(EDITED_PREDICTION, edited_prediction_data(view_id), key=key)
 
@@ -34,9 +35,13 @@ def _words() -> dict[str, str]:
     return {
         "expected": _("Prediction after time step {step}, “{token}”"),
         "value_after": _("Predicted value after time step {step}"),
+        "outputs_after": _("Outputs at time step {step}"),
         "answers": _("Class probabilities after the whole sequence"),
         "next": _("Probability of the actual next token, per time step"),
         "values": _("Predicted value per time step (dotted: actual value)"),
+        "output": _("output {unit}"),
+        "output_chart": _("Output {unit} at each time step"),
+        "not_drawn": _("Charts: the first {shown} of {count} outputs."),
         "before": _("before"),
         "after": _("after"),
         "true": _("actual next token"),

@@ -3,12 +3,13 @@ const SIDES = ["before", "after"];
 
 function build(context) {
   const { root, store } = context;
-  const MAX_CHARTS = 4; // of values; all values are in the rows
+  const MAX_CHARTS = 8; // of values; all values are in the rows
   const title = unrolled.element("p", { className: "unrolled-heading" });
   const key = unrolled.element("p", { className: "unrolled-muted unrolled-edited-prediction-key", "aria-hidden": "true" });
   const list = unrolled.element("div", { className: "unrolled-edited-prediction-rows", role: "list" });
   const charts = unrolled.element("div", { className: "unrolled-value-charts" });
-  root.append(unrolled.element("div", {}, title, key, list), charts);
+  const notDrawn = unrolled.element("p", { className: "unrolled-muted" });
+  root.append(unrolled.element("div", {}, title, key, list), charts, notDrawn);
   let rows = [], drawnCharts = [], charted = "";
 
   const colour = (side) => context.data.colours[context.theme.dark ? "dark" : "light"][SIDES.indexOf(side)];
@@ -43,10 +44,10 @@ function build(context) {
   }
 
   // A chart over all steps of a value before and after, and of the true one; each a function, as the trace changes.
-  function curves(label, before, after, truth = null) {
+  function curves(label, before, after, truth = null, low = truth ? null : 0) {
     return unrolled.chart(context, {
       label,
-      low: truth ? null : 0,
+      low,
       series: () => [
         ...(truth ? [{ data: truth(), colour: context.theme.text, dash: [2, 3], width: 1.5 }] : []),
         { data: before(), colour: colour("before"), width: 2 },
@@ -55,6 +56,11 @@ function build(context) {
       describe: (step) => `${context.words.before} ${unrolled.formatNumber(store.trace.options.inserted?.steps.includes(step) ? null : before()[step])} · ${context.words.after} ${unrolled.formatNumber(after()[step])}`,
     });
   }
+  const valueLabel = (k) => () => {
+    const { words } = context;
+    if (!store.trace.arrays.truth) return unrolled.fillTemplate(words.output_chart, { unit: k });
+    return rows.length > 1 ? `${unrolled.fillTemplate(words.output, { unit: k })}: ${words.values}` : words.values;
+  };
   const part = (name, k = 0) => () => column(store.trace.arrays[name], k);
 
   const forms = {
@@ -81,10 +87,10 @@ function build(context) {
       rows: () => store.trace.arrays.value_after.shape[1],
       quantity: "prediction",
       charts: () => Array.from({ length: Math.min(rows.length, MAX_CHARTS) }, (_, k) =>
-        curves(() => context.words.values, part("value_before", k), part("value_after", k), part("truth", k))),
+        curves(valueLabel(k), part("value_before", k), part("value_after", k), store.trace.arrays.truth ? part("truth", k) : null, null)),
       show(step) {
         const { value_before: before, value_after: after } = store.trace.arrays;
-        title.textContent = unrolled.fillTemplate(context.words.value_after, { step: step + 1 });
+        title.textContent = unrolled.fillTemplate(store.trace.arrays.truth ? context.words.value_after : context.words.outputs_after, { step: step + 1 });
         rows.forEach((each, k) => show(each, rows.length > 1 ? String(k) : "", before.data[step * rows.length + k], after.data[step * rows.length + k], { unit: k }, false));
       },
     },
@@ -114,12 +120,14 @@ function build(context) {
         swatch.style.borderTop = `3px ${side === "before" ? "solid" : "dashed"} ${colour(side)}`;
         return unrolled.element("span", {}, swatch, context.words[side]);
       }));
-      const wanted = `${store.trace.predicts} ${rows.length}`;
+      const wanted = `${store.trace.predicts} ${rows.length} ${Boolean(store.trace.arrays.truth)}`;
       if (charted !== wanted) {
         charted = wanted;
         drawnCharts = form.charts();
         charts.replaceChildren(...drawnCharts.map((each) => each.element));
       }
+      notDrawn.hidden = store.trace.predicts !== "values" || rows.length <= MAX_CHARTS;
+      notDrawn.textContent = unrolled.fillTemplate(context.words.not_drawn, { shown: MAX_CHARTS, count: rows.length });
       for (const chart of drawnCharts) chart.layout();
     },
     frame() {

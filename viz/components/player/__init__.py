@@ -73,4 +73,5 @@ def _words(names: Mapping[str, str]) -> dict[str, Any]:
         "surprise": _("surprisal −log₂ p (bits)"),
         "prediction": _("predicted value"),
         "truth": _("actual value"),
+        "output": _("output"),
     }

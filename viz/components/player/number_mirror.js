@@ -67,7 +67,7 @@ unrolled.numberMirror = (context) => {
       items.push(item("surprise", words.surprise, surprise[0], next < 0 ? {} : { "data-token": symbol(next) }, next >= 0));
     }
     for (const name of ["prediction", "truth"]) {
-      trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name], value, { "data-unit": k }, name !== "truth" || value === value)));
+      trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name === "prediction" && !trace.arrays.truth ? "output" : name], value, { "data-unit": k }, name !== "truth" || value === value)));
     }
     (trace.options?.probability ?? []).forEach((probability, k) => { // a class's, of the whole sequence: the same at every step
       const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];

@@ -14,7 +14,7 @@ def prediction(view_id: str, *, key: str) -> None:
     """Mount the prediction of the trace in the store `view_id`.
 
     A network of symbols: the most probable next symbols, the true one marked, and its surprisal in bits.
-    A network of values: predicted beside true values, and both over all steps.
+    A network of values: predicted beside true values, and both over all steps; without true values, the outputs alone.
     A classifier: the probability of each class, after the whole sequence.
     """
     mount(PREDICTION, prediction_data(view_id), key=key)
@@ -34,6 +34,10 @@ def _words() -> dict[str, str]:
         "surprise_chart": _("Surprisal per time step (bits)"),
         "bits_at": _("{bits} bits"),
         "next_value": _("Next value"),
+        "outputs": _("Outputs at this time step"),
+        "output": _("output {unit}"),
+        "output_chart": _("Output {unit} at each time step"),
+        "not_drawn": _("Charts: the first {shown} of {count} outputs. The others as numbers:"),
         "predicted": _("predicted"),
         "truth": _("actual"),
         "error": _("error"),

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.edits.edit_effects import EditEffects
 from models.edits.tracked_effects import TrackedEffect
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
 from viz.i18n import _, language
 from viz.pages.states.tracking_panel import PROPERTIES
 from viz.quantity_names import quantity_names
@@ -71,11 +71,11 @@ def _largest_prediction_change(found: EditEffects, after: ForwardRun) -> list[st
                 **_both(most.before, most.after),
             )
         ]
-    return [
-        _("Predicted value after time step {step}: {before} → {after}.").format(
-            step=most.step + 1, **_both(most.before, most.after)
-        )
-    ]
+    numbers = {"step": most.step + 1, "output": most.index} | _both(most.before, most.after)
+    assert isinstance(after.prediction, ValuePrediction)
+    if after.prediction.target is None or after.prediction.value.shape[1] > 1:
+        return [_("Output {output} at time step {step}: {before} → {after}.").format(**numbers)]
+    return [_("Predicted value after time step {step}: {before} → {after}.").format(**numbers)]
 
 
 def _tracked_unit(tracked: TrackedEffect, after: ForwardRun) -> list[str]:

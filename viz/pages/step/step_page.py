@@ -154,6 +154,11 @@ def _units_caption(kind: str) -> str:
 def _look_for(run: ForwardRun) -> str:
     """Return the caption of the prediction: what to look for."""
     if isinstance(run.prediction, ValuePrediction):
+        if run.prediction.target is None:
+            return _(
+                "Values that the network outputs at each time step. The file does not say what they mean. At which time "
+                "steps do they change most?"
+            )
         return _(
             "Where does the dashed line (prediction) differ from the actual values? There the prediction was wrong."
         )
