@@ -140,9 +140,11 @@ class StepwiseModule(nn.RNNBase):
 
     Attributes:
         kernel: runs instead of torch's.
+        is_cell: whether the network calls it for one step at a time, as a Cell.
     """
 
     kernel: StepwiseKernel
+    is_cell: bool = False
 
     def flatten_parameters(self) -> None:
         """Do nothing: only torch's kernels need weights in one buffer."""

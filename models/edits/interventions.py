@@ -127,15 +127,9 @@ class intervene:
             own = [name for name in self.schedules if name.startswith(before) and "." not in name.removeprefix(before)]
             if not own:
                 continue
-            if not isinstance(part, nn.RNNBase):
+            if not isinstance(part, nn.RNNBase) or getattr(part, "is_cell", False):
                 self.__exit__(None, None, None)
-                raise Problem(
-                    (
-                        "{layer} is run step by step by the network's own code. Values can be fixed only in nn.RNN, nn.LSTM "
-                        "and nn.GRU."
-                    ),
-                    layer=own[0],
-                )
+                raise _runs_by_steps(own[0])
             self._handles.append(part.register_forward_hook(self._rerun(before), with_kwargs=True))
         return self
 
@@ -180,7 +174,12 @@ class intervene:
                         values.retain_grad()
 
     def _rerun(self, before: str) -> Callable[..., Any]:
+        called: list[bool] = []
+
         def rerun(part: Any, args: tuple, kwargs: dict, output: Any) -> Any:
+            if called:  # the steps of the schedule are those of one call
+                raise _runs_by_steps(f"{before}l0")
+            called.append(True)
             given = args[0] if args else kwargs["input"]
             states = args[1] if len(args) > 1 else kwargs.get("hx")
             if isinstance(given, PackedSequence):
@@ -257,6 +256,14 @@ class intervene:
         self.states[before + suffix], self.stacked[before + suffix] = rows, values
         end = 0 if reverse else -1
         return values["hidden"], [values[name][:, end] for name in states]
+
+
+def _runs_by_steps(layer: str) -> Problem:
+    """Return the error of a layer that is called more than once."""
+    return Problem(
+        "{layer} is run step by step by the network's own code. Values can be fixed only in nn.RNN, nn.LSTM and nn.GRU.",
+        layer=layer,
+    )
 
 
 def run_kernel(part: Any, suffixes: list[str], x: Tensor, starts: list[Tensor]) -> tuple[Tensor, ...]:

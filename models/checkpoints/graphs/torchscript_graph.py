@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from models.checkpoints.graphs.torchscript_archive import ObjectReader, ScriptCo
 from models.checkpoints.graphs.torchscript_inputs import describe_arguments, end_function, output_count
 from models.checkpoints.graphs.torchscript_interpreter import Interpreter, Stored
 from models.checkpoints.graphs.torchscript_names import dotted, operator_of
+from models.checkpoints.graphs.torchscript_normed_cells import CellCall, norm_places, normed_cell
 from models.checkpoints.graphs.torchscript_reach import reached_calls
 from models.checkpoints.graphs.unrecorded_cells import find_unrecorded_cells
 from models.checkpoints.parsing.errors import CheckpointError
@@ -56,6 +58,7 @@ class TorchScriptModule(GraphModule):
     """The network of a TorchScript archive.
 
     Attributes:
+        normed_cells: paths of the recurrent modules that run cells of the archive, by the cells' paths in it.
         keeps_state: whether attributes that its code sets are kept for the next call.
     """
 
@@ -63,6 +66,7 @@ class TorchScriptModule(GraphModule):
     script_state: ScriptState
     argument_kinds: tuple[str, ...]
     recurrent_paths: tuple[str, ...] = ()
+    normed_cells: Mapping[str, str] = MappingProxyType({})
     keeps_state: bool = False
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -74,7 +78,8 @@ class TorchScriptModule(GraphModule):
         if len(inputs) < len(self.inputs):
             raise TypeError(f"The network has {len(self.inputs)} inputs, not {len(inputs)}.")
         changed = self.script_state.changed if self.keeps_state else {}
-        run = Interpreter(self, self.archive.code, self.archive.constants, self.recurrent_paths, changed)
+        cells = {path: self.get_submodule(own) for path, own in self.normed_cells.items()}
+        run = Interpreter(self, self.archive.code, self.archive.constants, self.recurrent_paths, changed, cells)
         given = [_argument(kind, value) for kind, value in zip(self.argument_kinds, inputs, strict=False)]
         tree = self.archive.tree
         try:
@@ -132,16 +137,16 @@ def build_script_network(
     parameters = [
         f"{each.path}.{name}" for each in tree.modules() for name in each.type.parameters if name in each.values
     ]
+    values = [reader.read_value(value, 0) for value in constants]
+    plain = Interpreter(module, code, values, (), {})
     for each in tree.modules():
-        parts.add_recurrent(each)
+        parts.add_recurrent(each, lambda cell, args: plain.call(cell.type.methods["forward"], cell, args, {}))
     for each in tree.modules():
         parts.add_tensors(each)
-    stored = [
-        parts.stored("constants", f"c{place}", reader.read_value(value, 0), False)
-        for place, value in enumerate(constants)
-    ]
+    stored = [parts.stored("constants", f"c{place}", value, False) for place, value in enumerate(values)]
     module.archive, module.script_state = Shared(tree, code, stored), ScriptState()
     module.recurrent_paths, module.recurrent_layers = tuple(parts.recurrent), tuple(parts.layers)
+    module.normed_cells = dict(parts.normed_cells)
     module.left_out = module.kept_states = changed
     module.unrecorded_cells = find_unrecorded_cells(
         {
@@ -166,12 +171,24 @@ class _ScriptParts(GraphParts):
 
     def __init__(self, module: GraphModule) -> None:
         super().__init__(module)
-        self.recurrent, self.layers = list[str](), list[str]()
+        self.recurrent, self.layers, self.normed_cells = list[str](), list[str](), dict[str, str]()
         self.seen: dict[int, Stored] = {}
         self.alive: list[Tensor] = []
 
-    def add_recurrent(self, each: ScriptObject) -> None:
-        """Add the recurrent layer that one of the archive's modules is, if it is one."""
+    def add_recurrent(self, each: ScriptObject, run: CellCall) -> None:
+        """Add the recurrent layer that one of the archive's modules is, if it is one; ``run`` runs its code."""
+        cell = normed_cell(each, run)
+        if cell is not None:
+            path = self.normed_cells[each.path] = self.holders[each.path] = self.add(each.path or "rnn", cell)
+            self.recurrent.append(path)
+            self.layers += layer_names(path, cell)
+            own = [(each, name, f"{name}_l0") for name in ("weight_ih", "weight_hh")]
+            for holder, name, parameter in (*own, *norm_places(each)):
+                value = holder.values[name]
+                self.alive.append(value)
+                shape = tuple(cell.get_parameter(parameter).shape)
+                self.seen[id(value)] = holder.values[name] = Stored((path, parameter), shape)
+            return
         built = _recurrent_part(each)
         if built is not None:
             path = self.add(each.path or "rnn", built)

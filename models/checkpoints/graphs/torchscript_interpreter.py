@@ -23,6 +23,7 @@ from models.checkpoints.graphs.graph_parts import Place
 from models.checkpoints.graphs.graph_run import MAX_LIVE, MAX_STEPS, named_failures
 from models.checkpoints.graphs.torchscript_archive import ScriptClass, ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_names import GRADIENTS, TYPES, dotted, operator_of, scalar_type
+from models.checkpoints.graphs.torchscript_normed_cells import run_normed_cell
 from models.checkpoints.graphs.torchscript_scalars import CREATES, OF_TENSORS, PRIM, SCALARS, bounded_value, has_tensor
 from models.checkpoints.parsing.errors import CheckpointError
 
@@ -64,6 +65,7 @@ class Interpreter:
         constants: tensors that the code names ``CONSTANTS.c0``.
         recurrent: paths of the recurrent modules.
         changed: attributes that the code has set, by module and name.
+        normed_cells: the modules that run cells of the archive, by the cells' paths.
     """
 
     root: nn.Module
@@ -71,6 +73,7 @@ class Interpreter:
     constants: Sequence[Stored]
     recurrent: Sequence[str]
     changed: dict[tuple[str, str], Any]
+    normed_cells: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
     depth: int = 0
     live: list[int] = field(default_factory=lambda: [0])
@@ -94,6 +97,9 @@ class Interpreter:
         Raises:
             CheckpointError: an operation fails, or there are too many steps or calls.
         """
+        if isinstance(owner, ScriptObject) and owner.path in self.normed_cells and function.name == "forward":
+            given = dict(zip((each.arg for each in function.args.args[1:]), args, strict=False)) | dict(named)
+            return run_normed_cell(self.normed_cells[owner.path], *(given[each.arg] for each in function.args.args[1:]))
         self.depth += 1
         if self.depth > MAX_CALLS:
             refuse_setting(self.label, "calls", self.depth)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models import capture, load_checkpoint
+from models import Problem, capture, load_checkpoint
 from models.checkpoints import CheckpointError
 from models.checkpoints.building.build import FUNCTIONS
 from models.checkpoints.health import verdict
@@ -19,7 +19,7 @@ from models.checkpoints.save import to_safetensors
 from models.edits.edit_syntax import read_edits
 from models.edits.edited_network import EditedNetwork
 from models.edits.weight_edits import edited_module, parameters_of
-from tests.support.normed_networks import NormedNetwork
+from tests.support.normed_networks import NormedNetwork, OutputNormedCell
 
 X = torch.linspace(-2, 2, 36).view(2, 6, 3).sin()
 
@@ -114,3 +114,60 @@ def test_they_are_edited_saved_and_opened_again(net):
         tensors.pop("lower.cell.gain_c_l0")
         options = reopened.layers["lower.cell.l0"].options
         load_checkpoint(safetensors.torch.save(tensors, layer_metadata({"lower.cell.l0": ("LSTM", options)})))
+
+
+def scripted(net):
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(net), file)
+    return load_checkpoint(file.getvalue())
+
+
+def test_cells_of_torchscript_are_recorded(net):
+    network = scripted(net).network()
+    module = network.module
+    assert module.recurrent_layers == ("lower.cell.l0", "upper.cell.l0") and not network.left_out
+    assert not module.unrecorded_cells
+    with capture(module) as trace:
+        output = module(X)
+        output.square().sum().backward()
+    torch.testing.assert_close(output, net(X), rtol=0, atol=1e-5)
+    assert tuple(trace.layers) == module.recurrent_layers
+    net.zero_grad()
+    net(X).square().sum().backward()
+    layer = trace.layers["lower.cell.l0"]
+    assert layer.shape == (2, 6, 5) and layer.weights.options["cell_norm"]
+    for name, expected in {"weight_hh": net.lower.cell.weight_hh, "gain_c": net.lower.cell.layernorm_c.weight}.items():
+        np.testing.assert_allclose(layer.gradients.per_step(name).sum(0), expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_values_in_a_loop_of_the_files_own_code_are_not_fixed(net):
+    edited = EditedNetwork(scripted(net).network(), read_edits("lower.cell.l0.forget_gate[1]@0=0"))
+    with pytest.raises(Problem, match=r"lower\.cell\.l0 is run step by step by the network's own code"):
+        edited.read("0.1,0.2,0.3; 1,0,-1")
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-7])
+def test_the_epsilon_is_that_of_the_code(epsilon):
+    net = NormedNetwork().eval()
+    for module in net.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = epsilon
+    module = scripted(net).network().module
+    assert module.lower.cell.kernel.options["norm"] == epsilon
+    x = 1e-4 * X
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), net(x), rtol=0, atol=1e-5)
+
+
+def test_another_cell_with_the_same_parts_is_run_but_not_recorded():
+    """Neither one that normalizes only the output, nor one whose norms differ."""
+    different = NormedNetwork()
+    different.upper.cell.layernorm_h.eps = 0.01
+    for net, cells in (
+        (NormedNetwork(make=OutputNormedCell), ("lower.cell", "upper.cell")),
+        (different, ("upper.cell",)),
+    ):
+        network = scripted(net.eval()).network()
+        assert network.module.unrecorded_cells == cells
+        with torch.no_grad():
+            torch.testing.assert_close(network.module(X), net(X), rtol=0, atol=1e-5)
