@@ -1,6 +1,7 @@
 """The output of an encoder-decoder in words and as rows of tokens with their probabilities."""
 
 import datetime
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
@@ -52,13 +53,19 @@ def is_date(answer: str) -> bool:
     return all(len(part) == 10 for part in answer.split("/")) and len(days) in (1, 2) and days == sorted(days)
 
 
-def output_rows(answers: list[tuple[str, Decoding]], quantity: str, right: str | None = None) -> None:
+def output_rows(
+    answers: list[tuple[str, Decoding]],
+    quantity: str,
+    right: str | None = None,
+    title: Callable[[str], str] = str,
+) -> None:
     """Show outputs in rows, token below token; tokens that differ from the first row are highlighted.
 
     Args:
         answers: (name of the row, output).
         quantity: ``data-quantity`` of the token elements; each row's ``data-group`` is its name.
         right: the correct output, shown as the first row; None if unknown.
+        title: from the name of a row to what the page shows for it.
     """
     first = answers[0][1].target if right is None else (*right, END_TOKEN)
     lines = [] if right is None else [_row(_("correct answer"), [_cell(token, False, "", None) for token in first], "")]
@@ -73,7 +80,7 @@ def output_rows(answers: list[tuple[str, Decoding]], quantity: str, right: str |
             )
             for step, (token, chance) in enumerate(zip(decoding.target, decoding.token_probability, strict=True))
         ]
-        lines.append(_row(name, cells, format_probability(float(np.exp(decoding.log_probability)))))
+        lines.append(_row(title(name), cells, format_probability(float(np.exp(decoding.log_probability)))))
     st.html(f'<div style="{GRID_STYLE}">{"".join(lines)}</div>')
 
 

@@ -46,11 +46,9 @@ def compare_networks(session: Session, selection: AttentionSelection) -> None:
         ),
     )
     def draw_same_text() -> None:
-        answers = [(cache.display_name(selection.net), selection.decoding)]
-        answers += [
-            (cache.display_name(name), attention_cache.cached_decoding(name, selection.text)) for name in others
-        ]
-        output_rows(answers, "compared_output")
+        answers = [(selection.net, selection.decoding)]
+        answers += [(name, attention_cache.cached_decoding(name, selection.text)) for name in others]
+        output_rows(answers, "compared_output", title=cache.display_name)
         if FIXED_CONTEXT_NETWORK in (selection.net, *others):
             _longer_texts(selection)
 
@@ -106,8 +104,8 @@ def _two_dates(session: Session, selection: AttentionSelection, names: list[str]
     def draw_two_dates() -> None:
         sample = _unseen(st.session_state.get(SAMPLE_KEY, 0), language())
         st.markdown(f"“{escape_markdown(sample.text)}”")
-        answers = [(cache.display_name(name), attention_cache.cached_decoding(name, sample.text)) for name in names]
-        output_rows(answers, "unseen_output", right=sample.answer)
+        answers = [(name, attention_cache.cached_decoding(name, sample.text)) for name in names]
+        output_rows(answers, "unseen_output", right=sample.answer, title=cache.display_name)
         with st.container(horizontal=True, gap="small"):
             st.button(_("Another text"), key="attention_another", icon=":material/casino:", on_click=_draw)
             st.button(

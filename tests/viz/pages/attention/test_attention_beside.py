@@ -27,6 +27,7 @@ from tests.support.attention_app import (
     text_of,
     view_of,
 )
+from tests.support.lens_page import widget_at
 from viz.figures.beam_tree import beam_tree
 from viz.figures.positional_encoding import positional_encoding
 from viz.pages import cache, checkpoint_store
@@ -76,7 +77,7 @@ def test_accuracy_against_length_is_that_of_the_cards():
 @pytest.mark.slow
 def test_the_beam_has_a_tree_for_both():
     page = start(net="dates-dot", text=TEXT)
-    page.slider(key="attention_width").set_value(2)
+    widget_at(page.slider, "attention_width").set_value(2)
     run(page)
     for name in ("dates-dot", "dates-fixed"):
         tree = beam_search(load_network(name), TEXT, 2)
@@ -199,7 +200,7 @@ def test_anybodys_saved_attention_is_drawn_head_by_head(saved):
     page = start(opened=path)
     assert view_of(page).net == "mine.npz" and page.selectbox(key="recorded_module").value == "self_attn"
     np.testing.assert_allclose(drawn(page), weights[0, 0], atol=1e-5)
-    page.number_input(key="recorded_head_self_attn").set_value(3)
+    next(each for each in page.number_input if each.label == "Head").set_value(3)
     page.number_input(key="row").set_value(2)
     run(page)
     np.testing.assert_allclose(drawn(page), weights[1, 2], atol=1e-5)

@@ -122,12 +122,14 @@ def test_a_link_has_the_loss_the_comparison_and_its_sliders():
     page = control(page, "gradients_asked", "every")
     page = control(page, "knob_activation", "relu")
     assert page.session_state["unrolled"].view.look == "activation:relu;cells:knobs;loss:every"
-    page = start("gradients", net="recall-rnn", look="activation:relu;cells:knobs;knobs:12,1.5,0;loss:every;clip:exploding")
+    page = start(
+        "gradients", net="recall-rnn", look="activation:relu;cells:knobs;knobs:12,1.5,0;loss:every;clip:exploding"
+    )
     assert widget_at(page.button_group, "gradients_asked").value == "every"
     assert widget_at(page.button_group, "knob_activation").value == "relu"
     assert len(mirrored(page, "comparison", net="untrained-rnn", quantity="hidden_grad_norm")) == 12
-    choose = widget_at(page.selectbox, "choose_net")
-    page = run(choose.set_value("recall-lstm"))
+    widget_at(page.selectbox, "choose_net").set_value("recall-lstm")
+    run(page)
     assert page.session_state["unrolled"].view.look == "activation:relu;cells:knobs;clip:exploding;knobs:12,1.5,0"
 
 
