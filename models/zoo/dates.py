@@ -156,12 +156,16 @@ VARIANTS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> Recipe:
     """Return the recipe of the network with one ``kind`` of attention."""
     return Recipe(
         title={
-            "en": f"Dates ({VARIANTS[kind]['en'][0]})",
-            "ko": f"날짜 ({VARIANTS[kind]['ko'][0]})",
+            "en": f"{_capitalized(VARIANTS[kind]['en'][0])}: dates",  # first what tells them apart: a menu cuts the end off
+            "ko": f"{_capitalized(VARIANTS[kind]['ko'][0])}: 날짜",
         },
         task={language: TASK[language].format(how=VARIANTS[kind][language][1]) for language in ("en", "ko")},
         kind="characters",

@@ -287,7 +287,7 @@ def recall_default_view(module: LanguageModel) -> dict[str, Any]:
 def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
     """Return the recipe of the network with ``cell``; the three differ only in the cell."""
     return Recipe(
-        title={"en": f"Recall the city ({cell})", "ko": f"도시 기억하기 ({cell})"},
+        title={"en": f"{cell}: recall the city", "ko": f"{cell}: 도시 기억하기"},
         task={
             "en": "Predicts, at the end of an English or Korean text, the city that was its first word: a long-term "
             "dependency.",
