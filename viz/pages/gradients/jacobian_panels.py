@@ -23,7 +23,7 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import gradients_if_any, loss_step
-from viz.pages.gradients.norm_panels import tex_number
+from viz.pages.gradients.norm_panels import number_text, tex_number
 from viz.pages.nonfinite_notes import consequence, gradient_note, invalid_gradient, state_note
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
@@ -55,7 +55,7 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
         names = slope_names(through)
         st.markdown(
             _("Mean derivative over all time steps and units: {slopes}").format(
-                slopes=", ".join(f"{names[name]} {values.mean():.3f}" for name, values in found.items())
+                slopes=", ".join(f"{names[name]} {number_text(values.mean())}" for name, values in found.items())
             )
         )
 
@@ -113,8 +113,8 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
         step = part.start + widest + 1
         if np.isfinite([values[widest, 0], bounds[widest]]).all():
             st.latex(
-                rf"\Big\|{states % (step, step + 1 if layer.reverse else step - 1)}\Big\|_2 = {values[widest, 0]:.3f}"
-                rf"\;\le\; {bounds[widest]:.3f}"
+                rf"\Big\|{states % (step, step + 1 if layer.reverse else step - 1)}\Big\|_2 = {_tex(values[widest, 0])}"
+                rf"\;\le\; {_tex(bounds[widest])}"
             )
         elif note is None:
             st.markdown(_("The Jacobians contain NaN or infinite values."))
@@ -259,7 +259,9 @@ def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
                     percent=f"{-np.expm1(first):.1%}"
                 )
             )
-            st.latex(rf"\lambda_1 = {first:.4f},\quad e^{{\lambda_1}} = {np.exp(first):.4f}")
+            growth = np.exp(first)
+            shown = f"{growth:.4f}" if 1e-3 <= growth < 1e4 else _tex(growth)
+            st.latex(rf"\lambda_1 = {first:.4f},\quad e^{{\lambda_1}} = {shown}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)

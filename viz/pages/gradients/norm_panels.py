@@ -88,12 +88,11 @@ def _describe(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | 
     st.markdown(_escape("\n\n".join(lines)))
     if near != far and np.isfinite([norms[near], norms[far]]).all() and norms[near] > 0 and norms[far] > 0:
         share = norms[far] / norms[near]
-        factor = share ** (1 / abs(near - far))
         st.latex(
             rf"\begin{{aligned}}\frac{{\|\partial L/\partial {symbol}_{{{far + 1}}}\|}}"
             rf"{{\|\partial L/\partial {symbol}_{{{near + 1}}}\|}}"
             rf"&= \frac{{{tex_number(norms[far])}}}{{{tex_number(norms[near])}}}\\"
-            rf"&= {tex_number(share)}\\&= {factor:.3f}^{{{abs(near - far)}}}\end{{aligned}}"
+            rf"&= {tex_number(share)}\\&= {tex_root(share, abs(near - far))}^{{{abs(near - far)}}}\end{{aligned}}"
         )
 
 
@@ -133,6 +132,18 @@ def tex_number(value: float) -> str:
         return f"{value:.3g}"
     exponent = int(np.floor(np.log10(value)))
     return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"
+
+
+def tex_root(value: float, power: int) -> str:
+    """Return the ``power``-th root of a positive number in TeX, with at least 3 digits, such that its power is ``value``.
+
+    The power of the root as written differs from ``value`` by less than 0.5%.
+    """
+    root = float(value) ** (1 / power)
+    written = (f"{root:.{digits}g}" for digits in range(3, 17))
+    text = next((each for each in written if abs(float(each) ** power / value - 1) < 0.005), f"{root:.17g}")
+    mantissa, _e, exponent = text.partition("e")
+    return rf"({mantissa}\cdot10^{{{int(exponent)}}})" if exponent else mantissa
 
 
 def number_text(value: float, digits: int = 3) -> str:
