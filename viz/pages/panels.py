@@ -246,8 +246,9 @@ PANEL_STYLE = """
     position: relative; scroll-margin-top: calc(7rem + var(--unrolled-compact-bar, 0px));
   }
   .stVerticalBlock[class*="st-key-panel_"]:focus { outline: none; }
-  [data-test-script-state="notRunning"] .unrolled-pending { display: none; }
-  [data-testid="stApp"]:not([data-test-script-state="notRunning"]) .unrolled-stopped { display: none; }
+  .unrolled-stopped { display: none; } /* one of the two, whatever the state of the script */
+  [data-testid="stApp"][data-test-script-state="notRunning"] .unrolled-stopped { display: block; }
+  [data-testid="stApp"][data-test-script-state="notRunning"] .unrolled-pending { display: none; }
   @media (max-width: 980px) { /* panels beside each other would be too narrow for a cell */
     [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-panel_"]) { flex-wrap: wrap; }
     [data-testid="stColumn"]:has([class*="st-key-panel_"]) { flex: 1 1 100%; min-width: 100%; }

@@ -116,6 +116,8 @@ Object.assign((window.unrolled ??= {}), {
     if (!box) {
       box = unrolled.element("div", { className: "unrolled-tooltip", "aria-hidden": "true" });
       document.body.append(box);
+      // What was under the pointer moves away when the page scrolls.
+      addEventListener("scroll", () => { box.hidden = true; }, { capture: true, passive: true });
     }
     if (element) {
       const style = getComputedStyle(element);
