@@ -258,6 +258,7 @@ PANEL_STYLE = """
   .stVerticalBlock[class*="st-key-panel_"] > [data-testid="stElementContainer"]:first-child h4 { padding-right: 2rem; }
   [data-testid="stElementContainer"][class*="st-key-fold_"] { position: absolute; top: 0.5rem; right: 0.5rem; width: auto; }
   [class*="st-key-fold_"] p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  [class*="st-key-panel_"] .katex-display { overflow-x: auto; overflow-y: hidden; }
   [class*="st-key-unfold_"] button { width: 100%; justify-content: flex-start; text-align: start; font-weight: 600; }
 </style>
 """
@@ -269,6 +270,8 @@ ONE_AT_A_TIME = """
   [data-testid="stMainBlockContainer"] { zoom: 1.4; padding-top: 0.5rem; }
   [data-testid="stPlotlyChart"] { zoom: calc(1 / 1.4); } /* Plotly measures its place without the zoom */
   [class*="st-key-fold_"] { display: none; }
+  [class*="st-key-panel_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [class*="st-key-panel_"] [data-testid="stColumn"] { flex: 1 1 20rem; min-width: min(100%, 20rem); }
   [data-testid="stLayoutWrapper"]:has(> .st-key-panels) { position: static; }
   [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] >
     *:not(:has(.st-key-panel_PANEL, .unrolled-player, .unrolled-panel-list, .st-key-notices *)) { display: none; }
