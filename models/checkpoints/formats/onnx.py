@@ -56,7 +56,7 @@ def open(source: FileSource) -> Contents:
     def build() -> GraphModule:
         try:
             return build_graph(model)
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
         except Exception as error:  # attributes of other types than their operators have
             raise CheckpointError("This ONNX file is damaged. Export it again.") from error

@@ -66,7 +66,7 @@ def _graph(
                 elif config.endswith(OLD_CONSTANTS) and source.members[config].file_size:
                     constants |= _old_constants(source, config)
             return build_export_graph(parse_json(source.read_small_member(programs[0])), {**tensors, **constants})
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
         except Exception as error:  # entries of other types than the schema's
             raise CheckpointError("The graph of this torch.export archive is damaged. Export it again.") from error

@@ -76,7 +76,7 @@ def _graph(source: FileSource, root: str, described: object) -> Callable[[], Gra
             values = [read(each) if isinstance(each, OpaqueCall) else each for each in _listed(constants)]
             with torch.no_grad():
                 return build_script_network(described, values, ScriptCode(code), decode_from("data"))
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
         except Exception as error:  # code or attributes that torch does not write
             raise CheckpointError(

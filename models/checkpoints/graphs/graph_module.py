@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 MAX_DEPTH = 20
 """Graphs inside graphs, and layers inside layers."""
 
-MAX_ELEMENTS = 1 << 28
+MAX_ELEMENTS = 1 << 26
 """Numbers that one operation may put out for its settings alone: a constant that is filled, a padding, a repetition."""
 
 

@@ -125,7 +125,11 @@ class Constants:
         try:
             with torch.no_grad():
                 made = find_operator(operation).compute(operation, *inputs)
-        except Exception:  # refused, or to fail again where it runs
+        except MemoryError:
+            raise
+        except Exception as error:  # refused, or to fail again where it runs
+            if "allocate memory" in str(error):  # torch's own error
+                raise MemoryError from error
             return
         outputs = made if isinstance(made, tuple) else (made,)
         self.budget.elements -= sum(values.numel() for values in outputs)

@@ -25,6 +25,7 @@ from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.protobuf import (
     FieldValue,
     decode_floats,
+    decode_integer_array,
     decode_integers,
     decode_text,
     parse_message,
@@ -365,7 +366,7 @@ def _tensor(data: memoryview) -> tuple[str, StoredTensor]:
             read = lambda: decode_array(memoryview(b"".join(parts)), dtype, shape)  # noqa: E731
         else:
             fits = count <= sum(1 if isinstance(value, int) else len(value) for value in packed)
-            read = lambda: _decode_integers(decode_integers(packed), dtype, shape)  # noqa: E731
+            read = lambda: _decode_integers(decode_integer_array(packed), dtype, shape)  # noqa: E731
     if not fits:
         raise CheckpointError(
             "{name} of this ONNX file does not have as many values as its shape needs. Export it again.", name=name
@@ -373,10 +374,9 @@ def _tensor(data: memoryview) -> tuple[str, StoredTensor]:
     return name, StoredTensor(shape, dtype, read)
 
 
-def _decode_integers(numbers: list[int], dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+def _decode_integers(numbers: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return values that are stored as integers; 16-bit floats are stored as their bit patterns."""
     if len(numbers) != element_count(shape):
         raise ValueError("count")
-    width = item_size(dtype)
-    data = b"".join((number & ((1 << 8 * width) - 1)).to_bytes(width, "little") for number in numbers)
+    data = numbers.astype(f"<u{item_size(dtype)}").tobytes()  # the low bytes
     return decode_array(memoryview(data), dtype, shape)

@@ -68,6 +68,8 @@ class ParserProcess:
     def __init__(self) -> None:
         """Start it."""
         self.key, self.requests, self.ready = "", 0, False
+        self._status: int | None = None
+        self._ended = False
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(SCRIPT), str(ROOT)],
             stdin=subprocess.PIPE,
@@ -80,7 +82,7 @@ class ParserProcess:
     @property
     def alive(self) -> bool:
         """Return whether it can answer a further request."""
-        return self._process.poll() is None and self.requests < MAX_REQUESTS
+        return not self._ended and self._process.poll() is None and self.requests < MAX_REQUESTS
 
     def ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a request; return the answer's header and bytes.
@@ -116,11 +118,9 @@ class ParserProcess:
             self.ask({"do": "ready"}, START_SECONDS)
             self.ready = True
 
-    _status: int | None = None
-
     def end(self, status: int | None = None) -> None:
         """End it, and note ``status`` as the reason."""
-        self._status = status if self._status is None else self._status
+        self._status, self._ended = (status if self._status is None else self._status), True
         self._process.kill()
 
     def close(self) -> int:

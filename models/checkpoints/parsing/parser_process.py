@@ -18,6 +18,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 try:
@@ -89,10 +90,24 @@ def answer(request: dict[str, Any], files: Files) -> tuple[dict[str, Any], memor
     except MemoryError:
         return {"memory": True}, nothing
     except Exception as error:
+        if any(map(is_memory_error, causes(error))):
+            return {"memory": True}, nothing
         if hasattr(error, "sentence"):
             texts = {name: value if type(value) is int else str(value) for name, value in error.values.items()}
             return {"refused": error.sentence, "values": texts}, nothing
         return {"refused": "damaged", "values": {}}, nothing
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Generate an error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Return whether an error is Python's, or torch's, for memory that was not available."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)[:1000]
 
 
 def hdf5_tree() -> Any:

@@ -102,14 +102,12 @@ class TensorCollector:
             if value.name == "torch.ScriptObject":
                 self.collect_packed(value, name, into)
                 return
-            if is_module(value):
-                value = self.module_state(value, name)
-            elif value.name.startswith("torch.jit._pickle.") and value.args:  # a typed list
-                value = value.args[0]
-            elif value.items:  # of a class derived from dict or list
-                value = value.items
-            else:
-                value = value.state if value.state is not None else value.args
+            if not is_module(value):
+                inside = _contents_of(value)
+                if isinstance(inside, Mapping | list | tuple):  # which several objects may share
+                    self.collect(inside, name, into, depth)
+                return
+            value = self.module_state(value, name)
         if isinstance(value, Mapping):
             value = reverse_names(value) if is_marked_reverse(value) else value
             items = [(str(key), below) for key, below in value.items() if isinstance(key, str | int)]
@@ -236,6 +234,15 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, OpaqueCall) and (
         value.name.startswith("torch._utils._rebuild") or value.name in WRAPPER_CALLS
     )
+
+
+def _contents_of(value: OpaqueCall) -> Any:
+    """Return what an object contains: its list, if it is a typed one, its items, its state, or its arguments."""
+    if value.name.startswith("torch.jit._pickle.") and value.args:
+        return value.args[0]
+    if value.items:  # of a class derived from dict or list
+        return value.items
+    return value.state if value.state is not None else value.args
 
 
 def is_marked_reverse(value: Any) -> bool:
