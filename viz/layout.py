@@ -36,6 +36,10 @@ STYLE = """
     [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
     [data-testid="stTopNav"] { margin-right: 6.5rem; }
   }
+  @media (max-width: 800px) { /* menus beside each other would show only the first letters of what is chosen */
+    [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+    [data-testid="stColumn"] { min-width: min(100%, 11rem); }
+  }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
   [data-testid="stMultiSelectTagsContainer"] > span > span {
