@@ -41,6 +41,8 @@ _AFTER_ESCAPES = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+
 _LATEX = {
     "\\": r"\textbackslash ",
     "{": r"\{",
@@ -123,10 +125,11 @@ def latex_text(text: str) -> str:
 def csv_cell(text: str) -> str:
     """Return ``text`` for a cell of a table: a spreadsheet would compute one that begins as a formula does.
 
-    >>> csv_cell("=1+1")
-    "'=1+1"
+    >>> csv_cell("=1+1"), csv_cell("-0.5")
+    ("'=1+1", '-0.5')
     """
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    begins_formula = text.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return "'" + text if begins_formula and not _NUMBER.fullmatch(text) else text
 
 
 def file_name(text: str) -> str:

@@ -155,6 +155,13 @@ def display_name(name: str) -> str:
     return name if len(alike) > 1 else opened.file.name
 
 
+def download_name(name: str) -> str:
+    """Return how a network is called in the names of downloads: an opened file's name without suffix, hash and settings."""
+    opened = checkpoints.find(name)
+    file = opened.file.name if opened else name.rpartition("~")[0] if checkpoints.is_checkpoint_name(name) else None
+    return name if file is None else file.rpartition(".")[0] or file
+
+
 def named(names: Iterable[str]) -> Callable[[str], str]:
     """Return the function from the names of networks to their names in a menu, in the language of this run of the page."""
     return {name: display_name(name) for name in names}.__getitem__

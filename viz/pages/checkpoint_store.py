@@ -28,6 +28,7 @@ from models.checkpoints.building.checkpoint_module import CheckpointModule
 from models.checkpoints.building.file_network import likely_setup, network_of_setup
 from models.checkpoints.graphs.graph_module import GraphModule
 from models.core.cells import Kind
+from models.core.parse_numbers import shorten
 from models.networks.network import Network
 
 ENVIRONMENT = {"UNROLLED_UNPACKED": ("unpacked", 1 << 20), "UNROLLED_TENSORS": ("tensors", 1)}
@@ -336,12 +337,24 @@ def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
         )
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # mapped memory outlives the folder
         for name, content in files.items():
-            if PurePath(name).name == name and "\\" not in name:
-                (Path(folder) / name).write_bytes(content)
+            _write_upload(Path(folder), name, content)
         checkpoint = load_checkpoint(Path(folder) / indices[0], limits=limits, isolated=True)
     digest = sha256(b"".join(sha256(files[name]).digest() for name in sorted(files))).hexdigest()
     size = sum(map(len, files.values()))
     return _store_file(indices[0], digest, size, size, checkpoint)
+
+
+def _write_upload(folder: Path, name: str, content: bytes) -> None:
+    """Write an uploaded file into ``folder``. Raises CheckpointError: its name is not that of a file in it."""
+    try:
+        if PurePath(name).name != name or name in ("", ".", "..") or "\\" in name:
+            raise ValueError(name)
+        (folder / name).write_bytes(content)
+    except (OSError, ValueError):
+        raise CheckpointError(
+            "A file of this upload is called “{name}”, which is not a valid file name. Rename it and upload all again.",
+            name=shorten(name),
+        ) from None
 
 
 def max_upload_bytes() -> int:

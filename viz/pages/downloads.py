@@ -7,8 +7,10 @@ import streamlit as st
 
 from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
+from viz.escape import file_name
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
+from viz.pages import cache
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import panel
 from viz.session import Session
@@ -36,7 +38,7 @@ def download_panel(session: Session, run: ForwardRun) -> None:
         st.download_button(
             _("Figure (HTML)"),
             lambda: make_figure().to_html(include_plotlyjs=True),
-            file_name=f"{view.net}-{layer.name}-unit{view.unit}.html",
+            file_name=f"{file_name(cache.download_name(view.net or ''))}-{file_name(layer.name)}-unit{view.unit}.html",
             mime="text/html",
             icon=":material/download:",
             on_click="ignore",
@@ -44,7 +46,7 @@ def download_panel(session: Session, run: ForwardRun) -> None:
         st.download_button(
             _("Run data (npz)"),
             lambda: _npz(run),
-            file_name=f"{view.net}.npz",
+            file_name=f"{file_name(cache.download_name(view.net or ''))}.npz",
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",

@@ -10,9 +10,10 @@ import streamlit as st
 from models.core.messages import Problem
 from viz.address import View, view_params
 from viz.colours import Theme
-from viz.escape import escape_markdown
+from viz.escape import csv_cell, escape_markdown, file_name, printable
 from viz.glossary import mark_terms
 from viz.i18n import translate
+from viz.pages import cache
 
 TERMS_SEEN = "terms_seen"
 """Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
@@ -42,7 +43,7 @@ def chart(figure: go.Figure, key: str, *, names: Sequence[str | None], min_width
     if min_width:
         box = f".st-key-{key}"
         st.html(f"<style>{box} {{ overflow-x: auto; }} {box} > div {{ min-width: {min_width}px; }}</style>")
-    name = "-".join(str(part) for part in names if part)
+    name = "-".join(file_name(cache.download_name(str(part))) for part in names if part)
     bar = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": name},
@@ -58,6 +59,15 @@ def dense_table(rows: Sequence[dict[str, str]]) -> None:
         [{escape_markdown(name): escape_markdown(value) for name, value in row.items()} for row in rows],
         border="horizontal",
         hide_index=True,
+    )
+
+
+def scrolling_table(rows: Sequence[dict[str, str]], *, height: int | Literal["auto"] = "auto") -> None:
+    """Show a long table, which the reader can save as CSV: a row per dictionary, under the keys of the first one."""
+    st.dataframe(
+        [{name: csv_cell(printable(value)) for name, value in row.items()} for row in rows],
+        hide_index=True,
+        height=height,
     )
 
 

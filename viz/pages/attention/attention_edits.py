@@ -10,6 +10,7 @@ from models.core.tokenize_text import display
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, Intervention, MaskSource
 from models.decoding.intervention_syntax import write_intervention, write_interventions
 from viz.components.sliders import Slider, sliders
+from viz.escape import widget_key
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache
@@ -216,7 +217,7 @@ def _listed(session: Session, selection: AttentionSelection, interventions: Sequ
         for index, change in enumerate(interventions):
             st.button(
                 describe_intervention(change, selection),
-                key=f"attention_out_{session.slider_generation}_{write_intervention(change)}",
+                key=f"attention_out_{session.slider_generation}_{widget_key(write_intervention(change))}",
                 icon=":material/close:",
                 help=_("Remove this change"),
                 on_click=lambda index=index: _put(

@@ -9,6 +9,7 @@ import streamlit as st
 from models.core.attention import AttentionTrace
 from models.core.tokenize_text import display
 from models.decoding import entropy
+from viz.escape import widget_key
 from viz.figures.attention_map import attention_map, min_map_width
 from viz.i18n import _
 from viz.pages import cache
@@ -46,7 +47,7 @@ def recorded_attention(session: Session, file: Path) -> None:
             name = st.selectbox(_("Module"), list(trace.attention), key=MODULE_KEY)
         attention = trace.attention[name]
         with right:
-            head = st.number_input(_("Head"), 1, attention.shape[1], 1, key=f"{HEAD_KEY}_{name}") - 1
+            head = st.number_input(_("Head"), 1, attention.shape[1], 1, key=f"{HEAD_KEY}_{widget_key(name)}") - 1
         row = min(st.session_state.get("row", 1), attention.shape[0]) - 1
         weights = attention.weights[row, head]
         queries, keys = (_labels(trace.tokens, count) for count in weights.shape)

@@ -37,6 +37,7 @@ from models.networks.forward_run import ForwardRun
 from models.networks.precision import StatesByFormat, stack_states_by_format, states_by_format
 from models.zoo import FOLDER
 from models.zoo.catalogue import network_names
+from viz.escape import widget_key
 from viz.pages import cache, checkpoint_store
 from viz.quantity_names import quantity_names
 from viz.session import Session
@@ -78,7 +79,7 @@ class CheckpointSelection:
     @property
     def key(self) -> str:
         """Text that identifies the selection in the keys of widgets."""
-        return f"{self.net}_{write_edits(self.edits)}"
+        return widget_key(self.net, write_edits(self.edits))
 
     @property
     def is_deferred(self) -> bool:

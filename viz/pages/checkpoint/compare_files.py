@@ -5,7 +5,7 @@ import streamlit as st
 
 from models.checkpoints.health.compare_checkpoints import BlockChange, CheckpointComparison
 from models.core.messages import Problem
-from viz.escape import escape_markdown
+from viz.escape import escape_markdown, widget_key
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
 from viz.pages import cache, checkpoint_store
@@ -39,7 +39,17 @@ def compare_files(session: Session, selection: CheckpointSelection, layer: str) 
         )
     else:
         found = checkpoint_cache.layer_changes(other, selection, mine[0])
-        chart(weights_moved(found, theme=page_theme()), "moved", names=(other.title, selection.title, layer, "moved"))
+        if any(each.relative != 0 for each in found):
+            st.markdown("**" + _("Relative changes in {layer}").format(layer=escape_markdown(layer)) + "**")
+            chart(
+                weights_moved(found, theme=page_theme()), "moved", names=(other.title, selection.title, layer, "moved")
+            )
+        else:
+            st.markdown(
+                _("No weight of {layer} changed. To see another layer, choose it under “{menu}”.").format(
+                    layer=escape_markdown(layer), menu=_("Layer shown below")
+                )
+            )
         hidden_numbers(
             [HiddenNumber(f"moved_{each.part}", layer, each.relative, gate=each.gate or "weight_hr") for each in found],
             _("Relative change of each weight block, ‖Δ‖ / ‖before‖"),
@@ -128,7 +138,7 @@ def _signed(value: float) -> str:
 
 
 def _everywhere(other: CheckpointSelection, selection: CheckpointSelection, both: CheckpointComparison) -> None:
-    key = f"compare_all_{other.net}_{selection.key}"
+    key = f"compare_all_{widget_key(other.net)}_{selection.key}"
     if (selection.is_deferred or other.is_deferred) and not st.session_state.get(key):
         st.button(
             _("Compare everything in both files"), key=key + "_", on_click=lambda: st.session_state.update({key: True})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from models.checkpoints.health.findings import Finding
+from viz.escape import widget_key
 from viz.i18n import _
 from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelection
 from viz.pages.synced_widget import synced_widget
@@ -51,4 +52,4 @@ def selected_unit(session: Session, layer: str, run: CheckpointRun | None) -> in
 
 
 def _key(selection: CheckpointSelection) -> str:
-    return f"checkpoint_layer_{selection.net}"
+    return f"checkpoint_layer_{widget_key(selection.net)}"

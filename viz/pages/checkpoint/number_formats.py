@@ -5,6 +5,7 @@ import streamlit as st
 
 from models.gradients.nonfinite import describe_nonfinite, first_nonfinite_value
 from models.networks.precision import FORMATS, REFERENCE_FORMAT
+from viz.escape import widget_key
 from viz.figures.precision_drift import FORMAT_NAMES, precision_drift
 from viz.i18n import _, translate
 from viz.pages.checkpoint import checkpoint_cache
@@ -35,7 +36,7 @@ def number_formats(selection: CheckpointSelection, layer: str, run: CheckpointRu
         st.caption(
             _("In each format, every layer takes as input the output of the layer below, computed in the same format.")
         )
-    key = f"drift_{selection.key}_{layer}_{run.forward_run.serial if run else 0}"
+    key = f"drift_{selection.key}_{widget_key(layer)}_{run.forward_run.serial if run else 0}"
     if work > MAX_IMMEDIATE_PRODUCTS and not st.session_state.get(key):
         st.markdown(_("This layer is large: running it in four formats takes a while."))
         st.button(_("Compute"), key=f"ask_{key}", on_click=lambda: st.session_state.update({key: True}))

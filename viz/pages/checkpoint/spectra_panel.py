@@ -4,6 +4,7 @@ import streamlit as st
 
 from models.checkpoints.health import WeightSpectrum
 from models.checkpoints.health.spectra import MAX_EXACT_UNITS
+from viz.escape import widget_key
 from viz.figures.eigenvalue_plot import eigenvalue_plot
 from viz.i18n import _
 from viz.pages.checkpoint import checkpoint_cache
@@ -30,7 +31,7 @@ def eigenvalue_caption(kind: str) -> str:
 def spectra_panel(selection: CheckpointSelection, layer: str) -> None:
     """Show the eigenvalues, spectral radii and deviations from orthogonality."""
     weights = selection.checkpoint.layers[layer]
-    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.key}_{layer}"
+    gates, size, key = weights.cell.gates, weights.output_size, f"spectra_{selection.key}_{widget_key(layer)}"
     request = st.session_state.get(key)
     if size > MAX_EXACT_UNITS and not request:
         st.markdown(

@@ -6,13 +6,13 @@ from models.checkpoints import Checkpoint
 from models.checkpoints.layers.stacks import hidden_size_of
 from models.checkpoints.save import check_saveable, to_safetensors
 from models.core.messages import Problem
-from viz.escape import escape_markdown
+from viz.escape import escape_markdown, file_name
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import layer_parameter_count
 from viz.pages.checkpoint.layer_corrections import layer_corrections
 from viz.pages.checkpoint.setting_names import setting_names
-from viz.pages.page_elements import dense_table
+from viz.pages.page_elements import dense_table, scrolling_table
 from viz.session import Session
 
 MAX_TABLE_ROWS = 12
@@ -44,7 +44,7 @@ def tensor_list(session: Session, selection: CheckpointSelection) -> None:
             if count <= MAX_TABLE_ROWS:
                 dense_table(rows)
             else:
-                st.dataframe(rows, hide_index=True, height=400)
+                scrolling_table(rows, height=400)
     with metadata:
         st.markdown("**" + _("File metadata") + "**")
         if checkpoint.provenance:
@@ -55,9 +55,9 @@ def tensor_list(session: Session, selection: CheckpointSelection) -> None:
             names = [escape_markdown(name) for name in checkpoint.opaque[:MAX_LISTED_CLASSES]]
             names += ["…"] if len(checkpoint.opaque) > len(names) else []
             st.caption(
-                _("Not opened, because this needs code that is not in the file: {names}.").format(
-                    names=", ".join(names)
-                )
+                _(
+                    "The tensors were read. These objects were not, because they need code that is not in the file: {names}."
+                ).format(names=", ".join(names))
             )
     safetensors_download(selection)
 
@@ -85,7 +85,7 @@ def _layers(checkpoint: Checkpoint) -> None:
     if len(rows) <= MAX_TABLE_ROWS:
         dense_table(rows)
     else:
-        st.dataframe(rows, hide_index=True)
+        scrolling_table(rows)
 
 
 def safetensors_download(selection: CheckpointSelection) -> None:
@@ -95,11 +95,10 @@ def safetensors_download(selection: CheckpointSelection) -> None:
     except Problem as problem:
         st.caption(escape_markdown(translate(problem)))
         return
-    stem = selection.title.rsplit(".", 1)[0]
     st.download_button(
         _("Download as safetensors (PyTorch names)"),
         lambda: to_safetensors(selection.checkpoint),
-        file_name=f"{stem}.safetensors",
+        file_name=f"{file_name(selection.title.rsplit('.', 1)[0])}.safetensors",
         mime="application/octet-stream",
         icon=":material/download:",
         on_click="ignore",

@@ -24,7 +24,9 @@ from models.edits.edit import (
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
+from viz.escape import file_name, widget_key
 from viz.i18n import _
+from viz.pages import cache
 from viz.pages.edit import edit_cache
 from viz.pages.edit.weight_selection import edit_place, selected_entry, selected_matrix
 from viz.pages.panels import panel
@@ -176,7 +178,12 @@ def _clamp(session: Session, run: ForwardRun) -> Callable[[], Edit]:
     steps = len(run.labels_of(layer))
     first, second = _two_columns()
     with first:
-        quantity = st.selectbox(_("Gate or state"), quantities, format_func=names.__getitem__, key=f"hold_what_{layer}")
+        quantity = st.selectbox(
+            _("Gate or state"),
+            quantities,
+            format_func=names.__getitem__,
+            key=f"hold_what_{widget_key(layer)}",
+        )
     with second:
         scopes = {"one": _("unit {unit}").format(unit=session.view.unit), "all": _("all units")}
         scope = st.selectbox(_("Units affected"), list(scopes), format_func=scopes.__getitem__, key="hold_of")
@@ -206,7 +213,7 @@ def _initial_state(session: Session, run: ForwardRun) -> Callable[[], Edit]:
     states, names = run.trace.layers[layer].weights.cell.states, quantity_names()
     first, second = _two_columns()
     with first:
-        state = st.selectbox(_("State"), list(states), format_func=names.__getitem__, key=f"start_{layer}")
+        state = st.selectbox(_("State"), list(states), format_func=names.__getitem__, key=f"start_{widget_key(layer)}")
     with second:
         st.text_input(_("Value before the first time step"), "1", key="start_value")
     st.caption(
@@ -252,7 +259,7 @@ def _patch(session: Session, run: ForwardRun) -> Callable[[], Edit]:
     with first:
         quantity = st.selectbox(
             _("Gate or state"), quantities, format_func=names.__getitem__, index=len(quantities) - 1,
-            key=f"patch_what_{layer}",
+            key=f"patch_what_{widget_key(layer)}",
         )  # fmt: skip
     with second:
         scopes = {"all": _("all units"), "one": _("unit {unit}").format(unit=session.view.unit)}
@@ -273,7 +280,7 @@ def _csv(session: Session, parameters: Parameters) -> Callable[[], Edit] | None:
     st.download_button(
         _("Download {name} as CSV").format(name=name),
         lambda: write_csv(values),
-        file_name=f"{session.view.net}-{name}.csv",
+        file_name=f"{file_name(cache.download_name(session.view.net or ''))}-{file_name(name)}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

@@ -5,7 +5,7 @@ import streamlit as st
 from models.edits.edit import Edit, Edits, Entry, WeightChange
 from models.edits.edit_syntax import write_edit
 from viz.edit_text import describe_edit
-from viz.escape import escape_markdown
+from viz.escape import code_span, escape_markdown, file_name
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.edit import edit_cache
@@ -70,7 +70,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             label_visibility="collapsed",
         )
     with words:
-        st.markdown(escape_markdown(describe_edit(entry.edit)), help=f"`{short}`")
+        st.markdown(escape_markdown(describe_edit(entry.edit)), help=code_span(short))
     with out:
         st.button(
             "",
@@ -96,7 +96,7 @@ def _buttons(session: Session, edits: Edits) -> None:
         st.download_button(
             _("Edited weights (safetensors)"),
             lambda: cache.edited_network(session.view.net or "", cache.active_edits(session.edits)).save(),
-            file_name=f"{session.view.net}-edited.safetensors",
+            file_name=f"{file_name(cache.download_name(session.view.net or ''))}-edited.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",

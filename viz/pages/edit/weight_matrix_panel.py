@@ -14,6 +14,7 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.components.sliders import Slider
 from viz.components.weight_matrix import picked_entry, weight_matrix
+from viz.escape import widget_key
 from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.edit import edit_cache
@@ -22,6 +23,7 @@ from viz.pages.edit.edit_slider import live_slider
 from viz.pages.edit.live_redraw import DrawPart, RedrawParts, rerun_page
 from viz.pages.edit.weight_selection import (
     MATRIX_KEY,
+    MATRIX_LAYER_KEY,
     axis_names,
     edit_place,
     entry_template,
@@ -38,7 +40,7 @@ from viz.pages.gradients.loss_choice import describe_loss, loss_menu
 from viz.pages.panels import panel
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.quantity_names import quantity_names
-from viz.session import Session
+from viz.session import Session, get_session
 
 COLOR_BY_KEY = "edit_tint"
 
@@ -91,6 +93,7 @@ def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -
 def _choose(parameters: Parameters) -> tuple[str, str | None, str]:
     name, gate = selected_matrix(parameters)
     st.session_state[MATRIX_KEY] = name
+    st.session_state[MATRIX_LAYER_KEY] = get_session().view.layer
     which, block = st.columns(2, gap="medium")
     with which:
         name = str(st.selectbox(_("Weights"), list(parameters.arrays), key=MATRIX_KEY))
@@ -120,7 +123,7 @@ def _sensitivity(session: Session, run: ForwardRun, loss: Loss) -> dict[str, np.
 
 
 def _key(name: str, gate: str | None) -> str:
-    return f"matrix_{name}_{gate}"
+    return f"matrix_{widget_key(name, gate)}"
 
 
 def _pick(name: str, gate: str | None) -> None:

@@ -8,16 +8,26 @@ from models.core.tokenize_text import display
 from models.edits.edit import Edits, Place, WeightChange
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
+from viz.escape import widget_key
 from viz.i18n import _
+from viz.session import get_session
 
 MATRIX_KEY = "edit_weights"
+MATRIX_LAYER_KEY = "edit_weights_layer"
+"""The session state key of the layer that the view had when the matrix was selected."""
 
 
 def selected_matrix(parameters: Parameters) -> tuple[str, str | None]:
-    """Return the name of the selected matrix and its selected gate (None for a matrix without gates)."""
-    name = str(st.session_state.get(MATRIX_KEY))
-    if name not in parameters.arrays:
-        name = next(each for each in parameters.arrays if each.endswith("weight_hh"))
+    """Return the name of the selected matrix and its selected gate (None for a matrix without gates).
+
+    Until another one is selected, it is W_hh of the view's layer.
+    """
+    name, layer = str(st.session_state.get(MATRIX_KEY)), get_session().view.layer
+    if name not in parameters.arrays or st.session_state.get(MATRIX_LAYER_KEY) != layer:
+        own = f"{layer}.weight_hh"
+        name = (
+            own if own in parameters.arrays else next(each for each in parameters.arrays if each.endswith("weight_hh"))
+        )
     gates = matrix_gates(parameters, name)
     gate = st.session_state.get(gate_key(name))
     if gate not in gates:
@@ -27,7 +37,7 @@ def selected_matrix(parameters: Parameters) -> tuple[str, str | None]:
 
 def gate_key(name: str) -> str:
     """Return the session state key of a matrix's selected gate."""
-    return f"edit_gate_{name}"
+    return f"edit_gate_{widget_key(name)}"
 
 
 def matrix_gates(parameters: Parameters, name: str) -> tuple[str, ...]:
@@ -51,16 +61,17 @@ def gate_block(parameters: Parameters, name: str, gate: str | None, of: np.ndarr
 
 def selected_entry(name: str, gate: str | None, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the selected entry: its row within the gate's block, and its column."""
-    row, column = st.session_state.get(f"picked_{name}_{gate}", (0, 0))
+    row, column = st.session_state.get(f"picked_{widget_key(name, gate)}", (0, 0))
     return min(row, shape[0] - 1), min(column, shape[1] - 1)
 
 
 def select_entry(name: str, gate: str | None, row: int, column: int) -> None:
     """Select a matrix, a gate and an entry."""
     st.session_state[MATRIX_KEY] = name
+    st.session_state[MATRIX_LAYER_KEY] = get_session().view.layer
     if gate is not None:
         st.session_state[gate_key(name)] = gate
-    st.session_state[f"picked_{name}_{gate}"] = (row, column)
+    st.session_state[f"picked_{widget_key(name, gate)}"] = (row, column)
 
 
 def edit_place(parameters: Parameters, name: str, gate: str | None, row: int | None, column: int | None) -> Place:

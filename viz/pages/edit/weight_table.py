@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from models.edits.weight_edits import Parameters
+from viz.escape import widget_key
 from viz.i18n import _
 from viz.pages.edit.edit_cache import apply_edits
 from viz.pages.edit.weight_selection import edit_place, select_entry, set_entry
@@ -37,7 +38,7 @@ def weight_table(
             )
         )
         return
-    key = f"table_{name}_{gate}_{session.slider_generation}"
+    key = f"table_{widget_key(name, gate)}_{session.slider_generation}"
     st.data_editor(
         # as float32 prints: 0.1, not 0.10000000149011612
         {ROW_COLUMN: rows}

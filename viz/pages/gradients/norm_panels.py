@@ -8,6 +8,7 @@ import streamlit as st
 from models.gradients.decay_rate import fit_decay
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
+from viz.escape import escape_markdown
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _, ngettext
 from viz.pages.gradients.gradient_cache import differentiated, state_gradient_norms
@@ -44,7 +45,7 @@ def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
             last = differentiated(view.net or "", view.text or "", loss, session.edits).target
         labels = run.labels_of(found.layer.name)
         norms, at = state_gradient_norms(found), loss_step(session, run, loss)
-        st.markdown(_escape(describe_loss(session, run, loss, last)))
+        st.markdown(describe_loss(session, run, loss, last))
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with left:
             drawn = {state: shown_norms(values, found) for state, values in norms.items()}
@@ -82,10 +83,10 @@ def _describe(state: str, norms: np.ndarray, labels: tuple[str, ...], at: int | 
         where = fit.nonfinite_step + (near if reverse else 0)
         lines.append(
             _("During backpropagation the gradient first becomes {value} at time step {step} (“{token}”).").format(
-                value=nonfinite_symbol(norms[where]), step=where + 1, token=labels[where]
+                value=nonfinite_symbol(norms[where]), step=where + 1, token=escape_markdown(labels[where])
             )
         )
-    st.markdown(_escape("\n\n".join(lines)))
+    st.markdown("\n\n".join(lines))
     if near != far and np.isfinite([norms[near], norms[far]]).all() and norms[near] > 0 and norms[far] > 0:
         share = norms[far] / norms[near]
         st.latex(
@@ -150,10 +151,3 @@ def number_text(value: float, digits: int = 3) -> str:
     """Return a number for a sentence: 0.162, or 9.04·10⁻⁷."""
     mantissa, _e, exponent = f"{value:.{digits}g}".partition("e")
     return f"{mantissa}·10{str(int(exponent)).translate(RAISED)}" if exponent else mantissa
-
-
-def _escape(text: str) -> str:
-    """Escape tokens that look like Markdown or TeX, but keep the sentences' own asterisks."""
-    for character in "\\`_[]<$~#":
-        text = text.replace(character, "\\" + character)
-    return text

@@ -7,7 +7,7 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.compare_states import compare_states
-from viz.escape import escape_markdown
+from viz.escape import escape_markdown, widget_key
 from viz.figures.state_distance import state_distance
 from viz.i18n import _, translate
 from viz.pages import cache
@@ -58,7 +58,7 @@ def _other_run(run: ForwardRun, layer: LayerTrace) -> None:
                     _("The other network"),
                     others,
                     name="against",
-                    key=f"compare_net_{net}",
+                    key=f"compare_net_{widget_key(net)}",
                     form=TEXT,
                     default=others[0],
                     is_valid=others.__contains__,
@@ -72,7 +72,7 @@ def _other_run(run: ForwardRun, layer: LayerTrace) -> None:
                     st.text_area,
                     _("Other text"),
                     name="other",
-                    key=f"compare_text_{net}_{hash(text)}",
+                    key=f"compare_text_{widget_key(net, text)}",
                     form=TEXT,
                     default=_other_text(net, text),
                     height=104,

@@ -10,6 +10,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.span_picker import span_picker
+from viz.escape import code_span, widget_key
 from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
 from viz.pages.nonfinite_notes import state_note
@@ -88,7 +89,7 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
             1,
             count,
             name="span",
-            key=f"span_{run.serial}_{layer.name}",
+            key=f"span_{run.serial}_{widget_key(layer.name)}",
             form=SPAN,
             default=_default_span(labels, step),
             is_valid=lambda span: span[1] <= count,
@@ -119,7 +120,7 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
         way = view_buttons(_("Active when"), ways, name="on", key="brush_way", default=clearest)
     found = selectivities[way]
     spanned = (" " if _are_words(labels) else "").join(labels[first - 1 : min(last, first + 79)])
-    st.markdown(_("Span: {tokens}").format(tokens=f"`` {spanned.strip().replace('`', 'ˋ')} ``"))
+    st.markdown(_("Span: {tokens}").format(tokens=code_span(spanned.strip())))
     if not len(found.units):
         st.markdown(
             _(

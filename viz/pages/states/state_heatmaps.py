@@ -9,6 +9,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
+from viz.escape import widget_key
 from viz.i18n import _
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
@@ -105,7 +106,7 @@ def _zoom(run: ForwardRun, layer: LayerTrace) -> None:
                     1,
                     count,
                     name=name,
-                    key=f"{name}_{run.serial}_{layer.name}",
+                    key=f"{name}_{run.serial}_{widget_key(layer.name)}",
                     form=SPAN,
                     default=(1, count),
                     is_valid=_within(count),

@@ -9,6 +9,7 @@ from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, MIN_MARGIN, Match, Ranking
 from viz.components.colored_text import colored_text
 from viz.components.unit_ranking import unit_ranking
+from viz.escape import widget_key
 from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.pages import cache
@@ -242,7 +243,7 @@ def _curves(
     window: Window | None,
 ) -> None:
     values = states_cache.state_values(run, layer.name, quantity)
-    key = f"stack_{run.serial}_{layer.name}_{unit}"
+    key = f"stack_{run.serial}_{widget_key(layer.name)}_{unit}"
     units = view_widget(
         st.multiselect,
         _("Units"),

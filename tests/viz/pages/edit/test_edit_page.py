@@ -14,6 +14,7 @@ from models import EditedNetwork, capture, load_network, read_edits, run_edited,
 from models.edits.matrix_csv import write_csv
 from models.gradients.losses import Loss
 from tests.support.lens_page import mounted_components, plain_text, run, sent_payload, start, text_of, widget_at
+from viz.escape import widget_key
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
@@ -133,7 +134,7 @@ def test_every_kind_of_edit_is_added_by_menu(kind, fill, wanted):
         page.text_input(key=key).set_value(value)
     run(page)
     if kind == "start":
-        page.selectbox(key="start_rnn.l0").set_value("cell")
+        page.selectbox(key="start_" + widget_key("rnn.l0")).set_value("cell")
         run(page)
     press(page, f"add_{kind}")
     assert edits_of(page) == wanted
@@ -310,9 +311,7 @@ def test_the_units_weights_are_listed_and_picked():
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", ["next", "every", "unit"])
 def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
-    page = start(
-        "edit", net="counter", unit="1", step="9", look=f"loss:{asked}", state={"edit_tint": "sensitivity"}
-    )
+    page = start("edit", net="counter", unit="1", step="9", look=f"loss:{asked}", state={"edit_tint": "sensitivity"})
     [matrix] = [json.loads(each.json) for each in mounted_components(page)["weight_matrix"]]
     shown = np.frombuffer(b64decode(matrix["colour_values"]), "<f4").reshape(2, 2)
     loss = Loss(asked, step=9 if asked != "every" else 0, unit=1 if asked == "unit" else 0)
