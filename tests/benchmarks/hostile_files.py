@@ -2,7 +2,7 @@
 
 Each file is made, then opened and read as a page does it, in a process of its own with limits on memory and time. Printed:
 its size, the seconds until it is listed or refused, the seconds until its tensors are decoded one after the other, the
-process's peak memory above that before, and the result. ``--isolated`` opens it as the app does.
+process's peak memory above that before, its processor time, and the result. ``--isolated`` opens it as the app does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import multiprocessing
 import resource
 import time
 from multiprocessing.connection import Connection
+from typing import Any
 
 from tests.support.hostile_files import HOSTILE, HOSTILE_TEXTS
 
@@ -26,9 +27,9 @@ def _peak() -> float:
 
 def _open(data: bytes, isolated: bool) -> tuple[str, float, float]:
     """Open a file; return the result and the seconds of listing and of decoding."""
-    from models.checkpoints import CheckpointError, load_checkpoint
+    from models.checkpoints import CheckpointError, Limits, load_checkpoint
 
-    options = {"isolated": True} if isolated else {}
+    options: dict[str, Any] = {"isolated": True, "limits": Limits(seconds=2.5)} if isolated else {}
     start = time.perf_counter()
     try:
         checkpoint = load_checkpoint(data, **options)
@@ -59,8 +60,10 @@ def _run(name: str, isolated: bool, results: Connection) -> None:
     if isolated:
         models.checkpoints.load_checkpoint(HOSTILE["usual"](), isolated=True)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    used = time.process_time()
     if name in HOSTILE:
         data = HOSTILE[name]()
+        used = time.process_time()
         results.send(len(data))
         before = _peak()
         result, listed, decoded = _open(data, isolated)
@@ -73,7 +76,7 @@ def _run(name: str, isolated: bool, results: Connection) -> None:
         except Problem as problem:
             result = str(problem)
         listed = time.perf_counter() - start
-    results.send((listed, decoded, _peak() - before, result))
+    results.send((listed, decoded, _peak() - before, time.process_time() - used, result))
 
 
 def main() -> None:
@@ -83,7 +86,7 @@ def main() -> None:
     parser.add_argument("--isolated", action="store_true")
     given = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
-    print(f"{'file':24} {'bytes':>12} {'listed s':>9} {'decoded s':>9} {'MB':>7}  result")
+    print(f"{'file':24} {'bytes':>12} {'listed s':>9} {'decoded s':>9} {'MB':>7} {'CPU s':>7}  result")
     for name in given.names or [*HOSTILE, *HOSTILE_TEXTS]:
         receiver, sender = spawn.Pipe(duplex=False)
         process = spawn.Process(target=_run, args=(name, given.isolated, sender))
@@ -96,8 +99,9 @@ def main() -> None:
             if found is None:
                 print(f"{name:24} {size!s:>12} {f'> {SECONDS}':>9}", flush=True)
             else:
-                listed, decoded, memory, result = found
-                print(f"{name:24} {size!s:>12} {listed:9.2f} {decoded:9.2f} {memory:7.0f}  {result[:110]}", flush=True)
+                listed, decoded, memory, used, result = found
+                cost = f"{listed:9.2f} {decoded:9.2f} {memory:7.0f} {used:7.2f}"
+                print(f"{name:24} {size!s:>12} {cost}  {result[:110]}", flush=True)
         except EOFError:
             print(f"{name:24} {size!s:>12} {'-':>9} {'-':>9} {'-':>7}  the process ended (memory)", flush=True)
         process.kill()

@@ -83,4 +83,4 @@ def _offset(item: h5py.Dataset, layout: h5py.h5p.PropDCID, length: int) -> int |
 def read_values(file: h5py.File, path: str) -> memoryview:
     """Return the bytes of one dataset, little endian."""
     values = np.asarray(file[path][()])
-    return memoryview(np.ascontiguousarray(values, values.dtype.newbyteorder("<"))).cast("B")
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data

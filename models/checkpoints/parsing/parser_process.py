@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, BinaryIO
 
 try:
@@ -37,7 +38,8 @@ class Files:
 
     def __init__(self) -> None:
         """Start with none."""
-        self.key, self.opened = "", None
+        self.key = ""
+        self.opened: Any = None
 
     def checkpoint(self, request: dict[str, Any]) -> Any:
         """Return the file of a request as a checkpoint."""
@@ -92,9 +94,10 @@ def answer(request: dict[str, Any], files: Files) -> tuple[dict[str, Any], memor
     except Exception as error:
         if any(map(is_memory_error, causes(error))):
             return {"memory": True}, nothing
-        if hasattr(error, "sentence"):
-            texts = {name: value if type(value) is int else str(value) for name, value in error.values.items()}
-            return {"refused": error.sentence, "values": texts}, nothing
+        sentence, values = getattr(error, "sentence", ""), getattr(error, "values", {})
+        if sentence:
+            texts = {name: value if type(value) is int else str(value) for name, value in values.items()}
+            return {"refused": sentence, "values": texts}, nothing
         return {"refused": "damaged", "values": {}}, nothing
 
 
@@ -114,10 +117,9 @@ def hdf5_tree() -> Any:
     """Return the module that reads HDF5, without the project's packages, which take seconds to import."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
-        import hdf5_tree
+        return import_module("hdf5_tree")
     finally:
         del sys.path[0]
-    return hdf5_tree
 
 
 def hdf5_answer(request: dict[str, Any], files: Files) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def memory_in_use() -> int:
         ]
 
     counters = Counters(size=ctypes.sizeof(Counters))
-    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    kernel = ctypes.windll.kernel32
     kernel.GetCurrentProcess.restype = wintypes.HANDLE
     kernel.K32GetProcessMemoryInfo.argtypes = (wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD)
     found = kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size)

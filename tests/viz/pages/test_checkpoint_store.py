@@ -98,6 +98,57 @@ def test_the_oldest_leaves_first():
     assert kept.get(large) and kept.get(first) is None and kept.get(third) is None
 
 
+def stored(kept, name, size=1, reader=""):
+    file = store.CheckpointFile(name, f"digest of {name}", size, size, uploaded(Net()).checkpoint)
+    return kept.put(OpenedCheckpoint(file), reader).name
+
+
+def test_a_readers_own_oldest_file_leaves_first():
+    kept = CheckpointStore(count=3, size=10_000_000)
+    theirs = stored(kept, "theirs", reader="b")
+    mine = [stored(kept, f"mine {n}", reader="a") for n in range(4)]
+    assert [kept.get(name, "a") is not None for name in mine] == [False, False, True, True]
+    assert kept.get(theirs, "b")
+    shared = CheckpointStore(count=2, size=10_000_000)
+    both, own = stored(shared, "both", reader="a"), stored(shared, "own", reader="a")
+    assert shared.get(both, "b")
+    shared.get(own, "a")
+    stored(shared, "new", reader="a")
+    assert shared.get(both, "b") and shared.get(own, "a") is None
+
+
+def test_a_reader_without_files_takes_the_place_of_the_oldest():
+    kept = CheckpointStore(count=2, size=10_000_000)
+    first, second = stored(kept, "1", reader="a"), stored(kept, "2", reader="b")
+    third = stored(kept, "3", reader="c")
+    assert kept.get(first) is None and kept.get(second) and kept.get(third)
+
+
+def test_a_file_that_nobody_looks_at_leaves():
+    kept = CheckpointStore(unused=0.0)
+    unseen, seen, newest = stored(kept, "unseen"), stored(kept, "seen"), stored(kept, "newest")
+    assert kept.get(unseen) is None  # it left when the next one came
+    seen = stored(kept, "seen again")
+    assert kept.get(seen) and kept.get(newest) is None
+    stored(kept, "last")
+    assert kept.get(seen)
+
+
+def test_decoded_tensors_and_networks_count(net):
+    state = {name: values.half() for name, values in net.state_dict().items()}
+    opened = store.open_upload({"half.safetensors": save(state)})
+    assert opened.memory == 0
+    numbers = sum(values.numel() for values in net.state_dict().values())
+    for lazy in (opened.checkpoint.layers, opened.checkpoint.tensors):
+        assert all(lazy[name] is not None for name in lazy)
+    assert opened.memory == 4 * numbers
+    assert opened.network and opened.memory >= 8 * numbers
+    kept = CheckpointStore(count=9, size=len(save(state)) + 9 * numbers)
+    kept.put(opened)
+    stored(kept, "other", 2 * numbers)
+    assert kept.get(opened.name) is None
+
+
 def test_a_file_on_this_machine_is_the_same_as_an_uploaded_one(net, tmp_path):
     path = tmp_path / "net.safetensors"
     path.write_bytes(save(net.state_dict()))
