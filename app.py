@@ -20,4 +20,6 @@ if __name__ == "__main__":  # one run of the page
             page.run()
     runtime.trim_memory()
 else:  # imported once by `streamlit run`, which finds `app` by reading this file
-    app = st.App(__file__, middleware=server.middleware(st.get_option))
+    from viz import warm_up
+
+    app = st.App(__file__, middleware=server.middleware(st.get_option), lifespan=warm_up.lifespan)

@@ -17,7 +17,9 @@ FOLDERS = (
 )  # fmt: skip
 """The folders of ``models`` in their order: each may import from itself and from those before it."""
 
-STREAMLIT = ("app.py", "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py")
+STREAMLIT = (
+    "app.py", "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py", "viz/warm_up.py",
+)  # fmt: skip
 """Where streamlit may be imported (and in tests)."""
 
 

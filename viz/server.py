@@ -1,23 +1,28 @@
 """The server's answers: their headers, and which requests are refused.
 
-`streamlit run app.py` puts this around Streamlit's own server. The headers forbid other sites to show the app in a frame,
-and forbid the page to load or send anything elsewhere. Where the server listens on this machine alone, requests under
-another host's name are refused, which a site could otherwise send by pointing its own name at this machine.
+`streamlit run app.py` puts this around Streamlit's own server. It writes a script of ours into Streamlit's page. The headers
+forbid other sites to show the app in a frame, and forbid the page to load or send anything elsewhere. Where the server
+listens on this machine alone, requests under another host's name are refused, which a site could otherwise send by pointing
+its own name at this machine.
 """
 
 import base64
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from viz.pages import LENSES
 
 FRAME_ANCESTORS = "UNROLLED_FRAME_ANCESTORS"
 """Environment variable: the sites, separated by spaces, that may show the app in a frame, beside the app's own."""
@@ -39,10 +44,17 @@ def frame_ancestors(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 @cache
+def page_script() -> str:
+    """Return the script that is written into Streamlit's page."""
+    script = (Path(__file__).parent / "static" / "streamlit_page.js").read_text(encoding="utf-8")
+    return script.replace("LENSES", json.dumps([lens.name for lens in LENSES]))
+
+
+@cache
 def _inline_scripts() -> tuple[str, ...]:
-    """Return the hashes of the scripts written in Streamlit's page itself."""
+    """Return the hashes of the scripts written in Streamlit's page itself, and of ours."""
     page = (files("streamlit") / "static" / "index.html").read_text(encoding="utf-8")
-    scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
+    scripts = [*re.findall(r"<script>(.*?)</script>", page, re.S), page_script()]
     return tuple(f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts)
 
 
@@ -132,6 +144,46 @@ class Guard:
             await PlainTextResponse(text, status)(scope, receive, send)
 
 
+class PageScript:
+    """The middleware that writes ``page_script`` into Streamlit's page, before its other scripts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or open one connection."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return await self.app(scope, receive, send)
+        start: Message | None = None
+        body = b""
+
+        async def send_with_script(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if message["status"] == 200 and headers.get("content-type", "").startswith("text/html"):
+                    for name in ("etag", "last-modified"):  # those of the page without the script
+                        del headers[name]
+                    start = message
+                    return
+            elif start is not None and message["type"] == "http.response.body":
+                body += message.get("body", b"")
+                if message.get("more_body"):
+                    return
+                body = body.replace(b"<head>", f"<head><script>{page_script()}</script>".encode(), 1)
+                MutableHeaders(scope=start)["content-length"] = str(len(body))
+                await send(start)
+                message = {"type": "http.response.body", "body": body}
+                start = None
+            await send(message)
+
+        # Pages arrive here uncompressed; scripts and data, of other addresses, as before.
+        if not any(part in scope["path"] for part in ("/static/", "/_stcore/", "/media/", "/component/")):
+            headers = MutableHeaders(scope=scope)
+            del headers["accept-encoding"]
+        return await self.app(scope, receive, send_with_script)
+
+
 def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
     return [
@@ -140,5 +192,6 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
             address=option("server.address"),
             hosts=option("server.allowedHosts"),
             ancestors=frame_ancestors(os.environ),
-        )
+        ),
+        Middleware(PageScript),
     ]

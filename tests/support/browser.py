@@ -1,7 +1,6 @@
 """The running app, a real browser, and how tests wait: for a condition, never for a time."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +16,8 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -92,7 +92,7 @@ SETTLED = """
     && app?.getAttribute("data-test-script-state") === "notRunning"
     && app.getAttribute("data-test-connection-state") === "CONNECTED"
     && document.querySelector('[data-testid="stMainBlockContainer"]')
-    && !document.querySelector('[data-testid*="Skeleton"], [data-stale="true"]')
+    && !document.querySelector('[data-testid*="Skeleton"], [data-stale="true"], .unrolled[data-later]')
     && [...document.querySelectorAll('[data-testid="stBidiComponentRegular"]')].every(
       (component) => !component.querySelector("style") || component.querySelector(".unrolled"))
     && document.fonts.status === "loaded";
@@ -112,8 +112,11 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(*arguments: str, script: Path = ROOT / "app.py") -> Iterator[str]:
-    """Run `streamlit run app.py -- ARGUMENTS` on a free port; yields its address."""
+def serve(*arguments: str, script: Path = ROOT / "app.py", warm_up: bool = False) -> Iterator[str]:
+    """Run `streamlit run app.py -- ARGUMENTS` on a free port; yields its address.
+
+    ``warm_up``: whether the server opens its pages at its start.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -121,7 +124,10 @@ def serve(*arguments: str, script: Path = ROOT / "app.py") -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--client.showErrorDetails=full"]
     command += [f"--server.{name}={value}" for name, value in options.items()]
     with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen([*command, "--", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        environment = os.environ | {"UNROLLED_WARM_UP": str(int(warm_up))}
+        server = subprocess.Popen(
+            [*command, "--", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, server, log)
@@ -180,7 +186,7 @@ def opened_page(
     context = _context(browser, locale, clock)
     page = context.new_page()
     try:
-        page.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": height})
@@ -207,11 +213,6 @@ def _context(browser: Browser, locale: str, clock: bool) -> BrowserContext:
     else:
         LOCALES[context] = locale
     return context
-
-
-def _is_error(line: ConsoleMessage) -> bool:
-    # Opened by a lens's own address, Streamlit first requests its health below that address, where it is not.
-    return line.type == "error" and not re.search(r"/\w+/_stcore/", line.location.get("url", ""))
 
 
 def with_open_panels(path: str) -> str:

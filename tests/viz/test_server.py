@@ -1,6 +1,8 @@
 """What the server answers to whom: headers, foreign host names, metrics, and frames of other sites."""
 
 import asyncio
+import base64
+import hashlib
 import re
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +14,22 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 from tests.support.browser import ROOT
-from viz.server import FRAME_ANCESTORS, METRICS, Guard, content_policy, frame_ancestors, host_of
+from viz.server import (
+    FRAME_ANCESTORS,
+    METRICS,
+    Guard,
+    PageScript,
+    content_policy,
+    frame_ancestors,
+    host_of,
+    page_script,
+)
 
 ENTRY = ROOT / "app.py"
 
@@ -131,3 +145,38 @@ def test_the_running_app_sends_the_headers_and_refuses_a_foreign_host(app, brows
             page.goto(site)
         assert "BLOCKED_BY_RESPONSE" in refused.value.failure or "BLOCKED_BY_CSP" in refused.value.failure
         page.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/states"])
+def test_the_page_has_our_script_before_its_others_and_the_policy_allows_it(path):
+    app = Starlette(
+        routes=[Route(path, lambda _request: HTMLResponse("<html><head><script src=x></script></head></html>"))]
+    )
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"accept-encoding", b"gzip")]
+    asyncio.run(PageScript(app)({"type": "http", "path": path, "method": "GET", "headers": headers}, receive, send))
+    start, body = sent
+    html = body["body"].decode()
+    assert html.index(page_script()) < html.index("<script src=x>")
+    assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
+    digest = base64.b64encode(hashlib.sha256(page_script().encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in content_policy()
+
+
+def test_a_lens_opened_by_its_address_finds_the_server_at_once_and_adds_no_entry_to_the_history(app, browser):
+    page = browser.new_context().new_page()
+    with page.expect_websocket() as stream:
+        refused = []
+        page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+        page.goto(f"{app}/states?net=counter")
+    assert "/states/" not in stream.value.url
+    page.wait_for_function("() => new URLSearchParams(location.search).get('layer') !== null")
+    assert page.evaluate("history.length") == 2 and refused == []  # the blank page, and this one
+    page.context.close()
