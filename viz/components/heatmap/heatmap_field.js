@@ -24,7 +24,7 @@ unrolled.heatmapField ??= (() => {
     }
     return {
       whole: true, units, steps: [0, steps],
-      array: { shape: [steps, count], data, missing: (step) => trace.isMissing(name, step) },
+      array: { shape: [steps, count], data, missing: trace.hasMissing(name) ? (step) => trace.isMissing(name, step) : null },
       column: (step) => (step < steps ? step : -1),
       row: (unit) => rows[unit] ?? -1,
       at: (step, row) => ({ step, unit: units[row] }),

@@ -10,13 +10,19 @@ unrolled.numberMirror = (context) => {
 
   let cells = []; // cells[unit][k]: the element of the k-th quantity
   let builtTrace = null;
+  let builtFor = ""; // what the elements depend on
   let soon = 0, whenPaused = 0;
   const channel = new MessageChannel();
 
+  const written = new WeakMap(); // element -> the value and the step that it has
   const setValue = (cell, value, step) => {
-    cell.dataset.step = step;
-    cell.dataset.value = String(value);
-    cell.textContent = unrolled.formatNumber(value);
+    const had = written.get(cell) ?? {};
+    if (had.step !== step) cell.dataset.step = step;
+    if (!Object.is(had.value, value)) {
+      cell.dataset.value = String(value);
+      cell.textContent = unrolled.formatNumber(value);
+    }
+    written.set(cell, Object.assign(had, { value, step }));
   };
 
   function build() {
@@ -24,6 +30,10 @@ unrolled.numberMirror = (context) => {
     const { words } = context;
     builtTrace = trace;
     const name = (quantity) => words.quantities[quantity] ?? quantity;
+    const widths = trace.quantities.map((quantity) => [name(quantity), trace.arrays[quantity]?.shape[1], trace.arrays[`column:${quantity}`]?.shape[1]]);
+    const needed = JSON.stringify([trace.layer, trace.units, trace.unit_names, words.unit, trace.quantities, widths, trace.excerpt?.columns]);
+    if (needed === builtFor) return; // another run of the same layer: the elements stay
+    builtFor = needed;
     const head = unrolled.element("div", { role: "row" },
       unrolled.element("span", { role: "columnheader", text: words.unit }),
       ...trace.quantities.map((quantity) => unrolled.element("span", { role: "columnheader", text: name(quantity) })));

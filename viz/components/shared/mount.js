@@ -1,5 +1,5 @@
-// The lifecycle of a component that draws: built once in an element, drawn at most once a frame, and laid out anew when its trace,
-// data, theme or width changes. A host mounts a component by
+// The lifecycle of a component that draws: built once in an element, drawn at most once a frame (out of sight just after it), and
+// laid out anew when its trace, data, theme or width changes. A host mounts a component by
 //   const mounted = unrolled.components[name].mount(element, data, report);
 //   mounted.update(data); mounted.destroy();
 // report(event, value) is called for each action of the reader that a host may handle. The element inherits the theme's custom
@@ -39,7 +39,8 @@ unrolled.define ??= (() => {
     };
 
     let part = null;
-    let frame = 0;
+    let frame = 0, timer = 0;
+    let inSight = true;
     let stale = true; // the layout, and with it what changes with each step
     let changes = new Set();
 
@@ -51,7 +52,8 @@ unrolled.define ??= (() => {
     };
 
     const draw = () => {
-      frame = 0;
+      frame = timer = 0;
+      delete root.dataset.later;
       if (!part || !store.trace || !context.width) return;
       root.toggleAttribute("data-waiting", Boolean(part.needsStep) && !store.trace.hasStep(store.step));
       if (root.hasAttribute("data-waiting")) return; // drawn when the step's values arrive
@@ -68,11 +70,18 @@ unrolled.define ??= (() => {
       }
       part.frame?.(changed);
     };
-    // changed: a Set from the store, or null for a new layout. Drawn once, in the next frame.
+    // Draw in the next frame; what is out of sight after that frame has been painted, so that it does not delay what is in sight.
+    const schedule = () => {
+      if (frame || timer) return;
+      const isShown = inSight || root.hasAttribute("data-compact"); // in that form it is fixed to the window
+      if (!isShown) root.dataset.later = ""; // until it is drawn
+      frame = requestAnimationFrame(isShown ? draw : () => { frame = 0; timer = setTimeout(draw, 0); });
+    };
+    // changed: a Set from the store, or null for a new layout. Drawn once, however many calls there are before.
     const invalidate = (changed) => {
       if (!changed || changed.has("trace")) stale = true;
       for (const what of changed ?? []) changes.add(what);
-      frame ||= requestAnimationFrame(draw);
+      schedule();
     };
 
     part = build(context) ?? {};
@@ -83,6 +92,8 @@ unrolled.define ??= (() => {
       if (width && width !== context.width) { context.width = width; invalidate(null); }
     });
     observer.observe(root);
+    const sight = new IntersectionObserver((entries) => { inSight = entries.at(-1).isIntersecting; });
+    sight.observe(root);
     const unsubscribe = store.subscribe(invalidate);
     // Text measured before its font was loaded has the wrong width.
     if (document.fonts?.status === "loading") document.fonts.ready.then(() => part && invalidate(null));
@@ -91,19 +102,22 @@ unrolled.define ??= (() => {
       viewId: data.view_id,
       update(next) {
         const wordsBefore = JSON.stringify(context.words);
-        const before = JSON.stringify([{ ...context.data, view: null }, context.theme]);
+        const before = JSON.stringify({ ...context.data, view: null });
         context.data = next;
         context.words = next.words ?? {};
         if (JSON.stringify(context.words) !== wordsBefore) part.relabel?.();
         part.update?.();
-        // A change of the view alone must not cost a new layout.
-        if (JSON.stringify([{ ...context.data, view: null }, readTheme(root)]) !== before) invalidate(null);
+        // A change of the view alone must not cost a new layout. To read the theme takes the browser a layout of the page.
+        const isNew = JSON.stringify({ ...context.data, view: null }) !== before;
+        if (isNew || JSON.stringify(readTheme(root)) !== JSON.stringify(context.theme)) invalidate(null);
       },
       destroy() {
         cancelAnimationFrame(frame);
+        clearTimeout(timer);
         part.destroy?.();
         lifetime.abort();
         observer.disconnect();
+        sight.disconnect();
         unsubscribe();
         root.remove();
         probe.remove();

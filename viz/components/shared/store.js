@@ -79,7 +79,9 @@ window.unrolled.store ??= (() => {
     trace.value = (name, step, unit) => found(name, step, unit) ?? NaN;
 
     // Whether a quantity has no value at a step: the value before an edit, at a step that the edit inserted.
-    trace.isMissing = (name, step) => Boolean(header.options?.inserted?.quantities.includes(name) && header.options.inserted.steps.includes(step));
+    const inserted = { steps: new Set(header.options?.inserted?.steps), quantities: new Set(header.options?.inserted?.quantities) };
+    trace.isMissing = (name, step) => inserted.steps.has(step) && inserted.quantities.has(name);
+    trace.hasMissing = (name) => inserted.steps.size > 0 && inserted.quantities.has(name);
 
     // The same, to be displayed: null where there is none, NaN where the network computed NaN.
     trace.shown = (name, step, unit) => (trace.isMissing(name, step) ? null : found(name, step, unit) ?? null);
