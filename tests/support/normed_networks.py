@@ -71,7 +71,7 @@ class NormedNetwork(nn.Module):
         self.fc = nn.Linear(units, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        zeros = torch.zeros(x.shape[0], self.units)
+        zeros = torch.zeros(x.shape[0], self.units, dtype=x.dtype)
         lower, _state = self.lower(x.transpose(0, 1), (zeros, zeros))
         upper, _state = self.upper(lower, (zeros, zeros))
         return self.fc(upper.transpose(0, 1))

@@ -7,6 +7,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from models import Problem, capture, load_checkpoint
@@ -171,3 +173,27 @@ def test_another_cell_with_the_same_parts_is_run_but_not_recorded():
         assert network.module.unrecorded_cells == cells
         with torch.no_grad():
             torch.testing.assert_close(network.module(X), net(X), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@settings(max_examples=5, derandomize=True, deadline=None, phases=[Phase.generate])
+@given(
+    inputs=st.integers(1, 4), units=st.integers(1, 5), steps=st.integers(1, 5), batch=st.integers(1, 3),
+    epsilon=st.sampled_from([1e-3, 1e-5]), dtype=st.sampled_from([torch.float32, torch.float64]), traced=st.booleans(),
+)  # fmt: skip
+def test_any_network_of_such_layers(inputs, units, steps, batch, epsilon, dtype, traced):
+    """Of any shape, scripted; a traced archive writes the steps out, so its cells are named as not recorded."""
+    torch.manual_seed(inputs + 10 * units)
+    net = NormedNetwork(inputs, units).eval().to(dtype)
+    for module in net.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = epsilon
+    x = torch.randn(batch, steps, inputs, dtype=dtype)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.trace(net, x) if traced else torch.jit.script(net), file)
+    module = load_checkpoint(file.getvalue()).graph()
+    cells = ("lower.cell", "upper.cell")
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), net(x), rtol=1e-5, atol=1e-5)
+    assert module.recurrent_layers == (() if traced else tuple(f"{each}.l0" for each in cells))
+    assert module.unrecorded_cells == (cells if traced else ())

@@ -1,0 +1,33 @@
+"""A file of a layer-norm LSTM under the lenses that name its weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.support.lens_page import start, text_of, widget_at
+from tests.support.normed_networks import NormedNetwork
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("normed") / "normed.pt"
+    torch.save(NormedNetwork().state_dict(), path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lens", ["gradients", "checkpoint"])
+def test_the_lenses_name_its_norms(file, lens):
+    page = start(lens, opened=file, layer="lower.cell.l0")
+    assert not page.error and not page.warning
+    assert page.session_state["unrolled"].view.layer == "lower.cell.l0"
+    if lens == "gradients":
+        weights = widget_at(page.button_group, "feeding")
+        assert "gains of the layer norm, cell state" in weights.options
+        page = weights.set_value("gain_c").run()
+        assert not page.exception and not page.error
+    if lens == "checkpoint":
+        assert "gain and shift: factors and terms of the layer norms" in text_of(page)
+        assert "layer norms as in PyTorch's custom_lstms, and their epsilon" in text_of(page)
