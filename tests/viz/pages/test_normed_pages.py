@@ -18,11 +18,13 @@ def file(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lens", ["gradients", "checkpoint"])
+@pytest.mark.parametrize("lens", ["states", "gradients", "checkpoint"])
 def test_the_lenses_name_its_norms(file, lens):
     page = start(lens, opened=file, layer="lower.cell.l0")
     assert not page.error and not page.warning
     assert page.session_state["unrolled"].view.layer == "lower.cell.l0"
+    if lens == "states":
+        assert "A layer norm follows the forget gate here, so no gate alone" in text_of(page)
     if lens == "gradients":
         weights = widget_at(page.button_group, "feeding")
         assert "gains of the layer norm, cell state" in weights.options

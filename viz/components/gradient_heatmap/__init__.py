@@ -72,6 +72,9 @@ def _words() -> dict[str, str]:
         "no_line": _(
             "A vanilla RNN has no direct path such as the cell state of an LSTM: every gradient path goes through W_hh."
         ),
+        "no_line_norm": _(
+            "A layer norm follows the forget gate here, and it mixes all units: no path goes through the cell state alone."
+        ),
         "carried_cell": _("Gradient with respect to the cell state, ∂l/∂c"),
         "carried_hidden": _("Gradient with respect to the hidden state, ∂l/∂h"),
     }

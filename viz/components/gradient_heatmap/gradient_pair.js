@@ -86,7 +86,7 @@ unrolled.gradientPair ??= (context) => {
   function split(k, t, r) {
     const { trace } = store;
     const { words, theme, palette } = context;
-    if (!trace.arrays.straight) return element("p", { className: "unrolled-muted", text: words.no_line });
+    if (!trace.arrays.straight) return element("p", { className: "unrolled-muted", text: trace.kind === "LSTM" ? words.no_line_norm : words.no_line });
     const [straight, other, whole] = ["straight", "other", "carried"].map((name) => trace.value(name, k, r));
     const colours = { straight: palette.quantity.cell, other: palette.quantity.candidate, whole: theme.text };
     const labels = { straight: trace.options.states.includes("cell") ? words.straight_cell : words.straight_hidden, other: words.other, whole: words.together };

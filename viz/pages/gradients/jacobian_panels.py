@@ -42,7 +42,7 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
     @panel(
         "slopes",
         _("4 · Derivatives of the activation functions at each time step"),
-        activation_slope_caption(layer.kind),
+        activation_slope_caption("normed LSTM" if layer.cell_equations.cell_norm else layer.kind),
     )
     def draw_slopes() -> None:
         note = state_note(layer)
@@ -68,6 +68,10 @@ def activation_slope_caption(kind: str) -> str:
         "LSTM": _(
             "Every path through W_hh is multiplied by such a factor at each time step; along the cell state the factor is "
             "the forget gate instead."
+        ),
+        "normed LSTM": _(
+            "Every path through W_hh is multiplied by such a factor at each time step; along the cell state the factors are "
+            "the forget gate and the derivative of the layer norm."
         ),
         "GRU": _(
             "Every path through W_hh is multiplied by such a factor at each time step; on the direct path from h to h the "

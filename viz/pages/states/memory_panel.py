@@ -82,6 +82,11 @@ def _shares(saturated: dict[str, Saturation], unit: int) -> list[str]:
 def _half_lives(run: ForwardRun, layer: LayerTrace, unit: int, step: int) -> None:
     steps = states_cache.state_half_lives(run, layer.name)
     carry = layer.weights.cell.carry
+    if layer.weights.cell.cell_norm:
+        st.markdown(
+            _("A layer norm follows the forget gate here, so no gate alone says how much of the cell state remains.")
+        )
+        return
     if steps is None or carry is None:
         st.markdown(
             _(
