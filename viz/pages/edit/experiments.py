@@ -52,7 +52,7 @@ def experiments(session: Session) -> None:
         st.markdown(_("Experiments:"), width="content")
         for index, experiment in enumerate(EXPERIMENTS):
             st.button(
-                f"{_(experiment.title)} ({experiment.net})",
+                f"{_(experiment.title)} · {cache.display_name(experiment.net)}",
                 key=f"experiment_{index}",
                 icon=":material/science:",
                 on_click=lambda experiment=experiment: _begin(session, experiment),
