@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from threading import Lock, Timer
+from threading import Timer
 from typing import Any, cast
 
 import streamlit as st
@@ -30,24 +28,19 @@ from models.checkpoints.graphs.graph_module import GraphModule
 from models.core.cells import Kind
 from models.core.parse_numbers import shorten
 from models.networks.network import Network
+from viz.pages.bounded_store import CheckpointStore
 
 ENVIRONMENT = {"UNROLLED_UNPACKED": ("unpacked", 1 << 20), "UNROLLED_TENSORS": ("tensors", 1)}
 """Limits that environment variables set, and their units: MB of the unpacked file, and tensors in it."""
 
-MAX_CHECKPOINTS, MAX_BYTES = 32, 2 << 30
-"""Opened checkpoints (a file may be run in several ways), and bytes of files and decoded tensors, that are kept."""
-
 UNUSED_SECONDS = 600.0
 """Seconds after which a checkpoint that was opened and never looked at is removed."""
-
-MAX_REMOVED = 64 << 20
-"""Bytes of removed checkpoints that cached results may go on referring to."""
 
 PARSE_SECONDS = 2.5
 """Processor time for parsing a file in a separate process; what passes is then parsed here, in about the same time."""
 
-LARGE_FILE = 128 << 20
-"""Size in bytes from which a file is read as a whole only on request."""
+LARGE_FILE, MANY_LAYERS = 128 << 20, 200
+"""Size in bytes, and number of recurrent layers, from which a file is read as a whole only on request."""
 
 MAX_HASHED = 64 << 20
 """Size in bytes up to which a file on this machine is hashed as a whole; of a larger one only pieces are hashed."""
@@ -126,7 +119,7 @@ class OpenedCheckpoint:
     @property
     def large(self) -> bool:
         """Return whether the file is so large that only what a page needs is read."""
-        return self.file.size > LARGE_FILE
+        return self.file.size > LARGE_FILE or len(self.file.checkpoint.found) > MANY_LAYERS
 
     @cached_property
     def parts(self) -> CompatibleParts:
@@ -187,93 +180,7 @@ class OpenedCheckpoint:
         return _store.put(opened, _reader())
 
 
-@dataclass(eq=False)
-class _Entry:
-    """A stored checkpoint, the readers that opened or used it, when it was stored, and whether it has been used since."""
-
-    opened: OpenedCheckpoint
-    readers: set[str]
-    stored: float
-    used: bool = False
-
-
-class CheckpointStore:
-    """A bounded, thread-safe store of opened checkpoints.
-
-    The least recently used one of the same reader is removed first. One that is not used within minutes is removed too.
-    """
-
-    def __init__(self, count: int = MAX_CHECKPOINTS, size: int = MAX_BYTES, unused: float = UNUSED_SECONDS) -> None:
-        """Keep at most ``count`` checkpoints and ``size`` bytes of memory, and always the newest one."""
-        self.count, self.size, self.unused = count, size, unused
-        self._stored: OrderedDict[str, _Entry] = OrderedDict()
-        self._lock = Lock()
-        self._removed = 0
-
-    def put(self, opened: OpenedCheckpoint, reader: str = "") -> OpenedCheckpoint:
-        """Add a checkpoint that a reader opened and return it, or the stored one of the same name."""
-        with self._lock:
-            entry = self._stored.setdefault(opened.name, _Entry(opened, set(), time.monotonic()))
-            entry.readers.add(reader)
-            self._stored.move_to_end(opened.name)
-            self._remove_unused()
-            while len(self._stored) > 1 and (len(self._stored) > self.count or self._memory() > self.size):
-                self._remove(self._oldest(reader))
-        self._clear_caches()
-        return entry.opened
-
-    def get(self, name: str, reader: str = "") -> OpenedCheckpoint | None:
-        """Return the checkpoint of this name for a reader, or None."""
-        with self._lock:
-            entry = self._stored.get(name)
-            if entry is None:
-                return None
-            self._stored.move_to_end(name)
-            entry.used = True
-            entry.readers.add(reader)
-            return entry.opened
-
-    def file(self, digest: str) -> CheckpointFile | None:
-        """Return the stored file with this content, or None."""
-        with self._lock:
-            files = (entry.opened.file for entry in self._stored.values())
-            return next((file for file in files if file.digest == digest), None)
-
-    def remove_unused(self) -> None:
-        """Remove the checkpoints that have not been used for ``unused`` seconds since they were stored."""
-        with self._lock:
-            self._remove_unused()
-        self._clear_caches()
-
-    def _remove_unused(self) -> None:
-        newest, now = next(reversed(self._stored), None), time.monotonic()
-        for name in [name for name, entry in self._stored.items() if not entry.used and name != newest]:
-            if now - self._stored[name].stored > self.unused:
-                self._remove(name)
-
-    def _oldest(self, reader: str) -> str:
-        """Return the name of the checkpoint to remove: of those of this reader alone, of this reader, of all."""
-        names = list(self._stored)[:-1]
-        alone = (name for name in names if self._stored[name].readers == {reader})
-        shared = (name for name in names if reader in self._stored[name].readers)
-        return next(alone, None) or next(shared, None) or names[0]
-
-    def _remove(self, name: str) -> None:
-        opened = self._stored.pop(name).opened
-        self._removed += opened.file.memory + opened.memory
-
-    def _clear_caches(self) -> None:
-        """Clear the cached results, which refer to the weights of removed checkpoints, once these are many bytes."""
-        if self._removed > MAX_REMOVED:
-            self._removed = 0
-            st.cache_resource.clear()
-
-    def _memory(self) -> int:
-        files = {entry.opened.file.digest: entry.opened.file.memory for entry in self._stored.values()}
-        return sum(files.values()) + sum(entry.opened.memory for entry in self._stored.values())
-
-
-_store = CheckpointStore()
+_store = CheckpointStore(unused=UNUSED_SECONDS)
 _startup_names: dict[Path, str] = {}
 
 

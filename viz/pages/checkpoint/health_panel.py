@@ -10,8 +10,8 @@ from viz.pages.checkpoint.checkpoint_cache import CheckpointRun, CheckpointSelec
 from viz.pages.checkpoint.file_summary import parameter_count
 from viz.quantity_names import quantity_names
 
-MAX_SHOWN = 6
-"""Findings that are shown before an expander."""
+MAX_SHOWN, MAX_FOLDED = 6, 100
+"""Findings that are shown before an expander, and in it."""
 MAX_LISTED = 12
 """Units, rows or pairs that are listed with a finding."""
 
@@ -54,8 +54,11 @@ def health_panel(selection: CheckpointSelection, layer: str, run: CheckpointRun 
     if found[MAX_SHOWN:]:
         more = len(found) - MAX_SHOWN
         with st.expander(ngettext("{n} more finding", "{n} more findings", more).format(n=more)):
-            for finding in found[MAX_SHOWN:]:
+            for finding in found[MAX_SHOWN : MAX_SHOWN + MAX_FOLDED]:
                 _show(finding)
+            rest = more - MAX_FOLDED
+            if rest > 0:
+                st.caption(ngettext("{n} more finding", "{n} more findings", rest).format(n=f"{rest:,}"))
     if not whole:
         st.caption(
             _("This file is large, so only {layer} was checked; all findings here are about this layer.").format(
