@@ -62,6 +62,14 @@ def is_network(name: str | None) -> bool:
     return name is not None and (name in network_names() or checkpoints.find(name) is not None)
 
 
+def card_if_any(name: str) -> ModelCard | None:
+    """Return a network's card; None if there is no network of that name, or it cannot run."""
+    try:
+        return network(name).card if is_network(name) else None
+    except ValueError:
+        return None
+
+
 @st.cache_resource(show_spinner=False, max_entries=MAX_RUNS)
 def _unedited_run(name: str, text: str) -> ForwardRun:
     return run_network(network(name), text)

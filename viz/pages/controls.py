@@ -23,6 +23,7 @@ from viz.pages.left_out import show_left_out
 from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
 from viz.pages.nonfinite_notes import show_nonfinite
+from viz.pages.rejected_network import replace_notice, sentence_on_file, with_shown_network
 from viz.pages.synced_widget import synced_widget
 from viz.pages.unknown_tokens import unknown_note
 from viz.payloads.excerpt import unit_count
@@ -115,7 +116,7 @@ def resolve(session: Session, file: Path | None) -> ForwardRun:
         assert problem is not None
         if fall_back is None:
             raise problem
-        fall_back(session, file, translate(problem))
+        fall_back(session, file, sentence_on_file(session.view.net, problem))
     raise AssertionError("The last view is tried without a fallback.")
 
 
@@ -135,7 +136,7 @@ def _to_good_view(session: Session, file: Path | None, problem: str) -> None:
     requested = session.view.net
     if session.good_view.net is None and file is None and session.startup_file is not None:
         _to_startup_file(session, session.startup_file, problem)
-    session.reject(problem)
+    session.reject(with_shown_network(problem, requested, session.good_view.net))
     # The first view of a session: the network of a link can be shown without its text.
     if session.good_view.net is None and requested in cache.network_choices(file):
         session.fill_defaults(net=requested)
@@ -151,7 +152,7 @@ def _to_startup_file(session: Session, path: Path, problem: str) -> None:
 
 
 def _to_first_network(session: Session, file: Path | None, problem: str) -> None:
-    session.add_notice(problem)
+    replace_notice(session, problem, with_shown_network(problem, session.view.net, network_names()[0]))
     session.fill_defaults(net=network_names()[0], text=None, edits="")
 
 
@@ -304,9 +305,9 @@ def view_menu(
 def _reads_alike(session: Session, chosen: str) -> bool:
     """Return whether the text stays: the reader's own text, or an example of both, that the network ``chosen`` can read."""
     now = session.view.net or ""
-    if not (cache.is_network(now) and cache.is_network(chosen)):
+    before, after = cache.card_if_any(now), cache.card_if_any(chosen)
+    if before is None or after is None:
         return False
-    before, after = cache.network(now).card, cache.network(chosen).card
     own = session.view.text not in [each.text for each in before.examples]
     if not own and session.view.text not in [each.text for each in after.examples]:
         return False
