@@ -2,8 +2,10 @@
 
 import ctypes
 import gc
+import os
 import sys
 
+import torch
 from threadpoolctl import threadpool_limits
 
 MMAP_THRESHOLD, LARGE = -3, 1 << 17
@@ -11,10 +13,12 @@ MMAP_THRESHOLD, LARGE = -3, 1 << 17
 
 
 def tune_after_import() -> None:
-    """Set up the process after modules were imported: one thread for numpy, little garbage collection, freed memory returned.
+    """Set up the process after modules were imported: few threads, little garbage collection, freed memory returned.
 
-    One thread for numpy keeps the cores free for the threads that serve the pages.
+    One thread for numpy and half of the cores for torch keep the others free for the threads that serve the pages, and for
+    the browser where it is on the same machine: a product waits for its slowest thread.
     """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     # After a product numpy's threads wait for the next one at full speed, which slows the server's threads down.
     threadpool_limits(1, user_api="blas")
     # Streamlit collects garbage after every run. Imported modules are never freed, and to visit them each time would,

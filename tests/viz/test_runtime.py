@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 HELD = """
 import numpy as np
 from viz import runtime
@@ -32,10 +33,28 @@ print(resident() - before)
 """
 
 
+THREADS = """
+import os, threading, torch
+from viz import runtime
+runtime.tune_after_import()
+found = []
+thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))  # as a run of a page is
+thread.start()
+thread.join()
+print(found[0], max(1, os.cpu_count() // 2))
+"""
+
+
+def test_torch_leaves_half_of_the_cores_to_the_server():
+    ran = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, cwd=ROOT)
+    threads, half = ran.stdout.split()
+    assert threads == half
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is glibc that keeps memory")
 def test_memory_goes_back_to_the_system():
     ran = subprocess.run(
         [sys.executable, "-c", HELD % os.sysconf("SC_PAGE_SIZE")], capture_output=True, text=True, check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )  # fmt: skip
     assert all(float(line) < 10 for line in ran.stdout.split()), ran.stdout
