@@ -27,16 +27,16 @@ TASKS: dict[str, dict[str, str]] = {
         "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 시점이 지나면 시퀀스 전체에 점수를 매겨요.",
     },
     "sequence": {
-        "en": "An opened file: what it was trained on is not known. It reads a sequence, and writes another one.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스를 다 읽고 나서 다른 시퀀스를 써요.",
+        "en": "An opened file: what it was trained on is not known. It takes in a sequence and generates another one.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스를 받아 다른 시퀀스를 생성해요.",
     },
     "values": {
-        "en": "An opened file: what it was trained on is not known. It puts out values after every step.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시점마다 값을 내놓아요.",
+        "en": "An opened file: what it was trained on is not known. It outputs values at each time step.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시점마다 값을 출력해요.",
     },
     "outputs": {
-        "en": "An opened file: what it was trained on is not known. It puts out values of the whole sequence.",
-        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스 전체에 대한 값을 내놓아요.",
+        "en": "An opened file: what it was trained on is not known. It outputs values for the whole sequence.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스 전체에 대한 값을 출력해요.",
     },
     "nothing": {
         "en": "An opened file: what it was trained on is not known. Its recurrent layers run; nothing scores their output.",

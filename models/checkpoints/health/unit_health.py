@@ -53,6 +53,7 @@ class RunHealth:
 
     Attributes:
         constant: units whose hidden state varies by less than ``CONSTANT_RANGE`` over the whole run.
+        silent: units whose hidden state stays below ``CONSTANT_RANGE`` in magnitude: nothing that reads it depends on them.
         inactive: units of a relu RNN that are never above 0.
         duplicates: pairs of units that vary, and whose hidden states are the same at every step.
         closed, open: by gate, the units whose gate is below 0.1, or above 0.9, at ``ALWAYS_SATURATED_SHARE`` of the steps or
@@ -61,6 +62,7 @@ class RunHealth:
     """
 
     constant: tuple[int, ...]
+    silent: tuple[int, ...]
     inactive: tuple[int, ...]
     duplicates: tuple[tuple[int, int], ...]
     closed: dict[str, tuple[int, ...]]
@@ -192,6 +194,7 @@ def check_units_in_run(layer: LayerTrace, row: int = 0) -> RunHealth:
     found = gate_saturations(layer, row)
     return RunHealth(
         tuple(map(int, constant)),
+        tuple(map(int, np.flatnonzero((np.abs(hidden) < CONSTANT_RANGE).all(axis=0)))),
         tuple(map(int, inactive)),
         _pairs_moving_together(hidden, {*constant}),
         {gate: tuple(map(int, np.flatnonzero(each.left >= ALWAYS_SATURATED_SHARE))) for gate, each in found.items()},

@@ -14,7 +14,7 @@ def file_summary(selection: CheckpointSelection) -> str:
     layers = [ngettext("{n} {kind} layer", "{n} {kind} layers", n).format(n=n, kind=kind) for kind, n in kinds.items()]
     return " · ".join(
         [
-            checkpoint.format,
+            (selection.opened or selection).checkpoint.format,  # an edited file keeps its own format
             format_bytes(selection.size),
             ", ".join(layers) or _("no recurrent layer"),
             _parameters(parameter_count(checkpoint)),

@@ -53,7 +53,8 @@ def unit_panel(selection: CheckpointSelection, layer: str, run: CheckpointRun | 
             n=activity.steps
         )
         st.markdown(f"**{title}**")
-        rows = [(_("constant (changes by less than {n})").format(n=CONSTANT_RANGE), activity.constant)]
+        rows = [(_("dead in this run: |hidden state| below {n}").format(n=CONSTANT_RANGE), activity.silent)]
+        rows += [(_("constant (changes by less than {n})").format(n=CONSTANT_RANGE), activity.constant)]
         rows += [
             (
                 _("same as another unit at every time step"),

@@ -5,6 +5,7 @@ from models.edits.unit_weights import UnitWeight, weights_of_unit
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
 from viz.components.unit_weight_list import picked_weight, unit_weight_list
+from viz.escape import escape_markdown
 from viz.i18n import _, ngettext
 from viz.pages.edit import edit_cache
 from viz.pages.edit.edit_cache import VIEW_ID
@@ -27,7 +28,7 @@ def unit_weight_panel(session: Session, run: ForwardRun) -> None:
 
     @panel(
         "unit_weights",
-        _("Weights of unit {unit}").format(unit=unit),
+        _("Weights of unit {unit} in {layer}").format(unit=unit, layer=escape_markdown(layer)),
         _(
             "The incoming and outgoing weights, largest first. Which are much larger than the rest? Click one to "
             "edit it above. To see another unit, select it in the playback controls."

@@ -169,7 +169,7 @@ def _look_for(run: ForwardRun) -> str:
         )
     if run.prediction is None and run.outputs:
         return _(
-            "Values that the file puts out for the whole sequence. Change one input value and see which of them change."
+            "Values that the network outputs for the whole sequence. Change one input value and see which of them change."
         )
     look_for = _(
         "Where is the prediction confident, and where not? Peaks are tokens with high surprisal −log₂ p (1 "
