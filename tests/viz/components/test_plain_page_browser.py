@@ -13,6 +13,7 @@ from models import load_network
 from models.core.activations import ACTIVATIONS
 from models.core.cells import Cell, Gate
 from models.decoding.run_network import run_network
+from tests.support.browser import until
 from tests.support.plain_page import plain_page
 from tests.viz.components.test_host_free import COMPONENTS
 from viz.components.cell_diagram import CELL_DIAGRAM, cell_diagram_data
@@ -89,6 +90,32 @@ def test_new_data_is_followed_and_a_removed_component_leaves_nothing(page):
     expect(page.locator(".unrolled-unit")).to_have_value("7")
     page.evaluate("() => mounted.forEach((each) => each.destroy())")
     expect(page.locator(".unrolled, .unrolled-theme-probe")).to_have_count(0)
+
+
+CUT_NUMBERS = """() => {
+    const { left, right } = document.querySelector(".unrolled-cell-diagram .scroll").getBoundingClientRect();
+    return [...document.querySelectorAll(".unrolled-cell-diagram svg text")].map((text) => {
+        const box = text.getBoundingClientRect();
+        return { shown: text.checkVisibility({ opacityProperty: true }), cut: box.left < left || box.right > right };
+    });
+}"""
+
+
+def test_on_a_telephone_no_number_of_the_cell_is_cut(page):
+    """The diagram is wider than the window: it scrolls, and a number that the edge would cut is not shown."""
+    page.set_viewport_size({"width": 340, "height": 844})
+    scroller = page.locator(".unrolled-cell-diagram .scroll")
+    for place in (0, 60, 117, 10_000):
+        scroller.evaluate("(element, left) => { element.scrollLeft = left; }", place)
+
+        def none_is_cut() -> None:
+            numbers = page.evaluate(CUT_NUMBERS)
+            assert any(each["cut"] for each in numbers) and not any(each["cut"] and each["shown"] for each in numbers)
+            assert sum(each["shown"] for each in numbers) > 10
+
+        until(page, none_is_cut)
+    page.set_viewport_size({"width": 1200, "height": 900})
+    until(page, lambda: all(each["shown"] and not each["cut"] for each in page.evaluate(CUT_NUMBERS)))
 
 
 def minimal_gated_unit() -> Cell:

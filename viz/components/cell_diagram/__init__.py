@@ -68,9 +68,9 @@ def _words() -> dict[str, object]:
             ),
         },
         "hint": _(
-            "Line width shows magnitude; how far a gate is open shows its value. Hover over a part for an explanation."
+            "Line width shows magnitude; how far a gate is open shows its value. Select a part for an explanation."
         ),
-        "hint_own": _("Line width shows magnitude. Hover over a part to see its value alone."),
+        "hint_own": _("Line width shows magnitude. Select a part to see its value alone."),
         "save": _("SVG"),
         "save_long": _("Download the diagram as SVG"),
     }

@@ -1,4 +1,5 @@
 // The cell as the diagram of the textbooks, with one unit's value on every wire.
+const FADED = 14; // pixels of a fading edge at which a number is no longer legible
 const MIN_SCALE = 13 / 14; // the numbers are 14 px high and never less than 13; a narrower drawing scrolls
 
 /** Download the drawing as a file of its own, which contains every style that the page gave it. */
@@ -39,8 +40,8 @@ function build(context) {
     scroller.classList.toggle("unrolled-fade-left", scroller.scrollLeft > 1);
     scroller.classList.toggle("unrolled-fade-right", scroller.scrollLeft + scroller.clientWidth < scroller.scrollWidth - 1);
   };
-  on(scroller, "scroll", fade, { passive: true });
-  let svg = null, drawing = null, parts = [], built = "";
+  on(scroller, "scroll", () => { fade(); hideCutTexts(); }, { passive: true });
+  let svg = null, drawing = null, parts = [], texts = [], built = "";
 
   const partOf = (target) => target.closest?.("[data-part]")?.dataset.part ?? null;
   const choose = (part) => part && store.trace?.quantities.includes(part) && store.set({ quantity: part });
@@ -57,6 +58,28 @@ function build(context) {
     const { trace, step, unit } = store;
     if (svg) downloadSvg(svg, context.theme, `${trace.layer}-unit${unit}-step${step}.svg`);
   });
+
+  /** Hide every number that an edge cuts, with its symbol: a part of it could be read as another number. */
+  function hideCutTexts() {
+    if (!svg) return;
+    const fits = scroller.scrollWidth <= scroller.clientWidth + 1;
+    const { left, right } = scroller.getBoundingClientRect();
+    const from = left + (scroller.classList.contains("unrolled-fade-left") ? FADED : 0);
+    const to = right - (scroller.classList.contains("unrolled-fade-right") ? FADED : 0);
+    const cut = new Set(fits ? [] : texts.filter((text) => {
+      const box = text.getBoundingClientRect();
+      return box.left < from || box.right > to;
+    }).map((text) => text.parentNode));
+    for (const text of texts) text.style.opacity = cut.has(text.parentNode) ? "0" : "";
+  }
+
+  /** Scroll sideways to the part of the chosen quantity. */
+  function showChosen() {
+    const part = parts.find((each) => each.dataset.part === store.quantity && each.hasAttribute("tabindex"));
+    if (!part || scroller.scrollWidth <= scroller.clientWidth + 1) return;
+    const [box, view] = [part, scroller].map((each) => each.getBoundingClientRect());
+    scroller.scrollLeft += (box.left + box.right - view.left - view.right) / 2;
+  }
 
   /** Dim all but the quantity that the reader points at, and describe that one. */
   const highlight = () => {
@@ -109,8 +132,10 @@ function build(context) {
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",
       "aria-label": title })) svg.setAttribute(name, value);
     scroller.replaceChildren(svg);
-    fade();
     parts = [...svg.querySelectorAll("[data-part]")];
+    texts = [...svg.querySelectorAll("text")];
+    showChosen();
+    fade();
   };
 
   const frame = () => {
@@ -132,6 +157,7 @@ function build(context) {
       if (!value) cellMath.setValue(text, trace, slot, step, unit, number);
     }
     drawing.setToken(unrolled.displayToken(trace.token(step)));
+    hideCutTexts();
     highlight();
   };
 

@@ -30,8 +30,8 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
         "decoder",
         _("Decoder with attention, step by step"),
         _(
-            "At each step the decoder attends to the source tokens and outputs one token. Play, or use the arrow "
-            "keys: which source tokens get the most attention?"
+            "At each step the decoder attends to the source tokens and outputs one token. Go from step to "
+            "step: which source tokens get the most attention?"
         ),
     )
     def draw_decoder() -> None:

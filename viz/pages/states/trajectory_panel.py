@@ -19,7 +19,7 @@ def trajectory_panel(run: ForwardRun, layer: LayerTrace, step: int, view_id: str
         "path",
         _("Path of the hidden state (PCA)"),
         _(
-            "Press play (or space): where does the path turn or loop? This is a 2-D projection, so points that "
+            "Start playback: where does the path turn or loop? This is a 2-D projection, so points that "
             "look close may be far apart."
         ),
     )

@@ -54,7 +54,7 @@ def page() -> None:
         def draw_cell() -> None:
             cell_diagram(view_id=VIEW_ID)
 
-        @panel("equations", _("Equations"), _("The same cell as equations; point at a line to find it in the diagram."))
+        @panel("equations", _("Equations"), _("The same cell as equations; select a line to find it in the diagram."))
         def draw_equations() -> None:
             form = view_choice("form", TEXT, FORMS[0], FORMS.__contains__)
             if isinstance(layer, SavedCell):
