@@ -34,7 +34,7 @@ ENVIRONMENT = {"UNROLLED_UNPACKED": ("unpacked", 1 << 20), "UNROLLED_TENSORS": (
 """Limits that environment variables set, and their units: MB of the unpacked file, and tensors in it."""
 
 UNUSED_SECONDS = 600.0
-"""Seconds after which a checkpoint that was opened and never looked at is removed."""
+"""Seconds after which a checkpoint that was opened and not used since is removed."""
 
 PARSE_SECONDS = 2.5
 """Processor time for parsing a file in a separate process; what passes is then parsed here, in about the same time."""

@@ -46,7 +46,7 @@ def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = read_header(file, max_header_size=MAX_HEADER_BYTES)
-        element_count(shape)  # raises ValueError where it is no shape of a tensor
+        element_count(shape)  # raises ValueError unless a tensor can have this shape
     except Exception as error:
         raise CheckpointError(
             "The array {name} in this .npz file is damaged. Copy the file again.", name=name

@@ -126,7 +126,7 @@ class ParserProcess:
     def close(self) -> int:
         """End it and return its status: the reason that ``end`` was given, else its own."""
         try:
-            self._process.wait(0.2)  # it may be ending by itself
+            self._process.wait(0.2)  # it may be ending already
         except subprocess.TimeoutExpired:
             self._process.kill()
         own = self._process.wait()
@@ -150,7 +150,7 @@ class ParserPool:
 
     @contextmanager
     def process(self, key: str) -> Iterator[ParserProcess]:
-        """Lend a process, preferably one that has the file ``key`` open."""
+        """Yield a process, preferably one that has the file ``key`` open."""
         with self._slots:
             with self._lock:
                 if self._owner != os.getpid():  # this process is a fork: the processes are another one's
@@ -241,7 +241,7 @@ def ask_parser(
 
 @contextmanager
 def _file(data: memoryview | Path) -> Iterator[Path]:
-    """Give a path to a file's bytes, which is removed in the end if it is a copy."""
+    """Yield a path to a file's bytes, which is removed in the end if it is a copy."""
     if isinstance(data, Path):
         yield data.resolve()
         return

@@ -28,7 +28,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 PAUSE = 0.02
-"""Seconds between two looks at the memory where the operating system does not limit it."""
+"""Seconds between two measurements of the memory where the operating system does not limit it."""
 MEMORY_EXIT = 86
 """The exit status of a process that took too much memory."""
 
@@ -183,7 +183,7 @@ def main() -> None:
     """Answer requests until standard input ends."""
     incoming: BinaryIO = sys.stdin.buffer
     outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not be part of an answer
     sys.path.append(sys.argv[1])
     files, most = Files(), [float("inf")]
     if sys.platform != "linux":

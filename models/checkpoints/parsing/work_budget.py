@@ -20,7 +20,7 @@ _LEFT: ContextVar[list[int] | None] = ContextVar("work_left", default=None)
 
 @contextmanager
 def work_budget(limits: Limits) -> Iterator[None]:
-    """Give what is opened inside a budget of ``limits.work`` items; inside another budget that one goes on."""
+    """Open what is opened inside with a budget of ``limits.work`` items; inside another budget that one goes on."""
     if _LEFT.get() is not None:
         yield
         return

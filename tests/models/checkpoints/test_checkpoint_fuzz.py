@@ -19,8 +19,8 @@ from torch import nn
 
 from models.checkpoints import CheckpointError, load_checkpoint
 
-CASES, HDF5_CASES = 2000, 12
-"""Damaged files of each format; of HDF5, for each of which a process is started, fewer."""
+CASES, HDF5_CASES = 2000, 50
+"""Damaged files of each format; of HDF5, which another process parses, fewer."""
 
 
 def state():
