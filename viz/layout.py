@@ -40,6 +40,17 @@ STYLE = """
     [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
     [data-testid="stColumn"] { min-width: min(100%, 11rem); }
   }
+  @media (max-width: 500px) { /* playback controls first, menus in two columns, the text over the whole width */
+    [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > * { order: 2; }
+    [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > :has(.unrolled-player) { order: 1; }
+    [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
+      > :has(> .st-key-bar, > .st-key-notices, > .st-key-panels) { order: 0; }
+    .st-key-controls [data-testid="stHorizontalBlock"] { gap: 0.5rem 1rem; }
+    .st-key-controls [data-testid="stColumn"] { flex: 1 1 9rem; min-width: 9rem; }
+    .st-key-sequence_text { flex-wrap: wrap; }
+    .st-key-sequence_text > :has(textarea) { flex: 1 1 100%; min-width: 100%; }
+    .js-plotly-plot .modebar-btn[data-attr] { display: none; } /* two fingers zoom; the buttons would lie over the title */
+  }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
   [data-testid="stMultiSelectTagsContainer"] > span > span {
@@ -48,7 +59,7 @@ STYLE = """
   [data-testid="stMain"]:focus-visible { outline: none; box-shadow: none; } /* it takes the focus to be scrolled by keys */
   .st-key-glossary table { min-width: 44rem; }
   .st-key-introduction button p { white-space: normal; text-align: start; } /* else cut on a telephone */
-  [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
+  [data-testid="stMainBlockContainer"] { padding-left: clamp(1rem, 4vw, 2rem); padding-right: clamp(1rem, 4vw, 2rem); }
 </style>
 """
 
@@ -94,8 +105,14 @@ def _report_unknown_page() -> None:
         )
 
 
+@st.fragment
 def _glossary() -> None:
-    glossary = st.expander(_("Glossary and notation"), icon=":material/menu_book:")
+    """Show the glossary, which the browser would take long to lay out, only while it is open."""
+    glossary = st.expander(
+        _("Glossary and notation"), icon=":material/menu_book:", key="glossary_opener", on_change="rerun"
+    )
+    if not glossary.open:
+        return
     with glossary.container(height=GLOSSARY_HEIGHT, border=False, key="glossary"):
         st.markdown(glossary_markdown(language()))
         st.markdown(notation_markdown(language()))
