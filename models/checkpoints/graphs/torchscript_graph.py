@@ -183,11 +183,11 @@ class _ScriptParts(GraphParts):
             self.recurrent.append(path)
             self.layers += layer_names(path, cell)
             own = [(each, name, f"{name}_l0") for name in ("weight_ih", "weight_hh")]
-            for holder, name, parameter in (*own, *norm_places(each)):
+            for holder, name, place in (*own, *norm_places(each)):
                 value = holder.values[name]
                 self.alive.append(value)
-                shape = tuple(cell.get_parameter(parameter).shape)
-                self.seen[id(value)] = holder.values[name] = Stored((path, parameter), shape)
+                stored = Stored((path, place), tuple(cell.get_parameter(place).shape))
+                self.seen[id(value)] = holder.values[name] = stored
             return
         built = _recurrent_part(each)
         if built is not None:

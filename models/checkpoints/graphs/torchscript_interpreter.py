@@ -98,8 +98,9 @@ class Interpreter:
             CheckpointError: an operation fails, or there are too many steps or calls.
         """
         if isinstance(owner, ScriptObject) and owner.path in self.normed_cells and function.name == "forward":
-            given = dict(zip((each.arg for each in function.args.args[1:]), args, strict=False)) | dict(named)
-            return run_normed_cell(self.normed_cells[owner.path], *(given[each.arg] for each in function.args.args[1:]))
+            inputs = [each.arg for each in function.args.args[1:]]
+            by_name = dict(zip(inputs, args, strict=False)) | dict(named)
+            return run_normed_cell(self.normed_cells[owner.path], *(by_name[name] for name in inputs))
         self.depth += 1
         if self.depth > MAX_CALLS:
             refuse_setting(self.label, "calls", self.depth)

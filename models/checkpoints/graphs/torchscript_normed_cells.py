@@ -97,7 +97,8 @@ def _is_same(made: StepwiseLSTM, each: ScriptObject, run: CellCall) -> bool:
     for size in SIZES:
         shapes = ((ROWS, made.input_size), (ROWS, made.hidden_size), (ROWS, made.hidden_size))
         x, hidden, cell = (
-            size * torch.randn(shape, generator=random, dtype=made.weight_ih_l0.dtype) for shape in shapes
+            size * torch.randn(shape, generator=random, dtype=made.get_parameter("weight_ih_l0").dtype)
+            for shape in shapes
         )
         try:
             theirs = run(each, (x, (hidden, cell)))
