@@ -21,6 +21,9 @@ MAX_WHOLE = 1_750_000
 MAX_COLUMNS, MAX_NEARBY, MAX_TOKENS = 300_000, 500_000, 250_000
 """Bytes of a larger sequence: of single units over the page, of all units near the step, and of the page's tokens."""
 
+PLAYER_WHOLE, PLAYER_COLUMNS, PLAYER_NEARBY = 400_000, 100_000, 250_000
+"""The same bytes of what is sent anew with each edit, where the player alone shows it."""
+
 MAX_PAGE = 12_000
 """Steps of a page."""
 
@@ -79,16 +82,18 @@ def steps_around(step: int, steps: int, room: int) -> Span:
     return Span((begin, end), (0 if middle == 1 else begin + third, steps if middle == last else end - third))
 
 
-def fits_whole(numbers: int, labels: Sequence[str]) -> bool:
-    """Return whether a run is sent as a whole: ``numbers`` bytes of numbers, and its tokens."""
-    return len(labels) <= MAX_PAGE and numbers + sum(len(label.encode()) + 3 for label in labels) <= MAX_WHOLE
+def fits_whole(numbers: int, labels: Sequence[str], room: int = MAX_WHOLE) -> bool:
+    """Return whether a run is sent as a whole: ``numbers`` bytes of numbers, and its tokens, in ``room`` bytes."""
+    return len(labels) <= MAX_PAGE and numbers + sum(len(label.encode()) + 3 for label in labels) <= room
 
 
-def make_excerpt(layer: LayerTrace, row: int, labels: Sequence[str], step: int, unit: int) -> Excerpt:
-    """Return the page around ``step`` and the units around ``unit``; the same excerpt for all of these."""
+def make_excerpt(
+    layer: LayerTrace, row: int, labels: Sequence[str], step: int, unit: int, room: int = MAX_COLUMNS
+) -> Excerpt:
+    """Return the page around ``step`` and the units around ``unit``, in ``room`` bytes; the same excerpt for all of these."""
     longest = max(len(shorten_token(label).encode()) for label in labels) + 3  # its quotes and a comma
     page = steps_around(step, len(labels), min(MAX_PAGE, MAX_TOKENS // longest))
-    room = max(1, MAX_COLUMNS // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
+    room = max(1, room // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
     first = unit // room * room
     return Excerpt(page, (first, min(first + room, unit_count(layer))))
 

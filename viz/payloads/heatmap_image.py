@@ -52,19 +52,24 @@ def heatmap_image(
         window: the part to show; None for all.
         order: (H), the units in the order in which they are drawn; None for their own.
     """
-    steps, cell = int(layer.lengths[row]), layer.cell_equations
+    steps = int(layer.lengths[row])
     room = MAX_IMAGE_BYTES // len(layer.quantities)
     arrays: dict[str, np.ndarray] = {}
-    most: dict[str, float] = {}
     for quantity in layer.quantities:
         values = layer[quantity][row, :steps]
         blocks = _blocks(values, window, order, room)
         parts = {"mean": blocks.mean} if blocks.exact else {"mean": blocks.mean, "low": blocks.low, "high": blocks.high}
         parts |= {"steps": blocks.step_edges, "places": blocks.unit_edges, "units": blocks.units}
         arrays |= {f"detail_{part}:{quantity}": array for part, array in parts.items()}
-        if quantity not in cell.zero_one_gates:
-            most[quantity] = max_magnitude(values)
-    return HeatmapImage(arrays, most)
+    return HeatmapImage(arrays, no_image(layer, row).most)
+
+
+def no_image(layer: LayerTrace, row: int = 0) -> HeatmapImage:
+    """Return the largest magnitudes without an image, for a page that has no heatmap."""
+    steps, signed = int(layer.lengths[row]), set(layer.quantities) - set(layer.cell_equations.zero_one_gates)
+    return HeatmapImage(
+        {}, {name: max_magnitude(layer[name][row, :steps]) for name in layer.quantities if name in signed}
+    )
 
 
 def _blocks(values: np.ndarray, window: Window | None, order: np.ndarray | None, room: int) -> DownsampledWindow:

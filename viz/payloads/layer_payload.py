@@ -13,7 +13,16 @@ from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack, pack_nearby
 from viz.payloads.cell_description import cell_description
 from viz.payloads.custom_description import custom_description, quantity_options
-from viz.payloads.excerpt import MAX_NEARBY, Excerpt, Span, fits_whole, quantity_width, steps_around, unit_count
+from viz.payloads.excerpt import (
+    MAX_NEARBY,
+    MAX_WHOLE,
+    Excerpt,
+    Span,
+    fits_whole,
+    quantity_width,
+    steps_around,
+    unit_count,
+)
 from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
 
 MAX_WEIGHTS = 600_000
@@ -30,16 +39,16 @@ def weights_fit(layer: LayerTrace) -> bool:
     )
 
 
-def layer_fits(run: ForwardRun, name: str) -> bool:
-    """Return whether the values of every step are sent at once."""
+def layer_fits(run: ForwardRun, name: str, room: int = MAX_WHOLE) -> bool:
+    """Return whether the values of every step are sent at once, in ``room`` bytes."""
     labels = run.labels_of(name)
-    return fits_whole(len(labels) * _step_bytes(run, name), labels)
+    return fits_whole(len(labels) * _step_bytes(run, name), labels, room)
 
 
-def nearby_steps(run: ForwardRun, name: str, step: int) -> Span:
+def nearby_steps(run: ForwardRun, name: str, step: int, room: int = MAX_NEARBY) -> Span:
     """Return the steps around ``step`` at which the values of all units are sent, if not all steps fit."""
     layer = run.trace.layers[name]
-    return steps_around(step, int(layer.lengths[run.row]), MAX_NEARBY // _step_bytes(run, name))
+    return steps_around(step, int(layer.lengths[run.row]), room // _step_bytes(run, name))
 
 
 def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) -> bytes:
@@ -58,11 +67,16 @@ def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) ->
     )
 
 
-def excerpt_payload(view_id: str, run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage) -> bytes:
-    """Return the payload of a layer that is too large to be sent as a whole, without the steps of ``nearby_payload``."""
+def excerpt_payload(
+    view_id: str, run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage, unit: int | None = None
+) -> bytes:
+    """Return the payload of a layer that is too large to be sent as a whole, without the steps of ``nearby_payload``.
+
+    It has the weights of ``unit``, or of all units of the excerpt if it is None.
+    """
     parts = excerpt_parts(run, name, excerpt, image, near=True)
     layer, steps = run.trace.layers[name], excerpt.page.slice
-    return _pack(view_id, run, layer, steps=steps, rows=excerpt.columns, **parts)
+    return _pack(view_id, run, layer, steps=steps, rows=excerpt.columns if unit is None else [unit], **parts)
 
 
 def nearby_payload(payload: bytes, run: ForwardRun, name: str, span: Span) -> bytes:

@@ -7,7 +7,7 @@ function build(context) {
   const bounds = [0, 1].map(() => unrolled.element("span")), colourBar = unrolled.element("i");
   const legend = unrolled.element("span", { className: "unrolled-scale unrolled-muted", "aria-hidden": "true" }, bounds[0], colourBar, bounds[1]);
   root.append(canvas, unrolled.element("div", { className: "unrolled-weight-matrix-foot" }, readout, legend));
-  let values = new Float32Array(0), colourValues = null, parsed = "", box = null;
+  let values = null, colourValues = null, parsed = "", box = null; // values: null until the array that they differ from arrives
 
   const index = (row, column) => row * context.data.columns.length + column;
 
@@ -34,6 +34,23 @@ function build(context) {
     return row >= 0 && column >= 0 && row < context.data.rows.length && column < context.data.columns.length ? [row, column] : null;
   }
 
+  // All values: those of the data, or an array that was sent before with the changed ones of the data in their places.
+  function read() {
+    const { values: text, base, changed } = context.data;
+    const next = [base, changed, text, context.data.colour_values].join();
+    if (values && next === parsed) return;
+    parsed = next;
+    const own = unrolled.float32(text), before = base && unrolled.arrays.get(base);
+    values = base ? before?.slice() ?? null : own;
+    if (base && values) changed.forEach((at, k) => { values[at] = own[k]; });
+    colourValues = context.data.colour_values ? unrolled.float32(context.data.colour_values) : null;
+  }
+  context.on(unrolled.arrays.listeners, "load", () => {
+    if (values) return;
+    read();
+    if (values && context.theme) draw();
+  });
+
   context.on(canvas, "click", (event) => { const entry = box && entryAt(event); if (entry) pick(...entry); });
   context.on(canvas, "pointermove", (event) => {
     const entry = box && entryAt(event);
@@ -49,6 +66,7 @@ function build(context) {
   });
 
   function draw() {
+    if (!values) return;
     const { rows, columns, picked } = context.data, { theme, palette } = context;
     const left = Math.min(90, 12 + 8 * Math.max(...rows.map((name) => name.length))), top = 20;
     const width = Math.min(MAX_CELL, (context.width - left) / columns.length);
@@ -93,13 +111,7 @@ function build(context) {
   }
 
   return {
-    update() {
-      const next = context.data.values + (context.data.colour_values ?? "");
-      if (next === parsed) return;
-      parsed = next;
-      values = unrolled.float32(context.data.values);
-      colourValues = context.data.colour_values ? unrolled.float32(context.data.colour_values) : null;
-    },
+    update: read,
     layout: draw,
     destroy: () => unrolled.tooltip(null),
   };

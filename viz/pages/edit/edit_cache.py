@@ -67,7 +67,12 @@ def state_change_payload(
 
 def edited_parameters(session: Session) -> Parameters:
     """Return the edited parameters by the names that edits use."""
-    return _edited(session.view.net or "", cache.weight_edits(session.edits))
+    return parameters_with(session, cache.weight_edits(session.edits))
+
+
+def parameters_with(session: Session, edits: Edits) -> Parameters:
+    """Return the parameters with these edits of weights instead of the session's."""
+    return _edited(session.view.net or "", edits)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)

@@ -48,7 +48,7 @@ def page() -> None:
 
     def load_trace(after: ForwardRun) -> None:
         with spot:
-            send_trace(session, after, VIEW_ID, weights=False)
+            send_trace(session, after, VIEW_ID, player_alone=True)
 
     parts = RedrawParts(payloads=[load_trace])
     left, right = st.columns([3, 2], gap="medium")

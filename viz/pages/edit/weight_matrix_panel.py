@@ -12,8 +12,9 @@ from models.edits.edit_syntax import write_edit
 from models.edits.weight_edits import Parameters
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
+from viz.components.array_loader import LoadedArray, array_loader, loaded_array
 from viz.components.sliders import Slider
-from viz.components.weight_matrix import picked_entry, weight_matrix
+from viz.components.weight_matrix import changed_places, picked_entry, weight_matrix
 from viz.escape import widget_key
 from viz.i18n import _, translate
 from viz.pages import cache
@@ -66,6 +67,8 @@ def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -
         tint = _sensitivity(session, run, loss) if loss else None
         template = entry_template(parameters, name, run)
         gate_name = quantity_names()[gate] if gate else ""
+        base = _base(session, name, gate, values)
+        array_loader(base, key="edit_matrix_values")
         place = st.container()
 
         def draw(_after: ForwardRun) -> None:
@@ -75,6 +78,7 @@ def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -
                     gate_block(edit_cache.edited_parameters(session), name, gate),
                     rows=rows,
                     columns=columns,
+                    base=base,
                     colour_values=None if tint is None else gate_block(parameters, name, gate, tint[name]),
                     picked=(row, column),
                     title=f"{name}, {gate_name}" if gate else name,
@@ -88,6 +92,18 @@ def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -
         parts.drawings.append(draw)
         parts.sliders.append(part)
         parts.loss = loss
+
+
+def _base(session: Session, name: str, gate: str | None, values: np.ndarray) -> LoadedArray:
+    """Return the block from which few of the ``values`` differ: without edits, or else without the last one.
+
+    It stays as it is while a slider changes the last edit, so that it is sent once."""
+    edits = cache.weight_edits(session.edits).entries
+    for kept in (edits[:0], edits[:-1]):
+        before = gate_block(edit_cache.parameters_with(session, Edits(kept)), name, gate)
+        if changed_places(before, values) is not None:
+            return loaded_array(before)
+    return loaded_array(values)
 
 
 def _choose(parameters: Parameters) -> tuple[str, str | None, str]:

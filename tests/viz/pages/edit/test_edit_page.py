@@ -15,6 +15,7 @@ from models.edits.matrix_csv import write_csv
 from models.gradients.losses import Loss
 from tests.support.lens_page import mounted_components, plain_text, run, sent_payload, start, text_of, widget_at
 from viz.escape import widget_key
+from viz.payloads.binary_payload import unpack
 
 BROKEN = "rnn.l0.writes[0]=0"
 HANGUL = re.compile("[가-힣]")
@@ -357,3 +358,25 @@ def test_both_gradients_are_those_of_one_loss_and_it_is_named(name, edits):
     named = (plain.classes["en"] if name == "sentiment" else plain.vocabulary)[target]
     captions = [text for text in map(plain_text, (each.value for each in page.caption)) if text.startswith("L = ")]
     assert captions and f"−ln p(“{named}”)" in captions[-1]
+
+
+@pytest.mark.slow
+def test_an_edit_sends_what_it_changes():
+    """Of python-lm, with 590,000 weights in a matrix: a few kilobytes of the matrix, and the part of the run in sight."""
+    page = start("edit", net="python-lm", edits="rnn.l0.weight_hh[forget_gate.0,0]=0.25", panel="matrix")
+    found = mounted_components(page)
+    [matrix], [loader] = found["weight_matrix"], found["array_loader"]
+    data = json.loads(matrix.json)
+    assert len(matrix.json) < 25_000
+    assert (data["changed"], np.frombuffer(b64decode(data["values"]), "<f4").tolist()) == ([0], [0.25])
+    before = np.frombuffer(loader.bytes[32:], "<f4").copy()
+    assert data["base"] == loader.bytes[:32].decode()
+    before[0] = 0.25
+    network = EditedNetwork(load_network("python-lm"), read_edits(edits_of(page)))
+    assert np.array_equal(before.reshape(384, 384), network.weights()["rnn.l0.weight_hh"][384:768])
+    trace = [proto.bytes for proto in found["trace_loader"] if unpack(proto.bytes)[0]["view_id"] == "edit"]
+    near = [proto.bytes for proto in found["trace_loader"] if unpack(proto.bytes)[0].get("of")]
+    assert len(near) == 1 and sum(map(len, trace)) < 500_000
+    first = loader.bytes[:]
+    page.session_state["unrolled"].set_edits(read_edits("rnn.l0.weight_hh[forget_gate.0,0]=0.5"))
+    assert mounted_components(run(page))["array_loader"][0].bytes == first  # an equal message is sent as its hash
