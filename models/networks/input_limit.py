@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 
 from models.core.messages import Problem
+from models.core.tokenize_text import MAX_TEXT
 
 MAX_INPUT_STEPS = 2000
 """Steps that ``Network.encode`` accepts by default."""
@@ -26,3 +27,17 @@ class TooManyStepsError(Problem):
             limit=f"{limit:,}",
         )
         self.count, self.limit = count, limit
+
+
+def check_length(text: str, most: int = MAX_TEXT) -> None:
+    """Check that a text has no more than ``most`` characters, before it is split.
+
+    Raises:
+        Problem: it has more.
+    """
+    if len(text) > most:
+        raise Problem(
+            "This text has {count} characters, but at most {most} can be read. Use a shorter text.",
+            count=f"{len(text):,}",
+            most=f"{most:,}",
+        )

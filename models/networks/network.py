@@ -12,16 +12,8 @@ from torch import Tensor, nn
 
 from models.core.messages import Problem, TitledName
 from models.core.parse_numbers import parse_number
-from models.core.tokenize_text import (
-    MAX_TEXT,
-    UNKNOWN,
-    display,
-    display_unknown,
-    longest_text,
-    split_characters,
-    split_words,
-)
-from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError
+from models.core.tokenize_text import UNKNOWN, display, display_unknown, longest_text, split_characters, split_words
+from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError, check_length
 
 TokenKind = Literal["characters", "words", "numbers"]
 
@@ -259,7 +251,7 @@ class Network:
                 ``limit`` steps (``TooManyStepsError``); one sentence says which.
         """
         limit = INPUT_LIMIT.get() if limit is None else limit
-        _check_length(text, self._longest_text)
+        check_length(text, self._longest_text)
         if self.vocabulary is None:
             rows = parse_numbers(text, self.card.columns, limit)
             numbers = tuple(map(_short, rows))
@@ -353,7 +345,7 @@ def parse_numbers(text: str, columns: int, limit: int | None) -> list[list[float
     Raises:
         ValueError: the text is invalid; one sentence names the first error.
     """
-    _check_length(text, MAX_TEXT)
+    check_length(text)
     rows = number_rows(text, columns)
     if not rows:
         raise Problem("There are no numbers. Type some, as in 0.1, 0.25, 0.4.")
@@ -371,16 +363,6 @@ def parse_numbers(text: str, columns: int, limit: int | None) -> list[list[float
             )
         steps.append(step)
     return steps
-
-
-def _check_length(text: str, most: int) -> None:
-    """Raise a Problem for a text that is too long to be split."""
-    if len(text) > most:
-        raise Problem(
-            "This text has {count} characters, but at most {most} can be read. Use a shorter text.",
-            count=f"{len(text):,}",
-            most=f"{most:,}",
-        )
 
 
 def number_rows(text: str, columns: int) -> list[str]:

@@ -31,7 +31,7 @@ MAX_REQUESTS = 500
 """Requests that one process answers before it is replaced by a new one."""
 START_SECONDS = 120.0
 """Seconds for a process to import torch."""
-WALL = 3
+WALL = 10
 """Seconds of waiting for each second of processor time that a file may take: the machine may be busy."""
 TOO_MUCH_TIME = -24
 """The status of a process that took too much processor time: SIGXCPU."""

@@ -32,6 +32,14 @@ def contents(checkpoint):
     return checkpoint.format, tensors, layers, dict(checkpoint.provenance), dict(checkpoint.vocabularies)
 
 
+def graph_layers(checkpoint):
+    """The recurrent layers of a file's graph, or why it is refused."""
+    try:
+        return None if checkpoint.graph is None else checkpoint.graph().recurrent_layers
+    except CheckpointError as problem:
+        return str(problem)
+
+
 @pytest.mark.slow
 def test_every_format_opens_the_same_in_a_process(files):
     for data in files.values():
@@ -42,9 +50,7 @@ def test_every_format_opens_the_same_in_a_process(files):
                 np.testing.assert_array_equal(there.layers[name].arrays()[part], values)
         for name in here.tensors:
             np.testing.assert_array_equal(there.tensors[name], here.tensors[name])
-        assert (here.graph is None) == (there.graph is None)
-        if here.graph is not None:
-            assert here.graph().recurrent_layers == there.graph().recurrent_layers
+        assert graph_layers(here) == graph_layers(there)
 
 
 @pytest.mark.slow
