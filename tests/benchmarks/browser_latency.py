@@ -53,6 +53,22 @@ WATCH = """
       return [repainted - start, whole - start];
     });
   };
+  // ms that it takes to write all pixels of a canvas as large as those that are in sight together.
+  watch.write = () => new Promise((done) => requestAnimationFrame(() => {
+    const shown = [...document.querySelectorAll("canvas")].filter((each) => {
+      const { top, bottom } = each.getBoundingClientRect();
+      return bottom > 0 && top < window.innerHeight;
+    });
+    const pixels = shown.reduce((sum, each) => sum + each.width * each.height, 0);
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [1000, Math.max(1, Math.round(pixels / 1000))];
+    const pen = canvas.getContext("2d");
+    const image = new ImageData(canvas.width, canvas.height);
+    const start = performance.now();
+    pen.putImageData(image, 0, 0);
+    pen.getImageData(0, 0, 1, 1); // the write may be delayed until the canvas is read
+    done(performance.now() - start);
+  }));
   watch.key = () => new Promise((done) => window.addEventListener("keydown", (event) => {
     watch.drawing = 0;
     painted().then((end) => done([end - event.timeStamp, watch.drawing]));
@@ -73,6 +89,7 @@ def main() -> None:
         with serve() as url, opened_page(browser, url) as page:
             watch_traces(page)
             steps = keys(page, 5 * rounds)
+            writes = [page.evaluate("watch.write()") for _ in range(5 * rounds)]
             changes = {
                 "text change, each new": repeat(
                     page, rounds, lambda k: text(page, f"for i in range({k}):\n    print(i)\n")
@@ -86,7 +103,10 @@ def main() -> None:
         with serve() as url:
             received = traffic(browser, url)
     report("key to frame", [total for total, _drawing in steps])
-    report("  of which drawing", [drawing for _total, drawing in steps])
+    drawn = report("  of which drawing", [drawing for _total, drawing in steps])
+    print(
+        f"    {drawn / report('  a write of the same area', writes):.2f} x a write of the canvases in sight (bar 2 x)"
+    )
     shown = report("rerun floor (empty app) to repaint", [drew for drew, _whole in floor])
     stood = report("  to the whole page", [whole for _drew, whole in floor])
     for name, times in changes.items():

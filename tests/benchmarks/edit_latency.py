@@ -1,7 +1,8 @@
-"""How long an edit takes to show: `python -m tests.benchmarks.edit_latency [--rounds N]`.
+"""How long an edit takes to show: `python -m tests.benchmarks.edit_latency [--net NAME] [--tokens N] [--all-panels]`.
 
-One browser, two pages, turn and turn about, so that both meet the same load: an app that is empty, and the Edit lens
-(python-lm: LSTM, 384 units; 200 tokens). Of the first, from the click to the frame with its answer. Of the second, from the
+One browser, two pages, turn and turn about, so that both meet the same load: an app that is empty, and the Edit lens with
+the panels that are open at first or all of them (by default of python-lm: LSTM, 384 units; the text is the network's own).
+The bar is twice the empty app. Of the first, from the click to the frame with its answer. Of the second, from the
 slider's input event to the frame in which prediction, states, difference and weight matrix are those of the new value; and to
 the moment when the whole page is drawn, figures included. Then a drag: a new value every 16 ms for two seconds.
 """
@@ -16,7 +17,7 @@ from models import load_network
 from tests.benchmarks.browser_latency import EMPTY, WATCH, once, report, watch_clicks
 from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve, with_open_panels
 
-TOKENS, WARM = 200, 3
+WARM = 3
 
 # All that an edit repaints: the two traces, the words, and the picked entry's value under the matrix.
 WATCH_EDIT = """
@@ -68,18 +69,25 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--net", default="python-lm")
+    parser.add_argument("--tokens", type=int, help="repeat the network's default text to this many characters")
+    parser.add_argument("--all-panels", action="store_true", help="open all panels of the lens")
+    options = parser.parse_args()
+    rounds = options.rounds
     if not find_chromium():
         raise SystemExit(NO_CHROMIUM)
-    text = (load_network("python-lm").card.default.text * 2)[:TOKENS]
-    address = urlencode({"net": "python-lm", "text": text, "edits": "rnn.l0.weight_hh[forget_gate.0,0]=0.25"})
+    text = load_network(options.net).card.default.text
+    if options.tokens:
+        text = (text * (1 + options.tokens // len(text)))[: options.tokens]
+    address = urlencode({"net": options.net, "text": text, "edits": "rnn.l0.weight_hh[forget_gate.0,0]=0.25"})
+    path = f"/edit?{address}"
     empty, edited = [], []
     with (
         launch_browser() as browser,
         serve(script=EMPTY) as nothing,
         serve() as url,
         opened_page(browser, nothing) as floor,
-        opened_page(browser, with_open_panels(f"{url}/edit?{address}")) as page,
+        opened_page(browser, url + (with_open_panels(path) if options.all_panels else path)) as page,
     ):
         for each in (floor, page):
             each.evaluate(WATCH)
