@@ -35,42 +35,87 @@ def display_unknown(symbol: str) -> str:
 def split_words(text: str, vocabulary: Collection[str], particles: Collection[str] = ()) -> list[str]:
     """Return the words and punctuation marks of ``text``, in the vocabulary's own spelling where it contains the word.
 
-    Korean joins particles to the word before them. A word outside the vocabulary is split if it consists of a word of the
-    vocabulary and one of ``particles``, so that the word is one token:
+    Korean joins particles and endings to the word before them. A word outside the vocabulary is split if it consists of a
+    word of the vocabulary, the longest that fits, and one or more of ``particles``, so that each of them is one token:
 
     >>> split_words("모스크바에 왔어요.", {"모스크바", "에", "왔어요", "."}, {"에"})
     ['모스크바', '에', '왔어요', '.']
+    >>> split_words("재미없었지만 didn't", {"재미없", "didn't"}, {"었", "지만"})
+    ['재미없', '었', '지만', "didn't"]
     """
-    spelling = _spelling(tuple(vocabulary))
-
-    def known(word: str) -> str | None:
-        return spelling.get(word) or spelling.get(word.casefold())
-
-    tokens: list[str] = []
-    for word in (part for chunk in text.split() for part in _parts(chunk, known)):
-        whole = known(word)
-        if whole is not None:
-            tokens.append(whole)
-            continue
-        for particle in sorted(particles, key=len, reverse=True):
-            stem = known(word[: -len(particle)]) if word.endswith(particle) else None
-            if stem is not None:
-                tokens += [stem, particle]
-                break
-        else:
-            tokens.append(word)
-    return tokens
-
-
-def _parts(chunk: str, known: Callable[[str], str | None]) -> list[str]:
-    """Split a text without white space into words and marks; a vocabulary entry such as ``<unk>`` stays whole."""
-    return [chunk] if known(chunk) is not None else re.findall(r"\w+|[^\w\s]", chunk)
+    return word_splitter(tuple(vocabulary), tuple(particles))(text)
 
 
 @lru_cache(maxsize=16)
-def _spelling(vocabulary: tuple[str, ...]) -> dict[str, str]:
-    """Return the vocabulary's spelling of each word, also by its lower case."""
-    return {word.casefold(): word for word in vocabulary} | {word: word for word in vocabulary}
+def word_splitter(vocabulary: tuple[str, ...], particles: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """Return ``split_words`` for one vocabulary, for many texts."""
+    return _WordSplitter(vocabulary, particles).split
+
+
+class _WordSplitter:
+    """The words of a vocabulary and the endings that may follow them.
+
+    Attributes:
+        spelling: the vocabulary's spelling of each word, also by its lower case.
+        endings: the particles.
+        longest_word, longest_ending: in characters.
+    """
+
+    def __init__(self, vocabulary: tuple[str, ...], particles: tuple[str, ...]) -> None:
+        self.spelling = {word.casefold(): word for word in vocabulary} | {word: word for word in vocabulary}
+        self.endings = frozenset(particles) - {""}
+        self.longest_word = max(map(len, self.spelling), default=0)
+        self.longest_ending = max(map(len, self.endings), default=0)
+
+    def split(self, text: str) -> list[str]:
+        """Return the tokens of ``text``."""
+        return [token for chunk in text.split() for part in self._parts(chunk) for token in self._pieces(part)]
+
+    def _known(self, word: str) -> str | None:
+        """Return the vocabulary's spelling of ``word``, or of its lower case; else None."""
+        return self.spelling.get(word) or self.spelling.get(word.casefold())
+
+    def _parts(self, chunk: str) -> list[str]:
+        """Split a text without white space into words and marks; an entry of the vocabulary such as ``<unk>`` stays whole.
+
+        A word with an apostrophe stays whole where the vocabulary has it, or the word before an ending such as "'s".
+        """
+        if self._known(chunk) is not None:
+            return [chunk]
+        parts: list[str] = []
+        for part in re.findall(r"\w+(?:['’]\w+)+|\w+|[^\w\s]", chunk):
+            straight = part.replace("’", "'")
+            whole = "'" in straight and (self._known(straight) is not None or len(self._pieces(straight)) > 1)
+            parts += [straight] if whole else re.findall(r"\w+|[^\w\s]", part)
+        return parts
+
+    def _pieces(self, word: str) -> list[str]:
+        """Return the word as one token, or as a word of the vocabulary and its endings if it consists of them."""
+        whole = self._known(word)
+        if whole is not None or not self.endings:
+            return [word if whole is None else whole]
+        ending_at = self._endings_from(word)
+        for length in range(min(len(word) - 1, self.longest_word), 0, -1):
+            if length in ending_at and (stem := self._known(word[:length])) is not None:
+                pieces, place = [stem], length
+                while place < len(word):
+                    pieces.append(word[place : ending_at[place]])
+                    place = ending_at[place]
+                return pieces
+        return [word]
+
+    def _endings_from(self, word: str) -> dict[int, int]:
+        """Return the places from which ``word`` consists of endings only, each with the end of its first ending.
+
+        Of the endings that fit at a place, the longest is taken.
+        """
+        end: dict[int, int] = {}
+        for place in range(len(word) - 1, 0, -1):
+            for stop in range(min(len(word), place + self.longest_ending), place, -1):
+                if word[place:stop] in self.endings and (stop == len(word) or stop in end):
+                    end[place] = stop
+                    break
+        return end
 
 
 def split_characters(text: str, vocabulary: Collection[str] = ()) -> list[str]:

@@ -8,8 +8,14 @@ import numpy as np
 
 from models.states.python_features import features
 
-NEGATIONS = frozenset({"not", "never", "nobody", "아무도", "않았어요", "않았지만", "없었어요"})
-"""English and Korean words of negation."""
+NEGATIONS = frozenset({
+    "not", "never", "nobody", "nothing", "no", "neither", "hardly", "barely", "without", "cannot", "can't",
+    "couldn't", "don't", "doesn't", "didn't", "isn't", "aren't", "wasn't", "weren't", "won't", "wouldn't",
+    "hasn't", "haven't", "안", "못", "않", "않았어요", "않았지만", "아니", "아닌", "아무도", "없었어요",
+})  # fmt: skip
+"""English words and Korean words and stems of negation."""
+
+SENTENCE_ENDS = frozenset(".!?")
 
 PROPERTIES = (
     "position",
@@ -56,7 +62,7 @@ def after_negation(tokens: Sequence[str]) -> np.ndarray:
     """Return (T), 1 from a word of negation to the end of its sentence, else 0."""
     inside, result = False, []
     for token in tokens:
-        inside = (inside or token.lower() in NEGATIONS) and token != "."
+        inside = (inside or token.lower() in NEGATIONS) and token not in SENTENCE_ENDS
         result.append(inside)
     return np.array(result, dtype=np.float64)
 

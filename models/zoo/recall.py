@@ -290,8 +290,11 @@ def recipe(cell: Literal["RNN", "LSTM", "GRU"]) -> Recipe:
         title={"en": f"{cell}: recall the city", "ko": f"{cell}: 도시 기억하기"},
         task={
             "en": "Predicts, at the end of an English or Korean text, the city that was its first word: a long-term "
-            "dependency.",
-            "ko": "영어나 한국어 텍스트의 끝에서 첫 단어였던 도시를 예측해요. 장기 의존성이 필요한 과제예요.",
+            f"dependency. Its vocabulary has only the {len(vocabulary())} words and marks of such texts: a wider one would "
+            "need an output for every word.",
+            "ko": "영어나 한국어 텍스트의 끝에서 첫 단어였던 도시를 예측해요. 장기 의존성이 필요한 과제예요. "
+            f"어휘에는 이런 텍스트의 단어와 기호 {len(vocabulary())}개만 있어요. "
+            "어휘가 더 크면 단어마다 출력이 하나씩 더 필요해요.",
         },
         kind="words",
         scored="last",

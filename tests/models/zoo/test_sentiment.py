@@ -1,16 +1,21 @@
-"""The sentiment network: reviews are what they say, negations turn them, and padding harms where it is read."""
+"""The sentiment network: it reads everyday sentences, negations turn them, and padding harms where it is read."""
+
+from random import Random
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import Problem, load_network, run_network
 from models.core.tokenize_text import split_words
 from models.networks.forward_run import ClassPrediction
 from models.networks.network import Network
 from models.states.padding_effect import padding_effect
-from models.states.text_properties import NEGATIONS
 from models.zoo import reviews, sentiment
+from models.zoo.korean_inflection import endings, forms
+from models.zoo.text_grammar import COMMON, expand, is_held_out_pair, parse, sample_pair, sections
 
 
 @pytest.fixture(scope="module")
@@ -18,24 +23,89 @@ def network() -> Network:
     return load_network("sentiment")
 
 
+# The grammar
+
+
+@given(seed=st.integers(0, 10**6), language=st.sampled_from(["en", "ko"]))
+def test_a_review_reads_as_it_was_made(seed, language):
+    made = reviews.sample_review(Random(seed), language, unseen=None)
+    assert split_words(made.text, reviews.vocabulary(), reviews.particles()) == list(made.tokens)
+    assert made.tokens and made.text and made.label in (0, 1) and made.language == language
+    assert not set("{}|~^+") & set(made.text.replace("^^", "").rstrip("~")), made.text
+
+
+def test_the_vocabulary_has_the_words_of_its_reviews():
+    known = set(reviews.vocabulary())
+    tokens = [token for made in reviews.sample_reviews(5, 400) for token in made.tokens]
+    assert np.mean([token in known for token in tokens]) > 0.998
+    assert len(known) == len(reviews.vocabulary()) and {"", " "}.isdisjoint(known)
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_a_review_reads_as_it_was_made(language):
-    for seed in range(60):
-        made = reviews.sample_review(np.random.default_rng(seed), language, unseen=None)
-        text = reviews.readable_review(made.tokens)
-        assert split_words(text, reviews.vocabulary(), reviews.PARTICLES) == list(made.tokens)
-        assert made.negated == any(token in NEGATIONS for token in made.tokens) or "," in text or "지만" in text
+@pytest.mark.parametrize("label", [0, 1])
+def test_pairs_left_out_of_training_are_apart(language, label):
+    sampler = reviews.samplers()[language]
+    words, negated = sampler.adjectives(label), sampler.lists["negated"]
+    for held_out in (True, False):
+        for seed in range(200):
+            template, word = sample_pair(Random(seed), negated, words, held_out)
+            assert is_held_out_pair(template, words.index(word)) == held_out or "{A" not in negated[template]
+    assert not any(is_held_out_pair(template, word) for template in range(9) for word in range(COMMON))
 
 
-def test_pairs_left_out_of_training_are_apart():
-    for unseen in (True, False):
-        for made in reviews.sample_reviews(1, 200, negated=True, unseen=unseen, language="en"):
-            opinion = " ".join(made.tokens)
-            if "although" in opinion or "was not" not in opinion or "at all" in opinion:
-                continue
-            words = [w for group in reviews.ENGLISH for w in group if w in made.tokens]
-            place = next(group.index(words[0]) for group in reviews.ENGLISH if words[0] in group)
-            assert reviews.is_held_out_pair(0, place) == unseen
+def test_a_template_gives_each_of_its_alternatives_and_nothing_else():
+    made = {expand("a (b|(c|) d|{x:1}) e", Random(seed), lambda name, mark: name + mark) for seed in range(200)}
+    assert made == {"a b e", "a c d e", "a d e", "a x1 e"}
+    with pytest.raises(ValueError, match="Unbalanced"):
+        parse("a ) b")
+    for file in ("english.txt", "korean.txt"):
+        for entries in sections(file).values():
+            assert entries and all(parse(entry) for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("stem", "kind", "expected"),
+    [
+        ("좋", "adjective", "좋아 좋았 좋은 좋을 좋음"),
+        ("예쁘", "adjective", "예뻐 예뻤 예쁜 예쁠 예쁨"),
+        ("바쁘", "adjective", "바빠 바빴 바쁜 바쁠 바쁨"),
+        ("아깝", "adjective", "아까워 아까웠 아까운 아까울 아까움"),
+        ("좁", "adjective", "좁아 좁았 좁은 좁을 좁음"),
+        ("빠르", "adjective", "빨라 빨랐 빠른 빠를 빠름"),
+        ("지루하", "adjective", "지루해 지루했 지루한 지루할 지루함"),
+        ("그렇", "adjective", "그래 그랬 그런 그럴 그럼"),
+        ("힘들", "adjective", "힘들어 힘들었 힘든 힘들 힘듦"),
+        ("듣", "verb", "들어 들었 들은 들을 들음"),
+        ("받", "verb", "받아 받았 받은 받을 받음"),
+        ("낫", "adjective", "나아 나았 나은 나을 나음"),
+        ("웃", "verb", "웃어 웃었 웃은 웃을 웃음"),
+        ("돕", "verb", "도와 도왔 도운 도울 도움"),
+        ("보", "verb", "봐 봤 본 볼 봄"),
+        ("되", "verb", "돼 됐 된 될 됨"),
+        ("마시", "verb", "마셔 마셨 마신 마실 마심"),
+        ("배우", "verb", "배워 배웠 배운 배울 배움"),
+        ("켜", "verb", "켜 켰 켠 켤 켬"),
+        ("나", "verb", "나 났 난 날 남"),
+    ],
+)
+def test_stems_are_inflected_as_in_the_standard_grammar(stem, kind, expected):
+    of = forms(stem, kind)
+    assert " ".join(of[name] for name in ("aeo", "past", "n", "l", "m")) == expected
+
+
+def test_a_korean_word_is_split_into_its_stem_and_its_endings(network):
+    for text, tokens in {
+        "재미없고 돈이 아까웠어요": "재미없 고 돈 이 아까웠 어요",
+        "지루하지 않았어요": "지루 하 지 않 았 어요",
+        "최고였습니다.": "최고 였습니다 .",
+        "The movie’s plot didn't work": "the movie 's plot didn't work",
+    }.items():
+        assert " ".join(network.tokens(text)) == tokens
+        assert network.unknown(text) == []
+    assert len(endings()) == len(set(endings()))
+
+
+# The network
 
 
 @pytest.mark.parametrize(
@@ -44,31 +114,42 @@ def test_pairs_left_out_of_training_are_apart():
         ("The film was good.", 1),
         ("The film was not good.", 0),
         ("I do not think the film was boring.", 1),
-        ("Although the film was good, the music was boring.", 0),
+        ("The film was good, but the music was boring.", 0),
+        ("I want my money back", 0),
+        ("I couldn't stop laughing!", 1),
         ("영화는 좋았어요.", 1),
         ("영화는 좋지 않았어요.", 0),
         ("영화는 지루하지 않았어요.", 1),
+        ("이 영화 정말 재미없고 돈이 아까웠어요", 0),
+        ("비싸지만 음식이 정말 맛있었다", 1),
+        ("다시는 안 갈 거예요", 0),
     ],
 )
-def test_negations_turn_an_opinion_round(network, text, best):
+def test_everyday_sentences_are_classified(network, text, best):
     prediction = run_network(network, text).prediction
     assert isinstance(prediction, ClassPrediction) and prediction.best == best
-    assert prediction.probability.sum() == pytest.approx(1) and prediction.probability[best] > 0.9
+    assert prediction.probability.sum() == pytest.approx(1) and prediction.probability[best] > 0.8
     assert prediction.classes == {"en": ("negative", "positive"), "ko": ("부정", "긍정")}
+
+
+def test_a_word_that_nobody_uses_is_unknown_and_marked(network):
+    run = run_network(network, "The qwertzuiop was good")
+    assert run.unknown == ("qwertzuiop",) and run.labels[1] == "[qwertzuiop]"
+    assert network.unknown("뷁뛟이 좋았어요") == ["뷁뛟이"]
 
 
 @pytest.mark.slow
 def test_it_is_as_good_as_its_card_says_and_better_than_its_words_alone(network):
     metrics = network.card.metrics
     negated = metrics["accuracy"]["negated"]
-    assert negated > 0.95 and negated > metrics["accuracy_of_bag_of_words"]["negated"] + 0.1
+    assert negated > 0.9 and negated > metrics["accuracy_of_bag_of_words"]["negated"] + 0.1
     fresh = reviews.sample_reviews(777, 300, negated=True, unseen=None)
     assert sentiment.sentiment_accuracy(network.module, fresh) == pytest.approx(negated, abs=0.05)
     said = metrics["accuracy_by_padding"]
-    assert said["masked"]["50"] == said["masked"]["0"] > said["read"]["20"] + 0.1
+    assert set(said["masked"].values()) == {said["read"]["0"]}  # the mask removes every effect on the answer
     mixed = reviews.sample_reviews(778, 300, unseen=None)
     assert sentiment.sentiment_accuracy(network.module, mixed, 20, masked=False) == pytest.approx(
-        said["read"]["20"], abs=0.12
+        said["read"]["20"], abs=0.05
     )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from models.capturing.capture import capture
@@ -164,6 +167,24 @@ def test_korean_particles_and_punctuation_come_off_known_words_only():
     vocabulary = {"Moscow", "파리", "에", "에서", "지도", "."}
     assert split_words("파리에서 지도. moscow", vocabulary, ("에", "에서")) == ["파리", "에서", "지도", ".", "Moscow"]
     assert split_words("어디에서", vocabulary, ("에", "에서")) == ["어디에서"]
+    assert split_words("파리에서는", vocabulary, ("에", "서", "에서", "는")) == ["파리", "에서", "는"]
+
+
+@given(st.text("가나다라", max_size=12), st.sets(st.text("가나다", min_size=1, max_size=3)), st.sets(st.text("나다라")))
+def test_a_word_is_split_into_the_longest_known_word_and_endings(text, words, endings):
+    """The oracle tries every pair of a known word and a sequence of endings."""
+    pieces = split_words(text, words, tuple(endings))
+    assert "".join(pieces) == text
+    pattern = re.compile("(" + "|".join(map(re.escape, filter(None, endings))) + ")+") if endings - {""} else None
+    if text:
+        heads = [n for n in range(1, len(text)) if text[:n] in words and pattern and pattern.fullmatch(text[n:])]
+        longest = max(heads, default=len(text))
+        assert pieces[0] == (text if text in words else text[:longest])
+
+
+def test_a_long_word_is_split_quickly():
+    assert len(split_words("가" * 20_000, ("가",), ("가", "가가", "가가가"))) > 6000
+    assert split_words("가" * 20_000 + "나", ("가",), ("가", "가가", "가가가")) == ["가" * 20_000 + "나"]
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
