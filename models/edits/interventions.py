@@ -25,6 +25,7 @@ from models.core.recording import Recording
 from models.core.stepwise import ClampSchedule, run_layer
 from models.core.stepwise_modules import StepwiseModule
 from models.core.trace import LayerTrace, LayerTraces, Trace
+from models.edits.costly_edits import check_cost
 from models.edits.edit import Ablate, Clamp, InitialState, InterventionEdit, Patch
 from models.edits.weight_edits import Parameters, unknown_layer, unknown_unit
 
@@ -49,6 +50,8 @@ def build_clamp_schedules(
         Problem: an edit does not fit the network or the sequence; one sentence says why.
     """
     schedules: dict[str, ClampSchedule] = {}
+    edits = tuple(edits)
+    check_cost(edits)
     for edit in edits:
         if edit.layer not in known.cells:
             raise unknown_layer(edit.layer, known.cells)

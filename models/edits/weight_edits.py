@@ -22,6 +22,7 @@ from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
 from models.core.messages import Problem
 from models.core.stepwise_modules import StepwiseModule
 from models.core.weights import LayerWeights
+from models.edits.costly_edits import check_cost
 from models.edits.edit import (
     ForgetBias,
     Noise,
@@ -157,6 +158,8 @@ def apply_weight_edits(known: Parameters, edits: Iterable[WeightEdit]) -> dict[s
         Problem: an edit does not fit; one sentence says why.
     """
     changed: dict[str, Tensor] = {}
+    edits = tuple(edits)
+    check_cost(edits)
     for edit in edits:
         random = torch.Generator().manual_seed(edit.seed if isinstance(edit, Noise) else 0)
         for name, rows, columns in _edited_regions(known, edit):
