@@ -107,7 +107,7 @@ def _report_unknown_page() -> None:
 
 @st.fragment
 def _glossary() -> None:
-    """Show the glossary, which the browser would take long to lay out, only while it is open."""
+    """Show the glossary only while it is open: its tables would delay the first number of the page."""
     glossary = st.expander(
         _("Glossary and notation"), icon=":material/menu_book:", key="glossary_opener", on_change="rerun"
     )

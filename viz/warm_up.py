@@ -77,4 +77,5 @@ async def _try_page(name: str) -> None:
     try:
         await open_page(name)
     except Exception:
-        logging.getLogger(__name__).warning("The page %r could not be opened at the start.", name, exc_info=True)
+        text = f"The page {name or LENSES[0].name} could not be opened at the start."
+        logging.getLogger(__name__).log(logging.WARNING, text, exc_info=True)
