@@ -80,9 +80,12 @@ def step_axis(labels: Sequence[str], first: int = 0) -> dict:
     ``first`` is the step of the sequence, from 0, of the first label.
     """
     if sum(len(label) + 1 for label in labels) <= MAX_TICK_CHARACTERS:
-        return {"tickvals": list(range(len(labels))), "ticktext": list(labels), "tickangle": 0}
+        return {"tickvals": list(range(len(labels))), "ticktext": list(labels), "autotickangles": [0, 90]}
     apart = next(apart for apart in _round_numbers() if len(labels) <= 12 * apart)
-    shown = [step for step in range(len(labels)) if step == 0 or (first + step + 1) % apart == 0]
+    if apart == 2:
+        shown = list(range(0, len(labels), 2))  # 1, 3, 5, …: beside 1 there would be no room for 2
+    else:
+        shown = [step for step in range(len(labels)) if step == 0 or (first + step + 1) % apart == 0]
     return {"tickvals": shown, "ticktext": [str(first + step + 1) for step in shown], "tickangle": 0}
 
 

@@ -223,7 +223,8 @@ def _valid_index(session: Session, what: str, value: int | None, count: int) -> 
 
 def _draw(session: Session, run: ForwardRun, file: Path | None) -> None:
     saved = file is not None and session.view.net == file.name
-    which, sequence, layer, card = st.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
+    menus = st.container(key="controls")
+    which, sequence, layer, card = menus.columns([3, 4, 2, 3], gap="medium", vertical_alignment="bottom")
     with which:
         names = [name for name in cache.network_choices(file) if cache.has_recurrent_layers(name)]
         view_menu(session, "net", _("Network"), names, keep_text=_reads_alike, format_func=cache.named(names))

@@ -93,6 +93,22 @@ def test_maps_of_heads_stay_inside_their_panel_and_their_labels_apart(open_page)
     until(page, no_faults)
 
 
+def test_a_telephone_shows_the_playback_controls_first_and_the_whole_ranking(open_page):
+    page = open_page("/states?net=sentiment&panel=tracking&lang=ko", width=390, height=844)
+    player, menus = page.locator(".unrolled-player"), page.locator(".st-key-controls")
+    ranking = page.locator(".unrolled-unit-ranking")
+
+    def in_order() -> None:
+        page.get_by_test_id("stMain").evaluate("(element) => element.scrollTo(0, 0)")  # a link to a panel scrolls to it
+        top = player.bounding_box()
+        assert top["y"] > 0
+        assert top["y"] + top["height"] < min(844, menus.bounding_box()["y"])
+        assert ranking.evaluate("({ scrollWidth, clientWidth }) => scrollWidth - clientWidth") <= 1
+        assert ranking.locator("th").count() > 5
+
+    until(page, in_order)
+
+
 def test_player_token_line_and_cell_share_a_small_screen(open_page):
     """At 1024 x 768 the playback controls stay below the list of panels, beside the panel in view."""
     page = open_page("/?panel=-none", width=1024, height=768)

@@ -96,6 +96,7 @@ unrolled.raster ??= (() => {
   function ticks(count, room, first = 0) {
     let pitch = 1;
     for (let k = 0; count / pitch > Math.max(1, room); k++) pitch *= [2, 2.5, 2][k % 3]; // 1, 2, 5, 10, 20, 50, ...
+    if (pitch === 2) return Array.from({ length: Math.ceil(count / 2) }, (_, k) => 2 * k); // else 1 and 2 would be neighbours
     const indices = first % pitch ? [0] : []; // the first one, too
     for (let k = (pitch - (first % pitch)) % pitch; k < count; k += pitch) if (k === 0 || !indices.length || k >= pitch / 2) indices.push(k);
     return indices;
