@@ -6,8 +6,8 @@ Each format is one module in ``formats`` with two functions: ``match(source)`` d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -61,15 +61,28 @@ def load_checkpoint(
         >>> checkpoint.layers["rnn.l0"].weight_hh
     """
     limits = limits or Limits()
-    try:
-        file = FileSource(source, limits)
-        with nullcontext() if not isolated else _slots:
+    with _one_sentence(limits):
+        return load_source(FileSource(source, limits), isolated=isolated)
+
+
+def load_source(file: FileSource, *, isolated: bool = False) -> Checkpoint:
+    """Load a checkpoint from a file that is open already; see ``load_checkpoint``."""
+    limits = file.limits
+    with _one_sentence(limits):
+        with _slots if isolated else nullcontext():
             ask = _ask_first(file) if isolated else None
             if ask is not None:
                 ask("open")
             with work_budget(limits):
                 checkpoint = _load(file)
         return replace(checkpoint, graph=checkpoint.graph and partial(_build_graph, checkpoint.graph, limits, ask))
+
+
+@contextmanager
+def _one_sentence(limits: Limits) -> Iterator[None]:
+    """Raise a CheckpointError instead of any other error."""
+    try:
+        yield
     except CheckpointError:
         raise
     except MemoryError:

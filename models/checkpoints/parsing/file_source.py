@@ -57,7 +57,8 @@ class FileSource:
         Raises:
             CheckpointError: the file does not exist, cannot be read, is empty or is too large.
         """
-        self.path, self.limits = None, limits
+        self.path: Path | None = None
+        self.limits = limits
         self._unpacked: tuple[str, memoryview] = ("", memoryview(b""))
         self._bytes: bytes | mmap.mmap
         if isinstance(source, bytes | bytearray | memoryview):

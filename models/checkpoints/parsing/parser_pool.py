@@ -218,7 +218,8 @@ def ask_parser(
     Raises:
         CheckpointError: the process rejected the file, crashed, or took too much time or memory.
     """
-    request = {"do": do, "key": key, "limits": asdict(limits), "file": "", **further}
+    copied = not isinstance(data, Path)
+    request = {"do": do, "key": key, "limits": asdict(limits), "file": "", "copied": copied, **further}
     with _pool.process(key) as process:
         try:
             if do in ("open", "graph"):

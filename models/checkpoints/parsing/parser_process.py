@@ -44,13 +44,16 @@ class Files:
     def checkpoint(self, request: dict[str, Any]) -> Any:
         """Return the file of a request as a checkpoint."""
         import models.checkpoints as checkpoints
+        from models.checkpoints.parsing.file_source import FileSource
         from models.checkpoints.parsing.parser_pool import parse_here
 
         parse_here()
         if self.key != request["key"]:
             self.opened = None
-            limits = checkpoints.Limits(**request["limits"])
-            self.opened, self.key = checkpoints.load_checkpoint(request["file"], limits=limits), request["key"]
+            source = FileSource(request["file"], checkpoints.Limits(**request["limits"]))
+            if request["copied"]:  # the files beside a copy are none of its own
+                source.path = None
+            self.opened, self.key = checkpoints.load_source(source), request["key"]
         return self.opened
 
     def hdf5(self, request: dict[str, Any]) -> Any:
