@@ -165,6 +165,8 @@ def _one_of(name: str, value: str, choices: Collection[str]) -> str:
 
 def _in_form(name: str, value: str, read: Callable[[str], str], example: str) -> str:
     try:
+        if len(value) > MAX_EDITS:
+            raise ValueError
         return read(value)
     except ValueError:
         raise ValueError(
@@ -184,7 +186,7 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "lang": lambda value: _one_of("lang", value, LANGUAGES),
     "edits": _edits,
     "source": lambda value: _number("source", value),
-    "attend": str,
+    "attend": _edits,
     "look": lambda value: _in_form(
         "look", value, lambda form: format_options(parse_options(form)), "order:mean;steps:0-99"
     ),

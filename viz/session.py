@@ -27,7 +27,8 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
-from viz.address import View, parse_view, query_string, view_params
+from viz.address import NAMES, View, parse_view, query_string, view_params
+from viz.escape import widget_key
 from viz.i18n import _
 from viz.panel_choice import choose_panel, parse_panels
 from viz.view_options import format_options, options_for_new_text, parse_options
@@ -364,7 +365,7 @@ def normalized_query(pieces: dict[str, str]) -> str:
     """Return the pieces of an address that are the app's, in the form and order of `query_string`."""
     view, problems = parse_view(pieces)
     # An address that cannot be parsed was not written by the app: it must not equal one that was.
-    return query_string(view) if not problems else repr(sorted(pieces.items()))
+    return query_string(view) if not problems else widget_key(*(pieces.get(name) for name in NAMES))
 
 
 def _file_name(net: str) -> str:

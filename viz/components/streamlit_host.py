@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from viz.components import FOLDER, Component
+from viz.components.reports import Check, read_report
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -39,11 +40,12 @@ def mount(
     return _registered(component)(key=key, data=data, width=width, **callbacks)
 
 
-def reported(key: str, event: str) -> Any:
-    """Return the value that the component of this key reported last for an event; None before the first report."""
+def reported(key: str, event: str, form: Mapping[str, Check]) -> dict[str, Any] | None:
+    """Return what the component of this key reported last for an event; None before that, or if it has not this form."""
     import streamlit as st
 
-    return (st.session_state.get(key) or {}).get(event)
+    state = st.session_state.get(key)
+    return read_report(state.get(event), form) if isinstance(state, Mapping) else None
 
 
 @cache

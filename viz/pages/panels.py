@@ -19,6 +19,8 @@ from streamlit.delta_generator import DeltaGenerator
 from models.core.messages import Problem
 from viz.address import PROJECTOR
 from viz.components.panel_list import panel_list
+from viz.components.reports import word
+from viz.components.streamlit_host import reported
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
 from viz.panel_choice import is_panel_open, last_opened, parse_panels
@@ -122,7 +124,7 @@ class PagePanels:
                 projector=self.one_at_a_time,
                 key=LIST,
                 on_picked=lambda: self._picked(),
-                on_mode=lambda: self.session.set_mode(st.session_state[LIST]["mode"]["mode"]),
+                on_mode=lambda: self._mode_changed(),
             )
         panels = self.panels
         if self.one_at_a_time:
@@ -168,10 +170,15 @@ class PagePanels:
             panel.note.html(_note(pending=panel.name not in st.session_state[DRAWN]))
 
     def _picked(self) -> None:
-        name = st.session_state[LIST]["picked"]["name"]
+        picked = reported(LIST, "picked", {"name": word})
         for each in self.panels:
-            if each.name == name:
-                self.session.open_panel(name, default=each.default, scroll=True)
+            if picked is not None and each.name == picked["name"]:
+                self.session.open_panel(each.name, default=each.default, scroll=True)
+
+    def _mode_changed(self) -> None:
+        mode = (reported(LIST, "mode", {"mode": word}) or {}).get("mode")
+        if mode in ("", PROJECTOR):
+            self.session.set_mode(mode)
 
 
 def _note(*, pending: bool) -> str:

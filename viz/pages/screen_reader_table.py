@@ -35,7 +35,9 @@ class HiddenNumber:
 def hidden_numbers(numbers: Iterable[HiddenNumber], caption: str, key: str) -> None:
     """Add a list that takes no room: an element per number, with its full value; ``key`` is its ``data-group``."""
     cells = "".join(number.html() for number in numbers)
-    st.html(f'<div style="{HIDDEN}" data-group="{key}"><p>{escape_html(caption)}</p><div role="list">{cells}</div></div>')
+    st.html(
+        f'<div style="{HIDDEN}" data-group="{key}"><p>{escape_html(caption)}</p><div role="list">{cells}</div></div>'
+    )
 
 
 def hidden_curves(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from models.networks.forward_run import ForwardRun
+from viz.components.reports import index
+from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.pages import cache
 from viz.payloads.excerpt import (
@@ -99,9 +101,9 @@ def _send(
     key = f"{view_id}_sequence"
 
     def request() -> None:
-        missing = st.session_state[key]["missing"]
-        if missing and missing["run"] == run.serial:
-            st.session_state[f"{key}_asked"] = (run.serial, name, int(missing["step"]), int(missing["unit"]))
+        missing = reported(key, "missing", {"run": index, "step": index, "unit": index})
+        if missing is not None and missing["run"] == run.serial:
+            st.session_state[f"{key}_asked"] = (run.serial, name, missing["step"], missing["unit"])
 
     requested = st.session_state.pop(f"{key}_asked", None)
     step, unit = requested[2:] if requested and requested[:2] == (run.serial, name) else place

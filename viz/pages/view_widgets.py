@@ -118,7 +118,7 @@ def sliders_of_view(name: str, *scales: Slider) -> tuple[Slider, ...]:
 
 def keep_slider_values(name: str, scales: Sequence[Slider], key: str) -> None:
     """Write the values of the sliders ``key`` to the view's option ``name`` once a drag has ended."""
-    change = last_change(key)
+    change = last_change(key, *(scale.name for scale in scales))
     if change is not None and change.released:
         get_session().set_view_options(**{name: _NUMBERS.format([change.values[scale.name] for scale in scales])})
 

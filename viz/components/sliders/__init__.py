@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from viz.components import Component
+from viz.components.reports import finite, flag, serial
 from viz.components.streamlit_host import mount, reported
 
 SLIDERS = Component("sliders")
@@ -51,20 +52,19 @@ class SliderChange:
 
 def slider_values(sliders: Sequence[Slider], key: str) -> dict[str, float]:
     """Return the current value of each slider, by its name."""
-    found, values = _reported(key), {}
+    found, values = reported(key, "values", dict.fromkeys((slider.name for slider in sliders), finite)) or {}, {}
     for slider in sliders:
-        value = found.get(slider.name)
-        values[slider.name] = slider.start if value is None else min(max(float(value), slider.low), slider.high)
+        value = found.get(slider.name, slider.start)
+        values[slider.name] = min(max(value, slider.low), slider.high)
     return values
 
 
-def last_change(key: str) -> SliderChange | None:
-    """Return the last change, or None before the first one."""
-    found = _reported(key)
-    if not found:
+def last_change(key: str, *names: str) -> SliderChange | None:
+    """Return the last change of the sliders with these names, or None before the first one."""
+    found = reported(key, "values", {"drag": serial, "released": flag} | dict.fromkeys(names, finite))
+    if found is None:
         return None
-    values = {name: float(value) for name, value in found.items() if name not in ("serial", "drag", "released")}
-    return SliderChange(values, int(found["drag"]), bool(found["released"]))
+    return SliderChange({name: found[name] for name in names}, found["drag"], found["released"])
 
 
 def sliders(
@@ -89,9 +89,8 @@ def sliders(
         reports_release: whether the end of a drag is reported, too.
         reveal: whether the page scrolls to the sliders when they appear.
     """
-    data = sliders_data(
-        view_id, sliders, drawn=_reported(key).get("serial", 0), reports_release=reports_release, reveal=reveal
-    )
+    drawn = (reported(key, "values", {"serial": serial}) or {"serial": 0})["serial"]
+    data = sliders_data(view_id, sliders, drawn=drawn, reports_release=reports_release, reveal=reveal)
     mount(SLIDERS, data, key=key, on={"values": on_change or (lambda: None)})
 
 
@@ -106,8 +105,3 @@ def sliders_data(
         "reports_release": reports_release,
         "reveal": reveal,
     }
-
-
-def _reported(key: str) -> dict[str, float]:
-    """Return the last report, or {} before the first one."""
-    return dict(reported(key, "values") or {})

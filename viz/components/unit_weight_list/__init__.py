@@ -6,6 +6,7 @@ from typing import Any
 from models.edits.unit_weights import UnitWeight
 from viz.colours import palette
 from viz.components import Component
+from viz.components.reports import index, optional, row_of, word
 from viz.components.streamlit_host import mount, reported
 from viz.i18n import _
 
@@ -48,8 +49,5 @@ def unit_weight_list_data(view_id: str, *, lists: Lists) -> dict[str, Any]:
 
 def picked_weight(key: str) -> tuple[str, str | None, int, int] | None:
     """Return matrix, gate, row and column of the weight that was clicked last, or None before any was."""
-    picked = reported(key, "picked")
-    if not picked:
-        return None
-    name, gate, row, column = picked["at"]
-    return str(name), gate, int(row), int(column)
+    picked = reported(key, "picked", {"at": row_of(word, optional(word), index, index)})
+    return None if picked is None else picked["at"]

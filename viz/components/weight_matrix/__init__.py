@@ -8,6 +8,7 @@ import numpy as np
 from viz.colours import palette
 from viz.components import Component, float32_text
 from viz.components.array_loader import LoadedArray
+from viz.components.reports import index
 from viz.components.streamlit_host import mount, reported
 from viz.i18n import _
 
@@ -102,5 +103,5 @@ def changed_places(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
 
 def picked_entry(key: str) -> tuple[int, int] | None:
     """Return the row and column that were chosen last, or None before any were."""
-    picked = reported(key, "picked")
-    return (int(picked["row"]), int(picked["column"])) if picked else None
+    picked = reported(key, "picked", {"row": index, "column": index})
+    return None if picked is None else (picked["row"], picked["column"])

@@ -9,7 +9,9 @@ from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.decoding import AttentionTemperature, BorrowScores, ForceAttention, ForceToken, Intervention, MaskSource
 from models.decoding.intervention_syntax import write_intervention, write_interventions
+from viz.components.reports import finite
 from viz.components.sliders import Slider, sliders
+from viz.components.streamlit_host import reported
 from viz.escape import widget_key
 from viz.i18n import _, translate
 from viz.pages import cache
@@ -146,9 +148,10 @@ def _at_all_steps(session: Session, selection: AttentionSelection, interventions
     key = f"{TEMPERATURE_KEY}_{session.slider_generation}"
 
     def on_drag() -> None:
-        value = (st.session_state.get(key) or {}).get("values") or {}
-        if "temperature" in value:
-            temperature = round(10 ** float(value["temperature"]), 3)
+        change = reported(key, "values", {"temperature": finite})
+        if change is not None:
+            logarithm = min(max(change["temperature"], MIN_LOG_TEMPERATURE), MAX_LOG_TEMPERATURE)
+            temperature = round(10**logarithm, 3)
             others = [each for each in interventions if not isinstance(each, AttentionTemperature)]
             _put(
                 session,

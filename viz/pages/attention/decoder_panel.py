@@ -6,6 +6,8 @@ import streamlit as st
 
 from viz.components.attention_formulas import attention_formulas
 from viz.components.decoder_view import decoder_view
+from viz.components.reports import VIEW, index, optional
+from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _
 from viz.pages.attention import attention_cache
@@ -131,10 +133,12 @@ def _cells(session: Session, selection: AttentionSelection) -> None:
 
 
 def _moved() -> None:
-    reported = st.session_state[DECODER_VIEW_KEY]["view"]
-    get_session().apply_report(reported["revision"], step=reported["step"])
+    view = reported(DECODER_VIEW_KEY, "view", {name: VIEW[name] for name in ("revision", "step")})
+    if view is not None:
+        get_session().apply_report(**view)
 
 
 def _pinned() -> None:
-    reported = st.session_state[DECODER_VIEW_KEY]["pinned"]
-    get_session().apply_report(reported["revision"], source=reported["source"])
+    pinned = reported(DECODER_VIEW_KEY, "pinned", {"revision": index, "source": optional(index)})
+    if pinned is not None:
+        get_session().apply_report(**pinned)

@@ -10,6 +10,8 @@ from models.core.tokenize_text import display
 from models.networks.critical_path import recurrent_critical_path, transformer_critical_path
 from models.networks.timing import Timing, measure_times
 from viz.components.attention_heads import attention_heads
+from viz.components.reports import index, word
+from viz.components.streamlit_host import reported
 from viz.figures.attention_map import attention_map, min_map_width
 from viz.figures.dependency_chart import dependency_chart
 from viz.figures.positional_encoding import positional_encoding
@@ -68,9 +70,9 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
     changes, edits = (selection.changes, selection.edits) if is_selected else ("", cache.NO_EDITS)
     found = attention_cache.attention_by_source(TRANSFORMER, selection.text, changes, edits)
     kinds = {kind: [(name, each.weights[0]) for name, each in layers.items()] for kind, layers in found.items()}
-    known = {name for layers in found.values() for name in layers}
+    heads = {name: len(each.weights[0]) for layers in found.values() for name, each in layers.items()}
     picked = st.session_state.get(SELECTED_HEAD_KEY)
-    if picked is None or picked[0] not in known:
+    if picked is None or picked[0] not in heads or picked[1] >= heads[picked[0]]:
         picked = (selection.name, selection.head) if is_selected else (next(iter(found["cross"])), 0)
     attention_heads(
         VIEW_ID,
@@ -114,10 +116,12 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
 
 
 def _picked(session: Session, is_selected: bool, cross: tuple[str, ...]) -> None:
-    picked = st.session_state[HEADS_KEY]["picked"]
-    st.session_state[SELECTED_HEAD_KEY] = (picked["name"], int(picked["head"]))
+    picked = reported(HEADS_KEY, "picked", {"name": word, "head": index})
+    if picked is None:
+        return
+    st.session_state[SELECTED_HEAD_KEY] = (picked["name"], picked["head"])
     if is_selected and picked["name"] in cross:  # the drawing above shows cross-attention
-        session.navigate(layer=picked["name"], unit=int(picked["head"]))
+        session.navigate(layer=picked["name"], unit=picked["head"])
 
 
 def _positions(selection: AttentionSelection) -> None:

@@ -4,6 +4,8 @@ import streamlit as st
 
 from models.networks.forward_run import ForwardRun
 from viz.components.player import player
+from viz.components.reports import VIEW
+from viz.components.streamlit_host import reported
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
@@ -56,16 +58,17 @@ def page() -> None:
         weight_matrix_panel(session, run, parts)
         unit_weight_panel(session, run)
     with right:
-        effect_panel(session, parts)
+        with st.container():  # kept without edits, too: else the first edit would move, and redraw, what follows
+            effect_panel(session, parts)
         edit_list(session, parts)
         add_edit_panel(session, run)
-    state_change_panel(session)
+    with st.container():
+        state_change_panel(session)
     edited_gradients(session, run, parts)
     after_panels(lambda: live_redraw(parts.in_order()))
 
 
 def _moved() -> None:
-    reported = st.session_state[PLAYER]["view"]
-    get_session().apply_report(
-        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
-    )
+    view = reported(PLAYER, "view", VIEW)
+    if view is not None:
+        get_session().apply_report(**view)

@@ -84,10 +84,10 @@ def live_slider(session: Session, slider: Slider, key: str, edits_at: Callable[[
     place = st.container()
 
     def on_drag() -> None:
-        change, old = last_change(key), session.edits
+        change, old = last_change(key, slider.name), session.edits
         if change is None:
             return
-        edits = edits_at(change.values["value"])
+        edits = edits_at(min(max(change.values[slider.name], slider.low), slider.high))
         apply_edits(session, edits, drag=f"{key}:{change.drag}", rested=change.released)
         # The first edit adds panels to the page.
         if change.released or session.edits != edits or len(edits.on) != len(old.on):

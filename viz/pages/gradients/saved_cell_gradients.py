@@ -6,6 +6,8 @@ from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
 from viz.components.heatmap import heatmap
 from viz.components.player import player
+from viz.components.reports import VIEW
+from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _
@@ -69,5 +71,6 @@ def saved_cell_gradients(session: Session, run: ForwardRun, layer: SavedCell) ->
 
 
 def _player_moved() -> None:
-    reported = st.session_state[PLAYER]["view"]
-    get_session().apply_report(reported["revision"], step=reported["step"], unit=reported["unit"])
+    view = reported(PLAYER, "view", {name: VIEW[name] for name in ("revision", "step", "unit")})
+    if view is not None:
+        get_session().apply_report(**view)

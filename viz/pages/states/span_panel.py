@@ -9,7 +9,9 @@ from models.core.messages import Problem
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.span_selectivity import THRESHOLD, span_selectivity
+from viz.components.reports import index
 from viz.components.span_picker import span_picker
+from viz.components.streamlit_host import reported
 from viz.escape import code_span, widget_key
 from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
@@ -43,9 +45,9 @@ def span_panel(session: Session, run: ForwardRun, layer: LayerTrace, view_id: st
 
 
 def _dragged() -> None:
-    dragged = st.session_state[DRAGGED]["span"]
-    if dragged:
-        get_session().set_view_options(span=SPAN.format((int(dragged["first"]) + 1, int(dragged["last"]) + 1)))
+    dragged = reported(DRAGGED, "span", {"first": index, "last": index})
+    if dragged is not None:
+        get_session().set_view_options(span=SPAN.format((dragged["first"] + 1, dragged["last"] + 1)))
 
 
 def _default_span(labels: Sequence[str], step: int) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.heatmap import heatmap
+from viz.components.reports import finite, row_of
+from viz.components.streamlit_host import reported
 from viz.escape import widget_key
 from viz.i18n import _
 from viz.pages.panels import panel
@@ -128,8 +130,8 @@ def _zoom_to(steps: str | None, units: str | None) -> None:
 
 
 def _dragged(run: ForwardRun, layer: LayerTrace) -> None:
-    dragged = st.session_state[HEATMAP]["window"]
-    if not dragged:
+    dragged = reported(HEATMAP, "window", {"steps": row_of(finite, finite), "places": row_of(finite, finite)})
+    if dragged is None:
         return
     spans = []
     for edges, count in zip((dragged["steps"], dragged["places"]), _counts(run, layer).values(), strict=True):

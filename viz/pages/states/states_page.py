@@ -1,11 +1,11 @@
 """States: what did each unit do over the whole sequence? Which unit tracks what?"""
 
-import streamlit as st
-
 from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
 from models.states.unit_order import UnitOrder
 from viz.components.player import player
+from viz.components.reports import VIEW
+from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
@@ -75,7 +75,6 @@ def _send_layer(session: Session, run: ForwardRun, by: UnitOrder, window: Window
 
 
 def _player_moved() -> None:
-    reported = st.session_state[PLAYER]["view"]
-    get_session().apply_report(
-        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
-    )
+    view = reported(PLAYER, "view", VIEW)
+    if view is not None:
+        get_session().apply_report(**view)

@@ -8,6 +8,8 @@ from models.networks.forward_run import ForwardRun
 from models.states.tracked_units import default_quantity
 from models.states.unit_tracking import MIN_CORRELATION, MIN_MARGIN, Match, Ranking
 from viz.components.colored_text import colored_text
+from viz.components.reports import index, word
+from viz.components.streamlit_host import reported
 from viz.components.unit_ranking import unit_ranking
 from viz.escape import widget_key
 from viz.figures.unit_stack import unit_stack
@@ -197,9 +199,9 @@ def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
 
 
 def _picked() -> None:
-    picked = st.session_state["ranking"]["picked"]
+    picked = reported("ranking", "picked", {"revision": index, "layer": word, "unit": index, "quantity": word})
     session = get_session()
-    if picked and picked["revision"] == session.revision:
+    if picked is not None and picked["revision"] == session.revision:
         session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 

@@ -11,6 +11,8 @@ from viz.components.gate_sum import gate_sum
 from viz.components.heatmap import heatmap
 from viz.components.player import player
 from viz.components.prediction import prediction
+from viz.components.reports import VIEW
+from viz.components.streamlit_host import reported
 from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
@@ -198,12 +200,12 @@ def _unrecorded_note(layer: SavedCell) -> None:
 
 
 def _form_changed() -> None:
-    form = st.session_state[EQUATIONS]["form"]
-    get_session().set_view_options(form=None if form == FORMS[0] else form)
+    form = (st.session_state.get(EQUATIONS) or {}).get("form")
+    if form in FORMS:
+        get_session().set_view_options(form=None if form == FORMS[0] else form)
 
 
 def _player_moved() -> None:
-    reported = st.session_state[PLAYER]["view"]
-    get_session().apply_report(
-        reported["revision"], step=reported["step"], unit=reported["unit"], quantity=reported["quantity"]
-    )
+    view = reported(PLAYER, "view", VIEW)
+    if view is not None:
+        get_session().apply_report(**view)
