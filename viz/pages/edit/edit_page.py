@@ -58,12 +58,10 @@ def page() -> None:
         weight_matrix_panel(session, run, parts)
         unit_weight_panel(session, run)
     with right:
-        with st.container():  # kept without edits, too: else the first edit would move, and redraw, what follows
-            effect_panel(session, parts)
+        effect_panel(session, parts)
         edit_list(session, parts)
         add_edit_panel(session, run)
-    with st.container():
-        state_change_panel(session)
+    state_change_panel(session)
     edited_gradients(session, run, parts)
     after_panels(lambda: live_redraw(parts.in_order()))
 
