@@ -204,6 +204,17 @@ def test_stuck_gates_stay():
     assert gate[..., 0].min() > 0.98 and gate[..., 1].max() < 0.02
 
 
+def test_a_unit_without_output_is_dead_in_its_run():
+    lstm = nn.LSTM(2, 5, batch_first=True)
+    with torch.no_grad():
+        lstm.bias_ih_l0[15 + 3] = -40.0  # the output gate of unit 3
+    with torch.no_grad(), capture(lstm) as trace:
+        output, _states = lstm(3 * torch.randn(1, 20, 2))
+    largest = output[0].abs().amax(dim=0)
+    found = check_units_in_run(trace.layers["l0"]).silent
+    assert found == tuple(torch.nonzero(largest < 1e-3).flatten().tolist()) == (3,)
+
+
 def test_units_in_a_run():
     rnn = nn.RNN(2, 4, nonlinearity="relu", batch_first=True)
     with torch.no_grad():
