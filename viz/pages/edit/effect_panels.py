@@ -48,12 +48,16 @@ def effect_panel(session: Session, parts: RedrawParts) -> None:
     payload_place = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 
-    def load_payload(after: ForwardRun) -> None:
+    def payload(after: ForwardRun) -> bytes:
         before, steps = edit_cache.unedited_run(session), edit_cache.step_origins(session)
         layer, quantity = session.view.layer or "", session.view.quantity or ""
-        with payload_place:
-            trace_loader(edit_cache.state_change_payload(before, after, layer, quantity, steps), key="edit_changed")
+        return edit_cache.state_change_payload(before, after, layer, quantity, steps)
 
+    def load_payload(after: ForwardRun) -> None:
+        with payload_place:
+            trace_loader(payload(after), key="edit_changed")
+
+    parts.preparations.append(payload)
     parts.payloads.append(load_payload)
 
 

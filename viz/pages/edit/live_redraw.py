@@ -10,8 +10,8 @@ from models.networks.forward_run import ForwardRun
 from viz.pages import cache
 from viz.session import get_session
 
-DrawPart = Callable[[ForwardRun], None]
-"""Function that draws a part of the page from the run of the edited network."""
+DrawPart = Callable[[ForwardRun], object]
+"""Function that draws a part of the page from the run of the edited network; what it returns is ignored."""
 
 
 @dataclass
@@ -19,10 +19,13 @@ class RedrawParts:
     """The parts of the open panels that are redrawn, in the order in which they are drawn.
 
     Attributes:
+        preparations: functions that compute, into the caches, what the others send; the messages of one change then arrive
+            together, and the browser draws once.
         payloads, drawings, texts, sliders, last_sliders: the functions that draw them.
         loss: the loss by whose gradient the weight matrix is coloured; None if it is coloured by value.
     """
 
+    preparations: list[DrawPart] = field(default_factory=list)
     payloads: list[DrawPart] = field(default_factory=list)
     drawings: list[DrawPart] = field(default_factory=list)
     texts: list[DrawPart] = field(default_factory=list)
@@ -32,7 +35,8 @@ class RedrawParts:
 
     def in_order(self) -> list[DrawPart]:
         """Return all functions: numbers first, then text; then the sliders, which follow what depends on them."""
-        return [*self.payloads, *self.drawings, *self.texts, *self.sliders, *self.last_sliders]
+        shown = [*self.payloads, *self.drawings, *self.texts]
+        return [*self.preparations, *shown, *self.sliders, *self.last_sliders]
 
 
 @st.fragment

@@ -89,6 +89,7 @@ def weight_matrix_panel(session: Session, run: ForwardRun, parts: RedrawParts) -
 
         part = _entry(session, edit_place(parameters, name, gate, row, column), float(values[row, column]), values)
         weight_table(session, name, gate, values, rows, columns, parameters)
+        parts.preparations.append(lambda _after: edit_cache.edited_parameters(session))
         parts.drawings.append(draw)
         parts.sliders.append(part)
         parts.loss = loss
