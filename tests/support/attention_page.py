@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 
 def link(**view: object) -> str:
-    """Return the address of a view of the Attention lens, with the panels that are open at first unless ``panel`` is given."""
+    """Return the address of a view of the Attention lens, with the panels that begin open unless ``panel`` is given."""
     return "/attention?" + urlencode({"panel": "-none"} | view)
 
 
