@@ -259,7 +259,7 @@ PANEL_STYLE = """
   @media (max-width: 980px) { /* panels beside each other would be too narrow for a cell */
     [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-panel_"]) { flex-wrap: wrap; }
     [data-testid="stColumn"]:has([class*="st-key-panel_"]) { flex: 1 1 100%; min-width: 100%; }
-    [class*="st-key-panel_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; } /* nor for a chart or formula inside one */
+    [class*="st-key-panel_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; } /* nor for a chart inside one */
     [class*="st-key-panel_"] [data-testid="stColumn"] { flex: 1 1 18rem; min-width: min(100%, 18rem); }
   }
   .stVerticalBlock[class*="st-key-panel_"] > [data-testid="stElementContainer"]:first-child h4 { padding-right: 2rem; }
