@@ -102,7 +102,7 @@ def host_of(header: str) -> str:
     return "" if found is None else (found[1] or found[2] or "").lower().removesuffix(".")
 
 
-class Guard:
+class GuardedServer:
     """The middleware: refuses foreign host names and requests for metrics, and adds the headers.
 
     Args:
@@ -188,7 +188,7 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
     return [
         Middleware(
-            Guard,
+            GuardedServer,
             address=option("server.address"),
             hosts=option("server.allowedHosts"),
             ancestors=frame_ancestors(os.environ),

@@ -23,7 +23,7 @@ from tests.support.browser import ROOT
 from viz.server import (
     FRAME_ANCESTORS,
     METRICS,
-    Guard,
+    GuardedServer,
     PageScript,
     content_policy,
     frame_ancestors,
@@ -80,7 +80,7 @@ def ask(guard, path="/", host="localhost:8501", kind="http"):
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.:8501", "127.0.0.1:80", "[::1]:8501"])
 def test_a_server_on_this_machine_answers_to_its_own_names(host):
-    guard = Guard(answered, "localhost")
+    guard = GuardedServer(answered, "localhost")
     assert ask(guard, host=host)[0]["status"] == 200
     assert ask(guard, host=host, kind="websocket")[0]["type"] == "websocket.accept"
 
@@ -88,31 +88,31 @@ def test_a_server_on_this_machine_answers_to_its_own_names(host):
 @given(st.text(max_size=40) | st.sampled_from(["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80"]))
 def test_a_server_on_this_machine_refuses_every_other_host(host):
     own = host_of(host.encode("latin-1", "replace").decode("latin-1")) in ("localhost", "127.0.0.1", "::1")
-    guard = Guard(answered, "localhost")
+    guard = GuardedServer(answered, "localhost")
     message, headers = ask(guard, host=host)
     assert (message["status"] == 200) == own and "content-security-policy" in headers
     assert (ask(guard, host=host, kind="websocket")[0]["type"] == "websocket.accept") == own
 
 
 def test_a_server_for_a_classroom_answers_to_every_name_and_one_behind_a_proxy_to_the_proxys():
-    assert ask(Guard(answered, "0.0.0.0"), host="10.0.0.7:8501")[0]["status"] == 200
-    assert ask(Guard(answered, None), host="class.example")[0]["status"] == 200
-    proxied = Guard(answered, "localhost", ["Class.example"])
+    assert ask(GuardedServer(answered, "0.0.0.0"), host="10.0.0.7:8501")[0]["status"] == 200
+    assert ask(GuardedServer(answered, None), host="class.example")[0]["status"] == 200
+    proxied = GuardedServer(answered, "localhost", ["Class.example"])
     assert ask(proxied, host="class.example")[0]["status"] == 200
     assert ask(proxied, host="evil.example")[0]["status"] == 421
 
 
 @pytest.mark.parametrize("path", [METRICS, METRICS + "/", "/base" + METRICS])
 def test_metrics_are_not_public(path):
-    assert ask(Guard(answered, "localhost"), path)[0]["status"] == 404
+    assert ask(GuardedServer(answered, "localhost"), path)[0]["status"] == 404
 
 
 def test_other_sites_may_not_show_the_app_in_a_frame_unless_they_are_named():
-    _message, headers = ask(Guard(answered, "localhost"))
+    _message, headers = ask(GuardedServer(answered, "localhost"))
     assert headers["x-frame-options"] == "SAMEORIGIN"
     assert headers["content-security-policy"].endswith("frame-ancestors 'self'")
     sites = frame_ancestors({FRAME_ANCESTORS: "https://moodle.example *.school.example"})
-    _message, headers = ask(Guard(answered, "localhost", ancestors=sites))
+    _message, headers = ask(GuardedServer(answered, "localhost", ancestors=sites))
     assert "x-frame-options" not in headers
     assert headers["content-security-policy"].endswith("'self' https://moodle.example *.school.example")
     for wrong in ("https://a.example;script-src", "'none'", "*", "https://a.example/page", "a,b"):

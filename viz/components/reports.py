@@ -1,4 +1,4 @@
-"""What a browser may report: the form of each event's value. A value of another form is no report.
+"""What a browser may report: the form of each event's value. A value of another form is ignored.
 
     reported(PLAYER, "view", VIEW)      # {"revision": 3, "step": 12, "unit": 0, "quantity": "hidden"}, or None
 
