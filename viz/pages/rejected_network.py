@@ -22,6 +22,6 @@ def with_shown_network(problem: str, requested: str | None, shown: str | None) -
 
 
 def replace_notice(session: Session, old: str, new: str) -> None:
-    """Show a message in the place of another, or as a further one."""
+    """Add a message, and remove the message ``old`` if there is one."""
     session.notices[:] = [each for each in session.notices if each != old]
     session.add_notice(new)
