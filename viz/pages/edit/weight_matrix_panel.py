@@ -154,7 +154,7 @@ def _entry(session: Session, place: Place, value: float, values: np.ndarray) -> 
     """Show the selected entry: a slider, and its exact value to type. Return the function that draws the slider."""
     where = write_edit(WeightChange(place, "=", 0.0)).removesuffix("=0")
     slider, exact = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    key = f"entry_{where}_{session.slider_generation}"
+    key = f"entry_{widget_key(where)}_{session.slider_generation}"
     most = st.session_state.setdefault(f"{key}_most", max(1.0, ceil(1.5 * float(np.abs(values).max()))))
 
     def edits_at(number: float) -> Edits:
