@@ -164,7 +164,7 @@ def recipe(kind: str, architecture: dict[str, Any], steps: int, rate: float) -> 
     """Return the recipe of the network with one ``kind`` of attention."""
     return Recipe(
         title={
-            "en": f"{_capitalized(VARIANTS[kind]['en'][0])}: dates",  # first what tells them apart: a menu cuts the end off
+            "en": f"{_capitalized(VARIANTS[kind]['en'][0])}: dates",  # the distinguishing part first: a menu cuts off the end
             "ko": f"{_capitalized(VARIANTS[kind]['ko'][0])}: 날짜",
         },
         task={language: TASK[language].format(how=VARIANTS[kind][language][1]) for language in ("en", "ko")},

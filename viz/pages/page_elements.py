@@ -47,7 +47,7 @@ def chart(figure: go.Figure, key: str, *, names: Sequence[str | None], min_width
     bar = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": name},
-        # Few buttons, because they lie over the chart: dragging zooms anyway.
+        # Few buttons, because they cover the chart; dragging zooms anyway.
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"],
     }
     st.plotly_chart(figure, key=key, theme=None, config=bar)

@@ -52,7 +52,7 @@ function build(context) {
   };
   const setMode = (mode) => context.report("mode", { mode, at: performance.now() });
   const place = () => Math.max(entries().findIndex((entry) => entry.name === context.data.shown), 0);
-  let goal = null; // the panel that was asked for last, until the host shows it: keys pressed meanwhile count from there
+  let goal = null; // place of the panel requested last, until the host shows it: further keys count from there
   const move = (by) => {
     const next = (goal ?? place()) + by;
     if (next < 0 || next >= entries().length) return;
