@@ -35,7 +35,7 @@ def stem_pieces(stem: str, kind: str) -> list[str]:
     for suffix in ("하", "스럽"):
         if stem.endswith(suffix) and len(stem) > len(suffix):
             return [stem[: -len(suffix)]]
-    of = forms(stem, kind)  # type: ignore[arg-type]
+    of = forms(stem, kind)
     return list(dict.fromkeys(each for each in (stem, *of.values()) if each == stem or not each.startswith(stem)))
 
 
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     classed_roots = set(korean_pieces())
     fill = [noun for noun in nouns if noun not in classed_roots]
     common = sections(EXTRA)["function"]
-    texts = {
+    texts: dict[str, Iterable[str]] = {
         "mark": marks, "ending": suffixes, "english": ["I", *words], "korean": kept,
         "english neutral": [each for each in neutral if each not in common and "'" not in each][: ENGLISH_WORDS],
         "english cue-": negative, "english cue+": positive, "korean neutral": fill,

@@ -14,6 +14,7 @@ from models.zoo.korean_reviews import SIGNS, Korean
 from models.zoo.text_grammar import PIECES, sample_pair, sections
 
 Language = Literal["en", "ko"]
+LANGUAGES: tuple[Language, Language] = ("en", "ko")
 PADDING = "∅"
 """The padding symbol; it can be typed."""
 
@@ -79,7 +80,7 @@ def sample_review(
         negated: whether the opinion is negated; None for either.
         unseen: for negated reviews, whether the pair of negation and adjective is excluded from training; None for any pair.
     """
-    language = language or random.choice(("en", "ko"))
+    language = language or LANGUAGES[random.randrange(2)]
     label = random.randrange(2)
     kinds = [*WEIGHTS[language]]
     if negated is not None:
