@@ -1,5 +1,6 @@
 """The sentiment network: it reads everyday sentences, negations turn them, and padding harms where it is read."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -16,6 +17,7 @@ from models.states.padding_effect import padding_effect
 from models.zoo import reviews, sentiment
 from models.zoo.korean_inflection import endings, forms
 from models.zoo.text_grammar import COMMON, expand, is_held_out_pair, parse, sample_pair, sections
+from tests.support.everyday_sentences import read_sentences, score_sentences
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,14 @@ def test_everyday_sentences_are_classified(network, text, best):
     assert isinstance(prediction, ClassPrediction) and prediction.best == best
     assert prediction.probability.sum() == pytest.approx(1) and prediction.probability[best] > 0.8
     assert prediction.classes == {"en": ("negative", "positive"), "ko": ("부정", "긍정")}
+
+
+def test_forty_sentences_written_without_knowledge_of_the_vocabulary(network):
+    """Twenty in each language by somebody who did not choose the words; the network was not trained or chosen on them."""
+    scores = score_sentences(network, read_sentences(Path(__file__).with_name("everyday_sentences.tsv")))
+    assert {language: score.sentences for language, score in scores.items()} == {"en": 20, "ko": 20}
+    for language, score in scores.items():
+        assert score.right >= 18 and score.known >= 0.9 * score.tokens, (language, score.remarks)
 
 
 def test_a_word_that_nobody_uses_is_unknown_and_marked(network):
