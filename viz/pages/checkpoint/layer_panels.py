@@ -23,7 +23,8 @@ def selected_layer(
     if stored in names and stored not in runs:  # it does not run, so the view cannot name it
         return stored
     shown = next((name for name, ran in runs.items() if ran == session.view.layer), session.view.layer)
-    return shown if shown in names else next(iter([*_broken(found, names), *runs, *names]), None)
+    running = [name for name in runs if name in names]
+    return shown if shown in names else next(iter([*_broken(found, names), *running, *names]), None)
 
 
 def _broken(found: Sequence[Finding], names: list[str]) -> list[str]:
