@@ -92,7 +92,7 @@ class English:
             return random.choice(self.words)
         entries = self.lists["subject" if name == "S" else name]
         entry = random.choice(entries[:2] if name == "S" and random.random() < 0.6 else entries)
-        return expand(entry, random, lambda inner, mark: self._fill(random, inner)) if "(" in entry else entry
+        return expand(entry, random, lambda inner, mark: self._fill(random, inner)) if {"(", "{"} & {*entry} else entry
 
 
 def _spelling(text: str) -> str:
