@@ -28,7 +28,8 @@ NET = "new URLSearchParams(location.search).get('net')"
 FOUND = """(mark) => {
   const texts = [...document.querySelectorAll("a, img, script, iframe, object, embed, link, image, use")];
   const elsewhere = texts.filter((each) =>
-    [each.href, each.src, each.data].some((at) => at && new URL(at.baseVal ?? at, location).host.includes("elsewhere.example")));
+    [each.href, each.src, each.data].some((at) =>
+      at && new URL(at.baseVal ?? at, location).host.includes("elsewhere.example")));
   const marked = [...document.querySelectorAll("em, b, .katex annotation")].filter(({ textContent: text }) =>
     text === "e" || text === "x" || (text.includes("my__x") && !text.includes("<b>my__x") && !text.includes(mark)));
   const handlers = [...document.querySelectorAll("[onerror], [onload], [onclick]")];
