@@ -24,6 +24,9 @@ UNTRAINED_COUNT = 3
 RecallBatches = Callable[[int, Literal["en", "ko"]], Tensor]
 """(seed, language) -> ids (B, T + 1) of texts whose last token is their first one again."""
 
+RunText = Callable[[Network, str], ForwardRun]
+"""Runs a network on a text."""
+
 Texts = Sequence[tuple[LayerTrace, dict[str, np.ndarray]]]
 """A layer's run on each text, and the text's properties, (T) each."""
 
@@ -40,6 +43,7 @@ def tracked_units(
     quantity: str | None = None,
     untrained: int = UNTRAINED_COUNT,
     recall_batches: RecallBatches | None = None,
+    run: RunText | None = None,
 ) -> Ranking:
     """Return which units of ``layer`` track a property of ``text``.
 
@@ -54,14 +58,16 @@ def tracked_units(
         quantity: the gate or state to correlate; None for an LSTM's cell or the hidden state.
         untrained: the number of untrained layers of its shape to compare with; each costs one more run of the layer.
         recall_batches: of a recall network, ``models.zoo.catalogue.recall_batches(network)``; None for any other.
+        run: ``models.decoding.run_network``, of an encoder-decoder: the steps of its decoder are those of the output.
 
     Raises:
         Problem: the text cannot be encoded.
+        ValueError: the layer has other steps than the text, and ``run`` is None.
     """
     tokens = network.tokens(text)
     others = [example.text for example in network.card.examples if network.tokens(example.text) != tokens]
-    chosen = [_run_and_label(network, text, layer)]
-    held_out = [_run_and_label(network, other, layer) for other in others]
+    chosen = [_run_and_label(network, text, layer, run)]
+    held_out = [_run_and_label(network, other, layer, run) for other in others]
     ranking = _ranking(chosen, held_out, quantity, untrained)
     if recall_batches is not None:
         language: Literal["en", "ko"] = "ko" if any("가" <= symbol <= "힣" for symbol in text) else "en"
@@ -89,10 +95,21 @@ def tracked_in_halves(
     return rank_units(pairs[0], pairs[1:])
 
 
-def _run_and_label(network: Network, text: str, layer: str) -> tuple[LayerTrace, dict[str, np.ndarray]]:
+def _run_and_label(
+    network: Network, text: str, layer: str, run: RunText | None
+) -> tuple[LayerTrace, dict[str, np.ndarray]]:
+    """Return a layer's run on a text, and the properties of the tokens at its steps: a decoder's are those of the output."""
+    tokens = network.tokens(text)
+    if run is not None:
+        ran = run(network, text)
+        if ran.decodes(layer):
+            tokens = [_token_of(label) for label in ran.labels_of(layer)]
+        return ran.trace.layers[layer], text_properties(tokens)
     with torch.inference_mode(), capture(network.module) as trace:
         network.run(network.encode(text))
-    return trace.layers[layer], text_properties(network.tokens(text))
+    if network.card.predicts == "sequence" or trace.layers[layer].shape[1] != len(tokens):
+        raise ValueError("The layer's steps are not those of the text. Run it with models.decoding.run_network.")
+    return trace.layers[layer], text_properties(tokens)
 
 
 def _ranking(chosen: Texts, held_out: Texts, quantity: str | None, untrained: int) -> Ranking:

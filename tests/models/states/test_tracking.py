@@ -225,3 +225,22 @@ def test_a_trace_of_its_own_and_one_unit():
     for layer in trace.layers:
         found = tracked_in_halves(run_of_trace(trace, row=1), layer)
         assert {match.name for match in found.matches} <= {"position"}
+
+
+@pytest.mark.parametrize("text", ["4 Aug 2024", "4 August 2024", "2024년 8월 4일"])
+def test_a_decoders_steps_have_the_properties_of_its_own_tokens(text):
+    network = load_network("dates-dot")
+    run = run_network(network, text)
+    layer = run.trace.layers["decoder.l0"]
+    steps = np.arange(int(layer.lengths[0]), dtype=float)
+    matches = [
+        match
+        for match in tracked_units(network, text, "decoder.l0", run=run_network).matches
+        if match.name == "position"
+    ]
+    assert (matches and len(run.labels) != len(steps)) or text == "2024년 8월 4일"
+    with pytest.raises(ValueError, match="not those of the text"):
+        tracked_units(network, text, "decoder.l0")
+    for match in matches:
+        expected = np.corrcoef(layer.hidden[0, :, match.unit], steps)[0, 1]
+        assert match.correlation == pytest.approx(expected, abs=1e-4)

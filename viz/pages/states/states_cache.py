@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from models.decoding.run_network import run_network
 from models.edits.edit import Edits
 from models.networks.forward_run import ForwardRun
 from models.states.forward_sensitivity import forward_sensitivity
@@ -54,7 +55,7 @@ def state_values(run: ForwardRun, layer: str, quantity: str) -> np.ndarray:
 def ranked_units(net: str, text: str, layer: str, edits: Edits = cache.NO_EDITS) -> Ranking:
     """Return the ranking of the units of a bundled network, its weights edited, by the property of the text they track."""
     network = cache.edited_network(net, cache.active_edits(edits)).network
-    return tracked_units(network, text, layer, recall_batches=recall_batches(network))
+    return tracked_units(network, text, layer, recall_batches=recall_batches(network), run=run_network)
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)

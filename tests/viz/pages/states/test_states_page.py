@@ -294,3 +294,8 @@ def test_all_that_a_page_sends_of_a_run_is_bounded(tmp_path, lens, shape):
     page = start(lens, opened=path, step=str(steps // 2))
     assert data_bytes(page) < 2_000_000
     assert sent_payload(page)[0]["excerpt"]["steps"] == steps
+
+
+def test_a_decoder_with_other_steps_than_its_text_is_tracked():
+    page = start("states", net="dates-dot", text="4 Aug 2024", layer="decoder.l0")
+    assert not page.exception and page.session_state["unrolled"].view.layer == "decoder.l0"
