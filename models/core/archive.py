@@ -70,7 +70,7 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
         raise ArchiveError("This is not a saved run. Open an .npz file written by trace.save(...).") from error
     try:
         header = json.loads(arrays.pop(HEADER).tobytes())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise ArchiveError(
             "This .npz file contains arrays but no saved run. Open a file written by trace.save(...)."
         ) from None

@@ -315,7 +315,13 @@ def _reads_alike(session: Session, chosen: str) -> bool:
     if (before.kind, before.columns) != (after.kind, after.columns):
         return False
     bundled = checkpoints.find(now) is None and checkpoints.find(chosen) is None
-    return before.vocabulary == after.vocabulary or (bundled and after.kind == "words")
+    if before.vocabulary != after.vocabulary and not (bundled and after.kind == "words"):
+        return False
+    try:
+        cache.network(chosen).tokenize(session.view.text or "")
+    except Problem:  # such as a text of which it knows no word
+        return False
+    return True
 
 
 def text_input(session: Session, unknown: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ class _WidgetState:
 
     Attributes:
         key: of the widget; changes each time the widget is replaced.
-        options: arguments that it was created with.
+        options: arguments that it was created with, and the texts of its options.
         initial: the value that it was created with.
         value: the last value that it had.
     """
@@ -51,12 +51,15 @@ def synced_widget(
         initial_argument: name of the widget's argument for its initial value.
         settings: its other keyword arguments.
     """
+    # A browser names an option of a menu by its text: after a change of language that of the old widget is unknown.
+    form = settings.get("format_func")
+    identity = (*options, tuple(map(form, options[0]))) if form is not None and options else options
     place = f"{key}:widget"
     before: _WidgetState | None = st.session_state.get(place)
     state = before
-    if state is None or state.value != value or state.options != options or state.key not in st.session_state:
+    if state is None or state.value != value or state.options != identity or state.key not in st.session_state:
         turn = 1 if before is None else int(before.key.rpartition(":")[2]) + 1
-        state = st.session_state[place] = _WidgetState(f"{key}:{turn}", options, value, value)
+        state = st.session_state[place] = _WidgetState(f"{key}:{turn}", identity, value, value)
     settings[initial_argument] = state.initial
     if initial_argument == "index":
         settings[initial_argument] = None if state.initial is None else list(options[0]).index(state.initial)

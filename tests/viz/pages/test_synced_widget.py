@@ -36,6 +36,31 @@ def page(monkeypatch):
     return page
 
 
+def test_a_menu_in_another_language_is_another_widget(page):
+    """A browser reports an option by its text, which the old widget's options do not have any more."""
+    made = []
+
+    def menu(_label, options, *, key, on_change, index, format_func):
+        made.append((key, [format_func(each) for each in options]))
+        page.state.setdefault(key, options[index])
+        return page.state[key]
+
+    for words in ({"a": "wave", "b": "counter"}, {"a": "wave", "b": "counter"}, {"a": "파동", "b": "개수 세기"}):
+        chosen = synced_widget(
+            menu,
+            "Network",
+            ("a", "b"),
+            key="net",
+            value="b",
+            changed=page.told.append,
+            initial_argument="index",
+            format_func=words.__getitem__,
+        )
+        assert chosen == "b"
+    keys = [key for key, _texts in made]
+    assert keys[0] == keys[1] != keys[2] and page.told == []
+
+
 def test_a_choice_is_told_and_kept(page):
     assert page.show(1) == 1
     own = page.last

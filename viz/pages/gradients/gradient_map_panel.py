@@ -16,7 +16,7 @@ from viz.pages.panels import panel
 from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
 
-VIEW_ID = "gradients"
+VIEW_ID, LOSS_TURN = "gradients", "gradient_map_loss"
 
 
 def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
@@ -66,7 +66,12 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         rows = loss_rows(steps)
         row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
         first = steps - 1 if run.trace.layers[layer].reverse else 0
-        gradient_heatmap(VIEW_ID, view={"step": first, "unit": row, "revision": session.revision}, key="gradient_map")
+        # Another loss selects its own pair, as a link to it does; both numbers only increase.
+        chosen, turn = st.session_state.get(LOSS_TURN, (loss, 0))
+        turn += chosen != loss
+        st.session_state[LOSS_TURN] = (loss, turn)
+        view = {"step": first, "unit": row, "revision": session.revision + turn}
+        gradient_heatmap(VIEW_ID, view=view, key="gradient_map")
 
 
 def _show_progress(bar: DeltaGenerator, done: float) -> None:

@@ -20,6 +20,7 @@ from tests.support.attention_app import (
     view_of,
 )
 from tests.support.lens_page import widget_at
+from viz.escape import widget_key
 
 RECURRENT = ("dates-dot", "dates-general", "dates-additive")
 ATTENDING = (*RECURRENT, "dates-transformer")
@@ -186,7 +187,7 @@ def test_it_opens_with_an_example_in_the_readers_language():
 def test_two_thousand_characters_are_answered_and_contributions_wait_to_be_asked_for(net):
     page = start(net=net, text="the " * 500)
     assert not page.warning and "token_contributions" not in mounted_components(page)
-    assert "The whole output has probability" in text_of(page)
+    assert "probability of the whole output" in text_of(page)
     assert page.button(key="ask_contributions")
     assert "contribution_gradient" not in sent_payload(page)[1]
 
@@ -254,7 +255,7 @@ def test_every_change_is_made_by_the_controls_and_taken_back_by_its_own():
     assert header["tokens"] == list(expected.target) and header["options"]["scores_from"] == "dates-general"
     np.testing.assert_allclose(arrays["attention_weight"], expected.attention["attention"].weights[0, 0], atol=1e-6)
     turns = page.session_state["unrolled"].slider_generation
-    press_button(page, f"attention_out_{turns}_hide[3]")
+    press_button(page, f"attention_out_{turns}_{widget_key('hide[3]')}")
     assert view_of(page).attend == "scores=dates-general;write@6=5"
     widget_at(page.selectbox, "attention_scores").set_value("")
     run(page)

@@ -19,7 +19,10 @@ def test_a_file_without_recurrent_layers_opens_on_the_checkpoint_page(tmp_path, 
     assert any("no recurrent layers that can be run" in each.value for each in page.warning)
 
 
-def test_a_file_that_cannot_run_is_named_beside_what_is_shown_instead():
+def test_a_file_that_cannot_run_is_named_beside_what_is_shown_instead(monkeypatch):
+    monkeypatch.setattr(
+        checkpoint_store, "_store", checkpoint_store.CheckpointStore()
+    )  # not one that others have filled
     good, other = (
         checkpoint_store.open_upload({name: saved_bytes(module)}).name
         for name, module in (("good.pt", Net()), ("perceptron.pt", nn.Linear(3, 2)))

@@ -1,6 +1,7 @@
 """The States lens in a real browser: what a reader does there, and numbers read from the page."""
 
 import itertools
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -101,7 +102,8 @@ def test_the_brush_follows_its_span(open_page):
 
 
 def test_a_span_is_chosen_by_dragging_over_its_tokens(open_page):
-    page = open_page("/states?net=sentiment")
+    text = "We talked about it. Although the play was dull, the hotel was not at all slow. I went there on Tuesday."
+    page = open_page("/states?" + urlencode({"net": "sentiment", "text": text}))
     tokens = page.locator(".unrolled-span-picker-text [data-step]")
     tokens.nth(20).scroll_into_view_if_needed()
     start, end = tokens.nth(14).bounding_box(), tokens.nth(16).bounding_box()

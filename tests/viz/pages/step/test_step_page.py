@@ -149,6 +149,12 @@ def test_unknown_characters_are_shown_as_themselves_in_brackets():
 
 
 @pytest.mark.slow
+def test_own_text_without_a_word_that_a_network_knows_does_not_prevent_its_choice():
+    page = choose(start(net="sentiment", text="휴대폰이 또 고장 났어", lang="ko"), "net", "recall-gru")
+    assert address(page)["net"] == "recall-gru" and not warnings(page)
+    assert address(page)["text"] == load_network("recall-gru").card.default.text
+
+
 def test_unknown_words_are_marked_and_own_text_stays_between_networks_that_read_words():
     text = "My pangolin came back from Rome ."
     page = type_(start(net="recall-lstm"), text)
