@@ -147,5 +147,8 @@ def cell_from_arrays(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
 def _checked_range(bounds: Any) -> ValueRange:
     if bounds is None:
         return None
-    low, high = map(float, bounds)
+    try:
+        low, high = map(float, bounds)
+    except OverflowError:
+        raise ValueError("a bound is too large for a float") from None
     return low, high

@@ -176,6 +176,8 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
         layers: dict[str, Any] = {}
         below: list[torch.Tensor] = []
         for entry in header["layers"]:
+            if entry["name"] in layers:  # else a small file could name one layer, and its arrays, any number of times
+                raise ValueError("it names a layer twice")
             if "formulas" in entry:
                 layers[entry["name"]] = cell_from_arrays(entry, arrays)
                 continue

@@ -250,7 +250,16 @@ def test_damaged_headers(saved, change):
     refused(saved)
 
 
-@pytest.mark.parametrize("text", [b"[]", b"{", b"\xff\xfe", b"null"])
+def test_a_header_that_names_a_layer_twice(saved):
+    arrays = dict(np.load(saved))
+    header = json.loads(arrays[HEADER].tobytes())
+    header["layers"] *= 3000
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(saved, **arrays)
+    refused(saved)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{", b"\xff\xfe", b"null", b"[" * 200_000])
 def test_headers_that_are_no_header(saved, text):
     arrays = dict(np.load(saved))
     arrays[HEADER] = np.frombuffer(text, dtype=np.uint8)
