@@ -6,12 +6,9 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 import streamlit as st
-
-if TYPE_CHECKING:
-    from viz.pages.checkpoint_store import CheckpointFile, OpenedCheckpoint
 
 MAX_CHECKPOINTS, MAX_BYTES = 32, 2 << 30
 """Opened checkpoints (a file may be run in several ways), and bytes of files and decoded tensors, that are kept."""
@@ -20,17 +17,43 @@ MAX_REMOVED = 64 << 20
 """Bytes of removed checkpoints that cached results may go on referring to."""
 
 
+class StoredFile(Protocol):
+    """A file: the hash of its content, and the bytes of it that are kept in memory."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def memory(self) -> int: ...
+
+
+class StoredCheckpoint(Protocol):
+    """A checkpoint: its name, its file, and the bytes in memory besides those of the file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def file(self) -> StoredFile: ...
+
+    @property
+    def memory(self) -> int: ...
+
+
+T = TypeVar("T", bound=StoredCheckpoint)
+
+
 @dataclass(eq=False)
-class _Entry:
+class _Entry(Generic[T]):
     """A stored checkpoint, the readers that opened or used it, when it was stored, and whether it has been used since."""
 
-    opened: OpenedCheckpoint
+    opened: T
     readers: set[str]
     stored: float
     used: bool = False
 
 
-class CheckpointStore:
+class CheckpointStore(Generic[T]):
     """A bounded, thread-safe store of opened checkpoints.
 
     The least recently used one of the same reader is removed first. One that is not used within minutes is removed too.
@@ -39,11 +62,11 @@ class CheckpointStore:
     def __init__(self, count: int = MAX_CHECKPOINTS, size: int = MAX_BYTES, unused: float = 600.0) -> None:
         """Keep at most ``count`` checkpoints and ``size`` bytes of memory, and always the newest one."""
         self.count, self.size, self.unused = count, size, unused
-        self._stored: OrderedDict[str, _Entry] = OrderedDict()
+        self._stored: OrderedDict[str, _Entry[T]] = OrderedDict()
         self._lock = Lock()
         self._removed = 0
 
-    def put(self, opened: OpenedCheckpoint, reader: str = "") -> OpenedCheckpoint:
+    def put(self, opened: T, reader: str = "") -> T:
         """Add a checkpoint that a reader opened and return it, or the stored one of the same name."""
         with self._lock:
             entry = self._stored.setdefault(opened.name, _Entry(opened, set(), time.monotonic()))
@@ -55,7 +78,7 @@ class CheckpointStore:
         self._clear_caches()
         return entry.opened
 
-    def get(self, name: str, reader: str = "") -> OpenedCheckpoint | None:
+    def get(self, name: str, reader: str = "") -> T | None:
         """Return the checkpoint of this name for a reader, or None."""
         with self._lock:
             entry = self._stored.get(name)
@@ -66,11 +89,11 @@ class CheckpointStore:
             entry.readers.add(reader)
             return entry.opened
 
-    def file(self, digest: str) -> CheckpointFile | None:
-        """Return the stored file with this content, or None."""
+    def with_file(self, digest: str) -> T | None:
+        """Return a checkpoint of the file with this content, or None."""
         with self._lock:
-            files = (entry.opened.file for entry in self._stored.values())
-            return next((file for file in files if file.digest == digest), None)
+            opened = (entry.opened for entry in self._stored.values())
+            return next((each for each in opened if each.file.digest == digest), None)
 
     def remove_unused(self) -> None:
         """Remove the checkpoints that have not been used for ``unused`` seconds since they were stored."""

@@ -180,7 +180,7 @@ class OpenedCheckpoint:
         return _store.put(opened, _reader())
 
 
-_store = CheckpointStore(unused=UNUSED_SECONDS)
+_store: CheckpointStore[OpenedCheckpoint] = CheckpointStore(unused=UNUSED_SECONDS)
 _startup_names: dict[Path, str] = {}
 
 
@@ -230,8 +230,8 @@ def open_upload(files: Mapping[str, bytes]) -> OpenedCheckpoint:
     if len(files) == 1:
         ((name, content),) = files.items()
         digest = sha256(content).hexdigest()
-        known = _store.file(digest)
-        checkpoint = known.checkpoint if known else load_checkpoint(content, limits=limits, isolated=True)
+        known = _store.with_file(digest)
+        checkpoint = known.file.checkpoint if known else load_checkpoint(content, limits=limits, isolated=True)
         return _store_file(name, digest, len(content), len(content), checkpoint)
     indices = [name for name in files if name.endswith(".index.json")]
     if len(indices) != 1:
@@ -285,7 +285,8 @@ def file_limits(**own: int) -> Limits:
 
 
 def _store_file(name: str, digest: str, size: int, memory: int, checkpoint: Checkpoint) -> OpenedCheckpoint:
-    file = _store.file(digest)
+    known = _store.with_file(digest)
+    file = known.file if known else None
     if file is None or file.name != _address_name(name):
         file = CheckpointFile(_address_name(name), digest, size, memory, file.checkpoint if file else checkpoint)
     _remove_unused_later()

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from models.checkpoints.parsing.contents import Limits, StoredTensor, decode_array, element_count, item_size
 from models.checkpoints.parsing.errors import CheckpointError
-from models.checkpoints.parsing.parser_pool import ask_parser, is_parser
+from models.checkpoints.parsing.parser_pool import ask_parser
+from models.checkpoints.parsing.parser_role import is_parser
 from models.checkpoints.parsing.work_budget import spend
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

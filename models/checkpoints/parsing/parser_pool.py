@@ -42,19 +42,6 @@ SCRIPT = Path(__file__).with_name("parser_process.py")
 ROOT = Path(__file__).parents[3]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-_inside = False
-
-
-def parse_here() -> None:
-    """Parse every file in this process, because it is one of those that are started here."""
-    global _inside
-    _inside = True
-
-
-def is_parser() -> bool:
-    """Return whether this process is one of those that are started here."""
-    return _inside
-
 
 class ParserProcess:
     """One process.

@@ -45,7 +45,7 @@ class Files:
         """Return the file of a request as a checkpoint."""
         import models.checkpoints as checkpoints
         from models.checkpoints.parsing.file_source import FileSource
-        from models.checkpoints.parsing.parser_pool import parse_here
+        from models.checkpoints.parsing.parser_role import parse_here
 
         parse_here()
         if self.key != request["key"]:

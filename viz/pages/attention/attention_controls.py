@@ -14,12 +14,13 @@ from viz.address import View
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.attention import attention_cache
-from viz.pages.controls import example_menu, requested_network, saved_run, text_input
+from viz.pages.controls import requested_network, saved_run
 from viz.pages.edited_banner import edited_banner
 from viz.pages.left_out import show_left_out
 from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
 from viz.pages.synced_widget import synced_widget
+from viz.pages.text_controls import example_menu, text_input
 from viz.session import Session
 
 NETWORK_KEY = "attention_net"

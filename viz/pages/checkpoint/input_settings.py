@@ -10,10 +10,10 @@ from models.networks.sequence_files import MAX_NUMBERS, format_numbers, parse_se
 from viz.i18n import _
 from viz.pages import LENSES, cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
-from viz.pages.controls import example_menu, text_input
 from viz.pages.long_input import offer_parts
 from viz.pages.output_table import output_table
 from viz.pages.page_elements import show_problem
+from viz.pages.text_controls import example_menu, text_input
 from viz.session import Session
 
 DEFAULT_STEPS, MAX_FILE_STEPS = 24, 10_000_000
