@@ -14,6 +14,7 @@ from collections import Counter
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
 from tests.support.mutated_files import made_files, mutated
+from tests.support.open_whole import graph_refusal, tensor_refusals
 
 LIMITS = Limits(seconds=2.5)
 
@@ -23,18 +24,10 @@ def outcome(data: bytes) -> str:
     try:
         checkpoint = load_checkpoint(data, limits=LIMITS, isolated=True)
         result = "listed"
-        for lazy in (checkpoint.layers, checkpoint.tensors):
-            for name in lazy:
-                try:
-                    assert lazy[name] is not None
-                except CheckpointError as problem:
-                    result = _checked(problem, "listed, a tensor refused")
-        if checkpoint.graph is not None:
-            try:
-                checkpoint.graph()
-            except CheckpointError as problem:
-                return _checked(problem, "listed, its graph refused")
-        return result
+        for problem in tensor_refusals(checkpoint):
+            result = _checked(problem, "listed, a tensor refused")
+        refused = graph_refusal(checkpoint)
+        return result if refused is None else _checked(refused, "listed, its graph refused")
     except CheckpointError as problem:
         return _checked(problem, "refused")
     except Exception as error:

@@ -28,6 +28,7 @@ def _peak() -> float:
 def _open(data: bytes, isolated: bool) -> tuple[str, float, float]:
     """Open a file; return the result and the seconds of listing and of decoding."""
     from models.checkpoints import CheckpointError, Limits, load_checkpoint
+    from tests.support.open_whole import graph_refusal, tensor_refusals
 
     options: dict[str, Any] = {"isolated": True, "limits": Limits(seconds=2.5)} if isolated else {}
     start = time.perf_counter()
@@ -36,19 +37,10 @@ def _open(data: bytes, isolated: bool) -> tuple[str, float, float]:
     except CheckpointError as problem:
         return str(problem), time.perf_counter() - start, 0.0
     listed = time.perf_counter() - start
-    refused = ""
-    for lazy in (checkpoint.layers, checkpoint.tensors):
-        for name in lazy:
-            try:
-                assert lazy[name] is not None
-            except CheckpointError as problem:
-                refused = f"; {problem}"
+    refused = "".join(f"; {problem}" for problem in tensor_refusals(checkpoint)[-1:])
     count = len(checkpoint.found) + len(checkpoint.stored)
-    if checkpoint.graph is not None:
-        try:
-            checkpoint.graph()
-        except CheckpointError as problem:
-            refused += f"; graph: {problem}"
+    if (problem := graph_refusal(checkpoint)) is not None:
+        refused += f"; graph: {problem}"
     return f"listed: {count}{refused}", listed, time.perf_counter() - start - listed
 
 

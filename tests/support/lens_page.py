@@ -80,3 +80,13 @@ def sent_payload(page: AppTest, view_id: str | None = None):
     """Return the header and arrays sent to a store of the browser, the first one unless ``view_id`` names it."""
     payloads = [unpack(proto.bytes) for proto in mounted_components(page)["trace_loader"]]
     return next(each for each in payloads if view_id in (None, each[0]["view_id"]))
+
+
+def show_weight_gradient(page: AppTest, option: str, name: str) -> AppTest:
+    """Choose the weights whose gradient the Gradients lens splits by time step: ``option`` on the page, ``name`` in torch."""
+    weights = widget_at(page.button_group, "feeding")
+    assert option in weights.options
+    weights.set_value(name)
+    run(page)
+    assert not page.error
+    return page

@@ -65,11 +65,10 @@ def send_trace(session: Session, run: ForwardRun, view_id: str, *, player_alone:
         first = excerpt_payload(view_id, run, name, excerpt, image, 0 if player_alone else None)
         return first, nearby_payload(first, run, name, nearby_steps(run, name, step, nearby))
 
-    (_send if player_alone else send_excerpt)(view_id, run, name, place, payloads, columns)
+    (_send_excerpt if player_alone else send_excerpt)(view_id, run, name, place, payloads, columns)
 
 
-@st.fragment
-def send_excerpt(
+def _send_excerpt(
     view_id: str,
     run: ForwardRun,
     name: str,
@@ -87,17 +86,6 @@ def send_excerpt(
         payloads: returns the payloads of an excerpt around a step, in the order in which they are sent.
         columns: bytes of the units whose values over the whole page of steps are sent.
     """
-    _send(view_id, run, name, place, payloads, columns)
-
-
-def _send(
-    view_id: str,
-    run: ForwardRun,
-    name: str,
-    place: tuple[int, int],
-    payloads: Callable[[Excerpt, int], tuple[bytes, ...]],
-    columns: int,
-) -> None:
     key = f"{view_id}_sequence"
 
     def request() -> None:
@@ -114,6 +102,10 @@ def _send(
     trace_loader(first, key=key, on_missing_change=request)
     for number, payload in enumerate(others):
         trace_loader(payload, key=f"{key}_{number}")
+
+
+send_excerpt = st.fragment(_send_excerpt)
+"""`_send_excerpt` as a fragment of its own, which a request of the browser runs again without the rest of the page."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)

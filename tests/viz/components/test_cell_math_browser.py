@@ -188,19 +188,24 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             np.testing.assert_allclose(found["gates"][gate], arrays[result], rtol=0, atol=1e-5)  # and as it ran
 
 
+def drawn_cell(module, quantity):
+    """Return the trace of a layer's run, and what draws its unit 2 at step 3."""
+    with torch.no_grad(), capture(module) as trace:
+        module(torch.randn(1, STEPS, INPUTS))
+    view = {"step": 3, "unit": 2, "quantity": quantity, "revision": 1}
+    mounts = [
+        (TRACE_LOADER, layer_payload("drawn", run_of_trace(trace), "l0", None)),
+        (PLAYER, player_data("drawn", view=view)),
+        (CELL_DIAGRAM, cell_diagram_data("drawn")),
+        (GATE_SUM, gate_sum_data("drawn")),
+    ]
+    return trace.layers["l0"], mounts
+
+
 def test_peepholes_are_drawn_with_their_numbers(browser):
     torch.manual_seed(7)
     module = recurrent_module("LSTM", INPUTS, UNITS, {"peepholes": True, "clip": 0.3}, batch_first=True)
-    with torch.no_grad(), capture(module) as trace:
-        module(torch.randn(1, STEPS, INPUTS))
-    payload, layer = layer_payload("peepholes", run_of_trace(trace), "l0", None), trace.layers["l0"]
-    view = {"step": 3, "unit": 2, "quantity": "output_gate", "revision": 1}
-    mounts = [
-        (TRACE_LOADER, payload),
-        (PLAYER, player_data("peepholes", view=view)),
-        (CELL_DIAGRAM, cell_diagram_data("peepholes")),
-        (GATE_SUM, gate_sum_data("peepholes")),
-    ]
+    layer, mounts = drawn_cell(module, "output_gate")
     with plain_page(browser, mounts) as opened:
         for gate, state in (("input_gate", 2), ("forget_gate", 2), ("output_gate", 3)):
             part = layer.weights.rows("weight_ch", gate)[2] * layer.cell[0, state, 2]
@@ -214,16 +219,7 @@ def test_peepholes_are_drawn_with_their_numbers(browser):
 def test_layer_norms_are_drawn_with_their_numbers(browser):
     torch.manual_seed(7)
     module = draw_norms(recurrent_module("LSTM", INPUTS, UNITS, {"norm": 1e-5, "cell_norm": True}, batch_first=True))
-    with torch.no_grad(), capture(module) as trace:
-        module(torch.randn(1, STEPS, INPUTS))
-    payload, layer = layer_payload("norms", run_of_trace(trace), "l0", None), trace.layers["l0"]
-    view = {"step": 3, "unit": 2, "quantity": "forget_gate", "revision": 1}
-    mounts = [
-        (TRACE_LOADER, payload),
-        (PLAYER, player_data("norms", view=view)),
-        (CELL_DIAGRAM, cell_diagram_data("norms")),
-        (GATE_SUM, gate_sum_data("norms")),
-    ]
+    layer, mounts = drawn_cell(module, "forget_gate")
     with plain_page(browser, mounts) as opened:
         drawn = opened.locator('.unrolled-cell-diagram [data-part="forget_gate"] [data-slot="forget_gate.h"]')
         expect(drawn).to_have_text(f"{layer.recurrent_product('forget_gate')[0, 3, 2]:.3f}".replace("-", "−"))

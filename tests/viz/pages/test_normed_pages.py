@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.lens_page import start, text_of, widget_at
+from tests.support.lens_page import show_weight_gradient, start, text_of
 from tests.support.normed_networks import NormedNetwork
 
 
@@ -26,10 +26,7 @@ def test_the_lenses_name_its_norms(file, lens):
     if lens == "states":
         assert "A layer norm follows the forget gate here, so no gate alone" in text_of(page)
     if lens == "gradients":
-        weights = widget_at(page.button_group, "feeding")
-        assert "gains of the layer norm, cell state" in weights.options
-        page = weights.set_value("gain_c").run()
-        assert not page.exception and not page.error
+        show_weight_gradient(page, "gains of the layer norm, cell state", "gain_c")
     if lens == "checkpoint":
         assert "gain and shift: factors and terms of the layer norms" in text_of(page)
         assert "layer norms as in PyTorch's custom_lstms, and their epsilon" in text_of(page)

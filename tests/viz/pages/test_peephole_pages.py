@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.lens_page import start, text_of, widget_at
+from tests.support.lens_page import show_weight_gradient, start, text_of
 from tests.support.onnx_models import model_of
 
 pytest.importorskip("onnx")
@@ -38,9 +38,6 @@ def test_every_lens_shows_it(file, lens):
     view = page.session_state["unrolled"].view
     assert view.net.startswith("peepholes.onnx") and view.layer == "rnn.l0"
     if lens == "gradients":
-        weights = widget_at(page.button_group, "feeding")
-        assert "peepholes w_c" in weights.options
-        page = weights.set_value("weight_ch").run()
-        assert not page.exception and not page.error
+        show_weight_gradient(page, "peepholes w_c", "weight_ch")
     if lens == "checkpoint":
         assert "weight_ch: peepholes" in text_of(page)
