@@ -5,7 +5,7 @@ import streamlit as st
 
 from models.checkpoints.health.compare_checkpoints import BlockChange, CheckpointComparison
 from models.core.messages import Problem
-from viz.escape import escape_markdown, widget_key
+from viz.escape import escape_markdown, latex_text, widget_key
 from viz.figures.weights_moved import weights_moved
 from viz.i18n import _, ngettext
 from viz.pages import cache, checkpoint_store
@@ -126,9 +126,9 @@ def _formula(found: list[BlockChange]) -> None:
     if most is None or not most.at:
         return
     place = ",".join(map(str, most.at))
-    gate = quantity_names()[most.gate].replace(" ", r"\ ") if most.gate else most.part
+    gate = quantity_names()[most.gate] if most.gate else most.part
     st.latex(
-        rf"\text{{{gate}}}:\quad \frac{{\|W' - W\|}}{{\|W\|}} = {most.relative:.3g},\qquad "
+        rf"{latex_text(gate)}:\quad \frac{{\|W' - W\|}}{{\|W\|}} = {most.relative:.3g},\qquad "
         rf"w'_{{{place}}} - w_{{{place}}} = {most.after:.4g} - {_signed(most.before)} = {most.after - most.before:.3g}"
     )
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from models.checkpoints.health import WeightSpectrum
 from models.checkpoints.health.spectra import MAX_EXACT_UNITS
-from viz.escape import widget_key
+from viz.escape import latex_text, widget_key
 from viz.figures.eigenvalue_plot import eigenvalue_plot
 from viz.i18n import _
 from viz.pages.checkpoint import checkpoint_cache
@@ -109,13 +109,12 @@ def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
     )
     gate = "candidate" if "candidate" in found else "preactivation"
     each = found[gate]
-    name = names[gate].replace(" ", r"\ ")
     steps = 10
     power = ""
     if gate == "preactivation":  # only a vanilla RNN applies the matrix again and again
         power = rf"\rho^{{{steps}}} = {tex_number(each.radius**steps) if each.radius else 0},\qquad "
     st.latex(
-        rf"\rho(W_{{\text{{{name}}}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad {power}"
+        rf"\rho(W_{{{latex_text(names[gate])}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad {power}"
         r"\text{" + _("deviation from orthogonality") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
         + (f" = {each.from_orthogonal:.3g}" if each.from_orthogonal is not None else "")
     )  # fmt: skip
