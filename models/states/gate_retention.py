@@ -37,13 +37,6 @@ def log10_retained(keep: np.ndarray, since: int, until: int) -> np.ndarray:
         return np.log10(keep[since + 1 : until + 1], dtype=np.float64).sum(axis=0)
 
 
-def retained_from(keep: np.ndarray, since: int) -> np.ndarray:
-    """Return (T - since, H) float64: ``retained(keep, since, t)`` for every t from ``since`` on."""
-    factors = keep[since:].astype(np.float64)
-    factors[:1] = 1.0
-    return np.cumprod(factors, axis=0)
-
-
 def half_life(keep: np.ndarray) -> np.ndarray:
     """Return (H) float64, the number of steps after which half of a unit's state is left, the median over time.
 

@@ -10,7 +10,7 @@ from torch import nn
 from models import Problem, capture
 from models.states.compare_states import compare_states
 from models.states.downsample import block_counts, downsample
-from models.states.gate_retention import half_life, log10_retained, retained, retained_from, retention_gate
+from models.states.gate_retention import half_life, log10_retained, retained, retention_gate
 from models.states.pca import principal_plane
 from models.states.saturation import gate_saturations, saturation
 from models.states.span_selectivity import span_selectivity
@@ -77,7 +77,6 @@ def test_what_is_kept_between_two_steps(kind, gate, way):
             expected = expected * values[step].astype(float)
         np.testing.assert_allclose(retained(keep, since, until), expected, rtol=1e-12)
         np.testing.assert_allclose(10 ** log10_retained(keep, since, until), expected, rtol=1e-12)
-        np.testing.assert_allclose(retained_from(keep, since)[until - since], expected, rtol=1e-12)
 
 
 def test_an_rnn_has_no_gate_that_keeps():
@@ -91,7 +90,8 @@ def test_half_life_is_how_long_until_half_is_left():
     assert half_life(keep[:1])[1] == pytest.approx(10)
     # as long as the product really takes
     gate = np.full((400, 1), 0.97)
-    assert half_life(gate)[0] == pytest.approx(np.argmax(retained_from(gate, 0)[:, 0] < 0.5), abs=1)
+    left = np.array([retained(gate, 0, step)[0] for step in range(len(gate))])
+    assert half_life(gate)[0] == pytest.approx(np.argmax(left < 0.5), abs=1)
     nearly = np.full((3, 1), 1 - 2**-24, dtype=np.float32)
     assert half_life(nearly)[0] == pytest.approx(np.log(2) * 2**24, rel=1e-6)
 
