@@ -104,7 +104,7 @@ def check_interventions(network: Network, sources: int, interventions: Iterable[
                     other=change.network.titled_name,
                 )
         else:
-            _check_place(module, sources, change)
+            _check_place(network, sources, change)
 
 
 def _check_symbol(network: Network, change: ForceToken) -> None:
@@ -116,15 +116,22 @@ def _check_symbol(network: Network, change: ForceToken) -> None:
             symbol=change.symbol,
             symbols=" ".join(symbols[1:]),
         )
-    if not 0 <= change.step < network.card.architecture["longest"]:
+    _check_step(network, change.step)
+
+
+def _check_step(network: Network, step: int) -> None:
+    if not 0 <= step < network.card.architecture["longest"]:
         raise Problem(
             "Time step {step} does not exist. The answer ends at time step {count} at the latest.",
-            step=change.step + 1,
+            step=step + 1,
             count=network.card.architecture["longest"],
         )
 
 
-def _check_place(module: Any, sources: int, change: ForceAttention | MaskSource) -> None:
+def _check_place(network: Network, sources: int, change: ForceAttention | MaskSource) -> None:
+    module: Any = network.module
+    if change.step is not None:
+        _check_step(network, change.step)
     if not 0 <= change.source < sources:
         raise Problem(
             "Input token {position} does not exist. Choose one from 1 to {count}.",

@@ -38,7 +38,7 @@ unrolled.gradientPair ??= (context) => {
     const math = tag(MATH, "math", { display: "block" });
     const cells = [
       [[norm(partial([loss], [end()]))], [mo("="), mo("‖"), partial([m("msub", mi("l"), mi("t"))], [at("t")]), product, partial([at("j")], [previous]), ...(hasMoreState() ? [partial([at("k")], [end()])] : []), mo("‖")]],
-      [mathNumber(whole), [mo("="), ...mathNumber(own), ...(factor === null ? [] : [mo("·"), m("msup", row(...mathNumber(factor, 4)), mn(String(distance)))])]],
+      [mathNumber(whole), factor === null && whole !== own ? [] : [mo("="), ...mathNumber(own), ...(factor === null ? [] : [mo("·"), m("msup", row(...mathNumber(factor, 4)), mn(String(distance)))])]],
     ];
     math.append(tag(MATH, "mtable", { displaystyle: "true" }, ...cells.map(([left, right]) => m("mtr", tag(MATH, "mtd", { style: "text-align: right" }, ...left),
       tag(MATH, "mtd", { style: "text-align: left" }, ...right)))));
