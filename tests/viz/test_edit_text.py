@@ -27,7 +27,7 @@ def sentences_about(name: str, edits: str) -> str:
     before, after = run_network(network, text), edited.read(text)
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
     rankings = {
-        layer: tracked_units(network, text, layer, recall_batches=recall_batches(network))
+        layer: tracked_units(network, text, layer, recall_batches=recall_batches(network), run=run_network)
         for layer in before.trace.layers
     }
     found = edit_effects(before, after, origin, answer_only=network.card.scored == "last")
