@@ -3,7 +3,8 @@
 Two runs are saved and opened, each by its own server: 2,000 tokens through 2 x 128 LSTM units, and
 10,000 steps through a random `nn.LSTM(512, 1024, 2)` (left out with `--quick`). Measured are
 
-- first paint: from opening the address until the heatmap and the player are drawn; and again, with the run in the cache;
+- first paint: from opening the address, all panels open, until the heatmap and the player are drawn; and again, with the run
+  in the cache;
 - zoom: from the drag over a part of a heatmap until the browser has that part's exact numbers;
 - a step: from the key until the player shows it (no round trip), and the rerun that reports it to the server;
 - the rerun of an empty app, the floor that Streamlit sets, and each of these as a multiple of it;
@@ -128,7 +129,7 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
         paints = []
         for _round in range(2):
             start = time.perf_counter()
-            page.goto(f"{url}/states")
+            page.goto(f"{url}/states?panel=*")
             wait_until_drawn(page)
             paints.append(time.perf_counter() - start)
             received = sum(frames)
