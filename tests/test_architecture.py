@@ -13,7 +13,8 @@ LONGEST = 400
 TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyproject.toml", "LICENSE"}
 
 FOLDERS = (
-    "core", "architectures", "capturing", "networks", "gradients", "states", "decoding", "edits", "checkpoints", "zoo",
+    "core", "architectures", "capturing", "networks", "gradients", "states", "decoding", "edits", "checkpoints", "runs",
+    "zoo", "training",
 )  # fmt: skip
 """The folders of ``models`` in their order: each may import from itself and from those before it."""
 
@@ -88,11 +89,11 @@ def test_folders_of_models_import_one_way(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in CODE if path.parts[:2] != ("models", "zoo") and path.parts[:2] != ("viz", "pages")],
+    [path for path in CODE if path.parts[:2] not in {("models", "zoo"), ("models", "training"), ("viz", "pages")}],
     ids=str,
 )
 def test_bundled_networks_are_loaded_by_name(path):
-    """Only a page about one bundled network may import the module that trains it; all else goes by ``zoo.catalogue``."""
+    """All but a page about one bundled network, and tasks that use its generator of texts, goes by ``zoo.catalogue``."""
     trained_by = [name for name in imports(path) if name.startswith("models.zoo")]
     assert [name for name in trained_by if not name.startswith("models.zoo.catalogue.")] == []
 
