@@ -24,7 +24,7 @@ from playwright.sync_api import Page
 from torch import nn
 
 from models import capture
-from tests.support.browser import NO_CHROMIUM, find_chromium, launch_browser, opened_page, serve, settle
+from tests.support.browser import NO_CHROMIUM, TRACK_RUNS, find_chromium, launch_browser, opened_page, serve, settle
 
 EMPTY = Path(__file__).with_name("empty_app.py")
 ROUNDS = 5
@@ -123,6 +123,7 @@ def measure(browser, name: str, path: Path, own: int, floor: float, base: int | 
     """Open one saved run, and print what it cost; without ``base`` only open it. Return the peak memory in bytes."""
     with serve(str(path)) as url:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.add_init_script(TRACK_RUNS)
         page = context.new_page()
         frames: list[int] = []
         page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))
