@@ -225,7 +225,9 @@ def masked_module(kind: Kind, inputs: int, units: int, rates: tuple[DropoutRates
     """
     own = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[kind]
     between = {each.input for each in rates[1:]}
-    plain = all(not each.stepwise and each.kind == "fresh" for each in rates) and rates[0].input == 0
+    plain = (
+        all(not each.stepwise and (each.kind == "fresh" or each.input == 0) for each in rates) and rates[0].input == 0
+    )
     if plain and len(between) <= 1:
         return own(inputs, units, num_layers=len(rates), batch_first=True, dropout=max(between, default=0.0))
     made: Any = {"RNN": MaskedRNN, "LSTM": MaskedLSTM, "GRU": MaskedGRU}[kind]

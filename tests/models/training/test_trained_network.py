@@ -1,0 +1,173 @@
+"""The network of a run opens in the engine of every lens, at any snapshot; a damaged or hostile folder does not."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models import run_network
+from models.core.messages import Problem
+from models.edits.edit import Edits
+from models.edits.edited_network import run_edited
+from models.gradients.losses import Loss, differentiate
+from models.training.framework_lines import settings_lines
+from models.training.sequence_models import build_sequence_model
+from models.training.trained_network import CARD, OPTIONS, network_of
+from models.training.training_loop import train
+from models.training.training_options import CHOICES, TrainingOptions
+from models.training.training_tasks import task_data
+from tests.models.training.test_training_tasks import SERIES, TEXT
+
+DATA = {"text": TEXT, "series": SERIES}
+
+
+def trained(task, folder, **changes):
+    small = {
+        "examples": 12,
+        "batch": 4,
+        "epochs": 1,
+        "units": 5,
+        "embedding": 3,
+        "sequence_length": 12,
+        "record_every": 2,
+    }
+    options = TrainingOptions(**{"task": task, "data": DATA.get(task, "")} | small | changes)
+    train(options, folder)
+    return options
+
+
+@pytest.mark.parametrize("task", CHOICES["task"])
+def test_every_lens_can_run_a_trained_network(task, tmp_path):
+    options = trained(task, tmp_path, cell={"text": "GRU", "series": "RNN"}.get(task, "LSTM"), layers=2)
+    network = network_of(tmp_path)
+    text = network.card.default.text
+    run = run_network(network, text)
+    assert set(run.trace.layers) == {"rnn.l0", "rnn.l1"} and run.prediction is not None
+    loss = Loss("answer") if network.vocabulary else Loss("next", step=1)
+    assert np.isfinite(differentiate(network, text, loss).value)
+    edited = run_edited(network, text, Edits(()))
+    assert np.array_equal(edited.trace.layers["rnn.l1"].hidden, run.trace.layers["rnn.l1"].hidden)
+    for each in network.card.examples:
+        network.encode(each.text)
+    fresh = build_sequence_model(options, task_data(options)).eval()
+    first = network_of(tmp_path, 0)
+    given = network.encode(text)
+    with torch.no_grad():
+        assert torch.equal(first(given), fresh(given)) and not torch.equal(first(given), network(given))
+    assert first.card.training["steps"] == 0 and network.card.training["steps"] > 0
+
+
+def test_the_nearest_snapshot_is_opened(tmp_path):
+    trained("counting", tmp_path, epochs=4)
+    assert [network_of(tmp_path, step).card.training["steps"] for step in (0, 3, 10**6)] == [0, 2, 12]
+
+
+def test_dropout_along_time_opens_as_the_plain_cell(tmp_path):
+    trained("counting", tmp_path, time_dropout=0.5)
+    network = network_of(tmp_path)
+    plain = torch.nn.LSTM(3, 5, batch_first=True)
+    plain.load_state_dict(network.module.rnn.state_dict())
+    given = network.encode(".aabb")
+    with torch.no_grad():
+        expected = network.module.head(plain(network.module.embedding(given))[0])
+        assert torch.equal(network(given), expected)
+    hidden = run_network(network, ".aabb").trace.layers["rnn.l0"].hidden
+    assert np.allclose(hidden[0], plain(network.module.embedding(given))[0][0].detach(), atol=1e-6)
+
+
+def overwrite(path, change):
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+HOSTILE = {
+    "no options": lambda folder: (folder / OPTIONS).unlink(),
+    "no card": lambda folder: (folder / CARD).unlink(),
+    "a link": lambda folder: [(folder / CARD).unlink(), (folder / CARD).symlink_to("/etc/hostname")],
+    "not json": lambda folder: (folder / CARD).write_text("[" * 50_000),
+    "another list": lambda folder: (folder / CARD).write_text("[]"),
+    "huge": lambda folder: overwrite(folder / OPTIONS, lambda options: options.update(units=4096, layers=8)),
+    "huge output": lambda folder: overwrite(folder / CARD, lambda card: card["architecture"].update(outputs=10**9)),
+    "other class": lambda folder: overwrite(
+        folder / CARD, lambda card: card["architecture"].update({"class": "Popen"})
+    ),
+    "other sizes": lambda folder: overwrite(folder / OPTIONS, lambda options: options.update(units=7)),
+    "no vocabulary": lambda folder: overwrite(folder / CARD, lambda card: card.update(vocabulary=None)),
+    "numbers": lambda folder: overwrite(folder / CARD, lambda card: card.update(vocabulary=[1, 2, 3])),
+    "damaged": lambda folder: [path.write_bytes(b"\xff" * 30) for path in (folder / "snapshots").iterdir()],
+    "no snapshots": lambda folder: [path.unlink() for path in (folder / "snapshots").iterdir()],
+}
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    trained("counting", folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_damaged_folder_is_refused_in_one_sentence(name, run_folder, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(run_folder, folder)
+    HOSTILE[name](folder)
+    with pytest.raises(Problem):
+        network_of(folder)
+
+
+OPTIONS_OF_LINES = [
+    {},
+    {
+        "cell": "GRU",
+        "layers": 2,
+        "depth_dropout": 0.2,
+        "time_mask": "fresh",
+        "clipping": "value",
+        "optimizer": "RMSprop",
+    },
+    {"cell": "RNN", "embedding": 0, "optimizer": "SGD", "momentum": 0.9, "clipping": "off"},
+    {"layers": 2, "time_dropout": 0.3, "input_dropout": 0.1, "depth_dropout": 0.1, "time_mask": "keras", "patience": 3},
+    {"task": "series", "data": SERIES, "optimizer": "AdamW", "weight_decay": 0.01, "initialization": "normal"},
+    {"forget_bias": 1.0, "initialization": "uniform", "input_dropout": 0.2, "optimizer": "Adagrad"},
+    {"tied": True, "embedding": 6, "units": 6},
+]
+
+
+@pytest.mark.parametrize("changes", OPTIONS_OF_LINES, ids=str)
+def test_pytorchs_lines_build_the_same_layers(changes):
+    options = TrainingOptions(**{"task": "counting", "examples": 4, "units": 6, "embedding": 4} | changes)
+    data = task_data(options)
+    lines, space = settings_lines(options, data.inputs, data.outputs).pytorch, {"torch": torch, "nn": torch.nn}
+    exec("\n".join(line for line in lines if not line.startswith(("loss", "nn.utils", "optimizer.step"))).replace(
+        "parameters,", "[*rnn.parameters(), *head.parameters()],"), space)  # fmt: skip
+    module = build_sequence_model(options, data)
+    assert [each.shape for each in space["rnn"].parameters()] == [each.shape for each in module.rnn.parameters()]
+    assert space["head"].weight.shape == module.head.weight.shape
+    assert space["rnn"].dropout == (module.rnn.dropout if options.time_mask == "fresh" else 0)
+    if options.tied:
+        assert space["embedding"].weight is space["head"].weight
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", OPTIONS_OF_LINES, ids=str)
+def test_kerass_lines_build_and_compile_a_network_of_the_same_size(changes, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    options = TrainingOptions(**{"task": "counting", "examples": 4, "units": 6, "embedding": 4} | changes)
+    data = task_data(options)
+    found = settings_lines(options, data.inputs, data.outputs)
+    space = {"keras": keras, "layers": keras.layers, "initializers": keras.initializers}
+    exec("\n".join(line for line in found.keras if not line.startswith("model.fit")), space)
+    one_hot = options.task == "series" or options.embedding == 0
+    space["model"].build((None, 5, data.inputs) if one_hot else (None, 5))
+    module = build_sequence_model(options, data)
+    ours = sum(each.numel() for each in module.parameters() if each.requires_grad)
+    second_biases = options.layers * options.units * {"LSTM": 4, "RNN": 1, "GRU": 0}[options.cell]
+    tied = module.head.weight.numel() if options.tied else 0  # Keras has no argument for it: a named difference
+    assert space["model"].count_params() == ours - second_biases + tied
+    assert ("tied" in found.differences) == options.tied
+    assert float(space["model"].optimizer.learning_rate) == pytest.approx(options.rate)
