@@ -8,6 +8,7 @@
   with them, ``edited_layers`` applies them to ``LayerWeights``; ``edit_effects``, ``state_difference`` and
   ``prediction_difference`` compare a run before with one after.
 - Sequence generation: ``decode``.
+- Training: ``watch`` records a training loop in a run folder; ``open_run`` returns its ``TrainingRun``.
 """
 
 from models.capturing.capture import CaptureError, capture
@@ -30,6 +31,8 @@ from models.gradients.gradient_map import gradient_map
 from models.gradients.nonfinite import first_nonfinite
 from models.networks.forward_run import ForwardRun
 from models.networks.network import Network
+from models.runs.open_run import open_run
+from models.runs.watch import watch
 from models.zoo.catalogue import load_network, network_names
 
 __all__ = [
@@ -58,10 +61,12 @@ __all__ = [
     "load_network",
     "load_trace",
     "network_names",
+    "open_run",
     "prediction_difference",
     "read_edits",
     "run_edited",
     "run_network",
     "state_difference",
+    "watch",
     "write_edits",
 ]

@@ -1,0 +1,136 @@
+"""Statistics of a recorded run of a layer by time step: norms of its states' gradients, means and saturation of its gates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.core.activations import MINUS_ONE_TO_ONE, ZERO_TO_ONE
+from models.core.cells import Cell
+from models.core.gate_evaluation import padding_mask
+from models.core.gradient_proof import GradientWarning
+from models.core.layer_gradients import GradientError
+from models.core.trace import LayerTrace
+from models.states.saturation import LEFT, RIGHT
+
+GATE_STATISTICS = ("mean", "closed", "open")
+"""Of a gate at one time step, over the batch and the units: its mean, and the shares below and above its thresholds."""
+
+
+def map_quantities(cell: Cell) -> tuple[str, ...]:
+    """Return the names of a layer's maps, in the order of a row.
+
+    ``"gradient/hidden"`` and ``"gradient/cell"``: the norm of dL/dh_t and of dL/dc_t over the batch and the units.
+    ``"mean/GATE"``, ``"closed/GATE"``, ``"open/GATE"``: see ``gate_thresholds``.
+    """
+    gradients = ("gradient/hidden", "gradient/cell") if "cell" in cell.states else ("gradient/hidden",)
+    return gradients + tuple(f"{statistic}/{gate}" for gate in cell.gates for statistic in GATE_STATISTICS)
+
+
+def gate_thresholds(cell: Cell, gate: str) -> tuple[float, float]:
+    """Return the values below and above which a gate counts as saturated.
+
+    Of a gate from 0 to 1 those of ``models.states.saturation``; of a candidate from -1 to 1 the same distance from the ends,
+    relative to the range. Of an RNN's preactivation they apply to its activation: a relu counts as saturated at 0, where its
+    slope is 0.
+    """
+    bounds = cell.ranges["hidden" if gate == "preactivation" else gate]
+    if bounds == ZERO_TO_ONE:
+        return LEFT, RIGHT
+    if bounds == MINUS_ONE_TO_ONE:
+        return -RIGHT, RIGHT
+    return 0.0, float("inf")
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """Statistics of one run of a layer.
+
+    Attributes:
+        steps: T, the number of time steps of the longest sequence.
+        maps: (quantities, T) float64, in the order of ``map_quantities``; NaN where a quantity is unknown.
+        scalars: ``"saturation/GATE"`` and ``"mean/GATE"``: over the whole batch, all time steps and all units.
+        unconfirmed: why the gradients are unknown or unconfirmed, or None.
+    """
+
+    steps: int
+    maps: Tensor
+    scalars: Mapping[str, float]
+    unconfirmed: str | None
+
+
+@torch.no_grad()
+def layer_statistics(layer: LayerTrace, confirm: bool) -> LayerStatistics:
+    """Return the statistics of a layer's run, after the backward pass.
+
+    Args:
+        layer: the run.
+        confirm: whether to compare the gradients with those that reached the weights, at the cost of a backward pass.
+    """
+    batch, steps, _ = layer.shape
+    lengths = None if layer.recording.lengths is None else torch.tensor(layer.lengths)
+    valid = None if lengths is None else ~padding_mask(lengths, steps)[..., 0]  # (B, T)
+    counts = torch.full((steps,), batch, dtype=torch.float64) if valid is None else valid.sum(0).double()
+    rows: list[Tensor] = []
+    hidden, cell, unconfirmed = _state_gradients(layer, confirm)
+    rows.append(_step_norms(hidden, steps))
+    if "cell" in layer.cell_equations.states:
+        rows.append(_step_norms(cell, steps))
+    scalars: dict[str, float] = {}
+    weights = counts / counts.sum()
+    for gate in layer.cell_equations.gates:
+        mean, closed, opened = _gate_rows(layer, gate, valid, counts)
+        rows += [mean, closed, opened]
+        scalars[f"saturation/{gate}"] = float(((closed + opened) * weights).sum())
+        scalars[f"mean/{gate}"] = float((mean * weights).sum())
+    return LayerStatistics(steps, torch.stack(rows), scalars, unconfirmed)
+
+
+def _state_gradients(layer: LayerTrace, confirm: bool) -> tuple[Tensor | None, Tensor | None, str | None]:
+    """Return dL/dh_t and dL/dc_t (B, T, units), and why they are unknown or unconfirmed."""
+    recorded, reason = layer.recording.output_gradients, None
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", GradientWarning)
+            if confirm:
+                found = layer.gradients
+            else:
+                gathered = None if recorded is None else recorded.gather()
+                if gathered is None:
+                    return None, None, None
+                found = layer.gradients_of(gathered)
+            hidden = torch.tensor(found.hidden)
+            cell = torch.tensor(found.cell) if "cell" in layer.cell_equations.states else None
+        reason = next((str(each.message) for each in caught if issubclass(each.category, GradientWarning)), None)
+        return hidden, cell, reason
+    except GradientError as error:
+        return None, None, str(error)
+
+
+def _step_norms(values: Tensor | None, steps: int) -> Tensor:
+    """Return the norm at each time step over the batch and the units, (T) float64; NaN where the values are unknown."""
+    if values is None:
+        return torch.full((steps,), torch.nan, dtype=torch.float64)
+    return torch.linalg.vector_norm(values, dim=(0, 2)).double().cpu()
+
+
+def _gate_rows(layer: LayerTrace, gate: str, valid: Tensor | None, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a gate's mean and the shares of values that are saturated low and high, by time step, (T) float64 each."""
+    values = layer.tensor(gate)
+    if valid is not None:
+        valid = valid.to(values.device)[..., None]
+    size = counts * values.shape[2]
+
+    def total(found: Tensor) -> Tensor:
+        return (found if valid is None else found * valid).sum((0, 2)).double().cpu()
+
+    mean = total(values) / size
+    low, high = gate_thresholds(layer.cell_equations, gate)
+    through = layer.tensor("hidden") if gate == "preactivation" else values
+    below = through <= low if high == float("inf") else through < low
+    undefined = mean * 0  # NaN where the gate has NaN or infinity
+    return mean, total(below) / size + undefined, total(through > high) / size + undefined
