@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 
 MIN_CHANGE = 1e-5
 """Smaller changes, relative to a quantity's range, are ignored as rounding errors."""
@@ -45,7 +45,7 @@ class PredictionEffect:
     """A prediction that changed.
 
     Attributes:
-        step: the step of the edited sequence whose prediction it is; the last one for a whole sequence's class.
+        step: the step of the edited sequence whose prediction it is; the last one for the class of a whole sequence.
         origin: that step before the edit.
         index: id of the symbol, or index of the class or column.
         symbol: the symbol in display form; None for a class or a column.
@@ -110,6 +110,11 @@ def prediction_difference(before: ForwardRun, after: ForwardRun, origin: StepOri
     """Return after minus before: (T, V) probabilities, (C) of classes, or (T, D) values; NaN at inserted steps."""
     new, old = (_predicted(run) for run in (after, before))
     return new - old if new.ndim == 1 else _subtract(new, old, layer_origins(before, after, None, origin))
+
+
+def classes_before(before: TagPrediction, origin: StepOrigins) -> np.ndarray:
+    """Return the class predicted before the edit at each step of the edited sequence, (T) int64; -1 at inserted steps."""
+    return before.best if origin is None else np.array([-1 if was is None else before.best[was] for was in origin], int)
 
 
 def layer_origins(before: ForwardRun, after: ForwardRun, layer: str | None, origin: StepOrigins) -> StepOrigins:
@@ -224,15 +229,17 @@ def _first_flip(
             if best[0] == best[1] or not both_finite
             else PredictionFlip(len(after.labels) - 1, len(before.labels) - 1, *best, None)
         )
-    if not isinstance(after.prediction, SymbolPrediction):
+    if not isinstance(after.prediction, SymbolPrediction | TagPrediction):
         return None
-    symbols = after.prediction.vocabulary
+    symbols = after.prediction.vocabulary if isinstance(after.prediction, SymbolPrediction) else None
     new, old = (_predicted(run).argmax(axis=1) for run in (after, before))
     finite = [np.isfinite(_predicted(run)).all(axis=1) for run in (after, before)]
     for step in counted:
         if (origin := steps[step]) is not None and new[step] != old[origin] and finite[0][step] and finite[1][origin]:
             best = int(old[origin]), int(new[step])
-            return PredictionFlip(step, origin, *best, (symbols[best[0]], symbols[best[1]]))
+            return PredictionFlip(
+                step, origin, *best, None if symbols is None else (symbols[best[0]], symbols[best[1]])
+            )
     return None
 
 
@@ -251,7 +258,7 @@ def _values(run: ForwardRun, layer: str, quantity: str) -> np.ndarray:
 
 def _predicted(run: ForwardRun) -> np.ndarray:
     match run.prediction:
-        case SymbolPrediction(probability) | ClassPrediction(probability):
+        case SymbolPrediction(probability) | ClassPrediction(probability) | TagPrediction(probability):
             return probability
         case ValuePrediction(value):
             return value

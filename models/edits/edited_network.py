@@ -30,7 +30,7 @@ from models.edits.edit_syntax import write_edits
 from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.token_edits import edited_sequence
 from models.edits.weight_edits import cell_kind_of, edited_module, parameters_of, unknown_unit
-from models.gradients.losses import DifferentiatedRun, Loss, default_target, loss_value
+from models.gradients.losses import DifferentiatedRun, Loss, last_target, loss_value
 from models.networks.forward_run import ForwardRun, prediction_of
 from models.networks.input_sequence import InputSequence
 from models.networks.network import Network
@@ -129,10 +129,7 @@ class EditedNetwork:
                     output = self.base.run(given, module)
                     value = loss_value(self.base, given, output, loss)
                     value.backward()
-        target = loss.target
-        if target is None and self.base.vocabulary is not None:
-            target = default_target(self.base, given, output)
-        return DifferentiatedRun(trace, float(value.detach()), module, target)
+        return DifferentiatedRun(trace, float(value.detach()), module, last_target(self.base, given, output, loss))
 
     def sensitivity(self, text: str, loss: Loss, layer: str | None = None) -> dict[str, np.ndarray]:
         """Return |dL/dW| of every parameter, float32 of its shape, by the names that edits use (``"rnn.l0.weight_hh"``).

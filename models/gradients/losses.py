@@ -5,6 +5,7 @@ The gradients of a loss by every state are then in the trace (``layer.hidden_gra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,13 +29,16 @@ class Loss:
 
     Attributes:
         kind: ``"next"``: the negative log-likelihood of the next symbol after ``step`` (of a network of numbers: the
-            squared error of the next value; of one that generates a sequence: of the symbol generated at ``step``);
-            ``"every"``: the sum of that over all steps whose next symbol is given by the sequence;
+            squared error of the next value; of one that generates a sequence: of the symbol generated at ``step``; of a
+            tagger: of the class at ``step``);
+            ``"every"``: the sum of that over all steps whose next symbol is given by the sequence, of a tagger over all;
             ``"answer"``: the negative log-likelihood of the class or of the symbol ``target`` after the last step;
             ``"unit"``: the value of a unit after ``step``; ``"saved"``: the loss of the backward pass that was run before
             the trace was saved.
         step: from 0.
         target: id of the symbol or class; None for the symbol that follows in the sequence.
+        classes: of a tagger, the index of the correct class at each step, -1 for the predicted one; None for the predicted
+            classes.
         unit: the index of a unit of the selected layer, from 0.
         quantity: ``"hidden"`` or, in an LSTM, ``"cell"``.
     """
@@ -42,6 +46,7 @@ class Loss:
     kind: LossKind
     step: int = 0
     target: int | None = None
+    classes: tuple[int, ...] | None = None
     unit: int = 0
     quantity: Literal["hidden", "cell"] = "hidden"
 
@@ -54,7 +59,7 @@ class DifferentiatedRun:
         trace: the layers, with the gradients of every state.
         value: the loss.
         module: a copy of the network's module, whose parameters have their ``.grad``.
-        target: the target of the last step: id of the symbol or class; None in a network of numbers.
+        target: the target of the last step: id of the symbol or class; None in a network of numbers and in a tagger.
     """
 
     trace: Trace
@@ -92,10 +97,14 @@ def differentiate(network: Network, text: str, loss: Loss) -> DifferentiatedRun:
         output = network.run(given, module)
         value = loss_value(network, given, output, loss)
         value.backward()
-    target = loss.target
-    if target is None and network.vocabulary is not None:
-        target = default_target(network, given, output)
-    return DifferentiatedRun(trace, float(value.detach()), module, target)
+    return DifferentiatedRun(trace, float(value.detach()), module, last_target(network, given, output, loss))
+
+
+def last_target(network: Network, given: Tensor, output: Tensor, loss: Loss) -> int | None:
+    """Return the target of the last step of a loss, as in ``DifferentiatedRun``; arguments as of ``loss_value``."""
+    if loss.target is not None or network.vocabulary is None or network.card.predicts == "tag":
+        return loss.target
+    return default_target(network, given, output)
 
 
 def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> Tensor:
@@ -115,9 +124,10 @@ def loss_value(network: Network, given: Tensor, output: Tensor, loss: Loss) -> T
         target = default_target(network, given, output) if loss.target is None else loss.target
         scores = output[0] if network.card.predicts == "class" else output[0, -1]
         return -scores.log_softmax(-1)[target]
-    steps = step_losses(network, given, output, loss.target)
+    steps = step_losses(network, given, output, loss.target, loss.classes)
     if loss.kind == "every":
-        known = steps if network.vocabulary is None else steps[: given.shape[1] - 1]
+        tags = network.card.predicts == "tag"
+        known = steps if network.vocabulary is None or tags else steps[: given.shape[1] - 1]
         if not len(known):
             raise Problem("The sequence has only one time step, so no next token is known. Type a longer text.")
         return known.sum()
@@ -143,15 +153,27 @@ def _generated_loss(output: Tensor, loss: Loss) -> Tensor:
     return -logs[loss.step, generated[loss.step] if loss.target is None else loss.target]
 
 
-def step_losses(network: Network, given: Tensor, output: Tensor, target: int | None = None) -> Tensor:
+def step_losses(
+    network: Network,
+    given: Tensor,
+    output: Tensor,
+    target: int | None = None,
+    classes: Sequence[int] | None = None,
+) -> Tensor:
     """Return the loss at every step: (T), or (T - 1) in a network of numbers, whose last step has no next value.
 
     Args:
-        network: which network; one that predicts the next symbol or value.
+        network: which network; one that predicts the next symbol or value, or a class at each step.
         given: (1, T) ids, or (1, T, D) values.
-        output: the output of its module for ``given``.
+        output: the scores for ``given``.
         target: the target of the last step; None for ``default_target``.
+        classes: as in ``Loss``.
+
+    Raises:
+        Problem: ``classes`` are not one class of the network for each step.
     """
+    if network.card.predicts == "tag":
+        return _tag_losses(output[0], classes)
     if network.vocabulary is None:
         return (output[0, :-1] - given[0, 1:]).square().sum(-1)
     last = default_target(network, given, output) if target is None else target
@@ -159,10 +181,32 @@ def step_losses(network: Network, given: Tensor, output: Tensor, target: int | N
     return -output[0].log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
 
+def _tag_losses(scores: Tensor, classes: Sequence[int] | None) -> Tensor:
+    """Return -ln p (T) of ``classes``, or where there are none or -1 of the predicted classes, by scores (T, C)."""
+    steps, count = scores.shape
+    targets = scores.detach().argmax(-1)
+    if classes is not None:
+        if len(classes) != steps:
+            raise Problem(
+                "There are {given} correct classes, but {count} time steps. Give one class per time step.",
+                given=len(classes),
+                count=steps,
+            )
+        if not all(-1 <= each < count for each in classes):
+            raise Problem("A class is a number from 0 to {last}. Give one class per time step.", last=count - 1)
+        correct = torch.tensor(classes, device=scores.device)
+        targets = torch.where(correct < 0, targets, correct)
+    return -scores.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+
+
 def output_loss_grad(
-    network: Network, module: nn.Module, given: Tensor, recurrent_output: Tensor | None = None
+    network: Network,
+    module: nn.Module,
+    given: Tensor,
+    recurrent_output: Tensor | None = None,
+    paths: Sequence[str] = (),
 ) -> Tensor:
-    """Return (1, T, P), the derivative of the loss at each step by the recurrent layers' output at the same step.
+    """Return (1, T, P), the derivative of the loss at each step by a recurrent module's output at the same step.
 
     0 where there is no loss. P counts both directions.
 
@@ -170,11 +214,14 @@ def output_loss_grad(
         network: which network.
         module: its module.
         given: (1, T) ids, or (1, T, D) values.
-        recurrent_output: (1, T, P), the recurrent layers' output if it differs from the module's own, as in a run with
+        recurrent_output: (1, T, P), the recurrent module's output if it differs from the module's own, as in a run with
             clamped values.
+        paths: of that module and before it of those below, each of which is the next one's only input; () for the network's
+            last recurrent module.
 
     Raises:
-        Problem: the network generates a sequence, so that no layer has a loss at each of its steps.
+        Problem: no loss belongs to a single step of that output: the network generates a sequence, or what follows the
+            recurrent module combines several steps, or the loss depends on the modules below in another way too.
     """
     if network.card.predicts == "sequence":
         raise Problem(
@@ -185,18 +232,45 @@ def output_loss_grad(
             name=network.titled_name,
         )
     own = copy_module(module)  # a copy, because the hook below changes its output
-    *_, last = recurrent_modules(own).values()
+    parts = recurrent_modules(own)
+    part = parts[paths[-1]] if paths else [*parts.values()][-1]
+    below = [weights.requires_grad_() for path in paths[:-1] for weights in parts[path].parameters()]
+    time_first = not getattr(part, "batch_first", True)
     leaves: list[Tensor] = []
+    shift: Tensor | float = 0.0
 
     def detach_output(part: nn.Module, args: tuple, output: Any) -> Any:
-        leaves.append((output[0] if recurrent_output is None else recurrent_output.clone()).detach().requires_grad_())
-        return leaves[-1], output[1]
+        values = output[0] if isinstance(output, tuple) else None
+        if not isinstance(values, Tensor) or values.ndim != 3 or leaves:
+            raise _not_separate(network)
+        values = values.transpose(0, 1) if time_first else values
+        leaves.append((values if recurrent_output is None else recurrent_output.clone()).detach().requires_grad_())
+        moved = leaves[-1] + shift
+        return moved.transpose(0, 1) if time_first else moved, output[1]
 
-    last.register_forward_hook(detach_output)
+    part.register_forward_hook(detach_output)
     with torch.enable_grad():
+        losses = step_losses(network, given, network.run(given, own))
         # each step's loss depends on its own step's output alone, so the sum's gradient keeps the steps apart
-        total = step_losses(network, given, own(given)).sum()
-    return torch.autograd.grad(total, leaves[-1])[0]
+        grad, *others = torch.autograd.grad(losses.sum(), [leaves[-1], *below], allow_unused=True)
+    if any(each is not None for each in others):
+        raise _not_separate(network)
+    if network.layout is not None:
+        step, shift = len(losses) // 2, torch.zeros_like(leaves.pop())
+        shift[:, step] = 1.0
+        moved = (step_losses(network, given, network.run(given, own)) - losses).abs()
+        moved[step : step + 1] = 0
+        if bool((moved > 1e-5 * (1 + losses.abs())).any()):
+            raise _not_separate(network)
+    return torch.zeros_like(leaves[-1]) if grad is None else grad
+
+
+def _not_separate(network: Network) -> Problem:
+    return Problem(
+        "In {name}, the loss at a time step depends on this layer in more ways than by its output at that step. Choose the "
+        "value of a unit instead.",
+        name=network.titled_name,
+    )
 
 
 def gradients_of_unit(layer: LayerTrace, loss: Loss) -> LayerGradients:

@@ -82,6 +82,12 @@ def chained_stack(layers: Mapping[str, LayerTrace], module: str = "") -> LayerSt
             )
 
 
+def module_paths(layers: Mapping[str, LayerTrace], stack: LayerStack) -> list[str]:
+    """Return the paths of the modules of a stack of these layers, in running order."""
+    own = {id(layer.recording): name.rpartition(".")[0] for name, layer in layers.items()}
+    return list(dict.fromkeys(own[id(each.recording)] for level in stack for each in level))
+
+
 def sorted_losses(rows: Sequence[int] | None, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps of the requested losses, each once and ascending, and the index of each of ``rows`` among them.
 

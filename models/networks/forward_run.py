@@ -74,7 +74,29 @@ class ClassPrediction:
         return int(self.probability.argmax())
 
 
-Prediction = SymbolPrediction | ValuePrediction | ClassPrediction
+@dataclass(frozen=True, eq=False)
+class TagPrediction:
+    """The predicted class at each of T steps, as of a part-of-speech tagger.
+
+    Attributes:
+        probability: (T, C) float32, of each class at each step.
+        classes: the C classes' names, by language (``"en"``, ``"ko"``).
+    """
+
+    probability: np.ndarray
+    classes: dict[str, tuple[str, ...]]
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """The most probable class at each step, (T) int64."""
+        return self.probability.argmax(axis=-1)
+
+    def top(self, count: int) -> np.ndarray:
+        """Return the most probable classes, (T, count) int64, most probable first."""
+        return np.argsort(-self.probability, axis=1, kind="stable")[:, :count]
+
+
+Prediction = SymbolPrediction | ValuePrediction | ClassPrediction | TagPrediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +156,8 @@ def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -
     if network.card.predicts == "nothing":
         return None
     if network.card.classes is not None:
-        return ClassPrediction(output.softmax(-1).numpy(), network.card.classes)
+        predicted = TagPrediction if network.card.predicts == "tag" else ClassPrediction
+        return predicted(output.softmax(-1).numpy(), network.card.classes)
     if network.vocabulary is None or network.card.predicts == "values":
         target = None
         if network.card.predicts == "next":

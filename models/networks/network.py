@@ -57,8 +57,9 @@ class ModelCard:
         title, task: a short name and one or two sentences, by language (``"en"``, ``"ko"``).
         kind: what one step of a sequence is.
         scored: where the prediction is evaluated: after ``"all"`` symbols or only after the ``"last"``.
-        predicts: the ``"next"`` symbol or value after every step, the ``"class"`` of the whole sequence, another
-            ``"sequence"``, ``"values"`` after every step that are not the next input, or ``"nothing"``.
+        predicts: the ``"next"`` symbol or value after every step, the ``"class"`` of the whole sequence, a class at each
+            step (``"tag"``), another ``"sequence"``, ``"values"`` after every step that are not the next input, or
+            ``"nothing"``.
         classes: names of the C classes in the order of the logits, by language; ``None`` if no class is predicted.
         architecture: class name and arguments of the module.
         vocabulary: the symbols in the order of their ids; ``None`` for a network of numbers.
@@ -83,7 +84,7 @@ class ModelCard:
     task: dict[str, str]
     kind: TokenKind
     scored: Literal["all", "last"]
-    predicts: Literal["next", "class", "sequence", "values", "nothing"]
+    predicts: Literal["next", "class", "tag", "sequence", "values", "nothing"]
     classes: dict[str, tuple[str, ...]] | None
     architecture: dict[str, Any]
     vocabulary: tuple[str, ...] | None
@@ -165,7 +166,8 @@ class Network:
 
     Symbols: ``module(ids (B, T) int64)`` returns logits (B, T, V) of the next symbol.
     Numbers: ``module(x (B, T, D) float32)`` returns the prediction (B, T, D) of the next value.
-    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` returns logits (B, C) of the whole sequence.
+    Classes: ``module(ids (B, T) int64, lengths (B) or None)`` returns logits (B, C) of the whole sequence; of a tagger
+    ``module(ids (B, T) int64)`` returns (B, T, C) of each step.
     Sequences: ``module(ids (B, Ts) int64)`` returns logits (B, Tt, V') of the symbols that it generates greedily;
     ``module(ids, targets (B, Tt) int64)`` takes ``targets`` as the decoder's inputs instead (teacher forcing).
 

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from models.decoding.run_network import run_network
-from models.networks.forward_run import SymbolPrediction
+from models.networks.forward_run import SymbolPrediction, TagPrediction
 from models.networks.input_limit import MAX_INPUT_STEPS, TooManyStepsError
 from viz.i18n import _
 from viz.pages import cache
@@ -88,6 +88,6 @@ def _cost_per_step(name: str) -> tuple[float, float]:
     run = run_network(network, text)
     numbers = sum(layer[quantity].shape[2] for layer in run.trace.layers.values() for quantity in layer.quantities)
     seconds = time.perf_counter() - began
-    if isinstance(run.prediction, SymbolPrediction):
+    if isinstance(run.prediction, SymbolPrediction | TagPrediction):
         numbers += run.prediction.probability.shape[1]
     return seconds / steps, numbers

@@ -7,7 +7,7 @@ from models.core.layer_gradients import LayerGradients
 from models.core.layer_run import LayerRun
 from models.decoding import Decoding
 from models.gradients.nonfinite import NonFinite, describe_nonfinite, first_nonfinite_state, first_nonfinite_value
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.i18n import _, translate
 from viz.pages import cache
 
@@ -62,7 +62,7 @@ def _places(run: ForwardRun) -> list[Place]:
         if place is not None:
             found.append((name, *place))
     prediction = run.prediction
-    if isinstance(prediction, SymbolPrediction | ClassPrediction):
+    if isinstance(prediction, SymbolPrediction | ClassPrediction | TagPrediction):
         values = np.atleast_2d(prediction.probability)
     elif isinstance(prediction, ValuePrediction):
         values = prediction.value

@@ -27,7 +27,7 @@ def pack(
     states: Mapping[str, ArrayLike | None],
     tokens: Sequence[str],
     arrays: Mapping[str, ArrayLike | None] | None = None,
-    predicts: Literal["symbols", "values", "class"] | None = None,
+    predicts: Literal["symbols", "values", "class", "tags"] | None = None,
     vocabulary: Sequence[str] | None = None,
     unit_names: Sequence[str] | None = None,
     input_names: Sequence[str] | None = None,
@@ -51,7 +51,8 @@ def pack(
             "gain_hh", "shift_hh" (R, G), "gain_c", "shift_c" (R, 1): the weight rows of the listed units; "norm_ih",
             "norm_hh", "norm_c" (T, 2): the mean and the deviation of what each layer norm is applied to; for
             networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability"
-            (T,), "surprise" (T,) in bits, NaN for none; for networks of numbers "prediction" (T, Dout) and, if they predict
+            (T,), "surprise" (T,) in bits, NaN for none; for taggers "top_token", "top_probability" (T, K) of classes; for
+            networks of numbers "prediction" (T, Dout) and, if they predict
             the next value, "truth" (T, Dout), NaN for none.
         predicts: what the network predicts, if anything.
         vocabulary: the symbol of each id.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models.edits.edit_effects import StepOrigins, layer_origins, state_difference
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
+from models.edits.edit_effects import StepOrigins, classes_before, layer_origins, state_difference
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack
 
@@ -48,7 +48,10 @@ def edited_payload(
     first, second = before.prediction_of(layer), after.prediction_of(layer)
     if isinstance(first, SymbolPrediction) and isinstance(second, SymbolPrediction):
         predicts, vocabulary = "symbols", second.vocabulary
-        arrays = _symbols(first, second, own)
+        arrays = _pairs(first, second, own, second.target)
+    elif isinstance(first, TagPrediction) and isinstance(second, TagPrediction):
+        predicts, options = "tags", options | {"classes": second.classes}
+        arrays = _pairs(first, second, own, classes_before(first, own))
     elif isinstance(first, ValuePrediction) and isinstance(second, ValuePrediction):
         predicts = "values"
         arrays = {"value_before": _aligned(first.value, own), "value_after": second.value}
@@ -72,8 +75,16 @@ def edited_payload(
     )
 
 
-def _symbols(before: SymbolPrediction, after: SymbolPrediction, origin: StepOrigins) -> dict[str, np.ndarray]:
-    """Return at each step the most probable symbols of both, -1 for none, with their probabilities, and the target's."""
+def _pairs(
+    before: SymbolPrediction | TagPrediction,
+    after: SymbolPrediction | TagPrediction,
+    origin: StepOrigins,
+    target: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return at each step the most probable symbols or classes of both, -1 for none, with their probabilities.
+
+    Also the probability of a ``target`` (T) at each step, -1 for none: the actual next symbol, or a tagger's class before.
+    """
     past = _aligned(before.probability, origin)
     count = min(TOP, past.shape[1])
     known = np.where(np.isnan(past), -1, past)
@@ -83,11 +94,11 @@ def _symbols(before: SymbolPrediction, after: SymbolPrediction, origin: StepOrig
     last = np.argsort(listed, axis=1, kind="stable")[:, : ROWS - TOP]
     tokens = np.concatenate([new, np.take_along_axis(old, last, axis=1)], axis=1)
     arrays = {"pair_token": tokens}
-    following = after.target[:, None]
+    following = target[:, None]
     for name, values in (("before", past), ("after", after.probability)):
         arrays[f"pair_{name}"] = _chosen(values, tokens)
         arrays[f"next_{name}"] = _chosen(values, following)[:, 0]
-    return arrays | {"next_token": after.target}
+    return arrays | {"next_token": target}
 
 
 def _chosen(values: np.ndarray, ids: np.ndarray) -> np.ndarray:

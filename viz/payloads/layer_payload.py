@@ -8,7 +8,14 @@ import numpy as np
 from models.core.local_derivatives import layer_norms
 from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
-from models.networks.forward_run import ClassPrediction, ForwardRun, Prediction, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import (
+    ClassPrediction,
+    ForwardRun,
+    Prediction,
+    SymbolPrediction,
+    TagPrediction,
+    ValuePrediction,
+)
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack, pack_nearby
 from viz.payloads.cell_description import cell_description
@@ -104,6 +111,8 @@ def _pack(
     answer: dict[str, object] = {}
     if isinstance(prediction, ClassPrediction):
         answer = {"classes": prediction.classes, "probability": finite_list(prediction.probability)}
+    elif isinstance(prediction, TagPrediction):
+        answer = {"classes": prediction.classes}
     return pack(
         view_id,
         layer=layer.name,
@@ -145,6 +154,8 @@ def _step_bytes(run: ForwardRun, name: str) -> int:
     if isinstance(prediction, SymbolPrediction):
         predicted = 8 * TOP + 12
     elif isinstance(prediction, ValuePrediction):
+    elif isinstance(prediction, TagPrediction):
+        predicted = 8 * TOP
         predicted = 8 * prediction.value.shape[1]
     return 4 * (sum(quantity_width(layer, each) for each in layer.quantities) + layer.input.shape[2]) + predicted
 
@@ -191,12 +202,14 @@ def _prediction(run: ForwardRun, name: str) -> Prediction | None:
     return run.prediction_of(name)
 
 
-def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"] | None:
+def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class", "tags"] | None:
     if isinstance(prediction, SymbolPrediction):
         return "symbols"
     if isinstance(prediction, ValuePrediction):
         return "values"
     return None if prediction is None else "class"
+    if isinstance(prediction, TagPrediction):
+        return "tags"
 
 
 def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndarray]:
@@ -204,7 +217,7 @@ def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndar
     if isinstance(prediction, ValuePrediction):
         known = {} if prediction.target is None else {"truth": prediction.target[steps]}
         return {"prediction": prediction.value[steps]} | known
-    if not isinstance(prediction, SymbolPrediction):
+    if not isinstance(prediction, SymbolPrediction | TagPrediction):
         return {}
     top = prediction.top(min(TOP, len(prediction.vocabulary)))
     target = prediction.target

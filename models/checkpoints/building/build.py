@@ -28,6 +28,7 @@ from models.checkpoints.building.compatibility import (
     compatible_parts,
 )
 from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
+from models.checkpoints.building.output_meaning import OF_CLASSES, class_names, predictions_of_matrix
 from models.checkpoints.building.vocabulary import is_character_level
 from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import MAX_STACKS, Stack, assumed_settings, connections, encoder_or_decoder
@@ -76,9 +77,7 @@ class Setup:
         vocabulary: the symbols in the order of their ids, or None if they are unknown.
         kind: what one time step is: a character or word of the vocabulary, a row of numbers, or an id if symbols are embedded
             but unknown.
-        predicts: what the scores predict. None infers it from their number: the next symbol or value if there are as many
-            scores as input symbols or values, else the classes of the whole sequence, or a value for a single score of a
-            network of numbers.
+        predicts: what the scores predict; None infers it (``predictions_of_matrix``).
         classes: the names of the classes in the order of their scores, or None if they are unknown.
         target: the decoder side of an encoder-decoder, which starts from the stack's last state; then ``decoder`` scores its
             output.
@@ -215,17 +214,10 @@ def build_network(checkpoint: CheckpointData, setup: Setup, name: str) -> Networ
     matrix = None if setup.decoder is None else compatible.decoder(stack.name, setup.decoder, setup.embedding)
     rows = _embedding_rows(compatible, stack, setup)
     vocabulary = _vocabulary(setup, rows, stack)
-    predicts = _predicts(matrix, rows or stack.input_size, setup)
+    predicts = predictions_of_matrix(matrix, rows or stack.input_size, setup.predicts, setup.kind == "numbers")
     classes = None
-    if predicts == "class" and matrix is not None:
-        count = max(2, matrix.rows)
-        classes = setup.classes or tuple(map(str, range(count)))
-        if len(classes) != count:
-            raise CheckpointError(
-                "There are {given} class names, but {count} classes. Give one name per class.",
-                given=len(classes),
-                count=count,
-            )
+    if predicts in OF_CLASSES and matrix is not None:
+        classes = class_names(checkpoint, matrix.rows, setup.classes)
     if setup.readout not in get_args(Readout):
         raise CheckpointError(
             "Unknown readout “{readout}”. Choose one of these: {names}.",
@@ -275,9 +267,9 @@ def _left_out(
     names += assumed_settings(checkpoint.found, layers)
     if "stack" in setup.assumed:
         names += connections(stack)
-    if "readout" in setup.assumed and (
-        card.predicts == "class" or (card.predicts in STEPWISE and card.vocabulary is None)
-    ):
+    inferred_tags = card.predicts == "tag" and setup.predicts is None
+    numbers_by_step = card.predicts in STEPWISE and card.vocabulary is None
+    if "readout" in setup.assumed and (card.predicts == "class" or inferred_tags or numbers_by_step):
         names.append(READOUT)
     names.append(FUNCTIONS if checkpoint.graph is None else GRAPH)
     return tuple(names)
@@ -328,30 +320,6 @@ def _vocabulary(setup: Setup, rows: int, stack: Stack) -> tuple[str, ...] | None
             name=setup.embedding or stack.name, rows=f"{rows or stack.input_size:,}", most=f"{MAX_LISTED_IDS:,}",
         )  # fmt: skip
     return tuple(map(str, range(rows or stack.input_size)))
-
-
-def _predicts(matrix: DecoderMatrix | None, inputs: int, setup: Setup) -> PredictionKind:
-    """Return what the scores predict.
-
-    Raises:
-        CheckpointError: they cannot predict what was chosen.
-    """
-    if matrix is None:
-        if setup.predicts not in (None, "nothing"):
-            raise CheckpointError("A network without an output layer predicts nothing. Choose an output layer.")
-        return "nothing"
-    if setup.predicts == "next" and matrix.rows != inputs:
-        raise CheckpointError(
-            "{name} has {rows} outputs, but the next input is one of {inputs}. Choose another meaning of the outputs.",
-            name=matrix.name,
-            rows=f"{matrix.rows:,}",
-            inputs=f"{inputs:,}",
-        )
-    if setup.predicts is not None:
-        return setup.predicts
-    if matrix.rows == inputs:
-        return "next"
-    return "values" if matrix.rows == 1 and setup.kind == "numbers" else "class"
 
 
 def _build_module(

@@ -26,6 +26,10 @@ TASKS: dict[str, dict[str, str]] = {
         "en": "An opened file: what it was trained on is not known. It scores the whole sequence after its last step.",
         "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 마지막 시점이 지나면 시퀀스 전체에 점수를 매겨요.",
     },
+    "tag": {
+        "en": "An opened file: what it was trained on is not known. It scores the classes of each time step.",
+        "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시점마다 클래스에 점수를 매겨요.",
+    },
     "sequence": {
         "en": "An opened file: what it was trained on is not known. It takes in a sequence and generates another one.",
         "ko": "열어 본 파일이에요. 무엇으로 학습했는지는 알 수 없어요. 시퀀스를 받아 다른 시퀀스를 생성해요.",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
-PredictionKind = Literal["next", "class", "values", "nothing"]
+PredictionKind = Literal["next", "class", "tag", "values", "nothing"]
 Readout = Literal["last", "last_output", "mean", "max", "attention"]
 
 
@@ -157,7 +157,7 @@ class CheckpointModule(nn.Module):
         else:
             scored = decoder(hidden)
         # a single score is a binary classifier: its sigmoid equals the softmax of (0, score)
-        if self.predicts == "class" and scored.shape[-1] == 1:
+        if self.predicts in ("class", "tag") and scored.shape[-1] == 1:
             return torch.cat([torch.zeros_like(scored), scored], -1)
         return scored
 

@@ -37,7 +37,8 @@ class GraphLayout:
         output: which output the scores are.
         form: that output's form; None where no output has a form that is known.
         size: C, the number of its values.
-        function: the function that it ends in, as in ``GraphModule.output_functions``.
+        function: the function that it ends in, as in ``GraphModule.output_functions``; where that is not known, a softmax or
+            its logarithm if the values are such a distribution.
         fixed: names of the other inputs, which are 0.
         names: the names of all outputs.
         scored: whether the output of that form is scores of steps or classes, and not only values of the whole sequence.
@@ -127,11 +128,13 @@ def find_layout(graph: GraphModule) -> GraphLayout | None:
     # of several layouts, one whose steps are an axis of size 1 comes last: that axis is the batch
     for index, time_first, steps in sorted(_candidates(graph), key=lambda each: each[2] == 1):
         counts = PROBES if steps is None else (steps,)
-        shapes = [_probe(graph, index, time_first, count) for count in counts]
-        if any(each is None for each in shapes):
+        probes = [each for count in counts if (each := _probe(graph, index, time_first, count)) is not None]
+        if len(probes) < len(counts):
             continue
-        output, form, size = _choose_output([each for each in shapes if each is not None], counts)
-        functions = graph.output_functions
+        output, form, size = _choose_output([[tuple(each.shape) for each in probe] for probe in probes], counts)
+        function = graph.output_functions[output] if output < len(graph.output_functions) else None
+        if function is None and form is not None:
+            function = _distribution([probe[output] for probe in probes])
         return GraphLayout(
             graph.inputs,
             index,
@@ -140,7 +143,7 @@ def find_layout(graph: GraphModule) -> GraphLayout | None:
             output,
             form,
             size,
-            functions[output] if output < len(functions) else None,
+            function,
             tuple(each.name for place, each in enumerate(graph.inputs) if place != index),
             graph.outputs,
         )
@@ -159,8 +162,19 @@ def _candidates(graph: GraphModule) -> Iterator[tuple[int, bool, int | None]]:
                 yield index, time_first, steps
 
 
-def _probe(graph: GraphModule, index: int, time_first: bool, steps: int) -> list[tuple[int, ...]] | None:
-    """Return the shapes of the outputs for one sequence; None if no layer runs over it, or the graph does not accept it."""
+def _distribution(outputs: Sequence[Tensor]) -> str | None:
+    """Return the function whose values an output has along its last axis: a softmax, its logarithm, or None."""
+    values = torch.cat([each.double().flatten(0, -2) for each in outputs])
+    if values.shape[-1] < 2:
+        return None
+    for function, probability in (("softmax", values), ("log_softmax", values.exp())):
+        if bool((probability >= 0).all()) and torch.allclose(probability.sum(-1), probability.new_ones(()), atol=1e-4):
+            return function
+    return None
+
+
+def _probe(graph: GraphModule, index: int, time_first: bool, steps: int) -> tuple[Tensor, ...] | None:
+    """Return the outputs for one sequence; None if no layer runs over it, or the graph does not accept it."""
     source = graph.inputs[index]
     if source.kind == "ids":
         given = torch.arange(steps)[None] % max(2, source.vocabulary or 2)
@@ -173,7 +187,7 @@ def _probe(graph: GraphModule, index: int, time_first: bool, steps: int) -> list
         return None
     if not trace.layers or any(layer.hidden.shape[0] != 1 for layer in trace.layers.values()):
         return None
-    return [tuple(each.shape) for each in (outputs if isinstance(outputs, tuple) else (outputs,))]
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def _choose_output(

@@ -12,6 +12,7 @@ from models.checkpoints.building.card import TASKS, with_examples
 from models.checkpoints.building.checkpoint_module import PredictionKind
 from models.checkpoints.building.compatibility import compatible_parts
 from models.checkpoints.building.graph_layout import LOGITS, PROBABILITIES, GraphLayout, find_layout
+from models.checkpoints.building.output_meaning import OF_CLASSES, class_names
 from models.checkpoints.building.vocabulary import is_character_level, unknown_symbol
 from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.graphs.graph_module import GraphModule
@@ -60,23 +61,13 @@ def build_graph_network(
         layout,
         symbols=symbols if source.kind == "values" else 0,
         scored=predicts != "nothing",
-        distribution=predicts == "class" or (predicts == "next" and symbols > 0),
+        distribution=predicts in OF_CLASSES or (predicts == "next" and symbols > 0),
     )
-    if predicts == "class":
-        count = max(2, layout.size)
-        classes = classes or tuple(map(str, range(count)))
-        if len(classes) != count:
-            raise CheckpointError(
-                "There are {given} class names, but {count} classes. Give one name per class.",
-                given=len(classes),
-                count=count,
-            )
+    classes = class_names(checkpoint, layout.size, classes) if predicts in OF_CLASSES else None
     tokens: TokenKind = "numbers" if vocabulary is None else "words"
     if vocabulary is not None and not _are_ids(vocabulary) and kind != "words":
         tokens = "characters" if kind == "characters" or is_character_level(vocabulary) else "words"
-    card = _card(
-        checkpoint, graph, name, columns, vocabulary, tokens, predicts, classes if predicts == "class" else None
-    )
+    card = _card(checkpoint, graph, name, columns, vocabulary, tokens, predicts, classes)
     return with_examples(Network(name, graph, vocabulary, card, graph.left_out, layout))
 
 
@@ -119,23 +110,9 @@ def _predicts(
     Raises:
         CheckpointError: they cannot predict what was ``chosen``.
     """
-    whole = layout.form == "sequence"
-    of_classes = (
-        layout.function in ("softmax", *LOGITS) if layout.size > 1 else layout.function in ("sigmoid", "linear")
-    )
-    of_next = (
-        (layout.size == symbols and layout.function in ("softmax", *LOGITS)) if symbols else layout.size == columns
-    )
-    fits = {
-        "next": not whole and of_next,
-        "class": whole and of_classes,
-        "values": not whole,
-        "nothing": True,
-    }
-    if layout.form is None:
-        fits = {"nothing": True}
+    fits = possible_predictions(layout, symbols, columns)
     if chosen is not None:
-        if not fits.get(chosen):
+        if chosen not in fits:
             raise CheckpointError(
                 "The outputs of {name} do not have that meaning: there are {count}, after {function}. Choose another one.",
                 name=name,
@@ -143,12 +120,39 @@ def _predicts(
                 function=layout.function or "–",
             )
         return chosen
-    if fits.get("next"):
+    if "next" in fits:
         return "next"
-    likely = layout.function in PROBABILITIES or layout.function == "log_softmax" or (symbols > 0 and layout.size > 1)
-    if fits.get("class") and likely:
+    probabilities = layout.function in PROBABILITIES or layout.function == "log_softmax"
+    if "class" in fits and (probabilities or (symbols > 0 and layout.size > 1 and layout.function is not None)):
         return "class"
-    return "values" if fits.get("values") else "nothing"
+    if "tag" in fits and probabilities and layout.size > 1:
+        return "tag"
+    return "values" if "values" in fits else "nothing"
+
+
+def possible_predictions(layout: GraphLayout, symbols: int, columns: int) -> tuple[PredictionKind, ...]:
+    """Return what the outputs of a graph may predict, by their form, number and last function.
+
+    Args:
+        layout: the graph's layout.
+        symbols: V of the input, 0 for a network of numbers.
+        columns: D, the values per step of a network of numbers, else 0.
+    """
+    if layout.form is None:
+        return ("nothing",)
+    whole = layout.form == "sequence"
+    of_classes = layout.function in (None, *(("softmax", *LOGITS) if layout.size > 1 else ("sigmoid", "linear")))
+    of_next = (
+        (layout.size == symbols and layout.function in ("softmax", *LOGITS)) if symbols else layout.size == columns
+    )
+    fits: dict[PredictionKind, bool] = {
+        "next": not whole and of_next,
+        "class": whole and of_classes,
+        "tag": not whole and of_classes,
+        "values": not whole,
+        "nothing": True,
+    }
+    return tuple(kind for kind, possible in fits.items() if possible)
 
 
 def _kind(part: nn.Module) -> str:

@@ -15,7 +15,7 @@ def edited_prediction(view_id: str, *, key: str) -> None:
 
     A network of symbols: the most probable ones of both runs, and over all steps the probability of the true next
     symbol. A network of values: the predicted values, beside the true ones if there are any. A classifier: the probability
-    of each class.
+    of each class. A tagger: the most probable classes of both runs, and over all steps the probability of the one before.
     """
     mount(EDITED_PREDICTION, edited_prediction_data(view_id), key=key)
 
@@ -37,6 +37,8 @@ def _words() -> dict[str, str]:
         "value_after": _("Predicted value after time step {step}"),
         "outputs_after": _("Outputs at time step {step}"),
         "answers": _("Class probabilities after the whole sequence"),
+        "class_at": _("Class at time step {step}, “{token}”"),
+        "class_before": _("Probability of the class predicted before the edits, per time step"),
         "next": _("Probability of the actual next token, per time step"),
         "values": _("Predicted value per time step (dotted: actual value)"),
         "output": _("output {unit}"),

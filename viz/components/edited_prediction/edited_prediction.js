@@ -63,26 +63,36 @@ function build(context) {
   };
   const part = (name, k = 0) => () => column(store.trace.arrays[name], k);
 
-  const forms = {
-    symbols: {
+  // Where the network generates the next tokens itself, they have other words.
+  const wordsOf = (name) => (store.trace.options.generates && context.words[`generated_${name}`]) || context.words[name];
+
+  // The most probable symbols, or classes of the step; `words` has the names of the heading, of the chart and of the marked row.
+  function likeliest({ heading, chart, marked }, nameOf) {
+    return {
       rows: () => store.trace.arrays.pair_token.shape[1],
       quantity: "probability",
-      charts: () => [curves(() => context.words.next, part("next_before"), part("next_after"))],
+      charts: () => [curves(() => wordsOf(chart), part("next_before"), part("next_after"))],
       show(step) {
         const { trace } = store;
         const { pair_token: ids, pair_before: before, pair_after: after, next_token: next } = trace.arrays;
-        title.textContent = unrolled.fillTemplate(context.words.expected, { step: step + 1, token: unrolled.displayToken(trace.tokens[step]) });
+        title.textContent = unrolled.fillTemplate(context.words[heading], { step: step + 1, token: unrolled.displayToken(trace.tokens[step]) });
         rows.forEach((each, k) => {
           const at = step * rows.length + k, id = ids.data[at];
           each.node.hidden = id < 0;
           if (id < 0) return;
-          const token = trace.vocabulary[id];
+          const token = nameOf(id);
           show(each, unrolled.displayToken(token), before.data[at], after.data[at], { token });
-          each.node.classList.toggle("unrolled-true", id === next.data[step]);
-          each.node.title = id === next.data[step] ? context.words.true : "";
+          const isMarked = marked && id === next.data[step];
+          each.node.classList.toggle("unrolled-true", Boolean(isMarked));
+          each.node.title = isMarked ? wordsOf(marked) : "";
         });
       },
-    },
+    };
+  }
+
+  const forms = {
+    symbols: likeliest({ heading: "expected", chart: "next", marked: "true" }, (id) => store.trace.vocabulary[id]),
+    tags: likeliest({ heading: "class_at", chart: "class_before", marked: null }, (id) => unrolled.classNames(context)[id]),
     values: {
       rows: () => store.trace.arrays.value_after.shape[1],
       quantity: "prediction",
@@ -99,9 +109,9 @@ function build(context) {
       quantity: "probability",
       charts: () => [],
       show() {
-        const { class_before: before, class_after: after, classes } = store.trace.options;
+        const { class_before: before, class_after: after } = store.trace.options;
         title.textContent = context.words.answers;
-        const names = classes[context.data.lang] ?? classes.en;
+        const names = unrolled.classNames(context);
         rows.forEach((each, k) => show(each, names[k], before[k], after[k], { token: names[k] }));
       },
     },

@@ -70,6 +70,7 @@ def _words(names: Mapping[str, str]) -> dict[str, Any]:
         "save": _("Save as PNG"),
         "mirror": _("All values of layer {layer} at time step {step}"),
         "predictions": _("Most probable next tokens"),
+        "classes": _("Most probable classes at this time step"),
         "surprise": _("surprisal −log₂ p (bits)"),
         "prediction": _("predicted value"),
         "truth": _("actual value"),

@@ -65,7 +65,8 @@ unrolled.numberMirror = (context) => {
     const { trace, step } = store;
     const { words } = context;
     const [ids, probabilities] = [trace.row("top_token", step), trace.row("top_probability", step)];
-    const symbol = (id) => trace.vocabulary?.[id] ?? String(id);
+    const names = trace.predicts === "tags" ? unrolled.classNames(context) : trace.vocabulary;
+    const symbol = (id) => names?.[id] ?? String(id);
     const items = [];
     ids?.forEach((id, k) => {
       const token = symbol(id);
@@ -80,11 +81,11 @@ unrolled.numberMirror = (context) => {
       trace.row(name, step)?.forEach((value, k) => items.push(item(name, words[name === "prediction" && !trace.arrays.truth ? "output" : name], value, { "data-unit": k }, name !== "truth" || value === value)));
     }
     (trace.options?.probability ?? []).forEach((probability, k) => { // a class's, of the whole sequence: the same at every step
-      const name = trace.options.classes[context.data.lang ?? "en"]?.[k] ?? trace.options.classes.en[k];
+      const name = unrolled.classNames(context)[k];
       items.push(item("probability", name, probability, { "data-token": name }));
     });
     others.replaceChildren(...items);
-    others.setAttribute("aria-label", words.predictions);
+    others.setAttribute("aria-label", trace.predicts === "tags" ? words.classes : words.predictions);
   }
 
   function fillAllUnits() {

@@ -15,7 +15,7 @@ def prediction(view_id: str, *, key: str) -> None:
 
     A network of symbols: the most probable next symbols, the true one marked, and its surprisal in bits.
     A network of values: predicted beside true values, and both over all steps; without true values, the outputs alone.
-    A classifier: the probability of each class, after the whole sequence.
+    A classifier: the probability of each class, after the whole sequence. A tagger: the most probable classes of the step.
     """
     mount(PREDICTION, prediction_data(view_id), key=key)
 
@@ -46,5 +46,7 @@ def _words() -> dict[str, str]:
         "answers": _("Class probabilities after the whole sequence"),
         "once": _("One prediction for the whole sequence: the same at every time step."),
         "save": _("Save as PNG"),
+        "class_at": _("Class at time step {step}, “{token}”"),
+        "class_chart": _("Probability of the most probable class per time step"),
         "unpredicted": _("This network makes no prediction at individual time steps."),
     }

@@ -1,4 +1,4 @@
-// The network's prediction at the current step: symbols, values or a class.
+// The network's prediction at the current step: symbols, values, a class of the sequence or of the step.
 function build(context) {
   const { root, store } = context;
   const forms = {};
@@ -13,7 +13,7 @@ function build(context) {
     layout() {
       const { predicts, arrays } = store.trace;
       const { options } = store.trace;
-      const hasPrediction = (predicts === "class" && options.probability) || (predicts === "symbols" && arrays.top_token) || (predicts === "values" && arrays.prediction);
+      const hasPrediction = (predicts === "class" && options.probability) || (["symbols", "tags"].includes(predicts) && arrays.top_token) || (predicts === "values" && arrays.prediction);
       const name = hasPrediction ? predicts : null;
       if (!name) {
         form = null;

@@ -8,8 +8,8 @@
   return {
     nodes: [title, list, once],
     layout() {
-      const { classes, probability } = store.trace.options;
-      const names = classes[context.data.lang] ?? classes.en;
+      const { probability } = store.trace.options;
+      const names = unrolled.classNames(context);
       const best = probability.indexOf(Math.max(...probability));
       title.textContent = context.words.answers;
       once.textContent = context.words.once;

@@ -84,6 +84,12 @@ Object.assign((window.unrolled ??= {}), {
   // A token as it is displayed: white space made visible.
   displayToken: (text) => (text === " " ? "␣" : text === "\n" ? "⏎" : text === "\t" ? "⇥" : text === "" ? "∅" : text),
 
+  // The names of the classes that the network predicts, in the language of the page.
+  classNames({ store, data }) {
+    const { classes } = store.trace.options;
+    return classes[data.lang ?? "en"] ?? classes.en;
+  },
+
   // Whether a token is one character; one that the vocabulary lacks is in brackets.
   isCharacter: (token) => [...token].length <= 1 || /^\[.\]$/su.test(token),
 

@@ -6,7 +6,15 @@ from typing import Any
 import streamlit as st
 
 from models.checkpoints.building.attention_readout import find_step_attention
-from models.checkpoints.building.build import FILE_GRAPH, TIED, CompatibleParts, Setup, compatible_parts, default_setup
+from models.checkpoints.building.build import (
+    FILE_GRAPH,
+    STEPWISE,
+    TIED,
+    CompatibleParts,
+    Setup,
+    compatible_parts,
+    default_setup,
+)
 from models.checkpoints.building.file_network import graph_setup
 from models.checkpoints.layers.initial_states import find_initial_states
 from models.checkpoints.layers.stacks import Stack, group_modules
@@ -18,6 +26,7 @@ from viz.pages.checkpoint.answer_settings import choose_target, with_target
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_upload import view_checkpoint
 from viz.pages.checkpoint.forward_formula import forward_formula
+from viz.pages.checkpoint.output_settings import graph_output_meaning, output_meaning
 from viz.pages.checkpoint.vocabulary_input import graph_vocabulary_input, vocabulary_input
 from viz.pages.checkpoint_store import OpenedCheckpoint
 from viz.pages.left_out import between_layers_sentence, show_left_out
@@ -70,14 +79,15 @@ def _graph_controls(opened: OpenedCheckpoint, digest: str) -> Setup | None:
         return _setup_controls(parts, default_setup(parts) if own else now, digest)
     if not own:
         return graph_setup(parts.checkpoint)
-    symbols = opened.network.vocabulary
-    if symbols is None:
-        return now
-    vocabulary_and_kind = graph_vocabulary_input(parts, now, len(symbols), digest)
-    if vocabulary_and_kind is None:
-        return None
-    vocabulary, kind = vocabulary_and_kind
-    return replace(now, vocabulary=vocabulary, kind=kind)
+    symbols, setup = opened.network.vocabulary, now
+    if symbols is not None:
+        vocabulary_and_kind = graph_vocabulary_input(parts, now, len(symbols), digest)
+        if vocabulary_and_kind is None:
+            return None
+        vocabulary, kind = vocabulary_and_kind
+        setup = replace(now, vocabulary=vocabulary, kind=kind)
+    predicts, classes = graph_output_meaning(parts.checkpoint, opened.network, now, f"graph_{digest}")
+    return replace(setup, predicts=predicts, classes=classes)
 
 
 def _bundled_formula(selection: CheckpointSelection) -> None:
@@ -112,7 +122,9 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
         return with_target(parts, setup, target)
     with decoder:
         chosen = _decoder(parts, stack, base, embedding, key)
-    predicts, classes, of_sequence = _scores(parts, base, embedding, chosen, stack, f"{key}_{chosen}")
+    (predicts, classes), meaning = output_meaning(
+        parts, replace(base, stack=stack.name), embedding, chosen, stack.input_size, f"{key}_{chosen}"
+    )
     setup = replace(setup, decoder=chosen, predicts=predicts, classes=classes, target=None)
     if len(stack.modules) > 1:
         setup = _confirm(
@@ -129,11 +141,11 @@ def _setup_controls(parts: CompatibleParts, now: Setup, digest: str) -> Setup | 
             _("The initial states are these tensors: {names}").format(names=", ".join(map(escape_markdown, states))),
             f"run_initial_states_{key}",
         )
-    if chosen is not None and not of_sequence and kind == "numbers":
+    if (meaning in STEPWISE and kind == "numbers") or (meaning == "tag" and predicts is None):
         return _confirm(
             setup, "readout", _("The output layer is applied to the output of every time step"), f"run_every_step_{key}"
         )
-    return _readout(parts, setup, key) if of_sequence else setup
+    return _readout(parts, setup, key) if meaning == "class" else setup
 
 
 def _initial_states(parts: CompatibleParts, stack: Stack) -> list[str]:
@@ -211,39 +223,3 @@ def _decoder(parts: CompatibleParts, stack: Stack, base: Setup, embedding: str |
         lambda name: names[name] if name in names else _sized(parts, name),
     )
     return chosen or None
-
-
-def _scores(
-    parts: CompatibleParts, base: Setup, embedding: str | None, decoder: str | None, stack: Stack, key: str
-) -> tuple[Any, tuple[str, ...] | None, bool]:
-    """Show the menu of what the scores mean; return the choice, the class names and whether classes are scored."""
-    if decoder is None:
-        return None, None, False
-    rows = parts.decoder(stack.name, decoder, embedding).rows
-    input_rows = parts.checkpoint.stored[embedding].shape[0] if embedding else stack.input_size
-    words = {
-        "next": _("scores of the next token"),
-        "class": _("class of the sequence"),
-        "values": _("values at each time step"),
-    }
-    if rows != input_rows:
-        del words["next"]
-    default = "next" if rows == input_rows else "values" if rows == 1 and base.kind == "numbers" else "class"
-    now = base.predicts or default
-    first, second = st.columns(2, gap="medium", vertical_alignment="bottom")
-    with first:
-        choice = _select(
-            _("Meaning of the {n} outputs").format(n=f"{rows:,}"),
-            list(words),
-            list(words).index(now) if now in words else 0,
-            f"run_scores_{key}",
-            words.__getitem__,
-        )
-    classes = None
-    if choice == "class":
-        with second:
-            typed = st.text_input(
-                _("Class names, separated by commas"), ", ".join(base.classes or ()), key=f"run_classes_{key}"
-            )
-        classes = tuple(name.strip() for name in typed.split(",") if name.strip()) or None
-    return (base.predicts if choice == now else choice), classes, choice == "class"

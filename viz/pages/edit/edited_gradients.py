@@ -5,8 +5,9 @@ from dataclasses import replace
 import streamlit as st
 
 from models.core.messages import Problem
+from models.edits.edit_effects import StepOrigins, classes_before
 from models.gradients.losses import Loss
-from models.networks.forward_run import ForwardRun, SymbolPrediction
+from models.networks.forward_run import ForwardRun, SymbolPrediction, TagPrediction
 from viz.figures.changed_gradients import changed_gradients
 from viz.i18n import _, translate
 from viz.pages.edit import edit_cache
@@ -47,8 +48,13 @@ def edited_gradients(session: Session, after: ForwardRun, parts: RedrawParts) ->
 def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) -> None:
     net, text, layer = session.view.net or "", session.view.text or "", session.view.layer or ""
     try:
-        first = gradient_cache.gradients(before, net, text, layer, loss)
-        same = _as_before(before, net, text, loss)
+        tags = before.prediction if isinstance(before.prediction, TagPrediction) else None
+        earlier, same = loss, loss
+        if tags is not None and loss.kind in ("next", "every"):
+            earlier, same = _with_classes(tags, loss, edit_cache.step_origins(session))
+        first = gradient_cache.gradients(before, net, text, layer, earlier)
+        if tags is None:
+            same = _as_before(before, net, text, loss)
         second = gradient_cache.gradients(after, net, text, layer, same, session.edits)
     except Problem as problem:
         st.caption(translate(problem))
@@ -70,6 +76,21 @@ def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) 
         rf"\|\partial L/\partial h_1\|:\quad {old[0]:.4g} \;\to\; {new[0]:.4g},\qquad "
         rf"\|\partial L/\partial h_{{{len(new)}}}\|:\quad {old[-1]:.4g} \;\to\; {new[-1]:.4g}"
     )
+
+
+def _with_classes(before: TagPrediction, loss: Loss, origin: StepOrigins) -> tuple[Loss, Loss]:
+    """Return a tagger's loss before and after the edits, with the same class at each step that both runs have.
+
+    These are the classes of ``loss`` where it has some, else those that were predicted before the edits.
+    """
+    after = [int(each) for each in classes_before(before, origin)]
+    if loss.classes is not None:
+        after = [own if chosen < 0 else chosen for chosen, own in zip(loss.classes, after, strict=True)]
+    own = [-1] * len(before.best)
+    for step, was in enumerate(range(len(after)) if origin is None else origin):
+        if was is not None:
+            own[was] = after[step]
+    return replace(loss, classes=tuple(own)), replace(loss, classes=tuple(after))
 
 
 def _as_before(before: ForwardRun, net: str, text: str, loss: Loss) -> Loss:

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.edits.edit_effects import EditEffects
 from models.edits.tracked_effects import TrackedEffect
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.i18n import _, language
 from viz.pages.states.tracking_panel import PROPERTIES
 from viz.quantity_names import quantity_names
@@ -43,8 +43,17 @@ def _flipped(found: EditEffects, before: ForwardRun, after: ForwardRun) -> list[
                 before=turn.symbols[0],
             )
         ]
-    assert isinstance(after.prediction, ClassPrediction)
+    assert isinstance(after.prediction, ClassPrediction | TagPrediction)
     classes = after.prediction.classes[language()]
+    if isinstance(after.prediction, TagPrediction):
+        return [
+            _("Class of time step {step} (“{token}”): “{before}” → “{after}”.").format(
+                step=turn.step + 1,
+                token=after.prediction_labels[turn.step],
+                after=classes[turn.after],
+                before=classes[turn.before],
+            )
+        ]
     return [
         _("Predicted class: “{before}” → “{after}”.").format(after=classes[turn.after], before=classes[turn.before])
     ]
@@ -59,6 +68,15 @@ def _largest_prediction_change(found: EditEffects, after: ForwardRun) -> list[st
         return [
             _("Probability of “{symbol}” after time step {step} (“{token}”): {before} → {after}.").format(
                 symbol=most.symbol,
+                step=most.step + 1,
+                token=after.prediction_labels[most.step],
+                **_both(most.before, most.after),
+            )
+        ]
+    if isinstance(after.prediction, TagPrediction):
+        return [
+            _("Probability of the class “{symbol}” at time step {step} (“{token}”): {before} → {after}.").format(
+                symbol=after.prediction.classes[language()][most.index],
                 step=most.step + 1,
                 token=after.prediction_labels[most.step],
                 **_both(most.before, most.after),

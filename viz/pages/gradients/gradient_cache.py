@@ -19,7 +19,7 @@ from models.gradients.losses import (
     output_loss_grad,
     select_sequence,
 )
-from models.gradients.module_backward import LayerStack, Progress, chained_stack
+from models.gradients.module_backward import LayerStack, Progress, chained_stack, module_paths
 from models.gradients.path_split import path_map_of
 from models.networks.forward_run import ForwardRun
 from viz.pages import cache
@@ -90,7 +90,7 @@ class GradientMapRequest:
 
 @lru_cache(maxsize=MAX_CACHED)  # not Streamlit's cache, which would replay every update of the progress bar
 def requested_map(request: GradientMapRequest) -> bytes:
-    """Return the payload of the map."""
+    """Return the payload of the map. Raises Problem: the network has no loss at each step of the layer."""
     run, layer, unit = request.run, request.layer, request.unit
     stack: LayerStack
     if unit is None:
@@ -99,7 +99,8 @@ def requested_map(request: GradientMapRequest) -> bytes:
         stack = chained_stack(run.trace.layers, layer.rpartition(".")[0])
         fixed = bool(request.edits.interventions)
         outputs = torch.cat([each.recording.hidden for each in stack[-1]], -1) if fixed else None
-        grad = output_loss_grad(network, network.module, edited.sequence(request.text).given, outputs)
+        paths = module_paths(run.trace.layers, stack)
+        grad = output_loss_grad(network, network.module, edited.sequence(request.text).given, outputs, paths)
     else:
         stack = [[single_sequence(run, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)

@@ -3,11 +3,12 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from models.core.messages import Problem
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.components.gradient_heatmap import gradient_heatmap
 from viz.components.trace_loader import trace_loader
-from viz.i18n import _
+from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
@@ -57,7 +58,12 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
             run,
             progress=lambda done: _show_progress(bar, done),
         )
-        payload = gradient_cache.requested_map(request)
+        try:
+            payload = gradient_cache.requested_map(request)
+        except Problem as problem:
+            bar.empty()
+            st.caption(translate(problem))
+            return
         bar.empty()
         trace_loader(payload, key="gradients_payload")
         at = loss_step(session, run, loss)
@@ -79,8 +85,8 @@ def _show_progress(bar: DeltaGenerator, done: float) -> None:
 
 
 def _has_losses(session: Session) -> bool:
-    """Return whether the network predicts the next token or value after every step."""
-    return has_network(session) and cache.network(session.view.net or "").card.predicts == "next"
+    """Return whether the network predicts the next token or value, or a class, at every step."""
+    return has_network(session) and cache.network(session.view.net or "").card.predicts in ("next", "tag")
 
 
 def _width(run: ForwardRun, layer: str) -> int:

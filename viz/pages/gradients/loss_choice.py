@@ -7,17 +7,22 @@ import streamlit as st
 from models.core.layer_gradients import LayerGradients
 from models.core.messages import Problem
 from models.gradients.losses import Loss, LossKind
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction
 from viz.escape import escape_markdown
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.gradients import gradient_cache
+from viz.pages.page_elements import show_problem
 from viz.pages.synced_widget import synced_widget
 from viz.pages.view_widgets import TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
 LOSS = "gradients_asked"
+MAX_PLACEHOLDER_STEPS = 12
+"""Time steps whose predicted classes are shown in the empty input of the correct ones."""
+MAX_LISTED_CLASSES = 30
+"""Classes that are named where a typed one is unknown."""
 FEW_STEPS = 3
 """Time steps up to that of a loss with which its curves have hardly any points."""
 
@@ -27,6 +32,7 @@ def loss_menu(session: Session, run: ForwardRun) -> Loss:
     names = _names(session, run)
     last = len(run.labels_of(session.view.layer or "")) - 1
     early = (session.view.step or 0) < FEW_STEPS <= last - FEW_STEPS
+    tags = run.prediction if isinstance(run.prediction, TagPrediction) and has_network(session) else None
     first = next(iter(names))
     default = "every" if first == "next" and early else first
     kind = cast(
@@ -35,18 +41,20 @@ def loss_menu(session: Session, run: ForwardRun) -> Loss:
     further, unit = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     if kind in ("next", "unit"):
         with further:
-            _step_slider(session, run, before_last=kind == "next" and not _symbols(session))
+            _step_slider(session, run, before_last=kind == "next" and not _symbols(session) and tags is None)
             if early:
                 _offer_last_step(session, last)
     quantity = "hidden"
     if kind == "unit":
         with unit:
             quantity = _unit_input(session, run)
+    classes = _correct_classes(tags) if tags is not None and kind in ("next", "every") else None
     view = session.view
     assert view.step is not None and view.unit is not None
     return Loss(
         kind,
         step=view.step if kind in ("next", "unit") else 0,
+        classes=classes,
         unit=view.unit if kind == "unit" else 0,
         quantity="cell" if quantity == "cell" else "hidden",
     )
@@ -72,10 +80,43 @@ def _names(session: Session, run: ForwardRun) -> dict[LossKind, str]:
             kinds = ("answer", "unit")
         elif card.scored == "last":
             kinds = ("answer", "next", "every", "unit")
+        elif card.predicts == "tag":
+            words["next"] = _("class at time step t")
+            kinds = ("next", "every", "unit")
         else:
             kinds = ("next", "every", "unit")
     assert set(kinds) <= set(get_args(LossKind))
     return {kind: words[kind] for kind in kinds}
+
+
+def _correct_classes(tags: TagPrediction) -> tuple[int, ...] | None:
+    """Show the input of the correct classes; return them as in ``Loss.classes``, None for the predicted ones."""
+    names = tags.classes[language()]
+    text = st.text_input(
+        _("Correct classes, separated by commas (one per time step; empty: the predicted classes)"),
+        key="gradients_classes",
+        placeholder=", ".join(names[best] for best in tags.best[:MAX_PLACEHOLDER_STEPS]),
+    )
+    typed = [name.strip() for name in text.split(",")] if text.strip() else None
+    if typed is None:
+        return None
+    wrong = next((name for name in typed if name and name not in names), None)
+    if wrong is not None:
+        problem = Problem(
+            "Unknown class “{name}”. Choose among these: {names}.",
+            name=wrong,
+            names=", ".join(names[:MAX_LISTED_CLASSES]),
+        )
+    elif len(typed) != len(tags.best):
+        problem = Problem(
+            "There are {given} correct classes, but {count} time steps. Give one class per time step.",
+            given=len(typed),
+            count=len(tags.best),
+        )
+    else:
+        return tuple(names.index(name) if name else -1 for name in typed)
+    show_problem(problem)
+    return None
 
 
 def layer_gradients(session: Session, run: ForwardRun, loss: Loss) -> LayerGradients:
@@ -191,6 +232,18 @@ def describe_loss(session: Session, run: ForwardRun, loss: Loss, last: int | Non
     if isinstance(prediction, ClassPrediction):
         name = prediction.classes[language()][prediction.best if last is None else last]
         return _("L = −ln p(“{target}”) for the most probable class").format(target=escape_markdown(name))
+    if isinstance(prediction, TagPrediction):
+        if loss.kind == "every":
+            return (
+                _("L = sum over all time steps of −ln p(predicted class): the cross-entropy, in nats")
+                if loss.classes is None
+                else _("L = sum over all time steps of −ln p(correct class): the cross-entropy, in nats")
+            )
+        correct = -1 if loss.classes is None else loss.classes[loss.step]
+        name = prediction.classes[language()][int(prediction.best[loss.step]) if correct < 0 else correct]
+        return _("L = −ln p(“{target}”) at time step {step}, “{token}”").format(
+            target=escape_markdown(name), step=loss.step + 1, token=escape_markdown(labels[loss.step])
+        )
     if not isinstance(prediction, SymbolPrediction):
         return (
             _("L = sum of the squared errors of all predicted values")

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from models.core.saved_cell import SavedCell
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, ValuePrediction
+from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.components.cell_diagram import cell_diagram
 from viz.components.equations import FORMS, custom_equations, equations
 from viz.components.gate_sum import gate_sum
@@ -168,6 +168,11 @@ def _look_for(run: ForwardRun) -> str:
         return _(
             "Probability of each class after the whole text. How confident is the prediction? Change one word and "
             "see whether it changes."
+        )
+    if isinstance(run.prediction, TagPrediction):
+        return _(
+            "Probability of each class at this time step, and of the most probable class at each time step. Where is the "
+            "network least certain?"
         )
     if run.prediction is None and run.outputs:
         return _(
