@@ -219,14 +219,14 @@ def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndar
         return {"prediction": prediction.value[steps]} | known
     if not isinstance(prediction, SymbolPrediction | TagPrediction):
         return {}
-    top = prediction.top(min(TOP, len(prediction.vocabulary)))
-    target = prediction.target
-    probability = np.take_along_axis(prediction.probability, target[:, None], axis=1)[:, 0]
-    arrays = {
-        "top_token": top,
-        "top_probability": np.take_along_axis(prediction.probability, top, axis=1),
-        "next_token": target,
-        "next_probability": np.where(target < 0, np.nan, probability),
-        "surprise": prediction.surprisal,
-    }
+    top = prediction.top(min(TOP, prediction.probability.shape[1]))
+    arrays = {"top_token": top, "top_probability": np.take_along_axis(prediction.probability, top, axis=1)}
+    if isinstance(prediction, SymbolPrediction):
+        target = prediction.target
+        probability = np.take_along_axis(prediction.probability, target[:, None], axis=1)[:, 0]
+        arrays |= {
+            "next_token": target,
+            "next_probability": np.where(target < 0, np.nan, probability),
+            "surprise": prediction.surprisal,
+        }
     return {name: array[steps] for name, array in arrays.items()}
