@@ -129,6 +129,7 @@ def _pack(
         rows="all" if len(rows) == unit_count(layer) else rows,
         options={
             "reverse": layer.reverse,
+            "generates": run.decodes(layer.name),  # the next tokens are the network's own output
             **quantity_options(cell),
             "fixed": fixed_spans(run, layer.name),
             **_options(layer),
@@ -153,9 +154,9 @@ def _step_bytes(run: ForwardRun, name: str) -> int:
     predicted = 0
     if isinstance(prediction, SymbolPrediction):
         predicted = 8 * TOP + 12
-    elif isinstance(prediction, ValuePrediction):
     elif isinstance(prediction, TagPrediction):
         predicted = 8 * TOP
+    elif isinstance(prediction, ValuePrediction):
         predicted = 8 * prediction.value.shape[1]
     return 4 * (sum(quantity_width(layer, each) for each in layer.quantities) + layer.input.shape[2]) + predicted
 
@@ -207,9 +208,9 @@ def _kind(prediction: Prediction | None) -> Literal["symbols", "values", "class"
         return "symbols"
     if isinstance(prediction, ValuePrediction):
         return "values"
-    return None if prediction is None else "class"
     if isinstance(prediction, TagPrediction):
         return "tags"
+    return None if prediction is None else "class"
 
 
 def _predicted(prediction: Prediction | None, steps: slice) -> dict[str, np.ndarray]:

@@ -29,8 +29,10 @@ def _words() -> dict[str, str]:
     return {
         "after": _("Prediction after '{token}'"),
         "true": _("actual next token"),
+        "generated": _("generated token"),
         "no_next": _("Last token of the sequence: no next token to compare with."),
         "surprise": _("Surprisal of the actual next token: {bits} bits (−log₂ p; 1 bit: p = 1/2)"),
+        "generated_surprise": _("Surprisal of the generated token: {bits} bits (−log₂ p; 1 bit: p = 1/2)"),
         "surprise_chart": _("Surprisal per time step (bits)"),
         "bits_at": _("{bits} bits"),
         "next_value": _("Next value"),
@@ -44,9 +46,9 @@ def _words() -> dict[str, str]:
         "chart": _("Predicted and actual next value per time step"),
         "step_token": _("step {step}, token '{token}'"),
         "answers": _("Class probabilities after the whole sequence"),
-        "once": _("One prediction for the whole sequence: the same at every time step."),
-        "save": _("Save as PNG"),
         "class_at": _("Class at time step {step}, “{token}”"),
         "class_chart": _("Probability of the most probable class per time step"),
+        "once": _("One prediction for the whole sequence: the same at every time step."),
+        "save": _("Save as PNG"),
         "unpredicted": _("This network makes no prediction at individual time steps."),
     }
