@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from models.core.archive import checked_name
 from models.core.weights import read_only
 
 
@@ -265,7 +266,9 @@ def attention_from_arrays(entries: Sequence[Mapping[str, Any]], arrays: Mapping[
     """
     found = {}
     for entry in entries:
-        name, beginning = entry["name"], f"attention/{entry['name']}/"
+        name, beginning = checked_name(entry["name"]), f"attention/{entry['name']}/"
+        if name in found:
+            raise ValueError("it names an attention twice")
         own = {key: arrays[beginning + key] for key in SAVED if key != "dropout" or beginning + key in arrays}
         batch, heads, targets, sources = own["scores"].shape
         rows = {"query": targets, "key": sources, "value": sources, "scores": targets, "dropout": targets}

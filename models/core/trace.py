@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from os import PathLike
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
-from models.core.archive import ArchiveError, read_archive, write_archive
+from models.core.archive import ArchiveError, checked_name, read_archive, write_archive
 from models.core.attention import AttentionTrace, AttentionTraces, attention_from_arrays, attention_to_arrays
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
@@ -174,17 +175,21 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
         raise ArchiveError("This .npz file was not written by trace.save(...). Open a saved run.")
     try:
         layers: dict[str, Any] = {}
-        below: list[torch.Tensor] = []
+        of_layer = _arrays_by_layer(arrays)
+        below: dict[tuple, torch.Tensor] = {}
         for entry in header["layers"]:
-            if entry["name"] in layers:  # else a small file could name one layer, and its arrays, any number of times
+            name = checked_name(entry["name"])
+            if name in layers:  # else a small file could name one layer, and its arrays, any number of times
                 raise ValueError("it names a layer twice")
             if "formulas" in entry:
                 layers[entry["name"]] = cell_from_arrays(entry, arrays)
                 continue
-            layer = layers[entry["name"]] = _load_layer(entry, arrays, below)
-            below.append(layer.recording.hidden)
+            layer = layers[name] = _load_layer(entry, of_layer.get(name, {}), below)
+            below[_bits(layer.recording.hidden)] = layer.recording.hidden
         tokens = header["tokens"]
         attention = attention_from_arrays(header.get("attention", ()), arrays)
+        if not isinstance(tokens, list | None):
+            raise TypeError("its tokens are not a list")
         return Trace(LayerTraces(layers), None if tokens is None else tuple(map(str, tokens)), attention)
     except KeyError as error:
         raise ArchiveError("This saved run is damaged: {part} is missing. Save the run again.", part=error) from error
@@ -213,10 +218,30 @@ def _same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.dtype == other.dtype and torch.equal(one.view(bits), other.view(bits))
 
 
-def _load_layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], below: Sequence[torch.Tensor]) -> LayerTrace:
-    """Return a layer of the file; ``below`` are the hidden states of those before it, one of which may be its input."""
+def _arrays_by_layer(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the arrays of an archive by the name of their layer and their own name."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        layer, _, name = key.rpartition("/")
+        found.setdefault(layer, {})[name] = array
+    return found
+
+
+def _bits(tensor: torch.Tensor) -> tuple:
+    """Return a key that is equal for tensors of equal bits, however many of them are compared."""
+    digest = blake2b(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8)).digest()
+    return tensor.dtype, tensor.shape, digest
+
+
+def _load_layer(entry: dict[str, Any], own: dict[str, np.ndarray], below: Mapping[tuple, torch.Tensor]) -> LayerTrace:
+    """Return a layer of the file.
+
+    Args:
+        entry: its entry in the header.
+        own: its arrays by name.
+        below: the hidden states of the layers before it, one of which may be its input, by ``_bits``.
+    """
     name = entry["name"]
-    own = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
     matrices: dict[str, Any] = {key: read_only(own.pop(key)) for key in WEIGHT_NAMES if key in own}
     for key in {"weight_ih", "weight_hh"} - set(matrices):
         raise KeyError(f"{name}/{key}")
@@ -232,6 +257,7 @@ def _load_layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], below: Seq
         norm=entry.get("norm"),
         cell_norm=entry.get("cell_norm", False),
     )
+        coupled=entry.get("coupled", False),
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()
     optional = [key for key in ("dropout", "hidden_arrived", "cell_arrived") if key in own]
@@ -252,7 +278,7 @@ def _load_layer(entry: dict[str, Any], arrays: dict[str, np.ndarray], below: Seq
         for state in weights.cell.states:
             tensors |= _share_memory(tensors, state)
     recording = Recording(
-        input=next((states for states in below if _same_bits(states, tensors["input"])), tensors["input"]),
+        input=below.get(_bits(tensors["input"]), tensors["input"]),
         hidden=tensors["hidden"],
         hidden_prev=tensors["hidden_prev"],
         initial_cell=tensors["initial_cell"] if states else None,

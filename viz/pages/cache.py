@@ -12,8 +12,9 @@ from typing import Any
 import streamlit as st
 
 from models.capturing.capture import RECURRENT_MODULES
+from models.checkpoints.saved_run import load_run
 from models.core.archive import ArchiveError, is_archive
-from models.core.trace import Trace, load_trace
+from models.core.trace import Trace
 from models.decoding.run_network import run_network
 from models.edits.edit import Edits, Entry
 from models.edits.edited_network import EditedNetwork
@@ -120,8 +121,8 @@ def is_saved_run(path: Path) -> bool:
 
 @st.cache_resource(show_spinner=False)
 def load_saved_run(path: Path) -> Trace:
-    """Load the saved run named on the command line. Raises ArchiveError: the file is not a saved run."""
-    trace = load_trace(path)
+    """Load the saved run named on the command line. Raises Problem: the file is not a saved run, or too large."""
+    trace = load_run(path)
     if not trace.layers and not trace.attention:
         raise ArchiveError(
             "This saved run contains neither a recurrent layer nor attention. Run the network inside the capture "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import mmap
-import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import BinaryIO, cast
 from models.checkpoints.parsing.contents import Limits
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.work_budget import spend
+from models.core.zip_directory import TAIL, directory_size
 
 MMAP_THRESHOLD = 64 << 20
 """Files of at least this many bytes are memory-mapped, smaller ones are loaded."""
@@ -72,14 +72,17 @@ class FileSource:
                     self._bytes = (
                         file.read() if size < MMAP_THRESHOLD else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                     )
+            except CheckpointError:
+                raise
             except FileNotFoundError:
-                raise CheckpointError("File not found: {file}. Check its name.", file=str(source)) from None
+                raise CheckpointError("File not found: {file}. Check its name.", file=self.path.name) from None
             except IsADirectoryError:
                 raise CheckpointError(
-                    "{file} is a folder. Choose the checkpoint in it, or its .index.json file.", file=str(source)
+                    "{file} is a folder. Choose the checkpoint in it, or its .index.json file.", file=self.path.name
                 ) from None
             except (OSError, ValueError) as error:
-                raise CheckpointError("{file} cannot be read: {reason}.", file=str(source), reason=error) from None
+                reason = getattr(error, "strerror", None) or "it is no regular file"  # without the file's path
+                raise CheckpointError("{file} cannot be read: {reason}.", file=self.path.name, reason=reason) from None
         self.data = memoryview(self._bytes)
         self.total = len(self.data)
 
@@ -137,22 +140,9 @@ class FileSource:
         return {member.filename: member for member in found}
 
     def _directory(self) -> tuple[int, int]:
-        """Return the number of entries in the list of members, and its bytes, as its end states them.
-
-        Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.14 to 4.3.16.
-        """
-        start = max(0, len(self.data) - (1 << 16) - 22)
-        tail = bytes(self.data[start:])
-        whole = len(tail) >= 22 and tail[-22:-18] == b"PK\x05\x06" and tail[-2:] == b"\0\0"
-        at = len(tail) - 22 if whole else tail.rfind(b"PK\x05\x06")
-        if at < 0:
-            raise ValueError("no list of members")
-        count, size = struct.unpack_from("<HL", tail, at + 10)
-        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # of more than 65,535 members, or of more than 4 GB
-            (place,) = struct.unpack_from("<Q", tail, at - 12)
-            if bytes(self.data[place : place + 4]) == b"PK\x06\x06":
-                count, size = struct.unpack_from("<QQ", self.data, place + 32)
-        return count, size
+        """Return the number of entries in the list of members, and its bytes."""
+        tail = bytes(self.data[max(0, len(self.data) - TAIL) :])
+        return directory_size(tail, lambda at, size: bytes(self.data[at : at + size]))
 
     def as_file(self) -> BinaryIO:
         """Return all bytes as a file object at position 0, without copying them."""

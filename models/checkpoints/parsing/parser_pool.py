@@ -209,7 +209,7 @@ def ask_parser(
     request = {"do": do, "key": key, "limits": asdict(limits), "file": "", "copied": copied, **further}
     with _pool.process(key) as process:
         try:
-            if do in ("open", "graph"):
+            if do in ("open", "graph", "run"):
                 process.get_ready()
             if process.key == key:
                 header, body = process.ask(request, WALL * limits.seconds)

@@ -7,7 +7,7 @@ and processor time, and may not write files. It starts with the standard library
 file that needs it. A request is a line of JSON, an answer a line of JSON and as many bytes as its ``"bytes"`` says: plain
 data, of which nothing is unpickled or called.
 
-    {"do": "open" or "graph" or "hdf5" or "values", "file": path, "key": name of the file, "limits": {...}, ...}
+    {"do": "open" or "graph" or "run" or "hdf5" or "values", "file": path, "key": name of the file, "limits": {...}, ...}
     {"result": ..., "bytes": 0}  or  {"refused": sentence, "values": {...}}  or  {"memory": true}
 """
 
@@ -84,6 +84,11 @@ def answer(request: dict[str, Any], files: Files) -> tuple[dict[str, Any], memor
                 build = files.checkpoint(request).graph
                 if build is not None:
                     build()
+                return {"result": None}, nothing
+            case "run":
+                from models.core.trace import load_trace
+
+                load_trace(request["file"])
                 return {"result": None}, nothing
             case "hdf5":
                 return hdf5_answer(request, files), nothing

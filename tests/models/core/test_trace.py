@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from models import ArchiveError, Trace, capture, load_trace
+from models import ArchiveError, Problem, Trace, capture, load_trace
+from models.checkpoints.saved_run import load_run
+from models.core import archive
+from models.core import trace as trace_module
 from models.core.archive import HEADER, read_archive
 from models.core.recording import Recording
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
 from models.core.trace import LayerTrace, LayerTraces
 from models.core.weights import LayerWeights
+from tests.support.mutated_files import mutated
 
 EXTRAS = ("input", "hidden_prev", "initial_hidden", "lengths", "dropout")
 
@@ -257,6 +262,74 @@ def test_a_header_that_names_a_layer_twice(saved):
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     np.savez(saved, **arrays)
     refused(saved)
+
+
+def with_header(saved, change):
+    """Save the run with a changed header."""
+    arrays = dict(np.load(saved))
+    header = json.loads(arrays[HEADER].tobytes())
+    change(header)
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(saved, **arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["layers"][0].update(name="l" * 5000),
+        lambda header: header.update(attention=[{"name": "a" * 5000, "unsure": False, "empty": "0"}]),
+        lambda header: header.update(attention={"a": 1}),
+        lambda header: header.update(tokens={"a": 1}),
+    ],
+)
+def test_names_that_are_too_long_and_lists_that_are_none(saved, change):
+    with_header(saved, change)
+    refused(saved)
+
+
+@pytest.mark.parametrize("limit", ["MAX_ARRAYS", "MAX_HEADER_BYTES", "MAX_HEADER_ITEMS"])
+def test_a_run_with_too_many_arrays_or_too_long_a_header(saved, monkeypatch, limit):
+    monkeypatch.setattr(archive, limit, 9)
+    assert "too l" in refused(saved)
+    assert limit == "MAX_HEADER_ITEMS" or not archive.is_archive(saved)
+
+
+def test_the_work_for_a_layer_does_not_grow_with_their_number(saved, monkeypatch):
+    """Each layer's states are compared by one key, however many layers there are."""
+    arrays, count = dict(np.load(saved)), 40
+    header = json.loads(arrays.pop(HEADER).tobytes())
+    own = [entry for entry in header["layers"] if entry["name"] == "l0"]
+    header["layers"] = [entry | {"name": f"m{number}"} for entry in own for number in range(count)]
+    named = {key: values for key, values in arrays.items() if key.startswith("l0/")}
+    many = {key.replace("l0/", f"m{number}/"): values for key, values in named.items() for number in range(count)}
+    np.savez(saved, **many, **{HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)})
+    keys, compared = [], []
+    monkeypatch.setattr(trace_module, "_bits", lambda tensor, make=trace_module._bits: keys.append(1) or make(tensor))
+    monkeypatch.setattr(
+        trace_module, "_same_bits", lambda *both, same=trace_module._same_bits: compared.append(1) or same(*both)
+    )
+    assert len(load_trace(saved).layers) == count
+    assert len(keys) == 2 * count and len(compared) <= 2 * count
+
+
+def test_mutated_runs_are_loaded_or_refused(saved):
+    data = saved.read_bytes()
+    for _ in range(60):
+        seed = random.getrandbits(60)
+        try:
+            assert load_trace(io.BytesIO(mutated(data, random.Random(seed)))).layers is not None
+        except ArchiveError as problem:
+            assert "\n" not in str(problem) and str(problem).endswith("."), seed
+
+
+def test_a_run_is_the_same_after_a_separate_process_has_loaded_it(saved, tmp_path):
+    assert all(same(load_run(saved).layers[name], layer) for name, layer in load_trace(saved).layers.items())
+    for content in (saved.read_bytes()[:-300], b"", None):
+        place = tmp_path / "other.npz"
+        place.unlink(missing_ok=True) if content is None else place.write_bytes(content)
+        with pytest.raises(Problem) as problem:
+            load_run(place)
+        assert str(problem.value) == refused(place)
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{", b"\xff\xfe", b"null", b"[" * 200_000])
