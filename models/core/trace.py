@@ -182,14 +182,14 @@ def load_trace(source: str | PathLike[str] | BinaryIO) -> Trace:
             if name in layers:  # else a small file could name one layer, and its arrays, any number of times
                 raise ValueError("it names a layer twice")
             if "formulas" in entry:
-                layers[entry["name"]] = cell_from_arrays(entry, arrays)
+                layers[name] = cell_from_arrays(entry, arrays)
                 continue
             layer = layers[name] = _load_layer(entry, of_layer.get(name, {}), below)
             below[_bits(layer.recording.hidden)] = layer.recording.hidden
         tokens = header["tokens"]
-        attention = attention_from_arrays(header.get("attention", ()), arrays)
         if not isinstance(tokens, list | None):
             raise TypeError("its tokens are not a list")
+        attention = attention_from_arrays(header.get("attention", ()), arrays)
         return Trace(LayerTraces(layers), None if tokens is None else tuple(map(str, tokens)), attention)
     except KeyError as error:
         raise ArchiveError("This saved run is damaged: {part} is missing. Save the run again.", part=error) from error
@@ -257,7 +257,6 @@ def _load_layer(entry: dict[str, Any], own: dict[str, np.ndarray], below: Mappin
         norm=entry.get("norm"),
         cell_norm=entry.get("cell_norm", False),
     )
-        coupled=entry.get("coupled", False),
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()
     optional = [key for key in ("dropout", "hidden_arrived", "cell_arrived") if key in own]
