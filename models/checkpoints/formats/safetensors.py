@@ -6,8 +6,9 @@ any size is memory-mapped and a tensor is loaded only on first access.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from models.checkpoints.building.vocabulary import vocabularies_in_metadata
@@ -16,6 +17,7 @@ from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.work_budget import parse_json, spend
 from models.core.layer_metadata import parse_layer_metadata
+from models.core.parse_numbers import shorten
 
 DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -23,6 +25,9 @@ DTYPES = {
     "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
     "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
 }  # fmt: skip
+
+MAX_SHARDS = 1000
+"""Files that one index may list."""
 
 
 def match(source: FileSource) -> bool:
@@ -138,29 +143,55 @@ def _open_index(source: FileSource) -> Contents:
             "This file is only the index of a checkpoint in several files. Put it into the folder of the others "
             "and open it by its path."
         )
+    names_in: dict[str, list[str]] = {}
+    for name, file in file_of.items():
+        names_in.setdefault(file, []).append(name)
+    if len(names_in) > MAX_SHARDS:
+        raise CheckpointError(
+            "This index lists {count} files, but at most {most} are allowed. Save the network in fewer files.",
+            count=f"{len(names_in):,}",
+            most=f"{MAX_SHARDS:,}",
+        )
     tensors: dict[str, StoredTensor] = {}
-    for file in dict.fromkeys(file_of.values()):
-        if PurePath(file).name != file or "\\" in file or file in ("", ".", ".."):
-            raise CheckpointError(
-                "This index refers to {file}, outside its own folder. Put all files into one folder.", file=file
-            )
-        shard = FileSource(source.path.parent / file, source.limits)
-        if not match(shard) or _is_index(shard):
-            raise CheckpointError(
-                "{file}, which this index lists, is not a safetensors file. Copy all files of the checkpoint again.",
-                file=file,
-            )
+    for file, names in names_in.items():
+        shard = _open_shard(source, source.path.parent, file)
         shard_tensors = open(shard).tensors
         source.total += len(shard.data)
-        for name in (name for name, own in file_of.items() if own == file):
+        for name in names:
             if name not in shard_tensors:
                 raise CheckpointError(
                     (
                         "{file} does not contain {name}, although the index lists it there. Copy all files of the checkpoint "
                         "again."
                     ),
-                    file=file,
-                    name=name,
+                    file=shorten(file),
+                    name=shorten(name),
                 )
             tensors[name] = shard_tensors[name]
-    return Contents("safetensors", tensors, provenance={"shards": str(len(set(file_of.values())))})
+    return Contents("safetensors", tensors, provenance={"shards": str(len(names_in))})
+
+
+def _open_shard(source: FileSource, folder: Path, file: str) -> FileSource:
+    """Open a file that an index lists, in the folder of the index.
+
+    Raises:
+        CheckpointError: it is in another folder, missing, or no safetensors file; the sentence names it without its folder.
+    """
+    if PurePath(file).name != file or "\\" in file or "\0" in file or file in ("", ".", ".."):
+        raise CheckpointError(
+            "This index refers to {file}, outside its own folder. Put all files into one folder.", file=shorten(file)
+        )
+    present = False
+    with suppress(OSError):  # a name that no file can have
+        present = (folder / file).is_file()
+    if not present:
+        raise CheckpointError(
+            "{file}, which this index lists, is missing. Open all files of the checkpoint together.", file=shorten(file)
+        )
+    shard = FileSource(folder / file, source.limits)
+    if not match(shard) or _is_index(shard):
+        raise CheckpointError(
+            "{file}, which this index lists, is not a safetensors file. Copy all files of the checkpoint again.",
+            file=shorten(file),
+        )
+    return shard
