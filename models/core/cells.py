@@ -21,7 +21,7 @@ formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyT
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Gers, Schraudolph and Schmidhuber 2002 (peepholes); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014
-(GRU); https://onnx.ai/onnx/operators (clip); Ba, Kiros and Hinton 2016 (layer norm; as in the benchmark custom_lstms of
+(GRU); https://onnx.ai/onnx/operators (clip, coupled gates); Greff et al. 2017 (coupled input and forget gate); Ba, Kiros and Hinton 2016 (layer norm; as in the benchmark custom_lstms of
 PyTorch, the cell state itself is normalized). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and
 ``torch.nn.GRU``.
 """
@@ -137,6 +137,7 @@ class Cell:
         peepholes: the gates with a peephole, in the order of their weights; () without peepholes.
         norm: the epsilon of the layer norms of the products, None without them.
         cell_norm: whether the cell state is normalized too; then no gate alone carries it on, and ``carry`` is None.
+        coupled: whether an LSTM's forget gate is 1 - i: its rows of the weights are not used.
     """
 
     kind: Kind
@@ -150,6 +151,12 @@ class Cell:
     peepholes: tuple[str, ...] = ()
     norm: float | None = None
     cell_norm: bool = False
+    coupled: bool = False
+
+    @property
+    def summed_gates(self) -> tuple[str, ...]:
+        """The gates that are an activation of a sum of their own."""
+        return tuple(gate for gate in self.gates if not (self.coupled and gate == "forget_gate"))
 
     @property
     def further_weights(self) -> tuple[str, ...]:
@@ -215,6 +222,7 @@ def lstm(
     peepholes: bool = False,
     norm: float | None = None,
     cell_norm: bool = False,
+    coupled: bool = False,
 ) -> Cell:
     """Return the LSTM cell with a forget gate.
 
@@ -226,6 +234,7 @@ def lstm(
         peepholes: whether the input and the forget gate depend on ``c_{t-1}``, and the output gate on ``c_t``.
         norm: the epsilon of the layer norms of the products of the input and of the hidden state; None without.
         cell_norm: whether ``c_t`` is the layer norm of ``f c_{t-1} + i g``.
+        coupled: whether the forget gate is ``1 - i`` instead of an activation of its own sum.
 
     Raises:
         ValueError: the cell state is to be normalized, but not the products.
@@ -235,6 +244,8 @@ def lstm(
     through, gate = activation_of(activation), activation_of(recurrent_activation)
 
     def gate_of(name: str) -> Equation:
+        if coupled and name == "forget_gate":
+            return lambda s: 1 - s.input_gate
         if not peepholes:
             return gate_equation(name, gate, clip)
         state = PEEPHOLES[name]
@@ -267,7 +278,7 @@ def lstm(
         },
         ranges={
             "input_gate": gate.range,
-            "forget_gate": gate.range,
+            "forget_gate": _one_minus(gate.range) if coupled else gate.range,
             "candidate": through.range,
             "output_gate": gate.range,
             "cell": None,
@@ -278,6 +289,7 @@ def lstm(
         peepholes=tuple(PEEPHOLES) if peepholes else (),
         norm=norm,
         cell_norm=cell_norm,
+        coupled=coupled,
     )
 
 
@@ -342,6 +354,11 @@ def cell_of(kind: Kind, projected: bool = False, **options: Any) -> Cell:
         case "GRU":
             return gru(**options)
     raise ValueError(f"There is no cell of kind {kind!r}; there are RNN, LSTM and GRU.")
+
+
+def _one_minus(values: ValueRange) -> ValueRange:
+    """Return the range of 1 - v for v in a range."""
+    return None if values is None else (1 - values[1], 1 - values[0])
 
 
 def _product_range(one: ValueRange, other: ValueRange) -> ValueRange:

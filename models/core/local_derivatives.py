@@ -151,7 +151,7 @@ def activation_slopes(layer: LayerRun) -> dict[str, np.ndarray]:
     clipped, it is 0.
     """
     outputs = {"preactivation": "hidden"}  # an RNN's slope is a function of the activation's output
-    slopes = {gate: _slope(layer, gate, layer[outputs.get(gate, gate)]) for gate in layer.cell_equations.gates}
+    slopes = {gate: _slope(layer, gate, layer[outputs.get(gate, gate)]) for gate in layer.cell_equations.summed_gates}
     if layer.kind == "LSTM":
         slopes["cell"] = layer.cell_equations.activations["cell"].slope(activated_cell(layer))
     return slopes
@@ -181,9 +181,14 @@ def _lstm(s: LayerRun) -> LocalDerivatives:
     """C = f c_prev + i g and h = o tanh(c)."""
     i, f, g, o = s.input_gate, s.forget_gate, s.candidate, s.output_gate
     cell, through = activated_cell(s), s.cell_equations.activations
+    coupled = s.cell_equations.coupled
+    by_input = g
+    if coupled:  # f = 1 - i, unless an edit has clamped f
+        clamped = s.recording.clamped.get("forget_gate")
+        by_input = g - s.cell_prev * (1 if clamped is None else ~clamped.numpy())
     by_gate = {
-        "input_gate": ("cell", g * _slope(s, "input_gate", i)),
-        "forget_gate": ("cell", s.cell_prev * _slope(s, "forget_gate", f)),
+        "input_gate": ("cell", by_input * _slope(s, "input_gate", i)),
+        "forget_gate": ("cell", np.zeros_like(f) if coupled else s.cell_prev * _slope(s, "forget_gate", f)),
         "candidate": ("cell", i * _slope(s, "candidate", g)),
         "output_gate": ("hidden", cell * _slope(s, "output_gate", o)),
     }

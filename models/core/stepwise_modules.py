@@ -166,7 +166,7 @@ class StepwiseRNN(StepwiseModule, nn.RNN):
 
 
 class StepwiseLSTM(StepwiseModule, nn.LSTM):
-    """An ``nn.LSTM`` with any activations, peepholes and layer norm."""
+    """An ``nn.LSTM`` with any activations, peepholes, layer norm and a coupled forget gate."""
 
     def __init__(
         self,
@@ -177,6 +177,7 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         peepholes: bool = False,
         norm: float | None = None,
         cell_norm: bool = False,
+        coupled: bool = False,
         **shape: Any,
     ) -> None:
         """Accept the arguments of ``nn.LSTM``, and the options of ``LayerWeights``."""
@@ -184,6 +185,7 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         options: dict[str, Any] = {"activation": activation, "recurrent_activation": recurrent_activation}
         options |= {"peepholes": True} if peepholes else {}
         options |= {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
+        options |= {"coupled": True} if coupled else {}
         self.kernel = StepwiseKernel("LSTM", options | _clip_option(clip))
         if peepholes or norm is not None:
             self._add_weights(lstm(**self.kernel.options))

@@ -145,6 +145,7 @@ class Trace:
                     "clip": weights.clip,
                     "norm": weights.norm,
                     "cell_norm": weights.cell_norm,
+                    "coupled": weights.coupled,
                     "reverse": layer.reverse,
                 }
             )
@@ -256,6 +257,7 @@ def _load_layer(entry: dict[str, Any], own: dict[str, np.ndarray], below: Mappin
         clip=entry.get("clip"),
         norm=entry.get("norm"),
         cell_norm=entry.get("cell_norm", False),
+        coupled=entry.get("coupled", False),
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()

@@ -53,6 +53,7 @@ class LayerWeights:
         gain_c: (H), likewise of the cell state; shift_c: its terms.
         norm: the epsilon of the layer norms, or None.
         cell_norm: whether the cell state is normalized.
+        coupled: whether an LSTM's forget gate is 1 - i, so that its rows of the weights are not used.
     """
 
     kind: Kind
@@ -76,6 +77,7 @@ class LayerWeights:
     shift_c: np.ndarray | None = None
     norm: float | None = None
     cell_norm: bool = False
+    coupled: bool = False
 
     def __post_init__(self) -> None:
         """Copy arrays that are still writable; check that the shapes fit each other."""
@@ -124,7 +126,7 @@ class LayerWeights:
         return _options(self.kind, *self._option_values)
 
     @property
-    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool, float | None, bool]:
+    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool, float | None, bool, bool]:
         return (
             self.nonlinearity,
             self.reset_after,
@@ -134,6 +136,7 @@ class LayerWeights:
             self.peepholes,
             self.norm,
             self.cell_norm,
+            self.coupled,
         )
 
     @cached_property
@@ -196,12 +199,14 @@ def _options(
     peepholes: bool,
     norm: float | None,
     cell_norm: bool,
+    coupled: bool,
 ) -> dict[str, Any]:
     rare = {} if clip is None else {"clip": clip}
     if kind == "LSTM":
         rare |= ({"peepholes": True} if peepholes else {}) | (
             {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
         )
+        rare |= {"coupled": True} if coupled else {}
     if kind == "RNN":
         return {"nonlinearity": nonlinearity} | rare
     through = {"activation": activation, "recurrent_activation": recurrent_activation}

@@ -46,6 +46,7 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
         i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
         p = w.get("weight_ch", x.new_zeros(3 * i.shape[-1])).chunk(3)  # of the input, forget and output gate
         i, f, g = gate(bound(i + p[0] * state[1])), gate(bound(f + p[1] * state[1])), act(bound(g))
+        f = 1 - i if options.get("coupled") else f
         c = f * state[1] + i * g
         c = norm("c", c) if options.get("cell_norm") else c
         o = gate(bound(o + p[2] * c))

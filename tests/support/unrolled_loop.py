@@ -81,7 +81,8 @@ def step(
             w_i, w_f, w_o = parameter("weight_ch").chunk(3)
             i, f = i + w_i * c, f + w_f * c
         i, f, g = (v.clamp(-clip, clip) for v in (i, f, g))
-        new_cell = gate(f) * c + gate(i) * act(g)
+        forget = 1 - gate(i) if options.get("coupled") else gate(f)
+        new_cell = forget * c + gate(i) * act(g)
         c = torch.where(there, norm("c", new_cell) if options.get("cell_norm") else new_cell, c)
         o = (o + w_o * c if options.get("peepholes") else o).clamp(-clip, clip)
         new = gate(o) * act(c)

@@ -27,6 +27,7 @@ CELLS = {
     "GRU linear": gru(True, "linear", "hard_sigmoid"),
     "LSTM with peepholes": lstm(peepholes=True, clip=0.5),
     "LSTM with layer norm": lstm(norm=1e-5, cell_norm=True),
+    "LSTM coupled": lstm(coupled=True),
 }
 OPTIONS: dict[str, dict[str, object]] = {
     "LSTM": {"activation": "tanh", "recurrent_activation": "sigmoid"},
@@ -38,6 +39,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "GRU linear": {"activation": "linear", "recurrent_activation": "hard_sigmoid", "reset_after": True},
     "LSTM with peepholes": {"activation": "tanh", "recurrent_activation": "sigmoid", "peepholes": True, "clip": 0.5},
     "LSTM with layer norm": {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True},
+    "LSTM coupled": {"activation": "tanh", "recurrent_activation": "sigmoid", "coupled": True},
 }
 MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
@@ -74,6 +76,7 @@ def test_every_quantity_has_an_equation_in_every_form_that_is_xml(cell: Cell) ->
         ("LSTM with peepholes", "forget_gate", "ft=σ(clip(Wifxt+bif+Whfht−1+bhf+wcf⊙ct−1,−0.5,0.5))"),
         ("LSTM with peepholes", "output_gate", "ot=σ(clip(Wioxt+bio+Whoht−1+bho+wco⊙ct,−0.5,0.5))"),
         ("LSTM with layer norm", "forget_gate", "ft=σ(LNif(Wifxt+bif)+LNhf(Whfht−1+bhf))"),
+        ("LSTM coupled", "forget_gate", "ft=1−it"),
         ("LSTM with layer norm", "cell", "ct=LNc(ft⊙ct−1+it⊙gt)"),
         ("LSTM", "hidden", "ht=ot⊙tanh(ct)"),
         ("LSTM projected", "hidden", "ht=Whr(ot⊙tanh(ct))"),
@@ -122,7 +125,7 @@ def test_shapes_are_those_of_the_module() -> None:
 
 def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
     """The browser has each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
-    parts = {f"{gate}.{part}" for gate in cell.gates for part in ("x", "h")}
+    parts = {f"{gate}.{part}" for gate in cell.summed_gates for part in ("x", "h")}
     parts |= {f"{gate}.c" for gate in cell.peepholes}
     parts |= {f"cell.{each}" for each in ("mean", "deviation", "gain", "shift") if cell.cell_norm}
     known = {*cell.quantities, *(f"{state}_prev" for state in cell.states), *parts}
@@ -162,7 +165,18 @@ def test_what_everybody_knows_is_not_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["LSTM", "GRU", "RNN tanh", "RNN relu", "LSTM of Keras 1", "LSTM relu", "GRU linear", "LSTM with peepholes"]
+    "name",
+    [
+        "LSTM",
+        "GRU",
+        "RNN tanh",
+        "RNN relu",
+        "LSTM of Keras 1",
+        "LSTM relu",
+        "GRU linear",
+        "LSTM with peepholes",
+        "LSTM coupled",
+    ],
 )
 def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     """Fill the slots with a torch cell's own values: the right side then computes the value at its end."""

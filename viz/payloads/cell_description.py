@@ -149,11 +149,13 @@ def cell_description(cell: Cell) -> dict[str, Any]:
         "functions": of each activation its "symbol", its "tree" in the value "a", and its "limits", None for no bound.
         "gates": of each gate its "result", the quantity that is the activation of its sum; the tree of the vector that its
             "recurrent" weights are applied to; the tree of the "factor" of its recurrent part, 1 for none; the state that
-            its "peephole" multiplies, None without; and the bound that its sum is "clip"-ped to, None without.
+            its "peephole" multiplies, None without; and the bound that its sum is "clip"-ped to, None without. A gate without
+            a sum of its own is not among them.
         "equations": the tree of each gate and state.
         "norm": whether layer norms follow the "products" of the gates, and the sum that becomes the "cell" state.
         "carry": the gated "state", the "gate" that multiplies it, and the trees of the two terms of its sum, "kept" and
             "added"; None where the cell has none. A normalized cell state is not that sum.
+        "peepholes": the gates whose peepholes are among the weights, in their order.
     """
     s = SlotNamespace()
     equations = {name: equation(s).tree for name, equation in cell.equations.items()}
@@ -176,11 +178,12 @@ def cell_description(cell: Cell) -> dict[str, Any]:
                 "peephole": s.peepholes.get(gate),
                 "clip": cell.clip,
             }
-            for gate in cell.gates
+            for gate in cell.summed_gates
         },
         "equations": equations,
         "norm": {"products": cell.norm is not None, "cell": cell.cell_norm},
         "carry": carry,
+        "peepholes": cell.peepholes,
     }
 
 

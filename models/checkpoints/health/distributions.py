@@ -61,12 +61,13 @@ def _distribution(finite: np.ndarray, size: int, edges: np.ndarray) -> Distribut
 
 
 def forget_biases(weights: LayerWeights) -> np.ndarray | None:
-    """Return the forget biases (H) of an LSTM, ``b_if + b_hf``, or None without biases or with layer norm.
+    """Return the forget biases (H) of an LSTM, ``b_if + b_hf``, or None without biases, with layer norm or where they are
+    not used.
 
     The sigmoid of a bias is the forget gate for zero input and state. For a GRU the update gate's biases are returned, which
     keeps the hidden state as the forget gate keeps the cell.
     """
     gate = weights.cell.carry.gate if weights.cell.carry and weights.cell.norm is None else None
-    if gate is None or weights.bias_ih is None:
+    if gate not in weights.cell.summed_gates or weights.bias_ih is None:
         return None
     return weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate)

@@ -86,6 +86,7 @@ def check_units(
     for gate in weights.cell.peepholes:
         own = strongest[weights.cell.gates.index(gate)]
         np.maximum(own, np.abs(weights.rows("weight_ch", gate)), out=own)
+    strongest = strongest[[weights.cell.gates.index(gate) for gate in weights.cell.summed_gates]]
     faint = NEGLIGIBLE_RATIO * float(np.median(strongest))
     # a layer norm subtracts the mean of all units from a product of 0, so no unit is without an input
     no_incoming = np.flatnonzero((strongest <= faint).all(axis=0) & (weights.cell.norm is None))
@@ -133,13 +134,13 @@ def _duplicate_pairs(blocks: list[np.ndarray]) -> tuple[tuple[int, int], ...]:
 
 def _incoming_blocks(weights: LayerWeights) -> list[np.ndarray]:
     """Return a layer's incoming weights, (H, ?) for each gate and matrix; biases are summed where only the sum matters."""
-    gates = weights.cell.gates
+    gates, used = weights.cell.summed_gates, {*weights.cell.summed_gates, "cell"}
     found = [weights.rows(name, gate) for name in ("weight_ih", "weight_hh") for gate in gates]
     if weights.bias_ih is not None:
         both = {gate: (weights.rows("bias_ih", gate), weights.rows("bias_hh", gate)) for gate in gates}
         found += [np.stack(pair if weights.kind == "GRU" else [pair[0] + pair[1]], axis=1) for pair in both.values()]
     further = weights.cell.further_weights
-    found += [weights.rows(name, gate)[:, None] for name in further for gate in weights.cell.row_gates(name)]
+    found += [weights.rows(name, gate)[:, None] for name in further for gate in weights.cell.row_gates(name) if gate in used]
     return found
 
 
@@ -160,7 +161,7 @@ def _stuck_gates(weights: LayerWeights, max_input: float) -> dict[str, tuple[int
     if cell.clip is not None and cell.clip < STUCK_PREACTIVATION:
         return {}
     found = {}
-    for gate in cell.gates:
+    for gate in cell.summed_gates:
         if cell.ranges[gate] != (0.0, 1.0) or gate in cell.peepholes:
             continue
         bias = np.abs(weights.rows("bias_ih", gate) + weights.rows("bias_hh", gate))

@@ -117,6 +117,8 @@ def read_node_layers(node: Node, constants: ConstantLookup) -> list[NodeLayer]:
         options: dict[str, Any] = dict(activations[index])
         if kind == "GRU":
             options["reset_after"] = node.attributes.get("linear_before_reset", 0) != 0
+        if kind == "LSTM" and node.attributes.get("input_forget", 0) != 0:
+            options["coupled"] = True
         if "clip" in node.attributes:
             options["clip"] = float(node.attributes["clip"])
         parts = {"weight_ih": _direction_rows(w, index, order), "weight_hh": _direction_rows(r, index, order)}
@@ -133,12 +135,6 @@ def read_node_layers(node: Node, constants: ConstantLookup) -> list[NodeLayer]:
 
 def _refuse_options(node: Node, label: str) -> None:
     """Raise ``CheckpointError`` for what the cells' equations do not have."""
-    if node.attributes.get("input_forget", 0) != 0:
-        raise CheckpointError(
-            "The option {option} of {name} is not supported. Export the network without it.",
-            name=label,
-            option="input_forget",
-        )
     clip = node.attributes.get("clip", 1.0)
     if not clip > 0:  # onnxruntime refuses it too
         raise CheckpointError(

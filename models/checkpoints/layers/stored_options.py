@@ -43,6 +43,8 @@ def _with_options(
     assumed = tuple(option for option in layer.assumed if option not in options)
     if isinstance(stored.get("clip"), float) and stored["clip"] > 0:
         options["clip"] = stored["clip"]
+    if stored.get("coupled") is True and layer.kind == "LSTM":
+        options["coupled"] = True
     layer = replace(layer, options={**layer.options, **options}, assumed=assumed)
     further: dict[str, Any] = {"peepholes": True} if stored.get("peepholes") is True else {}
     if isinstance(stored.get("norm"), float) and stored["norm"] > 0:

@@ -169,7 +169,6 @@ def test_parameters_that_a_node_does_not_say():
             {"kind": "LSTM", "activations": ["Sigmoid", "Tanh", "Relu"]},
             "uses tanh for its candidate but relu for its cell state",
         ),
-        ({"kind": "LSTM", "input_forget": 1}, "The option input_forget of /rnn/LSTM"),
     ],
 )
 def test_what_is_not_supported_is_named(options, words):

@@ -75,10 +75,12 @@ def node_of(
     before=st.integers(0, 1),
     clip=st.none() | st.floats(0.2, 1),
     peepholes=st.booleans(),
+    coupled=st.integers(0, 1),
 )
-def test_a_node(kind, direction, bias, lengths, states, activations, before, clip, peepholes):
+def test_a_node(kind, direction, bias, lengths, states, activations, before, clip, peepholes, coupled):
     options = {"linear_before_reset": before} if kind == "GRU" else {}
-    options |= ({} if clip is None else {"clip": clip}) | ({"peepholes": peepholes} if kind == "LSTM" else {})
+    options |= {} if clip is None else {"clip": clip}
+    options |= {"peepholes": peepholes, "input_forget": coupled} if kind == "LSTM" else {}
     if activations < len(ACTIVATIONS[kind]):
         options["activations"] = ACTIVATIONS[kind][activations] * DIRECTIONS[direction]
     data, feed = node_of(kind, direction, bias, lengths, states, **options)
@@ -117,7 +119,6 @@ def test_other_activations_for_each_direction():
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        ("LSTM", {"input_forget": 1}, "The option input_forget of /encoder/rnn/LSTM"),
         ("GRU", {"activations": ["Sigmoid", "Softplus"]}, "The activation function softplus of /encoder/rnn/GRU"),
         ("GRU", {"steepness": 2.0}, "The option steepness of /encoder/rnn/GRU"),
         (

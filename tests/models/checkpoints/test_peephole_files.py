@@ -91,7 +91,8 @@ def test_they_are_compared_and_edited():
 
 
 def test_an_edited_network_is_saved_and_opened_with_them():
-    checkpoint = opened(clip=2.0)
+    checkpoint = opened(clip=2.0, input_forget=1)
+    assert checkpoint.layers[LAYER].cell.coupled
     base = build_network(checkpoint, default_setup(compatible_parts(checkpoint)), "peepholes.onnx")
     edited = EditedNetwork(base, read_edits(f"{LAYER}.weight_ch[output_gate.2]=7"))
     data = edited.save()

@@ -19,6 +19,7 @@ OPTIONS = [
     *({"kind": "LSTM", "recurrent_activation": name} for name in ACTIVATIONS),
     {"kind": "LSTM", "peepholes": True, "clip": 0.5},
     {"kind": "LSTM", "norm": 1e-5, "cell_norm": True},
+    {"kind": "LSTM", "coupled": True, "peepholes": True},
     {"kind": "LSTM", "norm": 1e-3, "cell_norm": False, "handed_on": 2, "peepholes": True},
     {"kind": "RNN", "clip": 0.5},
     {"kind": "GRU", "clip": 0.5},

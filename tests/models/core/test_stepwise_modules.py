@@ -61,8 +61,10 @@ NAMES = st.sampled_from(sorted(ACTIVATIONS))
 
 @pytest.mark.slow
 @settings(max_examples=150)
-@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), NORMS, st.none() | st.floats(0.1, 2))
-def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation, reset_after, peepholes, norms, clip):
+@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), st.booleans(), NORMS, st.none() | st.floats(0.1, 2))
+def test_every_gate_and_state_of_any_cell(
+    case, activation, recurrent_activation, reset_after, peepholes, coupled, norms, clip
+):
     case = case | {"dtype": torch.float64, "train": False}
     module, args, sequences, states = build(case)
     options = {"activation": activation, "recurrent_activation": recurrent_activation}
@@ -71,7 +73,7 @@ def test_every_gate_and_state_of_any_cell(case, activation, recurrent_activation
     elif case["kind"] == "GRU":
         options["reset_after"] = reset_after
     else:
-        options |= ({"peepholes": True} if peepholes else {}) | (norms or {})
+        options |= ({"peepholes": True} if peepholes else {}) | (norms or {}) | ({"coupled": True} if coupled else {})
     options |= {} if clip is None else {"clip": clip}
     module = own(module, **options)
     plain = flat(module(*args))
@@ -123,6 +125,7 @@ def test_torch_runs_what_it_can(kind):
         ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": False}),
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": 0.5, "peepholes": True}),
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True}),
+        ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "coupled": True}),
     ],
 )
 def test_weights_to_a_module_and_back(kind, options):

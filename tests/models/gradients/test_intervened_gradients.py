@@ -27,6 +27,7 @@ KINDS = {
         partial(StepwiseLSTM, peepholes=True, clip=0.5),
         ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
     ),
+    "coupled": (partial(StepwiseLSTM, coupled=True), ("input_gate", "forget_gate", "cell")),
     "normed": (
         partial(normed_lstm, norm=1e-5, cell_norm=True),
         ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),

@@ -48,6 +48,7 @@ CASES = [
     *(("GRU", {"reset_after": after}, {"bidirectional": True}) for after in (True, False)),
     *(("LSTM", {"peepholes": True} | options, {"bidirectional": True}) for options in ({}, {"clip": 0.3})),
     ("LSTM", {"peepholes": True}, {"bias": False, "proj_size": 2}),
+    ("LSTM", {"peepholes": True, "coupled": True}, {}),
     *(("LSTM", {"norm": 1e-3, "cell_norm": cell}, {"bias": not cell}) for cell in (True, False)),
     *(("GRU", {"clip": 0.3, "reset_after": after}, {}) for after in (True, False)),
     ("RNN", {"nonlinearity": "tanh", "clip": 0.3}, {}),
@@ -67,7 +68,7 @@ EVALUATE = """
   return {
     slots: Object.fromEntries(Object.keys(valuesAt[0][0]).map((slot) => [slot, at((values) => values[slot])])),
     trees: Object.fromEntries(Object.entries(trees).map(([name, tree]) => [name, at(cellMath.evaluator(trace, tree))])),
-    gates: Object.fromEntries(trace.gates.map((gate) => [gate, table((step, unit) => {
+    gates: Object.fromEntries(Object.keys(cell.gates).map((gate) => [gate, table((step, unit) => {
       const { x, h, c = 0 } = cellMath.terms(trace, step, unit, gate);
       return cellMath.activation(trace, gate).apply(x + cellMath.recurrentFactor(trace, step, unit, gate) * h + c);
     })])),
@@ -163,12 +164,12 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
         cell, s = layer.weights.cell, Numbers(header, arrays)
         found = page.evaluate(EVALUATE, text(payload))
 
-        for gate in cell.gates:
+        for gate in cell.summed_gates:
             close(found["slots"][f"{gate}.x"], s.x(gate), f"{gate}.x")
             factor_first = kind == "GRU" and gate == "candidate" and options.get("reset_after") is False
             recurrent = s.h(gate, s.reset_gate * s.hidden_prev) if factor_first else s.h(gate)
             close(found["slots"][f"{gate}.h"], recurrent, f"{gate}.h")
-        for gate in cell.peepholes:
+        for gate in set(cell.peepholes) & set(cell.summed_gates):
             state = s.known["cell" if gate == "output_gate" else "cell_prev"]
             close(found["slots"][f"{gate}.c"], s.peephole(gate, state), f"{gate}.c")
         for state in cell.states:
@@ -181,7 +182,7 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             kept = getattr(s, cell.carry.gate) * getattr(s, f"{cell.carry.state}_prev")
             close(found["trees"]["kept"], kept, "kept")
             close(found["trees"]["added"], cell.equations[cell.carry.state](s) - kept, "added")
-        for gate in cell.gates:
+        for gate in cell.summed_gates:
             result = header["options"]["cell"]["gates"][gate]["result"]
             expected = cell.equations[result](s)
             close(found["gates"][gate], expected, f"activation of the sum of {gate}")
@@ -213,6 +214,20 @@ def test_peepholes_are_drawn_with_their_numbers(browser):
             expect(drawn).to_have_text(f"{part:.3f}".replace("-", "−"))
         expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text("Peepholes")
         expect(opened.locator(".unrolled-gate-sum .note")).to_contain_text("clipped to the range from −0.300 to 0.300")
+        assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
+
+
+def test_a_coupled_forget_gate_is_drawn_from_the_input_gate(browser):
+    torch.manual_seed(7)
+    module = recurrent_module("LSTM", INPUTS, UNITS, {"coupled": True}, batch_first=True)
+    layer, mounts = drawn_cell(module, "forget_gate")
+    with plain_page(browser, mounts) as opened:
+        drawn = opened.locator('.unrolled-cell-diagram [data-part="forget_gate"] [data-slot="forget_gate"]')
+        expect(drawn).to_have_text(f"{1 - layer.input_gate[0, 3, 2]:.3f}")
+        expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text(
+            "The forget gate is 1 minus the input gate."
+        )
+        expect(opened.locator('.unrolled-gate-sum [data-gate="forget_gate"]')).to_have_count(0)
         assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
 
 

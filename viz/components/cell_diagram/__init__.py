@@ -54,6 +54,7 @@ def _words() -> dict[str, object]:
                 "is added (some textbooks swap z and 1 − z). The reset gate multiplies the previous hidden state before "
                 "W_hn (Cho et al. 2014)."
             ),
+            "coupled": _("The forget gate is 1 minus the input gate."),
             "norm": _(
                 "LN marks a layer norm: of the products of all gates with the input, and of those with the hidden state."
             ),

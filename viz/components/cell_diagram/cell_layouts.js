@@ -67,9 +67,9 @@ function drawPeepholes(d, p, { cell }, [f, i, o]) {
   d.wire("cell_prev", [[entry, p.top], [entry, turnY], [i - left, turnY]]);
   d.bridge(f, turnY);
   d.dot("cell_prev", entry, p.top);
-  d.dot("cell_prev", f - left, turnY);
+  if (cell.gates.forget_gate) d.dot("cell_prev", f - left, turnY);
   d.dot("cell", o - left, p.top);
-  into("forget_gate", f, turnY);
+  if (cell.gates.forget_gate) into("forget_gate", f, turnY);
   into("input_gate", i, turnY);
   into("output_gate", o, p.top);
 }
@@ -88,10 +88,12 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   const joinY = 150; // where i meets g
   const outputY = 206; // where o meets the activation of c
   d.frame(p.left, 44, p.inner, p.floor - 44);
-  drawBuses(d, p, [[4, p.bus]], [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]
-    .map(([x, part]) => tappedBox(d, p, part, x, label(part))));
+  const coupled = !cell.gates.forget_gate; // the forget gate is 1 - i, without a sum of its own
+  const coupledY = 217, coupledX = f + 0.4 * (i - f); // where 1 - i goes to the left
+  const columns = [...(coupled ? [] : [[f, "forget_gate"]]), [i, "input_gate"], [g, "candidate"], [o, "output_gate"]];
+  drawBuses(d, p, [[4, p.bus]], columns.map(([x, part]) => tappedBox(d, p, part, x, label(part))));
 
-  if (cell.norm.products) drawNorms(d, p, [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]);
+  if (cell.norm.products) drawNorms(d, p, columns);
   if (cell.gates.output_gate.peephole) drawPeepholes(d, p, { cell }, [f, i, o]);
   // Behind a valve, the wire's value is the product.
   d.wire("cell_prev", [[4, p.top], [f - 28, p.top]], (v) => Math.tanh(v.cell_prev));
@@ -99,7 +101,8 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   if (cell.norm.cell) d.wire("cell", [[i, p.top], [middle(i, g) - 8, p.top]], (v) => Math.tanh(kept(v) + added(v)));
   d.wire("cell", [[cell.norm.cell ? middle(i, g) - 8 : i, p.top], [out, p.top]], (v) => Math.tanh(v.cell));
   d.wire("cell", [[out, p.top], [p.width - 14, p.top]], (v) => Math.tanh(v.cell), { arrow: true });
-  d.wire("forget_gate", [[f, p.gates - 15], [f, p.top]]);
+  d.wire("forget_gate", coupled ? [[coupledX, coupledY], [f, coupledY], [f, p.top]] : [[f, p.gates - 15], [f, p.top]]);
+  if (coupled) d.wire("input_gate", [[i, coupledY], [coupledX, coupledY]]);
   d.wire("input_gate", [[i, p.gates - 15], [i, joinY]]);
   d.wire("candidate", [[g, p.gates - 15], [g, joinY], [middle(i, g), joinY]]);
   d.wire("candidate", [[middle(i, g), joinY], [i, joinY]], added);
@@ -119,7 +122,12 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   d.chip("cell", "added", i, middle(p.top, joinY), { value: added });
   d.valve("input_gate", middle(i, g), joinY);
   d.node("input_gate", "×", i, joinY);
-  for (const [x, part] of [[f, "forget_gate"], [i, "input_gate"], [g, "candidate"], [o, "output_gate"]]) {
+  if (coupled) {
+    d.dot("input_gate", i, coupledY);
+    d.box("forget_gate", "1 −", coupledX, coupledY, { width: 42, pill: true });
+    d.chip("forget_gate", "forget_gate", f, coupledY, { symbol: d.symbolOf("forget_gate"), width: Math.min(74, p.pitch - 4) });
+  }
+  for (const [x, part] of columns) {
     d.chip(part, part, x, p.gates - 38, { symbol: d.symbolOf(part), width: Math.min(74, p.pitch - 4) });
   }
   d.dot("cell", out, p.top);

@@ -137,6 +137,8 @@ def _words(cell: Cell) -> dict[str, object]:
             "Unit {unit}, time step {step}: input part LN(W_ih x + b_ih) + recurrent part LN(W_hh h + b_hh), after the layer "
             "norms."
         )
+    if cell.coupled:
+        symbols += " " + _("The forget gate is 1 − i: its own weights and biases are not used.")
     if cell.clip is not None:
         symbols += " " + _("clip(a, low, high) bounds a.")
     return {

@@ -81,7 +81,7 @@ function build(context) {
   const foot = html("div", { className: "foot" }, curve, result);
   const waiting = html("p", { className: "unrolled-muted waiting", role: "status" });
   root.append(html("div", { className: "head" }, choice, caption), waiting, list, note, foot);
-  let buttons = [], gate = null, colours = {};
+  let buttons = [], summed = [], gate = null, colours = {};
   const pool = [];
 
   const makeRow = () => {
@@ -136,10 +136,11 @@ function build(context) {
 
   const layout = () => {
     const { trace } = store;
-    const key = trace.gates.join() + JSON.stringify(context.words.names);
+    summed = trace.gates.filter((name) => name in trace.options.cell.gates);
+    const key = summed.join() + JSON.stringify(context.words.names);
     if (choice.dataset.key !== key) {
       choice.dataset.key = key;
-      buttons = trace.gates.map((name) => {
+      buttons = summed.map((name) => {
         const button = html("button", { type: "button", text: context.words.names[name] ?? name, "data-gate": name });
         button.addEventListener("click", () => store.set({ quantity: name }));
         return button;
@@ -153,8 +154,8 @@ function build(context) {
 
   const frame = () => {
     const { trace, step, unit, quantity } = store;
-    if (trace.gates.includes(quantity)) gate = quantity;
-    else if (!trace.gates.includes(gate)) gate = trace.options.default_quantity;
+    if (summed.includes(quantity)) gate = quantity;
+    else if (!summed.includes(gate)) gate = summed.includes(trace.options.default_quantity) ? trace.options.default_quantity : summed[0];
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.gate === gate));
     colours.gate = colours[gate] ?? "currentColor";
 

@@ -66,7 +66,7 @@ unrolled.cellMath ??= (() => {
     const { gates } = trace.options.cell;
     const state = gates[gate].peephole;
     if (!state) return null;
-    const own = trace.gates.filter((name) => gates[name].peephole);
+    const own = trace.options.cell.peepholes;
     const weight = trace.arrays.weight_ch.data[r * own.length + own.indexOf(gate)];
     const value = state.endsWith("_prev") ? trace.previous(state.slice(0, -"_prev".length), step)?.[unit] : trace.value(state, step, unit);
     return { state, weight, value, product: weight * value };
@@ -123,11 +123,11 @@ unrolled.cellMath ??= (() => {
     const out = {};
     for (const name of trace.quantities) out[name] = trace.shown(name, step, unit) ?? undefined;
     for (const name of trace.states) out[`${name}_prev`] = trace.previous(name, step)?.[unit];
-    for (const gate of trace.gates) {
+    for (const gate of Object.keys(trace.options.cell.gates ?? {})) {
       const sum = terms(trace, step, unit, gate);
       out[`${gate}.x`] = sum?.x;
       out[`${gate}.h`] = sum?.h;
-      if (trace.options.cell.gates?.[gate].peephole) out[`${gate}.c`] = sum?.c;
+      if (trace.options.cell.gates[gate].peephole) out[`${gate}.c`] = sum?.c;
     }
     const r = row(trace, unit);
     if (trace.options.cell.norm?.cell && r >= 0) {

@@ -65,6 +65,9 @@ def forget_bias_panel(selection: CheckpointSelection, layer: str, unit: int | No
             _("Layer norms come after the products of this layer, so no bias alone says how far its gates are open.")
         )
         return
+    if weights.cell.coupled:
+        st.markdown(_("The forget gate of this layer is 1 − i, so its own weights and biases are not used."))
+        return
     if carry is None:
         st.markdown(_("A vanilla RNN has no gates: how long it remembers depends on W_hh (see the eigenvalues below)."))
         return
