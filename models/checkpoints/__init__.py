@@ -18,6 +18,7 @@ from uuid import uuid4
 from models.checkpoints.checkpoint import Checkpoint
 from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, torch_export, torchscript
 from models.checkpoints.graphs.graph_module import GraphModule
+from models.checkpoints.graphs.torchscript_normed_cells import with_stated_norms
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
 from models.checkpoints.layers.normed_cells import with_layer_norms
@@ -131,5 +132,7 @@ def _load(source: FileSource) -> Checkpoint:
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
     layers = with_layer_norms(find_layers(tensors) or guess_layers(tensors), tensors)
+    if contents.graph is not None and any("norm" in layer.assumed for layer in layers.values()):
+        layers = with_stated_norms(layers, contents.graph)
     found = with_stored_options(layers, contents.layer_metadata, tensors)
     return Checkpoint.from_contents(replace(contents, tensors=tensors), with_unexplained(found, tensors))

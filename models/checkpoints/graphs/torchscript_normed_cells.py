@@ -8,14 +8,17 @@ that ``capture`` records them.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.torchscript_archive import ScriptObject, literal
 from models.checkpoints.layers.normed_cells import EPSILON, NORM_TENSORS
+from models.checkpoints.parsing.contents import FoundLayer
 from models.checkpoints.parsing.errors import CheckpointError
 from models.core.stepwise_modules import StepwiseLSTM
 
@@ -42,6 +45,28 @@ def normed_cell(each: ScriptObject, run: CellCall) -> StepwiseLSTM | None:
             made.is_cell = True
             return made
     return None
+
+
+def with_stated_norms(layers: Mapping[str, FoundLayer], build: Callable[[], GraphModule]) -> dict[str, FoundLayer]:
+    """Return the layers of an archive whose layer norms were assumed by their names, with the epsilon that its code states.
+
+    Args:
+        layers: the layers.
+        build: builds the network that the code states; where it cannot be run, nothing changes.
+    """
+    try:
+        module = build()
+    except CheckpointError:
+        return dict(layers)
+    cells: Mapping[str, str] = getattr(module, "normed_cells", {})
+    found = dict(layers)
+    for name, layer in layers.items():
+        own = cells.get(name.removesuffix(".l0"))
+        if own is not None and "norm" in layer.assumed:
+            epsilon = module.get_submodule(own).kernel.options["norm"]  # type: ignore[union-attr, index]
+            kept = tuple(each for each in layer.assumed if each != "norm")
+            found[name] = replace(layer, options={**layer.options, "norm": epsilon}, assumed=kept)
+    return found
 
 
 def norm_places(each: ScriptObject) -> Iterator[tuple[ScriptObject, str, str]]:

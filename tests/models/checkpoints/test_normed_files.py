@@ -154,8 +154,11 @@ def test_the_epsilon_is_that_of_the_code(epsilon):
     for module in net.modules():
         if isinstance(module, nn.LayerNorm):
             module.eps = epsilon
-    module = scripted(net).network().module
+    checkpoint = scripted(net)
+    module = checkpoint.network().module
     assert module.lower.cell.kernel.options["norm"] == epsilon
+    found = checkpoint.found["upper.cell.l0"]
+    assert found.options["norm"] == epsilon and not found.assumed and not found.unexplained
     x = 1e-4 * X
     with torch.no_grad():
         torch.testing.assert_close(module(x), net(x), rtol=0, atol=1e-5)
