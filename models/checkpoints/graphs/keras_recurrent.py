@@ -12,7 +12,7 @@ from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.keras_layer import Builder, KerasLayer, LayerEntry, Value
 from models.checkpoints.graphs.keras_topology import layer_entry
 from models.checkpoints.graphs.masked_recurrence import Outputs, run_masked
-from models.checkpoints.layers.keras_cells import KIND_OF_CLASS, KernelGroup, cell_config
+from models.checkpoints.layers.keras_cells import KIND_OF_CLASS, NORM_FOLDERS, NORMED_CELL, KernelGroup, cell_config
 from models.checkpoints.layers.keras_folders import snake_case
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
 from models.checkpoints.layers.read_weights import read_layer_weights
@@ -22,14 +22,20 @@ from models.core.weights import LayerWeights
 
 CELL_SETTINGS = frozenset((
     "units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias", "dropout", "recurrent_dropout",
-    "implementation", "reset_after",
+    "implementation", "reset_after", "norm_epsilon",
 ))  # fmt: skip
 LAYER_SETTINGS = frozenset((
     "return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask", "use_cudnn", "cell",
     "input_dim", "input_length",
 ))  # fmt: skip
 RECURRENT_TYPES = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "RNN")
-CELL_TYPES = ("SimpleRNNCell", "LSTMCell", "GRUCell")
+CELL_TYPES = ("SimpleRNNCell", "LSTMCell", "GRUCell", NORMED_CELL)
+
+
+class CellNorm(KerasLayer):
+    """The factors and terms of one of the layer norms in a cell, which the cell applies itself."""
+
+    own = ("gamma", "beta")
 
 
 class CellLayer(KerasLayer):
@@ -46,6 +52,11 @@ class CellLayer(KerasLayer):
         if not self.setting("use_bias", bool, True):
             self.own = ("kernel", "recurrent_kernel")
         self.setting("reset_after", bool, True)
+        if entry.type == NORMED_CELL:
+            for name in NORM_FOLDERS.values():
+                self.children[name] = CellNorm(
+                    LayerEntry(name, f"{self.label}.{name}", "LayerNormalization", {}), builder
+                )
         self.cell_config = cell_config(entry.type, self.config, self.version)
 
     def weights(self) -> LayerWeights:
@@ -59,7 +70,13 @@ class CellLayer(KerasLayer):
             or kernel.shape[1] != gates * self.units
         ):
             raise self.wrong_call()
-        group = KernelGroup(self.label, "l0", kernel, recurrent, variables.get("bias"), ())
+        norms = {
+            f"{part}_{side}": self.children[name].variables[own]
+            for side, name in NORM_FOLDERS.items()
+            if name in self.children
+            for part, own in (("gain", "gamma"), ("shift", "beta"))
+        }
+        group = KernelGroup(self.label, "l0", kernel, recurrent, variables.get("bias"), (), norms=norms)
         found = layer_from_kernels(self.label, group, self.cell_config, True, self.version.major)
         return read_layer_weights(self.label, found)
 
@@ -75,7 +92,7 @@ class CellStackLayer(KerasLayer):
         counts: dict[str, int] = {}
         for raw in self.setting("cells", list, []):
             cell = cell_layer(layer_entry(raw, label=self.label), builder)
-            group = snake_case(cell.entry.type)
+            group = snake_case(cell.entry.type.rpartition(">")[2])
             counts[group] = counts.get(group, -1) + 1
             self.children[f"cells/{group}" + (f"_{counts[group]}" if counts[group] else "")] = cell
         if not self.children:

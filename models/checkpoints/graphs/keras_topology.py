@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from models.checkpoints.graphs.graph_module import MAX_DEPTH, MAX_NODES, refuse
 from models.checkpoints.graphs.keras_layer import LayerEntry
-from models.checkpoints.layers.keras_cells import is_own_class
+from models.checkpoints.layers.keras_cells import NORMED_CELL, class_of, is_own_class
 from models.checkpoints.parsing.errors import CheckpointError
 
 MODEL_TYPES = ("Sequential", "Functional", "Model")
@@ -91,11 +91,11 @@ def layer_entry(raw: Any, prefix: str = "", label: str = "") -> LayerEntry:
         config = {"layers": config}
     if not isinstance(config, dict):
         raise damaged()
-    type, module = raw["class_name"], raw.get("module")
+    type, module = class_of(raw), raw.get("module")
     name = config.get("name", raw.get("name"))
     name = name if isinstance(name, str) and name else type.lower()
     label = label or prefix + name
-    if not is_own_class(raw):
+    if not is_own_class(raw) and type != NORMED_CELL:
         refuse(label, type)
     operation = isinstance(module, str) and module.startswith(OPERATION_MODULES)
     return LayerEntry(name, label, type, config, operation)

@@ -2,13 +2,16 @@
 
 Keras 3 stores ``layers/lstm/cell/vars/0`` (kernel), ``1`` (recurrent kernel), ``2`` (bias), with the layer's own name as an
 attribute of ``layers/lstm/vars``; older files store ``lstm_1/lstm_1/lstm_cell/kernel:0`` and a list of such names.
+
+``LayerNormLSTMCell`` of TensorFlow Addons has three layer norms beside its kernels, in ``cell/kernel_norm/vars`` and so on:
+https://github.com/tensorflow/addons/blob/master/tensorflow_addons/rnn/layer_norm_lstm_cell.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -20,6 +23,13 @@ from models.checkpoints.parsing.work_budget import spend
 KIND_OF_CLASS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 KIND_OF_CLASS |= {f"{name}Cell": kind for name, kind in KIND_OF_CLASS.items()}
 KIND_OF_CLASS |= {f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")}  # Keras 2's; their configuration has no activations
+NORMED_CELL = "Addons>LayerNormLSTMCell"
+"""The name under which TensorFlow Addons registers its layer-normalized LSTM cell."""
+KIND_OF_CLASS[NORMED_CELL] = "LSTM"
+NORM_FOLDERS = {"ih": "kernel_norm", "hh": "recurrent_norm", "c": "state_norm"}
+"""The layer norms of that cell: of the products of the input, of those of the hidden state, and of the cell state."""
+NORM_EPSILON = 1e-3
+"""The default of that cell's ``norm_epsilon``."""
 
 
 OWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -59,6 +69,7 @@ class CellConfig:
         reset_after: of a GRU: whether the reset gate is applied after the recurrent product.
         group: the name of its HDF5 group among stacked cells in Keras 3.
         place: the index of its layer in the model.
+        norm: the epsilon of the layer norms, None without.
     """
 
     kind: str
@@ -67,11 +78,15 @@ class CellConfig:
     reset_after: bool
     group: str
     place: int
+    norm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class KernelGroup:
-    """The tensors of one cell: of ``layer``, at ``level`` (``"l0"``, ``"l0_reverse"``), with their names in the file."""
+    """The tensors of one cell: of ``layer``, at ``level`` (``"l0"``, ``"l0_reverse"``), with their names in the file.
+
+    ``norms`` are the factors and terms of its layer norms, by the names of ``models.core.cells.NORM_NAMES``.
+    """
 
     layer: str
     level: str
@@ -80,6 +95,7 @@ class KernelGroup:
     bias: StoredTensor | None
     sources: tuple[str, ...]
     cell: str = ""
+    norms: Mapping[str, StoredTensor] = field(default_factory=dict)
 
 
 def base_name(layer: str) -> str:
@@ -113,6 +129,12 @@ def is_own_class(entry: Mapping[str, Any]) -> bool:
     return own and not any(">" in str(each) for each in (entry.get("class_name"), registered))
 
 
+def class_of(entry: Mapping[str, Any]) -> str:
+    """Return the class of a serialized object: of that of TensorFlow Addons, which is run too, its registered name."""
+    registered = entry.get("registered_name") or entry.get("class_name")
+    return NORMED_CELL if registered == NORMED_CELL else str(entry.get("class_name"))
+
+
 def _entries(config: Any) -> Iterator[Mapping[str, Any]]:
     """Generate all serialized objects of a configuration, each before those in it."""
     pending, seen = [config], 0
@@ -134,10 +156,11 @@ def _entries(config: Any) -> Iterator[Mapping[str, Any]]:
 def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[tuple[str, CellConfig]]:
     """Generate (level, configuration) of the cells of one layer."""
     spend(20)
-    config = entry.get("config") if isinstance(entry, dict) and is_own_class(entry) else None
+    known = isinstance(entry, dict) and (is_own_class(entry) or class_of(entry) == NORMED_CELL)
+    config = entry.get("config") if known else None
     if not isinstance(config, dict):
         return
-    name = str(entry.get("class_name"))
+    name = class_of(entry)
     if name == "TimeDistributed":
         yield from _cells_of_layer(config.get("layer"), place, version)
     elif name == "Bidirectional":
@@ -153,7 +176,7 @@ def _cells_of_layer(entry: Any, place: int, version: KerasVersion) -> Iterator[t
         counts: dict[str, int] = {}
         for index, each in enumerate(inside if isinstance(inside, list) else ()):
             for _, made in _cells_of_layer(each, place, version):
-                group = snake_case(each["class_name"])
+                group = snake_case(class_of(each).rpartition(">")[2])
                 counts[group] = counts.get(group, -1) + 1
                 suffix = f"_{counts[group]}" if counts[group] else ""
                 yield f"l{index}{_reverse_suffix(config)}", replace(made, group=group + suffix)
@@ -176,6 +199,7 @@ def cell_config(type: str, config: Mapping[str, Any], version: KerasVersion, pla
         reset_after=bool(config.get("reset_after", not old)),
         group="",
         place=place,
+        norm=(config.get("norm_epsilon", NORM_EPSILON) or 0.0) if type == NORMED_CELL else None,
     )
 
 
@@ -222,7 +246,9 @@ def find_kernel_groups(
         layer, reverse, cell = _parse_folder(folder, file, cells, names)
         bias = file.tensors[paths["bias"]] if "bias" in paths else None
         sources = tuple(paths[part] for part in ("kernel", "recurrent_kernel", "bias") if part in paths)
-        group = KernelGroup(layer, reverse, kernel, recurrent, bias, sources, cell)
+        places = dict(_norm_places(folder, file))
+        norms = {name: file.tensors[path] for name, path in places.items()}
+        group = KernelGroup(layer, reverse, kernel, recurrent, bias, (*sources, *places.values()), cell, norms)
         groups.setdefault((layer, reverse), []).append(group)
     found = []
     for (layer, reverse), stack in groups.items():
@@ -234,6 +260,15 @@ def find_kernel_groups(
             found.append(replace(group, level=level))
     places = {layer: next(iter(levels.values())).place for layer, levels in cells.items() if levels}
     return sorted(found, key=lambda group: (places.get(base_name(group.layer), len(places)),))
+
+
+def _norm_places(folder: str, file: Hdf5Contents) -> Iterator[tuple[str, str]]:
+    """Generate the layer norms beside the kernels in a folder: the name of each tensor in the layer, and that in the file."""
+    for side, own in NORM_FOLDERS.items():
+        for place, part in enumerate(("gain", "shift")):
+            path = f"{folder.removesuffix('/vars')}/{own}/vars/{place}"
+            if folder.endswith("/vars") and path in file.tensors:
+                yield f"{part}_{side}", path
 
 
 def _ordered_names(file: Hdf5Contents) -> list[str]:

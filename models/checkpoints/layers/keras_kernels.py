@@ -6,6 +6,7 @@ cuDNN's own matrices reshaped to the shape of kernels, and both biases concatena
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.layers.keras_cells import CellConfig, KernelGroup
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 from models.checkpoints.parsing.errors import CheckpointError
+from models.core.cells import NORM_NAMES
 
 GATE_ORDER = {"RNN": (0,), "LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2)}
 """For each of PyTorch's gates in order, its index among Keras's: i f c o, and z r h."""
@@ -66,7 +68,37 @@ def layer_from_kernels(
             )
         parts["bias_ih"] = _reordered_bias(bias, kind, units, 0 if both else None)
         parts["bias_hh"] = _reordered_bias(bias, kind, units, 1) if both else StoredTensor.zeros(columns)
+    if config is not None and config.norm is not None:
+        parts = _with_norms(name, group, parts)
+        options |= {"norm": _epsilon(name, config.norm), "cell_norm": True}
     return FoundLayer(kind, parts, group.sources, options, 1.0 if config or not has_config else 0.9, assumed)
+
+
+def _with_norms(name: str, group: KernelGroup, parts: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """Return the weights of a cell with layer norms: its bias, which it adds after them, is part of their terms."""
+    units = group.recurrent.shape[0]
+    for part in NORM_NAMES:
+        shape = (units if part.endswith("_c") else 4 * units,)
+        if part not in group.norms or group.norms[part].shape != shape or not group.norms[part].is_float:
+            raise CheckpointError(
+                "The layer norms of {layer} in this file do not fit its kernels. Save the model again.", layer=name
+            )
+    norms, bias = dict(group.norms), group.bias
+    if bias is not None:
+        term, added = norms["shift_ih"], bias
+        norms["shift_ih"] = StoredTensor(term.shape, term.dtype, lambda: term.read() + added.read())
+    return {"weight_ih": parts["weight_ih"], "weight_hh": parts["weight_hh"], **norms}
+
+
+def _epsilon(name: str, value: Any) -> float:
+    if not isinstance(value, float) or not value > 0:
+        raise CheckpointError(
+            "{layer} has {setting} = {value}, which cannot be run. Save the model with a number above 0.",
+            layer=name,
+            setting="norm_epsilon",
+            value=str(value)[:60],
+        )
+    return value
 
 
 def _options(name: str, kind: str, config: CellConfig, version: int) -> dict[str, Any]:
