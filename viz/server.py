@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,12 +25,23 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from viz.pages import LENSES
+from viz.static_assets import StaticAssets, preload_links
 
 FRAME_ANCESTORS = "UNROLLED_FRAME_ANCESTORS"
 """Environment variable: the sites, separated by spaces, that may show the app in a frame, beside the app's own."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 METRICS = "/_stcore/metrics"
+
+ELEMENTS = ("BidiComponent", "ButtonGroup", "Button", "Selectbox", "TextArea", "Html", "rehype-raw")
+"""Scripts of Streamlit that every page needs for its first elements, by their names."""
+ELEMENTS_OF_LENS = {
+    "states": ("PlotlyChart",),
+    "gradients": ("PlotlyChart",),
+    "checkpoint": ("FileUploader", "Table", "PlotlyChart"),
+}
+"""Those that only some pages need, by the name of the page."""
+
 _SITE = re.compile(r"(?:https?://)?(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?|https?:", re.I)
 
 
@@ -145,7 +158,7 @@ class GuardedServer:
 
 
 class PageScript:
-    """The middleware that writes ``page_script`` into Streamlit's page, before its other scripts."""
+    """The middleware that writes ``page_script`` into Streamlit's page, before its other scripts, and which to load early."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -171,6 +184,9 @@ class PageScript:
                 if message.get("more_body"):
                     return
                 body = body.replace(b"<head>", f"<head><script>{page_script()}</script>".encode(), 1)
+                lens = scope["path"].rstrip("/").rpartition("/")[2]
+                links = preload_links((*ELEMENTS, *ELEMENTS_OF_LENS.get(lens, ())))
+                body = body.replace(b"</head>", f"{links}</head>".encode(), 1)
                 MutableHeaders(scope=start)["content-length"] = str(len(body))
                 await send(start)
                 message = {"type": "http.response.body", "body": body}
@@ -184,6 +200,18 @@ class PageScript:
         return await self.app(scope, receive, send_with_script)
 
 
+def send_at_once() -> None:
+    """Make the server send what it writes at once, even if the browser has not acknowledged what it was sent before.
+
+    That may take the browser 40 ms, at every file and message. asyncio sets this option (TCP_NODELAY) only if a socket was
+    made with the number of its protocol, and Streamlit's is made without. The sockets of the connections inherit it.
+    """
+    for descriptor in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else ():
+        with suppress(OSError), socket.fromfd(int(descriptor), socket.AF_INET, socket.SOCK_STREAM) as each:
+            if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
     return [
@@ -193,5 +221,6 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
             hosts=option("server.allowedHosts"),
             ancestors=frame_ancestors(os.environ),
         ),
+        Middleware(StaticAssets),
         Middleware(PageScript),
     ]

@@ -19,6 +19,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.session_manager import SessionClient
 
 from viz.pages import LENSES
+from viz.server import send_at_once
 
 WARM_UP = "UNROLLED_WARM_UP"
 """Environment variable: "0" for a server that does not warm up."""
@@ -54,10 +55,11 @@ async def open_page(name: str) -> None:
 
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
-    """Surround the life of the server: open the first page, then the others while the server answers.
+    """Surround the life of the server: open the first page, then the others while the server answers at once.
 
     A server that was started for a file opens none: its pages are those of the file.
     """
+    send_at_once()
     task = None
     if os.environ.get(WARM_UP) != "0" and len(sys.argv) < 2:
         await _try_page("")

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import re
+import socket
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ from viz.server import (
     frame_ancestors,
     host_of,
     page_script,
+    send_at_once,
 )
 
 ENTRY = ROOT / "app.py"
@@ -125,6 +127,16 @@ def test_the_policy_allows_nothing_from_elsewhere_and_no_code_in_strings():
     assert "unsafe-eval" not in policy and "http" not in policy
     scripts = re.search("script-src ([^;]*)", policy)[1]
     assert "unsafe-inline" not in scripts and "data:" not in scripts and "*" not in scripts
+
+
+def test_a_connection_to_a_listening_socket_sends_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as other:
+        send_at_once()
+        with socket.create_connection(listening.getsockname()) as client:
+            accepted = listening.accept()[0]
+            options = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in (accepted, client, other)]
+            accepted.close()
+    assert options[0] and not any(options[1:])
 
 
 def test_streamlit_finds_the_server_in_the_entry_and_binds_it_to_this_machine():
