@@ -322,4 +322,5 @@ def _count(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> int:
             each for group in args if isinstance(group, list | tuple) for each in group if isinstance(each, Tensor)
         ]
         return math.prod(each.numel() for each in tensors)
-    return 0
+    lists = [group for group in args if isinstance(group, list | tuple)]  # a list may name one tensor many times
+    return sum(each.numel() for group in lists for each in group if isinstance(each, Tensor))

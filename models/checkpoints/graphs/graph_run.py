@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -15,8 +16,26 @@ from models.core.messages import Problem
 MAX_STEPS = 1_000_000
 """Nodes that one call of a network may run, those of loops counted each time."""
 
+MAX_SECONDS = 10.0
+"""Processor time of one call of a network in its own thread. An operation that has begun ends."""
+
 MAX_LIVE = 4 * MAX_ELEMENTS
 """Elements of all values that a network may keep at once."""
+
+
+class TimeLimit:
+    """The processor time that one call of a network may still take."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self.end = time.thread_time() + MAX_SECONDS
+
+    def check(self, label: str) -> None:
+        """Check the time before a step of the layer or node ``label``. Raises CheckpointError: it is over."""
+        if time.thread_time() > self.end:
+            raise CheckpointError(
+                "{layer} was not computed within {n} s. Use a shorter input.", layer=label[:200], n=f"{MAX_SECONDS:g}"
+            )
 
 
 @dataclass(eq=False)
@@ -27,18 +46,21 @@ class Run:
         root: the network.
         steps: the number of steps taken.
         live: the number of elements of all values that are not dropped yet.
+        time: the time that is left.
     """
 
     root: nn.Module
     steps: int = 0
     live: int = 0
+    time: TimeLimit = field(default_factory=TimeLimit)
 
     def count(self, label: str, elements: int) -> None:
         """Count one step, and the elements of its outputs.
 
         Raises:
-            CheckpointError: there are too many steps or too many elements.
+            CheckpointError: there are too many steps or too many elements, or the time is over.
         """
+        self.time.check(label)
         self.steps += 1
         self.live += elements
         if self.steps > MAX_STEPS:

@@ -20,7 +20,7 @@ from models.checkpoints.graphs.aten_operators import IN_PLACE, run_operator
 from models.checkpoints.graphs.aten_recurrent import RECURRENT, bound_arguments, parameters_in_order, run_recurrent
 from models.checkpoints.graphs.graph_module import refuse, refuse_setting
 from models.checkpoints.graphs.graph_parts import Place
-from models.checkpoints.graphs.graph_run import MAX_LIVE, MAX_STEPS, named_failures
+from models.checkpoints.graphs.graph_run import MAX_LIVE, MAX_STEPS, TimeLimit, named_failures
 from models.checkpoints.graphs.torchscript_archive import ScriptClass, ScriptCode, ScriptObject
 from models.checkpoints.graphs.torchscript_names import GRADIENTS, TYPES, dotted, operator_of, scalar_type
 from models.checkpoints.graphs.torchscript_normed_cells import run_normed_cell
@@ -77,6 +77,7 @@ class Interpreter:
     steps: int = 0
     depth: int = 0
     live: list[int] = field(default_factory=lambda: [0])
+    time: TimeLimit = field(default_factory=TimeLimit)
 
     def __post_init__(self) -> None:
         self.labels: list[str] = []
@@ -177,6 +178,7 @@ class Interpreter:
 
     def count(self) -> None:
         """Count one step."""
+        self.time.check(self.label)
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise CheckpointError(
