@@ -209,68 +209,84 @@ class LayerGradients:
     def _scan(self) -> tuple[np.ndarray, np.ndarray | None, tuple[Tensor, Tensor]]:
         derivatives = self._derivatives
         hidden, cell, sources = backward_scan(self.layer, self.output_gradients, derivatives)
+        assert sources is not None
         by_input = torch.from_numpy(np.stack([slope.x for slope in derivatives.gates.values()], axis=2))
         by_recurrent = torch.from_numpy(np.stack([slope.h for slope in derivatives.gates.values()], axis=2))
         products = sources * by_input, sources * by_recurrent
         return read_only(hidden), None if cell is None else read_only(cell), products
 
 
+def state_gradients(layer: LayerRun, output_gradients: OutputGradients) -> tuple[Tensor, Tensor | None]:
+    """Return dL/dh_t (B, T, P) and dL/dc_t (B, T, H), None without a cell: as ``LayerGradients`` does, at less cost."""
+    hidden, cell, _ = backward_scan(layer, output_gradients, local_derivatives(layer), keep_sources=False)
+    return hidden, cell
+
+
 def backward_scan(
-    layer: LayerRun, output_gradients: OutputGradients, derivatives: LocalDerivatives
-) -> tuple[Tensor, Tensor | None, Tensor]:
+    layer: LayerRun, output_gradients: OutputGradients, derivatives: LocalDerivatives, keep_sources: bool = True
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Propagate the gradients by a layer's outputs backwards through its steps.
 
     Returns:
         dL/dh_t (B, T, P); dL/dc_t (B, T, H), None without a cell; and for every gate the gradient by the state that depends
-        on it, still to be multiplied by the gate's local derivative, (B, T, G, H).
+        on it, still to be multiplied by the gate's local derivative, (B, T, G, H), or None without ``keep_sources``.
     """
     weights, (batch, steps, size) = layer.weights, layer.shape
     recurrent, project = weights.tensors["weight_hh"], weights.tensors.get("weight_hr")
     dtype, gates, norms = recurrent.dtype, list(derivatives.gates.values()), derivatives.norms
-    by_gate = torch.tensor(np.stack([slope.h for slope in gates], axis=2)).transpose(0, 1)
-    carry, resets = (
-        None if each is None else torch.tensor(each).transpose(0, 1) for each in (derivatives.carry, derivatives.reset)
-    )
+    by_gate = [_time_first(slope.h).unbind(0) for slope in gates]
+    carry, resets = (None if each is None else _time_first(each) for each in (derivatives.carry, derivatives.reset))
     hidden = output_gradients.hidden.to(dtype, copy=True).transpose(0, 1)
-    sources = hidden.new_empty(steps, batch, len(gates), size)
+    sources = hidden.new_empty(steps if keep_sources else 0, batch, len(gates), size)
+    products = hidden.new_empty(batch, len(gates), size)
+    blocks, states = products.unbind(1), hidden.unbind(0)
     cells: CellBackward | None = None
     if output_gradients.cell is not None:
         assert derivatives.cell_to_hidden is not None and carry is not None
         cell = output_gradients.cell.to(dtype, copy=True).transpose(0, 1)
-        to_hidden = torch.tensor(derivatives.cell_to_hidden).transpose(0, 1) * (
-            not output_gradients.cell_includes_hidden
-        )
-        into_cell = torch.tensor([slope.target == "cell" for slope in gates])[:, None]
-        cells = CellBackward(cell, carry, to_hidden, into_cell, None if norms is None else norms.cell)
+        to_hidden = _time_first(derivatives.cell_to_hidden) * (not output_gradients.cell_includes_hidden)
+        cells = CellBackward(cell, carry, to_hidden, None if norms is None else norms.cell)
 
     back: Tensor | None = None  # the gradient by h_{t-1} from the following step
     for t in range(steps) if layer.reverse else reversed(range(steps)):
         if output_gradients.call_ends[t]:
             back = None
+        state = states[t]
         if back is not None:
-            hidden[t] += back
-        unit = hidden[t] if project is None else hidden[t] @ project
+            state += back
+        unit = inner = state if project is None else state @ project
         if cells is not None:
-            sources[t] = cells.step(t, unit, continues=back is not None)
-        else:
-            sources[t] = unit[:, None]
+            inner = cells.step(t, unit, continues=back is not None)
+        for gate, slope in enumerate(gates):
+            source = inner if slope.target == "cell" else unit
+            torch.mul(source, by_gate[gate][t], out=blocks[gate])
+            if keep_sources:
+                sources[t, :, gate] = source
         if norms is not None:
-            back = norms.recurrent[:, t].back((sources[t] * by_gate[t]).flatten(1)) @ recurrent
+            back = norms.recurrent[:, t].back(products.flatten(1)) @ recurrent
         elif resets is None:
-            back = (sources[t] * by_gate[t]).flatten(1) @ recurrent
+            back = products.flatten(1) @ recurrent
         else:  # the candidate, the last gate, has r h_{t-1} as its input
-            sources[t, :, 0] = (unit * by_gate[t, :, -1]) @ recurrent[-size:]
-            back = (sources[t] * by_gate[t])[:, :-1].flatten(1) @ recurrent[:-size] + sources[t, :, 0] * resets[t]
+            by_product = blocks[-1] @ recurrent[-size:]
+            torch.mul(by_product, by_gate[0][t], out=blocks[0])
+            if keep_sources:
+                sources[t, :, 0] = by_product
+            back = products[:, :-1].flatten(1) @ recurrent[:-size] + by_product * resets[t]
         if cells is None and carry is not None:
-            back += unit * carry[t]
+            back.addcmul_(unit, carry[t])
 
     found = [values.transpose(0, 1).contiguous() for values in (hidden, sources)]
     found += [cells.grad.transpose(0, 1).contiguous()] if cells is not None else []
     if layer.recording.lengths is not None:
         padding = padding_mask(layer.recording.lengths, steps)
-        for values in found:
+        for values in found if keep_sources else (found[0], *found[2:]):
             values.masked_fill_(padding if values.dim() == 3 else padding[..., None], 0)
-    return found[0], found[2] if cells is not None else None, found[1]
+    return found[0], found[2] if cells is not None else None, found[1] if keep_sources else None
+
+
+def _time_first(values: np.ndarray) -> Tensor:
+    """Return read-only values (B, T, H) as (T, B, H), copied where torch would warn of them."""
+    return (torch.from_numpy(values) if values.flags.writeable else torch.tensor(values)).transpose(0, 1)
 
 
 @dataclass
@@ -281,22 +297,21 @@ class CellBackward:
         grad: (T, B, H), dL/dc_t once the step was reached; before that the gradient from outside the layer.
         carry: (T, B, H), c_t's derivative by c_{t-1}.
         to_hidden: (T, B, H), the hidden state's derivative by c_t; 0 if ``grad`` already includes the path through it.
-        into_cell: (G, 1), whether the cell depends on the gate directly; otherwise the hidden state does.
         norm: of the cell state, (B, T), or None.
     """
 
     grad: Tensor
     carry: Tensor
     to_hidden: Tensor
-    into_cell: Tensor
     norm: NormDerivative | None = None
     _back: Tensor | None = None
 
     def step(self, t: int, unit: Tensor, continues: bool) -> Tensor:
-        """Propagate through step ``t``: from dL by the hidden state (B, H) to dL by the state after each gate, (B, G, H)."""
+        """Propagate through step ``t``: from dL by the hidden state (B, H) to dL by the cell before its norm, (B, H)."""
+        grad = self.grad[t]
         if continues and self._back is not None:
-            self.grad[t] += self._back
-        self.grad[t] += unit * self.to_hidden[t]
-        inner = self.grad[t] if self.norm is None else self.norm[:, t].back(self.grad[t])
+            grad += self._back
+        grad.addcmul_(unit, self.to_hidden[t])
+        inner = grad if self.norm is None else self.norm[:, t].back(grad)
         self._back = inner * self.carry[t]
-        return torch.where(self.into_cell, inner[:, None], unit[:, None])
+        return inner

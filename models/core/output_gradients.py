@@ -244,12 +244,17 @@ class OutputGradientCollector:
             for part in hidden:
                 end += part.shape[1]
                 call_ends[end - 1] = True
-        cells = None if cell[0] is None else torch.cat(cell, dim=1)
+        cells = None if cell[0] is None else _joined(cell)
         includes_hidden = any(call.cell_includes_hidden for call in self.calls)
-        return OutputGradients(torch.cat(hidden, dim=1), cells, tuple(call_ends), includes_hidden)
+        return OutputGradients(_joined(hidden), cells, tuple(call_ends), includes_hidden)
 
     def __reduce__(self) -> tuple:  # a copy has no hooks
         return _identity, (None if self.differentiated else self.gather(),)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return consecutive steps (B, S, units) as one tensor."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 def _identity(gradients: OutputGradients | None) -> OutputGradients | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +15,8 @@ from models.core.activations import MINUS_ONE_TO_ONE, ZERO_TO_ONE
 from models.core.cells import Cell
 from models.core.gate_evaluation import padding_mask
 from models.core.gradient_proof import GradientWarning
-from models.core.layer_gradients import GradientError
+from models.core.layer_gradients import GradientError, state_gradients
+from models.core.recording import DeviceRecording
 from models.core.trace import LayerTrace
 from models.states.saturation import LEFT, RIGHT
 
@@ -43,7 +46,7 @@ def gate_thresholds(cell: Cell, gate: str) -> tuple[float, float]:
         return LEFT, RIGHT
     if bounds == MINUS_ONE_TO_ONE:
         return -RIGHT, RIGHT
-    return 0.0, float("inf")
+    return 0.0, inf
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def _state_gradients(layer: LayerTrace, confirm: bool) -> tuple[Tensor | None, T
                 gathered = None if recorded is None else recorded.gather()
                 if gathered is None:
                     return None, None, None
-                found = layer.gradients_of(gathered)
+                return *state_gradients(layer, gathered), None
             hidden = torch.tensor(found.hidden)
             cell = torch.tensor(found.cell) if "cell" in layer.cell_equations.states else None
         reason = next((str(each.message) for each in caught if issubclass(each.category, GradientWarning)), None)
@@ -115,22 +118,42 @@ def _step_norms(values: Tensor | None, steps: int) -> Tensor:
     """Return the norm at each time step over the batch and the units, (T) float64; NaN where the values are unknown."""
     if values is None:
         return torch.full((steps,), torch.nan, dtype=torch.float64)
-    return torch.linalg.vector_norm(values, dim=(0, 2)).double().cpu()
+    by_sequence = torch.linalg.vector_norm(values, dim=2)  # of contiguous rows this is several times faster
+    return torch.linalg.vector_norm(by_sequence.double(), dim=0).cpu()
 
 
 def _gate_rows(layer: LayerTrace, gate: str, valid: Tensor | None, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return a gate's mean and the shares of values that are saturated low and high, by time step, (T) float64 each."""
-    values = layer.tensor(gate)
-    if valid is not None:
-        valid = valid.to(values.device)[..., None]
-    size = counts * values.shape[2]
-
-    def total(found: Tensor) -> Tensor:
-        return (found if valid is None else found * valid).sum((0, 2)).double().cpu()
-
-    mean = total(values) / size
     low, high = gate_thresholds(layer.cell_equations, gate)
-    through = layer.tensor("hidden") if gate == "preactivation" else values
-    below = through <= low if high == float("inf") else through < low
+    size = counts * layer.shape[2]
+    on_device = isinstance(layer.recording, DeviceRecording)
+    total, below, above = (_device_sums if on_device else _sums)(layer, gate, low, high, valid)
+    mean = total / size
     undefined = mean * 0  # NaN where the gate has NaN or infinity
-    return mean, total(below) / size + undefined, total(through > high) / size + undefined
+    return mean, below / size + undefined, above / size + undefined
+
+
+def _sums(layer: LayerTrace, gate: str, low: float, high: float, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sum of a gate's values, and the counts below ``low`` and above ``high``, by time step, (T) float64 each."""
+    values = layer[gate]
+    through = layer["hidden"] if gate == "preactivation" else values
+    if valid is not None:
+        there = valid.numpy()[..., None]
+        values = np.where(there, values, 0)
+        through = np.where(there, through, (low + min(high, 1.0)) / 2)  # saturated neither low nor high
+    below = through <= low if high == inf else through < low
+    counts = [np.count_nonzero(each, axis=(0, 2)) for each in (below, through > high)]
+    found = (values.sum(axis=2, dtype=values.dtype).sum(axis=0, dtype=np.float64), *counts)
+    return tuple(torch.from_numpy(each).double() for each in found)  # type: ignore[return-value]
+
+
+def _device_sums(
+    layer: LayerTrace, gate: str, low: float, high: float, valid: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same as ``_sums``, computed where the layer ran."""
+    values = layer.tensor(gate)
+    through = layer.tensor("hidden") if gate == "preactivation" else values
+    there = None if valid is None else valid.to(values.device)[..., None]
+    below = through <= low if high == inf else through < low
+    found = [each if there is None else each * there for each in (values, below, through > high)]
+    return tuple(each.sum((0, 2)).double().cpu() for each in found)  # type: ignore[return-value]

@@ -36,10 +36,7 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write a file so that a reader finds either the old contents or the new ones, whole."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        part.write_bytes(data)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)

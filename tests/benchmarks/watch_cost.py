@@ -1,0 +1,177 @@
+"""What watching a training loop costs: ``python -m tests.benchmarks.watch_cost [--rounds N] [--size]``.
+
+Watched and unwatched training steps take turns in one run, so that a busy machine slows both: of each, rounds of as many steps
+as lie between two recorded ones. What is printed is the median of the ratios of neighbouring rounds, whose recorded step is
+among them, and the cost of a recorded step alone.
+
+``--size``: the folder of a run of a million steps of one 256-unit LSTM, written by the run's own writer from synthetic rows of
+the true form, and the time to open it: its names, its loss, and the two maps that the page shows first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from models import open_run, watch
+from models.core.cells import cell_of
+from models.runs.layer_statistics import map_quantities
+from models.runs.map_store import MapRow
+from models.runs.run_writer import RunWriter
+from models.runs.watch import Watcher
+
+UNITS, STEPS, BATCH, INPUTS, THREADS = 256, 128, 32, 64, 2
+BARS = {10: 1.15, 100: 1.02}
+"""How many unwatched steps a watched one may cost, by the recording interval."""
+MAX_BYTES, UPDATES = 300e6, 1_000_000
+
+
+class Loop:
+    """A training loop of an LSTM, of which single steps can be run, watched or not."""
+
+    def __init__(self, kind: str) -> None:
+        torch.manual_seed(0)
+        self.rnn = getattr(nn, kind)(INPUTS, UNITS, batch_first=True)
+        self.out = nn.Linear(UNITS, 16)
+        self.net = nn.ModuleDict({"rnn": self.rnn, "out": self.out})
+        self.optimizer = torch.optim.Adam(self.net.parameters())
+        self.x, self.y = torch.randn(BATCH, STEPS, INPUTS), torch.randint(16, (BATCH, STEPS))
+
+    def step(self, run: Watcher | None = None) -> None:
+        """One training step."""
+        self.optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(self.out(self.rnn(self.x)[0]).transpose(1, 2), self.y)
+        loss.backward()
+        if run is not None:
+            run.step(loss=loss.item())
+        self.optimizer.step()
+
+    def seconds(self, steps: int, run: Watcher | None = None) -> float:
+        """Return the duration of several steps."""
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.step(run)
+        return time.perf_counter() - start
+
+
+def cost(kind: str, rounds: int) -> None:
+    """Print the costs of one kind of cell."""
+    plain, watched = Loop(kind), Loop(kind)
+    recorded, base, between = [], [], []
+    with tempfile.TemporaryDirectory() as folder, watch(watched.net, Path(folder) / "run", every=4) as run:
+        for loop in (plain, watched):
+            loop.seconds(4, run if loop is watched else None)
+        for _ in range(rounds):
+            for place in range(4):
+                base.append(plain.seconds(1))
+                (recorded if place == 0 else between).append(watched.seconds(1, run) / base[-1])
+    unit, step, rest = statistics.median(base), statistics.mean(recorded), statistics.median(between)
+    print(f"{kind}, H={UNITS}, T={STEPS}, B={BATCH}, {THREADS} threads: unwatched step {unit * 1e3:.1f} ms")
+    print(
+        f"  step that is recorded     {step:6.2f} x (mean of {len(recorded)}, the eigenvalues of every tenth included)"
+    )
+    print(f"  step between two of them  {rest:6.3f} x (median of {len(between)})")
+    for every, bar in BARS.items():
+        print(f"  every={every:<4} {(step + (every - 1) * rest) / every:6.3f} x from these two (bar {bar} x)")
+
+
+def whole_rounds(kind: str, every: int, rounds: int) -> None:
+    """Print the ratio of whole rounds of ``every`` steps."""
+    plain, watched = Loop(kind), Loop(kind)
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder, watch(watched.net, Path(folder) / "run", every=every) as run:
+        watched.seconds(every, run)
+        for _ in range(rounds):
+            base = seen = 0.0
+            for _ in range(every):
+                base += plain.seconds(1)
+                seen += watched.seconds(1, run)
+            ratios.append(seen / base)
+    print(
+        f"  every={every:<4} {statistics.median(ratios):6.3f} x measured, median of {rounds} rounds (bar {BARS[every]} x)"
+    )
+
+
+def size(updates: int, every: int) -> None:
+    """Print the size of a long run, and the time to open it."""
+    cell, random = cell_of("LSTM"), np.random.default_rng(0)
+    names = [f"rnn.{part}_l0" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")] + ["out.weight", "out.bias"]
+    scalars = [
+        "loss/train",
+        "gradient_norm/total",
+        "gradient_norm/total_clipped",
+        "learning_rate",
+        "weight_norm/rnn.l0",
+    ]
+    scalars += ["forget_bias/rnn.l0"]
+    scalars += [f"{of}/{name}" for of in ("gradient_norm", "gradient_norm_clipped", "update_ratio") for name in names]
+    scalars += [f"{of}/rnn.l0/{gate}" for of in ("saturation", "mean") for gate in cell.gates]
+    maps = map_quantities(cell)
+    layer = {"kind": "LSTM", "options": {}, "inputs": INPUTS, "units": UNITS, "outputs": UNITS}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        writer = RunWriter(path, every, {"rnn.l0": layer}, {"rnn.l0": maps}, 0)
+        start, count = time.perf_counter(), updates // every
+        for place in range(count):
+            values = dict(zip(scalars, random.random(len(scalars)).tolist(), strict=True))
+            if place % 10 == 0:
+                values |= {f"spectral_radius/rnn.l0/{gate}": 1.0 for gate in cell.gates} | {
+                    "spectral_radius/rnn.l0": 1.0
+                }
+            row = MapRow(place * every, STEPS, 1, random.random((len(maps), STEPS), np.float32))
+            writer.write_step(place * every, values, {"rnn.l0": row})
+        written = (time.perf_counter() - start) / count
+        running = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+        print(f"{updates:,} steps, every={every}: {count:,} recorded, {written * 1e6:.0f} us each to write")
+        print(f"  folder while running {running / 1e6:.1f} MB (bar {MAX_BYTES / 1e6:.0f} MB)", end=", ")
+        report_opening(path)
+        writer.close("finished")
+        total = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+        print(f"  folder when finished {total / 1e6:.1f} MB", end=", ")
+        report_opening(path)
+        found = open_run(path).gradient_map("rnn.l0")
+        print(
+            f"  map rows kept: {len(found.steps)}, each {found.stride}th step; loss: {len(open_run(path).scalar('loss/train')[0])}"
+        )
+
+
+def report_opening(path: Path) -> None:
+    """Print how long it takes to open a run and read what the page shows first."""
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        run = open_run(path)
+        assert run.scalar_names and run.status and run.snapshots == {}
+        run.scalars(["loss/train", "gradient_norm/total", "gradient_norm/total_clipped"])
+        run.gradient_map("rnn.l0")
+        run.gate_map("rnn.l0", "forget_gate")
+        times.append(time.perf_counter() - start)
+    print(f"opened with three curves and two maps in {statistics.median(times) * 1e3:.0f} ms")
+
+
+def main() -> None:
+    """Print what is chosen."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--kinds", nargs="+", choices=("LSTM", "GRU", "RNN"), default=["LSTM"])
+    parser.add_argument("--size", action="store_true", help="only the size of a long run")
+    parser.add_argument("--updates", type=int, default=UPDATES, help="its training steps")
+    options = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    if options.size:
+        size(options.updates, 10)
+        return
+    for kind in options.kinds:
+        cost(kind, options.rounds)
+        whole_rounds(kind, 10, max(2, options.rounds // 4))
+
+
+if __name__ == "__main__":
+    main()
