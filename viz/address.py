@@ -67,6 +67,10 @@ NAMES = tuple(field.name for field in fields(View))
 """The parameters of an address: the fields of `View`. Links that were shared depend on these names."""
 
 
+WORDS = ("net", "layer", "quantity")
+"""The parameters that are names. A file may have a layer whose name is too long for a link, or not printable."""
+
+
 def parse_view(address: Mapping[str, str], default: View | None = None) -> tuple[View, list[str]]:
     """Return the view of an address, and one sentence for each invalid parameter.
 
@@ -88,13 +92,13 @@ def parse_view(address: Mapping[str, str], default: View | None = None) -> tuple
 
 
 def view_params(view: View) -> dict[str, str]:
-    """Return the parameters that `parse_view` reads as `view`, without what is `too_long` for a link."""
+    """Return the parameters that `parse_view` reads as `view`, without what is `too_long` or no name for a link."""
     pieces = {name: str(getattr(view, name)) for name in NAMES if getattr(view, name) not in (None, "")}
     if view.text == "":
         pieces["text"] = ""
     for name in too_long(view):
         del pieces[name]
-    return pieces
+    return {name: value for name, value in pieces.items() if name not in WORDS or _is_word(value)}
 
 
 def query_string(view: View) -> str:
@@ -114,8 +118,12 @@ def _short(value: str) -> str:
     return value if len(value) <= 40 else value[:39] + "…"
 
 
+def _is_word(value: str) -> bool:
+    return 0 < len(value) <= MAX_NAME and value.isprintable()
+
+
 def _word(name: str, value: str) -> str:
-    if not value or len(value) > MAX_NAME or not value.isprintable():
+    if not _is_word(value):
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use a name.").format(name=name, value=_short(value))
         )

@@ -168,8 +168,16 @@ def prediction_of(network: Network, given: torch.Tensor, output: torch.Tensor) -
     return SymbolPrediction(output.softmax(-1).numpy(), np.append(given[1:].numpy(), -1), names)
 
 
+MAX_LABEL = 200
+"""Characters of a recorded token that are shown."""
+
+
 def run_of_trace(trace: Trace, row: int = 0) -> ForwardRun:
     """Return a recorded trace, such as a loaded one, as the run of its sequence ``row``."""
     steps = max(int(layer.lengths[row]) for layer in trace.layers.values())
     labels = trace.tokens if trace.tokens is not None else tuple(str(step + 1) for step in range(steps))
-    return ForwardRun(trace, tuple(map(display, labels)), row=row)
+    return ForwardRun(trace, tuple(display(_short(label)) for label in labels), row=row)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
