@@ -24,8 +24,11 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from viz.browser_messages import WantedMessages, ignore_wrong_values
 from viz.pages import LENSES
+from viz.reader_cookie import ReaderCookie
 from viz.static_assets import StaticAssets, preload_links
+from viz.uploads import limit_uploads
 
 FRAME_ANCESTORS = "UNROLLED_FRAME_ANCESTORS"
 """Environment variable: the sites, separated by spaces, that may show the app in a frame, beside the app's own."""
@@ -214,6 +217,8 @@ def send_at_once() -> None:
 
 def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
+    ignore_wrong_values()
+    limit_uploads()
     return [
         Middleware(
             GuardedServer,
@@ -221,6 +226,8 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
             hosts=option("server.allowedHosts"),
             ancestors=frame_ancestors(os.environ),
         ),
+        Middleware(WantedMessages),
+        Middleware(ReaderCookie),
         Middleware(StaticAssets),
         Middleware(PageScript),
     ]

@@ -102,6 +102,11 @@ class Session:
         self.navigate(text=text, step=None)
 
     @property
+    def is_running(self) -> bool:
+        """Return whether the whole page is running, not one of its fragments alone."""
+        return self._running
+
+    @property
     def view_options(self) -> dict[str, str]:
         """The chosen options of the charts, by name (``viz.view_options``)."""
         return parse_options(self.view.look)

@@ -8,6 +8,7 @@ import streamlit as st
 from models.networks.network import ModelCard
 from viz.escape import escape_markdown
 from viz.i18n import LANGUAGES, N_, _, language
+from viz.pages.page_elements import scrolling_table
 from viz.quantity_names import quantity_names
 
 METRICS = {
@@ -90,7 +91,7 @@ def network_card_button(card: ModelCard) -> None:
             facts |= _training_facts(settings)
         if unused := card.data.get("unused"):
             facts[_("in the file but unused")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
-        st.dataframe([{_("property"): fact, _("value"): value} for fact, value in facts.items()], hide_index=True)
+        scrolling_table([{_("property"): fact, _("value"): value} for fact, value in facts.items()])
         if not card.metrics:
             return
         st.markdown("**" + _("Results on held-out data") + "**")
@@ -126,7 +127,7 @@ def _units(units: dict[str, dict[str, Any]]) -> None:
         }
         for name, found in sorted(units.items(), key=lambda item: -abs(item[1]["correlation"]))
     ]
-    st.dataframe(rows, hide_index=True)
+    scrolling_table(rows)
 
 
 def _metric(title: str, value: Any) -> None:
@@ -134,7 +135,7 @@ def _metric(title: str, value: Any) -> None:
         st.markdown(title)
         nested = all(isinstance(each, dict) for each in value.values())
         rows = [{" ": _case(key)} | _cases(each) for key, each in value.items()] if nested else [_cases(value)]
-        st.dataframe(rows, hide_index=True)
+        scrolling_table(rows)
     else:
         st.markdown(f"{title}: **{value:,}**")
 

@@ -1,8 +1,8 @@
 """Elements that the pages share: captions, charts, tables and links to other pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -62,13 +62,17 @@ def dense_table(rows: Sequence[dict[str, str]]) -> None:
     )
 
 
-def scrolling_table(rows: Sequence[dict[str, str]], *, height: int | Literal["auto"] = "auto") -> None:
+def scrolling_table(rows: Sequence[Mapping[str, object]], *, height: int | Literal["auto"] = "auto") -> None:
     """Show a long table, which the reader can save as CSV: a row per dictionary, under the keys of the first one."""
     st.dataframe(
-        [{name: csv_cell(printable(value)) for name, value in row.items()} for row in rows],
+        [{_cell(name): _cell(value) for name, value in row.items()} for row in rows],
         hide_index=True,
         height=height,
     )
+
+
+def _cell(value: Any) -> Any:
+    return csv_cell(printable(value)) if isinstance(value, str) else value
 
 
 def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_new:") -> None:

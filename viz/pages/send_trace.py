@@ -13,6 +13,7 @@ from viz.components.reports import index
 from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.pages import cache
+from viz.pages.page_fragment import page_fragment
 from viz.payloads.excerpt import (
     MAX_COLUMNS,
     MAX_NEARBY,
@@ -104,7 +105,7 @@ def _send_excerpt(
         trace_loader(payload, key=f"{key}_{number}")
 
 
-send_excerpt = st.fragment(_send_excerpt)
+send_excerpt = page_fragment(_send_excerpt)
 """`_send_excerpt` as a fragment of its own, which a request of the browser runs again without the rest of the page."""
 
 

@@ -14,6 +14,7 @@ from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import file_summary
 from viz.pages.controls import requested_network, saved_run, view_menu
 from viz.session import Session
+from viz.uploads import remove_uploads
 
 UPLOAD_KEY, REFUSED_KEY = "checkpoint_box", "checkpoint_refused"
 BUTTON_SELECTOR = '[data-testid="stFileUploaderDropzone"] button [data-testid="stMarkdownContainer"]'
@@ -80,6 +81,7 @@ def _upload(session: Session) -> None:
             st.session_state[REFUSED_KEY] = (session.view.net, files[0].name, problem)
         else:
             view_checkpoint(session, opened)
+        remove_uploads(files)
         st.rerun()
     net, name, refused = st.session_state.get(REFUSED_KEY, (None, "", None))
     if refused is not None and net == session.view.net:

@@ -1,6 +1,7 @@
 """The panel that adds an edit: of a weight matrix, a unit, a clamped gate, an initial state, a token, or from a file."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Literal, cast
 
 import streamlit as st
@@ -24,7 +25,7 @@ from models.edits.edit import (
 from models.edits.matrix_csv import read_csv, write_csv
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
-from viz.escape import file_name, widget_key
+from viz.escape import escape_markdown, file_name, widget_key
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.edit import edit_cache
@@ -77,7 +78,10 @@ def add_edit_panel(session: Session, run: ForwardRun) -> None:
 
 
 def _widget_value(key: str) -> Any:
-    return st.session_state[key]
+    value = st.session_state.get(key)
+    if value is None or (isinstance(value, float) and not isfinite(value)):  # the same message changed the controls
+        raise Problem("The controls of this edit have changed. Choose its values again.")
+    return value
 
 
 def _two_columns() -> tuple[Any, Any]:
@@ -150,7 +154,7 @@ def _unit(session: Session, parameters: Parameters) -> Callable[[], Edit]:
         "mean": _("fix its hidden state at its mean"),
     }
     cell = parameters.cells[layer]
-    if "forget_gate" in cell.summed_gates and (cell.norm is not None or f"{layer}.bias_ih" in parameters.arrays):
+    if "forget_gate" in cell.gates and (cell.norm is not None or f"{layer}.bias_ih" in parameters.arrays):
         changes["forget"] = _("set its forget gate bias to")
     st.caption(
         _("Unit {unit} of {layer}, selected in the playback controls above").format(unit=session.view.unit, layer=layer)
@@ -278,7 +282,7 @@ def _csv(session: Session, parameters: Parameters) -> Callable[[], Edit] | None:
     name, _gate = selected_matrix(parameters)
     values = parameters.arrays[name].numpy()
     st.download_button(
-        _("Download {name} as CSV").format(name=name),
+        _("Download {name} as CSV").format(name=escape_markdown(name)),
         lambda: write_csv(values),
         file_name=f"{file_name(cache.download_name(session.view.net or ''))}-{file_name(name)}.csv",
         mime="text/csv",
@@ -286,7 +290,9 @@ def _csv(session: Session, parameters: Parameters) -> Callable[[], Edit] | None:
         on_click="ignore",
     )
     file = st.file_uploader(
-        _("CSV file with new values for {name}, {size}").format(name=name, size=" × ".join(map(str, values.shape))),
+        _("CSV file with new values for {name}, {size}").format(
+            name=escape_markdown(name), size=" × ".join(map(str, values.shape))
+        ),
         type=["csv", "txt", "tsv"],
         key="csv_file",
     )

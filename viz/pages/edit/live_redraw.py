@@ -8,6 +8,7 @@ import streamlit as st
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.pages import cache
+from viz.pages.page_fragment import page_fragment
 from viz.session import get_session
 
 DrawPart = Callable[[ForwardRun], object]
@@ -39,7 +40,7 @@ class RedrawParts:
         return [*self.preparations, *shown, *self.sliders, *self.last_sliders]
 
 
-@st.fragment
+@page_fragment
 def live_redraw(parts: Sequence[DrawPart]) -> None:
     """Draw the parts in this order."""
     view = get_session().view

@@ -23,6 +23,7 @@ from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.norm_panels import describe_rate, number_text
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
 from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.pages.view_widgets import keep_slider_values, sliders_of_view, view_buttons
@@ -54,7 +55,7 @@ def compare_cells(session: Session) -> None:
         _comparison(session)
 
 
-@st.fragment
+@page_fragment
 def _comparison(session: Session) -> None:
     modes = {
         "started": _("same networks before training"),

@@ -32,6 +32,16 @@ from viz.session import Session
 
 MAX_JACOBIANS = 240
 """Steps whose Jacobians are decomposed: the last ones before the loss."""
+JACOBIAN_WORK = 6 * 10**9
+"""Steps, times the cube of a Jacobian's rows, that are decomposed before the reader asks for all: about a second."""
+ALL_STEPS = "jacobians_of_all_steps"
+"""In the session state: the run and the layer for which the reader asked for ``MAX_JACOBIANS`` steps."""
+
+
+def steps_at_first(layer: LayerTrace) -> int:
+    """Return the number of steps whose Jacobians, of an LSTM those of the joint state, take about a second."""
+    rows = layer.weights.output_size + (layer.weights.hidden_size if layer.kind == "LSTM" else 0)
+    return min(MAX_JACOBIANS, max(8, JACOBIAN_WORK // rows**3))
 
 
 def activation_slope_panel(session: Session, run: ForwardRun) -> None:
@@ -87,11 +97,25 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
     labels = run.labels_of(layer.name)
     at = loss_step(session, run, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
+    asked = st.session_state.get(ALL_STEPS) == (run.serial, layer.name)
+    count = MAX_JACOBIANS if asked else steps_at_first(layer)
     part = (
-        slice(last, min(last + MAX_JACOBIANS, len(labels)))
-        if layer.reverse
-        else slice(max(0, last + 1 - MAX_JACOBIANS), last + 1)
+        slice(last, min(last + count, len(labels))) if layer.reverse else slice(max(0, last + 1 - count), last + 1)
     )
+    all_steps = min(MAX_JACOBIANS, len(labels) - last if layer.reverse else last + 1)
+
+    def offer_all(key: str) -> None:
+        if part.stop - part.start < all_steps:
+            st.caption(
+                _("Computed for the {n} time steps nearest to the loss, because this takes long.").format(
+                    n=part.stop - part.start
+                )
+            )
+            st.button(
+                _("Compute {n} time steps").format(n=all_steps),
+                key=key,
+                on_click=lambda: st.session_state.update({ALL_STEPS: (run.serial, layer.name)}),
+            )
 
     @panel(
         "jacobians",
@@ -103,6 +127,7 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
         ),
     )
     def draw_jacobians() -> None:
+        offer_all("all_jacobians")
         values, bounds = _singular(run, layer.name, part.start, part.stop)
         st.markdown(_describe_spectrum(layer))
         note = state_note(layer)
@@ -137,6 +162,7 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
         def draw_bounds() -> None:
             found = gradients_if_any(session, run, loss)
             if found is not None:
+                offer_all("all_bounds")
                 values = _singular(run, layer.name, part.start, part.stop)[0]
                 _bounds(session, layer, labels, found, values, part, step)
 

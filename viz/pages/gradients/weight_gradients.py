@@ -18,6 +18,7 @@ from viz.pages.gradients.loss_choice import gradients_if_any, has_network
 from viz.pages.gradients.norm_panels import describe_rate, nonfinite_symbol, tex_number
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient
 from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.view_widgets import keep_slider_values, sliders_of_view, view_buttons
 from viz.session import Session
@@ -43,7 +44,7 @@ def weight_gradient_panel(session: Session, run: ForwardRun, loss: Loss) -> None
             _contributions(session, labels, found)
 
 
-@st.fragment
+@page_fragment
 def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradients) -> None:
     words = {
         "weight_ih": _("input weights W_ih"),
@@ -116,7 +117,7 @@ def clipping_panel(session: Session, loss: Loss) -> None:
         _clip(session, loss)
 
 
-@st.fragment
+@page_fragment
 def _clip(session: Session, loss: Loss) -> None:
     networks = {"exploding": _("RNN with an exploding gradient"), "here": _("this network and its loss")}
     own = has_network(session) and loss.kind not in ("unit", "saved")

@@ -13,6 +13,7 @@ from viz.i18n import _, translate
 from viz.pages import cache
 from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_widget
@@ -40,7 +41,7 @@ def compare_runs(session: Session, run: ForwardRun, layer: LayerTrace) -> None:
             _other_run(run, layer)
 
 
-@st.fragment
+@page_fragment
 def _other_run(run: ForwardRun, layer: LayerTrace) -> None:
     view = get_session().view
     net, text = view.net or "", view.text or ""
@@ -116,7 +117,7 @@ def _other_text(net: str, text: str) -> str:
     return others[0] if others else text
 
 
-@st.fragment
+@page_fragment
 def _other_sequence(session: Session, run: ForwardRun, layer: LayerTrace) -> None:
     batch = layer.shape[0]
     if batch == 1:

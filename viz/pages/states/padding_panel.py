@@ -11,7 +11,8 @@ from viz.figures.padding_curves import padding_curves
 from viz.i18n import _, language, translate
 from viz.pages import cache
 from viz.pages.nonfinite_notes import run_note
-from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_elements import chart, page_theme, scrolling_table
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNT, view_widget
@@ -44,7 +45,7 @@ def padding_panel(session: Session, layer: LayerTrace) -> None:
         _padded(layer.name)
 
 
-@st.fragment
+@page_fragment
 def _padded(name: str) -> None:
     session = get_session()
     view = session.view
@@ -89,9 +90,8 @@ def _padded(name: str) -> None:
     if measured:
         st.markdown(_("Accuracy on test reviews, by number of padding tokens"))
         rows = {"masked": _("with mask"), "read": _("without mask (padding is processed)")}
-        st.dataframe(
-            [{_("padding"): rows[way]} | {n: f"{share:.0%}" for n, share in measured[way].items()} for way in rows],
-            hide_index=True,
+        scrolling_table(
+            [{_("padding"): rows[way]} | {n: f"{share:.0%}" for n, share in measured[way].items()} for way in rows]
         )
 
 

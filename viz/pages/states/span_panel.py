@@ -17,6 +17,7 @@ from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
 from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import NUMBER, SPAN, view_buttons, view_widget
@@ -71,7 +72,7 @@ def _is_letter(label: str) -> bool:
     return len(label) == 1 and (label.isalnum() or label == "_")
 
 
-@st.fragment
+@page_fragment
 def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, view_id: str) -> None:
     values = states_cache.state_values(run, layer.name, quantity)
     labels = run.labels_of(layer.name)

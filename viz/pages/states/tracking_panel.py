@@ -16,6 +16,7 @@ from viz.figures.unit_stack import unit_stack
 from viz.i18n import N_, _
 from viz.pages import cache
 from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNTS, view_widget
@@ -234,7 +235,7 @@ def _first(rows: list[dict], layer: LayerTrace, unit: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(units))[:DEFAULT_STACKED]
 
 
-@st.fragment
+@page_fragment
 def _curves(
     run: ForwardRun,
     layer: LayerTrace,
