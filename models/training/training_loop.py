@@ -160,9 +160,19 @@ def resume(folder: str | Path) -> TrainingResult:
     Raises:
         Problem: there is no such run, it is being written by another process, or it cannot be read.
     """
+    read_options(folder)
+    send_command(folder, "run")
+    return continue_run(folder)
+
+
+def continue_run(folder: str | Path) -> TrainingResult:
+    """Go on with a run as ``resume`` does, but follow its last command, which may be to stop.
+
+    Raises:
+        Problem: as ``resume``.
+    """
     loop = _loop_of(Path(folder))
     loop.load_checkpoint()
-    send_command(folder, "run")
     return loop.run()
 
 

@@ -1,0 +1,278 @@
+"""Training runs as tasks of Dask: an embedded cluster of processes, or the scheduler at ``UNROLLED_SCHEDULER``.
+
+    submit(options, "runs/gru", reader="a1b2")
+    state("runs/gru")   # QueueState(place=0, status="running", problem=None)
+
+Dask is imported, and the cluster started, with the first run. Each reader's runs wait in their own line, and the reader with
+the fewest running ones is served next. A worker that is killed is replaced, and its run goes on from its last checkpoint; if
+the whole server is killed, its runs count as interrupted, and ``submit_resume`` goes on with them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from models.core.messages import Problem
+from models.runs.run_folder import is_run_folder, read_description, run_status
+from models.training.trained_network import is_training_folder
+from models.training.training_control import send_command
+from models.training.training_options import TrainingOptions
+
+SCHEDULER = "UNROLLED_SCHEDULER"
+"""The environment variable with the address of another cluster."""
+
+MAX_WORKERS = 4
+WORKER_MEMORY = "2GiB"
+"""A worker that needs more is ended, and its run with it."""
+
+ALLOWED_FAILURES = 3
+"""Times that a worker may end while it trains a run, before the run counts as failed."""
+
+MAX_WAITING, MAX_WAITING_OF_READER = 200, 30
+"""Runs that wait, of all readers and of one."""
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """The state of a run.
+
+    Attributes:
+        status: ``"waiting"``, or as of ``models.runs.run_folder.run_status``; ``"unknown"`` of a folder without a run.
+        place: runs that are served before it, while it waits; else None.
+        problem: why it failed, or None.
+    """
+
+    status: str
+    place: int | None = None
+    problem: Exception | None = None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A run in a line."""
+
+    folder: Path
+    reader: str
+    fresh: bool
+
+
+class RunQueue:
+    """The lines of waiting runs, and the cluster that runs them.
+
+    Attributes:
+        workers: runs at the same time.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        """Prepare an empty queue; the cluster is started by the first run."""
+        self.workers = workers or max(1, min(MAX_WORKERS, (os.cpu_count() or 2) - 1))
+        self._lock = threading.RLock()
+        self._lines: dict[str, deque[_Waiting]] = {}
+        self._running: dict[Path, tuple[str, Any]] = {}
+        self._problems: dict[Path, Exception] = {}
+        self._served: deque[str] = deque(maxlen=1000)
+        self._client: Any = None
+        self._cluster: Any = None
+
+    def submit(self, folder: Path, reader: str, fresh: bool) -> None:
+        """Add a run to a reader's line.
+
+        Args:
+            folder: of the run, with its options.
+            reader: whose run it is.
+            fresh: whether it is a new run; otherwise it goes on.
+
+        Raises:
+            Problem: too many runs wait, or this one does already.
+        """
+        with self._lock:
+            line = self._lines.setdefault(reader, deque())
+            if folder in self._running or any(folder == each.folder for own in self._lines.values() for each in own):
+                raise Problem("This run is already in the queue. Stop it first.")
+            if len(line) >= MAX_WAITING_OF_READER or sum(map(len, self._lines.values())) >= MAX_WAITING:
+                raise Problem("Too many training runs are waiting. Start this one when some have finished.")
+            self._problems.pop(folder, None)
+            line.append(_Waiting(folder, reader, fresh))
+            self._serve()
+
+    def _serve(self) -> None:
+        """Start waiting runs while workers are free: next is a run of the reader with the fewest running ones."""
+        while len(self._running) < self.workers:
+            waiting = [reader for reader, line in self._lines.items() if line]
+            if not waiting:
+                break
+            counts = {reader: sum(own == reader for own, _ in self._running.values()) for reader in waiting}
+            last = {reader: place for place, reader in enumerate(self._served)}
+            reader = min(waiting, key=lambda each: (counts[each], last.get(each, -1)))
+            self._served.append(reader)
+            run = self._lines[reader].popleft()
+            if not self._lines[reader]:
+                del self._lines[reader]
+            key = f"train-{run.folder.name}-{token_hex(4)}"
+            future = self._connect().submit(run_training_task, str(run.folder), run.fresh, pure=False, key=key)
+            self._running[run.folder] = (reader, future)
+            future.add_done_callback(lambda done, folder=run.folder: self._finished(folder, done))
+
+    def _finished(self, folder: Path, future: Any) -> None:
+        with self._lock:
+            entry = self._running.get(folder)
+            if entry is None or entry[1] is not future:
+                return
+            del self._running[folder]
+            problem = None if future.cancelled() else future.exception()
+            if problem is not None:
+                self._problems[folder] = _failure(problem)
+            self._serve()
+
+    def _connect(self) -> Any:
+        """Return the client of the cluster; start the cluster if there is none."""
+        if self._client is None:
+            from distributed import Client
+
+            address = os.environ.get(SCHEDULER)
+            if address:
+                try:
+                    self._client = Client(address, timeout="10s", set_as_default=False)
+                except OSError as error:
+                    raise Problem(
+                        "The training cluster at {address} does not answer. Start it, or unset {name}.",
+                        address=address,
+                        name=SCHEDULER,
+                    ) from error
+            else:
+                self._cluster = _local_cluster(self.workers)
+                self._client = Client(self._cluster, set_as_default=False)
+        return self._client
+
+    def cancel(self, folder: Path) -> bool:
+        """Remove a waiting run from its line; return whether it was waiting."""
+        with self._lock:
+            for reader, line in list(self._lines.items()):
+                for each in line:
+                    if each.folder == folder:
+                        line.remove(each)
+                        if not line:
+                            del self._lines[reader]
+                        return True
+        return False
+
+    def state(self, folder: Path) -> QueueState:
+        """Return the state of a run."""
+        with self._lock:
+            order = [each.folder for line in self._lines.values() for each in line]
+            if folder in order:
+                return QueueState("waiting", place=order.index(folder))
+            problem, running = self._problems.get(folder), folder in self._running
+        if not is_run_folder(folder):
+            return QueueState(
+                "failed" if problem else "waiting" if running else "unknown", 0 if running else None, problem
+            )
+        status = run_status(folder, read_description(folder))
+        return QueueState("running" if running and status == "interrupted" else status, None, problem)
+
+    def close(self) -> None:
+        """End the cluster; the runs in it are interrupted."""
+        with self._lock:
+            self._lines.clear()
+            self._running.clear()
+            client, cluster = self._client, self._cluster
+            self._client = self._cluster = None
+        for each in (client, cluster):
+            if each is not None:
+                each.close()
+
+
+def _failure(error: Exception) -> Exception:
+    """Return a ``Problem``, or the sentence for a worker that ended each time it trained the run."""
+    if type(error).__name__ != "KilledWorker":
+        return error
+    return Problem(
+        "The process that trained this run ended {count} times, perhaps for lack of memory (limit: {limit}). Use a smaller "
+        "batch, shorter sequences or fewer units.",
+        count=ALLOWED_FAILURES + 1,
+        limit=WORKER_MEMORY,
+    )
+
+
+def _local_cluster(workers: int) -> Any:
+    """Return a cluster of processes on this machine, reachable from it alone, of one thread each."""
+    import dask
+    from distributed import LocalCluster
+
+    dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": ALLOWED_FAILURES})
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        memory_limit=WORKER_MEMORY,
+        dashboard_address="127.0.0.1:0",  # of its health pages; the default port may be taken
+        silence_logs=50,
+    )
+
+
+def run_training_task(folder: str, fresh: bool) -> dict[str, Any]:
+    """Train the run in a folder, in a worker; a run that a killed worker had begun goes on from its checkpoint."""
+    from models.training.training_loop import continue_run, start
+
+    result = start(folder) if fresh and not is_run_folder(folder) else continue_run(folder)
+    return {"reason": result.reason, "step": result.step, "seconds": result.seconds}
+
+
+_queue: RunQueue | None = None
+_queue_lock = threading.Lock()
+
+
+def shared_queue() -> RunQueue:
+    """Return the queue of this process."""
+    global _queue
+    with _queue_lock:
+        if _queue is None:
+            _queue = RunQueue()
+        return _queue
+
+
+def submit(options: TrainingOptions, folder: str | Path, reader: str) -> None:
+    """Check the options and add a new run to the queue.
+
+    Args:
+        options: of the run.
+        folder: a new one.
+        reader: whose run it is.
+
+    Raises:
+        Problem: the options or the data are invalid, the folder has a run, or too many runs wait.
+    """
+    from models.training.training_loop import prepare
+
+    prepare(options, folder)
+    shared_queue().submit(Path(folder), reader, fresh=True)
+
+
+def submit_resume(folder: str | Path, reader: str) -> None:
+    """Add a run that was stopped or interrupted to the queue, to go on from its last checkpoint.
+
+    Raises:
+        Problem: there is no such run, or too many runs wait.
+    """
+    if not is_training_folder(folder):
+        raise Problem("{folder} is not a run that was trained here. Choose another run.", folder=str(folder))
+    send_command(folder, "run")
+    shared_queue().submit(Path(folder), reader, fresh=False)
+
+
+def stop(folder: str | Path) -> None:
+    """Stop a run: one that waits leaves the queue, one that trains ends before its next step, with a checkpoint."""
+    if not shared_queue().cancel(Path(folder)):
+        send_command(folder, "stop")
+
+
+def state(folder: str | Path) -> QueueState:
+    """Return the state of a run."""
+    return shared_queue().state(Path(folder))

@@ -1,0 +1,140 @@
+"""The queue of runs: fair between readers, and whole folders when a worker or the server is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import open_run
+from models.core.messages import Problem
+from models.runs.run_folder import read_description, run_status
+from models.training import run_queue
+from models.training.run_queue import RunQueue, run_training_task
+from models.training.trained_network import network_of
+from models.training.training_control import send_command
+
+ROOT = Path(__file__).parents[3]
+
+
+class Future:
+    """A run that the test ends."""
+
+    def __init__(self, folder):
+        self.folder, self.done = folder, None
+
+    def add_done_callback(self, done):
+        self.done = done
+
+    def cancelled(self):
+        return False
+
+    def exception(self):
+        return None
+
+
+class Client:
+    """A cluster that only notes what it is given."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, task, folder, fresh, **_):
+        self.futures.append(Future(Path(folder).name))
+        return self.futures[-1]
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    made = RunQueue(workers=2)
+    made._client = Client()
+    return made
+
+
+def started(queue):
+    return [future.folder for future in queue._client.futures]
+
+
+def test_readers_are_served_in_turn(queue):
+    for name in ("a1", "a2", "a3", "a4", "b1", "b2", "c1"):
+        queue.submit(Path(name), name[0], fresh=True)
+    assert started(queue) == ["a1", "a2"] and queue.state(Path("b1")).status == "waiting"
+    while any(future.done for future in queue._client.futures):
+        future = next(future for future in queue._client.futures if future.done)
+        done, future.done = future.done, None
+        done(future)
+    assert started(queue)[2:5] in (["b1", "c1", "b2"], ["c1", "b1", "b2"], ["b1", "c1", "a3"], ["c1", "b1", "a3"])
+    assert sorted(started(queue)) == ["a1", "a2", "a3", "a4", "b1", "b2", "c1"]
+
+
+def test_a_line_is_bounded_and_has_a_run_once(queue):
+    for index in range(run_queue.MAX_WAITING_OF_READER + 2):
+        queue.submit(Path(str(index)), "a", fresh=True)
+    with pytest.raises(Problem, match="Too many"):
+        queue.submit(Path("more"), "a", fresh=True)
+    queue.submit(Path("other"), "b", fresh=True)
+    with pytest.raises(Problem, match="already in the queue"):
+        queue.submit(Path("5"), "a", fresh=True)
+    assert queue.cancel(Path("5")) and not queue.cancel(Path("5"))
+
+
+def until(condition, seconds=400):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def trains_in(folder):
+    """The process that trains a run which has a checkpoint; None before."""
+    try:
+        return (folder / "checkpoint.safetensors").stat().st_size and read_description(folder)["process"]
+    except (OSError, Problem):
+        return None
+
+
+SERVER = """
+import sys, time
+from models.training import run_queue
+from tests.models.training.test_training_loop import quick
+if __name__ == "__main__":
+    run_queue.shared_queue().workers = 1
+    run_queue.submit(quick(epochs=100_000), sys.argv[1], "a")
+    while run_queue.state(sys.argv[1]).problem is None:
+        time.sleep(1)
+    print(repr(run_queue.state(sys.argv[1])), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_runs_are_whole_after_kill_9_of_a_worker_and_of_the_server(tmp_path):
+    folder, program = tmp_path / "run", tmp_path / "server.py"
+    program.write_text(SERVER)
+    server = subprocess.Popen([sys.executable, str(program), str(folder)], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    try:
+        first = until(lambda: trains_in(folder))
+        before = open_run(folder).scalar("loss/validation")
+        os.kill(first, signal.SIGKILL)
+        second = until(lambda: (process := trains_in(folder)) != first and process)  # another worker goes on
+        assert len({first, second, server.pid}) == 3
+        assert run_status(folder, read_description(folder)) == "running"
+        until(lambda: len(open_run(folder).scalar("loss/validation")[0]) > len(before[0]) + 3)
+    finally:
+        server.kill()
+        server.wait()
+    until(lambda: run_status(folder, read_description(folder)) == "interrupted")
+    after = open_run(folder).scalar("loss/validation")
+    assert all(np.array_equal(now[: len(then)], then) for now, then in zip(after, before, strict=True))
+    assert (np.diff(after[0]) > 0).all()
+    network_of(folder)
+    send_command(folder, "stop")
+    assert run_training_task(str(folder), fresh=False)["reason"] == "stopped"
+    assert read_description(folder)["status"] == "stopped"
