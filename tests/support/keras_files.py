@@ -22,6 +22,42 @@ ROWS = np.random.default_rng(0).normal(size=(5, STEPS, SIZE)).astype(np.float32)
 PADDED = np.where((IDS != 0)[..., None], ROWS, 0).astype(np.float32)
 
 
+class NormedCell(L.LSTMCell):
+    """``LayerNormLSTMCell`` of TensorFlow Addons 0.23, whose code is the same but for the names of operations."""
+
+    def __init__(self, units, norm_epsilon=1e-3, **options):
+        super().__init__(units, **options)
+        self.norm_epsilon = norm_epsilon
+        self.kernel_norm = L.LayerNormalization(epsilon=norm_epsilon, name="kernel_norm")
+        self.recurrent_norm = L.LayerNormalization(epsilon=norm_epsilon, name="recurrent_norm")
+        self.state_norm = L.LayerNormalization(epsilon=norm_epsilon, name="state_norm")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.kernel_norm.build((input_shape[0], self.units * 4))
+        self.recurrent_norm.build((input_shape[0], self.units * 4))
+        self.state_norm.build((input_shape[0], self.units))
+
+    def call(self, inputs, states, training=False):
+        h, c = states
+        z = self.kernel_norm(keras.ops.matmul(inputs, self.kernel))
+        z += self.recurrent_norm(keras.ops.matmul(h, self.recurrent_kernel))
+        if self.use_bias:
+            z += self.bias
+        c, o = self._compute_carry_and_output_fused(keras.ops.split(z, 4, axis=1), c)
+        c = self.state_norm(c)
+        h = o * self.activation(c)
+        return h, [h, c]
+
+    def get_config(self):
+        return {**super().get_config(), "norm_epsilon": self.norm_epsilon}
+
+
+LayerNormLSTMCell = keras.saving.register_keras_serializable("Addons", "LayerNormLSTMCell")(
+    type("LayerNormLSTMCell", (NormedCell,), {})
+)
+
+
 def randomized(model):
     """The model with weights drawn at random: biases and norms too."""
     rng = np.random.default_rng(0)

@@ -142,9 +142,10 @@ def possible_predictions(layout: GraphLayout, symbols: int, columns: int) -> tup
         return ("nothing",)
     whole = layout.form == "sequence"
     of_classes = layout.function in (None, *(("softmax", *LOGITS) if layout.size > 1 else ("sigmoid", "linear")))
-    of_next = (
-        (layout.size == symbols and layout.function in ("softmax", *LOGITS)) if symbols else layout.size == columns
-    )
+    if symbols:
+        of_next = layout.size == symbols and layout.function in ("softmax", *LOGITS)
+    else:
+        of_next = layout.size == columns and layout.function not in ("softmax", "log_softmax")
     fits: dict[PredictionKind, bool] = {
         "next": not whole and of_next,
         "class": whole and of_classes,

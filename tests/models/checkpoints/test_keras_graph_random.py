@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from models.checkpoints import CheckpointError
-from tests.support.keras_files import IDS, PADDED, SIZE, STEPS, VOCABULARY, L, keras, outputs, randomized, same, written
+from models.decoding.run_network import run_network
+from tests.support.keras_files import (
+    IDS,
+    PADDED,
+    SIZE,
+    STEPS,
+    VOCABULARY,
+    L,
+    LayerNormLSTMCell,
+    keras,
+    outputs,
+    randomized,
+    same,
+    written,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -24,14 +39,16 @@ FLAG = st.booleans()
 @st.composite
 def recurrent(draw, last):
     """A recurrent layer; all steps go on unless it is the ``last`` of them."""
-    kind = draw(st.sampled_from(["LSTM", "GRU", "SimpleRNN", "stack", "cell"]))
+    kind = draw(st.sampled_from(["LSTM", "GRU", "SimpleRNN", "stack", "cell", "normed"]))
     options = {"activation": draw(BOUNDED), "use_bias": draw(FLAG)}
     if kind in ("LSTM", "GRU"):
         options["recurrent_activation"] = draw(GATES)
     if kind == "GRU":
         options["reset_after"] = draw(FLAG)
     layer = {"return_sequences": not last or draw(FLAG)}
-    if kind == "stack":
+    if kind == "normed":
+        made = L.RNN(LayerNormLSTMCell(draw(UNITS), use_bias=draw(FLAG)), **layer)
+    elif kind == "stack":
         cells = st.sampled_from([L.LSTMCell, L.GRUCell, L.SimpleRNNCell])
         made = L.RNN([draw(cells)(draw(UNITS)) for _ in range(draw(st.integers(1, 3)))], **layer)
     elif kind == "cell":
@@ -39,7 +56,7 @@ def recurrent(draw, last):
     else:
         layer |= {"go_backwards": draw(FLAG), "unroll": False}
         made = getattr(L, kind)(draw(UNITS), **options, **layer)
-    if not draw(FLAG) or (kind not in ("stack", "cell") and layer["go_backwards"]):
+    if not draw(FLAG) or layer.get("go_backwards"):
         return made
     back = None
     if draw(FLAG):
@@ -140,3 +157,8 @@ def test_a_network_of_layers_at_random(case, tmp_path_factory):
     except Exception:
         assume(False)  # Keras itself fails
     same(model, checkpoint.graph(), given)
+    net = checkpoint.network()
+    if given is IDS and net.layout is not None and net.layout.form == "steps":  # a tagger
+        assert net.card.predicts == "tag"
+        found = run_network(net, " ".join(map(str, given[0]))).prediction.probability
+        np.testing.assert_allclose(found, outputs(model, given[:1])[0][0], rtol=0, atol=1e-5)

@@ -64,7 +64,8 @@ class Drawing:
         rows = GATES[kind] * units
         matrices = self.constant(count, rows, self.width), self.constant(count, rows, units)
         inputs = [self.node("Transpose", self.value, perm=[1, 0, 2]), *matrices, self.constant(count, 2 * rows)]
-        y = self.node(kind, *inputs, hidden_size=units, direction=direction)
+        coupled = {"input_forget": 1} if kind == "LSTM" and pick == 2 else {}
+        y = self.node(kind, *inputs, hidden_size=units, direction=direction, **coupled)
         y = self.node("Transpose", y, perm=[2, 0, 1, 3])
         self.width = count * units
         self.value = self.node("Reshape", y, self.keep(np.array([0, 0, self.width])))
