@@ -10,6 +10,7 @@ from viz.components.gradient_heatmap import gradient_heatmap
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _, translate
 from viz.pages import cache
+from viz.pages.costly_panel import is_asked
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, state_note
@@ -17,6 +18,8 @@ from viz.pages.panels import panel
 from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
 
+MAP_WORK = 10**11
+"""Steps, times losses, times recurrent weights of a map that is computed at once: about two seconds."""
 VIEW_ID, LOSS_TURN = "gradients", "gradient_map_loss"
 
 
@@ -46,6 +49,10 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         note = state_note(run.trace.layers[layer], run.row)
         if note is not None:
             st.markdown(f"{note} {invalid_gradient()}")
+        weights = run.trace.layers[layer].weights
+        cost = steps * len(loss_rows(steps)) * weights.weight_hh.size
+        if not is_asked("gradient_map", (run.serial, layer, unit), cost, MAP_WORK):
+            return
         bar = st.empty()
         request = gradient_cache.GradientMapRequest(
             VIEW_ID,

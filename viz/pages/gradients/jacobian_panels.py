@@ -21,6 +21,7 @@ from viz.figures.jacobian_singular_values import jacobian_singular_values
 from viz.figures.lyapunov import lyapunov
 from viz.i18n import _
 from viz.pages import cache
+from viz.pages.costly_panel import is_asked
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import gradients_if_any, loss_step
 from viz.pages.gradients.norm_panels import number_text, tex_number
@@ -34,14 +35,20 @@ MAX_JACOBIANS = 240
 """Steps whose Jacobians are decomposed: the last ones before the loss."""
 JACOBIAN_WORK = 6 * 10**9
 """Steps, times the cube of a Jacobian's rows, that are decomposed before the reader asks for all: about a second."""
+LYAPUNOV_ROWS = 500_000
+"""Rows of the Jacobians of all steps up to which the Lyapunov spectrum is computed at once: about two seconds."""
 ALL_STEPS = "jacobians_of_all_steps"
 """In the session state: the run and the layer for which the reader asked for ``MAX_JACOBIANS`` steps."""
 
 
 def steps_at_first(layer: LayerTrace) -> int:
     """Return the number of steps whose Jacobians, of an LSTM those of the joint state, take about a second."""
-    rows = layer.weights.output_size + (layer.weights.hidden_size if layer.kind == "LSTM" else 0)
-    return min(MAX_JACOBIANS, max(8, JACOBIAN_WORK // rows**3))
+    return min(MAX_JACOBIANS, max(8, JACOBIAN_WORK // jacobian_rows(layer) ** 3))
+
+
+def jacobian_rows(layer: LayerTrace) -> int:
+    """Return the rows of a step's Jacobian, of an LSTM those of the joint state."""
+    return layer.weights.output_size + (layer.weights.hidden_size if layer.kind == "LSTM" else 0)
 
 
 def activation_slope_panel(session: Session, run: ForwardRun) -> None:
@@ -99,9 +106,7 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
     asked = st.session_state.get(ALL_STEPS) == (run.serial, layer.name)
     count = MAX_JACOBIANS if asked else steps_at_first(layer)
-    part = (
-        slice(last, min(last + count, len(labels))) if layer.reverse else slice(max(0, last + 1 - count), last + 1)
-    )
+    part = slice(last, min(last + count, len(labels))) if layer.reverse else slice(max(0, last + 1 - count), last + 1)
     all_steps = min(MAX_JACOBIANS, len(labels) - last if layer.reverse else last + 1)
 
     def offer_all(key: str) -> None:
@@ -261,6 +266,9 @@ def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
         ),
     )
     def draw_lyapunov() -> None:
+        rows = jacobian_rows(layer) * layer.shape[1]
+        if not is_asked("lyapunov", (run.serial, layer.name), rows, LYAPUNOV_ROWS):
+            return
         exponents = _lyapunov(run, layer.name)
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
         with left:

@@ -1,0 +1,25 @@
+"""Contents of panels that are computed only when their reader asks: a link, which opens every panel, must not cost much."""
+
+import streamlit as st
+
+from viz.i18n import _
+
+ASKED = "costly_asked"
+"""In the session state: what the reader asked for, by panel."""
+
+
+def is_asked(panel: str, contents: object, cost: float, most: float) -> bool:
+    """Return whether to compute a panel; if it costs much and the reader has not asked for it yet, show a button instead.
+
+    Args:
+        panel: the panel's name.
+        contents: what is computed, such as the run and the layer; another one waits for a click again.
+        cost: of the computation.
+        most: the cost of a computation that waits for no click, in the same unit: about two seconds.
+    """
+    asked = st.session_state.setdefault(ASKED, {})
+    if cost <= most or asked.get(panel) == contents:
+        return True
+    st.caption(_("This takes several seconds for a sequence of this length, so it is computed only if you ask for it."))
+    st.button(_("Compute it"), key=f"ask_{panel}", on_click=lambda: asked.update({panel: contents}))
+    return False
