@@ -2,7 +2,8 @@
 
 Anybody who can open the page can send any message. Streamlit's own menu can also clear the caches of all readers, install
 files beside the app, and list the changed files of its repository: these messages are dropped here. A value of another type
-than its widget's, or one that Streamlit cannot convert, is ignored, and the widget keeps the value that it had.
+than its widget's, an option that a menu does not have, or what Streamlit cannot convert, is ignored, and the widget keeps the
+value that it had.
 """
 
 import logging
@@ -12,8 +13,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.state.common import is_element_id
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.common import WidgetMetadata, is_element_id
 from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX, Serialized, SessionState, WStates
 
 LOG = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ def _converted(states: WStates, widget: str) -> Any:
         kind = state.value.WhichOneof("value")
         if kind is not None and metadata.value_type not in (kind, None):
             raise KeyError(widget)
+        if not _are_options(state.value, metadata):
+            raise KeyError(widget)
     try:
         return _convert(states, widget)
     except KeyError:
@@ -83,6 +86,16 @@ def _converted(states: WStates, widget: str) -> Any:
     except Exception as error:
         LOG.info("ignored a value of %s: %s", widget, error)
         raise KeyError(widget) from error
+
+
+def _are_options(sent: WidgetState, metadata: WidgetMetadata[Any]) -> bool:
+    """Return whether a menu has the options that a browser sent, by their texts; True for another widget."""
+    menu = getattr(metadata.deserializer, "__self__", None)
+    options = getattr(menu, "formatted_option_to_option_index", None)
+    if options is None:
+        return True
+    texts = [sent.string_value] if sent.HasField("string_value") else sent.string_array_value.data
+    return all(text in options for text in texts)
 
 
 def _set_convertible(session: SessionState, sent: WidgetStates) -> None:

@@ -12,12 +12,16 @@ from collections import Counter
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
-from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.state.session_state import SessionState, WStates
+from streamlit.testing.v1 import AppTest
 
 from tests.support.browser import serve
 from tests.support.hostile_text import HOSTILE
 from tests.support.raw_client import VALUE_TYPES, raw_client
 from tests.viz.test_hostile_links import VALUES as LINK_VALUES
+from viz import browser_messages
 from viz.browser_messages import OPERATIONS, TYPES, WantedMessages
 
 PAGES = ("", "states", "gradients", "edit", "attention", "checkpoint", "no-such-page")
@@ -250,11 +254,6 @@ def test_only_messages_that_a_page_sends_reach_streamlit():
 
 
 def test_a_value_that_a_widget_cannot_have_is_ignored(monkeypatch):
-    from streamlit.runtime.state.common import WidgetMetadata
-    from streamlit.runtime.state.session_state import SessionState, WStates
-
-    from viz import browser_messages
-
     monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
     monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
     browser_messages.ignore_wrong_values()
@@ -270,6 +269,39 @@ def test_a_value_that_a_widget_cannot_have_is_ignored(monkeypatch):
         states.widgets.extend([WidgetState(id=metadata.id, **sent), WidgetState(id="menu", string_value="a")])
         state.on_script_will_rerun(states)
         assert state.register_widget(metadata, "menu").value == shown == state["menu"]
+
+
+def menu_page():
+    import streamlit as st
+
+    st.session_state.setdefault("chosen", [])
+    for number, menu in enumerate((st.selectbox, st.radio, st.segmented_control, st.pills, st.multiselect)):
+        key = f"menu {number}"
+        menu("menu", [1, 2], format_func="option {}".format, key=key,
+             on_change=lambda key=key: st.session_state["chosen"].append(st.session_state[key]))  # fmt: skip
+
+
+def test_a_menu_has_no_option_but_its_own(monkeypatch):
+    """The text of an option that a menu has not would else be its value in callbacks."""
+    monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
+    monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
+    browser_messages.ignore_wrong_values()
+    page = AppTest.from_function(menu_page, default_timeout=60).run()
+    menus = [*page.selectbox, *page.radio, *page.button_group, *page.multiselect]
+    assert len(menus) == 5
+    for text, chosen in (("<b>", 0), ("option 2", 5), ("option 3", 5)):
+        states = WidgetStates()
+        for menu in menus:
+            state = states.widgets.add()
+            state.id = menu.id
+            if menu.type in ("selectbox", "radio"):
+                state.string_value = text
+            else:
+                state.string_array_value.data.append(text)
+        page._run(widget_state=states)
+        assert not page.exception
+        assert len(page.session_state["chosen"]) == chosen
+    assert all(each in (2, [2]) for each in page.session_state["chosen"])
 
 
 def main():
