@@ -143,7 +143,8 @@ def _sums(layer: LayerTrace, gate: str, low: float, high: float, valid: Tensor |
         through = np.where(there, through, (low + min(high, 1.0)) / 2)  # saturated neither low nor high
     below = through <= low if high == inf else through < low
     counts = [np.count_nonzero(each, axis=(0, 2)) for each in (below, through > high)]
-    found = (values.sum(axis=2, dtype=values.dtype).sum(axis=0, dtype=np.float64), *counts)
+    with np.errstate(invalid="ignore", over="ignore"):  # of a layer whose values are infinite
+        found = (values.sum(axis=2).sum(axis=0, dtype=np.float64), *counts)
     return tuple(torch.from_numpy(each).double() for each in found)  # type: ignore[return-value]
 
 

@@ -20,7 +20,7 @@ from secrets import token_hex
 import numpy as np
 
 from models.core.messages import Problem
-from models.runs.run_database import transaction
+from models.runs.run_database import bounded, transaction
 from models.runs.run_folder import ARRAYS, is_plain_file, replace_file
 from models.runs.time_bins import MAX_BINS, align_rows
 
@@ -119,7 +119,7 @@ class MapWriter:
 
     def _rows(self) -> list[MapRow]:
         """Return the rows in the database."""
-        return read_rows(self._connection, self._index, None)
+        return read_rows(self._connection, self._index)
 
     def _replace(self, old: Sequence[str], rows: Sequence[MapRow]) -> None:
         """List a new file of ``rows`` instead of ``old`` files, or of the same rows in the database."""
@@ -165,8 +165,8 @@ class MapWriter:
         while (steps % self.stride == 0).sum() > MAX_ROWS:
             self.stride *= 2
         rows = []
-        for part in read_chunks(self._connection, self._root, self._index, None):
-            rows += [row for row in part if row.step % self.stride == 0]
+        for chunk in read_chunks(self._connection, self._root, self._index):
+            rows += [row for row in chunk.rows() if row.step % self.stride == 0]
         self._replace([file for _, file in chunks], rows)
         stale = [(self._index, row.step) for row in self._rows()[:-1] if row.step % self.stride]
         with transaction(self._connection):
@@ -175,7 +175,7 @@ class MapWriter:
 
     def cut(self, step: int) -> None:
         """Remove the rows of training step ``step`` and later ones."""
-        rows = [row for part in read_chunks(self._connection, self._root, self._index, None) for row in part]
+        rows = [row for chunk in read_chunks(self._connection, self._root, self._index) for row in chunk.rows()]
         old = [file for _, file in self._chunks()]
         self._replace(old, [row for row in rows if row.step < step])
         with transaction(self._connection):
@@ -184,16 +184,15 @@ class MapWriter:
         self._tail, self._newest = len(left), left[-1].step if left else None
 
 
-def read_rows(connection: sqlite3.Connection, layer: int, quantity: int | None) -> list[MapRow]:
-    """Return a layer's rows in the database, with the values of all quantities, or of one, (1, positions)."""
+def read_rows(connection: sqlite3.Connection, layer: int) -> list[MapRow]:
+    """Return a layer's rows in the database."""
     found = []
-    for step, length, width, numbers in connection.execute(
+    rows = connection.execute(
         "SELECT step, length, width, numbers FROM map_rows WHERE layer = ? ORDER BY step LIMIT ?",
         (layer, 4 * CHUNK_ROWS),
-    ):
-        bins = _bins(length, width)
-        values = np.frombuffer(numbers, np.float32).reshape(-1, bins)
-        found.append(MapRow(step, length, width, values if quantity is None else values[quantity][None]))
+    )
+    for step, length, width, numbers in bounded(rows):
+        found.append(MapRow(step, length, width, np.frombuffer(numbers, np.float32).reshape(-1, _bins(length, width))))
     return found
 
 
@@ -208,29 +207,47 @@ def _bins(length: int, width: int) -> int:
     return -(-length // width)
 
 
-def read_chunks(connection: sqlite3.Connection, folder: Path, layer: int, quantity: int | None) -> list[list[MapRow]]:
-    """Return the rows of a layer's files, as of ``read_rows``.
+@dataclass(frozen=True)
+class MapChunk:
+    """The rows of a file, or of the database.
+
+    Attributes:
+        steps: (N,) int64, the training steps. lengths: (N,) int64, the numbers of time steps.
+        width: the number of time steps in each position.
+        values: (quantities, N, positions) float32; NaN past a row's length.
+    """
+
+    steps: np.ndarray
+    lengths: np.ndarray
+    width: int
+    values: np.ndarray
+
+    def rows(self) -> list[MapRow]:
+        """Return the rows one by one."""
+        return [
+            MapRow(step, length, self.width, self.values[:, place, : -(-length // self.width)])
+            for place, (step, length) in enumerate(zip(self.steps.tolist(), self.lengths.tolist(), strict=True))
+        ]
+
+
+def read_chunks(connection: sqlite3.Connection, folder: Path, layer: int) -> list[MapChunk]:
+    """Return the rows of a layer's files, mapped from the disk.
 
     Raises:
-        ValueError: a file is missing, or does not have the listed rows.
+        ValueError: a file does not have the listed rows.
+        MissingArray: a file is missing.
     """
     found, total = [], 0
-    for file, width, steps, lengths in connection.execute(
-        "SELECT file, width, steps, lengths FROM map_chunks WHERE layer = ? ORDER BY first", (layer,)
-    ):
-        at, every = np.frombuffer(steps, np.int64).tolist(), np.frombuffer(lengths, np.int64).tolist()
+    rows = connection.execute(
+        "SELECT file, width, steps, lengths FROM map_chunks WHERE layer = ? ORDER BY first LIMIT ?", (layer, MAX_ROWS)
+    )
+    for file, width, steps, lengths in bounded(rows):
+        at, every = np.frombuffer(steps, np.int64), np.frombuffer(lengths, np.int64)
         total += len(at)
         if len(at) != len(every) or not 0 < len(at) <= CHUNK_ROWS or total > 2 * MAX_ROWS:
             raise ValueError("rows of another number")
-        bins = max(_bins(length, width) for length in every)
-        values = _load(folder, file, len(at), bins)
-        values = values if quantity is None else values[quantity : quantity + 1]
-        found.append(
-            [
-                MapRow(step, length, width, values[:, place])
-                for place, (step, length) in enumerate(zip(at, every, strict=True))
-            ]
-        )
+        bins = max(_bins(length, width) for length in every.tolist())
+        found.append(MapChunk(at, every, width, _load(folder, file, len(at), bins)))
     return found
 
 
@@ -268,14 +285,27 @@ def read_map(
     Returns:
         the training steps (N,); the number of time steps of each row (N,); of each position; the values (N, P) float32.
     """
-    chunked = [read_chunks(connection, folder, layer, quantity) for quantity in quantities]
-    newest = [read_rows(connection, layer, quantity) for quantity in quantities]
-    every = [[row for part in parts for row in part] + rows for parts, rows in zip(chunked, newest, strict=True)]
-    rows = every[0]
-    if not rows:
+    chunks, rows = read_chunks(connection, folder, layer), read_rows(connection, layer)
+    if not chunks and not rows:
         return np.empty(0, np.int64), np.empty(0, np.int64), 1, np.empty((0, 0), np.float32)
-    width = max(row.width for row in rows)
-    bins = max(-(-row.length // width) for row in rows)
-    lengths, widths = [row.length for row in rows], [row.width for row in rows]
-    total = sum(align_rows([row.values[0] for row in rows], lengths, widths, width, bins) for rows in every)
-    return np.array([row.step for row in rows], np.int64), np.array(lengths, np.int64), width, total
+    width = max([chunk.width for chunk in chunks] + [row.width for row in rows])
+    lengths = np.concatenate([*(chunk.lengths for chunk in chunks), np.array([row.length for row in rows], np.int64)])
+    steps = np.concatenate([*(chunk.steps for chunk in chunks), np.array([row.step for row in rows], np.int64)])
+    bins = -(-int(lengths.max()) // width)
+    values = np.full((len(steps), bins), np.nan, np.float32)
+    first = 0
+    for chunk in chunks:
+        part = values[first : (first := first + len(chunk.steps))]
+        if chunk.width == width:
+            part[:, : chunk.values.shape[2]] = sum(chunk.values[place] for place in quantities)
+        else:
+            part[:] = align_rows(*_columns(chunk.rows(), quantities), width, bins)
+    if rows:
+        values[first:] = align_rows(*_columns(rows, quantities), width, bins)
+    return steps, lengths, width, values
+
+
+def _columns(rows: Sequence[MapRow], quantities: Sequence[int]) -> tuple[list[np.ndarray], list[int], list[int]]:
+    """Return the sum of the quantities of each row, the rows' lengths and their widths."""
+    sums = [sum(row.values[place] for place in quantities) for row in rows]
+    return sums, [row.length for row in rows], [row.width for row in rows]  # type: ignore[return-value]

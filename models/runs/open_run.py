@@ -16,7 +16,7 @@ from models.runs.map_store import MissingArray, read_map
 from models.runs.nonfinite_place import NonFinitePlace, parse_place
 from models.runs.run_database import read_database
 from models.runs.run_folder import read_description, run_status
-from models.runs.scalar_store import read_scalar, scalar_names
+from models.runs.scalar_store import read_scalars, scalar_names
 from models.runs.snapshots import list_snapshots
 
 MAX_LAYERS = 1000
@@ -133,7 +133,8 @@ class TrainingRun:
             for name in names:
                 if name not in known:
                     raise Problem("The run has no scalar {name}. Choose one of run.scalar_names.", name=name)
-            return {name: read_scalar(connection, known[name]) for name in names}
+            found = read_scalars(connection, [known[name] for name in names])
+            return dict(zip(names, found, strict=True))
 
         return self._read(read)
 

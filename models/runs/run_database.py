@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -43,6 +43,8 @@ MAX_SECONDS = 10.0
 """The time after which a query of a reader is ended."""
 MAX_BLOB = 1 << 26
 """The largest value that a reader loads, in bytes."""
+MAX_LOADED = 1 << 28
+"""The most bytes that a reader loads by one query."""
 
 T = TypeVar("T")
 
@@ -112,6 +114,21 @@ def read_database(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
         raise Problem(
             "The scalars.sqlite in {folder} is damaged. Copy the folder of the run again.", folder=str(folder)
         ) from error
+
+
+def bounded(rows: Iterable[tuple]) -> list[tuple]:
+    """Return the rows of a query.
+
+    Raises:
+        ValueError: they are larger than ``MAX_LOADED``.
+    """
+    found, size = [], 0
+    for row in rows:
+        size += sum(64 + (len(each) if isinstance(each, bytes | str) else 0) for each in row)
+        if size > MAX_LOADED:
+            raise ValueError("more values than a run has")
+        found.append(row)
+    return found
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -6,16 +6,14 @@ No value is left out: each costs 8 bytes once its step is in a column.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.runs.run_database import transaction
+from models.runs.run_database import bounded, transaction
 
 CHUNK_ROWS = 1024
 """The number of the newest rows that are joined into columns together."""
-MAX_POINTS = 1 << 24
-"""The most values of one scalar that are read."""
 
 
 class ScalarWriter:
@@ -132,20 +130,27 @@ def scalar_names(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(rows)
 
 
-def read_scalar(connection: sqlite3.Connection, key: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a scalar's training steps (N,) int64, ascending, and its values (N,) float64."""
-    columns, total = [], 0
-    for row in connection.execute(
+def read_scalars(connection: sqlite3.Connection, keys: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the training steps (N,) int64, ascending, and the values (N,) float64 of scalars, by their ids."""
+    newest = _by_name(
+        bounded(connection.execute("SELECT step, names, numbers FROM recent ORDER BY row LIMIT ?", (4 * CHUNK_ROWS,)))
+    )
+    return [_whole_column(connection, key, newest) for key in keys]
+
+
+def _whole_column(
+    connection: sqlite3.Connection, key: int, newest: Mapping[int, tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all values of a scalar; of several at the same step the last one."""
+    rows = connection.execute(
         "SELECT first, stride, count, steps, numbers FROM chunks WHERE name = ? ORDER BY first", (key,)
-    ):
-        columns.append(_column(*row))
-        total += len(columns[-1][0])
-        if total > MAX_POINTS:
-            raise ValueError("more values than a run has")
-    rows = connection.execute("SELECT step, names, numbers FROM recent ORDER BY row LIMIT 100000").fetchall()
-    columns += [_by_name(rows).get(key, (np.empty(0, np.int64), np.empty(0)))]
+    )
+    columns = [_column(*row) for row in bounded(rows)]
+    columns += [newest.get(key, (np.empty(0, np.int64), np.empty(0)))]
     steps, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    order = np.argsort(steps, kind="stable")
-    steps, values = steps[order], values[order]
-    last = np.append(steps[1:] != steps[:-1], True)[: len(steps)]
-    return steps[last], values[last]
+    if (steps[1:] <= steps[:-1]).any():
+        order = np.argsort(steps, kind="stable")
+        steps, values = steps[order], values[order]
+        last = np.append(steps[1:] != steps[:-1], True)
+        steps, values = steps[last], values[last]
+    return steps, values

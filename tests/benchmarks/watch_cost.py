@@ -1,11 +1,11 @@
 """What watching a training loop costs: ``python -m tests.benchmarks.watch_cost [--rounds N] [--size]``.
 
-Watched and unwatched training steps take turns in one run, so that a busy machine slows both: of each, rounds of as many steps
-as lie between two recorded ones. What is printed is the median of the ratios of neighbouring rounds, whose recorded step is
-among them, and the cost of a recorded step alone.
+Watched and unwatched training steps take turns in one run, so that a busy machine slows both. What is printed is what a step
+costs that is recorded, and one between two of them, each beside an unwatched step; what follows for both recording intervals;
+and the median of whole rounds of ten steps, one of them recorded.
 
-``--size``: the folder of a run of a million steps of one 256-unit LSTM, written by the run's own writer from synthetic rows of
-the true form, and the time to open it: its names, its loss, and the two maps that the page shows first.
+``--size``: the folder of a run of a million steps of one 256-unit LSTM, written by the run's own writer from synthetic rows
+of the true form, and the time to open it: its names, three curves, and the two maps that the page shows first.
 """
 
 from __future__ import annotations
@@ -137,8 +137,9 @@ def size(updates: int, every: int) -> None:
         print(f"  folder when finished {total / 1e6:.1f} MB", end=", ")
         report_opening(path)
         found = open_run(path).gradient_map("rnn.l0")
+        steps, _ = open_run(path).scalar("loss/train")
         print(
-            f"  map rows kept: {len(found.steps)}, each {found.stride}th step; loss: {len(open_run(path).scalar('loss/train')[0])}"
+            f"  map rows kept: {len(found.steps)}, at steps divisible by {found.stride}; of the loss {len(steps):,} values"
         )
 
 
