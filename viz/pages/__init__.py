@@ -24,10 +24,11 @@ class Lens:
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
         module = f"viz.pages.{self.name}.{self.name}_page"
-        if module not in sys.modules:
-            import_module(module)
+        is_first = module not in sys.modules
+        loaded = import_module(module)  # waits while another reader's run loads it
+        if is_first:
             runtime.tune_after_import()
-        sys.modules[module].page()
+        loaded.page()
 
     def page(self) -> st.Page:
         """Return the page for the navigation, or for a link to it."""
