@@ -38,6 +38,7 @@ class Answer:
         errors: exceptions on the page.
         elements: elements that were sent, with any exception.
         finished: whether a run of the page ended; False if the message started none.
+        query: the parameters of the page's address, if the page changed them.
         closed: whether the server closed the connection.
         seconds: from the message to the end of the run.
     """
@@ -45,6 +46,7 @@ class Answer:
     errors: list[str] = field(default_factory=list)
     elements: list[Element] = field(default_factory=list)
     finished: bool = False
+    query: str = ""
     closed: bool = False
     seconds: float = 0.0
 
@@ -65,8 +67,9 @@ class RawClient:
         self.fragments: set[str] = set()
 
     def run(self, query: str = "", page: str = "", patience: float = PATIENCE) -> Answer:
-        """Request a run of a page at a link."""
-        return self.send(BackMsg(rerun_script=ClientState(query_string=query, page_name=page)), patience)
+        """Request a run of a page at a link, as the browser's back button does: a page follows no address that it wrote."""
+        state = ClientState(query_string=query, page_name=page, is_history_navigation=True)
+        return self.send(BackMsg(rerun_script=state), patience)
 
     def send(self, message: BackMsg, patience: float = PATIENCE) -> Answer:
         """Send a message and wait for the end of the run of the page, if it starts one within ``patience`` seconds."""
@@ -147,6 +150,8 @@ class RawClient:
             if element.WhichOneof("type") == "exception":
                 shown = element.exception
                 answer.errors.append(f"{shown.type}: {shown.message}\n" + "\n".join(shown.stack_trace[-6:]))
+        elif kind == "page_info_changed":
+            answer.query = message.page_info_changed.query_string
         elif kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
             answer.errors.append(message.session_event.script_compilation_exception.message)
         elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
