@@ -55,7 +55,7 @@ class GateProducts(StepwiseLayer):
             return self.recurrent(hidden if mask is None else hidden * mask[:, t, 0])
         blocks = self.weights["weight_hh"].chunk(len(self.cell.gates))
         product = torch.cat([linear(hidden * mask[:, t, gate], block) for gate, block in enumerate(blocks)], -1)
-        return product + self.bias
+        return product + self.weights["bias_hh"]
 
 
 class MaskedStep(StepEvaluation):

@@ -175,8 +175,8 @@ def _layers() -> Preset:
         Sentence(
             "After 500 steps the validation loss was 2.06, 2.02, 2.36 and 2.50 with 1, 2, 3 and 4 layers, with 31,673, "
             "64,953, 98,233 and 131,513 parameters. At training step 0 the mean gradient norm of the lowest layer's hidden "
-            "states was 0.015, 0.0027, 0.0006 and 0.0001: three and four layers began to learn later. The second layer helped "
-            "little; more steps may change the order."
+            "states was 0.015, 0.0027, 0.0006 and 0.0001: three and four layers began to learn later. The second layer "
+            "helped little; more steps may change the order."
         ),
         tuple(
             Variant(f"layers-{count}", Sentence("layers: {count}", count=count), SOURCE.with_changes(layers=count))

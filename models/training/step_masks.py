@@ -54,12 +54,11 @@ def step_masks(options: TrainingOptions, data: TaskData, training_step: int, seq
         torch.manual_seed(step_seed(options.seed, training_step))
         if isinstance(module.rnn, MaskedModule) or module.rnn.dropout == 0:
             masks = module.draw_masks(size, steps)
-            found = [("rnn.l0", "input", masks.input)]
+            found: list[tuple[str, MaskPlace, Tensor | None]] = [("rnn.l0", "input", masks.input)]
             for level, layer in enumerate(masks.layers):
-                places = (("input", layer.input), ("hidden", layer.hidden))
-                found += [(f"rnn.l{level}", place, values) for place, values in places]
-                places = (("keep_hidden", layer.keep_hidden), ("keep_cell", layer.keep_cell))
-                found += [(f"rnn.l{level}", place, values) for place, values in places]
+                name = f"rnn.l{level}"
+                found += [(name, "input", layer.input), (name, "hidden", layer.hidden)]
+                found += [(name, "keep_hidden", layer.keep_hidden), (name, "keep_cell", layer.keep_cell)]
         else:  # torch's kernels draw the masks between the layers
             found = []
             with capture(module) as trace:

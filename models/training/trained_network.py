@@ -185,10 +185,16 @@ def network_of(folder: str | Path, training_step: int | None = None) -> Network:
         training_step: of the snapshot; the nearest one is opened. None for the last.
 
     Raises:
-        Problem: the folder has no such run, no snapshot, or damaged files.
+        Problem: the folder has no such run, no snapshot, or damaged files; or the run has zoneout, whose equations in
+            evaluation are not those of any cell of ``models.core.cells``.
     """
     folder = Path(folder)
     options, card = read_options(folder), read_card(folder)
+    if options.zoneout or options.zoneout_cell:
+        raise Problem(
+            "This run was trained with zoneout. Its cells compute an average with the previous state, which the pages cannot "
+            "show; open a run without zoneout."
+        )
     snapshots = list_snapshots(folder)
     if not snapshots:
         raise Problem("This run has no snapshots of its weights yet. Wait for the first one.")

@@ -76,6 +76,12 @@ def test_dropout_along_time_opens_as_the_plain_cell(tmp_path):
     assert np.allclose(hidden[0], plain(network.module.embedding(given))[0][0].detach(), atol=1e-6)
 
 
+def test_a_network_with_zoneout_is_refused_rather_than_opened_as_another_cell(tmp_path):
+    trained("counting", tmp_path, zoneout=0.2)
+    with pytest.raises(Problem, match="zoneout"):
+        network_of(tmp_path)
+
+
 def overwrite(path, change):
     values = json.loads(path.read_text())
     change(values)
