@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
 from models.checkpoints.parsing import parser_pool
@@ -16,6 +21,7 @@ from tests.benchmarks.fuzz_files import LIMITS, outcome
 from tests.support.hostile_files import HOSTILE, pickle_shared_list, safetensors_of, usual
 from tests.support.hostile_graphs import keras_bidirectional
 from tests.support.mutated_files import made_files, mutated
+from tests.support.open_whole import tensor_refusals
 from tests.support.zip_archive import archive
 
 SAMPLE = 170
@@ -84,8 +90,31 @@ def test_hostile_files_are_listed_or_refused_within_the_limits(name):
             *checkpoint.stored.values(),
             *(part for each in checkpoint.found.values() for part in each.parts.values()),
         ]
-        assert sum(each.memory for each in stored) <= max(LIMITS.decoded, 4 * len(data))
+        most = max(LIMITS.decoded, 4 * len(data))
+        assert sum(each.memory for each in stored) <= most
+        assert all(str(problem).endswith(".") for problem in tensor_refusals(checkpoint))
+        assert checkpoint.decoded_bytes <= most  # decoded in this process, one after the other
     assert time.process_time() - start < 4 * LIMITS.seconds  # in this process: about what the other one was allowed
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.integers(0, 6), max_size=3),
+    st.sampled_from(["float16", "bfloat16", "float32", "float64", "int64", "uint8", "bool"]),
+    st.sampled_from(["safetensors", "torch", "torch expanded", "torch transposed", "npz"]),
+)
+def test_decoded_tensors_take_no_more_memory_than_was_counted(shape, dtype, form):
+    values, file = torch.zeros(shape, dtype=getattr(torch, dtype)), io.BytesIO()
+    if form == "safetensors":
+        file.write(save({"w": values}))
+    elif form == "npz":
+        np.savez_compressed(file, w=(values.float() if dtype == "bfloat16" else values).numpy())
+    else:
+        large = values.expand(5, *shape) if form == "torch expanded" else values
+        torch.save({"w": large.transpose(0, -1) if form == "torch transposed" and shape else large}, file)
+    checkpoint = load_checkpoint(file.getvalue())
+    assert tensor_refusals(checkpoint) == []
+    assert checkpoint.decoded_bytes <= sum(each.memory for each in checkpoint.stored.values())
 
 
 def test_too_much_time_is_said():
