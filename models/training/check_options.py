@@ -6,7 +6,7 @@ import math
 
 from models.core.messages import Problem
 from models.training.setting_titles import SETTING_TITLES
-from models.training.training_options import CHOICES, TrainingOptions
+from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 
 MAX_PARAMETERS = 20_000_000
 """Parameters of a network that is trained here."""
@@ -113,7 +113,7 @@ def _check_combinations(options: TrainingOptions) -> None:
             embedding=options.embedding,
             units=options.units,
         )
-    if options.task in ("text", "series"):
+    if options.task in OWN_DATA:
         if not options.data.strip():
             raise Problem("The data to train on are empty. Paste a text or upload a file.")
         if len(options.data) > MAX_DATA:

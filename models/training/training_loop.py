@@ -38,12 +38,15 @@ from models.training.training_data import (
     sequence_loss,
     steps_per_epoch,
 )
-from models.training.training_options import TrainingOptions
+from models.training.training_options import OWN_DATA, TrainingOptions
 from models.training.training_tasks import task_data
 
 VALIDATION_BATCH = 256
 MAX_VALIDATED = 2000
 """Sequences of a validation."""
+
+FEW = 4
+"""Sequences of a generated task from which the card of a run is made."""
 
 PAUSE_SECONDS = 0.1
 SAMPLE_TEMPERATURE = 0.8
@@ -123,26 +126,28 @@ def train(options: TrainingOptions, folder: str | Path) -> TrainingResult:
     Raises:
         Problem: a setting or the data are invalid, there is a run in the folder already, or it cannot be written.
     """
-    return prepare(options, folder).run()
+    prepare(options, folder)
+    return start(folder)
 
 
-def prepare(options: TrainingOptions, folder: str | Path) -> TrainingLoop:
+def prepare(options: TrainingOptions, folder: str | Path) -> None:
     """Check the options and write the settings of a new run into its folder; ``start`` trains it, in this process or another.
+
+    Quick: of a generated task only a few sequences are made.
 
     Raises:
         Problem: as ``train``.
     """
     folder = Path(folder)
-    data = task_data(options)
+    data = task_data(options if options.task in OWN_DATA else options.with_changes(examples=FEW))
     if is_run_folder(folder):
         raise Problem("{folder} already contains a run. Choose another folder.", folder=str(folder))
-    module = build_sequence_model(options, data)
+    card = training_card(options, data, build_sequence_model(options, data))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_settings(folder, options, training_card(options, data, module))
+        write_settings(folder, options, card)
     except OSError as error:
         raise _unwritable(error) from error
-    return TrainingLoop(folder, options, data, module)
 
 
 def start(folder: str | Path) -> TrainingResult:

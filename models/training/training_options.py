@@ -10,7 +10,9 @@ and PyTorch.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from typing import Any, Literal, get_args
 
 from models.core.messages import Problem
@@ -33,6 +35,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "initialization": get_args(Initialization),
 }
 """The values of the settings that are names."""
+
+OWN_DATA = ("text", "series")
+"""The tasks on data of one's own."""
 
 MAX_JSON = 4_000_000
 """Characters of a JSON of options that is read: a text of the longest length, escaped."""
@@ -143,6 +148,10 @@ class TrainingOptions:
     def with_changes(self, **changes: Any) -> TrainingOptions:
         """Return the settings with some of them changed."""
         return replace(self, **changes)
+
+    def sweep(self, **choices: Iterable[Any]) -> list[TrainingOptions]:
+        """Return the options of a sweep, one for each combination: ``sweep(cell=("RNN", "LSTM"), seed=range(5))`` has ten."""
+        return [self.with_changes(**dict(zip(choices, each, strict=True))) for each in product(*choices.values())]
 
     @classmethod
     def from_dict(cls, values: Any) -> TrainingOptions:

@@ -13,9 +13,9 @@ from models.edits.edited_network import run_edited
 from models.gradients.losses import Loss, differentiate
 from models.training.framework_lines import settings_lines
 from models.training.sequence_models import build_sequence_model
-from models.training.trained_network import CARD, OPTIONS, network_of
-from models.training.training_loop import train
-from models.training.training_options import CHOICES, TrainingOptions
+from models.training.trained_network import CARD, OPTIONS, network_of, training_card
+from models.training.training_loop import FEW, train
+from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 from models.training.training_tasks import task_data
 from tests.models.training.test_training_tasks import SERIES, TEXT
 
@@ -56,6 +56,15 @@ def test_every_lens_can_run_a_trained_network(task, tmp_path):
     with torch.no_grad():
         assert torch.equal(first(given), fresh(given)) and not torch.equal(first(given), network(given))
     assert first.card.training["steps"] == 0 and network.card.training["steps"] > 0
+
+
+@pytest.mark.parametrize("task", CHOICES["task"])
+def test_the_card_of_few_sequences_is_that_of_all(task):
+    options = TrainingOptions(task=task, data=DATA.get(task, ""), examples=40, sequence_length=12)
+    few = task_data(options if task in OWN_DATA else options.with_changes(examples=FEW))
+    data = task_data(options)
+    cards = [training_card(options, each, build_sequence_model(options, each)) for each in (few, data)]
+    assert cards[0] == cards[1]
 
 
 def test_the_nearest_snapshot_is_opened(tmp_path):

@@ -175,9 +175,9 @@ def test_a_run_can_be_paused_continued_and_stopped_from_elsewhere(tmp_path):
 
 def test_a_stopped_run_goes_on(tmp_path):
     options = quick()
-    loop = training_loop.prepare(options, tmp_path)
+    training_loop.prepare(options, tmp_path)
     send_command(tmp_path, "stop")
-    assert loop.run().step == 0 and read_command(tmp_path) == "stop"
+    assert training_loop.start(tmp_path).step == 0 and read_command(tmp_path) == "stop"
     assert resume(tmp_path).step == 9 and read_description(tmp_path)["status"] == "finished"
     with pytest.raises(Problem, match="already contains"):
         train(options, tmp_path)

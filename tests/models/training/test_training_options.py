@@ -87,6 +87,12 @@ def test_json_of_a_stranger_is_refused_in_one_sentence(text):
         TrainingOptions.from_json(text)
 
 
+def test_a_sweep_has_every_combination():
+    found = TrainingOptions(units=9).sweep(cell=("RNN", "GRU"), seed=range(3))
+    assert [(each.cell, each.seed) for each in found] == [(c, s) for c in ("RNN", "GRU") for s in range(3)]
+    assert {each.units for each in found} == {9}
+
+
 def test_settings_that_a_json_lacks_have_their_default():
     assert TrainingOptions.from_json(json.dumps({"rate": 1})) == TrainingOptions(rate=1.0)
 
