@@ -140,11 +140,12 @@ def test_component_scripts_contain_no_text():
 
 INTERFACES = {
     "models/checkpoints/formats/": {"match", "open"},
+    "models/runs/": {"RunCallback"},
     "models/zoo/": {"measure", "recipe", "train", "vocabulary"},
     "viz/pages/": {"page"},
     "": {"main"},
 }
-"""Functions that several files of a folder have by agreement: a checkpoint format's, a recipe's, a lens's, a command's."""
+"""Names that several files of a folder have by agreement: a checkpoint format's, a callback's, a recipe's, a lens's, a command's."""
 
 
 def agreed(path, name):

@@ -308,4 +308,4 @@ def read_map(
 def _columns(rows: Sequence[MapRow], quantities: Sequence[int]) -> tuple[list[np.ndarray], list[int], list[int]]:
     """Return the sum of the quantities of each row, the rows' lengths and their widths."""
     sums = [sum(row.values[place] for place in quantities) for row in rows]
-    return sums, [row.length for row in rows], [row.width for row in rows]  # type: ignore[return-value]
+    return sums, [row.length for row in rows], [row.width for row in rows]

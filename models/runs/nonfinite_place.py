@@ -135,10 +135,10 @@ def nonfinite_place(
             if "cell" in layer.cell_equations.states:
                 states["cell_grad"] = gradients.cell
             for quantity, values in states.items():
-                place = first_nonfinite_value(values, last_first=not layer.reverse)
-                if place is not None:
+                bad = first_nonfinite_value(values, last_first=not layer.reverse)
+                if bad is not None:
                     return NonFinitePlace(
-                        "state_gradient", place.value, name, quantity, place.position, place.sequence, place.unit
+                        "state_gradient", bad.value, name, quantity, bad.position, bad.sequence, bad.unit
                     )
     return first_bad_tensor({name: values.grad for name, values in weights.items()}, "weight_gradient")
 

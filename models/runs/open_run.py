@@ -243,14 +243,12 @@ def _layers(entries: Any, folder: Path) -> list[RunLayer]:
             raise ValueError
         found = []
         for entry in entries:
-            sizes = [entry.get(key) for key in ("inputs", "units", "outputs")]
+            sizes = [size if type(size := entry.get(key)) is int else None for key in ("inputs", "units", "outputs")]
             maps = tuple(entry["maps"])
             if not all(isinstance(each, str) for each in (entry["name"], entry["kind"], *maps)) or len(maps) > 100:
                 raise ValueError
             gates = tuple(each.removeprefix("mean/") for each in maps if each.startswith("mean/"))
-            found.append(
-                RunLayer(entry["name"], entry["kind"], *(s if type(s) is int else None for s in sizes), gates, maps)
-            )
+            found.append(RunLayer(entry["name"], entry["kind"], sizes[0], sizes[1], sizes[2], gates, maps))
         if len({layer.name for layer in found}) != len(found):
             raise ValueError
         return found

@@ -147,7 +147,7 @@ class RunWriter:
             )  # fmt: skip
             warnings.warn(str(self.failure), RunWarning, stacklevel=4)
 
-    def _write(self, write: Callable[[], None], tidy: Callable[[], None] | None = None) -> None:
+    def _write(self, write: Callable[[], object], tidy: Callable[[], None] | None = None) -> None:
         """Call ``write`` in one transaction, then ``tidy``, unless the recording has ended."""
         if self.failure is not None or self._ended:
             return
@@ -179,9 +179,7 @@ class RunWriter:
 
     def write_sample(self, step: int, text: str) -> None:
         """Add a text that the network wrote after ``step`` updates."""
-        self._write(
-            lambda: self._connection.execute("INSERT INTO samples (step, text) VALUES (?, ?)", (step, text)) and None
-        )
+        self._write(lambda: self._connection.execute("INSERT INTO samples (step, text) VALUES (?, ?)", (step, text)))
 
     def write_nonfinite(self, step: int, place: NonFinitePlace) -> None:
         """Store where NaN or infinity first appeared."""

@@ -122,7 +122,7 @@ class Watcher:
                 self._waiting = None if early is not None else (step, UpdateStatistics(self._names))
                 self._record(step, armed, named_scalars(loss, scalars), early)
             elif not self._nonfinite and _surely_nonfinite(loss):
-                self._find_nonfinite(step, {}, float(loss))  # type: ignore[arg-type]
+                self._find_nonfinite(step, {}, named_scalars(loss, {})["loss/train"])
         finally:
             if armed is not None:
                 armed.remove()
@@ -235,23 +235,38 @@ class Watcher:
         else:
             self._log.log(values, step=step)
 
-    def _before_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """Measure the gradients that an optimizer is about to use, if the step is recorded."""
-        if self._optimizer is not None and optimizer is not self._optimizer:
-            return
-        self._updated = self._updated or self._concerns(optimizer)
+    def _before_optimizer(self, optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Measure the gradients that an optimizer is about to use, if the step is recorded.
+
+        Where the optimizer itself calls forward and backward, as with a closure in Lightning, they are measured after that.
+        """
+        if not self._concerns(optimizer):
+            return None
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            self._measure_before(optimizer)
+            return None
+
+        def measured() -> Any:
+            result = closure()
+            self._measure_before(optimizer)
+            return result
+
+        return ((args[0], measured, *args[2:]), kwargs) if len(args) > 1 else (args, kwargs | {"closure": measured})
+
+    def _measure_before(self, optimizer: torch.optim.Optimizer) -> None:
         statistics = self._current_update()
         if statistics is not None:
             statistics.before(optimizer)
 
     def _after_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Measure the update that an optimizer has made, and write it."""
-        if self._optimizer is not None and optimizer is not self._optimizer:
+        if not self._concerns(optimizer):
             return
+        self._updated = True
         statistics = self._current_update()
         if statistics is not None and statistics.after(optimizer) and self._waiting is not None:
-            step = self._waiting[0]
-            self._write_scalars(step, statistics.scalars())
+            self._write_scalars(self._waiting[0], statistics.scalars())
 
     def _current_update(self) -> UpdateStatistics | None:
         """Return the statistics that the current call of an optimizer belongs to; None if its step is not recorded."""
@@ -264,14 +279,20 @@ class Watcher:
         return None if self._waiting is None else self._waiting[1]
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Return whether an optimizer has parameters of the module."""
+        """Return whether the updates of an optimizer count: the chosen one's, or those of the module's parameters."""
+        if self._optimizer is not None:
+            return optimizer is self._optimizer
         return any(id(each) in self._names for group in optimizer.param_groups for each in group["params"][:1])
 
 
 def named_scalars(loss: float | Tensor | None, scalars: Mapping[str, float | Tensor]) -> dict[str, float]:
     """Return scalars under their full names: those without a ``/`` are of training."""
-    found = {} if loss is None else {"loss/train": float(loss)}
-    return found | {name if "/" in name else f"{name}/train": float(value) for name, value in scalars.items()}
+    found = {} if loss is None else {"loss/train": _number(loss)}
+    return found | {name if "/" in name else f"{name}/train": _number(value) for name, value in scalars.items()}
+
+
+def _number(value: float | Tensor) -> float:
+    return value.item() if isinstance(value, Tensor) else float(value)
 
 
 def _surely_nonfinite(loss: float | Tensor | None) -> bool:
