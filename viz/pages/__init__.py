@@ -41,6 +41,7 @@ LENSES = (
     Lens("gradients", N_("Gradients")),
     Lens("edit", N_("Edit")),
     Lens("attention", N_("Attention")),
+    Lens("train", N_("Train")),
     Lens("checkpoint", N_("Checkpoint")),
 )
 """All pages in the order of the navigation. The first one has the root address."""

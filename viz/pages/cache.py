@@ -24,6 +24,7 @@ from models.zoo import FOLDER
 from models.zoo.catalogue import load_network, network_names
 from viz.i18n import language
 from viz.pages import checkpoint_store as checkpoints
+from viz.pages.trained_networks import find_trained, snapshot_file
 from viz.session import get_session
 
 MAX_RUNS, MAX_EDITED_RUNS = 64, 24
@@ -44,7 +45,10 @@ HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {ForwardRun: lambda ru
 def network(name: str) -> Network:
     """Return a network, bundled or of an opened checkpoint. Raises ValueError: the name is unknown, or it cannot run."""
     opened = checkpoints.find(name)
-    return _bundled(name) if opened is None else opened.network
+    if opened is not None:
+        return opened.network
+    trained = find_trained(name)
+    return _bundled(name) if trained is None else trained
 
 
 @cache
@@ -60,7 +64,12 @@ def _bundled(name: str) -> Network:
 
 def is_network(name: str | None) -> bool:
     """Return whether a network of that name exists that can be run; a saved run cannot."""
-    return name is not None and (name in network_names() or checkpoints.find(name) is not None)
+    return name is not None and (name in network_names() or is_opened(name))
+
+
+def is_opened(name: str) -> bool:
+    """Return whether a network is an opened checkpoint, or a snapshot of a training run."""
+    return checkpoints.find(name) is not None or snapshot_file(name) is not None
 
 
 def card_if_any(name: str) -> ModelCard | None:
@@ -139,7 +148,7 @@ def saved_forward_run(path: Path, row: int) -> ForwardRun:
 
 def network_choices(run: Path | None) -> tuple[str, ...]:
     """Return the names to choose from: the saved run, the checkpoints that this reader opened, the bundled networks."""
-    files = [name for name in get_session().opened_networks if checkpoints.find(name) is not None]
+    files = [name for name in get_session().opened_networks if is_opened(name)]
     return (*((run.name,) if run else ()), *files, *network_names())
 
 
@@ -155,6 +164,8 @@ def display_name(name: str) -> str:
     """Return a network's name in menus: a bundled one's title; of an opened file the file's name, unless several have it."""
     opened = checkpoints.find(name)
     if opened is None:
+        if snapshot_file(name) is not None:
+            return name.rpartition("~")[0]
         return _bundled_title(name)[language()] if name in network_names() else name
     alike = [
         each

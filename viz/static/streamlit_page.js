@@ -7,10 +7,10 @@
     window.__streamlit = { BACKEND_BASE_URL: window.location.origin + own.slice(0, -lens.length) };
   }
 
-  // One entry in the browser's history for a change that is worth going back to: another page, network, layer, text, language, edit
+  // One entry in the browser's history for a change that is worth going back to: another page, network, layer, text, run, language, edit
   // or mode. Streamlit adds an entry whenever it writes the address, also where a page fills in what the address left open, or the
   // step moved on; these replace the entry.
-  const FILLED = ["net", "layer", "text", "lang"]; // what a page fills in where the address lacks it
+  const FILLED = ["net", "layer", "text", "lang", "run"]; // what a page fills in where the address lacks it
   const EMPTY = ["edits", "attend", "mode"]; // what an address lacks where it is empty
   const push = window.history.pushState;
   window.history.pushState = function (state, title, url) {

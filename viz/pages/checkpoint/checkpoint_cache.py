@@ -39,6 +39,7 @@ from models.zoo import FOLDER
 from models.zoo.catalogue import network_names
 from viz.escape import widget_key
 from viz.pages import cache, checkpoint_store
+from viz.pages.trained_networks import snapshot_file
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -98,7 +99,7 @@ class CheckpointSelection:
         opened = self.opened
         if opened:
             return opened.file.size
-        return (self.run or FOLDER / f"{self.net}.safetensors").stat().st_size
+        return (self.run or _weights_file(self.net)).stat().st_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,12 @@ def _checkpoint(selection: CheckpointSelection) -> Checkpoint:
         return saved_run_checkpoint(cache.load_saved_run(selection.run))
     if selection.edits.entries:
         return load_checkpoint(cache.edited_network(selection.net, selection.edits).save())
-    return load_checkpoint(FOLDER / f"{selection.net}.safetensors")
+    return load_checkpoint(_weights_file(selection.net))
+
+
+def _weights_file(net: str) -> Path:
+    """Return the file of a bundled network, or the snapshot of a training run."""
+    return snapshot_file(net) or FOLDER / f"{net}.safetensors"
 
 
 def saved_run_checkpoint(trace: Trace) -> Checkpoint:

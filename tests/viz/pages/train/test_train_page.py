@@ -1,0 +1,107 @@
+"""The Train lens without a browser: a run of the command line, its curves, maps and snapshots; the settings of a new run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models import open_run
+from models.training.training_loop import train
+from models.training.training_options import TrainingOptions
+from tests.support.lens_page import run, start, text_of, widget_at
+from viz.pages.train.setting_controls import OPTIONS
+
+SMALL = TrainingOptions(
+    task="counting",
+    units=6,
+    layers=2,
+    embedding=0,
+    examples=64,
+    steps=24,
+    sequence_length=20,
+    validate_every=12,
+    record_every=4,
+    snapshots=6,
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a short run."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(SMALL, folder / "counting-a")
+    return folder
+
+
+def plotted(page, name):
+    """Return the figure drawn under a key."""
+    chart = next(each for each in page.get("plotly_chart") if name in each.proto.id)
+    return json.loads(chart.proto.spec)
+
+
+def test_a_run_of_the_command_line_is_listed_and_drawn(runs):
+    page = start("train", opened=runs)
+    view = page.session_state["unrolled"].view
+    assert view.run == "counting-a" and view.training_step is None
+    assert page.selectbox[0].options == ["counting-a"]
+    text = text_of(page)
+    assert "The same probe sequence at every 4 training steps." in text
+    recording = open_run(runs / "counting-a")
+    steps, losses = recording.scalar("loss/train")
+    curve = next(each for each in plotted(page, "live_loss")["data"] if each["name"] == "training")
+    assert curve["x"] == steps.tolist() and np.allclose(curve["y"], losses)
+    assert not [button.label for button in page.button if button.label in ("Pause", "Stop", "Delete the run")]
+
+
+@pytest.mark.slow
+def test_the_link_names_the_nearest_snapshot_and_other_pages_show_its_network(runs):
+    page = start("train", opened=runs, run="counting-a", training_step="9")
+    view = page.session_state["unrolled"].view
+    assert view.training_step == 8 and page.select_slider[0].value == 8
+    step = start("step", opened=runs, run="counting-a", training_step="9")
+    view = step.session_state["unrolled"].view
+    assert view.net.startswith("counting-a@8~") and view.training_step == 8 and view.run == "counting-a"
+    assert not step.warning
+    again = start("states", opened=runs, net=view.net)
+    assert again.session_state["unrolled"].view.net == view.net
+    assert not again.session_state["unrolled"].notices
+
+
+def test_a_snapshot_that_changed_is_not_shown_without_a_sentence(runs):
+    page = start("step", opened=runs, run="counting-a", training_step="8", net="counting-a@8~000000000000")
+    assert page.session_state["unrolled"].view.net.startswith("counting-a@8~")
+    assert "no longer stored" in page.warning[0].value
+
+
+@pytest.mark.parametrize("name", ["nothing", "..", "../counting-a", "counting-a\0", "카운트"])
+def test_an_unknown_run_is_one_sentence(runs, name):
+    page = start("train", opened=runs, run=name)
+    assert len(page.warning) == 1 and not page.error
+    assert page.session_state["unrolled"].view.run == "counting-a"
+
+
+def test_a_run_of_another_reader_is_seen_by_its_link_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    folder = tmp_path / "counting-lstm-0123456789ab"
+    train(SMALL, folder)
+    (folder / "reader").write_text("another")
+    assert start("train").session_state["unrolled"].view.run is None
+    page = start("train", run=folder.name)
+    assert page.session_state["unrolled"].view.run == folder.name and not page.warning
+    assert "train_delete" not in {each.key for each in page.button}
+
+
+def test_settings_are_checked_at_once_in_one_sentence():
+    page = start("train", state={OPTIONS: TrainingOptions()})
+    widget_at(page.number_input, "train_rate").set_value(1e9)
+    run(page)
+    assert [each.value for each in page.warning] == [
+        "The learning rate is 1e+09. Choose one above 0 and at most 100; usual are 0.0001 to 0.1."
+    ]
+    assert page.button(key="train_start").disabled
+    widget_at(page.number_input, "train_rate").set_value(0.01)
+    widget_at(page.selectbox, "train_cell").set_value("GRU")
+    run(page)
+    assert not page.warning and not page.button(key="train_start").disabled
+    assert page.session_state[OPTIONS] == TrainingOptions(rate=0.01, cell="GRU")
+    assert "nn.GRU(16, 32" in "\n".join(each.value for each in page.code)

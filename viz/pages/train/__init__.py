@@ -1,0 +1,1 @@
+"""The Train page: ``train_page.page`` puts its parts together."""

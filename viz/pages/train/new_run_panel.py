@@ -1,0 +1,149 @@
+"""The panel that starts a training run: its settings, its data, and the same settings as lines of Keras and PyTorch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.training.check_options import GATES
+from models.training.framework_lines import settings_lines
+from models.training.run_queue import submit
+from models.training.training_options import TrainingOptions
+from viz.i18n import _
+from viz.pages.page_elements import caption, show_problem
+from viz.pages.panels import panel
+from viz.pages.run_folders import new_run, reader_id, remove_empty_run
+from viz.pages.synced_widget import synced_widget
+from viz.pages.train.setting_controls import (
+    FIRST,
+    GROUPS,
+    applies,
+    next_options,
+    set_options,
+    setting_rows,
+    setting_title,
+)
+from viz.session import Session
+from viz.uploads import remove_uploads
+
+MAX_SHOWN = 20_000
+"""Characters of one's own data up to which they are in the text box."""
+
+UPLOAD = "train_upload"
+
+
+def new_run_panel(session: Session, *, opened: bool) -> None:
+    """Declare the panel; ``opened``: whether it begins open."""
+
+    @panel(
+        "new_run",
+        _("New training run"),
+        _("Choose a task and a cell, then start. Training runs in its own process, and the page shows it live."),
+        opened=opened,
+    )
+    def draw() -> None:
+        st.fragment(_draw)(session)
+
+
+def _draw(session: Session) -> None:
+    setting_rows(FIRST, next_options())
+    if applies("data", next_options()):
+        _own_data(next_options())
+    for group in GROUPS:
+        with st.expander(group.title()):
+            setting_rows(group.rows, next_options())
+    options = next_options()
+    _layer_formula(options)
+    with st.expander(_("The same settings in Keras and PyTorch")):
+        _library_lines(options)
+    problem = _problem_of(options)
+    if problem is not None:
+        show_problem(problem)
+    if st.button(
+        _("Start training"), icon=":material/play_arrow:", type="primary", key="train_start", disabled=bool(problem)
+    ):
+        try:
+            with st.spinner(_("Preparing the data and the training process …")):
+                name = start_run(session, options)
+        except Problem as found:
+            show_problem(found)
+        else:
+            session.navigate(run=name, training_step=None)
+            st.rerun(scope="app")
+
+
+def start_run(session: Session, options: TrainingOptions, label: str | None = None) -> str:
+    """Add a run to the queue and return its name.
+
+    Raises:
+        Problem: the settings or the data are invalid, or the run cannot be stored.
+    """
+    options.check()
+    folder = new_run(session, options, label)
+    try:
+        submit(options, folder, reader_id())
+    except Problem:
+        remove_empty_run(folder)
+        raise
+    return folder.name
+
+
+def _problem_of(options: TrainingOptions) -> Problem | None:
+    """Return what is wrong with the settings, or None."""
+    try:
+        options.check()
+    except Problem as problem:
+        return problem
+    return None
+
+
+def _own_data(options: TrainingOptions) -> None:
+    """Show the box for the reader's own text or series."""
+    box, upload = st.columns([3, 2], vertical_alignment="top")
+    with box:
+        if len(options.data) <= MAX_SHOWN:
+            synced_widget(
+                st.text_area,
+                setting_title("data"),
+                key="train_data",
+                value=options.data,
+                changed=lambda text: set_options(data=text or ""),
+                height=120,
+            )
+        else:
+            caption(_("The uploaded data have {n:,} characters.").format(n=len(options.data)))
+    with upload:
+        turn = st.session_state.setdefault(UPLOAD, 0)
+        file = st.file_uploader(_("Upload a text or CSV file"), key=f"{UPLOAD}_{turn}")
+        if file is not None:
+            st.session_state[UPLOAD] = turn + 1
+            text = file.getvalue().decode("utf-8", errors="replace")
+            remove_uploads([file])
+            set_options(data=text.replace("\r\n", "\n"))
+            st.rerun(scope="fragment")
+
+
+def _layer_formula(options: TrainingOptions) -> None:
+    """Show the number of parameters of the first recurrent layer, as a formula with the sizes."""
+    if options.task == "series" or options.embedding <= 0 or options.units <= 0:
+        return
+    gates, d, h = GATES[options.cell], options.embedding, options.units
+    count = f"{gates * h * (d + h + 2):,}".replace(",", "{,}")
+    st.latex(
+        rf"\text{{{options.cell}}}: \; G\,(HD + H^2 + 2H) = "
+        rf"{gates}\,({h} \cdot {d} + {h}^2 + 2 \cdot {h}) = {count} \; \text{{{_('parameters in the first layer')}}}"
+    )
+
+
+def _library_lines(options: TrainingOptions) -> None:
+    lines = settings_lines(options)
+    for place, (library, code) in zip(st.columns(2), (("Keras", lines.keras), ("PyTorch", lines.pytorch)), strict=True):
+        with place:
+            st.markdown(f"**{library}**")
+            st.code("\n".join(code), language="python", wrap_lines=True)
+    if lines.differences:
+        caption(
+            _("Without an argument in one of the two libraries, so that its lines lack it: {names}.").format(
+                names=", ".join(map(setting_title, lines.differences))
+            )
+        )

@@ -1,0 +1,195 @@
+"""Controls of the settings of a training run: a widget for each field of ``TrainingOptions``, grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from models.training.setting_titles import SETTING_TITLES
+from models.training.trained_network import TASK_NAMES
+from models.training.training_options import CHOICES, TrainingOptions
+from viz.i18n import _, language, translate
+from viz.pages.synced_widget import synced_widget
+
+OPTIONS = "train_options"
+"""In the session state: the settings of the next run."""
+
+LIBRARY_NAMES: dict[str, tuple[str, str]] = {
+    "cell": ("nn.RNN, nn.LSTM, nn.GRU", "SimpleRNN, LSTM, GRU"),
+    "units": ("hidden_size", "units"),
+    "layers": ("num_layers", "return_sequences=True"),
+    "embedding": ("nn.Embedding(embedding_dim)", "Embedding(output_dim)"),
+    "tied": ("embedding.weight = head.weight", "Embedding, Dense"),
+    "optimizer": ("torch.optim", "keras.optimizers"),
+    "momentum": ("momentum", "momentum"),
+    "rate": ("lr", "learning_rate"),
+    "weight_decay": ("weight_decay", "weight_decay"),
+    "batch": ("DataLoader(batch_size)", "fit(batch_size)"),
+    "epochs": ("for epoch in range(epochs)", "fit(epochs)"),
+    "steps": ("for step in range(steps)", "fit(steps_per_epoch)"),
+    "bptt_length": ("state.detach()", "stateful=True"),
+    "validation_share": ("random_split", "fit(validation_split)"),
+    "clipping": ("clip_grad_norm_, clip_grad_value_", "global_clipnorm, clipvalue"),
+    "clip_threshold": ("max_norm, clip_value", "global_clipnorm, clipvalue"),
+    "input_dropout": ("nn.Dropout", "dropout"),
+    "depth_dropout": ("nn.LSTM(dropout)", "Dropout"),
+    "time_dropout": ("h * mask", "recurrent_dropout"),
+    "forget_bias": ("bias_ih_l0, bias_hh_l0", "unit_forget_bias"),
+    "initialization": ("nn.init", "kernel_initializer, recurrent_initializer"),
+    "patience": ("if wait >= patience: break", "EarlyStopping(patience)"),
+    "min_delta": ("if loss < best - min_delta", "EarlyStopping(min_delta)"),
+    "seed": ("torch.manual_seed", "keras.utils.set_random_seed"),
+}
+"""What PyTorch and Keras call a setting, or the line that does the same."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that are shown together; ``rows`` are the names of the fields of each row."""
+
+    title: Callable[[], str]
+    rows: tuple[tuple[str, ...], ...]
+
+
+FIRST = (
+    ("task", "cell", "units", "layers"),
+    ("optimizer", "rate", "batch", "epochs"),
+    ("clipping", "clip_threshold", "distance", "sequence_length", "level"),
+)
+"""The settings that are always shown."""
+
+GROUPS = (
+    Group(
+        lambda: _("Data and duration"),
+        (("examples", "validation_share", "validate_every", "steps"), ("bptt_length", "minutes", "seed")),
+    ),
+    Group(
+        lambda: _("Network"),
+        (("embedding", "tied", "initialization", "initial_scale"), ("forget_bias", "momentum", "weight_decay")),
+    ),
+    Group(
+        lambda: _("Dropout and zoneout"),
+        (("input_dropout", "depth_dropout", "time_dropout", "time_mask"), ("zoneout", "zoneout_cell")),
+    ),
+    Group(
+        lambda: _("Early stopping and recording"),
+        (("patience", "min_delta", "record_every", "snapshots"),),
+    ),
+)
+"""The settings that are folded at first."""
+
+
+def next_options() -> TrainingOptions:
+    """Return the settings of the next run of this reader."""
+    options: TrainingOptions = st.session_state.setdefault(OPTIONS, TrainingOptions())
+    return options
+
+
+def set_options(**changes: Any) -> None:
+    """Change settings of the next run; those that do not apply to the new ones return to their defaults."""
+    options = next_options().with_changes(**changes)
+    unused = {name: getattr(TrainingOptions(), name) for name in FOLLOWING if not applies(name, options)}
+    st.session_state[OPTIONS] = options.with_changes(**unused)
+
+
+FOLLOWING = ("forget_bias", "zoneout_cell", "momentum", "depth_dropout", "tied")
+"""Settings that are only valid together with others."""
+
+
+def applies(name: str, options: TrainingOptions) -> bool:
+    """Return whether a setting has an effect together with the others."""
+    own, lstm = options.task in ("text", "series"), options.cell == "LSTM"
+    conditions = {
+        "distance": options.task == "recall",
+        "sequence_length": options.task in ("counting", "characters", "text", "series"),
+        "level": options.task == "text",
+        "data": own,
+        "embedding": options.task != "series",
+        "tied": options.task not in ("sentiment", "series"),
+        "forget_bias": lstm,
+        "zoneout_cell": lstm,
+        "momentum": options.optimizer in ("SGD", "RMSprop"),
+        "clip_threshold": options.clipping != "off",
+        "depth_dropout": options.layers > 1,
+        "time_mask": max(options.input_dropout, options.depth_dropout, options.time_dropout) > 0,
+        "initial_scale": options.initialization in ("uniform", "normal"),
+        "min_delta": options.patience > 0,
+        "epochs": options.steps == 0,
+    }
+    return conditions.get(name, True)
+
+
+def setting_rows(rows: Sequence[Sequence[str]], options: TrainingOptions) -> None:
+    """Show the controls of the settings that apply, in rows."""
+    for row in rows:
+        shown = [name for name in row if applies(name, options)]
+        if shown:
+            for place, name in zip(st.columns(max(4, len(shown)), vertical_alignment="bottom"), shown, strict=False):
+                with place:
+                    _control(name, getattr(options, name))
+
+
+def setting_title(name: str) -> str:
+    """Return the title of a setting with a capital letter."""
+    title = translate(SETTING_TITLES[name])
+    return title[:1].upper() + title[1:]
+
+
+def _control(name: str, value: Any) -> None:
+    """Show the control of one setting with its value."""
+    libraries = LIBRARY_NAMES.get(name)
+    settings: dict[str, Any] = {
+        "key": f"train_{name}",
+        "value": value,
+        "changed": partial(_changed, name),
+        "help": None if libraries is None else f"PyTorch: `{libraries[0]}` · Keras: `{libraries[1]}`",
+    }
+    title = setting_title(name)
+    if name in CHOICES:
+        titles = choice_titles(name)
+        synced_widget(
+            st.selectbox, title, list(titles), initial_argument="index", format_func=titles.__getitem__, **settings
+        )
+    elif isinstance(value, bool):
+        synced_widget(st.toggle, title, **settings)
+    elif isinstance(value, int):
+        synced_widget(st.number_input, title, step=1, **settings)
+    else:
+        place = _("as drawn") if name == "forget_bias" else None
+        synced_widget(st.number_input, title, format="%g", step=None, placeholder=place, **settings)
+
+
+def _changed(name: str, value: Any) -> None:
+    if value is None and name != "forget_bias":  # an emptied field
+        value = getattr(TrainingOptions(), name)
+    if name == "task":
+        set_options(task=value, data="")
+    else:
+        set_options(**{name: value})
+
+
+def choice_titles(name: str) -> dict[str, str]:
+    """Return the titles of the values of a setting that is a choice, in order."""
+    if name == "task":
+        return {task: TASK_NAMES[task][language()] for task in CHOICES["task"]}
+    titles = {
+        "characters": _("characters"),
+        "words": _("words"),
+        "off": _("off"),
+        "norm": _("by the norm"),
+        "value": _("by value"),
+        "fresh": _("a mask for each time step"),
+        "variational": _("one mask for each sequence (variational)"),
+        "keras": _("one mask for each sequence and gate (Keras)"),
+        "orthogonal": _("orthogonal W_hh"),
+        "uniform": _("uniform"),
+        "normal": _("normal"),
+        "pytorch": "PyTorch",
+    }
+    if name == "initialization":
+        titles["keras"] = "Keras"
+    return {value: titles.get(value, value) for value in CHOICES[name]}

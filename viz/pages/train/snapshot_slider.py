@@ -1,0 +1,78 @@
+"""The slider over a run's snapshots, and the links that show the network of one on the other pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.runs.open_run import TrainingRun
+from models.training.trained_network import is_training_folder
+from viz.i18n import _
+from viz.pages import LENSES
+from viz.pages.page_elements import caption, lens_link, show_problem
+from viz.pages.synced_widget import synced_widget
+from viz.pages.train.shown_run import ShownRun, live
+from viz.pages.trained_networks import network_name, open_snapshot
+from viz.session import Session
+
+SHOWN_ON = ("step", "states", "gradients", "edit", "checkpoint")
+"""The pages that show the network of a snapshot."""
+
+
+def snapshot_slider(session: Session, run: ShownRun, recording: TrainingRun) -> None:
+    """Show the slider and the links, as soon as there is a snapshot."""
+    live(run, "snapshots", lambda: _draw(session, run, recording))
+
+
+def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
+    if session.view.training_step != run.step:
+        st.rerun(scope="app")
+    snapshots = {step: path for step, path in recording.snapshots.items() if path.suffix == ".safetensors"}
+    if not snapshots:
+        return
+    steps = sorted(snapshots)
+    step = run.step if run.step in snapshots else steps[-1]
+    slider, links = st.columns([2, 3], gap="medium", vertical_alignment="bottom")
+    with slider:
+        if len(steps) > 1:
+            synced_widget(
+                st.select_slider,
+                _("Training step of the snapshot"),
+                steps,
+                key=f"train_snapshot_{run.name}",
+                value=step,
+                changed=lambda chosen: session.navigate(training_step=chosen),
+                format_func=lambda each: f"{each:,}",
+            )
+    with links:
+        caption(_("Show the network as it was at training step {step:,}:").format(step=step))
+        row = st.container(horizontal=True, gap="small")
+        with row:
+            _links(session, run, step)
+
+
+def _links(session: Session, run: ShownRun, step: int) -> None:
+    """Show a link to each page, or, for a module of one's own, whose snapshot is opened as a file, a button."""
+    titles = {lens.name: _(lens.title) for lens in LENSES}
+    view = replace(
+        session.view, text=None, layer=None, unit=None, step=None, quantity=None, edits="", attend="", look="",
+        run=run.name, training_step=step,
+    )  # fmt: skip
+    if is_training_folder(run.folder):
+        view = replace(view, net=network_name(run.name, run.folder, step))
+        for name in SHOWN_ON:
+            lens_link(name, titles[name], view)
+        return
+    for name in SHOWN_ON:
+        if st.button(titles[name], key=f"train_open_{name}", icon=":material/open_in_new:"):
+            try:
+                net = open_snapshot(run.name, run.folder, step)
+            except Problem as problem:
+                show_problem(problem)
+                return
+            session.remember_network(net)
+            fields = {name: value for name, value in vars(view).items() if name not in ("lang", "panel", "mode")}
+            session.navigate(**fields | {"net": net})
+            st.switch_page(next(lens for lens in LENSES if lens.name == name).page())

@@ -1,0 +1,102 @@
+"""The panel with the picture of the lens: the gradient of each state and the saturation of a gate over the training."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from models.runs.open_run import TrainingRun
+from viz.figures.training_map import training_map
+from viz.i18n import _
+from viz.pages.page_elements import caption, page_theme
+from viz.pages.panels import panel
+from viz.pages.train.live_chart import live_chart
+from viz.pages.train.shown_run import ShownRun, live
+from viz.pages.view_widgets import TEXT, view_buttons, view_widget
+from viz.quantity_names import quantity_names
+from viz.session import Session
+
+CARRIED = {"LSTM": "forget_gate", "GRU": "update_gate", "RNN": "preactivation"}
+"""The gate that is selected at first, by the kind of cell."""
+
+
+def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) -> None:
+    """Declare the panel of the maps."""
+
+    @panel(
+        "training_map",
+        _("Gradients and gates over the training"),
+        _(
+            "Left: does a band of strong gradients reach down to the first time steps, and from which training step on? "
+            "Right: where is the gate saturated?"
+        ),
+    )
+    def draw() -> None:
+        maps = {name: layer for name, layer in recording.layers.items() if "gradient/hidden" in layer.maps}
+        if not maps:
+            caption(_("No recurrent layer was recorded in this run."))
+            return
+        names = list(maps)
+        which, left, right = st.columns([2, 2, 2], gap="medium", vertical_alignment="bottom")
+        with which:
+            layer = session.view.layer if session.view.layer in maps else names[-1]
+            if len(names) > 1:
+                layer = st.selectbox(
+                    _("Layer"), names, index=names.index(layer or names[-1]), key=f"train_layer_{run.name}"
+                )
+        chosen = maps[layer or names[-1]]
+        states = {"hidden": _("hidden state"), "cell": _("cell state")}
+        states = {name: title for name, title in states.items() if f"gradient/{name}" in chosen.maps}
+        with left:
+            state = view_buttons(_("Gradient of the"), states, name="state", key="train_state", default="hidden")
+        gates = [gate for gate in chosen.gates if f"closed/{gate}" in chosen.maps]
+        gate = None
+        if gates:
+            titles = {each: quantity_names().get(each, each) for each in gates}
+            with right:
+                first = CARRIED.get(chosen.kind, gates[0])
+                gate = view_widget(
+                    st.selectbox,
+                    _("Gate"),
+                    gates,
+                    name="gate",
+                    key=f"train_gate_{chosen.kind}",
+                    form=TEXT,
+                    default=first if first in gates else gates[0],
+                    is_valid=gates.__contains__,
+                    initial_argument="index",
+                    format_func=titles.__getitem__,
+                )
+        live(run, "map", partial(_draw, run, recording, chosen.name, state, gate))
+
+
+def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: str | None) -> None:
+    theme = page_theme()
+    gradients = recording.gradient_map(layer, state)
+    if not len(gradients.steps):
+        caption(_("Nothing has been recorded yet."))
+        return
+    left, right = st.columns(2)
+    with left:
+        letter = "c" if state == "cell" else "h"
+        figure = training_map(gradients, title=f"‖∂L/∂{letter}‖", log=True, marked=run.step, theme=theme)
+        live_chart(figure, "gradient_map", run.name, layer, f"gradient-{state}")
+    if gate is not None:
+        with right:
+            saturated = recording.gate_map(layer, gate)
+            figure = training_map(saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme)
+            live_chart(figure, "gate_map", run.name, layer, f"saturation-{gate}")
+    caption(_recorded_at(recording, gradients.stride, gradients.width))
+
+
+def _recorded_at(recording: TrainingRun, stride: int, width: int) -> str:
+    """Return what the maps are of: the sequences, the training steps that are kept, and the time steps of a row."""
+    of = (
+        _("The same probe sequence at every {stride:,} training steps.")
+        if recording.maps_of == "probes"
+        else _("The batch of every {stride:,} training steps.")
+    ).format(stride=stride)
+    if width > 1:
+        of += " " + _("Each row of the picture is the mean of {width} time steps.").format(width=width)
+    return of
