@@ -42,6 +42,8 @@ class View:
             none.
         look: options of the charts, such as the order of units or a range of steps (``viz.view_options``); "" for none.
         panel: the panels that were opened or folded (``viz.panel_choice``); "" for the page's defaults.
+        run: the training run: the name of its folder.
+        training_step: the training step of the snapshot that is shown; None for the last one.
         mode: "projector" for one panel at a time in large type; "" for the whole page.
     """
 
@@ -57,6 +59,8 @@ class View:
     attend: str = ""
     look: str = ""
     panel: str = ""
+    run: str | None = None
+    training_step: int | None = None
     mode: str = ""
 
 
@@ -67,7 +71,7 @@ NAMES = tuple(field.name for field in fields(View))
 """The parameters of an address: the fields of `View`. Links that were shared depend on these names."""
 
 
-WORDS = ("net", "layer", "quantity")
+WORDS = ("net", "layer", "quantity", "run")
 """The parameters that are names. A file may have a layer whose name is too long for a link, or not printable."""
 
 
@@ -201,3 +205,5 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "panel": lambda value: _in_form("panel", value, lambda form: ",".join(parse_panels(form)), "equations,-prediction"),
     "mode": lambda value: _one_of("mode", value, ("", PROJECTOR)),
 }
+    "run": lambda value: _word("run", value),
+    "training_step": lambda value: _number("training_step", value),

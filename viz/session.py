@@ -51,7 +51,7 @@ class Session:
         revision: increased whenever Python, not the player in the browser, changes the view; the player follows a
             revision newer than the last one it followed.
         notices: messages about problems, one sentence each; they stay until the reader's next action.
-        startup_file: the file named on the command line; None if there is none or it could not be opened.
+        startup_file, runs_folder: named on the command line: a file that could be opened; a folder of training runs.
         input_limit: steps of an input that are run at once; a reader raises it by running a longer one.
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
         rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
@@ -71,6 +71,7 @@ class Session:
     notices: list[str] = field(default_factory=list)
     startup_file: Path | None = None
     input_limit: int = MAX_INPUT_STEPS
+    runs_folder: Path | None = None
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
     awaited: View | None = None
@@ -320,7 +321,7 @@ class Session:
         address = normalized_query(pieces)
         first = not self._written
         if first:
-            self.startup_file = opened
+            self.startup_file, self.runs_folder = (None, opened) if opened and opened.is_dir() else (opened, None)
         # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it
         # was when it requested this run, so one that the app wrote may come late; it is the reader's request only if
         # it came by the browser's back and forward.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 STEP_OPTIONS = ("steps", "span", "other")
 """Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
-NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs")
+NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs", "runs")
 """Options that do not depend on the network of the view."""
 
 _PIECE = re.compile(r"([a-z]+):((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)

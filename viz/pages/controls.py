@@ -24,6 +24,7 @@ from viz.pages.nonfinite_notes import show_nonfinite
 from viz.pages.rejected_network import replace_notice, sentence_on_file, with_shown_network
 from viz.pages.synced_widget import synced_widget
 from viz.pages.text_controls import example_menu, text_input
+from viz.pages.trained_networks import snapshot_of_link
 from viz.payloads.excerpt import unit_count
 from viz.session import Session
 from viz.view_options import options_for_new_network
@@ -66,8 +67,9 @@ def saved_run(session: Session) -> Path | None:
 
 def requested_network(session: Session, file: Path | None) -> str:
     """Return the network of the view, or the first one if it names none. Raises Problem: the network does not exist."""
+    trained = snapshot_of_link(session)
     names = cache.network_choices(file)
-    net = session.view.net or names[0]
+    net = trained or session.view.net or names[0]
     if net in names:
         return net
     if cache.is_network(net):  # opened in another session
@@ -283,6 +285,7 @@ def view_menu(
 
     def choose(value: Any) -> None:
         stays = fixed | ({"text"} if keep_text(session, value) else set())
+        stays |= {"run", "training_step"} if name != "net" else set()
         defaults = {field.name: field.default for field in fields(View) if field.name not in stays}
         if "look" in defaults:
             defaults["look"] = options_for_new_network(session.view.look)
