@@ -4,9 +4,9 @@ from viz.pages.train.live_chart import live_style
 from viz.pages.train.new_run_panel import new_run_panel
 from viz.pages.train.recorded_panels import (
     learning_curves_panel,
-    training_norms_panel,
     recurrent_weights_panel,
     samples_panel,
+    training_norms_panel,
 )
 from viz.pages.train.run_header import choose_run
 from viz.pages.train.snapshot_slider import snapshot_slider
