@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 
 import numpy as np
 
+from models.core.messages import Problem
 from models.core.parse_numbers import check_row_lengths, parse_number
 from models.edits.edit import ReplaceMatrix
 from models.edits.weight_edits import check_shape
+
+MAX_NUMBER_LENGTH, SPARE = 40, 10_000
+"""Characters that a number and its delimiter may have on average, and further ones that a file may have."""
 
 
 def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
@@ -21,8 +26,16 @@ def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
         shape: the required shape, (rows, columns); of a bias (rows,), which may also be given as one row.
 
     Raises:
-        Problem: a value is not a number, or the shape is different.
+        Problem: a value is not a number, the shape is different, or the text is far longer than the matrix.
     """
+    most = MAX_NUMBER_LENGTH * math.prod(shape) + SPARE
+    if len(text) > most:
+        raise Problem(
+            "This CSV has {count} characters, but {name} needs at most {most}. Choose the CSV file of this matrix.",
+            count=f"{len(text):,}",
+            name=name,
+            most=f"{most:,}",
+        )
     delimiter = next((mark for mark in ",;\t" if mark in text), ",")
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()), delimiter=delimiter)
     rows = [[parse_number(value.strip()) for value in line] for line in lines if line]

@@ -16,6 +16,9 @@ from models.networks.input_limit import MAX_INPUT_STEPS
 MAX_NUMBERS = 20_000
 """Numbers of a sequence that a text box can show."""
 
+MAX_TABLE_BYTES = 32 << 20
+"""Bytes of a CSV: its numbers take some twenty times as much memory while they are parsed."""
+
 MAGIC = b"\x93NUMPY"
 
 
@@ -87,6 +90,12 @@ def _array(data: bytes) -> np.ndarray:
 
 
 def _table(data: bytes) -> np.ndarray:
+    if len(data) > MAX_TABLE_BYTES:
+        raise Problem(
+            "This CSV has {size} bytes, but at most {most} are read. Save the numbers with numpy.save instead.",
+            size=f"{len(data):,}",
+            most=f"{MAX_TABLE_BYTES:,}",
+        )
     try:
         text = data.decode("utf-8-sig").strip()
         mark = next((mark for mark in ",;\t" if mark in text), " ")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from models.edits.matrix_csv import write_csv
+from models import Problem
+from models.edits.matrix_csv import read_csv, write_csv
 from tests.support.browser import ROOT
 from viz.pages.edit.weight_table import typed_cells
 
@@ -65,6 +66,13 @@ def test_a_saved_matrix_has_nothing_but_numbers(rows):
     values = np.array(rows, dtype=np.float32)
     saved = list(csv.reader(io.StringIO(write_csv(values))))
     np.testing.assert_array_equal(np.array(saved, dtype=np.float32), values)
+
+
+def test_a_csv_far_longer_than_its_matrix_is_refused_before_it_is_parsed():
+    values = np.full((3, 2), -1.2345678e-38, dtype=np.float32)
+    assert read_csv(write_csv(values), "w", (3, 2)).values.tolist() == values.tolist()
+    with pytest.raises(Problem, match="but w needs at most 10,240"):
+        read_csv("1,2\n" * 5000, "w", (3, 2))
 
 
 CELLS = st.recursive(

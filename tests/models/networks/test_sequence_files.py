@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.core.messages import Problem
+from models.networks import sequence_files
 from models.networks.network import parse_numbers
 from models.networks.sequence_files import format_numbers, parse_sequence
 
@@ -70,3 +71,9 @@ def test_a_header_that_lies_allocates_nothing():
     assert len(lying) == len(whole) and lying != whole
     for damaged in (whole[:20], whole[:-20], lying):
         assert ".npy file" in refused(damaged)
+
+
+def test_a_table_that_is_too_long_is_refused_before_it_is_parsed(monkeypatch):
+    monkeypatch.setattr(sequence_files, "MAX_TABLE_BYTES", 20)
+    assert "has 24 bytes, but at most 20" in refused(b"1,2,3\n" * 4)
+    assert parse_sequence(b"1,2,3\n" * 3, 3).shape == (3, 3)

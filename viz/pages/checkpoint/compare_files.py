@@ -15,6 +15,7 @@ from viz.pages.page_elements import chart, dense_table, page_theme, show_problem
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.quantity_names import quantity_names
 from viz.session import Session
+from viz.uploads import remove_uploads
 
 MAX_ROWS = 10
 UNEDITED = ""
@@ -98,6 +99,7 @@ def _upload(session: Session) -> None:
         return
     try:
         opened = checkpoint_store.open_upload({file.name: file.getvalue()})
+        remove_uploads([file])
     except Problem as problem:
         show_problem(problem)
         return
