@@ -42,9 +42,9 @@ class View:
             none.
         look: options of the charts, such as the order of units or a range of steps (``viz.view_options``); "" for none.
         panel: the panels that were opened or folded (``viz.panel_choice``); "" for the page's defaults.
+        mode: "projector" for one panel at a time in large type; "" for the whole page.
         run: the training run: the name of its folder.
         training_step: the training step of the snapshot that is shown; None for the last one.
-        mode: "projector" for one panel at a time in large type; "" for the whole page.
     """
 
     net: str | None = None
@@ -59,9 +59,9 @@ class View:
     attend: str = ""
     look: str = ""
     panel: str = ""
+    mode: str = ""
     run: str | None = None
     training_step: int | None = None
-    mode: str = ""
 
 
 PROJECTOR = "projector"
@@ -204,6 +204,6 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     ),
     "panel": lambda value: _in_form("panel", value, lambda form: ",".join(parse_panels(form)), "equations,-prediction"),
     "mode": lambda value: _one_of("mode", value, ("", PROJECTOR)),
-}
     "run": lambda value: _word("run", value),
     "training_step": lambda value: _number("training_step", value),
+}
