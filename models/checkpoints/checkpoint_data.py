@@ -47,6 +47,7 @@ class CheckpointData:
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
         opaque: the classes and functions that a pickle names and that are neither imported nor called.
+        unapplied: settings of the cells that the file states and that are not applied.
     """
 
     format: str
@@ -57,6 +58,7 @@ class CheckpointData:
     graph: Callable[[], GraphModule] | None = None
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
     opaque: tuple[str, ...] = ()
+    unapplied: tuple[str, ...] = ()
 
     @classmethod
     def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Self:
@@ -72,6 +74,7 @@ class CheckpointData:
             contents.graph,
             contents.matrix_uses,
             contents.opaque,
+            contents.unapplied,
         )
 
     @cached_property

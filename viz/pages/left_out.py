@@ -30,10 +30,17 @@ def left_out_sentences(network: Network, above_settings: bool = False) -> tuple[
     unexplained = _unexplained(network)
     inside = [name for name in missing if name in unexplained]
     kept = [name for name in missing if name in getattr(network.module, "kept_states", ())]
-    missing = [name for name in missing if name not in (*inside, *kept)]
+    opened = checkpoint_store.find(network.name)
+    unapplied = [name for name in missing if opened is not None and name in opened.checkpoint.unapplied]
+    missing = [name for name in missing if name not in (*inside, *kept, *unapplied)]
     first = second = ""
-    if inside:
+    if unapplied:
         first = _(
+            "The file states settings of its recurrent layers that are not applied here: {names}. The gates and states below "
+            "are not this network's own."
+        ).format(names=", ".join(map(escape_markdown, unapplied)))
+    if inside:
+        first += " " + _(
             "The recurrent layers contain tensors that are not used here: {names}. The gates and states below are not this "
             "network's own."
         ).format(names=_listed(inside))

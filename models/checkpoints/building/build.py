@@ -263,7 +263,7 @@ def _left_out(
     checkpoint: CheckpointData, stack: Stack, layers: Iterable[str], setup: Setup, card: ModelCard
 ) -> tuple[str, ...]:
     """Return the names of what in the file is not run, or is only assumed, as in ``Network.left_out``."""
-    names = list(card.data["unused"])
+    names = [*checkpoint.unapplied, *card.data["unused"]]
     names += assumed_settings(checkpoint.found, layers)
     if "stack" in setup.assumed:
         names += connections(stack)

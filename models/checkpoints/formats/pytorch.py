@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from models.checkpoints.building.vocabulary import find_vocabularies
+from models.checkpoints.layers.unapplied_settings import find_unapplied
 from models.checkpoints.parsing.contents import Contents, item_size
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource, StoredBytes
@@ -66,6 +67,7 @@ def _contents(reader: TensorCollector, described: Any, format: str, unknown: Ite
         vocabularies=find_vocabularies(described),
         layer_metadata=reader.layer_metadata,
         opaque=tuple(unknown),
+        unapplied=find_unapplied(described),
     )
 
 

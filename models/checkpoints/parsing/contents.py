@@ -141,6 +141,7 @@ class Contents:
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
         opaque: the classes and functions that a pickle names and that are neither imported nor called.
+        unapplied: settings of the cells that the file states and that are not applied, as ``"zoneout = 0.1 (...)"``.
     """
 
     format: str
@@ -152,6 +153,7 @@ class Contents:
     graph: Callable[[], GraphModule] | None = None
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
     opaque: tuple[str, ...] = ()
+    unapplied: tuple[str, ...] = ()
 
 
 class LazyMapping(Mapping[str, T], Generic[T]):

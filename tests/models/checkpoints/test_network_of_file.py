@@ -112,6 +112,19 @@ def test_initial_states_that_are_parameters_are_run_and_named_as_assumed():
     assert torch.allclose(net.module(ids), module(ids), atol=1e-5)
 
 
+def test_a_zoneout_that_hyper_parameters_state_is_named_as_not_applied():
+    """No tensor shows it, and a layer without it has other states."""
+    module = Stacked("nothing").eval()
+    cell = {"zoneout": 0.1, "layers": [{"zoneout_cell": 0.05}], "dropout": 0.3}
+    checkpoint = saved(module, hyper_parameters={"model": cell, "zoneout_hidden": 0})
+    names = (
+        "zoneout = 0.1 (hyper_parameters.model.zoneout)",
+        "zoneout_cell = 0.05 (hyper_parameters.model.layers.zoneout_cell)",
+    )
+    assert checkpoint.unapplied == names and checkpoint.network().left_out[:2] == names
+    assert not saved(module, hyper_parameters={"zoneout": 0.0}).unapplied
+
+
 READOUTS = {
     "last": lambda out, h: torch.cat([h[-2], h[-1]], -1),
     "last_output": lambda out, h: out[:, -1],

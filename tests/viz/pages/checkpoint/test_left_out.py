@@ -31,6 +31,16 @@ def test_every_page_names_what_is_not_run(lens):
     assert page_text(page).count(NOT_RUN) == page_text(page).count(TENSORS_ALONE) == shown
 
 
+def test_a_stated_setting_that_is_not_applied_is_named():
+    opened = checkpoint_store.open_upload(
+        {"net.pt": saved_bytes(Stacked("nothing"), hyper_parameters={"zoneout": 0.1})}
+    )
+    first, _second = left_out_sentences(opened.network)
+    assert first.startswith(
+        "The file states settings of its recurrent layers that are not applied here: zoneout = 0.1 "
+    )
+
+
 @pytest.mark.slow
 def test_confirming_what_is_between_layers_removes_the_sentence():
     page = upload(start(), ("net.pt", saved_bytes(Stacked("nothing"))))
