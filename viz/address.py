@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
+from viz import panel_choice, view_options
 from viz.i18n import LANGUAGES, _
-from viz.panel_choice import parse_panels
-from viz.view_options import format_options, parse_options
 
 MAX_TEXT = 2000
 """Characters of the text in a link at most; browsers and chat programs cut longer links."""
@@ -75,6 +74,14 @@ WORDS = ("net", "layer", "quantity", "run")
 """The parameters that are names. A file may have a layer whose name is too long for a link, or not printable."""
 
 
+class UnknownPartsError(ValueError):
+    """A parameter with parts that no page has; ``known`` is the parameter without them."""
+
+    def __init__(self, problem: str, known: str) -> None:
+        super().__init__(problem)
+        self.known = known
+
+
 def parse_view(address: Mapping[str, str], default: View | None = None) -> tuple[View, list[str]]:
     """Return the view of an address, and one sentence for each invalid parameter.
 
@@ -89,6 +96,9 @@ def parse_view(address: Mapping[str, str], default: View | None = None) -> tuple
             continue
         try:
             read[name] = _READERS[name](address[name])
+        except UnknownPartsError as error:
+            problems.append(str(error))
+            read[name] = error.known
         except ValueError as error:
             problems.append(str(error))
             read[name] = getattr(default, name)
@@ -136,10 +146,16 @@ def _word(name: str, value: str) -> str:
 
 def _number(name: str, value: str) -> int:
     # Not int() alone, which also takes "1_0", " 1" and digits of other scripts.
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MAX_NUMBER):
+    if not (value.isascii() and value.isdigit()):
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use a whole number, 0 or greater.").format(
                 name=name, value=_short(value)
+            )
+        )
+    if len(value) > 10 or int(value) > MAX_NUMBER:
+        raise ValueError(
+            _("In the link, the number {value} for “{name}” is too large. Use at most {most}.").format(
+                name=name, value=_short(value), most=f"{MAX_NUMBER:,}"
             )
         )
     return int(value)
@@ -175,17 +191,25 @@ def _one_of(name: str, value: str, choices: Collection[str]) -> str:
     return value
 
 
-def _in_form(name: str, value: str, read: Callable[[str], str], example: str) -> str:
+def _in_form(name: str, value: str, split: Callable[[str], tuple[str, tuple[str, ...]]], example: str) -> str:
     try:
         if len(value) > MAX_EDITS:
             raise ValueError
-        return read(value)
+        known, unknown = split(value)
     except ValueError:
         raise ValueError(
             _("In the link, “{name}” cannot be “{value}”. Use the form {example}.").format(
                 name=name, value=_short(value), example=example
             )
         ) from None
+    if unknown:
+        raise UnknownPartsError(
+            _("In the link, “{name}” contains “{part}”, which no page has. Use the form {example}.").format(
+                name=name, part=_short(", ".join(unknown)), example=example
+            ),
+            known,
+        )
+    return known
 
 
 _READERS: dict[str, Callable[[str], str | int]] = {
@@ -199,10 +223,8 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "edits": _edits,
     "source": lambda value: _number("source", value),
     "attend": _edits,
-    "look": lambda value: _in_form(
-        "look", value, lambda form: format_options(parse_options(form)), "order:mean;steps:0-99"
-    ),
-    "panel": lambda value: _in_form("panel", value, lambda form: ",".join(parse_panels(form)), "equations,-prediction"),
+    "look": lambda value: _in_form("look", value, view_options.split_unknown, "order:mean;steps:0-99"),
+    "panel": lambda value: _in_form("panel", value, panel_choice.split_unknown, "equations,-prediction"),
     "mode": lambda value: _one_of("mode", value, ("", PROJECTOR)),
     "run": lambda value: _word("run", value),
     "training_step": lambda value: _number("training_step", value),

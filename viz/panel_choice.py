@@ -11,6 +11,19 @@ from collections.abc import Iterable
 ALL = "*"
 """Opens every panel."""
 
+PANELS = (
+    "accuracy", "add_edit", "alignment", "anomalies", "arrangements", "attention_formulas", "beam_search", "bounds",
+    "cell", "cells", "change_attention", "changed_units", "clipping", "colored_text", "compare_files", "comparison",
+    "contents", "contributions", "decoder", "dependencies", "distributions", "edit_list", "edited_gradients",
+    "dropout_masks", "effect", "eigenvalues", "equations", "experiments", "gradient_map", "half_life",
+    "heads", "health", "influence", "jacobians", "learning_curves", "lyapunov", "matrix", "new_run", "number_formats",
+    "padding", "path", "positions", "prediction", "recorded_attention", "recurrent_weights", "retention", "run",
+    "run_comparison", "same_text", "samples", "saturation", "slopes", "span", "sum", "timing", "token_contributions",
+    "tracking", "training_map", "training_norms", "two_dates", "unit_curves", "unit_gradients", "unit_health",
+    "unit_stack", "unit_weights", "units_at_all_steps", "units_now", "units_over_time",
+)  # fmt: skip
+"""The panels of all pages."""
+
 MAX_LENGTH = 1000
 _CHOICE = re.compile(r"(?:\*|-?[a-z][a-z0-9_]*)(?:,(?:\*|-?[a-z][a-z0-9_]*))*")
 
@@ -29,6 +42,17 @@ def parse_panels(text: str) -> tuple[str, ...]:
     if len(text) > MAX_LENGTH or not _CHOICE.fullmatch(text):
         raise ValueError(f"{text!r} is not a list of panels.")
     return tuple(dict.fromkeys(text.split(",")))
+
+
+def split_unknown(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text without the panels that it opens although no page has them, and their names.
+
+    >>> split_unknown("path,nothing")
+    ('path', ('nothing',))
+    """
+    entries = parse_panels(text)
+    unknown = tuple(entry for entry in entries if entry not in (*PANELS, ALL) and not entry.startswith("-"))
+    return ",".join(entry for entry in entries if entry not in unknown), unknown
 
 
 def is_panel_open(text: str, name: str, default: bool) -> bool:

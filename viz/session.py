@@ -27,7 +27,7 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
-from viz.address import NAMES, View, parse_view, query_string, view_params
+from viz.address import MAX_TEXT, NAMES, View, parse_view, query_string, view_params
 from viz.escape import widget_key
 from viz.i18n import _
 from viz.panel_choice import choose_panel, parse_panels
@@ -63,6 +63,7 @@ class Session:
         panel_turn: number of times that the browser was to scroll to the panel opened last.
         slider_generation: number of changes of the edits by anything but a slider; part of the sliders' keys, so that
             each such change resets them.
+        link_options: the options of the charts in the last address that the reader opened.
     """
 
     view: View = field(default_factory=View)
@@ -70,8 +71,8 @@ class Session:
     revision: int = 0
     notices: list[str] = field(default_factory=list)
     startup_file: Path | None = None
-    input_limit: int = MAX_INPUT_STEPS
     runs_folder: Path | None = None
+    input_limit: int = MAX_INPUT_STEPS
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
     awaited: View | None = None
@@ -79,6 +80,7 @@ class Session:
     attention_dragging: bool = False
     panel_turn: int = 0
     slider_generation: int = 0
+    link_options: dict[str, str] = field(default_factory=dict)
     _edits: tuple[str, Edits] = ("", Edits())
     _good_edits: tuple[str, Edits] = ("", Edits())
     _edit_history: UndoHistory[Edits] = field(default_factory=lambda: UndoHistory(Edits()))
@@ -336,7 +338,10 @@ class Session:
         view, problems = parse_view(pieces, self.good_view)
         self.panel_turn += view.panel != shown
         self.view = replace(view, lang=lang)
+        self.link_options = parse_options(view.look)
         self.rejected = self.awaited = self._panel_before = None
+        if len(text := pieces.get("text", "")) > MAX_TEXT:  # not shown, but it can be shortened
+            self.rejected = replace(view, text=text)
         self.revision += 1
         self.notices[:] = problems
         self._remember(address)

@@ -12,6 +12,13 @@ STEP_OPTIONS = ("steps", "span", "other")
 NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs", "runs")
 """Options that do not depend on the network of the view."""
 
+OPTIONS = (
+    "activation", "against", "beam", "blocks", "cells", "clip", "color", "compare", "form", "gate", "ink", "knobs", "loss",
+    "matrix", "on", "order", "other", "padding", "runs", "span", "stack", "state", "steps", "threshold",
+    "thresholdexploding", "thresholdhere", "units", "weights",
+)  # fmt: skip
+"""The options of all pages."""
+
 _PIECE = re.compile(r"([a-z]+):((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
 
 
@@ -41,6 +48,17 @@ def format_options(options: Mapping[str, str]) -> str:
     'order:mean;other:a\\;b'
     """
     return ";".join(f"{name}:" + re.sub(r"([;\\])", r"\\\1", value) for name, value in sorted(options.items()))
+
+
+def split_unknown(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text without the options that no page has, and their names.
+
+    >>> split_unknown("order:mean;colour:red")
+    ('order:mean', ('colour',))
+    """
+    options = parse_options(text)
+    unknown = tuple(name for name in options if name not in OPTIONS)
+    return format_options({name: value for name, value in options.items() if name in OPTIONS}), unknown
 
 
 def options_for_new_text(text: str) -> str:

@@ -22,6 +22,8 @@ def parse_number(text: str) -> float:
     Raises:
         Problem: ``text`` is not such a number.
     """
+    if not text.strip():
+        raise Problem("A value is empty. Write a number, such as 0.25.")
     try:
         value = float(text)
     except ValueError:
@@ -33,7 +35,7 @@ def parse_number(text: str) -> float:
             most=MAX_FLOAT32,
         )
     if not math.isfinite(value):
-        raise Problem("“{text}” is not a finite number. Write numbers as in 0.1, 0.25, 0.4.", text=shorten(text) or "…")
+        raise Problem("“{text}” is not a finite number. Write numbers as in 0.1, 0.25, 0.4.", text=shorten(text))
     return value
 
 

@@ -111,7 +111,7 @@ def _check_symbol(network: Network, change: ForceToken) -> None:
     symbols = network.card.target_vocabulary or ()
     if change.symbol not in symbols[1:]:
         raise Problem(
-            "{name} cannot output “{symbol}”. Choose one of its output symbols: {symbols}.",
+            "{name} cannot output “{symbol}”. Choose one of its output tokens: {symbols}.",
             name=network.titled_name,
             symbol=change.symbol,
             symbols=" ".join(symbols[1:]),

@@ -267,13 +267,13 @@ class Network:
         unknown = self._unknown(symbols)
         if all(symbol not in ids or symbol == self.card.unknown for symbol in symbols):
             raise Problem(
-                "The vocabulary of {name} contains none of the symbols of this text ({symbols}). Type another text.",
+                "The vocabulary of {name} contains none of the tokens of this text ({symbols}). Type another text.",
                 name=self.titled_name,
                 symbols=_named(unknown or symbols),
             )
         if unknown and self.card.unknown is None:
             raise Problem(
-                "The vocabulary of {name} does not contain {unknown}. Use only these symbols: {symbols}.",
+                "The vocabulary of {name} does not contain {unknown}. Use only these tokens: {symbols}.",
                 name=self.titled_name,
                 unknown=_named(unknown),
                 symbols=_named(self.vocabulary),

@@ -1,14 +1,17 @@
 """An address carries a view there and back, and no address, however odd, is more than a sentence of trouble."""
 
+import re
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.browser import ROOT
 from viz.address import MAX_EDITS, MAX_TEXT, NAMES, View, parse_view, query_string, too_long, view_params
 from viz.i18n import LANGUAGES, use_language
-from viz.view_options import format_options, options_for_new_network, options_for_new_text, parse_options
+from viz.panel_choice import ALL, PANELS
+from viz.view_options import OPTIONS, format_options, options_for_new_network, options_for_new_text, parse_options
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=60)
 numbers = st.integers(0, 10**9)
@@ -23,7 +26,8 @@ views = st.builds(
     quantity=st.none() | words,
     lang=st.none() | st.sampled_from(list(LANGUAGES)),
     edits=texts,
-    look=st.builds(format_options, st.dictionaries(st.from_regex("[a-z]+", fullmatch=True), texts, max_size=4)),
+    look=st.builds(format_options, st.dictionaries(st.sampled_from(OPTIONS), texts, max_size=4)),
+    panel=st.lists(st.sampled_from([*PANELS, ALL, "-cell"]), max_size=3, unique=True).map(",".join),
     source=st.none() | numbers,
     attend=texts,
 )
@@ -97,6 +101,28 @@ def test_a_look_that_is_none_is_one_sentence():
     assert problems == [
         "In the link, “look” cannot be “order=mean”. Use the form order:mean;steps:0-99.",
     ]
+
+
+def test_parts_that_no_page_has_are_one_sentence_and_the_others_stay():
+    view, problems = parse_view({"look": "colour:red;order:mean", "panel": "cell,nothing,-less,path"})
+    assert view == View(look="order:mean", panel="cell,-less,path")
+    assert problems == [
+        "In the link, “look” contains “colour”, which no page has. Use the form order:mean;steps:0-99.",
+        "In the link, “panel” contains “nothing”, which no page has. Use the form equations,-prediction.",
+    ]
+
+
+def test_every_panel_and_option_of_the_pages_is_one_that_a_link_may_have():
+    pages = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "viz" / "pages").rglob("*.py")))
+    panels = re.findall(r'@panel\(\s*"(\w+)"|\w+_PANEL = "(\w+)"', pages)
+    assert {first or second for first, second in panels} <= set(PANELS)
+    named = re.findall(r'view_choice\(\s*"(\w+)"|view_(?:widget|buttons)\([^@]*?\bname="(\w+)"', pages)
+    assert {first or second for first, second in named} <= set(OPTIONS)
+
+
+def test_a_number_that_is_too_large_is_not_called_no_number():
+    _view, [problem] = parse_view({"step": "99999999999"})
+    assert problem == "In the link, the number 99999999999 for “step” is too large. Use at most 1,000,000,000."
 
 
 def test_another_text_leaves_what_is_not_of_its_steps():

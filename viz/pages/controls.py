@@ -320,7 +320,7 @@ def _reads_alike(session: Session, chosen: str) -> bool:
         return False
     try:
         cache.network(chosen).tokenize(session.view.text or "")
-    except Problem:  # such as a text without a word of its vocabulary
+    except ValueError:  # a Problem, such as a text without a word of its vocabulary, or what only reading the text finds
         return False
     return True
 

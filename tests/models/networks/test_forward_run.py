@@ -140,7 +140,7 @@ def test_words_are_read_with_their_particles(networks):
     [
         ("python-lm", "", "empty"),
         ("recall-gru", "  \n ", "empty"),
-        ("python-lm", "한글", "contains none of the symbols of this text"),
+        ("python-lm", "한글", "contains none of the tokens of this text"),
         ("counter", "abz", "The vocabulary of counter does not contain"),
         ("python-lm", "x" * 100_000, "100,000"),
         ("wave", "1, two, 3", "two"),

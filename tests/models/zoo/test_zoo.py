@@ -127,7 +127,7 @@ def test_a_text_of_unknown_symbols_only_is_refused_and_they_are_named(networks, 
 
 
 def test_a_network_without_an_unknown_symbol_says_what_it_knows(networks):
-    with pytest.raises(ValueError, match=r"counter does not contain “c”\. Use only these symbols: “\.”, “a”, “b”\."):
+    with pytest.raises(ValueError, match=r"counter does not contain “c”\. Use only these tokens: “\.”, “a”, “b”\."):
         networks["counter"].encode(".aabbc")
 
 

@@ -3,7 +3,7 @@
 function build(context) {
   const { root, store } = context;
   const selection = unrolled.attentionSelection;
-  const CURVES = 116, TOKEN = 30, COVERAGE = 46, ENTROPY = 132, LEFT = 40, FADE = 28; // FADE: of the edges, where columns scroll
+  const CURVES = 116, TOKEN = 30, COVERAGE = 46, LEFT = 40, FADE = 28; // FADE: of the edges, where columns scroll
   const sides = { left: unrolled.element("canvas"), right: unrolled.element("canvas") };
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
@@ -15,7 +15,7 @@ function build(context) {
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const mirror = unrolled.element("div", { className: "unrolled-hidden", role: "list" });
   root.append(area, unrolled.element("div", { className: "unrolled-foot" }, explain, legend, save), mirror);
-  let row = 24, height = 0, pitch = 40;
+  let row = 24, height = 0, pitch = 40, entropyWidth = 132;
 
   const top = (step) => CURVES + 2 * TOKEN + 8 + step * row;
   const bottom = () => top(store.trace.steps);
@@ -27,7 +27,8 @@ function build(context) {
     const { trace } = store;
     row = trace.steps > 16 ? 20 : 24;
     height = top(trace.steps) + COVERAGE + 24;
-    const room = context.width - LEFT - ENTROPY;
+    entropyWidth = context.width < 480 ? 96 : 132;
+    const room = context.width - LEFT - entropyWidth;
     columns.layout(trace.units, room, height, { min: 9, max: 56 });
     pitch = Math.min(44, Math.max(16, clearWidth() / trace.steps));
     columns.element.setAttribute("aria-label", context.words.map);
@@ -134,16 +135,16 @@ function build(context) {
       left.font = `${step === current ? "700 " : ""}15px ${theme.code}, ${theme.font}`;
       left.fillText(unrolled.displayToken(token), LEFT - 8, top(step) + row / 2);
     });
-    const right = unrolled.sizeCanvas(sides.right, ENTROPY, height);
+    const right = unrolled.sizeCanvas(sides.right, entropyWidth, height);
     right.font = `13px ${theme.font}`;
     right.textBaseline = "middle";
     right.fillStyle = theme.text;
     const entropy = trace.arrays.entropy.data;
     const maxEntropy = Math.max(1, Math.log2(trace.units));
-    const room = ENTROPY - 62;
+    const room = entropyWidth - 62;
     right.globalAlpha = 0.8;
-    right.fillText(words.entropy, 14, top(0) - 14);
-    right.fillText(words.coverage, 14, bottom() + 8 + COVERAGE / 2);
+    right.fillText(words.entropy, 14, top(0) - 14, entropyWidth - 14);
+    right.fillText(words.coverage, 14, bottom() + 8 + COVERAGE / 2, entropyWidth - 14);
     right.globalAlpha = 1;
     entropy.forEach((value, step) => {
       right.globalAlpha = step === current ? 1 : 0.55;
@@ -201,13 +202,13 @@ function build(context) {
   context.on(save, "click", () => {
     if (!store.trace) return;
     const sheet = document.createElement("canvas");
-    const [width, sheetHeight] = [LEFT + columns.visibleWidth + ENTROPY + 16, height + 16];
+    const [width, sheetHeight] = [LEFT + columns.visibleWidth + entropyWidth + 16, height + 16];
     const pen = unrolled.sizeCanvas(sheet, width, sheetHeight);
     pen.fillStyle = context.theme.background;
     pen.fillRect(0, 0, width, sheetHeight);
     pen.drawImage(sides.left, 8, 8, LEFT, height);
     pen.drawImage(columns.canvas, 8 + LEFT, 8, columns.visibleWidth, height);
-    pen.drawImage(sides.right, 8 + LEFT + columns.visibleWidth, 8, ENTROPY, height);
+    pen.drawImage(sides.right, 8 + LEFT + columns.visibleWidth, 8, entropyWidth, height);
     unrolled.savePng(sheet, `${store.trace.layer}-alignment`);
   });
 

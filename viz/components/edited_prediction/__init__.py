@@ -40,6 +40,7 @@ def _words() -> dict[str, str]:
         "class_at": _("Class at time step {step}, “{token}”"),
         "class_before": _("Probability of the class predicted before the edits, per time step"),
         "next": _("Probability of the actual next token, per time step"),
+        "generated_next": _("Probability of the generated token, per time step"),
         "values": _("Predicted value per time step (dotted: actual value)"),
         "output": _("output {unit}"),
         "output_chart": _("Output {unit} at each time step"),
@@ -47,5 +48,6 @@ def _words() -> dict[str, str]:
         "before": _("before"),
         "after": _("after"),
         "true": _("actual next token"),
+        "generated_true": _("generated token"),
         "step_token": _("step {step}, token '{token}'"),
     }

@@ -2,7 +2,7 @@
 function build(context) {
   const { root, store } = context;
   const { axisOf, binAt, colourTable, pixelsOf, ticks } = unrolled.raster;
-  const LEFT = 64, BOTTOM = 44, MAX_DECADES = 8, COLOURS = 256;
+  const LEFT = 64, BOTTOM = 44, MAX_DECADES = 8, COLOURS = 256, MIN_SIZE = 170; // pixels of the map
   const canvas = unrolled.element("canvas", { role: "img" });
   const marker = unrolled.element("div", { className: "unrolled-mark-column" });
   const plot = unrolled.element("div", { className: "unrolled-plot" }, canvas, marker);
@@ -151,8 +151,10 @@ function build(context) {
     const maxWidth = Math.min(wide ? context.width * 0.56 : context.width, 720) - LEFT;
     const rows = trace.options.rows.length;
     scale = range();
-    // A whole number of pixels for each step while they fit, so that the cells are squares.
-    const cellSize = Math.max(1, Math.min(Math.floor((maxWidth * ratio) / trace.steps), 34 * ratio));
+    // A whole number of pixels for each step while they fit, so that the cells are squares; of few steps large ones, so that the
+    // titles of the axes fit beside them.
+    const largest = Math.max(34, Math.ceil(MIN_SIZE / trace.steps)) * ratio;
+    const cellSize = Math.max(1, Math.min(Math.floor((maxWidth * ratio) / trace.steps), largest));
     x = axisOf(trace.steps, Math.floor(Math.min(maxWidth * ratio, trace.steps * cellSize)));
     y = axisOf(rows, rows === trace.steps ? x.edges[x.bins] : Math.floor(Math.min(maxWidth * 0.8 * ratio, rows * Math.max(cellSize, 3 * ratio))));
     size = { width: x.edges[x.bins] / ratio, height: y.edges[y.bins] / ratio };

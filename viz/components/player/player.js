@@ -26,7 +26,10 @@ function build(context) {
     unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
 
   context.on(unitInput, "input", () => {
-    if (unitInput.value !== "" && Number.isFinite(Number(unitInput.value))) store.set({ unit: Number(unitInput.value) });
+    const typed = Number(unitInput.value);
+    if (unitInput.value === "" || !Number.isFinite(typed)) return;
+    store.set({ unit: typed });
+    if (store.trace && typed >= store.trace.units) unitInput.value = store.unit; // the last one, which is shown already
   });
   context.on(unitInput, "blur", () => { unitInput.value = store.unit; });
   context.on(save, "click", () => {

@@ -52,6 +52,7 @@
     frame() {
       const { trace, step } = store;
       const { words } = context;
+      const { generates } = trace.options;
       const [ids, probabilities, next, nextProbability, surprise] = ["top_token", "top_probability", "next_token", "next_probability", "surprise"]
         .map((name) => trace.row(name, step));
       const truth = next?.[0] ?? -1;
@@ -63,11 +64,11 @@
         const id = isTruth ? truth : top[k];
         const probability = isTruth ? (nextProbability?.[0] ?? null) : probabilities[k];
         each.node.classList.toggle("unrolled-after-gap", isTruth);
-        show(each, id, probability, id === truth, words.true);
+        show(each, id, probability, id === truth, generates ? words.generated : words.true);
       });
       title.textContent = unrolled.fillTemplate(words.after, { token: unrolled.displayToken(trace.token(step)) });
       surprisal.textContent = truth < 0 || !surprise ? words.no_next
-        : unrolled.fillTemplate(words.surprise, { bits: unrolled.formatNumber(surprise[0], 3) });
+        : unrolled.fillTemplate(generates ? words.generated_surprise : words.surprise, { bits: unrolled.formatNumber(surprise[0], 3) });
       if (charted) chart.frame();
     },
     pngParts() {

@@ -30,6 +30,7 @@ from viz.pages.edit.weight_selection import (
     entry_template,
     gate_block,
     gate_key,
+    keep_selection,
     matrix_gates,
     select_entry,
     selected_entry,
@@ -40,6 +41,7 @@ from viz.pages.edit.weight_table import weight_table
 from viz.pages.gradients.loss_choice import describe_loss, loss_menu
 from viz.pages.panels import panel
 from viz.pages.synced_widget import ignore_if_replaced
+from viz.pages.view_widgets import view_buttons
 from viz.quantity_names import quantity_names
 from viz.session import Session, get_session
 
@@ -120,10 +122,9 @@ def _choose(parameters: Parameters) -> tuple[str, str | None, str]:
             st.session_state[gate_key(name)] = gate
             gate = str(st.selectbox(_("Gate"), gates, format_func=names.__getitem__, key=gate_key(name)))
     words = {"value": _("value"), "sensitivity": _("sensitivity |∂L/∂W|")}
-    by = st.segmented_control(
-        _("Color by"), list(words), format_func=words.__getitem__, default="value", required=True, key=COLOR_BY_KEY
-    )
-    return name, gate if gates else None, by or "value"
+    by = view_buttons(_("Color by"), words, name="color", key=COLOR_BY_KEY, default="value")
+    keep_selection(parameters, name, gate if gates else None)
+    return name, gate if gates else None, by
 
 
 def _sensitivity(session: Session, run: ForwardRun, loss: Loss) -> dict[str, np.ndarray] | None:

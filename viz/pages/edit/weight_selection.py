@@ -9,30 +9,65 @@ from models.edits.edit import Edits, Place, WeightChange
 from models.edits.weight_edits import Parameters
 from models.networks.forward_run import ForwardRun
 from viz.escape import widget_key
-from viz.i18n import _
+from viz.i18n import _, language
+from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
+from viz.view_options import format_options
 
 MATRIX_KEY = "edit_weights"
 MATRIX_LAYER_KEY = "edit_weights_layer"
 """The session state key of the layer that the view had when the matrix was selected."""
+LINK_KEY = "edit_link"
+"""The session state key of the link's options of which the matrix was selected."""
 
 
 def selected_matrix(parameters: Parameters) -> tuple[str, str | None]:
     """Return the name of the selected matrix and its selected gate (None for a matrix without gates).
 
-    Until another one is selected, it is W_hh of the view's layer.
+    Until another one is selected, it is that of the link, or else W_hh of the view's layer.
     """
-    name, layer = str(st.session_state.get(MATRIX_KEY)), get_session().view.layer
-    if name not in parameters.arrays or st.session_state.get(MATRIX_LAYER_KEY) != layer:
-        own = f"{layer}.weight_hh"
-        name = (
-            own if own in parameters.arrays else next(each for each in parameters.arrays if each.endswith("weight_hh"))
-        )
-    gates = matrix_gates(parameters, name)
+    _select_by_link(parameters)
+    name = str(st.session_state.get(MATRIX_KEY))
+    if name not in parameters.arrays or st.session_state.get(MATRIX_LAYER_KEY) != get_session().view.layer:
+        name = _default_matrix(parameters)
     gate = st.session_state.get(gate_key(name))
-    if gate not in gates:
-        gate = "forget_gate" if "forget_gate" in gates else next(iter(gates), None)
-    return name, gate
+    return name, gate if gate in matrix_gates(parameters, name) else _default_gate(parameters, name)
+
+
+def keep_selection(parameters: Parameters, name: str, gate: str | None) -> None:
+    """Write the selected matrix and gate to the view's options, unless they are the default ones."""
+    session = get_session()
+    chosen = {
+        "matrix": None if name == _default_matrix(parameters) else name,
+        "gate": None if gate == _default_gate(parameters, name) else gate,
+    }
+    options = {key: value for key, value in (session.view_options | chosen).items() if value is not None}
+    session.fill_defaults(look=format_options(options))
+
+
+def _default_matrix(parameters: Parameters) -> str:
+    own = f"{get_session().view.layer}.weight_hh"
+    return own if own in parameters.arrays else next(each for each in parameters.arrays if each.endswith("weight_hh"))
+
+
+def _default_gate(parameters: Parameters, name: str) -> str | None:
+    gates = matrix_gates(parameters, name)
+    return "forget_gate" if "forget_gate" in gates else next(iter(gates), None)
+
+
+def _select_by_link(parameters: Parameters) -> None:
+    """Select the matrix and gate of the address that the reader opened, once."""
+    options = get_session().link_options
+    if st.session_state.get(LINK_KEY) is options:
+        return
+    st.session_state[LINK_KEY] = options
+    name = view_choice("matrix", TEXT, _default_matrix(parameters), parameters.arrays.__contains__)
+    gate = view_choice("gate", TEXT, "", matrix_gates(parameters, name).__contains__)
+    if "matrix" in options or gate:
+        st.session_state[MATRIX_KEY] = name
+        st.session_state[MATRIX_LAYER_KEY] = get_session().view.layer
+    if gate:
+        st.session_state[gate_key(name)] = gate
 
 
 def gate_key(name: str) -> str:
@@ -90,11 +125,12 @@ def set_entry(edits: Edits, place: Place, value: float) -> Edits:
 
 
 def axis_names(parameters: Parameters, name: str, run: ForwardRun) -> tuple[list[str], list[str]]:
-    """Return the labels of rows (of one gate) and columns: symbols of the vocabulary or inputs, else numbers."""
+    """Return the labels of rows (of one gate) and columns: classes, tokens of the vocabulary or inputs, else numbers."""
     layer, _dot, kind = name.rpartition(".")
     shape = gate_block(parameters, name, next(iter(matrix_gates(parameters, name)), None)).shape
     rows, columns = ([str(index) for index in range(count)] for count in shape)
-    symbols = getattr(run.prediction, "vocabulary", None)
+    classes = getattr(run.prediction, "classes", None)
+    symbols = classes[language()] if classes is not None else getattr(run.prediction, "vocabulary", None)
     if symbols is not None and layer not in parameters.cells and shape[0] == len(symbols):
         rows = list(map(display, symbols))
     inputs = run.input_names

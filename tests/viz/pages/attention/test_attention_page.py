@@ -147,7 +147,7 @@ def test_what_a_link_asks_for_in_vain_is_one_sentence(address, said):
     [
         ("", "The input text is empty"),
         ("x" * 2001, "2,001 time steps"),
-        ("ๆๆๆ", "contains none of the symbols of this text"),
+        ("ๆๆๆ", "contains none of the tokens of this text"),
     ],
 )
 def test_a_text_that_cannot_be_read_is_one_sentence_and_the_last_good_view_stays(net, text, said):
