@@ -16,6 +16,8 @@ from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from viz.components.streamlit_host import component_script, script_file
+
 STATIC = Path(str(files("streamlit"))) / "static"
 """Streamlit's page, with its scripts, styles and fonts below it in ``static``."""
 
@@ -30,7 +32,9 @@ _TEXT = ("text/", "application/javascript")
 
 @cache
 def _content(name: str) -> bytes | None:
-    """Return a file below ``STATIC / "static"``; None if there is none."""
+    """Return a file below ``STATIC / "static"``, or the script of our components; None if there is none."""
+    if name == f"js/{script_file()}":
+        return component_script().encode()
     path = STATIC / "static" / name
     return path.read_bytes() if path.is_file() else None
 
@@ -109,7 +113,6 @@ def early_scripts(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def preload_links(names: Iterable[str]) -> str:
-    """Return the elements of a page that make the browser load these scripts at once."""
-    return "".join(
-        f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in early_scripts(tuple(names))
-    )
+    """Return the elements of a page that make the browser load our components' script and these at once."""
+    scripts = (script_file(), *early_scripts(tuple(names)))
+    return "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in scripts)

@@ -7,8 +7,10 @@ that the trace of a sequence is sent once and a step costs no server round trip.
 """
 
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +41,25 @@ class Component:
     shared: tuple[str, ...] = ()
     draws: bool = True
 
+    @property
+    def shared_scripts(self) -> tuple[Path, ...]:
+        """The files of the shared scripts, in order."""
+        return tuple(FOLDER / "shared" / f"{name}.js" for name in (*CORE, *self.shared))
+
+    @property
+    def own_scripts(self) -> tuple[Path, ...]:
+        """The files of the component's folder, the one of its own name last."""
+        found = (FOLDER / self.name).glob("*.js")
+        return tuple(sorted(found, key=lambda path: (path.stem == self.name, path.stem)))
+
     @cached_property
     def script(self) -> str:
-        """Return the shared scripts, then those of the component's folder, the one of its own name last.
+        """Return the shared scripts, then the component's own.
 
         Raises:
             FileNotFoundError: a script is missing.
         """
-        own = sorted((FOLDER / self.name).glob("*.js"), key=lambda path: (path.stem == self.name, path.stem))
-        shared = [FOLDER / "shared" / f"{name}.js" for name in (*CORE, *self.shared)]
-        return "\n".join(path.read_text(encoding="utf-8") for path in (*shared, *own))
+        return _joined((*self.shared_scripts, *self.own_scripts))
 
     @cached_property
     def style(self) -> str:
@@ -58,6 +69,28 @@ class Component:
         shared = [FOLDER / "shared" / f"{name}.css" for name in ("shared", *self.shared)]
         sheets = [*shared, FOLDER / self.name / f"{self.name}.css"]
         return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())
+
+
+def _joined(paths: Iterable[Path]) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+@cache
+def all_components() -> tuple[Component, ...]:
+    """Return every component, by name."""
+    modules = [import_module(f"{__name__}.{path.parent.name}") for path in FOLDER.glob("*/__init__.py")]
+    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Component)}
+    return tuple(found[name] for name in sorted(found))
+
+
+@cache
+def bundle() -> str:
+    """Return the scripts of all components as one ES module, in which each shared script is once."""
+    pieces: dict[str, None] = {}
+    for component in all_components():
+        pieces |= dict.fromkeys(_joined([path]) for path in component.shared_scripts)
+        pieces[f"{{\n{_joined(component.own_scripts)}\n}}"] = None  # a block, whose names the others do not have
+    return "\n".join(pieces)
 
 
 def float32_text(values: np.ndarray) -> str:

@@ -1,5 +1,5 @@
-// Streamlit (components v2) as the host of a component: the only script that uses it. streamlit_host.py adds COMPONENT, the
-// component's name, before it.
+// Streamlit (components v2) as the host of a component: the only script that uses it. What streamlit_host.py registers for a
+// component exports unrolled.streamlitHost(name).
 unrolled.streamlitHost ??= (() => {
   // The theme's custom properties (shared.css), and Streamlit's that they are set to.
   const THEME = {
@@ -51,4 +51,3 @@ unrolled.streamlitHost ??= (() => {
     };
   };
 })();
-export default unrolled.streamlitHost(COMPONENT);

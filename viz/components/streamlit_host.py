@@ -5,13 +5,26 @@ It is imported when a component is mounted, so that the data of a component can 
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
-from viz.components import FOLDER, Component
+from viz.components import FOLDER, Component, bundle
 from viz.components.reports import Check, read_report
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
+
+
+@cache
+def component_script() -> str:
+    """Return the script of all components and of this host, which the server sends as the file ``script_file``."""
+    return "\n".join((bundle(), (FOLDER / "streamlit_host.js").read_text(encoding="utf-8")))
+
+
+@cache
+def script_file() -> str:
+    """Return the name of the file of ``component_script``; it contains a hash, as those of Streamlit's scripts."""
+    return f"components.{blake2b(component_script().encode(), digest_size=8).hexdigest()}.js"
 
 
 def mount(
@@ -52,14 +65,17 @@ def reported(key: str, event: str, form: Mapping[str, Check]) -> dict[str, Any] 
 def _registered(component: Component) -> "ComponentRenderer":
     """Register the component; return the function that mounts it.
 
-    Styles are not isolated: what a component writes into the document must be readable from outside it.
+    Its script loads the file that has those of all components. Styles are not isolated: what a component writes into the
+    document must be readable from outside it.
     """
     import streamlit as st
 
-    host = (FOLDER / "streamlit_host.js").read_text(encoding="utf-8")
     return st.components.v2.component(
         f"unrolled_{component.name}",
         css=component.style or None,
-        js="\n".join((component.script, f'const COMPONENT = "{component.name}";', host)),
+        js=(
+            f'await import(new URL("./static/js/{script_file()}", document.baseURI).href);\n'
+            f'export default unrolled.streamlitHost("{component.name}");'
+        ),
         isolate_styles=False,
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.edits.edit_effects import StepOrigins, classes_before, layer_origins, state_difference
+from models.edits.edit_effects import StepOrigins, classes_before, layer_origins
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack
@@ -16,26 +16,40 @@ def compared_names(quantity: str) -> tuple[str, str, str]:
     return f"before:{quantity}", f"after:{quantity}", f"{quantity}:change"
 
 
+def values_before(before: ForwardRun, layer: str, quantity: str) -> np.ndarray:
+    """Return the values of a gate or state before the edits, (T, units), which are sent apart from the payload, once."""
+    return _values(before, layer, quantity)
+
+
 def edited_payload(
-    view_id: str, before: ForwardRun, after: ForwardRun, layer: str, quantity: str, origin: StepOrigins = None
+    view_id: str,
+    before: ForwardRun,
+    after: ForwardRun,
+    layer: str,
+    quantity: str,
+    array: str,
+    origin: StepOrigins = None,
 ) -> bytes:
     """Return the payload of one gate or state of ``layer``, as three quantities (``compared_names``), and the predictions.
+
+    The numbers of the first and the third quantity are left out: the browser takes them from ``values_before``.
 
     Args:
         view_id: the browser's store for it.
         before, after: the runs.
         layer: the layer.
         quantity: the gate or state.
+        array: the id under which ``values_before`` were sent.
         origin: the step of ``before`` that each step of ``after`` was; None if they are the same.
     """
     traced, own = after.trace.layers[layer], layer_origins(before, after, layer, origin)
-    new = _values(after, layer, quantity)
-    old = _aligned(_values(before, layer, quantity), own)
     arrays: dict[str, np.ndarray] = {}
     names = compared_names(quantity)
     marks = [mark for mark in fixed_spans(after, layer) if mark["quantity"] == quantity]
     options: dict[str, object] = {
         "reverse": traced.reverse,
+        "generates": after.decodes(layer),
+        "compared": {"array": array, "names": names, "origin": own},
         "fixed": [mark | {"quantity": name} for mark in marks for name in names[1:]],
         "alike": names[:2],
         "inserted": {
@@ -66,7 +80,7 @@ def edited_payload(
         layer=layer,
         kind=traced.kind,
         gates={},
-        states=dict(zip(names, (old, new, state_difference(before, after, layer, quantity, origin)), strict=True)),
+        states=dict(zip(names, (None, _values(after, layer, quantity), None), strict=True)),
         tokens=after.labels_of(layer),
         arrays=arrays,
         predicts=predicts,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 from models import load_network, read_edits, run_edited, run_network
 from models.edits.edited_network import EditedNetwork
 from viz.payloads.binary_payload import unpack
-from viz.payloads.edited_payload import ROWS, TOP, compared_names, edited_payload
+from viz.payloads.edited_payload import ROWS, TOP, compared_names, edited_payload, values_before
 
 LAYER = "rnn.l0"
 
@@ -20,7 +20,14 @@ def both(name: str, edits: str, text: str | None = None):
 
 
 def sent(before, after, origin=None, layer=LAYER, quantity="hidden"):
-    return unpack(edited_payload("edit_changed", before, after, layer, quantity, origin))
+    """Return the header and the arrays of the payload, completed as the browser completes them."""
+    header, arrays = unpack(edited_payload("edit_changed", before, after, layer, quantity, "id", origin))
+    (first, second, third), own = header["options"]["compared"]["names"], header["options"]["compared"]["origin"]
+    assert header["options"]["compared"]["array"] == "id" and not {first, third} & set(arrays)
+    old = values_before(before, layer, quantity)
+    if own is not None:
+        old = np.stack([old[was] if was is not None else np.full_like(old[0], np.nan) for was in own])
+    return header, arrays | {first: old, third: arrays[second] - old}
 
 
 @pytest.mark.parametrize("quantity", ["forget_gate", "cell", "hidden"])

@@ -7,7 +7,15 @@
 window.unrolled ??= {};
 unrolled.components ??= {};
 unrolled.define ??= (() => {
+  // The theme, which all elements of a page have in common: read once a frame, as the browser computes all styles anew for it.
+  let known = { at: null, theme: null };
   function readTheme(element) {
+    const at = document.timeline.currentTime; // of the frame
+    if (known.at !== at || at === null) known = { at, theme: computeTheme(element) };
+    return known.theme;
+  }
+
+  function computeTheme(element) {
     const style = getComputedStyle(element);
     const property = (name) => style.getPropertyValue(`--unrolled-${name}`).trim();
     const background = property("background");

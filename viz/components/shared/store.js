@@ -24,6 +24,26 @@ window.unrolled.store ??= (() => {
 
   const inRange = (value, [from, to]) => value >= from && value < to;
 
+  // Of a run that is compared with one whose values were sent apart (array_loader): those values at each step, NaN at a step
+  // that the other run lacks, and the change. compared: {array: the id, names: [before, after, change], origin: for each step
+  // that of the other run, or null where all are the same}.
+  function addCompared(arrays, { array, names: [before, after, change], origin }) {
+    const values = unrolled.arrays.get(array);
+    const { shape, data, first } = arrays[after];
+    const [steps, units] = shape;
+    const [old, difference] = [new Float32Array(data.length), new Float32Array(data.length)];
+    for (let step = 0; step < steps; step++) {
+      const from = origin ? origin[step] : step;
+      for (let unit = 0; unit < units; unit++) {
+        const k = step * units + unit;
+        old[k] = from === null ? NaN : values[from * units + unit];
+        difference[k] = data[k] - old[k];
+      }
+    }
+    arrays[before] = { shape, first, data: old };
+    arrays[change] = { shape, first, data: difference };
+  }
+
   // -> {header fields, arrays, steps, units, quantities, page, row(), value(), previous(), token(), hasStep(), isComplete(), scale(), ...}.
   // Of a run that is too large to be sent whole (header.excerpt, made by viz/payloads/excerpt.py) there are a page of tokens, some
   // units over that page, and all units near the step, which arrive separately (add).
@@ -31,6 +51,7 @@ window.unrolled.store ??= (() => {
     const { excerpt } = header;
     const page = excerpt?.page ?? [0, header.tokens.length];
     const arrays = arraysFrom(page[0]);
+    if (header.options?.compared) addCompared(arrays, header.options.compared);
     const quantities = [...header.gates, ...header.states];
     const steps = excerpt?.steps ?? header.tokens.length;
     const units = excerpt?.units ?? arrays[quantities[0]].shape[1];
@@ -221,9 +242,11 @@ window.unrolled.store ??= (() => {
     if (!stores.has(viewId)) stores.set(viewId, createStore(viewId));
     return stores.get(viewId);
   };
-  // Load a payload into the store of the view that its header names.
+  // Load a payload into the store of the view that its header names; null while an array that it needs has not arrived.
   store.load = (bytes) => {
     const decoded = decode(bytes);
+    const { compared } = decoded.header.options ?? {};
+    if (compared && !unrolled.arrays.get(compared.array)) return null;
     const loaded = store(decoded.header.view_id);
     loaded.load(decoded);
     return { store: loaded, header: decoded.header };

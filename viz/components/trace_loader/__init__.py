@@ -5,7 +5,7 @@ from collections.abc import Callable
 from viz.components import Component
 from viz.components.streamlit_host import mount
 
-TRACE_LOADER = Component("trace_loader", draws=False)
+TRACE_LOADER = Component("trace_loader", ("arrays",), draws=False)
 
 
 def trace_loader(payload: bytes, *, key: str, on_missing_change: Callable[[], None] | None = None) -> None:

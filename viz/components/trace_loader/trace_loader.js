@@ -14,7 +14,14 @@
         pending = 0;
         unsubscribe = () => {};
         if (!data) return;
-        const { store, header } = unrolled.store.load(data);
+        const loaded = unrolled.store.load(data);
+        if (!loaded) {
+          const again = () => load(data);
+          unrolled.arrays.listeners.addEventListener("load", again);
+          unsubscribe = () => unrolled.arrays.listeners.removeEventListener("load", again);
+          return;
+        }
+        const { store, header } = loaded;
         if (!header.excerpt) return;
         const reportMissing = (changed) => {
           const { trace, step, unit } = store;

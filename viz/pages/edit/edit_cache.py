@@ -14,10 +14,11 @@ from models.edits.tracked_effects import TrackedEffect, tracked_effect
 from models.edits.weight_edits import Parameters, apply_weight_edits, parameters_of
 from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
+from viz.components.array_loader import LoadedArray, loaded_array
 from viz.i18n import translate
 from viz.pages import cache
 from viz.pages.states import states_cache
-from viz.payloads.edited_payload import edited_payload
+from viz.payloads.edited_payload import edited_payload, values_before
 from viz.session import Session
 
 VIEW_ID, CHANGED_ID = "edit", "edit_changed"
@@ -62,7 +63,13 @@ def state_change_payload(
     first: ForwardRun, second: ForwardRun, layer: str, quantity: str, steps: Sequence[int | None] | None
 ) -> bytes:
     """Return the payload of a gate or state and the predictions before and after."""
-    return edited_payload(CHANGED_ID, first, second, layer, quantity, steps)
+    return edited_payload(CHANGED_ID, first, second, layer, quantity, unedited_values(first, layer, quantity).id, steps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
+def unedited_values(first: ForwardRun, layer: str, quantity: str) -> LoadedArray:
+    """Return the values of a gate or state before the edits, to be sent once."""
+    return loaded_array(values_before(first, layer, quantity))
 
 
 def edited_parameters(session: Session) -> Parameters:

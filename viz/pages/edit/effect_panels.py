@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from models.networks.forward_run import ForwardRun
+from viz.components.array_loader import array_loader
 from viz.components.edited_prediction import edited_prediction
 from viz.components.heatmap import heatmap
 from viz.components.sync_views import sync_views
@@ -45,6 +46,12 @@ def effect_panel(session: Session, parts: RedrawParts) -> None:
         left_out_caption(cache.network(session.view.net or ""))
         parts.texts.append(lambda after: _write_text(session, after, text_place))
 
+    array_loader(
+        edit_cache.unedited_values(
+            edit_cache.unedited_run(session), session.view.layer or "", session.view.quantity or ""
+        ),
+        key="edit_before",
+    )
     payload_place = st.container()
     sync_views(VIEW_ID, CHANGED_ID, key="edit_together")
 

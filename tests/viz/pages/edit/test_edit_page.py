@@ -312,7 +312,7 @@ def test_the_units_weights_are_listed_and_picked():
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", ["next", "every", "unit"])
 def test_the_matrix_is_tinted_by_the_chosen_loss(asked):
-    page = start("edit", net="counter", unit="1", step="9", look=f"loss:{asked}", state={"edit_tint": "sensitivity"})
+    page = start("edit", net="counter", unit="1", step="9", look=f"color:sensitivity;loss:{asked}")
     [matrix] = [json.loads(each.json) for each in mounted_components(page)["weight_matrix"]]
     shown = np.frombuffer(b64decode(matrix["colour_values"]), "<f4").reshape(2, 2)
     loss = Loss(asked, step=9 if asked != "every" else 0, unit=1 if asked == "unit" else 0)
@@ -341,7 +341,7 @@ def test_both_gradients_are_those_of_one_loss_and_it_is_named(name, edits):
     network = load_network(name)
     text = network.card.default.text
     last = len(run_network(network, text).labels) - 1
-    page = start("edit", net=name, edits=edits, step=str(last), state={"edit_tint": "sensitivity"})
+    page = start("edit", net=name, edits=edits, step=str(last), look="color:sensitivity")
     page.toggle(key="edit_gradients").set_value(True)
     run(page)
     layer = page.session_state["unrolled"].view.layer
@@ -365,18 +365,22 @@ def test_an_edit_sends_what_it_changes():
     """Of python-lm, with 590,000 weights in a matrix: a few kilobytes of the matrix, and the part of the run in sight."""
     page = start("edit", net="python-lm", edits="rnn.l0.weight_hh[forget_gate.0,0]=0.25", panel="matrix")
     found = mounted_components(page)
-    [matrix], [loader] = found["weight_matrix"], found["array_loader"]
+    [matrix], loaders = found["weight_matrix"], {proto.bytes[:32].decode(): proto for proto in found["array_loader"]}
     data = json.loads(matrix.json)
+    loader = loaders.pop(data["base"])
     assert len(matrix.json) < 25_000
     assert (data["changed"], np.frombuffer(b64decode(data["values"]), "<f4").tolist()) == ([0], [0.25])
     before = np.frombuffer(loader.bytes[32:], "<f4").copy()
-    assert data["base"] == loader.bytes[:32].decode()
     before[0] = 0.25
     network = EditedNetwork(load_network("python-lm"), read_edits(edits_of(page)))
     assert np.array_equal(before.reshape(384, 384), network.weights()["rnn.l0.weight_hh"][384:768])
     trace = [proto.bytes for proto in found["trace_loader"] if unpack(proto.bytes)[0]["view_id"] == "edit"]
     near = [proto.bytes for proto in found["trace_loader"] if unpack(proto.bytes)[0].get("of")]
     assert len(near) == 1 and sum(map(len, trace)) < 500_000
-    first = loader.bytes[:]
+    [changed] = [unpack(proto.bytes) for proto in found["trace_loader"] if b'"edit_changed"' in proto.bytes]
+    assert set(loaders) == {changed[0]["options"]["compared"]["array"]}  # what was before the edit, once
+    assert [name.partition(":")[0] for name in changed[1] if ":" in name] == ["after"]
+    first = [proto.bytes for proto in found["array_loader"]]
     page.session_state["unrolled"].set_edits(read_edits("rnn.l0.weight_hh[forget_gate.0,0]=0.5"))
-    assert mounted_components(run(page))["array_loader"][0].bytes == first  # an equal message is sent as its hash
+    again = mounted_components(run(page))["array_loader"]
+    assert [proto.bytes for proto in again] == first  # equal messages are sent as their hashes
