@@ -205,6 +205,7 @@ def output_loss_grad(
     given: Tensor,
     recurrent_output: Tensor | None = None,
     paths: Sequence[str] = (),
+    classes: Sequence[int] | None = None,
 ) -> Tensor:
     """Return (1, T, P), the derivative of the loss at each step by a recurrent module's output at the same step.
 
@@ -218,6 +219,7 @@ def output_loss_grad(
             clamped values.
         paths: of that module and before it of those below, each of which is the next one's only input; () for the network's
             last recurrent module.
+        classes: of a tagger, as in ``Loss``.
 
     Raises:
         Problem: no loss belongs to a single step of that output: the network generates a sequence, or what follows the
@@ -250,7 +252,7 @@ def output_loss_grad(
 
     part.register_forward_hook(detach_output)
     with torch.enable_grad():
-        losses = step_losses(network, given, network.run(given, own))
+        losses = step_losses(network, given, network.run(given, own), classes=classes)
         # each step's loss depends on its own step's output alone, so the sum's gradient keeps the steps apart
         grad, *others = torch.autograd.grad(losses.sum(), [leaves[-1], *below], allow_unused=True)
     if any(each is not None for each in others):
@@ -258,7 +260,7 @@ def output_loss_grad(
     if network.layout is not None:
         step, shift = len(losses) // 2, torch.zeros_like(leaves.pop())
         shift[:, step] = 1.0
-        moved = (step_losses(network, given, network.run(given, own)) - losses).abs()
+        moved = (step_losses(network, given, network.run(given, own), classes=classes) - losses).abs()
         moved[step : step + 1] = 0
         if bool((moved > 1e-5 * (1 + losses.abs())).any()):
             raise _not_separate(network)

@@ -73,6 +73,7 @@ class GradientMapRequest:
         net, text, edits, serial: what identifies the run.
         layer: of the states.
         unit: the loss at t is this unit's value at t; None for the network's own loss at t.
+        classes: of a tagger's own losses, as in ``Loss``.
         run: the forward run.
         progress: called with the part that is done, 0..1.
     """
@@ -84,6 +85,7 @@ class GradientMapRequest:
     serial: int
     layer: str
     unit: int | None
+    classes: tuple[int, ...] | None
     run: ForwardRun = field(compare=False)
     progress: Progress = field(compare=False)
 
@@ -100,7 +102,8 @@ def requested_map(request: GradientMapRequest) -> bytes:
         fixed = bool(request.edits.interventions)
         outputs = torch.cat([each.recording.hidden for each in stack[-1]], -1) if fixed else None
         paths = module_paths(run.trace.layers, stack)
-        grad = output_loss_grad(network, network.module, edited.sequence(request.text).given, outputs, paths)
+        given = edited.sequence(request.text).given
+        grad = output_loss_grad(network, network.module, given, outputs, paths, request.classes)
     else:
         stack = [[single_sequence(run, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)

@@ -62,6 +62,7 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
             run.serial,
             layer,
             unit,
+            loss.classes if unit is None else None,
             run,
             progress=lambda done: _show_progress(bar, done),
         )
