@@ -39,9 +39,8 @@ METRICS = "/_stcore/metrics"
 ELEMENTS = ("BidiComponent", "ButtonGroup", "Button", "Selectbox", "TextArea", "Html", "rehype-raw")
 """Scripts of Streamlit that every page needs for its first elements, by their names."""
 ELEMENTS_OF_LENS = {
-    "states": ("PlotlyChart",),
     "gradients": ("PlotlyChart",),
-    "checkpoint": ("FileUploader", "Table", "PlotlyChart"),
+    "checkpoint": ("FileUploader", "Table"),
 }
 """Those that only some pages need, by the name of the page."""
 

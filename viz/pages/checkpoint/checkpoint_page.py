@@ -87,6 +87,7 @@ def _layer(session: Session, selection: CheckpointSelection, layer: str, run: Ch
             "Histograms of the weights, by matrix and gate. Are the distributions similar? A block that is much "
             "wider or off-center was probably changed most by training."
         ),
+        opened=False,  # the first chart of plotly, whose script takes longer than the rest of the page
     )
     def draw_distributions() -> None:
         histogram_panel(selection, layer)

@@ -213,6 +213,7 @@ def _stack(session: Session, run: ForwardRun, layer: LayerTrace, window: Window 
         "unit_stack",
         _("Comparison of several units"),
         _("Values of several units over time. Which units change together, and which change alone?"),
+        opened=False,  # the first chart of plotly, whose script takes longer than the rest of the page
         late=True,
     )
     def draw_unit_stack() -> None:
