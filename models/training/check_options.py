@@ -15,8 +15,12 @@ MAX_DATA = 2_000_000
 """Characters of a text or a CSV that is trained on."""
 
 MAX_RATE = 100.0
-MAX_WORK = 20_000_000
-"""Numbers of one layer's states in a training step: batch size x time steps x units."""
+MAX_STEP_NUMBERS = 320_000_000
+"""Float32 numbers in memory during a training step: 1.3 GB."""
+
+NUMBERS_PER_UNIT, STEPWISE_NUMBERS_PER_UNIT, NUMBERS_PER_OUTPUT = 20, 36, 5
+"""Upper bounds, measured: numbers in memory for each unit of a layer, and for each output, at each time step of a sequence;
+of a layer with torch's kernel, and with a loop over the time steps."""
 
 INTEGERS: dict[str, tuple[int, int]] = {
     "distance": (5, 200),
@@ -122,13 +126,9 @@ def _check_combinations(options: TrainingOptions) -> None:
                 count=f"{len(options.data):,}",
                 most=f"{MAX_DATA:,}",
             )
-    if options.batch * options.sequence_length * options.units > MAX_WORK:
-        raise Problem(
-            "Batch size × sequence length × units is {count}, but at most {most} fit. Make one of them smaller.",
-            count=f"{options.batch * options.sequence_length * options.units:,}",
-            most=f"{MAX_WORK:,}",
-        )
     check_parameters(options, 1, 1)
+    if options.task not in ("recall", "sentiment", "dates"):  # whose sequences have lengths of their own
+        check_memory(options, options.sequence_length, 1)
 
 
 def check_parameters(options: TrainingOptions, inputs: int, outputs: int) -> None:
@@ -163,3 +163,27 @@ def count_parameters(options: TrainingOptions, inputs: int, outputs: int) -> int
         count += GATES[options.cell] * options.units * (width + options.units + 2)
         width = options.units
     return count + outputs + (0 if options.tied else outputs * options.units)
+
+
+def check_memory(options: TrainingOptions, steps: int, outputs: int) -> None:
+    """Check the memory of a training step.
+
+    Args:
+        options: the settings.
+        steps: T, of the longest sequence.
+        outputs: V symbols, C classes or D values.
+
+    Raises:
+        Problem: it would be too large.
+    """
+    stepwise = max(options.time_dropout, options.zoneout, options.zoneout_cell) > 0 or options.time_mask == "keras"
+    each = STEPWISE_NUMBERS_PER_UNIT if stepwise else NUMBERS_PER_UNIT
+    position = each * options.units * options.layers + NUMBERS_PER_OUTPUT * outputs
+    numbers = options.batch * steps * position
+    if numbers > MAX_STEP_NUMBERS:
+        raise Problem(
+            "A training step would take about {size} GB of memory, but at most {most} GB are allowed. Use a smaller batch, "
+            "shorter sequences or fewer units.",
+            size=f"{numbers * 4 / 1e9:,.1f}",
+            most=f"{MAX_STEP_NUMBERS * 4 / 1e9:.1f}",
+        )

@@ -34,6 +34,13 @@ WORKER_MEMORY = "2GiB"
 ALLOWED_FAILURES = 3
 """Times that a worker may end while it trains a run, before the run counts as failed."""
 
+MINUTES = "UNROLLED_TRAINING_MINUTES"
+"""The environment variable with the longest duration of a run that a reader may start; ``MAX_MINUTES`` without it."""
+
+MAX_MINUTES = 60.0
+PRIORITY = 10
+"""Of the processes of the embedded cluster, as of ``nice``: the app itself comes first."""
+
 MAX_WAITING, MAX_WAITING_OF_READER = 200, 30
 """Runs that wait, of all readers and of one."""
 
@@ -115,7 +122,9 @@ class RunQueue:
             if not self._lines[reader]:
                 del self._lines[reader]
             key = f"train-{run.folder.name}-{token_hex(4)}"
-            future = self._connect().submit(run_training_task, str(run.folder), run.fresh, pure=False, key=key)
+            client = self._connect()
+            arguments = str(run.folder), run.fresh, None if self._cluster is None else PRIORITY
+            future = client.submit(run_training_task, *arguments, pure=False, key=key)
             self._running[run.folder] = (reader, future)
             future.add_done_callback(lambda done, folder=run.folder: self._finished(folder, done))
 
@@ -217,8 +226,16 @@ def _local_cluster(workers: int) -> Any:
     )
 
 
-def run_training_task(folder: str, fresh: bool) -> dict[str, Any]:
-    """Train the run in a folder, in a worker; a run that a killed worker had begun goes on from its checkpoint."""
+def run_training_task(folder: str, fresh: bool, priority: int | None = None) -> dict[str, Any]:
+    """Train the run in a folder, in a worker; a run that a killed worker had begun goes on from its checkpoint.
+
+    Args:
+        folder: of the run.
+        fresh: whether it is a new run.
+        priority: of this process, as of ``nice``; None to keep it.
+    """
+    if priority is not None and hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, 0, priority)
     from models.training.training_loop import continue_run, start
 
     result = start(folder) if fresh and not is_run_folder(folder) else continue_run(folder)
@@ -251,8 +268,19 @@ def submit(options: TrainingOptions, folder: str | Path, reader: str) -> None:
     """
     from models.training.training_loop import prepare
 
+    most = max_minutes()
+    if options.minutes > most:
+        raise Problem("A run may take at most {most:g} minutes here. Choose a shorter duration.", most=most)
     prepare(options, folder)
     shared_queue().submit(Path(folder), reader, fresh=True)
+
+
+def max_minutes() -> float:
+    """Return the longest duration of a run that a reader may start."""
+    try:
+        return float(os.environ[MINUTES])
+    except (KeyError, ValueError):
+        return MAX_MINUTES
 
 
 def submit_resume(folder: str | Path, reader: str) -> None:

@@ -87,7 +87,7 @@ def training_card(options: TrainingOptions, data: TaskData, module: SequenceMode
         "en": "The last layer at the last time step of the sequence that is recorded during training.",
         "ko": "학습하는 동안 기록하는 시퀀스의 마지막 시점에서 마지막 층이에요.",
     }
-    return ModelCard(
+    card = ModelCard(
         name="trained",
         title={key: f"{options.cell}: {name}" for key, name in TASK_NAMES[options.task].items()},
         task=TASK_SENTENCES[options.task],
@@ -106,9 +106,11 @@ def training_card(options: TrainingOptions, data: TaskData, module: SequenceMode
         training={"seed": options.seed, "steps": 0, "decay": options.weight_decay},
         metrics={},
         examples=tuple(Example(text, language) for text, language in data.examples),
-        default=DefaultView(data.probe, f"rnn.l{options.layers - 1}", 0, -1, "hidden", why),
+        default=DefaultView(data.probe, f"rnn.l{options.layers - 1}", 0, 0, "hidden", why),
         answer_step=data.answer_step,
     )
+    last = len(network_in_training(module, card).tokens(data.probe)) - 1
+    return replace(card, default=replace(card.default, step=last))
 
 
 def network_in_training(module: SequenceModel, card: ModelCard) -> Network:
@@ -214,12 +216,9 @@ def network_of(folder: str | Path, training_step: int | None = None) -> Network:
         raise Problem("The snapshot of training step {step} is damaged. Choose another one.", step=step) from error
     own = own_tensors(module)
     load_tensors(module, {name: values for name, values in tensors.items() if name in own})
-    default = card.default
     title = {
         "en": f"{card.title.get('en', '')} (training step {step:,})",
         "ko": f"{card.title.get('ko', '')} (학습 단계 {step:,})",
     }
-    card = replace(
-        card, name=f"{folder.name}@{step}", title=title, training=card.training | {"steps": step}, default=default
-    )
+    card = replace(card, name=f"{folder.name}@{step}", title=title, training=card.training | {"steps": step})
     return Network(card.name, module.eval(), card.vocabulary, card)

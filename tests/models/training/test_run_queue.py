@@ -17,6 +17,7 @@ from models.training import run_queue
 from models.training.run_queue import RunQueue, run_training_task
 from models.training.trained_network import network_of
 from models.training.training_control import send_command
+from tests.models.training.test_training_loop import quick
 
 ROOT = Path(__file__).parents[3]
 
@@ -43,7 +44,7 @@ class Client:
     def __init__(self):
         self.futures = []
 
-    def submit(self, task, folder, fresh, **_):
+    def submit(self, task, folder, fresh, priority, **_):
         self.futures.append(Future(Path(folder).name))
         return self.futures[-1]
 
@@ -83,6 +84,15 @@ def test_a_line_is_bounded_and_has_a_run_once(queue):
     with pytest.raises(Problem, match="already in the queue"):
         queue.submit(Path("5"), "a", fresh=True)
     assert queue.cancel(Path("5")) and not queue.cancel(Path("5"))
+
+
+def test_a_run_may_take_as_long_as_the_server_allows(tmp_path, monkeypatch):
+    with pytest.raises(Problem, match="at most 60 minutes"):
+        run_queue.submit(quick(minutes=61.0), tmp_path / "run", "a")
+    monkeypatch.setenv(run_queue.MINUTES, "0.5")
+    with pytest.raises(Problem, match=r"at most 0\.5 minutes"):
+        run_queue.submit(quick(minutes=1.0), tmp_path / "run", "a")
+    assert not (tmp_path / "run").exists()
 
 
 def until(condition, seconds=400):

@@ -43,6 +43,7 @@ def test_every_lens_can_run_a_trained_network(task, tmp_path):
     network = network_of(tmp_path)
     text = network.card.default.text
     run = run_network(network, text)
+    assert network.card.default.step == len(run.labels) - 1
     assert set(run.trace.layers) == {"rnn.l0", "rnn.l1"} and run.prediction is not None
     loss = Loss("answer") if network.vocabulary else Loss("next", step=1)
     assert np.isfinite(differentiate(network, text, loss).value)
