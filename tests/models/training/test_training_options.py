@@ -43,7 +43,7 @@ ROWS = "\n".join(f"{0.1 * step:.2f},{0.2 * step:.2f}" for step in range(40))
         ({"tied": True, "task": "sentiment"}, "next token"),
         ({"optimizer": "Adam", "momentum": 0.9}, "momentum"),
         ({"task": "counting", "batch": 4096, "sequence_length": 2000}, "GB"),
-        ({"task": "counting", "batch": 256, "units": 512, "layers": 3}, "GB"),
+        ({"task": "counting", "batch": 300, "units": 512, "layers": 3}, "GB"),
         ({"units": 512, "batch": 4096, "examples": 40}, "GB"),
         ({"seed": -1}, "random seed"),
         ({"time_dropout": 1.0}, "dropout along time"),
