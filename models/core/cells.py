@@ -21,9 +21,9 @@ formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyT
 
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Gers, Schraudolph and Schmidhuber 2002 (peepholes); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014
-(GRU); https://onnx.ai/onnx/operators (clip, coupled gates); Greff et al. 2017 (coupled input and forget gate); Ba, Kiros and Hinton 2016 (layer norm; as in the benchmark custom_lstms of
-PyTorch, the cell state itself is normalized). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and
-``torch.nn.GRU``.
+(GRU); https://onnx.ai/onnx/operators (clip, coupled gates); Greff et al. 2017 (coupled input and forget gate); Ba, Kiros and
+Hinton 2016 (layer norm; as in the benchmark custom_lstms of PyTorch, the cell state itself is normalized). Names and
+weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
 """
 
 from __future__ import annotations

@@ -140,7 +140,9 @@ def _incoming_blocks(weights: LayerWeights) -> list[np.ndarray]:
         both = {gate: (weights.rows("bias_ih", gate), weights.rows("bias_hh", gate)) for gate in gates}
         found += [np.stack(pair if weights.kind == "GRU" else [pair[0] + pair[1]], axis=1) for pair in both.values()]
     further = weights.cell.further_weights
-    found += [weights.rows(name, gate)[:, None] for name in further for gate in weights.cell.row_gates(name) if gate in used]
+    found += [
+        weights.rows(name, gate)[:, None] for name in further for gate in weights.cell.row_gates(name) if gate in used
+    ]
     return found
 
 

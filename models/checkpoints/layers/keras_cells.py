@@ -246,9 +246,10 @@ def find_kernel_groups(
         layer, reverse, cell = _parse_folder(folder, file, cells, names)
         bias = file.tensors[paths["bias"]] if "bias" in paths else None
         sources = tuple(paths[part] for part in ("kernel", "recurrent_kernel", "bias") if part in paths)
-        places = dict(_norm_places(folder, file))
-        norms = {name: file.tensors[path] for name, path in places.items()}
-        group = KernelGroup(layer, reverse, kernel, recurrent, bias, (*sources, *places.values()), cell, norms)
+        norms = dict(_norm_places(folder, file))
+        sources += tuple(norms.values())
+        parts = {name: file.tensors[path] for name, path in norms.items()}
+        group = KernelGroup(layer, reverse, kernel, recurrent, bias, sources, cell, parts)
         groups.setdefault((layer, reverse), []).append(group)
     found = []
     for (layer, reverse), stack in groups.items():

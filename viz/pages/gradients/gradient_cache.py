@@ -101,9 +101,9 @@ def requested_map(request: GradientMapRequest) -> bytes:
         stack = chained_stack(run.trace.layers, layer.rpartition(".")[0])
         fixed = bool(request.edits.interventions)
         outputs = torch.cat([each.recording.hidden for each in stack[-1]], -1) if fixed else None
-        paths = module_paths(run.trace.layers, stack)
+        modules = module_paths(run.trace.layers, stack)
         given = edited.sequence(request.text).given
-        grad = output_loss_grad(network, network.module, given, outputs, paths, request.classes)
+        grad = output_loss_grad(network, network.module, given, outputs, modules, request.classes)
     else:
         stack = [[single_sequence(run, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
