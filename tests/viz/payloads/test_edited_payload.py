@@ -86,8 +86,9 @@ def test_values_classes_and_answers_that_are_written():
     before, after, _ = both("dates-dot", "decoder.l0.weight_hh=0")
     header, arrays = sent(before, after, layer="decoder.l0")
     assert header["predicts"] == "symbols" and len(arrays["pair_token"]) == len(after.decoder_input)
+    assert header["options"]["generates"]  # the next tokens are the network's own
     header, arrays = sent(before, after, layer="encoder.l0")  # where nothing is predicted
-    assert header["predicts"] is None and "pair_token" not in arrays
+    assert header["predicts"] is None and "pair_token" not in arrays and not header["options"]["generates"]
 
 
 def test_what_is_held_is_marked():

@@ -20,7 +20,14 @@ def test_the_weight_matrix_is_of_the_layer_of_the_view_until_another_is_selected
     assert page.selectbox(key=MATRIX_KEY).value == "rnn.l1.weight_hh"
     page.selectbox(key=MATRIX_KEY).select("head.weight")
     assert run(page).selectbox(key=MATRIX_KEY).value == "head.weight"
+    look = page.session_state["unrolled"].view.look
+    assert look == "matrix:head.weight"
     assert choose(page, "Layer", "rnn.l0").selectbox(key=MATRIX_KEY).value == "rnn.l0.weight_hh"
+    assert page.session_state["unrolled"].view.look == ""
+    linked = start(lens="edit", net=net, layer="rnn.l1", look=f"{look};color:sensitivity", remembered=(net,))
+    assert linked.selectbox(key=MATRIX_KEY).value == "head.weight" and not linked.warning
+    wrong = start(lens="edit", net=net, layer="rnn.l1", look="matrix:nothing", remembered=(net,))
+    assert wrong.selectbox(key=MATRIX_KEY).value == "rnn.l1.weight_hh" and "“nothing”" in wrong.warning[0].value
 
 
 def test_a_comparison_names_its_layer_and_an_edited_file_keeps_its_format():

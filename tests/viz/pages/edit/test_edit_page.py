@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from models import EditedNetwork, capture, load_network, read_edits, run_edited, run_network
 from models.edits.matrix_csv import write_csv
+from models.edits.weight_edits import parameters_of
 from models.gradients.losses import Loss
 from tests.support.lens_page import mounted_components, plain_text, run, sent_payload, start, text_of, widget_at
 from viz.escape import widget_key
+from viz.pages.edit.weight_selection import axis_names
 from viz.payloads.binary_payload import unpack
 
 BROKEN = "rnn.l0.writes[0]=0"
@@ -384,3 +386,16 @@ def test_an_edit_sends_what_it_changes():
     page.session_state["unrolled"].set_edits(read_edits("rnn.l0.weight_hh[forget_gate.0,0]=0.5"))
     again = mounted_components(run(page))["array_loader"]
     assert [proto.bytes for proto in again] == first  # equal messages are sent as their hashes
+
+
+def test_rows_of_the_output_layer_are_named_by_the_classes():
+    network = load_network("sentiment")
+    parameters, run_ = parameters_of(network.module), run_network(network, network.card.default.text)
+    [name] = [each for each in parameters.arrays if each.endswith("weight") and len(parameters.arrays[each]) == 2]
+    assert axis_names(parameters, name, run_)[0] == list(network.card.classes["en"])
+
+
+def test_a_text_that_is_too_long_for_a_link_stays_in_its_box_and_the_page_says_what_it_shows():
+    page = start("step", net="counter", text="ab" * 1001)
+    assert page.text_area[0].value == "ab" * 1001 and "2,002 characters" in page.warning[0].value
+    assert any("still shows: “" in each.value for each in page.info)

@@ -272,6 +272,8 @@ def test_what_a_link_chooses_in_vain_is_left_to_the_page():
         "states", look="order:loudness;span:7000-9000;threshold:nan;on:sideways;compare:cats;stack:5,999;padding:many"
     )
     assert not page.exception and labelled(page.number_input, "Threshold").value == 0.3
+    told = [each.value for each in page.warning if "Choose another value on the page" in each.value]
+    assert all(any(f"“{name}”" in each for each in told) for name in ("order", "span", "compare"))
     last = len(load_network("python-lm").card.default.text)
     assert labelled(page.slider, "Span (time steps)").value[1] <= last
 
