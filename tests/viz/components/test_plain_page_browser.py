@@ -88,6 +88,11 @@ def test_new_data_is_followed_and_a_removed_component_leaves_nothing(page):
     page.evaluate("data => mounted[1].update(data)", player_data("plain", view=view))
     expect(page.locator(".unrolled-scrubber")).to_have_value("2")
     expect(page.locator(".unrolled-unit")).to_have_value("7")
+    page.locator(".unrolled-unit").fill("319")  # of a layer with fewer units: the last one, at once
+    last = load_network(NET).module.rnn.hidden_size - 1
+    expect(page.locator(".unrolled-unit")).to_have_value(str(last))
+    page.locator(".unrolled-unit").press_sequentially("9")
+    expect(page.locator(".unrolled-unit")).to_have_value(str(last))
     page.evaluate("() => mounted.forEach((each) => each.destroy())")
     expect(page.locator(".unrolled, .unrolled-theme-probe")).to_have_count(0)
 
@@ -183,13 +188,17 @@ def test_a_cell_of_another_kind_is_drawn_and_computed_without_a_line_of_javascri
 
 def test_every_component_can_be_loaded_into_one_page(browser):
     components = [getattr(importlib.import_module(f"viz.components.{name}"), name.upper()) for name in COMPONENTS]
-    with plain_page(browser, []) as opened:
-        for component in components:
-            opened.add_script_tag(content=component.script, type="module")
-        opened.wait_for_function(
-            "count => Object.keys(window.unrolled?.components ?? {}).length === count", arg=len(components)
-        )
-        assert opened.evaluate("Object.values(unrolled.components).every(({ mount }) => typeof mount === 'function')")
+    assert components == list(viz.components.all_components())
+    for scripts in ([component.script for component in components], [viz.components.bundle()]):
+        with plain_page(browser, []) as opened:
+            for script in scripts:
+                opened.add_script_tag(content=script, type="module")
+            opened.wait_for_function(
+                "count => Object.keys(window.unrolled?.components ?? {}).length === count", arg=len(components)
+            )
+            assert opened.evaluate(
+                "Object.values(unrolled.components).every(({ mount }) => typeof mount === 'function')"
+            )
 
 
 @pytest.mark.parametrize("pixels", [-60, -1, 0, 1, 7, 500])
