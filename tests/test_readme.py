@@ -1,7 +1,12 @@
 """The commands, snippets and links of the README and of the contributing guide work."""
 
+import copy
 import re
 from pathlib import Path
+
+import torch
+
+from models import load_network
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M | re.S)
@@ -12,7 +17,7 @@ def blocks(language):
 
 
 def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
-    snippet, own_cell = blocks("python")
+    snippet, own_cell, _ = blocks("python")
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(snippet, "README.md", "exec"), names)
@@ -22,6 +27,19 @@ def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
     exec(compile(own_cell, "README.md", "exec"), names)
     layer = names["trace"].layers["l0"]
     assert layer.update_gate.shape == layer.update_gate_grad.shape == (1, 10, 4)
+
+
+def test_the_training_snippet_runs(tmp_path, monkeypatch):
+    training = blocks("python")[2]
+    monkeypatch.chdir(tmp_path)
+    net = copy.deepcopy(load_network("counter").module)
+    ids = load_network("counter").encode("aab")
+    names = {
+        "net": net, "optimizer": torch.optim.SGD(net.parameters(), lr=0.1), "loader": [(ids, None)] * 12,
+        "criterion": lambda output, target: output.pow(2).mean(),
+    }  # fmt: skip
+    exec(compile(training, "README.md", "exec"), names)
+    assert names["run"].gradient_map("rnn.l0").values.shape == (2, 3)
 
 
 def test_two_commands_set_everything_up_by_themselves():

@@ -49,7 +49,7 @@ def probe_layers(
 ) -> dict[str, LayerTrace]:
     """Return the run of each recurrent layer on the probes, with the gradients of the sum of their losses.
 
-    No parameter's ``.grad`` changes. If a layer runs several times, its first run is returned.
+    No parameter's ``.grad`` changes. If a layer runs several times, its first run with gradients is returned.
 
     Args:
         module: the whole module, called with each probe in evaluation mode.
@@ -58,12 +58,13 @@ def probe_layers(
         loss: of an output and its probe.
     """
     hooks = StepHooks(module, modules, {})
-    weights = [each for part in modules.values() for each in part.parameters() if each.requires_grad]
+    weights = [each for each in module.parameters() if each.requires_grad]
     try:
         # cuDNN has no backward pass in evaluation mode.
         with evaluation_mode(module), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             total = torch.stack([loss(module(probe), probe).sum() for probe in probes]).sum()
-            torch.autograd.grad(total, weights, allow_unused=True)
+            if total.requires_grad:
+                torch.autograd.grad(total, weights, allow_unused=True)
     finally:
         hooks.remove()
-    return {name: hooks.layers[name] for name in hooks.layers if "#" not in name}
+    return hooks.trained_layers()

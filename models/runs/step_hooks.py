@@ -17,8 +17,12 @@ from torch import Tensor, nn
 from models.capturing.hooks import CELL_MODULES, CellHooks, ForwardCounter, FusedHooks
 from models.capturing.recordable import in_backward
 from models.capturing.recorder import Recorder
-from models.core.trace import LayerTraces
+from models.core.output_gradients import OutputGradientCollector
+from models.core.trace import LayerTrace, LayerTraces
 from models.runs.parameter_statistics import vector_norm
+
+MAX_RUNS = 16
+"""The most runs of a layer that are recorded before the backward pass, as in a validation with gradients enabled."""
 
 
 @dataclass(eq=False)
@@ -33,7 +37,12 @@ class StepRecorder(Recorder):
 
     def records(self) -> bool:
         """Return whether a call that runs now belongs to the recorded forward pass."""
-        return in_backward() or (torch.is_grad_enabled() and not self.complete)
+        return in_backward() or (torch.is_grad_enabled() and not self.complete and not self.full)
+
+    @property
+    def full(self) -> bool:
+        """Whether a layer has so many runs that they are unlikely to be those of one step."""
+        return any(count > MAX_RUNS for count in self._runs.values())
 
 
 class StepFusedHooks(FusedHooks):
@@ -96,6 +105,22 @@ class StepHooks:
         self.recorder.complete = True
         if parameter.grad is not None:
             self.norms[name] = vector_norm(parameter.grad)
+
+    def trained_layers(self) -> dict[str, LayerTrace]:
+        """Return each layer's first run that gradients have reached, by the layer's name.
+
+        Of a layer that no gradient has reached it is the first run, unless the runs of the step may have been too many.
+        """
+        found: dict[str, LayerTrace] = {}
+        reached = set()
+        for name, run in self.layers.items():
+            layer = name.partition("#")[0]
+            gradients = run.recording.output_gradients
+            has = isinstance(gradients, OutputGradientCollector) and gradients.count > 0
+            if (has and layer not in reached) or (layer not in found and not self.recorder.full):
+                found[layer] = run
+            reached |= {layer} if has else set()
+        return found
 
     def remove(self) -> None:
         """Remove all hooks."""

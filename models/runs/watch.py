@@ -170,7 +170,7 @@ class Watcher:
         if sizes:
             values["gradient_norm/total"] = total_norm(sizes.values())
         values |= weight_statistics(self._layers, spectra=first % SPECTRA_EVERY == 0)
-        layers = self._layer_runs(armed)
+        layers = self._layer_runs(armed) if self._modules else {}
         rows = {}
         for name, layer in layers.items():
             rows[name], own = self._layer_row(step, name, layer, confirm=first % CONFIRM_EVERY == 0)
@@ -191,7 +191,7 @@ class Watcher:
             assert self._loss is not None
             found = probe_layers(self._module, self._modules, self._probes, self._loss)
         else:
-            found = {name: armed.layers[name] for name in armed.layers if "#" not in name}
+            found = armed.trained_layers()
             self._note_missing(armed)
         return {layer.name: found[layer.name] for layer in self._layers if layer.name in found}
 
@@ -325,7 +325,8 @@ def watch(
     those at the end of the backward pass include the scale of a ``GradScaler``.
 
     Args:
-        module: the network as it is trained; a layer that runs several times in a step is recorded in its first run.
+        module: the network as it is trained; of a layer that runs several times in a step, its first
+            run that gradients reach is recorded.
         folder: new, or empty.
         every: the number of training steps from one recorded one to the next.
         probes: inputs of the module; if given, the maps by time step and the gates are of these, in evaluation mode, instead

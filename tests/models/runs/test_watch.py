@@ -7,10 +7,13 @@ import copy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from models import Problem, open_run, watch
 from models.core.cells import cell_of
+from models.runs.layer_statistics import _count
 from tests.support.unrolled_loop import run_unrolled
 from tests.support.watched_loop import (
     CLIP,
@@ -231,3 +234,10 @@ def test_long_sequences_are_joined_into_bins(tmp_path):
         norms = np.array(state_gradients(net, part, torch.sum)[0]["l0"])
         close(found.values[row, : len(norms) // 4], norms.reshape(-1, 4).mean(1))
     assert np.isnan(found.values[1, 25:]).all() and found.lengths.tolist() == [600, 100]
+
+
+@given(batch=st.sampled_from([1, 3, 255, 256]), steps=st.integers(1, 3), units=st.sampled_from([1, 8, 24, 27]))
+@settings(deadline=None, max_examples=20)
+def test_counts_by_time_step(batch, steps, units):
+    mask = np.random.default_rng(batch + units).random((batch, steps, units)) < 0.97
+    np.testing.assert_array_equal(_count(mask), mask.sum((0, 2)))

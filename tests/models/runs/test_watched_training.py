@@ -90,6 +90,7 @@ def test_validation_and_further_backward_passes_are_not_recorded(tmp_path):
     with watch(net, tmp_path / "run") as run:
         with torch.no_grad():
             net(other)
+        net(other)  # without a backward pass
         (net(x).pow(2).mean() / 2).backward()
         net(other).pow(2).mean().backward()
         run.step(loss=1.0, accuracy=0.5, **{"loss/validation": 2.0})
@@ -100,6 +101,20 @@ def test_validation_and_further_backward_passes_are_not_recorded(tmp_path):
     assert opened.scalar("accuracy/train")[1].tolist() == [0.5]
     assert [part.tolist() for part in opened.scalar("loss/validation")] == [[0, 1], [2.0, 3.0]]
     assert [step for step, _ in opened.samples] == [1]
+
+
+def test_a_validation_that_records_gradients_is_not_taken_for_the_step(tmp_path):
+    net, x = Net("LSTM"), batch_of(0)
+    with watch(net, tmp_path / "run", every=1) as run:
+        for count in (20, 3):
+            for update in range(count):
+                net(batch_of(update + 1))
+            net(x).pow(2).mean().backward()
+            run.step(loss=1.0)
+            net.zero_grad()
+    found = open_run(tmp_path / "run").gradient_map("rnn.l0")
+    assert found.steps.tolist() == [1]  # of step 0, so many runs without a gradient were not all recorded
+    close(found.values[0], state_gradients(net, x)[0]["l0"])
 
 
 def test_hooks_are_gone_between_recorded_steps_and_afterwards(tmp_path):
