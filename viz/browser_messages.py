@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
@@ -30,7 +29,7 @@ def is_wanted(data: bytes) -> bool:
     message = BackMsg()
     try:
         message.ParseFromString(data)
-    except DecodeError:
+    except Exception:  # of the package that parses; Streamlit catches any too
         return True
     kind = message.WhichOneof("type")
     if kind == "backend_operation_request":
@@ -62,8 +61,11 @@ class WantedMessages:
 def ignore_wrong_values() -> None:
     """Let every widget of this process ignore a value that it cannot have."""
     if WStates.__getitem__ is not _converted:
-        WStates.__getitem__ = _converted  # type: ignore[method-assign]
-        SessionState.set_widgets_from_proto = _set_convertible  # type: ignore[method-assign]
+        for owner, name, function in (
+            (WStates, "__getitem__", _converted),
+            (SessionState, "set_widgets_from_proto", _set_convertible),
+        ):
+            setattr(owner, name, function)
 
 
 _convert: Callable[[WStates, str], Any] = WStates.__getitem__
@@ -84,7 +86,7 @@ def _converted(states: WStates, widget: str) -> Any:
     except KeyError:
         raise
     except Exception as error:
-        LOG.info("ignored a value of %s: %s", widget, error)
+        LOG.info("%s: %s", widget, error)
         raise KeyError(widget) from error
 
 

@@ -6,6 +6,7 @@ Streamlit keeps every file that a browser has uploaded until its session ends, w
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -74,7 +75,7 @@ def limit_uploads(limits: UploadLimits | None = None) -> None:
         timer.daemon = True
         timer.start()
 
-    MemoryUploadedFileManager.add_file = add  # type: ignore[method-assign]
+    setattr(MemoryUploadedFileManager, "add_file", add)  # noqa: B010 - a method of another package
 
 
 _add_file: Callable[[MemoryUploadedFileManager, str, UploadedFileRec], None] = MemoryUploadedFileManager.add_file
@@ -85,4 +86,5 @@ def remove_uploads(files: Iterable[UploadedFile]) -> None:
     context = get_script_run_ctx(suppress_warning=True)
     for file in files:
         if context is not None:
-            context.uploaded_file_mgr.remove_file(session_id=context.session_id, file_id=file.file_id)
+            manager = cast(MemoryUploadedFileManager, context.uploaded_file_mgr)
+            manager.remove_file(session_id=context.session_id, file_id=file.file_id)

@@ -69,13 +69,14 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
             _check_sizes(size, largest, sizes.get(f"{HEADER}.npy", 0))
             file.seek(0)
             with np.load(file, allow_pickle=False) as found:
-                arrays = {name: found[name] for name in dict.fromkeys(found.files)}
+                loaded = {name: found[name] for name in dict.fromkeys(found.files)}
     except ArchiveError:
         raise
     except FileNotFoundError as error:
         raise ArchiveError("File not found: {file}. Check its path.", file=error.filename) from None
     except Exception as error:
         raise ArchiveError("This is not a saved run. Open an .npz file written by trace.save(...).") from error
+    arrays = {name: each for name, each in loaded.items() if isinstance(each, np.ndarray)}  # others are bytes
     header = _parse_header(arrays.pop(HEADER, None))
     if not isinstance(header, dict):
         raise ArchiveError("The header of this saved run is damaged. Save the run again.")

@@ -230,7 +230,7 @@ def _arrays_by_layer(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np
 
 def _bits(tensor: torch.Tensor) -> tuple:
     """Return a key that is equal for tensors of equal bits, however many of them are compared."""
-    digest = blake2b(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8)).digest()
+    digest = blake2b(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8).data).digest()
     return tensor.dtype, tensor.shape, digest
 
 

@@ -32,7 +32,7 @@ PATIENCE = 120.0
 
 @dataclass
 class Answer:
-    """What the server sent after a message.
+    """The server's answer to a message.
 
     Attributes:
         errors: exceptions on the page.
