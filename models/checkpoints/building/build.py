@@ -28,7 +28,7 @@ from models.checkpoints.building.compatibility import (
     compatible_parts,
 )
 from models.checkpoints.building.encoder_decoder import TargetSetup, build_encoder_decoder, find_target_setup
-from models.checkpoints.building.output_meaning import OF_CLASSES, class_names, predictions_of_matrix
+from models.checkpoints.building.output_meaning import OF_CLASSES, TAGGER_NAME, class_names, predictions_of_matrix
 from models.checkpoints.building.vocabulary import is_character_level
 from models.checkpoints.checkpoint_data import CheckpointData
 from models.checkpoints.layers.stacks import MAX_STACKS, Stack, assumed_settings, connections, encoder_or_decoder
@@ -193,7 +193,8 @@ def _is_likely_decoder(
     answers = (
         encoder_or_decoder(stack.name) == "encoder" and matrix.rows in others
     )  # of the decoder that reads this stack's states
-    return can_score(name) and not answers and not compatible.is_input_size(matrix.rows)
+    inner = compatible.is_input_size(matrix.rows) and not TAGGER_NAME.search(name)
+    return can_score(name) and not answers and not inner
 
 
 def build_network(checkpoint: CheckpointData, setup: Setup, name: str) -> Network:

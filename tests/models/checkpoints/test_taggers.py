@@ -85,6 +85,17 @@ def test_the_meaning_is_inferred_by_name_and_then_assumed():
         checkpoint.network(predicts="tag", classes=["a", "b"])
 
 
+def test_the_transitions_of_a_conditional_random_field_are_named_as_not_run():
+    """The BiLSTM-CRF of PyTorch's tutorial: as many tags as dimensions of the embedding."""
+    state = {"word_embeds.weight": torch.randn(17, 5), "transitions": torch.randn(5, 5)}
+    state |= {f"lstm.{name}": values for name, values in nn.LSTM(5, 2, bidirectional=True).state_dict().items()}
+    state |= {f"hidden2tag.{name}": values for name, values in nn.Linear(4, 5).state_dict().items()}
+    file = io.BytesIO()
+    torch.save(state, file)
+    net = load_checkpoint(file.getvalue()).network()
+    assert net.card.predicts == "tag" and "transitions" in net.left_out and len(net.card.classes["en"]) == 5
+
+
 def test_a_single_score_is_that_of_the_second_class():
     module = Tagger(1).eval()
     net = saved(module, word_to_ix=LISTS["word_to_ix"]).network(predicts="tag")
