@@ -154,7 +154,7 @@ def _unit(session: Session, parameters: Parameters) -> Callable[[], Edit]:
         "mean": _("fix its hidden state at its mean"),
     }
     cell = parameters.cells[layer]
-    if "forget_gate" in cell.gates and (cell.norm is not None or f"{layer}.bias_ih" in parameters.arrays):
+    if "forget_gate" in cell.summed_gates and (cell.norm is not None or f"{layer}.bias_ih" in parameters.arrays):
         changes["forget"] = _("set its forget gate bias to")
     st.caption(
         _("Unit {unit} of {layer}, selected in the playback controls above").format(unit=session.view.unit, layer=layer)
