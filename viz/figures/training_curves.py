@@ -21,6 +21,10 @@ MANY_DECADES = 50.0
 """The ratio of the largest to the smallest value from which ``scale="auto"`` is logarithmic."""
 
 
+MAX_SPAN = 60.0
+"""Powers of ten that a logarithmic axis shows below its largest value: more than float32 has between 1 and infinity."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingCurve:
     """One curve.
@@ -67,18 +71,26 @@ def training_curves(
     values = [curve.values for curve in curves]
     log = scale == "log" or (scale == "auto" and _spans_decades(values))
     shown = [*values, np.array([bound[0]])] if bound else values
-    floor = axis_floor(shown)
+    floor = axis_floor(shown, MAX_SPAN)
     for curve in curves:
         _add(figure, curve, floor if log else None, "%{y:.1%}" if percent else "%{y:.4~g}")
     if bound is not None:
-        figure.add_hline(
-            y=bound[0],
-            line={"width": 1.5, "dash": "dash", "color": FOREGROUND[theme]},
-            annotation={"text": bound[1], "font": {"size": 13}, "xanchor": "right"},
+        figure.add_hline(y=bound[0], line={"width": 1.5, "dash": "dash", "color": FOREGROUND[theme]})
+        figure.add_annotation(
+            x=1,
+            xref="x domain",
+            y=float(np.log10(bound[0])) if log else bound[0],  # of a log axis, plotly places annotations by the power
+            yanchor="bottom",
+            xanchor="right",
+            text=bound[1],
+            font={"size": 13},
+            showarrow=False,
         )
     if marked is not None:
         figure.add_vline(x=marked, line={"width": 1.5, "dash": "dot", "color": FOREGROUND[theme]})
-    figure.update_xaxes(title_text=_("training step"), rangemode="tozero", tickformat=",d", nticks=8)
+    few = max((int(curve.steps[-1]) for curve in curves if len(curve.steps)), default=0) <= 8
+    ticks = {"dtick": 1} if few else {"nticks": 8}
+    figure.update_xaxes(title_text=_("training step"), rangemode="tozero", tickformat=",d", **ticks)
     settings: dict = log_axis(shown, floor) if log else {"automargin": True, "title_standoff": 12}
     if percent:
         settings |= {"range": [-0.02, 1.04], "tickformat": ".0%"}

@@ -1,45 +1,66 @@
-"""Charts that change once a second without being removed and drawn anew.
+"""Charts that change once a second without a blank moment.
 
-Streamlit gives a chart an identity that depends on its content, so that a new picture would be another element, and the chart
-blank until it is drawn. Charts of this page are identified by their keys alone.
+Streamlit replaces a chart whose content changed, and the new one is blank until it is drawn. A chart of a run that is being
+written therefore has two places, one upon the other: each new picture goes into the one at the back, which then comes to the
+front, so that the last picture is visible until the new one covers it.
 """
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.elements import plotly_chart
 
 from viz.pages.page_elements import chart
 
-PREFIX = "train_live_"
+BUFFERS, LIVE = "train_buffers", "train_is_live"
+"""In the session state: the pictures of each chart; whether the run that is shown is being written."""
 
 STYLE = """
 <style>
   [class*="st-key-train_part_"] [data-stale="true"], [data-stale="true"]:has([class*="st-key-train_part_"]),
   [class*="st-key-train_part_"][data-stale="true"] { opacity: 1 !important; transition: none !important; }
+  [class*="st-key-train_box_"] { display: grid; }
+  [class*="st-key-train_box_"] > * { grid-area: 1 / 1; min-width: 0; }
 </style>
 """
-"""Style that keeps what is replaced once a second from being dimmed meanwhile."""
-
-_element_id = plotly_chart.compute_and_register_element_id
+"""Style that keeps what is replaced once a second from being dimmed, and puts both pictures of a chart in one place."""
 
 
-def _stable_element_id(kind: str, *, user_key: Any = None, **content: Any) -> str:
-    """Return the identity of an element, of a chart of this page by its key alone."""
-    if isinstance(user_key, str) and user_key.startswith(PREFIX):
-        content["key_as_main_identity"] = True
-    return _element_id(kind, user_key=user_key, **content)
+@dataclass
+class _Buffers:
+    """The two pictures of a chart: figures with their JSON; ``front`` is the index of the newest."""
+
+    front: int = 0
+    figures: list[tuple[str, go.Figure] | None] = field(default_factory=lambda: [None, None])
+
+    def put(self, figure: go.Figure) -> None:
+        """Make a figure the front picture, unless it is that already."""
+        text = figure.to_json()
+        now = self.figures[self.front]
+        if now is None or now[0] != text:
+            self.front = 1 - self.front
+            self.figures[self.front] = (text, figure)
 
 
-plotly_chart.compute_and_register_element_id = _stable_element_id  # type: ignore[assignment]
+def live_style(*, live: bool) -> None:
+    """Add the style of parts that are replaced once a second; ``live``: whether the run is being written."""
+    st.session_state[LIVE] = live
+    if not live:
+        st.session_state.pop(BUFFERS, None)
+    st.html(STYLE)
 
 
 def live_chart(figure: go.Figure, key: str, *names: str) -> None:
-    """Show a figure of a run as ``chart`` does; the next one with the same ``key`` replaces it in place."""
-    chart(figure, PREFIX + key, names=names)
-
-
-def live_style() -> None:
-    """Add the style of parts that are replaced once a second."""
-    st.html(STYLE)
+    """Show a figure of a run as ``chart`` does; the next one with the same ``key`` replaces it without a blank moment."""
+    if not st.session_state.get(LIVE):
+        chart(figure, f"train_live_{key}", names=names)
+        return
+    buffers: _Buffers = st.session_state.setdefault(BUFFERS, {}).setdefault(key, _Buffers())
+    buffers.put(figure)
+    with st.container(key=f"train_box_{key}"):
+        for slot, picture in enumerate(buffers.figures):
+            with st.container(key=f"train_slot_{key}_{slot}"):
+                if picture is not None:
+                    chart(picture[1], f"train_live_{key}_{slot}", names=names)
+        front = f".st-key-train_box_{key} > :has(.st-key-train_slot_{key}_{buffers.front})"
+        st.html(f"<style>{front} {{ z-index: 1; }}</style>")

@@ -157,6 +157,7 @@ def recurrent_weights_panel(run: ShownRun, recording: TrainingRun) -> None:
             "Does a spectral radius pass 1? Updates of about 10⁻³ of a weight's norm are usual; far below, hardly anything "
             "is learned."
         ),
+        opened=False,
     )
     def draw() -> None:
         live(run, "weights", lambda: _recurrent_weights(run, recording))
@@ -217,6 +218,7 @@ def samples_panel(run: ShownRun, recording: TrainingRun) -> None:
             "Texts that the network generated at different training steps, the newest first. When do they begin to make "
             "sense?"
         ),
+        opened=False,
     )
     def draw() -> None:
         live(run, "samples", lambda: _samples(recording))

@@ -1,6 +1,8 @@
 """Train: how do gates and gradient norms come to be what they are?"""
 
+from viz.pages.train.experiments_panel import experiments_panel
 from viz.pages.train.live_chart import live_style
+from viz.pages.train.mask_panel import has_masks, mask_panel
 from viz.pages.train.new_run_panel import new_run_panel
 from viz.pages.train.recorded_panels import (
     learning_curves_panel,
@@ -8,6 +10,7 @@ from viz.pages.train.recorded_panels import (
     samples_panel,
     training_norms_panel,
 )
+from viz.pages.train.run_comparison import run_comparison_panel
 from viz.pages.train.run_header import choose_run
 from viz.pages.train.snapshot_slider import snapshot_slider
 from viz.pages.train.training_map_panel import training_map_panel
@@ -19,17 +22,20 @@ def page() -> None:
     session = get_session()
     run = choose_run(session)
     session.mark_good()
-    if run is None:
+    recording = None if run is None else run.recording
+    if run is None or recording is None:
         new_run_panel(session, opened=True)
+        experiments_panel(session, opened=True)
         return
-    recording = run.recording
-    if recording is not None:
-        live_style()
-        snapshot_slider(session, run, recording)
-        training_map_panel(session, run, recording)
-        learning_curves_panel(run, recording)
-        training_norms_panel(run, recording)
-    new_run_panel(session, opened=recording is None)
-    if recording is not None:
-        recurrent_weights_panel(run, recording)
-        samples_panel(run, recording)
+    live_style(live=run.is_live)
+    snapshot_slider(session, run, recording)
+    training_map_panel(session, run, recording)
+    learning_curves_panel(run, recording)
+    training_norms_panel(run, recording)
+    run_comparison_panel(session, run)
+    new_run_panel(session, opened=False)
+    experiments_panel(session, opened=False)
+    recurrent_weights_panel(run, recording)
+    samples_panel(run, recording)
+    if run.options is not None and has_masks(run.options):
+        mask_panel(run, run.options)

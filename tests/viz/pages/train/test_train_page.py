@@ -1,13 +1,17 @@
 """The Train lens without a browser: a run of the command line, its curves, maps and snapshots; the settings of a new run."""
 
+import base64
 import json
 
 import numpy as np
 import pytest
 
 from models import open_run
-from models.training.training_loop import train
+from models.training.presets import PRESETS
+from models.training.step_masks import step_masks
+from models.training.training_loop import prepare, train
 from models.training.training_options import TrainingOptions
+from models.training.training_tasks import task_data
 from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.train.setting_controls import OPTIONS
 
@@ -105,3 +109,47 @@ def test_settings_are_checked_at_once_in_one_sentence():
     assert not page.warning and not page.button(key="train_start").disabled
     assert page.session_state[OPTIONS] == TrainingOptions(rate=0.01, cell="GRU")
     assert "nn.GRU(16, 32" in "\n".join(each.value for each in page.code)
+
+
+def test_runs_are_compared_on_one_axis_with_their_parameters(runs):
+    page = start("train", opened=runs, panel="run_comparison", look="runs:counting-a,nothing")
+    shown = page.table[0].value
+    assert "4(6·3 + 6² + 2·6) + 4(6·6 + 6² + 2·6) = 600" in shown.to_string()
+    assert plotted(page, "live_compared_loss")["data"][0]["name"] == "counting-a"
+
+
+@pytest.mark.slow
+def test_an_experiment_says_what_to_look_for_and_starts_all_its_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    started = []
+
+    def submit(options, folder, reader):
+        prepare(options, folder)
+        started.append((options, folder))
+
+    monkeypatch.setattr("viz.pages.train.new_run_panel.submit", submit)
+    page = start("train")
+    text = text_of(page)
+    for preset in PRESETS:
+        assert preset.look_for.sentence[:30] in text.replace("\\", "") and page.button(
+            key=f"train_experiment_{preset.name}"
+        )
+    page.button(key="train_experiment_clipping").click()
+    run(page)
+    assert [options.clipping for options, _folder in started] == ["off", "norm"]
+    view = page.session_state["unrolled"].view
+    assert view.run == started[0][1].name and view.look.count("clipping-") == 2
+
+
+@pytest.mark.slow
+def test_masks_are_drawn_as_the_run_used_them(tmp_path):
+    options = SMALL.with_changes(time_dropout=0.5, time_mask="variational", steps=4)
+    train(options, tmp_path / "runs" / "masked")
+    page = start("train", opened=tmp_path / "runs", panel="dropout_masks")
+    grids = plotted(page, "live_masks")["data"]
+    assert len(grids) == 2
+    expected = step_masks(options, task_data(options), 0)
+    cells = grids[-1]["z"]
+    shape = [int(size) for size in cells["shape"].split(",")]
+    drawn = np.frombuffer(base64.b64decode(cells["bdata"]), cells["dtype"]).reshape(shape)
+    assert np.array_equal(drawn.T == 1, expected[0].values[:, 0] == 0)

@@ -1,0 +1,84 @@
+"""The panel of the six experiments: their runs are started with one click and compared on one axis."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.training.presets import PRESETS, Preset
+from viz.escape import escape_markdown
+from viz.i18n import _, ngettext, translate
+from viz.pages.page_elements import show_problem
+from viz.pages.panels import panel
+from viz.pages.run_folders import listed_runs
+from viz.pages.train.new_run_panel import start_run
+from viz.pages.train.setting_controls import OPTIONS
+from viz.session import Session
+
+
+def experiments_panel(session: Session, *, opened: bool) -> None:
+    """Declare the panel; ``opened``: whether it begins open."""
+
+    @panel(
+        "experiments",
+        _("Experiments"),
+        _("Each starts runs that differ in one setting. Read what to look for first, then what really happened here."),
+        opened=opened,
+    )
+    def draw() -> None:
+        for preset in PRESETS:
+            with st.expander(escape_markdown(translate(preset.title))):
+                _draw(session, preset)
+
+
+def _draw(session: Session, preset: Preset) -> None:
+    st.markdown(f"**{_('What to look for')}** · " + escape_markdown(translate(preset.look_for)))
+    st.markdown(f"**{_('What happened here')}** · " + escape_markdown(translate(preset.happened)))
+    names = ", ".join(translate(variant.title) for variant in preset.variants)
+    st.markdown(f"**{_('Runs')}** · " + escape_markdown(names))
+    own = runs_of(session, preset)
+    row = st.container(horizontal=True, gap="small")
+    with row:
+        count = len(preset.variants)
+        label = ngettext("Start {n} run", "Start {n} runs", count).format(n=count)
+        if st.button(label, icon=":material/play_arrow:", type="primary", key=f"train_experiment_{preset.name}"):
+            _start(session, preset)
+        if len(own) > 1 and st.button(
+            _("Compare the last runs"), icon=":material/stacked_line_chart:", key=f"train_compare_{preset.name}"
+        ):
+            _show(session, own)
+        if st.button(_("Use these settings"), icon=":material/tune:", key=f"train_use_{preset.name}"):
+            st.session_state[OPTIONS] = preset.variants[0].options
+            session.open_panel("new_run", default=False, scroll=True)
+            st.rerun()
+
+
+def _start(session: Session, preset: Preset) -> None:
+    """Start the runs of an experiment, and show their comparison."""
+    try:
+        with st.spinner(_("Preparing the data and the training process …")):
+            names = [
+                start_run(session, variant.options, f"{preset.name}-{variant.name}") for variant in preset.variants
+            ]
+    except Problem as problem:
+        show_problem(problem)
+        return
+    _show(session, names)
+
+
+def _show(session: Session, names: list[str]) -> None:
+    """Show the first of some runs, and all of them in the comparison."""
+    session.navigate(run=names[0], training_step=None)
+    session.set_view_options(runs=",".join(names))
+    session.open_panel("run_comparison", default=True, scroll=True)
+    st.rerun()
+
+
+def runs_of(session: Session, preset: Preset) -> list[str]:
+    """Return the newest run of each variant of an experiment among the listed runs, in their order."""
+    known = [entry.name for entry in listed_runs(session)]
+    newest = [
+        next((name for name in known if name.rpartition("-")[0] == f"{preset.name}-{variant.name}"), None)
+        for variant in preset.variants
+    ]
+    return [name for name in newest if name is not None]
