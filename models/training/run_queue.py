@@ -5,7 +5,8 @@
 
 Dask is imported, and the cluster started, with the first run. Each reader's runs wait in their own line, and the reader with
 the fewest running ones is served next. A worker that is killed is replaced, and its run goes on from its last checkpoint; if
-the whole server is killed, its runs count as interrupted, and ``submit_resume`` goes on with them.
+the whole server is killed, its runs count as interrupted, and ``submit_resume`` goes on with them. The workers of another
+cluster need this package and the folders of the runs under the same paths.
 """
 
 from __future__ import annotations

@@ -165,18 +165,43 @@ def _read(path: Path) -> str:
 
 
 def _check_card(card: ModelCard) -> None:
-    """Check the types of what the network is built from.
+    """Check the types and the values of what the network and the pages use.
 
     Raises:
         ValueError: one is wrong.
     """
-    words = card.vocabulary
-    strings = words is None or all(isinstance(each, str) for each in words)
-    sizes = (card.columns, card.architecture["outputs"])
-    if not strings or not all(type(each) is int and 0 <= each <= MAX_PARAMETERS for each in sizes):
-        raise ValueError("the sizes of the card are invalid")
-    if (words is None) == (card.columns == 0) or card.architecture["class"] not in CARD_CLASSES:
-        raise ValueError("the card's network is unknown")
+    words, outputs, default = card.vocabulary, card.architecture["outputs"], card.default
+    texts: list[Any] = [
+        card.unknown or "",
+        card.padding or "",
+        *card.particles,
+        *(words or ()),
+        default.text,
+        default.layer,
+    ]
+    texts += [each for of in (card.title, card.task, default.why) for each in (of["en"], of["ko"])]
+    texts += [each.text for each in card.examples]
+    classes = card.classes or {}
+    texts += [name for names in classes.values() for name in names]
+    numbers = (card.columns, outputs, card.parameters, default.unit, default.step, card.answer_step or 0)
+    right = (
+        all(isinstance(each, str) for each in texts)
+        and all(type(each) is int and 0 <= each <= MAX_PARAMETERS for each in numbers)
+        and (words is None) == (card.columns > 0) == (card.kind == "numbers")
+        and (words is None or (len(words) > 0 and {card.unknown, card.padding} - {None} <= set(words)))
+        and card.kind in ("characters", "words", "numbers")
+        and card.scored in ("all", "last")
+        and card.predicts in ("next", "class")
+        and (card.predicts == "class") == bool(classes)
+        and all(len(names) == outputs for names in classes.values())
+        and (not classes or {"en", "ko"} <= classes.keys())
+        and card.architecture["class"] in CARD_CLASSES
+        and isinstance(card.training, dict)
+        and isinstance(card.data, dict)
+        and card.metrics == {}
+    )
+    if not right:
+        raise ValueError("the card is invalid")
 
 
 def network_of(folder: str | Path, training_step: int | None = None) -> Network:

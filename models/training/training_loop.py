@@ -24,6 +24,7 @@ from models.core.messages import Problem
 from models.networks.generation import generate
 from models.runs.run_folder import is_plain_file, is_run_folder
 from models.runs.watch import Watcher, watch
+from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.early_stopping import EarlyStopping
 from models.training.sequence_models import SequenceModel, SeriesModel, build_sequence_model
 from models.training.trained_network import network_in_training, read_options, training_card, write_settings
@@ -47,6 +48,9 @@ MAX_VALIDATED = 2000
 
 FEW = 4
 """Sequences of a generated task from which the card of a run is made."""
+
+DISTANCES = (5, 10, 20, 30, 40, 60)
+"""Words between city and end at which a run of the task ``recall`` is measured when it ends."""
 
 PAUSE_SECONDS = 0.1
 SAMPLE_TEMPERATURE = 0.8
@@ -242,7 +246,8 @@ class TrainingLoop:
                     self._save()
                 except OSError as error:
                     raise _unwritable(error) from error
-                run.end("finished" if reason in ("finished", "early stopping") else "stopped", reason=reason)
+                about = {"reason": reason, "seconds": round(self.state.seconds, 3)} | self.measure()
+                run.end("finished" if reason in ("finished", "early stopping") else "stopped", **about)
         return TrainingResult(reason, self.state.step, self.state.seconds)
 
     def probe(self) -> tuple[Tensor, Any]:
@@ -257,6 +262,13 @@ class TrainingLoop:
             return given, lambda outputs, _: nn.functional.cross_entropy(outputs[:, -1], answer)
         targets = given[0, 1:]
         return given[:, :-1], lambda outputs, _: nn.functional.cross_entropy(outputs[0], targets)
+
+    def measure(self) -> dict[str, Any]:
+        """Return what is measured at the end of a run: of the task ``recall``, the accuracy by distance."""
+        if self.options.task != "recall":
+            return {}
+        found = recall_accuracy_by_distance(self.module.eval(), DISTANCES)
+        return {"accuracy_by_distance": {str(distance): value for distance, value in found.items()}}
 
     def _train(self, run: Watcher) -> Reason:
         """Train step by step; return why it ended."""

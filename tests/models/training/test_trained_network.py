@@ -11,6 +11,8 @@ from models.core.messages import Problem
 from models.edits.edit import Edits
 from models.edits.edited_network import run_edited
 from models.gradients.losses import Loss, differentiate
+from models.runs.run_folder import read_description
+from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.framework_lines import settings_lines
 from models.training.sequence_models import build_sequence_model
 from models.training.trained_network import CARD, OPTIONS, network_of, training_card
@@ -68,6 +70,15 @@ def test_the_card_of_few_sequences_is_that_of_all(task):
     assert cards[0] == cards[1]
 
 
+def test_recall_is_measured_by_distance_when_a_run_ends(tmp_path):
+    trained("recall", tmp_path, distance=8)
+    about = read_description(tmp_path)
+    assert about["reason"] == "finished" and about["seconds"] > 0
+    module = network_of(tmp_path).module
+    expected = recall_accuracy_by_distance(module, (5, 60))
+    assert about["accuracy_by_distance"]["5"] == expected[5] and about["accuracy_by_distance"]["60"] == expected[60]
+
+
 def test_the_nearest_snapshot_is_opened(tmp_path):
     trained("counting", tmp_path, epochs=4)
     assert [network_of(tmp_path, step).card.training["steps"] for step in (0, 3, 10**6)] == [0, 2, 12]
@@ -111,6 +122,13 @@ HOSTILE = {
     ),
     "other sizes": lambda folder: overwrite(folder / OPTIONS, lambda options: options.update(units=7)),
     "no vocabulary": lambda folder: overwrite(folder / CARD, lambda card: card.update(vocabulary=None)),
+    "no title": lambda folder: overwrite(folder / CARD, lambda card: card.update(title={})),
+    "title of numbers": lambda folder: overwrite(folder / CARD, lambda card: card.update(title={"en": 1, "ko": 2})),
+    "classes": lambda folder: overwrite(folder / CARD, lambda card: card.update(classes={"en": ["a"], "ko": ["a"]})),
+    "unit": lambda folder: overwrite(folder / CARD, lambda card: card["default"].update(unit=-1)),
+    "examples": lambda folder: overwrite(folder / CARD, lambda card: card.update(examples=[{"text": [1]}])),
+    "predicts": lambda folder: overwrite(folder / CARD, lambda card: card.update(predicts="sequence")),
+    "unknown": lambda folder: overwrite(folder / CARD, lambda card: card.update(unknown="?")),
     "numbers": lambda folder: overwrite(folder / CARD, lambda card: card.update(vocabulary=[1, 2, 3])),
     "damaged": lambda folder: [path.write_bytes(b"\xff" * 30) for path in (folder / "snapshots").iterdir()],
     "no snapshots": lambda folder: [path.unlink() for path in (folder / "snapshots").iterdir()],
