@@ -36,11 +36,13 @@ FRAME_ANCESTORS = "UNROLLED_FRAME_ANCESTORS"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 METRICS = "/_stcore/metrics"
 
-ELEMENTS = ("BidiComponent", "ButtonGroup", "Button", "Selectbox", "TextArea", "Html", "rehype-raw")
+ELEMENTS = ("BidiComponent", "ButtonGroup", "Button", "Selectbox", "TextArea", "Html", "rehype-raw", "DownloadButton")
 """Scripts of Streamlit that every page needs for its first elements, by their names."""
 ELEMENTS_OF_LENS = {
-    "gradients": ("PlotlyChart",),
-    "checkpoint": ("FileUploader", "Table"),
+    "gradients": ("Slider", "rehype-katex", "Spinner", "PlotlyChart"),
+    "edit": ("TextInput", "Checkbox"),
+    "attention": ("PageLink",),
+    "checkpoint": ("FileUploader", "Table", "rehype-katex"),
 }
 """Those that only some pages need, by the name of the page."""
 

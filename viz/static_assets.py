@@ -113,6 +113,11 @@ def early_scripts(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def preload_links(names: Iterable[str]) -> str:
-    """Return the elements of a page that make the browser load our components' script and these at once."""
+    """Return the elements of a page that make the browser load these scripts, our components' and the icons at once."""
     scripts = (script_file(), *early_scripts(tuple(names)))
-    return "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in scripts)
+    links = [f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in scripts]
+    links += [
+        f'<link rel="preload" as="font" type="font/woff2" crossorigin href="./static/media/{path.name}">'
+        for path in (STATIC / "static" / "media").glob("MaterialSymbols-*.woff2")
+    ]
+    return "".join(links)

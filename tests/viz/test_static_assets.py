@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from viz.components.streamlit_host import component_script, script_file
 from viz.server import ELEMENTS, ELEMENTS_OF_LENS
 from viz.static_assets import STATIC, StaticAssets, early_scripts, preload_links
 
@@ -80,4 +81,12 @@ def _linked(script, page):
 
 def test_links_name_each_script_once():
     names = re.findall(r'href="\./static/js/([^"]+)"', preload_links((*ELEMENTS, *ELEMENTS)))
-    assert len(names) == len(set(names)) > len(ELEMENTS)
+    assert len(names) == len(set(names)) > len(ELEMENTS) and names[0] == script_file()
+    [font] = re.findall(r'href="\./static/(media/[^"]+)"', preload_links(()))
+    assert ask(f"/static/{font}")[1]["content-type"] == "font/woff2"
+
+
+def test_the_script_of_the_components_is_a_file_too():
+    status, headers, body = ask(f"/static/js/{script_file()}", "10.0.0.7", [(b"accept-encoding", b"gzip")])
+    assert (status, headers["content-encoding"]) == (200, "gzip")
+    assert gzip.decompress(body).decode() == component_script()
