@@ -52,7 +52,9 @@ FEW = 4
 DISTANCES = (5, 10, 20, 30, 40, 60)
 """Words between city and end at which a run of the task ``recall`` is measured when it ends."""
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS, MAX_PAUSE = 0.1, 600.0
+"""Seconds after which a paused run reads its command again, and after which it stops, so that other runs can begin."""
+
 SAMPLE_TEMPERATURE = 0.8
 Reason = Literal["finished", "early stopping", "stopped", "time", "not finite"]
 """Why training ended: all steps done, early stopping, a command, the longest duration, or a loss of NaN or infinity."""
@@ -288,6 +290,8 @@ class TrainingLoop:
                     return "stopped"
                 paused = time.monotonic()
                 while self._commands.current() == "pause":
+                    if time.monotonic() - paused > MAX_PAUSE:
+                        return "stopped"
                     time.sleep(PAUSE_SECONDS)
                 started += time.monotonic() - paused
                 continue

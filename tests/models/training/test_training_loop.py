@@ -183,6 +183,13 @@ def test_a_stopped_run_goes_on(tmp_path):
         train(options, tmp_path)
 
 
+def test_a_long_pause_becomes_a_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_loop, "MAX_PAUSE", 0.05)
+    training_loop.prepare(quick(), tmp_path)
+    send_command(tmp_path, "pause")
+    assert training_loop.start(tmp_path).reason == "stopped" and resume(tmp_path).reason == "finished"
+
+
 def test_the_time_limit_ends_a_run(tmp_path):
     assert train(quick(epochs=100_000, minutes=0.01), tmp_path).reason == "time"
 
