@@ -1,8 +1,8 @@
-"""What watching a training loop costs: ``python -m tests.benchmarks.watch_cost [--rounds N] [--size]``.
+"""What watching a training loop costs: ``python -m tests.benchmarks.watch_cost [--rounds N] [--whole] [--size]``.
 
 Watched and unwatched training steps take turns in one run, so that a busy machine slows both. What is printed is what a step
 costs that is recorded, and one between two of them, each beside an unwatched step; what follows for both recording intervals;
-and the median of whole rounds of ten steps, one of them recorded.
+and with ``--whole`` the median of whole rounds of ten steps, one of them recorded.
 
 ``--size``: the folder of a run of a million steps of one 256-unit LSTM, written by the run's own writer from synthetic rows
 of the true form, and the time to open it: its names, three curves, and the two maps that the page shows first.
@@ -25,7 +25,7 @@ from models.core.cells import cell_of
 from models.runs.layer_statistics import map_quantities
 from models.runs.map_store import MapRow
 from models.runs.run_writer import RunWriter
-from models.runs.watch import Watcher
+from models.runs.watch import SPECTRA_EVERY, Watcher
 
 UNITS, STEPS, BATCH, INPUTS, THREADS = 256, 128, 32, 64, 2
 BARS = {10: 1.15, 100: 1.02}
@@ -64,22 +64,30 @@ class Loop:
 def cost(kind: str, rounds: int) -> None:
     """Print the costs of one kind of cell."""
     plain, watched = Loop(kind), Loop(kind)
-    recorded, base, between = [], [], []
+    base: list[float] = []
+    ratios: dict[str, list[float]] = {"recorded": [], "recorded, with eigenvalues": [], "between two of them": []}
     with tempfile.TemporaryDirectory() as folder, watch(watched.net, Path(folder) / "run", every=4) as run:
-        for loop in (plain, watched):
-            loop.seconds(4, run if loop is watched else None)
+        plain.seconds(4)
+        watched.seconds(4, run)  # with the check of the gradients, which few steps have
         for _ in range(rounds):
+            spectra = run.training_step // 4 % SPECTRA_EVERY == 0
             for place in range(4):
                 base.append(plain.seconds(1))
-                (recorded if place == 0 else between).append(watched.seconds(1, run) / base[-1])
-    unit, step, rest = statistics.median(base), statistics.mean(recorded), statistics.median(between)
-    print(f"{kind}, H={UNITS}, T={STEPS}, B={BATCH}, {THREADS} threads: unwatched step {unit * 1e3:.1f} ms")
+                of = "between two of them" if place else "recorded, with eigenvalues" if spectra else "recorded"
+                ratios[of].append(watched.seconds(1, run) / base[-1])
     print(
-        f"  step that is recorded     {step:6.2f} x (mean of {len(recorded)}, the eigenvalues of every tenth included)"
+        f"{kind}, H={UNITS}, T={STEPS}, B={BATCH}, {THREADS} threads: unwatched {statistics.median(base) * 1e3:.1f} ms"
     )
-    print(f"  step between two of them  {rest:6.3f} x (median of {len(between)})")
+    found = {of: statistics.median(each) if each else float("nan") for of, each in ratios.items()}
+    for of, ratio in found.items():
+        print(f"  step {of:<27}{ratio:7.3f} x (median of {len(ratios[of])})")
+    share = 1 / SPECTRA_EVERY
+    step = (1 - share) * found["recorded"] + share * found["recorded, with eigenvalues"]
     for every, bar in BARS.items():
-        print(f"  every={every:<4} {(step + (every - 1) * rest) / every:6.3f} x from these two (bar {bar} x)")
+        total = (step + (every - 1) * found["between two of them"]) / every
+        print(
+            f"  every={every:<4}{total:7.3f} x from these; {1 + (step - 1) / every:.3f} x if steps between cost 1 (bar {bar} x)"
+        )
 
 
 def whole_rounds(kind: str, every: int, rounds: int) -> None:
@@ -162,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--kinds", nargs="+", choices=("LSTM", "GRU", "RNN"), default=["LSTM"])
+    parser.add_argument("--whole", action="store_true", help="also whole rounds of ten steps")
     parser.add_argument("--size", action="store_true", help="only the size of a long run")
     parser.add_argument("--updates", type=int, default=UPDATES, help="its training steps")
     options = parser.parse_args()
@@ -171,7 +180,8 @@ def main() -> None:
         return
     for kind in options.kinds:
         cost(kind, options.rounds)
-        whole_rounds(kind, 10, max(2, options.rounds // 4))
+        if options.whole:
+            whole_rounds(kind, 10, max(2, options.rounds // 4))
 
 
 if __name__ == "__main__":
