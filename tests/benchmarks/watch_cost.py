@@ -85,9 +85,8 @@ def cost(kind: str, rounds: int) -> None:
     step = (1 - share) * found["recorded"] + share * found["recorded, with eigenvalues"]
     for every, bar in BARS.items():
         total = (step + (every - 1) * found["between two of them"]) / every
-        print(
-            f"  every={every:<4}{total:7.3f} x from these; {1 + (step - 1) / every:.3f} x if steps between cost 1 (bar {bar} x)"
-        )
+        alone = 1 + (step - 1) / every
+        print(f"  every={every:<4}{total:7.3f} x from these; {alone:.3f} x of the recorded steps alone (bar {bar} x)")
 
 
 def whole_rounds(kind: str, every: int, rounds: int) -> None:
