@@ -11,6 +11,7 @@ import functools
 import inspect
 import pkgutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from plotly.offline import get_plotlyjs
 from streamlit.testing.v1 import AppTest
 
 import viz.figures
+from models.training.training_loop import train
+from models.training.training_options import TrainingOptions
 from tests.support.lens_page import run, start
 
 ROOT = Path(__file__).parent.parent
@@ -32,11 +35,12 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Visit:
-    """A view of the app, and what to do there until its figures are drawn."""
+    """A view of the app, what to do there until its figures are drawn, and what it was started for."""
 
     lens: str
     view: dict[str, str]
     act: Callable[[AppTest], object] | None = None
+    opened: Callable[[], Path] | None = None
 
     @property
     def address(self) -> str:
@@ -52,6 +56,19 @@ def _measure_times(page: AppTest) -> None:
     page.button(key="attention_measure").click()
 
 
+def _train() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    options = TrainingOptions(
+        task="recall", cell="RNN", units=8, examples=64, steps=6, time_dropout=0.2, record_every=1
+    )
+    train(options, folder / "recall-rnn")
+    return folder
+
+
+def _measure_distances(page: AppTest) -> None:
+    page.toggle(key="train_by_distance").set_value(True)
+
+
 VISITS = (
     Visit("step", {"net": "python-lm"}),
     Visit("states", {"net": "recall-lstm"}),
@@ -60,6 +77,7 @@ VISITS = (
     Visit("edit", {"net": "counter", "edits": "rnn.l0.writes[0]=0"}, _backpropagate),
     Visit("attention", {"net": "dates-additive"}),
     Visit("attention", {"net": "dates-transformer"}, _measure_times),
+    Visit("train", {"run": "recall-rnn"}, _measure_distances, _train),
     Visit("checkpoint", {"net": "recall-lstm"}),
     Visit("checkpoint", {"net": "recall-lstm", "edits": "rnn.l0.weight_hh[forget_gate]*=0.5"}),
 )
@@ -111,7 +129,7 @@ def draw_all() -> tuple[dict[str, go.Figure], dict[str, str]]:
     addresses: dict[str, str] = {}
     with recorded() as figures:
         for visit in VISITS:
-            page = start(visit.lens, **visit.view)
+            page = start(visit.lens, None if visit.opened is None else visit.opened(), **visit.view)
             if visit.act is not None:
                 visit.act(page)
                 run(page)

@@ -18,6 +18,7 @@ PAGES = {
     "states": N_("States"),
     "gradients": N_("Gradients"),
     "attention": N_("Attention"),
+    "train": N_("Train"),
     "checkpoint": N_("Checkpoint"),
 }
 """The titles of the pages that explain terms, by their name in the address."""

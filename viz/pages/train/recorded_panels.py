@@ -123,7 +123,7 @@ def _threshold(recording: TrainingRun) -> float | None:
     """Return the threshold of clipping by norm; None if it is off or unknown."""
     threshold = recording.settings.get("clip_threshold")
     by_norm = recording.settings.get("clipping") == "norm"
-    return float(threshold) if by_norm and isinstance(threshold, int | float) and threshold > 0 else None
+    return float(threshold) if by_norm and isinstance(threshold, int | float) and 0 < threshold < 1e30 else None
 
 
 def _clipping_formula(norms: tuple[np.ndarray, np.ndarray], threshold: float | None) -> None:

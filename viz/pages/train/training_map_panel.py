@@ -93,9 +93,9 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
 def _recorded_at(recording: TrainingRun, stride: int, width: int) -> str:
     """Return what the maps are of: the sequences, the training steps that are kept, and the time steps of a row."""
     of = (
-        _("The same probe sequence at every {stride:,} training steps.")
+        _("The same probe sequence at the recorded training steps, one in {stride:,}.")
         if recording.maps_of == "probes"
-        else _("The batch of every {stride:,} training steps.")
+        else _("The batch of the recorded training steps, one in {stride:,}.")
     ).format(stride=stride)
     if width > 1:
         of += " " + _("Each row of the picture is the mean of {width} time steps.").format(width=width)

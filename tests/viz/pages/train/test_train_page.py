@@ -5,15 +5,19 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from models import open_run
+from models import open_run, watch
 from models.training.presets import PRESETS
 from models.training.step_masks import step_masks
 from models.training.training_loop import prepare, train
 from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
 from tests.support.lens_page import run, start, text_of, widget_at
+from viz.pages.panels import PAGE_PANELS
 from viz.pages.train.setting_controls import OPTIONS
+from viz.panel_choice import PANELS
 
 SMALL = TrainingOptions(
     task="counting",
@@ -48,8 +52,9 @@ def test_a_run_of_the_command_line_is_listed_and_drawn(runs):
     view = page.session_state["unrolled"].view
     assert view.run == "counting-a" and view.training_step is None
     assert page.selectbox[0].options == ["counting-a"]
+    assert {each.name for each in page.session_state[PAGE_PANELS].panels} <= set(PANELS)
     text = text_of(page)
-    assert "The same probe sequence at every 4 training steps." in text
+    assert "The same probe sequence at the recorded training steps, one in 4." in text
     recording = open_run(runs / "counting-a")
     steps, losses = recording.scalar("loss/train")
     curve = next(each for each in plotted(page, "live_loss")["data"] if each["name"] == "training")
@@ -109,6 +114,23 @@ def test_settings_are_checked_at_once_in_one_sentence():
     assert not page.warning and not page.button(key="train_start").disabled
     assert page.session_state[OPTIONS] == TrainingOptions(rate=0.01, cell="GRU")
     assert "nn.GRU(16, 32" in "\n".join(each.value for each in page.code)
+
+
+@pytest.mark.slow
+def test_a_snapshot_of_a_module_of_ones_own_opens_as_its_file(tmp_path):
+    net = nn.ModuleDict({"rnn": nn.LSTM(3, 4, batch_first=True), "head": nn.Linear(4, 3)})
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with watch(net, tmp_path / "own", every=1) as recorder:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = net["head"](net["rnn"](torch.ones(2, 5, 3))[0]).square().mean()
+            loss.backward()
+            recorder.step(loss=loss.item())
+            optimizer.step()
+    page = start("train", opened=tmp_path)
+    assert not page.warning and "The batch of the recorded training steps, one in 1." in text_of(page)
+    step = start("step", opened=tmp_path, run="own", training_step="1", panel="-none")
+    assert step.session_state["unrolled"].view.net.startswith("1.safetensors~")
 
 
 def test_runs_are_compared_on_one_axis_with_their_parameters(runs):
