@@ -20,6 +20,6 @@ def is_asked(panel: str, contents: object, cost: float, most: float) -> bool:
     asked = st.session_state.setdefault(ASKED, {})
     if cost <= most or asked.get(panel) == contents:
         return True
-    st.caption(_("This takes several seconds for a sequence of this length, so it is computed only if you ask for it."))
+    st.caption(_("This takes long for a run of this size, so it is computed only if you ask for it."))
     st.button(_("Compute it"), key=f"ask_{panel}", on_click=lambda: asked.update({panel: contents}))
     return False

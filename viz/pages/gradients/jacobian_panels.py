@@ -35,15 +35,22 @@ MAX_JACOBIANS = 240
 """Steps whose Jacobians are decomposed: the last ones before the loss."""
 JACOBIAN_WORK = 6 * 10**9
 """Steps, times the cube of a Jacobian's rows, that are decomposed before the reader asks for all: about a second."""
-LYAPUNOV_ROWS = 500_000
-"""Rows of the Jacobians of all steps up to which the Lyapunov spectrum is computed at once: about two seconds."""
+MOST_WORK = 30 * JACOBIAN_WORK
+"""The same for all that a reader can ask for: half a minute."""
+LYAPUNOV_WORK = 6 * 10**9
+"""Steps, times numbers of a Jacobian, times exponents, that are computed at once: about two seconds."""
 ALL_STEPS = "jacobians_of_all_steps"
 """In the session state: the run and the layer for which the reader asked for ``MAX_JACOBIANS`` steps."""
 
 
 def steps_at_first(layer: LayerTrace) -> int:
     """Return the number of steps whose Jacobians, of an LSTM those of the joint state, take about a second."""
-    return min(MAX_JACOBIANS, max(8, JACOBIAN_WORK // jacobian_rows(layer) ** 3))
+    return min(MAX_JACOBIANS, max(1, JACOBIAN_WORK // jacobian_rows(layer) ** 3))
+
+
+def most_steps(layer: LayerTrace) -> int:
+    """Return the number of steps whose Jacobians a reader can ask for."""
+    return min(MAX_JACOBIANS, max(1, MOST_WORK // jacobian_rows(layer) ** 3))
 
 
 def jacobian_rows(layer: LayerTrace) -> int:
@@ -105,9 +112,18 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
     at = loss_step(session, run, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
     asked = st.session_state.get(ALL_STEPS) == (run.serial, layer.name)
-    count = MAX_JACOBIANS if asked else steps_at_first(layer)
+    count = most_steps(layer) if asked else steps_at_first(layer)
     part = slice(last, min(last + count, len(labels))) if layer.reverse else slice(max(0, last + 1 - count), last + 1)
-    all_steps = min(MAX_JACOBIANS, len(labels) - last if layer.reverse else last + 1)
+    all_steps = min(most_steps(layer), len(labels) - last if layer.reverse else last + 1)
+
+    def is_wanted(panel: str) -> bool:
+        rows = jacobian_rows(layer)
+        if rows**3 > MOST_WORK:
+            st.caption(
+                _("The Jacobians of this layer have {n} rows, which are too many to decompose.").format(n=f"{rows:,}")
+            )
+            return False
+        return is_asked(panel, (run.serial, layer.name), rows**3, JACOBIAN_WORK)
 
     def offer_all(key: str) -> None:
         if part.stop - part.start < all_steps:
@@ -132,6 +148,8 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
         ),
     )
     def draw_jacobians() -> None:
+        if not is_wanted("jacobians"):
+            return
         offer_all("all_jacobians")
         values, bounds = _singular(run, layer.name, part.start, part.stop)
         st.markdown(_describe_spectrum(layer))
@@ -167,6 +185,8 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
         def draw_bounds() -> None:
             found = gradients_if_any(session, run, loss)
             if found is not None:
+                if not is_wanted("bounds"):
+                    return
                 offer_all("all_bounds")
                 values = _singular(run, layer.name, part.start, part.stop)[0]
                 _bounds(session, layer, labels, found, values, part, step)
@@ -266,8 +286,9 @@ def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
         ),
     )
     def draw_lyapunov() -> None:
-        rows = jacobian_rows(layer) * layer.shape[1]
-        if not is_asked("lyapunov", (run.serial, layer.name), rows, LYAPUNOV_ROWS):
+        rows, steps = jacobian_rows(layer), layer.shape[1]
+        cost = steps * rows**2 * (_exponent_count(layer) or rows)
+        if not is_asked("lyapunov", (run.serial, layer.name), cost, LYAPUNOV_WORK):
             return
         exponents = _lyapunov(run, layer.name)
         left, right = st.columns([5, 2], gap="medium", vertical_alignment="center")
@@ -313,6 +334,10 @@ def _singular(run: ForwardRun, layer: str, start: int, stop: int) -> tuple[np.nd
 @st.cache_resource(show_spinner=False, max_entries=gradient_cache.MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
 def _lyapunov(run: ForwardRun, layer: str) -> np.ndarray:
     only = gradient_cache.single_sequence(run, layer)
-    _batch, steps, units = only.shape
-    # All exponents if that takes about a second.
-    return lyapunov_spectrum(only, count=None if steps * units <= 12_000 else 16)
+    return lyapunov_spectrum(only, count=_exponent_count(only))
+
+
+def _exponent_count(layer: LayerTrace) -> int | None:
+    """Return how many exponents are computed; None for all, of a layer and a sequence that are small."""
+    _batch, steps, units = layer.shape
+    return None if steps * units <= 12_000 else 16

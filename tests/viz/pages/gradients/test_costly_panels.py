@@ -17,7 +17,7 @@ def test_a_panel_that_takes_seconds_waits_for_a_click(monkeypatch):
     assert not {"Compute it", "Compute 4 time steps"} & labels(whole).keys()
     assert "gradient_heatmap" in mounted_components(whole)
     charts = {each.proto.id for each in whole.get("plotly_chart")}
-    for module, name in ((gradient_map_panel, "MAP_WORK"), (jacobian_panels, "LYAPUNOV_ROWS")):
+    for module, name in ((gradient_map_panel, "MAP_WORK"), (jacobian_panels, "LYAPUNOV_WORK")):
         monkeypatch.setattr(module, name, 1)
     monkeypatch.setattr(jacobian_panels, "steps_at_first", lambda layer: 2)
     page = start("gradients", **address)
@@ -44,4 +44,4 @@ def test_the_steps_that_are_decomposed_at_first_fall_with_the_size_of_the_layer(
             self.weights = type("Weights", (), {"output_size": units, "hidden_size": units})
 
     counts = [jacobian_panels.steps_at_first(Layer(units)) for units in (8, 128, 256, 384, 4096)]
-    assert counts == sorted(counts, reverse=True) and counts[0] == jacobian_panels.MAX_JACOBIANS and counts[-1] == 8
+    assert counts == sorted(counts, reverse=True) and counts[0] == jacobian_panels.MAX_JACOBIANS and counts[-1] == 1
