@@ -44,10 +44,10 @@ def parse_panels(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.split(",")))
 
 
-def split_unknown(text: str) -> tuple[str, tuple[str, ...]]:
+def split_unknown_panels(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text without the panels that it opens although no page has them, and their names.
 
-    >>> split_unknown("path,nothing")
+    >>> split_unknown_panels("path,nothing")
     ('path', ('nothing',))
     """
     entries = parse_panels(text)

@@ -50,10 +50,10 @@ def format_options(options: Mapping[str, str]) -> str:
     return ";".join(f"{name}:" + re.sub(r"([;\\])", r"\\\1", value) for name, value in sorted(options.items()))
 
 
-def split_unknown(text: str) -> tuple[str, tuple[str, ...]]:
+def split_unknown_options(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text without the options that no page has, and their names.
 
-    >>> split_unknown("order:mean;colour:red")
+    >>> split_unknown_options("order:mean;colour:red")
     ('order:mean', ('colour',))
     """
     options = parse_options(text)

@@ -114,6 +114,12 @@ def test_a_page_at_a_hostile_link_says_so_and_shows_a_view(lens, address):
     assert page.session_state["unrolled"].good_view.net
 
 
+def test_a_text_that_is_too_long_for_a_link_stays_in_its_box_and_the_page_says_what_it_shows():
+    page = start("step", net="counter", text="ab" * 1001)
+    assert page.text_area[0].value == "ab" * 1001 and "2,002 characters" in page.warning[0].value
+    assert any("still shows: “" in each.value for each in page.info)
+
+
 if __name__ == "__main__":
     numbers = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     print(Counter(outcome(mutated(numbers)) for _ in range(int(sys.argv[1]))))

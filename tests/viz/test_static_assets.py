@@ -74,7 +74,7 @@ def test_every_script_that_a_page_is_to_load_early_exists_with_all_that_it_impor
 
 
 def _linked(script, page):
-    """Whether a script that the page links imports this one."""
+    """Return whether a script that the page links imports this one."""
     linked = re.findall(r'\./static/js/([^"]+\.js)', page)
     return any(script in (STATIC / "static" / "js" / each).read_text(encoding="utf-8") for each in linked)
 

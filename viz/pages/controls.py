@@ -320,7 +320,7 @@ def _reads_alike(session: Session, chosen: str) -> bool:
         return False
     try:
         cache.network(chosen).tokenize(session.view.text or "")
-    except ValueError:  # a Problem, such as a text without a word of its vocabulary, or what only reading the text finds
+    except ValueError:  # mostly a Problem: the text has no word of its vocabulary
         return False
     return True
 

@@ -52,7 +52,9 @@ def test_a_folded_panel_is_not_computed(lens, calls):
     assert set(calls) == set(names) - folded and set(calls.values()) == {1}
     assert buttons(page, "unfold") == folded and buttons(page, "fold") == set(calls)
     if lens != "edit":  # without edits it has no others
-        assert folded and len(calls) == FIRST_OPEN - (lens in ("states", "checkpoint"))  # a chart among the first is folded
+        assert folded and len(calls) == FIRST_OPEN - (
+            lens in ("states", "checkpoint")
+        )  # a chart among the first is folded
 
 
 @pytest.mark.slow
