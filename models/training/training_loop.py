@@ -351,8 +351,7 @@ class TrainingLoop:
             found = generate(self._network, data.prompt, data.sampled, temperature, self.options.seed)
         except Problem:
             return ""
-        joint = " " if data.kind == "words" else ""
-        return data.prompt + joint + joint.join(found.symbols)
+        return found.text if data.kind == "characters" else " ".join((data.prompt, *found.symbols))
 
     def _save(self) -> None:
         save_checkpoint(self.folder, self.module, self.optimizer, self.state)

@@ -190,6 +190,18 @@ def test_a_long_pause_becomes_a_stop(tmp_path, monkeypatch):
     assert training_loop.start(tmp_path).reason == "stopped" and resume(tmp_path).reason == "finished"
 
 
+@pytest.mark.parametrize("level", CHOICES["level"])
+def test_samples_are_texts_that_continue_the_prompt(tmp_path, level):
+    from models import open_run
+
+    text = "one two\nthree four five\nsix seven. " * 40
+    train(quick(task="text", data=text, level=level, sequence_length=5, examples=20, epochs=1), tmp_path)
+    samples = open_run(tmp_path).samples
+    start = text[:5] if level == "characters" else "one two three four five "
+    assert [step for step, _ in samples] == [0, 3] and all(sample.startswith(start) for _, sample in samples)
+    assert all(len(sample) > len(start) and not set("⏎␣") & set(sample) for _, sample in samples)
+
+
 def test_the_time_limit_ends_a_run(tmp_path):
     assert train(quick(epochs=100_000, minutes=0.01), tmp_path).reason == "time"
 
