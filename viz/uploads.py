@@ -32,6 +32,7 @@ class UploadLimits:
         self.size, self.count, self.seconds = size, count, seconds
         self._added: dict[Key, tuple[float, int]] = {}  # time and bytes
         self._lock = threading.Lock()
+        self._waits = False
 
     def note(self, manager: MemoryUploadedFileManager, session: str, file: UploadedFileRec) -> None:
         """Note that a file was added, and remove what is too old or too much: first the oldest of the same session."""
@@ -45,6 +46,25 @@ class UploadLimits:
             ):
                 others = [key for key in self._added if key != newest]
                 self._remove(manager, next((key for key in others if key[0] == session), others[0]))
+
+    def remove_later(self, manager: MemoryUploadedFileManager) -> None:
+        """Remove old files in ``seconds``, and again as long as there are files; one thread waits, however many files."""
+        with self._lock:
+            if self._waits:
+                return
+            self._waits = True
+
+        def remove() -> None:
+            with self._lock:
+                self._waits = False
+                self._remove_old(manager)
+                left = bool(self._added)
+            if left:
+                self.remove_later(manager)
+
+        timer = threading.Timer(self.seconds + 1, remove)
+        timer.daemon = True
+        timer.start()
 
     def remove_old(self, manager: MemoryUploadedFileManager) -> None:
         """Remove the files that were added too long ago."""
@@ -71,9 +91,7 @@ def limit_uploads(limits: UploadLimits | None = None) -> None:
     def add(manager: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
         _add_file(manager, session_id, file)
         limits.note(manager, session_id, file)
-        timer = threading.Timer(limits.seconds + 1, limits.remove_old, (manager,))
-        timer.daemon = True
-        timer.start()
+        limits.remove_later(manager)
 
     setattr(MemoryUploadedFileManager, "add_file", add)  # noqa: B010 - a method of another package
 

@@ -32,6 +32,30 @@ def test_the_newest_files_that_fit_are_kept(sizes):
             assert len(stored) <= 4 and sum(stored) <= 50
 
 
+def test_one_thread_waits_however_many_files_are_added(monkeypatch):
+    started = []
+
+    class Timer:
+        def __init__(self, seconds, function):
+            started.append(function)
+
+        def start(self):
+            """Wait for the test to call the function."""
+
+    monkeypatch.setattr(uploads.threading, "Timer", Timer)
+    limits = uploads.UploadLimits(seconds=0.0)
+    manager = manager_with(limits, monkeypatch)
+    for name in "abc":
+        manager.add_file("a", UploadedFileRec(name, "a.pt", "", bytes(uploads.SMALL + 1)))
+    manager.add_file("a", UploadedFileRec("small", "a.csv", "", b"1"))
+    assert len(started) == 1
+    started[0]()
+    assert kept(manager) == {"a": ["small"]} and len(started) == 2
+    manager.remove_session_files("a")
+    started[1]()
+    assert len(started) == 2
+
+
 def test_a_readers_own_files_go_first_and_old_ones_go_alone(monkeypatch):
     manager = manager_with(uploads.UploadLimits(size=50, count=9), monkeypatch)
     for session, name, size in (("a", "1", 20), ("b", "2", 20), ("b", "3", 20)):
