@@ -52,6 +52,8 @@ def live_style(*, live: bool) -> None:
 
 def live_chart(figure: go.Figure, key: str, *names: str) -> None:
     """Show a figure of a run as ``chart`` does; the next one with the same ``key`` replaces it without a blank moment."""
+    # plotly measures it from the tick labels, which a chart that is not laid out yet lacks
+    figure.update_xaxes(title_standoff=None)
     if not st.session_state.get(LIVE):
         chart(figure, f"train_live_{key}", names=names)
         return
