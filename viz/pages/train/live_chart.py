@@ -19,8 +19,11 @@ STYLE = """
 <style>
   [class*="st-key-train_part_"] [data-stale="true"], [data-stale="true"]:has([class*="st-key-train_part_"]),
   [class*="st-key-train_part_"][data-stale="true"] { opacity: 1 !important; transition: none !important; }
-  [class*="st-key-train_box_"] { display: grid; }
-  [class*="st-key-train_box_"] > * { grid-area: 1 / 1; min-width: 0; }
+  [class*="st-key-train_box_"] {
+    display: grid; grid-template-columns: minmax(0, 1fr); justify-items: stretch; width: 100%;
+  }
+  [class*="st-key-train_box_"] > * { grid-area: 1 / 1; width: 100%; min-width: 0; }
+  [data-testid="stLayoutWrapper"]:has(> [class*="st-key-train_box_"]) { width: 100%; }
 </style>
 """
 """Style that keeps what is replaced once a second from being dimmed, and puts both pictures of a chart in one place."""

@@ -38,7 +38,7 @@ def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) 
             caption(_("No recurrent layer was recorded in this run."))
             return
         names = list(maps)
-        which, left, right = st.columns([2, 2, 2], gap="medium", vertical_alignment="bottom")
+        left, right, which = st.columns([2, 2, 2], gap="medium", vertical_alignment="bottom")
         with which:
             layer = session.view.layer if session.view.layer in maps else names[-1]
             if len(names) > 1:
