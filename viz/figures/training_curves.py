@@ -130,7 +130,7 @@ def _add(figure: go.Figure, curve: TrainingCurve, floor: float | None, form: str
     y = _drawn(values, floor)
     figure.add_scatter(x=x, y=y, line=style, mode=mode, marker={"size": 5}, hovertemplate=hover, **common)
     add_nonfinite_marks(figure, values, x, [f"{step:,}" for step in x], curve.colour, curve.name)
-    zero = np.flatnonzero(values == 0) if floor is not None else []
+    zero: list[int] = [] if floor is None else np.flatnonzero(values == 0).tolist()
     if len(zero):
         figure.add_scatter(
             x=[x[place] for place in zero],
