@@ -14,7 +14,7 @@ from models import load_network, read_edits
 from models.core.messages import Problem
 from models.decoding.intervention_syntax import read_interventions
 from tests.support.hostile_text import HOSTILE
-from tests.support.lens_page import start
+from tests.support.lens_page import run, start
 from viz.address import MAX_EDITS, MAX_TEXT, NAMES, View, parse_view, query_string, too_long, view_params
 from viz.session import normalized_query
 from viz.view_options import parse_options
@@ -118,6 +118,14 @@ def test_a_text_that_is_too_long_for_a_link_stays_in_its_box_and_the_page_says_w
     page = start("step", net="counter", text="ab" * 1001)
     assert page.text_area[0].value == "ab" * 1001 and "2,002 characters" in page.warning[0].value
     assert any("still shows: “" in each.value for each in page.info)
+
+
+@pytest.mark.slow
+def test_an_unknown_network_after_a_good_view_goes_back_to_it_with_one_set_of_controls():
+    page = start("attention", net="dates-dot", text="4 Aug 2024", panel="-none")
+    page.query_params["net"] = "no-such-network"
+    run(page)
+    assert page.session_state["unrolled"].view.net == "dates-dot" and page.warning
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def synced_widget(
         settings[initial_argument] = None if state.initial is None else list(options[0]).index(state.initial)
 
     def report() -> None:
-        now = st.session_state[state.key]
+        now = st.session_state.get(state.key, state.value)  # the widget may be gone by now
         if now != state.value:
             state.value = now
             changed(now)

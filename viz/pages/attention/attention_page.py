@@ -34,7 +34,8 @@ def page() -> None:
         session.fill_defaults(net=DEFAULT_NETWORK)
     if not attention_cache.is_sequence_to_sequence(session.view.net):
         show_controls(session)
-    if not attention_cache.is_sequence_to_sequence(session.view.net):  # also after a link with an unknown name
+        if attention_cache.is_sequence_to_sequence(session.view.net):  # back at the last good view, with other controls
+            st.rerun()
         offer_attention(session)
         show_arrangements(session)
         return

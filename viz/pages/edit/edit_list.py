@@ -78,7 +78,7 @@ def _row(session: Session, index: int, entry: Entry) -> None:
             icon=":material/close:",
             help=_("Remove this edit"),
             type="tertiary",
-            on_click=lambda: apply_edits(session, session.edits.remove(index)),
+            on_click=lambda: _remove(session, index),
         )
 
 
@@ -86,6 +86,12 @@ def _toggle(session: Session, index: int, on: bool) -> None:
     edits = session.edits
     if index < len(edits.entries):  # it may have been removed since
         apply_edits(session, edits.switch(index, on))
+
+
+def _remove(session: Session, index: int) -> None:
+    edits = session.edits
+    if index < len(edits.entries):
+        apply_edits(session, edits.remove(index))
 
 
 def _buttons(session: Session, edits: Edits) -> None:
