@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.runs.open_run import TrainingRun
-from viz.colours import BEFORE_AFTER, KIND, quantity_colour
+from viz.colours import BEFORE_AFTER, KIND, QUANTITY, quantity_colour
 from viz.escape import code_span, escape_markdown
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _
@@ -16,6 +16,7 @@ from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 from viz.pages.train.live_chart import live_chart
 from viz.pages.train.shown_run import ShownRun, known_scalars, live
+from viz.quantity_names import quantity_names
 
 LANGUAGE_TASKS = ("characters", "text")
 """Tasks whose network predicts each next token: their loss has a perplexity."""
@@ -167,6 +168,7 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
     theme = page_theme()
     layers = list(recording.layers.values())[:MAX_LAYERS]
     radii: list[TrainingCurve] = []
+    titles = quantity_names()
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     names = [f"spectral_radius/{layer.name}" for layer in layers]
     by_gate = {f"{name}/{gate}": gate for layer, name in zip(layers, names, strict=True) for gate in layer.gates}
@@ -176,8 +178,10 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
     for layer, dash, name in zip(layers, dashes, names, strict=False):
         gates = [each for each in by_gate if each in found and each.startswith(f"{name}/")]
         for each in gates:
-            colour = quantity_colour(by_gate[each], theme)
-            radii.append(TrainingCurve(each.removeprefix("spectral_radius/"), *found[each], colour=colour, dash=dash))
+            gate = by_gate[each]  # in a folder of somebody else's, possibly one that no cell has
+            colour = quantity_colour(gate if gate in QUANTITY else "candidate", theme)
+            title = f"{layer.name}: {titles.get(gate, gate)}"
+            radii.append(TrainingCurve(title, *found[each], colour=colour, dash=dash))
         if not gates and name in found:
             colour = KIND.get(layer.kind, BEFORE_AFTER[0])[theme]
             radii.append(TrainingCurve(layer.name, *found[name], colour=colour, dash=dash))
