@@ -21,7 +21,8 @@ from viz.pages.train.shown_run import ShownRun, live, open_shown_run
 from viz.pages.trained_networks import nearest_snapshot
 from viz.session import Session
 
-RESUMABLE = ("stopped", "interrupted")
+RESUMABLE = ("stopped", "interrupted", "unknown")
+"""The states of a run that can go on; an unknown one was stopped before it began."""
 
 
 def choose_run(session: Session) -> ShownRun | None:
@@ -91,6 +92,9 @@ def _show_state(run: ShownRun) -> None:
     if now.problem is not None:
         message = translate(now.problem) if isinstance(now.problem, Problem) else type(now.problem).__name__
         st.error(escape_markdown(_("The run failed: {reason}").format(reason=message)), icon=":material/block:")
+    if recording is None and now.status in ("unknown", "failed"):
+        st.info(_("This run has no training step yet."), icon=":material/info:")
+        return
     if recording is None:
         place = now.place or 0
         st.info(

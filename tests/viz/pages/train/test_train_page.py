@@ -2,6 +2,7 @@
 
 import base64
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
 from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.panels import PAGE_PANELS
+from viz.pages.run_folders import READER
 from viz.pages.train.setting_controls import OPTIONS
 from viz.panel_choice import PANELS
 
@@ -175,3 +177,16 @@ def test_masks_are_drawn_as_the_run_used_them(tmp_path):
     shape = [int(size) for size in cells["shape"].split(",")]
     drawn = np.frombuffer(base64.b64decode(cells["bdata"]), cells["dtype"]).reshape(shape)
     assert np.array_equal(drawn.T == 1, expected[0].values[:, 0] == 0)
+
+
+def test_a_run_that_was_stopped_before_it_began_can_still_be_started(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    folder = tmp_path / "counting-lstm-0123456789ab"
+    prepare(SMALL, folder)
+    (folder / "reader").write_text(sha256(b"0" * 32).hexdigest())
+    page = start("train", state={READER: "0" * 32})
+    assert "This run has no training step yet." in text_of(page)
+    assert {"train_continue", "train_delete"} <= {each.key for each in page.button}
+    page.button(key="train_delete").click()
+    run(page)
+    assert not folder.exists() and page.session_state["unrolled"].view.run is None
