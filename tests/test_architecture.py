@@ -145,7 +145,7 @@ INTERFACES = {
     "viz/pages/": {"page"},
     "": {"main"},
 }
-"""Names that several files of a folder have by agreement: a checkpoint format's, a callback's, a recipe's, a lens's, a command's."""
+"""Names that files of a folder share by agreement: a checkpoint format's, a callback's, a recipe's, a lens's, a command's."""
 
 
 def agreed(path, name):
