@@ -42,6 +42,8 @@ def _words() -> dict[str, str]:
         "unit": _("layer · unit"),
         "here": _("r on this text"),
         "held_out": _("r on held-out text"),
-        "chance": _("Not tracked: too weak, no better than an untrained layer, or of the opposite sign on held-out text"),
+        "chance": _(
+            "Not tracked: too weak, no better than an untrained layer, or of the opposite sign on held-out text"
+        ),
         "untrained": _("largest |r| in untrained layers"),
     }
