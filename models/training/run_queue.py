@@ -39,6 +39,9 @@ MINUTES = "UNROLLED_TRAINING_MINUTES"
 """The environment variable with the longest duration of a run that a reader may start; ``MAX_MINUTES`` without it."""
 
 MAX_MINUTES = 60.0
+RESTART_TIMEOUT = "1 hour"
+"""The time that a killed worker has to start again."""
+
 PRIORITY = 10
 """Of the processes of the embedded cluster, as of ``nice``: the app itself comes first."""
 
@@ -215,7 +218,15 @@ def _local_cluster(workers: int) -> Any:
     import dask
     from distributed import LocalCluster
 
-    dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": ALLOWED_FAILURES})
+    dask.config.set(
+        {
+            "distributed.worker.daemon": True,
+            "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+            # A killed worker that has not restarted by then is removed for good, and its run waits forever: on a busy
+            # machine the default, 15 s, is less than a restart takes.
+            "distributed.deploy.lost-worker-timeout": RESTART_TIMEOUT,
+        }
+    )
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
