@@ -234,6 +234,7 @@ def _local_cluster(workers: int) -> Any:
         host="127.0.0.1",
         memory_limit=WORKER_MEMORY,
         dashboard_address="127.0.0.1:0",  # of its health pages; the default port may be taken
+        security=True,  # TLS with certificates of its own: whoever can reach the scheduler can run code in the workers
         silence_logs=50,
     )
 
