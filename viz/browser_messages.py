@@ -23,6 +23,9 @@ TYPES = frozenset({"rerun_script", "stop_script", "app_heartbeat", "file_urls_re
 OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
 """Operations of a ``backend_operation_request`` that a page of the app requests."""
 
+NUMBERS = {"int_value": "double_value", "int_array_value": "double_array_value"}
+"""Types of whole numbers, which the browser also sends for a widget of the other type."""
+
 
 def is_wanted(data: bytes) -> bool:
     """Return whether a page of the app sends such a message; what cannot be parsed is left to Streamlit, which refuses it."""
@@ -77,7 +80,7 @@ def _converted(states: WStates, widget: str) -> Any:
     state, metadata = states.states.get(widget), states.widget_metadata.get(widget)
     if isinstance(state, Serialized) and metadata is not None:
         kind = state.value.WhichOneof("value")
-        if kind is not None and metadata.value_type not in (kind, None):
+        if kind is not None and metadata.value_type not in (kind, NUMBERS.get(kind), None):
             raise KeyError(widget)
         if not _are_options(state.value, metadata):
             raise KeyError(widget)

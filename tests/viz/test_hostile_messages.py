@@ -271,6 +271,25 @@ def test_a_value_that_a_widget_cannot_have_is_ignored(monkeypatch):
         assert state.register_widget(metadata, "menu").value == shown == state["menu"]
 
 
+def test_a_number_may_be_sent_as_a_whole_one(monkeypatch):
+    """A browser sends a whole number as `int_value`, also for a widget that Streamlit registers with `double_value`."""
+    monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
+    monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
+    browser_messages.ignore_wrong_values()
+    page = AppTest.from_function(number_page, default_timeout=60).run()
+    for sent, shown in (({"int_value": 2}, 2), ({"double_value": 3.0}, 3), ({"string_value": "4"}, 3)):
+        states = WidgetStates()
+        states.widgets.append(WidgetState(id=page.number_input[0].id, **sent))
+        page = page._run(states)
+        assert page.number_input[0].value == shown
+
+
+def number_page():
+    import streamlit as st
+
+    st.number_input("number", 1, 10)
+
+
 def menu_page():
     import streamlit as st
 

@@ -14,12 +14,13 @@ from models.edits.edited_network import EditedNetwork
 from tests.models.checkpoints.test_taggers import LISTS, TAGS, TEXT, Tagger
 from tests.support.lens_page import run, start, text_of, widget_at
 from tests.support.plain_page import plain_page
+from viz.components.array_loader import ARRAY_LOADER, loaded_array
 from viz.components.edited_prediction import EDITED_PREDICTION, edited_prediction_data
 from viz.components.player import PLAYER, player_data
 from viz.components.prediction import PREDICTION, prediction_data
 from viz.components.trace_loader import TRACE_LOADER
 from viz.payloads.binary_payload import unpack
-from viz.payloads.edited_payload import edited_payload
+from viz.payloads.edited_payload import edited_payload, values_before
 from viz.payloads.layer_payload import layer_payload
 
 LAYER = "lstm.l0"
@@ -47,7 +48,7 @@ def test_the_classes_of_each_step_are_sent(runs):
     assert header["predicts"] == "tags" and header["options"]["classes"]["en"] == list(TAGS) and header["top"] == 3
     np.testing.assert_array_equal(arrays["top_probability"], -np.sort(-probability, axis=1))
     assert "next_token" not in arrays and header["vocabulary"] is None
-    header, arrays = unpack(edited_payload("tags", before, after, LAYER, "hidden", origin))
+    header, arrays = unpack(edited_payload("tags", before, after, LAYER, "hidden", "id", origin))
     assert header["predicts"] == "tags"
     for step, was in enumerate(origin):
         expected = np.nan if was is None else probability[was].max()
@@ -61,11 +62,13 @@ def test_the_classes_of_each_step_are_sent(runs):
 @pytest.mark.browser
 def test_the_classes_of_the_current_step_are_drawn(browser, runs):
     before, after, origin = runs
+    array = loaded_array(values_before(before, LAYER, "hidden"))
     with plain_page(browser, [
+        (ARRAY_LOADER, array.payload),
         (TRACE_LOADER, layer_payload("tags", before, LAYER, None)),
         (PLAYER, player_data("tags", view={"step": 2, "unit": 0, "quantity": "hidden", "revision": 1})),
         (PREDICTION, prediction_data("tags")),
-        (TRACE_LOADER, edited_payload("changed", before, after, LAYER, "hidden", origin)),
+        (TRACE_LOADER, edited_payload("changed", before, after, LAYER, "hidden", array.id, origin)),
         (EDITED_PREDICTION, edited_prediction_data("changed")),
     ]) as page:  # fmt: skip
         now, best = page.locator(".unrolled-prediction"), int(before.prediction.best[2])

@@ -146,7 +146,7 @@ def test_a_saved_run_opens_with_its_own_numbers(saved, browser):
                 pick(page, "Layer", layer)
             go(page, 2)
             compare(page, expected[0][layer], 2)
-        rerun(page, lambda: page.get_by_role("button", name=re.compile("Increment|Increase|\\+")).last.click())
+        rerun(page, lambda: page.locator(".st-key-row").get_by_role("button", name="Increment").click())
         layer = query(page)["layer"]
         go(page, 4)
         compare(page, expected[1][layer], 4)
