@@ -62,10 +62,10 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 def check_options(options: TrainingOptions) -> None:
-    """Check every setting.
+    """Check every setting, without building the network.
 
     Raises:
-        Problem: the first that is invalid.
+        Problem: the first that is invalid; one sentence says what would be right.
     """
     for name, choices in CHOICES.items():
         if getattr(options, name) not in choices:

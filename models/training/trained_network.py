@@ -15,7 +15,7 @@ from models.core.messages import Problem
 from models.networks.network import DefaultView, Example, ModelCard, Network
 from models.runs.run_folder import is_plain_file, replace_file
 from models.runs.snapshots import list_snapshots
-from models.training.check_options import MAX_PARAMETERS, check_parameters
+from models.training.check_options import MAX_PARAMETERS, check_options, check_parameters
 from models.training.sequence_models import LastStepClassifier, NextTokenModel, SequenceModel, SeriesModel, layer_rates
 from models.training.training_checkpoint import load_tensors, own_tensors
 from models.training.training_data import TaskData
@@ -136,7 +136,7 @@ def read_options(folder: str | Path) -> TrainingOptions:
         Problem: it has none, or they are invalid.
     """
     options = TrainingOptions.from_json(_read(Path(folder) / OPTIONS))
-    options.check()
+    check_options(options)
     return options
 
 

@@ -1,7 +1,7 @@
 """The settings of one training run, and their JSON.
 
     options = TrainingOptions(task="recall", cell="LSTM", units=32, distance=30, clipping="norm")
-    options.check()
+    check_options(options)
 
 Every field has PyTorch's name or the field's; ``models.training.framework_lines`` writes the same settings as lines of Keras
 and PyTorch.
@@ -45,7 +45,7 @@ MAX_JSON = 4_000_000
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The settings of one training run. ``check`` validates them.
+    """The settings of one training run. ``models.training.check_options`` validates them.
 
     Attributes:
         task: ``"recall"`` (the city at the start of a text), ``"counting"`` (aⁿbⁿ), ``"characters"`` (Python source),
@@ -126,16 +126,6 @@ class TrainingOptions:
     record_every: int = 10
     snapshots: int = 40
     minutes: float = 30.0
-
-    def check(self) -> None:
-        """Check every setting, without building the network.
-
-        Raises:
-            Problem: the first that is invalid; one sentence says what would be right.
-        """
-        from models.training.check_options import check_options
-
-        check_options(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name, for JSON."""

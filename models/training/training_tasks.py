@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.training import bundled_tasks, own_data_tasks
-from models.training.check_options import check_memory, check_parameters
+from models.training.check_options import check_memory, check_options, check_parameters
 from models.training.training_data import TaskData
 from models.training.training_options import TaskName, TrainingOptions
 
@@ -27,7 +27,7 @@ def task_data(options: TrainingOptions) -> TaskData:
     Raises:
         Problem: a setting is invalid, the data cannot be used, or the network or a training step is too large.
     """
-    options.check()
+    check_options(options)
     data = TASK_MAKERS[options.task](options)
     check_parameters(options, data.inputs, data.outputs)
     check_memory(options, data.training.inputs.shape[1], data.outputs)

@@ -1,5 +1,6 @@
 """The experiments of the menu: valid, different in what they compare, with texts about what happened."""
 
+from models.training.check_options import check_options
 from models.training.presets import PRESETS
 from models.training.training_options import TrainingOptions
 
@@ -13,5 +14,5 @@ def test_presets_are_valid_and_their_runs_differ_in_the_compared_settings_alone(
         differ = {name for each in found for name in each if each[name] != found[0][name]}
         assert 0 < len(differ) <= 4 and "seed" not in differ
         for variant in preset.variants:
-            variant.options.check()
+            check_options(variant.options)
             assert TrainingOptions.from_json(variant.options.to_json()) == variant.options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from models.core.messages import Problem
-from models.training.check_options import GATES
+from models.training.check_options import GATES, check_options
 from models.training.framework_lines import settings_lines
 from models.training.run_queue import submit
 from models.training.training_options import TrainingOptions
@@ -78,7 +78,7 @@ def start_run(session: Session, options: TrainingOptions, label: str | None = No
     Raises:
         Problem: the settings or the data are invalid, or the run cannot be stored.
     """
-    options.check()
+    check_options(options)
     folder = new_run(session, options, label)
     try:
         submit(options, folder, reader_id())
@@ -91,7 +91,7 @@ def start_run(session: Session, options: TrainingOptions, label: str | None = No
 def _problem_of(options: TrainingOptions) -> Problem | None:
     """Return what is wrong with the settings, or None."""
     try:
-        options.check()
+        check_options(options)
     except Problem as problem:
         return problem
     return None
