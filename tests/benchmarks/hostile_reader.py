@@ -16,6 +16,7 @@ import time
 from collections import Counter
 
 import numpy as np
+from websockets.exceptions import WebSocketException
 
 from models import EditedNetwork, load_network, read_edits
 from tests.benchmarks.hostile_uploads import Health, server_memory
@@ -66,7 +67,7 @@ def attack(url: str, source: random.Random, end: float, done: Counter[str]) -> N
                     for _ in range(5):
                         send(client, query, page, source)
             done[act] += 1
-        except OSError as error:
+        except (OSError, WebSocketException) as error:  # the server closed the connection
             done[f"{act}: {type(error).__name__}"] += 1
 
 
