@@ -30,13 +30,19 @@ _TEXT = ("text/", "application/javascript")
 """Kinds of content that become smaller by gzip; fonts and pictures are compressed already."""
 
 
-@cache
 def _content(name: str) -> bytes | None:
     """Return a file below ``STATIC / "static"``, or the script of our components; None if there is none."""
     if name == f"js/{script_file()}":
         return component_script().encode()
     path = STATIC / "static" / name
-    return path.read_bytes() if path.is_file() else None
+    return (
+        _read(path) if path.is_file() else None
+    )  # only these are kept: the names that a stranger can ask for are endless
+
+
+@cache
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 @cache

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from viz import static_assets
 from viz.components.streamlit_host import component_script, script_file
 from viz.server import ELEMENTS, ELEMENTS_OF_LENS
 from viz.static_assets import STATIC, StaticAssets, early_scripts, preload_links
@@ -90,3 +91,10 @@ def test_the_script_of_the_components_is_a_file_too():
     status, headers, body = ask(f"/static/js/{script_file()}", "10.0.0.7", [(b"accept-encoding", b"gzip")])
     assert (status, headers["content-encoding"]) == (200, "gzip")
     assert gzip.decompress(body).decode() == component_script()
+
+
+def test_names_of_no_file_take_no_memory():
+    kept = static_assets._read.cache_info().currsize
+    assert {ask(f"/static/js/none-{number}.js")[0] for number in range(50)} == {404}
+    assert static_assets._read.cache_info().currsize == kept
+    assert not hasattr(static_assets._content, "cache_info")
