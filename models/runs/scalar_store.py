@@ -68,10 +68,7 @@ class ScalarWriter:
 
 def _insert_chunk(connection: sqlite3.Connection, key: int, steps: np.ndarray, numbers: np.ndarray) -> None:
     """Add a column of one scalar; of several values at the same step the last one."""
-    order = np.argsort(steps, kind="stable")
-    steps, numbers = steps[order], numbers[order]
-    last = np.append(steps[1:] != steps[:-1], True)
-    steps, numbers = steps[last], numbers[last]
+    steps, numbers = _last_of_each_step(steps, numbers)
     known = connection.execute(
         "SELECT stride, count, steps, numbers FROM chunks WHERE name = ? AND first = ?", (key, int(steps[0]))
     ).fetchone()
@@ -149,8 +146,13 @@ def _whole_column(
     columns += [newest.get(key, (np.empty(0, np.int64), np.empty(0)))]
     steps, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     if (steps[1:] <= steps[:-1]).any():
-        order = np.argsort(steps, kind="stable")
-        steps, values = steps[order], values[order]
-        last = np.append(steps[1:] != steps[:-1], True)
-        steps, values = steps[last], values[last]
+        return _last_of_each_step(steps, values)
     return steps, values
+
+
+def _last_of_each_step(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps, ascending, and the last value of each."""
+    order = np.argsort(steps, kind="stable")
+    steps, values = steps[order], values[order]
+    last = np.append(steps[1:] != steps[:-1], True)
+    return steps[last], values[last]
