@@ -317,10 +317,7 @@ def _count(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> int:
     tensors = [each for each in args if isinstance(each, Tensor)]
     if base in BROADCAST and len(tensors) > 1:
         return math.prod(torch.broadcast_shapes(*(each.shape for each in tensors)))
+    listed = [each for group in args if isinstance(group, list | tuple) for each in group if isinstance(each, Tensor)]
     if base in PRODUCTS:
-        tensors += [
-            each for group in args if isinstance(group, list | tuple) for each in group if isinstance(each, Tensor)
-        ]
-        return math.prod(each.numel() for each in tensors)
-    lists = [group for group in args if isinstance(group, list | tuple)]  # a list may name one tensor many times
-    return sum(each.numel() for group in lists for each in group if isinstance(each, Tensor))
+        return math.prod(each.numel() for each in tensors + listed)
+    return sum(each.numel() for each in listed)  # a list may name one tensor many times
