@@ -52,9 +52,7 @@ class NonFinitePlace:
         }
         if self.kind == "weight":
             return Sentence("The parameter {name} contains {value} before the forward pass.", **values)
-        if self.kind == "state":
-            return Sentence("The {quantity} of {name} is {value} at time step {step} (unit {unit}).", **values)
-        if self.kind == "state_gradient":
+        if self.kind in ("state", "state_gradient"):
             return Sentence("The {quantity} of {name} is {value} at time step {step} (unit {unit}).", **values)
         if self.kind == "weight_gradient":
             return Sentence("The gradient of the parameter {name} contains {value}.", **values)

@@ -183,12 +183,8 @@ class RunWriter:
 
     def write_nonfinite(self, step: int, place: NonFinitePlace) -> None:
         """Store where NaN or infinity first appeared."""
-        self._write(
-            lambda: (
-                self._connection.execute("INSERT OR IGNORE INTO nonfinite VALUES (?, ?)", (step, place.to_json()))
-                and None
-            )
-        )
+        values = step, place.to_json()
+        self._write(lambda: self._connection.execute("INSERT OR IGNORE INTO nonfinite VALUES (?, ?)", values))
 
     def write_snapshot(self, step: int, data: bytes, suffix: str = "safetensors") -> None:
         """Write the weights after ``step`` updates."""

@@ -46,11 +46,9 @@ def join_bins(rows: np.ndarray, length: int, width: int, wider: int) -> np.ndarr
     return np.add.reduceat(rows[..., :bins] * counts, edges, axis=-1) / np.add.reduceat(counts, edges)
 
 
-def align_rows(
-    rows: list[np.ndarray], lengths: list[int], widths: list[int], width: int, bins: int, dtype: type = np.float32
-) -> np.ndarray:
-    """Return rows (..., P) of any lengths and widths as one array (N, ..., bins) of one width; NaN past a row's length."""
-    found = np.full((len(rows), *rows[0].shape[:-1], bins), np.nan, dtype)
+def align_rows(rows: list[np.ndarray], lengths: list[int], widths: list[int], width: int, bins: int) -> np.ndarray:
+    """Return rows (..., P) of any lengths and widths as float32 (N, ..., bins) of one width; NaN past a row's length."""
+    found = np.full((len(rows), *rows[0].shape[:-1], bins), np.nan, np.float32)
     for place, (row, length, own) in enumerate(zip(rows, lengths, widths, strict=True)):
         count = -(-length // width)
         found[place, ..., :count] = row[..., :count] if own == width else join_bins(row, length, own, width)
