@@ -135,7 +135,9 @@ def read_options(folder: str | Path) -> TrainingOptions:
     Raises:
         Problem: it has none, or they are invalid.
     """
-    options = TrainingOptions.from_json(_read(Path(folder) / OPTIONS))
+    path = Path(folder) / OPTIONS
+    _check_file(path)
+    options = TrainingOptions.from_json(path.read_text(encoding="utf-8", errors="replace"))
     check_options(options)
     return options
 
@@ -147,7 +149,7 @@ def read_card(folder: str | Path) -> ModelCard:
         Problem: it has none, or it is damaged.
     """
     path = Path(folder) / CARD
-    _read(path)
+    _check_file(path)
     try:
         card = ModelCard.load(path)
         _check_card(card)
@@ -156,12 +158,16 @@ def read_card(folder: str | Path) -> ModelCard:
     return card
 
 
-def _read(path: Path) -> str:
+def _check_file(path: Path) -> None:
+    """Check that a file of a run is one, and not too large.
+
+    Raises:
+        Problem: it is missing, a link, or too large.
+    """
     if not is_plain_file(path) or path.stat().st_size > MAX_BYTES:
         raise Problem(
             "This folder is not a run that was trained here: it has no {name}. Choose another run.", name=path.name
         )
-    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _check_card(card: ModelCard) -> None:
