@@ -129,6 +129,10 @@ class RecurrentHooks(ModuleHooks):
             self.before_call(self.enter)
         self.after_call(self.guarded, always=self.inside)
 
+    def concerned(self) -> bool:
+        """Return whether the current call is recorded."""
+        return self.recorder.records() and super().concerned()
+
     def needs_kernel(self) -> bool:
         """Return whether the kernel's calls are needed too: for a subclass, also a parametrized module."""
         return type(self.module) not in KINDS

@@ -86,6 +86,10 @@ class Recorder(Mapping[str, LayerTrace]):
             used.hook.remove()
         self._weight_gradients.clear()
 
+    def records(self) -> bool:
+        """Return whether a call of a recurrent module that runs now is recorded."""
+        return True
+
     def skip(self, module: str, reason: str) -> None:
         """Note that a call of ``module`` was not recorded."""
         names = self.skipped.setdefault(reason, [])

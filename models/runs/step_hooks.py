@@ -36,33 +36,13 @@ class StepRecorder(Recorder):
     complete: bool = False
 
     def records(self) -> bool:
-        """Return whether a call that runs now belongs to the recorded forward pass."""
+        """Return whether a call that runs now belongs to the recorded forward pass: not in validation under ``no_grad``."""
         return in_backward() or (torch.is_grad_enabled() and not self.complete and not self.full)
 
     @property
     def full(self) -> bool:
         """Whether a layer has so many runs that they are unlikely to be those of one step."""
         return any(count > MAX_RUNS for count in self._runs.values())
-
-
-class StepFusedHooks(FusedHooks):
-    """Hooks on an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` for the forward pass of a training step."""
-
-    recorder: StepRecorder
-
-    def concerned(self) -> bool:
-        """Return whether the current call may be recorded: not in validation under ``no_grad``."""
-        return self.recorder.records() and super().concerned()
-
-
-class StepCellHooks(CellHooks):
-    """Hooks on a Cell for the forward pass of a training step."""
-
-    recorder: StepRecorder
-
-    def concerned(self) -> bool:
-        """Return whether the current call may be recorded: not in validation under ``no_grad``."""
-        return self.recorder.records() and super().concerned()
 
 
 class StepHooks:
@@ -91,7 +71,7 @@ class StepHooks:
         if cells and "" not in modules:
             self._hooks.append(ForwardCounter(root, self.recorder, thread))
         for name, module in modules.items():
-            kind = StepCellHooks if isinstance(module, CELL_MODULES) else StepFusedHooks
+            kind = CellHooks if isinstance(module, CELL_MODULES) else FusedHooks
             self._hooks.append(kind(name, module, self.recorder, thread))
         self._hooks += [
             parameter.register_post_accumulate_grad_hook(partial(self._measure, name))
