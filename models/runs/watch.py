@@ -130,6 +130,11 @@ class Watcher:
         self._snapshot(self.training_step if self._after_update else step)
         self._arm()
 
+    @property
+    def records(self) -> bool:
+        """Whether the next call of ``step`` records its scalars."""
+        return self._armed is not None
+
     def record(self, **scalars: float | Tensor) -> None:
         """Store scalars of the network as it is now, at any step: ``run.record(**{"loss/validation": 0.7})``."""
         self._write_scalars(self.training_step, named_scalars(None, scalars))

@@ -315,7 +315,7 @@ class TrainingLoop:
         loss, outputs = batch_loss(module, batch, self.options.bptt_length)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        correct, judged = judged_correct(outputs, batch) if batch.targets.dim() == 2 else (0, 0)
+        correct, judged = judged_correct(outputs, batch) if run.records and batch.targets.dim() == 2 else (0, 0)
         value = float(loss.detach())
         further = {"accuracy": correct / judged} if judged else {}
         run.step(loss=value, **further)
