@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -154,8 +155,13 @@ def batch_rows(count: int, options_seed: int, size: int, step: int) -> Tensor:
     """
     per_epoch = steps_per_epoch(count, size)
     epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng((options_seed, 2, epoch)).permutation(count)
-    return torch.from_numpy(order[place * size : (place + 1) * size])
+    return torch.from_numpy(_epoch_order(count, options_seed, epoch)[place * size : (place + 1) * size].copy())
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the permutation of an epoch, which all its training steps use."""
+    return np.random.default_rng((seed, 2, epoch)).permutation(count)
 
 
 def steps_per_epoch(count: int, size: int) -> int:
