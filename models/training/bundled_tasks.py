@@ -8,7 +8,13 @@ import numpy as np
 import torch
 
 from models.core.tokenize_text import UNKNOWN
-from models.training.training_data import TaskData, next_token_sequences, pad_sequences, split_sequences
+from models.training.training_data import (
+    TaskData,
+    next_step_sequences,
+    pad_sequences,
+    split_sequences,
+    validation_count,
+)
 from models.training.training_options import TrainingOptions
 from models.zoo import counting, python_text, recall, reviews, written_dates
 
@@ -108,7 +114,7 @@ def counting_task(options: TrainingOptions) -> TaskData:
                 n = int(random.geometric(counting.STOP_PROBABILITY))
             text += "a" * n + "b" * n + "."
         texts.append(text[: options.sequence_length + 1])
-    sequences = next_token_sequences(torch.cat([counting.encode_counting_text(text) for text in texts]))
+    sequences = next_step_sequences(torch.cat([counting.encode_counting_text(text) for text in texts]))
     for row, text in enumerate(texts):
         expected = counting.determined_symbols(text)[: options.sequence_length]
         sequences.judged[row] = torch.tensor([symbol is not None for symbol in expected])
@@ -134,7 +140,7 @@ def characters_task(options: TrainingOptions) -> TaskData:
     """Return pieces of the source of Python's standard library; those of validation are of other files."""
     random = np.random.default_rng((options.seed, 0))
     total = _count(options)
-    validated = min(max(1, round(options.validation_share * total)), total - 1)
+    validated = validation_count(options.validation_share, total)
     length = options.sequence_length + 1
 
     def pieces(split: python_text.Split, count: int) -> torch.Tensor:
@@ -148,8 +154,8 @@ def characters_task(options: TrainingOptions) -> TaskData:
 
     prompt = "def mean(values):\n"
     return TaskData(
-        next_token_sequences(pieces("train", total - validated)),
-        next_token_sequences(pieces("validation", validated)),
+        next_step_sequences(pieces("train", total - validated)),
+        next_step_sequences(pieces("validation", validated)),
         python_text.VOCABULARY,
         outputs=len(python_text.VOCABULARY),
         predicts="next",
@@ -212,7 +218,7 @@ def dates_task(options: TrainingOptions) -> TaskData:
     symbols = dict.fromkeys((*written_dates.vocabulary(), *written_dates.TARGETS))
     ids = {symbol: index for index, symbol in enumerate(symbols)}
     total = _count(options)
-    validated = min(max(1, round(options.validation_share * total)), total - 1)
+    validated = validation_count(options.validation_share, total)
 
     def part(count: int, held_out: bool) -> list[list[torch.Tensor]]:
         columns: list[list[torch.Tensor]] = [[], [], [], []]

@@ -13,7 +13,7 @@ import torch
 from models.core.messages import Problem
 from models.core.parse_numbers import check_row_lengths, parse_number
 from models.core.tokenize_text import UNKNOWN, normalize_whitespace, split_words
-from models.training.training_data import Sequences, TaskData, next_token_sequences
+from models.training.training_data import TaskData, next_step_sequences, validation_count
 from models.training.training_options import TrainingOptions
 
 MAX_CHARACTERS, MAX_WORDS = 1000, 5000
@@ -52,8 +52,8 @@ def text_task(options: TrainingOptions) -> TaskData:
     joint = " " if words else ""
     probe, prompt = joint.join(start), joint.join(start[:8])
     return TaskData(
-        next_token_sequences(training),
-        next_token_sequences(validation),
+        next_step_sequences(training),
+        next_step_sequences(validation),
         vocabulary,
         outputs=len(vocabulary),
         predicts="next",
@@ -88,7 +88,7 @@ def _pieces(stream: torch.Tensor, options: TrainingOptions) -> tuple[torch.Tenso
         )
     if options.examples:
         count = max(2, min(count, options.examples))
-    validated = min(max(1, round(options.validation_share * count)), count - 1)
+    validated = validation_count(options.validation_share, count)
     pieces = torch.stack([stream[place * length : (place + 1) * length + 1] for place in range(count)])
     return pieces[: count - validated], pieces[count - validated :]
 
@@ -111,8 +111,8 @@ def series_task(options: TrainingOptions) -> TaskData:
     columns = values.shape[1]
     probe = format_rows(values[: options.sequence_length])
     return TaskData(
-        _next_values(training),
-        _next_values(validation),
+        next_step_sequences(training),
+        next_step_sequences(validation),
         None,
         outputs=columns,
         predicts="next",
@@ -125,14 +125,6 @@ def series_task(options: TrainingOptions) -> TaskData:
         mean=tuple(mean.tolist()),
         scale=tuple(scale.tolist()),
     )
-
-
-def _next_values(pieces: torch.Tensor) -> Sequences:
-    """Return sequences (N, T, D) of values (N, T + 1, D) whose target is the next value at every step."""
-    inputs, targets = pieces[:, :-1], pieces[:, 1:]
-    shape = targets.shape[:2]
-    judged = torch.zeros(shape, dtype=torch.bool)
-    return Sequences(inputs, targets, torch.full(shape, 1.0 / shape[1]), judged, torch.full((len(pieces),), shape[1]))
 
 
 def parse_series(text: str) -> np.ndarray:

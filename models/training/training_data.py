@@ -110,17 +110,25 @@ def pad_sequences(
     return Sequences(padded(inputs, 0), padded(targets, -1), padded(weights, 0.0), padded(judged, False), lengths)
 
 
-def next_token_sequences(ids: Tensor) -> Sequences:
-    """Return sequences (N, T) of ids (N, T + 1) whose target is the next token at every step, each with weight 1 / T."""
-    inputs, targets = ids[:, :-1], ids[:, 1:]
-    weights = torch.full(targets.shape, 1.0 / targets.shape[1])
-    judged, lengths = torch.ones_like(targets, dtype=torch.bool), torch.full((len(ids),), targets.shape[1])
-    return Sequences(inputs, targets, weights, judged, lengths)
+def next_step_sequences(steps: Tensor) -> Sequences:
+    """Return sequences (N, T, ...) of steps (N, T + 1, ...) whose target is the next step everywhere, with weight 1 / T.
+
+    Judged are all positions of ids (N, T + 1), none of values (N, T + 1, D).
+    """
+    inputs, targets = steps[:, :-1], steps[:, 1:]
+    shape = targets.shape[:2]
+    judged, lengths = torch.full(shape, not steps.is_floating_point()), torch.full((len(steps),), shape[1])
+    return Sequences(inputs, targets, torch.full(shape, 1.0 / shape[1]), judged, lengths)
+
+
+def validation_count(share: float, total: int) -> int:
+    """Return how many of ``total`` sequences are for validation: ``share`` of them, but at least one, and not all."""
+    return min(max(1, round(share * total)), total - 1)
 
 
 def split_sequences(sequences: Sequences, share: float, seed: int) -> tuple[Sequences, Sequences]:
     """Return the sequences for training and, drawn at random, ``share`` of them for validation; at least one of each."""
-    count = min(max(1, round(share * len(sequences))), len(sequences) - 1)
+    count = validation_count(share, len(sequences))
     order = torch.from_numpy(np.random.default_rng((seed, 1)).permutation(len(sequences)))
     return sequences.take(order[count:].sort().values), sequences.take(order[:count].sort().values)
 

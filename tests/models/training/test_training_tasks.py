@@ -7,7 +7,7 @@ import torch
 from models.training.training_data import (
     batch_rows,
     judged_correct,
-    next_token_sequences,
+    next_step_sequences,
     sequence_loss,
     steps_per_epoch,
 )
@@ -108,7 +108,7 @@ def test_every_epoch_has_each_sequence_once(count, size):
 
 def test_the_loss_is_torchs_cross_entropy():
     torch.manual_seed(0)
-    batch, logits = next_token_sequences(torch.randint(0, 5, (3, 7))), torch.randn(3, 6, 5)
+    batch, logits = next_step_sequences(torch.randint(0, 5, (3, 7))), torch.randn(3, 6, 5)
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
     assert torch.allclose(sequence_loss(logits, batch), expected)
     assert judged_correct(logits, batch) == (int((logits.argmax(-1) == batch.targets).sum()), 18)
