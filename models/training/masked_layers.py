@@ -22,6 +22,7 @@ from torch.nn.functional import linear
 
 from models.core.cells import Cell, Kind, cell_of
 from models.core.stepwise import StepEvaluation, StepwiseLayer
+from models.core.weights import TORCH_MODULES
 from models.training.dropout_masks import DropoutRates, LayerMasks, draw_layer_masks
 
 Drawn = list[LayerMasks]
@@ -223,13 +224,14 @@ def masked_module(kind: Kind, inputs: int, units: int, rates: tuple[DropoutRates
         inputs: D. units: H.
         rates: of each layer. A fresh mask of the same rate on the input of each layer but the first is torch's own dropout.
     """
-    own = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[kind]
     between = {each.input for each in rates[1:]}
     plain = (
         all(not each.stepwise and (each.kind == "fresh" or each.input == 0) for each in rates) and rates[0].input == 0
     )
     if plain and len(between) <= 1:
-        return own(inputs, units, num_layers=len(rates), batch_first=True, dropout=max(between, default=0.0))
+        return TORCH_MODULES[kind](
+            inputs, units, num_layers=len(rates), batch_first=True, dropout=max(between, default=0.0)
+        )
     made: Any = {"RNN": MaskedRNN, "LSTM": MaskedLSTM, "GRU": MaskedGRU}[kind]
     module: MaskedModule = made(inputs, units, num_layers=len(rates), batch_first=True)
     module.set_rates(*rates)
