@@ -36,6 +36,8 @@ from typing import Any, Literal
 from models.core.activations import ZERO_TO_ONE, Activation, activation_of
 
 Kind = Literal["RNN", "LSTM", "GRU"]
+GATE_COUNTS: dict[str, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
+"""Blocks of rows in a cell's weights."""
 Equation = Callable[[Any], Any]
 
 KERNEL_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")

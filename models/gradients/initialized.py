@@ -10,13 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from models.capturing.capture import capture
-from models.core.cells import Kind
+from models.core.cells import GATE_COUNTS, Kind
 from models.core.layer_gradients import LayerGradients
 from models.core.output_gradients import OutputGradients
 from models.core.weights import TORCH_MODULES
 from models.gradients.losses import DifferentiatedRun
-
-GATE_COUNTS: dict[Kind, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 @dataclass(frozen=True)

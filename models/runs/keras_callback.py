@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
 from models.runs.parameter_statistics import MAX_EXACT_UNITS, spectral_radius_of, total_norm
 from models.runs.run_writer import RunWriter
 
 KINDS = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "RNN"}
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 RUNNING_MEAN = "loss/train is Keras's mean over the epoch so far, not the loss of one batch."
 
 
@@ -133,7 +133,7 @@ class RunCallback(Callback):
                 units = kernel.shape[0]
                 found[f"forget_bias/{name}"] = float(self._before[cell.bias.path][units : 2 * units].mean())
             if kernel.shape[0] <= MAX_EXACT_UNITS and step % (10 * self._every) == 0:
-                blocks = np.split(kernel, GATES[kind], axis=1)
+                blocks = np.split(kernel, GATE_COUNTS[kind], axis=1)
                 radii = [float(spectral_radius_of(torch.tensor(block))) for block in blocks]
                 found[f"spectral_radius/{name}"] = max(radii)
         return found

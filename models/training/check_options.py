@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
 from models.training.setting_titles import SETTING_TITLES
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
@@ -56,9 +57,6 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "minutes": (0.01, 600.0),
 }
 """The range of each other number."""
-
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
-"""Blocks of rows in a cell's weights."""
 
 
 def check_options(options: TrainingOptions) -> None:
@@ -160,7 +158,7 @@ def count_parameters(options: TrainingOptions, inputs: int, outputs: int) -> int
     width = options.embedding if embedded else inputs
     count = inputs * options.embedding if embedded else 0
     for _ in range(options.layers):
-        count += GATES[options.cell] * options.units * (width + options.units + 2)
+        count += GATE_COUNTS[options.cell] * options.units * (width + options.units + 2)
         width = options.units
     return count + outputs + (0 if options.tied else outputs * options.units)
 

@@ -17,6 +17,7 @@ from models.checkpoints.layers.keras_folders import snake_case
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
 from models.checkpoints.layers.read_weights import read_layer_weights
 from models.checkpoints.parsing.contents import StoredTensor
+from models.core.cells import GATE_COUNTS
 from models.core.stepwise_modules import recurrent_module
 from models.core.weights import LayerWeights
 
@@ -63,7 +64,7 @@ class CellLayer(KerasLayer):
         """Return the weights in PyTorch's layout."""
         variables = self.variables
         kernel, recurrent = variables["kernel"], variables["recurrent_kernel"]
-        gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[self.kind]
+        gates = GATE_COUNTS[self.kind]
         if (
             len(kernel.shape) != 2
             or recurrent.shape != (self.units, gates * self.units)

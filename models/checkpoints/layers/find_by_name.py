@@ -13,10 +13,9 @@ import numpy as np
 
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 from models.checkpoints.parsing.errors import CheckpointError
-from models.core.cells import Kind, cell_of
+from models.core.cells import GATE_COUNTS
 
-KINDS: tuple[Kind, ...] = ("RNN", "GRU", "LSTM")
-KIND_OF_GATE_COUNT = {len(cell_of(kind).gates): kind for kind in KINDS}
+KIND_OF_GATE_COUNT = {count: kind for kind, count in GATE_COUNTS.items()}
 """The kind of a layer by its number of gates: 1 RNN, 3 GRU, 4 LSTM."""
 
 TENSOR_NAME = re.compile(

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise, permutations
 
-from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
 from models.checkpoints.parsing.contents import FoundLayer
+from models.core.cells import GATE_COUNTS
 
-GATE_COUNTS: dict[str, int] = {kind: count for count, kind in KIND_OF_GATE_COUNT.items()}
 LAYER_NAME = re.compile(r"(?P<path>.*?)\.?l(?P<level>\d+)(?P<reverse>_reverse)?", re.DOTALL)
 ROLE_PATTERNS = {"encoder": re.compile(r"(^|[._/])enc|encoder"), "decoder": re.compile(r"(^|[._/])dec|decoder")}
 NUMBER = re.compile(r"\d+")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
-from models.training.check_options import GATES, check_options
+from models.training.check_options import check_options
 from models.training.framework_lines import settings_lines
 from models.training.run_queue import submit
 from models.training.training_options import TrainingOptions
@@ -127,7 +128,7 @@ def _layer_formula(options: TrainingOptions) -> None:
     """Show the number of parameters of the first recurrent layer, as a formula with the sizes."""
     if options.task == "series" or options.embedding <= 0 or options.units <= 0:
         return
-    gates, d, h = GATES[options.cell], options.embedding, options.units
+    gates, d, h = GATE_COUNTS[options.cell], options.embedding, options.units
     count = f"{gates * h * (d + h + 2):,}".replace(",", "{,}")
     st.latex(
         rf"\text{{{options.cell}}}: \; G\,(HD + H^2 + 2H) = "

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
 from models.training.bundled_tasks import recall_accuracy_by_distance
-from models.training.check_options import GATES
 from models.training.trained_network import read_card
 from models.training.training_seconds import training_seconds
 from viz.colours import KIND, QUANTITY, Theme
@@ -172,7 +172,7 @@ def _formula(run: ShownRun) -> str:
     options = run.options
     if options is None or run.recording is None:
         return "–"
-    gates, total, terms = GATES[options.cell], 0, []
+    gates, total, terms = GATE_COUNTS[options.cell], 0, []
     for layer in run.recording.layers.values():
         if layer.inputs is None or layer.units is None:
             return "–"
