@@ -48,6 +48,11 @@ class Recording:
         """(B, T)."""
         return self.hidden.shape[0], self.hidden.shape[1]
 
+    @property
+    def gathered_gradients(self) -> OutputGradients | None:
+        """The gradients that have been brought to its outputs so far, or None."""
+        return None if self.output_gradients is None else self.output_gradients.gather()
+
 
 class DeviceRecording(Recording):
     """A recording on another device than the CPU; each field is its copy on the CPU, made on first access.

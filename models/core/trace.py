@@ -47,7 +47,7 @@ class LayerTrace(LayerRun):
             GradientWarning: the sums differ, as also where a weight is used outside the recorded layers.
         """
         recorded = self.recording.output_gradients
-        output_gradients = None if recorded is None else recorded.gather()
+        output_gradients = self.recording.gathered_gradients
         if output_gradients is None:
             raise no_gradient(self.name)
         if isinstance(recorded, OutputGradientCollector) and recorded.proof is not None:

@@ -297,7 +297,7 @@ def select_sequence(layer: LayerTrace, row: int) -> LayerTrace:
     rows = slice(row, row + 1)
     if layer.shape[0] == 1 and kept.lengths is None:
         return layer
-    output_gradients = None if kept.output_gradients is None else kept.output_gradients.gather()
+    output_gradients = kept.gathered_gradients
     if output_gradients is not None:
         cell = None if output_gradients.cell is None else output_gradients.cell[rows, steps]
         output_gradients = replace(

@@ -95,17 +95,13 @@ def layer_statistics(layer: LayerTrace, confirm: bool) -> LayerStatistics:
 
 def _state_gradients(layer: LayerTrace, confirm: bool) -> tuple[Tensor | None, Tensor | None, str | None]:
     """Return dL/dh_t and dL/dc_t (B, T, units), and why they are unknown or unconfirmed."""
-    recorded, reason = layer.recording.output_gradients, None
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", GradientWarning)
-            if confirm:
-                found = layer.gradients
-            else:
-                gathered = None if recorded is None else recorded.gather()
-                if gathered is None:
-                    return None, None, None
-                return *state_gradients(layer, gathered), None
+            if not confirm:
+                gathered = layer.recording.gathered_gradients
+                return (None, None, None) if gathered is None else (*state_gradients(layer, gathered), None)
+            found = layer.gradients
             hidden = torch.tensor(found.hidden)
             cell = torch.tensor(found.cell) if "cell" in layer.cell_equations.states else None
         reason = next((str(each.message) for each in caught if issubclass(each.category, GradientWarning)), None)

@@ -124,8 +124,7 @@ def nonfinite_place(
         return NonFinitePlace("loss", value_name(loss))
     for name, layer in reversed(list(layers.items())):
         with suppress(GradientError):
-            recorded = layer.recording.output_gradients
-            gathered = None if recorded is None else recorded.gather()
+            gathered = layer.recording.gathered_gradients
             if gathered is None:
                 continue
             gradients = layer.gradients_of(gathered)
