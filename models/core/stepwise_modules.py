@@ -227,3 +227,12 @@ class StepwiseGRU(StepwiseModule, nn.GRU):
 
 def _clip_option(clip: float | None) -> dict[str, Any]:
     return {} if clip is None else {"clip": clip}
+
+
+def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
+    """Return the kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
+    if isinstance(part, StepwiseModule):
+        return part.kernel.kind, part.kernel.options
+    if isinstance(part, nn.LSTM | nn.LSTMCell):
+        return "LSTM", {}
+    return ("GRU", {}) if isinstance(part, nn.GRU | nn.GRUCell) else ("RNN", {"nonlinearity": part.nonlinearity})

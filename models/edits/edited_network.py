@@ -21,7 +21,7 @@ from models.core.cells import Kind
 from models.core.layer_metadata import layer_metadata
 from models.core.messages import Problem
 from models.core.stepwise import ClampSchedule
-from models.core.stepwise_modules import StepwiseModule
+from models.core.stepwise_modules import StepwiseModule, cell_kind_of
 from models.core.trace import Trace
 from models.decoding.decode import decode_sequence
 from models.decoding.run_network import decoded_run
@@ -29,7 +29,7 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import write_edits
 from models.edits.interventions import build_clamp_schedules, intervene
 from models.edits.token_edits import edited_sequence
-from models.edits.weight_edits import cell_kind_of, edited_module, parameters_of, unknown_unit
+from models.edits.weight_edits import edited_module, parameters_of, unknown_unit
 from models.gradients.losses import DifferentiatedRun, Loss, last_target, loss_value
 from models.networks.forward_run import ForwardRun, prediction_of
 from models.networks.input_sequence import InputSequence

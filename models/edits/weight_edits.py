@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from models.capturing.capture import recurrent_modules
 from models.capturing.module_copy import copy_module
-from models.core.cells import WEIGHT_NAMES, Cell, Kind, cell_of
+from models.core.cells import WEIGHT_NAMES, Cell, cell_of
 from models.core.messages import Problem
-from models.core.stepwise_modules import StepwiseModule
+from models.core.stepwise_modules import cell_kind_of
 from models.core.weights import LayerWeights
 from models.edits.costly_edits import check_cost
 from models.edits.edit import (
@@ -102,15 +102,6 @@ def parameters_of(module: nn.Module) -> Parameters:
                     own_consumers += [(f"{name}.weight", direction * width) for name in list(fits)[:1]]
                 consumers[layer] = tuple(own_consumers)
     return Parameters(arrays | own, cells, consumers, names | {name: name for name in own})
-
-
-def cell_kind_of(part: nn.Module) -> tuple[Kind, Mapping[str, Any]]:
-    """Return the kind of a recurrent module's cells, and their options (``models.core.cells.cell_of``)."""
-    if isinstance(part, StepwiseModule):
-        return part.kernel.kind, part.kernel.options
-    if isinstance(part, nn.LSTM | nn.LSTMCell):
-        return "LSTM", {}
-    return ("GRU", {}) if isinstance(part, nn.GRU | nn.GRUCell) else ("RNN", {"nonlinearity": part.nonlinearity})
 
 
 def edited_module(module: nn.Module, edits: Iterable[WeightEdit]) -> nn.Module:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.capturing.hooks import CELL_MODULES, KINDS
-from models.core.cells import Cell, cell_of
-from models.core.stepwise_modules import StepwiseModule
+from models.capturing.hooks import CELL_MODULES
+from models.core.cells import Cell, Kind, cell_of
+from models.core.stepwise_modules import cell_kind_of
 
 MAX_EXACT_UNITS = 1024
 """The largest number of units for which a spectral radius is computed: all eigenvalues take about a second."""
@@ -33,21 +33,19 @@ class LayerParameters:
     suffix: str
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """``"RNN"``, ``"LSTM"`` or ``"GRU"``."""
-        return next(kind for base, kind in KINDS.items() if isinstance(self.module, base))
+        return cell_kind_of(self.module)[0]
 
     @property
     def options(self) -> dict[str, Any]:
         """The options of the cell, such as an RNN's nonlinearity."""
-        if isinstance(self.module, StepwiseModule):
-            return dict(self.module.kernel.options)
-        return {"nonlinearity": str(self.module.nonlinearity)} if self.kind == "RNN" else {}
+        return dict(cell_kind_of(self.module)[1])
 
     @property
     def cell(self) -> Cell:
         """The equations of its cell."""
-        return cell_of(self.kind, self.parameter("weight_hr") is not None, **self.options)  # type: ignore[arg-type]
+        return cell_of(self.kind, self.parameter("weight_hr") is not None, **self.options)
 
     def parameter(self, name: str) -> Tensor | None:
         """Return ``weight_hh``, ``bias_ih`` or another parameter; None if the layer has no such parameter."""
