@@ -90,9 +90,9 @@ def read_description(folder: Path) -> dict[str, Any]:
 class Heartbeat:
     """Updates of a file's time from a thread, while the program of the run is alive."""
 
-    def __init__(self, folder: Path, period: float = BEAT_SECONDS) -> None:
+    def __init__(self, folder: Path) -> None:
         """Create the file; ``start`` begins the updates."""
-        self._path, self._period, self._ended = folder / HEARTBEAT, period, threading.Event()
+        self._path, self._ended = folder / HEARTBEAT, threading.Event()
         self._path.touch()
         self._thread = threading.Thread(target=self._run, name="run heartbeat", daemon=True)
 
@@ -101,7 +101,7 @@ class Heartbeat:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._ended.wait(self._period):
+        while not self._ended.wait(BEAT_SECONDS):
             with suppress(OSError):  # a full disk, or the folder was removed
                 os.utime(self._path)
 
@@ -116,7 +116,7 @@ def writer_identity() -> dict[str, Any]:
     return {"host": socket.gethostname(), "process": os.getpid()}
 
 
-def run_status(folder: Path, description: dict[str, Any], now: float | None = None) -> str:
+def run_status(folder: Path, description: dict[str, Any]) -> str:
     """Return ``"running"``, ``"finished"``, ``"stopped"``, ``"failed"`` or ``"interrupted"``.
 
     A run without an end is interrupted if its heartbeat is older than ``STALE_SECONDS``, or if it was written on this machine
@@ -126,7 +126,7 @@ def run_status(folder: Path, description: dict[str, Any], now: float | None = No
     if status in ENDED:
         return str(status)
     try:
-        age = (time.time() if now is None else now) - (folder / HEARTBEAT).lstat().st_mtime
+        age = time.time() - (folder / HEARTBEAT).lstat().st_mtime
     except OSError:
         return "interrupted"
     process = description.get("process")

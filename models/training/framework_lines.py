@@ -142,11 +142,8 @@ def _pytorch_layers(options: TrainingOptions, inputs: int, outputs: int) -> list
     if options.tied:
         lines.append("embedding.weight = head.weight")
     if options.forget_bias is not None:
-        block = slice(options.units, 2 * options.units)
-        lines.append(
-            f"rnn.bias_ih_l0.data[{block.start}:{block.stop}] = {options.forget_bias:g}; "
-            f"rnn.bias_hh_l0.data[{block.start}:{block.stop}] = 0"
-        )
+        rows = f"{options.units}:{2 * options.units}"
+        lines.append(f"rnn.bias_ih_l0.data[{rows}] = {options.forget_bias:g}; rnn.bias_hh_l0.data[{rows}] = 0")
     return lines
 
 
