@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from tests.support.keras_files import (
     sequence,
     written,
 )
+from tests.support.zip_archive import archive
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 UNITS = 4
@@ -81,18 +84,14 @@ def test_norms_that_do_not_fit_are_refused(tmp_path):
 
     model = randomized(keras.Sequential([keras.Input((STEPS, SIZE)), L.RNN(LayerNormLSTMCell(UNITS))]))
     model.save(tmp_path / "model.keras")
-    import zipfile
-
-    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "model.keras") as members:
+        parts = {name: members.read(name) for name in members.namelist()}
     (tmp_path / "weights.h5").write_bytes(parts["model.weights.h5"])
     with h5py.File(tmp_path / "weights.h5", "a") as file:
         places: list[str] = []
         file.visit(lambda name: places.append(name) if name.endswith("state_norm/vars/1") else None)
         del file[places[0]]
     parts["model.weights.h5"] = (tmp_path / "weights.h5").read_bytes()
-    with zipfile.ZipFile(tmp_path / "broken.keras", "w") as archive:
-        for name, data in parts.items():
-            archive.writestr(name, data)
+    (tmp_path / "broken.keras").write_bytes(archive(parts))
     with pytest.raises(CheckpointError, match="do not fit its kernels"):
         load_checkpoint(tmp_path / "broken.keras")

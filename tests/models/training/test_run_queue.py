@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,10 @@ from models.training import run_queue
 from models.training.run_queue import RunQueue, run_training_task
 from models.training.trained_network import network_of
 from models.training.training_control import send_command
-from tests.models.training.test_training_loop import quick
+from tests.models.training.test_training_loop import quick, until
+
+SECONDS = 150
+"""For which the test of killed workers waits."""
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,14 +97,6 @@ def test_a_run_may_take_as_long_as_the_server_allows(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def until(condition, seconds=150):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
 def trains_in(folder):
     """The process that trains a run which has a checkpoint; None before."""
     try:
@@ -134,20 +128,20 @@ def test_runs_are_whole_after_kill_9_of_a_worker_and_of_the_server(tmp_path):
         arguments = [sys.executable, str(program), str(folder)]
         server = subprocess.Popen(arguments, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        first = until(lambda: trains_in(folder))
+        first = until(lambda: trains_in(folder), SECONDS)
         before = open_run(folder).scalar("loss/validation")
         os.kill(first, signal.SIGKILL)
-        second = until(lambda: (process := trains_in(folder)) != first and process)  # another worker goes on
+        second = until(lambda: (process := trains_in(folder)) != first and process, SECONDS)  # another worker goes on
         assert len({first, second, server.pid}) == 3
         assert run_status(folder, read_description(folder)) == "running"
-        until(lambda: len(open_run(folder).scalar("loss/validation")[0]) > len(before[0]) + 3)
+        until(lambda: len(open_run(folder).scalar("loss/validation")[0]) > len(before[0]) + 3, SECONDS)
     except AssertionError as error:
         error.add_note((tmp_path / "output").read_text())
         raise
     finally:
         server.kill()
         server.wait()
-    until(lambda: run_status(folder, read_description(folder)) == "interrupted")
+    until(lambda: run_status(folder, read_description(folder)) == "interrupted", SECONDS)
     after = open_run(folder).scalar("loss/validation")
     assert all(np.array_equal(now[: len(then)], then) for now, then in zip(after, before, strict=True))
     assert (np.diff(after[0]) > 0).all()

@@ -33,6 +33,15 @@ def quick(**changes):
     return TrainingOptions(**QUICK | {"record_every": 2} | changes)
 
 
+def until(condition, seconds=60):
+    """Wait until a condition is true; return its value."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
 def weights_of(folder):
     return {
         name: values
@@ -151,12 +160,6 @@ def test_a_run_can_be_paused_continued_and_stopped_from_elsewhere(tmp_path):
             return os.stat(folder / "checkpoint.safetensors").st_mtime_ns
         except OSError:
             return 0
-
-    def until(condition):
-        end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.02)
 
     until(lambda: steps() > 0)
     before = steps()
