@@ -88,11 +88,11 @@ def listed_runs(session: Session) -> list[RunEntry]:
         children = [Path(entry.path) for entry in os.scandir(runs_root(session)) if entry.is_dir()]
     except OSError:
         children = []
-    shared = named is not None and not found
+    shared, reader = named is not None and not found, _owner_hash()
     for folder in children:
         owner = _owner(folder)
-        visible = owner == _owner_hash() or (shared and owner is None)
-        if visible and _is_name(folder.name) and (is_run_folder(folder) or is_training_folder(folder)):
+        visible = owner == reader or (shared and owner is None)
+        if visible and _is_name(folder.name) and _has_run(folder):
             found.append(RunEntry(folder.name, folder, _changed(folder)))
     return sorted(found, key=lambda entry: -entry.changed)[:MAX_LISTED]
 
@@ -102,6 +102,11 @@ def _changed(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _has_run(folder: Path) -> bool:
+    """Return whether a folder has a recording, or the settings of a run that has recorded nothing yet."""
+    return is_run_folder(folder) or is_training_folder(folder)
 
 
 def _is_name(name: str) -> bool:
@@ -118,9 +123,7 @@ def find_run(session: Session, name: str) -> Path:
     if named is not None and is_run_folder(named) and named.resolve().name == name:
         return named
     folder = runs_root(session) / name
-    if not _is_name(name) or not (is_run_folder(folder) or is_training_folder(folder)):
-        raise Problem("There is no training run “{name}” here. Choose a run from the list.", name=name[:60])
-    if named is None and _owner(folder) is None:
+    if not _is_name(name) or not _has_run(folder) or (named is None and _owner(folder) is None):
         raise Problem("There is no training run “{name}” here. Choose a run from the list.", name=name[:60])
     return folder
 

@@ -26,17 +26,18 @@ def experiments_panel(session: Session, *, opened: bool) -> None:
         opened=opened,
     )
     def draw() -> None:
+        listed = [entry.name for entry in listed_runs(session)]
         for preset in PRESETS:
             with st.expander(escape_markdown(translate(preset.title))):
-                _draw(session, preset)
+                _draw(session, preset, listed)
 
 
-def _draw(session: Session, preset: Preset) -> None:
+def _draw(session: Session, preset: Preset, listed: list[str]) -> None:
     st.markdown(f"**{_('What to look for')}** · " + escape_markdown(translate(preset.look_for)))
     st.markdown(f"**{_('What happened here')}** · " + escape_markdown(translate(preset.happened)))
     names = ", ".join(translate(variant.title) for variant in preset.variants)
     st.markdown(f"**{_('Runs')}** · " + escape_markdown(names))
-    own = runs_of(session, preset)
+    own = _newest_runs(preset, listed)
     row = st.container(horizontal=True, gap="small")
     with row:
         count = len(preset.variants)
@@ -74,11 +75,10 @@ def _show(session: Session, names: list[str]) -> None:
     st.rerun()
 
 
-def runs_of(session: Session, preset: Preset) -> list[str]:
-    """Return the newest run of each variant of an experiment among the listed runs, in their order."""
-    known = [entry.name for entry in listed_runs(session)]
+def _newest_runs(preset: Preset, listed: list[str]) -> list[str]:
+    """Return the newest run of each variant of an experiment among the listed runs, in the order of the variants."""
     newest = [
-        next((name for name in known if name.rpartition("-")[0] == f"{preset.name}-{variant.name}"), None)
+        next((name for name in listed if name.rpartition("-")[0] == f"{preset.name}-{variant.name}"), None)
         for variant in preset.variants
     ]
     return [name for name in newest if name is not None]
