@@ -78,17 +78,23 @@ def run_comparison_panel(session: Session, shown: ShownRun) -> None:
             max_selections=MAX_COMPARED,
             format_func=run_title,
         )
-        runs = compared_runs(session, chosen[:MAX_COMPARED], page_theme())
+        runs = _compared_runs(session, shown, chosen[:MAX_COMPARED], page_theme())
         if not runs:
             caption(_("Choose at least one run."))
             return
         live_run = next((each.run for each in runs if each.run.is_live), runs[0].run)
         live(live_run, "comparison", lambda: _curves(runs))
         _accuracy_by_distance(session, runs)
+        if name == shown.name:
+            found.append(shown)
+            continue
 
 
-def compared_runs(session: Session, names: Sequence[str], theme: Theme) -> list[ComparedRun]:
-    """Return the runs of these names that exist; runs of different cells have the colours of their cells."""
+def _compared_runs(session: Session, shown: ShownRun, names: Sequence[str], theme: Theme) -> list[ComparedRun]:
+    """Return the runs of these names that exist, of which ``shown`` is open already.
+
+    Runs of different cells have the colours of their cells.
+    """
     found = []
     for name in names:
         try:
@@ -99,7 +105,7 @@ def compared_runs(session: Session, names: Sequence[str], theme: Theme) -> list[
     kinds = [None if run.options is None else run.options.cell for run in found]
     by_kind = None not in kinds and len(set(kinds)) == len(kinds)
     return [
-        ComparedRun(run, run_title(run.name), (KIND[str(kind)] if by_kind else COLOURS[place % len(COLOURS)])[theme])
+        ComparedRun(run, run_title(run.name), (KIND[str(kind)] if by_kind else CURVES[place % len(CURVES)])[theme])
         for place, (run, kind) in enumerate(zip(found, kinds, strict=True))
     ]
 
