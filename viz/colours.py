@@ -51,6 +51,9 @@ KIND: dict[str, dict[Theme, str]] = {
 BEFORE_AFTER = (KIND["LSTM"], KIND["RNN"])
 """Before and after an edit."""
 
+CURVES = (*KIND.values(), QUANTITY["hidden"], QUANTITY["cell"], QUANTITY["candidate"])
+"""Colours of curves that belong to no gate, state or kind of cell, in the order in which they are used."""
+
 # The middle of each signed scale is close to the page's background, so that values near 0 do not dazzle on a dark page.
 _SIGNED_STOPS: dict[Theme, list[str]] = {
     "light": ["#08386b", "#2f7fc1", "#9cc8e8", "#f7f7f5", "#f6b98a", "#d9651b", "#7a2c00"],

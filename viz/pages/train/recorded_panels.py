@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.runs.open_run import TrainingRun
-from viz.colours import BEFORE_AFTER, KIND, QUANTITY, quantity_colour
+from viz.colours import BEFORE_AFTER, CURVES, KIND, QUANTITY, quantity_colour
 from viz.escape import code_span, escape_markdown
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _
@@ -195,12 +195,12 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
                 radii, title=_("spectral radius"), bound=(1.0, "1"), marked=run.step, theme=theme, height=360
             )
             live_chart(figure, "radii", run.name, "spectral-radius")
-    palette = [colours[theme] for colours in (*KIND.values(),)] + [
-        quantity_colour(each, theme) for each in ("hidden", "cell", "candidate")
-    ]
     ratios = [
         TrainingCurve(
-            name.removeprefix("update_ratio/"), *found[name], colour=palette[place % 6], dash=dashes[place // 6]
+            name.removeprefix("update_ratio/"),
+            *found[name],
+            colour=CURVES[place % len(CURVES)][theme],
+            dash=dashes[place // len(CURVES)],
         )
         for place, name in enumerate(each for each in updates if each in found)
     ]

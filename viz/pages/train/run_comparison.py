@@ -13,7 +13,7 @@ from models.core.messages import Problem
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.trained_network import read_card
 from models.training.training_seconds import training_seconds
-from viz.colours import KIND, QUANTITY, Theme
+from viz.colours import CURVES, KIND, Theme
 from viz.figures.accuracy_by_distance import accuracy_by_distance
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _
@@ -34,15 +34,6 @@ DISTANCES = (5, 10, 15, 20, 25, 30, 40)
 """Words between the city and the end of a text at which the accuracy is measured."""
 TEXTS = 100
 """Texts for each distance."""
-
-COLOURS = (
-    KIND["RNN"],
-    KIND["LSTM"],
-    KIND["GRU"],
-    QUANTITY["hidden"],
-    QUANTITY["cell"],
-    QUANTITY["candidate"],
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +76,6 @@ def run_comparison_panel(session: Session, shown: ShownRun) -> None:
         live_run = next((each.run for each in runs if each.run.is_live), runs[0].run)
         live(live_run, "comparison", lambda: _curves(runs))
         _accuracy_by_distance(session, runs)
-        if name == shown.name:
-            found.append(shown)
-            continue
 
 
 def _compared_runs(session: Session, shown: ShownRun, names: Sequence[str], theme: Theme) -> list[ComparedRun]:
@@ -97,6 +85,9 @@ def _compared_runs(session: Session, shown: ShownRun, names: Sequence[str], them
     """
     found = []
     for name in names:
+        if name == shown.name:
+            found.append(shown)
+            continue
         try:
             folder = find_run(session, name)
             found.append(open_shown_run(name, folder, is_own(folder), None))
