@@ -77,6 +77,12 @@ def cell_colours(quantities: Sequence[str]) -> dict[Theme, dict[str, str]]:
     return {theme: {name: colours[theme] for name, colours in own.items()} for theme in THEMES}
 
 
+def faint_colour(colour: str, opacity: float) -> str:
+    """Return "#rrggbb" with an opacity (0..1), as plotly takes it."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
 def kind_colour(kind: str, theme: Theme = "light") -> str:
     """Return the colour of a kind of cell, as "#rrggbb"."""
     return KIND[kind][theme]

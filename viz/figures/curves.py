@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from models.states.downsample import downsample
+from viz.colours import faint_colour
 from viz.i18n import _
 
 MAX_POINTS = 1500
@@ -68,7 +69,7 @@ def add_curve(
     edge = {"color": colour, "width": 0.5, "shape": "hvh"}
     band = {"hoverinfo": "skip", "mode": "lines", "showlegend": False, "legendgroup": name, **where}
     figure.add_scatter(x=steps, y=low, line=edge, **band)
-    figure.add_scatter(x=steps, y=high, line=edge, fill="tonexty", fillcolor=_faint(colour), **band)
+    figure.add_scatter(x=steps, y=high, line=edge, fill="tonexty", fillcolor=faint_colour(colour, 0.28), **band)
     hover = "%{y:.4g} · %{customdata}"
     figure.add_scatter(x=steps, y=mean, line=line, customdata=spans, hovertemplate=hover, **common)
     worst = np.where(np.isfinite(blocks.low[:, 0]), blocks.high[:, 0], blocks.low[:, 0])
@@ -123,8 +124,3 @@ def _has_isolated(finite: np.ndarray) -> bool:
     """Return whether a finite value has no finite neighbour: a line without markers would not show it."""
     padded = np.concatenate([[False], finite, [False]])
     return bool((finite & ~padded[:-2] & ~padded[2:]).any())
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.28)"

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from models.states.downsample import downsample
-from viz.colours import Theme
+from viz.colours import Theme, faint_colour
 from viz.figures.curves import add_nonfinite_marks
 from viz.figures.log_norm_axis import axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style
@@ -119,7 +119,9 @@ def _add(figure: go.Figure, curve: TrainingCurve, floor: float | None, form: str
         edge = {"color": curve.colour, "width": 0.4}
         band = {"hoverinfo": "skip", "mode": "lines", "showlegend": False, "legendgroup": curve.name}
         figure.add_scatter(x=middle, y=low, line=edge, **band)
-        figure.add_scatter(x=middle, y=high, line=edge, fill="tonexty", fillcolor=_pale(curve.colour), **band)
+        figure.add_scatter(
+            x=middle, y=high, line=edge, fill="tonexty", fillcolor=faint_colour(curve.colour, 0.22), **band
+        )
         places = [f"{int(steps[first]):,}–{int(steps[end - 1]):,}" for first, end in pairwise(edges)]
         figure.add_scatter(x=middle, y=mean, line=style, mode="lines", hovertemplate=hover, **common)
         worst = np.where(np.isfinite(blocks.low[:, 0]), blocks.high[:, 0], blocks.low[:, 0])
@@ -147,8 +149,3 @@ def _drawn(values: np.ndarray, floor: float | None) -> list[float | None]:
     """Return the values that a line can show; None for the others, and for those that are not positive on a log axis."""
     shown = np.isfinite(values) & ((values > 0) | (floor is None))
     return [float(value) if good else None for value, good in zip(values, shown, strict=True)]
-
-
-def _pale(colour: str) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.22)"
