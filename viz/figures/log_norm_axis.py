@@ -11,6 +11,8 @@ from viz.i18n import _
 MAX_DECADES = 12.0
 """Default limit of the powers of ten that an axis shows below its largest norm."""
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def add_norm_curve(
     figure: go.Figure,
@@ -46,20 +48,59 @@ def add_norm_curve(
     )
     marks = [f"{step} {label}" for step, label in places]
     add_nonfinite_marks(figure, norms, list(range(len(norms))), marks, colour, name, nan=False, **where)
-    zero = np.flatnonzero(norms == 0)
-    if len(zero):
-        figure.add_scatter(
-            x=zero.tolist(),
-            y=[floor] * len(zero),
-            name=name,
-            legendgroup=name,
-            showlegend=False,
-            mode="markers",
-            marker={"color": colour, "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
-            customdata=[places[step] for step in zero],
-            hovertemplate="0 · " + hover,
-            **where,
-        )
+    add_zero_marks(
+        figure, norms, range(len(norms)), colour, name, floor=floor, hover="0 · " + hover, customdata=places, **where
+    )
+
+
+def add_zero_marks(
+    figure: go.Figure,
+    values: np.ndarray,
+    x: Sequence[float],
+    colour: str,
+    name: str,
+    *,
+    floor: float,
+    hover: str,
+    customdata: Sequence[object] | None = None,
+    **where: int,
+) -> None:
+    """Mark exact zeros, which a log axis does not have, by crosses on its ``floor``.
+
+    Args:
+        figure: the figure with the curve.
+        values: (N), of the curve; those that are not 0 get no mark.
+        x: N positions on the horizontal axis.
+        colour, name: of the curve.
+        floor: the lower end of the axis.
+        hover: the hover labels.
+        customdata: N values for the hover labels; None for none.
+        where: row and column in a figure of several panels.
+    """
+    zero: list[int] = np.flatnonzero(values == 0).tolist()
+    if not zero:
+        return
+    figure.add_scatter(
+        x=[x[place] for place in zero],
+        y=[floor] * len(zero),
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        mode="markers",
+        marker={"color": colour, "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
+        customdata=None if customdata is None else [customdata[place] for place in zero],
+        hovertemplate=hover,
+        **where,
+    )
+
+
+def power_text(exponent: int) -> str:
+    """Return a power of ten as text.
+
+    >>> power_text(-12)
+    '10⁻¹²'
+    """
+    return "10" + str(exponent).translate(RAISED)
 
 
 def axis_floor(curves: Sequence[np.ndarray], span: float = MAX_DECADES) -> float:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from models.states.downsample import downsample
 from viz.colours import Theme, faint_colour
 from viz.figures.curves import add_nonfinite_marks
-from viz.figures.log_norm_axis import axis_floor, log_axis
+from viz.figures.log_norm_axis import add_zero_marks, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -132,17 +132,9 @@ def _add(figure: go.Figure, curve: TrainingCurve, floor: float | None, form: str
     y = _drawn(values, floor)
     figure.add_scatter(x=x, y=y, line=style, mode=mode, marker={"size": 5}, hovertemplate=hover, **common)
     add_nonfinite_marks(figure, values, x, [f"{step:,}" for step in x], curve.colour, curve.name)
-    zero: list[int] = [] if floor is None else np.flatnonzero(values == 0).tolist()
-    if len(zero):
-        figure.add_scatter(
-            x=[x[place] for place in zero],
-            y=[floor] * len(zero),
-            mode="markers",
-            marker={"color": curve.colour, "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
-            showlegend=False,
-            hovertemplate="0<extra>%{fullData.name}</extra>",
-            **common,
-        )
+    if floor is not None:
+        hover = "0<extra>%{fullData.name}</extra>"
+        add_zero_marks(figure, values, x, curve.colour, curve.name, floor=floor, hover=hover)
 
 
 def _drawn(values: np.ndarray, floor: float | None) -> list[float | None]:

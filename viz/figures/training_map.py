@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from models.runs.open_run import StepMap
 from viz.colours import NOT_FINITE, Theme, plotly_scale, unit_scale
+from viz.figures.log_norm_axis import power_text
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -13,8 +14,6 @@ MAX_COLUMNS, MAX_POSITIONS = 320, 256
 
 MAX_DECADES = 12.0
 """Powers of ten that the colours of a logarithmic map show below its largest value."""
-
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def training_map(
@@ -95,7 +94,7 @@ def _log_colours(shown: np.ndarray) -> tuple[np.ndarray, dict]:
         powers = np.maximum(np.log10(shown), low)
     pitch = max(1, int(np.ceil((high - low) / 7)))
     ticks = [power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1, pitch) if low <= power <= high]
-    texts = [f"10{str(power).translate(SUPERSCRIPTS)}" for power in ticks]
+    texts = list(map(power_text, ticks))
     if len(ticks) < 2:
         ticks, texts = [low, high], [f"{10**low:.2g}", f"{10**high:.2g}"]  # type: ignore[list-item]
     return powers, {"zmin": low, "zmax": high, "colorbar": {"tickvals": ticks, "ticktext": texts}}

@@ -10,6 +10,7 @@ from models.gradients.losses import Loss
 from models.networks.forward_run import ForwardRun
 from viz.escape import escape_markdown
 from viz.figures.gradient_norms import gradient_norms
+from viz.figures.log_norm_axis import power_text
 from viz.i18n import _, ngettext
 from viz.pages.gradients.gradient_cache import differentiated, state_gradient_norms
 from viz.pages.gradients.loss_choice import describe_loss, has_network, layer_gradients, loss_step
@@ -18,8 +19,6 @@ from viz.pages.page_elements import chart, page_theme
 from viz.pages.panels import Panel, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
-
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def norms_panel() -> Callable[[Callable[[], None]], Panel[None]]:
@@ -150,4 +149,4 @@ def tex_root(value: float, power: int) -> str:
 def number_text(value: float, digits: int = 3) -> str:
     """Return a number for a sentence: 0.162, or 9.04·10⁻⁷."""
     mantissa, _e, exponent = f"{value:.{digits}g}".partition("e")
-    return f"{mantissa}·10{str(int(exponent)).translate(RAISED)}" if exponent else mantissa
+    return f"{mantissa}·{power_text(int(exponent))}" if exponent else mantissa

@@ -6,6 +6,7 @@ import streamlit as st
 from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from viz.escape import escape_markdown
+from viz.figures.log_norm_axis import power_text
 from viz.figures.sensitivity_map import carry_path_name, sensitivity_map
 from viz.i18n import _
 from viz.pages.nonfinite_notes import state_note
@@ -155,7 +156,7 @@ def _describe(whole: np.ndarray, labels: tuple[str, ...], way: str) -> None:
 def _large(value: float) -> str:
     """Return a number such as 9·10¹³."""
     exponent = int(np.floor(np.log10(value)))
-    return f"{value / 10.0**exponent:.0f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return f"{value / 10.0**exponent:.0f}·{power_text(exponent)}"
 
 
 def _power(value: float) -> str:
