@@ -65,13 +65,14 @@ def dense_table(rows: Sequence[dict[str, str]]) -> None:
 def scrolling_table(rows: Sequence[Mapping[str, object]], *, height: int | Literal["auto"] = "auto") -> None:
     """Show a long table, which the reader can save as CSV: a row per dictionary, under the keys of the first one."""
     st.dataframe(
-        [{_cell(name): _cell(value) for name, value in row.items()} for row in rows],
+        [{table_cell(name): table_cell(value) for name, value in row.items()} for row in rows],
         hide_index=True,
         height=height,
     )
 
 
-def _cell(value: Any) -> Any:
+def table_cell(value: Any) -> Any:
+    """Return a value for a table that a reader can save as CSV: of a text what no spreadsheet computes, in one line."""
     return csv_cell(printable(value)) if isinstance(value, str) else value
 
 

@@ -8,10 +8,11 @@ import streamlit as st
 
 from models.edits.weight_edits import Parameters
 from viz.components.reports import finite, index
-from viz.escape import csv_cell, printable, widget_key
+from viz.escape import widget_key
 from viz.i18n import _
 from viz.pages.edit.edit_cache import apply_edits
 from viz.pages.edit.weight_selection import edit_place, select_entry, set_entry
+from viz.pages.page_elements import table_cell
 from viz.pages.synced_widget import ignore_if_replaced
 from viz.session import Session
 
@@ -43,11 +44,14 @@ def weight_table(
     key = f"table_{widget_key(name, gate)}_{session.slider_generation}"
     st.data_editor(
         # as float32 prints: 0.1, not 0.10000000149011612
-        {ROW_COLUMN: list(map(_cell, rows))}
+        {ROW_COLUMN: list(map(table_cell, rows))}
         | {str(index): [float(str(each)) for each in values[:, index]] for index in range(len(columns))},
         column_config={
             ROW_COLUMN: st.column_config.TextColumn("", disabled=True, pinned=True),
-            **{str(k): st.column_config.NumberColumn(_cell(label), format="%.9g") for k, label in enumerate(columns)},
+            **{
+                str(k): st.column_config.NumberColumn(table_cell(label), format="%.9g")
+                for k, label in enumerate(columns)
+            },
         },
         hide_index=True,
         height=min(360, 40 + 36 * len(rows)),
@@ -56,11 +60,6 @@ def weight_table(
             "table", key, lambda: _typed(session, parameters, name, gate, st.session_state[key], values.shape)
         ),
     )
-
-
-def _cell(label: str) -> str:
-    """Return a label for a table that a reader can save as CSV."""
-    return csv_cell(printable(label))
 
 
 def _typed(
