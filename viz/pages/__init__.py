@@ -45,3 +45,8 @@ LENSES = (
     Lens("checkpoint", N_("Checkpoint")),
 )
 """All pages in the order of the navigation. The first one has the root address."""
+
+
+def find_lens(name: str) -> Lens:
+    """Return the lens with a name, such as "step"."""
+    return next(lens for lens in LENSES if lens.name == name)

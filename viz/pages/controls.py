@@ -14,7 +14,7 @@ from models.networks.network import DefaultView
 from models.zoo.catalogue import network_names
 from viz.address import View
 from viz.i18n import _, language, translate
-from viz.pages import LENSES, cache
+from viz.pages import cache, find_lens
 from viz.pages import checkpoint_store as checkpoints
 from viz.pages.edited_banner import edited_banner
 from viz.pages.left_out import show_left_out
@@ -148,7 +148,7 @@ def _to_startup_file(session: Session, path: Path, problem: str) -> None:
     if session.view.net in (None, opened.name):
         session.add_notice(problem)
         session.fill_defaults(net=opened.name, text=None, edits="")
-        st.switch_page(next(lens for lens in LENSES if lens.name == "checkpoint").page())
+        st.switch_page(find_lens("checkpoint").page())
 
 
 def _to_first_network(session: Session, file: Path | None, problem: str) -> None:

@@ -78,7 +78,8 @@ def table_cell(value: Any) -> Any:
 
 def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_new:") -> None:
     """Show a link that opens ``view`` on the page ``name``."""
-    from viz.pages import LENSES  # which imports the page that this link is on
+    from viz.pages import find_lens  # which imports the page that this link is on
 
-    lens = next(lens for lens in LENSES if lens.name == name)
-    st.page_link(lens.page(), label=label, icon=icon, query_params=view_params(replace(view, panel="", mode="")))
+    st.page_link(
+        find_lens(name).page(), label=label, icon=icon, query_params=view_params(replace(view, panel="", mode=""))
+    )

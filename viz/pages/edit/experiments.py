@@ -74,9 +74,9 @@ def experiments(session: Session) -> None:
 
 
 def _gradients_page() -> st.Page:
-    from viz.pages import LENSES  # here, because viz.pages imports this page
+    from viz.pages import find_lens  # here, because viz.pages imports this page
 
-    return next(lens for lens in LENSES if lens.name == "gradients").page()
+    return find_lens("gradients").page()
 
 
 def _begin(session: Session, experiment: Experiment) -> None:

@@ -10,7 +10,7 @@ from models.core.messages import Problem
 from models.runs.open_run import TrainingRun
 from models.training.trained_network import is_training_folder
 from viz.i18n import _
-from viz.pages import LENSES
+from viz.pages import find_lens
 from viz.pages.page_elements import caption, lens_link, show_problem
 from viz.pages.synced_widget import synced_widget
 from viz.pages.train.shown_run import ShownRun, live
@@ -58,7 +58,6 @@ def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
 
 def _links(session: Session, run: ShownRun, step: int) -> None:
     """Show a link to each page, or, for a module of one's own, whose snapshot is opened as a file, a button."""
-    titles = {lens.name: _(lens.title) for lens in LENSES}
     view = replace(
         session.view, text=None, layer=None, unit=None, step=None, quantity=None, edits="", attend="", look="",
         run=run.name, training_step=step,
@@ -66,16 +65,17 @@ def _links(session: Session, run: ShownRun, step: int) -> None:
     if is_training_folder(run.folder):
         view = replace(view, net=network_name(run.name, run.folder, step))
         for name in SHOWN_ON:
-            lens_link(name, titles[name], view)
+            lens_link(name, _(find_lens(name).title), view)
         return
     for name in SHOWN_ON:
-        if st.button(titles[name], key=f"train_open_{name}", icon=":material/open_in_new:"):
+        lens = find_lens(name)
+        if st.button(_(lens.title), key=f"train_open_{name}", icon=":material/open_in_new:"):
             try:
                 net = open_snapshot(run.name, run.folder, step)
             except Problem as problem:
                 show_problem(problem)
                 return
             session.remember_network(net)
-            fields = {name: value for name, value in vars(view).items() if name not in ("lang", "panel", "mode")}
+            fields = {field: value for field, value in vars(view).items() if field not in ("lang", "panel", "mode")}
             session.navigate(**fields | {"net": net})
-            st.switch_page(next(lens for lens in LENSES if lens.name == name).page())
+            st.switch_page(lens.page())
