@@ -5,7 +5,7 @@ import streamlit as st
 from viz.i18n import _
 
 ASKED = "costly_asked"
-"""In the session state: what the reader asked for, by panel."""
+"""In the session state: what the reader asked for, by panel or part of one."""
 
 
 def is_asked(panel: str, contents: object, cost: float, most: float) -> bool:
@@ -17,9 +17,19 @@ def is_asked(panel: str, contents: object, cost: float, most: float) -> bool:
         cost: of the computation.
         most: the cost of a computation that waits for no click, in the same unit: about two seconds.
     """
-    asked = st.session_state.setdefault(ASKED, {})
-    if cost <= most or asked.get(panel) == contents:
+    if cost <= most or was_asked(panel, contents):
         return True
     st.caption(_("This takes long for a run of this size, so it is computed only if you ask for it."))
-    st.button(_("Compute it"), key=f"ask_{panel}", on_click=lambda: asked.update({panel: contents}))
+    ask_button(_("Compute it"), panel, contents, key=f"ask_{panel}")
     return False
+
+
+def was_asked(name: str, contents: object) -> bool:
+    """Return whether the reader has clicked the button of ``name`` for these contents."""
+    return bool(st.session_state.setdefault(ASKED, {}).get(name) == contents)
+
+
+def ask_button(label: str, name: str, contents: object, *, key: str) -> None:
+    """Show the button with which the reader asks for contents."""
+    asked = st.session_state.setdefault(ASKED, {})
+    st.button(label, key=key, on_click=lambda: asked.update({name: contents}))

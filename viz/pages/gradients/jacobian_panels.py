@@ -21,7 +21,7 @@ from viz.figures.jacobian_singular_values import jacobian_singular_values
 from viz.figures.lyapunov import lyapunov
 from viz.i18n import _
 from viz.pages import cache
-from viz.pages.costly_panel import is_asked
+from viz.pages.costly_panel import ask_button, is_asked, was_asked
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import gradients_if_any, loss_step
 from viz.pages.gradients.norm_panels import number_text, tex_number
@@ -40,20 +40,19 @@ MOST_WORK = 30 * JACOBIAN_WORK
 LYAPUNOV_WORK = 6 * 10**9
 """Steps, times numbers of a Jacobian, times exponents, that are computed at once: about two seconds."""
 ALL_STEPS = "jacobians_of_all_steps"
-"""In the session state: the run and the layer for which the reader asked for ``MAX_JACOBIANS`` steps."""
+"""What the reader asks for: all steps that ``MOST_WORK`` allows, in both panels."""
 
 
 def steps_at_first(layer: LayerTrace) -> int:
     """Return the number of steps whose Jacobians, of an LSTM those of the joint state, take about a second."""
-    return min(MAX_JACOBIANS, max(1, JACOBIAN_WORK // jacobian_rows(layer) ** 3))
+    return _steps_of_work(layer, JACOBIAN_WORK)
 
 
-def most_steps(layer: LayerTrace) -> int:
-    """Return the number of steps whose Jacobians a reader can ask for."""
-    return min(MAX_JACOBIANS, max(1, MOST_WORK // jacobian_rows(layer) ** 3))
+def _steps_of_work(layer: LayerTrace, work: int) -> int:
+    return min(MAX_JACOBIANS, max(1, work // _jacobian_rows(layer) ** 3))
 
 
-def jacobian_rows(layer: LayerTrace) -> int:
+def _jacobian_rows(layer: LayerTrace) -> int:
     """Return the rows of a step's Jacobian, of an LSTM those of the joint state."""
     return layer.weights.output_size + (layer.weights.hidden_size if layer.kind == "LSTM" else 0)
 
@@ -111,19 +110,19 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
     labels = run.labels_of(layer.name)
     at = loss_step(session, run, loss)
     last = (0 if layer.reverse else len(labels) - 1) if at is None else at
-    asked = st.session_state.get(ALL_STEPS) == (run.serial, layer.name)
-    count = most_steps(layer) if asked else steps_at_first(layer)
+    contents, most = (run.serial, layer.name), _steps_of_work(layer, MOST_WORK)
+    count = most if was_asked(ALL_STEPS, contents) else steps_at_first(layer)
     part = slice(last, min(last + count, len(labels))) if layer.reverse else slice(max(0, last + 1 - count), last + 1)
-    all_steps = min(most_steps(layer), len(labels) - last if layer.reverse else last + 1)
+    all_steps = min(most, len(labels) - last if layer.reverse else last + 1)
 
     def is_wanted(panel: str) -> bool:
-        rows = jacobian_rows(layer)
+        rows = _jacobian_rows(layer)
         if rows**3 > MOST_WORK:
             st.caption(
                 _("The Jacobians of this layer have {n} rows, which are too many to decompose.").format(n=f"{rows:,}")
             )
             return False
-        return is_asked(panel, (run.serial, layer.name), rows**3, JACOBIAN_WORK)
+        return is_asked(panel, contents, rows**3, JACOBIAN_WORK)
 
     def offer_all(key: str) -> None:
         if part.stop - part.start < all_steps:
@@ -132,11 +131,7 @@ def jacobian_panels(session: Session, run: ForwardRun, loss: Loss) -> None:
                     n=part.stop - part.start
                 )
             )
-            st.button(
-                _("Compute {n} time steps").format(n=all_steps),
-                key=key,
-                on_click=lambda: st.session_state.update({ALL_STEPS: (run.serial, layer.name)}),
-            )
+            ask_button(_("Compute {n} time steps").format(n=all_steps), ALL_STEPS, contents, key=key)
 
     @panel(
         "jacobians",
@@ -286,7 +281,7 @@ def _exponents(session: Session, layer: LayerTrace, run: ForwardRun) -> None:
         ),
     )
     def draw_lyapunov() -> None:
-        rows, steps = jacobian_rows(layer), layer.shape[1]
+        rows, steps = _jacobian_rows(layer), layer.shape[1]
         cost = steps * rows**2 * (_exponent_count(layer) or rows)
         if not is_asked("lyapunov", (run.serial, layer.name), cost, LYAPUNOV_WORK):
             return
