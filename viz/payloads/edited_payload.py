@@ -16,11 +16,6 @@ def compared_names(quantity: str) -> tuple[str, str, str]:
     return f"before:{quantity}", f"after:{quantity}", f"{quantity}:change"
 
 
-def values_before(before: ForwardRun, layer: str, quantity: str) -> np.ndarray:
-    """Return the values of a gate or state before the edits, (T, units), which are sent apart from the payload, once."""
-    return _values(before, layer, quantity)
-
-
 def edited_payload(
     view_id: str,
     before: ForwardRun,
@@ -32,14 +27,15 @@ def edited_payload(
 ) -> bytes:
     """Return the payload of one gate or state of ``layer``, as three quantities (``compared_names``), and the predictions.
 
-    The numbers of the first and the third quantity are left out: the browser takes them from ``values_before``.
+    The numbers of the first and the third quantity are left out: the browser takes them from the
+    values of ``before``, (T, units), which are sent apart, once.
 
     Args:
         view_id: the browser's store for it.
         before, after: the runs.
         layer: the layer.
         quantity: the gate or state.
-        array: the id under which ``values_before`` were sent.
+        array: the id under which the values of ``before`` were sent.
         origin: the step of ``before`` that each step of ``after`` was; None if they are the same.
     """
     traced, own = after.trace.layers[layer], layer_origins(before, after, layer, origin)

@@ -11,7 +11,8 @@ from models.edits.edited_network import EditedNetwork
 from tests.support.plain_page import plain_page
 from viz.components.array_loader import ARRAY_LOADER, loaded_array
 from viz.components.trace_loader import TRACE_LOADER
-from viz.payloads.edited_payload import compared_names, edited_payload, values_before
+from viz.pages.states.states_cache import state_values
+from viz.payloads.edited_payload import compared_names, edited_payload
 
 pytestmark = pytest.mark.browser
 
@@ -54,7 +55,7 @@ def test_the_browser_computes_the_values_before_and_the_change(page, edits, quan
     edited, text = EditedNetwork(network, read_edits(edits)), network.card.default.text
     origin = edited.sequence(text).origin if read_edits(edits).tokens else None
     before, after = run_network(network, text), edited.read(text)
-    array = loaded_array(values_before(before, layer, quantity))
+    array = loaded_array(state_values(before, layer, quantity))
     payload = edited_payload("compared", before, after, layer, quantity, array.id, origin)
     first, _second, third = compared_names(quantity)
     early, *loaded = page.evaluate(

@@ -19,8 +19,9 @@ from viz.components.edited_prediction import EDITED_PREDICTION, edited_predictio
 from viz.components.player import PLAYER, player_data
 from viz.components.prediction import PREDICTION, prediction_data
 from viz.components.trace_loader import TRACE_LOADER
+from viz.pages.states.states_cache import state_values
 from viz.payloads.binary_payload import unpack
-from viz.payloads.edited_payload import edited_payload, values_before
+from viz.payloads.edited_payload import edited_payload
 from viz.payloads.layer_payload import layer_payload
 
 LAYER = "lstm.l0"
@@ -62,7 +63,7 @@ def test_the_classes_of_each_step_are_sent(runs):
 @pytest.mark.browser
 def test_the_classes_of_the_current_step_are_drawn(browser, runs):
     before, after, origin = runs
-    array = loaded_array(values_before(before, LAYER, "hidden"))
+    array = loaded_array(state_values(before, LAYER, "hidden"))
     with plain_page(browser, [
         (ARRAY_LOADER, array.payload),
         (TRACE_LOADER, layer_payload("tags", before, LAYER, None)),

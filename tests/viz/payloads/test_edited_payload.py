@@ -5,8 +5,9 @@ import pytest
 
 from models import load_network, read_edits, run_edited, run_network
 from models.edits.edited_network import EditedNetwork
+from viz.pages.states.states_cache import state_values
 from viz.payloads.binary_payload import unpack
-from viz.payloads.edited_payload import ROWS, TOP, compared_names, edited_payload, values_before
+from viz.payloads.edited_payload import ROWS, TOP, compared_names, edited_payload
 
 LAYER = "rnn.l0"
 
@@ -24,7 +25,7 @@ def sent(before, after, origin=None, layer=LAYER, quantity="hidden"):
     header, arrays = unpack(edited_payload("edit_changed", before, after, layer, quantity, "id", origin))
     (first, second, third), own = header["options"]["compared"]["names"], header["options"]["compared"]["origin"]
     assert header["options"]["compared"]["array"] == "id" and not {first, third} & set(arrays)
-    old = values_before(before, layer, quantity)
+    old = state_values(before, layer, quantity)
     if own is not None:
         old = np.stack([old[was] if was is not None else np.full_like(old[0], np.nan) for was in own])
     return header, arrays | {first: old, third: arrays[second] - old}

@@ -18,7 +18,7 @@ from viz.components.array_loader import LoadedArray, loaded_array
 from viz.i18n import translate
 from viz.pages import cache
 from viz.pages.states import states_cache
-from viz.payloads.edited_payload import edited_payload, values_before
+from viz.payloads.edited_payload import edited_payload
 from viz.session import Session
 
 VIEW_ID, CHANGED_ID = "edit", "edit_changed"
@@ -69,7 +69,7 @@ def state_change_payload(
 @st.cache_resource(show_spinner=False, max_entries=MAX_CACHED, hash_funcs=cache.HASH_FUNCS)
 def unedited_values(first: ForwardRun, layer: str, quantity: str) -> LoadedArray:
     """Return the values of a gate or state before the edits, to be sent once."""
-    return loaded_array(values_before(first, layer, quantity))
+    return loaded_array(states_cache.state_values(first, layer, quantity))
 
 
 def edited_parameters(session: Session) -> Parameters:
