@@ -48,13 +48,11 @@ def edited_gradients(session: Session, after: ForwardRun, parts: RedrawParts) ->
 def _norms(session: Session, before: ForwardRun, after: ForwardRun, loss: Loss) -> None:
     net, text, layer = session.view.net or "", session.view.text or "", session.view.layer or ""
     try:
-        tags = before.prediction if isinstance(before.prediction, TagPrediction) else None
-        earlier, same = loss, loss
-        if tags is not None and loss.kind in ("next", "every"):
-            earlier, same = _with_classes(tags, loss, edit_cache.step_origins(session))
+        if isinstance(before.prediction, TagPrediction) and loss.kind in ("next", "every"):
+            earlier, same = _with_classes(before.prediction, loss, edit_cache.step_origins(session))
+        else:
+            earlier, same = loss, _as_before(before, net, text, loss)
         first = gradient_cache.gradients(before, net, text, layer, earlier)
-        if tags is None:
-            same = _as_before(before, net, text, loss)
         second = gradient_cache.gradients(after, net, text, layer, same, session.edits)
     except Problem as problem:
         st.caption(translate(problem))
