@@ -63,12 +63,8 @@ class WantedMessages:
 
 def ignore_wrong_values() -> None:
     """Let every widget of this process ignore a value that it cannot have."""
-    if WStates.__getitem__ is not _converted:
-        for owner, name, function in (
-            (WStates, "__getitem__", _converted),
-            (SessionState, "set_widgets_from_proto", _set_convertible),
-        ):
-            setattr(owner, name, function)
+    setattr(WStates, "__getitem__", _converted)  # noqa: B010 - a method of another package
+    setattr(SessionState, "set_widgets_from_proto", _set_convertible)  # noqa: B010
 
 
 _convert: Callable[[WStates, str], Any] = WStates.__getitem__

@@ -253,10 +253,16 @@ def test_only_messages_that_a_page_sends_reach_streamlit():
     assert received(*sent, b"\xff\xff") == [*(each.SerializeToString() for each in wanted), b"\xff\xff"]
 
 
-def test_a_value_that_a_widget_cannot_have_is_ignored(monkeypatch):
+@pytest.fixture
+def checked_values(monkeypatch):
+    """Streamlit's widgets ignore values that they cannot have, as in the app; until the test ends."""
     monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
     monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
     browser_messages.ignore_wrong_values()
+
+
+@pytest.mark.usefixtures("checked_values")
+def test_a_value_that_a_widget_cannot_have_is_ignored():
     state = SessionState()
     metadata = WidgetMetadata(
         id="$$ID-a-menu", deserializer=lambda value: "first" if value is None else {"a": "first", "b": "second"}[value],
@@ -271,11 +277,9 @@ def test_a_value_that_a_widget_cannot_have_is_ignored(monkeypatch):
         assert state.register_widget(metadata, "menu").value == shown == state["menu"]
 
 
-def test_a_number_may_be_sent_as_a_whole_one(monkeypatch):
+@pytest.mark.usefixtures("checked_values")
+def test_a_number_may_be_sent_as_a_whole_one():
     """A browser sends a whole number as `int_value`, also for a widget that Streamlit registers with `double_value`."""
-    monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
-    monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
-    browser_messages.ignore_wrong_values()
     page = AppTest.from_function(number_page, default_timeout=60).run()
     for sent, shown in (({"int_value": 2}, 2), ({"double_value": 3.0}, 3), ({"string_value": "4"}, 3)):
         states = WidgetStates()
@@ -300,11 +304,9 @@ def menu_page():
              on_change=lambda key=key: st.session_state["chosen"].append(st.session_state[key]))  # fmt: skip
 
 
-def test_a_menu_has_no_option_but_its_own(monkeypatch):
+@pytest.mark.usefixtures("checked_values")
+def test_a_menu_has_no_option_but_its_own():
     """The text of an option that a menu has not would else be its value in callbacks."""
-    monkeypatch.setattr(WStates, "__getitem__", WStates.__getitem__)
-    monkeypatch.setattr(SessionState, "set_widgets_from_proto", SessionState.set_widgets_from_proto)
-    browser_messages.ignore_wrong_values()
     page = AppTest.from_function(menu_page, default_timeout=60).run()
     menus = [*page.selectbox, *page.radio, *page.button_group, *page.multiselect]
     assert len(menus) == 5
