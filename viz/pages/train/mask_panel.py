@@ -31,9 +31,6 @@ def mask_panel(run: ShownRun, options: TrainingOptions) -> None:
     def draw() -> None:
         step = run.step or 0
         masks = masks_of(options, step)
-        if not masks:
-            caption(_("This run has neither dropout nor zoneout."))
-            return
         drawn = [(mask_title(mask), by_gate(mask), mask.place.startswith("keep")) for mask in masks]
         figure = mask_grid(drawn, theme=page_theme())
         live_chart(figure, "masks", run.name, f"masks-{step}")
