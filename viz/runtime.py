@@ -8,6 +8,8 @@ import sys
 import torch
 from threadpoolctl import threadpool_limits
 
+SWITCH_SECONDS = 5e-4
+"""The most seconds that one thread computes in Python while another waits to."""
 MMAP_THRESHOLD, LARGE = -3, 1 << 17
 """The C library's constant for the setting, and its value: arrays from 128 kB on get memory of their own."""
 
@@ -21,6 +23,9 @@ def tune_after_import() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     # After a product numpy's threads wait for the next one at full speed, which slows the server's threads down.
     threadpool_limits(1, user_api="blas")
+    # A page releases Python's lock at each message that it sends. With Python's own interval of 5 ms it would wait that long
+    # at every message while the page of another reader computes.
+    sys.setswitchinterval(SWITCH_SECONDS)
     # Streamlit collects garbage after every run. Imported modules are never freed, and to visit them each time would,
     # with torch, take longer than most runs.
     gc.collect()

@@ -34,21 +34,21 @@ print(resident() - before)
 
 
 THREADS = """
-import os, threading, torch
+import os, sys, threading, torch
 from viz import runtime
 runtime.tune_after_import()
 found = []
 thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))  # as a run of a page is
 thread.start()
 thread.join()
-print(found[0], max(1, os.cpu_count() // 2))
+print(found[0], max(1, os.cpu_count() // 2), sys.getswitchinterval())
 """
 
 
-def test_torch_leaves_half_of_the_cores_to_the_server():
+def test_torch_leaves_half_of_the_cores_to_the_server_and_threads_take_short_turns():
     ran = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, cwd=ROOT)
-    threads, half = ran.stdout.split()
-    assert threads == half
+    threads, half, turn = ran.stdout.split()
+    assert threads == half and float(turn) <= 1e-3
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is glibc that keeps memory")
