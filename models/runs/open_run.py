@@ -217,6 +217,12 @@ class TrainingRun:
         return self._read(read)
 
     @property
+    def updates(self) -> int:
+        """How many updates the weights have had, as far as it is recorded: exactly where the training has ended or waits."""
+        known = read_description(self.folder).get("updates")
+        return max(self.last_step or 0, known if type(known) is int and known < 2**63 else 0)
+
+    @property
     def last_step(self) -> int | None:
         """The last training step of which a scalar is recorded; None if there is none."""
 

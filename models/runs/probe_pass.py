@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.core.trace import LayerTrace
 from models.runs.step_hooks import StepHooks
 
 ProbeLoss = Callable[..., Tensor]
@@ -44,12 +43,12 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
                 part.training = training
 
 
-def probe_layers(
+def record_probes(
     module: nn.Module, modules: Mapping[str, nn.Module], probes: Sequence[Any], loss: Callable[[Any, Any], Tensor]
-) -> dict[str, LayerTrace]:
-    """Return the run of each recurrent layer on the probes, with the gradients of the sum of their losses.
+) -> StepHooks:
+    """Record the run of each recurrent layer on the probes, with the gradients of the sum of their losses.
 
-    No parameter's ``.grad`` changes. If a layer runs several times, its first run with gradients is returned.
+    No parameter's ``.grad`` changes.
 
     Args:
         module: the whole module, called with each probe in evaluation mode.
@@ -67,4 +66,4 @@ def probe_layers(
                 torch.autograd.grad(total, weights, allow_unused=True)
     finally:
         hooks.remove()
-    return hooks.trained_layers()
+    return hooks

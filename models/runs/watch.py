@@ -22,7 +22,7 @@ from models.runs.layer_statistics import layer_statistics, map_quantities
 from models.runs.map_store import MapRow
 from models.runs.nonfinite_place import nonfinite_place
 from models.runs.parameter_statistics import layers_of, to_floats, total_norm, vector_norm, weight_statistics
-from models.runs.probe_pass import ProbeLoss, probe_layers, with_probe
+from models.runs.probe_pass import ProbeLoss, record_probes, with_probe
 from models.runs.run_folder import ENDED
 from models.runs.run_writer import RunWriter
 from models.runs.snapshots import snapshot_bytes
@@ -88,10 +88,15 @@ class Watcher:
         if self._status is None:
             stopped = kind is not None and issubclass(kind, KeyboardInterrupt | GeneratorExit | SystemExit)
             self._status = "stopped" if stopped else "finished" if kind is None else "failed"
+        self.store_weights()
+        self.writer.close(self._status)
+
+    def store_weights(self) -> None:
+        """Write a snapshot of the weights as they are between two training steps, and the number of their updates."""
         made = self.training_step if self._updated or self._after_update else self.training_step - 1
         if made >= 0 and not self.writer.snapshots.has(made):
             self._write_snapshot(made)
-        self.writer.close(self._status)
+        self.writer.describe(updates=max(0, made))
 
     def end(self, status: str, **about: Any) -> None:
         """Set how the run ends, ``"finished"``, ``"stopped"`` or ``"failed"``, and further entries of ``run.json``.
@@ -192,17 +197,17 @@ class Watcher:
 
     def _layer_runs(self, armed: StepHooks) -> dict[str, LayerTrace]:
         """Return the recorded run of each layer: on the probes if there are any, else of the step's own batch."""
+        ran = armed
         if self._probes:
             assert self._loss is not None
-            found = probe_layers(self._module, self._modules, self._probes, self._loss)
-        else:
-            found = armed.trained_layers()
-            self._note_missing(armed)
+            ran = record_probes(self._module, self._modules, self._probes, self._loss)
+        self._note_missing(ran)
+        found = ran.trained_layers()
         return {layer.name: found[layer.name] for layer in self._layers if layer.name in found}
 
-    def _note_missing(self, armed: StepHooks) -> None:
+    def _note_missing(self, ran: StepHooks) -> None:
         """Store in ``run.json`` why layers are not recorded, the first time."""
-        missing = armed.recorder.missing()
+        missing = ran.recorder.missing()
         if missing and self._recorded == 1:
             self.writer.describe(unrecorded=missing)
 

@@ -288,6 +288,7 @@ class TrainingLoop:
                 self._save()
                 if command == "stop":
                     return "stopped"
+                run.store_weights()
                 paused = time.monotonic()
                 while self._commands.current() == "pause":
                     if time.monotonic() - paused > MAX_PAUSE:

@@ -14,6 +14,8 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from models import Problem, load_checkpoint, open_run, watch
 from models.capturing.recordable import CaptureWarning
+from models.training.dropout_masks import DropoutRates
+from models.training.masked_layers import MaskedLSTM
 from tests.support.watched_loop import (
     CLIP,
     EVERY,
@@ -269,6 +271,33 @@ def test_a_run_resumes_where_it_was_interrupted(tmp_path):
             assert other.scalar(name)[1].tolist() == values.tolist()
     np.testing.assert_array_equal(one.gradient_map("rnn.l0").values, other.gradient_map("rnn.l0").values)
     assert list(one.snapshots) == [step for step in other.snapshots if step != 5]
+
+
+@pytest.mark.parametrize("snapshots", [0, 4])
+def test_a_run_that_ends_between_recorded_steps_knows_its_updates(tmp_path, snapshots):
+    net = Net("GRU")
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with watch(net, tmp_path / "run", every=5, snapshots=snapshots) as run:
+        for update in range(3):
+            one_update(net, optimizer, update, run)
+        run.store_weights()
+        opened = open_run(tmp_path / "run")
+        assert opened.updates == 3 and opened.last_step == 0
+        assert list(opened.snapshots) == ([0, 3] if snapshots else [])
+        for update in range(3, 9):
+            one_update(net, optimizer, update, run)
+    assert (opened.updates, opened.last_step) == (9, 5)
+    assert list(opened.snapshots)[-1:] == ([9] if snapshots else [])
+
+
+def test_a_layer_that_probes_do_not_record_is_noted(tmp_path):
+    net = MaskedLSTM(2, 3, batch_first=True)
+    net.set_rates(DropoutRates(zoneout=0.5))
+    probe = torch.ones(1, 4, 2)
+    with watch(net, tmp_path / "run", every=1, probes=[probe], loss=lambda output: output[0].sum()) as run:
+        net(probe)[0].sum().backward()
+        run.step()
+    assert open_run(tmp_path / "run").notes[0].startswith("not recorded: the module (MaskedLSTM")
 
 
 def one_update(net, optimizer, update, run):

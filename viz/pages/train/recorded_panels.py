@@ -15,7 +15,7 @@ from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 from viz.pages.train.live_chart import live_chart
-from viz.pages.train.shown_run import ShownRun, known_scalars, live
+from viz.pages.train.shown_run import ShownRun, known_scalars, live, nothing_recorded
 from viz.quantity_names import quantity_names
 
 LANGUAGE_TASKS = ("characters", "text")
@@ -46,7 +46,7 @@ def _learning_curves(run: ShownRun, recording: TrainingRun) -> None:
     names = ("loss/train", "loss/validation", "accuracy/train", "accuracy/validation")
     found = known_scalars(recording, names)
     if not found:
-        _nothing_yet()
+        nothing_recorded(run)
         return
     training, validation = (colours[theme] for colours in BEFORE_AFTER)
 
@@ -105,7 +105,7 @@ def _norms(run: ShownRun, recording: TrainingRun) -> None:
     theme = page_theme()
     found = known_scalars(recording, ("gradient_norm/total", "gradient_norm/total_clipped"))
     if "gradient_norm/total" not in found:
-        _nothing_yet()
+        nothing_recorded(run)
         return
     before, after = (colours[theme] for colours in reversed(BEFORE_AFTER))
     curves = [TrainingCurve(_("before clipping"), *found["gradient_norm/total"], colour=before, width=1.6)]
@@ -186,7 +186,7 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
             colour = KIND.get(layer.kind, BEFORE_AFTER[0])[theme]
             radii.append(TrainingCurve(layer.name, *found[name], colour=colour, dash=dash))
     if not radii and not any(name in found for name in updates):
-        _nothing_yet()
+        nothing_recorded(run)
         return
     left, right = st.columns(2)
     if radii:
@@ -238,7 +238,3 @@ def _samples(recording: TrainingRun) -> None:
         step, text = samples[place]
         number = escape_markdown(_("training step {step:,}").format(step=step))
         st.markdown(f"**{number}** · " + code_span(text.replace("\n", "⏎")[:600]))
-
-
-def _nothing_yet() -> None:
-    caption(_("Nothing has been recorded yet."))

@@ -106,7 +106,7 @@ def _show_state(run: ShownRun) -> None:
             icon=":material/hourglass_top:",
         )
         return
-    done = recording.last_step or 0
+    done = recording.updates
     total = recording.settings.get("total_steps")
     text = _status_text(run, now.status).format(step=f"{done:,}")
     if isinstance(total, int) and total > 0:
@@ -124,7 +124,7 @@ def _show_state(run: ShownRun) -> None:
             ),
             icon=":material/priority_high:",
         )
-    for note in recording.notes:
+    for note in () if run.has_zoneout else recording.notes:  # the panel of the maps says it in the words of the page
         st.caption(escape_markdown(_(note)))
 
 

@@ -15,7 +15,8 @@ from models.runs.run_folder import is_run_folder
 from models.training.run_queue import QueueState, state
 from models.training.trained_network import is_training_folder, read_options
 from models.training.training_options import TrainingOptions
-from viz.pages.page_elements import show_problem
+from viz.i18n import _
+from viz.pages.page_elements import caption, show_problem
 
 PERIOD = 1.0
 """Seconds between two pictures of a run that is being written."""
@@ -45,6 +46,11 @@ class ShownRun:
     recording: TrainingRun | None
     options: TrainingOptions | None
     step: int | None = None
+
+    @property
+    def has_zoneout(self) -> bool:
+        """Whether it was trained here with zoneout, whose averages of states the other pages and the maps cannot show."""
+        return self.options is not None and max(self.options.zoneout, self.options.zoneout_cell) > 0
 
     @property
     def is_live(self) -> bool:
@@ -80,6 +86,11 @@ def live(run: ShownRun, name: str, draw: Callable[[], None]) -> None:
     part = st.fragment(draw_part, run_every=PERIOD if run.is_live else None)
     with st.container(key=f"train_part_{name}"):
         part()
+
+
+def nothing_recorded(run: ShownRun) -> None:
+    """Show why a panel has no picture."""
+    caption(_("Nothing has been recorded yet.") if run.is_live else _("This run did not record it."))
 
 
 def known_scalars(recording: TrainingRun, names: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

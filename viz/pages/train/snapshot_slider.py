@@ -47,7 +47,7 @@ def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
                 format_func=lambda each: f"{each:,}",
             )
     with links:
-        if run.options is not None and max(run.options.zoneout, run.options.zoneout_cell) > 0:
+        if run.has_zoneout:
             caption(_("The other pages cannot show a run with zoneout: its cells average with the previous state."))
             return
         caption(_("Show the network as it was at training step {step:,}:").format(step=step))

@@ -12,7 +12,7 @@ from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 from viz.pages.train.live_chart import live_chart
-from viz.pages.train.shown_run import ShownRun, live
+from viz.pages.train.shown_run import ShownRun, live, nothing_recorded
 from viz.pages.view_widgets import TEXT, view_buttons, view_widget
 from viz.quantity_names import quantity_names
 from viz.session import Session
@@ -34,6 +34,14 @@ def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) 
     )
     def draw() -> None:
         maps = {name: layer for name, layer in recording.layers.items() if "gradient/hidden" in layer.maps}
+        if run.has_zoneout:
+            caption(
+                _(
+                    "With zoneout, a cell averages with its previous state, so the gradients by time step and the gates of "
+                    "this run are not recorded."
+                )
+            )
+            return
         if not maps:
             caption(_("No recurrent layer was recorded in this run."))
             return
@@ -75,7 +83,7 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
     theme = page_theme()
     gradients = recording.gradient_map(layer, state)
     if not len(gradients.steps):
-        caption(_("Nothing has been recorded yet."))
+        nothing_recorded(run)
         return
     left, right = st.columns(2)
     with left:

@@ -179,6 +179,16 @@ def test_masks_are_drawn_as_the_run_used_them(tmp_path):
     assert np.array_equal(drawn.T == 1, expected[0].values[:, 0] == 0)
 
 
+@pytest.mark.slow
+def test_a_run_says_how_many_updates_it_made_and_what_zoneout_leaves_out(tmp_path):
+    train(SMALL.with_changes(zoneout=0.1, record_every=10, validate_every=100), tmp_path / "runs" / "a")
+    page = start("train", opened=tmp_path / "runs")
+    text = text_of(page)
+    assert page.get("progress")[0].proto.text == "Finished at training step 24 · 24 in all"
+    assert "MaskedLSTM" not in text
+    assert "the gates of this run are not recorded" in text and "Nothing has been recorded yet" not in text
+
+
 def test_a_run_that_was_stopped_before_it_began_can_still_be_started(tmp_path, monkeypatch):
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
     folder = tmp_path / "counting-lstm-0123456789ab"
