@@ -30,9 +30,9 @@ class Lens:
             runtime.tune_after_import()
         loaded.page()
 
-    def page(self) -> st.Page:
+    def page(self, form: type[st.Page] = st.Page) -> st.Page:
         """Return the page for the navigation, or for a link to it."""
-        return st.Page(self.show, title=_(self.title), url_path=self.name, default=self is LENSES[0])
+        return form(self.show, title=_(self.title), url_path=self.name, default=self is LENSES[0])
 
 
 LENSES = (

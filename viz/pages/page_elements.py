@@ -80,6 +80,14 @@ def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_
     """Show a link that opens ``view`` on the page ``name``."""
     from viz.pages import find_lens  # which imports the page that this link is on
 
-    st.page_link(
-        find_lens(name).page(), label=label, icon=icon, query_params=view_params(replace(view, panel="", mode=""))
-    )
+    params = view_params(replace(view, panel="", mode=""))
+    st.page_link(find_lens(name).page(_LinkTarget), label=label, icon=icon, query_params=params)
+
+
+class _LinkTarget(st.Page):
+    """A page whose link is right on every page: that of the default page, "" in Streamlit, would be the page itself."""
+
+    @property
+    def url_path(self) -> str:
+        """The address in the link, relative to the folder of all pages."""
+        return super().url_path or "."

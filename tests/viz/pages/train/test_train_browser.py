@@ -48,7 +48,9 @@ def test_a_run_is_followed_stopped_and_opened_at_its_start(browser, tmp_path):
         assert query(page)["run"] == folder.name
         page.goto(f"{url}/train?run={folder.name}&training_step=0&panel=-none")
         expect(page.get_by_text("Show the network as it was at training step 0:")).to_be_visible()
-        rerun(page, page.get_by_role("link", name="Step", exact=True).last.click)
+        link = page.get_by_role("link", name="Step", exact=True).last
+        assert link.evaluate("each => new URL(each.href).pathname") == "/"  # as a new tab opens it
+        rerun(page, link.click)
         until(page, lambda: query(page).get("net", "").startswith(f"{folder.name}@0~"))
         assert query(page)["training_step"] == "0"
         expect(page.locator('[data-quantity="hidden"]').first).to_be_attached()
