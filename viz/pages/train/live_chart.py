@@ -27,6 +27,8 @@ STYLE = """
 </style>
 """
 """Style that keeps what is replaced once a second from being dimmed, and puts both pictures of a chart in one place."""
+LIVE_STYLE = """<style>[data-testid="stStatusWidget"] { visibility: hidden; }</style>"""
+"""Style that hides Streamlit's sign of a page at work: it would blink once a second, with a Stop beside that of the run."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ def live_style(*, live: bool) -> None:
     st.session_state[LIVE] = live
     if not live:
         st.session_state.pop(BUFFERS, None)
-    st.html(STYLE)
+    st.html(STYLE + (LIVE_STYLE if live else ""))
 
 
 def live_chart(figure: go.Figure, key: str, *names: str) -> None:

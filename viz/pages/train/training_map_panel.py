@@ -95,16 +95,18 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
             saturated = recording.gate_map(layer, gate)
             figure = training_map(saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme)
             live_chart(figure, "gate_map", run.name, layer, f"saturation-{gate}")
-    caption(_recorded_at(recording, gradients.stride, gradients.width))
+    caption(_recorded_at(run, recording, gradients.stride, gradients.width))
 
 
-def _recorded_at(recording: TrainingRun, stride: int, width: int) -> str:
+def _recorded_at(run: ShownRun, recording: TrainingRun, stride: int, width: int) -> str:
     """Return what the maps are of: the sequences, the training steps that are kept, and the time steps of a row."""
     of = (
         _("The same probe sequence at the recorded training steps, one in {stride:,}.")
         if recording.maps_of == "probes"
         else _("The batch of the recorded training steps, one in {stride:,}.")
     ).format(stride=stride)
+    if run.options is not None and run.options.task == "sentiment":
+        of += " " + _("The loss is that of the class that the network predicted then.")
     if width > 1:
         of += " " + _("Each row of the picture is the mean of {width} time steps.").format(width=width)
     return of
