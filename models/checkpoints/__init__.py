@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -52,7 +52,8 @@ def load_checkpoint(
         source: a path, or the file's bytes.
         limits: upper bounds on sizes, counts and time.
         isolated: parse the file first in a separate process with limits on memory and time, as the app does: what would
-            take for ever, or all memory, is then refused. A second or two more, once; then about twice the time.
+            take for ever, or all memory, is then refused. A second or two more, once; then about twice the time. A graph
+            is built once: all networks of the checkpoint share its module.
 
     Raises:
         CheckpointError: the file cannot be opened; one sentence says what was found and what to do.
@@ -76,7 +77,10 @@ def load_source(file: FileSource, *, isolated: bool = False) -> Checkpoint:
                 ask("open")
             with work_budget(limits):
                 checkpoint = _load(file)
-        return replace(checkpoint, graph=checkpoint.graph and partial(_build_graph, checkpoint.graph, limits, ask))
+        if checkpoint.graph is None:
+            return checkpoint
+        build = partial(_build_graph, checkpoint.graph, limits, ask)
+        return replace(checkpoint, graph=cache(build) if isolated else build)
 
 
 @contextmanager

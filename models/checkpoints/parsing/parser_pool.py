@@ -133,7 +133,7 @@ class ParserPool:
         """Start none yet."""
         self._idle: list[ParserProcess] = []
         self._lock, self._slots = threading.Lock(), threading.BoundedSemaphore(size)
-        self._owner = os.getpid()
+        self._owner, self._replaces = os.getpid(), False
 
     @contextmanager
     def process(self, key: str) -> Iterator[ParserProcess]:
@@ -158,6 +158,24 @@ class ParserPool:
                         self._idle.append(chosen)
                 else:
                     chosen.close()
+                    if self._replaces and chosen.ready:
+                        self._start_in_background()
+
+    def start(self) -> None:
+        """Start a process in the background, once, so that no file need wait for it; from then on replace those that end."""
+        if not self._replaces:
+            self._replaces = True
+            self._start_in_background()
+
+    def _start_in_background(self) -> None:
+        def start() -> None:
+            with self.process("") as process:
+                try:
+                    process.get_ready()
+                except EOFError:
+                    process.end()
+
+        threading.Thread(target=start, daemon=True, name="parser").start()
 
     def close(self) -> None:
         """End all processes that are not in use."""
@@ -172,22 +190,9 @@ _pool = ParserPool()
 atexit.register(_pool.close)
 
 
-_started = threading.Event()
-
-
 def start_parser() -> None:
-    """Start a process in the background, once, so that the first file need not wait for it."""
-
-    def start() -> None:
-        with _pool.process("") as process:
-            try:
-                process.get_ready()
-            except EOFError:
-                process.end()
-
-    if not _started.is_set():
-        _started.set()
-        threading.Thread(target=start, daemon=True, name="parser").start()
+    """Start a process in the background, once; see ``ParserPool.start``."""
+    _pool.start()
 
 
 def ask_parser(

@@ -3,9 +3,9 @@
     python -I parser_process.py FOLDER          # FOLDER: where ``models`` can be imported from
 
 Whatever a parser does with a file, run for ever, take all memory or crash, ends this process only. It has limits on memory
-and processor time, and may not write files. It starts with the standard library alone, and imports the rest for the first
-file that needs it. A request is a line of JSON, an answer a line of JSON and as many bytes as its ``"bytes"`` says: plain
-data, of which nothing is unpickled or called.
+and processor time and a lower priority than the server, and may not write files. It starts with the standard library alone,
+and imports the rest for the first file that needs it. A request is a line of JSON, an answer a line of JSON and as many
+bytes as its ``"bytes"`` says: plain data, of which nothing is unpickled or called.
 
     {"do": "open" or "graph" or "run" or "hdf5" or "values", "file": path, "key": name of the file, "limits": {...}, ...}
     {"result": ..., "bytes": 0}  or  {"refused": sentence, "values": {...}}  or  {"memory": true}
@@ -29,6 +29,8 @@ except ImportError:  # Windows
 
 PAUSE = 0.02
 """Seconds between two measurements of the memory where the operating system does not limit it."""
+NICENESS = 5
+"""How far processes of usual priority are preferred to this one."""
 MEMORY_EXIT = 86
 """The exit status of a process that took too much memory."""
 
@@ -189,6 +191,8 @@ def watch_memory(limit: list[float]) -> None:
 
 def main() -> None:
     """Answer requests until standard input ends."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     incoming: BinaryIO = sys.stdin.buffer
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not be part of an answer

@@ -64,6 +64,8 @@ def test_every_format_opens_the_same_in_a_process(files):
         for name in here.tensors:
             np.testing.assert_array_equal(there.tensors[name], here.tensors[name])
         assert graph_layers(here) == graph_layers(there)
+        if isinstance(graph_layers(there), tuple):
+            assert there.graph() is there.graph()  # built once
 
 
 @pytest.mark.slow
@@ -154,6 +156,21 @@ def test_a_copy_is_opened_without_the_files_beside_it(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["secret.safetensors"]
     (tmp_path / "model.safetensors.index.json").write_bytes(index)
     assert load_checkpoint(tmp_path / "model.safetensors.index.json", isolated=True).tensors
+
+
+def test_a_process_that_ended_is_replaced_before_the_next_file(monkeypatch):
+    monkeypatch.setattr(parser_pool.ParserProcess, "get_ready", lambda process: setattr(process, "ready", True))
+    pool, ended, end = parser_pool.ParserPool(), [], time.monotonic() + 120
+    pool.start()
+    for _ in range(3):
+        while not pool._idle and time.monotonic() < end:
+            time.sleep(0.01)
+        assert pool._idle
+        with pool.process("") as process:
+            ended.append(process)
+            process.end()
+    assert len(set(ended)) == 3
+    pool.close()
 
 
 def test_one_process_serves_many_files():

@@ -37,8 +37,9 @@ def tensor_list(session: Session, selection: CheckpointSelection) -> None:
             st.markdown("**" + _("No other tensors") + "**")
         else:
             st.markdown("**" + ngettext("{n} other tensor", "{n} other tensors", count).format(n=f"{count:,}") + "**")
+            columns = _("name"), _("shape"), _("data type")
             rows = [
-                {_("name"): name, _("shape"): " × ".join(map(str, stored.shape)) or "1", _("data type"): stored.dtype}
+                dict(zip(columns, (name, " × ".join(map(str, stored.shape)) or "1", stored.dtype), strict=True))
                 for name, stored in checkpoint.stored.items()
             ]
             if count <= MAX_TABLE_ROWS:
