@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from uuid import uuid4
 
 from models.checkpoints.checkpoint import Checkpoint
@@ -53,7 +53,7 @@ def load_checkpoint(
         limits: upper bounds on sizes, counts and time.
         isolated: parse the file first in a separate process with limits on memory and time, as the app does: what would
             take for ever, or all memory, is then refused. A second or two more, once; then about twice the time. A graph
-            is built once: all networks of the checkpoint share its module.
+            is built at most once: all networks of the checkpoint share its module.
 
     Raises:
         CheckpointError: the file cannot be opened; one sentence says what was found and what to do.
@@ -80,7 +80,7 @@ def load_source(file: FileSource, *, isolated: bool = False) -> Checkpoint:
         if checkpoint.graph is None:
             return checkpoint
         build = partial(_build_graph, checkpoint.graph, limits, ask)
-        return replace(checkpoint, graph=cache(build) if isolated else build)
+        return replace(checkpoint, graph=_build_once(build) if isolated else build)
 
 
 @contextmanager
@@ -119,6 +119,26 @@ def _build_graph(build: Callable[[], GraphModule], limits: Limits, ask: Callable
                 return build()
         except MemoryError:
             raise too_much_memory(limits) from None
+
+
+def _build_once(build: Callable[[], GraphModule]) -> Callable[[], GraphModule]:
+    """Return a function that builds a graph at its first call, and then returns the same one, or raises the same error."""
+    found: list[GraphModule | CheckpointError] = []
+    lock = Lock()
+
+    def graph() -> GraphModule:
+        with lock:
+            if not found:
+                try:
+                    found.append(build())
+                except CheckpointError as error:
+                    found.append(CheckpointError(error.sentence, **error.values))
+        result = found[0]
+        if isinstance(result, CheckpointError):
+            raise CheckpointError(result.sentence, **result.values)
+        return result
+
+    return graph
 
 
 def _load(source: FileSource) -> Checkpoint:
