@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from secrets import token_hex
 from typing import Any
 
 from models.core.messages import Problem
-from models.runs.run_folder import is_run_folder, read_description, run_status
+from models.runs.run_folder import ENDED, is_run_folder, read_description, run_status
 from models.training.trained_network import is_training_folder
 from models.training.training_control import send_command
 from models.training.training_options import TrainingOptions
@@ -85,7 +86,7 @@ class RunQueue:
         self.workers = workers or max(1, min(MAX_WORKERS, (os.cpu_count() or 2) - 1))
         self._lock = threading.RLock()
         self._lines: dict[str, deque[_Waiting]] = {}
-        self._running: dict[Path, tuple[str, Any]] = {}
+        self._running: dict[Path, tuple[str, Any, float]] = {}
         self._problems: dict[Path, Exception] = {}
         self._served: deque[str] = deque(maxlen=1000)
         self._client: Any = None
@@ -118,7 +119,7 @@ class RunQueue:
             waiting = [reader for reader, line in self._lines.items() if line]
             if not waiting:
                 break
-            counts = {reader: sum(own == reader for own, _ in self._running.values()) for reader in waiting}
+            counts = {reader: sum(own == reader for own, *_ in self._running.values()) for reader in waiting}
             last = {reader: place for place, reader in enumerate(self._served)}
             reader = min(waiting, key=lambda each: (counts[each], last.get(each, -1)))
             self._served.append(reader)
@@ -129,7 +130,7 @@ class RunQueue:
             client = self._connect()
             arguments = str(run.folder), run.fresh, None if self._cluster is None else PRIORITY
             future = client.submit(run_training_task, *arguments, pure=False, key=key)
-            self._running[run.folder] = (reader, future)
+            self._running[run.folder] = (reader, future, time.time())
             future.add_done_callback(lambda done, folder=run.folder: self._finished(folder, done))
 
     def _finished(self, folder: Path, future: Any) -> None:
@@ -181,12 +182,16 @@ class RunQueue:
             order = [each.folder for line in self._lines.values() for each in line]
             if folder in order:
                 return QueueState("waiting", place=order.index(folder))
-            problem, running = self._problems.get(folder), folder in self._running
+            problem, entry = self._problems.get(folder), self._running.get(folder)
+        running = entry is not None
         if not is_run_folder(folder):
             return QueueState(
                 "failed" if problem else "waiting" if running else "unknown", 0 if running else None, problem
             )
-        status = run_status(folder, read_description(folder))
+        description = read_description(folder)
+        status = run_status(folder, description)
+        if entry is not None and status in ENDED and ended_before(description, entry[2]):
+            return QueueState("waiting", 0)  # its worker has not begun to go on with it
         return QueueState("running" if running and status == "interrupted" else status, None, problem)
 
     def close(self) -> None:
@@ -199,6 +204,12 @@ class RunQueue:
         for each in (client, cluster):
             if each is not None:
                 each.close()
+
+
+def ended_before(description: dict[str, Any], moment: float) -> bool:
+    """Return whether a run that has ended did so before a moment, in seconds since 1970."""
+    ended = description.get("ended")
+    return isinstance(ended, int | float) and ended < moment
 
 
 def _failure(error: Exception) -> Exception:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 
 from models import open_run
 from models.core.messages import Problem
-from models.runs.run_folder import read_description, run_status
+from models.runs.run_folder import FORMAT, read_description, run_status, write_description
 from models.training import run_queue
-from models.training.run_queue import RunQueue, run_training_task
+from models.training.run_queue import QueueState, RunQueue, run_training_task
 from models.training.trained_network import network_of
 from models.training.training_control import send_command
 from tests.models.training.test_training_loop import quick, until
@@ -86,6 +87,16 @@ def test_a_line_is_bounded_and_has_a_run_once(queue):
     with pytest.raises(Problem, match="already in the queue"):
         queue.submit(Path("5"), "a", fresh=True)
     assert queue.cancel(Path("5")) and not queue.cancel(Path("5"))
+
+
+def test_a_stopped_run_waits_until_its_worker_goes_on_with_it(queue, tmp_path):
+    description = {"format": FORMAT, "status": "stopped", "ended": time.time() - 1}
+    write_description(tmp_path, description)
+    assert queue.state(tmp_path) == QueueState("stopped")
+    queue.submit(tmp_path, "a", fresh=False)
+    assert queue.state(tmp_path) == QueueState("waiting", place=0)
+    write_description(tmp_path, description | {"ended": time.time() + 1})  # the worker has stopped it again
+    assert queue.state(tmp_path) == QueueState("stopped")
 
 
 def test_a_run_may_take_as_long_as_the_server_allows(tmp_path, monkeypatch):
