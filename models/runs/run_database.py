@@ -108,9 +108,9 @@ def read_database(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
             connection.execute("BEGIN")
             _check_tables(connection)
             return read(connection)
-    except (sqlite3.Error, OverflowError, UnicodeError, ValueError, TypeError) as error:
-        if isinstance(error, Problem):
-            raise
+    except Problem:
+        raise
+    except Exception as error:  # values of other types or sizes than a run's
         raise Problem(
             "The scalars.sqlite in {folder} is damaged. Copy the folder of the run again.", folder=str(folder)
         ) from error

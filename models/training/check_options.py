@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
+from models.core.parse_numbers import shorten
 from models.training.setting_titles import SETTING_TITLES
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 
@@ -75,15 +74,15 @@ def check_options(options: TrainingOptions) -> None:
             )
     for name, (lowest, highest) in (INTEGERS | NUMBERS).items():
         value = getattr(options, name)
-        if not math.isfinite(value) or not lowest <= value <= highest:
+        if not lowest <= value <= highest:
             raise Problem(
                 "The setting “{name}” is {value}. Choose a number from {lowest} to {highest}.",
                 name=SETTING_TITLES[name],
-                value=f"{value:,}",
+                value=shorten(f"{value:,}"),
                 lowest=f"{lowest:,}",
                 highest=f"{highest:,}",
             )
-    if not math.isfinite(options.rate) or not 0 < options.rate <= MAX_RATE:
+    if not 0 < options.rate <= MAX_RATE:
         raise Problem(
             "The learning rate is {rate:g}. Choose one above 0 and at most {most:g}; usual are 0.0001 to 0.1.",
             rate=options.rate,

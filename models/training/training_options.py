@@ -181,8 +181,8 @@ def _typed(name: str, value: Any, default: Any) -> Any:
     if value is None and default is None:
         return None
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and number:
-        return float(value) if abs(value) < 1e300 else value
+    if kind is float and number and (type(value) is float or abs(value) < 1e300):
+        return float(value)
     if type(value) is kind:
         return value
     raise Problem(
