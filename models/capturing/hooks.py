@@ -60,7 +60,7 @@ class ModuleHooks:
 
         self.handles.append(
             self.module.register_forward_hook(
-                OwnCalls(self, lambda args, *rest: hook(args, *rest)),
+                OwnCalls(self, hook),
                 prepend=True,
                 with_kwargs=True,
                 always_call=always,

@@ -124,11 +124,8 @@ def _trace(name: str, layer: LayerRecord, layers: RecordedTraces) -> LayerTrace:
 
         recording: Recording = DeviceRecording.of(make, gradients)
     else:
+        layer.parts = [_joined(layer.parts)]
         recording = _recording(layer, layer.parts, gradients)
-        joined: Part = {key: getattr(recording, key) for key in ("input", "hidden", "hidden_prev")}
-        layer.parts = [
-            joined | recording.recorded | ({} if recording.dropout is None else {"dropout": recording.dropout})
-        ]
     return LayerTrace(name, weights, recording, layer.reverse)
 
 
@@ -142,9 +139,7 @@ def _use_on_current_stream(run: Recording, weights: RecordedWeights) -> None:
 
 def _recording(layer: LayerRecord, parts: list[Part], gradients: OutputGradientCollector) -> Recording:
     """Return a run's recording of the given parts."""
-    common = [key for key in parts[0] if all(key in part for part in parts)]
-    found = [{key: computed(part[key]) for key in common} for part in parts]
-    tensors = found[0] if len(parts) == 1 else {key: torch.cat([part[key] for part in found], 1) for key in common}
+    tensors = _joined(parts)
     return Recording(
         input=tensors["input"],
         hidden=tensors["hidden"],
@@ -155,3 +150,11 @@ def _recording(layer: LayerRecord, parts: list[Part], gradients: OutputGradientC
         dropout=tensors.get("dropout"),
         output_gradients=gradients,
     )
+
+
+def _joined(parts: list[Part]) -> dict[str, Tensor]:
+    """Return the steps of all ``parts``, (B, T, units), by the quantities that every one of them has."""
+    found = [{key: computed(values) for key, values in part.items()} for part in parts]
+    if len(found) == 1:
+        return found[0]
+    return {key: torch.cat([part[key] for part in found], 1) for key in found[0] if all(key in part for part in found)}

@@ -109,7 +109,7 @@ class StepwiseKernel:
 def name_weights(weights: Sequence[Tensor], biases: bool, options: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return one layer's weights, in the order of torch's kernels, by name; ``options`` are those of its cell."""
     names = [name for name in KERNEL_NAMES if biases or not name.startswith("bias")]
-    if not options.keys() & {"peepholes", "norm"}:
+    if "peepholes" not in options and "norm" not in options:
         return dict(zip(names, weights, strict=False))
     further = cell_of("LSTM", **options).further_weights
     if len(weights) < len(names) + len(further):
