@@ -12,6 +12,8 @@ import numpy as np
 
 from models.runs.run_database import bounded, transaction
 
+MAX_NAMES = 20_000
+"""The most scalars of a run that are read: the first ones."""
 CHUNK_ROWS = 1024
 """The number of the newest rows that are joined into columns together."""
 
@@ -121,7 +123,7 @@ def _column(first: int, stride: int, count: int, steps: bytes | None, numbers: b
 
 def scalar_names(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the ids of all scalars, by name, in the order in which they first appeared."""
-    rows = connection.execute("SELECT name, id FROM names ORDER BY id LIMIT 100000").fetchall()
+    rows = connection.execute("SELECT name, id FROM names ORDER BY id LIMIT ?", (MAX_NAMES,)).fetchall()
     if not all(isinstance(name, str) and isinstance(key, int) for name, key in rows):
         raise ValueError("names of another type")
     return dict(rows)

@@ -24,6 +24,8 @@ from models.training.training_options import TrainingOptions
 OPTIONS, CARD = "options.json", "card.json"
 MAX_BYTES = 16_000_000
 """The largest of these files that is read."""
+MAX_LENGTH = 10_000
+"""Characters of a title or a sentence of the card."""
 
 TASK_NAMES: dict[str, dict[str, str]] = {
     "recall": {"en": "recall the city", "ko": "도시 기억하기"},
@@ -185,13 +187,15 @@ def _check_card(card: ModelCard) -> None:
         default.text,
         default.layer,
     ]
-    texts += [each for of in (card.title, card.task, default.why) for each in (of["en"], of["ko"])]
+    sentences = [of[language] for of in (card.title, card.task, default.why) for language in ("en", "ko")]
+    texts += sentences
     texts += [each.text for each in card.examples]
     classes = card.classes or {}
     texts += [name for names in classes.values() for name in names]
     numbers = (card.columns, outputs, card.parameters, default.unit, default.step, card.answer_step or 0)
     right = (
         all(isinstance(each, str) for each in texts)
+        and all(len(each) <= MAX_LENGTH for each in sentences)
         and all(type(each) is int and 0 <= each <= MAX_PARAMETERS for each in numbers)
         and (words is None) == (card.columns > 0) == (card.kind == "numbers")
         and (words is None or (len(words) > 0 and {card.unknown, card.padding} - {None} <= set(words)))

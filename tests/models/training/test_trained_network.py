@@ -123,6 +123,7 @@ HOSTILE = {
     "other sizes": lambda folder: overwrite(folder / OPTIONS, lambda options: options.update(units=7)),
     "no vocabulary": lambda folder: overwrite(folder / CARD, lambda card: card.update(vocabulary=None)),
     "no title": lambda folder: overwrite(folder / CARD, lambda card: card.update(title={})),
+    "long title": lambda folder: overwrite(folder / CARD, lambda card: card["title"].update(en="x" * 10**6)),
     "title of numbers": lambda folder: overwrite(folder / CARD, lambda card: card.update(title={"en": 1, "ko": 2})),
     "classes": lambda folder: overwrite(folder / CARD, lambda card: card.update(classes={"en": ["a"], "ko": ["a"]})),
     "unit": lambda folder: overwrite(folder / CARD, lambda card: card["default"].update(unit=-1)),
