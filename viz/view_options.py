@@ -9,13 +9,13 @@ from collections.abc import Mapping
 STEP_OPTIONS = ("steps", "span", "other")
 """Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
-NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs", "runs")
+NETWORK_FREE_OPTIONS = ("activation", "beam", "cells", "clip", "knobs", "runs", "seeds", "sweep", "training")
 """Options that do not depend on the network of the view."""
 
 OPTIONS = (
     "activation", "against", "beam", "blocks", "cells", "clip", "color", "compare", "form", "gate", "ink", "knobs", "loss",
-    "matrix", "on", "order", "other", "padding", "runs", "span", "stack", "state", "steps", "threshold",
-    "thresholdexploding", "thresholdhere", "units", "weights",
+    "matrix", "on", "order", "other", "padding", "runs", "seeds", "span", "stack", "state", "steps", "sweep", "threshold",
+    "thresholdexploding", "thresholdhere", "training", "units", "weights",
 )  # fmt: skip
 """The options of all pages."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme
@@ -11,20 +12,28 @@ from viz.i18n import _
 
 
 def accuracy_by_distance(
-    measured: Mapping[str, Mapping[int, float]], colours: Sequence[str], *, theme: Theme = "light"
+    measured: Mapping[str, Mapping[int, Sequence[float]]], colours: Sequence[str], *, theme: Theme = "light"
 ) -> go.Figure:
     """Draw a line for each network, each with its own colour and marker symbol.
 
     Args:
-        measured: network -> {distance in words: accuracy}.
+        measured: network -> {distance in words: accuracies}; of several, such as of several seeds, their mean is drawn with
+            the range.
         colours: of each network.
         theme: "light" or "dark".
     """
     figure = go.Figure()
     for place, ((name, by_distance), colour) in enumerate(zip(measured.items(), colours, strict=False)):
+        values = np.array(list(by_distance.values()))  # (distances, networks)
+        mean = values.mean(1)
         figure.add_scatter(
             x=list(by_distance),
-            y=list(by_distance.values()),
+            y=mean.tolist(),
+            error_y={
+                "array": (values.max(1) - mean).tolist(),
+                "arrayminus": (mean - values.min(1)).tolist(),
+                "visible": values.shape[1] > 1,
+            },
             name=name,
             mode="lines+markers",
             line={"color": colour, "width": 2.5},

@@ -34,6 +34,7 @@ class TrainingCurve:
         steps: (N,) training steps, ascending.
         values: (N,); NaN and infinite values are marked at the edge of the range of the others.
         colour, dash, width: of its line.
+        low, high: (N,) ends of a band around the line, or None.
     """
 
     name: str
@@ -42,6 +43,8 @@ class TrainingCurve:
     colour: str
     dash: str = "solid"
     width: float = 2.0
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
 
 def training_curves(
@@ -115,13 +118,12 @@ def _add(figure: go.Figure, curve: TrainingCurve, floor: float | None, form: str
         blocks = downsample(values[:, None], MAX_POINTS // 3)
         edges = blocks.step_edges.tolist()
         middle = [(int(steps[first]) + int(steps[end - 1])) / 2 for first, end in pairwise(edges)]
-        low, mean, high = (_drawn(part[:, 0], floor) for part in (blocks.low, blocks.mean, blocks.high))
-        edge = {"color": curve.colour, "width": 0.4}
-        band = {"hoverinfo": "skip", "mode": "lines", "showlegend": False, "legendgroup": curve.name}
-        figure.add_scatter(x=middle, y=low, line=edge, **band)
-        figure.add_scatter(
-            x=middle, y=high, line=edge, fill="tonexty", fillcolor=faint_colour(curve.colour, 0.22), **band
-        )
+        low, high = blocks.low, blocks.high
+        if curve.low is not None and curve.high is not None:
+            low = downsample(curve.low[:, None], MAX_POINTS // 3).low
+            high = downsample(curve.high[:, None], MAX_POINTS // 3).high
+        _add_band(figure, curve, middle, low[:, 0], high[:, 0], floor)
+        mean = _drawn(blocks.mean[:, 0], floor)
         places = [f"{int(steps[first]):,}–{int(steps[end - 1]):,}" for first, end in pairwise(edges)]
         figure.add_scatter(x=middle, y=mean, line=style, mode="lines", hovertemplate=hover, **common)
         worst = np.where(np.isfinite(blocks.low[:, 0]), blocks.high[:, 0], blocks.low[:, 0])
@@ -129,12 +131,25 @@ def _add(figure: go.Figure, curve: TrainingCurve, floor: float | None, form: str
         return
     x = [int(step) for step in steps]
     mode = "lines+markers" if len(x) <= 60 else "lines"
+    if curve.low is not None and curve.high is not None:
+        _add_band(figure, curve, x, curve.low, curve.high, floor)
     y = _drawn(values, floor)
     figure.add_scatter(x=x, y=y, line=style, mode=mode, marker={"size": 5}, hovertemplate=hover, **common)
     add_nonfinite_marks(figure, values, x, [f"{step:,}" for step in x], curve.colour, curve.name)
     if floor is not None:
         hover = "0<extra>%{fullData.name}</extra>"
         add_zero_marks(figure, values, x, curve.colour, curve.name, floor=floor, hover=hover)
+
+
+def _add_band(
+    figure: go.Figure, curve: TrainingCurve, x: Sequence[float], low: np.ndarray, high: np.ndarray, floor: float | None
+) -> None:
+    """Add the band from ``low`` to ``high`` around a curve."""
+    style: dict = {"hoverinfo": "skip", "mode": "lines", "showlegend": False, "legendgroup": curve.name}
+    style["line"] = {"color": curve.colour, "width": 0.4}
+    figure.add_scatter(x=x, y=_drawn(low, floor), **style)
+    fill = faint_colour(curve.colour, 0.22)
+    figure.add_scatter(x=x, y=_drawn(high, floor), fill="tonexty", fillcolor=fill, **style)
 
 
 def _drawn(values: np.ndarray, floor: float | None) -> list[float | None]:

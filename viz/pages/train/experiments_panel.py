@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from models.core.messages import Problem
 from models.training.presets import PRESETS, Preset
 from viz.escape import escape_markdown
 from viz.i18n import _, ngettext, translate
-from viz.pages.page_elements import show_problem
 from viz.pages.panels import panel
 from viz.pages.run_folders import listed_runs
-from viz.pages.train.new_run_panel import start_run
-from viz.pages.train.setting_controls import OPTIONS
+from viz.pages.train.setting_controls import keep_options
+from viz.pages.train.start_runs import show_runs, start_runs
 from viz.session import Session
 
 
@@ -43,36 +41,15 @@ def _draw(session: Session, preset: Preset, listed: list[str]) -> None:
         count = len(preset.variants)
         label = ngettext("Start {n} run", "Start {n} runs", count).format(n=count)
         if st.button(label, icon=":material/play_arrow:", type="primary", key=f"train_experiment_{preset.name}"):
-            _start(session, preset)
+            start_runs(session, [(variant.options, f"{preset.name}-{variant.name}") for variant in preset.variants])
         if len(own) > 1 and st.button(
             _("Compare the last runs"), icon=":material/stacked_line_chart:", key=f"train_compare_{preset.name}"
         ):
-            _show(session, own)
+            show_runs(session, own)
         if st.button(_("Use these settings"), icon=":material/tune:", key=f"train_use_{preset.name}"):
-            st.session_state[OPTIONS] = preset.variants[0].options
+            keep_options(preset.variants[0].options)
             session.open_panel("new_run", default=False, scroll=True)
             st.rerun()
-
-
-def _start(session: Session, preset: Preset) -> None:
-    """Start the runs of an experiment, and show their comparison."""
-    try:
-        with st.spinner(_("Preparing the data and the training process …")):
-            names = [
-                start_run(session, variant.options, f"{preset.name}-{variant.name}") for variant in preset.variants
-            ]
-    except Problem as problem:
-        show_problem(problem)
-        return
-    _show(session, names)
-
-
-def _show(session: Session, names: list[str]) -> None:
-    """Show the first of some runs, and all of them in the comparison."""
-    session.navigate(run=names[0], training_step=None)
-    session.set_view_options(runs=",".join(names))
-    session.open_panel("run_comparison", default=True, scroll=True)
-    st.rerun()
 
 
 def _newest_runs(preset: Preset, listed: list[str]) -> list[str]:

@@ -8,22 +8,23 @@ from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
 from models.training.check_options import check_options
 from models.training.framework_lines import settings_lines
-from models.training.run_queue import submit
-from models.training.training_options import TrainingOptions
-from viz.i18n import _
+from models.training.training_options import CHOICES, TrainingOptions
+from viz.i18n import _, ngettext
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.panels import panel
-from viz.pages.run_folders import new_run, reader_id, remove_empty_run
 from viz.pages.synced_widget import synced_widget
 from viz.pages.train.setting_controls import (
     FIRST,
     GROUPS,
     applies,
+    fitting,
     next_options,
     set_options,
     setting_rows,
     setting_title,
 )
+from viz.pages.train.start_runs import start_runs
+from viz.pages.view_widgets import COUNT, OptionFormat, view_widget
 from viz.session import Session
 from viz.uploads import remove_uploads
 
@@ -31,6 +32,9 @@ MAX_SHOWN = 20_000
 """Characters of one's own data up to which they are in the text box."""
 
 UPLOAD = "train_upload"
+
+MAX_SEEDS = 10
+NAMES: OptionFormat[list[str]] = OptionFormat(lambda text: text.split(","), ",".join)
 
 
 def new_run_panel(session: Session, *, opened: bool) -> None:
@@ -54,39 +58,57 @@ def _draw(session: Session) -> None:
         with st.expander(group.title()):
             setting_rows(group.rows, next_options())
     options = next_options()
+    with st.expander(_("Several runs: cells and seeds")):
+        runs = _sweep(options)
     _layer_formula(options)
     with st.expander(_("The same settings in Keras and PyTorch")):
         _library_lines(options)
-    problem = _problem_of(options)
+    problem = next((found for each in runs if (found := _problem_of(each))), None)
     if problem is not None:
         show_problem(problem)
-    if st.button(
-        _("Start training"), icon=":material/play_arrow:", type="primary", key="train_start", disabled=bool(problem)
-    ):
-        try:
-            with st.spinner(_("Preparing the data and the training process …")):
-                name = start_run(session, options)
-        except Problem as found:
-            show_problem(found)
-        else:
-            session.navigate(run=name, training_step=None)
-            st.rerun(scope="app")
+    count = len(runs)
+    label = _("Start training") if count == 1 else ngettext("Start {n} run", "Start {n} runs", count).format(n=count)
+    if st.button(label, icon=":material/play_arrow:", type="primary", key="train_start", disabled=bool(problem)):
+        start_runs(session, [(each, _label(each) if count > 1 else None) for each in runs])
 
 
-def start_run(session: Session, options: TrainingOptions, label: str | None = None) -> str:
-    """Add a run to the queue and return its name.
+def _sweep(options: TrainingOptions) -> list[TrainingOptions]:
+    """Show the choice of cells and seeds, and return the settings of each run: those chosen above, and no others at first."""
+    cells, seeds = st.columns(2, vertical_alignment="bottom")
+    with cells:
+        chosen = view_widget(
+            st.multiselect,
+            _("Cells"),
+            CHOICES["cell"],
+            name="sweep",
+            key="train_sweep",
+            form=NAMES,
+            default=[options.cell],
+            is_valid=lambda names: set(names) <= set(CHOICES["cell"]),
+            initial_argument="default",
+        )
+    with seeds:
+        count = view_widget(
+            st.number_input,
+            _("Number of seeds"),
+            name="seeds",
+            key="train_seeds",
+            form=COUNT,
+            default=1,
+            is_valid=lambda number: 1 <= number <= MAX_SEEDS,
+            min_value=1,
+            max_value=MAX_SEEDS,
+        )
+    caption(
+        _("The same settings with each cell and each seed. The comparison shows the mean over the seeds and the range.")
+    )
+    sweep = options.sweep(cell=chosen or [options.cell], seed=range(options.seed, options.seed + (count or 1)))
+    return [fitting(each) for each in sweep]
 
-    Raises:
-        Problem: the settings or the data are invalid, or the run cannot be stored.
-    """
-    check_options(options)
-    folder = new_run(session, options, label)
-    try:
-        submit(options, folder, reader_id())
-    except Problem:
-        remove_empty_run(folder)
-        raise
-    return folder.name
+
+def _label(options: TrainingOptions) -> str:
+    """Return the beginning of the name of one run of several."""
+    return f"{options.task}-{options.cell}-seed{options.seed}"
 
 
 def _problem_of(options: TrainingOptions) -> Problem | None:

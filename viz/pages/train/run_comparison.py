@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 
 from models.core.cells import GATE_COUNTS
@@ -13,7 +11,6 @@ from models.core.messages import Problem
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.trained_network import read_card
 from models.training.training_seconds import training_seconds
-from viz.colours import CURVES, KIND, Theme
 from viz.figures.accuracy_by_distance import accuracy_by_distance
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _
@@ -21,28 +18,20 @@ from viz.pages.page_elements import caption, dense_table, page_theme
 from viz.pages.panels import panel
 from viz.pages.run_folders import find_run, is_own, listed_runs
 from viz.pages.train.live_chart import live_chart
-from viz.pages.train.run_header import run_title
-from viz.pages.train.shown_run import ShownRun, known_scalars, live, open_shown_run
+from viz.pages.train.run_names import RUNS, run_title
+from viz.pages.train.seed_groups import SeedGroup, group_by_seed
+from viz.pages.train.shown_run import ShownRun, live, open_shown_run
 from viz.pages.trained_networks import find_trained, nearest_snapshot, network_name
-from viz.pages.view_widgets import OptionFormat, view_choice, view_widget
+from viz.pages.view_widgets import view_choice, view_widget
 from viz.session import Session
 
-MAX_COMPARED = 6
-RUNS: OptionFormat[list[str]] = OptionFormat(lambda text: [each for each in text.split(",") if each], ",".join)
+MAX_COMPARED, MAX_GROUPS = 30, 6
+"""Runs that are compared, and curves of one kind: one for each run, or for all runs that differ in the seed alone."""
 
 DISTANCES = (5, 10, 15, 20, 25, 30, 40)
 """Words between the city and the end of a text at which the accuracy is measured."""
 TEXTS = 100
 """Texts for each distance."""
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedRun:
-    """A run in the comparison: the run, its title and its colour."""
-
-    run: ShownRun
-    title: str
-    colour: str
 
 
 def run_comparison_panel(session: Session, shown: ShownRun) -> None:
@@ -69,20 +58,20 @@ def run_comparison_panel(session: Session, shown: ShownRun) -> None:
             max_selections=MAX_COMPARED,
             format_func=run_title,
         )
-        runs = _compared_runs(session, shown, chosen[:MAX_COMPARED], page_theme())
+        runs = _open_runs(session, shown, chosen[:MAX_COMPARED])
         if not runs:
             caption(_("Choose at least one run."))
             return
-        live_run = next((each.run for each in runs if each.run.is_live), runs[0].run)
-        live(live_run, "comparison", lambda: _curves(runs))
-        _accuracy_by_distance(session, runs)
+        groups = group_by_seed(runs, page_theme())
+        if len(groups) > MAX_GROUPS:
+            caption(_("Only the first {n} lines are drawn. Choose fewer runs to see others.").format(n=MAX_GROUPS))
+            groups = groups[:MAX_GROUPS]
+        live(next((run for run in runs if run.is_live), runs[0]), "comparison", lambda: _curves(groups))
+        _accuracy_by_distance(groups)
 
 
-def _compared_runs(session: Session, shown: ShownRun, names: Sequence[str], theme: Theme) -> list[ComparedRun]:
-    """Return the runs of these names that exist, of which ``shown`` is open already.
-
-    Runs of different cells have the colours of their cells.
-    """
+def _open_runs(session: Session, shown: ShownRun, names: Sequence[str]) -> list[ShownRun]:
+    """Return the runs of these names that exist, of which ``shown`` is open already."""
     found = []
     for name in names:
         if name == shown.name:
@@ -93,20 +82,15 @@ def _compared_runs(session: Session, shown: ShownRun, names: Sequence[str], them
             found.append(open_shown_run(name, folder, is_own(folder), None))
         except Problem:
             continue
-    kinds = [None if run.options is None else run.options.cell for run in found]
-    by_kind = None not in kinds and len(set(kinds)) == len(kinds)
-    return [
-        ComparedRun(run, run_title(run.name), (KIND[str(kind)] if by_kind else CURVES[place % len(CURVES)])[theme])
-        for place, (run, kind) in enumerate(zip(found, kinds, strict=True))
-    ]
+    return found
 
 
-def _curves(runs: Sequence[ComparedRun]) -> None:
+def _curves(groups: Sequence[SeedGroup]) -> None:
     theme = page_theme()
     drawn = [
         (quantity, title, percent, curves)
         for quantity, title, percent in (("loss", _("loss"), False), ("accuracy", _("accuracy"), True))
-        if (curves := [curve for each in runs for curve in _of_run(each, quantity)])
+        if (curves := [curve for each in groups for curve in _of_group(each, quantity)])
     ]
     if drawn:
         for place, (quantity, title, percent, curves) in zip(st.columns(len(drawn)), drawn, strict=True):
@@ -115,52 +99,46 @@ def _curves(runs: Sequence[ComparedRun]) -> None:
                     curves, title=title, scale="linear" if percent else "auto", percent=percent, height=360, theme=theme
                 )
                 live_chart(figure, f"compared_{quantity}", "comparison", quantity)
-    norms = [curve for each in runs for curve in _norm(each)]
+    norms = [curve for each in groups if (curve := each.curve("gradient_norm/total", each.title, width=1.4))]
     if norms:
         figure = training_curves(norms, title=_("gradient norm before clipping"), scale="log", theme=theme)
         live_chart(figure, "compared_norms", "comparison", "gradient-norm")
-    _table(runs)
+    if any(len(each.runs) > 1 for each in groups):
+        caption(
+            _(
+                "Line: the mean over the seeds. Band: from the lowest to the highest run. Both up to the last training step "
+                "that all runs of a line have reached."
+            )
+        )
+    _table(groups)
 
 
-def _of_run(each: ComparedRun, quantity: str) -> list[TrainingCurve]:
-    """Return the curves of training and validation of one run."""
-    if each.run.recording is None:
-        return []
-    found = known_scalars(each.run.recording, (f"{quantity}/validation", f"{quantity}/train"))
-    styles = {
-        f"{quantity}/validation": (each.title, "solid", 2.4),
-        f"{quantity}/train": (f"{each.title} · {_('training')}", "dot", 1.0),
-    }
-    return [
-        TrainingCurve(title, *found[name], colour=each.colour, dash=dash, width=width)
-        for name, (title, dash, width) in styles.items()
-        if name in found
-    ]
+def _of_group(group: SeedGroup, quantity: str) -> list[TrainingCurve]:
+    """Return the curves of training and validation."""
+    found = (
+        group.curve(f"{quantity}/validation", group.title, width=2.4),
+        group.curve(f"{quantity}/train", f"{group.title} · {_('training')}", dash="dot", width=1.0),
+    )
+    return [each for each in found if each is not None]
 
 
-def _norm(each: ComparedRun) -> list[TrainingCurve]:
-    if each.run.recording is None:
-        return []
-    found = known_scalars(each.run.recording, ("gradient_norm/total",))
-    return [TrainingCurve(each.title, *values, colour=each.colour, width=1.4) for values in found.values()]
-
-
-def _table(runs: Sequence[ComparedRun]) -> None:
-    """Show the numbers of each run, and the equation of the numbers of parameters."""
+def _table(groups: Sequence[SeedGroup]) -> None:
+    """Show the numbers of each run or group of runs, and the equation of the numbers of parameters."""
     rows = []
-    for each in runs:
+    for each in groups:
+        first = each.runs[0]
         rows.append(
             {
                 _("Run"): each.title,
-                _("Recurrent parameters"): _formula(each.run),
-                _("All parameters"): _parameters(each.run),
-                _("Seconds"): _seconds(each.run),
-                _("Validation loss"): _last(each.run, "loss/validation"),
-                _("Validation accuracy"): _last(each.run, "accuracy/validation", percent=True),
+                _("Recurrent parameters"): _formula(first),
+                _("All parameters"): _parameters(first),
+                _("Seconds"): each.mean_and_range([training_seconds(run.folder) for run in each.runs], "{:,.0f}"),
+                _("Validation loss"): each.mean_and_range(each.last("loss/validation"), "{:.4g}"),
+                _("Validation accuracy"): each.mean_and_range(each.last("accuracy/validation"), "{:.1%}"),
             }
         )
     dense_table(rows)
-    if len({each.run.options.cell for each in runs if each.run.options is not None}) > 1:
+    if len({each.cell for each in groups if each.cell is not None}) > 1:
         st.latex(r"G\,(HD + H^2 + 2H), \quad G = 4 : 3 : 1 \; \text{" + _("for LSTM : GRU : RNN") + "}")
 
 
@@ -187,33 +165,24 @@ def _parameters(run: ShownRun) -> str:
         return "–"
 
 
-def _seconds(run: ShownRun) -> str:
-    seconds = training_seconds(run.folder)
-    return "–" if seconds is None else f"{seconds:,.0f}"
-
-
-def _last(run: ShownRun, name: str, *, percent: bool = False) -> str:
-    found = {} if run.recording is None else known_scalars(run.recording, (name,))
-    if name not in found or not len(found[name][1]):
-        return "–"
-    value = float(found[name][1][-1])
-    return f"{value:.1%}" if percent and np.isfinite(value) else f"{value:.4g}"
-
-
-def _accuracy_by_distance(session: Session, runs: Sequence[ComparedRun]) -> None:
+def _accuracy_by_distance(groups: Sequence[SeedGroup]) -> None:
     """Measure, on a click, the accuracy of the task ``recall`` at each distance, on new texts."""
-    recall = [each for each in runs if each.run.options is not None and each.run.options.task == "recall"]
+    recall = [each for each in groups if each.runs[0].options is not None and each.runs[0].options.task == "recall"]
     if not recall:
         return
     if not st.toggle(_("Measure the accuracy by distance on new texts"), key="train_by_distance"):
         return
-    measured = {}
+    measured, colours = {}, []
     for each in recall:
-        step = nearest_snapshot(each.run.folder, None)
-        if step is not None:
-            measured[each.title] = measure_by_distance(network_name(each.run.name, each.run.folder, step))
+        steps = [(run, nearest_snapshot(run.folder, None)) for run in each.runs]
+        found = [
+            measure_by_distance(network_name(run.name, run.folder, step)) for run, step in steps if step is not None
+        ]
+        if found:
+            measured[each.title] = {distance: [values[distance] for values in found] for distance in found[0]}
+            colours.append(each.colour)
     if measured:
-        figure = accuracy_by_distance(measured, [each.colour for each in recall], theme=page_theme())
+        figure = accuracy_by_distance(measured, colours, theme=page_theme())
         live_chart(figure, "by_distance", "comparison", "accuracy-by-distance")
         caption(_("{n} new texts at each distance, by the network of the last snapshot.").format(n=TEXTS))
 

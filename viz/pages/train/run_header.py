@@ -17,6 +17,7 @@ from viz.i18n import _, ngettext, translate
 from viz.pages.page_elements import show_problem
 from viz.pages.run_folders import find_run, is_own, listed_runs, reader_id
 from viz.pages.synced_widget import synced_widget
+from viz.pages.train.run_names import run_title
 from viz.pages.train.shown_run import ShownRun, live, open_shown_run
 from viz.pages.trained_networks import nearest_snapshot
 from viz.session import Session
@@ -60,13 +61,6 @@ def choose_run(session: Session) -> ShownRun | None:
         _buttons(session, run)
     live(run, "state", lambda: _show_state(run))
     return run
-
-
-def run_title(name: str) -> str:
-    """Return the name of a run in the list, of a random name only its beginning."""
-    start, _dash, token = name.rpartition("-")
-    random = len(token) == 12 and all(letter in "0123456789abcdef" for letter in token)
-    return f"{start} · {token[:4]}" if start and random else name
 
 
 def _open(session: Session, name: str) -> ShownRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,17 @@ from models.training.trained_network import TASK_NAMES
 from models.training.training_options import CHOICES, TrainingOptions
 from viz.i18n import _, language, translate
 from viz.pages.synced_widget import synced_widget
+from viz.pages.view_widgets import OptionFormat, view_choice
+from viz.session import get_session
 
-OPTIONS = "train_options"
-"""In the session state: the settings of the next run."""
+DATA = "train_own_data"
+"""In the session state: the reader's own text or series, if it is too long for a link."""
+
+MAX_LINK = 2000
+"""Characters of the settings in a link at most; data that make them longer are left out of it."""
+
+MAX_SHOWN = 2.0**53
+"""The largest number of a control."""
 
 LIBRARY_NAMES: dict[str, tuple[str, str]] = {
     "cell": ("nn.RNN, nn.LSTM, nn.GRU", "SimpleRNN, LSTM, GRU"),
@@ -85,15 +94,50 @@ GROUPS = (
 
 def next_options() -> TrainingOptions:
     """Return the settings of the next run of this reader."""
-    options: TrainingOptions = st.session_state.setdefault(OPTIONS, TrainingOptions())
-    return options
+    options = view_choice("training", SETTINGS, TrainingOptions(), _can_be_shown)
+    return options.with_changes(data=options.data or st.session_state.get(DATA, ""))
+
+
+def keep_options(options: TrainingOptions) -> None:
+    """Make these the settings of the next run: in the view, data that are too long for a link in the session state."""
+    in_link = options
+    st.session_state.pop(DATA, None)
+    if len(SETTINGS.format(options)) > MAX_LINK:
+        st.session_state[DATA] = options.data
+        in_link = options.with_changes(data="")
+    text = SETTINGS.format(in_link)
+    get_session().set_view_options(training=None if in_link == TrainingOptions() else text)
 
 
 def set_options(**changes: Any) -> None:
     """Change settings of the next run; those that do not apply to the new ones return to their defaults."""
-    options = next_options().with_changes(**changes)
+    keep_options(fitting(next_options().with_changes(**changes)))
+
+
+def fitting(options: TrainingOptions) -> TrainingOptions:
+    """Return settings of which those that do not apply have their defaults."""
     unused = {name: getattr(TrainingOptions(), name) for name in FOLLOWING if not applies(name, options)}
-    st.session_state[OPTIONS] = options.with_changes(**unused)
+    return options.with_changes(**unused)
+
+
+def _changed_settings(options: TrainingOptions) -> str:
+    """Return the settings that differ from the defaults, as JSON."""
+    default = TrainingOptions().to_dict()
+    changed = {name: value for name, value in options.to_dict().items() if value != default[name]}
+    return json.dumps(changed, ensure_ascii=False, separators=(",", ":"))
+
+
+SETTINGS: OptionFormat[TrainingOptions] = OptionFormat(TrainingOptions.from_json, _changed_settings)
+"""The settings of the next run in the address: a JSON object of those that differ from the defaults."""
+
+
+def _can_be_shown(options: TrainingOptions) -> bool:
+    """Return whether the controls can show the settings of a link, valid or not."""
+    values = options.to_dict()
+    chosen = all(values[name] in choices for name, choices in CHOICES.items())
+    return chosen and all(
+        abs(value) <= MAX_SHOWN for value in values.values() if isinstance(value, int | float)
+    )  # of NaN it is false
 
 
 FOLLOWING = ("forget_bias", "zoneout_cell", "momentum", "depth_dropout", "tied")

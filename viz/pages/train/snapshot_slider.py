@@ -16,6 +16,7 @@ from viz.pages.synced_widget import synced_widget
 from viz.pages.train.shown_run import ShownRun, live
 from viz.pages.trained_networks import network_name, open_snapshot
 from viz.session import Session
+from viz.view_options import options_for_new_network
 
 SHOWN_ON = ("step", "states", "gradients", "edit", "checkpoint")
 """The pages that show the network of a snapshot."""
@@ -59,8 +60,8 @@ def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
 def _links(session: Session, run: ShownRun, step: int) -> None:
     """Show a link to each page, or, for a module of one's own, whose snapshot is opened as a file, a button."""
     view = replace(
-        session.view, text=None, layer=None, unit=None, step=None, quantity=None, edits="", attend="", look="",
-        run=run.name, training_step=step,
+        session.view, text=None, layer=None, unit=None, step=None, quantity=None, edits="", attend="",
+        look=options_for_new_network(session.view.look), run=run.name, training_step=step,
     )  # fmt: skip
     if is_training_folder(run.folder):
         view = replace(view, net=network_name(run.name, run.folder, step))

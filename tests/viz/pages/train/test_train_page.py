@@ -18,8 +18,9 @@ from models.training.training_tasks import task_data
 from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.panels import PAGE_PANELS
 from viz.pages.run_folders import READER
-from viz.pages.train.setting_controls import OPTIONS
+from viz.pages.train.run_names import RUNS
 from viz.panel_choice import PANELS
+from viz.view_options import format_options, parse_options
 
 SMALL = TrainingOptions(
     task="counting",
@@ -103,7 +104,7 @@ def test_a_run_of_another_reader_is_seen_by_its_link_alone(tmp_path, monkeypatch
 
 
 def test_settings_are_checked_at_once_in_one_sentence():
-    page = start("train", state={OPTIONS: TrainingOptions()})
+    page = start("train")
     widget_at(page.number_input, "train_rate").set_value(1e9)
     run(page)
     assert [each.value for each in page.warning] == [
@@ -114,8 +115,29 @@ def test_settings_are_checked_at_once_in_one_sentence():
     widget_at(page.selectbox, "train_cell").set_value("GRU")
     run(page)
     assert not page.warning and not page.button(key="train_start").disabled
-    assert page.session_state[OPTIONS] == TrainingOptions(rate=0.01, cell="GRU")
     assert "nn.GRU(16, 32" in "\n".join(each.value for each in page.code)
+    look = page.session_state["unrolled"].view.look
+    assert parse_options(look) == {"training": '{"cell":"GRU","rate":0.01}'}
+    again = start("train", look=look)  # as after a reload
+    assert widget_at(again.number_input, "train_rate").value == 0.01 and not again.warning
+    assert widget_at(again.selectbox, "train_cell").value == "GRU"
+
+
+@pytest.mark.parametrize("value", ['{"cell":"MLP"}', '{"rate":NaN}', '{"batch":1e400}', '{"batch":true}', "[1]", "{"])
+def test_settings_of_a_link_that_no_control_can_show_are_one_sentence(value):
+    page = start("train", look=format_options({"training": value}), panel="-none")
+    assert len(page.warning) == 1 and "look" in page.warning[0].value and not page.error
+    assert "look" not in page.query_params
+
+
+def test_own_data_too_long_for_a_link_stay_in_the_session():
+    page = start("train", look=format_options({"training": '{"task":"text"}'}), panel="new_run")
+    for text, in_link in (("short, but; odd\\", True), ("long " * 500, False)):
+        widget_at(page.text_area, "train_data").set_value(text)
+        run(page)
+        assert widget_at(page.text_area, "train_data").value == text and not page.warning
+        settings = parse_options(page.session_state["unrolled"].view.look)["training"]
+        assert TrainingOptions.from_json(settings) == TrainingOptions(task="text", data=text if in_link else "")
 
 
 @pytest.mark.slow
@@ -135,6 +157,27 @@ def test_a_snapshot_of_a_module_of_ones_own_opens_as_its_file(tmp_path):
     assert step.session_state["unrolled"].view.net.startswith("1.safetensors~")
 
 
+@pytest.mark.slow
+def test_runs_that_differ_in_the_seed_are_one_line_with_their_range(tmp_path):
+    names = ["counting-a,b", "counting-seed1-0123456789ab", "again%2C"]
+    options = [SMALL.with_changes(seed=seed) for seed in (0, 1, 1)]
+    for name, each in zip(names, options, strict=True):
+        train(each, tmp_path / name)
+    page = start("train", opened=tmp_path, panel="run_comparison", look=format_options({"runs": RUNS.format(names)}))
+    assert not page.warning and "Band: from the lowest to the highest run." in text_of(page)
+    table = page.table[0].value.to_string()
+    drawn = plotted(page, "live_compared_loss")["data"]
+    pairs = [open_run(tmp_path / name).scalar("loss/validation") for name in names]
+    values = np.stack([found for _steps, found in pairs[:2]])
+    lines = {each["name"]: each["y"] for each in drawn if each.get("showlegend") is not False}
+    assert "counting-a,b, 2 seeds" in table and np.allclose(lines["counting-a,b, 2 seeds"], values.mean(0))
+    assert np.allclose(lines["again%2C"], pairs[2][1])  # the same seed again is a line of its own
+    low, high = (each["y"] for each in drawn if each.get("showlegend") is False and len(each["y"]) == values.shape[1])
+    assert np.allclose(low, values.min(0)) and np.allclose(high, values.max(0))
+    last = values[:, -1]
+    assert f"{last.mean():.4g} ({last.min():.4g} – {last.max():.4g})" in table.replace("\\", "")
+
+
 def test_runs_are_compared_on_one_axis_with_their_parameters(runs):
     page = start("train", opened=runs, panel="run_comparison", look="runs:counting-a,nothing")
     shown = page.table[0].value
@@ -142,16 +185,35 @@ def test_runs_are_compared_on_one_axis_with_their_parameters(runs):
     assert plotted(page, "live_compared_loss")["data"][0]["name"] == "counting-a"
 
 
-@pytest.mark.slow
-def test_an_experiment_says_what_to_look_for_and_starts_all_its_runs(monkeypatch, tmp_path):
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """A list that grows by the settings and the folder of each run that the page starts."""
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    started = []
+    found = []
 
     def submit(options, folder, reader):
         prepare(options, folder)
-        started.append((options, folder))
+        found.append((options, folder))
 
-    monkeypatch.setattr("viz.pages.train.new_run_panel.submit", submit)
+    monkeypatch.setattr("viz.pages.train.start_runs.submit", submit)
+    return found
+
+
+def test_several_cells_and_seeds_are_started_together_and_compared(started):
+    settings = {"training": '{"units":6,"forget_bias":1.0}', "sweep": "GRU,LSTM", "seeds": "2"}
+    page = start("train", look=format_options(settings), panel="new_run")
+    assert not page.warning
+    page.button(key="train_start").click()
+    run(page)
+    sweep = [(options.cell, options.seed, options.forget_bias) for options, _folder in started]
+    assert sweep == [("GRU", 0, None), ("GRU", 1, None), ("LSTM", 0, 1.0), ("LSTM", 1, 1.0)]
+    view = page.session_state["unrolled"].view
+    assert parse_options(view.look)["runs"].split(",") == [folder.name for _options, folder in started]
+    assert view.run == started[0][1].name
+
+
+@pytest.mark.slow
+def test_an_experiment_says_what_to_look_for_and_starts_all_its_runs(started):
     page = start("train")
     text = text_of(page)
     for preset in PRESETS:
