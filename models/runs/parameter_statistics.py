@@ -16,6 +16,9 @@ from models.core.stepwise_modules import cell_kind_of
 
 MAX_EXACT_UNITS = 1024
 """The largest number of units for which a spectral radius is computed: all eigenvalues take about a second."""
+SPECTRA_EVERY, LARGE_SPECTRA_EVERY, LARGE_UNITS = 10, 40, 128
+"""Spectral radii are computed at each recorded step of so many, more seldom for layers of more than ``LARGE_UNITS``: the
+eigenvalues of 256 units take as long as a training step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +116,18 @@ def total_norm(norms: Iterable[float]) -> float:
     return sqrt(sum(norm * norm for norm in norms))
 
 
+def spectra_interval(units: int) -> int:
+    """Return the number of recorded steps from one spectral radius of a layer to the next."""
+    return SPECTRA_EVERY if units <= LARGE_UNITS else LARGE_SPECTRA_EVERY
+
+
 @torch.no_grad()
-def weight_statistics(layers: Iterable[LayerParameters], spectra: bool) -> dict[str, float]:
-    """Return the scalars of the layers' weights.
+def weight_statistics(layers: Iterable[LayerParameters], recorded: int) -> dict[str, float]:
+    """Return the scalars of the layers' weights at a recorded step, counted from 0.
 
     ``weight_norm/LAYER``: the Frobenius norm of W_hh. ``forget_bias/LAYER``: the mean of an LSTM's b_if + b_hf.
-    With ``spectra``, ``spectral_radius/LAYER/GATE`` of each square block, and ``spectral_radius/LAYER``, the largest of them.
+    At one recorded step of ``spectra_interval``: ``spectral_radius/LAYER/GATE`` of each square block, and
+    ``spectral_radius/LAYER``, the largest of them.
     """
     found: dict[str, Tensor] = {}
     for layer in layers:
@@ -129,7 +138,8 @@ def weight_statistics(layers: Iterable[LayerParameters], spectra: bool) -> dict[
         biases = layer.parameter("bias_ih"), layer.parameter("bias_hh")
         if layer.kind == "LSTM" and biases[0] is not None and biases[1] is not None:
             found[f"forget_bias/{layer.name}"] = (biases[0] + biases[1]).chunk(4)[1].mean()
-        blocks = layer.recurrent_blocks() if spectra and weight.shape[1] <= MAX_EXACT_UNITS else {}
+        due = recorded % spectra_interval(weight.shape[1]) == 0 and weight.shape[1] <= MAX_EXACT_UNITS
+        blocks = layer.recurrent_blocks() if due else {}
         radii = {gate: spectral_radius_of(block) for gate, block in blocks.items()}
         if len(radii) > 1:
             found |= {f"spectral_radius/{layer.name}/{gate}": radius for gate, radius in radii.items()}

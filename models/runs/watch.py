@@ -30,8 +30,6 @@ from models.runs.step_hooks import StepHooks
 from models.runs.time_bins import bin_means, bin_width
 from models.runs.update_statistics import UpdateStatistics
 
-SPECTRA_EVERY = 10
-"""Spectral radii are computed at each recorded step of so many: the eigenvalues of 256 units take as long as a step."""
 CONFIRM_EVERY = 100
 """Gradients by time step are compared with those of the weights at each recorded step of so many."""
 
@@ -179,7 +177,7 @@ class Watcher:
         values = scalars | {f"gradient_norm/{name}": size for name, size in sizes.items()}
         if sizes:
             values["gradient_norm/total"] = total_norm(sizes.values())
-        values |= weight_statistics(self._layers, spectra=first % SPECTRA_EVERY == 0)
+        values |= weight_statistics(self._layers, first)
         layers = self._layer_runs(armed) if self._modules else {}
         rows = {}
         for name, layer in layers.items():

@@ -24,8 +24,9 @@ from models import open_run, watch
 from models.core.cells import cell_of
 from models.runs.layer_statistics import map_quantities
 from models.runs.map_store import MapRow
+from models.runs.parameter_statistics import spectra_interval
 from models.runs.run_writer import RunWriter
-from models.runs.watch import SPECTRA_EVERY, Watcher
+from models.runs.watch import Watcher
 
 UNITS, STEPS, BATCH, INPUTS, THREADS = 256, 128, 32, 64, 2
 BARS = {10: 1.15, 100: 1.02}
@@ -70,7 +71,7 @@ def cost(kind: str, rounds: int) -> None:
         plain.seconds(4)
         watched.seconds(4, run)  # with the check of the gradients, which few steps have
         for turn in range(rounds):
-            spectra = run.training_step // 4 % SPECTRA_EVERY == 0
+            spectra = run.training_step // 4 % spectra_interval(UNITS) == 0
             for place in range(4):
                 first = (
                     watched.seconds(1, run) if (turn + place) % 2 else None
@@ -85,7 +86,7 @@ def cost(kind: str, rounds: int) -> None:
     found = {of: statistics.median(each) for of, each in ratios.items() if each}
     for of, ratio in found.items():
         print(f"  step {of:<27}{ratio:7.3f} x (median of {len(ratios[of])})")
-    share = 1 / SPECTRA_EVERY
+    share = 1 / spectra_interval(UNITS)
     spectral = found.get("recorded, with eigenvalues", found["recorded"])
     step = (1 - share) * found["recorded"] + share * spectral
     for every, bar in BARS.items():
@@ -133,7 +134,7 @@ def size(updates: int, every: int) -> None:
         start, count = time.perf_counter(), updates // every
         for place in range(count):
             values = dict(zip(scalars, random.random(len(scalars)).tolist(), strict=True))
-            if place % 10 == 0:
+            if place % spectra_interval(UNITS) == 0:
                 values |= {f"spectral_radius/rnn.l0/{gate}": 1.0 for gate in cell.gates} | {
                     "spectral_radius/rnn.l0": 1.0
                 }
@@ -173,7 +174,7 @@ def main() -> None:
     """Print what is chosen."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--rounds", type=int, default=20, help="of four steps; ten or more, to have one with eigenvalues"
+        "--rounds", type=int, default=45, help="of four steps; 40 or more, to have one with eigenvalues"
     )
     parser.add_argument("--kinds", nargs="+", choices=("LSTM", "GRU", "RNN"), default=["LSTM"])
     parser.add_argument("--whole", action="store_true", help="also whole rounds of ten steps")
