@@ -83,7 +83,7 @@ def _sweep(options: TrainingOptions) -> list[TrainingOptions]:
             name="sweep",
             key="train_sweep",
             form=NAMES,
-            default=[options.cell],
+            default=[str(options.cell)],
             is_valid=lambda names: set(names) <= set(CHOICES["cell"]),
             initial_argument="default",
         )
