@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from os import SEEK_END, PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -37,10 +37,10 @@ def write_archive(
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 
 
-def is_archive(path: str | PathLike[str]) -> bool:
-    """Return whether ``write_archive`` wrote the file, by the list of its members alone."""
+def is_archive(source: str | PathLike[str] | BinaryIO) -> bool:
+    """Return whether ``write_archive`` wrote the file at a path, or an open one, by the list of its members alone."""
     try:
-        with Path(path).open("rb") as file:
+        with _opened(source) as file:
             _check_count(file)
             with zipfile.ZipFile(file) as members:
                 return f"{HEADER}.npy" in members.namelist()
@@ -59,7 +59,7 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
         ArchiveError: not such an archive, damaged, or too large.
     """
     try:
-        with nullcontext(cast(BinaryIO, source)) if hasattr(source, "seek") else Path(source).open("rb") as file:
+        with _opened(source) as file:
             _check_count(file)
             with zipfile.ZipFile(file) as members:
                 sizes = {member.filename: member.file_size for member in members.infolist()}
@@ -81,6 +81,11 @@ def read_archive(source: str | PathLike[str] | BinaryIO, largest: int = 1 << 30)
     if not isinstance(header, dict):
         raise ArchiveError("The header of this saved run is damaged. Save the run again.")
     return header, arrays
+
+
+def _opened(source: str | PathLike[str] | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """Return the file at a path, opened, or the open file, which stays open."""
+    return nullcontext(cast(BinaryIO, source)) if hasattr(source, "seek") else Path(source).open("rb")
 
 
 def checked_name(name: Any) -> str:

@@ -170,14 +170,14 @@ class OpenedCheckpoint:
         others = tuple(each for each in self.corrections if each.layer != correction.layer)
         opened = OpenedCheckpoint(self.file, (*others, correction))
         assert opened.checkpoint
-        return _store.put(opened, _reader())
+        return _store.put(opened, current_reader())
 
     def run_as(self, setup: Setup) -> OpenedCheckpoint:
         """Return it with another setup. Raises CheckpointError: it does not fit; of a large file only when run."""
         opened = replace(self, chosen_setup=setup)
         if not self.large:
             assert opened.network
-        return _store.put(opened, _reader())
+        return _store.put(opened, current_reader())
 
 
 _store: CheckpointStore[OpenedCheckpoint] = CheckpointStore(unused=UNUSED_SECONDS)
@@ -186,10 +186,10 @@ _startup_names: dict[Path, str] = {}
 
 def find(name: str) -> OpenedCheckpoint | None:
     """Return the opened checkpoint of this name, or None."""
-    return _store.get(name, _reader())
+    return _store.get(name, current_reader())
 
 
-def _reader() -> str:
+def current_reader() -> str:
     """Return what identifies the reader whose page runs; "" outside of a page."""
     context = get_script_run_ctx(suppress_warning=True)
     return "" if context is None else context.session_id
@@ -287,10 +287,10 @@ def file_limits(**own: int) -> Limits:
 def _store_file(name: str, digest: str, size: int, memory: int, checkpoint: Checkpoint) -> OpenedCheckpoint:
     known = _store.with_file(digest)
     file = known.file if known else None
-    if file is None or file.name != _address_name(name):
-        file = CheckpointFile(_address_name(name), digest, size, memory, file.checkpoint if file else checkpoint)
+    if file is None or file.name != address_name(name):
+        file = CheckpointFile(address_name(name), digest, size, memory, file.checkpoint if file else checkpoint)
     _remove_unused_later()
-    return _store.put(OpenedCheckpoint(file), _reader())
+    return _store.put(OpenedCheckpoint(file), current_reader())
 
 
 def _remove_unused_later() -> None:
@@ -300,7 +300,7 @@ def _remove_unused_later() -> None:
     timer.start()
 
 
-def _address_name(name: str) -> str:
+def address_name(name: str) -> str:
     """Return a file's name in a form that is valid in an address."""
     shown = "".join(letter if letter.isprintable() else "_" for letter in PurePath(name.replace("\\", "/")).name)
     return shown[-MAX_NAME_LENGTH:] or "checkpoint"

@@ -26,7 +26,9 @@ def match(source: FileSource) -> bool:
 def open(source: FileSource) -> Contents:
     """Parse the arrays' headers."""
     if f"{HEADER}.npy" in source.members:
-        raise CheckpointError("This .npz file is a saved run, not a checkpoint. Open it with load_trace(...).")
+        raise CheckpointError(
+            "This .npz file is a saved run, not a checkpoint. Open it on the Checkpoint page, or with load_trace(...)."
+        )
     if len(source.members) > source.limits.tensors:
         raise CheckpointError(
             "This file lists {count} tensors, more than allowed. Save only the weights, or raise the limit.",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from models.checkpoints.parsing.contents import Limits
-from models.checkpoints.parsing.errors import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError, LimitError
 from models.checkpoints.parsing.parser_process import MEMORY_EXIT
 from models.checkpoints.parsing.tensor_limits import too_much_memory
 
@@ -208,7 +208,7 @@ def ask_parser(
         further: entries of the request.
 
     Raises:
-        CheckpointError: the process rejected the file, crashed, or took too much time or memory.
+        CheckpointError: the process rejected the file or crashed; a LimitError if it took too much time or memory.
     """
     copied = not isinstance(data, Path)
     request = {"do": do, "key": key, "limits": asdict(limits), "file": "", "copied": copied, **further}
@@ -265,9 +265,7 @@ def _reason(status: int, limits: Limits) -> CheckpointError:
     if status == MEMORY_EXIT:
         return too_much_memory(limits)
     if status == TOO_MUCH_TIME:
-        return CheckpointError(
-            "This file could not be opened within {n} s. Save only the weights.", n=f"{limits.seconds:g}"
-        )
+        return LimitError("This file could not be opened within {n} s. Save only the weights.", n=f"{limits.seconds:g}")
     return CheckpointError("This file is damaged. Copy or save it again.")
 
 

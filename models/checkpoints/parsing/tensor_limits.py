@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.checkpoints.parsing.contents import Limits, StoredTensor
-from models.checkpoints.parsing.errors import CheckpointError
+from models.checkpoints.parsing.errors import CheckpointError, LimitError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.work_budget import spend
 
@@ -38,9 +38,9 @@ def check_tensors(tensors: Mapping[str, StoredTensor], source: FileSource) -> No
         )
 
 
-def too_much_memory(limits: Limits) -> CheckpointError:
+def too_much_memory(limits: Limits) -> LimitError:
     """Return the error for a file whose parsing takes too much memory."""
-    return CheckpointError(
+    return LimitError(
         "Opening this file takes more than {n} MB of memory. Save only the weights, or raise the limit.",
         n=f"{limits.memory >> 20:,}",
     )

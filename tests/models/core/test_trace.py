@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from models import ArchiveError, Problem, Trace, capture, load_trace
+from models.checkpoints import saved_run
+from models.checkpoints.parsing.errors import LimitError
 from models.checkpoints.saved_run import load_run
 from models.core import archive
 from models.core import trace as trace_module
@@ -330,6 +332,15 @@ def test_a_run_is_the_same_after_a_separate_process_has_loaded_it(saved, tmp_pat
         with pytest.raises(Problem) as problem:
             load_run(place)
         assert str(problem.value) == refused(place)
+
+
+def test_a_run_over_the_limits_is_to_be_shortened(saved, monkeypatch):
+    def over_the_limit(*_):
+        raise LimitError("Save only the weights.")
+
+    monkeypatch.setattr(saved_run, "ask_parser", over_the_limit)
+    with pytest.raises(ArchiveError, match=r"too much memory or time\. Save a shorter run\."):
+        load_run(saved)
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{", b"\xff\xfe", b"null", b"[" * 200_000])

@@ -1,10 +1,10 @@
 """The top of the Checkpoint page: the menu of networks and files, and the upload box."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
-from models.checkpoints import CheckpointError
 from models.checkpoints.parsing.parser_pool import start_parser
 from models.core.messages import Problem
 from viz.escape import escape_markdown
@@ -13,6 +13,7 @@ from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import file_summary
 from viz.pages.controls import requested_network, saved_run, view_menu
+from viz.pages.uploaded_runs import is_saved_run, open_uploaded_run
 from viz.session import Session
 from viz.uploads import remove_uploads
 
@@ -68,7 +69,7 @@ def _upload(session: Session) -> None:
         help=_(
             "PyTorch, Lightning, TorchScript, torch.export, safetensors, ONNX, Keras and npz files, recognized by their "
             "content. If a checkpoint is split into several files, upload all of them together with their "
-            ".index.json. Code in a file is never run."
+            ".index.json. A saved run, the .npz file of trace.save(...), opens too. Code in a file is never run."
         ),
     )
     if files:
@@ -76,16 +77,25 @@ def _upload(session: Session) -> None:
         st.session_state[UPLOAD_KEY] = generation + 1
         try:
             with st.spinner(_("Opening {file} …").format(file=escape_markdown(files[0].name))):
-                opened = checkpoint_store.open_upload({file.name: file.getvalue() for file in files})
-        except CheckpointError as problem:
+                _open(session, {file.name: file.getvalue() for file in files})
+        except Problem as problem:
             st.session_state[REFUSED_KEY] = (session.view.net, files[0].name, problem)
-        else:
-            view_checkpoint(session, opened)
         remove_uploads(files)
         st.rerun()
     net, name, refused = st.session_state.get(REFUSED_KEY, (None, "", None))
     if refused is not None and net == session.view.net:
         st.error(escape_markdown(f"{name}: {translate(refused)}"), icon=":material/block:")
+
+
+def _open(session: Session, files: Mapping[str, bytes]) -> None:
+    """Open uploaded files, contents by name, and select what they contain. Raises Problem: they cannot be opened."""
+    first, *others = files.items()
+    if not others and is_saved_run(first[1]):
+        session.startup_file = open_uploaded_run(*first)
+        st.session_state.pop(REFUSED_KEY, None)
+        session.show_file(session.startup_file.name)
+    else:
+        view_checkpoint(session, checkpoint_store.open_upload(files))
 
 
 def view_checkpoint(session: Session, opened: checkpoint_store.OpenedCheckpoint, instead: str | None = None) -> None:
