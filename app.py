@@ -1,7 +1,6 @@
 """Unrolled: `streamlit run app.py`, or `streamlit run app.py -- FILE` to open a saved run or a checkpoint."""
 
 import sys
-from pathlib import Path
 
 import streamlit as st
 
@@ -9,12 +8,13 @@ from viz import server
 
 if __name__ == "__main__":  # one run of the page
     from viz import layout, runtime
+    from viz.command_line import named_path
     from viz.pages import LENSES
     from viz.session import get_session
 
     st.set_page_config(page_title="Unrolled", page_icon=str(layout.ICON), layout="wide")
 
-    with get_session().page_run(opened=Path(sys.argv[1]) if len(sys.argv) > 1 else None):
+    with get_session().page_run(opened=named_path(sys.argv[1:])):
         page = st.navigation([lens.page() for lens in LENSES], position="top")
         with layout.page_frame():
             page.run()

@@ -109,8 +109,8 @@ class TrainingRun:
     @property
     def notes(self) -> tuple[str, ...]:
         """English sentences about what was not recorded, or whose gradients by time step are unconfirmed."""
-        description = read_description(self.folder)
-        return tuple(text for key in ("unrecorded", "unconfirmed") if isinstance(text := description.get(key), str))
+        description, keys = read_description(self.folder), ("unrecorded", "unconfirmed", "recording_ended")
+        return tuple(text for key in keys if isinstance(text := description.get(key), str))
 
     @property
     def scalar_names(self) -> tuple[str, ...]:

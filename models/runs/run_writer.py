@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from models.core.messages import Problem
+from models.core.messages import Problem, Sentence
 from models.runs.map_store import MapRow, MapWriter
 from models.runs.nonfinite_place import NonFinitePlace
 from models.runs.run_database import close_database, create_database, transaction
@@ -27,6 +27,12 @@ from models.runs.run_folder import (
 )
 from models.runs.scalar_store import ScalarWriter
 from models.runs.snapshots import SnapshotWriter
+
+
+RECORDING_ENDED = Sentence(
+    "The recording ended before the training, because the folder of the run could not be written. Free space on its disk."
+)
+"""What ``run.json`` stores of a failure of the disk, if it can still be written."""
 
 
 class RunWarning(UserWarning):
@@ -106,7 +112,7 @@ class RunWriter:
         except (OSError, sqlite3.Error) as error:
             raise Problem(
                 "{folder} cannot be written: {reason}. Choose another folder, or free space on its disk.",
-                folder=str(folder), reason=_reason(error),
+                folder=str(folder), reason=disk_reason(error),
             ) from error  # fmt: skip
         self._heartbeat.start()
 
@@ -143,8 +149,11 @@ class RunWriter:
         except (OSError, sqlite3.Error) as error:
             self.failure = Problem(
                 "The recording of the run in {folder} ended: {reason}. Training continues; free space on the disk.",
-                folder=str(self.folder), reason=_reason(error),
+                folder=str(self.folder), reason=disk_reason(error),
             )  # fmt: skip
+            self._description["recording_ended"] = str(RECORDING_ENDED)
+            with suppress(OSError):
+                write_description(self.folder, self._description)
             warnings.warn(str(self.failure), RunWarning, stacklevel=4)
 
     def _write(self, write: Callable[[], object], tidy: Callable[[], None] | None = None) -> None:
@@ -204,14 +213,21 @@ class RunWriter:
         if self._ended:
             return
         self.describe(status=status, ended=time.time())
+        if self.failure is not None:
+            with suppress(OSError):
+                write_description(self.folder, self._description)
         self._ended = True
         self._heartbeat.stop()
         with suppress(sqlite3.Error):
             close_database(self._connection)
 
 
-def _reason(error: Exception) -> str:
+def disk_reason(error: Exception) -> str:
     """Return the cause of a failure of the disk, in a few words."""
     if isinstance(error, OSError):
-        return "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+        return (
+            "the disk is full"
+            if error.errno == errno.ENOSPC
+            else (error.strerror.lower() if error.strerror else str(error))
+        )
     return "the disk is full" if "full" in str(error) else str(error)

@@ -192,6 +192,8 @@ class RunQueue:
         status = run_status(folder, description)
         if entry is not None and status in ENDED and ended_before(description, entry[2]):
             return QueueState("waiting", 0)  # its worker has not begun to go on with it
+        if problem is not None and status in ("running", "interrupted"):
+            return QueueState("failed", None, problem)  # as where run.json could not be written
         return QueueState("running" if running and status == "interrupted" else status, None, problem)
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from models.core.messages import Problem
 from models.networks.generation import generate
 from models.runs.run_folder import is_plain_file, is_run_folder
+from models.runs.run_writer import disk_reason
 from models.runs.watch import Watcher, watch
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.early_stopping import EarlyStopping
@@ -153,7 +154,7 @@ def prepare(options: TrainingOptions, folder: str | Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_settings(folder, options, card)
     except OSError as error:
-        raise _unwritable(error) from error
+        raise _unwritable(disk_reason(error)) from error
 
 
 def start(folder: str | Path) -> TrainingResult:
@@ -247,7 +248,7 @@ class TrainingLoop:
                     reason = self._train(run)
                     self._save()
                 except OSError as error:
-                    raise _unwritable(error) from error
+                    raise _unwritable(disk_reason(error)) from error
                 about = {"reason": reason, "seconds": round(self.state.seconds, 3)} | self.measure()
                 run.end("finished" if reason in ("finished", "early stopping") else "stopped", **about)
         return TrainingResult(reason, self.state.step, self.state.seconds)
@@ -320,6 +321,8 @@ class TrainingLoop:
         value = float(loss.detach())
         further = {"accuracy": correct / judged} if judged else {}
         run.step(loss=value, **further)
+        if run.writer.failure is not None:
+            raise _unwritable(run.writer.failure.values["reason"])
         clip_gradients(module, self.options)
         self.optimizer.step()
         state.step += 1
@@ -384,9 +387,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _unwritable(error: OSError) -> Problem:
+def _unwritable(reason: str) -> Problem:
     """Return the sentence for a folder that cannot be written."""
     return Problem(
-        "The run cannot be written: {reason}. Free space on the disk, or choose another folder.",
-        reason=(error.strerror or str(error)).lower(),
+        "The run cannot be written: {reason}. Free space on the disk, or choose another folder.", reason=reason
     )

@@ -14,6 +14,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from models import Problem, load_checkpoint, open_run, watch
 from models.capturing.recordable import CaptureWarning
+from models.runs.run_writer import RECORDING_ENDED
 from models.training.dropout_masks import DropoutRates
 from models.training.masked_layers import MaskedLSTM
 from tests.support.watched_loop import (
@@ -240,7 +241,9 @@ def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path, monkeypat
         with pytest.warns(UserWarning, match="the disk is full"):
             train(net, torch.optim.SGD(net.parameters(), lr=0.1), 60, step=lambda loss: run.step(loss=loss))
         assert run.training_step == 60 and run.writer.failure is not None
-    assert open_run(tmp_path / "run").scalar("loss/train")[0][0] == 0
+    opened = open_run(tmp_path / "run")
+    assert opened.scalar("loss/train")[0][0] == 0
+    assert opened.status == "finished" and opened.notes == (str(RECORDING_ENDED),)
 
 
 def test_a_run_resumes_where_it_was_interrupted(tmp_path):

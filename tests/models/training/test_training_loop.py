@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 import threading
 import time
 
@@ -14,8 +15,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from models import open_run
 from models.core.messages import Problem
 from models.runs.run_folder import read_description, run_status
+from models.runs.run_writer import RECORDING_ENDED, RunWarning, RunWriter
+from models.runs.scalar_store import ScalarWriter
 from models.runs.snapshots import list_snapshots
 from models.training import training_loop
 from models.training.early_stopping import EarlyStopping
@@ -257,9 +261,20 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(training_loop, "save_checkpoint", full)
-    with pytest.raises(Problem, match=r"no space left on device\. Free space"):
+    with pytest.raises(Problem, match=r"the disk is full\. Free space"):
         train(quick(), tmp_path)
     assert read_description(tmp_path)["status"] == "failed"
+
+
+def test_training_ends_where_its_recording_does(tmp_path, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(RunWriter, "write_scalars", lambda *_: None)
+    monkeypatch.setattr(ScalarWriter, "write", full)
+    with pytest.warns(RunWarning), pytest.raises(Problem, match=r"written: the disk is full\. Free space"):
+        train(quick(), tmp_path)
+    assert open_run(tmp_path).status == "failed" and open_run(tmp_path).notes == (str(RECORDING_ENDED),)
 
 
 def test_the_masks_of_a_step_depend_on_its_seed_alone():

@@ -28,6 +28,12 @@ RESUMABLE = ("stopped", "interrupted", "unknown")
 
 def choose_run(session: Session) -> ShownRun | None:
     """Show the list of runs and return the one that the view names, else the newest; None if there is none."""
+    missing = session.startup_file
+    if missing is not None and not missing.exists():
+        session.startup_file = None
+        session.add_notice(
+            _("The folder {name} was not found. End its name with a slash to create it.").format(name=missing.name)
+        )
     names = [entry.name for entry in listed_runs(session)]
     name = session.view.run
     run = None

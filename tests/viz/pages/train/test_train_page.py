@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from hashlib import sha256
 
 import numpy as np
@@ -10,12 +11,17 @@ import torch
 from torch import nn
 
 from models import open_run, watch
+from models.core.messages import Problem
+from models.runs.run_folder import read_description, write_description
+from models.runs.run_writer import RECORDING_ENDED
 from models.training.presets import PRESETS
+from models.training.run_queue import QueueState
 from models.training.step_masks import step_masks
 from models.training.training_loop import prepare, train
 from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
 from tests.support.lens_page import run, start, text_of, widget_at
+from viz.command_line import named_path
 from viz.pages.panels import PAGE_PANELS
 from viz.pages.run_folders import READER
 from viz.pages.train.run_names import RUNS
@@ -249,6 +255,29 @@ def test_a_run_says_how_many_updates_it_made_and_what_zoneout_leaves_out(tmp_pat
     assert page.get("progress")[0].proto.text == "Finished at training step 24 · 24 in all"
     assert "MaskedLSTM" not in text
     assert "the gates of this run are not recorded" in text and "Nothing has been recorded yet" not in text
+
+
+def test_a_full_disk_is_one_sentence_on_the_page(runs, tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "full"
+    shutil.copytree(runs / "counting-a", folder)
+    write_description(folder, read_description(folder) | {"recording_ended": str(RECORDING_ENDED)})
+    assert str(RECORDING_ENDED) in text_of(start("train", opened=folder.parent, panel="-none"))
+    failed = QueueState("failed", None, Problem("The run cannot be written: {reason}.", reason="the disk is full"))
+    for module in ("shown_run", "run_header"):
+        monkeypatch.setattr(f"viz.pages.train.{module}.state", lambda folder: failed)
+    page = start("train", opened=folder.parent, panel="-none")
+    assert [each.value for each in page.error] == ["The run failed: The run cannot be written: the disk is full."]
+
+
+def test_a_folder_of_the_command_line_is_created_if_it_ends_with_a_slash(tmp_path):
+    assert named_path([]) is None
+    assert named_path([f"{tmp_path}/new/runs/"]) == tmp_path / "new" / "runs" and (tmp_path / "new" / "runs").is_dir()
+    missing = named_path([f"{tmp_path}/other"])
+    page = start("train", opened=missing, panel="-none")
+    assert [each.value for each in page.warning] == [
+        "The folder other was not found. End its name with a slash to create it."
+    ]
+    assert not missing.exists()
 
 
 def test_a_run_that_was_stopped_before_it_began_can_still_be_started(tmp_path, monkeypatch):
