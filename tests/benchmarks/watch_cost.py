@@ -112,8 +112,8 @@ def whole_rounds(kind: str, every: int, rounds: int) -> None:
     )
 
 
-def size(updates: int, every: int) -> None:
-    """Print the size of a long run, and the time to open it."""
+def write_long_run(path: Path, updates: int, every: int) -> tuple[RunWriter, float]:
+    """Record a run of a 256-unit LSTM, from synthetic rows; return its writer, still open, and the seconds of one row."""
     cell, random = cell_of("LSTM"), np.random.default_rng(0)
     names = [f"rnn.{part}_l0" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")] + ["out.weight", "out.bias"]
     scalars = [
@@ -126,23 +126,27 @@ def size(updates: int, every: int) -> None:
     scalars += ["forget_bias/rnn.l0"]
     scalars += [f"{of}/{name}" for of in ("gradient_norm", "gradient_norm_clipped", "update_ratio") for name in names]
     scalars += [f"{of}/rnn.l0/{gate}" for of in ("saturation", "mean") for gate in cell.gates]
+    radii = ["spectral_radius/rnn.l0", *(f"spectral_radius/rnn.l0/{gate}" for gate in cell.gates)]
     maps = map_quantities(cell)
     layer = {"kind": "LSTM", "options": {}, "inputs": INPUTS, "units": UNITS, "outputs": UNITS}
+    writer = RunWriter(path, every, {"rnn.l0": layer}, {"rnn.l0": maps}, 0)
+    start, count = time.perf_counter(), updates // every
+    for place in range(count):
+        values = dict(zip(scalars, random.random(len(scalars)).tolist(), strict=True))
+        if place % spectra_interval(UNITS) == 0:
+            values |= dict.fromkeys(radii, 1.0)
+        row = MapRow(place * every, STEPS, 1, random.random((len(maps), STEPS), np.float32))
+        writer.write_step(place * every, values, {"rnn.l0": row})
+    return writer, (time.perf_counter() - start) / count
+
+
+def size(updates: int, every: int) -> None:
+    """Print the size of a long run, and the time to open it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
-        writer = RunWriter(path, every, {"rnn.l0": layer}, {"rnn.l0": maps}, 0)
-        start, count = time.perf_counter(), updates // every
-        for place in range(count):
-            values = dict(zip(scalars, random.random(len(scalars)).tolist(), strict=True))
-            if place % spectra_interval(UNITS) == 0:
-                values |= {f"spectral_radius/rnn.l0/{gate}": 1.0 for gate in cell.gates} | {
-                    "spectral_radius/rnn.l0": 1.0
-                }
-            row = MapRow(place * every, STEPS, 1, random.random((len(maps), STEPS), np.float32))
-            writer.write_step(place * every, values, {"rnn.l0": row})
-        written = (time.perf_counter() - start) / count
+        writer, seconds = write_long_run(path, updates, every)
+        print(f"{updates:,} steps, every={every}: {updates // every:,} recorded, {seconds * 1e6:.0f} us each to write")
         running = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
-        print(f"{updates:,} steps, every={every}: {count:,} recorded, {written * 1e6:.0f} us each to write")
         print(f"  folder while running {running / 1e6:.1f} MB (bar {MAX_BYTES / 1e6:.0f} MB)", end=", ")
         report_opening(path)
         writer.close("finished")
@@ -156,18 +160,21 @@ def size(updates: int, every: int) -> None:
         )
 
 
+def opening_seconds(path: Path) -> float:
+    """Return how long it takes to open a run and read what the page shows first."""
+    start = time.perf_counter()
+    run = open_run(path)
+    assert run.scalar_names and run.status and run.snapshots == {}
+    run.scalars(["loss/train", "gradient_norm/total", "gradient_norm/total_clipped"])
+    run.gradient_map("rnn.l0")
+    run.gate_map("rnn.l0", "forget_gate")
+    return time.perf_counter() - start
+
+
 def report_opening(path: Path) -> None:
-    """Print how long it takes to open a run and read what the page shows first."""
-    times = []
-    for _ in range(9):
-        start = time.perf_counter()
-        run = open_run(path)
-        assert run.scalar_names and run.status and run.snapshots == {}
-        run.scalars(["loss/train", "gradient_norm/total", "gradient_norm/total_clipped"])
-        run.gradient_map("rnn.l0")
-        run.gate_map("rnn.l0", "forget_gate")
-        times.append(time.perf_counter() - start)
-    print(f"opened with three curves and two maps in {statistics.median(times) * 1e3:.0f} ms")
+    """Print how long the opening takes."""
+    seconds = statistics.median(opening_seconds(path) for _ in range(9))
+    print(f"opened with three curves and two maps in {seconds * 1e3:.0f} ms")
 
 
 def main() -> None:
