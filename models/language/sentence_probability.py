@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.core.messages import Problem
-from models.language.corpus import END, UNKNOWN, split_sentence
+from models.language.corpus import END, START, SYMBOLS, UNKNOWN, split_sentence
 from models.language.corpus_counts import CorpusCounts
 from models.language.smoothing import Smoothing, probabilities, sentence_ngrams
 
@@ -21,7 +22,7 @@ class Factor:
 
     Attributes:
         word: the word as it was typed, or the end symbol.
-        context: ids of the n - 1 symbols before it.
+        context: ids of the n - 1 symbols before it. given: what they are, as typed; of several start symbols, one.
         id: of the word.
         count, context_count: of context and word, and of the context.
         probability: of the word after the context.
@@ -29,6 +30,7 @@ class Factor:
 
     word: str
     context: tuple[int, ...]
+    given: str
     id: int
     count: int
     context_count: int
@@ -104,6 +106,24 @@ def sentence_factors(counts: CorpusCounts, smoothing: Smoothing, words: list[str
     seen, contexts = counts.values("count", ngrams), counts.values("total", ngrams[:, :-1])
     shown = [*words, counts.corpus.words[END]]
     return [
-        Factor(word, tuple(ids[:-1]), ids[-1], int(count), int(of), float(probability))
-        for word, ids, count, of, probability in zip(shown, ngrams.tolist(), seen, contexts, found, strict=True)
+        Factor(
+            shown[place],
+            tuple(ids[:-1]),
+            given_words(shown, place, order),
+            ids[-1],
+            int(seen[place]),
+            int(contexts[place]),
+            float(found[place]),
+        )
+        for place, ids in enumerate(ngrams.tolist())
     ]
+
+
+def given_words(words: Sequence[str], place: int, order: int) -> str:
+    """Return the words before a place in a sentence that a model of order n is given; ``⊢`` where that is its start.
+
+    >>> given_words(["He", "is", "a"], 1, 3)
+    '⊢ He'
+    """
+    before = list(words[max(0, place - order + 1) : place])
+    return " ".join(before if place >= order - 1 else [SYMBOLS[START], *before])

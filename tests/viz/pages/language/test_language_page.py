@@ -1,0 +1,94 @@
+"""The Language lens without a browser: factors and their arithmetic, zeros, smoothing, own corpora."""
+
+import math
+import re
+
+import pytest
+
+from models.language.corpus import read_corpus, shipped_text, split_sentence
+from models.language.corpus_counts import CorpusCounts
+from models.language.held_out import hold_out, score_held_out
+from models.language.sentence_probability import sentence_factors
+from models.language.smoothing import METHODS, SCORES_ONLY, Smoothing
+from tests.support.lens_page import run, start, text_of, widget_at
+from viz.pages.language.language_controls import OWN_TEXT
+from viz.pages.panels import PAGE_PANELS
+from viz.panel_choice import PANELS
+
+NUMBER = re.compile(r'data-quantity="(\w+)" data-layer="([\w-]+)"(?: data-unit="(\d+)")? data-value="([^"]+)"')
+
+
+def numbers(page, group):
+    """Return the hidden numbers of a group: (quantity, layer, unit) -> value."""
+    html = next(each.proto.body for each in page.get("html") if f'data-group="{group}"' in each.proto.body)
+    return {
+        (quantity, layer, int(unit)): math.inf if value == "Infinity" else float(value)
+        for quantity, layer, unit, value in NUMBER.findall(html.replace("-Infinity", "-inf"))
+    }
+
+
+def shown(page, column):
+    """Return the values of a column of the first table that has it."""
+    table = next(each.value for each in page.table if column in each.value.columns)
+    return [value.replace("\\", "") for value in table[column]]
+
+
+def test_the_factors_of_the_notes_are_read_off_the_page():
+    page = start("language", look="ngram:5")
+    assert {each.name for each in page.session_state[PAGE_PANELS].panels} <= set(PANELS)
+    assert shown(page, "Word") == ["He", "is", "a", "good", "man", "⊣"]
+    assert shown(page, "Count")[:2] == ["10 / 100", "8 / 10"] and shown(page, "Probability")[:2] == ["0.1", "0.8"]
+    assert shown(page, "Given")[:3] == ["⊢", "⊢ He", "⊢ He is"]
+    found = numbers(page, "language_factors")
+    assert math.isclose(found["sentence_log2", "counting", 0], math.log2(0.1 * 0.8 * 0.5 * 0.5 * 0.5))
+    factors = [value for (quantity, *_), value in found.items() if quantity == "probability"]
+    assert len(factors) == 6
+    assert math.isclose(found["sentence_log2", "counting", 0], sum(map(math.log2, factors)))
+    assert "“⊢ He is” occurs 8 times" in text_of(page)
+    assert not page.warning
+
+
+def test_an_unseen_word_is_0_until_it_is_smoothed():
+    page = start("language", look="sentence:He is a wizard")
+    assert shown(page, "Word")[3] == "wizard (not in the vocabulary)" and shown(page, "Probability")[3] == "0"
+    assert "“wizard” is not in the vocabulary of the corpus" in page.warning[0].value
+    assert shown(page, "perplexity") == ["∞"]
+    widget_at(page.selectbox, "language_smoothing").set_value("witten_bell")
+    run(page)
+    counts = CorpusCounts(read_corpus(shipped_text("en")))
+    expected = sentence_factors(counts, Smoothing("witten_bell"), split_sentence("He is a wizard"), 3)[3].probability
+    assert not page.warning
+    found = numbers(page, "language_factors")
+    assert found["probability", "counting", 3] == pytest.approx(expected, rel=1e-12) and expected > 0
+    latex = "".join(each.value for each in page.latex)
+    assert r"\frac{0 + 5 \cdot" in latex and r"\text{wizard} \mid \text{is a}" in latex
+
+
+def test_all_methods_are_compared_on_held_out_sentences():
+    page = start("language", lang="ko", look="ngram:2;smoothing:kneser_ney;constant:0.5")
+    found, held = numbers(page, "language_methods"), hold_out(read_corpus(shipped_text("ko")))
+    for method in METHODS:
+        smoothing = Smoothing(method, discount=0.5)
+        if method not in SCORES_ONLY:
+            assert found["perplexity", method, 2] == pytest.approx(score_held_out(held, smoothing, 2).perplexity)
+    shares = numbers(page, "language_unseen_shares")
+    assert [shares["unseen_share", "held_out", n] for n in range(1, 6)] == sorted(shares.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "The corpus has no words."),
+        ("go go\ngo", "The corpus has only one word, “go”"),
+        ("a b\nb a", "The corpus has 2 sentences, but 5 are needed to hold one out."),
+    ],
+)
+def test_an_own_corpus_that_is_too_small_is_one_sentence(text, sentence):
+    page = start("language", look="corpus:own;sentence:a b", state={OWN_TEXT: text})
+    assert any(each.value.startswith(sentence) for each in page.warning) and not page.error
+    assert len(page.table) > 0
+
+
+def test_a_sentence_without_words_keeps_the_first_one():
+    page = start("language", look="sentence:...")
+    assert page.warning[0].value.startswith("The sentence has no words.") and shown(page, "Word")[0] == "He"

@@ -1,0 +1,1 @@
+"""The Language page: ``language_page.page`` puts its parts together."""

@@ -1,0 +1,302 @@
+"""The controls of the Language page: the corpus, the sentence, the length of the n-grams, and the smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.language.corpus import MAX_BYTES, MAX_ORDER, SYMBOLS, Corpus, decode_text, shipped_text
+from models.language.sentence_probability import Factor, sentence_factors, typed_words
+from models.language.smoothing import METHODS, Method, Smoothing
+from viz.escape import escape_markdown
+from viz.i18n import _, language, ngettext
+from viz.pages.language.corpus_store import CountedCorpus, counted_corpus
+from viz.pages.page_elements import caption, show_problem
+from viz.pages.synced_widget import synced_widget
+from viz.pages.view_widgets import COUNT, NUMBER, TEXT, view_choice, view_widget
+from viz.session import Session
+from viz.uploads import remove_uploads
+
+OWN_TEXT, UPLOAD = "language_own_text", "language_upload"
+"""In the session state: the reader's own corpus; the number of files that were uploaded."""
+
+MAX_SHOWN = 20_000
+"""Characters of an own corpus up to which it is in the text box."""
+
+LARGE = 500_000
+"""Characters of a corpus from which the counting shows its progress."""
+
+SENTENCES = {"en": "He is a good man", "ko": "그는 정말 좋은 사람이에요"}
+"""The sentence at first, by shipped corpus."""
+
+CONSTANTS: dict[Method, tuple[str, float, float, float]] = {
+    "add_k": ("k", 0.01, 2.0, 0.01),
+    "interpolation": ("weight", 0.05, 0.95, 0.05),
+    "backoff": ("factor", 0.05, 1.0, 0.05),
+    "kneser_ney": ("discount", 0.05, 0.95, 0.05),
+}
+"""The constant of each method that has one: its attribute of ``Smoothing``, lowest and highest value, and step."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageView:
+    """What the controls select.
+
+    Attributes:
+        counted: the corpus.
+        words: of the sentence.
+        order: n.
+        smoothing: the method and its constants.
+        factors: of the sentence, under the n-gram model.
+        selected: place of the factor whose arithmetic is shown.
+    """
+
+    counted: CountedCorpus
+    words: list[str]
+    order: int
+    smoothing: Smoothing
+    factors: list[Factor]
+    selected: int
+
+    @property
+    def corpus(self) -> Corpus:
+        """The corpus."""
+        return self.counted.counts.corpus
+
+    @property
+    def factor(self) -> Factor:
+        """The selected factor."""
+        return self.factors[self.selected]
+
+
+def method_titles() -> dict[Method, str]:
+    """Return the names of the methods."""
+    return {
+        "none": _("none (relative frequencies)"),
+        "add_k": _("add-k (Laplace, Lidstone)"),
+        "interpolation": _("interpolation (Jelinek–Mercer)"),
+        "backoff": _("stupid back-off"),
+        "witten_bell": "Witten–Bell",
+        "kneser_ney": "Kneser–Ney",
+    }
+
+
+def symbol_names(corpus: Corpus, ids: tuple[int, ...]) -> str:
+    """Return ids as text; of several start symbols, one."""
+    names = [corpus.words[each] for each in ids]
+    first = next((place for place, name in enumerate(names) if name != SYMBOLS[0]), len(names))
+    return " ".join(names[max(0, first - 1) :])
+
+
+def language_controls(session: Session) -> LanguageView:
+    """Show the controls and return what they select."""
+    chosen = _corpus_choice(session)
+    counted = _counted(chosen)
+    if chosen != "own":
+        first = SENTENCES[chosen]
+    else:
+        first = counted.counts.corpus.sentences[0][:200]
+    left, middle, right = st.columns([5, 2, 4], gap="medium", vertical_alignment="bottom")
+    with left:
+        text = view_widget(
+            st.text_input,
+            _("Sentence"),
+            name="sentence",
+            key="language_sentence",
+            form=TEXT,
+            default=first,
+        )
+    with middle:
+        order = view_widget(
+            st.selectbox,
+            _("Longest n-gram"),
+            list(range(1, MAX_ORDER + 1)),
+            name="ngram",
+            key="language_ngram",
+            form=COUNT,
+            default=3,
+            is_valid=range(1, MAX_ORDER + 1).__contains__,
+            initial_argument="index",
+            format_func=lambda n: f"n = {n}",
+        )
+    with right:
+        smoothing = _smoothing_choice(session)
+    words = _words(text, first)
+    factors = sentence_factors(counted.counts, smoothing, words, order)
+    return LanguageView(counted, words, order, smoothing, factors, _factor_choice(factors))
+
+
+def _corpus_choice(session: Session) -> str:
+    """Show the choice of the corpus, and the text of an own one; return "en", "ko" or "own"."""
+    titles = {
+        "en": _("English, 100 sentences"),
+        "ko": _("Korean, 100 sentences"),
+        "own": _("Own text"),
+    }
+    default = language() if language() in titles else "en"
+    chosen = view_choice("corpus", TEXT, default, titles.__contains__)
+
+    def changed(name: str) -> None:
+        if name == "own" and OWN_TEXT not in st.session_state:
+            st.session_state[OWN_TEXT] = shipped_text(chosen if chosen != "own" else default)
+        session.set_view_options(
+            corpus=None if name == default else name, sentence=None, factor=None, word=None, middle=None
+        )
+
+    synced_widget(
+        st.segmented_control,
+        _("Corpus"),
+        list(titles),
+        key="language_corpus",
+        value=chosen,
+        changed=changed,
+        initial_argument="default",
+        format_func=titles.__getitem__,
+        required=True,
+    )
+    if chosen == "own":
+        _own_corpus(shipped_text(default))
+    return chosen
+
+
+def _own_corpus(first: str) -> None:
+    """Show the box and the upload of an own corpus."""
+    text = st.session_state.setdefault(OWN_TEXT, first)
+    box, upload = st.columns([3, 2], vertical_alignment="top")
+
+    def changed(text: str | None) -> None:
+        st.session_state[OWN_TEXT] = text or ""
+
+    with box:
+        if len(text) <= MAX_SHOWN:
+            synced_widget(
+                st.text_area,
+                _("Sentences, one per line"),
+                key="language_own",
+                value=text,
+                changed=changed,
+                height=160,
+            )
+        else:
+            caption(_("The uploaded text has {n:,} characters.").format(n=len(text)))
+    with upload:
+        turn = st.session_state.setdefault(UPLOAD, 0)
+        file = st.file_uploader(
+            _("Upload a text (UTF-8, at most {most} MB)").format(most=MAX_BYTES // 1_000_000), key=f"{UPLOAD}_{turn}"
+        )
+        if file is not None:
+            content = file.getvalue()
+            remove_uploads([file])
+            try:
+                uploaded = decode_text(content)
+            except Problem as problem:
+                show_problem(problem)
+            else:
+                st.session_state[UPLOAD] = turn + 1
+                st.session_state[OWN_TEXT] = uploaded
+                st.rerun()
+
+
+GOOD = "language_good_text"
+"""In the session state: the last own corpus that could be counted."""
+
+
+def _counted(chosen: str) -> CountedCorpus:
+    """Return the counts of the chosen corpus; of an own one that cannot be counted, those of the last good one."""
+    if chosen != "own":
+        return counted_corpus(shipped_text(chosen))
+    text = st.session_state[OWN_TEXT]
+    place = st.empty()
+    try:
+        if len(text) < LARGE:
+            found = counted_corpus(text)
+        else:
+            found = counted_corpus(
+                text, lambda share: place.progress(min(share, 1.0), _("Counting the words of the corpus …")) and None
+            )
+    except Problem as problem:
+        show_problem(problem)
+        found = counted_corpus(st.session_state.get(GOOD) or shipped_text("en"))
+        caption(_("The counts below are those of the last corpus that could be counted."))
+    else:
+        st.session_state[GOOD] = text
+    place.empty()
+    return found
+
+
+def _smoothing_choice(session: Session) -> Smoothing:
+    """Show the choice of the smoothing, and of its constant."""
+    titles = method_titles()
+    method = view_choice("smoothing", TEXT, "none", titles.__contains__)
+    has_constant = method in CONSTANTS
+    which, constant = st.columns([3, 2], gap="small", vertical_alignment="bottom") if has_constant else (st, st)
+    with which.container():
+        synced_widget(
+            st.selectbox,
+            _("Smoothing"),
+            list(METHODS),
+            key="language_smoothing",
+            value=method,
+            changed=lambda name: session.set_view_options(smoothing=None if name == "none" else name, constant=None),
+            initial_argument="index",
+            format_func=titles.__getitem__,
+        )
+    chosen = Smoothing(method)  # type: ignore[arg-type]
+    if not has_constant:
+        return chosen
+    name, low, high, step = CONSTANTS[method]  # type: ignore[index]
+    letters = {"k": "k", "weight": "λ", "factor": _("factor"), "discount": "d"}
+    with constant:
+        value = view_widget(
+            st.number_input,
+            letters[name],
+            low,
+            high,
+            name="constant",
+            key=f"language_constant_{method}",
+            form=NUMBER,
+            default=getattr(chosen, name),
+            is_valid=lambda number: low <= number <= high,
+            step=step,
+        )
+    return replace(chosen, **{name: value})
+
+
+def _words(text: str, first: str) -> list[str]:
+    """Return the words of the typed sentence; if it cannot be scored, those of the sentence at first."""
+    try:
+        return typed_words(text)
+    except Problem as problem:
+        show_problem(problem)
+        return typed_words(first)
+
+
+def _factor_choice(factors: list[Factor]) -> int:
+    """Show the factors as buttons and return the place of the selected one."""
+    unseen = [place for place, factor in enumerate(factors) if factor.count == 0]
+    default = unseen[0] if unseen else min(1, len(factors) - 1)
+    return view_widget(
+        st.segmented_control,
+        _("Factor"),
+        list(range(len(factors))),
+        name="factor",
+        key="language_factor",
+        form=COUNT,
+        default=default,
+        is_valid=range(len(factors)).__contains__,
+        initial_argument="default",
+        format_func=lambda place: escape_markdown(factors[place].word),
+        required=True,
+    )
+
+
+def corpus_summary(corpus: Corpus) -> str:
+    """Return the size of a corpus in words."""
+    count = len(corpus.sentences)
+    return ngettext(
+        "{n:,} sentence, {words:,} words, {kinds:,} of them different.",
+        "{n:,} sentences, {words:,} words, {kinds:,} of them different.",
+        count,
+    ).format(n=count, words=corpus.word_count, kinds=len(corpus.words) - len(SYMBOLS))

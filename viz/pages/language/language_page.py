@@ -1,0 +1,18 @@
+"""Language: how probable is a sentence, by counting and by a network? What does an unseen word do?"""
+
+from viz.pages.language.chain_rule_panel import chain_rule_panel
+from viz.pages.language.language_controls import language_controls
+from viz.pages.language.ngram_counts_panel import ngram_counts_panel
+from viz.pages.language.smoothing_panel import smoothing_panel, unseen_ngrams_panel
+from viz.session import get_session
+
+
+def page() -> None:
+    """Draw the Language page."""
+    session = get_session()
+    view = language_controls(session)
+    session.mark_good()
+    chain_rule_panel(view)
+    smoothing_panel(view)
+    ngram_counts_panel(view)
+    unseen_ngrams_panel(view)
