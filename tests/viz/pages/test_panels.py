@@ -3,6 +3,8 @@
 import pytest
 import streamlit as st
 
+from models.training.training_loop import train
+from models.training.training_options import TrainingOptions
 from tests.support.lens_page import run, start
 from viz.pages.panels import FIRST_OPEN, PAGE_PANELS, Panel
 
@@ -42,10 +44,18 @@ def buttons(page, kind: str) -> set[str]:
     return {each.key.removeprefix(f"{kind}_") for each in page.button if (each.key or "").startswith(f"{kind}_")}
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a short training run, whose panels the Train lens shows."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(TrainingOptions(task="counting", units=4, embedding=0, examples=24, steps=4, record_every=2), folder / "a")
+    return folder
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("lens", LENSES)
-def test_a_folded_panel_is_not_computed(lens, calls):
-    page = start(lens, panel="-none")
+@pytest.mark.parametrize("lens", [*LENSES, "train"])
+def test_a_folded_panel_is_not_computed(lens, calls, runs):
+    page = start(lens, opened=runs, panel="-none")
     names = [each.name for each in declared(page)]
     folded = {each.name for each in declared(page) if not each.is_open}
     assert len(set(names)) == len(names) > FIRST_OPEN - 1
@@ -96,8 +106,8 @@ def test_a_change_of_network_keeps_the_open_panels():
 
 
 @pytest.mark.slow
-def test_names_of_panels_differ_between_pages():
-    names = [each.name for lens in LENSES for each in declared(start(lens, panel="-none"))]
+def test_names_of_panels_differ_between_pages(runs):
+    names = [each.name for lens in (*LENSES, "train") for each in declared(start(lens, opened=runs, panel="-none"))]
     assert len(set(names)) == len(names)
 
 
