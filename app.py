@@ -18,7 +18,7 @@ if __name__ == "__main__":  # one run of the page
         page = st.navigation([lens.page() for lens in LENSES], position="top")
         with layout.page_frame():
             page.run()
-    runtime.trim_memory()
+    runtime.free_memory_later()
 else:  # imported once by `streamlit run`, which finds `app` by reading this file
     from viz import warm_up
 

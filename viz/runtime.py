@@ -4,12 +4,15 @@ import ctypes
 import gc
 import os
 import sys
+import threading
 
 import torch
 from threadpoolctl import threadpool_limits
 
 SWITCH_SECONDS = 5e-4
 """The most seconds that one thread computes in Python while another waits to."""
+COLLECT_SECONDS = 2.0
+"""Seconds from the end of a page's run to a collection of garbage."""
 MMAP_THRESHOLD, LARGE = -3, 1 << 17
 """The C library's constant for the setting, and its value: arrays from 128 kB on get memory of their own."""
 
@@ -26,14 +29,34 @@ def tune_after_import() -> None:
     # A page releases Python's lock at each message that it sends. With Python's own interval of 5 ms it would wait that long
     # at every message while the page of another reader computes.
     sys.setswitchinterval(SWITCH_SECONDS)
-    # Streamlit collects garbage after every run. Imported modules are never freed, and to visit them each time would,
-    # with torch, take longer than most runs.
+    # Imported modules are never freed, and to visit them at each collection would, with torch, take longer than most runs.
     gc.collect()
     gc.freeze()
     # Every run has a thread, and the C library keeps the memory that each thread freed: after a long sequence several times
     # its size. An array with memory of its own returns it to the operating system when it is freed.
     if (library := _glibc()) is not None:
         library.mallopt(MMAP_THRESHOLD, LARGE)
+
+
+def free_memory_later() -> None:
+    """Collect garbage in ``COLLECT_SECONDS``, and return freed small allocations to the operating system.
+
+    To be called after each run of a page. Whatever the number of runs, only one collection waits: all threads stop while it
+    visits every object, up to a tenth of a second.
+    """
+    if _waits.acquire(blocking=False):
+        timer = threading.Timer(COLLECT_SECONDS, _free_memory)
+        timer.daemon = True
+        timer.start()
+
+
+_waits = threading.Lock()
+
+
+def _free_memory() -> None:
+    _waits.release()
+    gc.collect()
+    trim_memory()
 
 
 def trim_memory() -> None:

@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from viz import runtime
 
 ROOT = Path(__file__).parents[2]
 HELD = """
@@ -49,6 +52,17 @@ def test_torch_leaves_half_of_the_cores_to_the_server_and_threads_take_short_tur
     ran = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, cwd=ROOT)
     threads, half, turn = ran.stdout.split()
     assert threads == half and float(turn) <= 1e-3
+
+
+def test_runs_of_pages_share_one_collection_of_garbage(monkeypatch):
+    monkeypatch.setattr(runtime, "COLLECT_SECONDS", 0.05)
+    collected = threading.Semaphore(0)
+    monkeypatch.setattr(runtime.gc, "collect", collected.release)
+    for _ in range(2):
+        for _ in range(5):
+            runtime.free_memory_later()
+        assert collected.acquire(timeout=60)
+    assert not collected.acquire(timeout=0.2)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is glibc that keeps memory")
