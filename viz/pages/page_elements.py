@@ -10,10 +10,14 @@ import streamlit as st
 from models.core.messages import Problem
 from viz.address import View, view_params
 from viz.colours import Theme
+from viz.components.line_chart import line_chart
 from viz.escape import csv_cell, escape_markdown, file_name, printable
 from viz.glossary import mark_terms
 from viz.i18n import translate
 from viz.pages import cache
+
+MAX_STEPS_WITHOUT_ZOOM = 300
+"""Time steps up to which a chart needs no zoom."""
 
 TERMS_SEEN = "terms_seen"
 """Where the session keeps which text of the page used each term first; a new run of the page begins it anew."""
@@ -43,14 +47,29 @@ def chart(figure: go.Figure, key: str, *, names: Sequence[str | None], min_width
     if min_width:
         box = f".st-key-{key}"
         st.html(f"<style>{box} {{ overflow-x: auto; }} {box} > div {{ min-width: {min_width}px; }}</style>")
-    name = "-".join(file_name(cache.download_name(str(part))) for part in names if part)
     bar = {
         "displaylogo": False,
-        "toImageButtonOptions": {"format": "svg", "filename": name},
+        "toImageButtonOptions": {"format": "svg", "filename": _joined(names)},
         # Few buttons, because they cover the chart; dragging zooms anyway.
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"],
     }
     st.plotly_chart(figure, key=key, theme=None, config=bar)
+
+
+def norm_chart(figure: go.Figure, key: str, *, names: Sequence[str | None]) -> None:
+    """Show a figure of norms by time step, so that the page need not wait for plotly's script; arguments as of `chart`.
+
+    A long sequence is shown by plotly all the same, in which a reader can zoom.
+    """
+    if figure.layout.xaxis.range[1] > MAX_STEPS_WITHOUT_ZOOM:
+        chart(figure, key, names=names)
+    else:
+        line_chart(figure.to_plotly_json(), name=_joined(names), key=key)
+
+
+def _joined(names: Sequence[str | None]) -> str:
+    """Return the name of a file without its suffix."""
+    return "-".join(file_name(cache.download_name(str(part))) for part in names if part)
 
 
 def dense_table(rows: Sequence[dict[str, str]]) -> None:

@@ -22,7 +22,7 @@ from viz.pages import cache
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.norm_panels import describe_rate, number_text
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient, shown_norms
-from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_elements import norm_chart, page_theme
 from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
@@ -173,7 +173,7 @@ def _show(
     notes = {kind: gradient_note(each) for kind, each in found.items()}
     drawn = {kind: shown_norms(values, found[kind]) for kind, values in hidden.items()}
     figure = gradient_comparison(drawn, labels, lowest=lowest, highest=highest, theme=page_theme())
-    chart(figure, "gradient_comparison", names=("gradient-comparison",))
+    norm_chart(figure, "gradient_comparison", names=("gradient-comparison",))
     for column, (kind, each) in zip(st.columns(3, gap="medium"), found.items(), strict=True):
         gates = recurrent_spectrum(each.layer.weights)
         gate = each.layer.weights.cell.gates[0] if kind == "RNN" else "candidate"

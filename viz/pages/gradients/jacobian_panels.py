@@ -66,6 +66,7 @@ def activation_slope_panel(session: Session, run: ForwardRun) -> None:
         "slopes",
         _("4 · Derivatives of the activation functions at each time step"),
         activation_slope_caption("normed LSTM" if layer.cell_equations.cell_norm else layer.kind),
+        opened=False,
     )
     def draw_slopes() -> None:
         note = state_note(layer)

@@ -15,7 +15,7 @@ from viz.i18n import _, ngettext
 from viz.pages.gradients.gradient_cache import differentiated, state_gradient_norms
 from viz.pages.gradients.loss_choice import describe_loss, has_network, layer_gradients, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, shown_norms, state_note
-from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_elements import norm_chart, page_theme
 from viz.pages.panels import Panel, panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.session import Session
@@ -49,7 +49,7 @@ def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         with left:
             drawn = {state: shown_norms(values, found) for state, values in norms.items()}
             figure = gradient_norms(drawn, labels, loss_step=at, reverse=found.layer.reverse, theme=page_theme())
-            chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
+            norm_chart(figure, "gradient_norms", names=(session.view.net, found.layer.name, "gradient-norms"))
         with right:
             note = state_note(found.layer)
             if note is not None:

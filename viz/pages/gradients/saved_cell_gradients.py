@@ -13,7 +13,7 @@ from viz.figures.gradient_norms import gradient_norms
 from viz.i18n import _
 from viz.pages.gradients.gradient_cache import step_norms
 from viz.pages.gradients.norm_panels import norms_panel
-from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_elements import norm_chart, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import hidden_curves
 from viz.payloads.excerpt import MAX_PAGE, fits_whole, states_bytes
@@ -44,7 +44,7 @@ def saved_cell_gradients(session: Session, run: ForwardRun, layer: SavedCell) ->
         st.markdown(_("L: the loss that was backpropagated before this run was saved"))
         norms = {name: step_norms(values) for name, values in gradients.items()}
         figure = gradient_norms(norms, labels, theme=page_theme())
-        chart(figure, "gradient_norms", names=(view.net, layer.name, "gradient-norms"))
+        norm_chart(figure, "gradient_norms", names=(view.net, layer.name, "gradient-norms"))
         curves = [(f"{name}_grad_norm", view.net or "", layer.name, values) for name, values in norms.items()]
         words = _("Norms of the gradient of the loss with respect to the gates and states, at every time step.")
         hidden_curves(curves, labels, words, "gradient-norms")

@@ -17,7 +17,7 @@ from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import gradients_if_any, has_network
 from viz.pages.gradients.norm_panels import describe_rate, nonfinite_symbol, tex_number
 from viz.pages.nonfinite_notes import gradient_note, invalid_gradient
-from viz.pages.page_elements import chart, page_theme
+from viz.pages.page_elements import chart, norm_chart, page_theme
 from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.view_widgets import keep_slider_values, sliders_of_view, view_buttons
@@ -145,7 +145,7 @@ def _clip(session: Session, loss: Loss) -> None:
             + describe_rate(norms["hidden"])
         )
         figure = gradient_norms(norms, labels, loss_step=len(labels) - 1, theme=page_theme())
-        chart(figure, "exploding", names=("exploding", "gradient-norms"))
+        norm_chart(figure, "exploding", names=("exploding", "gradient-norms"))
     _threshold(done, layer, labels, way)
 
 
