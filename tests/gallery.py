@@ -1,13 +1,16 @@
 """Take a picture of every page: `python -m tests.gallery FOLDER [LENS ...]`.
 
 Light and dark, 1440 and 1024 px wide, English and Korean, as FOLDER/step-dark-1024-ko.png; the Checkpoint lens also with
-defective files, as FOLDER/checkpoint-sick-dark-1024-ko.png.
+defective files, as FOLDER/checkpoint-sick-dark-1024-ko.png. The Train lens shows a run of an experiment.
 """
 
 import sys
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from models.training.presets import PRESETS
+from models.training.training_loop import train
 from tests.support.browser import (
     NO_CHROMIUM,
     find_chromium,
@@ -28,7 +31,10 @@ LANGUAGES = {"en": "en-US", "ko": "ko-KR"}
 def main(folder: Path, names: list[str]) -> None:
     """Save pictures of the lenses of these names, or of all, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with serve() as url, launch_browser() as browser:
+    with TemporaryDirectory() as runs, serve(runs) as url, launch_browser() as browser:
+        if not names or "train" in names:
+            for variant in PRESETS[0].variants:
+                train(variant.options, Path(runs) / variant.name)
         for lens, scheme, width, lang in product(LENSES, SCHEMES, WIDTHS, LANGUAGES):
             if names and lens.name not in names:
                 continue
