@@ -19,6 +19,7 @@ PAGES = {
     "gradients": N_("Gradients"),
     "attention": N_("Attention"),
     "train": N_("Train"),
+    "language": N_("Language"),
     "checkpoint": N_("Checkpoint"),
 }
 """The titles of the pages that explain terms, by their name in the address."""

@@ -42,6 +42,8 @@ LENSES = (
     Lens("edit", N_("Edit")),
     Lens("attention", N_("Attention")),
     Lens("train", N_("Train")),
+    Lens("layer", N_("Layer")),
+    Lens("language", N_("Language")),
     Lens("checkpoint", N_("Checkpoint")),
 )
 """All pages in the order of the navigation. The first one has the root address."""

@@ -1,0 +1,47 @@
+"""The Layer page without a browser: the numbers of the study notes, the lines of code, and arguments that are not valid."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
+
+
+def link(**arguments):
+    return f"call:{json.dumps(arguments)}"
+
+
+def returned(page, library, name):
+    """Return the listed numbers of a returned tensor."""
+    html = next(each.proto.body for each in page.get("html") if f'data-group="returned_{library}"' in each.proto.body)
+    found = re.findall(rf'data-layer="{library}\.{name}" data-unit="\d+" data-value="([^"]+)"', html)
+    return np.array([float(each) for each in found])
+
+
+@pytest.mark.slow
+def test_the_notes_call_comes_first_and_the_lines_follow_the_controls():
+    page = start("layer")
+    np.testing.assert_allclose(returned(page, "Keras", "output"), [0.6303139] * 3 + [0.70387346] * 3, atol=1e-6)
+    assert "return_sequences" not in page.code[0].value and "bidirectional=True" in page.code[1].value
+    widget_at(page.toggle, "layer_return_sequences").set_value(True)
+    widget_at(page.toggle, "layer_tf32").set_value(True)
+    run(page)
+    assert "layers.LSTM(3, return_sequences=True" in page.code[0].value
+    corners = returned(page, "Keras", "output")[[0, 18, 3, 21]]
+    np.testing.assert_allclose(corners, [0.35896602, 0.6301636, 0.7037439, 0.21932526], rtol=0, atol=2e-7)
+    assert page.session_state["unrolled"].view.look == link(return_sequences=True, tf32=True).replace(" ", "")
+    assert len(mounted_components(page)["returned_states"]) == 1
+
+
+@pytest.mark.slow
+def test_an_invalid_argument_leaves_the_last_valid_call():
+    page = start("layer", look=link(units=2))
+    assert len(returned(page, "PyTorch", "h_n")) == 4
+    widget_at(page.number_input, "layer_units").set_value(0)
+    run(page)
+    assert "“units” is 0. Choose a whole number from 1 to 64." in text_of(page)
+    assert len(returned(page, "PyTorch", "h_n")) == 4 and widget_at(page.number_input, "layer_units").value == 0
+    page = start("layer", look=link(cell="CNN"))
+    assert "“call” of “look” cannot be" in text_of(page) and len(returned(page, "PyTorch", "h_n")) == 6

@@ -1,0 +1,113 @@
+"""The states of a layer at all time steps, on which every tensor that a call returns is marked, and that tensor as a box."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.layer_calls.call_run import CallRun, DirectionStates
+from models.layer_calls.returned_tensors import STATE_NAMES, ReturnedTensor
+from viz.colours import Theme, signed_scale
+from viz.components import Component, float32_text
+from viz.components.streamlit_host import mount
+from viz.i18n import _, translate
+
+RETURNED_STATES = Component("returned_states")
+
+Returned = Sequence[tuple[str, Sequence[ReturnedTensor]]]
+"""The tensors by library."""
+
+
+def returned_states(run: CallRun, returned: Returned, *, row: int, theme: Theme, key: str) -> None:
+    """Mount the drawing.
+
+    Args:
+        run: the run of the call.
+        returned: the tensors to choose from.
+        row: the sequence of the batch whose states are shown.
+        theme: of the page.
+        key: of the component in the page.
+    """
+    mount(RETURNED_STATES, returned_states_data(run, returned, row=row, theme=theme), key=key)
+
+
+def returned_states_data(run: CallRun, returned: Returned, *, row: int, theme: Theme) -> dict[str, Any]:
+    """Return the data of the drawing; arguments as of `returned_states`."""
+    blocks = [
+        _block(run, each, state, row)
+        for level in reversed(run.levels)
+        for each in level
+        for state in reversed(each.weights.cell.states)
+    ]
+    places = [(block["level"], block["direction"], block["state"]) for block in blocks]
+    return {
+        "view_id": "layer",
+        "theme": theme,
+        "colours": list(signed_scale(theme)),
+        "labels": run.given.labels(row, run.call),
+        "masked": [not run.spans[row][0] <= t < run.spans[row][1] for t in range(run.given.length)],
+        "blocks": blocks,
+        "tensors": [
+            {
+                "library": library,
+                "name": tensor.name,
+                "shape": list(tensor.values.shape),
+                "axes": [tensor_axes()[axis] for axis in tensor.axes],
+                "batch": tensor.axes.index("batch"),
+                "meaning": translate(tensor.meaning),
+                "values": float32_text(tensor.values),
+                "marks": [
+                    {
+                        "block": places.index((each.level, each.direction, each.state)),
+                        "all": each.positions == "all",
+                        "part": _part(run, tensor, index),
+                    }
+                    for index, each in enumerate(tensor.places)
+                ],
+            }
+            for library, tensors in returned
+            for tensor in tensors
+        ],
+        "row": row,
+        "words": {
+            "turn": _("Drag the box to turn it, or press the arrow keys."),
+            "states": _("States of {layer}"),
+            "cell_value": _("unit {unit}, time step {step}: {value}"),
+            "masked": _("masked: the state stays as it is"),
+            "units": _("units"),
+            "box": _("The tensor {name} as a box, with its axes"),
+            "more": _("only the outline is drawn, since it has {count} numbers"),
+        },
+    }
+
+
+def tensor_axes() -> dict[str, str]:
+    """Return the names of the axes of a tensor in the language of the page."""
+    return {"batch": _("batch"), "time": _("time"), "units": _("units"), "layers": _("layers × directions")}
+
+
+def _part(run: CallRun, tensor: ReturnedTensor, index: int) -> str:
+    """Return which part of a tensor the numbers of its place ``index`` are, as an index of Python; "" for all of it."""
+    units = run.call.units
+    if tensor.axes[0] == "layers":
+        return f"[{index}]"
+    if len(tensor.places) > 1 and tensor.values.shape[-1] == 2 * units:
+        return f"[..., {index * units}:{(index + 1) * units}]"
+    return ""
+
+
+def _block(run: CallRun, each: DirectionStates, state: str, row: int) -> dict[str, Any]:
+    values = each.states[state][row]
+    names = [_("Layer {n}").format(n=each.level + 1)] if run.call.layers > 1 else []
+    if run.call.merge or run.call.go_backwards:
+        names.append(_("backward") if each.backwards else _("forward"))
+    return {
+        "level": each.level,
+        "direction": each.direction,
+        "layer": f"l{each.level}" + ("_reverse" if each.direction else ""),
+        "state": state,
+        "letter": STATE_NAMES[state],
+        "title": " · ".join([*names, _("Hidden state") if state == "hidden" else _("Cell state")]),
+        "backwards": each.backwards,
+        "last": each.last[row],
+        "values": float32_text(values),
+        "units": values.shape[1],
+    }

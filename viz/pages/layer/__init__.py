@@ -1,0 +1,1 @@
+"""The Layer page: ``layer_page.page`` puts its parts together."""
