@@ -124,7 +124,7 @@ def _trace(name: str, layer: LayerRecord, layers: RecordedTraces) -> LayerTrace:
 
         recording: Recording = DeviceRecording.of(make, gradients)
     else:
-        layer.parts = [_joined(layer.parts)]
+        layer.parts = [{**_joined(layer.parts)}]
         recording = _recording(layer, layer.parts, gradients)
     return LayerTrace(name, weights, recording, layer.reverse)
 

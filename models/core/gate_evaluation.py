@@ -74,7 +74,7 @@ def scan(
         row += gates[0] * initial
     # Parallel prefix: doubling ``span``, each row accumulates what the ``span`` steps up to it added, and ``gates`` the
     # product of their gates, which the first ``span`` rows no longer need. Then the rows follow ``span`` at a time.
-    gates, span = gates[1:], 1
+    gates, span = np.ascontiguousarray(gates[1:]), 1  # one gate of several in memory takes longer to multiply
     while span * row.size < min_size and span < len(rows):
         later = rows[span:]
         later += gates * rows[:-span]
@@ -108,7 +108,7 @@ class SequenceEvaluation:
 
         ``initial_cell`` (B, H) is an LSTM's, None for zeros; ``recorded`` are further quantities, which are not computed.
         """
-        self._weights, self._input, self._hidden_prev = weights, x, hidden_prev
+        self._weights, self._cell, self._input, self._hidden_prev = weights, weights.cell, x, hidden_prev
         self._initial_cell, self._reverse = initial_cell, reverse
         self._lengths = lengths
         self._padding = None if lengths is None else padding_mask(lengths, x.shape[1]).numpy()
@@ -125,7 +125,7 @@ class SequenceEvaluation:
 
     def _evaluate(self, name: str) -> np.ndarray:
         """Compute a quantity and cache it."""
-        cell = self._weights.cell
+        cell = self._cell
         if name in self._recorded:
             return self._cache(name, read_only(self._recorded[name]))
         if name == "cell_prev" and "cell" in cell.states:
@@ -144,10 +144,10 @@ class SequenceEvaluation:
 
     def _activate_gates(self) -> None:
         """Compute all gates that are an activation of ``s.a``."""
-        cell, preactivations = self._weights.cell, self._preactivations()
-        for blocks, activation in cell.activated_gates:
+        preactivations = self._preactivations()
+        for blocks, activation in self._cell.activated_gates:
             values = activation.in_place(preactivations[:, :, blocks])
-            for place, gate in enumerate(cell.gates[blocks]):
+            for place, gate in enumerate(self._cell.gates[blocks]):
                 if gate not in self._recorded:
                     self._cache(gate, self._padded(values[:, :, place], 0))
 
@@ -164,15 +164,13 @@ class SequenceEvaluation:
         # Padding leaves the state unchanged in both directions.
         gate, added = self._padded(self.quantity(carry.gate), 1), self._padded(carry.added(self), 0)
         initial = None if self._initial_cell is None else self._initial_cell.numpy()
-        min_size = MIN_SCAN_SIZE if self._weights.cell.ranges[carry.gate] == ZERO_TO_ONE else 0
+        min_size = MIN_SCAN_SIZE if self._cell.ranges[carry.gate] == ZERO_TO_ONE else 0
         return scan(gate, added, initial, self._reverse, min_size)
 
     def _stepwise_cells(self) -> np.ndarray:
         sums, weights = torch.from_numpy(self._sums), self._weights
         padding = None if self._padding is None else torch.from_numpy(self._padding)
-        return stepwise_cells(
-            weights.cell, weights.tensors, sums, self._first_cell(sums), self._reverse, padding
-        ).numpy()
+        return stepwise_cells(self._cell, weights.tensors, sums, self._first_cell(sums), self._reverse, padding).numpy()
 
     def _previous_cells(self) -> np.ndarray:
         cells = torch.tensor(self.quantity("cell"))
@@ -185,24 +183,24 @@ class SequenceEvaluation:
 
     def peephole(self, gate: str, c: np.ndarray) -> np.ndarray:
         """Return ``w_c? c`` of one gate, (B, T, H)."""
-        return c * peephole_weights(self._weights.cell, self._weights.tensors)[gate].numpy()
+        return c * peephole_weights(self._cell, self._weights.tensors)[gate].numpy()
 
     def a(self, gate: str) -> np.ndarray:
         """Return ``x(gate) + h(gate)``, (B, T, H)."""
-        return self._sums[:, :, self._weights.cell.gates.index(gate)]
+        return self._sums[:, :, self._cell.gates.index(gate)]
 
     def x(self, gate: str) -> np.ndarray:
         """Return ``W_i? x_t + b_i?`` of one gate, after a layer norm if there is one, (B, T, H)."""
-        return self._x[:, :, self._weights.cell.gates.index(gate)]
+        return self._x[:, :, self._cell.gates.index(gate)]
 
     def h(self, gate: str, of: np.ndarray | None = None) -> np.ndarray:
         """Return ``W_h? h_{t-1} + b_h?`` of one gate, (B, T, H); with ``of`` instead of h_{t-1} if it is given."""
         products = self._h if of is None else self._normalized("hh", self._product(hh=torch.from_numpy(of)))
-        return products[:, :, self._weights.cell.gates.index(gate)]
+        return products[:, :, self._cell.gates.index(gate)]
 
     def norm(self, v: np.ndarray) -> np.ndarray:
         """Return the layer norm of a cell state, (B, T, H)."""
-        return normalized(self._weights.cell, self._weights.tensors, "c", torch.from_numpy(v)).numpy()
+        return normalized(self._cell, self._weights.tensors, "c", torch.from_numpy(v)).numpy()
 
     def project(self, v: np.ndarray) -> np.ndarray:
         """Return ``W_hr v``, (B, T, P)."""
@@ -211,7 +209,7 @@ class SequenceEvaluation:
 
     def _preactivations(self) -> np.ndarray:
         """Return ``a`` of all gates, (B, T, G, H)."""
-        if self._weights.kind == "GRU" or self._weights.cell.norm is not None:  # which need the two products separately
+        if self._weights.kind == "GRU" or self._cell.norm is not None:  # which need the two products separately
             return self._x + self._h
         return self._product(ih=self._input, hh=self._hidden_prev)
 
@@ -230,10 +228,10 @@ class SequenceEvaluation:
     def _normalized(self, part: str, products: np.ndarray) -> np.ndarray:
         """Return the layer norm of the products (B, T, G, H) of all gates together, or the products without one."""
         weights = self._weights
-        if weights.cell.norm is None:
+        if self._cell.norm is None:
             return products
         rows = torch.from_numpy(products).flatten(2)
-        return normalized(weights.cell, weights.tensors, part, rows).view(products.shape).numpy()
+        return normalized(self._cell, weights.tensors, part, rows).view(products.shape).numpy()
 
     def _product(self, **operands: Tensor) -> np.ndarray:
         """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H)."""
@@ -248,4 +246,4 @@ class SequenceEvaluation:
         products = torch.from_numpy(sums)
         for side, values in operands.items():
             products.addmm_(values.reshape(batch * steps, -1), tensors[f"weight_{side}"].t())
-        return sums.reshape(batch, steps, len(self._weights.cell.gates), -1)
+        return sums.reshape(batch, steps, len(self._cell.gates), -1)
