@@ -10,7 +10,7 @@ import numpy as np
 from models.core.weights import LayerWeights
 
 MIN_NUMBERS = 400
-"""The minimum number of weights of a matrix for the test to be meaningful."""
+"""The minimum number of recurrent weights for the test to be meaningful: as many in every layer of a stack."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ def matching_initialization(weights: LayerWeights) -> Initialization | None:
     from U(-a, a) with a = sqrt(6 / (D + G H)) (Glorot and Bengio 2010).
     """
     kernel, recurrent, units = weights.weight_ih, weights.weight_hh, weights.hidden_size
-    if min(kernel.size, recurrent.size) < MIN_NUMBERS or not (
-        np.isfinite(kernel).all() and np.isfinite(recurrent).all()
-    ):
+    if recurrent.size < MIN_NUMBERS or not (np.isfinite(kernel).all() and np.isfinite(recurrent).all()):
         return None
     bound = units**-0.5
     if _is_uniform(kernel, bound) and _is_uniform(recurrent, bound):

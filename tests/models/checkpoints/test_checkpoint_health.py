@@ -250,6 +250,20 @@ def test_what_was_never_trained_is_told(cell, units):
     assert matching_initialization(load_checkpoint(save(module.state_dict())).layers["l0"]) is None
 
 
+@pytest.mark.parametrize("module", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("units", [8, 32])
+def test_all_untrained_layers_of_a_stack_are_named_or_none(module, units):
+    torch.manual_seed(0)
+    stack = module(3, units, num_layers=2, bidirectional=True)  # the first level has few input weights
+    checkpoint = load_checkpoint(save({f"rnn.{name}": values for name, values in stack.state_dict().items()}))
+    named = [matching_initialization(weights) for weights in checkpoint.layers.values()]
+    assert len(named) == 4 and [each is not None for each in named] == 4 * [units == 32]
+    with torch.no_grad():
+        stack.weight_ih_l0 *= 1.5
+    checkpoint = load_checkpoint(save({f"rnn.{name}": values for name, values in stack.state_dict().items()}))
+    assert matching_initialization(checkpoint.layers["rnn.l0"]) is None
+
+
 @pytest.mark.slow
 def test_what_keras_never_trained_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
