@@ -25,7 +25,7 @@ from viz.pages.rejected_network import replace_notice, sentence_on_file, with_sh
 from viz.pages.synced_widget import synced_widget
 from viz.pages.text_controls import example_menu, text_input
 from viz.pages.trained_networks import snapshot_of_link
-from viz.pages.uploaded_runs import find_run, is_removed
+from viz.pages.uploaded_runs import find_uploaded_run, is_removed
 from viz.payloads.excerpt import unit_count
 from viz.session import Session
 from viz.view_options import options_for_new_network
@@ -53,7 +53,7 @@ def saved_run(session: Session) -> Path | None:
 
     A checkpoint that the app was started with is put first in this reader's list.
     """
-    file = session.startup_file = find_run(session.view.net or "") or session.startup_file
+    file = session.startup_file = find_uploaded_run(session.view.net or "") or session.startup_file
     if file is None:
         return None
     if is_removed(file):

@@ -43,7 +43,7 @@ class UploadedRun:
 
     @property
     def file(self) -> UploadedRun:
-        """What ``CheckpointStore`` counts the memory of: there is nothing besides the run."""
+        """The run itself, whose memory ``CheckpointStore`` counts."""
         return self
 
     @property
@@ -55,7 +55,7 @@ class UploadedRun:
 _store: CheckpointStore[UploadedRun] = CheckpointStore(MAX_RUNS, MAX_BYTES, UNUSED_SECONDS)
 
 
-def is_saved_run(content: bytes) -> bool:
+def is_uploaded_run(content: bytes) -> bool:
     """Return whether an uploaded file is a saved run."""
     return is_archive(io.BytesIO(content))
 
@@ -69,7 +69,7 @@ def open_uploaded_run(name: str, content: bytes) -> Path:
     digest = sha256(content).hexdigest()
     short = address_name(name).encode("utf-8", "replace")[-MAX_FILE_NAME:].decode("utf-8", "ignore")
     name = f"{short}~{digest[:12]}"
-    found = find_run(name)
+    found = find_uploaded_run(name)
     if found is not None:
         return found
     folder = TemporaryDirectory(prefix="unrolled-run-", ignore_cleanup_errors=True)
@@ -82,10 +82,10 @@ def open_uploaded_run(name: str, content: bytes) -> Path:
     with zipfile.ZipFile(path) as members:
         memory = sum(member.file_size for member in members.infolist())
     _store.put(UploadedRun(name, digest, memory, folder), current_reader())
-    return find_run(name) or path
+    return find_uploaded_run(name) or path
 
 
-def find_run(name: str) -> Path | None:
+def find_uploaded_run(name: str) -> Path | None:
     """Return the file of the uploaded run of this name, or None."""
     run = _store.get(name, current_reader())
     return None if run is None else run.path

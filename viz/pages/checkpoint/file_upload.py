@@ -13,7 +13,7 @@ from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import file_summary
 from viz.pages.controls import requested_network, saved_run, view_menu
-from viz.pages.uploaded_runs import is_saved_run, open_uploaded_run
+from viz.pages.uploaded_runs import is_uploaded_run, open_uploaded_run
 from viz.session import Session
 from viz.uploads import remove_uploads
 
@@ -90,7 +90,7 @@ def _upload(session: Session) -> None:
 def _open(session: Session, files: Mapping[str, bytes]) -> None:
     """Open uploaded files, contents by name, and select what they contain. Raises Problem: they cannot be opened."""
     first, *others = files.items()
-    if not others and is_saved_run(first[1]):
+    if not others and is_uploaded_run(first[1]):
         session.startup_file = open_uploaded_run(*first)
         st.session_state.pop(REFUSED_KEY, None)
         session.show_file(session.startup_file.name)

@@ -14,7 +14,7 @@ from tests.support.checkpoint_page import page_text, run, start, upload, view_of
 from tests.support.lens_page import sent_payload
 from viz.pages import cache, uploaded_runs
 from viz.pages.bounded_store import CheckpointStore
-from viz.pages.uploaded_runs import UploadedRun, find_run, is_removed, open_uploaded_run
+from viz.pages.uploaded_runs import UploadedRun, find_uploaded_run, is_removed, open_uploaded_run
 
 
 def saved_run(seed=0):
@@ -54,7 +54,7 @@ def test_the_oldest_runs_are_removed_with_their_files(monkeypatch):
     files = [open_uploaded_run("../a\0\n" + "가" * 300, saved_run(seed)[1]) for seed in range(3)]
     gc.collect()
     assert [is_removed(file) for file in files] == [True, False, False]
-    assert [find_run(file.name) for file in files] == [None, *files[1:]]
+    assert [find_uploaded_run(file.name) for file in files] == [None, *files[1:]]
     cache.load_saved_run.clear()
     page = start(lens="step", net=files[0].name, panel="-none")
     assert "is not open in this session. Open the file on the Checkpoint page" in page.warning[0].value
