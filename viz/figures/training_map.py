@@ -35,7 +35,7 @@ def training_map(
     broken = real & ~np.isfinite(values.values)
     rows = drawn_rows(values, broken)
     steps = values.steps[rows]
-    shown, broken = values.values[rows].T.astype(float), broken[rows].T
+    shown, broken = values.values[rows].T.astype(np.float32), broken[rows].T  # as recorded, and half of float64 to send
     shown[~np.isfinite(shown)] = np.nan
     middles = values.positions + 1 + (values.width - 1) / 2
     figure = go.Figure()
@@ -45,13 +45,13 @@ def training_map(
         form = "%{customdata:.3~g}"
     else:
         colours, bar = shown, {"zmin": 0.0, "zmax": 1.0, "colorbar": {"tickformat": ".0%"}}
-        form = "%{customdata:.1%}"
+        form = "%{z:.1%}"
     bar["colorbar"] |= {"title": {"text": title, "side": "right"}, "thickness": 12, "tickfont": {"size": 12}}
     figure.add_heatmap(
         x=steps,
         y=middles,
         z=colours,
-        customdata=shown,
+        customdata=shown if log else None,
         colorscale=plotly_scale(unit_scale(theme)),
         hovertemplate=f"{place} · {form}<extra></extra>",
         hoverongaps=False,
@@ -91,7 +91,7 @@ def _log_colours(shown: np.ndarray) -> tuple[np.ndarray, dict]:
     low = max(float(np.log10(positive.min())) if len(positive) else -1.0, high - MAX_DECADES)
     high = max(high, low + 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        powers = np.maximum(np.log10(shown), low)
+        powers = np.maximum(np.log10(shown), np.float32(low))
     pitch = max(1, int(np.ceil((high - low) / 7)))
     ticks = [power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1, pitch) if low <= power <= high]
     texts = list(map(power_text, ticks))
