@@ -23,6 +23,7 @@ from viz.pages.output_table import output_table
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
 from viz.pages.step.introduction import introduction
+from viz.pages.step.output_panels import activation_panel, output_step_panel
 from viz.pages.unknown_tokens import unknown_answer_warning
 from viz.pages.view_widgets import TEXT, view_choice
 from viz.session import get_session
@@ -125,6 +126,9 @@ def page() -> None:
     def draw_units_at_all_steps() -> None:
         heatmap(VIEW_ID, form="sequence", key="steps")
 
+    output_step_panel(session, run)
+    if not isinstance(layer, SavedCell):
+        activation_panel(session, layer, run)
     download_panel(session, run)
 
 
