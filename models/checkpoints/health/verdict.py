@@ -18,7 +18,7 @@ from models.checkpoints.health.findings import MAX_LISTED_UNITS, SEVERITY_ORDER,
 from models.checkpoints.health.layer_findings import check_layer, nonfinite_findings
 from models.checkpoints.health.run_findings import check_run
 from models.checkpoints.layers.find_by_name import incomplete_layers
-from models.checkpoints.layers.other_roles import family_of
+from models.checkpoints.layers.other_roles import family_of, multiplicative_cells
 from models.checkpoints.parsing.errors import CheckpointError
 from models.core.trace import LayerTrace
 
@@ -138,6 +138,16 @@ def _unread_layers(checkpoint: CheckpointData) -> list[Finding]:
                 names=listed,
             )
         found.append(unread)
+    for cell, names in multiplicative_cells(checkpoint.stored).items() if checkpoint.found else ():
+        found.append(
+            Finding(
+                "{layer} is not run: its tensors {names} are named like those of a multiplicative LSTM.",
+                "warning",
+                [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names],
+                layer=cell.rstrip("._/") or names[0],
+                names=", ".join(names),
+            )
+        )
     packed = [name for name in checkpoint.stored if PACKED_NAME.search(name)]
     if packed:
         found.append(

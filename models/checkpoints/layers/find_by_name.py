@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from models.checkpoints.layers.other_roles import multiplicative_cells
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 from models.checkpoints.parsing.errors import CheckpointError
 from models.core.cells import GATE_COUNTS
@@ -80,11 +81,17 @@ def incomplete_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, tuple[st
 
 
 def _named_parts(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, tuple[str, StoredTensor]]]:
-    """Return the tensors that are named as in PyTorch, by layer and then by part, each with its name in the file."""
+    """Return the tensors that are named as in PyTorch, by layer and then by part, each with its name in the file.
+
+    Those of a multiplicative LSTM, which has further matrices, are left out.
+    """
     groups: dict[str, dict[str, tuple[str, StoredTensor]]] = {}
+    multiplicative = multiplicative_cells(tensors)
     for name, stored in tensors.items():
         match = TENSOR_NAME.fullmatch(name)
         if match is None or (match["module"] and not match["separator"]):
+            continue
+        if match["module"] + match["separator"] in multiplicative:
             continue
         level = (match["layer"] or "_l0").removeprefix("_") + (match["reverse"] or "")
         layer = f"{match['module']}.{level}" if match["module"] else level

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT, common_prefix, single_biases
-from models.checkpoints.layers.other_roles import MULTIPLICATIVE, RECURRENT_NAME, has_other_role
+from models.checkpoints.layers.other_roles import RECURRENT_NAME, has_other_role, multiplicative_cells
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
 NUMBER, SEPARATOR = re.compile(r"\d+"), re.compile(r"[._/]")
@@ -34,7 +34,7 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
 
     Tensors whose names say that they are something else are none of a layer's.
     """
-    multiplicative = tuple({match["cell"] for match in map(MULTIPLICATIVE.match, tensors) if match})
+    multiplicative = tuple(multiplicative_cells(tensors))
     free = {
         name: stored
         for name, stored in tensors.items()

@@ -30,15 +30,18 @@ OTHER_TENSOR = re.compile(
 )
 """Names of plain and output layers: of a tensor or of its own module."""
 
-MULTIPLICATIVE = re.compile(r"(?P<cell>(.*[._/])?)w_?m[xh]([._/].*|$)", re.DOTALL)
-"""A name of the matrices that only a multiplicative LSTM has: its cell's path is the group ``cell``."""
+MULTIPLICATIVE = re.compile(
+    r"(?P<cell>(.*[._/])?)w(eight)?_?m_?((?P<input>x|ih)|hh?)(?P<level>_l\d+(_reverse)?)?([._/].*|$)", re.DOTALL
+)
+"""A name of the two matrices that only a multiplicative LSTM has, of the input and of the hidden state: ``wmx``, ``w_mhh``,
+``weight_mih_l0``. The path of its cell is the group ``cell``."""
 
 FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (family, re.compile(pattern, re.IGNORECASE))
     for family, pattern in (
         ("RWKV", r"time_(decay|first|mix)|receptance"),
         ("xLSTM", r"[ms]lstm"),
-        ("multiplicative LSTM", r"(^|[._/])w_?m[xh](?=[._/]|$)"),
+        ("multiplicative LSTM", f"^{MULTIPLICATIVE.pattern}"),
         ("SRU", r"(^|[._/])srus?([._/]|$)|rnn_lst\.\d"),
         ("QRNN", r"qrnn|(^|[._/])layers\.\d+\.linear\.weight_raw"),
         ("Mamba", r"A_log$|mixer\.(x_proj|dt_proj)|ssm"),
@@ -61,3 +64,12 @@ def family_of(names: Iterable[str]) -> str | None:
     """Return the kind of network that the names of a file's tensors are known from, None if they are of no such kind."""
     listed = list(names)
     return next((family for family, pattern in FAMILIES if any(map(pattern.search, listed))), None)
+
+
+def multiplicative_cells(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the cells that have both matrices that only a multiplicative LSTM has: their names by the cell's path."""
+    matrices: dict[str, dict[str, bool]] = {}
+    for name in names:
+        if match := MULTIPLICATIVE.fullmatch(name):
+            matrices.setdefault(match["cell"], {})[name] = match["input"] is not None
+    return {cell: tuple(found) for cell, found in matrices.items() if len(set(found.values())) == 2}

@@ -179,8 +179,25 @@ OTHERS = {
         "layers.0.wh.bias": torch.randn(4 * E), "layers.0.wmx.weight": torch.randn(E, 8),
         "layers.0.wmh.weight": torch.randn(E, E),
     },
+    "multiplicative LSTM, of the library apex": lambda: {
+        "w_ih": torch.randn(4 * E, 8), "w_hh": torch.randn(4 * E, E), "w_mih": torch.randn(E, 8),
+        "w_mhh": torch.randn(E, E), "b_ih": torch.randn(4 * E), "b_hh": torch.randn(4 * E),
+    },
+    "multiplicative LSTM, in torch's names": lambda: {
+        "rnn.weight_ih_l0": torch.randn(4 * E, 8), "rnn.weight_hh_l0": torch.randn(4 * E, E),
+        "rnn.weight_mih_l0": torch.randn(E, 8), "rnn.weight_mhh_l0": torch.randn(E, E),
+    },
     "": lambda: each_twice("mix.{}.", fc1_w=(4 * E, E), fc1_b=(4 * E,), fc2_w=(E, 4 * E), fc2_b=(E,)),
 }  # fmt: skip
+
+
+def test_a_multiplicative_lstm_beside_a_layer_is_named():
+    state = {f"rnn.{name}": values for name, values in nn.LSTM(3, 4).state_dict().items()}
+    other = {f"own.{name}": values for name, values in OTHERS["multiplicative LSTM, of the library apex"]().items()}
+    checkpoint = saved(state | other)
+    assert list(checkpoint.found) == ["rnn.l0"]
+    (sentence,) = [str(each) for each in verdict(checkpoint) if "multiplicative" in str(each)]
+    assert "own.w_mih, own.w_mhh" in sentence and "own is not run" in sentence
 
 
 @pytest.mark.parametrize("family", OTHERS)
