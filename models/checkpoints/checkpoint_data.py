@@ -48,6 +48,7 @@ class CheckpointData:
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
         opaque: the classes and functions that a pickle names and that are neither imported nor called.
         unapplied: settings of the cells that the file states and that are not applied.
+        predicts: what the network predicts, if the file states it.
     """
 
     format: str
@@ -59,6 +60,7 @@ class CheckpointData:
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
     opaque: tuple[str, ...] = ()
     unapplied: tuple[str, ...] = ()
+    predicts: str | None = None
 
     @classmethod
     def from_contents(cls, contents: Contents, found: Mapping[str, FoundLayer]) -> Self:
@@ -75,6 +77,7 @@ class CheckpointData:
             contents.matrix_uses,
             contents.opaque,
             contents.unapplied,
+            contents.predicts,
         )
 
     @cached_property

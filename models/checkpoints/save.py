@@ -27,10 +27,10 @@ FOREIGN_FORMATS = ("Keras", "ONNX", "npz")
 """Prefixes of the formats that do not use PyTorch's tensor names."""
 
 
-def to_safetensors(checkpoint: CheckpointData) -> bytes:
+def to_safetensors(checkpoint: CheckpointData, about: Mapping[str, str] | None = None) -> bytes:
     """Return the whole checkpoint as a safetensors file; ``module.load_state_dict(safetensors.torch.load(data))`` loads it.
 
-    Its metadata store the kind and the options of every recurrent layer.
+    Its metadata store the kind and the options of every recurrent layer, and ``about``, such as ``network_metadata``.
 
     Raises:
         CheckpointError: torch has no kernel for one of the layers, or the file would be larger than ``MAX_BYTES``.
@@ -52,7 +52,7 @@ def to_safetensors(checkpoint: CheckpointData) -> bytes:
         "".join(names.layers[name]["weight_hh"].rpartition("weight_hh_")[::2]): (found.kind, found.options)
         for name, found in checkpoint.found.items()
     }
-    return save(tensors, {"format": "pt", **layer_metadata(layers)})
+    return save(tensors, {"format": "pt", **layer_metadata(layers), **(about or {})})
 
 
 class TorchNames:

@@ -34,6 +34,7 @@ from models.gradients.losses import DifferentiatedRun, Loss, last_target, loss_v
 from models.networks.forward_run import ForwardRun, prediction_of
 from models.networks.input_sequence import InputSequence
 from models.networks.network import Network
+from models.networks.network_metadata import network_metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +146,8 @@ class EditedNetwork:
     def save(self) -> bytes:
         """Return the edited weights as a ``.safetensors`` file with PyTorch's names.
 
-        Its metadata contain all edits as a text, and each recurrent layer's options that its weights do not determine, such
-        as the activations.
+        Its metadata contain all edits as a text, each recurrent layer's options that its weights do not determine, such
+        as the activations, and what the network predicts.
 
         ``module.load_state_dict(safetensors.torch.load(data))`` loads them again.
         """
@@ -154,7 +155,14 @@ class EditedNetwork:
         tensors = {name: values.detach().contiguous() for name, values in module.state_dict().items()}
         parts = recurrent_modules(module)
         layers = {name: _stored_cell(parts[name.rpartition(".")[0]]) for name in parameters_of(module).cells}
-        about = {"format": "pt", "network": self.base.name, "edits": write_edits(self.edits), **layer_metadata(layers)}
+        card = self.base.card
+        about = {
+            "format": "pt",
+            "network": self.base.name,
+            "edits": write_edits(self.edits),
+            **layer_metadata(layers),
+            **network_metadata(card.predicts, None if card.classes is None else card.classes["en"], card.vocabulary),
+        }
         return save(tensors, about)
 
     def _check_no_interventions(self, loss: Loss | None = None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from torch import nn
 
@@ -147,7 +147,7 @@ def _with_target(compatible: CompatibleParts, setup: Setup, vocabulary: tuple[st
         return setup
     names = [each for each in compatible.decoders(target.stack, target.embedding) if each != TIED]
     name = next(each for each in names if compatible.decoder(target.stack, each).rows == len(target.vocabulary))
-    return replace(setup, decoder=name, target=target)
+    return replace(setup, decoder=name, predicts=None, target=target)
 
 
 def _decoder_arguments(setup: Setup) -> tuple[str, str, str | None]:
@@ -170,7 +170,10 @@ def _default_setup_of_stack(compatible: CompatibleParts, stack: Stack, vocabular
         kind = "ids" if embedding else "numbers"
     likely = compatible.decoders(stack.name, embedding)[:MAX_DECODERS]
     decoder = next((name for name in likely if _is_likely_decoder(compatible, stack, name, embedding, symbols)), None)
-    return Setup(stack.name, embedding, decoder, vocabulary, kind)
+    predicts = compatible.checkpoint.predicts
+    if decoder is None or (predicts == "next" and compatible.decoder(stack.name, decoder, embedding).rows != symbols):
+        predicts = None
+    return Setup(stack.name, embedding, decoder, vocabulary, kind, cast(PredictionKind | None, predicts))
 
 
 def _is_likely_embedding(name: str) -> bool:

@@ -102,6 +102,8 @@ def network_of_file(checkpoint: CheckpointData, name: str, choices: Mapping[str,
     elif checkpoint.graph is not None and not set(given) & {*TENSOR_CHOICES}:
         return build_graph_network(checkpoint, checkpoint.graph(), name, **given)
     setup = default_setup(compatible_parts(checkpoint), given.get("stack"), given.get("vocabulary"))
+    if set(given) & {*TENSOR_CHOICES}:  # what the file states is about other tensors
+        setup = replace(setup, predicts=None)
     confirmed = {*given, *(("readout",) if given.get("predicts") in STEPWISE else ())}
     confirmed |= {"initial_states"} if "stack" in given else set()
     assumed = tuple(each for each in setup.assumed if each not in confirmed)

@@ -18,6 +18,7 @@ from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.work_budget import parse_json, spend
 from models.core.layer_metadata import parse_layer_metadata
 from models.core.parse_numbers import shorten
+from models.networks.network_metadata import parse_prediction
 
 DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -76,6 +77,7 @@ def open(source: FileSource) -> Contents:
         provenance=provenance,
         vocabularies=vocabularies_in_metadata(about),
         layer_metadata=parse_layer_metadata(about),
+        predicts=parse_prediction(about),
     )
 
 

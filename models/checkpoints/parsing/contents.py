@@ -138,6 +138,7 @@ class Contents:
         provenance: the file's own metadata: producer, version, epoch, ...
         vocabularies: lists of symbols in the order of their ids, by their path in the file.
         layer_metadata: stored kind and options of layers, by name (``models.core.layer_metadata``).
+        predicts: what the network predicts, if the file states it (``models.networks.network_metadata``).
         graph: builds the network that the file states as a graph, or raises ``CheckpointError``; None where it states none.
         matrix_uses: the uses of each matrix in that graph, by name; None where only names can say what a matrix is for.
         opaque: the classes and functions that a pickle names and that are neither imported nor called.
@@ -150,6 +151,7 @@ class Contents:
     provenance: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     layer_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    predicts: str | None = None
     graph: Callable[[], GraphModule] | None = None
     matrix_uses: Mapping[str, tuple[MatrixUse, ...]] | None = None
     opaque: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from models import EditedNetwork, load_network, read_edits
 from models.checkpoints import CheckpointError, load_checkpoint
 from models.checkpoints.save import to_safetensors
 from models.core.stepwise_modules import StepwiseGRU, StepwiseLSTM
+from models.networks.network_metadata import network_metadata
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -200,3 +201,22 @@ def test_edited_weights_of_unusual_cells_are_opened_as_they_are(module, options)
 def test_what_is_told_and_does_not_fit_is_passed_over(told):
     found = load_checkpoint(save(nn.RNN(3, 4).state_dict(), {"layers": told})).found["l0"]
     assert not found.options and found.assumed == ("nonlinearity",)
+
+
+@pytest.mark.parametrize("predicts", ["tag", "class", "values"])
+def test_what_an_edited_network_predicts_is_in_its_file(predicts):
+    choices = {"predicts": predicts, "vocabulary": ("the", "dog", "barks", "at", "it", "?", "!", ".", "a")}
+    if predicts != "values":
+        choices["classes"] = ("NOUN", "VERB", "DET")
+    model = nn.ModuleDict({"embedding": nn.Embedding(9, 5), "rnn": nn.GRU(5, 6), "head": nn.Linear(6, 3)})
+    before = load_checkpoint(save(model.state_dict())).network(**choices)
+    edited = EditedNetwork(before, read_edits("rnn.l0.weight_hh[reset_gate.1,0]=0.5"))
+    after = load_checkpoint(edited.save()).network()
+    assert (after.card.predicts, after.card.classes) == (before.card.predicts, before.card.classes)
+    assert after.vocabulary == before.vocabulary == choices["vocabulary"]
+    converted = to_safetensors(
+        load_checkpoint(save(model.state_dict())), network_metadata(predicts, choices.get("classes"), None)
+    )
+    again = load_checkpoint(converted).network()
+    assert (again.card.predicts, again.card.classes) == (before.card.predicts, before.card.classes)
+    assert load_checkpoint(converted).network(decoder="head.weight").card.predicts == "class"  # as for any other matrix

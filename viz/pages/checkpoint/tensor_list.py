@@ -1,11 +1,14 @@
 """Contents of a file: its layers, its other tensors, and its metadata."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from models.checkpoints import Checkpoint
 from models.checkpoints.layers.stacks import hidden_size_of
 from models.checkpoints.save import check_saveable, to_safetensors
 from models.core.messages import Problem
+from models.networks.network_metadata import network_metadata
 from viz.escape import escape_markdown, file_name
 from viz.i18n import _, ngettext, translate
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
@@ -89,6 +92,16 @@ def _layers(checkpoint: Checkpoint) -> None:
         scrolling_table(rows)
 
 
+def _choices(selection: CheckpointSelection) -> dict[str, str]:
+    """Return what the reader chose, or the file states, about what its network predicts; nothing where none runs."""
+    if selection.opened is None:
+        return {}
+    with suppress(Problem):
+        setup = selection.opened.setup
+        return network_metadata(setup.predicts, setup.classes, setup.vocabulary)
+    return {}
+
+
 def safetensors_download(selection: CheckpointSelection) -> None:
     """Show the button that downloads the file as safetensors with PyTorch's names."""
     try:
@@ -98,7 +111,7 @@ def safetensors_download(selection: CheckpointSelection) -> None:
         return
     st.download_button(
         _("Download as safetensors (PyTorch names)"),
-        lambda: to_safetensors(selection.checkpoint),
+        lambda: to_safetensors(selection.checkpoint, _choices(selection)),
         file_name=f"{file_name(selection.title.rsplit('.', 1)[0])}.safetensors",
         mime="application/octet-stream",
         icon=":material/download:",
