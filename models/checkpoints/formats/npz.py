@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib import format as npy
@@ -40,15 +41,30 @@ def open(source: FileSource) -> Contents:
     return Contents("npz", tensors, vocabularies=vocabularies)
 
 
+@lru_cache(maxsize=256)
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Parse the header of an array: its shape, whether it is stored by columns, its dtype. Arrays of one kind share theirs.
+
+    Raises:
+        ValueError: it is damaged, or no tensor can have this shape.
+    """
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, by_columns, dtype = read_header(file, max_header_size=MAX_HEADER_BYTES)
+    element_count(shape)
+    return shape, by_columns, dtype
+
+
 def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...]]) -> StoredTensor:
     """Parse the header of one array; an array of strings that is a list of symbols is added to ``vocabularies``."""
     size = source.members[name].file_size
-    file = io.BytesIO(source.read_start(name, MAX_HEADER_BYTES + 100))
+    head = bytes(source.read_start(name, MAX_HEADER_BYTES + 100))
+    start = (
+        10 + int.from_bytes(head[8:10], "little") if head[6:7] == b"\1" else 12 + int.from_bytes(head[8:12], "little")
+    )
     try:
-        version = npy.read_magic(file)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = read_header(file, max_header_size=MAX_HEADER_BYTES)
-        element_count(shape)  # raises ValueError unless a tensor can have this shape
+        shape, by_columns, dtype = _header(head[:start])
     except Exception as error:
         raise CheckpointError(
             "The array {name} in this .npz file is damaged. Copy the file again.", name=name
@@ -61,7 +77,6 @@ def _array(source: FileSource, name: str, vocabularies: dict[str, tuple[str, ...
             ),
             name=name,
         )
-    start = file.tell()
     if dtype.kind == "U" and len(shape) == 1 and 0 < shape[0] * dtype.itemsize <= size - start <= MAX_FILE_BYTES:
         spend(shape[0])
         symbols = as_symbols(np.ndarray(shape, dtype, source.read_member(name), start).tolist())
