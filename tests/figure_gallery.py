@@ -28,6 +28,7 @@ from streamlit.testing.v1 import AppTest
 import viz.figures
 from models.training.training_loop import train
 from models.training.training_options import TrainingOptions
+from tests.support.inline_training import train_inline
 from tests.support.lens_page import run, start
 
 ROOT = Path(__file__).parent.parent
@@ -69,6 +70,11 @@ def _measure_distances(page: AppTest) -> None:
     page.toggle(key="train_by_distance").set_value(True)
 
 
+def _train_on_corpus(page: AppTest) -> None:
+    train_inline()
+    page.button(key="language_train_vectors").click()
+
+
 VISITS = (
     Visit("step", {"net": "python-lm"}),
     Visit("states", {"net": "recall-lstm"}),
@@ -78,6 +84,7 @@ VISITS = (
     Visit("attention", {"net": "dates-additive"}),
     Visit("attention", {"net": "dates-transformer"}, _measure_times),
     Visit("train", {"run": "recall-rnn"}, _measure_distances, _train),
+    Visit("language", {}, _train_on_corpus),
     Visit("checkpoint", {"net": "recall-lstm"}),
     Visit("checkpoint", {"net": "recall-lstm", "edits": "rnn.l0.weight_hh[forget_gate]*=0.5"}),
 )

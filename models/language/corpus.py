@@ -81,6 +81,11 @@ class Corpus:
         """Number of symbols that may come next: the words, the end of the sentence and the unknown word."""
         return len(self.words) - 1
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of words of each sentence, (S)."""
+        return np.diff(np.append(self.starts, len(self.tokens) + PADDING)) - PADDING - 1
+
     def encode(self, words: Sequence[str]) -> list[int]:
         """Return the ids of words; those outside the vocabulary are ``UNKNOWN``."""
         return [self.ids.get(word, UNKNOWN) for word in words]
@@ -167,7 +172,7 @@ def read_corpus(text: str, progress: Callable[[float], None] | None = None) -> C
     return Corpus((*SYMBOLS, *ids), found, _starts(found), tuple(sentences))
 
 
-def decode_text(content: bytes) -> str:
+def corpus_text(content: bytes) -> str:
     """Return the text of a file.
 
     Raises:

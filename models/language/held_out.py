@@ -36,7 +36,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class HeldOutScore:
-    """How well a model predicts the held-out sentences.
+    """The quality of a model on the held-out sentences.
 
     Attributes:
         bits: the mean of -log2 p over all words and sentence ends; infinite where one has probability 0.

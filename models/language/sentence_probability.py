@@ -43,7 +43,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Product:
+class SentenceProduct:
     """The logarithms of a product of probabilities.
 
     Attributes:
@@ -75,10 +75,10 @@ class Product:
         return float(2.0**self.bits) if self.bits < 1000 else float("inf")
 
 
-def product_of(factors: np.ndarray) -> Product:
+def product_of(factors: np.ndarray) -> SentenceProduct:
     """Return the product of factors (T)."""
     with np.errstate(divide="ignore"):
-        return Product(float(np.log2(factors).sum()), len(factors))
+        return SentenceProduct(float(np.log2(factors).sum()), len(factors))
 
 
 def typed_words(text: str) -> list[str]:

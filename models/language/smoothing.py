@@ -29,7 +29,7 @@ Method = Literal["none", "add_k", "interpolation", "backoff", "witten_bell", "kn
 METHODS: tuple[Method, ...] = get_args(Method)
 
 SCORES_ONLY = ("backoff",)
-"""The methods whose scores are no probabilities: they do not sum to 1."""
+"""The methods whose scores do not sum to 1, so that they are not probabilities."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Smoothing:
 
 @dataclass(frozen=True, eq=False)
 class OrderStep:
-    """What one order of an n-gram model contributes to M words, (M) each.
+    """One order of an n-gram model for M words, (M) each.
 
     Attributes:
         order: n - 1 is the number of words of the context.

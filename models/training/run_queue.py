@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -48,6 +49,9 @@ PRIORITY = 10
 
 MAX_WAITING, MAX_WAITING_OF_READER = 200, 30
 """Runs that wait, of all readers and of one."""
+
+MAX_CALLS = 30
+"""Calls of ``RunQueue.compute`` that run or wait."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class RunQueue:
         self._running: dict[Path, tuple[str, Any, float]] = {}
         self._problems: dict[Path, Exception] = {}
         self._served: deque[str] = deque(maxlen=1000)
+        self._calls: list[Any] = []
         self._client: Any = None
         self._cluster: Any = None
 
@@ -163,6 +168,22 @@ class RunQueue:
                 self._cluster = _local_cluster(self.workers)
                 self._client = Client(self._cluster, set_as_default=False)
         return self._client
+
+    def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function in a process of the cluster, as soon as one is free, and return the future of its result.
+
+        Raises:
+            Problem: the cluster does not answer, or too many calls wait.
+        """
+        with self._lock:
+            self._calls = [each for each in self._calls if not each.done()]
+            if len(self._calls) >= MAX_CALLS:
+                raise Problem("Too many trainings are waiting. Start this one when some have finished.")
+            client = self._connect()
+            priority = None if self._cluster is None else PRIORITY
+            future = client.submit(call_in_worker, function, arguments, priority, pure=False)
+            self._calls.append(future)
+            return future
 
     def cancel(self, folder: Path) -> bool:
         """Remove a waiting run from its line; return whether it was waiting."""
@@ -260,12 +281,22 @@ def run_training_task(folder: str, fresh: bool, priority: int | None = None) -> 
         fresh: whether it is a new run.
         priority: of this process, as of ``nice``; None to keep it.
     """
-    if priority is not None and hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, 0, priority)
+    _set_priority(priority)
     from models.training.training_loop import continue_run, start
 
     result = start(folder) if fresh and not is_run_folder(folder) else continue_run(folder)
     return {"reason": result.reason, "step": result.step, "seconds": result.seconds}
+
+
+def call_in_worker(function: Callable[..., Any], arguments: tuple, priority: int | None) -> Any:
+    """Return what a function returns, computed in a worker; ``priority`` as in ``run_training_task``."""
+    _set_priority(priority)
+    return function(*arguments)
+
+
+def _set_priority(priority: int | None) -> None:
+    if priority is not None and hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, 0, priority)
 
 
 _queue: RunQueue | None = None

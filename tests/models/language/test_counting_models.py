@@ -19,7 +19,7 @@ from models.language.corpus import (
     MAX_BYTES,
     START,
     UNKNOWN,
-    decode_text,
+    corpus_text,
     read_corpus,
     shipped_text,
     split_sentence,
@@ -236,7 +236,7 @@ def test_held_out_sentences_are_scored_as_by_nltk():
 def test_a_corpus_that_cannot_be_counted_is_one_sentence(content, sentence, monkeypatch):
     monkeypatch.setattr("models.language.corpus.MAX_POSITIONS", 100)
     with pytest.raises(Problem, match="^" + sentence.replace(".", r"\.")):
-        read_corpus(decode_text(content))
+        read_corpus(corpus_text(content))
 
 
 def test_sentences_that_cannot_be_scored_or_held_out_are_one_sentence():

@@ -1,20 +1,26 @@
-"""Counted corpora, shared by all sessions: by the text, the last ones of a bounded size."""
+"""Counted corpora, with what was trained on them, shared by all sessions: the last ones of a bounded size, by their text."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock
+from typing import Any
 
+from models.core.messages import Problem
 from models.language.corpus import read_corpus
 from models.language.corpus_counts import CorpusCounts
 from models.language.held_out import HeldOut, HeldOutScore, hold_out, score_held_out
+from models.language.neural_models import MODEL_KINDS, ModelKind, TrainedLanguageModel
 from models.language.smoothing import Smoothing
+from models.language.train_language_model import train_language_model
+from models.language.word_vectors import VectorKind, WordVectors, train_word_vectors
+from models.training.run_queue import shared_queue
 
-MAX_STORED = 8_000_000
-"""Words of all corpora that are kept; the newest is kept always."""
+MAX_STORED, MAX_CORPORA = 8_000_000, 64
+"""Words of all corpora that are kept, and their number; the newest is kept always."""
 
 
 class CountedCorpus:
@@ -28,6 +34,9 @@ class CountedCorpus:
     def __init__(self, digest: str, counts: CorpusCounts) -> None:
         self.digest, self.counts = digest, counts
         self._scores: dict[tuple[Smoothing, int], HeldOutScore] = {}
+        self._trained: dict[Hashable, Any] = {}
+        self._futures: dict[Hashable, Any] = {}
+        self._lock = Lock()
 
     @cached_property
     def held(self) -> HeldOut:
@@ -35,13 +44,56 @@ class CountedCorpus:
         return hold_out(self.counts.corpus)
 
     def held_out_score(self, smoothing: Smoothing, order: int) -> HeldOutScore:
-        """Return how well an n-gram model predicts the held-out sentences. Raises Problem: as ``held``."""
+        """Return how well an n-gram model predicts the held-out sentences. Raises Problem: it has too few sentences."""
         key = smoothing, order
         if key not in self._scores:
             if len(self._scores) > 500:
                 self._scores.clear()
             self._scores[key] = score_held_out(self.held, smoothing, order)
         return self._scores[key]
+
+    def train_network(self, kind: ModelKind) -> None:
+        """Start the training of a network in another process, unless it was started. Raises Problem: too many wait."""
+        self._start(kind, train_language_model, kind)
+
+    def train_vectors(self, kind: VectorKind, window: int) -> None:
+        """Start the training of word vectors likewise. Raises Problem: too many wait."""
+        self._start((kind, window), train_word_vectors, kind, window)
+
+    @property
+    def networks(self) -> dict[ModelKind, TrainedLanguageModel]:
+        """The trained networks, by kind. Raises Problem: a training failed."""
+        found = {kind: self._result(kind) for kind in MODEL_KINDS}
+        return {kind: each for kind, each in found.items() if each is not None}
+
+    def vectors(self, kind: VectorKind, window: int) -> WordVectors | None:
+        """Return trained word vectors, or None. Raises Problem: their training failed."""
+        return self._result((kind, window))
+
+    def is_training(self, *keys: Hashable) -> bool:
+        """Return whether one of these trainings has been started and has not ended: kinds of networks, (kind, window)."""
+        return any(key in self._futures and not self._futures[key].done() for key in keys)
+
+    def _start(self, key: Hashable, function: Callable[..., Any], *arguments: Any) -> None:
+        with self._lock:
+            if key not in self._trained and key not in self._futures:
+                self._futures[key] = shared_queue().compute(function, self.counts.corpus, *arguments)
+
+    def _result(self, key: Hashable) -> Any:
+        """Return the result of a training that has ended, else None; a failed one is reported once, and may be repeated."""
+        with self._lock:
+            future = self._futures.get(key)
+            if future is not None and future.done():
+                del self._futures[key]
+                problem = future.exception() if not future.cancelled() else None
+                if isinstance(problem, Problem):
+                    raise problem
+                if problem is not None or future.cancelled():
+                    raise Problem(
+                        "The process that trained on this corpus ended before it had finished. Start it again."
+                    )
+                self._trained[key] = future.result()
+            return self._trained.get(key)
 
 
 _stored: OrderedDict[str, CountedCorpus] = OrderedDict()
@@ -64,6 +116,8 @@ def counted_corpus(text: str, progress: Callable[[float], None] | None = None) -
     found = CountedCorpus(digest, counts)
     with _lock:
         _stored[digest] = found
-        while len(_stored) > 1 and sum(len(each.counts.corpus.tokens) for each in _stored.values()) > MAX_STORED:
+        while len(_stored) > 1 and (
+            len(_stored) > MAX_CORPORA or sum(len(each.counts.corpus.tokens) for each in _stored.values()) > MAX_STORED
+        ):
             _stored.popitem(last=False)
     return found

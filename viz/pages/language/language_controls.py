@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from models.core.messages import Problem
-from models.language.corpus import MAX_BYTES, MAX_ORDER, SYMBOLS, Corpus, decode_text, shipped_text
+from models.language.corpus import MAX_BYTES, MAX_ORDER, SYMBOLS, Corpus, corpus_text, shipped_text
 from models.language.sentence_probability import Factor, sentence_factors, typed_words
 from models.language.smoothing import METHODS, Method, Smoothing
 from viz.escape import escape_markdown
@@ -42,7 +42,7 @@ CONSTANTS: dict[Method, tuple[str, float, float, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class LanguageView:
-    """What the controls select.
+    """The choices made with the controls.
 
     Attributes:
         counted: the corpus.
@@ -190,7 +190,7 @@ def _own_corpus(first: str) -> None:
             content = file.getvalue()
             remove_uploads([file])
             try:
-                uploaded = decode_text(content)
+                uploaded = corpus_text(content)
             except Problem as problem:
                 show_problem(problem)
             else:
@@ -209,13 +209,12 @@ def _counted(chosen: str) -> CountedCorpus:
         return counted_corpus(shipped_text(chosen))
     text = st.session_state[OWN_TEXT]
     place = st.empty()
+
+    def progress(share: float) -> None:
+        place.progress(min(share, 1.0), _("Counting the words of the corpus …"))
+
     try:
-        if len(text) < LARGE:
-            found = counted_corpus(text)
-        else:
-            found = counted_corpus(
-                text, lambda share: place.progress(min(share, 1.0), _("Counting the words of the corpus …")) and None
-            )
+        found = counted_corpus(text, progress if len(text) >= LARGE else None)
     except Problem as problem:
         show_problem(problem)
         found = counted_corpus(st.session_state.get(GOOD) or shipped_text("en"))
@@ -231,8 +230,8 @@ def _smoothing_choice(session: Session) -> Smoothing:
     titles = method_titles()
     method = view_choice("smoothing", TEXT, "none", titles.__contains__)
     has_constant = method in CONSTANTS
-    which, constant = st.columns([3, 2], gap="small", vertical_alignment="bottom") if has_constant else (st, st)
-    with which.container():
+    which, *constant = st.columns([3, 2] if has_constant else 1, gap="small", vertical_alignment="bottom")
+    with which:
         synced_widget(
             st.selectbox,
             _("Smoothing"),
@@ -248,7 +247,7 @@ def _smoothing_choice(session: Session) -> Smoothing:
         return chosen
     name, low, high, step = CONSTANTS[method]  # type: ignore[index]
     letters = {"k": "k", "weight": "λ", "factor": _("factor"), "discount": "d"}
-    with constant:
+    with constant[0]:
         value = view_widget(
             st.number_input,
             letters[name],

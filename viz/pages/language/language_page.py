@@ -2,8 +2,10 @@
 
 from viz.pages.language.chain_rule_panel import chain_rule_panel
 from viz.pages.language.language_controls import language_controls
+from viz.pages.language.neural_models_panel import neural_models_panel
 from viz.pages.language.ngram_counts_panel import ngram_counts_panel
 from viz.pages.language.smoothing_panel import smoothing_panel, unseen_ngrams_panel
+from viz.pages.language.word_vectors_panel import word_vectors_panel, word_windows_panel
 from viz.session import get_session
 
 
@@ -16,3 +18,6 @@ def page() -> None:
     smoothing_panel(view)
     ngram_counts_panel(view)
     unseen_ngrams_panel(view)
+    neural_models_panel(view)
+    word_windows_panel(view)
+    word_vectors_panel(view)

@@ -1,0 +1,25 @@
+"""Trainings of the Language lens in this process and at once, instead of in the processes of the queue."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+
+class InlineQueue:
+    """A queue that calls a function as soon as it is given."""
+
+    def compute(self, function: Callable[..., Any], *arguments: Any) -> Future:
+        """Call the function; return a future that has its result or its exception."""
+        future: Future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as problem:
+            future.set_exception(problem)
+        return future
+
+
+def train_inline() -> None:
+    """Let the Language lens train in this process."""
+    from viz.pages.language import corpus_store
+
+    corpus_store.shared_queue = InlineQueue
