@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from models.core.weights import LayerWeights
 from models.layer_calls.call_run import CallRun, DirectionStates
-from models.layer_calls.returned_tensors import STATE_NAMES, ReturnedTensor
+from models.layer_calls.gate_stages import GateStage, run_stage
+from models.layer_calls.returned_tensors import ReturnedTensor
 from viz.colours import Theme, signed_scale
 from viz.components import Component, float32_text
 from viz.components.streamlit_host import mount
@@ -67,16 +71,64 @@ def returned_states_data(run: CallRun, returned: Returned, *, row: int, theme: T
             for tensor in tensors
         ],
         "row": row,
-        "words": {
-            "turn": _("Drag the box to turn it, or press the arrow keys."),
-            "states": _("States of {layer}"),
-            "cell_value": _("unit {unit}, time step {step}: {value}"),
-            "masked": _("masked: the state stays as it is"),
-            "units": _("units"),
-            "box": _("The tensor {name} as a box, with its axes"),
-            "more": _("only the outline is drawn, since it has {count} numbers"),
-        },
+        "words": _words(),
     }
+
+
+def _words() -> dict[str, str]:
+    return {
+        "turn": _("Drag the box to turn it, or press the arrow keys."),
+        "states": _("States of {layer}"),
+        "cell_value": _("unit {unit}, time step {step}: {value}"),
+        "masked": _("masked: the state stays as it is"),
+        "box": _("The tensor {name} as a box, with its axes"),
+        "more": _("only the outline is drawn, since it has {count} numbers"),
+    }
+
+
+def stage_grids(
+    stages: Sequence[GateStage],
+    weights: LayerWeights,
+    x: np.ndarray,
+    labels: Sequence[str],
+    *,
+    theme: Theme,
+    key: str,
+) -> None:
+    """Mount the cell and hidden states of every stage of an LSTM on one sequence.
+
+    Args:
+        stages: the stages.
+        weights: of the LSTM.
+        x: (T, D).
+        labels: T strings.
+        theme: of the page.
+        key: of the component in the page.
+    """
+    blocks = [
+        _grid(
+            run_stage(stage, weights, x)[state],
+            title=_("Cell state") if state == "cell" else _("Hidden state"),
+            heading=f"{number}. {translate(stage.title)}: {stage.formula}" if state == "cell" else "",
+            layer=f"stage{number}",
+            state=state,
+            level=number,
+        )
+        for number, stage in enumerate(stages, start=1)
+        for state in ("cell", "hidden")
+    ]
+    data = {
+        "view_id": "stages",
+        "theme": theme,
+        "colours": list(signed_scale(theme)),
+        "labels": list(labels),
+        "masked": [False] * len(labels),
+        "blocks": blocks,
+        "tensors": [],
+        "row": 0,
+        "words": _words(),
+    }
+    mount(RETURNED_STATES, data, key=key)
 
 
 def tensor_axes() -> dict[str, str]:
@@ -99,15 +151,40 @@ def _block(run: CallRun, each: DirectionStates, state: str, row: int) -> dict[st
     names = [_("Layer {n}").format(n=each.level + 1)] if run.call.layers > 1 else []
     if run.call.merge or run.call.go_backwards:
         names.append(_("backward") if each.backwards else _("forward"))
+    return _grid(
+        values,
+        title=" · ".join([*names, _("Hidden state") if state == "hidden" else _("Cell state")]),
+        layer=f"l{each.level}" + ("_reverse" if each.direction else ""),
+        state=state,
+        level=each.level,
+        direction=each.direction,
+        backwards=each.backwards,
+        last=each.last[row],
+    )
+
+
+def _grid(
+    values: np.ndarray,
+    *,
+    title: str,
+    layer: str,
+    state: str,
+    level: int,
+    direction: int = 0,
+    backwards: bool = False,
+    last: int = -1,
+    heading: str = "",
+) -> dict[str, Any]:
+    """Return one grid of states (T, H); those of the same level and direction are beside each other."""
     return {
-        "level": each.level,
-        "direction": each.direction,
-        "layer": f"l{each.level}" + ("_reverse" if each.direction else ""),
+        "level": level,
+        "direction": direction,
+        "layer": layer,
         "state": state,
-        "letter": STATE_NAMES[state],
-        "title": " · ".join([*names, _("Hidden state") if state == "hidden" else _("Cell state")]),
-        "backwards": each.backwards,
-        "last": each.last[row],
+        "title": title,
+        "heading": heading,
+        "backwards": backwards,
+        "last": last,
         "values": float32_text(values),
         "units": values.shape[1],
     }

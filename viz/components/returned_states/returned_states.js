@@ -25,6 +25,7 @@ function build(context) {
     const [left, top] = [34, 26];
     const figure = unrolled.element("figure", {}, unrolled.element("figcaption", { text: block.title }));
     const [allWidth, allHeight] = [left + steps * w + 10, top + units * h + 26];
+    figure.style.minWidth = `min(100%, ${Math.max(allWidth, 300)}px)`;
     const svg = make("svg", { viewBox: `0 0 ${allWidth} ${allHeight}`, width: allWidth, role: "img", "aria-label": unrolled.fillTemplate(words.states, { layer: block.title }) }, figure);
     // the order in which the layer takes its inputs
     const [from, to] = block.backwards ? [left + steps * w, left] : [left, left + steps * w];
@@ -42,7 +43,7 @@ function build(context) {
         const colour = colourOf(value);
         const group = make("g", { class: marks.length && !isMarked(t) ? "off" : "" }, svg);
         const cell = make("rect", { x, y, width: w - 1, height: h - 1, fill: colour, "data-quantity": block.state, "data-layer": block.layer, "data-unit": k, "data-step": t, "data-value": String(value) }, group);
-        make("title", {}, cell, unrolled.fillTemplate(words.cell_value, { unit: k, step: t + 1, value: unrolled.formatNumber(value, 8) }) + (masked[t] ? ` · ${words.masked}` : ""));
+        make("title", {}, cell, unrolled.fillTemplate(words.cell_value, { unit: k, step: t + 1, value: digits(value) }) + (masked[t] ? ` · ${words.masked}` : ""));
         if (w >= 44 && h >= 20) make("text", { x: x + w / 2, y: y + h / 2 + 4, "text-anchor": "middle", style: `fill: ${unrolled.contrastColour(colour)}; pointer-events: none` }, group, Math.abs(value) < 10 ? value.toFixed(4).replace("-", "−") : unrolled.formatNumber(value));
         if (masked[t]) make("path", { d: `M${x},${y + h - 1}L${x + w - 1},${y}`, class: "hatch" }, group);
       }
@@ -59,10 +60,17 @@ function build(context) {
     return figure;
   }
 
-  // The first numbers of a tensor with seven decimals: a line for each of its last axis's rows.
+  // The shortest number that is this float32, as NumPy prints it.
+  function digits(value) {
+    if (!Number.isFinite(value)) return unrolled.formatNumber(value);
+    let precision = 1;
+    while (precision < 9 && Math.fround(Number(value.toPrecision(precision))) !== value) precision++;
+    return String(Number(value.toPrecision(precision))).replace("-", "−");
+  }
+
+  // The first numbers of a tensor: a line for each of its last axis's rows.
   function values({ numbers, shape }) {
     const columns = shape.at(-1), rows = numbers.length / columns;
-    const digits = (value) => (Number.isFinite(value) && Math.abs(value) < 1e5 ? value.toFixed(7).replace("-", "−") : unrolled.formatNumber(value));
     const lines = [];
     for (let k = 0; k < Math.min(rows, 4); k++) {
       const line = Array.from(numbers.slice(k * columns, k * columns + Math.min(columns, 6)), digits).join(" ");
@@ -89,6 +97,7 @@ function build(context) {
     blocks.forEach((block, k) => {
       const row = `${block.level} ${block.direction}`;
       if (!rows.has(row)) rows.set(row, unrolled.element("div", { className: "pair" }));
+      if (block.heading) rows.get(row).append(unrolled.element("p", { className: "unrolled-heading", text: block.heading }));
       rows.get(row).append(grid(block, k));
     });
     const bar = unrolled.element("i");
@@ -106,6 +115,7 @@ function build(context) {
         tensorBox(tensor, tensor.numbers, colourOf, make, context.words),
       );
     }
+    if (!tensors.length) return root.replaceChildren(unrolled.element("div", { className: "blocks" }, ...rows.values(), scale));
     root.replaceChildren(buttons, unrolled.element("div", { className: "halves" }, unrolled.element("div", { className: "blocks" }, ...rows.values(), scale), detail));
   }
 

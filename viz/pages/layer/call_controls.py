@@ -16,7 +16,7 @@ from models.layer_calls.call_run import CallRun, run_call
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.synced_widget import synced_widget
-from viz.pages.view_widgets import OptionFormat, view_choice
+from viz.pages.view_widgets import COUNT, OptionFormat, view_choice
 from viz.session import Session, get_session
 
 DATA, GOOD = "layer_call_data", "layer_good_call"
@@ -101,20 +101,46 @@ def call_controls(session: Session) -> CallRun:
                     "other number."
                 )
             )
+        place = st.container()
     try:
         run = cached_call(call, example_text())
     except Problem as problem:
         show_problem(problem)
         good = st.session_state.get(GOOD, CallOptions())
         st.caption(_("Below is the last valid call."))
-        return cached_call(good, example_text())
-    st.session_state[GOOD] = call
+        run = cached_call(good, example_text())
+    else:
+        st.session_state[GOOD] = call
+    if len(run.x) > 1:
+        with place:
+            _sequence_menu(run)
     return run
+
+
+def chosen_sequence(run: CallRun) -> int:
+    """Return the sequence of the batch that is shown."""
+    number: int = view_choice("sequence", COUNT, 0, lambda number: 0 <= number < MAX_SEQUENCES)
+    return min(number, len(run.x) - 1)
+
+
+def _sequence_menu(run: CallRun) -> None:
+    """Show the menu of the sequences of the batch."""
+    synced_widget(
+        st.segmented_control,
+        _("Sequence of the batch"),
+        list(range(len(run.x))),
+        key="layer_sequence",
+        value=chosen_sequence(run),
+        changed=lambda number: get_session().set_view_options(sequence=str(number) if number else None),
+        initial_argument="default",
+        format_func=lambda number: str(number + 1),
+        required=True,
+    )
 
 
 def example_text() -> str:
     """Return the text that is shown first, in the language of the page."""
-    return _("He is a good man\nHe is a student\nA good student is he")
+    return _("He is a good man\nHe is a student\nHe is a good student")
 
 
 def argument_titles() -> dict[str, str]:

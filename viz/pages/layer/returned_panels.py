@@ -9,10 +9,10 @@ from models.layer_calls.call_run import CallRun
 from models.layer_calls.returned_tensors import ReturnedTensor, has_pytorch_layer, keras_tensors, pytorch_tensors
 from viz.components.returned_states import returned_states, tensor_axes
 from viz.i18n import _, translate
+from viz.pages.layer.call_controls import chosen_sequence
 from viz.pages.page_elements import caption, dense_table, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
-from viz.pages.view_widgets import COUNT, view_widget
 
 MAX_LISTED = 200
 """Numbers of a returned tensor that are listed for screen readers."""
@@ -30,22 +30,7 @@ def returned_states_panel(run: CallRun) -> None:
         ),
     )
     def draw() -> None:
-        row = 0
-        if len(run.x) > 1:
-            row = view_widget(
-                st.selectbox,
-                _("Sequence of the batch"),
-                list(range(len(run.x))),
-                name="sequence",
-                key="layer_sequence",
-                form=COUNT,
-                default=0,
-                is_valid=lambda number: 0 <= number < len(run.x),
-                initial_argument="index",
-                format_func=lambda number: str(number + 1),
-                width=220,
-            )
-        returned_states(run, _by_library(run), row=row, theme=page_theme(), key="returned_states")
+        returned_states(run, _by_library(run), row=chosen_sequence(run), theme=page_theme(), key="returned_states")
         for sentence in _sentences(run):
             caption(sentence)
 

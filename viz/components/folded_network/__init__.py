@@ -1,0 +1,46 @@
+"""A recurrent layer folded, as one cell with a loop, and unrolled, as a row of cells that pass the hidden state on."""
+
+from typing import Any
+
+import numpy as np
+
+from models.layer_calls.call_run import CallRun
+from viz.colours import Theme, signed_scale
+from viz.components import Component, float32_text
+from viz.components.streamlit_host import mount
+from viz.i18n import _
+
+FOLDED_NETWORK = Component("folded_network")
+
+MAX_CELLS, MAX_DRAWN_UNITS = 12, 6
+"""Time steps and units that are drawn."""
+
+
+def folded_network(run: CallRun, *, row: int, theme: Theme, key: str) -> None:
+    """Mount the drawing of the first layer's forward direction for sequence ``row``."""
+    mount(FOLDED_NETWORK, folded_network_data(run, row=row, theme=theme), key=key)
+
+
+def folded_network_data(run: CallRun, *, row: int, theme: Theme) -> dict[str, Any]:
+    """Return the data of the drawing; arguments as of `folded_network`."""
+    layer = run.levels[0][0]
+    start, stop = run.spans[row]
+    hidden, labels = layer.states["hidden"][row, start:stop], run.given.labels(row, run.call)[start:stop]
+    if layer.backwards:
+        hidden, labels = hidden[::-1], labels[::-1]
+    states = np.concatenate([np.zeros_like(hidden[:1]), hidden])[: MAX_CELLS + 1, :MAX_DRAWN_UNITS]
+    is_text = run.call.source == "text"
+    return {
+        "view_id": "folded",
+        "theme": theme,
+        "colours": list(signed_scale(theme)),
+        "cell": run.call.cell,
+        "inputs": [label or _("padding") if is_text else "" for label in labels[:MAX_CELLS]],
+        "states": float32_text(states),
+        "units": states.shape[1],
+        "words": {
+            "unroll": _("Unroll"),
+            "fold": _("Fold"),
+            "label": _("The layer unrolled over its time steps, or folded into one cell with a loop"),
+        },
+    }
