@@ -1,4 +1,4 @@
-"""An LSTM built up gate by gate: each stage runs on the same input with the same weights, the gates it lacks held open.
+"""An LSTM built up gate by gate: each stage runs on the same input with the same weights, the gates that it lacks fixed.
 
 Stages: c_t = g_t; c_t = c_{t-1} + g_t; then the output gate, the forget gate and the input gate.
 """
@@ -22,12 +22,12 @@ class GateStage:
     Attributes:
         title: what the stage adds.
         formula: of the cell state and of the hidden state.
-        held: the value of each gate that the stage lacks.
+        fixed: the value of each gate that the stage lacks.
     """
 
     title: Sentence
     formula: str
-    held: dict[str, float]
+    fixed: dict[str, float]
 
 
 GATE_STAGES = (
@@ -64,7 +64,7 @@ def run_stage(stage: GateStage, weights: LayerWeights, x: np.ndarray) -> dict[st
     """Return the cell and the hidden states, (T, H) float32 each, of an LSTM on one sequence (T, D)."""
     schedule = ClampSchedule()
     for step in range(len(x)):
-        for gate, value in stage.held.items():
+        for gate, value in stage.fixed.items():
             schedule.clamp(step, gate, None, value)
     begin = {name: torch.zeros(1, weights.hidden_size) for name in weights.cell.states}
     with torch.inference_mode():

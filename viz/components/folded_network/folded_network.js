@@ -76,7 +76,7 @@ function build(context) {
     place();
   }
 
-  // Lay out the cells between folded (0) and unrolled (1).
+  // Place the cells between folded (0) and unrolled (1).
   function place() {
     const { cells, loop, before, button } = parts;
     const eased = progress * progress * (3 - 2 * progress);

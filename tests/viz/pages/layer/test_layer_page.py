@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
+from viz.view_options import format_options
 
 
-def link(**arguments):
-    return f"call:{json.dumps(arguments)}"
+def link(sequence=None, **arguments):
+    further = {} if sequence is None else {"sequence": sequence}
+    return format_options({"call": json.dumps(arguments, separators=(",", ":"))} | further)
 
 
 def returned(page, library, name):
@@ -31,8 +33,18 @@ def test_the_notes_call_comes_first_and_the_lines_follow_the_controls():
     assert "layers.LSTM(3, return_sequences=True" in page.code[0].value
     corners = returned(page, "Keras", "output")[[0, 18, 3, 21]]
     np.testing.assert_allclose(corners, [0.35896602, 0.6301636, 0.7037439, 0.21932526], rtol=0, atol=2e-7)
-    assert page.session_state["unrolled"].view.look == link(return_sequences=True, tf32=True).replace(" ", "")
-    assert len(mounted_components(page)["returned_states"]) == 1
+    assert page.session_state["unrolled"].view.look == link(return_sequences=True, tf32=True)
+    drawn = mounted_components(page)
+    assert len(drawn["returned_states"]) == 2 and len(drawn["folded_network"]) == 1  # the call, the stages of an LSTM
+
+
+@pytest.mark.slow
+def test_a_text_becomes_rows_of_the_embedding():
+    text = {"source": "text", "data": "a b a\nc a", "num_words": 3}
+    page = start("layer", look=link("1", **text, initialization="pytorch", mask=True, cell="GRU"), panel="-call_lines")
+    data = json.loads(mounted_components(page)["embedding_lookup"][0].json)
+    assert [each["id"] for each in data["positions"]] == [0, 0, 1] and data["count"] == 3
+    assert "1 words are left out" in text_of(page) and "crossed out" in text_of(page)
 
 
 @pytest.mark.slow
