@@ -218,7 +218,7 @@ class TrainingRun:
 
     @property
     def updates(self) -> int:
-        """How many updates the weights have had, as far as it is recorded: exactly where the training has ended or waits."""
+        """The number of updates of the weights as far as it is recorded: exact where the training has ended or waits."""
         known = read_description(self.folder).get("updates")
         return max(self.last_step or 0, known if type(known) is int and known < 2**63 else 0)
 

@@ -28,7 +28,6 @@ from models.runs.run_folder import (
 from models.runs.scalar_store import ScalarWriter
 from models.runs.snapshots import SnapshotWriter
 
-
 RECORDING_ENDED = Sentence(
     "The recording ended before the training, because the folder of the run could not be written. Free space on its disk."
 )

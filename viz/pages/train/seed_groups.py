@@ -81,7 +81,7 @@ def group_by_seed(runs: Sequence[ShownRun], theme: Theme) -> list[SeedGroup]:
     for run in runs:
         same = run.name if run.options is None else run.options
         but_seed = run.name if run.options is None else run.options.with_changes(seed=0)
-        groups.setdefault((but_seed, before[same]), []).append(run)  # a second run with the same seed is no other seed
+        groups.setdefault((but_seed, before[same]), []).append(run)  # the same seed again: another line
         before[same] += 1
     titles = [_title(own) for own in groups.values()]
     count = Counter(titles)
