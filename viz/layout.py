@@ -36,6 +36,10 @@ STYLE = """
     [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
     [data-testid="stTopNav"] { margin-right: 6.5rem; }
   }
+  @media (min-width: 768px) and (max-width: 1180px) { /* all pages beside each other, as far as they fit: of the logo only its picture */
+    [data-testid="stHeaderLogo"] { width: 2.5rem; object-fit: cover; object-position: left; }
+    [data-testid="stTopNavLink"] { padding-inline: 0.2rem; }
+  }
   @media (max-width: 800px) { /* menus beside each other would show only the first letters of what is chosen */
     [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
     [data-testid="stColumn"] { min-width: min(100%, 11rem); }
