@@ -118,12 +118,14 @@ def _padded(call: CallOptions, sequences: list[np.ndarray], **text: tuple) -> Ca
 
 def _number_sequences(text: str) -> list[np.ndarray]:
     """Parse numbers: one time step a line (or separated by ;), sequences separated by an empty line."""
+    if "[" in text:  # a list of lists, as Python prints it
+        text = re.sub(r"\]\s*,?\s*", "\n", text).replace("[", " ")
     blocks = [block for block in re.split(r"\n[ \t]*\n", text.replace("\r", "").strip()) if block.strip()]
     if not blocks:
         raise Problem("There are no numbers. Write one time step per line, with commas between the values.")
     sequences: list[list[list[float]]] = []
     for block in blocks:
-        lines = [line.strip().strip("[]").strip() for line in re.split(r"[;\n]", block)]
+        lines = [line.strip() for line in re.split(r"[;\n]", block)]
         rows = [re.split(r"[,\s]+", line.rstrip(",").strip()) for line in lines if line.strip(" ,")]
         sequences.append([[parse_number(value) for value in row] for row in rows])
     size, step = len(sequences[0][0]), 0

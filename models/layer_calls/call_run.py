@@ -130,16 +130,16 @@ def _run_direction(
     spans: tuple[tuple[int, int], ...],
 ) -> DirectionStates:
     states = {name: np.zeros((*x.shape[:2], weights.hidden_size), np.float32) for name in weights.cell.states}
-    begin = {name: x.new_zeros(1, weights.hidden_size) for name in states}
-    last = []
-    for row, (start, stop) in enumerate(spans):
-        part = x[row : row + 1, start:stop]
+    for start, stop in dict.fromkeys(spans):  # sequences at the same positions run together
+        rows = [row for row, span in enumerate(spans) if span == (start, stop)]
+        begin = {name: x.new_zeros(len(rows), weights.hidden_size) for name in states}
+        part = x[rows, start:stop]
         found, _ = run_layer(weights.cell, weights.tensors, part, begin, ClampSchedule(), backwards)
-        last.append(start if backwards else stop - 1)
         for name, values in states.items():
-            values[row, start:stop] = torch.cat(found[name]).numpy()
+            values[rows, start:stop] = torch.stack(found[name], 1).numpy()
             if backwards:
-                values[row, :start] = values[row, start]
+                values[rows, :start] = values[rows, start : start + 1]
             else:
-                values[row, stop:] = values[row, stop - 1]
+                values[rows, stop:] = values[rows, stop - 1 : stop]
+    last = [start if backwards else stop - 1 for start, stop in spans]
     return DirectionStates(level, direction, backwards, weights, states, tuple(last))

@@ -146,6 +146,16 @@ def test_words_become_ids_as_in_the_tokenizer():
 
 
 @pytest.mark.parametrize(
+    "text", ["[[1, 2], [3, 4]]", "[[1, 2],\n [3, 4]]", "1 2\n3 4", "1,2;3,4;", "[[1. 2.]\n [3. 4.]]"]
+)
+def test_numbers_are_parsed_as_they_are_pasted(text):
+    (sequence,) = read_input(CallOptions(data=text)).sequences
+    assert sequence.tolist() == [[1, 2], [3, 4]]
+    if "[" in text:
+        assert len(read_input(CallOptions(data=f"[{text}, {text}]")).sequences) == 2
+
+
+@pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"units": 0}, "“units” is 0. Choose a whole number from 1 to 64."),
