@@ -63,7 +63,7 @@ def test_a_folded_panel_is_not_computed(lens, calls, runs):
     assert buttons(page, "unfold") == folded and buttons(page, "fold") == set(calls)
     if lens != "edit":  # without edits it has no others
         assert folded and len(calls) == FIRST_OPEN - (
-            lens in ("states", "checkpoint")
+            lens in ("states", "gradients", "checkpoint")
         )  # a chart among the first is folded
 
 

@@ -1,5 +1,4 @@
 """A figure of curves over the time steps, drawn without plotly, whose script of 5 MB delays a page."""
-"""A figure of curves over the time steps, drawn without plotly's script of 5 MB, which takes a second to start."""
 
 from collections.abc import Mapping
 from typing import Any
