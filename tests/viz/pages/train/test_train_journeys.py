@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models import open_run
+from models.training.run_queue import SCHEDULER
 from models.training.training_loop import prepare
 from models.training.training_options import TrainingOptions
 from tests.support.browser import opened_page, rerun, serve, until
@@ -35,9 +36,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(folder):
-    """The address of an app that trains in this folder."""
-    with serve(str(folder)) as address:
-        yield address
+    """The address of an app that trains in this folder, on a cluster of the test: the app's own has a low priority."""
+    from distributed import LocalCluster
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**options) as cluster, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SCHEDULER, cluster.scheduler_address)
+        with serve(str(folder)) as address:
+            yield address
 
 
 def state_line(page: Page, text: str):
