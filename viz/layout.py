@@ -36,7 +36,7 @@ STYLE = """
     [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: absolute; }
     [data-testid="stTopNav"] { margin-right: 6.5rem; }
   }
-  @media (min-width: 768px) and (max-width: 1180px) { /* all pages beside each other, as far as they fit: of the logo only its picture */
+  @media (min-width: 768px) and (max-width: 1180px) { /* room for all pages: of the logo only its picture */
     [data-testid="stHeaderLogo"] { width: 2.5rem; object-fit: cover; object-position: left; }
     [data-testid="stTopNavLink"] { padding-inline: 0.2rem; }
   }

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def test_readers_are_served_in_turn(queue):
         done(future)
     assert started(queue)[2:5] in (["b1", "c1", "b2"], ["c1", "b1", "b2"], ["b1", "c1", "a3"], ["c1", "b1", "a3"])
     assert sorted(started(queue)) == ["a1", "a2", "a3", "a4", "b1", "b2", "c1"]
+
+
+def test_other_readers_do_not_wait_while_the_cluster_starts(monkeypatch, tmp_path):
+    made, starts, may_start = RunQueue(workers=1), threading.Event(), threading.Event()
+    monkeypatch.setattr(run_queue, "_local_cluster", lambda _: starts.set() or (may_start.wait(60) and Client()))
+    monkeypatch.setattr("distributed.Client", lambda cluster, **_: cluster)
+    submitting = threading.Thread(target=made.submit, args=(Path("a1"), "a", True))
+    submitting.start()
+    assert starts.wait(60)
+    assert made.state(tmp_path).status == "unknown" and submitting.is_alive()
+    may_start.set()
+    submitting.join(60)
+    assert started(made) == ["a1"]
 
 
 def test_a_line_is_bounded_and_has_a_run_once(queue):

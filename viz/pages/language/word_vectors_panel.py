@@ -109,7 +109,7 @@ def _draw_window(words: list[str], middle: int, window: int) -> None:
     for place, word in enumerate(words):
         kind = "middle" if place == middle else "around" if abs(place - middle) <= window else "outside"
         parts.append(f'<span class="{kind}">{escape_html(word)}</span>')
-    st.html(WINDOW_STYLE)  # by itself: an element with a style takes no room
+    st.html(WINDOW_STYLE)  # apart from the words: an element with a style takes no room
     st.html(f'<div class="unrolled-window" data-group="language_window">{"".join(parts)}</div>')
 
 
