@@ -88,7 +88,7 @@ class RunQueue:
     def __init__(self, workers: int | None = None) -> None:
         """Prepare an empty queue; the cluster is started by the first run."""
         self.workers = workers or max(1, min(MAX_WORKERS, (os.cpu_count() or 2) - 1))
-        self._lock = threading.RLock()
+        self._lock, self._starting = threading.RLock(), threading.Lock()
         self._lines: dict[str, deque[_Waiting]] = {}
         self._running: dict[Path, tuple[str, Any, float]] = {}
         self._problems: dict[Path, Exception] = {}
@@ -106,8 +106,9 @@ class RunQueue:
             fresh: whether it is a new run; otherwise it goes on.
 
         Raises:
-            Problem: too many runs wait, or this one does already.
+            Problem: the cluster does not answer, too many runs wait, or this one does already.
         """
+        self._connect()  # before the lock, for which the pages of all readers wait
         with self._lock:
             line = self._lines.setdefault(reader, deque())
             if folder in self._running or any(folder == each.folder for own in self._lines.values() for each in own):
@@ -151,22 +152,25 @@ class RunQueue:
 
     def _connect(self) -> Any:
         """Return the client of the cluster; start the cluster if there is none."""
-        if self._client is None:
-            from distributed import Client
+        if self._client is not None:
+            return self._client
+        with self._starting:
+            if self._client is None:
+                from distributed import Client
 
-            address = os.environ.get(SCHEDULER)
-            if address:
-                try:
-                    self._client = Client(address, timeout="10s", set_as_default=False)
-                except OSError as error:
-                    raise Problem(
-                        "The training cluster at {address} does not answer. Start it, or unset {name}.",
-                        address=address,
-                        name=SCHEDULER,
-                    ) from error
-            else:
-                self._cluster = _local_cluster(self.workers)
-                self._client = Client(self._cluster, set_as_default=False)
+                address = os.environ.get(SCHEDULER)
+                if address:
+                    try:
+                        self._client = Client(address, timeout="10s", set_as_default=False)
+                    except OSError as error:
+                        raise Problem(
+                            "The training cluster at {address} does not answer. Start it, or unset {name}.",
+                            address=address,
+                            name=SCHEDULER,
+                        ) from error
+                else:
+                    self._cluster = _local_cluster(self.workers)
+                    self._client = Client(self._cluster, set_as_default=False)
         return self._client
 
     def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -175,6 +179,7 @@ class RunQueue:
         Raises:
             Problem: the cluster does not answer, or too many calls wait.
         """
+        self._connect()
         with self._lock:
             self._calls = [each for each in self._calls if not each.done()]
             if len(self._calls) >= MAX_CALLS:
