@@ -62,7 +62,7 @@ class TrainedLanguageModel:
         training_bits, held_out_bits: mean of -log2 p by epoch, when the held-out sentences were left out.
         epochs: with the lowest held-out bits, and of the training on all sentences.
         parameters: numbers that were trained.
-        seconds: of both trainings.
+        seconds: processor time of both trainings.
         was_cut_short: whether the time limit ended the training.
     """
 
