@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ def _weights(call: CallOptions, own: dict[str, Tensor], generator: Generator) ->
         own["bias_ih"][call.units : 2 * call.units] = 1.0
     if call.cell == "GRU" and not call.reset_after and call.use_bias:
         own["bias_hh"].zero_()  # Keras's layer has one bias then
-    arrays = {name: own[name].numpy() for name in KERNEL_NAMES if name in own}
+    arrays: dict[str, Any] = {name: own[name].numpy() for name in KERNEL_NAMES if name in own}
     return LayerWeights(cast(Kind, call.cell), **arrays, reset_after=call.reset_after)
 
 

@@ -8,7 +8,7 @@ from models.training.training_options import TrainingOptions
 from tests.support.lens_page import run, start
 from viz.pages.panels import FIRST_OPEN, PAGE_PANELS, Panel
 
-LENSES = ("step", "states", "gradients", "edit", "attention", "checkpoint")
+LENSES = ("step", "states", "gradients", "edit", "attention", "layer", "checkpoint")
 
 
 @pytest.fixture

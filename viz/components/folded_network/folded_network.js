@@ -2,7 +2,7 @@
 function build(context) {
   const { root } = context;
   const NS = "http://www.w3.org/2000/svg";
-  const PITCH = 150, LEFT = 110, CELL = { y: 96, width: 62, height: 48 }, HEIGHT = 236, SECONDS = 0.9;
+  const PITCH = 150, LEFT = 110, CELL = { y: 64, width: 62, height: 48 }, HEIGHT = 204, SECONDS = 0.9;
   let drawn = "", open = true, progress = 1, frame = 0, parts = null;
 
   const make = (name, attributes, parent, text) => {
@@ -36,7 +36,7 @@ function build(context) {
     root.dataset.theme = theme;
     const values = unrolled.float32(context.data.states);
     const steps = inputs.length, width = LEFT + steps * PITCH + 20;
-    const height = Math.max(HEIGHT, 110 + context.data.units * 17 + 30);
+    const height = Math.max(HEIGHT, CELL.y + CELL.height / 2 + 46 + context.data.units * 17);
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": words.label });
     const middle = CELL.y + CELL.height / 2;
     const before = make("g", {}, svg);

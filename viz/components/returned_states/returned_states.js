@@ -19,7 +19,9 @@ function build(context) {
   function grid(block, number) {
     const { labels, masked, words } = { ...context.data, words: context.words };
     const values = block.numbers, steps = labels.length, { units } = block;
-    const room = Math.max(240, Math.min(560, (root.clientWidth || 900) * (root.clientWidth > 1100 ? 0.3 : 0.5) - 70));
+    const beside = context.data.blocks.filter(({ level, direction }) => level === block.level && direction === block.direction).length;
+    const all = (root.clientWidth || 900) * (root.clientWidth > 1100 && context.data.tensors.length ? 0.6 : 1);
+    const room = Math.max(240, all / beside - 70);
     const w = Math.max(7, Math.min(66, Math.floor(room / steps)));
     const h = units > 24 ? 9 : units > 12 ? 14 : 24;
     const [left, top] = [34, 26];
@@ -47,7 +49,7 @@ function build(context) {
         if (w >= 44 && h >= 20) make("text", { x: x + w / 2, y: y + h / 2 + 4, "text-anchor": "middle", style: `fill: ${unrolled.contrastColour(colour)}; pointer-events: none` }, group, Math.abs(value) < 10 ? value.toFixed(4).replace("-", "−") : unrolled.formatNumber(value));
         if (masked[t]) make("path", { d: `M${x},${y + h - 1}L${x + w - 1},${y}`, class: "hatch" }, group);
       }
-      const every = Math.max(1, Math.ceil(18 / w));
+      const every = Math.max(1, Math.ceil(24 / w));
       const label = labels[t] || "–";
       const fits = [...label].length * 8 < w;
       if (t % every === 0) make("text", { x: left + (t + 0.5) * w, y: top + units * h + 16, "text-anchor": "middle", class: "muted" }, svg, fits || w < 18 ? (fits ? label : String(t + 1)) : `${[...label].slice(0, Math.max(1, Math.floor(w / 9) - 1)).join("")}…`);

@@ -80,16 +80,13 @@ def call_controls(session: Session) -> CallRun:
     call = chosen_call()
     with st.container(key="controls"):
         _row(("cell", "units", "merge", "layers"), call)
-        switches = ("return_sequences", "return_state", "go_backwards", "batch_first", "tf32")
-        with st.container(horizontal=True, gap="medium", key="layer_switches"):
-            for name in switches:
-                if applies_to(name, call):
-                    _control(name, call)
+        _switches(("return_sequences", "return_state", "go_backwards", "batch_first", "tf32"), call)
         _input_controls(call)
         first, second = st.columns(2)
         with first, st.expander(_("Initial weights and biases")):
-            _row(("initialization", "constant", "seed"), call)
-            _row(("use_bias", "unit_forget_bias", "reset_after"), call)
+            _control("initialization", call)
+            _row(("constant", "seed"), call)
+            _switches(("use_bias", "unit_forget_bias", "reset_after"), call)
             _bias_captions(call)
         with second, st.expander(_("Padding, cutting and mask")):
             _row(("maxlen", "padding", "truncating"), call)
@@ -183,6 +180,13 @@ def _row(names: Sequence[str], call: CallOptions) -> None:
     for place, name in zip(st.columns(max(3, len(shown)), vertical_alignment="bottom"), shown, strict=False):
         with place:
             _control(name, call)
+
+
+def _switches(names: Sequence[str], call: CallOptions) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        for name in names:
+            if applies_to(name, call):
+                _control(name, call)
 
 
 def _control(name: str, call: CallOptions) -> None:

@@ -47,7 +47,6 @@ def folded_panel(run: CallRun) -> None:
         "folded_network",
         _("Folded and unrolled"),
         _("One cell with a loop, or a row of cells: what does each cell pass on to the next one?"),
-        opened=False,
     )
     def draw() -> None:
         folded_network(run, row=chosen_sequence(run), theme=page_theme(), key="folded_network")
