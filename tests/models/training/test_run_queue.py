@@ -174,3 +174,24 @@ def test_runs_are_whole_after_kill_9_of_a_worker_and_of_the_server(tmp_path):
     send_command(folder, "stop")
     assert run_training_task(str(folder), fresh=False)["reason"] == "stopped"
     assert read_description(folder)["status"] == "stopped"
+
+
+def test_functions_are_called_in_a_worker_and_their_number_is_bounded(queue, monkeypatch):
+    monkeypatch.setattr(run_queue, "MAX_CALLS", 2)
+    monkeypatch.setattr(Client, "submit", lambda self, task, *arguments, **_: Call(task(*arguments)))
+    calls = [queue.compute(divmod, 7, 3) for _ in range(2)]
+    assert [call.value for call in calls] == [(2, 1), (2, 1)]
+    with pytest.raises(Problem, match="Too many trainings"):
+        queue.compute(divmod, 7, 3)
+    calls[0].ended = True
+    assert queue.compute(divmod, 9, 4).value == (2, 1)
+
+
+class Call:
+    """A call that the test ends."""
+
+    def __init__(self, value):
+        self.value, self.ended = value, False
+
+    def done(self):
+        return self.ended

@@ -1,16 +1,21 @@
 """The Language lens without a browser: factors and their arithmetic, zeros, smoothing, own corpora."""
 
+import json
 import math
 import re
 
+import numpy as np
 import pytest
 
 from models.language.corpus import read_corpus, shipped_text, split_sentence
 from models.language.corpus_counts import CorpusCounts
 from models.language.held_out import hold_out, score_held_out
+from models.language.neural_models import MODEL_KINDS, network_probabilities
 from models.language.sentence_probability import sentence_factors
 from models.language.smoothing import METHODS, SCORES_ONLY, Smoothing
+from tests.support.inline_training import InlineQueue
 from tests.support.lens_page import run, start, text_of, widget_at
+from viz.pages.language.corpus_store import counted_corpus
 from viz.pages.language.language_controls import OWN_TEXT
 from viz.pages.panels import PAGE_PANELS
 from viz.panel_choice import PANELS
@@ -92,3 +97,43 @@ def test_an_own_corpus_that_is_too_small_is_one_sentence(text, sentence):
 def test_a_sentence_without_words_keeps_the_first_one():
     page = start("language", look="sentence:...")
     assert page.warning[0].value.startswith("The sentence has no words.") and shown(page, "Word")[0] == "He"
+
+
+@pytest.mark.slow
+def test_networks_and_vectors_are_trained_and_shown_beside_the_counts(monkeypatch):
+    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", InlineQueue)
+    monkeypatch.setattr("models.language.train_language_model.MAX_EPOCHS", 3)
+    monkeypatch.setattr("models.language.word_vectors.MAX_EPOCHS", 5)
+    text = "\n".join(shipped_text("en").splitlines()[:30])
+    page = start("language", look="corpus:own;sentence:He is a good man;word:students;window:1", state={OWN_TEXT: text})
+    page.button(key="language_train_networks").click()
+    run(page)
+    counted = counted_corpus(text)
+    networks = counted.networks
+    factors, shown_rows = numbers(page, "language_factors"), numbers(page, "language_networks")
+    for kind in MODEL_KINDS:
+        expected = network_probabilities(networks[kind], counted.counts.corpus, ["He", "is", "a", "good", "man"])
+        found = [factors["probability", kind, place] for place in range(6)]
+        assert np.allclose(found, expected, rtol=1e-9)
+        assert math.isclose(factors["sentence_log2", kind, 0], sum(map(math.log2, found)), rel_tol=1e-9)
+        assert shown_rows["perplexity", kind, 0] == networks[kind].held_out_perplexity
+    page.button(key="language_train_vectors").click()
+    run(page)
+    text = text_of(page).replace("\\", "")
+    assert "“students” is not in the corpus. Word2Vec (CBOW, skip-gram) has no vector for it." in text
+    assert "<stu" in text and not page.warning
+    assert shown(page, "CBOW")[0] == "–" and "(" in shown(page, "FastText")[0]
+    vectors = counted.vectors("cbow", 1)
+    predicted = vectors.predict_middle(["is", "good"], 6)
+    assert shown(page, "Share") == [f"{share:.1%}" for _word, share in predicted]
+    chart = next(each for each in page.get("plotly_chart") if "language_plane" in each.proto.id)
+    assert [each["name"] for each in json.loads(chart.proto.spec)["data"]][-1] == "chosen word"
+
+
+def test_a_corpus_that_is_too_large_for_the_networks_is_still_counted(monkeypatch):
+    monkeypatch.setattr("models.language.train_language_model.MAX_WORDS", 300)
+    page = start("language")
+    assert [each.value for each in page.warning] == [
+        "The networks are trained on at most 300 words, but the corpus has 518. Use a part of it."
+    ]
+    assert shown(page, "Count")[:2] == ["10 / 100", "8 / 10"]
