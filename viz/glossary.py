@@ -19,6 +19,7 @@ PAGES = {
     "gradients": N_("Gradients"),
     "attention": N_("Attention"),
     "train": N_("Train"),
+    "layer": N_("Layer"),
     "language": N_("Language"),
     "checkpoint": N_("Checkpoint"),
 }
