@@ -10,6 +10,9 @@ from viz.escape import escape_plotly
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
+ROOM = (0.075, 0.04)
+"""The room of a label, as shares of the width and the height of the points."""
+
 
 def word_plane(
     words: Sequence[str],
@@ -19,7 +22,7 @@ def word_plane(
     chosen: tuple[str, np.ndarray] | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw a labelled point for each word.
+    """Draw a point for each word; where labels would overlap, the later words have theirs on hover only.
 
     Args:
         words: N words.
@@ -31,6 +34,7 @@ def word_plane(
     usual, other = (colours[theme] for colours in BEFORE_AFTER)
     figure = go.Figure()
     star = chosen[0] if chosen is not None else None
+    labelled = _labelled(words, places, marked, chosen)
     groups = (
         (False, _("words"), usual, 6),
         (True, _("nearest neighbours"), other, 9),
@@ -40,13 +44,14 @@ def word_plane(
         figure.add_scatter(
             x=places[rows, 0],
             y=places[rows, 1],
-            text=[escape_plotly(words[row]) for row in rows],
+            text=[escape_plotly(words[row]) if row in labelled else "" for row in rows],
+            hovertext=[escape_plotly(words[row]) for row in rows],
             name=name,
             mode="markers+text",
             textposition="top center",
             textfont={"size": 13 if is_marked else 11, "color": colour if is_marked else FOREGROUND[theme]},
             marker={"color": colour, "size": size},
-            hovertemplate="%{text}: %{x:.3f}, %{y:.3f}<extra></extra>",
+            hovertemplate="%{hovertext}: %{x:.3f}, %{y:.3f}<extra></extra>",
         )
     if chosen is not None:
         figure.add_scatter(
@@ -63,3 +68,17 @@ def word_plane(
     figure.update_xaxes(title_text=_("principal component {n}").format(n=1))
     figure.update_yaxes(title_text=_("principal component {n}").format(n=2))
     return apply_style(figure, theme, height=520).update_layout(hovermode="closest", showlegend=True)
+
+
+def _labelled(
+    words: Sequence[str], places: np.ndarray, marked: Collection[str], chosen: tuple[str, np.ndarray] | None
+) -> set[int]:
+    """Return the rows whose labels have room: marked words first, then in the order of the words."""
+    span = np.maximum(np.ptp(places, axis=0), 1e-9) * ROOM
+    taken = [] if chosen is None else [chosen[1] - (0, span[1])]  # its label is below it
+    found = set()
+    for row in sorted(range(len(words)), key=lambda each: words[each] not in marked):
+        if all((np.abs(places[row] - other) > span).any() for other in taken):
+            found.add(row)
+            taken.append(places[row])
+    return found

@@ -63,7 +63,7 @@ def neural_models_panel(view: LanguageView) -> None:
             ).format(window=WINDOW),
             _(
                 "The softmax of a network is never 0, so a combination of known words that was never counted gets a "
-                "probability, higher the more alike their vectors are to those of words that were counted there. A word "
+                "probability, usually a higher one where similar words, with similar vectors, were counted. A word "
                 "outside the vocabulary has no vector of its own: all such words share that of the unknown word."
             ),
         ):

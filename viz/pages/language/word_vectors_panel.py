@@ -61,7 +61,6 @@ def word_windows_panel(view: LanguageView) -> None:
         "word_windows",
         _("The sliding window: CBOW and skip-gram"),
         _("Move the middle word: which words predict it, and which does it predict?"),
-        opened=True,
     )
     def draw() -> None:
         words = view.words
@@ -149,7 +148,6 @@ def word_vectors_panel(view: LanguageView) -> None:
         "word_vectors",
         _("Word vectors: neighbours and unseen words"),
         _("Which words are near each other, though they never occur side by side? Type a word that the corpus lacks."),
-        opened=True,
     )
     def draw() -> None:
         check_vectors(view.corpus)
