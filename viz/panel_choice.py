@@ -14,16 +14,16 @@ ALL = "*"
 PANELS = (
     "accuracy", "activation_curve", "add_edit", "alignment", "anomalies", "arrangements", "attention_formulas",
     "beam_search", "bounds", "call_lines", "cell", "cells", "chain_rule", "change_attention", "changed_units",
-    "clipping", "colored_text", "compare_files", "comparison", "contents", "contributions", "decoder", "dependencies",
-    "distributions", "dropout_masks", "edit_list", "edited_gradients", "effect", "eigenvalues", "embedding_rows",
-    "equations", "experiments", "folded_network", "gate_stages", "gradient_map", "half_life", "heads", "health",
-    "influence", "jacobians", "layer_parameters", "learning_curves", "lyapunov", "matrix", "neural_models", "new_run",
-    "ngram_counts", "number_formats", "output_step", "padding", "path", "positions", "prediction",
-    "recorded_attention", "recurrent_weights", "retention", "returned_states", "run", "run_comparison", "same_text",
-    "samples", "saturation", "slopes", "smoothing", "span", "sum", "timing", "token_contributions", "tracking",
-    "training_map", "training_norms", "two_dates", "unit_curves", "unit_gradients", "unit_health", "unit_stack",
-    "unit_weights", "units_at_all_steps", "units_now", "units_over_time", "unseen_ngrams", "word_vectors",
-    "word_windows",
+    "clipping", "colored_text", "compare_files", "comparison", "contents", "contributions", "decoder", "dense_output",
+    "dependencies", "distributions", "dropout_masks", "edit_list", "edited_gradients", "effect", "eigenvalues",
+    "embedding_rows", "equations", "experiments", "folded_network", "gate_stages", "gradient_map", "half_life",
+    "heads", "health", "influence", "jacobians", "layer_parameters", "learning_curves", "lyapunov", "matrix",
+    "neural_models", "new_run", "ngram_counts", "number_formats", "output_step", "padding", "path", "positions",
+    "prediction", "recorded_attention", "recurrent_weights", "retention", "returned_states", "run", "run_comparison",
+    "same_text", "samples", "saturation", "slopes", "smoothing", "span", "sum", "timing", "token_contributions",
+    "tracking", "training_map", "training_norms", "two_dates", "unit_curves", "unit_gradients", "unit_health",
+    "unit_stack", "unit_weights", "units_at_all_steps", "units_now", "units_over_time", "unseen_ngrams",
+    "word_vectors", "word_windows",
 )  # fmt: skip
 """The panels of all pages."""
 

@@ -29,6 +29,7 @@ CALL_BOUNDS: dict[str, tuple[int, int]] = {
     "embedding": (1, 64),
     "num_words": (0, 10_000),
     "maxlen": (0, 60),
+    "outputs": (1, 20),
     "seed": (0, 2**31 - 1),
 }
 """The lowest and the highest value of the arguments that are integers."""
@@ -59,6 +60,7 @@ class CallOptions:
         maxlen: length to which ``pad_sequences`` pads or cuts; 0 for the length of the longest sequence.
         padding, truncating: as in ``pad_sequences``: whether before the sequence (``"pre"``) or after it (``"post"``).
         mask: whether padding is masked.
+        outputs: K, of an output layer after the call.
         tf32: whether matrix products round their factors to TF32, as on NVIDIA GPUs.
     """
 
@@ -84,6 +86,7 @@ class CallOptions:
     padding: str = "pre"
     truncating: str = "pre"
     mask: bool = False
+    outputs: int = 1
     tf32: bool = False
 
     @property

@@ -15,6 +15,7 @@ from models.layer_calls.call_inputs import read_input
 from models.layer_calls.call_lines import IMPORTS, keras_lines, pytorch_lines
 from models.layer_calls.call_options import CallOptions, call_of_link
 from models.layer_calls.call_run import run_call
+from models.layer_calls.dense_output import dense_lines, dense_output
 from models.layer_calls.layer_parameters import recurrent_parameters
 from models.layer_calls.returned_tensors import keras_tensors, pytorch_tensors
 from tests.support.keras_files import keras
@@ -50,6 +51,7 @@ def calls(draw):
         padding=draw(st.sampled_from(["pre", "post"])),
         truncating=draw(st.sampled_from(["pre", "post"])),
         mask=draw(st.booleans()),
+        outputs=draw(st.integers(1, 3)),
     )
     if draw(st.booleans()):
         changes = {"source": "text", "data": TEXT, "embedding": draw(st.integers(1, 3))}
@@ -65,7 +67,12 @@ def in_keras(run):
     """Run the lines of Keras; random weights are replaced by those of the run, since Keras draws others."""
     space = {"sequences": [each.copy() for each in run.given.sequences]}
     lines = keras_lines(run)
-    exec("\n".join([*IMPORTS["keras"], *lines]), space)
+    exec("\n".join([*IMPORTS["keras"], *lines, *dense_lines(run, "keras")]), space)
+    assert space["probability"].shape == (*space["output"].shape[:-1], run.call.outputs)
+    if run.call.initialization == "constant" and not (run.call.source == "text" or run.call.return_sequences):
+        found = dense_output(run, 0)
+        expected = found.probability if run.call.outputs > 1 else 1 / (1 + np.exp(-found.logits))
+        np.testing.assert_allclose(space["probability"][0].detach().numpy(), expected, atol=1e-6)
     if run.call.initialization != "constant" or run.call.source == "text":
         if run.call.source == "text":
             space["x"] = run.x
@@ -96,7 +103,12 @@ def keras_weights(weights):
 def in_pytorch(run):
     space = {"sequences": [torch.tensor(each) for each in run.given.sequences]}
     with torch.random.fork_rng():
-        exec("\n".join([*IMPORTS["pytorch"], *pytorch_lines(run)]), space)
+        exec("\n".join([*IMPORTS["pytorch"], *pytorch_lines(run), *dense_lines(run, "pytorch")]), space)
+    if not run.call.return_sequences:
+        for row, probability in enumerate(space["probability"].detach().numpy()):
+            found = dense_output(run, row)
+            expected = found.probability if run.call.outputs > 1 else 1 / (1 + np.exp(-found.logits))
+            np.testing.assert_allclose(probability, expected, atol=1e-6)
     return [space[each.name].detach().numpy() for each in pytorch_tensors(run)]
 
 

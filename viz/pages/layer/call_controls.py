@@ -84,13 +84,13 @@ def call_controls(session: Session) -> CallRun:
         _input_controls(call)
         first, second = st.columns(2)
         with first, st.expander(_("Initial weights and biases")):
-            _control("initialization", call)
+            argument_control("initialization", call)
             _row(("constant", "seed"), call)
             _switches(("use_bias", "unit_forget_bias", "reset_after"), call)
             _bias_captions(call)
         with second, st.expander(_("Padding, cutting and mask")):
             _row(("maxlen", "padding", "truncating"), call)
-            _control("mask", call)
+            argument_control("mask", call)
             caption(
                 _(
                     "Sequences of different length become one tensor only if they are padded. Keras pads and cuts before "
@@ -152,6 +152,7 @@ def argument_titles() -> dict[str, str]:
         "constant": _("Constant"),
         "seed": _("Seed"),
         "mask": _("Mask the padding"),
+        "outputs": _("Outputs (K)"),
         "embedding": _("Size of the embedding"),
         "maxlen": _("maxlen (0: longest sequence)"),
         "num_words": _("num_words (0: all words)"),
@@ -179,17 +180,18 @@ def _row(names: Sequence[str], call: CallOptions) -> None:
     shown = [name for name in names if applies_to(name, call)]
     for place, name in zip(st.columns(max(3, len(shown)), vertical_alignment="bottom"), shown, strict=False):
         with place:
-            _control(name, call)
+            argument_control(name, call)
 
 
 def _switches(names: Sequence[str], call: CallOptions) -> None:
     with st.container(horizontal=True, gap="medium"):
         for name in names:
             if applies_to(name, call):
-                _control(name, call)
+                argument_control(name, call)
 
 
-def _control(name: str, call: CallOptions) -> None:
+def argument_control(name: str, call: CallOptions) -> None:
+    """Show the control of one argument with its value."""
     value = getattr(call, name)
     title = argument_titles().get(name, name)
     settings: dict[str, Any] = {"key": f"layer_{name}", "value": value, "changed": partial(_changed, name)}
@@ -227,8 +229,8 @@ def _input_controls(call: CallOptions) -> None:
             required=True,
         )
         if call.source == "text":
-            _control("embedding", call)
-            _control("num_words", call)
+            argument_control("embedding", call)
+            argument_control("num_words", call)
             note = _("A sequence per line; at most {count}.").format(count=MAX_SEQUENCES)
         else:
             note = _(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from models.layer_calls.call_run import CallRun
+from models.layer_calls.dense_output import dense_lines, dense_output
 from models.layer_calls.gate_stages import GATE_STAGES
+from models.layer_calls.returned_tensors import has_pytorch_layer
 from viz.components.embedding_lookup import embedding_lookup
 from viz.components.folded_network import MAX_CELLS, MAX_DRAWN_UNITS, folded_network
 from viz.components.returned_states import stage_grids
 from viz.i18n import _
-from viz.pages.layer.call_controls import cached_call, chosen_sequence, example_text
+from viz.pages.layer.call_controls import argument_control, cached_call, chosen_sequence, example_text
+from viz.pages.output_arithmetic import show_output_step
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 
@@ -38,6 +43,31 @@ def embedding_panel(run: CallRun) -> None:
                     "sequences. vocab_size = len(word_index) + 1 would count them and make rows that no id uses."
                 ).format(count=run.call.num_words, words=len(given.words), dropped=len(given.dropped))
             )
+
+
+def dense_panel(run: CallRun) -> None:
+    """Declare the panel of an output layer after the call."""
+
+    @panel(
+        "dense_output",
+        _("Output layer after the call"),
+        _(
+            "A Dense layer turns the output into a probability: z = W h + b, then σ of one logit, or softmax of several."
+        ),
+        opened=False,
+    )
+    def draw() -> None:
+        call = run.call
+        argument_control("outputs", call)
+        for place, library in zip(st.columns(2, gap="medium"), ("keras", "pytorch"), strict=True):
+            if library == "keras" or has_pytorch_layer(run):
+                with place:
+                    st.code("\n".join(dense_lines(run, library)), language="python", wrap_lines=True)
+        if call.return_sequences:
+            caption(_("With return_sequences=True it is applied at every time step; here at the last one."))
+        names = [str(k + 1) for k in range(call.outputs)]
+        found = dense_output(run, chosen_sequence(run))
+        show_output_step(found, names, "dense_output", sigmoid=call.outputs == 1)
 
 
 def folded_panel(run: CallRun) -> None:

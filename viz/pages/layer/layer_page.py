@@ -1,7 +1,7 @@
 """Layer: what does one call of a layer return, in which shape, and how do Keras's and PyTorch's lines say it?"""
 
 from viz.pages.layer.call_controls import call_controls
-from viz.pages.layer.input_panels import embedding_panel, folded_panel, stages_panel
+from viz.pages.layer.input_panels import dense_panel, embedding_panel, folded_panel, stages_panel
 from viz.pages.layer.returned_panels import call_lines_panel, returned_states_panel
 from viz.pages.layer.size_panels import layer_parameters_panel
 from viz.session import get_session
@@ -18,4 +18,5 @@ def page() -> None:
     call_lines_panel(run)
     layer_parameters_panel(run)
     folded_panel(run)
+    dense_panel(run)
     stages_panel(run)
