@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from models.core.messages import Problem
 from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 
 TOLERANCE = 1e-4
@@ -64,10 +65,15 @@ def output_step(run: ForwardRun, module: nn.Module, step: int) -> OutputStep | N
 
     Returns:
         The layer, or None if there is none.
+
+    Raises:
+        Problem: the output is NaN or infinite.
     """
     expected, has_softmax = _expected(run, step)
     if expected is None:
         return None
+    if not np.isfinite(expected).all():
+        raise Problem("The output at this time step is not finite. Choose an earlier time step, or another network.")
     for name, layer in module.named_modules():
         if not isinstance(layer, nn.Linear) or layer.out_features != len(expected):
             continue

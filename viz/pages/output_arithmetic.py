@@ -83,7 +83,7 @@ def show_output_step(found: OutputStep, names: Sequence[str], key: str, *, sigmo
 def _sum_formula(found: OutputStep, k: int, name: str) -> str:
     """Return the sum of one output with its largest terms as LaTeX."""
     terms = found.weight[k] * found.hidden
-    largest = np.argsort(-np.abs(terms), kind="stable")[:TERMS]
+    largest = np.arange(len(terms)) if len(terms) <= SHOWN else np.argsort(-np.abs(terms), kind="stable")[:TERMS]
     written = " ".join(_braced(terms[j], f"{_('unit')} {j}") for j in largest).removeprefix("+")
     others = len(terms) - len(largest)
     rest = terms.sum() - terms[largest].sum()

@@ -1,9 +1,11 @@
 """The output layer at a step, against the input and the output of the module's own layer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models import load_network
+from models import Problem, load_network
 from models.decoding.run_network import run_network
 from models.networks.output_step import output_step
 
@@ -26,6 +28,14 @@ def test_logits_and_probabilities_are_those_of_the_module(name):
         assert found.at_end == (name == "sentiment") and len(found.layers) == 1 + (name == "sentiment")
     if name == "sentiment":
         np.testing.assert_allclose(found.probability, run.prediction.probability, atol=1e-5)
+
+
+def test_an_output_that_is_not_finite_is_one_sentence():
+    net = load_network("counter")
+    run = run_network(net, net.card.default.text)
+    broken = replace(run.prediction, probability=np.full_like(run.prediction.probability, np.nan))
+    with pytest.raises(Problem, match="not finite"):
+        output_step(replace(run, prediction=broken), net.module, 0)
 
 
 def test_behind_attention_no_linear_layer_takes_a_hidden_state():

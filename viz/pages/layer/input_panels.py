@@ -58,7 +58,8 @@ def dense_panel(run: CallRun) -> None:
     )
     def draw() -> None:
         call = run.call
-        argument_control("outputs", call)
+        with st.columns(4)[0]:
+            argument_control("outputs", call)
         for place, library in zip(st.columns(2, gap="medium"), ("keras", "pytorch"), strict=True):
             if library == "keras" or has_pytorch_layer(run):
                 with place:
