@@ -51,6 +51,12 @@ def _sentences(run: CallRun) -> list[str]:
                 "TF32 (10 bits after the binary point, not 23)."
             )
         )
+        found.append(
+            _(
+                "Only the arrays of the notes with all kernels 0.1 can be reproduced. The other layers there have random "
+                "weights and no seed: every run prints other numbers, also two runs in the same text."
+            )
+        )
     if call.tf32:
         found.append(
             _(
