@@ -41,6 +41,7 @@ def run_comparison_panel(session: Session, shown: ShownRun) -> None:
         "run_comparison",
         _("Comparison of runs"),
         _("Solid: validation, dotted: training. Which run learns faster, which one overfits, and what does it cost?"),
+        opened=False,
     )
     def draw() -> None:
         names = list(dict.fromkeys([shown.name, *(entry.name for entry in listed_runs(session))]))

@@ -52,5 +52,5 @@ def show_runs(session: Session, names: Sequence[str]) -> None:
     session.navigate(run=names[0], training_step=None)
     if len(names) > 1:
         session.set_view_options(runs=RUNS.format(list(names)))
-        session.open_panel("run_comparison", default=True, scroll=True)
+        session.open_panel("run_comparison", default=False, scroll=True)
     st.rerun(scope="app")
