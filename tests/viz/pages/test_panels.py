@@ -8,7 +8,7 @@ from models.training.training_options import TrainingOptions
 from tests.support.lens_page import run, start
 from viz.pages.panels import FIRST_OPEN, PAGE_PANELS, Panel
 
-LENSES = ("step", "states", "gradients", "edit", "attention", "layer", "checkpoint")
+LENSES = ("step", "states", "gradients", "edit", "attention", "layer", "language", "checkpoint")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_folded_panel_is_not_computed(lens, calls, runs):
     assert buttons(page, "unfold") == folded and buttons(page, "fold") == set(calls)
     if lens != "edit":  # without edits it has no others
         assert folded and len(calls) == FIRST_OPEN - (
-            lens in ("states", "gradients", "checkpoint")
+            lens in ("states", "gradients", "train", "checkpoint")
         )  # a chart among the first is folded
 
 

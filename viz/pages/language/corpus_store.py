@@ -12,7 +12,7 @@ from typing import Any
 from models.core.messages import Problem
 from models.language.corpus import read_corpus
 from models.language.corpus_counts import CorpusCounts
-from models.language.held_out import HeldOut, HeldOutScore, hold_out, score_held_out
+from models.language.held_out import HeldOut, HeldOutScore, hold_out, score_held_out, unseen_shares
 from models.language.neural_models import MODEL_KINDS, ModelKind, TrainedLanguageModel
 from models.language.smoothing import Smoothing
 from models.language.train_language_model import train_language_model
@@ -42,6 +42,11 @@ class CountedCorpus:
     def held(self) -> HeldOut:
         """The corpus with every fifth sentence held out. Raises Problem: it has too few sentences."""
         return hold_out(self.counts.corpus)
+
+    @cached_property
+    def unseen(self) -> list[float]:
+        """The share of the held-out n-grams that were never counted, n = 1, 2, ... Raises Problem: too few sentences."""
+        return unseen_shares(self.held)
 
     def held_out_score(self, smoothing: Smoothing, order: int) -> HeldOutScore:
         """Return how well an n-gram model predicts the held-out sentences. Raises Problem: it has too few sentences."""

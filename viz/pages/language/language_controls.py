@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -276,6 +278,7 @@ def _factor_choice(factors: list[Factor]) -> int:
     """Show the factors as buttons and return the place of the selected one."""
     unseen = [place for place, factor in enumerate(factors) if factor.count == 0]
     default = unseen[0] if unseen else min(1, len(factors) - 1)
+    labels = place_labels([factor.word for factor in factors])
     return view_widget(
         st.segmented_control,
         _("Factor"),
@@ -286,9 +289,24 @@ def _factor_choice(factors: list[Factor]) -> int:
         default=default,
         is_valid=range(len(factors)).__contains__,
         initial_argument="default",
-        format_func=lambda place: escape_markdown(factors[place].word),
+        format_func=labels.__getitem__,
         required=True,
     )
+
+
+def place_labels(words: Sequence[str]) -> list[str]:
+    """Return a label for each place of a sentence; repeated words are numbered, since a browser names an option by its text.
+
+    >>> place_labels(["the", "cat", "and", "the", "dog"])
+    ['the', 'cat', 'and', 'the (2)', 'dog']
+    """
+    seen: Counter[str] = Counter()
+    labels: list[str] = []
+    for word in words:
+        seen[word] += 1
+        label = word if seen[word] == 1 else f"{word} ({seen[word]})"
+        labels.append(escape_markdown(label))
+    return labels
 
 
 def corpus_summary(corpus: Corpus) -> str:

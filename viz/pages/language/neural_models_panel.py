@@ -115,9 +115,7 @@ def _comparison(view: LanguageView, networks: dict[ModelKind, TrainedLanguageMod
         rows.append(
             {
                 _("Model"): model_titles()[kind],
-                sees: ngettext("the last {n} word", "the last {n} words", WINDOW).format(n=WINDOW)
-                if kind == "window"
-                else _("all words before"),
+                sees: last_words(WINDOW) if kind == "window" else _("all words before"),
                 size: f"{model.parameters:,}",
                 epochs: f"{model.epochs}" + (" " + _("(time limit)") if model.was_cut_short else ""),
                 held: perplexity_text(model.held_out_perplexity),
@@ -137,7 +135,7 @@ def _comparison(view: LanguageView, networks: dict[ModelKind, TrainedLanguageMod
         rows.append(
             {
                 _("Model"): _("counting, n = {n}: {method}").format(n=view.order, method=method_titles()[method]),
-                sees: ngettext("the last {n} word", "the last {n} words", view.order - 1).format(n=view.order - 1),
+                sees: last_words(view.order - 1),
                 size: "–",
                 epochs: "–",
                 held: perplexity_text(score.perplexity),
@@ -153,6 +151,11 @@ def _comparison(view: LanguageView, networks: dict[ModelKind, TrainedLanguageMod
             "gets a probability too."
         )
     )
+
+
+def last_words(count: int) -> str:
+    """Return the words that a model of a fixed context depends on."""
+    return ngettext("the last {n} word", "the last {n} words", count).format(n=count) if count else "–"
 
 
 def log2_text(value: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from models.language.held_out import unseen_shares
 from models.language.sentence_probability import product_of
 from models.language.smoothing import (
     METHODS,
@@ -148,7 +147,7 @@ def unseen_ngrams_panel(view: LanguageView) -> None:
         _("How fast does the share grow with n? Each of these n-grams is a factor of 0 without smoothing."),
     )
     def draw() -> None:
-        shares = unseen_shares(view.counted.held)
+        shares = view.counted.unseen
         chart(unseen_ngrams(shares, marked=view.order, theme=page_theme()), "language_unseen", names=("unseen-ngrams",))
         hidden_numbers(
             [HiddenNumber("unseen_share", "held_out", share, n) for n, share in enumerate(shares, 1)],

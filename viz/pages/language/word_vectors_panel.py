@@ -17,7 +17,7 @@ from models.language.word_vectors import (
 from viz.escape import escape_html, escape_markdown
 from viz.figures.word_plane import word_plane
 from viz.i18n import _
-from viz.pages.language.language_controls import LanguageView
+from viz.pages.language.language_controls import LanguageView, place_labels
 from viz.pages.language.neural_models_panel import training_note
 from viz.pages.page_elements import caption, chart, dense_table, page_theme
 from viz.pages.panels import panel
@@ -76,7 +76,7 @@ def word_windows_panel(view: LanguageView) -> None:
                 default=len(words) // 2,
                 is_valid=range(len(words)).__contains__,
                 initial_argument="default",
-                format_func=lambda place: escape_markdown(words[place]),
+                format_func=place_labels(words).__getitem__,
                 required=True,
             )
         with right:

@@ -94,6 +94,12 @@ def test_an_own_corpus_that_is_too_small_is_one_sentence(text, sentence):
     assert len(page.table) > 0
 
 
+def test_repeated_words_are_told_apart():
+    page = start("language", look="sentence:the dog and the dog;factor:4;middle:3", panel="-none")
+    assert widget_at(page.button_group, "language_factor").options == ["the", "dog", "and", "the (2)", "dog (2)", "⊣"]
+    assert widget_at(page.button_group, "language_factor").value == 4
+
+
 def test_a_sentence_without_words_keeps_the_first_one():
     page = start("language", look="sentence:...")
     assert page.warning[0].value.startswith("The sentence has no words.") and shown(page, "Word")[0] == "He"
