@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from models.layer_calls.call_run import CallRun
-from viz.colours import Theme, signed_scale
+from viz.colours import NOT_FINITE, Theme, signed_scale
 from viz.components import Component, float32_text
 from viz.components.streamlit_host import mount
 from viz.i18n import _
@@ -34,6 +34,7 @@ def folded_network_data(run: CallRun, *, row: int, theme: Theme) -> dict[str, An
         "view_id": "folded",
         "theme": theme,
         "colours": list(signed_scale(theme)),
+        "not_finite": NOT_FINITE[theme],
         "cell": run.call.cell,
         "inputs": [label or _("padding") if is_text else "" for label in labels[:MAX_CELLS]],
         "states": float32_text(states),

@@ -22,7 +22,7 @@ function build(context) {
     make("text", { x, y: y - 6, "text-anchor": "middle" }, group, `h${digits(k)}`);
     for (let unit = 0; unit < units; unit++) {
       const value = values[k * units + unit];
-      const colour = colours[Math.max(0, Math.min(255, Math.round(((value + 1) / 2) * 255)))];
+      const colour = Number.isFinite(value) ? colours[Math.max(0, Math.min(255, Math.round(((value + 1) / 2) * 255)))] : context.data.not_finite;
       const place = y + unit * 17;
       make("rect", { x: x - 25, y: place, width: 50, height: 16, fill: colour, "data-quantity": "hidden", "data-step": k - 1, "data-unit": unit, "data-value": String(value) }, group);
       make("text", { x, y: place + 12.5, "text-anchor": "middle", style: `font-size: 12px; fill: ${unrolled.contrastColour(colour)}` }, group, value.toFixed(3).replace("-", "−"));

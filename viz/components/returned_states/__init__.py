@@ -9,7 +9,7 @@ from models.core.weights import LayerWeights
 from models.layer_calls.call_run import CallRun, DirectionStates
 from models.layer_calls.gate_stages import GateStage, run_stage
 from models.layer_calls.returned_tensors import ReturnedTensor
-from viz.colours import Theme, signed_scale
+from viz.colours import NOT_FINITE, Theme, signed_scale
 from viz.components import Component, float32_text
 from viz.components.streamlit_host import mount
 from viz.i18n import _, translate
@@ -46,6 +46,7 @@ def returned_states_data(run: CallRun, returned: Returned, *, row: int, theme: T
         "view_id": "layer",
         "theme": theme,
         "colours": list(signed_scale(theme)),
+        "not_finite": NOT_FINITE[theme],
         "labels": run.given.labels(row, run.call),
         "masked": [not run.spans[row][0] <= t < run.spans[row][1] for t in range(run.given.length)],
         "blocks": blocks,
@@ -121,6 +122,7 @@ def stage_grids(
         "view_id": "stages",
         "theme": theme,
         "colours": list(signed_scale(theme)),
+        "not_finite": NOT_FINITE[theme],
         "labels": list(labels),
         "masked": [False] * len(labels),
         "blocks": blocks,

@@ -14,7 +14,7 @@ function build(context) {
 
   let bound = 1;
   const indexOf = (value) => Math.max(0, Math.min(255, Math.round(((value / bound + 1) / 2) * 255)));
-  const colourOf = (value) => context.data.colours[indexOf(value)];
+  const colourOf = (value) => (Number.isFinite(value) ? context.data.colours[indexOf(value)] : context.data.not_finite);
 
   function grid(block, number) {
     const { labels, masked, words } = { ...context.data, words: context.words };

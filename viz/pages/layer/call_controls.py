@@ -25,7 +25,7 @@ DATA, GOOD = "layer_call_data", "layer_good_call"
 MAX_LINK = 2000
 """Characters of a call in a link at most; data that make it longer are left out of it."""
 
-MAX_SHOWN = 2.0**53
+MAX_SHOWN = 2.0**53 - 1
 """The largest number of a control."""
 
 CALL_FORMAT: OptionFormat[CallOptions] = OptionFormat(call_of_link, CallOptions.to_link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from models.layer_calls.call_lines import IMPORTS, keras_lines, pytorch_lines
@@ -42,6 +43,8 @@ def _by_library(run: CallRun) -> list[tuple[str, tuple[ReturnedTensor, ...]]]:
 def _sentences(run: CallRun) -> list[str]:
     """Return what is to be said about these tensors."""
     call, found = run.call, []
+    if not all(np.isfinite(values).all() for level in run.levels for each in level for values in each.states.values()):
+        found.append(_("Some states are NaN or infinite: the products are too large for float32. Use smaller numbers."))
     if call.source == "numbers" and not call.data:
         found.append(
             _(
