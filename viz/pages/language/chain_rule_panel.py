@@ -33,7 +33,7 @@ def chain_rule_panel(view: LanguageView) -> None:
         found = np.array([each.probability for each in view.factors])
         product = product_of(found)
         is_plain = view.smoothing.method == "none"
-        st.latex(product_line(view.factors, view.order, probability_tex(product), fractions=is_plain))
+        st.latex(product_line(view.factors, probability_tex(product), fractions=is_plain))
         networks = network_factors(view)
         dense_table([_row(factor, place, networks) for place, factor in enumerate(view.factors)])
         _products(view, product, networks)

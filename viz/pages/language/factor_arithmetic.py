@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.language.corpus import START, SYMBOLS
 from models.language.corpus_counts import CorpusCounts
 from models.language.sentence_probability import Factor
 from models.language.smoothing import OrderStep, Smoothing, smoothed_steps
@@ -55,13 +56,19 @@ def _term(smoothing: Smoothing, step: OrderStep, lower: float, choices: int) -> 
 
 
 def term_text(factor: Factor, order: int) -> str:
-    """Return the factor as P(word | context) with the context of one order."""
-    context = " ".join(factor.given.split(" ")[-(order - 1) :]) if order > 1 else ""
-    given = rf" \mid {latex_text(context)}" if context else ""
-    return rf"P_{{{order}}}({latex_text(factor.word)}{given})"
+    """Return the factor as P(word | context) with the context of one order, with every start symbol of it."""
+    before = factor.given.split(" ") if order > 1 else []
+    missing = order - 1 - len(before)
+    context = " ".join([SYMBOLS[START]] * missing + before[max(0, -missing) :])
+    return rf"P_{{{order}}}({latex_text(factor.word)}{given_text(context)})"
 
 
-def product_line(factors: list[Factor], order: int, probability: str, *, fractions: bool) -> str:
+def given_text(context: str) -> str:
+    """Return the part of P(word | context) after the word."""
+    return rf" \mid {latex_text(context)}" if context else ""
+
+
+def product_line(factors: list[Factor], probability: str, *, fractions: bool) -> str:
     """Return the product of the factors: as symbols in the first line, and with their numbers in the second."""
     shown: list[Factor | None] = list(factors)
     if len(factors) > MAX_FACTORS:
@@ -72,7 +79,7 @@ def product_line(factors: list[Factor], order: int, probability: str, *, fractio
             return rf"\tfrac{{{factor.count}}}{{{factor.context_count}}}"
         return number(factor.probability)
 
-    symbols = [r"\cdots" if each is None else term_text(each, order).replace(f"P_{{{order}}}", "P") for each in shown]
+    symbols = [r"\cdots" if each is None else rf"P({latex_text(each.word)}{given_text(each.given)})" for each in shown]
     numbers = [r"\cdots" if each is None else written(each) for each in shown]
     lines = [r" \; ".join(part) for part in _rows(symbols)]
     times = r" \cdot "

@@ -248,7 +248,7 @@ def _smoothing_choice(session: Session) -> Smoothing:
     if not has_constant:
         return chosen
     name, low, high, step = CONSTANTS[method]  # type: ignore[index]
-    letters = {"k": "k", "weight": "λ", "factor": _("factor"), "discount": "d"}
+    letters = {"k": "k", "weight": "λ", "factor": "b", "discount": "d"}
     with constant[0]:
         value = view_widget(
             st.number_input,

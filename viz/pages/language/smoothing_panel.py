@@ -27,7 +27,7 @@ FORMULAS: dict[Method, str] = {
     "none": r"P_n = \frac{c}{N}",
     "add_k": r"P_n = \frac{c + k}{N + k\,V}",
     "interpolation": r"P_n = \lambda\,\frac{c}{N} + (1 - \lambda)\,P_{n-1}",
-    "backoff": r"S_n = \frac{c}{N} \;\text{ if } c > 0, \quad \text{else } 0.4\,S_{n-1}",
+    "backoff": r"S_n = \begin{cases} \frac{c}{N} & c > 0 \\ b\,S_{n-1} & c = 0 \end{cases}",
     "witten_bell": r"P_n = \frac{c + T\,P_{n-1}}{N + T}",
     "kneser_ney": r"P_n = \frac{\max(c - d,\,0)}{N} + \frac{d\,T}{N}\,P_{n-1}",
 }
