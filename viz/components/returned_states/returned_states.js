@@ -27,7 +27,7 @@ function build(context) {
     const [left, top] = [34, 26];
     const figure = unrolled.element("figure", {}, unrolled.element("figcaption", { text: block.title }));
     const [allWidth, allHeight] = [left + steps * w + 10, top + units * h + 26];
-    figure.style.minWidth = `min(100%, ${Math.max(allWidth, 300)}px)`;
+    figure.style.width = `${Math.max(allWidth, 330)}px`;
     const svg = make("svg", { viewBox: `0 0 ${allWidth} ${allHeight}`, width: allWidth, role: "img", "aria-label": unrolled.fillTemplate(words.states, { layer: block.title }) }, figure);
     // the order in which the layer takes its inputs
     const [from, to] = block.backwards ? [left + steps * w, left] : [left, left + steps * w];

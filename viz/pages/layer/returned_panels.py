@@ -79,6 +79,13 @@ def _sentences(run: CallRun) -> list[str]:
         found.append(_("output and state_h are the same numbers here: both are the last hidden state."))
     if call.return_state and call.return_sequences and not call.merge and not run.is_masked:
         found.append(_("The last row of output is state_h."))
+    if call.go_backwards and call.return_sequences:
+        found.append(
+            _(
+                "With go_backwards=True the rows of output are in the order of computation: the first row is the state after "
+                "the last input. PyTorch has no such argument; its line turns the input around."
+            )
+        )
     if run.given.is_padded and not call.mask:
         found.append(
             _(
