@@ -119,7 +119,7 @@ def compare(tensors, expected):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calls())
 def test_every_returned_tensor_is_that_of_the_lines(call):
     run = run_call(call)
