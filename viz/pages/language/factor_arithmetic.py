@@ -7,7 +7,7 @@ import numpy as np
 from models.language.corpus import START, SYMBOLS
 from models.language.corpus_counts import CorpusCounts
 from models.language.sentence_probability import Factor
-from models.language.smoothing import OrderStep, Smoothing, smoothed_steps
+from models.language.smoothing import SCORES_ONLY, OrderStep, Smoothing, smoothed_steps
 from viz.escape import latex_text
 from viz.pages.gradients.norm_panels import tex_number
 
@@ -23,6 +23,8 @@ def factor_lines(counts: CorpusCounts, smoothing: Smoothing, factor: Factor) -> 
         lines.append(rf"P_0 &= \tfrac1V = \tfrac{{1}}{{{counts.corpus.choices}}} = {number(lower)}")
     for step in steps:
         symbol = term_text(factor, step.order)
+        if smoothing.method in SCORES_ONLY:
+            symbol = "S" + symbol.removeprefix("P")
         value = float(step.probability[0])
         lines.append(f"{symbol} &= {_term(smoothing, step, lower, counts.corpus.choices)} = {number(value)}")
         lower = value
