@@ -8,6 +8,9 @@ import streamlit as st
 
 T = TypeVar("T")
 
+MAX_NUMBER = 2.0**53 - 1
+"""The largest number of a control: the largest whole number that JavaScript has exactly; Streamlit raises at more."""
+
 
 @dataclass
 class _WidgetState:

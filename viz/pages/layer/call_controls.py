@@ -15,7 +15,7 @@ from models.layer_calls.call_options import CALL_BOUNDS, CALL_CHOICES, CallOptio
 from models.layer_calls.call_run import CallRun, run_call
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
-from viz.pages.synced_widget import synced_widget
+from viz.pages.synced_widget import MAX_NUMBER, synced_widget
 from viz.pages.view_widgets import COUNT, OptionFormat, view_choice
 from viz.session import Session, get_session
 
@@ -24,9 +24,6 @@ DATA, GOOD = "layer_call_data", "layer_good_call"
 
 MAX_LINK = 2000
 """Characters of a call in a link at most; data that make it longer are left out of it."""
-
-MAX_SHOWN = 2.0**53 - 1
-"""The largest number of a control."""
 
 CALL_FORMAT: OptionFormat[CallOptions] = OptionFormat(call_of_link, CallOptions.to_link)
 """A call in the address: a JSON object of the arguments that differ from the defaults."""
@@ -58,7 +55,7 @@ def set_call(**changes: Any) -> None:
 def _can_be_shown(call: CallOptions) -> bool:
     numbers = [getattr(call, name) for name in CALL_BOUNDS] + [call.constant]
     chosen = all(getattr(call, name) in choices for name, choices in CALL_CHOICES.items())
-    return chosen and all(isfinite(number) and abs(number) <= MAX_SHOWN for number in numbers)
+    return chosen and all(isfinite(number) and abs(number) <= MAX_NUMBER for number in numbers)
 
 
 def applies_to(name: str, call: CallOptions) -> bool:

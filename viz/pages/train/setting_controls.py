@@ -14,7 +14,7 @@ from models.training.setting_titles import SETTING_TITLES
 from models.training.trained_network import TASK_NAMES
 from models.training.training_options import CHOICES, TrainingOptions
 from viz.i18n import _, language, translate
-from viz.pages.synced_widget import synced_widget
+from viz.pages.synced_widget import MAX_NUMBER, synced_widget
 from viz.pages.view_widgets import OptionFormat, view_choice
 from viz.session import get_session
 
@@ -23,9 +23,6 @@ DATA = "train_own_data"
 
 MAX_LINK = 2000
 """Characters of the settings in a link at most; data that make them longer are left out of it."""
-
-MAX_SHOWN = 2.0**53
-"""The largest number of a control."""
 
 LIBRARY_NAMES: dict[str, tuple[str, str]] = {
     "cell": ("nn.RNN, nn.LSTM, nn.GRU", "SimpleRNN, LSTM, GRU"),
@@ -136,7 +133,7 @@ def _can_be_shown(options: TrainingOptions) -> bool:
     values = options.to_dict()
     chosen = all(values[name] in choices for name, choices in CHOICES.items())
     return chosen and all(
-        abs(value) <= MAX_SHOWN for value in values.values() if isinstance(value, int | float)
+        abs(value) <= MAX_NUMBER for value in values.values() if isinstance(value, int | float)
     )  # of NaN it is false
 
 
