@@ -37,7 +37,16 @@ ROOT = Path(__file__).parent.parent
 LOCALE = Path(__file__).parent / "locale"
 TEMPLATE = LOCALE / "unrolled.pot"
 
-SENTENCE_CLASSES = ("Problem", "ArchiveError", "CaptureError", "CheckpointError", "Finding", "LimitError", "Sentence")
+SENTENCE_CLASSES = (
+    "Problem",
+    "ArchiveError",
+    "CaptureError",
+    "CheckpointError",
+    "Finding",
+    "LimitError",
+    "LinkProblem",
+    "Sentence",
+)
 """The errors and findings of `models` whose sentences are shown; each is created with the sentence as a literal."""
 
 COMMENT_TAG = "For translators:"

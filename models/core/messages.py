@@ -51,3 +51,7 @@ class Problem(Sentence, ValueError):
         """Store ``sentence`` and the ``values`` of its placeholders."""
         super().__init__(sentence, **values)
         ValueError.__init__(self, str(self))
+
+
+class LinkProblem(Problem):
+    """Invalid part of a link; the message says which one."""

@@ -8,7 +8,8 @@ from math import isfinite
 from typing import Any
 
 from models.core.cells import GATE_COUNTS
-from models.core.messages import Problem
+from models.core.messages import LinkProblem, Problem
+from models.core.parse_numbers import shorten
 
 MERGE_MODES = ("", "concat", "sum", "ave", "mul")
 """How ``Bidirectional`` joins its two directions; "" for one direction."""
@@ -118,19 +119,27 @@ def call_of_link(text: str) -> CallOptions:
     """Return the call whose arguments a JSON object has, which may be anybody's.
 
     Raises:
-        ValueError: it is not an object of arguments of the right types. They need not be valid (``check_call``).
+        LinkProblem: an argument does not exist, is of another type, or is none of its ``CALL_CHOICES``.
+        ValueError: it is not an object. Numbers need not be valid (``check_call``).
     """
     try:
         values = json.loads(text)
     except RecursionError:
         values = None
     default = asdict(CallOptions())
-    if not isinstance(values, dict) or not values.keys() <= default.keys():
+    if not isinstance(values, dict):
         raise ValueError("not the arguments of a call")
     for name, value in values.items():
-        kinds = (int, float) if name == "constant" else (type(default[name]),)
-        if type(value) not in kinds:
-            raise ValueError(f"{name} is of another type")
+        kinds = (int, float) if name == "constant" else (type(default.get(name)),)
+        if name not in default or type(value) not in kinds or value not in CALL_CHOICES.get(name, (value,)):
+            raise LinkProblem(
+                (
+                    "In the link, “{name}” of “call” cannot be “{value}”, so none of its arguments are used. "
+                    "Choose them on the page."
+                ),
+                name=shorten(name),
+                value=shorten(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)),
+            )
     return CallOptions(**values | ({"constant": float(values["constant"])} if "constant" in values else {}))
 
 

@@ -7,9 +7,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
+from models.core.messages import LinkProblem
 from models.core.parse_numbers import shorten
 from viz.components.sliders import Slider, last_change
-from viz.i18n import _
+from viz.i18n import _, translate
 from viz.pages.synced_widget import synced_widget
 from viz.session import get_session
 from viz.view_options import format_options
@@ -43,23 +44,27 @@ SPAN = OptionFormat(_span, lambda span: f"{span[0] - 1}-{span[1] - 1}")
 
 
 def view_choice(name: str, form: OptionFormat[T], default: T, is_valid: Callable[[T], bool] = lambda value: True) -> T:
-    """Return the option ``name`` of the view, or ``default`` if it is not set or not valid."""
+    """Return the option ``name`` of the view, or ``default`` if it is not set or not valid.
+
+    A notice names what is not valid in a link; a `LinkProblem` of ``form.parse`` is the notice.
+    """
     session = get_session()
     text = session.view_options.get(name)
     if text is None:
         return default
+    notice = _("In the link, “{name}” of “look” cannot be “{value}” here. Choose another value on the page.").format(
+        name=name, value=shorten(text)
+    )
     try:
         value = form.parse(text)
         if is_valid(value):
             return value
+    except LinkProblem as problem:
+        notice = translate(problem)
     except ValueError:
         pass
     if session.link_options.get(name) == text:
-        session.add_notice(
-            _("In the link, “{name}” of “look” cannot be “{value}” here. Choose another value on the page.").format(
-                name=name, value=shorten(text)
-            )
-        )
+        session.add_notice(notice)
         others = {other: value for other, value in session.view_options.items() if other != name}
         session.fill_defaults(look=format_options(others))
     return default

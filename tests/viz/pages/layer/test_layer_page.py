@@ -55,5 +55,6 @@ def test_an_invalid_argument_leaves_the_last_valid_call():
     run(page)
     assert "“units” is 0. Choose a whole number from 1 to 64." in text_of(page)
     assert len(returned(page, "PyTorch", "h_n")) == 4 and widget_at(page.number_input, "layer_units").value == 0
-    page = start("layer", look=link(cell="CNN"))
-    assert "“call” of “look” cannot be" in text_of(page) and len(returned(page, "PyTorch", "h_n")) == 6
+    page = start("layer", look=link(units=2, merge="one"))
+    assert "“merge” of “call” cannot be “one”, so none of its arguments are used." in text_of(page)
+    assert len(returned(page, "PyTorch", "h_n")) == 6
