@@ -35,6 +35,8 @@ def layer_parameters_panel(run: CallRun) -> None:
         )
         rows, listed = [], []
         plain = recurrent_parameters("RNN", inputs, call.units, "keras", use_bias=False).total
+        keras_title = _("Keras, with biases") if call.use_bias else _("Keras, without biases")
+        torch_title = _("PyTorch, with biases") if call.use_bias else _("PyTorch, without biases")
         for cell in CELLS:
             keras = recurrent_parameters(cell, inputs, call.units, "keras", **options)
             torch = recurrent_parameters(cell, inputs, call.units, "pytorch", use_bias=call.use_bias)
@@ -45,8 +47,8 @@ def layer_parameters_panel(run: CallRun) -> None:
                     _("Sums (G)"): str(keras.gates),
                     _("W_x, W_h"): f"{kernels:,}",
                     _("to the RNN"): f"{kernels / plain:g} : 1",
-                    _("Keras, with biases"): f"{keras.total:,}",
-                    _("PyTorch, with biases"): f"{torch.total:,}",
+                    keras_title: f"{keras.total:,}",
+                    torch_title: f"{torch.total:,}",
                 }
             )
             listed += [

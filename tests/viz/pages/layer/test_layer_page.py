@@ -41,10 +41,16 @@ def test_the_notes_call_comes_first_and_the_lines_follow_the_controls():
 @pytest.mark.slow
 def test_a_text_becomes_rows_of_the_embedding():
     text = {"source": "text", "data": "a b a\nc a", "num_words": 3}
-    page = start("layer", look=link("1", **text, initialization="pytorch", mask=True, cell="GRU"), panel="-call_lines")
+    page = start(
+        "layer",
+        look=link("1", **text, initialization="pytorch", mask=True, cell="GRU", use_bias=False),
+        panel="-call_lines",
+    )
     data = json.loads(mounted_components(page)["embedding_lookup"][0].json)
     assert [each["id"] for each in data["positions"]] == [0, 0, 1] and data["count"] == 3
     assert "1 words are left out" in text_of(page) and "crossed out" in text_of(page)
+    heads = [head for table in page.table for head in table.value.columns]
+    assert "Keras, without biases" in heads and "PyTorch, with biases" not in heads
 
 
 @pytest.mark.slow
