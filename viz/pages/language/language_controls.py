@@ -20,9 +20,13 @@ from viz.pages.synced_widget import synced_widget
 from viz.pages.view_widgets import COUNT, NUMBER, TEXT, view_choice, view_widget
 from viz.session import Session
 from viz.uploads import remove_uploads
+from viz.view_options import format_options
 
 OWN_TEXT, UPLOAD = "language_own_text", "language_upload"
 """In the session state: the reader's own corpus; the number of files that were uploaded."""
+
+MAX_LINK = 3000
+"""Characters of an own corpus in a link at most; a longer one is left out of it."""
 
 MAX_SHOWN = 20_000
 """Characters of an own corpus up to which it is in the text box."""
@@ -95,7 +99,7 @@ def symbol_names(corpus: Corpus, ids: tuple[int, ...]) -> str:
 def language_controls(session: Session) -> LanguageView:
     """Show the controls and return what they select."""
     chosen = _corpus_choice(session)
-    counted = _counted(chosen)
+    counted = _counted(chosen, own_text(session) or "")
     if chosen != "own":
         first = SENTENCES[chosen]
     else:
@@ -139,13 +143,26 @@ def _corpus_choice(session: Session) -> str:
     }
     default = language() if language() in titles else "en"
     chosen = view_choice("corpus", TEXT, default, titles.__contains__)
+    if chosen == "own" and own_text(session) is None:
+        chosen = default
+        session.add_notice(
+            _(
+                "The corpus of this link is somebody’s own text, which the link does not contain. The page shows “{corpus}” "
+                "instead: choose “{own}” and paste the text."
+            ).format(corpus=titles[chosen], own=titles["own"])
+        )
+        others = {name: value for name, value in session.view_options.items() if name != "corpus"}
+        session.fill_defaults(look=format_options(others))
 
     def changed(name: str) -> None:
-        if name == "own" and OWN_TEXT not in st.session_state:
-            st.session_state[OWN_TEXT] = shipped_text(chosen if chosen != "own" else default)
+        text = own_text(session)
         session.set_view_options(
-            corpus=None if name == default else name, sentence=None, factor=None, word=None, middle=None
+            corpus=None if name == default else name, owntext=None, sentence=None, factor=None, word=None, middle=None
         )
+        if name == "own":
+            _keep_own_text(session, shipped_text(chosen) if text is None else text)
+        elif text is not None:
+            st.session_state[OWN_TEXT] = text  # a link to another corpus does not contain it
 
     synced_widget(
         st.segmented_control,
@@ -159,17 +176,27 @@ def _corpus_choice(session: Session) -> str:
         required=True,
     )
     if chosen == "own":
-        _own_corpus(shipped_text(default))
+        _own_corpus(session)
     return chosen
 
 
-def _own_corpus(first: str) -> None:
-    """Show the box and the upload of an own corpus."""
-    text = st.session_state.setdefault(OWN_TEXT, first)
-    box, upload = st.columns([3, 2], vertical_alignment="top")
+def own_text(session: Session) -> str | None:
+    """Return the own corpus of the link, else that of the session state, or None."""
+    found: str | None = session.view_options.get("owntext", st.session_state.get(OWN_TEXT))
+    return found
 
-    def changed(text: str | None) -> None:
-        st.session_state[OWN_TEXT] = text or ""
+
+def _keep_own_text(session: Session, text: str) -> None:
+    """Make a text the own corpus: in the session state, and in the link unless it is too long for it."""
+    st.session_state[OWN_TEXT] = text
+    in_link = len(format_options({"owntext": text})) <= MAX_LINK
+    session.set_view_options(owntext=text if in_link else None)
+
+
+def _own_corpus(session: Session) -> None:
+    """Show the box and the upload of an own corpus."""
+    text = own_text(session) or ""
+    box, upload = st.columns([3, 2], vertical_alignment="top")
 
     with box:
         if len(text) <= MAX_SHOWN:
@@ -178,7 +205,7 @@ def _own_corpus(first: str) -> None:
                 _("Sentences, one per line"),
                 key="language_own",
                 value=text,
-                changed=changed,
+                changed=lambda text: _keep_own_text(session, text or ""),
                 height=160,
             )
         else:
@@ -197,19 +224,20 @@ def _own_corpus(first: str) -> None:
                 show_problem(problem)
             else:
                 st.session_state[UPLOAD] = turn + 1
-                st.session_state[OWN_TEXT] = uploaded
+                _keep_own_text(session, uploaded)
                 st.rerun()
+        if "owntext" not in session.view_options:
+            caption(_("A link to this page does not contain this text, since it is too long."))
 
 
 GOOD = "language_good_text"
 """In the session state: the last own corpus that could be counted."""
 
 
-def _counted(chosen: str) -> CountedCorpus:
-    """Return the counts of the chosen corpus; of an own one that cannot be counted, those of the last good one."""
+def _counted(chosen: str, text: str) -> CountedCorpus:
+    """Return the counts of the chosen corpus, "own" for ``text``; if that cannot be counted, of the last good one."""
     if chosen != "own":
         return counted_corpus(shipped_text(chosen))
-    text = st.session_state[OWN_TEXT]
     place = st.empty()
 
     def progress(share: float) -> None:

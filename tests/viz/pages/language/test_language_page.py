@@ -19,6 +19,7 @@ from viz.pages.language.corpus_store import counted_corpus
 from viz.pages.language.language_controls import OWN_TEXT
 from viz.pages.panels import PAGE_PANELS
 from viz.panel_choice import PANELS
+from viz.view_options import parse_options
 
 NUMBER = re.compile(r'data-quantity="(\w+)" data-layer="([\w-]+)"(?: data-unit="(\d+)")? data-value="([^"]+)"')
 
@@ -92,6 +93,28 @@ def test_an_own_corpus_that_is_too_small_is_one_sentence(text, sentence):
     page = start("language", look="corpus:own;sentence:a b", state={OWN_TEXT: text})
     assert any(each.value.startswith(sentence) for each in page.warning) and not page.error
     assert len(page.table) > 0
+
+
+def test_a_short_own_text_is_in_the_link_and_a_missing_one_is_reported():
+    page = start("language", look="ngram:2", panel="chain_rule")
+    widget_at(page.button_group, "language_corpus").set_value("own")
+    run(page)
+    widget_at(page.text_area, "language_own").set_value("the cat; ran\nthe dog ran\nthe cat sat\n" + "a b\n" * 3)
+    run(page)
+    assert shown(page, "Word") == ["the", "cat", ";", "ran", "⊣"] and "too long" not in text_of(page)
+    other = start("language", look=page.query_params["look"], panel="chain_rule")
+    assert [each.value for each in other.warning] == [] and shown(other, "Count") == shown(page, "Count")
+    widget_at(other.button_group, "language_corpus").set_value("en")
+    assert "owntext" not in run(other).query_params["look"]
+
+    widget_at(page.text_area, "language_own").set_value("the cat ran\n" * 300)
+    assert "does not contain this text, since it is too long" in text_of(run(page))
+    other = start("language", look=page.query_params["look"], panel="chain_rule")
+    assert [each.value.partition(".")[0] for each in other.warning] == [
+        "The corpus of this link is somebody’s own text, which the link does not contain"
+    ]
+    assert widget_at(other.button_group, "language_corpus").value == "en"
+    assert parse_options(other.query_params["look"]) == {"ngram": "2"}
 
 
 def test_repeated_words_are_told_apart():
