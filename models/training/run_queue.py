@@ -177,7 +177,7 @@ class RunQueue:
         """Call a function in a process of the cluster, as soon as one is free, and return the future of its result.
 
         Raises:
-            Problem: the cluster does not answer, or too many calls wait.
+            Problem: the cluster does not answer, too many calls wait, or the arguments cannot be pickled.
         """
         self._connect()
         with self._lock:
@@ -186,7 +186,13 @@ class RunQueue:
                 raise Problem("Too many trainings are waiting. Start this one when some have finished.")
             client = self._connect()
             priority = None if self._cluster is None else PRIORITY
-            future = client.submit(call_in_worker, function, arguments, priority, pure=False)
+            try:
+                future = client.submit(call_in_worker, function, arguments, priority, pure=False)
+            except Exception as error:  # as PicklingError: the arguments are pickled here
+                raise Problem(
+                    "The data could not be sent to the training process ({kind}). Start the training again.",
+                    kind=type(error).__name__,
+                ) from error
             self._calls.append(future)
             return future
 

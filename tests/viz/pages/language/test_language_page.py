@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from pickle import PicklingError
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from models.language.held_out import hold_out, score_held_out
 from models.language.neural_models import MODEL_KINDS, network_probabilities
 from models.language.sentence_probability import sentence_factors
 from models.language.smoothing import METHODS, SCORES_ONLY, Smoothing
+from models.training.run_queue import RunQueue
 from tests.support.inline_training import InlineQueue
 from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.language.corpus_store import counted_corpus
@@ -157,6 +160,22 @@ def test_networks_and_vectors_are_trained_and_shown_beside_the_counts(monkeypatc
     assert shown(page, "Share") == [f"{share:.1%}" for _word, share in predicted]
     chart = next(each for each in page.get("plotly_chart") if "language_plane" in each.proto.id)
     assert [each["name"] for each in json.loads(chart.proto.spec)["data"]][-1] == "chosen word"
+
+
+def test_a_training_that_cannot_be_submitted_is_one_sentence_and_can_be_started_again(monkeypatch):
+    def submit(*arguments, **settings):
+        raise PicklingError("it's not the same object")
+
+    queue = RunQueue(1)
+    queue._client = SimpleNamespace(submit=submit)
+    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", lambda: queue)
+    text = "\n".join(["a b", "b a", "a a b"] * 3)
+    page = start("language", look="corpus:own;sentence:a b", panel="neural_models", state={OWN_TEXT: text})
+    for _again in range(2):
+        page.button(key="language_train_networks").click()
+        assert [each.value for each in run(page).warning] == [
+            "The data could not be sent to the training process (PicklingError). Start the training again."
+        ]
 
 
 def test_a_corpus_that_is_too_large_for_the_networks_is_still_counted(monkeypatch):
