@@ -11,7 +11,7 @@ from models.language.neural_models import ModelKind
 from models.language.sentence_probability import Factor, SentenceProduct, product_of
 from models.language.smoothing import SCORES_ONLY
 from viz.escape import escape_markdown
-from viz.i18n import _
+from viz.i18n import _, ngettext
 from viz.pages.gradients.norm_panels import number_text
 from viz.pages.language.factor_arithmetic import number, product_line
 from viz.pages.language.language_controls import LanguageView, method_titles
@@ -125,8 +125,10 @@ def _zeros(view: LanguageView) -> None:
         elif factor.context_count == 0:
             text = _("“{context}” never occurs in the corpus: 0 / 0 is undefined, and counts as 0. The product is 0.")
         else:
-            text = _(
-                "“{context}” occurs {n:,} times, but “{word}” never follows. The factor is 0 / {n:,}, so the product is 0."
+            text = ngettext(
+                "“{context}” occurs {n:,} time, but “{word}” never follows. The factor is 0 / {n:,}, so the product is 0.",
+                "“{context}” occurs {n:,} times, but “{word}” never follows. The factor is 0 / {n:,}, so the product is 0.",
+                factor.context_count,
             )
         st.warning(text.format(**words), icon=":material/exposure_zero:")
     if any(each.probability == 0 for each in view.factors) and view.smoothing.method == "none":

@@ -29,9 +29,10 @@ def ngram_counts_panel(view: LanguageView) -> None:
         _("Select a row to see the sentences behind its count. How many n-grams occur only once as n grows?"),
     )
     def draw() -> None:
+        order = _order_choice(view)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            selected = _table(view)
+            selected = _table(view, order)
         with right:
             if selected is None:
                 factor = view.factor
@@ -42,22 +43,27 @@ def ngram_counts_panel(view: LanguageView) -> None:
         caption(corpus_summary(view.corpus))
 
 
-def _table(view: LanguageView) -> CountedNgram | None:
-    """Show the table; return the selected row, or None."""
-    counts, corpus = view.counted.counts, view.corpus
-    order = view_widget(
+def _order_choice(view: LanguageView) -> int:
+    """Show the choice of n, in the whole width for large counts; at first it is that of the factor on the right."""
+    counts = view.counted.counts
+    return view_widget(
         st.segmented_control,
         _("Words of an n-gram"),
         list(range(1, MAX_ORDER + 1)),
         name="tablen",
         key="language_table_n",
         form=COUNT,
-        default=2,
+        default=view.order,
         is_valid=range(1, MAX_ORDER + 1).__contains__,
         initial_argument="default",
         format_func=lambda n: f"n = {n} ({counts.kinds_of(n):,})",
         required=True,
     )
+
+
+def _table(view: LanguageView, order: int) -> CountedNgram | None:
+    """Show the table; return the selected row, or None."""
+    counts, corpus = view.counted.counts, view.corpus
     rows = counts.most_frequent(order, MAX_ROWS)
     shown = [
         {
