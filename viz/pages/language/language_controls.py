@@ -25,6 +25,9 @@ from viz.view_options import format_options
 OWN_TEXT, UPLOAD = "language_own_text", "language_upload"
 """In the session state: the reader's own corpus; the number of files that were uploaded."""
 
+PLACES = {"factor": 1, "middle": 0}
+"""The options that are a place in the sentence, and how many more places than words there are."""
+
 MAX_LINK = 3000
 """Characters of an own corpus in a link at most; a longer one is left out of it."""
 
@@ -84,8 +87,8 @@ def method_titles() -> dict[Method, str]:
         "add_k": _("add-k (Laplace, Lidstone)"),
         "interpolation": _("interpolation (Jelinek–Mercer)"),
         "backoff": _("stupid back-off"),
-        "witten_bell": "Witten–Bell",
-        "kneser_ney": "Kneser–Ney",
+        "witten_bell": _("Witten–Bell"),
+        "kneser_ney": _("Kneser–Ney"),
     }
 
 
@@ -106,13 +109,14 @@ def language_controls(session: Session) -> LanguageView:
         first = counted.counts.corpus.sentences[0][:200]
     left, middle, right = st.columns([5, 2, 4], gap="medium", vertical_alignment="bottom")
     with left:
-        text = view_widget(
+        text = synced_widget(
             st.text_input,
             _("Sentence"),
-            name="sentence",
             key="language_sentence",
-            form=TEXT,
-            default=first,
+            value=view_choice("sentence", TEXT, first),
+            changed=lambda text: session.set_view_options(
+                sentence=None if text in (None, first) else text, **_lost_places(session, text or first)
+            ),
         )
     with middle:
         order = view_widget(
@@ -190,7 +194,10 @@ def _keep_own_text(session: Session, text: str) -> None:
     """Make a text the own corpus: in the session state, and in the link unless it is too long for it."""
     st.session_state[OWN_TEXT] = text
     in_link = len(format_options({"owntext": text})) <= MAX_LINK
-    session.set_view_options(owntext=text if in_link else None)
+    places = (
+        {} if "sentence" in session.view_options else dict.fromkeys(PLACES)
+    )  # the sentence is the first of the text
+    session.set_view_options(owntext=text if in_link else None, **places)
 
 
 def _own_corpus(session: Session) -> None:
@@ -213,7 +220,9 @@ def _own_corpus(session: Session) -> None:
     with upload:
         turn = st.session_state.setdefault(UPLOAD, 0)
         file = st.file_uploader(
-            _("Upload a text (UTF-8, at most {most} MB)").format(most=MAX_BYTES // 1_000_000), key=f"{UPLOAD}_{turn}"
+            _("Upload a text (UTF-8, at most {most} MB)").format(most=MAX_BYTES // 1_000_000),
+            key=f"{UPLOAD}_{turn}",
+            max_upload_size=MAX_BYTES // 1_000_000,
         )
         if file is not None:
             content = file.getvalue()
@@ -300,6 +309,16 @@ def _words(text: str, first: str) -> list[str]:
     except Problem as problem:
         show_problem(problem)
         return typed_words(first)
+
+
+def _lost_places(session: Session, text: str) -> dict[str, None]:
+    """Return the chosen places that a sentence does not have, as options to remove."""
+    try:
+        count = len(typed_words(text))
+    except Problem:
+        count = 0  # the sentence at first is shown
+    chosen = session.view_options
+    return {name: None for name, more in PLACES.items() if chosen.get(name, "0") not in map(str, range(count + more))}
 
 
 def _factor_choice(factors: list[Factor]) -> int:

@@ -44,7 +44,7 @@ def test_a_zero_is_found_and_smoothed(tmp_path, monkeypatch, browser):
         until(page, lambda: number(page, "probability", "counting", 3) == 0)
         assert until(page, lambda: number(page, "sentence_log2", "counting", 0)) == -float("inf")
 
-        pick(page, "스무딩", "Witten–Bell")
+        pick(page, "스무딩", "위튼–벨")
         factors = sentence_factors(counts, Smoothing("witten_bell"), words, 3)
         product = product_of(np.array([each.probability for each in factors]))
         until(page, lambda: abs(number(page, "sentence_log2", "counting", 0) - product.log2) < 1e-9)

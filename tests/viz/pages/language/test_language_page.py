@@ -70,6 +70,9 @@ def test_an_unseen_word_is_0_until_it_is_smoothed():
     found = numbers(page, "language_factors")
     assert found["probability", "counting", 3] == pytest.approx(expected, rel=1e-12) and expected > 0
     latex = "".join(each.value for each in page.latex)
+    widget_at(page.button_group, "language_factor").set_value(0)
+    orders = "".join(each.value for each in run(page).latex)
+    assert r"P_{2}(\text{He} \mid \text{⊢})" in orders and r"P_{3}(\text{He} \mid \text{⊢ ⊢})" in orders
     assert r"\frac{0 + 5 \cdot" in latex and r"\text{wizard} \mid \text{is a}" in latex
 
 
@@ -124,6 +127,26 @@ def test_repeated_words_are_told_apart():
     page = start("language", look="sentence:the dog and the dog;factor:4;middle:3", panel="-none")
     assert widget_at(page.button_group, "language_factor").options == ["the", "dog", "and", "the (2)", "dog (2)", "⊣"]
     assert widget_at(page.button_group, "language_factor").value == 4
+
+
+def test_a_place_that_a_shorter_sentence_lacks_is_not_in_the_link():
+    long = " ".join("abcdefghijklmnopqrst")
+    page = start("language", look=f"sentence:{long};factor:2;middle:16", panel="-none")
+    widget_at(page.text_input, "language_sentence").set_value("He is a wizard")
+    assert parse_options(run(page).query_params["look"]) == {"sentence": "He is a wizard", "factor": "2"}
+    assert not [each for each in page.warning if "link" in each.value]
+
+
+def test_the_counts_open_at_the_length_of_the_shown_ngram_and_one_time_is_singular():
+    page = start("language", look="sentence:He is a tall;factor:3;ngram:4")
+    assert widget_at(page.button_group, "language_table_n").value == 4
+    count = sentence_factors(counted_corpus(shipped_text("en")).counts, Smoothing(), split_sentence("He is a tall"), 4)[
+        3
+    ].count
+    assert count == 1 and "“He is a tall” occurs 1 time:" in text_of(page)
+    assert "“He is a tall” occurs 1 time, but “⊣” never follows." in text_of(
+        start("language", look="sentence:He is a tall;ngram:5", panel="-none")
+    )
 
 
 def test_a_sentence_without_words_keeps_the_first_one():
