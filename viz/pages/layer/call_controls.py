@@ -100,7 +100,7 @@ def call_controls(session: Session) -> CallRun:
     except Problem as problem:
         show_problem(problem)
         good = st.session_state.get(GOOD, CallOptions())
-        st.caption(_("Below is the last valid call."))
+        caption(_("The panels below show another call: the last one that could be computed, or the page's first."))
         run = cached_call(good, example_text())
     else:
         st.session_state[GOOD] = call
