@@ -45,8 +45,12 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"
 
 
-def check_row_lengths(rows: Sequence[Sequence[object]]) -> None:
+def check_row_lengths(rows: Sequence[Sequence[object]], numbers: Sequence[int] | None = None) -> None:
     """Check that all rows of a CSV are as long as the first.
+
+    Args:
+        rows: of values.
+        numbers: of the rows, as a spreadsheet counts them; if None, they count from 1.
 
     Raises:
         Problem: one is longer or shorter.
@@ -54,7 +58,11 @@ def check_row_lengths(rows: Sequence[Sequence[object]]) -> None:
     for index, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise Problem(
-                ("Row {row} of the CSV has {count} values, but the first row has {first}. Make all rows the same "
-    "length."),
-                row=index + 1, count=len(row), first=len(rows[0]),
-            )  # fmt: skip
+                (
+                    "The number of values is {count} in row {row} of the CSV, but {first} in the first row. "
+                    "Make all rows the same length."
+                ),
+                row=numbers[index] if numbers else index + 1,
+                count=len(row),
+                first=len(rows[0]),
+            )

@@ -134,7 +134,7 @@ def _number_sequences(text: str) -> list[np.ndarray]:
             if len(row) != size:
                 raise Problem(
                     (
-                        "Time step {step} of sequence {number} has {count} values, but the first time step has {size}. "
+                        "The number of values is {count} at time step {step} of sequence {number}, but {size} at the first. "
                         "Write as many values at each time step."
                     ),
                     step=step,

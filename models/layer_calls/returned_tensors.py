@@ -190,5 +190,9 @@ def _sequence_meaning(run: CallRun) -> Sentence:
 
 def _state_meaning(each: DirectionStates, state: str) -> Sentence:
     if state == "cell":
-        return Sentence("Cell state after the layer's last step.")
-    return Sentence("Hidden state after the layer's last step.")
+        if each.backwards:
+            return Sentence("Cell state after the layer's last step, which is at the first input: it runs backward.")
+        return Sentence("Cell state after the layer's last step, at the last input.")
+    if each.backwards:
+        return Sentence("Hidden state after the layer's last step, which is at the first input: it runs backward.")
+    return Sentence("Hidden state after the layer's last step, at the last input.")

@@ -287,7 +287,7 @@ def test_other_cells_and_layers_without_biases():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("1,2\n3", "Row 2 of the CSV has 1 values, but the first row has 2."),
+        ("1,2\n3", "The number of values is 1 in row 2 of the CSV, but 2 in the first row."),
         ("1,2,3\n4,5,6", "The values have shape 2 × 3, but rnn.l0.weight_hh has shape 2 × 2."),
         ("", "The values have shape 0, but rnn.l0.weight_hh has shape 2 × 2."),
         ("1,x\n3,4", "“x” is not a finite number"),

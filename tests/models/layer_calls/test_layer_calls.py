@@ -174,7 +174,7 @@ def test_numbers_are_parsed_as_they_are_pasted(text):
         ({"go_backwards": True}, "Choose one direction."),
         ({"merge": "max"}, "“max” is not valid for “merge”"),
         ({"constant": float("nan")}, "The constant of the weights is nan"),
-        ({"data": "1, 2\n3"}, "Time step 2 of sequence 1 has 1 values, but the first time step has 2."),
+        ({"data": "1, 2\n3"}, "The number of values is 1 at time step 2 of sequence 1, but 2 at the first."),
         ({"data": "1, x"}, "“x” is not a finite number"),
         ({"data": "1e99"}, "too large"),
         ({"data": " \n"}, "There are no numbers"),

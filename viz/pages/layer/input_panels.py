@@ -32,16 +32,16 @@ def embedding_panel(run: CallRun) -> None:
         given = run.given
         caption(
             _(
-                "{words} different words and id 0 for padding: the embedding needs V = {rows} rows. Before training the "
-                "rows are random numbers; training moves the rows of words that are used alike closer together."
+                "Different words: {words}, and id 0 for padding, so that the embedding needs V = {rows} rows. Before "
+                "training the rows are random numbers; training moves the rows of words that are used alike closer together."
             ).format(words=len(given.words), rows=given.rows)
         )
         if given.dropped:
             caption(
                 _(
-                    "num_words = {count} keeps only ids below {count} ({words} words); {dropped} words are left out of the "
-                    "sequences. vocab_size = len(word_index) + 1 would count them and make rows that no id uses."
-                ).format(count=run.call.num_words, words=len(given.words), dropped=len(given.dropped))
+                    "num_words = {count} keeps only ids below {count}: {words} of {all} words are in the sequences, the "
+                    "others are left out. vocab_size = len(word_index) + 1 would count them and make rows that no id uses."
+                ).format(count=run.call.num_words, words=len(given.words), all=len(given.words) + len(given.dropped))
             )
 
 
@@ -88,6 +88,12 @@ def folded_panel(run: CallRun) -> None:
                 "computed at once."
             )
         )
+        if run.call.layers > 1 and run.call.merge:
+            caption(_("Only the forward direction of layer 1 is drawn."))
+        elif run.call.layers > 1:
+            caption(_("Only layer 1 is drawn."))
+        elif run.call.merge:
+            caption(_("Only the forward direction is drawn."))
         if run.given.length > MAX_CELLS or run.call.units > MAX_DRAWN_UNITS:
             caption(
                 _("At most {steps} time steps and {units} units are drawn.").format(

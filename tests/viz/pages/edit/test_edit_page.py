@@ -254,7 +254,7 @@ def test_the_gradients_are_taken_when_asked_for(edits):
     ("content", "said"),
     [
         (b"1,2\n3,4\n", "The values have shape 2 × 2, but rnn.l0.weight_hh has shape 8 × 2."),
-        (b"1,2\n3\n", "Row 2 of the CSV has 1 values, but the first row has 2."),
+        (b"1,2\n3\n", "The number of values is 1 in row 2 of the CSV, but 2 in the first row."),
         (b"1,2\n3,x\n", "“x” is not a finite number"),
         (b"", "The values have shape 0, but rnn.l0.weight_hh has shape 8 × 2."),
         (b"\xff\xfe\x00", "is not a finite number"),

@@ -29,11 +29,15 @@ def test_the_notes_call_comes_first_and_the_lines_follow_the_controls():
     assert "return_sequences" not in page.code[0].value and "bidirectional=True" in page.code[1].value
     widget_at(page.toggle, "layer_return_sequences").set_value(True)
     widget_at(page.toggle, "layer_tf32").set_value(True)
+    widget_at(page.toggle, "layer_return_state").set_value(True)
     run(page)
-    assert "layers.LSTM(3, return_sequences=True" in page.code[0].value
+    assert "layers.LSTM(3, return_sequences=True, return_state=True" in page.code[0].value
     corners = returned(page, "Keras", "output")[[0, 18, 3, 21]]
     np.testing.assert_allclose(corners, [0.35896602, 0.6301636, 0.7037439, 0.21932526], rtol=0, atol=2e-7)
-    assert page.session_state["unrolled"].view.look == link(return_sequences=True, tf32=True)
+    assert page.session_state["unrolled"].view.look == link(return_sequences=True, return_state=True, tf32=True)
+    meanings = dict(zip(*(page.table[0].value[key] for key in ("Tensor", "Meaning")), strict=True))
+    assert meanings[r"forward\_h"].endswith("at the last input.") and "at the first input" in meanings[r"backward\_h"]
+    assert "Only the forward direction is drawn." in text_of(page)
     drawn = mounted_components(page)
     assert len(drawn["returned_states"]) == 2 and len(drawn["folded_network"]) == 1  # the call, the stages of an LSTM
 
@@ -48,7 +52,7 @@ def test_a_text_becomes_rows_of_the_embedding():
     )
     data = json.loads(mounted_components(page)["embedding_lookup"][0].json)
     assert [each["id"] for each in data["positions"]] == [0, 0, 1] and data["count"] == 3
-    assert "1 words are left out" in text_of(page) and "crossed out" in text_of(page)
+    assert "2 of 3 words are in the sequences" in text_of(page) and "crossed out" in text_of(page)
     heads = [head for table in page.table for head in table.value.columns]
     assert "Keras, without biases" in heads and "PyTorch, with biases" not in heads
 
@@ -60,6 +64,7 @@ def test_an_invalid_argument_leaves_the_last_valid_call():
     widget_at(page.number_input, "layer_units").set_value(0)
     run(page)
     assert "“units” is 0. Choose a whole number from 1 to 64." in text_of(page)
+    assert "The panels below show another call" in text_of(page)
     assert len(returned(page, "PyTorch", "h_n")) == 4 and widget_at(page.number_input, "layer_units").value == 0
     page = start("layer", look=link(units=2, merge="one"))
     assert "“merge” of “call” cannot be “one”, so none of its arguments are used." in text_of(page)
