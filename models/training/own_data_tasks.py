@@ -99,7 +99,7 @@ def series_task(options: TrainingOptions) -> TaskData:
     The network subtracts the mean of each column over the training rows, and divides by the standard deviation.
 
     Raises:
-        Problem: the CSV has holes, values that are not numbers, or too few rows.
+        Problem: the CSV has holes, values that are not numbers, too few rows, or the same values in every row to train on.
     """
     values = parse_series(options.data)
     training, validation = _pieces(torch.tensor(values), options)
@@ -107,7 +107,13 @@ def series_task(options: TrainingOptions) -> TaskData:
     mean, scale = rows.mean(0), rows.std(0, correction=0)
     if not torch.isfinite(scale).all():
         raise Problem("The values of this series are too large for float32. Divide them by a constant.")
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    varies = (rows != rows[0]).any(0)
+    if not varies.any():
+        raise Problem(
+            "The values of this series are the same in all rows to train on, so there is nothing to predict. Use a series "
+            "that varies."
+        )
+    scale = torch.where(varies & (scale > 0), scale, torch.ones_like(scale))  # rounding alone can make it > 0
     columns = values.shape[1]
     probe = format_rows(values[: options.sequence_length])
     return TaskData(
@@ -131,18 +137,21 @@ def parse_series(text: str) -> np.ndarray:
     """Return the values (S, D) float32 of a CSV, one time step a row, with or without a heading.
 
     Raises:
-        Problem: it is not such a CSV; one sentence names the first row that is wrong.
+        Problem: it is not such a CSV; one sentence names the first row that is wrong, as a spreadsheet counts them.
     """
-    lines = text.replace("\ufeff", "").strip().splitlines()
-    mark = next((mark for mark in ",;\t" if lines and mark in lines[0]), " ")
+    lines = text.replace("\ufeff", "").rstrip().splitlines()
+    first = next(filter(str.strip, lines), "").strip()
+    mark = next((mark for mark in ",;\t" if mark in first), " ")
     try:
-        rows = [row for row in csv.reader(lines, delimiter=mark, skipinitialspace=True) if any(map(str.strip, row))]
+        read = list(enumerate(csv.reader(lines, delimiter=mark, skipinitialspace=True), start=1))
     except csv.Error:
         raise Problem(
             "This is not a CSV of numbers. Write one time step per line, with commas between the values."
         ) from None
+    filled = [(number, row) for number, row in read if any(map(str.strip, row))]
+    numbers, rows = [number for number, _ in filled], [row for _, row in filled]
     if rows and not _numeric(rows[0]):
-        heading, rows = rows[0], rows[1:]
+        heading, rows, numbers = rows[0], rows[1:], numbers[1:]
         if rows and len(rows[0]) != len(heading):
             raise Problem(
                 "The heading of the CSV has {count} columns, but the first row has {first}. Make all rows the same length.",
@@ -151,19 +160,19 @@ def parse_series(text: str) -> np.ndarray:
             )
     if not rows:
         raise Problem("The CSV contains no numbers. Write one time step per line, with commas between the values.")
-    check_row_lengths(rows)
+    check_row_lengths(rows, numbers)
     if len(rows[0]) > MAX_COLUMNS:
         raise Problem(
             "The CSV has {count} columns, but at most {most} can be trained on. Leave out some.",
             count=len(rows[0]),
             most=MAX_COLUMNS,
         )
-    for index, row in enumerate(rows):
+    for number, row in zip(numbers, rows, strict=True):
         for column, value in enumerate(row):
             if not value.strip() or value.strip().lower() in ("nan", "na", "null", "none", "n/a", "-"):
                 raise Problem(
                     "The value in row {row}, column {column} of the CSV is missing. Fill in all values.",
-                    row=index + 1,
+                    row=number,
                     column=column + 1,
                 )
     return np.array([[parse_number(value.strip()) for value in row] for row in rows], dtype=np.float32)

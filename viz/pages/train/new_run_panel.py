@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import streamlit as st
 
 from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
 from models.training.check_options import check_options
 from models.training.framework_lines import settings_lines
-from models.training.training_options import CHOICES, TrainingOptions
+from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
+from models.training.training_tasks import TASK_MAKERS
 from viz.i18n import _, ngettext
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.panels import panel
@@ -30,6 +33,9 @@ from viz.uploads import remove_uploads
 
 MAX_SHOWN = 20_000
 """Characters of one's own data up to which they are in the text box."""
+
+MAX_CHECKED = 200_000
+"""Characters of one's own data up to which they are checked at once, in a quarter of a second."""
 
 UPLOAD = "train_upload"
 
@@ -115,6 +121,21 @@ def _problem_of(options: TrainingOptions) -> Problem | None:
     """Return what is wrong with the settings, or None."""
     try:
         check_options(options)
+    except Problem as problem:
+        return problem
+    if options.task not in OWN_DATA:
+        return None
+    names = ("task", "data", "level", "sequence_length", "validation_share", "examples")
+    return _problem_of_data(TrainingOptions(**{name: getattr(options, name) for name in names}))
+
+
+@lru_cache(maxsize=8)
+def _problem_of_data(options: TrainingOptions) -> Problem | None:
+    """Return what is wrong with the reader's own data, or None; data whose check takes long are checked by the training."""
+    if len(options.data) > MAX_CHECKED:
+        return None
+    try:
+        TASK_MAKERS[options.task](options)
     except Problem as problem:
         return problem
     return None

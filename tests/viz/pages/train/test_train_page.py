@@ -138,10 +138,12 @@ def test_settings_of_a_link_that_no_control_can_show_are_one_sentence(value):
 
 def test_own_data_too_long_for_a_link_stay_in_the_session():
     page = start("train", look=format_options({"training": '{"task":"text"}'}), panel="new_run")
-    for text, in_link in (("short, but; odd\\", True), ("long " * 500, False)):
+    for text, in_link in (("aaa", True), ("short, but; odd\\ " * 12, True), ("long " * 500, False)):
         widget_at(page.text_area, "train_data").set_value(text)
         run(page)
-        assert widget_at(page.text_area, "train_data").value == text and not page.warning
+        one_symbol = [each.value for each in page.warning if "only one symbol" in each.value]
+        assert bool(one_symbol) == page.button(key="train_start").disabled == (text == "aaa")
+        assert widget_at(page.text_area, "train_data").value == text
         settings = parse_options(page.session_state["unrolled"].view.look)["training"]
         assert TrainingOptions.from_json(settings) == TrainingOptions(task="text", data=text if in_link else "")
 
