@@ -81,12 +81,21 @@ def dense_table(rows: Sequence[dict[str, str]]) -> None:
     )
 
 
-def scrolling_table(rows: Sequence[Mapping[str, object]], *, height: int | Literal["auto"] = "auto") -> None:
-    """Show a long table, which the reader can save as CSV: a row per dictionary, under the keys of the first one."""
-    st.dataframe(
+def scrolling_table(
+    rows: Sequence[Mapping[str, object]], *, height: int | Literal["auto"] = "auto", **settings: Any
+) -> Any:
+    """Show a long table, which the reader can save as CSV: a row per dictionary, under the keys of the first one.
+
+    Args:
+        rows: of the table.
+        height: in pixels.
+        settings: further arguments of ``st.dataframe``, whose result is returned.
+    """
+    return st.dataframe(
         [{table_cell(name): table_cell(value) for name, value in row.items()} for row in rows],
         hide_index=True,
         height=height,
+        **settings,
     )
 
 

@@ -9,7 +9,7 @@ from models.language.corpus_counts import CountedNgram
 from viz.escape import escape_markdown
 from viz.i18n import _, ngettext
 from viz.pages.language.language_controls import LanguageView, corpus_summary, symbol_names
-from viz.pages.page_elements import caption, table_cell
+from viz.pages.page_elements import caption, scrolling_table
 from viz.pages.panels import panel
 from viz.pages.view_widgets import COUNT, view_widget
 
@@ -67,16 +67,15 @@ def _table(view: LanguageView, order: int) -> CountedNgram | None:
     rows = counts.most_frequent(order, MAX_ROWS)
     shown = [
         {
-            _("n-gram"): table_cell(symbol_names(corpus, row.ids)),
+            _("n-gram"): symbol_names(corpus, row.ids),
             _("Count"): row.count,
             _("Count of the context"): row.context_count,
             _("Probability"): row.count / row.context_count,
         }
         for row in rows
     ]
-    event = st.dataframe(
+    event = scrolling_table(
         shown,
-        hide_index=True,
         height=320,
         key=f"language_table_{view.counted.digest[:8]}_{order}",
         on_select="rerun",
