@@ -85,8 +85,14 @@ def link(**view: object) -> str:
 def pick(page: Page, label: str, option: str) -> None:
     """Choose an option of a menu, and wait for the answer; a bundled network by its name."""
     shown = load_network(option).card.title["en"] if option in network_names() else option
-    page.get_by_role("combobox", name=re.compile(label)).click()
-    rerun(page, page.get_by_role("option", name=shown, exact=True).click)
+    choice = page.get_by_role("option", name=shown, exact=True)
+
+    def open_menu() -> None:  # again where an answer that came late has closed it
+        page.get_by_role("combobox", name=re.compile(label)).click()
+        choice.wait_for(timeout=10_000)
+
+    until(page, open_menu)
+    rerun(page, choice.click)
 
 
 def enter_text(page: Page, text: str) -> None:

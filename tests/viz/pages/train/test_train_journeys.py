@@ -1,8 +1,11 @@
 """Journeys through the Train lens in a browser: a gradient that explodes, a run that goes on, an LSTM that recalls more."""
 
 import re
+import sys
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlencode
 
 import numpy as np
@@ -40,7 +43,10 @@ def url(folder):
     from distributed import LocalCluster
 
     options = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(**options) as cluster, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        # a worker process would run the main module, which in a process with page tests is the script of one of them
+        patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+        cluster = stack.enter_context(LocalCluster(**options))
         patch.setenv(SCHEDULER, cluster.scheduler_address)
         with serve(str(folder)) as address:
             yield address
