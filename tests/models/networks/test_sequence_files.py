@@ -60,7 +60,7 @@ def test_anything_else_is_told():
     assert "not finite" in refused(saved(np.where(VALUES > 1, np.nan, VALUES)))
     assert "2,001 time steps" in refused(saved(np.zeros((2001, 3))))
     assert (
-        "Row 2" in refused(b"1,2,3\n1,2") and "no numbers" in refused(b" \n") and "neither" in refused(b"\xff\xfe\x00")
+        "row 2" in refused(b"1,2,3\n1,2") and "no numbers" in refused(b" \n") and "neither" in refused(b"\xff\xfe\x00")
     )
     assert "“x”" in refused(b"1,2,3\n1,x,3")
 
