@@ -1,17 +1,10 @@
 // A recurrent layer as one cell with a loop, which opens into a row of cells: the same weights at each time step, h passed on.
 function build(context) {
   const { root } = context;
-  const NS = "http://www.w3.org/2000/svg";
   const PITCH = 150, LEFT = 110, CELL = { y: 64, width: 62, height: 48 }, HEIGHT = 204, SECONDS = 0.9;
   let drawn = "", open = true, progress = 1, frame = 0, parts = null;
 
-  const make = (name, attributes, parent, text) => {
-    const node = document.createElementNS(NS, name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    parent?.append(node);
-    return node;
-  };
+  const make = unrolled.svgElement;
   const digits = (number) => [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
   const head = (x, y, turn, parent) => make("path", { d: "M0,0l-9,-5v10z", transform: `translate(${x},${y}) rotate(${turn})`, class: "head" }, parent);
 

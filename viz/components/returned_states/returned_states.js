@@ -1,16 +1,9 @@
 // The states of every layer and direction: time across, units up. A button for each returned tensor marks where its numbers are.
 function build(context) {
   const { root } = context;
-  const NS = "http://www.w3.org/2000/svg";
   let drawn = "", chosen = 0, width = 0;
 
-  const make = (name, attributes, parent, text) => {
-    const node = document.createElementNS(NS, name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    parent?.append(node);
-    return node;
-  };
+  const make = unrolled.svgElement;
 
   let bound = 1;
   const indexOf = (value) => Math.max(0, Math.min(255, Math.round(((value / bound + 1) / 2) * 255)));

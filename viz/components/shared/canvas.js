@@ -93,6 +93,15 @@ Object.assign((window.unrolled ??= {}), {
   // Whether a token is one character; one that the vocabulary lacks is in brackets.
   isCharacter: (token) => [...token].length <= 1 || /^\[.\]$/su.test(token),
 
+  // An SVG element with attributes and, if given, a text, added to `parent`.
+  svgElement(name, attributes, parent, text) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text !== undefined) node.textContent = text;
+    parent?.append(node);
+    return node;
+  },
+
   element(tag, { className, text, ...attributes } = {}, ...children) {
     const node = document.createElement(tag);
     if (className) node.className = className;
