@@ -1,0 +1,1 @@
+"""Lessons: Markdown files whose views are the real lenses and whose answers are computed. ``README.md`` documents the form."""
