@@ -7,9 +7,11 @@ the page does, once it has the network.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import urlencode
 
 from viz import panel_choice, view_options
+from viz.escape import widget_key
 from viz.i18n import LANGUAGES, _
 
 MAX_TEXT = 2000
@@ -44,6 +46,8 @@ class View:
         mode: "projector" for one panel at a time in large type; "" for the whole page.
         run: the training run: the name of its folder.
         training_step: the training step of the snapshot that is shown; None for the last one.
+        lesson: name of the lesson that is shown, or that the reader came from; None for none.
+        section: section of the lesson, from 1.
     """
 
     net: str | None = None
@@ -61,6 +65,8 @@ class View:
     mode: str = ""
     run: str | None = None
     training_step: int | None = None
+    lesson: str | None = None
+    section: int | None = None
 
 
 PROJECTOR = "projector"
@@ -69,8 +75,10 @@ PROJECTOR = "projector"
 NAMES = tuple(field.name for field in fields(View))
 """The parameters of an address: the fields of `View`. Links that were shared depend on these names."""
 
+PAGE_FIELDS = ("lang", "panel", "mode", "lesson", "section")
+"""The fields of `View` that stay when another network is chosen."""
 
-WORDS = ("net", "layer", "quantity", "run")
+WORDS = ("net", "layer", "quantity", "run", "lesson")
 """The parameters that are names. A file may have a layer whose name is too long for a link, or not printable."""
 
 
@@ -115,9 +123,21 @@ def view_params(view: View) -> dict[str, str]:
     return {name: value for name, value in pieces.items() if name not in WORDS or _is_word(value)}
 
 
+def page_fields(view: View) -> dict[str, Any]:
+    """Return the `PAGE_FIELDS` of a view."""
+    return {name: getattr(view, name) for name in PAGE_FIELDS}
+
+
 def query_string(view: View) -> str:
     """Return the parameters of `view_params` as the part of a link after the question mark."""
     return urlencode(view_params(view))
+
+
+def normalized_query(pieces: dict[str, str]) -> str:
+    """Return the pieces of an address that are the app's, in the form and order of `query_string`."""
+    view, problems = parse_view(pieces)
+    # An address that cannot be parsed was not written by the app: it must not equal one that was.
+    return query_string(view) if not problems else widget_key(*(pieces.get(name) for name in NAMES))
 
 
 def too_long(view: View) -> tuple[str, ...]:
@@ -228,4 +248,6 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "mode": lambda value: _one_of("mode", value, ("", PROJECTOR)),
     "run": lambda value: _word("run", value),
     "training_step": lambda value: _number("training_step", value),
+    "lesson": lambda value: _word("lesson", value),
+    "section": lambda value: _number("section", value),
 }

@@ -1,9 +1,11 @@
-"""What `streamlit run app.py -- NAME` names: a file to open, or a folder of training runs."""
+"""What `streamlit run app.py -- NAME` names: a file to open, a folder of training runs, or a folder of lessons."""
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from viz.i18n import LANGUAGES
 
 
 def named_path(arguments: Sequence[str]) -> Path | None:
@@ -15,3 +17,15 @@ def named_path(arguments: Sequence[str]) -> Path | None:
         with suppress(OSError):
             path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def sort_named(path: Path | None) -> tuple[Path | None, Path | None, Path | None]:
+    """Return a named path as a file, a folder of training runs, or a folder of lessons; the other two are None."""
+    if path is None or not path.is_dir():
+        return path, None, None
+    return (None, None, path) if has_lessons(path) else (None, path, None)
+
+
+def has_lessons(folder: Path) -> bool:
+    """Return whether a folder is a lesson, or contains a folder that is one: with a Markdown file named by a language."""
+    return any(next(folder.glob(f"{below}{code}.md"), None) for below in ("", "*/") for code in LANGUAGES)

@@ -27,8 +27,8 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
-from viz.address import MAX_TEXT, NAMES, View, parse_view, query_string, view_params
-from viz.escape import widget_key
+from viz.address import MAX_TEXT, View, normalized_query, page_fields, parse_view, query_string, view_params
+from viz.command_line import sort_named
 from viz.i18n import _
 from viz.panel_choice import choose_panel, parse_panels
 from viz.view_options import format_options, options_for_new_text, parse_options
@@ -51,7 +51,9 @@ class Session:
         revision: increased whenever Python, not the player in the browser, changes the view; the player follows a
             revision newer than the last one it followed.
         notices: messages about problems, one sentence each; they stay until the reader's next action.
-        startup_file, runs_folder: named on the command line: a file that could be opened; a folder of training runs.
+        startup_file, runs_folder, lessons_folder: named on the command line: a file that could be opened; a folder of
+            training runs; a folder of lessons.
+        first_visit: whether the address named no view at first: of a new reader, who may need an introduction.
         input_limit: steps of an input that are run at once; a reader raises it by running a longer one.
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
         rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
@@ -72,6 +74,8 @@ class Session:
     notices: list[str] = field(default_factory=list)
     startup_file: Path | None = None
     runs_folder: Path | None = None
+    lessons_folder: Path | None = None
+    first_visit: bool = False
     input_limit: int = MAX_INPUT_STEPS
     opened_networks: list[str] = field(default_factory=list)
     rejected: View | None = None
@@ -168,7 +172,7 @@ class Session:
         if awaited is None or awaited.net is None or _file_name(awaited.net) != _file_name(net):
             self.navigate(net=net, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
             return
-        kept = {"lang": self.view.lang, "panel": self.view.panel, "mode": self.view.mode}
+        kept = page_fields(self.view)
         if awaited.net == net:
             self.navigate(**vars(awaited) | kept)
             return
@@ -297,8 +301,7 @@ class Session:
         self.revision += 1
         self.rejected = self.view
         self.add_notice(problem)
-        view = self.view
-        self._set_view(replace(self.good_view, lang=view.lang, panel=view.panel, mode=view.mode))
+        self._set_view(replace(self.good_view, **page_fields(self.view)))
 
     def add_notice(self, problem: str) -> None:
         """Add a message of one sentence, unless it is there already."""
@@ -323,7 +326,8 @@ class Session:
         address = normalized_query(pieces)
         first = not self._written
         if first:
-            self.startup_file, self.runs_folder = (None, opened) if opened and opened.is_dir() else (opened, None)
+            self.startup_file, self.runs_folder, self.lessons_folder = sort_named(opened)
+            self.first_visit = opened is None and not pieces.keys() - {"lang"}
         # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it
         # was when it requested this run, so one that the app wrote may come late; it is the reader's request only if
         # it came by the browser's back and forward.
@@ -355,7 +359,7 @@ class Session:
         if self._running:  # the view may change again: one run is one entry in the browser's history
             return
         if self.awaited is not None:
-            view = replace(self.awaited, lang=view.lang, panel=view.panel, mode=view.mode)
+            view = replace(self.awaited, **page_fields(view))
         address = query_string(view)
         # The address that the browser sent may be older than the last one that it was given.
         changed = bool(self._written) and self._written[-1] != address
@@ -370,13 +374,6 @@ def get_session() -> Session:
     if session is None:
         session = st.session_state[KEY] = Session()
     return session
-
-
-def normalized_query(pieces: dict[str, str]) -> str:
-    """Return the pieces of an address that are the app's, in the form and order of `query_string`."""
-    view, problems = parse_view(pieces)
-    # An address that cannot be parsed was not written by the app: it must not equal one that was.
-    return query_string(view) if not problems else widget_key(*(pieces.get(name) for name in NAMES))
 
 
 def _file_name(net: str) -> str:

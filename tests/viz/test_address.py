@@ -30,11 +30,15 @@ views = st.builds(
     panel=st.lists(st.sampled_from([*PANELS, ALL, "-cell"]), max_size=3, unique=True).map(",".join),
     source=st.none() | numbers,
     attend=texts,
+    lesson=st.none() | words,
+    section=st.none() | numbers,
 )
 
 
 def test_the_names_of_an_address_are_a_contract():
-    assert {"net", "text", "layer", "unit", "step", "lang", "edits", "source", "attend"} <= set(NAMES)
+    assert {"net", "text", "layer", "unit", "step", "lang", "edits", "source", "attend", "lesson", "section"} <= set(
+        NAMES
+    )
 
 
 @given(views)

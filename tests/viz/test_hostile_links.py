@@ -15,8 +15,17 @@ from models.core.messages import Problem
 from models.decoding.intervention_syntax import read_interventions
 from tests.support.hostile_text import HOSTILE
 from tests.support.lens_page import run, start
-from viz.address import MAX_EDITS, MAX_TEXT, NAMES, View, parse_view, query_string, too_long, view_params
-from viz.session import normalized_query
+from viz.address import (
+    MAX_EDITS,
+    MAX_TEXT,
+    NAMES,
+    View,
+    normalized_query,
+    parse_view,
+    query_string,
+    too_long,
+    view_params,
+)
 from viz.view_options import parse_options
 
 SEEDS = (

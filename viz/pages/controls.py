@@ -12,7 +12,7 @@ from models.edits.edit import Edits
 from models.networks.forward_run import ForwardRun
 from models.networks.network import DefaultView
 from models.zoo.catalogue import network_names
-from viz.address import View
+from viz.address import PAGE_FIELDS, View
 from viz.i18n import _, language, translate
 from viz.pages import cache, find_lens
 from viz.pages import checkpoint_store as checkpoints
@@ -288,7 +288,7 @@ def view_menu(
         keep: the fields that stay.
         keep_text: whether the text stays too at the choice of an option.
     """
-    fixed = {field.name for field in fields(View)} & {"lang", "panel", "mode", *keep}
+    fixed = {*PAGE_FIELDS, *keep}
 
     def choose(value: Any) -> None:
         stays = fixed | ({"text"} if keep_text(session, value) else set())

@@ -15,6 +15,7 @@ from viz.escape import csv_cell, escape_markdown, file_name, printable
 from viz.glossary import mark_terms
 from viz.i18n import translate
 from viz.pages import cache
+from viz.session import get_session
 
 MAX_STEPS_WITHOUT_ZOOM = 300
 """Time steps up to which a chart needs no zoom."""
@@ -104,11 +105,17 @@ def table_cell(value: Any) -> Any:
     return csv_cell(printable(value)) if isinstance(value, str) else value
 
 
-def lens_link(name: str, label: str, view: View, icon: str = ":material/open_in_new:") -> None:
-    """Show a link that opens ``view`` on the page ``name``."""
+def lens_link(
+    name: str, label: str, view: View, icon: str = ":material/open_in_new:", panels: Sequence[str] = ()
+) -> None:
+    """Show a link that opens ``view`` on the page ``name``, with these panels open, the last one in sight.
+
+    A lesson that is shown stays in the view.
+    """
     from viz.pages import find_lens  # which imports the page that this link is on
 
-    params = view_params(replace(view, panel="", mode=""))
+    shown = get_session().view
+    params = view_params(replace(view, panel=",".join(panels), mode="", lesson=shown.lesson, section=shown.section))
     st.page_link(find_lens(name).page(_LinkTarget), label=label, icon=icon, query_params=params)
 
 

@@ -86,27 +86,49 @@ class PagePanels:
     Attributes:
         session: the session.
         list_place: the place of the list.
+        places: the places of the panels to show, by name, where a lesson shows some panels of the page; None: all panels.
         panels: the panels declared so far.
         after: functions to call once all panels but the late ones are drawn.
     """
 
     session: Session
     list_place: DeltaGenerator
+    places: dict[str, DeltaGenerator] | None = None
     panels: list[Panel] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def one_at_a_time(self) -> bool:
         """Whether one panel at a time is shown."""
-        return self.session.view.mode == PROJECTOR
+        return self.session.view.mode == PROJECTOR and self.places is None
+
+    def only(self, places: dict[str, DeltaGenerator]) -> None:
+        """Show the panels with these names alone, each in its place, without their list."""
+        self.places = places
 
     def draw(self) -> None:
         """Show the list, then the content of every open panel."""
-        if not self.panels:
-            for function in self.after:
-                function()
-            return
-        names = [each.name for each in self.panels]
+        panels = self.panels
+        names = [each.name for each in panels]
+        if self.places is not None:
+            self._report_missing(self.places, names)
+        elif panels:
+            panels = self._draw_list(names)
+        for each in panels:
+            if not each.late:
+                each.draw_now()
+        for function in self.after:
+            function()
+        for each in panels:
+            each.draw_now()
+
+    def _report_missing(self, places: dict[str, DeltaGenerator], names: list[str]) -> None:
+        for name, place in places.items():
+            if name not in names:
+                place.caption(_("This panel does not exist for the chosen network or text."))
+
+    def _draw_list(self, names: list[str]) -> list[Panel]:
+        """Show the list of the panels; return the panels that are shown."""
         shown = last_opened(self.session.view.panel, names)
         with self.list_place:
             panel_list(
@@ -136,13 +158,7 @@ class PagePanels:
                 if not each.is_open:
                     each.is_open = True
                     self.lay_out(each)
-        for each in panels:
-            if not each.late:
-                each.draw_now()
-        for function in self.after:
-            function()
-        for each in panels:
-            each.draw_now()
+        return panels
 
     def lay_out(self, panel: Panel) -> None:
         """Show the title and caption of a panel, or of a folded one a button that opens it."""
@@ -157,13 +173,14 @@ class PagePanels:
                 )
                 return
             st.markdown(f"#### {panel.title}")
-            st.button(
-                _("Fold: {title}").format(title=panel.title),
-                key=f"fold_{panel.name}",
-                icon=":material/unfold_less:",
-                type="tertiary",
-                on_click=lambda: self.session.open_panel(panel.name, default=panel.default, opened=False),
-            )
+            if self.places is None:
+                st.button(
+                    _("Fold: {title}").format(title=panel.title),
+                    key=f"fold_{panel.name}",
+                    icon=":material/unfold_less:",
+                    type="tertiary",
+                    on_click=lambda: self.session.open_panel(panel.name, default=panel.default, opened=False),
+                )
             if panel.look_for:
                 caption(panel.look_for)
             panel.note = st.empty()
@@ -207,11 +224,15 @@ def panel(
     def declare(draw: Callable[[], T]) -> Panel[T]:
         page: PagePanels = st.session_state[PAGE_PANELS]
         default = len(page.panels) < FIRST_OPEN if opened is None else opened
-        is_open = is_panel_open(page.session.view.panel, name, default) and not page.one_at_a_time
-        place = st.container(border=True, key=f"panel_{name}")
+        if page.places is None:
+            is_open = is_panel_open(page.session.view.panel, name, default) and not page.one_at_a_time
+            place = st.container(border=True, key=f"panel_{name}")
+        else:
+            is_open = name in page.places
+            place = page.places.get(name, page.list_place)
         declared = Panel(name, title, look_for, draw, is_open, default, late, place)
         page.panels.append(declared)
-        if not page.one_at_a_time:
+        if is_open or not (page.one_at_a_time or page.places is not None):
             page.lay_out(declared)
         return declared
 
@@ -221,6 +242,9 @@ def panel(
 def named_open(name: str) -> bool:
     """Return whether a panel that begins folded is open, before it is declared."""
     view = get_session().view
+    page: PagePanels = st.session_state[PAGE_PANELS]
+    if page.places is not None:
+        return name in page.places
     if view.mode == PROJECTOR:
         return parse_panels(view.panel)[-1:] == (name,)
     return is_panel_open(view.panel, name, False)

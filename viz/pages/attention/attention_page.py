@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from viz.address import View
+from viz.address import View, page_fields
 from viz.escape import escape_markdown
 from viz.i18n import _
 from viz.pages import cache
@@ -98,9 +98,7 @@ def offer_attention(session: Session) -> None:
                 **vars(
                     replace(
                         View(net=DEFAULT_NETWORK, text=session.view.text if keeps_text else None),
-                        lang=session.view.lang,
-                        panel=session.view.panel,
-                        mode=session.view.mode,
+                        **page_fields(session.view),
                     )
                 )
             ),

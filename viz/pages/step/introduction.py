@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import streamlit as st
 
-from viz.address import View
+from viz.address import PAGE_FIELDS, View
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.page_elements import caption
@@ -37,6 +37,5 @@ def introduction(session: Session) -> None:
 
 def _open(session: Session, net: str) -> None:
     """Show the default view of a network."""
-    kept = {"lang", "panel", "mode"}
-    defaults = {field.name: field.default for field in fields(View) if field.name not in kept}
+    defaults = {field.name: field.default for field in fields(View) if field.name not in PAGE_FIELDS}
     session.navigate(**{**defaults, "net": net})

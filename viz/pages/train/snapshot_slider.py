@@ -9,6 +9,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.runs.open_run import TrainingRun
 from models.training.trained_network import is_training_folder
+from viz.address import PAGE_FIELDS
 from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption, lens_link, show_problem
@@ -77,6 +78,6 @@ def _links(session: Session, run: ShownRun, step: int) -> None:
                 show_problem(problem)
                 return
             session.remember_network(net)
-            fields = {field: value for field, value in vars(view).items() if field not in ("lang", "panel", "mode")}
+            fields = {field: value for field, value in vars(view).items() if field not in PAGE_FIELDS}
             session.navigate(**fields | {"net": net})
             st.switch_page(lens.page())
