@@ -11,20 +11,45 @@ from collections.abc import Iterable
 ALL = "*"
 """Opens every panel."""
 
-PANELS = (
-    "accuracy", "activation_curve", "add_edit", "alignment", "anomalies", "arrangements", "attention_formulas",
-    "beam_search", "bounds", "call_lines", "cell", "cells", "chain_rule", "change_attention", "changed_units",
-    "clipping", "colored_text", "compare_files", "comparison", "contents", "contributions", "decoder", "dense_output",
-    "dependencies", "distributions", "dropout_masks", "edit_list", "edited_gradients", "effect", "eigenvalues",
-    "embedding_rows", "equations", "experiments", "folded_network", "gate_stages", "gradient_map", "half_life",
-    "heads", "health", "influence", "jacobians", "layer_parameters", "learning_curves", "lyapunov", "matrix",
-    "neural_models", "new_run", "ngram_counts", "number_formats", "output_step", "padding", "path", "positions",
-    "prediction", "recorded_attention", "recurrent_weights", "retention", "returned_states", "run", "run_comparison",
-    "same_text", "samples", "saturation", "slopes", "smoothing", "span", "sum", "timing", "token_contributions",
-    "tracking", "training_map", "training_norms", "two_dates", "unit_curves", "unit_gradients", "unit_health",
-    "unit_stack", "unit_weights", "units_at_all_steps", "units_now", "units_over_time", "unseen_ngrams",
-    "word_vectors", "word_windows",
-)  # fmt: skip
+LENS_PANELS = {
+    "step": (
+        "activation_curve", "cell", "equations", "output_step", "prediction", "sum", "unit_curves", "units_at_all_steps",
+        "units_now",
+    ),
+    "states": (
+        "colored_text", "comparison", "half_life", "influence", "padding", "path", "saturation", "span", "tracking",
+        "unit_curves", "unit_stack", "units_over_time",
+    ),
+    "gradients": (
+        "bounds", "cells", "clipping", "contributions", "gradient_map", "gradient_norms", "jacobians", "lyapunov",
+        "slopes", "unit_gradients",
+    ),
+    "edit": ("add_edit", "changed_units", "edit_list", "edited_gradients", "effect", "matrix", "unit_weights"),
+    "attention": (
+        "accuracy", "alignment", "arrangements", "attention_formulas", "beam_search", "change_attention", "decoder",
+        "dependencies", "heads", "positions", "recorded_attention", "same_text", "timing", "token_contributions",
+        "two_dates",
+    ),
+    "train": (
+        "dropout_masks", "experiments", "learning_curves", "new_run", "recurrent_weights", "run_comparison", "samples",
+        "training_map", "training_norms",
+    ),
+    "layer": (
+        "call_lines", "dense_output", "embedding_rows", "folded_network", "gate_stages", "layer_parameters",
+        "returned_states",
+    ),
+    "language": (
+        "chain_rule", "neural_models", "ngram_counts", "smoothing", "token_ids", "unseen_ngrams", "word_vectors",
+        "word_windows",
+    ),
+    "checkpoint": (
+        "anomalies", "compare_files", "contents", "distributions", "eigenvalues", "health", "number_formats",
+        "retention", "run", "unit_health",
+    ),
+}  # fmt: skip
+"""The panels of each lens."""
+
+PANELS = tuple(sorted({name for names in LENS_PANELS.values() for name in names}))
 """The panels of all pages."""
 
 MAX_LENGTH = 1000

@@ -1,10 +1,13 @@
 """The open panels of an address."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.panel_choice import ALL, choose_panel, is_panel_open, last_opened, parse_panels
+from viz.panel_choice import ALL, LENS_PANELS, choose_panel, is_panel_open, last_opened, parse_panels
 
 names = st.from_regex("[a-z][a-z0-9_]{0,8}", fullmatch=True)
 choices = st.lists(names | names.map("-{}".format) | st.just(ALL), max_size=5).map(",".join)
@@ -36,3 +39,14 @@ def test_the_browser_scrolls_to_the_panel_opened_last_that_is_on_the_page():
 def test_an_odd_text_is_refused(text):
     with pytest.raises(ValueError):
         parse_panels(text)
+
+
+PAGES = Path(__file__).parents[2] / "viz" / "pages"
+DECLARED = re.compile(r'\bpanel\(\s*(?:"(\w+)"|\w+_PANEL),|\b\w+_PANEL = "(\w+)"')
+
+
+@pytest.mark.parametrize("lens", LENS_PANELS)
+def test_a_lens_has_the_panels_that_the_files_of_its_folder_declare(lens):
+    files = [*(PAGES / lens).glob("*.py")]
+    found = {first or second for file in files for first, second in DECLARED.findall(file.read_text(encoding="utf-8"))}
+    assert found - {""} == set(LENS_PANELS[lens]) - {"unit_curves"}  # shared by two lenses: ``downloads.py``

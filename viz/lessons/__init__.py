@@ -1,1 +1,1 @@
-"""Lessons: Markdown files whose views are the real lenses and whose answers are computed. ``README.md`` documents the form."""
+"""Lessons: Markdown files whose views are real lenses and whose answers are computed; ``README.md`` documents the form."""

@@ -69,7 +69,7 @@ class NumberForm:
 
 
 @dataclass(frozen=True)
-class Choice:
+class AnswerChoice:
     """One choice: the key to which the answer computes, and its text in Markdown."""
 
     key: str
@@ -80,7 +80,7 @@ class Choice:
 class ChoiceForm:
     """The form of a question with choices, one of which is right."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[AnswerChoice, ...]
 
     def text_of(self, key: str) -> str:
         """Return the text of the choice with a key."""
@@ -99,20 +99,24 @@ AnswerForm = NumberForm | ChoiceForm | SketchForm
 
 
 @dataclass(frozen=True)
-class Place:
+class QuestionPlace:
     """The network and the sequence of a question.
 
     Attributes:
         net: name of a network; None: the question does not name one.
         text: the input; None: the default of the network.
         edits: in the syntax of ``models.edits.edit_syntax``.
-        layer: name of a layer; None: the network's first one.
+        layer: name of a layer; None: the network's default.
+        look: options of the charts, as in a link: the call of a layer, a corpus.
+        attend: edits of the attention, as in a link.
     """
 
     net: str | None = None
     text: str | None = None
     edits: str = ""
     layer: str | None = None
+    look: str = ""
+    attend: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Question:
     form: AnswerForm
     answer: str
     explain: str
-    place: Place
+    place: QuestionPlace
     line: int = 0
 
 
