@@ -20,6 +20,7 @@ from models.language.neural_models import (
     padded_sentences,
     words_seen_once,
 )
+from models.training.cancelled_calls import end_if_cancelled
 from models.training.training_loop import one_thread
 
 MAX_WORDS, MAX_LENGTH = 50_000, 100
@@ -104,6 +105,7 @@ def _train(corpus: Corpus, kind: ModelKind, epochs: int, end: float, held: Corpu
         done.module.train()
         bits = total = 0.0
         for numbers in torch.randperm(count, generator=generator).split(BATCH):
+            end_if_cancelled()
             inputs, targets = padded_sentences(corpus, numbers.numpy())
             unknown = once & (torch.rand(len(corpus.words), generator=generator) < UNKNOWN_SHARE)
             inputs[unknown[inputs]] = UNKNOWN

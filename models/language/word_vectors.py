@@ -12,6 +12,7 @@ import numpy as np
 
 from models.core.messages import Problem
 from models.language.corpus import Corpus
+from models.training.cancelled_calls import end_if_cancelled
 
 VectorKind = Literal["cbow", "skip_gram", "fasttext"]
 VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
@@ -138,8 +139,11 @@ def train_word_vectors(corpus: Corpus, kind: VectorKind, window: int) -> WordVec
         Problem: it has too many words.
     """
     from gensim.models import FastText, Word2Vec
+    from gensim.models.callbacks import CallbackAny2Vec
 
     check_vectors(corpus)
+    each_epoch = CallbackAny2Vec()
+    each_epoch.on_epoch_end = lambda _model: end_if_cancelled()
     epochs = max(1, min(MAX_EPOCHS, PASSED_WORDS // max(1, corpus.word_count)))
     sentences = [
         [corpus.words[each] for each in corpus.sentence_words(number).tolist()] for number in range(len(corpus.starts))
@@ -156,6 +160,7 @@ def train_word_vectors(corpus: Corpus, kind: VectorKind, window: int) -> WordVec
         "workers": 1,
         "seed": 0,
         "epochs": epochs,
+        "callbacks": (each_epoch,),
     }
     began = time.monotonic()
     if kind == "fasttext":

@@ -4,8 +4,9 @@
     state("runs/gru")   # QueueState(place=0, status="running", problem=None)
 
 Dask is imported, and the cluster started, with the first run. Each reader's runs wait in their own line, and the reader with
-the fewest running ones is served next. A worker that is killed is replaced, and its run goes on from its last checkpoint; if
-the whole server is killed, its runs count as interrupted, and ``submit_resume`` goes on with them. The workers of another
+the fewest running ones is served next. Short calls (``RunQueue.compute``) have a worker of their own in the embedded cluster,
+so that they do not wait until a run ends. A worker that is killed is replaced, and its run goes on from its last checkpoint;
+if the whole server is killed, its runs count as interrupted, and ``submit_resume`` goes on with them. The workers of another
 cluster need this package and the folders of the runs under the same paths.
 """
 
@@ -53,6 +54,9 @@ MAX_WAITING, MAX_WAITING_OF_READER = 200, 30
 MAX_CALLS = 30
 """Calls of ``RunQueue.compute`` that run or wait."""
 
+RUN, CALL = "run", "call"
+"""Dask's resources of the embedded cluster: each worker has one of them, and computes nothing else."""
+
 
 @dataclass(frozen=True)
 class QueueState:
@@ -96,6 +100,7 @@ class RunQueue:
         self._calls: list[Any] = []
         self._client: Any = None
         self._cluster: Any = None
+        self._has_call_worker = False
 
     def submit(self, folder: Path, reader: str, fresh: bool) -> None:
         """Add a run to a reader's line.
@@ -135,7 +140,7 @@ class RunQueue:
             key = f"train-{run.folder.name}-{token_hex(4)}"
             client = self._connect()
             arguments = str(run.folder), run.fresh, None if self._cluster is None else PRIORITY
-            future = client.submit(run_training_task, *arguments, pure=False, key=key)
+            future = client.submit(run_training_task, *arguments, pure=False, key=key, resources=self._resources(RUN))
             self._running[run.folder] = (reader, future, time.time())
             future.add_done_callback(lambda done, folder=run.folder: self._finished(folder, done))
 
@@ -173,13 +178,29 @@ class RunQueue:
                     self._client = Client(self._cluster, set_as_default=False)
         return self._client
 
+    def _resources(self, name: str) -> dict[str, int] | None:
+        """Return the resource that a task needs; None in another cluster, whose workers have none."""
+        return None if self._cluster is None else {name: 1}
+
+    def _start_call_worker(self) -> None:
+        """Add the worker of calls to the embedded cluster, unless it has one."""
+        with self._starting:
+            if self._cluster is not None and not self._has_call_worker:
+                spec = self._cluster.new_spec
+                self._cluster.new_spec = spec | {"options": spec["options"] | {"resources": {CALL: 1}}}
+                self._cluster.scale(self.workers + 1)
+                self._has_call_worker = True
+
     def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in a process of the cluster, as soon as one is free, and return the future of its result.
+        """Call a function in the cluster's process for calls, as soon as it is free, and return the future of its result.
+
+        In another cluster any process may compute it. A cancelled future ends a function that calls ``end_if_cancelled``.
 
         Raises:
             Problem: the cluster does not answer, too many calls wait, or the arguments cannot be pickled.
         """
         self._connect()
+        self._start_call_worker()
         with self._lock:
             self._calls = [each for each in self._calls if not each.done()]
             if len(self._calls) >= MAX_CALLS:
@@ -187,7 +208,9 @@ class RunQueue:
             client = self._connect()
             priority = None if self._cluster is None else PRIORITY
             try:
-                future = client.submit(call_in_worker, function, arguments, priority, pure=False)
+                future = client.submit(
+                    call_in_worker, function, arguments, priority, pure=False, resources=self._resources(CALL)
+                )
             except Exception as error:  # as PicklingError: the arguments are pickled here
                 raise Problem(
                     "The data could not be sent to the training process ({kind}). Start the training again.",
@@ -235,6 +258,7 @@ class RunQueue:
             self._running.clear()
             client, cluster = self._client, self._cluster
             self._client = self._cluster = None
+            self._has_call_worker = False
         for each in (client, cluster):
             if each is not None:
                 each.close()
@@ -259,7 +283,7 @@ def _failure(error: Exception) -> Exception:
 
 
 def _local_cluster(workers: int) -> Any:
-    """Return a cluster of processes on this machine, reachable from it alone, of one thread each."""
+    """Return a cluster of processes for runs on this machine, reachable from it alone, of one thread each."""
     import dask
     from distributed import LocalCluster
 
@@ -281,6 +305,7 @@ def _local_cluster(workers: int) -> Any:
         dashboard_address="127.0.0.1:0",  # of its health pages; the default port may be taken
         security=True,  # TLS with certificates of its own: whoever can reach the scheduler can run code in the workers
         silence_logs=50,
+        resources={RUN: 1},
     )
 
 

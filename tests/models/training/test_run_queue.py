@@ -15,6 +15,7 @@ from models import open_run
 from models.core.messages import Problem
 from models.runs.run_folder import FORMAT, read_description, run_status, write_description
 from models.training import run_queue
+from models.training.cancelled_calls import end_if_cancelled
 from models.training.run_queue import QueueState, RunQueue, run_training_task
 from models.training.trained_network import network_of
 from models.training.training_control import send_command
@@ -185,6 +186,33 @@ def test_functions_are_called_in_a_worker_and_their_number_is_bounded(queue, mon
         queue.compute(divmod, 7, 3)
     calls[0].ended = True
     assert queue.compute(divmod, 9, 4).value == (2, 1)
+
+
+@pytest.mark.slow
+def test_a_call_does_not_wait_for_a_run_and_ends_early_when_it_is_cancelled(tmp_path):
+    made, began = RunQueue(workers=1), tmp_path / "began"
+    try:
+        run = made._connect().submit(time.sleep, 600, resources=made._resources(run_queue.RUN))
+        assert made.compute(divmod, 7, 3).result(SECONDS) == (2, 1) and not run.done()
+        call = made.compute(run_until_cancelled, began)
+        until(began.exists, SECONDS)
+        call.cancel()
+        assert made.compute(divmod, 9, 4).result(SECONDS) == (2, 1) and call.cancelled()
+        assert (tmp_path / "ended").exists()
+        run.cancel()
+    finally:
+        made.close()
+
+
+def run_until_cancelled(began):
+    """Write a file at the beginning, and another when the call is cancelled."""
+    began.touch()
+    try:
+        while True:
+            end_if_cancelled()
+            time.sleep(0.01)
+    finally:
+        (began.parent / "ended").touch()
 
 
 class Call:

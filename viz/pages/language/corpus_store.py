@@ -79,6 +79,14 @@ class CountedCorpus:
         """Return whether one of these trainings has been started and has not ended: kinds of networks, (kind, window)."""
         return any(key in self._futures and not self._futures[key].done() for key in keys)
 
+    def stop_training(self, *keys: Hashable) -> None:
+        """Cancel those of these trainings that have not ended; they may be started again."""
+        with self._lock:
+            running = [key for key in keys if self.is_training(key)]
+            futures = [self._futures.pop(key) for key in running]
+        for future in futures:
+            future.cancel()
+
     def _start(self, key: Hashable, function: Callable[..., Any], *arguments: Any) -> None:
         with self._lock:
             if key not in self._trained and key not in self._futures:

@@ -5,6 +5,7 @@ from viz.pages.language.language_controls import language_controls
 from viz.pages.language.neural_models_panel import neural_models_panel
 from viz.pages.language.ngram_counts_panel import ngram_counts_panel
 from viz.pages.language.smoothing_panel import smoothing_panel, unseen_ngrams_panel
+from viz.pages.language.token_ids_panel import token_ids_panel
 from viz.pages.language.word_vectors_panel import word_vectors_panel, word_windows_panel
 from viz.session import get_session
 
@@ -15,6 +16,7 @@ def page() -> None:
     view = language_controls(session)
     session.mark_good()
     chain_rule_panel(view)
+    token_ids_panel(view)
     smoothing_panel(view)
     ngram_counts_panel(view)
     unseen_ngrams_panel(view)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -24,14 +25,19 @@ from models.language.train_language_model import check_trainable
 from viz.colours import CURVES, KIND, Theme
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _, ngettext
+from viz.pages.language.corpus_store import CountedCorpus
 from viz.pages.language.language_controls import LanguageView, method_titles
 from viz.pages.language.smoothing_panel import perplexity_text
+from viz.pages.language.train_on_corpus import train_on_corpus
 from viz.pages.page_elements import caption, chart, dense_table, page_theme, show_problem
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 
 PERIOD = 1.0
 """Seconds between two looks whether a training has ended."""
+
+STARTED = "language_started_trainings"
+"""In the session state: the trainings that this reader started and may stop, as (digest of the corpus, key)."""
 
 
 def model_titles() -> dict[ModelKind, str]:
@@ -48,13 +54,11 @@ def neural_models_panel(view: LanguageView) -> None:
         _("Does a network give the held-out sentences a lower perplexity than the best smoothing?"),
     )
     def draw() -> None:
-        check_trainable(view.corpus)
-        networks = view.counted.networks
-        if len(networks) < len(MODEL_KINDS):
-            _training(view)
-        if networks:
-            _comparison(view, networks)
-            _curves(networks, page_theme())
+        try:
+            _networks(view)
+        except Problem as problem:
+            show_problem(problem)
+        train_on_corpus(view)
         for line in (
             _(
                 "Fixed window (Bengio et al. 2003): the vectors of the last {window} words go through one hidden layer. It "
@@ -70,16 +74,31 @@ def neural_models_panel(view: LanguageView) -> None:
             caption(line)
 
 
+def _networks(view: LanguageView) -> None:
+    """Show the networks, and their training.
+
+    Raises:
+        Problem: the corpus cannot be trained on, or a training failed.
+    """
+    check_trainable(view.corpus)
+    networks = view.counted.networks
+    if len(networks) < len(MODEL_KINDS):
+        _training(view)
+    if networks:
+        _comparison(view, networks)
+        _curves(networks, page_theme())
+
+
 def _training(view: LanguageView) -> None:
     """Show the button that starts the training of all networks, or that they are being trained."""
     counted = view.counted
     if counted.is_training(*MODEL_KINDS):
-        training_note(counted.is_training, MODEL_KINDS)
+        training_note(counted, MODEL_KINDS)
         return
     if st.button(
         _("Train the three networks"), icon=":material/play_arrow:", type="primary", key="language_train_networks"
     ):
-        with st.spinner(_("Preparing the data and the training process …")):
+        with starting(counted, MODEL_KINDS):
             for kind in MODEL_KINDS:
                 counted.train_network(kind)
         st.rerun()
@@ -92,15 +111,27 @@ def _training(view: LanguageView) -> None:
     )
 
 
-def training_note(is_training: Callable[..., bool], keys: Sequence[Hashable]) -> None:
-    """Show that a training goes on, and run the page again once it has ended."""
+@contextmanager
+def starting(counted: CountedCorpus, keys: Sequence[Hashable]) -> Iterator[None]:
+    """Show that trainings are being started, and remember that this reader started them."""
+    st.session_state.setdefault(STARTED, set()).update((counted.digest, key) for key in keys)
+    with st.spinner(_("Preparing the data and the training process …")):
+        yield
+
+
+def training_note(counted: CountedCorpus, keys: Sequence[Hashable]) -> None:
+    """Show that a training goes on, to its reader with a button to stop it, and run the page again once it has ended."""
+    is_own = any((counted.digest, key) in st.session_state.get(STARTED, ()) for key in keys)
 
     def wait() -> None:
-        if not is_training(*keys):
+        if not counted.is_training(*keys):
             st.rerun(scope="app")
         st.markdown(
             ":material/hourglass_top: " + _("Training in another process; the page shows the result by itself …")
         )
+        if is_own and st.button(_("Stop"), icon=":material/stop:", key=f"language_stop_{keys[0]}"):
+            counted.stop_training(*keys)
+            st.rerun(scope="app")
 
     st.fragment(wait, run_every=PERIOD)()
 

@@ -14,15 +14,19 @@ from models.language.word_vectors import (
     subwords,
     window_pairs,
 )
-from viz.escape import escape_html, escape_markdown
+from viz.components.reports import index
+from viz.components.streamlit_host import reported
+from viz.components.word_window import word_window
+from viz.escape import escape_markdown
 from viz.figures.word_plane import word_plane
 from viz.i18n import _
-from viz.pages.language.language_controls import LanguageView, place_labels
-from viz.pages.language.neural_models_panel import training_note
+from viz.pages.language.language_controls import LanguageView
+from viz.pages.language.neural_models_panel import starting, training_note
 from viz.pages.page_elements import caption, chart, dense_table, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
 from viz.pages.view_widgets import COUNT, TEXT, view_buttons, view_choice, view_widget
+from viz.session import get_session
 
 MAX_WINDOW, DEFAULT_WINDOW = 5, 2
 MAX_POINTS, MAX_NEIGHBOURS, MAX_PREDICTED = 120, 8, 6
@@ -33,15 +37,8 @@ MAX_SUBWORDS = 40
 FIRST_WORDS = ("cat", "고양이는")
 """The word at first, if the corpus has it; else its most frequent one."""
 
-WINDOW_STYLE = """
-<style>
-  .unrolled-window { display: flex; flex-wrap: wrap; gap: 0.35rem; font-size: 1.05rem; line-height: 1.9; }
-  .unrolled-window span { padding: 0 0.55rem; border-radius: 0.375rem; border: 1px solid transparent; }
-  .unrolled-window .around { border-color: currentColor; }
-  .unrolled-window .middle { background: light-dark(#0a4583, #5a9bf0); color: light-dark(#ffffff, #10141a); }
-  .unrolled-window .outside { opacity: 0.45; }
-</style>
-"""
+MIDDLE = "language_middle"
+"""Key of the component with the window."""
 
 
 def kind_titles() -> dict[VectorKind, str]:
@@ -60,26 +57,12 @@ def word_windows_panel(view: LanguageView) -> None:
     @panel(
         "word_windows",
         _("The sliding window: CBOW and skip-gram"),
-        _("Move the middle word: which words predict it, and which does it predict?"),
+        _("Let the window slide, or choose a word: which words predict it, and which does it predict?"),
     )
     def draw() -> None:
         words = view.words
-        left, right = st.columns([4, 2], gap="medium", vertical_alignment="bottom")
-        with left:
-            middle = view_widget(
-                st.segmented_control,
-                _("Middle word"),
-                list(range(len(words))),
-                name="middle",
-                key="language_middle",
-                form=COUNT,
-                default=len(words) // 2,
-                is_valid=range(len(words)).__contains__,
-                initial_argument="default",
-                format_func=place_labels(words).__getitem__,
-                required=True,
-            )
-        with right:
+        middle = view_choice("middle", COUNT, len(words) // 2, range(len(words)).__contains__)
+        with st.columns(2)[0]:
             window = view_widget(
                 st.slider,
                 _("Words on each side"),
@@ -91,8 +74,8 @@ def word_windows_panel(view: LanguageView) -> None:
                 default=DEFAULT_WINDOW,
                 is_valid=range(1, MAX_WINDOW + 1).__contains__,
             )
-        _draw_window(words, middle, window)
-        _pairs(view, middle, window)
+        word_window(words, middle, window, key=MIDDLE, on_move=lambda: _moved(words))
+        _prediction(view, window_pairs(words, middle, window), window)
         caption(
             _(
                 "CBOW predicts a word from the words on both sides, so it uses words that come later. Its probabilities are "
@@ -102,43 +85,32 @@ def word_windows_panel(view: LanguageView) -> None:
         )
 
 
-def _draw_window(words: list[str], middle: int, window: int) -> None:
-    """Show the sentence with the middle word and the words around it marked."""
-    parts = []
-    for place, word in enumerate(words):
-        kind = "middle" if place == middle else "around" if abs(place - middle) <= window else "outside"
-        parts.append(f'<span class="{kind}">{escape_html(word)}</span>')
-    st.html(WINDOW_STYLE)  # apart from the words: an element with a style takes no room
-    st.html(f'<div class="unrolled-window" data-group="language_window">{"".join(parts)}</div>')
+def _moved(words: list[str]) -> None:
+    """Put the place where the window stopped into the view."""
+    found = reported(MIDDLE, "middle", {"middle": index})
+    if found is not None and found["middle"] < len(words):
+        place = found["middle"]
+        get_session().set_view_options(middle=None if place == len(words) // 2 else str(place))
 
 
-def _pairs(view: LanguageView, middle: int, window: int) -> None:
-    """Show the training examples at this place, and the prediction of the middle word by trained vectors."""
-    words = view.words
-    around = window_pairs(words, middle, window)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown(_("**CBOW** · one example: the mean of the vectors around predicts the middle word"))
-        dense_table([{_("Input"): " + ".join(around) or "–", _("Target"): words[middle]}])
-        st.markdown(_("**skip-gram** · an example for each pair: the middle word predicts the words around"))
-        dense_table([{_("Input"): words[middle], _("Target"): word} for word in around] or [{_("Input"): "–"}])
-    with right:
-        vectors = view.counted.vectors("cbow", window)
-        if vectors is None:
-            caption(_("Train the word vectors below with this window to see which middle word CBOW predicts."))
-            return
-        predicted = vectors.predict_middle(around, MAX_PREDICTED)
-        st.markdown(f"**{_('What CBOW predicts in the middle')}**")
-        if not predicted:
-            caption(_("No word around it is in the vocabulary, so there is no prediction."))
-            return
-        dense_table([{_("Word"): word, _("Share"): f"{share:.1%}"} for word, share in predicted])
-        caption(
-            _(
-                "The softmax of the mean vector times each output vector. Training with negative samples does not make it a "
-                "calibrated probability."
-            )
+def _prediction(view: LanguageView, around: list[str], window: int) -> None:
+    """Show the prediction of the middle word by trained vectors."""
+    vectors = view.counted.vectors("cbow", window)
+    if vectors is None:
+        caption(_("Train the word vectors below with this window to see which middle word CBOW predicts."))
+        return
+    predicted = vectors.predict_middle(around, MAX_PREDICTED)
+    st.markdown(f"**{_('What CBOW predicts in the middle')}**")
+    if not predicted:
+        caption(_("No word around it is in the vocabulary, so there is no prediction."))
+        return
+    dense_table([{_("Word"): word, _("Share"): f"{share:.1%}"} for word, share in predicted])
+    caption(
+        _(
+            "The softmax of the mean vector times each output vector. Training with negative samples does not make it a "
+            "calibrated probability."
         )
+    )
 
 
 def word_vectors_panel(view: LanguageView) -> None:
@@ -156,14 +128,14 @@ def word_vectors_panel(view: LanguageView) -> None:
         keys = [(kind, window) for kind in VECTOR_KINDS]
         if len(found) < len(VECTOR_KINDS):
             if counted.is_training(*keys):
-                training_note(counted.is_training, keys)
+                training_note(counted, keys)
             elif st.button(
                 _("Train CBOW, skip-gram and FastText"),
                 icon=":material/play_arrow:",
                 type="primary",
                 key="language_train_vectors",
             ):
-                with st.spinner(_("Preparing the data and the training process …")):
+                with starting(counted, keys):
                     for kind in VECTOR_KINDS:
                         counted.train_vectors(kind, window)
                 st.rerun()

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections import Counter
+from concurrent.futures import Future
 from pickle import PicklingError
 from types import SimpleNamespace
 
@@ -11,16 +13,19 @@ import pytest
 
 from models.language.corpus import read_corpus, shipped_text, split_sentence
 from models.language.corpus_counts import CorpusCounts
+from models.language.frequency_ids import frequency_ids
 from models.language.held_out import hold_out, score_held_out
 from models.language.neural_models import MODEL_KINDS, network_probabilities
 from models.language.sentence_probability import sentence_factors
 from models.language.smoothing import METHODS, SCORES_ONLY, Smoothing
 from models.training.run_queue import RunQueue
+from models.training.training_tasks import task_data
 from tests.support.inline_training import InlineQueue
 from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.language.corpus_store import counted_corpus
 from viz.pages.language.language_controls import OWN_TEXT
 from viz.pages.panels import PAGE_PANELS
+from viz.pages.train.setting_controls import DATA, SETTINGS
 from viz.panel_choice import PANELS
 from viz.view_options import parse_options
 
@@ -149,6 +154,24 @@ def test_the_counts_open_at_the_length_of_the_shown_ngram_and_one_time_is_singul
     )
 
 
+def test_the_ids_of_the_sentence_are_shown_and_what_num_words_leaves_out():
+    page = start("language", look="sentence:He is a wizard;numwords:4", panel="token_ids")
+    corpus = read_corpus(shipped_text("en"))
+    found = numbers(page, "language_token_ids")
+    _counts, ids = frequency_ids(corpus)
+    own = corpus.encode(["He", "is", "a", "wizard"])
+    assert [found["token_id", "model", place] for place in range(4)] == own
+    ranks = [found["token_id", "keras", place] for place in range(4)]
+    assert ranks == ids[own].tolist() and ranks[3] == 0
+    kept = [int(rank) for rank in ranks if 0 < rank < 4]
+    assert 0 < len(kept) < 3 and f'["He is a wizard"])  # [{kept}]' in page.code[0].value
+    assert f"# {len(corpus.words) - 2}" in page.code[0].value
+    assert "– (left out)" in shown(page, "Id by frequency (Keras)")
+    words = Counter(word for text in shipped_text("en").splitlines() for word in split_sentence(text))
+    share = sum(count for _word, count in words.most_common(3)) / words.total()
+    assert f"3 of {len(words)} different words, which are {share:.1%} of all words" in text_of(page)
+
+
 def test_a_sentence_without_words_keeps_the_first_one():
     page = start("language", look="sentence:...")
     assert page.warning[0].value.startswith("The sentence has no words.") and shown(page, "Word")[0] == "He"
@@ -199,6 +222,40 @@ def test_a_training_that_cannot_be_submitted_is_one_sentence_and_can_be_started_
         assert [each.value for each in run(page).warning] == [
             "The data could not be sent to the training process (PicklingError). Start the training again."
         ]
+
+
+@pytest.mark.slow
+def test_a_training_is_stopped_by_its_reader_alone(monkeypatch):
+    futures = []
+    queue = SimpleNamespace(compute=lambda *_: futures.append(Future()) or futures[-1])
+    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", lambda: queue)
+    look, state = "corpus:own;sentence:a b", {OWN_TEXT: "\n".join(["a b", "b a", "a b a"] * 3)}
+    page = start("language", look=look, panel="neural_models", state=state)
+    page.button(key="language_train_networks").click()
+    run(page)
+    other = start("language", look=look, panel="neural_models", state=state)
+    assert "Training in another process" in text_of(other) and "Stop" not in [each.label for each in other.button]
+    page.button(key="language_stop_window").click()
+    run(page)
+    assert len(futures) == 3 and all(each.cancelled() for each in futures)
+    assert not page.warning and page.button(key="language_train_networks") and run(other).button
+
+
+@pytest.mark.slow
+def test_the_train_page_opens_with_the_corpus(monkeypatch):
+    opened = []
+    monkeypatch.setattr("streamlit.switch_page", opened.append)
+    page = start("language", panel="neural_models")
+    page.button(key="language_to_train").click()
+    options = SETTINGS.parse(parse_options(run(page).query_params["look"])["training"])
+    assert [each.url_path for each in opened] == ["train"] and options.task == "text" and options.level == "words"
+    assert (options.data or page.session_state[DATA]).splitlines() == list(read_corpus(shipped_text("en")).sentences)
+    task_data(options.with_changes(data=options.data or page.session_state[DATA]))
+    monkeypatch.setattr("viz.pages.language.train_on_corpus.MAX_CHARACTERS", 100)
+    page = start("language", panel="neural_models")
+    assert "Upload its file there." in text_of(page)
+    page.button(key="language_to_train").click()
+    assert not SETTINGS.parse(parse_options(run(page).query_params["look"])["training"]).data
 
 
 def test_a_corpus_that_is_too_large_for_the_networks_is_still_counted(monkeypatch):
