@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from models.layer_calls.call_run import CallRun
+from models.layer_calls.call_run import CallRun, DirectionStates
 from viz.colours import NOT_FINITE, Theme, signed_scale
 from viz.components import Component, float32_text
 from viz.components.streamlit_host import mount
@@ -16,18 +16,19 @@ MAX_CELLS, MAX_DRAWN_UNITS = 12, 6
 """Time steps and units that are drawn."""
 
 
-def folded_network(run: CallRun, *, row: int, theme: Theme, key: str) -> None:
-    """Mount the drawing of the first layer's forward direction for sequence ``row``."""
-    mount(FOLDED_NETWORK, folded_network_data(run, row=row, theme=theme), key=key)
+def folded_network(run: CallRun, layer: DirectionStates, *, row: int, theme: Theme, key: str) -> None:
+    """Mount the drawing of one level of a call in one direction, for sequence ``row``."""
+    mount(FOLDED_NETWORK, folded_network_data(run, layer, row=row, theme=theme), key=key)
 
 
-def folded_network_data(run: CallRun, *, row: int, theme: Theme) -> dict[str, Any]:
-    """Return the data of the drawing; arguments as of `folded_network`."""
-    layer = run.levels[0][0]
+def folded_network_data(run: CallRun, layer: DirectionStates, *, row: int, theme: Theme) -> dict[str, Any]:
+    """Return the data of the drawing, its cells in the order of computation; arguments as of `folded_network`."""
     start, stop = run.spans[row]
     hidden, labels = layer.states["hidden"][row, start:stop], run.given.labels(row, run.call)[start:stop]
+    steps = list(range(1, stop - start + 1))
     if layer.backwards:
-        hidden, labels = hidden[::-1], labels[::-1]
+        hidden, labels, steps = hidden[::-1], labels[::-1], steps[::-1]
+    before = steps[0] + 1 if layer.backwards else 0
     states = np.concatenate([np.zeros_like(hidden[:1]), hidden])[: MAX_CELLS + 1, :MAX_DRAWN_UNITS]
     is_text = run.call.source == "text"
     return {
@@ -37,6 +38,8 @@ def folded_network_data(run: CallRun, *, row: int, theme: Theme) -> dict[str, An
         "not_finite": NOT_FINITE[theme],
         "cell": run.call.cell,
         "inputs": [label or _("padding") if is_text else "" for label in labels[:MAX_CELLS]],
+        "input": "y" if layer.level else "x",
+        "steps": [before, *steps[:MAX_CELLS]],
         "states": float32_text(states),
         "units": states.shape[1],
         "words": {

@@ -8,23 +8,23 @@ function build(context) {
   const digits = (number) => [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
   const head = (x, y, turn, parent) => make("path", { d: "M0,0l-9,-5v10z", transform: `translate(${x},${y}) rotate(${turn})`, class: "head" }, parent);
 
-  // The state h_k as a column of numbers, its middle at x.
+  // The state after cell k as a column of numbers, its middle at x.
   function column(values, k, x, y, parent) {
-    const { units, colours } = context.data;
+    const { units, colours, steps } = context.data;
     const group = make("g", {}, parent);
-    make("text", { x, y: y - 6, "text-anchor": "middle" }, group, `h${digits(k)}`);
+    make("text", { x, y: y - 6, "text-anchor": "middle" }, group, `h${digits(steps[k])}`);
     for (let unit = 0; unit < units; unit++) {
       const value = values[k * units + unit];
       const colour = Number.isFinite(value) ? colours[Math.max(0, Math.min(255, Math.round(((value + 1) / 2) * 255)))] : context.data.not_finite;
       const place = y + unit * 17;
-      make("rect", { x: x - 25, y: place, width: 50, height: 16, fill: colour, "data-quantity": "hidden", "data-step": k - 1, "data-unit": unit, "data-value": String(value) }, group);
+      make("rect", { x: x - 25, y: place, width: 50, height: 16, fill: colour, "data-quantity": "hidden", "data-step": steps[k] - 1, "data-unit": unit, "data-value": String(value) }, group);
       make("text", { x, y: place + 12.5, "text-anchor": "middle", style: `font-size: 12px; fill: ${unrolled.contrastColour(colour)}` }, group, value.toFixed(3).replace("-", "−"));
     }
     return group;
   }
 
   function draw() {
-    const { inputs, cell, theme } = context.data;
+    const { inputs, cell, theme, input, steps: numbers } = context.data;
     const { words } = context;
     root.dataset.theme = theme;
     const values = unrolled.float32(context.data.states);
@@ -50,17 +50,17 @@ function build(context) {
       make("path", { d: `M${x},${CELL.y}V${CELL.y - 28}`, class: "arrow" }, group);
       head(x, CELL.y - 32, -90, group);
       const own = make("g", {}, group);
-      make("text", { x, y: height - 26, "text-anchor": "middle" }, own, `x${digits(k + 1)}`);
+      make("text", { x, y: height - 26, "text-anchor": "middle" }, own, `${input}${digits(numbers[k + 1])}`);
       if (name) make("text", { x, y: height - 8, "text-anchor": "middle" }, own, name);
-      make("text", { x, y: CELL.y - 40, "text-anchor": "middle" }, own, `h${digits(k + 1)}`);
+      make("text", { x, y: CELL.y - 40, "text-anchor": "middle" }, own, `h${digits(numbers[k + 1])}`);
       return { group, passed, own };
     });
     const loop = make("g", {}, svg);
     const right = LEFT + CELL.width;
     make("path", { d: `M${right},${middle}h26a12,12 0 0 0 12,-12v-18a12,12 0 0 0 -12,-12h-${CELL.width + 52}a12,12 0 0 0 -12,12v18a12,12 0 0 0 12,12h18`, class: "arrow" }, loop);
     head(LEFT - 2, middle, 0, loop);
-    make("text", { x: right + 46, y: CELL.y + 4 }, loop, "hₜ → hₜ₋₁");
-    make("text", { x: LEFT + CELL.width / 2, y: height - 26, "text-anchor": "middle" }, loop, "xₜ");
+    make("text", { x: right + 46, y: CELL.y + 4 }, loop, numbers[0] ? "hₜ → hₜ₊₁" : "hₜ → hₜ₋₁");
+    make("text", { x: LEFT + CELL.width / 2, y: height - 26, "text-anchor": "middle" }, loop, `${input}ₜ`);
     make("text", { x: LEFT + CELL.width / 2, y: CELL.y - 40, "text-anchor": "middle" }, loop, "hₜ");
     const button = unrolled.element("button", { type: "button" });
     button.addEventListener("click", () => { open = !open; animate(); });

@@ -1,6 +1,6 @@
 """The states of a layer at all time steps, on which every tensor that a call returns is marked, and that tensor as a box."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,20 +20,37 @@ Returned = Sequence[tuple[str, Sequence[ReturnedTensor]]]
 """The tensors by library."""
 
 
-def returned_states(run: CallRun, returned: Returned, *, row: int, theme: Theme, key: str) -> None:
+def returned_states(
+    run: CallRun,
+    returned: Returned,
+    chosen: str,
+    *,
+    row: int,
+    theme: Theme,
+    key: str,
+    on_choice: Callable[[], None],
+) -> None:
     """Mount the drawing.
 
     Args:
         run: the run of the call.
         returned: the tensors to choose from.
+        chosen: the one that is marked, as of ``tensor_names``.
         row: the sequence of the batch whose states are shown.
         theme: of the page.
         key: of the component in the page.
+        on_choice: called when the reader chose another tensor; {"name"} is then in the component's state as "tensor".
     """
-    mount(RETURNED_STATES, returned_states_data(run, returned, row=row, theme=theme), key=key)
+    data = returned_states_data(run, returned, chosen, row=row, theme=theme)
+    mount(RETURNED_STATES, data, key=key, on={"tensor": on_choice})
 
 
-def returned_states_data(run: CallRun, returned: Returned, *, row: int, theme: Theme) -> dict[str, Any]:
+def tensor_names(returned: Returned) -> list[str]:
+    """Return the names of the tensors to choose from, with that of the library: ``"Keras.output"``."""
+    return [f"{library}.{tensor.name}" for library, tensors in returned for tensor in tensors]
+
+
+def returned_states_data(run: CallRun, returned: Returned, chosen: str, *, row: int, theme: Theme) -> dict[str, Any]:
     """Return the data of the drawing; arguments as of `returned_states`."""
     blocks = [
         _block(run, each, state, row)
@@ -71,6 +88,7 @@ def returned_states_data(run: CallRun, returned: Returned, *, row: int, theme: T
             for library, tensors in returned
             for tensor in tensors
         ],
+        "chosen": tensor_names(returned).index(chosen),
         "row": row,
         "words": _words(),
     }
@@ -127,6 +145,7 @@ def stage_grids(
         "masked": [False] * len(labels),
         "blocks": blocks,
         "tensors": [],
+        "chosen": 0,
         "row": 0,
         "words": _words(),
     }
@@ -148,15 +167,26 @@ def _part(run: CallRun, tensor: ReturnedTensor, index: int) -> str:
     return ""
 
 
-def _block(run: CallRun, each: DirectionStates, state: str, row: int) -> dict[str, Any]:
-    values = each.states[state][row]
+def direction_name(each: DirectionStates) -> str:
+    """Return the name of one level in one direction, PyTorch's suffix: ``"l0"``, ``"l0_reverse"``."""
+    return f"l{each.level}" + ("_reverse" if each.direction else "")
+
+
+def direction_title(run: CallRun, each: DirectionStates) -> str:
+    """Return the title of one level in one direction among those of the call; "" if it is the only one."""
     names = [_("Layer {n}").format(n=each.level + 1)] if run.call.layers > 1 else []
     if run.call.merge or run.call.go_backwards:
         names.append(_("backward") if each.backwards else _("forward"))
+    return " · ".join(names)
+
+
+def _block(run: CallRun, each: DirectionStates, state: str, row: int) -> dict[str, Any]:
+    values = each.states[state][row]
+    title = direction_title(run, each)
     return _grid(
         values,
-        title=" · ".join([*names, _("Hidden state") if state == "hidden" else _("Cell state")]),
-        layer=f"l{each.level}" + ("_reverse" if each.direction else ""),
+        title=" · ".join(filter(None, (title, _("Hidden state") if state == "hidden" else _("Cell state")))),
+        layer=direction_name(each),
         state=state,
         level=each.level,
         direction=each.direction,

@@ -79,13 +79,16 @@ function build(context) {
     for (const each of [...blocks, ...tensors]) each.numbers = unrolled.float32(each.values);
     bound = Math.max(1e-12, ...blocks.map(({ numbers }) => numbers.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0)));
     root.dataset.theme = context.data.theme;
-    chosen = Math.min(chosen, tensors.length - 1);
     const libraries = [...new Set(tensors.map(({ library }) => library))];
     const buttons = unrolled.element("div", { className: "tensors" }, ...libraries.map((library) =>
       unrolled.element("div", { className: "library", role: "group", "aria-label": library }, unrolled.element("span", { text: library }),
         ...tensors.map((tensor, k) => [tensor, k]).filter(([tensor]) => tensor.library === library).map(([tensor, k]) => {
           const button = unrolled.element("button", { type: "button", text: `${tensor.name} (${tensor.shape.join(", ")})`, "aria-pressed": String(k === chosen), "data-tensor": tensor.name });
-          button.addEventListener("click", () => { chosen = k; draw(); });
+          button.addEventListener("click", () => {
+            chosen = k;
+            draw();
+            context.report("tensor", { name: `${tensor.library}.${tensor.name}`, at: performance.now() }); // `at`: the same may be chosen again
+          });
           return button;
         }))));
     const rows = new Map();
@@ -123,10 +126,12 @@ function build(context) {
 
   return {
     update() {
-      const next = JSON.stringify(context.data);
-      if (next !== drawn) {
+      const { chosen: wanted, ...others } = context.data;
+      const next = JSON.stringify(others);
+      if (next !== drawn || wanted !== chosen) {
         drawn = next;
         width = root.clientWidth;
+        chosen = wanted;
         draw();
       }
     },

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from models.layer_calls.call_run import CallRun
+from models.layer_calls.call_run import CallRun, DirectionStates
 from models.layer_calls.dense_output import dense_lines, dense_output
 from models.layer_calls.gate_stages import GATE_STAGES
 from models.layer_calls.returned_tensors import has_pytorch_layer
 from viz.components.embedding_lookup import embedding_lookup
 from viz.components.folded_network import MAX_CELLS, MAX_DRAWN_UNITS, folded_network
-from viz.components.returned_states import stage_grids
+from viz.components.returned_states import direction_name, direction_title, stage_grids
 from viz.i18n import _
 from viz.pages.layer.call_controls import argument_control, cached_call, chosen_sequence, example_text
 from viz.pages.output_arithmetic import show_output_step
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
+from viz.pages.view_widgets import view_buttons
 
 
 def embedding_panel(run: CallRun) -> None:
@@ -80,26 +81,35 @@ def folded_panel(run: CallRun) -> None:
         _("One cell with a loop, or a row of cells: what does each cell pass on to the next one?"),
     )
     def draw() -> None:
-        folded_network(run, row=chosen_sequence(run), theme=page_theme(), key="folded_network")
+        layer = _chosen_direction(run)
+        folded_network(run, layer, row=chosen_sequence(run), theme=page_theme(), key="folded_network")
         caption(
             _(
-                "All cells are the same one, with the same weights, at successive time steps. The first one receives h₀ = 0. "
-                "Only the time steps have to wait for each other: all units of a step, and all sequences of a batch, are "
-                "computed at once."
+                "All cells are the same one, with the same weights, at successive time steps. The first one receives a "
+                "hidden state of 0. Only the time steps have to wait for each other: all units of a step, and all sequences "
+                "of a batch, are computed at once."
             )
         )
-        if run.call.layers > 1 and run.call.merge:
-            caption(_("Only the forward direction of layer 1 is drawn."))
-        elif run.call.layers > 1:
-            caption(_("Only layer 1 is drawn."))
-        elif run.call.merge:
-            caption(_("Only the forward direction is drawn."))
+        if layer.backwards:
+            caption(_("This direction begins at the last time step, so the cells are in that order."))
+        if layer.level:
+            caption(_("y is the output of layer {n} at the same time step.").format(n=layer.level))
         if run.given.length > MAX_CELLS or run.call.units > MAX_DRAWN_UNITS:
             caption(
                 _("At most {steps} time steps and {units} units are drawn.").format(
                     steps=MAX_CELLS, units=MAX_DRAWN_UNITS
                 )
             )
+
+
+def _chosen_direction(run: CallRun) -> DirectionStates:
+    """Show the choice of the layer and direction, if there are several, and return the chosen one."""
+    found = {direction_name(each): each for level in run.levels for each in level}
+    if len(found) == 1:
+        return run.levels[0][0]
+    titles = {name: direction_title(run, each) for name, each in found.items()}
+    chosen = view_buttons(_("Layer and direction"), titles, name="folded", key="layer_folded", default="l0")
+    return found[chosen]
 
 
 def stages_panel(run: CallRun) -> None:

@@ -8,12 +8,19 @@ import streamlit as st
 from models.layer_calls.call_lines import IMPORTS, keras_lines, pytorch_lines
 from models.layer_calls.call_run import CallRun
 from models.layer_calls.returned_tensors import ReturnedTensor, has_pytorch_layer, keras_tensors, pytorch_tensors
-from viz.components.returned_states import returned_states, tensor_axes
+from viz.components.reports import word
+from viz.components.returned_states import returned_states, tensor_axes, tensor_names
+from viz.components.streamlit_host import reported
 from viz.i18n import _, translate
 from viz.pages.layer.call_controls import chosen_sequence
 from viz.pages.page_elements import caption, dense_table, page_theme
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
+from viz.pages.view_widgets import TEXT, view_choice
+from viz.session import get_session
+
+STATES = "returned_states"
+"""Key of the component with the states."""
 
 MAX_LISTED = 200
 """Numbers of a returned tensor that are listed for screen readers."""
@@ -31,9 +38,27 @@ def returned_states_panel(run: CallRun) -> None:
         ),
     )
     def draw() -> None:
-        returned_states(run, _by_library(run), row=chosen_sequence(run), theme=page_theme(), key="returned_states")
+        returned = _by_library(run)
+        names = tensor_names(returned)
+        chosen = view_choice("tensor", TEXT, names[0], names.__contains__)
+        returned_states(
+            run,
+            returned,
+            chosen,
+            row=chosen_sequence(run),
+            theme=page_theme(),
+            key=STATES,
+            on_choice=lambda: _choose(names),
+        )
         for sentence in _sentences(run):
             caption(sentence)
+
+
+def _choose(names: list[str]) -> None:
+    """Put the tensor that the reader chose into the view."""
+    found = reported(STATES, "tensor", {"name": word})
+    if found is not None and found["name"] in names:
+        get_session().set_view_options(tensor=None if found["name"] == names[0] else found["name"])
 
 
 def _by_library(run: CallRun) -> list[tuple[str, tuple[ReturnedTensor, ...]]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_the_notes_call_comes_first_and_the_lines_follow_the_controls():
     assert page.session_state["unrolled"].view.look == link(return_sequences=True, return_state=True, tf32=True)
     meanings = dict(zip(*(page.table[0].value[key] for key in ("Tensor", "Meaning")), strict=True))
     assert meanings[r"forward\_h"].endswith("at the last input.") and "at the first input" in meanings[r"backward\_h"]
-    assert "Only the forward direction is drawn." in text_of(page)
+    assert widget_at(page.button_group, "layer_folded").options == ["forward", "backward"]
     drawn = mounted_components(page)
     assert len(drawn["returned_states"]) == 2 and len(drawn["folded_network"]) == 1  # the call, the stages of an LSTM
 
@@ -55,6 +56,27 @@ def test_a_text_becomes_rows_of_the_embedding():
     assert "2 of 3 words are in the sequences" in text_of(page) and "crossed out" in text_of(page)
     heads = [head for table in page.table for head in table.value.columns]
     assert "Keras, without biases" in heads and "PyTorch, with biases" not in heads
+
+
+@pytest.mark.slow
+def test_the_link_has_the_chosen_tensor_and_the_layer_and_direction_that_is_unrolled():
+    look = link(layers=2, initialization="keras", return_sequences=True) + ";folded:l1_reverse;tensor:PyTorch.output"
+    page = start("layer", look=look, panel="-gate_stages")
+    drawn = mounted_components(page)
+    states, folded = (json.loads(drawn[name][0].json) for name in ("returned_states", "folded_network"))
+    marked = states["tensors"][states["chosen"]]
+    assert (marked["library"], marked["name"]) == ("PyTorch", "output")
+    output = returned(page, "PyTorch", "output").reshape(4, 6)  # torch's
+    found = np.frombuffer(b64decode(folded["states"]), "<f4").reshape(5, 3)
+    np.testing.assert_array_equal(found, [[0, 0, 0], *output[::-1, 3:]])
+    assert (folded["steps"], folded["input"]) == ([5, 4, 3, 2, 1], "y")
+    assert "y is the output of layer 1 at the same time step." in text_of(page)
+    widget_at(page.toggle, "layer_return_sequences").set_value(False)
+    widget_at(page.selectbox, "layer_merge").set_value("")
+    widget_at(page.number_input, "layer_layers").set_value(1)
+    drawn = mounted_components(run(page))
+    assert json.loads(drawn["folded_network"][0].json)["steps"] == [0, 1, 2, 3, 4]
+    assert json.loads(drawn["returned_states"][0].json)["chosen"] == 1  # PyTorch.output is there still
 
 
 @pytest.mark.slow
