@@ -8,17 +8,24 @@
   }
 
   // One entry in the browser's history for a change that is worth going back to: another page, network, layer, text, run, language, edit
-  // or mode. Streamlit adds an entry whenever it writes the address, also where a page fills in what the address left open, or the
-  // step moved on; these replace the entry.
+  // or mode, and of the options in "look" another corpus, sentence or smoothing, and other arguments of a call or a training.
+  // Streamlit adds an entry whenever it writes the address, also where a page fills in what the address left open, or the step moved
+  // on; these replace the entry. So does what a page corrects before the reader has done anything since it was opened or gone back to.
   const FILLED = ["net", "layer", "text", "lang", "run"]; // what a page fills in where the address lacks it
   const EMPTY = ["edits", "attend", "mode"]; // what an address lacks where it is empty
+  const LOOK = ["call", "corpus", "owntext", "sentence", "smoothing", "training"]; // options that an address lacks where they have their default
+  const value = (address, name) => address.searchParams.get(name);
+  const option = (address, name) => (value(address, "look") ?? "").match(new RegExp(`(?:^|;)${name}:((?:[^;\\\\]|\\\\.)*)`, "s"))?.[1];
+  let hasActed = false;
+  for (const type of ["pointerdown", "keydown", "click", "input", "change"]) window.addEventListener(type, () => { hasActed = true; }, true);
+  window.addEventListener("popstate", () => { hasActed = false; }, true);
   const push = window.history.pushState;
   window.history.pushState = function (state, title, url) {
     const [from, to] = [window.location.href, url ?? window.location.href].map((each) => new URL(each, window.location.href));
-    const value = (address, name) => address.searchParams.get(name);
-    const isNew = from.pathname !== to.pathname
-      || FILLED.some((name) => value(from, name) !== null && value(to, name) !== null && value(from, name) !== value(to, name))
-      || EMPTY.some((name) => (value(from, name) ?? "") !== (value(to, name) ?? "") && value(from, "net") !== null);
+    const isOther = FILLED.some((name) => value(from, name) !== null && value(to, name) !== null && value(from, name) !== value(to, name))
+      || EMPTY.some((name) => (value(from, name) ?? "") !== (value(to, name) ?? "") && value(from, "net") !== null)
+      || LOOK.some((name) => option(from, name) !== option(to, name) && value(from, "lang") !== null);
+    const isNew = from.pathname !== to.pathname || (hasActed && isOther);
     return (isNew ? push : this.replaceState).call(this, state, title, url);
   };
 })();

@@ -50,3 +50,11 @@ def test_a_zero_is_found_and_smoothed(tmp_path, monkeypatch, browser):
         until(page, lambda: abs(number(page, "sentence_log2", "counting", 0) - product.log2) < 1e-9)
         assert number(page, "probability", "counting", 3) == pytest.approx(factors[3].probability, rel=1e-12)
         expect(page.get_by_text("어휘에 없어요.")).to_have_count(0)
+
+        page.get_by_text("영어 문장 100개", exact=True).click()
+        expect(factor_row(page, "He")).to_contain_text("10 / 100")
+        page.go_back()  # to the sentence in Korean and its smoothing
+        until(page, lambda: abs(number(page, "sentence_log2", "counting", 0) - product.log2) < 1e-9)
+        expect(box).to_have_value(" ".join(words))
+        page.go_back()
+        until(page, lambda: number(page, "probability", "counting", 3) == 0)

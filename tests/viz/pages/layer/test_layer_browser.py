@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import rerun, until
+from tests.support.browser import rerun, settle, until
 
 
 @pytest.mark.slow
@@ -25,6 +25,8 @@ def test_a_student_finds_what_a_call_returns(open_page):
     expect(states.get_by_role("button", name="output (1, 4, 6)").first).to_have_attribute("aria-pressed", "true")
     states.locator('button[data-tensor="h_n"]').click()
     expect(states.locator("code", has_text="h_n: (2, 1, 3)")).to_be_visible()
+    page.wait_for_url("**tensor%3APyTorch.h_n**")
+    settle(page)
     box = states.locator("svg.box")
     before = box.locator("polygon").first.get_attribute("points")
     box.focus()
@@ -34,3 +36,6 @@ def test_a_student_finds_what_a_call_returns(open_page):
     folded.get_by_role("button", name="접기").click()
     expect(folded).to_have_attribute("data-open", "false")
     expect(folded.get_by_role("button", name="펼치기")).to_be_visible()
+    page.go_back()  # to the call before the switch
+    expect(code).not_to_contain_text("return_sequences")
+    until(page, lambda: "/layer" in page.url and "return_sequences" not in page.url)
