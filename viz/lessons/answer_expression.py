@@ -129,7 +129,7 @@ def _constant(place: QuestionPlace, node: ast.Name) -> Any:
 
 def _call_at(name: str, place: QuestionPlace, *arguments: Any, **options: Any) -> Any:
     """Call a function of a network with the place that its keyword arguments change."""
-    changes = {key: text_argument(options.pop(key), key) for key in PLACE_ARGUMENTS if key in options}
+    changes: dict[str, Any] = {key: text_argument(options.pop(key), key) for key in PLACE_ARGUMENTS if key in options}
     if changes.get("net", place.net) != place.net:  # the edits and the layer of another network are its own
         changes = {"edits": "", "attend": "", "layer": None} | changes
     at = PlaceRun(replace(place, **changes))

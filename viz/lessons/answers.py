@@ -33,7 +33,7 @@ def right_answer(question: Question) -> Answer:
     """Return the right answer: a number, the key of a choice, or a number for each time step.
 
     Raises:
-        Problem: it cannot be computed, or is no answer to the question; one sentence says why.
+        Problem: it cannot be computed, or does not answer the question; one sentence says why.
     """
     found = evaluate(question.answer, question.place)
     match question.form:
@@ -112,7 +112,7 @@ def answer_text(question: Question, answer: Answer) -> str:
 
 
 def explanation(question: Question, answer: Answer) -> str:
-    """Return the explanation as Markdown, with the right answer in the place of each ``{answer}``."""
+    """Return the explanation as Markdown, with the right answer for each ``{answer}``."""
     value = answer_text(question, answer) if isinstance(question.form, ChoiceForm) else answer
 
     def fill(found: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.core.messages import Problem
+from models.core.messages import Problem, Sentence
 from viz.i18n import LANGUAGES
 from viz.lessons.answers import explanation, right_answer
 from viz.lessons.check_view import check_view
@@ -95,15 +95,18 @@ def _differences(texts: list[LessonText]) -> Iterator[LessonError]:
     for text in texts[1:]:
         first = texts[0]
         counts = {
-            "sections": (len(first.sections), len(text.sections)),
-            "predictions": tuple(len(each.questions) - len(each.checks) for each in (first, text)),
-            "checks": (len(first.checks), len(text.checks)),
+            Sentence("sections"): (len(first.sections), len(text.sections)),
+            Sentence("predictions"): tuple(len(each.questions) - len(each.checks) for each in (first, text)),
+            Sentence("checks"): (len(first.checks), len(text.checks)),
         }
         for what, (one, other) in counts.items():
             if one != other:
                 yield LessonError(
                     Problem(
-                        "The languages differ: {first} has {one} {what}, this file has {other}. Write as many.",
+                        (
+                            "The languages differ in their number of {what}: {first} has {one}, this file has {other}. "
+                            "Write as many."
+                        ),
                         first=first.path.name,
                         one=one,
                         what=what,

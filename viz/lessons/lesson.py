@@ -29,7 +29,7 @@ class MarkdownBlock:
 
 @dataclass(frozen=True)
 class LensView:
-    """A view of a lens. A field that is None or "" is not chosen: the lens uses its default.
+    """A view of a lens. Where a field is None or "", the lens uses its default.
 
     Attributes:
         lens: name of the lens ("gradients").
@@ -128,7 +128,7 @@ class Question:
         ask: the question, in Markdown.
         form: what the reader gives as the answer.
         answer: the expression of the right answer.
-        explain: Markdown with ``{answer:.2g}`` in the place of the right answer.
+        explain: Markdown, with ``{answer:.2g}`` for the right answer.
         place: the network and the sequence, those of the section's view unless the question names others.
         line: its first line in the file, from 1.
     """

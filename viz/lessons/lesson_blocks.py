@@ -60,7 +60,7 @@ class FieldReader:
         """Add a problem of a field."""
         self.add(problem, self.line(name))
 
-    def text(self, name: str, *, required: bool = False, most: int = MAX_MARKDOWN) -> str:
+    def text_of(self, name: str, *, required: bool = False, most: int = MAX_MARKDOWN) -> str:
         """Return the text of a field, "" if it is missing."""
         self._known.append(name)
         value = self.fields.values.get(name, "")
@@ -80,11 +80,11 @@ class FieldReader:
 
     def line_of_text(self, name: str, *, required: bool = False) -> str:
         """Return the text of a field on one line."""
-        return " ".join(self.text(name, required=required, most=MAX_LINE).split())
+        return " ".join(self.text_of(name, required=required, most=MAX_LINE).split())
 
-    def markdown(self, name: str, *, required: bool = False) -> str:
+    def markdown_of(self, name: str, *, required: bool = False) -> str:
         """Return the Markdown of a field."""
-        text = self.text(name, required=required).strip()
+        text = self.text_of(name, required=required).strip()
         self.check_markdown(name, text)
         return text
 
@@ -108,11 +108,12 @@ class FieldReader:
 
     def optional(self, name: str, most: int = MAX_NAME) -> str | None:
         """Return the text of a field, None if it is missing."""
-        return self.text(name, most=most) if name in self.fields.values else self._missing(name)
+        text = self.text_of(name, most=most)
+        return text if name in self.fields.values else None
 
     def whole_number(self, name: str, low: int = 0, high: int = MAX_NUMBER) -> int | None:
         """Return the whole number of a field, None if it is missing."""
-        value = self.text(name, most=MAX_LINE).strip()
+        value = self.text_of(name, most=MAX_LINE).strip()
         if not value:
             return None
         if not re.fullmatch(r"\d{1,10}", value, re.ASCII) or not low <= int(value) <= high:
@@ -131,9 +132,9 @@ class FieldReader:
 
     def mapping(self, name: str) -> dict[str, str] | None:
         """Return the texts of a mapping, None if it is missing."""
-        if name not in self.fields.values:
-            return self._missing(name)
         self._known.append(name)
+        if name not in self.fields.values:
+            return None
         value = self.fields.values[name]
         if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
             self.problem(name, Problem("“{name}” is not a list of “key: text”. Write one on each line.", name=name))
@@ -145,9 +146,6 @@ class FieldReader:
         for name in self.fields.values:
             if name not in self._known:
                 self.problem(name, _no_such("field", name, self._known))
-
-    def _missing(self, name: str) -> None:
-        self._known.append(name)
 
 
 def _no_such(what: str, name: str, names: Iterable[str]) -> Problem:
@@ -181,9 +179,9 @@ def read_view(fields: FieldReader) -> LensView | None:
         unit=fields.whole_number("unit"),
         step=fields.whole_number("step"),
         quantity=fields.optional("quantity"),
-        edits=fields.text("edits", most=MAX_EDITS),
+        edits=fields.text_of("edits", most=MAX_EDITS),
         source=fields.whole_number("source"),
-        attend=fields.text("attend", most=MAX_EDITS),
+        attend=fields.text_of("attend", most=MAX_EDITS),
         look=_options(fields),
         run=fields.optional("run"),
         training_step=fields.whole_number("training_step"),
@@ -194,7 +192,7 @@ def read_view(fields: FieldReader) -> LensView | None:
 
 
 def _options(fields: FieldReader) -> str:
-    text = fields.text("look", most=MAX_EDITS)
+    text = fields.text_of("look", most=MAX_EDITS)
     try:
         _known, unknown = split_unknown_options(text)
     except ValueError:
@@ -218,9 +216,9 @@ def read_question(fields: FieldReader, kind: QuestionKind, view: LensView | None
         kind: its name.
         view: of its section.
     """
-    ask, explain = fields.markdown("ask", required=True), fields.text("explain", required=True).strip()
+    ask, explain = fields.markdown_of("ask", required=True), fields.text_of("explain", required=True).strip()
     _check_explanation(fields, explain)
-    answer = " ".join(fields.text("answer", required=True, most=MAX_ANSWER).split())
+    answer = " ".join(fields.text_of("answer", required=True, most=MAX_ANSWER).split())
     form = _form(fields)
     place = _place(fields, view)
     fields.check_names()

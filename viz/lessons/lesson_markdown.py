@@ -32,7 +32,7 @@ _FORMULA = re.compile(
 
 @dataclass(frozen=True)
 class MarkdownPart:
-    """A part of the text: a heading of a section, a fenced block, or what lies between them.
+    """A part of the text: a heading of a section, a fenced block, or the Markdown between them.
 
     Attributes:
         kind: "section", one of `BLOCKS`, or "markdown".

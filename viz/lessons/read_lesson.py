@@ -148,7 +148,7 @@ class _LessonReader:
             question=front.line_of_text("question", required=True),
             minutes=front.whole_number("minutes", 1, MAX_MINUTES) or 10,
             sources=front.texts("sources"),
-            textbooks=front.markdown("textbooks"),
+            textbooks=front.markdown_of("textbooks"),
             sections=sections,
             path=self.path,
         )

@@ -57,7 +57,7 @@ def read_fields(text: str, line: int) -> Fields:
         line: the line of the file at which it begins, from 1.
 
     Raises:
-        YamlProblem: it is no mapping of names, too large, or has aliases or tags.
+        YamlProblem: it is not a mapping of names, too large, or has aliases or tags.
     """
     if len(text) > MAX_CHARACTERS:
         raise YamlProblem(

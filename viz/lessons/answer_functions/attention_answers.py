@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from models.architectures.transformer import positional_encodings
@@ -24,7 +27,7 @@ def _module(at: PlaceRun) -> str:
     found = at.decoding.attention
     if not found:
         raise Problem("This network has no attention. Use a network that has it, such as dates-additive.")
-    return at.place.layer if at.place.layer in found else next(iter(found))
+    return next((name for name in found if name == at.place.layer), next(iter(found)))
 
 
 def _weights(at: PlaceRun, head: int) -> np.ndarray:
@@ -84,7 +87,7 @@ def _position_encoding(_at: PlaceRun, position: int, dimension: int, width: int)
     return float(positional_encodings(1, size, place)[0, index_of(dimension, size, "dimension")])
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "output_text": _output_text,
     "attention_weight": _attention_weight,
     "attended_source": _attended_source,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from models.core.cells import GATE_COUNTS, Kind
@@ -110,7 +113,7 @@ def _before_training(name: str, text: str, layer: str) -> np.ndarray:
     return np.linalg.norm(trace.layers[layer].hidden_grad[0].astype(np.float64), axis=-1)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gradient_norm": _gradient_norm,
     "gradient_norms": _gradient_norms,
     "weight_gradient_norm": _weight_gradient_norm,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from models.core.messages import Problem
@@ -154,7 +157,7 @@ def _nearest_word(
     return found[index_of(rank, len(found), "rank")][0]
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "count": _count,
     "count_probability": _count_probability,
     "smoothed_probability": _smoothed_probability,

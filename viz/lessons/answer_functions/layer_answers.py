@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from models.core.messages import Problem
 from models.decoding.run_network import run_network
 from models.layer_calls.call_options import call_of_link
@@ -87,4 +90,8 @@ def _correlation(at: PlaceRun, unit: int, name: str, part: str = "text") -> floa
     )
 
 
-FUNCTIONS = {"layer_output": _layer_output, "layer_shape": _layer_shape, "correlation": _correlation}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "layer_output": _layer_output,
+    "layer_shape": _layer_shape,
+    "correlation": _correlation,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from models.core.messages import Problem
@@ -109,7 +110,7 @@ def _sigmoid(value: Any) -> float:
     return 0.5 * (1.0 + math.tanh(_number(value) / 2))
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": lambda value: abs(_number(value)),
     "max": _max,
     "min": _min,

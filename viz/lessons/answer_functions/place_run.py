@@ -170,7 +170,7 @@ def index_of(value: Any, count: int, what: str) -> int:
         what: the name of the argument, for the message.
 
     Raises:
-        Problem: it is no whole number, or there are not that many.
+        Problem: it is not a whole number, or there are not that many.
     """
     try:
         place = int(operator.index(value))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from models.core.messages import Problem
@@ -95,7 +98,7 @@ def _predicted_value(at: PlaceRun, step: int = -1, column: int = 0) -> float:
     return float(row[index_of(column, len(row), "column")])
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "probability": _probability,
     "top_token": _top_token,
     "surprisal": _surprisal,

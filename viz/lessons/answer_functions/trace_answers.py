@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from models.core.messages import Problem
@@ -63,7 +66,7 @@ def _saturated(at: PlaceRun, gate: str, end: str) -> float:
     return float(np.mean(values))
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "value": _value,
     "series": _series,
     "mean_value": _mean_value,

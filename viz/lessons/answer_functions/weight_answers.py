@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,9 @@ def _parameter_count(at: PlaceRun) -> int:
 
 def _layer_parameters(_at: PlaceRun, cell: str, inputs: int, units: int, framework: str = "torch") -> int:
     """Return the parameters of a recurrent layer, in torch with two biases for each sum, in Keras with one."""
-    sizes = [int(number_argument(value, name, 1, 1e6)) for name, value in (("inputs", inputs), ("units", units))]
+    size, width = int(number_argument(inputs, "inputs", 1, 1e6)), int(number_argument(units, "units", 1, 1e6))
     library = "keras" if one_of(framework, ("torch", "keras"), "framework") == "keras" else "pytorch"
-    return recurrent_parameters(one_of(cell, tuple(GATE_COUNTS), "cell"), *sizes, library).total
+    return recurrent_parameters(one_of(cell, tuple(GATE_COUNTS), "cell"), size, width, library).total
 
 
 def _card(at: PlaceRun, metric: str, *cases: str) -> float:
@@ -109,7 +110,7 @@ def _embedding(at: PlaceRun, token: str) -> np.ndarray:
     return table.weight.detach().double().numpy()[network.ids[wanted]]
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "spectral_radius": _spectral_radius,
     "largest_singular_value": _largest_singular_value,
     "weight": _weight,
