@@ -249,14 +249,15 @@ def _place(fields: FieldReader, view: LensView | None) -> QuestionPlace:
         fields.optional("layer"),
         fields.optional("edits", MAX_EDITS),
     )
+    look, attend = fields.optional("look", MAX_EDITS), fields.optional("attend", MAX_EDITS)
     same_net = net in (None, of_view.net)
     return QuestionPlace(
         of_view.net if net is None else net,
         of_view.text if text is None else text,
         (of_view.edits if same_net else "") if edits is None else edits,
         (of_view.layer if same_net else None) if layer is None else layer,
-        of_view.look,
-        of_view.attend if same_net else "",
+        of_view.look if look is None else look,
+        (of_view.attend if same_net else "") if attend is None else attend,
     )
 
 
