@@ -16,7 +16,7 @@ if __name__ == "__main__":  # one run of the page
 
     with get_session().page_run(opened=named_path(sys.argv[1:])):
         page = st.navigation([lens.page() for lens in LENSES], position="top")
-        with layout.page_frame():
+        with layout.page_frame(page.url_path):
             page.run()
     runtime.free_memory_later()
 else:  # imported once by `streamlit run`, which finds `app` by reading this file

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from viz.i18n import LANGUAGES
-
 
 def named_path(arguments: Sequence[str]) -> Path | None:
     """Return the file or the folder that the command line names first; a folder is created if its name ends with a slash."""
@@ -23,9 +21,6 @@ def sort_named(path: Path | None) -> tuple[Path | None, Path | None, Path | None
     """Return a named path as a file, a folder of training runs, or a folder of lessons; the other two are None."""
     if path is None or not path.is_dir():
         return path, None, None
-    return (None, None, path) if has_lessons(path) else (None, path, None)
+    from viz.lessons.find_lessons import lesson_folders  # most readers open no folder
 
-
-def has_lessons(folder: Path) -> bool:
-    """Return whether a folder is a lesson, or contains a folder that is one: with a Markdown file named by a language."""
-    return any(next(folder.glob(f"{below}{code}.md"), None) for below in ("", "*/") for code in LANGUAGES)
+    return (None, None, path) if lesson_folders(path) else (None, path, None)

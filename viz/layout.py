@@ -13,7 +13,8 @@ from viz.escape import escape_markdown
 from viz.glossary import STYLE as GLOSSARY_STYLE
 from viz.glossary import glossary_markdown, notation_markdown
 from viz.i18n import LANGUAGES, _, language
-from viz.pages import LENSES
+from viz.pages import LENSES, LESSONS
+from viz.pages.lesson_strip import lesson_strip
 from viz.pages.page_elements import TERMS_SEEN
 from viz.pages.panels import PANEL_STYLE, page_panels
 from viz.session import get_session
@@ -69,8 +70,12 @@ STYLE = """
 
 
 @contextmanager
-def page_frame() -> Iterator[None]:
-    """Surround a page: the bar at the top right, and above the page the messages about what could not be shown."""
+def page_frame(lens: str = "") -> Iterator[None]:
+    """Surround a page: the bar at the top right, and above the page the messages about what could not be shown.
+
+    Args:
+        lens: the page's name in the address, "" for the first one.
+    """
     st.logo(str(LOGO), size="large")
     st.html(STYLE + GLOSSARY_STYLE + PANEL_STYLE + _hint_style())
     st.session_state[TERMS_SEEN] = {}
@@ -79,6 +84,8 @@ def page_frame() -> Iterator[None]:
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     _report_unknown_page()
+    if lens != LESSONS:
+        lesson_strip(get_session())
     try:
         with page_panels():
             yield

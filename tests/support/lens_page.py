@@ -18,7 +18,7 @@ def script(lens, opened):
     from viz import layout
     from viz.session import get_session
 
-    with get_session().page_run(opened=opened), layout.page_frame():
+    with get_session().page_run(opened=opened), layout.page_frame(lens):
         import_module(f"viz.pages.{lens}.{lens}_page").page()
 
 

@@ -45,8 +45,12 @@ LENSES = (
     Lens("layer", N_("Layer")),
     Lens("language", N_("Language")),
     Lens("checkpoint", N_("Checkpoint")),
+    Lens("lessons", N_("Lessons")),
 )
 """All pages in the order of the navigation. The first one has the root address."""
+
+LESSONS = LENSES[-1].name
+"""The page of the lessons, which shows panels of the others."""
 
 
 def find_lens(name: str) -> Lens:

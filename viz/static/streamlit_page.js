@@ -7,13 +7,14 @@
     window.__streamlit = { BACKEND_BASE_URL: window.location.origin + own.slice(0, -lens.length) };
   }
 
-  // One entry in the browser's history for a change that is worth going back to: another page, network, layer, text, run, language, edit
-  // or mode, and of the options in "look" another corpus, sentence or smoothing, and other arguments of a call or a training.
+  // One entry in the browser's history for a change that is worth going back to: another page, network, layer, text, run, language, edit,
+  // mode or section of a lesson, and of the options in "look" another corpus, sentence or smoothing, and other arguments of a call or a training.
   // Streamlit adds an entry whenever it writes the address, also where a page fills in what the address left open, or the step moved
   // on; these replace the entry. So does what a page corrects before the reader has done anything since it was opened or gone back to.
   const FILLED = ["net", "layer", "text", "lang", "run"]; // what a page fills in where the address lacks it
   const EMPTY = ["edits", "attend", "mode"]; // what an address lacks where it is empty
   const LOOK = ["call", "corpus", "owntext", "sentence", "smoothing", "training"]; // options that an address lacks where they have their default
+  const LESSON = ["lesson", "section"];
   const value = (address, name) => address.searchParams.get(name);
   const option = (address, name) => (value(address, "look") ?? "").match(new RegExp(`(?:^|;)${name}:((?:[^;\\\\]|\\\\.)*)`, "s"))?.[1];
   let hasActed = false;
@@ -24,8 +25,21 @@
     const [from, to] = [window.location.href, url ?? window.location.href].map((each) => new URL(each, window.location.href));
     const isOther = FILLED.some((name) => value(from, name) !== null && value(to, name) !== null && value(from, name) !== value(to, name))
       || EMPTY.some((name) => (value(from, name) ?? "") !== (value(to, name) ?? "") && value(from, "net") !== null)
-      || LOOK.some((name) => option(from, name) !== option(to, name) && value(from, "lang") !== null);
+      || LOOK.some((name) => option(from, name) !== option(to, name) && value(from, "lang") !== null)
+      || LESSON.some((name) => value(from, name) !== value(to, name) && value(from, "lang") !== null);
     const isNew = from.pathname !== to.pathname || (hasActed && isOther);
     return (isNew ? push : this.replaceState).call(this, state, title, url);
   };
+
+  // The strip of a first visit (viz/pages/step/first_visit.py) is shown until one of its buttons is pressed.
+  const FIRST_VISIT = "unrolled-first-visit";
+  const root = document.documentElement;
+  try {
+    if (!window.localStorage.getItem(FIRST_VISIT)) root.dataset.firstVisit = "";
+  } catch { /* a browser that stores nothing would show it at every visit */ }
+  window.addEventListener("click", ({ target }) => {
+    if (!(target instanceof Element) || !target.closest(".st-key-first_visit button")) return;
+    delete root.dataset.firstVisit;
+    window.localStorage.setItem(FIRST_VISIT, "over");
+  }, true);
 })();

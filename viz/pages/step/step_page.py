@@ -22,6 +22,7 @@ from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
 from viz.pages.panels import panel
 from viz.pages.send_trace import send_trace
+from viz.pages.step.first_visit import first_visit
 from viz.pages.step.introduction import introduction
 from viz.pages.step.output_panels import activation_panel, output_step_panel
 from viz.pages.unknown_tokens import unknown_answer_warning
@@ -35,6 +36,7 @@ PLAYER, EQUATIONS = "player", "equations"
 def page() -> None:
     """Draw the Step page."""
     session = get_session()
+    first_visit(session)
     introduction(session)
     run = show_controls(session)
     view = session.view

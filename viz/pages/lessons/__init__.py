@@ -1,0 +1,1 @@
+"""The Lessons page: ``lessons_page.page`` draws it."""
