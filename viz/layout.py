@@ -39,7 +39,9 @@ STYLE = """
   }
   @media (min-width: 768px) and (max-width: 1180px) { /* room for all pages: of the logo only its picture */
     [data-testid="stHeaderLogo"] { width: 2.5rem; object-fit: cover; object-position: left; }
-    [data-testid="stTopNavLink"] { padding-inline: 0.2rem; }
+    [data-testid="stTopNav"] { padding-inline: 0.75rem 0; }
+    [data-testid="stTopNavLink"] { padding-inline: 0.1rem; }
+    [data-testid="stTopNavLink"] * { font-size: 0.8125rem; }
   }
   @media (max-width: 800px) { /* menus beside each other would show only the first letters of what is chosen */
     [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }

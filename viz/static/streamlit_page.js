@@ -40,6 +40,6 @@
   window.addEventListener("click", ({ target }) => {
     if (!(target instanceof Element) || !target.closest(".st-key-first_visit button")) return;
     delete root.dataset.firstVisit;
-    window.localStorage.setItem(FIRST_VISIT, "over");
+    try { window.localStorage.setItem(FIRST_VISIT, "over"); } catch { /* its storage is full */ }
   }, true);
 })();

@@ -24,7 +24,8 @@ STYLE = """
   }
   .st-key-lesson_way [data-testid="stTextInput"] { max-width: 40rem; }
   .st-key-lesson_question p { font-size: 1.125rem; font-style: normal; opacity: 0.8; max-width: 66ch; }
-  .st-key-lesson_place [data-testid="stElementContainer"] { width: auto; }
+  .st-key-lesson_head > * { width: auto; }
+  @media (max-width: 640px) { .st-key-lesson_head .st-key-lesson_mode { display: none; } }
   .st-key-lesson_lens:not(:has(.unrolled-player, [data-shown])) { display: contents; }
   [class*="st-key-way_"] [data-testid="stMarkdownContainer"] p { margin-bottom: 0; }
   [class*="st-key-open_lesson_"] button { text-align: start; justify-content: flex-start; padding-inline: 0; }

@@ -17,7 +17,7 @@ STYLE = """
 <style>
   html:not([data-first-visit]) [data-testid="stLayoutWrapper"]:has(> .st-key-first_visit) { display: none; }
   .st-key-first_visit { background: light-dark(#f2f4f7, #1b222c); }
-  .st-key-first_visit [data-testid="stCaptionContainer"] p { margin-bottom: 0; }
+  .st-key-first_visit [data-testid="stCaptionContainer"] { margin-bottom: 0; }
 </style>
 """
 

@@ -109,6 +109,7 @@ def hidden_state():
         return float(oracle.network(net.module, net.encode(".aabb."))["rnn.l0"]["hidden"][2, 0])
 
 
+@pytest.mark.slow
 def test_a_lesson_is_predicted_looked_at_and_checked(folder):
     page = start("lessons", opened=folder)
     button(page, "A small lesson").click()
@@ -154,6 +155,7 @@ def test_a_lesson_is_predicted_looked_at_and_checked(folder):
     assert button(page, "A small lesson").label.endswith("✓")
 
 
+@pytest.mark.slow
 def test_what_a_reader_changes_in_a_view_stays_and_a_new_visit_opens_the_lessons_view(folder):
     answered = Progress({"small": LessonProgress({1}, {question_name("en", 1, 1): GivenAnswer(None, False)})})
     link = {"lesson": "small", "section": "1", "lang": "en"}
@@ -166,6 +168,7 @@ def test_what_a_reader_changes_in_a_view_stays_and_a_new_visit_opens_the_lessons
     assert page.session_state["unrolled"].view.step == 2
 
 
+@pytest.mark.slow
 def test_the_strip_leads_back_from_every_lens_until_the_lesson_is_left():
     lesson = shipped_lessons()[0]
     page = start("step", lesson=lesson.name, section="2", net="counter", panel="-none")

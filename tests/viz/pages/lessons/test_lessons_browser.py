@@ -1,0 +1,92 @@
+"""A first reader's journey: from the root into the first lesson, through its questions and views, and back another day."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from models import load_network
+from tests.support.browser import opened_page, rerun, settle, until
+from tests.support.plain_page import plain_page
+from tests.support.step_page import address_has, at_step, query, step_of
+from viz.components.sketch import SKETCH, sketch_data
+from viz.lessons.find_lessons import shipped_lessons
+
+DONE = re.compile("Lesson done")
+
+
+def show_answers(page: Page) -> None:
+    """Show the answer of every question of the section."""
+    button = page.get_by_role("button", name="Show the answer")
+    while button.count():
+        rerun(page, button.first.click)
+
+
+@pytest.mark.slow
+def test_a_first_visit_leads_through_a_lesson_and_its_progress_stays(app, browser):
+    lesson = shipped_lessons()[0]
+    text = lesson.in_language("en")
+    view = text.sections[0].view
+    with opened_page(browser, app) as page:
+        rerun(page, page.get_by_role("button", name="Start with lesson 1").click)
+        page.wait_for_url("**/lessons?**")
+        address_has(page, lesson=lesson.name, section=1)
+        panel = page.locator(f".st-key-panel_{view.panels[0]}")
+        expect(panel).to_have_count(0)  # before the prediction
+        show_answers(page)
+        expect(panel).to_be_visible()
+        expect(page.locator('[class*="st-key-panel_"]')).to_have_count(len(view.panels))
+        expect(page.get_by_role("combobox", name="Network")).to_have_count(0)  # the controls are hidden
+
+        last = len(load_network(view.net).encode(view.text)[0]) - 1
+        at_step(page, last)
+        page.locator(".unrolled-player").get_by_role("button", name=re.compile("previous", re.I)).first.click()
+        at_step(page, last - 1)
+        address_has(page, step=last - 1)
+
+        rerun(page, page.get_by_role("link", name="Open this view on the Step page").click)
+        address_has(page, net=view.net, step=last - 1)
+        at_step(page, last - 1)
+        rerun(page, page.get_by_role("link", name="Lesson 1, section 1: back to the lesson").click)
+        page.wait_for_url("**/lessons?**")
+        address_has(page, lesson=lesson.name, section=1)
+        expect(panel).to_be_visible()
+
+        count = len(text.sections)
+        rerun(page, page.locator(".st-key-lesson_head").get_by_role("radio", name=str(count)).click)
+        address_has(page, section=count)
+        until(page, lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0)
+        show_answers(page)
+        expect(page.get_by_text(DONE)).to_be_visible()
+        page.reload()
+        settle(page)
+        expect(page.get_by_text(DONE)).to_be_visible()
+        rerun(page, page.get_by_role("button", name="All lessons").first.click)
+        expect(page.get_by_role("button", name=f"{text.title} ✓")).to_be_visible()
+        assert "lesson" not in query(page)
+        page.go_back()
+        address_has(page, lesson=lesson.name, section=count)
+    with opened_page(browser, app) as page:
+        assert step_of(page) >= 0
+        expect(page.locator(".st-key-first_visit")).to_be_hidden()
+
+
+@pytest.mark.parametrize("by", ["pointer", "keyboard"])
+def test_a_curve_is_drawn_by_pointer_and_keyboard(browser, by):
+    with plain_page(browser, [(SKETCH, sketch_data(list("abcde"), (-1.0, 1.0)))]) as page:
+        drawing = page.get_by_role("slider")
+        if by == "pointer":
+            box = drawing.bounding_box()
+            page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 4)
+            page.mouse.down()
+            page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] - 4, steps=4)
+            page.mouse.up()
+        else:
+            drawing.focus()
+            for key in ("ArrowUp", "PageUp", "End", "ArrowDown", "PageDown", "PageDown"):
+                page.keyboard.press(key)
+        page.get_by_role("button", name="Compare").click()
+        values = until(page, lambda: page.evaluate("reports.at(-1)?.[2].values") or False)
+        assert len(values) == 5 and values[0] > 0 > values[-1]
+        assert values == sorted(values, reverse=True)  # on a line between the steps that were drawn
+        assert all(abs(value) <= 1 for value in values)
