@@ -1,6 +1,6 @@
 """The functions of answers, one file for each group; ``README.md`` of the folder above lists them.
 
-Each function of `RUN_FUNCTIONS` takes a `PlaceRun` first, which is no argument of the expression.
+Each function of `RUN_FUNCTIONS` takes a `PlaceRun` first, which the expression does not give.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from viz.lessons.answer_functions import (
     list_answers,
     prediction_answers,
     trace_answers,
+    training_answers,
     weight_answers,
 )
 
@@ -25,6 +26,7 @@ RUN_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **attention_answers.FUNCTIONS,
     **language_answers.FUNCTIONS,
     **layer_answers.FUNCTIONS,
+    **training_answers.FUNCTIONS,
 }
 """Functions of a network, a corpus or a call, by name."""
 
