@@ -123,7 +123,7 @@ def test_a_python_word_as_a_key_is_explained():
 
 
 def test_an_unknown_function_is_answered_by_near_ones():
-    with pytest.raises(Problem, match="There is no function “gradient_nrom”. Use one of these: gradient_norm"):
+    with pytest.raises(Problem, match=r"There is no function “gradient_nrom”\. Use one of these: gradient_norm"):
         parse_expression("gradient_nrom(0)")
 
 
@@ -135,7 +135,9 @@ def test_the_place_of_the_question_is_the_default():
     )
 
 
-CHOICES = ChoiceForm((AnswerChoice("rnn", "the *RNN*"), AnswerChoice("lstm", "the LSTM"), AnswerChoice("yes", "it does")))
+CHOICES = ChoiceForm(
+    (AnswerChoice("rnn", "the *RNN*"), AnswerChoice("lstm", "the LSTM"), AnswerChoice("yes", "it does"))
+)
 
 
 def test_a_choice_is_a_key_or_yes_or_no():

@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from models.gradients.initialized import InitConfig, initialized_layer, loss_dir
 from models.language.corpus import shipped_text, split_sentence
 from models.layer_calls.call_inputs import NOTES_NUMBERS
 from models.zoo.catalogue import load_network
+from viz.lessons import lesson
 from viz.lessons.answer_expression import evaluate, form_of
 from viz.lessons.answer_functions import LIST_FUNCTIONS, RUN_FUNCTIONS
 from viz.lessons.lesson import QuestionPlace
@@ -38,7 +41,7 @@ def torch_run(net, text):
 
 
 def test_states_are_those_of_torch():
-    network, ids, hidden, _logits = torch_run("recall-lstm", TEXT)
+    _network, ids, hidden, _logits = torch_run("recall-lstm", TEXT)
     count = ids.shape[1]
     assert answer("T") == count
     assert answer('value("hidden", 5, 3)') == pytest.approx(float(hidden[3, 5]), abs=1e-6)
@@ -60,7 +63,9 @@ def test_retention_is_the_product_of_the_forget_gates():
 
 def test_saturation_counts_the_values_above_nine_tenths():
     gates = np.array([answer(f'series("forget_gate", {unit})', net="counter", text=".aaabbb.") for unit in range(2)])
-    assert answer('saturated_share("forget_gate", "open")', "counter", ".aaabbb.") == pytest.approx((gates > 0.9).mean())
+    assert answer('saturated_share("forget_gate", "open")', "counter", ".aaabbb.") == pytest.approx(
+        (gates > 0.9).mean()
+    )
     assert answer('saturated_share("forget_gate", "closed")', "counter", ".aaabbb.") == pytest.approx(
         (gates < 0.1).mean()
     )
@@ -216,7 +221,10 @@ def test_a_position_is_encoded_by_sine_and_cosine():
 def test_counts_are_those_of_the_sentences():
     sentences = [split_sentence(line) for line in shipped_text("en").splitlines()]
     words = [["⊢", *each, "⊣"] for each in sentences if each]
-    one, two = Counter(w for s in words for w in s), Counter(pair for s in words for pair in zip(s, s[1:], strict=False))
+    one, two = (
+        Counter(w for s in words for w in s),
+        Counter(pair for s in words for pair in pairwise(s)),
+    )
     assert answer('count("He", "english")') == one["He"]
     assert answer('count("He is", "en")') == two["He", "is"]
     assert answer('count_probability("is", "He", "english")') == two["He", "is"] / one["He"]
@@ -300,10 +308,6 @@ def test_lists_are_computed_by_hand():
 
 
 def test_every_function_is_named_in_the_documentation():
-    from pathlib import Path
-
-    import viz.lessons
-
-    readme = (Path(viz.lessons.__file__).parent / "README.md").read_text(encoding="utf-8")
+    readme = (Path(lesson.__file__).parent / "README.md").read_text(encoding="utf-8")
     assert [name for name in (*RUN_FUNCTIONS, *LIST_FUNCTIONS) if f"`{name}(" not in readme] == []
     assert form_of("gradient_norm") == "gradient_norm(step, loss=-1, state='hidden')"

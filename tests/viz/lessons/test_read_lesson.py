@@ -220,7 +220,11 @@ def test_a_file_that_is_no_lesson_is_one_sentence(source, sentence):
 
 
 def test_a_large_file_and_one_that_is_not_text_are_refused(tmp_path):
-    for content, sentence in ((b"a" * (MAX_FILE + 1), "100,000"), (b"a" * 10_000_000, "100,000"), (b"\xff\xfe", "UTF-8")):
+    for content, sentence in (
+        (b"a" * (MAX_FILE + 1), "100,000"),
+        (b"a" * 10_000_000, "100,000"),
+        (b"\xff\xfe", "UTF-8"),
+    ):
         (tmp_path / "en.md").write_bytes(content)
         with pytest.raises(LessonError, match=sentence):
             read_lesson(tmp_path)
@@ -244,7 +248,9 @@ def test_a_problem_names_the_file_and_the_line():
     assert str(caught.value).count(". ") == 1
 
 
-@pytest.mark.parametrize(("name", "found"), [("07-vanishing", (7, "vanishing")), ("mine", (0, "mine")), ("1-", (0, "1-"))])
+@pytest.mark.parametrize(
+    ("name", "found"), [("07-vanishing", (7, "vanishing")), ("mine", (0, "mine")), ("1-", (0, "1-"))]
+)
 def test_the_number_of_a_folder_is_no_part_of_the_name(name, found):
     assert folder_name(Path(name)) == found
 
