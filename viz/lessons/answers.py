@@ -130,4 +130,6 @@ def _formatted(value: Answer, form: str) -> str:
     if form.startswith(("d", ",d", "+d")) and isinstance(value, float):
         value = round(value)
     shown = format_message("{answer:" + form + "}", {"answer": value})
-    return shown if isinstance(value, str) else _EXPONENT.sub(lambda found: f"·{power_text(int(found[1]))}", shown)
+    if isinstance(value, str):
+        return shown
+    return _EXPONENT.sub(lambda found: f"·{power_text(int(found[1]))}", shown).replace("-", "−")

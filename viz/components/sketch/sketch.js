@@ -2,7 +2,8 @@
 function build(context) {
   const { root } = context;
   const WIDTH = 1000, HEIGHT = 220, MARGIN = 8; // units of the drawing, which is stretched to its place
-  const MAX_LABELS = 48;
+  const MAX_LABELS = 48; // one a time step, if they are single characters; else numbers of some of the steps
+  const INTERVALS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
   const svg = unrolled.svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", tabindex: 0, role: "slider" });
   const zero = unrolled.svgElement("line", { x1: 0, x2: WIDTH }, svg);
@@ -25,6 +26,7 @@ function build(context) {
   let values = []; // a number per time step, null where nothing is drawn
   let step = 0;
   let last = null; // of the stroke that is being drawn: {step, value}
+  let isOver = false; // whether the pointer is over the drawing
 
   const count = () => context.data.tokens.length;
   const isFinished = () => context.data.computed !== null;
@@ -32,6 +34,14 @@ function build(context) {
   const x = (k) => ((k + 0.5) / count()) * WIDTH;
   const y = (value) => MARGIN + (1 - (value - context.data.low) / span()) * (HEIGHT - 2 * MARGIN);
   const clamp = (value, from, to) => Math.min(Math.max(value, from), to);
+
+  // What is written under each time step; "" for nothing.
+  function labels() {
+    const names = context.data.tokens.map(unrolled.displayToken);
+    if (count() <= MAX_LABELS && names.every((name) => [...name].length === 1)) return names;
+    const interval = INTERVALS.find((each) => count() / each <= 12) ?? count();
+    return names.map((_, k) => (k === 0 || (k + 1) % interval === 0 ? String(k + 1) : ""));
+  }
 
   function pathOf(points) {
     let text = "";
@@ -49,14 +59,14 @@ function build(context) {
     const { words, data } = context;
     drawnPath.setAttribute("d", pathOf(isFinished() ? data.drawn ?? [] : values));
     computedPath.setAttribute("d", pathOf(data.computed ?? []));
-    const isMarked = count() > 0 && document.activeElement === svg;
+    const isMarked = count() > 0 && (document.activeElement === svg || isOver);
     marker.setAttribute("visibility", isMarked ? "visible" : "hidden");
     for (const end of ["x1", "x2"]) marker.setAttribute(end, x(step));
     const shown = (isFinished() ? data.computed : values)[step] ?? null;
     const text = unrolled.fillTemplate(shown === null ? words.empty : words.value, {
       step: step + 1, token: unrolled.displayToken(data.tokens[step] ?? ""), value: unrolled.formatNumber(shown, 3),
     });
-    readout.textContent = isMarked || last ? text : "";
+    readout.textContent = isMarked ? text : "";
     svg.setAttribute("aria-valuetext", text);
     svg.setAttribute("aria-valuenow", step + 1);
     finish.disabled = clear.disabled = values.every((value) => value === null);
@@ -90,10 +100,17 @@ function build(context) {
     set(last, last);
   });
   context.on(svg, "pointermove", (event) => {
-    if (!last) return;
     const now = at(event);
-    set(last, now);
-    last = now;
+    isOver = true;
+    step = now.step;
+    if (last) {
+      set(last, now);
+      last = now;
+    } else draw();
+  });
+  context.on(svg, "pointerleave", () => {
+    isOver = false;
+    draw();
   });
   for (const type of ["pointerup", "pointercancel"]) context.on(svg, type, () => { last = null; });
   context.on(svg, "keydown", (event) => {
@@ -150,9 +167,7 @@ function build(context) {
         drawnFor = now;
         values = data.tokens.map(() => null);
         step = 0;
-        const few = count() > MAX_LABELS ? [data.tokens[0], data.tokens.at(-1)] : data.tokens;
-        tokens.toggleAttribute("data-few", few !== data.tokens);
-        tokens.replaceChildren(...few.map((token) => unrolled.element("span", { text: unrolled.displayToken(token) })));
+        tokens.replaceChildren(...labels().map((text) => unrolled.element("span", { text })));
         [low.textContent, high.textContent] = [data.low, data.high].map((value) => unrolled.formatNumber(value, 3));
         svg.setAttribute("aria-valuemin", 1);
         svg.setAttribute("aria-valuemax", count());

@@ -72,15 +72,15 @@ def _show_next_step(session: Session, lessons: Sequence[Lesson]) -> None:
 
 def _show_all(session: Session, shipped: Sequence[Lesson], own: Sequence[Lesson]) -> None:
     apart = (RESEARCH, TEACHING)
-    for lesson in shipped:
-        if lesson.name not in apart:
-            _show_row(session, lesson)
-    for title, lessons in (
+    groups = [
+        (_("All lessons"), [each for each in shipped if each.name not in apart]),
         (_("For researchers and teachers"), [each for each in shipped if each.name in apart]),
-        (_("Own lessons"), own),
-    ):
+    ]
+    groups.insert(len(groups) if session.lessons_folder is None else 0, (_("Own lessons"), list(own)))
+    for title, lessons in groups:
         if lessons:
-            st.markdown(f"#### {title}")
+            if title:
+                st.markdown(f"#### {title}")
             for lesson in lessons:
                 _show_row(session, lesson)
 

@@ -15,7 +15,7 @@ STYLE = """
   [class*="st-key-lesson_text"] p, [class*="st-key-lesson_text"] li { line-height: 1.65; }
   [class*="st-key-lesson_text"] p, [class*="st-key-lesson_text"] li,
   [class*="st-key-lesson_predict_"] p, [class*="st-key-lesson_check_"] p { font-size: 1.0625rem; }
-  [class*="st-key-lesson_text"] p { word-break: keep-all; overflow-wrap: anywhere; } /* Korean breaks between words */
+  .st-key-lesson_page p, .st-key-lesson_page li { word-break: keep-all; overflow-wrap: anywhere; } /* Korean: between words */
   [class*="st-key-lesson_text"] .katex-display, [class*="st-key-lesson_text"] table {
     overflow-x: auto; overflow-y: hidden; max-width: 100%;
   }
@@ -53,7 +53,8 @@ PRINT = """
     [data-testid="stMainBlockContainer"] {
       position: static !important; overflow: visible !important; height: auto !important; max-width: none; padding: 0;
     }
-    .st-key-lesson_page { --measure: none; }
+    .st-key-lesson_page { --measure: 100%; }
+    .unrolled-sketch-field svg { max-width: 16cm; }
     .stVerticalBlock[class*="st-key-panel_"], [class*="st-key-lesson_predict_"], [class*="st-key-lesson_check_"] {
       break-inside: avoid;
     }

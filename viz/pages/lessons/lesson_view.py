@@ -44,7 +44,9 @@ def lens_panels(session: Session, view: LensView) -> Callable[[], None]:
     lens = find_lens(view.lens)
     tools = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="lesson_tools")
     with tools:
-        controls = st.toggle(_("Change the network, the text and other settings"), key=CONTROLS)
+        controls = view.lens == "train" or st.toggle(
+            _("Change the network, the text and other settings"), key=CONTROLS
+        )  # the controls of a training run show its progress and stop it
         link = st.container(width="content")
     lens_place = st.container(key="lesson_lens")
     places = {name: st.container(border=True, key=f"panel_{name}") for name in view.panels}

@@ -5,13 +5,14 @@
 
 import streamlit as st
 
+from viz.address import NAMES
 from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption
 from viz.session import Session
 
-DOOR = "first_visit_page"
-"""In the session state: the page that the reader chose."""
+DOOR, STARTED = "first_visit_page", "lessons_folder_opened"
+"""In the session state: the page that the reader chose; whether the page of the lessons' folder was opened."""
 
 STYLE = """
 <style>
@@ -24,7 +25,7 @@ STYLE = """
 
 def first_visit(session: Session) -> None:
     """Show the strip if the address named no view, or open the page that was chosen."""
-    page = st.session_state.pop(DOOR, None)
+    page = st.session_state.pop(DOOR, _first_page(session))
     if page is not None:
         st.switch_page(find_lens(page).page())
     if not session.first_visit:
@@ -47,6 +48,14 @@ def first_visit(session: Session) -> None:
                     on_click=lambda name=name: _choose(session, name),
                 )
                 caption(what)
+
+
+def _first_page(session: Session) -> str | None:
+    """Return the Lessons page where the app was started for a folder of lessons, once and unless the address has a view."""
+    if session.lessons_folder is None or st.session_state.get(STARTED):
+        return None
+    st.session_state[STARTED] = True
+    return None if set(st.query_params) & set(NAMES) - {"lang"} else "lessons"
 
 
 def _choose(session: Session, page: str) -> None:
