@@ -125,7 +125,11 @@ class PagePanels:
     def _report_missing(self, places: dict[str, DeltaGenerator], names: list[str]) -> None:
         for name, place in places.items():
             if name not in names:
-                place.caption(_("This panel does not exist for the chosen network or text."))
+                place.caption(
+                    _(
+                        "There is nothing to show in this panel yet. It needs another network or text, or a training run."
+                    )
+                )
 
     def _draw_list(self, names: list[str]) -> list[Panel]:
         """Show the list of the panels; return the panels that are shown."""
