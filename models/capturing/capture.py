@@ -119,7 +119,8 @@ class capture:
             self._hooks += hook_attentions(attentions, found, self._module, thread)
         custom = [CustomHooks(name, *each, recorder, thread) for name, each in self._custom.items()]
         self._hooks += custom
-        found_layers: Any = ChainMap(recorder, *custom) if custom else recorder  # type: ignore[arg-type]
+        # a ChainMap iterates over its last map first
+        found_layers: Any = ChainMap(*reversed(custom), recorder) if custom else recorder  # type: ignore[arg-type]
         layers = LayerTraces(found_layers, recorder.missing)
         return Trace(layers, attention=AttentionTraces(found, recorder.missing))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from models.core.messages import Problem
 from models.networks.network import DefaultView, Example, ModelCard, Network
@@ -120,6 +122,21 @@ def network_in_training(module: SequenceModel, card: ModelCard) -> Network:
     return Network("trained", module, card.vocabulary, card)
 
 
+def probe_of(network: Network) -> tuple[Tensor, Callable[[Any, Any], Tensor]]:
+    """Return the fixed sequence that is recorded in training, and its loss as a function of the module's output."""
+    card = network.card
+    given = network.encode(card.default.text)
+    if card.predicts == "class":
+        return given, lambda outputs, _: -outputs.log_softmax(-1).max(-1).values.sum()
+    if card.vocabulary is None:
+        return given[:, :-1], lambda outputs, _: nn.functional.mse_loss(outputs, given[:, 1:])
+    if card.answer_step is not None:
+        answer = given[:, card.answer_step]
+        return given, lambda outputs, _: nn.functional.cross_entropy(outputs[:, -1], answer)
+    targets = given[0, 1:]
+    return given[:, :-1], lambda outputs, _: nn.functional.cross_entropy(outputs[0], targets)
+
+
 def write_settings(folder: Path, options: TrainingOptions, card: ModelCard) -> None:
     """Write the options and the card of a run into its folder."""
     replace_file(folder / OPTIONS, options.to_json().encode())
@@ -223,15 +240,22 @@ def network_of(folder: str | Path, training_step: int | None = None) -> Network:
 
     Raises:
         Problem: the folder has no such run, no snapshot, or damaged files; or the run has zoneout, whose equations in
-            evaluation are not those of any cell of ``models.core.cells``.
+            evaluation are not those of any cell of ``models.core.cells`` (``models.training.zoneout_recording``).
     """
-    folder = Path(folder)
-    options, card = read_options(folder), read_card(folder)
+    options = read_options(folder)
     if options.zoneout or options.zoneout_cell:
         raise Problem(
-            "This run was trained with zoneout. Its cells compute an average with the previous state, which the pages cannot "
-            "show; open a run without zoneout."
+            "The cells of this run average with the previous state (zoneout), so its network cannot be opened as one of "
+            "{cell} cells. Open its recorded sequence from the Train page instead.",
+            cell=options.cell,
         )
+    return snapshot_network(folder, training_step)
+
+
+def snapshot_network(folder: str | Path, training_step: int | None = None) -> Network:
+    """Return the network of a run as ``network_of`` does, with zoneout too."""
+    folder = Path(folder)
+    options, card = read_options(folder), read_card(folder)
     snapshots = list_snapshots(folder)
     if not snapshots:
         raise Problem("This run has no snapshots of its weights yet. Wait for the first one.")

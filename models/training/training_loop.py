@@ -28,7 +28,7 @@ from models.runs.watch import Watcher, watch
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.early_stopping import EarlyStopping
 from models.training.sequence_models import SequenceModel, SeriesModel, build_sequence_model
-from models.training.trained_network import network_in_training, read_options, training_card, write_settings
+from models.training.trained_network import network_in_training, probe_of, read_options, training_card, write_settings
 from models.training.training_checkpoint import CHECKPOINT, LoopState, load_checkpoint_state, save_checkpoint
 from models.training.training_control import CommandReader, send_command
 from models.training.training_data import (
@@ -232,7 +232,7 @@ class TrainingLoop:
         settings = {name: value for name, value in options.to_dict().items() if name != "data"}
         settings |= {"total_steps": self._total, "validation_interval": self._interval}
         with one_thread(), torch.random.fork_rng(devices=[]), torch.enable_grad():
-            probe, probe_loss = self.probe()
+            probe, probe_loss = probe_of(self._network)
             with watch(
                 self.module,
                 self.folder,
@@ -252,19 +252,6 @@ class TrainingLoop:
                 about = {"reason": reason, "seconds": round(self.state.seconds, 3)} | self.measure()
                 run.end("finished" if reason in ("finished", "early stopping") else "stopped", **about)
         return TrainingResult(reason, self.state.step, self.state.seconds)
-
-    def probe(self) -> tuple[Tensor, Any]:
-        """Return the fixed sequence that is recorded, and its loss as a function of the network's output."""
-        given = self._network.encode(self.data.probe)
-        if self.data.predicts == "class":
-            return given, lambda outputs, _: -outputs.log_softmax(-1).max(-1).values.sum()
-        if self.data.vocabulary is None:
-            return given[:, :-1], lambda outputs, _: nn.functional.mse_loss(outputs, given[:, 1:])
-        if self.data.answer_step is not None:
-            answer = given[:, self.data.answer_step]
-            return given, lambda outputs, _: nn.functional.cross_entropy(outputs[:, -1], answer)
-        targets = given[0, 1:]
-        return given[:, :-1], lambda outputs, _: nn.functional.cross_entropy(outputs[0], targets)
 
     def measure(self) -> dict[str, Any]:
         """Return what is measured at the end of a run: of the task ``recall``, the accuracy by distance."""

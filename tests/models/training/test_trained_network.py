@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import run_network
+from models import load_trace, run_network
 from models.core.messages import Problem
 from models.edits.edit import Edits
 from models.edits.edited_network import run_edited
@@ -15,10 +15,11 @@ from models.runs.run_folder import read_description
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.framework_lines import settings_lines
 from models.training.sequence_models import build_sequence_model
-from models.training.trained_network import CARD, OPTIONS, network_of, training_card
+from models.training.trained_network import CARD, OPTIONS, network_of, probe_of, snapshot_network, training_card
 from models.training.training_loop import FEW, train
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 from models.training.training_tasks import task_data
+from models.training.zoneout_recording import record_zoneout
 from tests.models.training.test_training_tasks import SERIES, TEXT
 
 DATA = {"text": TEXT, "series": SERIES}
@@ -101,6 +102,49 @@ def test_a_network_with_zoneout_is_refused_rather_than_opened_as_another_cell(tm
     trained("counting", tmp_path, zoneout=0.2)
     with pytest.raises(Problem, match="zoneout"):
         network_of(tmp_path)
+
+
+@pytest.mark.filterwarnings("error::models.core.gradient_proof.GradientWarning")
+@pytest.mark.parametrize(
+    ("cell", "zoneout"),
+    [("RNN", (0.3, 0)), ("LSTM", (0.3, 0.6)), ("LSTM", (0.3, 0)), ("LSTM", (0, 0.6)), ("GRU", (0.3, 0))],
+)
+def test_the_recorded_sequence_of_a_network_with_zoneout_is_as_torch_computes_its_steps(cell, zoneout, tmp_path):
+    trained("counting", tmp_path, cell=cell, layers=2, zoneout=float(zoneout[0]), zoneout_cell=float(zoneout[1]))
+    record_zoneout(tmp_path).save(tmp_path / "run.npz")
+    saved = load_trace(tmp_path / "run.npz")
+    network = snapshot_network(tmp_path)
+    given, loss = probe_of(network)
+    assert saved.tokens == tuple(network.labels(network.card.default.text))[:-1] and len(saved.layers) == 2
+    x, seen = network.module.embedding(given), []
+    for level in range(2):
+        step = {"RNN": torch.nn.RNNCell, "LSTM": torch.nn.LSTMCell, "GRU": torch.nn.GRUCell}[cell](x.shape[2], 5)
+        weights = {name.removesuffix(f"_l{level}"): each for name, each in network.module.rnn.named_parameters()}
+        step.load_state_dict({name: weights[name] for name in step.state_dict()})
+        states, rows = [torch.zeros(1, 5)] * (2 if cell == "LSTM" else 1), []
+        for t in range(x.shape[1]):
+            found = step(x[:, t], tuple(states) if cell == "LSTM" else states[0])
+            new = dict(zip(("new_hidden", "new_cell"), found if cell == "LSTM" else (found,), strict=False))
+            states = [z * old + (1 - z) * each for z, old, each in zip(zoneout, states, new.values(), strict=False)]
+            row = new | dict(zip(("hidden", "cell"), states, strict=False))
+            for each in row.values():
+                each.retain_grad()
+            rows.append(row)
+        seen.append(rows)
+        x = torch.stack([row["hidden"] for row in rows], 1)
+    with torch.no_grad():
+        torch.testing.assert_close(x, network.module.rnn(network.module.embedding(given))[0], rtol=0, atol=1e-6)
+    loss(network.module.head(x), given).backward()
+    for rows, layer in zip(seen, saved.layers.values(), strict=True):
+        assert all(formula is not None for formula in layer.cell_equations.formulas.values())
+        for name in rows[0]:
+            expected = torch.stack([row[name] for row in rows], 1).detach()
+            np.testing.assert_allclose(layer[name], expected, rtol=0, atol=1e-6)
+            none = torch.zeros(1, 5)  # of the last cell state
+            grads = torch.stack([none if row[name].grad is None else row[name].grad for row in rows], 1).numpy()
+            np.testing.assert_allclose(
+                getattr(layer, f"{name}_grad"), grads, rtol=1e-4, atol=1e-6 * np.abs(grads).max()
+            )
 
 
 def overwrite(path, change):
