@@ -275,9 +275,9 @@ function boxLayout(d, width, { cell, states }) {
   const height = rowOf(order.length - 1) + 50;
   d.frame(10, 62, width - 20, height - 72);
   for (const source of entries) {
-    d.wire(source, [[laneX[source], 44], [laneX[source], rowOf(lastUse[source])]], source === "input" ? () => 0.2 : (v) => squash(v[source]));
-    if (source === "input") d.symbol(d.group("input", "parts"), d.symbolOf("input"), laneX.input, 24, "middle", 18);
-    else d.terminal(source, source, laneX[source] - 18, 22);
+    d.wire(source, [[laneX[source], 56], [laneX[source], rowOf(lastUse[source])]], source === "input" ? () => 0.2 : (v) => squash(v[source]));
+    if (source === "input") d.symbol(d.group("input", "parts"), d.symbolOf("input"), laneX.input, 34, "middle", 18);
+    else d.terminal(source, source, laneX[source] - 18, 32);
   }
   d.token(Math.min(width - 90, 60 + entries.length * ENTRY), 24);
   order.forEach((name, k) => {
