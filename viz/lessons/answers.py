@@ -102,12 +102,13 @@ def compare_curves(answer: Sequence[float], drawn: Sequence[float]) -> CurveComp
 
 
 def answer_text(question: Question, answer: Answer) -> str:
-    """Return the right answer as Markdown: the text of a choice, or a number; "" for a curve."""
+    """Return the right answer as Markdown: the text of a choice, or a number, a whole one in full; "" for a curve."""
     match question.form:
         case ChoiceForm() as form:
             return form.text_of(str(answer))
         case NumberForm():
-            return _formatted(answer, ".4g")
+            is_whole = not isinstance(answer, str | list) and float(answer).is_integer() and abs(answer) < 1e9
+            return _formatted(answer, ",d" if is_whole else ".4g")
     return ""
 
 

@@ -182,6 +182,13 @@ def test_an_explanation_shows_the_answer(explain, value, shown):
     assert explanation(question("", NumberForm(0, False), explain), value) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(18816, "18,816"), (18816.0, "18,816"), (-3.0, "−3"), (0.0706508, "0.07065")]
+)
+def test_a_whole_number_is_shown_in_full(value, shown):
+    assert answer_text(question("", NumberForm(0, False)), value) == shown
+
+
 def test_a_curve_is_compared_by_distance_and_correlation():
     form = SketchForm(-1, 1)
     curve = right_answer(question('series("hidden", 0)', form, place=COUNTER))
