@@ -9,7 +9,8 @@ from dataclasses import fields
 import streamlit as st
 
 from viz.address import PAGE_FIELDS, PROJECTOR, View
-from viz.escape import escape_markdown
+from viz.components.save_lesson import save_lesson
+from viz.escape import escape_markdown, file_name
 from viz.i18n import LANGUAGES, _, language, ngettext
 from viz.lessons.find_lessons import shipped_lessons
 from viz.lessons.lesson import LensView, Lesson, LessonText, MarkdownBlock, Question, Section
@@ -87,6 +88,14 @@ def _show_head(session: Session, lesson: Lesson, text: LessonText, number: int) 
             type="tertiary",
             help=_("Larger type without the header of the page, for a projector"),
             on_click=lambda: session.set_mode("" if is_large else PROJECTOR),
+        )
+        save_lesson(
+            lesson.name,
+            number,
+            title=text.title,
+            language=text.language,
+            file=file_name(lesson.name),
+            key="save_lesson",
         )
     with st.container(key="lesson_title", gap="xsmall"):
         minutes = ngettext("{n} minute", "{n} minutes", text.minutes).format(n=text.minutes)

@@ -1,6 +1,7 @@
 """A first reader's journey: from the root into the first lesson, through its questions and views, and back another day."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -58,6 +59,11 @@ def test_a_first_visit_leads_through_a_lesson_and_its_progress_stays(app, browse
         until(page, lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0)
         show_answers(page)
         expect(page.get_by_text(DONE)).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save as HTML").click()
+        saved = Path(download.value.path()).read_text(encoding="utf-8")
+        assert all(section.title in saved for section in (text.sections[0], text.sections[-1]))
+        assert "<svg" in saved and "<script" not in saved and "<button" not in saved
         page.reload()
         settle(page)
         expect(page.get_by_text(DONE)).to_be_visible()
