@@ -27,6 +27,9 @@ from viz.lessons.lesson import QuestionPlace
 MAX_NODES, MAX_CALLS, MAX_LENGTH = 300, 12, 1000
 """Parts and function calls of an expression, and its characters, at most."""
 
+COSTLY, MAX_COSTLY = ("correlation", "nearest_word", "training_losses", "word_cosine"), 4
+"""Functions that train or run several networks, and how often an expression may call them."""
+
 PLACE_ARGUMENTS = ("net", "text", "layer", "edits", "look", "attend")
 """Keyword arguments of every function of a network: they replace those of the question."""
 
@@ -79,6 +82,13 @@ def parse_expression(expression: str) -> ast.Expression:
         raise _not_valid(expression) from None
     nodes = list(ast.walk(tree))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
+    costly = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in COSTLY]
+    if len(costly) > MAX_COSTLY:
+        raise Problem(
+            "The answer calls {names} more than {most} times. Make it shorter.",
+            names=", ".join(COSTLY),
+            most=MAX_COSTLY,
+        )
     if len(nodes) > MAX_NODES or len(calls) > MAX_CALLS:
         raise Problem("The answer has more than {calls} function calls. Make it shorter.", calls=MAX_CALLS)
     called = set()

@@ -21,8 +21,8 @@ from viz.lessons.yaml_fields import YamlProblem, read_fields
 MAX_FILE = 100_000
 """Characters of one file at most."""
 
-MAX_SECTIONS, MAX_QUESTIONS = 20, 40
-"""Sections and questions of one lesson at most."""
+MAX_SECTIONS, MAX_QUESTIONS, MAX_PARTS = 20, 40, 400
+"""Sections, questions, and parts of the Markdown of one lesson at most."""
 
 MAX_MINUTES = 240
 
@@ -132,6 +132,9 @@ class _LessonReader:
         except MarkdownProblem as problem:
             self.add(problem, problem.line)
             return None
+        if len(parts) > MAX_PARTS:
+            self.add(self._too_long())
+            return None
         return None if front is None else self._lesson(front, self._sections(parts))
 
     def _fields(self, text: str, line: int) -> FieldReader | None:
@@ -156,14 +159,15 @@ class _LessonReader:
         if not sections:
             self.add(Problem("The lesson has no section. Begin one with a line “## Title”."))
         if len(sections) > MAX_SECTIONS or len(lesson.questions) > MAX_QUESTIONS:
-            self.add(
-                Problem(
-                    "The lesson has more than {sections} sections or {questions} questions. Make two lessons of it.",
-                    sections=MAX_SECTIONS,
-                    questions=MAX_QUESTIONS,
-                )
-            )
+            self.add(self._too_long())
         return lesson
+
+    def _too_long(self) -> Problem:
+        return Problem(
+            "The lesson has more than {sections} sections or {questions} questions. Make two lessons of it.",
+            sections=MAX_SECTIONS,
+            questions=MAX_QUESTIONS,
+        )
 
     def _sections(self, parts: list[MarkdownPart]) -> tuple[Section, ...]:
         groups: list[tuple[MarkdownPart, list[MarkdownPart]]] = []

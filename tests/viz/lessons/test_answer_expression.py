@@ -80,6 +80,7 @@ def test_arithmetic(text, value):
         "-" * 900 + "1",
         "+".join("1" * 400),
         "max(" * 13 + "1" + ")" * 13,
+        "+".join(f"word_cosine('He', 'is', 'english', window={size})" for size in range(1, 6)),
         "1" * 1001,
         "value('hidden', 0, 0)",
         "value('hidden', 0, 0, net='../../etc')",

@@ -210,6 +210,7 @@ def test_the_answer_in_an_explanation_has_a_short_format(field, is_valid):
         ("---\ntitle: A\nquestion: B\n---\nbefore\n## S\ntext", "There is text before the first section."),
         ("---\ntitle: A\nquestion: B\n---\n## \ntext", "The section has no title."),
         ("---\ntitle: A\nquestion: B\n---\n" + "## S\ntext\n" * 21, "The lesson has more than 20 sections"),
+        ("---\ntitle: A\nquestion: B\n---\n## S\n" + "```view\n```\n" * 8000, "The lesson has more than 20 sections"),
         ("---\ntitle: " + "a" * 30_000 + "\n---\n", "This block has more than 20,000 characters."),
     ],
 )

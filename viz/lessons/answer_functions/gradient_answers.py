@@ -14,6 +14,7 @@ from models.gradients.initialized import InitConfig, initialized_gradients
 from models.gradients.losses import Loss, differentiate
 from models.zoo.catalogue import initial_network
 from viz.lessons.answer_functions.place_run import (
+    NETWORK_LOCK,
     PlaceRun,
     cached_answer,
     index_of,
@@ -107,7 +108,7 @@ def _initial_recall_gradient(at: PlaceRun, step: int = 0) -> float:
     return float(norms[index_of(step, len(norms), "step")])
 
 
-@cached_answer(16)
+@cached_answer(16, NETWORK_LOCK)
 def _before_training(name: str, text: str, layer: str) -> np.ndarray:
     trace = differentiate(initial_network(lesson_network(name)), text, Loss("answer")).trace
     return np.linalg.norm(trace.layers[layer].hidden_grad[0].astype(np.float64), axis=-1)

@@ -14,7 +14,14 @@ from models.states.text_properties import PROPERTIES
 from models.states.tracked_units import tracked_units
 from models.states.unit_tracking import Ranking
 from models.zoo.catalogue import recall_batches
-from viz.lessons.answer_functions.place_run import PlaceRun, cached_answer, index_of, lesson_network, one_of
+from viz.lessons.answer_functions.place_run import (
+    NETWORK_LOCK,
+    PlaceRun,
+    cached_answer,
+    index_of,
+    lesson_network,
+    one_of,
+)
 from viz.view_options import parse_options
 
 FRAMEWORKS = {"keras": keras_tensors, "torch": pytorch_tensors}
@@ -66,7 +73,7 @@ def _layer_shape(at: PlaceRun, tensor: str, framework: str = "keras") -> list[in
     return list(_tensor(at, tensor, framework).values.shape)
 
 
-@cached_answer(8)
+@cached_answer(8, NETWORK_LOCK)
 def _ranking(name: str, text: str, layer: str) -> Ranking:
     network = lesson_network(name)
     return tracked_units(network, text, layer, recall_batches=recall_batches(network), run=run_network)

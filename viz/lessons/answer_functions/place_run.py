@@ -31,20 +31,23 @@ MAX_RUNS = 24
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-_lock = RLock()
+NETWORK_LOCK = RLock()
+"""Held by every function that runs a network: it records its run, so two threads must not run the same one."""
 
 
-def cached_answer(size: int) -> Callable[[T], T]:
+def cached_answer(size: int, lock: Any | None = None) -> Callable[[T], T]:
     """Return a decorator that caches a function's last ``size`` results and runs it in one thread at a time.
 
-    A network records its run while it runs, so two threads must not run the same one.
+    Args:
+        size: number of results.
+        lock: shared with other functions; None for a lock of its own.
     """
 
     def decorate(function: T) -> T:
-        cached = lru_cache(maxsize=size)(function)
+        cached, own_lock = lru_cache(maxsize=size)(function), lock or RLock()
 
         def locked(*arguments: Any) -> Any:
-            with _lock:
+            with own_lock:
                 return cached(*arguments)
 
         return locked  # type: ignore[return-value]
@@ -52,19 +55,19 @@ def cached_answer(size: int) -> Callable[[T], T]:
     return decorate
 
 
-@cached_answer(16)
+@cached_answer(16, NETWORK_LOCK)
 def lesson_network(name: str) -> Network:
     """Return a bundled network. Raises Problem: there is none of that name."""
     return load_network(name)
 
 
-@cached_answer(MAX_RUNS)
+@cached_answer(MAX_RUNS, NETWORK_LOCK)
 def _run(name: str, text: str, edits: str) -> ForwardRun:
     network, active = lesson_network(name), _active_edits(edits)
     return EditedNetwork(network, active).read(text) if active.entries else run_network(network, text)
 
 
-@cached_answer(MAX_RUNS)
+@cached_answer(MAX_RUNS, NETWORK_LOCK)
 def _decoding(name: str, text: str, edits: str, attend: str) -> Decoding:
     network, active = lesson_network(name), _active_edits(edits)
     interventions = read_interventions(attend, lesson_network)
@@ -74,7 +77,7 @@ def _decoding(name: str, text: str, edits: str, attend: str) -> Decoding:
     return decode_sequence(edited.network, edited.sequence(text), interventions)
 
 
-@cached_answer(MAX_RUNS)
+@cached_answer(MAX_RUNS, NETWORK_LOCK)
 def _differentiated(name: str, text: str, edits: str, loss: Loss, layer: str | None) -> DifferentiatedRun:
     network, active = lesson_network(name), _active_edits(edits)
     if active.entries:
