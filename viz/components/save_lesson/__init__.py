@@ -1,5 +1,6 @@
 """A button that saves the sections of a lesson as one HTML file, with the pictures as they are on the page."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from viz.components import Component
@@ -9,7 +10,9 @@ from viz.i18n import _
 SAVE_LESSON = Component("save_lesson")
 
 
-def save_lesson(lesson: str, section: int, *, title: str, language: str, file: str, key: str) -> None:
+def save_lesson(
+    lesson: str, section: int, *, title: str, language: str, file: str, selectors: Mapping[str, str], key: str
+) -> None:
     """Mount the button.
 
     Args:
@@ -18,13 +21,17 @@ def save_lesson(lesson: str, section: int, *, title: str, language: str, file: s
         title: of the lesson.
         language: in which it is written.
         file: name of the file, without its suffix.
+        selectors: CSS selectors of the page: "selector" of the section, "left_out" of what is not saved, "leaving" of the
+            buttons that open another section.
         key: of the component in the page.
     """
-    data = save_lesson_data(lesson, section, title=title, language=language, file=file)
+    data = save_lesson_data(lesson, section, title=title, language=language, file=file, selectors=selectors)
     mount(SAVE_LESSON, data, key=key, width="content")
 
 
-def save_lesson_data(lesson: str, section: int, *, title: str, language: str, file: str) -> dict[str, Any]:
+def save_lesson_data(
+    lesson: str, section: int, *, title: str, language: str, file: str, selectors: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the data of the button; arguments as of `save_lesson`."""
     return {
         "lesson": f"{language}/{lesson}",
@@ -32,7 +39,7 @@ def save_lesson_data(lesson: str, section: int, *, title: str, language: str, fi
         "title": title,
         "language": language,
         "file": file,
-        "selector": ".st-key-lesson_page",
+        **selectors,
         "words": {
             "save": _("Save as HTML"),
             "hint": _("One file with the text and the pictures of the sections of this lesson that you have opened"),

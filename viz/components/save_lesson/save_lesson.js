@@ -7,9 +7,9 @@ function build(context) {
   const button = unrolled.element("button", { type: "button" });
   root.append(button);
 
-  const LEFT_OUT = "button, input, select, textarea, label, style, script, iframe, audio, video, [data-testid='stForm'], "
-    + "[data-testid='stButton'], [data-testid='stSpinner'], [data-testid='stElementToolbar'], [data-testid='stPageLink'], .st-key-lesson_head, .st-key-lesson_next, .st-key-lesson_tools, "
-    + ".st-key-lesson_lens, .unrolled-player, .unrolled-hidden, .unrolled-theme-probe, .unrolled-save, [data-testid='stIconMaterial'], [data-testid='stAlertDynamicIcon'], .modebar-container, .modebar";
+  // Of any page, beside what the host names in data.left_out.
+  const LEFT_OUT = "button, input, select, textarea, label, style, script, iframe, audio, video, .unrolled-player, .unrolled-hidden, "
+    + ".unrolled-theme-probe, .unrolled-save, .modebar-container, .modebar";
 
   // An image of each canvas in the copy, at the size that it has on the page.
   function replaceCanvases(original, copy) {
@@ -34,7 +34,7 @@ function build(context) {
       math?.querySelector("annotation")?.remove();
       if (math) formula.replaceWith(math);
     }
-    for (const part of copy.querySelectorAll(LEFT_OUT)) part.remove();
+    for (const part of copy.querySelectorAll(`${LEFT_OUT}, ${context.data.left_out}`)) part.remove();
     for (const link of copy.querySelectorAll("a")) link.setAttribute("href", link.href);
     const { lesson, section } = context.data;
     if (unrolled.copiedSections.lesson !== lesson) unrolled.copiedSections = { lesson, html: new Map(), rules: new Set() };
@@ -68,7 +68,7 @@ function build(context) {
       "html, body { position: static; overflow: visible; height: auto; }",
       `html { color-scheme: ${unrolled.luminance(unrolled.rgb(background)) < 0.18 ? "dark" : "light"}; }`,
       `body { max-width: 1400px; margin: 2rem auto; padding: 0 1.5rem; background: ${background}; color: ${look.color}; font-family: ${look.fontFamily}; font-size: ${look.fontSize}; }`,
-      "hr { margin: 3rem 0; } math { font-size: 1.1em; } [class*='st-key-panel_'] { break-inside: avoid; }",
+      "hr { margin: 3rem 0; } math { font-size: 1.1em; } img, svg { break-inside: avoid; }",
     );
     copy.head.append(unrolled.element("style", { text: rules.join("\n") }));
     return `<!doctype html>\n${copy.documentElement.outerHTML}`;
@@ -82,7 +82,7 @@ function build(context) {
   });
   // Before another section replaces this one.
   context.on(window, "click", ({ target }) => {
-    if (target instanceof Element && target.closest(".st-key-lesson_head button, .st-key-lesson_next button")) copySection();
+    if (target instanceof Element && target.closest(context.data.leaving)) copySection();
   }, { capture: true });
 
   return {

@@ -17,7 +17,7 @@ from viz.lessons.lesson import LensView, Lesson, LessonText, MarkdownBlock, Ques
 from viz.pages.lesson_strip import LESSON_PLACE
 from viz.pages.lessons.lesson_library import RESEARCH, TEACHING, next_lesson
 from viz.pages.lessons.lesson_questions import AskedQuestion, show_question
-from viz.pages.lessons.lesson_style import LARGE, PRINT
+from viz.pages.lessons.lesson_style import LARGE, PRINT, SAVED
 from viz.pages.lessons.lesson_view import lens_panels, open_section_view
 from viz.pages.lessons.reader_progress import check_names, get_progress, question_name, store_progress
 from viz.pages.synced_widget import synced_widget
@@ -95,6 +95,7 @@ def _show_head(session: Session, lesson: Lesson, text: LessonText, number: int) 
             title=text.title,
             language=text.language,
             file=file_name(lesson.name),
+            selectors=SAVED,
             key="save_lesson",
         )
     with st.container(key="lesson_title", gap="xsmall"):

@@ -64,3 +64,14 @@ PRINT = """
 </style>
 """
 """Style of the printed page: text, questions and pictures, without controls."""
+
+SAVED = {
+    "selector": ".st-key-lesson_page",
+    "left_out": (
+        "[data-testid='stForm'], [data-testid='stButton'], [data-testid='stSpinner'], [data-testid='stElementToolbar'], "
+        "[data-testid='stPageLink'], [data-testid='stIconMaterial'], [data-testid='stAlertDynamicIcon'], "
+        ".st-key-lesson_head, .st-key-lesson_next, .st-key-lesson_tools, .st-key-lesson_lens"
+    ),
+    "leaving": ".st-key-lesson_head button, .st-key-lesson_next button",
+}
+"""What of the page a saved lesson contains, as selectors (`viz.components.save_lesson`)."""

@@ -10,7 +10,7 @@ from viz.pages.panels import PAGE_PANELS
 
 
 def answered(lesson):
-    """Return the progress of a reader who has looked at all answers of a lesson, so that its views are shown."""
+    """Return the progress of a reader to whom all answers of a lesson were shown, so that its views are shown."""
     names = [
         question_name(text.language, section, place)
         for text in lesson.texts.values()
