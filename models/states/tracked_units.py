@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.capturing.capture import capture
+from models.core.seeded_random import seeded_random
 from models.core.stepwise_modules import recurrent_module
 from models.core.tokenize_text import DISPLAY_SYMBOLS
 from models.core.trace import LayerTrace
@@ -159,8 +160,7 @@ def _untrained(layer: LayerTrace, quantity: str, count: int) -> Iterator[np.ndar
 def _untrained_run(layer: LayerTrace, seed: int) -> LayerTrace:
     weights, given = layer.weights, layer.recording.input
     shape: dict = {"proj_size": weights.output_size} if weights.weight_hr is not None else {}
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        torch.manual_seed(seed)
+    with seeded_random(seed), torch.inference_mode():
         module = recurrent_module(
             weights.kind,
             weights.input_size,

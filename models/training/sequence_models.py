@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.language_model import State
+from models.core.seeded_random import seeded_random
 from models.training.dropout_masks import DropoutRates, LayerMasks, draw_mask
 from models.training.initial_weights import initialize
 from models.training.masked_layers import MaskedModule, masked_module
@@ -185,8 +186,7 @@ class SeriesModel(SequenceModel):
 def build_sequence_model(options: TrainingOptions, data: TaskData) -> SequenceModel:
     """Return the network with its initial weights, which depend on the options' seed alone, in training mode."""
     rates = layer_rates(options)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+    with seeded_random(options.seed):
         if data.vocabulary is None:
             return SeriesModel(options, data.columns, data.outputs, rates, data.mean, data.scale)
         kind = LastStepClassifier if data.predicts == "class" else NextTokenModel

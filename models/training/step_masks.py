@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.capturing.capture import capture
+from models.core.seeded_random import seeded_random
 from models.training.masked_layers import MaskedModule
 from models.training.sequence_models import build_sequence_model
 from models.training.training_data import TaskData
@@ -50,8 +51,7 @@ def step_masks(options: TrainingOptions, data: TaskData, training_step: int, seq
     module, batch = build_sequence_model(options, data).train(), step_batch(options, data, training_step)
     size, steps = batch.inputs.shape[:2]
     length = int(batch.lengths[sequence])
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(step_seed(options.seed, training_step))
+    with seeded_random(step_seed(options.seed, training_step)), torch.no_grad():
         if isinstance(module.rnn, MaskedModule) or module.rnn.dropout == 0:
             masks = module.draw_masks(size, steps)
             found: list[tuple[str, MaskPlace, Tensor | None]] = [("rnn.l0", "input", masks.input)]

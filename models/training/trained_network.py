@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.core.messages import Problem
+from models.core.seeded_random import seeded_random
 from models.networks.network import DefaultView, Example, ModelCard, Network
 from models.runs.run_folder import is_plain_file, replace_file
 from models.runs.snapshots import list_snapshots
@@ -267,7 +267,7 @@ def snapshot_network(folder: str | Path, training_step: int | None = None) -> Ne
     check_parameters(options, inputs, outputs)
     kind: Any = CARD_CLASSES[card.architecture["class"]]
     further = ([0.0] * card.columns, [1.0] * card.columns) if kind is SeriesModel else ()
-    with torch.random.fork_rng(devices=[]):
+    with seeded_random():
         module: SequenceModel = kind(options, inputs, outputs, layer_rates(options), *further)
     try:
         tensors = load_file(snapshots[step])

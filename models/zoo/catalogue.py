@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.architectures.language_model import init_forget_bias
 from models.core.messages import Problem
+from models.core.seeded_random import seeded_random
 from models.networks.network import ModelCard, Network
 from models.zoo import ARCHITECTURES, FOLDER, NETWORKS, recall
 
@@ -34,7 +34,8 @@ def load_network(name: str) -> Network:
     if name not in NETWORKS:
         raise Problem("Unknown network “{name}”. Choose one of these: {names}.", name=name, names=", ".join(NETWORKS))
     card = ModelCard.load(FOLDER / f"{name}.json")
-    module = build_module(card.architecture)
+    with seeded_random():
+        module = build_module(card.architecture)
     module.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
     return Network(name, module.eval(), card.vocabulary, card)
 
@@ -47,8 +48,7 @@ def build_module(architecture: Mapping[str, Any]) -> nn.Module:
 
 def initial_network(network: Network) -> Network:
     """Return a recall network with its weights before the first training step, from the seed on its card."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(network.card.training["seed"])
+    with seeded_random(network.card.training["seed"]):
         module = build_module(network.card.architecture)
     init_forget_bias(module)  # as models.zoo.recall does before its first step
     return replace(network, module=module.eval())

@@ -6,6 +6,8 @@ from models.core.messages import Problem
 from models.language.corpus import MAX_ORDER, SHIPPED
 from models.language.sentence_probability import typed_words
 from models.language.smoothing import METHODS
+from models.training.check_options import check_options
+from models.training.training_options import TrainingOptions
 from viz.lessons.answer_functions.layer_answers import lesson_call
 from viz.lessons.answer_functions.place_run import PlaceRun, index_of, one_of
 from viz.lessons.lesson import LensView, QuestionPlace
@@ -21,8 +23,10 @@ def check_view(view: LensView) -> None:
     Raises:
         Problem: it names a network, layer, unit, step or option that does not exist; one sentence says which.
     """
-    if view.lens in NETWORK_LENSES:
+    if view.lens in NETWORK_LENSES or (view.lens == "checkpoint" and view.net is not None):
         _check_run(view)
+    elif view.lens == "train" and "training" in parse_options(view.look):
+        check_options(TrainingOptions.from_json(parse_options(view.look)["training"]))
     elif view.lens == "layer":
         lesson_call(view.look)
     elif view.lens == "language":

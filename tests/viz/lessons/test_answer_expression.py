@@ -98,6 +98,9 @@ def test_arithmetic(text, value):
         "count('He', '../corpus')",
         "layer_output('output', 0, look='call:{')",
         "layer_output('output', 0, look='call:{\"units\":10000000}')",
+        "trained_parameters(look='training:{}', units=10**9)",
+        'training_losses(look=\'training:{"units":1024,"steps":10000,"examples":900}\')',
+        'kept_at_all_steps(\'time\', look=\'training:{"examples":900,"time_dropout":0.5,"units":100000000}\')',
         "T",
     ],
 )

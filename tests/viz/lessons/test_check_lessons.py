@@ -46,6 +46,13 @@ def lesson(tmp_path, body, korean=None):
             "Unknown weights “rnn.l0.nothing”.",
         ),
         (VIEW.format(lens="language", fields='look: "corpus:latin"'), 7, "“corpus” cannot be “latin”."),
+        (VIEW.format(lens="checkpoint", fields="net: counter\nunit: 2"), 7, "“unit” cannot be 2."),
+        (
+            VIEW.format(lens="train", fields='look: "training:{\\"nothing\\":0}"'),
+            7,
+            "This file contains no training settings",
+        ),
+        (VIEW.format(lens="train", fields='look: "training:{\\"units\\":100000000}"'), 7, "The setting “"),
         (VIEW.format(lens="layer", fields='look: "call:{\\"units\\":0}"'), 7, "“units” is 0."),
         (CHECK.format(form="number: 1 absolute", answer="nothing(1)"), 7, "There is no function “nothing”."),
         (
@@ -62,7 +69,7 @@ def lesson(tmp_path, body, korean=None):
 )
 def test_what_does_not_exist_is_one_sentence(tmp_path, body, line, sentence):
     right = CHECK.format(form="number: 1 absolute", answer="1")
-    found = lesson(tmp_path, body, right if "check" in body else "Text.")
+    found = lesson(tmp_path, body, right if "```check" in body else "Text.")
     assert [(name, place) for name, place, _problem in found] == [("en.md", line)]
     assert found[0][2].startswith(sentence)
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from models.core.messages import Problem
+from models.core.seeded_random import seeded_random
 from models.networks.critical_path import recurrent_critical_path, transformer_critical_path
-from models.training.check_options import count_parameters
+from models.training.check_options import check_options, count_parameters
 from models.training.early_stopping import EarlyStopping
 from models.training.sequence_models import build_sequence_model
 from models.training.step_masks import StepMask, step_masks
@@ -61,7 +62,12 @@ def lesson_options(look: str, changes: Mapping[str, Any]) -> TrainingOptions:
     options = TrainingOptions.from_dict(TrainingOptions.from_json(text).to_dict() | dict(changes))
     if options.task not in OWN_DATA and not 1 <= options.examples <= MAX_EXAMPLES:
         raise Problem("A training run of a lesson has at most {most} sequences. Set “examples”.", most=MAX_EXAMPLES)
+    check_options(options)
     return options
+
+
+def _too_long() -> Problem:
+    return Problem("This training run takes too long for a lesson. Use fewer steps, units, or shorter sequences.")
 
 
 @cached_answer(8)
@@ -69,12 +75,12 @@ def _losses(options: TrainingOptions) -> Losses:
     data = task_data(options)
     count, length = total_steps(options, data), data.training.inputs.shape[1]
     if count * options.batch * length * options.units * options.layers > MAX_VALUES:
-        raise Problem("This training run takes too long for a lesson. Use fewer steps, units, or shorter sequences.")
+        raise _too_long()
     module = build_sequence_model(options, data)
     optimizer, interval = make_optimizer(module, options), validation_interval(options, data)
     training: list[float] = []
     validation: list[float] = []
-    with one_thread(), torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with one_thread(), seeded_random(), torch.enable_grad():
         for step in range(count + 1):
             if step % interval == 0 or step == count:
                 validation.append(validate(module, data.validation)[0])
@@ -109,7 +115,10 @@ def _trained_parameters(at: PlaceRun, **changes: Any) -> int:
 
 @cached_answer(8)
 def _masks(options: TrainingOptions) -> list[StepMask]:
-    return step_masks(options, task_data(options), 0)
+    data = task_data(options)
+    if options.batch * data.training.inputs.shape[1] * options.units * options.layers > MAX_VALUES:
+        raise _too_long()
+    return step_masks(options, data, 0)
 
 
 def _mask(at: PlaceRun, place: str, changes: Mapping[str, Any]) -> np.ndarray:
