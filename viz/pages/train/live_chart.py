@@ -1,4 +1,4 @@
-"""Charts that change once a second without a blank moment.
+"""Charts that change while a run is written, without a blank moment.
 
 Streamlit replaces a chart whose content changed, and the new one is blank until it is drawn. A chart of a run that is being
 written therefore has two places, one upon the other: each new picture goes into the one at the back, which then comes to the
@@ -26,9 +26,9 @@ STYLE = """
   [data-testid="stLayoutWrapper"]:has(> [class*="st-key-train_box_"]) { width: 100%; }
 </style>
 """
-"""Style that keeps what is replaced once a second from being dimmed, and puts both pictures of a chart in one place."""
+"""Style that keeps what is replaced again and again from being dimmed, and puts both pictures of a chart in one place."""
 LIVE_STYLE = """<style>[data-testid="stStatusWidget"] { visibility: hidden; }</style>"""
-"""Style that hides Streamlit's sign of a page at work: it would blink once a second, with a Stop beside that of the run."""
+"""Style that hides Streamlit's sign of a page at work: it would blink at each picture, with a Stop beside that of the run."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class _Buffers:
 
 
 def live_style(*, live: bool) -> None:
-    """Add the style of parts that are replaced once a second; ``live``: whether the run is being written."""
+    """Add the style of parts that are replaced; ``live``: whether the run is being written."""
     st.session_state[LIVE] = live
     if not live:
         st.session_state.pop(BUFFERS, None)

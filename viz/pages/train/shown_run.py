@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from models.core.messages import Problem
 from models.runs.open_run import TrainingRun, open_run
@@ -18,8 +19,11 @@ from models.training.training_options import TrainingOptions
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
 
-PERIOD = 1.0
-"""Seconds between two pictures of a run that is being written."""
+PERIOD = 0.5
+"""Seconds from one picture of a run that is being written to the request of the next, so that there is one a second."""
+
+PARTS = "train_live_parts"
+"""In the session state while the page runs: its parts that change."""
 
 LIVE = ("waiting", "running")
 """The states of a run that changes."""
@@ -72,20 +76,53 @@ def open_shown_run(name: str, folder: Path, own: bool, step: int | None) -> Show
 
 
 def live(run: ShownRun, name: str, draw: Callable[[], None]) -> None:
-    """Draw the part ``name`` of the page, once a second as long as the run is being written.
+    """Draw the part ``name`` of the page; while the run is being written, ``follow_live_parts`` does so again and again.
 
-    What cannot be read is reported in one sentence.
+    What cannot be read is reported in one sentence. The part has no widgets.
     """
+    part = LivePart(st.container(key=f"train_part_{name}"), draw)
+    if run.is_live:
+        st.session_state.setdefault(PARTS, []).append(part)
+    else:
+        part.draw_now()
 
-    def draw_part() -> None:
-        try:
-            draw()
-        except Problem as problem:
-            show_problem(problem)
 
-    part = st.fragment(draw_part, run_every=PERIOD if run.is_live else None)
-    with st.container(key=f"train_part_{name}"):
-        part()
+@dataclass(frozen=True, eq=False)
+class LivePart:
+    """A part of the page that changes while a run is written: its place, and the function that draws its content."""
+
+    place: DeltaGenerator
+    draw: Callable[[], None]
+
+    def draw_now(self) -> None:
+        """Replace the content."""
+        with self.place:
+            try:
+                self.draw()
+            except Problem as problem:
+                show_problem(problem)
+
+
+def forget_live_parts() -> None:
+    """Forget the parts of a run of the page that ended before it followed them; to be called before the first part."""
+    st.session_state.pop(PARTS, None)
+
+
+def follow_live_parts() -> None:
+    """Draw the parts declared by ``live``, and again and again; to be called after the last of them.
+
+    All in one run of one fragment, because the browser goes through the whole page after each run.
+    """
+    parts: list[LivePart] = st.session_state.pop(PARTS, [])
+    if not parts:
+        return
+
+    @st.fragment(run_every=PERIOD)
+    def follow() -> None:
+        for part in parts:
+            part.draw_now()
+
+    follow()
 
 
 def nothing_recorded(run: ShownRun) -> None:

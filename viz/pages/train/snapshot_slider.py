@@ -14,18 +14,23 @@ from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption, lens_link, show_problem
 from viz.pages.synced_widget import synced_widget
-from viz.pages.train.shown_run import ShownRun, live
+from viz.pages.train.recorded_sequence import recorded_sequence_buttons
+from viz.pages.train.shown_run import ShownRun
 from viz.pages.trained_networks import network_name, open_snapshot
 from viz.session import Session
 from viz.view_options import options_for_new_network
 
 SHOWN_ON = ("step", "states", "gradients", "edit", "checkpoint")
 """The pages that show the network of a snapshot."""
+PERIOD = 5.0
+"""Seconds after which new snapshots of a run that is being written are looked for."""
 
 
 def snapshot_slider(session: Session, run: ShownRun, recording: TrainingRun) -> None:
     """Show the slider and the links, as soon as there is a snapshot."""
-    live(run, "snapshots", lambda: _draw(session, run, recording))
+    draw = st.fragment(_draw, run_every=PERIOD if run.is_live else None)
+    with st.container(key="train_part_snapshots"):
+        draw(session, run, recording)
 
 
 def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
@@ -50,7 +55,7 @@ def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
             )
     with links:
         if run.has_zoneout:
-            caption(_("The other pages cannot show a run with zoneout: its cells average with the previous state."))
+            recorded_sequence_buttons(session, run, step)
             return
         caption(_("Show the network as it was at training step {step:,}:").format(step=step))
         row = st.container(horizontal=True, gap="small")

@@ -1,5 +1,6 @@
 """Train: how do gates and gradient norms come to be what they are?"""
 
+from viz.pages.panels import after_panels
 from viz.pages.train.experiments_panel import experiments_panel
 from viz.pages.train.live_chart import live_style
 from viz.pages.train.mask_panel import has_masks, mask_panel
@@ -12,6 +13,7 @@ from viz.pages.train.recorded_panels import (
 )
 from viz.pages.train.run_comparison import run_comparison_panel
 from viz.pages.train.run_header import choose_run
+from viz.pages.train.shown_run import follow_live_parts, forget_live_parts
 from viz.pages.train.snapshot_slider import snapshot_slider
 from viz.pages.train.training_map_panel import training_map_panel
 from viz.session import get_session
@@ -20,12 +22,14 @@ from viz.session import get_session
 def page() -> None:
     """Draw the Train page."""
     session = get_session()
+    forget_live_parts()
     run = choose_run(session)
     session.mark_good()
     recording = None if run is None else run.recording
     if run is None or recording is None:
         new_run_panel(session, opened=True)
         experiments_panel(session, opened=True)
+        after_panels(follow_live_parts)
         return
     live_style(live=run.is_live)
     snapshot_slider(session, run, recording)
@@ -39,3 +43,4 @@ def page() -> None:
     samples_panel(run, recording)
     if run.options is not None and has_masks(run.options):
         mask_panel(run, run.options)
+    after_panels(follow_live_parts)

@@ -20,7 +20,7 @@ from models.training.step_masks import step_masks
 from models.training.training_loop import prepare, train
 from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
-from tests.support.lens_page import run, start, text_of, widget_at
+from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
 from viz.command_line import named_path
 from viz.pages.panels import PAGE_PANELS
 from viz.pages.run_folders import READER
@@ -250,13 +250,20 @@ def test_masks_are_drawn_as_the_run_used_them(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_says_how_many_updates_it_made_and_what_zoneout_leaves_out(tmp_path):
+def test_a_run_says_how_many_updates_it_made_and_opens_with_zoneout_as_a_saved_run(tmp_path, monkeypatch):
     train(SMALL.with_changes(zoneout=0.1, record_every=10, validate_every=100), tmp_path / "runs" / "a")
     page = start("train", opened=tmp_path / "runs")
     text = text_of(page)
     assert page.get("progress")[0].proto.text == "Finished at training step 24 · 24 in all"
     assert "MaskedLSTM" not in text
     assert "the gates of this run are not recorded" in text and "Nothing has been recorded yet" not in text
+    opened = []
+    monkeypatch.setattr("streamlit.switch_page", opened.append)
+    page.button(key="train_zoneout_step").click()
+    view = run(page).session_state["unrolled"].view
+    assert [each.url_path for each in opened] == [""] and view.net.startswith("a-24.npz~") and view.run is None
+    other = start("step", net=view.net, layer="rnn.0.l0", state={"unrolled": page.session_state["unrolled"]})
+    assert not other.warning and "ZoneoutLSTM" in text_of(other) + str(mounted_components(other))
 
 
 def test_a_full_disk_is_one_sentence_on_the_page(runs, tmp_path, monkeypatch):
