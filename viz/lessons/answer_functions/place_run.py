@@ -32,7 +32,7 @@ MAX_RUNS = 24
 T = TypeVar("T", bound=Callable[..., Any])
 
 NETWORK_LOCK = RLock()
-"""Held by every function that runs a network: it records its run, so two threads must not run the same one."""
+"""The lock of every function that runs a network: it records its run, so two threads must not run the same one."""
 
 
 def cached_answer(size: int, lock: Any | None = None) -> Callable[[T], T]:
