@@ -43,6 +43,7 @@ ELEMENTS_OF_LENS = {
     "edit": ("TextInput", "Checkbox"),
     "attention": ("PageLink",),
     "checkpoint": ("FileUploader", "Table", "rehype-katex"),
+    "lessons": ("TextInput", "Radio", "Checkbox", "PageLink", "rehype-katex"),
 }
 """Those that only some pages need, by the name of the page."""
 
