@@ -89,8 +89,7 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lang", ["en", "ko"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "lang"), [*((each, "en") for each in NETWORKS), ("counter", "ko"), ("sentiment", "ko")])
 def test_every_network_shows_its_own_numbers(name, lang):
     page = choose(start(lang=lang), "net", name)
     card = load_network(name).card
@@ -197,7 +196,7 @@ BAD = [
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize(("name", "text"), BAD, ids=[f"{name}-{text[:9]!r}" for name, text in BAD])
 def test_what_cannot_be_read_is_told_once_and_the_last_good_view_stays(name, text, lang):
-    page = start(net=name, lang=lang, step="2", unit="1")
+    page = start(net=name, lang=lang, step="2", unit="1", panel="-cell,-equations,-prediction,-sum")
     before, payload = address(page), sent(page)
     type_(page, text)
     assert len(warnings(page)) == 1 and bool(HANGUL.search(re.sub("“[^”]*”", "", warnings(page)[0]))) == (lang == "ko")
@@ -300,7 +299,7 @@ def test_a_run_of_many_steps_is_shown():
 
 @pytest.mark.slow
 def test_the_card_of_every_network_can_be_read():
-    page = start()
+    page = start(panel="-cell,-equations,-prediction,-sum")
     for name in NETWORKS:
         choose(page, "net", name)
         assert any(load_network(name).card.title["en"] in each.value for each in page.markdown)
