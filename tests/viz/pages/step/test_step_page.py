@@ -89,7 +89,9 @@ def test_nothing_chosen_opens_the_first_network_at_its_interesting_step():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "lang"), [*((each, "en") for each in NETWORKS), ("counter", "ko"), ("sentiment", "ko")])
+@pytest.mark.parametrize(
+    ("name", "lang"), [*((each, "en") for each in NETWORKS), ("counter", "ko"), ("sentiment", "ko")]
+)
 def test_every_network_shows_its_own_numbers(name, lang):
     page = choose(start(lang=lang), "net", name)
     card = load_network(name).card
