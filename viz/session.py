@@ -340,7 +340,8 @@ class Session:
         self.view = replace(self.view, lang=lang)  # the language of the messages below
         shown = self.view.panel
         view, problems = parse_view(pieces, self.good_view)
-        self.panel_turn += view.panel != shown
+        # a page opened from a lesson begins at its top, where the way back is
+        self.panel_turn += view.panel != shown and view.lesson is None
         self.view = replace(view, lang=lang)
         self.link_options = parse_options(view.look)
         self.rejected = self.awaited = self._panel_before = None

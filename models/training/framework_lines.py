@@ -169,7 +169,9 @@ def _differences(options: TrainingOptions) -> tuple[str, ...]:
     found = {
         "tied": options.tied,
         "bptt_length": options.bptt_length > 0,
-        "time_dropout": options.time_dropout > 0 and options.time_mask != "keras",
+        "input_dropout": options.input_dropout > 0 and options.time_mask != "fresh",
+        "depth_dropout": options.depth_dropout > 0 and options.layers > 1 and options.time_mask != "fresh",
+        "time_dropout": options.time_dropout > 0,
         "zoneout": options.zoneout > 0,
         "zoneout_cell": options.zoneout_cell > 0,
         "patience": options.patience > 0,

@@ -138,8 +138,8 @@ def _tokens(text: str, first_line: int) -> Iterator[Token]:
 
 
 def _mask(found: re.Match[str]) -> str:
-    """Return a formula as letters in as many lines: its signs are not those of Markdown."""
-    return found[0] if found["formula"] is None else re.sub(r"[^\n]", "x", found[0])
+    """Return a formula as quoted letters in as many lines: of its signs, Markdown sees those at its ends as punctuation."""
+    return found[0] if found["formula"] is None else "'" + re.sub(r"[^\n]", "x", found[0][1:-1]) + "'"
 
 
 def _check_token(token: Token, line: int) -> None:
@@ -147,6 +147,14 @@ def _check_token(token: Token, line: int) -> None:
         raise MarkdownProblem(
             Problem(
                 "HTML is not shown: “{html}”. Write Markdown, and < inside `code` or $formulas$.", html=_short(token)
+            ),
+            line,
+        )
+    if token.type == "text" and "**" in token.content:
+        raise MarkdownProblem(
+            Problem(
+                "These asterisks are shown as they are: “{text}”. End bold text at a letter, or put a space after it.",
+                text=_short(token),
             ),
             line,
         )

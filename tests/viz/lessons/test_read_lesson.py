@@ -125,6 +125,8 @@ def test_formulas_are_no_markdown():
         ("<b>bold</b>", 10, "HTML is not shown: “<b>”."),
         ("text\n\n<script>alert(1)</script>", 12, "HTML is not shown: “<script>alert(1)</script>”."),
         ("![x](https://example.org/a.png)", 10, "A lesson has no images."),
+        ("**글자(letter)**에서", 10, "These asterisks are shown as they are: “**글자(letter)**에서”."),
+        ("**식 $h_t$**에서", 10, "These asterisks are shown as they are"),
         ("[x](javascript:alert(1))", 10, None),
         ("[x](//example.org)", 10, "The link “//example.org” is not allowed."),
         ("[x](ftp://example.org)", 10, "The link “ftp://example.org” is not allowed."),

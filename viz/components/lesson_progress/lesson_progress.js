@@ -11,16 +11,22 @@ unrolled.components.lesson_progress = {
       try { window.localStorage.setItem(KEY, text); } catch { /* storage is full or refused */ }
     };
 
+    const found = read();
+    // What the browser has is kept until the host has added it: its first answer may be that of a new session.
+    let unread = found && found !== data.stored ? data.stored : undefined;
+
     function update({ stored, place }) {
-      write(stored);
+      if (stored !== unread) {
+        unread = undefined;
+        write(stored);
+      }
       const before = unrolled.lessonPlace;
       unrolled.lessonPlace = place;
       if (before === undefined || before === place) return;
       document.querySelector('[data-testid="stMain"]')?.scrollTo({ top: 0, behavior: "instant" });
     }
 
-    const found = read();
-    if (found && found !== data.stored) report("stored", { text: found }); // the host adds it to its own, and stores both
+    if (unread !== undefined) report("stored", { text: found }); // the host adds it to its own, and stores both
     update(data);
     return { update, destroy() {} };
   },

@@ -49,8 +49,8 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
         "attention_formulas",
         _("Attention formulas with their values"),
         _(
-            "The query comes from the decoder state, the keys and values from the encoder states. Click a source "
-            "token above to select it: what is its score, and what attention weight does the softmax make of it?"
+            "The query comes from the decoder state, the keys and values from the encoder states. Click an input "
+            "token to select it: what is its score, and what attention weight does the softmax make of it?"
         ),
     )
     def draw_attention_formulas() -> None:

@@ -106,7 +106,7 @@ def describe_rate(norms: np.ndarray, reverse: bool = False, *, every: bool = Fal
             return _("The gradient becomes NaN or infinite, so no rate can be fitted.")
         return _("Too few time steps to fit a rate.")
     if fit.is_constant:
-        return _("The gradient norm stays constant (fitted change below 1% per time step).")
+        return _("Fitted to all time steps, the gradient norm changes by less than 1% per time step.")
     if not fit.is_exponential:
         return _("No clear exponential trend (R² = {share:.0%}).").format(share=fit.r_squared)
     sentence = (

@@ -105,15 +105,19 @@ def _ask_number(asked: AskedQuestion) -> None:
 def _ask_choice(asked: AskedQuestion) -> None:
     assert isinstance(asked.question.form, ChoiceForm)
     texts = {each.key: each.text for each in asked.question.form.choices}
-    key = f"{asked.key}_choice"
+    key, empty = f"{asked.key}_choice", f"{asked.key}_empty"
 
     def submit() -> None:
         chosen = st.session_state.get(key)
         if chosen in texts:
             asked.give(chosen)
+        else:
+            st.session_state[empty] = True
 
     with st.form(f"{asked.key}_form", border=False):
         st.radio(_("Your answer, one of these"), list(texts), index=None, key=key, format_func=lambda name: texts[name])
+        if st.session_state.pop(empty, False):
+            st.warning(_("Choose one of the answers."), icon=":material/info:")
         _buttons(asked, submit)
 
 

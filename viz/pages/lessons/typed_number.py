@@ -23,6 +23,8 @@ def typed_number(text: str) -> float:
     Raises:
         Problem: the text is not a number.
     """
+    if not text.strip():
+        raise Problem("Write a number such as 0.25, 1/4, 25 % or 1e-3.")
     found = _TYPED.fullmatch(re.sub(r"\s", "", text[: MAX_TYPED + 1]).replace("−", "-"))
     try:
         if found is None or len(text) > MAX_TYPED:

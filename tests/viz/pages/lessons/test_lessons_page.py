@@ -233,10 +233,15 @@ def test_a_typed_number_is_read_in_every_form(number):
     assert typed_number(f"{number!r}/4") == pytest.approx(number / 4)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1/0", "1e9999", "--1", "1.2.3", "1_0", "٣", "10^", "0x1", "1" * 500])
+@pytest.mark.parametrize("text", ["a", "1/0", "1e9999", "--1", "1.2.3", "1_0", "٣", "10^", "0x1", "1" * 500])
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(Problem, match="is not a number"):
         typed_number(text)
+
+
+def test_an_empty_answer_is_asked_for():
+    with pytest.raises(Problem, match="Write a number"):
+        typed_number(" ")
 
 
 def test_powers_of_ten_are_numbers():
