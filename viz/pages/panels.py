@@ -8,6 +8,7 @@ A panel reserves its place, with its title, as soon as it is declared. The funct
 that all titles are on the screen while the first panel is computed. The first `FIRST_OPEN` panels of a page begin open.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ PAGE_PANELS, DRAWN, LIST = "page_panels", "panels_drawn", "panel_list"
 """In the session state: the panels of the page, names of panels that were drawn before, state of the list."""
 
 T = TypeVar("T")
+
+_NUMBER = re.compile(r"^\d+ · ")
 
 
 @dataclass
@@ -188,7 +191,7 @@ class PagePanels:
             if panel.look_for:
                 caption(panel.look_for)
             panel.note = st.empty()
-            panel.note.html(_note(pending=panel.name not in st.session_state[DRAWN]))
+            panel.note.html(_note(pending=panel.name not in st.session_state[DRAWN], folds=self.places is None))
 
     def _picked(self) -> None:
         picked = reported(LIST, "picked", {"name": word})
@@ -202,9 +205,13 @@ class PagePanels:
             self.session.set_mode(mode)
 
 
-def _note(*, pending: bool) -> str:
+def _note(*, pending: bool, folds: bool) -> str:
     """Return the text shown instead of a panel that is not drawn: while the page runs, and where it was stopped before."""
-    stopped = _("Not computed, because it was stopped. Fold the panel and open it again to compute it.")
+    stopped = (
+        _("Not computed, because it was stopped. Fold the panel and open it again to compute it.")
+        if folds
+        else _("Not computed, because it was stopped. Reload the page to compute it.")
+    )
     shown = f'<p class="unrolled-pending">⏳ {_("Still to be computed …")}</p>' if pending else ""
     return f'{shown}<p class="unrolled-stopped">{stopped}</p>'
 
@@ -234,7 +241,8 @@ def panel(
         else:
             is_open = name in page.places
             place = page.places.get(name, page.list_place)
-        declared = Panel(name, title, look_for, draw, is_open, default, late, place)
+        shown = title if page.places is None else _NUMBER.sub("", title)  # its number is that on its page
+        declared = Panel(name, shown, look_for, draw, is_open, default, late, place)
         page.panels.append(declared)
         if is_open or not (page.one_at_a_time or page.places is not None):
             page.lay_out(declared)

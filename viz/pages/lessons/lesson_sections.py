@@ -112,9 +112,15 @@ def _show_head(session: Session, lesson: Lesson, text: LessonText, number: int) 
 
 
 def _section_choice(session: Session, lesson: Lesson, text: LessonText, number: int) -> None:
-    """Show the sections as buttons; one that was opened is marked."""
-    opened = get_progress().of(lesson.name).opened
-    marks = {k: f"{k} ✓" if k in opened and k != number else str(k) for k in range(1, len(text.sections) + 1)}
+    """Show the sections as buttons; one that was opened and whose questions are answered is marked."""
+    progress = get_progress().of(lesson.name)
+
+    def is_done(k: int) -> bool:
+        questions = sum(isinstance(block, Question) for block in text.sections[k - 1].blocks)
+        names = [question_name(text.language, k, place) for place in range(1, questions + 1)]
+        return k in progress.opened and progress.answers.keys() >= set(names)
+
+    marks = {k: f"{k} ✓" if is_done(k) else str(k) for k in range(1, len(text.sections) + 1)}
     synced_widget(
         st.segmented_control,
         _("Section"),
