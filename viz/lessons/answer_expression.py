@@ -27,7 +27,10 @@ from viz.lessons.lesson import QuestionPlace
 MAX_NODES, MAX_CALLS, MAX_LENGTH = 300, 12, 1000
 """Parts and function calls of an expression, and its characters, at most."""
 
-COSTLY, MAX_COSTLY = ("correlation", "nearest_word", "training_losses", "word_cosine"), 4
+TRAINING = ("nearest_word", "training_losses", "word_cosine")
+"""Functions that train networks."""
+
+COSTLY, MAX_COSTLY = ("correlation", *TRAINING), 4
 """Functions that train or run several networks, and how often an expression may call them."""
 
 PLACE_ARGUMENTS = ("net", "text", "layer", "edits", "look", "attend")
@@ -109,6 +112,15 @@ def parse_expression(expression: str) -> ast.Expression:
                 names=", ".join(CONSTANTS),
             )
     return tree
+
+
+def trains_networks(expression: str) -> bool:
+    """Return whether a valid expression calls a function that trains networks.
+
+    >>> trains_networks('min(training_losses("validation"))')
+    True
+    """
+    return any(isinstance(node, ast.Name) and node.id in TRAINING for node in ast.walk(parse_expression(expression)))
 
 
 def _unknown_function(name: str) -> Problem:

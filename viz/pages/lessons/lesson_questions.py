@@ -14,8 +14,9 @@ from viz.components.streamlit_host import reported
 from viz.escape import widget_key
 from viz.i18n import _, translate
 from viz.lessons.answer_functions.place_run import PlaceRun
-from viz.lessons.answers import Answer, answer_text, compare_curves, explanation, is_right, right_answer
+from viz.lessons.answers import Answer, answer_text, compare_curves, explanation, is_right
 from viz.lessons.lesson import ChoiceForm, Lesson, NumberForm, Question, SketchForm
+from viz.pages.lessons.question_answer import question_answer
 from viz.pages.lessons.reader_progress import MAX_POINTS, Given, GivenAnswer, get_progress
 from viz.pages.lessons.typed_number import typed_number
 from viz.pages.page_elements import show_problem
@@ -125,7 +126,7 @@ def _ask_sketch(asked: AskedQuestion) -> None:
     form = asked.question.form
     assert isinstance(form, SketchForm)
     try:
-        tokens = _tokens(asked.question, right_answer(asked.question))
+        tokens = _tokens(asked.question, question_answer(asked.question))
     except Problem as problem:
         show_problem(problem)
         return
@@ -159,7 +160,7 @@ def _curve(value: object) -> tuple[float, ...]:
 def _show_answer(asked: AskedQuestion, given: Given) -> None:
     """Show the computed answer beside the reader's, and the explanation."""
     question = asked.question
-    answer = right_answer(question)
+    answer = question_answer(question)
     right = isinstance(given, float | str) and is_right(question.form, answer, given)
     asked.give(given, right=right)
     if isinstance(question.form, SketchForm):
