@@ -164,12 +164,12 @@ def _word(name: str, value: str) -> str:
     return value
 
 
-def _number(name: str, value: str) -> int:
+def _number(name: str, value: str, least: int = 0) -> int:
     # Not int() alone, which also takes "1_0", " 1" and digits of other scripts.
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit()) or int(value[:10]) < least:
         raise ValueError(
-            _("In the link, “{name}” cannot be “{value}”. Use a whole number, 0 or greater.").format(
-                name=name, value=_short(value)
+            _("In the link, “{name}” cannot be “{value}”. Use a whole number, {least} or greater.").format(
+                name=name, value=_short(value), least=least
             )
         )
     if len(value) > 10 or int(value) > MAX_NUMBER:
@@ -249,5 +249,5 @@ _READERS: dict[str, Callable[[str], str | int]] = {
     "run": lambda value: _word("run", value),
     "training_step": lambda value: _number("training_step", value),
     "lesson": lambda value: _word("lesson", value),
-    "section": lambda value: _number("section", value),
+    "section": lambda value: _number("section", value, 1),
 }
