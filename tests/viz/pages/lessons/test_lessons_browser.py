@@ -8,10 +8,12 @@ from playwright.sync_api import Page, expect
 
 from models import load_network
 from tests.support.browser import opened_page, rerun, settle, until
+from tests.support.lesson_progress import shown_answers
 from tests.support.plain_page import plain_page
 from tests.support.step_page import address_has, at_step, query, step_of
 from viz.components.sketch import SKETCH, sketch_data
 from viz.lessons.find_lessons import shipped_lessons
+from viz.lessons.lesson import SketchForm
 
 DONE = re.compile("Lesson done")
 
@@ -75,6 +77,31 @@ def test_a_first_visit_leads_through_a_lesson_and_its_progress_stays(app, browse
     with opened_page(browser, app) as page:
         assert step_of(page) >= 0
         expect(page.locator(".st-key-first_visit")).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+@pytest.mark.parametrize("lesson", shipped_lessons(), ids=lambda lesson: lesson.name)
+def test_every_section_opens_with_its_view_and_its_computed_answers(app, browser, lesson, locale):
+    text = lesson.in_language(locale[:2])
+    address = f"{app}/lessons?lesson={lesson.name}&section="
+    with opened_page(browser, f"{app}/lessons", locale=locale) as page:
+        page.evaluate("text => localStorage.setItem('unrolled-lessons', text)", shown_answers(lesson).to_json())
+        page.goto(address + "1")
+        for number, section in enumerate(text.sections, 1):
+            if number > 1:
+                rerun(page, page.locator(".st-key-section_after button").click)
+            settle(page)
+            expect(page.get_by_role("heading", name=section.title, exact=True)).to_be_visible()
+            computed = page.get_by_text(re.compile(r"^(The computed answer:|계산한 답:)"))
+            expect(computed).to_have_count(sum(not isinstance(each.form, SketchForm) for each in section.questions))
+            panels = () if section.view is None or section.view.lens == "train" else section.view.panels
+            for name in panels:
+                panel = page.locator(f".st-key-panel_{name}")
+                expect(panel).to_be_visible()
+                expect(panel.locator(".unrolled-pending")).to_have_count(0)
+            expect(page.locator('[data-testid="stException"], .katex-error')).to_have_count(0)
+        page.evaluate("localStorage.removeItem('unrolled-lessons')")
 
 
 @pytest.mark.parametrize("by", ["pointer", "keyboard"])
