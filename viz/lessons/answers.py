@@ -117,7 +117,11 @@ def explanation(question: Question, answer: Answer) -> str:
     value = answer_text(question, answer) if isinstance(question.form, ChoiceForm) else answer
 
     def fill(found: re.Match[str]) -> str:
-        return "" if isinstance(value, list) else _formatted(value, found["format"] or "")
+        shown = "" if isinstance(value, list) else _formatted(value, found["format"] or "")
+        before, after = question.explain[: found.start()], question.explain[found.end() :]
+        # a number with a full stop at the start of a line would begin a numbered list
+        begins_list = shown.isdigit() and before[-1:] in ("", "\n") and after[:1] in (".", ")")
+        return shown + "\\" * begins_list
 
     return ANSWER_FIELD.sub(fill, question.explain)
 

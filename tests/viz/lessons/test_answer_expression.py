@@ -174,6 +174,8 @@ def test_a_number_is_right_within_the_tolerance(form, given, right):
     [
         ("{answer}", 0.123456, "0.1235"),
         ("{answer}", 12345, "12345"),
+        ("{answer:d}. Twice as long.\n{answer:d}) four", 4.0, "4\\. Twice as long.\n4\\) four"),
+        ("It is {answer:d}. So\n{answer:.1f}. It", 4.0, "It is 4. So\n4.0. It"),
         ("{answer:,}", 12345, "12,345"),
         ("{answer:.2g}", 1.23e-7, "1.2·10⁻⁷"),
         ("{answer:.1%}", 0.123, "12.3%"),
