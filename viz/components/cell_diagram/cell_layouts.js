@@ -125,10 +125,10 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   if (coupled) {
     d.dot("input_gate", i, coupledY);
     d.box("forget_gate", "1 −", coupledX, coupledY, { width: 42, pill: true });
-    d.chip("forget_gate", "forget_gate", f, coupledY, { symbol: d.symbolOf("forget_gate"), width: Math.min(74, p.pitch - 4) });
+    d.chip("forget_gate", "forget_gate", f, coupledY, { symbol: d.symbolOf("forget_gate"), width: Math.min(86, p.pitch - 4) });
   }
   for (const [x, part] of columns) {
-    d.chip(part, part, x, p.gates - 38, { symbol: d.symbolOf(part), width: Math.min(74, p.pitch - 4) });
+    d.chip(part, part, x, p.gates - 38, { symbol: d.symbolOf(part), width: Math.min(86, p.pitch - 4) });
   }
   d.dot("cell", out, p.top);
   d.box("cell", label("cell"), out, p.top + 33, { pill: true });
@@ -253,7 +253,7 @@ function generalLayout(d, width, { cell, label, gates, states }) {
     }
     d.chip(state, state, out, y, { symbol: d.symbolOf(state), width: 86 });
   });
-  for (const gate of gates) d.chip(gate, gate, columns[gate], p.gates - 38, { symbol: d.symbolOf(gate), width: Math.min(74, p.pitch - 4) });
+  for (const gate of gates) d.chip(gate, gate, columns[gate], p.gates - 38, { symbol: d.symbolOf(gate), width: Math.min(86, p.pitch - 4) });
   return p;
 }
 

@@ -140,14 +140,14 @@ class Drawing {
   /** A number in a gap of its wire, with a symbol before it if there is one; in a narrow gap the symbol is above, beside the wire. */
   chip(part, slot, x, y, { symbol, value, width } = {}) {
     const g = this.group(part, "parts");
-    const w = width ?? (symbol ? 76 : 54);
+    const w = width ?? (symbol ? 86 : 54);
     const at = { x: x - w / 2, y: y - 11, width: w, height: 22, rx: 5 };
     svgElement("rect", { ...at, fill: this.theme.background, class: "background" }, g);
     svgElement("rect", { ...at, fill: this.boxFill, class: "background" }, g);
-    const isNarrow = w < 74; // no room for a symbol and a minus sign side by side
+    const isNarrow = w <= 80; // no room for a symbol and "=" beside the number: without it a minus reads as a subtraction
     if (symbol && isNarrow) this.symbol(g, symbol, x - 6, y - 20, "end");
     else if (symbol) this.symbol(g, symbol, x - w / 2 + 2, y);
-    if (symbol && w > 80) this.text(g, "=", x - w / 2 + 25, y, { anchor: "middle" }); // else a minus reads as a subtraction
+    if (symbol && !isNarrow) this.text(g, "=", x - w / 2 + 25, y, { anchor: "middle" });
     const isBeside = symbol && !isNarrow;
     const text = this.text(g, "", isBeside ? x + w / 2 - 2 : x, y, { anchor: isBeside ? "end" : "middle" });
     this.live.chips.push({ text, slot, value });

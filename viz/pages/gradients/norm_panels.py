@@ -128,7 +128,7 @@ def nonfinite_symbol(value: float) -> str:
 
 def tex_number(value: float) -> str:
     """Return a positive number in TeX: 0.162, or 9.04 times a power of ten."""
-    if 1e-3 <= value < 1e4:
+    if 1e-3 <= value < 999.5:
         return f"{value:.3g}"
     exponent = int(np.floor(np.log10(value)))
     return rf"{value / 10.0**exponent:.2f}\cdot10^{{{exponent}}}"
