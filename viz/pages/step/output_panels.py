@@ -88,7 +88,8 @@ def activation_panel(session: Session, layer: LayerTrace, run: ForwardRun) -> No
         caption(
             _(
                 "The derivative depends on the pre-activation a = W_ih x + W_hh h + b, not on a weight: tanh′(a) = 1 − "
-                "tanh²(a) is 1 at 0, 0.071 at ±2, 0.0099 at ±3 and 0.0013 at ±4. It is never 0, and no sharp limit lies at ±4. "
-                "Backpropagation multiplies these derivatives (0 to 1; of σ at most 0.25), not the values of tanh (−1 to 1)."
+                "tanh²(a) is 1 at 0, 0.071 at ±2, 0.0099 at ±3 and 0.0013 at ±4. It is never 0, and no sharp limit lies at "
+                "±4. Backpropagation multiplies these derivatives (0 to 1; of σ at most 0.25), not the values of tanh (−1 to "
+                "1)."
             )
         )
