@@ -97,6 +97,8 @@ def _show_row(session: Session, lesson: Lesson, excerpt: str = "", section: int 
         state = ""
     key = widget_key(lesson.name, lesson.number, section)
     title = f"{lesson.number}. {text.title}" if lesson.number else text.title
+    if section is not None and section <= len(text.sections):
+        title, state = f"{title} › {text.sections[section - 1].title}", ""
     start = section or (max(progress.of(lesson.name).opened) if progress.is_begun(lesson) else 1)
     start = 1 if progress.is_done(lesson) and section is None else min(start, len(text.sections))
     with st.container(gap=None, key=f"way_{key}"):
