@@ -31,7 +31,7 @@ views = st.builds(
     source=st.none() | numbers,
     attend=texts,
     lesson=st.none() | words,
-    section=st.none() | numbers,
+    section=st.none() | numbers.map(lambda number: max(number, 1)),
 )
 
 

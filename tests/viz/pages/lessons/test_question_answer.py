@@ -1,6 +1,8 @@
 """Answers for which networks are trained are computed in another process, once for all readers."""
 
 import os
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -62,7 +64,9 @@ def test_a_process_that_ended_is_one_sentence_and_the_answer_is_computed_again(q
 
 
 @pytest.mark.slow
-def test_a_question_of_a_lesson_is_answered_by_the_cluster():
+def test_a_question_of_a_lesson_is_answered_by_the_cluster(monkeypatch):
+    # a worker process would run the main module, which in a process with page tests is the script of one of them
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     lesson = next(each for each in shipped_lessons() if each.name == "embeddings")
     asked = next(
         each for section in lesson.texts["en"].sections for each in section.questions if "word_cosine" in each.answer
