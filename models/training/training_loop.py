@@ -298,12 +298,7 @@ class TrainingLoop:
     def _step(self, run: Watcher) -> float:
         """Make one training step; return its loss."""
         state, module = self.state, self.module
-        batch = step_batch(self.options, self.data, state.step)
-        torch.manual_seed(step_seed(self.options.seed, state.step))
-        module.train()
-        loss, outputs = batch_loss(module, batch, self.options.bptt_length)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, outputs, batch = differentiate_step(module, self.optimizer, self.options, self.data, state.step)
         correct, judged = judged_correct(outputs, batch) if run.records and batch.targets.dim() == 2 else (0, 0)
         value = float(loss.detach())
         further = {"accuracy": correct / judged} if judged else {}
@@ -346,6 +341,19 @@ class TrainingLoop:
 
     def _save(self) -> None:
         save_checkpoint(self.folder, self.module, self.optimizer, self.state)
+
+
+def differentiate_step(
+    module: SequenceModel, optimizer: torch.optim.Optimizer, options: TrainingOptions, data: TaskData, step: int
+) -> tuple[Tensor, Tensor, Sequences]:
+    """Compute the gradients of a training step, before clipping; return its loss, the outputs, and the batch."""
+    batch = step_batch(options, data, step)
+    torch.manual_seed(step_seed(options.seed, step))
+    module.train()
+    loss, outputs = batch_loss(module, batch, options.bptt_length)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    return loss, outputs, batch
 
 
 def validate(module: SequenceModel, sequences: Sequences) -> tuple[float, float | None]:

@@ -17,12 +17,10 @@ from models.training.early_stopping import EarlyStopping
 from models.training.sequence_models import build_sequence_model
 from models.training.step_masks import StepMask, step_masks
 from models.training.training_loop import (
-    batch_loss,
     clip_gradients,
+    differentiate_step,
     make_optimizer,
     one_thread,
-    step_batch,
-    step_seed,
     total_steps,
     validate,
     validation_interval,
@@ -86,11 +84,7 @@ def _losses(options: TrainingOptions) -> Losses:
                 validation.append(validate(module, data.validation)[0])
             if step == count:
                 break
-            torch.manual_seed(step_seed(options.seed, step))
-            module.train()
-            loss, _outputs = batch_loss(module, step_batch(options, data, step), options.bptt_length)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss, _outputs, _batch = differentiate_step(module, optimizer, options, data, step)
             clip_gradients(module, options)
             optimizer.step()
             training.append(float(loss.detach()))
