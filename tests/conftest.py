@@ -1,8 +1,10 @@
 """Fixtures (the running app and a browser, started once in each worker that needs them), and how tests are distributed."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if os.environ.get("CI") and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def component_packages_searched_once() -> Iterator[None]:
+    """Search the installed packages for components once a process: every `AppTest` would parse all packages' metadata."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "streamlit" in sys.modules:  # else no test of this run has an `AppTest`
+            from streamlit.components.v2 import manifest_scanner
+
+            patch.setattr(
+                manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
+            )
+        yield
 
 
 @pytest.fixture(scope="session")
