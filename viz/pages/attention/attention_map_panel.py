@@ -8,20 +8,13 @@ from viz.i18n import _
 from viz.pages.attention.attention_controls import AttentionSelection
 from viz.pages.attention.decoder_panel import CONTRIBUTIONS_KEY, CONTRIBUTIONS_PANEL, VIEW_ID, shows_contributions
 from viz.pages.panels import panel
+from viz.panel_texts.attention_texts import alignment_text, contributions_text, explanation_note
 
 
 def alignment_panel() -> None:
     """Show the attention weights of all steps as curves and as a map."""
 
-    @panel(
-        "alignment",
-        _("Alignment: the attention weights of all steps"),
-        _(
-            "The attention weight of each source token (column) at each output step (row). Do the year, month and "
-            "day attend to the right characters? Which steps spread their attention (high entropy), and which "
-            "characters get almost none?"
-        ),
-    )
+    @panel("alignment", *alignment_text())
     def draw_alignment() -> None:
         attention_alignment(VIEW_ID, key="alignment")
 
@@ -29,23 +22,9 @@ def alignment_panel() -> None:
 def contribution_panel(selection: AttentionSelection) -> None:
     """Show attention weight, weight times value norm, and gradient times input of each source token."""
 
-    @panel(
-        CONTRIBUTIONS_PANEL,
-        _("Contribution of each source token"),
-        _(
-            "Three measures for each source token, one per row. Does the token with the most attention also have "
-            "the largest contribution?"
-        ),
-        opened=False,
-    )
+    @panel(CONTRIBUTIONS_PANEL, *contributions_text(), opened=False)
     def draw_token_contributions() -> None:
-        st.markdown(
-            _(
-                "Attention weights alone do not explain an output. Different weights can give the same output (Jain "
-                "and Wallace 2019; but see the reply by Wiegreffe and Pinter 2019), and a token with little attention "
-                "can still act through the encoder states of its neighbors."
-            )
-        )
+        st.markdown(explanation_note())
         if shows_contributions(selection):
             token_contributions(VIEW_ID, key="contributions")
             return

@@ -16,6 +16,7 @@ from viz.pages.attention.attention_controls import AttentionSelection, source_sy
 from viz.pages.page_elements import lens_link
 from viz.pages.panels import named_open, panel
 from viz.pages.synced_widget import synced_widget
+from viz.panel_texts.attention_texts import attention_formulas_text, decoder_text
 from viz.session import Session, get_session
 
 VIEW_ID = "attention"
@@ -28,14 +29,7 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
     """Show the drawing and the formulas."""
     trace_loader(_payload(selection), key="attention_sequence")
 
-    @panel(
-        "decoder",
-        _("Decoder with attention, step by step"),
-        _(
-            "At each step the decoder attends to the source tokens and outputs one token. Go from step to "
-            "step: which source tokens get the most attention?"
-        ),
-    )
+    @panel("decoder", *decoder_text())
     def draw_decoder() -> None:
         if not attention_cache.is_recurrent_translator(selection.net):
             _heads(session, selection)
@@ -45,14 +39,7 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
         if attention_cache.is_recurrent_translator(selection.net):
             _cells(session, selection)
 
-    @panel(
-        "attention_formulas",
-        _("Attention formulas with their values"),
-        _(
-            "The query comes from the decoder state, the keys and values from the encoder states. Click an input "
-            "token to select it: what is its score, and what attention weight does the softmax make of it?"
-        ),
-    )
+    @panel("attention_formulas", *attention_formulas_text())
     def draw_attention_formulas() -> None:
         attention_formulas(VIEW_ID, cell="GRU", key="attention_formulas")
 

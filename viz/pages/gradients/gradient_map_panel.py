@@ -15,6 +15,7 @@ from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
 from viz.pages.nonfinite_notes import invalid_gradient, state_note
 from viz.pages.panels import panel
+from viz.panel_texts.gradients_texts import gradient_map_rows, gradient_map_text
 from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
 
@@ -32,20 +33,9 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         min(loss.unit if loss.kind == "unit" else session.view.unit or 0, _width(run, layer) - 1) if of_unit else None
     )
 
-    @panel(
-        "gradient_map",
-        _("2 · Gradient map: which loss reaches which time step?"),
-        _(
-            "Each row is one loss. Which rows stay strong far from the diagonal? From those losses the network "
-            "can learn long-term dependencies."
-        ),
-    )
+    @panel("gradient_map", *gradient_map_text())
     def draw_gradient_map() -> None:
-        st.caption(
-            _("Each row: l = hidden state of unit {unit} at time step t").format(unit=unit)
-            if unit is not None
-            else _("Each row: the loss l of the prediction after time step t")
-        )
+        st.caption(gradient_map_rows(unit))
         note = state_note(run.trace.layers[layer], run.row)
         if note is not None:
             st.markdown(f"{note} {invalid_gradient()}")

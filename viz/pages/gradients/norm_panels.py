@@ -18,19 +18,13 @@ from viz.pages.nonfinite_notes import invalid_gradient, shown_norms, state_note
 from viz.pages.page_elements import norm_chart, page_theme
 from viz.pages.panels import Panel, panel
 from viz.pages.screen_reader_table import hidden_curves
+from viz.panel_texts.gradients_texts import gradient_norms_text
 from viz.session import Session
 
 
 def norms_panel() -> Callable[[Callable[[], None]], Panel[None]]:
     """Return the decorator that declares the panel of the gradient norms."""
-    return panel(
-        "gradient_norms",
-        _("1 · Gradient norm at each time step (backpropagation through time)"),
-        _(
-            "Moving away from the loss, does the gradient norm fall (vanishing gradient), rise (exploding "
-            "gradient) or stay constant? On the log axis a straight line means exponential decay or growth."
-        ),
-    )
+    return panel("gradient_norms", *gradient_norms_text())
 
 
 def gradient_norm_panel(session: Session, run: ForwardRun, loss: Loss) -> None:

@@ -16,6 +16,7 @@ from viz.i18n import _
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import SPAN, TEXT, view_buttons, view_choice, view_widget
+from viz.panel_texts.states_texts import units_over_time_text
 from viz.payloads.excerpt import unit_count
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import states_fit
@@ -43,14 +44,7 @@ def chosen_window(run: ForwardRun, layer: LayerTrace) -> Window | None:
 def state_heatmaps(run: ForwardRun, layer: LayerTrace, view_id: str, quantity: str) -> None:
     """Draw the heatmaps, the choice of the order above them, and the zoom if they are drawn in blocks."""
 
-    @panel(
-        "units_over_time",
-        _("All units at all time steps"),
-        _(
-            "Rows are units, columns are time steps. Sort by similarity and look for bands of units that change "
-            "together. Vertical edges mark time steps at which many units change."
-        ),
-    )
+    @panel("units_over_time", *units_over_time_text())
     def draw_units_over_time() -> None:
         words = {
             "index": _("unit number"),

@@ -20,6 +20,7 @@ from viz.pages.page_fragment import page_fragment
 from viz.pages.panels import panel
 from viz.pages.states import states_cache
 from viz.pages.view_widgets import COUNTS, view_widget
+from viz.panel_texts.states_texts import colored_text_text
 from viz.payloads.heatmap_image import Window
 from viz.quantity_names import quantity_names
 from viz.session import Session, get_session
@@ -80,11 +81,7 @@ def tracking_panel(session: Session, run: ForwardRun, view_id: str, window: Wind
 
     with shown:
 
-        @panel(
-            "colored_text",
-            _("Text colored by one unit"),
-            _("Look for a color that stays constant over a span and changes where something in the text changes."),
-        )
+        @panel("colored_text", *colored_text_text())
         def draw_colored_text() -> None:
             colored_text(view_id, key="text")
 

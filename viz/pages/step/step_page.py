@@ -1,10 +1,8 @@
 """Step: what does the cell compute at this step, number by number?"""
 
-import numpy as np
 import streamlit as st
 
 from models.core.saved_cell import SavedCell
-from models.networks.forward_run import ClassPrediction, ForwardRun, SymbolPrediction, TagPrediction, ValuePrediction
 from viz.components.cell_diagram import cell_diagram
 from viz.components.equations import FORMS, custom_equations, equations
 from viz.components.gate_sum import gate_sum
@@ -27,6 +25,14 @@ from viz.pages.step.introduction import introduction
 from viz.pages.step.output_panels import activation_panel, output_step_panel
 from viz.pages.unknown_tokens import unknown_answer_warning
 from viz.pages.view_widgets import TEXT, view_choice
+from viz.panel_texts.step_texts import (
+    cell_text,
+    equations_text,
+    gate_sum_text,
+    prediction_text,
+    units_at_all_steps_text,
+    units_now_text,
+)
 from viz.session import get_session
 
 VIEW_ID = "step"
@@ -51,15 +57,11 @@ def page() -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
 
-        @panel(
-            "cell",
-            _("Inside the cell"),
-            _cell_caption("" if isinstance(layer, SavedCell) else layer.kind),
-        )
+        @panel("cell", *cell_text(layer))
         def draw_cell() -> None:
             cell_diagram(view_id=VIEW_ID)
 
-        @panel("equations", _("Equations"), _("The same cell as equations; select a line to find it in the diagram."))
+        @panel("equations", *equations_text())
         def draw_equations() -> None:
             form = view_choice("form", TEXT, FORMS[0], FORMS.__contains__)
             if isinstance(layer, SavedCell):
@@ -89,7 +91,7 @@ def page() -> None:
 
     with right:
 
-        @panel("prediction", _("Prediction"), _look_for(run))
+        @panel("prediction", *prediction_text(run))
         def draw_prediction() -> None:
             if cache.is_network(view.net):
                 unknown_answer_warning(cache.network(view.net or "").card, run)
@@ -101,30 +103,15 @@ def page() -> None:
 
         if not isinstance(layer, SavedCell):
 
-            @panel(
-                "sum",
-                _("How this value is computed"),
-                _(
-                    "Terms of the sum before the activation. Which inputs and which units of the previous time step raise "
-                    "or lower the value most?"
-                ),
-            )
+            @panel("sum", *gate_sum_text())
             def draw_sum() -> None:
                 gate_sum(view_id=VIEW_ID)
 
-    @panel(
-        "units_now",
-        _("All units at this time step"),
-        _units_caption("" if isinstance(layer, SavedCell) else layer.kind),
-    )
+    @panel("units_now", *units_now_text(layer))
     def draw_units_now() -> None:
         heatmap(VIEW_ID, form="step", key="units")
 
-    @panel(
-        "units_at_all_steps",
-        _("All units at all time steps"),
-        _("Look for rows that change where something in the sequence changes: such a unit may track it."),
-    )
+    @panel("units_at_all_steps", *units_at_all_steps_text())
     def draw_units_at_all_steps() -> None:
         heatmap(VIEW_ID, form="sequence", key="steps")
 
@@ -132,70 +119,6 @@ def page() -> None:
     if not isinstance(layer, SavedCell):
         activation_panel(session, layer, run)
     download_panel(session, run)
-
-
-def _cell_caption(kind: str) -> str:
-    """Return what to look for in the cell diagram; ``kind`` is "" for a cell of the user's own."""
-    if not kind:
-        return _(
-            "One time step of the cell: each gate and state is computed from the values with a dot on its line. Which "
-            "values does a state depend on?"
-        )
-    if kind == "RNN":
-        return _(
-            "One time step of the cell: the input and the previous hidden state are summed and passed through the activation."
-        )
-    return _(
-        "One time step of the cell. Follow the line along the top: which gate keeps the previous state, and which adds to it?"
-    )
-
-
-def _units_caption(kind: str) -> str:
-    """Return what to look for in the values of all units."""
-    if kind == "RNN":
-        return _("Hidden state of all units. How many units are saturated (near ±1)?")
-    return _(
-        "Gates and states of all units. How many gates are fully open (1) or closed (0), and do the units behave alike?"
-    )
-
-
-def _look_for(run: ForwardRun) -> str:
-    """Return the caption of the prediction: what to look for."""
-    if isinstance(run.prediction, ValuePrediction):
-        if run.prediction.target is None:
-            return _(
-                "Values that the network outputs at each time step. The file does not say what they mean. At which time "
-                "steps do they change most?"
-            )
-        return _(
-            "Where does the dashed line (prediction) differ from the actual values? There the prediction was wrong."
-        )
-    if isinstance(run.prediction, ClassPrediction):
-        return _(
-            "Probability of each class after the whole text. How confident is the prediction? Change one word and "
-            "see whether it changes."
-        )
-    if isinstance(run.prediction, TagPrediction):
-        return _(
-            "Probability of each class at this time step, and of the most probable class at each time step. Where is the "
-            "network least certain?"
-        )
-    if run.prediction is None and run.outputs:
-        return _(
-            "Values that the network outputs for the whole sequence. Change one input value and see which of them change."
-        )
-    look_for = _(
-        "Where is the prediction confident, and where not? Peaks are tokens with high surprisal −log₂ p (1 "
-        "bit = probability 1/2)."
-    )
-    if not isinstance(run.prediction, SymbolPrediction):
-        return look_for
-    bits = run.prediction.surprisal[run.prediction.target >= 0].astype(float)
-    perplexity = float(np.exp2(bits.mean())) if len(bits) else np.nan
-    if not np.isfinite(perplexity):
-        return look_for
-    mean = _("Mean of this sequence: {bits} bits, a perplexity of 2^{bits} = {perplexity}.")
-    return f"{look_for} {mean.format(bits=f'{bits.mean():.2f}', perplexity=f'{perplexity:.3g}')}"
 
 
 def _unrecorded_note(layer: SavedCell) -> None:
