@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
+from models.gradients.gradient_map import gradient_map_of
+from models.gradients.module_backward import LayerStack, Progress
 from models.gradients.nonfinite import first_nonfinite_state
-from models.gradients.path_split import PathMap
+from models.gradients.path_split import PathMap, path_map_of
 from models.networks.forward_run import ForwardRun
 from viz.colours import cell_colours
 from viz.payloads.binary_payload import pack
@@ -21,6 +24,34 @@ def loss_rows(steps: int) -> list[int]:
     if steps <= MAX_ROWS:
         return list(range(steps))
     return [int(step) for step in np.linspace(0, steps - 1, MAX_ROWS).round()]
+
+
+def stack_payload(
+    view_id: str,
+    run: ForwardRun,
+    layer: str,
+    stack: LayerStack,
+    loss_grad: torch.Tensor,
+    progress: Progress = lambda done: None,
+) -> bytes:
+    """Compute the map of a layer and return its payload.
+
+    Args:
+        view_id: the browser's store for it.
+        run: the forward run.
+        layer: of the states.
+        stack: the recorded layers that the gradient flows through; ``layer`` is one of them.
+        loss_grad: (1, T, H_out), the derivative of each step's loss by the output of the stack at that step.
+        progress: called with the part that is done, 0..1.
+    """
+    name = layer.rpartition(".")[2]
+    rows = loss_rows(loss_grad.shape[1])
+    trace = next(each for level in stack for each in level if each.name == layer)
+    norms = gradient_map_of(stack, loss_grad, rows, lambda done: progress(done / 2))[name][0]
+    paths = None
+    if trace.weights.cell.carry is not None:
+        paths = path_map_of(stack, loss_grad, rows, lambda done: progress((1 + done) / 2))[name]
+    return gradient_payload(view_id, trace, norms, paths, rows, run.labels_of(layer), stacked=len(stack) > 1)
 
 
 def gradient_payload(
@@ -61,6 +92,27 @@ def gradient_payload(
             "states": layer.weights.cell.states,
             "finite": first_nonfinite_state(layer) is None,
             "clamped": bool(layer.recording.clamped),
+        },
+    )
+
+
+def norms_payload(view_id: str, name: str, norms: np.ndarray, rows: Sequence[int], reverse: bool) -> bytes:
+    """Return the payload of norms alone, (R, T), of a layer whose cell is not known."""
+    return pack(
+        view_id,
+        layer=name,
+        kind="",
+        gates={},
+        states={"hidden": norms.T},
+        tokens=[str(step + 1) for step in range(norms.shape[1])],
+        options={
+            "rows": list(rows),
+            "reverse": reverse,
+            "stacked": True,  # a step may pass on more than this layer's hidden state
+            "states": ["hidden"],
+            "finite": True,
+            "clamped": False,
+            "split": False,
         },
     )
 

@@ -58,8 +58,18 @@ def nearby_steps(run: ForwardRun, name: str, step: int, room: int = MAX_NEARBY) 
     return steps_around(step, int(layer.lengths[run.row]), room // _step_bytes(run, name))
 
 
-def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) -> bytes:
-    """Return the payload of the layer ``name``, with the weights of ``unit``, or of all units if it is None."""
+def weight_units(layer: LayerTrace | SavedCell, unit: int) -> range:
+    """Return the units around ``unit`` whose weights take at most ``MAX_WEIGHTS`` bytes: all units if they fit."""
+    count = unit_count(layer)
+    if isinstance(layer, SavedCell) or weights_fit(layer):
+        return range(count)
+    room = max(1, MAX_WEIGHTS * count // (layer.weights.weight_ih.nbytes + layer.weights.weight_hh.nbytes))
+    first = min(max(unit - room // 2, 0), max(count - room, 0))
+    return range(first, min(first + room, count))
+
+
+def layer_payload(view_id: str, run: ForwardRun, name: str, units: int | Sequence[int] | None) -> bytes:
+    """Return the payload of the layer ``name``, with the weights of ``units``: one or several, or all if it is None."""
     layer, row = run.trace.layers[name], run.row
     steps = slice(0, int(layer.lengths[row]))
     return _pack(
@@ -70,20 +80,26 @@ def layer_payload(view_id: str, run: ForwardRun, name: str, unit: int | None) ->
         labels=run.labels_of(name),
         arrays=_before(layer, row, steps) | {"input": layer.input[row, steps]} | _norms(layer, row, steps),
         steps=steps,
-        rows=range(unit_count(layer)) if unit is None else [unit],
+        rows=range(unit_count(layer)) if units is None else [units] if isinstance(units, int) else units,
     )
 
 
 def excerpt_payload(
-    view_id: str, run: ForwardRun, name: str, excerpt: Excerpt, image: HeatmapImage, unit: int | None = None
+    view_id: str,
+    run: ForwardRun,
+    name: str,
+    excerpt: Excerpt,
+    image: HeatmapImage,
+    units: int | Sequence[int] | None = None,
 ) -> bytes:
     """Return the payload of a layer that is too large to be sent as a whole, without the steps of ``nearby_payload``.
 
-    It has the weights of ``unit``, or of all units of the excerpt if it is None.
+    It has the weights of ``units``, one or several, or of all units of the excerpt if it is None.
     """
     parts = excerpt_parts(run, name, excerpt, image, near=True)
     layer, steps = run.trace.layers[name], excerpt.page.slice
-    return _pack(view_id, run, layer, steps=steps, rows=excerpt.columns if unit is None else [unit], **parts)
+    rows = excerpt.columns if units is None else [units] if isinstance(units, int) else units
+    return _pack(view_id, run, layer, steps=steps, rows=rows, **parts)
 
 
 def nearby_payload(payload: bytes, run: ForwardRun, name: str, span: Span) -> bytes:

@@ -130,7 +130,7 @@ unrolled.gradientPair ??= (context) => {
       if (!trace.options.finite) addText(words.nonfinite_states);
       else if (whole === 0) addText(trace.options.clamped ? words.cut : words.vanished);
       else addText((hasMoreState() ? `${words.states} ` : "") + (distance ? fillTemplate(words.factor, { factor: factor === null ? "–" : formatNumber(factor, 4) }) : words.same));
-      parts.push(split(k, t, r));
+      if (trace.options.split !== false) parts.push(split(k, t, r)); // false: norms alone, of an unknown cell
     }
     root.replaceChildren(...parts);
   }

@@ -10,7 +10,6 @@ import torch
 from models.core.layer_gradients import LayerGradients
 from models.core.trace import LayerTrace
 from models.edits.edit import Edits
-from models.gradients.gradient_map import gradient_map_of
 from models.gradients.losses import (
     DifferentiatedRun,
     Loss,
@@ -20,10 +19,9 @@ from models.gradients.losses import (
     select_sequence,
 )
 from models.gradients.module_backward import LayerStack, Progress, chained_stack, module_paths
-from models.gradients.path_split import path_map_of
 from models.networks.forward_run import ForwardRun
 from viz.pages import cache
-from viz.payloads.gradient_payload import gradient_payload, loss_rows
+from viz.payloads.gradient_payload import stack_payload
 
 MAX_CACHED = 32
 """Cached results of all sessions together."""
@@ -108,14 +106,7 @@ def requested_map(request: GradientMapRequest) -> bytes:
         stack = [[single_sequence(run, layer)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
         grad[..., unit] = 1.0
-    name = layer.rpartition(".")[2]
-    rows = loss_rows(grad.shape[1])
-    trace = next(each for level in stack for each in level if each.name == layer)
-    norms = gradient_map_of(stack, grad, rows, lambda done: request.progress(done / 2))[name][0]
-    paths = None
-    if trace.weights.cell.carry is not None:
-        paths = path_map_of(stack, grad, rows, lambda done: request.progress((1 + done) / 2))[name]
-    return gradient_payload(request.view_id, trace, norms, paths, rows, run.labels_of(layer), stacked=len(stack) > 1)
+    return stack_payload(request.view_id, run, layer, stack, grad, request.progress)
 
 
 def state_gradient_norms(found: LayerGradients) -> dict[str, np.ndarray]:
