@@ -1,9 +1,9 @@
 """The drawings that move in the browser: a folder each, with its Python, JavaScript and CSS.
 
 Components are independent of their host. A component is drawn into an element of any page: its Python makes its data
-(``player_data`` and the like, plain values that become JSON), its JavaScript draws the data. The one host today is Streamlit
-(`streamlit_host.py`, `streamlit_host.js`). All components of a view share one client-side store (`shared/store.js`), so
-that the trace of a sequence is sent once and a step costs no server round trip.
+(``player_data`` and the like, plain values that become JSON), its JavaScript draws the data. The hosts are Streamlit
+(`streamlit_host.py`, `streamlit_host.js`), and outside the app the document of `viz.show`. All components of a view share
+one client-side store (`shared/store.js`), so that the trace of a sequence is sent once and a step costs no server round trip.
 """
 
 from base64 import b64encode
@@ -64,11 +64,15 @@ class Component:
     @cached_property
     def style(self) -> str:
         """Return the style sheets of the same files, where they have one; "" for a component that draws nothing."""
+        return _joined(self.style_sheets)
+
+    @property
+    def style_sheets(self) -> tuple[Path, ...]:
+        """The style sheets of the same files, where they have one; none for a component that draws nothing."""
         if not self.draws:
-            return ""
+            return ()
         shared = [FOLDER / "shared" / f"{name}.css" for name in ("shared", *self.shared)]
-        sheets = [*shared, FOLDER / self.name / f"{self.name}.css"]
-        return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())
+        return tuple(path for path in (*shared, FOLDER / self.name / f"{self.name}.css") if path.exists())
 
 
 def _joined(paths: Iterable[Path]) -> str:
@@ -84,13 +88,20 @@ def all_components() -> tuple[Component, ...]:
 
 
 @cache
-def bundle() -> str:
-    """Return the scripts of all components as one ES module, in which each shared script is once."""
+def bundle(components: tuple[Component, ...] | None = None) -> str:
+    """Return the scripts of these components (None: of all) as one ES module, in which each shared script is once."""
     pieces: dict[str, None] = {}
-    for component in all_components():
+    for component in all_components() if components is None else components:
         pieces |= dict.fromkeys(_joined([path]) for path in component.shared_scripts)
         pieces[f"{{\n{_joined(component.own_scripts)}\n}}"] = None  # a block, whose names the others do not have
     return "\n".join(pieces)
+
+
+@cache
+def style_bundle(components: tuple[Component, ...]) -> str:
+    """Return the style sheets of these components, in which each shared one is once."""
+    sheets = dict.fromkeys(path for component in components for path in component.style_sheets)
+    return _joined(sheets)
 
 
 def float32_text(values: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 // While the page is scrolled past the player, its playback controls and the current line of its token strip stay below the list of
-// panels, so that the steps can be changed beside the panel in view. They are the same elements, taken out of the page's flow;
-// the player keeps its height, so that nothing moves. A page without a list of panels has no such bar.
+// panels (or an element with the attribute data-unrolled-top), so that the steps can be changed beside the panel in view. They are the same elements, taken out of the page's flow;
+// the player keeps its height, so that nothing moves. A page with neither has no such bar.
 unrolled.compactBar = (context, playback, strip) => {
   const { root, store } = context;
   const ROW = 46, SCRUBBER = 14, MIN_BESIDE = 640; // pixels; narrower, the strip is below the buttons
@@ -33,7 +33,7 @@ unrolled.compactBar = (context, playback, strip) => {
   function update() {
     frame = 0;
     if (!store.trace || !context.width) return;
-    const list = document.querySelector(".unrolled-panel-list:not([data-projector])");
+    const list = document.querySelector(".unrolled-panel-list:not([data-projector]), [data-unrolled-top]");
     const top = list ? list.getBoundingClientRect().bottom : 0;
     const box = root.getBoundingClientRect();
     const wanted = Boolean(list) && box.bottom < top + height();
