@@ -1,0 +1,66 @@
+"""One HTML file of a view: scripts, styles and numbers inside, so that it needs no server and requests no address.
+
+Its Content-Security-Policy forbids every request, and every script but the one with the hash that it names. The numbers and
+all texts of the network (tokens, names) are compressed and in base64, so that no text can end the element that it is in.
+"""
+
+import gzip
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+from viz.escape import escape_html
+from viz.i18n import language
+from viz.show.packed_view import packed_view, view_components, view_script, view_style
+from viz.show.shown_view import ShownView
+
+TEMPLATE = """<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="Unrolled">
+<meta name="description" content="{sentence}">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<div id="unrolled-view" data-lang="{chosen}"></div>
+<script type="application/gzip" id="unrolled-numbers">{numbers}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+POLICY = (
+    "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def offline_html(view: ShownView, *, app: str | None = None, lang: str | None = None) -> str:
+    """Return the file.
+
+    Args:
+        view: the view.
+        app: the address of a running app, to which the file has a link; None for no link.
+        lang: the language shown first, a key of `LANGUAGES`; None for the browser's. The file contains all languages.
+
+    Raises:
+        Problem: ``app`` is not the address of a web page.
+    """
+    components = view_components(view)
+    host = (Path(__file__).parent / "offline_file.js").read_text(encoding="utf-8")
+    script = f"\n{view_script(components)}\n{host}\n"
+    content = view.content()
+    return TEMPLATE.format(
+        lang=lang or language(),
+        chosen=lang or "",
+        policy=POLICY.format(hash=b64encode(sha256(script.encode()).digest()).decode()),
+        title=escape_html(content.title),
+        sentence=escape_html(content.sentence),
+        style=view_style(components),
+        numbers=b64encode(gzip.compress(packed_view(view, app=app), 9, mtime=0)).decode(),
+        script=script,
+    )
