@@ -1,5 +1,6 @@
 """Fixtures (the running app and a browser, started once in each worker that needs them), and how tests are distributed."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -40,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if os.environ.get("CI") and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections, as `viz.runtime` does in the app.
+
+    Where Keras is imported, Streamlit collects after every run of a page, which would take half a second each.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
