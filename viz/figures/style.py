@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -23,38 +24,41 @@ NARROW = 230
 
 def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
     """Apply the app's style in ``theme`` ("light" or "dark") to a figure and return it."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 56, "r": 16, "t": 36, "b": 48},
-        paper_bgcolor=BACKGROUND[theme],
-        plot_bgcolor=BACKGROUND[theme],
-        font={"color": FOREGROUND[theme], "size": 14},
-        hoverlabel={"font": {"size": 14}},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        hovermode="x unified",
-    )
+    margin = {"l": 56, "r": 16, "t": 36, "b": 48}
+    settings = {
+        "height": height,
+        "margin": margin,
+        "paper_bgcolor": BACKGROUND[theme],
+        "plot_bgcolor": BACKGROUND[theme],
+        "font": {"color": FOREGROUND[theme], "size": 14},
+        "hoverlabel": {"font": {"size": 14}},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        "hovermode": "x unified",
+    }
+    # Settings are overwritten and not merged with what the figure has: plotly needs four times as long to merge them.
+    figure.layout.update(settings, overwrite=True)
     escape_texts(figure)
-    figure.update_xaxes(gridcolor=GRID[theme], zeroline=False)
-    figure.update_yaxes(gridcolor=GRID[theme], zerolinecolor=GRID[theme])
-    margin = figure.layout.margin
-    plot = height - margin.t - margin.b
+    plot = height - margin["t"] - margin["b"]
     for axis in figure.select_yaxes():
         low, high = axis.domain or (0.0, 1.0)
-        _fit_title(axis, plot * (high - low))
+        axis.update(
+            {"gridcolor": GRID[theme], "zerolinecolor": GRID[theme]} | _fitted_title(axis, plot * (high - low)),
+            overwrite=True,
+        )
     for axis in figure.select_xaxes():
-        _fit_title(axis, NARROW)
+        axis.update({"gridcolor": GRID[theme], "zeroline": False} | _fitted_title(axis, NARROW), overwrite=True)
     return figure
 
 
-def _fit_title(axis: go.layout.XAxis | go.layout.YAxis, room: float) -> None:
-    """Break the title of an axis into lines of at most ``room`` pixels, and keep them off the axis's tick labels."""
-    if not axis.title.text:
-        return
-    axis.title.text = "<br>".join(_lines(axis.title.text, room))
-    axis.title.font.size = TITLE_SIZE
-    axis.automargin = True
-    if axis.title.standoff is None:
-        axis.title.standoff = 8
+def _fitted_title(axis: go.layout.XAxis | go.layout.YAxis, room: float) -> dict[str, Any]:
+    """Return an axis's title in lines of at most ``room`` pixels, and the settings that keep it off the tick labels."""
+    title = axis.title.to_plotly_json()
+    if not title.get("text"):
+        return {}
+    title["text"] = "<br>".join(_lines(title["text"], room))
+    title["font"] = title.get("font", {}) | {"size": TITLE_SIZE}
+    title.setdefault("standoff", 8)
+    return {"title": title, "automargin": True}
 
 
 def _lines(text: str, room: float) -> list[str]:
