@@ -66,6 +66,7 @@ class Session:
         slider_generation: number of changes of the edits by anything but a slider; part of the sliders' keys, so that
             each such change resets them.
         link_options: the options of the charts in the last address that the reader opened.
+        keeps_address: whether the address stays as it is while views are shown that the reader did not ask for.
     """
 
     view: View = field(default_factory=View)
@@ -85,6 +86,7 @@ class Session:
     panel_turn: int = 0
     slider_generation: int = 0
     link_options: dict[str, str] = field(default_factory=dict)
+    keeps_address: bool = False
     _edits: tuple[str, Edits] = ("", Edits())
     _good_edits: tuple[str, Edits] = ("", Edits())
     _edit_history: UndoHistory[Edits] = field(default_factory=lambda: UndoHistory(Edits()))
@@ -357,7 +359,9 @@ class Session:
 
     def _set_view(self, view: View) -> None:
         self.view = view
-        if self._running:  # the view may change again: one run is one entry in the browser's history
+        if (
+            self._running or self.keeps_address
+        ):  # it may change again in a run: one run is one entry in the browser's history
             return
         if self.awaited is not None:
             view = replace(self.awaited, **page_fields(view))

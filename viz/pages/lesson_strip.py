@@ -13,9 +13,13 @@ from viz.session import Session
 LESSON_PLACE = "lesson_place"
 """In the session state: the lesson and section whose view the Lessons page has opened; None elsewhere."""
 
+WHOLE_LESSON = "whole_lesson"
+"""In the session state: the lesson that is being saved (`viz.pages.lessons.whole_lesson`); None elsewhere."""
+
 
 def lesson_strip(session: Session) -> None:
     """Show the strip if the view is that of a lesson."""
+    st.session_state[WHOLE_LESSON], session.keeps_address = None, False
     st.session_state[LESSON_PLACE] = None  # the Lessons page opens the section's view again
     if session.view.lesson is None:
         return

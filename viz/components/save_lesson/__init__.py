@@ -1,6 +1,6 @@
-"""A button that saves the sections of a lesson as one HTML file, with the pictures as they are on the page."""
+"""A button that saves a lesson as one HTML file, with the pictures as they are on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from viz.components import Component
@@ -11,37 +11,66 @@ SAVE_LESSON = Component("save_lesson")
 
 
 def save_lesson(
-    lesson: str, section: int, *, title: str, language: str, file: str, selectors: Mapping[str, str], key: str
+    lesson: str,
+    section: int,
+    *,
+    count: int,
+    copying: bool,
+    title: str,
+    language: str,
+    file: str,
+    selectors: Mapping[str, str],
+    key: str,
+    on_section: Callable[[], None],
 ) -> None:
     """Mount the button.
 
     Args:
-        lesson: name of the lesson; its sections are saved together.
-        section: number of the section that the page shows.
+        lesson: name of the lesson.
+        section: number of the section that the page shows, from 1.
+        count: number of the lesson's sections.
+        copying: whether the section is shown to be copied.
         title: of the lesson.
         language: in which it is written.
         file: name of the file, without its suffix.
-        selectors: CSS selectors of the page: "selector" of the section, "left_out" of what is not saved, "leaving" of the
-            buttons that open another section.
+        selectors: CSS selectors of the page: "selector" of the section, "left_out" of what is not saved, "once" of
+            what only the first section has in the file, "settled" of what is
+            there once the page is whole, "unfinished" of what is still to be drawn.
         key: of the component in the page.
+        on_section: called when the browser has to copy another section, whose number it reports, 0 at the end.
     """
-    data = save_lesson_data(lesson, section, title=title, language=language, file=file, selectors=selectors)
-    mount(SAVE_LESSON, data, key=key, width="content")
+    data = save_lesson_data(
+        lesson, section, count=count, copying=copying, title=title, language=language, file=file, selectors=selectors
+    )
+    mount(SAVE_LESSON, data, key=key, on={"section": on_section}, width="content")
 
 
 def save_lesson_data(
-    lesson: str, section: int, *, title: str, language: str, file: str, selectors: Mapping[str, str]
+    lesson: str,
+    section: int,
+    *,
+    count: int,
+    copying: bool,
+    title: str,
+    language: str,
+    file: str,
+    selectors: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the data of the button; arguments as of `save_lesson`."""
     return {
         "lesson": f"{language}/{lesson}",
         "section": section,
+        "count": count,
+        "copying": copying,
         "title": title,
         "language": language,
         "file": file,
         **selectors,
         "words": {
             "save": _("Save as HTML"),
-            "hint": _("One file with the text and the pictures of the sections of this lesson that you have opened"),
+            "hint": _("One file with the text, the questions, your answers and the pictures of all sections"),
+            "copying": _("Copying section {section} of {count} …"),
+            "stop": _("Stop; no file is saved"),
+            "failed": _("A section was not drawn in three minutes, so no file was saved. Try again"),
         },
     }

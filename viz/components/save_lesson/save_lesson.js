@@ -1,14 +1,22 @@
-// Saves the sections of a lesson as one HTML file without scripts. A section is copied when the reader leaves it and when the file is
-// saved: canvases become images, formulas MathML, and controls are left out.
+// Saves a lesson as one HTML file without scripts. The host shows its sections one after another, each is copied once it is drawn:
+// canvases become images, formulas MathML, and controls are left out.
+const POLL = 150; // milliseconds
+const DRAWN_POLLS = 3; // polls in a row at which nothing was left to draw
+const MAX_POLLS = 1200; // then the saving ends without a file
+
+// What was copied. A host may mount the button anew with each section.
 unrolled.copiedSections ??= { lesson: null, html: new Map(), rules: new Set() };
 
 function build(context) {
   const { root } = context;
-  const button = unrolled.element("button", { type: "button" });
+  const button = unrolled.element("button", { type: "button", "aria-live": "polite" });
   root.append(button);
+  let waiting = { section: 0, timer: 0 };
+  let failed = false;
 
-  // Of any page, beside what the host names in data.left_out.
-  const LEFT_OUT = "button, input, select, textarea, label, style, script, iframe, audio, video, .unrolled-player, .unrolled-hidden, "
+  // Of any page, beside what the host names in data.left_out. A drawing's own buttons are tokens, names and tiles: they stay, inert.
+  const LEFT_OUT = "button:not(.unrolled *), .unrolled-icon, .unrolled-choice, .unrolled-sketch button, .unrolled-folded-network button, "
+    + ".unrolled-word-window .move, input, select, textarea, label, style, script, iframe, audio, video, .unrolled-player, .unrolled-hidden, "
     + ".unrolled-theme-probe, .unrolled-save, .modebar-container, .modebar";
 
   // An image of each canvas in the copy, at the size that it has on the page.
@@ -35,9 +43,10 @@ function build(context) {
       if (math) formula.replaceWith(math);
     }
     for (const part of copy.querySelectorAll(`${LEFT_OUT}, ${context.data.left_out}`)) part.remove();
+    for (const button of copy.querySelectorAll("button")) button.inert = true;
+    if (context.data.section > 1) for (const part of copy.querySelectorAll(context.data.once)) part.remove();
     for (const link of copy.querySelectorAll("a")) link.setAttribute("href", link.href);
     const { lesson, section } = context.data;
-    if (unrolled.copiedSections.lesson !== lesson) unrolled.copiedSections = { lesson, html: new Map(), rules: new Set() };
     unrolled.copiedSections.html.set(section, copy.outerHTML);
     for (const rule of rulesFor(copy)) unrolled.copiedSections.rules.add(rule); // the style of a component goes with it
   }
@@ -67,29 +76,75 @@ function build(context) {
     rules.push(
       "html, body { position: static; overflow: visible; height: auto; }",
       `html { color-scheme: ${unrolled.luminance(unrolled.rgb(background)) < 0.18 ? "dark" : "light"}; }`,
-      `body { max-width: 1400px; margin: 2rem auto; padding: 0 1.5rem; background: ${background}; color: ${look.color}; font-family: ${look.fontFamily}; font-size: ${look.fontSize}; }`,
+      `body { max-width: ${Math.round(document.querySelector(selector).clientWidth)}px; margin: 2rem auto; padding: 0 1.5rem; box-sizing: content-box; background: ${background}; color: ${look.color}; font-family: ${look.fontFamily}; font-size: ${look.fontSize}; }`,
       "hr { margin: 3rem 0; } math { font-size: 1.1em; } img, svg { break-inside: avoid; }",
     );
     copy.head.append(unrolled.element("style", { text: rules.join("\n") }));
     return `<!doctype html>\n${copy.documentElement.outerHTML}`;
   }
 
-  context.on(button, "click", () => {
-    copySection();
+  function save() {
     const address = URL.createObjectURL(new Blob([page()], { type: "text/html" }));
     unrolled.element("a", { href: address, download: `${context.data.file}.html` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }
+
+  // The host shows this section next; 0 ends the saving. The time makes each report another one.
+  const show = (section) => context.report("section", { section, at: Date.now() });
+
+  function copyNext() {
+    const { section, count } = context.data;
+    copySection();
+    if (section < count) { show(section + 1); return; }
+    save();
+    show(0);
+  }
+
+  function waitFor(section) {
+    let polls = 0, drawn = 0;
+    const look = () => {
+      const { settled, unfinished } = context.data;
+      const isDrawn = document.querySelector(settled) && !document.querySelector(unfinished) && document.fonts.status === "loaded";
+      drawn = isDrawn ? drawn + 1 : 0;
+      polls += 1;
+      if (drawn >= DRAWN_POLLS) { copyNext(); return; }
+      if (polls >= MAX_POLLS) { failed = true; show(0); return; }
+      waiting.timer = setTimeout(look, POLL);
+    };
+    waiting = { section, timer: setTimeout(look, POLL) };
+  }
+
+  function stopWaiting() {
+    clearTimeout(waiting.timer);
+    waiting = { section: 0, timer: 0 };
+  }
+
+  function label() {
+    const { copying, section, count } = context.data;
+    const text = copying ? context.words.copying.replace("{section}", section).replace("{count}", count)
+      : failed ? context.words.failed : context.words.save;
+    if (button.textContent !== text) button.textContent = text;
+    button.title = copying ? context.words.stop : context.words.hint;
+  }
+
+  context.on(button, "click", () => {
+    failed = false;
+    stopWaiting();
+    if (context.data.copying) { show(0); return; }
+    unrolled.copiedSections = { lesson: context.data.lesson, html: new Map(), rules: new Set() };
+    show(1);
   });
-  // Before another section replaces this one.
-  context.on(window, "click", ({ target }) => {
-    if (target instanceof Element && target.closest(context.data.leaving)) copySection();
-  }, { capture: true });
 
   return {
-    relabel() {
-      button.textContent = context.words.save;
-      button.title = context.words.hint;
+    update() {
+      const { copying, section, lesson } = context.data;
+      if (!copying) stopWaiting();
+      else if (lesson !== unrolled.copiedSections.lesson) show(0); // in another language now
+      else if (section !== waiting.section) { stopWaiting(); waitFor(section); }
+      label();
     },
+    relabel: label,
+    destroy: stopWaiting,
   };
 }
 

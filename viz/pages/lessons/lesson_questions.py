@@ -57,12 +57,18 @@ class AskedQuestion:
         get_progress().of(self.lesson.name).answers.pop(self.name, None)
 
 
-def show_question(asked: AskedQuestion) -> bool:
-    """Show a question, and once it is answered the computed answer; return whether it is answered."""
+def show_question(asked: AskedQuestion, *, on_paper: bool = False) -> bool:
+    """Show a question, and once it is answered the computed answer; return whether it is answered.
+
+    ``on_paper``: with a place for the answer, instead of controls.
+    """
     kind = asked.question.kind
     with st.container(border=True, key=f"lesson_{kind}_{asked.key}"):
         st.markdown(f"**{asked.title}**")
         st.markdown(asked.question.ask)
+        if asked.given is None and on_paper:
+            _show_place(asked)
+            return False
         if asked.given is None:
             _FORMS[type(asked.question.form)](asked)
             return False
@@ -73,6 +79,17 @@ def show_question(asked: AskedQuestion) -> bool:
             show_problem(problem)
         st.button(_("Answer again"), key=f"{asked.key}_again", type="tertiary", on_click=asked.ask_again)
     return True
+
+
+def _show_place(asked: AskedQuestion) -> None:
+    """Show the choices of a question, or a place to write or to draw the answer."""
+    form = asked.question.form
+    if isinstance(form, ChoiceForm):
+        st.markdown("  \n".join(f"☐ {each.text}" for each in form.choices))
+    elif isinstance(form, NumberForm):
+        st.markdown(_("Your answer, a number") + ": ______________")
+    else:
+        _ask_sketch(asked)
 
 
 def _buttons(asked: AskedQuestion, submit: Callable[[], None]) -> None:

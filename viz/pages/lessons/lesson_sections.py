@@ -9,17 +9,17 @@ from dataclasses import fields
 import streamlit as st
 
 from viz.address import PAGE_FIELDS, PROJECTOR, View
-from viz.components.save_lesson import save_lesson
-from viz.escape import escape_markdown, file_name
+from viz.escape import escape_markdown
 from viz.i18n import LANGUAGES, _, language, ngettext
 from viz.lessons.find_lessons import shipped_lessons
 from viz.lessons.lesson import LensView, Lesson, LessonText, MarkdownBlock, Question, Section
 from viz.pages.lesson_strip import LESSON_PLACE
 from viz.pages.lessons.lesson_library import RESEARCH, TEACHING, next_lesson
 from viz.pages.lessons.lesson_questions import AskedQuestion, show_question
-from viz.pages.lessons.lesson_style import LARGE, PRINT, SAVED
+from viz.pages.lessons.lesson_style import LARGE, PRINT
 from viz.pages.lessons.lesson_view import lens_panels, open_section_view
 from viz.pages.lessons.reader_progress import check_names, get_progress, question_name, store_progress
+from viz.pages.lessons.whole_lesson import is_copied, save_button
 from viz.pages.synced_widget import synced_widget
 from viz.session import Session
 
@@ -47,12 +47,14 @@ def show_lesson(session: Session, lesson: Lesson) -> None:
     session.fill_defaults(section=number)
     section = text.sections[number - 1]
     open_section_view(session, section.view)
-    get_progress().of(lesson.name).opened.add(number)
+    copied = is_copied(session)
+    if not copied:
+        get_progress().of(lesson.name).opened.add(number)
     st.html(PRINT)
     if session.view.mode == PROJECTOR:
         st.html(LARGE)
     _show_head(session, lesson, text, number)
-    draw = _show_blocks(session, lesson, text, number, section)
+    draw = _show_blocks(session, lesson, text, number, section, whole=copied)
     if number == len(text.sections):
         _show_end(lesson, text)
     _show_next(session, lesson, text, number)
@@ -89,15 +91,7 @@ def _show_head(session: Session, lesson: Lesson, text: LessonText, number: int) 
             help=_("Larger type without the header of the page, for a projector"),
             on_click=lambda: session.set_mode("" if is_large else PROJECTOR),
         )
-        save_lesson(
-            lesson.name,
-            number,
-            title=text.title,
-            language=text.language,
-            file=file_name(lesson.name),
-            selectors=SAVED,
-            key="save_lesson",
-        )
+        save_button(session, lesson, text, number)
     with st.container(key="lesson_title", gap="xsmall"):
         minutes = ngettext("{n} minute", "{n} minutes", text.minutes).format(n=text.minutes)
         place = _("section {section} of {count}").format(section=number, count=len(text.sections))
@@ -136,9 +130,12 @@ def _section_choice(session: Session, lesson: Lesson, text: LessonText, number: 
 
 
 def _show_blocks(
-    session: Session, lesson: Lesson, text: LessonText, number: int, section: Section
+    session: Session, lesson: Lesson, text: LessonText, number: int, section: Section, *, whole: bool
 ) -> Callable[[], None] | None:
-    """Show a section up to its first prediction that is not answered; return the function that draws its view, if shown."""
+    """Show a section up to its first prediction that is not answered; return the function that draws its view, if shown.
+
+    ``whole``: to its end, with questions that cannot be answered, as on paper.
+    """
     draw: Callable[[], None] | None = None
     place = 0
     for k, block in enumerate(section.blocks):
@@ -150,8 +147,9 @@ def _show_blocks(
         else:
             place += 1
             name = question_name(text.language, number, place)
-            is_answered = show_question(AskedQuestion(lesson, block, name, _question_title(text, block, name)))
-            if block.kind == "predict" and not is_answered and k + 1 < len(section.blocks):
+            asked = AskedQuestion(lesson, block, name, _question_title(text, block, name))
+            is_answered = show_question(asked, on_paper=whole)
+            if not whole and block.kind == "predict" and not is_answered and k + 1 < len(section.blocks):
                 st.caption(_("The rest of this section is shown once you have answered, or have looked at the answer."))
                 break
     return draw

@@ -70,8 +70,17 @@ SAVED = {
     "left_out": (
         "[data-testid='stForm'], [data-testid='stButton'], [data-testid='stSpinner'], [data-testid='stElementToolbar'], "
         "[data-testid='stPageLink'], [data-testid='stIconMaterial'], [data-testid='stAlertDynamicIcon'], "
-        ".st-key-lesson_head, .st-key-lesson_next, .st-key-lesson_tools, .st-key-lesson_lens"
+        "[data-testid='stSelectbox'], [data-testid='stSlider'], [data-testid='stSelectSlider'], [data-testid='stRadio'], "
+        "[data-testid='stCheckbox'], [data-testid='stButtonGroup'], [data-testid='stNumberInput'], "
+        "[data-testid='stTextInput'], [data-testid='stTextArea'], [data-testid='stMultiSelect'], "
+        "[data-testid='stFileUploader'], .st-key-lesson_head, .st-key-lesson_next, .st-key-lesson_tools, .st-key-lesson_lens"
     ),
-    "leaving": ".st-key-lesson_head button, .st-key-lesson_next button",
+    "once": ".st-key-lesson_title h1",
+    "settled": '[data-testid="stApp"][data-test-script-state="notRunning"]',
+    "unfinished": (
+        "[data-testid*='Skeleton'], [data-stale='true'], .unrolled[data-later], .unrolled[data-waiting], "
+        "[data-testid='stPlotlyChart']:not(:has(.main-svg)), "
+        "[data-testid='stBidiComponentRegular']:has(style):not(:has(.unrolled))"
+    ),
 }
-"""What of the page a saved lesson contains, as selectors (`viz.components.save_lesson`)."""
+"""What of the page a saved lesson contains, and when it is drawn, as selectors (`viz.components.save_lesson`)."""
