@@ -51,7 +51,7 @@ def open_row(page: Page, place: int) -> dict[str, str]:
 
 
 def test_the_first_row_tracks_what_it_says(open_page):
-    page = open_page("/states")
+    page = open_page("/states?panel=colored_text,tracking")
     for place in (0, 1):
         wanted = open_row(page, place)
         what, values = tinted(page)
@@ -68,7 +68,7 @@ def test_the_first_row_tracks_what_it_says(open_page):
 
 
 def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(open_page):
-    page = open_page("/states")
+    page = open_page("/states?panel=colored_text,tracking")
     wanted = open_row(page, 0)
     page.wait_for_function("unit => new URLSearchParams(location.search).get('unit') === unit", arg=wanted["unit"])
     assert page.locator(".unrolled-unit").input_value() == wanted["unit"]
@@ -76,7 +76,7 @@ def test_a_row_of_the_shown_layer_asks_the_server_nothing_and_then_tells_it(open
 
 
 def test_stepping_moves_the_path_and_the_text_with_no_round_trip(open_page):
-    page = open_page("/states")
+    page = open_page("/states?panel=colored_text,path")
     plane = principal_plane(run_network(load_network("python-lm"), OPENING.text).trace.layers[OPENING.layer].hidden[0])
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
@@ -92,7 +92,7 @@ def test_stepping_moves_the_path_and_the_text_with_no_round_trip(open_page):
 
 
 def test_the_brush_follows_its_span(open_page):
-    page = open_page("/states?net=sentiment")
+    page = open_page("/states?panel=span&net=sentiment")
     page.get_by_text("Best match: unit").wait_for()
     for name, told in (("≤ −threshold", "≤ −0.3"), ("≥ threshold", "≥ 0.3")):  # one of them is there already
         if page.get_by_role("radio", name=name).get_attribute("aria-checked") != "true":
@@ -103,7 +103,7 @@ def test_the_brush_follows_its_span(open_page):
 
 def test_a_span_is_chosen_by_dragging_over_its_tokens(open_page):
     text = "We talked about it. Although the play was dull, the hotel was not at all slow. I went there on Tuesday."
-    page = open_page("/states?" + urlencode({"net": "sentiment", "text": text}))
+    page = open_page("/states?" + urlencode({"panel": "span", "net": "sentiment", "text": text}))
     tokens = page.locator(".unrolled-span-picker-text [data-step]")
     tokens.nth(20).scroll_into_view_if_needed()
     start, end = tokens.nth(14).bounding_box(), tokens.nth(16).bounding_box()
