@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
     for problem in problems:
         print(f"{problem.place}: {translate(problem)}")
     if not problems:
-        print(f"{len(lesson_folders(folder))} lessons, no problems.")
+        count = len(lesson_folders(folder))
+        print(f"{count} lesson{'s' * (count != 1)}, no problems.")
     return 1 if problems else 0
 
 
