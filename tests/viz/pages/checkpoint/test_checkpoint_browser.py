@@ -103,7 +103,7 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page
     torch.save({"weights": model.state_dict(), "extra": Hostile(tmp_path / "written")}, tmp_path / "evil.pt")
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "written")))
     torch.save(model.state_dict(), tmp_path / "good.pt")
-    page = open_page("/checkpoint")
+    page = open_page("/checkpoint?panel=-none")
     before = query(page)["net"]
     for name in ("evil.pt", "bare.pt"):
         upload(page, tmp_path / name)
