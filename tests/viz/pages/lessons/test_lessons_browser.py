@@ -1,8 +1,6 @@
 """A first reader's journey: from the root into the first lesson, through its questions and views, and back another day."""
 
 import re
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from tests.support.lesson_progress import shown_answers
 from tests.support.plain_page import plain_page
 from tests.support.step_page import address_has, at_step, query, step_of
 from viz.components.sketch import SKETCH, sketch_data
-from viz.escape import widget_key
 from viz.lessons.find_lessons import shipped_lessons
 from viz.lessons.lesson import ChoiceForm, LessonText, SketchForm
 
@@ -109,57 +106,29 @@ def test_a_first_visit_leads_through_a_lesson_and_its_progress_stays(app, browse
         expect(page.locator(".st-key-first_visit")).to_be_hidden()
 
 
-@pytest.fixture(scope="module")
-def lesson_list(app, browser):
-    """Return a function that returns the list of lessons in a locale, of a reader to whom every answer has been shown.
-
-    The page of a locale is loaded once, and its lessons are opened from the list: a page load costs as much as a lesson.
-    """
-    progress = shown_answers(*shipped_lessons()).to_json()
-    with ExitStack() as pages:
-
-        @cache
-        def load(locale: str) -> Page:
-            page = pages.enter_context(opened_page(browser, f"{app}/lessons", locale=locale))
-            page.evaluate("text => localStorage.setItem('unrolled-lessons', text)", progress)
-            page.reload()
-            settle(page)
-            return page
-
-        def show(locale: str) -> Page:
-            page = load(locale)
-            back = page.locator(".st-key-all_lessons button")
-            if back.count():
-                rerun(page, back.click)
-            return page
-
-        yield show
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
 @pytest.mark.parametrize("lesson", shipped_lessons(), ids=lambda lesson: lesson.name)
-def test_every_section_opens_with_its_view_and_its_computed_answers(lesson_list, lesson, locale):
+def test_every_section_opens_with_its_view_and_its_computed_answers(app, browser, lesson, locale):
     text = lesson.in_language(locale[:2])
-    page = lesson_list(locale)
-    for number, section in enumerate(text.sections, 1):
-        button = (
-            ".st-key-section_after"
-            if number > 1
-            else f".st-key-open_lesson_{widget_key(lesson.name, lesson.number, None)}"
-        )
-        rerun(page, page.locator(f"{button} button").click)
-        address_has(page, lesson=lesson.name, section=number)
-        expect(page.get_by_role("heading", name=section.title, exact=True)).to_be_visible()
-        computed = page.get_by_text(re.compile(r"^(The computed answer:|계산한 답:)"))
-        expect(computed).to_have_count(sum(not isinstance(each.form, SketchForm) for each in section.questions))
-        panels = () if section.view is None or section.view.lens == "train" else section.view.panels
-        for name in panels:
-            panel = page.locator(f".st-key-panel_{name}")
-            expect(panel).to_be_visible()
-            expect(panel.locator(".unrolled-pending")).to_have_count(0)
-        expect(page.locator('[data-testid="stException"], .katex-error')).to_have_count(0)
-    page.evaluate("localStorage.removeItem('unrolled-lessons')")  # other tests are first visits
+    address = f"{app}/lessons?lesson={lesson.name}&section="
+    with opened_page(browser, f"{app}/lessons", locale=locale) as page:
+        page.evaluate("text => localStorage.setItem('unrolled-lessons', text)", shown_answers(lesson).to_json())
+        page.goto(address + "1")
+        for number, section in enumerate(text.sections, 1):
+            if number > 1:
+                rerun(page, page.locator(".st-key-section_after button").click)
+            settle(page)
+            expect(page.get_by_role("heading", name=section.title, exact=True)).to_be_visible()
+            computed = page.get_by_text(re.compile(r"^(The computed answer:|계산한 답:)"))
+            expect(computed).to_have_count(sum(not isinstance(each.form, SketchForm) for each in section.questions))
+            panels = () if section.view is None or section.view.lens == "train" else section.view.panels
+            for name in panels:
+                panel = page.locator(f".st-key-panel_{name}")
+                expect(panel).to_be_visible()
+                expect(panel.locator(".unrolled-pending")).to_have_count(0)
+            expect(page.locator('[data-testid="stException"], .katex-error')).to_have_count(0)
+        page.evaluate("localStorage.removeItem('unrolled-lessons')")
 
 
 @pytest.mark.parametrize("by", ["pointer", "keyboard"])
