@@ -11,29 +11,34 @@
 - Training: ``watch`` records a training loop in a run folder; ``open_run`` returns its ``TrainingRun``.
 """
 
-from models.capturing.capture import CaptureError, capture
-from models.capturing.recordable import CaptureWarning
-from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
-from models.core.archive import ArchiveError
-from models.core.attention import AttentionTrace
-from models.core.custom_cell import CellEquations
-from models.core.messages import Problem
-from models.core.trace import LayerTrace, Trace, load_trace
-from models.core.weights import LayerWeights
-from models.decoding import decode
-from models.decoding.run_network import run_network
-from models.edits.edit import Edits
-from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
-from models.edits.edit_syntax import read_edits, write_edits
-from models.edits.edited_network import EditedNetwork, run_edited
-from models.edits.weight_edits import edited_layers
-from models.gradients.gradient_map import gradient_map
-from models.gradients.nonfinite import first_nonfinite
-from models.networks.forward_run import ForwardRun
-from models.networks.network import Network
-from models.runs.open_run import open_run
-from models.runs.watch import watch
-from models.zoo.catalogue import load_network, network_names
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.capturing.capture import CaptureError, capture
+    from models.capturing.recordable import CaptureWarning
+    from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
+    from models.core.archive import ArchiveError
+    from models.core.attention import AttentionTrace
+    from models.core.custom_cell import CellEquations
+    from models.core.messages import Problem
+    from models.core.trace import LayerTrace, Trace, load_trace
+    from models.core.weights import LayerWeights
+    from models.decoding import decode
+    from models.decoding.run_network import run_network
+    from models.edits.edit import Edits
+    from models.edits.edit_effects import edit_effects, prediction_difference, state_difference
+    from models.edits.edit_syntax import read_edits, write_edits
+    from models.edits.edited_network import EditedNetwork, run_edited
+    from models.edits.weight_edits import edited_layers
+    from models.gradients.gradient_map import gradient_map
+    from models.gradients.nonfinite import first_nonfinite
+    from models.networks.forward_run import ForwardRun
+    from models.networks.network import Network
+    from models.runs.open_run import open_run
+    from models.runs.watch import watch
+    from models.zoo.catalogue import load_network, network_names
 
 __all__ = [
     "ArchiveError",
@@ -70,3 +75,62 @@ __all__ = [
     "watch",
     "write_edits",
 ]
+
+_MODULES = {
+    "ArchiveError": "core.archive",
+    "AttentionTrace": "core.attention",
+    "CaptureError": "capturing.capture",
+    "CaptureWarning": "capturing.recordable",
+    "CellEquations": "core.custom_cell",
+    "Checkpoint": "checkpoints",
+    "CheckpointError": "checkpoints",
+    "EditedNetwork": "edits.edited_network",
+    "Edits": "edits.edit",
+    "ForwardRun": "networks.forward_run",
+    "LayerTrace": "core.trace",
+    "LayerWeights": "core.weights",
+    "Network": "networks.network",
+    "Problem": "core.messages",
+    "Trace": "core.trace",
+    "capture": "capturing.capture",
+    "decode": "decoding",
+    "edit_effects": "edits.edit_effects",
+    "edited_layers": "edits.weight_edits",
+    "first_nonfinite": "gradients.nonfinite",
+    "gradient_map": "gradients.gradient_map",
+    "load_checkpoint": "checkpoints",
+    "load_network": "zoo.catalogue",
+    "load_trace": "core.trace",
+    "network_names": "zoo.catalogue",
+    "open_run": "runs.open_run",
+    "prediction_difference": "edits.edit_effects",
+    "read_edits": "edits.edit_syntax",
+    "run_edited": "edits.edited_network",
+    "run_network": "decoding.run_network",
+    "state_difference": "edits.edit_effects",
+    "watch": "runs.watch",
+    "write_edits": "edits.edit_syntax",
+}
+"""The module of each name. It is imported at the first use of the name, since all of them take a third of torch's time."""
+
+_OTHER = "models" if __name__ == "unrolled" else "unrolled"
+"""The name that these modules have in a checkout, or that they have when they are installed: the other of the two."""
+
+if "_MODULES" in vars(sys.modules.get(_OTHER, sys)):
+    raise ImportError(
+        f"This process has imported Unrolled as {_OTHER!r} from {sys.modules[_OTHER].__file__}, and classes that are loaded "
+        f"twice do not match. Import from {_OTHER!r}, or install the checkout itself with pip install -e."
+    )
+
+if not TYPE_CHECKING:  # or type checkers would accept every name
+
+    def __getattr__(name: str) -> Any:
+        """Return a public name, whose module is imported now."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
+
+    def __dir__() -> list[str]:
+        """Return the public names, also those whose modules are not imported yet."""
+        return sorted({*globals(), *__all__})

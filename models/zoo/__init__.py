@@ -17,18 +17,18 @@ from models.architectures.translator import Translator
 FOLDER = Path(__file__).parent
 
 NETWORKS: dict[str, str] = {
-    "python-lm": "models.zoo.python_source",
-    "recall-lstm": "models.zoo.recall",
-    "recall-gru": "models.zoo.recall",
-    "recall-rnn": "models.zoo.recall",
-    "counter": "models.zoo.counting",
-    "wave": "models.zoo.wave",
-    "sentiment": "models.zoo.sentiment",
-    "dates-fixed": "models.zoo.dates",
-    "dates-dot": "models.zoo.dates",
-    "dates-general": "models.zoo.dates",
-    "dates-additive": "models.zoo.dates",
-    "dates-transformer": "models.zoo.dates",
+    "python-lm": f"{__name__}.python_source",
+    "recall-lstm": f"{__name__}.recall",
+    "recall-gru": f"{__name__}.recall",
+    "recall-rnn": f"{__name__}.recall",
+    "counter": f"{__name__}.counting",
+    "wave": f"{__name__}.wave",
+    "sentiment": f"{__name__}.sentiment",
+    "dates-fixed": f"{__name__}.dates",
+    "dates-dot": f"{__name__}.dates",
+    "dates-general": f"{__name__}.dates",
+    "dates-additive": f"{__name__}.dates",
+    "dates-transformer": f"{__name__}.dates",
 }
 """By name: the module that trains the network, which defines ``RECIPES[name]`` (see ``models.zoo.recipe``)."""
 

@@ -115,7 +115,7 @@ def frequent_english(lexicon: Path) -> tuple[list[str], list[str], list[str]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write everyday/pieces.txt."""
-    parser = argparse.ArgumentParser(prog="python -m models.zoo.everyday_words", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}.everyday_words", description=main.__doc__)
     parser.add_argument("lexicon", type=Path, help="vader_lexicon.txt")
     lexicon = parser.parse_args(arguments).lexicon
     neutral, negative, positive = frequent_english(lexicon)

@@ -67,7 +67,7 @@ def make_network_card(name: str, recipe: Recipe, module: nn.Module, training: di
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, measure and save one network."""
-    parser = argparse.ArgumentParser(prog="python -m models.zoo.train", description="Train a bundled network.")
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}.train", description="Train a bundled network.")
     parser.add_argument("name", choices=tuple(NETWORKS))
     parser.add_argument("--steps", type=int, help="optimizer steps (default: as shipped)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)")

@@ -23,7 +23,7 @@ class Lens:
 
     def show(self) -> None:
         """Show the page; its module is loaded when it is first opened."""
-        module = f"viz.pages.{self.name}.{self.name}_page"
+        module = f"{__name__}.{self.name}.{self.name}_page"
         is_first = module not in sys.modules
         loaded = import_module(module)  # waits while another reader's run loads it
         if is_first:

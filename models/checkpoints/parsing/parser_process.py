@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -45,7 +46,7 @@ class Files:
 
     def checkpoint(self, request: dict[str, Any]) -> Any:
         """Return the file of a request as a checkpoint."""
-        import models.checkpoints as checkpoints
+        from models import checkpoints
         from models.checkpoints.parsing.file_source import FileSource
         from models.checkpoints.parsing.parser_role import parse_here
 
@@ -74,9 +75,10 @@ def answer(request: dict[str, Any], files: Files) -> tuple[dict[str, Any], memor
     try:
         match request["do"]:
             case "ready":
-                import h5py  # noqa: F401
+                from models import checkpoints  # noqa: F401
 
-                import models.checkpoints  # noqa: F401
+                with suppress(ImportError):  # of HDF5 files alone
+                    import h5py  # noqa: F401
 
                 return {"result": None}, nothing
             case "open":
