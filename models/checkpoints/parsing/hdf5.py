@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
@@ -35,8 +36,12 @@ def read_hdf5(data: bytes | memoryview, limits: Limits) -> Hdf5Contents:
     """List a whole file; its tensors are decoded when they are read.
 
     Raises:
-        CheckpointError: the file is damaged, too large, or links to other files.
+        CheckpointError: the file is damaged, too large, or links to other files, or h5py is not installed.
     """
+    if find_spec("h5py") is None:
+        raise CheckpointError(
+            "Files in HDF5 are read with the package h5py, which is not installed. Run: pip install h5py"
+        )
     data = memoryview(data)
     if len(data) > 2 * limits.unpacked:
         raise CheckpointError(
