@@ -1,12 +1,14 @@
 """The app's shell in a real browser: languages, colours, links, and the way back."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import rerun
+from tests.support.browser import opened_page, rerun, serve, until
 from tests.support.step_page import query
+from viz.lessons.find_lessons import shipped_lessons
 
 pytestmark = pytest.mark.browser
 
@@ -77,3 +79,11 @@ def test_the_menus_show_what_is_looked_at_on_every_page(open_page):
         for label, value in (("Network", "Sentiment analysis of a review"), ("Layer|The layer", "rnn.l0_reverse")):
             expect(page.get_by_role("combobox", name=re.compile(f"^({label})")).first).to_have_value(value)
         assert query(page)["net"] == "sentiment" and query(page)["layer"] == "rnn.l0_reverse"
+
+
+def test_a_lesson_that_the_command_line_names_is_opened_once(browser):
+    with serve("--lesson", "2") as url, opened_page(browser, url) as page:
+        until(page, lambda: query(page).get("lesson") == shipped_lessons()[1].name)
+        assert urlsplit(page.url).path == "/lessons"
+        rerun(page, page.get_by_role("link", name="Step", exact=True).first.click)
+        until(page, lambda: urlsplit(page.url).path == "/" and "step" in query(page))

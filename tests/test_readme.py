@@ -17,7 +17,10 @@ def blocks(language):
 
 
 def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
-    snippet, own_cell, _ = blocks("python")
+    installation, snippet, own_cell, _ = blocks("python")
+    exec(
+        compile(installation.replace("unrolled", "models"), "README.md", "exec"), {}
+    )  # tests/test_wheel.py installs it
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(snippet, "README.md", "exec"), names)
@@ -30,7 +33,7 @@ def test_the_notebook_snippet_runs(tmp_path, monkeypatch):
 
 
 def test_the_training_snippet_runs(tmp_path, monkeypatch):
-    training = blocks("python")[2]
+    training = blocks("python")[3]
     monkeypatch.chdir(tmp_path)
     net = copy.deepcopy(load_network("counter").module)
     ids = load_network("counter").encode("aab")

@@ -1,14 +1,24 @@
-"""What `streamlit run app.py -- NAME` names: a file to open, a folder of training runs, or a folder of lessons."""
+"""What `streamlit run app.py -- NAME` names: a file to open, a folder of training runs or of lessons, or `--lesson N`."""
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+COMMAND = "unrolled" if __name__.startswith("unrolled.") else "streamlit run app.py --"
+"""The command that starts this app, before the name of a file."""
+
+LESSON_OPTION = "--lesson"
+
+
+def named_lesson(arguments: Sequence[str]) -> str | None:
+    """Return the number or the name of the lesson that the command line names, or None."""
+    return arguments[1] if len(arguments) > 1 and arguments[0] == LESSON_OPTION else None
+
 
 def named_path(arguments: Sequence[str]) -> Path | None:
     """Return the file or the folder that the command line names first; a folder is created if its name ends with a slash."""
-    if not arguments:
+    if not arguments or arguments[0] == LESSON_OPTION:
         return None
     path = Path(arguments[0])
     if arguments[0].endswith(("/", os.sep)):

@@ -111,22 +111,34 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(*arguments: str, script: Path = ROOT / "app.py", warm_up: bool = False) -> Iterator[str]:
+def serve(
+    *arguments: str,
+    script: Path = ROOT / "app.py",
+    warm_up: bool = False,
+    command: Path | None = None,
+    folder: Path = ROOT,
+) -> Iterator[str]:
     """Run `streamlit run app.py -- ARGUMENTS` on a free port; yields its address.
 
-    ``warm_up``: whether the server opens its pages at its start.
+    Args:
+        arguments: those after the `--`.
+        script: of the app.
+        warm_up: whether the server opens its pages at its start.
+        command: the installed command, which is run instead: `unrolled ARGUMENTS`.
+        folder: in which it is run.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = {"address": "127.0.0.1", "port": port, "headless": "true", "fileWatcherType": "none"}
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--client.showErrorDetails=full"]
-    command += [f"--server.{name}={value}" for name, value in options.items()]
+    flags = ["--client.showErrorDetails=full", *(f"--server.{name}={value}" for name, value in options.items())]
+    if command is not None:
+        line = [str(command), *flags, *arguments]
+    else:
+        line = [sys.executable, "-m", "streamlit", "run", str(script), *flags, "--", *arguments]
     with tempfile.TemporaryFile("w+") as log:
         environment = os.environ | {"UNROLLED_WARM_UP": str(int(warm_up))}
-        server = subprocess.Popen(
-            [*command, "--", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment
-        )
+        server = subprocess.Popen(line, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, server, log)

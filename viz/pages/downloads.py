@@ -7,6 +7,7 @@ import streamlit as st
 
 from models.core.saved_cell import SavedCell
 from models.networks.forward_run import ForwardRun
+from viz.command_line import COMMAND
 from viz.escape import file_name
 from viz.figures.unit_curves import unit_curves
 from viz.i18n import _
@@ -50,7 +51,7 @@ def download_panel(session: Session, run: ForwardRun) -> None:
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",
-            help=_("Gates, states and weights of every layer. Open it with `streamlit run app.py -- FILE`."),
+            help=_("Gates, states and weights of every layer. Open it with `{command} FILE`.").format(command=COMMAND),
         )
 
 

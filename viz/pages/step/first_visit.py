@@ -3,16 +3,19 @@
 `viz/static/streamlit_page.js` shows it until one of its buttons is pressed, on this visit or an earlier one.
 """
 
+import sys
+
 import streamlit as st
 
 from viz.address import NAMES
+from viz.command_line import named_lesson
 from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption
 from viz.session import Session
 
-DOOR, STARTED = "first_visit_page", "lessons_folder_opened"
-"""In the session state: the page that the reader chose; whether the page of the lessons' folder was opened."""
+DOOR, STARTED = "first_visit_page", "startup_lessons_opened"
+"""In the session state: the page that the reader chose; whether the lessons that the command line names were opened."""
 
 STYLE = """
 <style>
@@ -51,19 +54,30 @@ def first_visit(session: Session) -> None:
 
 
 def _first_page(session: Session) -> str | None:
-    """Return the Lessons page where the app was started for a folder of lessons, once and unless the address has a view."""
-    if session.lessons_folder is None or st.session_state.get(STARTED):
+    """Return the Lessons page where the app was started for lessons, once and unless the address has a view."""
+    lesson = named_lesson(sys.argv[1:])
+    if (lesson is None and session.lessons_folder is None) or st.session_state.get(STARTED):
         return None
     st.session_state[STARTED] = True
-    return None if set(st.query_params) & set(NAMES) - {"lang"} else "lessons"
+    if set(st.query_params) & set(NAMES) - {"lang"}:
+        return None
+    if lesson is not None:
+        _open_lesson(session, lesson)
+    return "lessons"
 
 
 def _choose(session: Session, page: str) -> None:
     session.first_visit = False
     if page == "lessons":
-        from viz.lessons.find_lessons import shipped_lessons  # not needed by the Step page
-        from viz.pages.lessons.lesson_sections import go_to
-
-        go_to(session, shipped_lessons()[0].name)
+        _open_lesson(session, "1")
     if page:
         st.session_state[DOOR] = page
+
+
+def _open_lesson(session: Session, wanted: str) -> None:
+    """Open a lesson by its number or name; of an unknown one, the Lessons page says that there is none."""
+    from viz.lessons.find_lessons import shipped_lessons  # not needed by the Step page
+    from viz.pages.lessons.lesson_sections import go_to
+
+    names = {str(number): lesson.name for number, lesson in enumerate(shipped_lessons(), 1)}
+    go_to(session, names.get(wanted, wanted))
