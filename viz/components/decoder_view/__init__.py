@@ -9,7 +9,9 @@ from viz.components.shared.playback import playback_words
 from viz.components.streamlit_host import mount
 from viz.i18n import _
 
-DECODER_VIEW = Component("decoder_view", ("playback", "raster", "columns", "attention_selection"))
+DECODER_VIEW = Component(
+    "decoder_view", ("spoken_step", "playback", "swipe", "raster", "columns", "attention_selection")
+)
 
 
 def decoder_view(
@@ -93,6 +95,10 @@ def _words() -> dict[str, Any]:
         "mirror": _("Attention at time step {step} of {steps}, output “{token}”"),
         "readout": _(
             "Step {step}, output “{token}”: attention weight of source token {n} “{source}” = {weight} (score {score})"
+        ),
+        "source_keys": _("Input tokens. Up and down arrow keys select one, Escape deselects it."),
+        "spoken": _(
+            "Step {step} of {steps}: output “{token}” {probability}, attention weight {weight} on source token {n} “{source}”"
         ),
         "weight_at": _("attention weight {value}"),
         "score_at": _("attention score {value}"),

@@ -218,8 +218,22 @@ unrolled.decoderSource ??= (context) => {
     if (column >= 0) selection.pin(store, column);
   });
 
+  // The arrow keys to the left and right are the player's.
+  context.on(columns.element, "keydown", (event) => {
+    if (!store.trace || event.ctrlKey || event.metaKey || event.altKey) return;
+    const chosen = selection.source(store);
+    const next = { ArrowUp: chosen - 1, ArrowDown: chosen + 1, Escape: selection.pinned(store) }[event.key];
+    if (next === undefined || next === null) return;
+    event.preventDefault();
+    if (next >= 0 && next < store.trace.units && (next !== chosen || event.key === "Escape")) selection.pin(store, next);
+    columns.scrollTo(selection.source(store));
+  });
+
   return {
     element,
+    relabel() {
+      for (const [name, value] of Object.entries({ tabindex: 0, role: "group", "aria-label": context.words.source_keys })) columns.element.setAttribute(name, value);
+    },
     names: nameColumn,
     nameRows,
     layout,

@@ -3,12 +3,19 @@ function build(context) {
   const { root, store } = context;
   const selection = unrolled.attentionSelection;
   const GAP = 26, MAX_VECTOR = 104, BAR_HEIGHT = 72, MIN_BESIDE = 560;
-  const playback = unrolled.playback(context);
+  const playback = unrolled.playback(context, () => {
+    const { trace, step } = store;
+    const k = selection.source(store);
+    return unrolled.fillTemplate(context.words.spoken, {
+      step: step + 1, steps: trace.steps, token: unrolled.displayToken(trace.tokens[step]), probability: unrolled.formatPercent(probability(step)),
+      source: unrolled.displayToken(trace.options.source[k]), n: k + 1, weight: unrolled.formatNumber(selection.weights(store)[k], 3),
+    });
+  });
   const outputTokens = unrolled.element("div", { className: "unrolled-output-tokens", role: "list" });
   const source = unrolled.decoderSource(context);
   const target = unrolled.decoderTarget(context);
   const drawing = unrolled.element("div", { className: "unrolled-decoder-drawing" }, source.element, target.element);
-  const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
+  const readout = unrolled.element("p", { className: "unrolled-readout" });
   const mirror = unrolled.decoderMirror(context);
   root.setAttribute("role", "region");
   const [colourBar, ranges] = [unrolled.element("i"), unrolled.element("span")];
@@ -29,6 +36,11 @@ function build(context) {
     const parts = { root: drawing, names: source.names, columns: source.canvas(), target: target.element };
     unrolled.savePng(await unrolled.decoderPng(context, parts), `${store.trace.layer}-step${store.step}`);
   });
+
+  unrolled.swipe(context, target.element);
+
+  // The probability of the token that was generated at a step.
+  const probability = (step) => store.trace.arrays.probability.data[step * store.trace.vocabulary.length + store.trace.options.symbols[step]];
 
   // The height of a vector: a whole number of pixels for each value, where they fit.
   function vectorHeight(size) {
@@ -57,6 +69,7 @@ function build(context) {
     if (!store.trace || !context.width) return;
     source.frame();
     updateReadout();
+    playback.speakLater();
     if (byReader) context.report("pinned", { source: selection.pinned(store), revision: context.data.view.revision });
   });
 
@@ -72,6 +85,7 @@ function build(context) {
   return {
     relabel() {
       playback.relabel();
+      source.relabel();
       outputTokens.setAttribute("aria-label", context.words.written);
       save.textContent = context.words.save;
     },
@@ -101,18 +115,18 @@ function build(context) {
       ranges.textContent = unrolled.fillTemplate(context.words.spans, { key: max("key"), value: max("value") });
     },
 
-    frame() {
+    frame(changed) {
       const { trace, step } = store;
       chips.forEach((chip, k) => {
         chip.classList.toggle("unrolled-upcoming", k > step);
         if (k === step) chip.setAttribute("aria-current", "step"); else chip.removeAttribute("aria-current");
-        chip.style.setProperty("--probability", unrolled.formatNumber(trace.arrays.probability.data[k * trace.vocabulary.length + trace.options.symbols[k]], 2));
+        chip.style.setProperty("--probability", unrolled.formatNumber(probability(k), 2));
       });
       source.frame();
       target.frame();
       updateReadout();
       mirror.fillLater();
-      playback.frame();
+      playback.frame(changed);
     },
 
     destroy() {

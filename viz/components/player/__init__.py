@@ -10,7 +10,7 @@ from viz.components.streamlit_host import mount
 from viz.i18n import _, language
 from viz.quantity_names import quantity_names
 
-PLAYER = Component("player", ("playback", "png_export", "fixed_spans"))
+PLAYER = Component("player", ("spoken_step", "playback", "swipe", "png_export", "fixed_spans"))
 
 
 def player(
@@ -61,6 +61,8 @@ def _words(names: Mapping[str, str]) -> dict[str, Any]:
         "fewer": _("Previous unit"),
         "more": _("Next unit"),
         "readout": _("Step {step} of {steps}, token '{token}': {quantity} of unit {unit} = {value}"),
+        "spoken": _("Step {step} of {steps}: '{token}'"),
+        "spoken_prediction": _("Step {step} of {steps}: '{token}', predicted {prediction}"),
         "strip": _("Input sequence, one cell per token, colored by the {quantity} of unit {unit}"),
         "step_token": _("step {step}, token '{token}'"),
         "unit_value": _("{quantity}, unit {unit}: {value}"),

@@ -13,17 +13,28 @@ function build(context) {
 
   const fixedSpans = unrolled.fixedSpans(context);
   const strip = unrolled.tokenStrip(context, fixedSpans);
-  const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
+  const readout = unrolled.element("p", { className: "unrolled-readout" });
   const bounds = [0, 1].map(() => unrolled.element("span"));
   const colourBar = unrolled.element("i");
   const legend = unrolled.element("div", { className: "unrolled-legend unrolled-muted", "aria-hidden": "true" }, bounds[0], colourBar, bounds[1]);
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   const mirror = unrolled.numberMirror(context);
-  const playback = unrolled.playback(context, (playing) => readout.setAttribute("aria-live", playing ? "off" : "polite"));
+  let hasMoved = true; // whether the step changed since the last sentence was spoken, and not only the unit or quantity
+  const playback = unrolled.playback(context, () => {
+    const { trace, step } = store;
+    const prediction = unrolled.spokenStep.predicted(context, step);
+    const said = hasMoved ? unrolled.fillTemplate(prediction === null ? context.words.spoken : context.words.spoken_prediction, {
+      step: step + 1, steps: trace.steps, token: unrolled.displayToken(trace.token(step)), prediction,
+    }) : readout.textContent;
+    hasMoved = false;
+    return said;
+  });
   const bar = unrolled.compactBar(context, playback.element, strip);
   root.setAttribute("role", "region");
   root.append(playback.element, pickers, strip.element, fixedSpans.element,
     unrolled.element("div", { className: "unrolled-foot" }, readout, legend, save), mirror.element);
+
+  unrolled.swipe(context, strip.element);
 
   context.on(unitInput, "input", () => {
     const typed = Number(unitInput.value);
@@ -92,7 +103,8 @@ function build(context) {
         step: step + 1, steps: trace.steps, token, quantity: name, unit, value: unrolled.formatNumber(trace.shown(quantity, step, unit)),
       }) + (fixedSpans.at(step) ? ` (${words.fixed_here})` : "");
       mirror.fillLater();
-      playback.frame();
+      if (changed.has("step")) hasMoved = true;
+      playback.frame(changed);
     },
 
     destroy() {

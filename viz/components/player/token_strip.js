@@ -1,7 +1,9 @@
 // The token strip: one cell for each token, coloured by the chosen quantity of the chosen unit; only the visible lines are painted.
 unrolled.tokenStrip = (context, fixedSpans) => {
   const { store } = context;
-  const CELL = 34, LINE_GAP = 9, MARGIN = 6, MAX_LINES = 7, MAX_PNG_LINES = 100;
+  const touched = matchMedia("(pointer: coarse)").matches; // then a cell, with half of the gaps around it, is 44 px wide and high
+  const CELL = 34, LINE_GAP = touched ? 10 : 9, MARGIN = 6, MAX_LINES = 7, MAX_PNG_LINES = 100;
+  const MIN_WIDTH = touched ? 38 : 29;
   const LINE_PITCH = CELL + LINE_GAP;
   const CELL_GAP = { arrows: 20, links: 6 };
 
@@ -35,7 +37,7 @@ unrolled.tokenStrip = (context, fixedSpans) => {
     for (const token of tokens) {
       if (sizes.has(token)) continue;
       const text = shorten(pen, unrolled.displayToken(token), Math.min(room, 240) - 20);
-      sizes.set(token, { text, width: Math.ceil(Math.max(narrow ? 29 : 36, pen.measureText(text).width + (narrow ? 12 : 20))) });
+      sizes.set(token, { text, width: Math.ceil(Math.max(MIN_WIDTH, narrow ? 0 : 36, pen.measureText(text).width + (narrow ? 12 : 20))) });
     }
     return sizes;
   }

@@ -33,8 +33,8 @@
     node.setAttribute("aria-label", text);
   };
 
-  // onPlaying(playing): called when playback starts and when it stops.
-  unrolled.playback = (context, onPlaying = () => {}) => {
+  // sentence(): the text that a screen reader speaks at the current step.
+  unrolled.playback = (context, sentence) => {
     const { root, store } = context;
     const buttons = {
       first: unrolled.iconButton(context, "first", () => go(0)),
@@ -44,10 +44,11 @@
       last: unrolled.iconButton(context, "last", () => go(Infinity)),
     };
     const scrubber = unrolled.element("input", { type: "range", min: 0, step: 1, className: "unrolled-scrubber" });
-    const counter = unrolled.element("output", { className: "unrolled-counter" });
+    const counter = unrolled.element("output", { className: "unrolled-counter", "aria-live": "off" }); // changes at every frame
     const speed = unrolled.element("select", { className: "unrolled-speed" });
+    const spoken = unrolled.spokenStep(sentence);
     const element = unrolled.element("div", { className: "unrolled-playback-bar" },
-      unrolled.element("div", { className: "unrolled-playback-buttons" }, ...Object.values(buttons)), scrubber, counter, speed);
+      unrolled.element("div", { className: "unrolled-playback-buttons" }, ...Object.values(buttons)), scrubber, counter, speed, spoken.element);
 
     // -- moving
     let playing = false;
@@ -58,6 +59,7 @@
     function play() {
       if (!store.trace) return;
       playing = true;
+      spoken.speakLater(playing);
       if (store.step >= store.trace.steps - 1) go(0);
       showPlaying();
       tick();
@@ -75,12 +77,12 @@
       playing = false;
       clearTimeout(timer);
       showPlaying();
+      spoken.speakLater(playing);
       reportLater();
     }
     function showPlaying() {
       buttons.play.replaceChildren(icon(playing ? "pause" : "play"));
       unrolled.setLabel(buttons.play, playing ? context.words.pause : context.words.play);
-      onPlaying(playing);
     }
 
     // -- reporting the view
@@ -128,6 +130,7 @@
 
     return {
       element,
+      speakLater: () => spoken.speakLater(playing),
 
       relabel() {
         const { words } = context;
@@ -159,9 +162,10 @@
         counter.style.minWidth = `${2 * String(trace.steps).length + 3}ch`;
       },
 
-      frame() {
+      frame(changed) {
         const { trace, step } = store;
         const { words } = context;
+        if (!changed.has("trace")) spoken.speakLater(playing); // a new sequence is not spoken
         scrubber.value = step;
         scrubber.style.setProperty("--at", `${(100 * step) / Math.max(trace.steps - 1, 1)}%`);
         scrubber.setAttribute("aria-valuetext", unrolled.fillTemplate(words.scrubber_text, { step: step + 1, token: unrolled.displayToken(trace.token(step)) }));
@@ -174,6 +178,7 @@
       destroy() {
         clearTimeout(timer);
         clearTimeout(reporting);
+        spoken.destroy();
         players.all.delete(store.viewId);
         if (players.active === store.viewId) players.active = [...players.all][0] ?? null;
       },

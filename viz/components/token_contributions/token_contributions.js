@@ -13,7 +13,7 @@ function build(context) {
   const columns = unrolled.columns(context, paint);
   columns.element.setAttribute("role", "img");
   const drawing = unrolled.element("div", { className: "unrolled-token-contributions-plot" }, gutter, columns.element);
-  const readout = unrolled.element("p", { className: "unrolled-readout", "aria-live": "polite" });
+  const readout = unrolled.element("p", { className: "unrolled-readout" });
   const mirror = unrolled.element("div", { className: "unrolled-hidden", role: "list" });
   root.append(drawing, readout, mirror);
   let laidOut = false, soon = 0;
