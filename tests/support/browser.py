@@ -101,8 +101,8 @@ SETTLED = """
 }
 """
 _waits = count()
-LOCALES: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
-"""The locale of each context that pages share."""
+SHARED: WeakKeyDictionary[BrowserContext, tuple[str, bool]] = WeakKeyDictionary()
+"""The locale of each context that pages share, and whether its pages are touched by a finger."""
 
 
 def find_chromium() -> str | None:
@@ -184,8 +184,9 @@ def opened_page(
     width: int = 1440,
     height: int = 900,
     clock: bool = False,
+    touch: bool = False,
 ) -> Iterator[Page]:
-    """Open a page at `url` and settle it; yields it.
+    """Open a page at `url` and settle it; yields it. With `touch`, the page is on a screen that a finger touches.
 
     Pages of one locale share the browser's cache of scripts. With `clock`, `page.clock.run_for(milliseconds)` runs the
     page's timers at once.
@@ -194,7 +195,7 @@ def opened_page(
         AssertionError: on leaving, if the page wrote an error to the browser's console.
     """
     errors: list[str] = []
-    context = _context(browser, locale, clock)
+    context = _context(browser, locale, clock, touch)
     page = context.new_page()
     try:
         page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
@@ -211,18 +212,18 @@ def opened_page(
     assert not errors, "Errors in the console: " + "; ".join(errors)
 
 
-def _context(browser: Browser, locale: str, clock: bool) -> BrowserContext:
+def _context(browser: Browser, locale: str, clock: bool, touch: bool) -> BrowserContext:
     """Return the browser's context of a locale; with `clock` a new one, whose pages have a clock of their own."""
-    shared = next((each for each in browser.contexts if LOCALES.get(each) == locale), None)
+    shared = next((each for each in browser.contexts if SHARED.get(each) == (locale, touch)), None)
     if shared is not None and not clock:
         return shared
-    context = browser.new_context(locale=locale)
+    context = browser.new_context(locale=locale, has_touch=touch)
     context.set_default_timeout(TIMEOUT)
     context.add_init_script(TRACK_RUNS)
     if clock:
         context.clock.install()
     else:
-        LOCALES[context] = locale
+        SHARED[context] = locale, touch
     return context
 
 

@@ -8,7 +8,7 @@ from viz.components.shared.cell_math import meanings, names
 from viz.components.streamlit_host import mount
 from viz.i18n import _
 
-CELL_DIAGRAM = Component("cell_diagram", ("cell_math",))
+CELL_DIAGRAM = Component("cell_diagram", ("cell_math", "swipe"))
 
 
 def cell_diagram(*, view_id: str = "step", key: str = "cell_diagram") -> None:

@@ -1,5 +1,6 @@
 // The cell as the diagram of the textbooks, with one unit's value on every wire.
 const FADED = 14; // pixels of a fading edge at which a number is no longer legible
+const LEAST_OF_WINDOW = 0.6; // in projector mode, where the page is enlarged
 const MIN_SCALE = 13 / 14; // the numbers are 14 px high and never less than 13; a narrower drawing scrolls
 
 /** Download the drawing as a file of its own, which contains every style that the page gave it. */
@@ -40,6 +41,7 @@ function build(context) {
     scroller.classList.toggle("unrolled-fade-left", scroller.scrollLeft > 1);
     scroller.classList.toggle("unrolled-fade-right", scroller.scrollLeft + scroller.clientWidth < scroller.scrollWidth - 1);
   };
+  unrolled.swipe(context, scroller);
   on(scroller, "scroll", () => { fade(); hideCutTexts(); }, { passive: true });
   let svg = null, drawing = null, parts = [], texts = [], built = "";
 
@@ -71,6 +73,16 @@ function build(context) {
       return box.left < from || box.right > to;
     }).map((text) => text.parentNode));
     for (const text of texts) text.style.opacity = cut.has(text.parentNode) ? "0" : "";
+  }
+
+  /** The height that the drawing may have: all of the window in projector mode, elsewhere any. */
+  function heightOfWindow() {
+    const list = document.querySelector(".unrolled-panel-list[data-projector]");
+    if (!list) return Infinity;
+    const enlarged = root.getBoundingClientRect().width / root.offsetWidth || 1; // by the page
+    const above = scroller.getBoundingClientRect().top - list.getBoundingClientRect().top; // also while the page is scrolled
+    const below = Math.max(readout.offsetHeight, 44) + 28; // the line under the drawing, and the margins of the page
+    return Math.floor((window.innerHeight - above) / enlarged - below);
   }
 
   /** Scroll sideways to the part of the chosen quantity. */
@@ -108,9 +120,10 @@ function build(context) {
     const { draw, min, max } = layoutOf(trace);
     const width = Math.min(max, Math.max(Math.ceil(min * MIN_SCALE), context.width));
     const enlarged = Math.min(1.2, Math.max(1, width / (min + 200))); // where there is room, for the back row of a classroom
-    const zoom = Math.min(enlarged, width / min);
+    const most = Math.min(enlarged, width / min);
+    const room = heightOfWindow();
     const before = trace.layer.endsWith("_reverse") ? "t+1" : "t−1";
-    const key = JSON.stringify([trace.kind, trace.options, before, width, context.theme, context.palette?.quantity, words]);
+    const key = JSON.stringify([trace.kind, trace.options, before, width, room, context.theme, context.palette?.quantity, words]);
     if (key === built) return;
     built = key;
     const { cell } = trace.options;
@@ -123,14 +136,21 @@ function build(context) {
       const { symbol, clip } = cellMath.activation(trace, part);
       return clip === null ? symbol : `${symbol}∘clip`;
     };
-    svg = svgElement("svg");
-    svgElement("title", {}, svg).textContent = title;
-    const described = [words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "", ...notes].filter(Boolean).join(" ");
-    svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(described, { activation: cell.activations?.cell ? label("cell") : "" });
-    drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
-    const { height } = draw(drawing, width / zoom, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
-    for (const [name, value] of Object.entries({ viewBox: `0 0 ${width / zoom} ${height}`, width, height: height * zoom, role: "group",
-      "aria-label": title })) svg.setAttribute(name, value);
+    // Draw at this zoom; what is narrower by it gets wider gaps.
+    const drawAt = (zoom) => {
+      svg = svgElement("svg");
+      svgElement("title", {}, svg).textContent = title;
+      const described = [words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "", ...notes].filter(Boolean).join(" ");
+      svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(described, { activation: cell.activations?.cell ? label("cell") : "" });
+      drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
+      const drawn = Math.min(width / zoom, Math.max(max, width / most));
+      const { height } = draw(drawing, drawn, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
+      for (const [name, value] of Object.entries({ viewBox: `0 0 ${drawn} ${height}`, width: drawn * zoom, height: height * zoom, role: "group",
+        "aria-label": title })) svg.setAttribute(name, value);
+      return height;
+    };
+    const height = drawAt(most);
+    if (height * most > room) drawAt(Math.max(room / height, LEAST_OF_WINDOW));
     scroller.replaceChildren(svg);
     parts = [...svg.querySelectorAll("[data-part]")];
     texts = [...svg.querySelectorAll("text")];
@@ -160,6 +180,12 @@ function build(context) {
     hideCutTexts();
     highlight();
   };
+
+  on(window, "resize", () => { // also of its height alone
+    if (!store.trace || !context.width || !context.theme || heightOfWindow() === Infinity) return;
+    layout();
+    frame();
+  });
 
   const unsubscribe = cellMath.focus.subscribe(store, highlight);
   return {

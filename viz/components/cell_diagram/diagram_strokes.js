@@ -1,5 +1,6 @@
 // The parts of the cell diagram: wires, boxes, nodes, valves and the numbers on them, each named after its quantity.
 const SVG = "http://www.w3.org/2000/svg";
+const TARGET = 48; // pixels of the drawing, which are 44 of the smallest
 
 function svgElement(name, attributes, parent) {
   const node = document.createElementNS(SVG, name);
@@ -92,6 +93,10 @@ class Drawing {
     const colour = this.colour(part);
     const height = pill ? 24 : 30;
     const at = { x: x - width / 2, y: y - height / 2, width, height, rx: pill ? 12 : 5 };
+    if (!pill) { // what a finger meets
+      const side = Math.max(width, TARGET);
+      svgElement("rect", { x: x - side / 2, y: y - TARGET / 2, width: side, height: TARGET, fill: "transparent", class: "target" }, g);
+    }
     svgElement("rect", { ...at, fill: this.theme.background, class: "background" }, g);
     svgElement("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
     this.text(g, label, x, y, { anchor: "middle", size });
