@@ -27,8 +27,8 @@ GLOSSARY_HEIGHT = 560
 """Pixels of the window in which the glossary scrolls, so that it stays short on a narrow screen too."""
 
 # All style rules that Streamlit has no setting for. The bar is inside the page's own header, left of Streamlit's menu, so
-# that it takes no room from the page. Tags of a multiple selection have their own colours, because Streamlit's are white
-# on the theme's primary colour, which is pale on a dark page.
+# that it takes no room from the page. Tags of a multiple selection and the main button have their own colours, because
+# Streamlit's are white on the theme's primary colour, which is pale on a dark page.
 STYLE = """
 <style>
   .st-key-bar [data-testid="stElementContainer"] { width: auto; }
@@ -47,19 +47,29 @@ STYLE = """
     [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
     [data-testid="stColumn"] { min-width: min(100%, 11rem); }
   }
-  @media (max-width: 500px) { /* playback controls first, menus in two columns, the text over the whole width */
+  @media (max-width: 500px) { /* playback controls first; menus and the text over the whole width */
     [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > * { order: 2; }
     [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > :has(.unrolled-player) { order: 1; }
     [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
       > :has(> .st-key-bar, > .st-key-notices, > .st-key-panels) { order: 0; }
     .st-key-controls [data-testid="stHorizontalBlock"] { gap: 0.5rem 1rem; }
-    .st-key-controls [data-testid="stColumn"] { flex: 1 1 9rem; min-width: 9rem; }
+    .st-key-controls [data-testid="stColumn"] { flex: 1 1 100%; }
     .st-key-sequence_text { flex-wrap: wrap; }
     .st-key-sequence_text > :has(textarea) { flex: 1 1 100%; min-width: 100%; }
-    .js-plotly-plot .modebar-btn[data-attr] { display: none; } /* two fingers zoom; the buttons would lie over the title */
+    .js-plotly-plot .modebar-btn[data-attr] { display: none; } /* two fingers zoom */
+    .js-plotly-plot:not(:hover, :focus-within) .modebar { opacity: 0; } /* it lies over the legend: after a tap */
+    [data-testid="stMain"] button [data-testid="stMarkdownContainer"] :is(p, span) { white-space: normal; } /* else cut */
+    [data-testid="stMain"] [data-testid="stPageLink"] * { white-space: normal; }
+    [data-testid="stButtonGroup"] [role="radiogroup"], [data-testid="stButtonGroup"] > div { flex-wrap: wrap; }
+  }
+  @media (pointer: coarse) { /* a finger needs 44 px */
+    [data-testid="stMain"] :is([data-testid^="stBaseButton"], [data-testid="stPageLink-NavLink"]) {
+      min-height: 44px; min-width: 44px;
+    }
   }
   [data-testid="stElementContainer"]:has(> .stHtml style) { position: absolute; }
   [data-testid="stStatusWidget"] { position: fixed; top: 3.75rem; right: 1rem; }
+  [data-testid^="stBaseButton-primary"] { color: light-dark(#ffffff, #10141a); }
   [data-testid="stMultiSelectTagsContainer"] > span > span {
     background: color-mix(in srgb, currentColor 14%, transparent); color: inherit;
   }

@@ -17,7 +17,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 
-CORE = ("josa", "canvas", "store", "mount")
+CORE = ("josa", "canvas", "store", "scroll_stops", "mount")
 """The scripts of `shared/` that every component uses."""
 
 

@@ -16,6 +16,9 @@ unrolled.streamlitHost ??= (() => {
     document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   });
 
+  // Formulas, tables, and charts of a smallest width.
+  unrolled.scrollStops.add(".katex-display", '[data-testid="stTable"] div', '[data-testid="stMarkdownContainer"] table', ".stElementContainer");
+
   const instances = new WeakMap(); // the element that Streamlit gives -> what is mounted in it
 
   function create(component, { data, parentElement, setStateValue }) {

@@ -21,6 +21,9 @@ TITLE_SIZE = 15
 NARROW = 230
 """Pixels of the horizontal axis on a telephone, which a line of its title fits into."""
 
+NARROW_LEGEND = 260
+"""Pixels beside the line of an entry of the legend on a telephone."""
+
 
 def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
     """Apply the app's style in ``theme`` ("light" or "dark") to a figure and return it."""
@@ -47,6 +50,9 @@ def apply_style(figure: go.Figure, theme: str, *, height: int) -> go.Figure:
         )
     for axis in figure.select_xaxes():
         axis.update({"gridcolor": GRID[theme], "zeroline": False} | _fitted_title(axis, NARROW), overwrite=True)
+    for trace in figure.data:
+        if trace.name and trace.showlegend is not False and _pixels(trace.name) > NARROW_LEGEND:
+            trace.name = "<br>".join(_lines(trace.name, NARROW_LEGEND))
     return figure
 
 

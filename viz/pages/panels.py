@@ -283,7 +283,7 @@ def page_panels() -> Iterator[None]:
 PANEL_STYLE = """
 <style>
   [data-testid="stLayoutWrapper"]:has(> .st-key-panels) {
-    position: sticky; top: 3.75rem; z-index: 900; background: var(--st-background-color, Canvas);
+    position: sticky; top: 3.75rem; z-index: 900; background: light-dark(#ffffff, #10141a);
   }
   .stVerticalBlock[class*="st-key-panel_"] {
     position: relative; scroll-margin-top: calc(7rem + var(--unrolled-compact-bar, 0px));
@@ -302,6 +302,14 @@ PANEL_STYLE = """
   [data-testid="stElementContainer"][class*="st-key-fold_"] { position: absolute; top: 0.5rem; right: 0.5rem; width: auto; }
   [class*="st-key-fold_"] p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   [class*="st-key-panel_"] .katex-display { overflow-x: auto; overflow-y: hidden; }
+  [class*="st-key-panel_"] .katex-display, [data-testid="stTable"] > div { /* a shadow where there is more */
+    --page: light-dark(#ffffff, #10141a); --shadow: light-dark(rgb(20 24 31 / 0.3), rgb(240 243 247 / 0.4));
+    background:
+      linear-gradient(to right, var(--page) 12px, transparent) left / 36px 100% no-repeat local,
+      linear-gradient(to left, var(--page) 12px, transparent) right / 36px 100% no-repeat local,
+      linear-gradient(to right, var(--shadow), transparent) left / 10px 100% no-repeat scroll,
+      linear-gradient(to left, var(--shadow), transparent) right / 10px 100% no-repeat scroll;
+  }
   [class*="st-key-unfold_"] button { width: 100%; justify-content: flex-start; text-align: start; font-weight: 600; }
 </style>
 """

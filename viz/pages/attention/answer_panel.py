@@ -81,13 +81,14 @@ def output_rows(
             for step, (token, chance) in enumerate(zip(decoding.target, decoding.token_probability, strict=True))
         ]
         lines.append(_row(title(name), cells, format_probability(float(np.exp(decoding.log_probability)))))
-    st.html(f'<div style="{GRID_STYLE}">{"".join(lines)}</div>')
+    st.html(f"<style>{ROWS_STYLE}</style>")
+    st.html(f'<div class="unrolled-outputs">{"".join(lines)}</div>')
 
 
 def _row(name: str, cells: list[str], total: str) -> str:
     return (
-        f'<div style="{NAME_STYLE}">{escape_html(name)}</div><div style="{CELLS_STYLE}">{"".join(cells)}</div>'
-        f'<div style="{TOTAL_STYLE}">{total}</div>'
+        f"<div>{escape_html(name)}</div>"
+        f'<div class="unrolled-output-cells">{"".join(cells)}</div><div class="unrolled-output-total">{total}</div>'
     )
 
 
@@ -100,12 +101,19 @@ def _cell(token: str, different: bool, attributes: str, chance: float | None) ->
 
 
 END_TOKEN = "⊣"
-GRID_STYLE = (
-    "display:grid;grid-template-columns:max-content max-content 1fr;gap:8px 6px;align-items:center;overflow-x:auto"
-)
-NAME_STYLE = "font-size:14px;white-space:nowrap"
-TOTAL_STYLE = "font-size:14px;font-variant-numeric:tabular-nums"
-CELLS_STYLE = "display:flex;gap:2px"
+ROWS_STYLE = """
+.unrolled-outputs {
+  display: grid; grid-template-columns: max-content fit-content(100%) minmax(4em, 1fr); gap: 8px 6px; align-items: center;
+  font-size: 14px;
+}
+.unrolled-output-cells { display: flex; flex-wrap: wrap; gap: 2px; }
+.unrolled-output-total { font-variant-numeric: tabular-nums; }
+@media (max-width: 800px) { /* the name above its row */
+  .unrolled-outputs { grid-template-columns: fit-content(100%) minmax(4em, 1fr); gap: 4px 6px; }
+  .unrolled-outputs > :nth-child(3n + 1) { grid-column: 1 / -1; }
+  .unrolled-outputs > :nth-child(3n + 1):not(:first-child) { margin-top: 6px; }
+}
+"""
 CELL_STYLE = (
     "position:relative;display:inline-grid;place-items:center;min-width:21px;height:32px;padding-bottom:4px;"
     "font:600 17px var(--st-code-font,monospace);border:1px solid color-mix(in srgb,currentColor 25%,transparent);"

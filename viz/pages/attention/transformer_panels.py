@@ -139,7 +139,8 @@ def _positions(selection: AttentionSelection) -> None:
         size = module.embedding.embedding_dim
         labels = list(selection.decoding.source)
         encoding = positional_encodings(len(labels), size).numpy()
-        chart(positional_encoding(encoding, labels, theme=page_theme()), "positions", names=(TRANSFORMER, "positions"))
+        figure = positional_encoding(encoding, labels, theme=page_theme())
+        chart(figure, "positions", names=(TRANSFORMER, "positions"), min_width=760)
         place, column = selection.source, 4
         st.latex(
             rf"PE_{{t,\,2i}} = \sin\frac{{t}}{{10000^{{2i/{size}}}}}, \quad "
@@ -171,7 +172,7 @@ def _dependencies(selection: AttentionSelection) -> None:
         source, output = len(decoding.source), len(decoding.target)
         one, other = recurrent_critical_path(source, output), transformer_critical_path(source, output, layers)
         labels = [*decoding.source, *map(display, decoding.target)]
-        chart(dependency_chart(one, other, labels, theme=page_theme()), "waiting", names=("waiting",))
+        chart(dependency_chart(one, other, labels, theme=page_theme()), "waiting", names=("waiting",), min_width=520)
         st.markdown(
             _(
                 "To encode these {source} tokens, a one-layer recurrent network needs **{source}** sequential steps "

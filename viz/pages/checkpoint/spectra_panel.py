@@ -57,7 +57,7 @@ def spectra_panel(selection: CheckpointSelection, layer: str) -> None:
     if bar:
         bar.empty()
     figure = eigenvalue_plot({gate: each.eigenvalues for gate, each in found.items()}, theme=page_theme())
-    chart(figure, "spectra", names=(selection.title, layer, "spectra"))
+    chart(figure, "spectra", names=(selection.title, layer, "spectra"), min_width=180 * len(found) + 60)
     if not all(each.exact for each in found.values()):
         st.caption(
             _(

@@ -32,6 +32,7 @@ def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
         weight_histograms(found, log=axis == "log", theme=page_theme()),
         "weight_histograms",
         names=(selection.title, layer, "weights"),
+        min_width=160 * max(map(len, found.values())) + 60,
     )
     st.caption(_("SD: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
     if "weight_ch" in found:
@@ -84,7 +85,7 @@ def forget_bias_panel(selection: CheckpointSelection, layer: str, unit: int | No
         )
         return
     figure = forget_bias_plot(biases, carry.gate, activation, unit=unit, theme=page_theme())
-    chart(figure, "keep_biases", names=(selection.title, layer, "biases"))
+    chart(figure, "keep_biases", names=(selection.title, layer, "biases"), min_width=420)
     hidden_numbers(
         [HiddenNumber("forget_bias", layer, float(value), unit=index) for index, value in enumerate(biases)],
         _("Bias of the {gate} per unit (b_ih + b_hh)").format(gate=gate),

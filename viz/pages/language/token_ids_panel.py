@@ -56,7 +56,8 @@ def token_ids_panel(view: LanguageView) -> None:
             hidden += [HiddenNumber("token_id", "keras", rank, place), HiddenNumber("token_id", "model", own, place)]
         dense_table(rows)
         hidden_numbers(hidden, _("From words to ids"), "language_token_ids")
-        st.code(_keras_lines(view.words, kept_ids(corpus, ids, view.words, num_words), len(corpus.words), num_words))
+        lines = _keras_lines(view.words, kept_ids(corpus, ids, view.words, num_words), len(corpus.words), num_words)
+        st.code(lines, language="python", wrap_lines=True)
         _captions(view, int(counts[(ids > 0) & (ids < num_words)].sum()) if num_words else None, num_words)
 
 

@@ -19,6 +19,7 @@ STYLE = """
   [class*="st-key-lesson_text"] .katex-display, [class*="st-key-lesson_text"] table {
     overflow-x: auto; overflow-y: hidden; max-width: 100%;
   }
+  [class*="st-key-lesson_text"] table { display: block; width: fit-content; } /* a table itself does not scroll */
   .stVerticalBlock[class*="st-key-lesson_predict_"], .stVerticalBlock[class*="st-key-lesson_check_"] {
     border-inline-start: 4px solid light-dark(#1f5fbf, #7fb2ff);
   }

@@ -105,7 +105,7 @@ def _draw(session: Session, run: ForwardRun, layer: LayerTrace, step: int, label
     figure = sensitivity_map(
         whole, along, labels, step=step, carry_state=carried, forward=way == REACH, theme=page_theme()
     )
-    chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"))
+    chart(figure, "fading_ink", names=(session.view.net, layer.name, "ink", way, f"step{step + 1}"), min_width=440)
     _describe(whole, labels, way)
     every, line = _("all paths"), carry_path_name(carry.state if carry else "hidden")
     product = {"forget_gate": "f", "update_gate": "z"}.get(carry.gate if carry else "", "")
