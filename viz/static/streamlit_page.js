@@ -17,6 +17,12 @@
   const LESSON = ["lesson", "section"];
   const value = (address, name) => address.searchParams.get(name);
   const option = (address, name) => (value(address, "look") ?? "").match(new RegExp(`(?:^|;)${name}:((?:[^;\\\\]|\\\\.)*)`, "s"))?.[1];
+  // The language that a screen reader speaks the page in.
+  const setLanguage = (address) => {
+    const lang = value(address, "lang");
+    if (/^[a-z]{2}$/.test(lang ?? "")) document.documentElement.lang = lang;
+  };
+  setLanguage(new URL(window.location.href));
   let hasActed = false;
   for (const type of ["pointerdown", "keydown", "click", "input", "change"]) window.addEventListener(type, () => { hasActed = true; }, true);
   window.addEventListener("popstate", () => { hasActed = false; }, true);
@@ -27,6 +33,7 @@
       || EMPTY.some((name) => (value(from, name) ?? "") !== (value(to, name) ?? "") && value(from, "net") !== null)
       || LOOK.some((name) => option(from, name) !== option(to, name) && value(from, "lang") !== null)
       || LESSON.some((name) => value(from, name) !== value(to, name) && value(from, "lang") !== null);
+    setLanguage(to);
     const isNew = from.pathname !== to.pathname || (hasActed && isOther);
     return (isNew ? push : this.replaceState).call(this, state, title, url);
   };
