@@ -48,6 +48,7 @@ def main() -> None:
         folder = Path(name)
         build_wheel(folder)
         wheel = next(folder.glob("*.whl"))
+        (folder / "environment").mkdir()
         install(folder / "environment", wheel)
         environment = Environment(folder / "environment")
         source, whole = size(environment.site_packages / "unrolled")
