@@ -8,6 +8,7 @@
   with them, ``edited_layers`` applies them to ``LayerWeights``; ``edit_effects``, ``state_difference`` and
   ``prediction_difference`` compare a run before with one after.
 - Sequence generation: ``decode``.
+- Notebooks: ``show`` draws a trace, a network or a run as the app does; it needs the packages of the app.
 - Training: ``watch`` records a training loop in a run folder; ``open_run`` returns its ``TrainingRun``.
 """
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from models.runs.open_run import open_run
     from models.runs.watch import watch
     from models.zoo.catalogue import load_network, network_names
+    from viz.show import show as show
 
 __all__ = [
     "ArchiveError",
@@ -126,6 +128,10 @@ if not TYPE_CHECKING:  # or type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
         """Return a public name, whose module is imported now."""
+        if name == "show":  # not in __all__: it needs packages of the app
+            from viz.show import show
+
+            return show
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -15,6 +15,7 @@ def test_every_public_name_has_its_module():
         assert getattr(models, name) is getattr(import_module(f"models.{module}"), name)
     with pytest.raises(AttributeError, match="module 'models' has no attribute 'nonsense'"):
         models.nonsense  # noqa: B018
+    assert models.show is import_module("viz.show").show
 
 
 def test_importing_the_package_imports_nothing_else():
