@@ -23,6 +23,7 @@ from viz.panel_texts.attention_texts import (
     explanation_note,
 )
 from viz.payloads.attention_payload import attention_payload
+from viz.payloads.binary_payload import unpack
 from viz.show.shown_view import ShownPanel, ShownView, ViewContent
 
 MAX_DIFFERENTIATED = 300
@@ -58,24 +59,50 @@ def attention_view(network: Network, text: str, view_id: str, chosen: dict[str, 
             raise Problem("“{name}” cannot be {value}. Use 0 to {last}.", name=what, value=value, last=count - 1)
     is_short = len(decoding.source) <= MAX_DIFFERENTIATED
     found = contributions(network, text, decoding) if is_short else None
-    is_recurrent = isinstance(network.module, Translator)
     address = None
     if bundled and len(text) <= MAX_TEXT:
         address = View(net=network.card.name, text=text)
-        address = address if is_recurrent else replace(address, layer=name, unit=head)
+        address = address if isinstance(network.module, Translator) else replace(address, layer=name, unit=head)
+    payload = attention_payload(view_id, network, decoding, found, name, head)
+    return decoding_view(network, text, decoding, view_id, payload, step=step, address=address)
+
+
+def decoding_view(
+    network: Network,
+    text: str,
+    decoding: Decoding,
+    view_id: str,
+    payload: bytes,
+    *,
+    step: int,
+    address: View | None,
+    note: str = "",
+) -> ShownView:
+    """Return the view of a decoded output.
+
+    Args:
+        network, text, decoding: the network, its input and its output.
+        view_id: the browser's store.
+        payload: of `attention_payload`.
+        step: of the output, shown first.
+        address: the view in the app; None where the app cannot open it by a link.
+        note: a sentence on what was changed, or "".
+    """
+    with_contributions = "contribution_value" in unpack(payload)[0]["arrays"]
     return ShownView(
         view_id,
         "attention",
         {"step": step},
-        (attention_payload(view_id, network, decoding, found, name, head),),
-        partial(_content, network, text, decoding, view_id, step, found is not None),
+        (payload,),
+        partial(_content, network, text, decoding, view_id, step, with_contributions, note),
+        {"step": len(decoding.symbols), "unit": len(decoding.source)},
         address=address,
         link_fields=("step",),
     )
 
 
 def _content(
-    network: Network, text: str, decoding: Decoding, view_id: str, step: int, with_contributions: bool
+    network: Network, text: str, decoding: Decoding, view_id: str, step: int, with_contributions: bool, note: str
 ) -> ViewContent:
     view = {"step": step, "source": None, "revision": 1}
     panels = [
@@ -96,4 +123,4 @@ def _content(
     sentence = _("The network “{name}” generates “{answer}” for the input “{text}”.").format(
         name=name, answer=printable(decoding.answer) or "∅", text=printable(text)
     )
-    return ViewContent(f"{name} · {_('Attention')}", sentence, tuple(panels))
+    return ViewContent(f"{name} · {_('Attention')}", sentence, tuple(panels), notes=(note,) if note else ())

@@ -48,18 +48,34 @@ def gradients_view(source: RunSource, view_id: str, chosen: dict[str, Any]) -> S
         stack = [[select_sequence(layer, run.row)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
         grad[..., unit] = 1.0
-    steps = len(run.labels_of(name))
-    rows = loss_rows(steps)
-    row = 0 if layer.reverse else len(rows) - 1
-    first = {"step": steps - 1 if layer.reverse else 0, "unit": row, "revision": 1}
-    if chosen.get("step") is not None:
-        first["step"] = place["step"]
+    step = None if chosen.get("step") is None else place["step"]
+    return map_view(source, view_id, name, unit, stack_payload(view_id, run, name, stack, grad), step=step)
+
+
+def map_view(
+    source: RunSource, view_id: str, name: str, unit: int | None, payload: bytes, *, step: int | None = None
+) -> ShownView:
+    """Return the view of a gradient map.
+
+    Args:
+        source: the run.
+        view_id: the browser's store.
+        name: the layer.
+        unit: the unit whose values are the losses; None for the network's own losses.
+        payload: of `viz.payloads.gradient_payload.stack_payload`.
+        step: the state that is shown first; None for the one that is farthest from the last loss.
+    """
+    layer, steps = source.run.trace.layers[name], len(source.run.labels_of(name))
+    row = 0 if layer.reverse else len(loss_rows(steps)) - 1
+    farthest = steps - 1 if layer.reverse else 0
+    first = {"step": farthest if step is None else step, "unit": row, "revision": 1}
     return ShownView(
         view_id,
         "gradients",
         first,
-        (stack_payload(view_id, run, name, stack, grad),),
+        (payload,),
         partial(_content, source, view_id, name, unit, first),
+        {"step": steps, "unit": len(loss_rows(steps))},
         address=None if source.address is None else replace(source.address, layer=name),
         link_fields=(),
     )
@@ -114,4 +130,6 @@ def norms_view(norms: Mapping[str, np.ndarray], view_id: str, chosen: dict[str, 
         return ViewContent(title, sentence, (_map_panel(view_id, first),))
 
     payload = norms_payload(view_id, name, values[int(chosen.get("row") or 0)][rows], rows, reverse)
-    return ShownView(view_id, "gradients", first, (payload,), content, link_fields=())
+    return ShownView(
+        view_id, "gradients", first, (payload,), content, {"step": steps, "unit": len(rows)}, link_fields=()
+    )

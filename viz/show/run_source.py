@@ -30,12 +30,14 @@ class RunSource:
         run: the forward run.
         network, text: the network and its input; None of a recorded run.
         address: the view in the app without its step and unit; None where the app cannot open it by a link.
+        edits: the edits of the network, in the syntax of ``models.edits.edit_syntax``; "" for none.
     """
 
     run: ForwardRun
     network: Network | None = None
     text: str | None = None
     address: View | None = None
+    edits: str = ""
 
     def title(self, lens: str) -> str:
         """Return the title of a view of a lens, in the language of the page."""
@@ -48,9 +50,10 @@ class RunSource:
             return _("The numbers are those of a recorded run of a network.")
         text = printable(self.text)
         quoted = text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"
-        return _("The numbers are those of the network “{name}” on the input “{text}”.").format(
+        sentence = _("The numbers are those of the network “{name}” on the input “{text}”.").format(
             name=self.network.card.title[language()], text=quoted
         )
+        return f"{sentence} {edits_sentence(self.edits)}".rstrip()
 
 
 def run_source(thing: Any, text: str | None = None, row: int = 0) -> RunSource:
@@ -125,6 +128,13 @@ def _index(name: str, value: int | None, count: int, default: int) -> int:
     if not 0 <= value < count:
         raise Problem("“{name}” cannot be {value}. Use 0 to {last}.", name=name, value=value, last=count - 1)
     return int(value)
+
+
+def edits_sentence(edits: str) -> str:
+    """Return which edits the network has, in one sentence; "" for none."""
+    shown = printable(edits)
+    shown = shown if len(shown) <= MAX_QUOTED else shown[: MAX_QUOTED - 1] + "…"
+    return _("The network was edited: {edits}").format(edits=shown) if edits else ""
 
 
 def layer_sentence(layer: LayerTrace | SavedCell, steps: int) -> str:

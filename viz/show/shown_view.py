@@ -60,8 +60,10 @@ class ShownView:
         place: the step and unit that are shown first, and the quantity or None.
         payloads: what is loaded into the store, in order.
         content: returns what is shown, in the language of ``viz.i18n.language``.
+        counts: how many values "step" and "unit" can have.
         steps, units: the steps and units whose values are there, each as the first and the one after the last; None for all.
         address: the view in the app; None where the app cannot open it by a link.
+        quantities: the gates and states to choose from; () where there is no choice.
         link_fields: the fields of the address that follow the reader's moves.
     """
 
@@ -70,7 +72,9 @@ class ShownView:
     place: Mapping[str, Any]
     payloads: tuple[bytes, ...]
     content: Callable[[], ViewContent]
+    counts: Mapping[str, int]
     steps: tuple[int, int] | None = None
     units: tuple[int, int] | None = None
     address: View | None = None
+    quantities: tuple[str, ...] = ()
     link_fields: tuple[str, ...] = ("step", "unit", "quantity")

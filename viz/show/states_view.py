@@ -13,7 +13,7 @@ from viz.components.player import PLAYER, player_data
 from viz.components.state_trajectory import STATE_TRAJECTORY, state_trajectory_data
 from viz.i18n import _
 from viz.panel_texts.states_texts import colored_text_text, projection_note, trajectory_text, units_over_time_text
-from viz.payloads.excerpt import MAX_PAGE, make_excerpt, steps_around
+from viz.payloads.excerpt import MAX_PAGE, make_excerpt, steps_around, unit_count
 from viz.payloads.heatmap_image import heatmap_image
 from viz.payloads.states_payload import states_excerpt, states_fit, states_payload
 from viz.show.run_source import RunSource, chosen_place, excerpt_sentence, layer_sentence
@@ -38,9 +38,11 @@ def states_view(source: RunSource, view_id: str, chosen: dict[str, Any]) -> Show
         place,
         (payload,),
         partial(_content, source, view_id, place, _plane(run, name), steps, units),
+        {"step": int(layer.lengths[run.row]), "unit": unit_count(layer)},
         steps,
         units,
         None if source.address is None else replace(source.address, layer=name),
+        layer.quantities,
     )
 
 

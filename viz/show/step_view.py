@@ -21,7 +21,7 @@ from viz.panel_texts.step_texts import (
     units_at_all_steps_text,
     units_now_text,
 )
-from viz.payloads.excerpt import make_excerpt
+from viz.payloads.excerpt import make_excerpt, unit_count
 from viz.payloads.heatmap_image import heatmap_image
 from viz.payloads.layer_payload import (
     excerpt_payload,
@@ -57,9 +57,11 @@ def step_view(source: RunSource, view_id: str, chosen: dict[str, Any]) -> ShownV
         place,
         tuple(payloads),
         partial(_content, source, view_id, place, steps, units),
+        {"step": int(layer.lengths[run.row]), "unit": unit_count(layer)},
         steps,
         units,
         None if source.address is None else replace(source.address, layer=name),
+        layer.quantities,
     )
 
 

@@ -4,20 +4,26 @@ from dataclasses import replace
 
 import streamlit as st
 
+from models.edits.edit_syntax import write_edits
 from viz.components.attention_formulas import attention_formulas
 from viz.components.decoder_view import decoder_view
 from viz.components.reports import VIEW, index, optional
 from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.i18n import _
+from viz.pages import cache
 from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import describe_output
 from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
+from viz.pages.keep_page import keep_page_button, kept_address
 from viz.pages.page_elements import lens_link
 from viz.pages.panels import named_open, panel
 from viz.pages.synced_widget import synced_widget
 from viz.panel_texts.attention_texts import attention_formulas_text, decoder_text
 from viz.session import Session, get_session
+from viz.show.attention_view import decoding_view
+from viz.show.run_source import edits_sentence
+from viz.show.shown_view import ShownView
 
 VIEW_ID = "attention"
 DECODER_VIEW_KEY = "attention_drawing"
@@ -27,7 +33,8 @@ CONTRIBUTIONS_PANEL = "token_contributions"
 
 def decoder_panel(session: Session, selection: AttentionSelection) -> None:
     """Show the drawing and the formulas."""
-    trace_loader(_payload(selection), key="attention_sequence")
+    payload = _payload(selection)
+    trace_loader(payload, key="attention_sequence")
 
     @panel("decoder", *decoder_text())
     def draw_decoder() -> None:
@@ -42,6 +49,22 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
     @panel("attention_formulas", *attention_formulas_text())
     def draw_attention_formulas() -> None:
         attention_formulas(VIEW_ID, cell="GRU", key="attention_formulas")
+
+    keep_page_button(session, lambda: _kept_view(session, selection, payload))
+
+
+def _kept_view(session: Session, selection: AttentionSelection, payload: bytes) -> ShownView:
+    changes = "; ".join(filter(None, (selection.changes, write_edits(cache.weight_edits(session.edits)))))
+    return decoding_view(
+        cache.network(selection.net),
+        selection.text,
+        selection.decoding,
+        VIEW_ID,
+        payload,
+        step=selection.step,
+        address=kept_address(session.view),
+        note=edits_sentence(changes),
+    )
 
 
 def shows_contributions(selection: AttentionSelection) -> bool:

@@ -13,11 +13,13 @@ from viz.pages import cache
 from viz.pages.costly_panel import is_asked
 from viz.pages.gradients import gradient_cache
 from viz.pages.gradients.loss_choice import has_network, loss_step
+from viz.pages.keep_page import keep_page_button, kept_source
 from viz.pages.nonfinite_notes import invalid_gradient, state_note
 from viz.pages.panels import panel
 from viz.panel_texts.gradients_texts import gradient_map_rows, gradient_map_text
 from viz.payloads.gradient_payload import loss_rows
 from viz.session import Session
+from viz.show.gradients_view import map_view
 
 MAP_WORK = 10**11
 """Steps, times losses, times recurrent weights of a map that is computed at once: about two seconds."""
@@ -67,6 +69,7 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         at = loss_step(session, run, loss)
         if at is None:
             at = 0 if run.trace.layers[layer].reverse else steps - 1
+        _keep_button(session, run, unit, payload)
         rows = loss_rows(steps)
         row = min(range(len(rows)), key=lambda place: abs(rows[place] - at))
         first = steps - 1 if run.trace.layers[layer].reverse else 0
@@ -76,6 +79,11 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         st.session_state[LOSS_TURN] = (loss, turn)
         view = {"step": first, "unit": row, "revision": session.revision + turn}
         gradient_heatmap(VIEW_ID, view=view, key="gradient_map")
+
+
+def _keep_button(session: Session, run: ForwardRun, unit: int | None, payload: bytes) -> None:
+    view = session.view
+    keep_page_button(session, lambda: map_view(kept_source(session, run), VIEW_ID, view.layer or "", unit, payload))
 
 
 def _show_progress(bar: DeltaGenerator, done: float) -> None:

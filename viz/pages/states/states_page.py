@@ -9,6 +9,7 @@ from viz.components.streamlit_host import reported
 from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
+from viz.pages.keep_page import keep_page_button, kept_place, kept_source
 from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
 from viz.pages.states.compare_runs import compare_runs
@@ -23,6 +24,7 @@ from viz.payloads.excerpt import Excerpt
 from viz.payloads.heatmap_image import Window
 from viz.payloads.states_payload import states_excerpt, states_fit
 from viz.session import Session, get_session
+from viz.show.states_view import states_view
 
 VIEW_ID = "states"
 PLAYER = "states_player"
@@ -48,6 +50,7 @@ def page() -> None:
         if "hidden" in layer.quantities:
             trajectory_panel(run, layer, view.step, VIEW_ID)
         download_panel(session, run)
+        _keep_button(session, run)
         return
     tracking_panel(session, run, VIEW_ID, window)
     state_heatmaps(run, layer, VIEW_ID, quantity)
@@ -57,6 +60,11 @@ def page() -> None:
     span_panel(session, run, layer, VIEW_ID)
     compare_runs(session, run, layer)
     padding_panel(session, layer)
+    _keep_button(session, run)
+
+
+def _keep_button(session: Session, run: ForwardRun) -> None:
+    keep_page_button(session, lambda: states_view(kept_source(session, run), VIEW_ID, kept_place(session.view)))
 
 
 def _send_layer(session: Session, run: ForwardRun, by: UnitOrder, window: Window | None) -> None:

@@ -16,6 +16,7 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
+from viz.pages.keep_page import keep_page_button, kept_place, kept_source
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
 from viz.pages.panels import panel
@@ -34,6 +35,7 @@ from viz.panel_texts.step_texts import (
     units_now_text,
 )
 from viz.session import get_session
+from viz.show.step_view import step_view
 
 VIEW_ID = "step"
 PLAYER, EQUATIONS = "player", "equations"
@@ -119,6 +121,7 @@ def page() -> None:
     if not isinstance(layer, SavedCell):
         activation_panel(session, layer, run)
     download_panel(session, run)
+    keep_page_button(session, lambda: step_view(kept_source(session, run), VIEW_ID, kept_place(session.view)))
 
 
 def _unrecorded_note(layer: SavedCell) -> None:
