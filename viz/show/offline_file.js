@@ -1,5 +1,5 @@
 // The host of an offline file: unpacks its numbers and shows the document. The part of the address after # may have a step, unit,
-// quantity and lang: page.html#step=3&lang=ko.
+// quantity and lang: page.html#step=3&lang=ko. In a notebook (data-channel), the view and the notebook follow each other.
 {
   const place = document.getElementById("unrolled-view");
   const letters = atob(document.getElementById("unrolled-numbers").textContent);
@@ -7,15 +7,35 @@
   for (let k = 0; k < letters.length; k++) packed[k] = letters.charCodeAt(k);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const { channel, lang, view: start } = place.dataset;
+  const post = (message) => { if (channel) parent.postMessage({ unrolled: channel, ...message }, "*"); };
+
   const wanted = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   const view = () => {
     const { step, unit, quantity } = wanted();
-    return { quantity, ...Object.fromEntries(Object.entries({ step, unit }).filter(([, value]) => /^\d+$/.test(value)).map(([name, value]) => [name, Number(value)])) };
+    const numbers = Object.entries({ step, unit }).filter(([, value]) => /^\d+$/.test(value));
+    return { quantity, ...Object.fromEntries(numbers.map(([name, value]) => [name, Number(value)])) };
   };
+  let following = true; // what the notebook says is not reported to it
   const shown = unrolled.documentView(place, bytes, {
-    lang: wanted().lang ?? place.dataset.lang,
+    lang: wanted().lang ?? lang,
     themed: document.documentElement,
+    onView: (now) => { if (!following) post({ view: now }); },
   });
-  shown.set(view());
+  const follow = (next) => {
+    following = true;
+    shown.set(next);
+    following = false;
+    const { step, unit, quantity } = shown.store;
+    const now = { step, unit, quantity };
+    if (Object.entries(next).some(([name, value]) => value && now[name] !== value)) post({ view: now }); // not all of it is here
+  };
+  follow({ ...JSON.parse(start), ...view() });
   addEventListener("hashchange", () => shown.set(view()));
+  if (channel) {
+    addEventListener("message", ({ data, source }) => {
+      if (source === parent && data?.unrolled === channel && data.view) follow(data.view);
+    });
+    post({});
+  }
 }

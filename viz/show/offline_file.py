@@ -5,9 +5,12 @@ all texts of the network (tokens, names) are compressed and in base64, so that n
 """
 
 import gzip
+import json
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from viz.escape import escape_html
 from viz.i18n import language
@@ -26,7 +29,7 @@ TEMPLATE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<div id="unrolled-view" data-lang="{chosen}"></div>
+<div id="unrolled-view" data-lang="{chosen}" data-view="{place}" data-channel="{channel}"></div>
 <script type="application/gzip" id="unrolled-numbers">{numbers}</script>
 <script type="module">{script}</script>
 </body>
@@ -39,13 +42,22 @@ POLICY = (
 )
 
 
-def offline_html(view: ShownView, *, app: str | None = None, lang: str | None = None) -> str:
+def offline_html(
+    view: ShownView,
+    *,
+    app: str | None = None,
+    lang: str | None = None,
+    place: Mapping[str, Any] | None = None,
+    channel: str = "",
+) -> str:
     """Return the file.
 
     Args:
         view: the view.
         app: the address of a running app, to which the file has a link; None for no link.
         lang: the language shown first, a key of `LANGUAGES`; None for the browser's. The file contains all languages.
+        place: the step, unit and quantity that are shown first; None for those of the view.
+        channel: name of the connection with a notebook; "" for none.
 
     Raises:
         Problem: ``app`` is not the address of a web page.
@@ -57,6 +69,8 @@ def offline_html(view: ShownView, *, app: str | None = None, lang: str | None = 
     return TEMPLATE.format(
         lang=lang or language(),
         chosen=lang or "",
+        place=escape_html(json.dumps(place or {})),
+        channel=escape_html(channel),
         policy=POLICY.format(hash=b64encode(sha256(script.encode()).digest()).decode()),
         title=escape_html(content.title),
         sentence=escape_html(content.sentence),

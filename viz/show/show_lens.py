@@ -12,9 +12,11 @@ import numpy as np
 from models.core.messages import Problem
 from models.networks.network import Network
 from models.zoo.catalogue import load_network, network_names
+from viz.escape import escape_html
 from viz.i18n import LANGUAGES
 from viz.show.attention_view import attention_view
 from viz.show.gradients_view import gradients_view, norms_view
+from viz.show.notebook_bridge import notebook_bridge
 from viz.show.offline_file import offline_html
 from viz.show.run_source import run_source
 from viz.show.shown_view import ShownView
@@ -31,38 +33,117 @@ RUN_VIEWS: dict[str, Callable[..., ShownView]] = {
 """The lenses of a run of recurrent layers."""
 
 
-class Shown:
-    """A view that `show` returned.
+HEIGHT = 720
+"""Pixels of the height of a view in a notebook, inside which it scrolls."""
 
-    Attributes:
-        step: the time step that is shown, from 0.
-        unit: the unit that is shown, from 0 (of a gradient map, the place of the loss among those shown).
+Handler = Callable[[dict[str, Any]], object]
+
+
+class Shown:
+    """A view that `show` returned: `save` writes it to a file, and a notebook shows it.
+
+    In a notebook with anywidget, ``step``, ``unit`` and ``quantity`` are those that the reader sees, whoever moved; without
+    it the view is shown all the same, and they are those that it began with or that were set before.
     """
 
     def __init__(self, make: Callable[[str], ShownView], *, app: str | None, lang: str | None) -> None:
         """Store the function that makes the view for a store of the browser."""
-        self._make, self._app, self._lang = make, app, lang
-        self._view = make(f"shown-{secrets.token_hex(4)}")
+        self._app, self._lang = app, lang
+        self._channel = f"shown-{secrets.token_hex(8)}"
+        self._view = make(self._channel)
+        first = self._view.place
+        self._place: dict[str, Any] = {
+            "step": int(first["step"]),
+            "unit": int(first.get("unit") or 0),
+            "quantity": first.get("quantity") or "",
+        }
+        self._handlers: list[Handler] = []
+        self._bridge: Any = None
 
     @property
     def step(self) -> int:
-        """The time step, from 0."""
-        return int(self._view.place["step"])
+        """The time step that is shown, from 0."""
+        return int(self._place["step"])
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._move(step=self._checked("step", value))
 
     @property
     def unit(self) -> int:
-        """The unit, from 0."""
-        return int(self._view.place.get("unit") or 0)
+        """The unit that is shown, from 0; of a gradient map, the place of the loss among those of the map."""
+        return int(self._place["unit"])
+
+    @unit.setter
+    def unit(self, value: int) -> None:
+        self._move(unit=self._checked("unit", value))
+
+    @property
+    def quantity(self) -> str:
+        """The gate or state that is shown; "" where the view has none to choose."""
+        return str(self._place["quantity"])
+
+    @quantity.setter
+    def quantity(self, value: str) -> None:
+        names = self._view.quantities
+        if value not in names:
+            raise Problem(
+                "There is no gate or state “{name}”. Choose one of these: {names}.", name=value, names=", ".join(names)
+            )
+        self._move(quantity=value)
+
+    def _checked(self, name: str, value: int) -> int:
+        low, high = getattr(self._view, f"{name}s") or (0, self._view.counts[name])
+        if not low <= value < high:
+            raise Problem(
+                "“{name}” cannot be {value}. Use {low} to {last}.", name=name, value=value, low=low, last=high - 1
+            )
+        return int(value)
+
+    def observe(self, handler: Handler) -> None:
+        """Call ``handler({"name", "old", "new"})`` at each change of the step, the unit or the quantity."""
+        self._handlers.append(handler)
+
+    def unobserve(self, handler: Handler) -> None:
+        """Stop calling ``handler``."""
+        self._handlers.remove(handler)
+
+    def _move(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            old = self._place[name]
+            if value == old:
+                continue
+            self._place[name] = value
+            if self._bridge is not None and getattr(self._bridge, name) != value:
+                setattr(self._bridge, name, value)
+            for handler in tuple(self._handlers):
+                handler({"name": name, "old": old, "new": value})
 
     def html(self) -> str:
         """Return the view as one HTML page that needs no server."""
-        return offline_html(self._view, app=self._app, lang=self._lang)
+        return offline_html(self._view, app=self._app, lang=self._lang, place=self._shown_place())
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, and return its path."""
         target = Path(path)
         target.write_text(self.html(), encoding="utf-8")
         return target
+
+    def _shown_place(self) -> dict[str, Any]:
+        return {name: value for name, value in self._place.items() if value != ""}
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame; where anywidget is installed, also open the connection with this object."""
+        if self._bridge is None:
+            self._bridge = notebook_bridge(self._channel, self._place)
+            if self._bridge is not None:
+                self._bridge.observe(lambda change: self._move(**{change["name"]: change["new"]}), list(self._place))
+        channel = "" if self._bridge is None else self._channel
+        page = offline_html(self._view, app=self._app, lang=self._lang, place=self._shown_place(), channel=channel)
+        return (
+            f'<iframe srcdoc="{escape_html(page)}" sandbox="allow-scripts allow-downloads allow-popups" width="100%" '
+            f'height="{HEIGHT}" style="border: 0"></iframe>'
+        )
 
 
 def show(
