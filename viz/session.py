@@ -56,10 +56,8 @@ class Session:
         first_visit: whether the address named no view at first: of a new reader, who may need an introduction.
         input_limit: steps of an input that are run at once; a reader raises it by running a longer one.
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
-        rejected: the last requested view, if it could not be shown, until the next request; its text stays in the text
-            box so that it can be corrected.
-        awaited: the view of a link to a file that is not open; it stays in the address until the file is opened or the
-            reader chooses something else.
+        rejected: the last requested view, if it could not be shown; its text stays in the text box until the next request.
+        awaited: the view of a link to a file that is not open; the address keeps it until the file or another view is opened.
         drag: id of the slider drag that made the last change of the edits; None if something else made it.
         attention_dragging: whether a slider drag made the last change of the attention edits.
         panel_turn: number of times that the browser was to scroll to the panel opened last.
