@@ -25,12 +25,18 @@ def keras_module() -> Any:
     """Return the package ``keras``.
 
     Raises:
-        Problem: it is not installed.
+        Problem: it is not installed, or its backend is not.
     """
     try:
         return importlib.import_module("keras")
-    except ImportError:
-        raise Problem("Keras is not installed. Install it: pip install keras.") from None
+    except ModuleNotFoundError as missing:
+        if missing.name == "keras":
+            raise Problem("Keras is not installed. Install it: pip install keras.") from None
+        raise Problem(
+            "Keras's backend needs “{name}”, which is not installed. Install it, or set the environment variable "
+            "KERAS_BACKEND to the name of an installed one, such as torch.",
+            name=str(missing.name),
+        ) from None
 
 
 keras = keras_module()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,3 +155,23 @@ def test_keras_records_its_own_numbers(tmp_path, monkeypatch):
     close(run.scalar(f"weight_norm/{lstm}")[1][0], np.linalg.norm(kernel), 1e-5)
     radius = max(abs(np.linalg.eigvals(block)).max() for block in np.split(kernel, 4))
     close(run.scalar(f"spectral_radius/{lstm}")[1][0], radius, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [("keras", "Keras is not installed. Install it: pip install keras."), ("tensorflow", "needs “tensorflow”")],
+)
+def test_without_keras_or_its_backend_the_callback_says_which_is_missing(tmp_path, missing, sentence):
+    code = f"""
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name}}", name=name)
+sys.meta_path.insert(0, Missing())
+import models.runs.keras_callback
+"""
+    variables = {**os.environ, "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert sentence in found.stderr.splitlines()[-1]
