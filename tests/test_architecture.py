@@ -59,7 +59,7 @@ def packages(path):
 def test_imports_follow_the_data(path):
     name, used = path.as_posix(), packages(path)
     if path.parts[0] == "models":
-        exported = {"viz"} if name == "models/__init__.py" else set()  # `show`, imported when it is asked for
+        exported = {"viz"} if name == "models/__init__.py" else set()  # `show`, imported at its first use
         assert not (used - exported) & {"streamlit", "plotly", "viz", "app"}
     if not name.startswith(STREAMLIT):
         assert "streamlit" not in used
