@@ -16,6 +16,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from models.core.notebook_html import register_html
+
 if TYPE_CHECKING:
     from models.capturing.capture import CaptureError, capture
     from models.capturing.recordable import CaptureWarning
@@ -123,6 +125,15 @@ if "_MODULES" in vars(sys.modules.get(_OTHER, sys)):
         f"This process has imported Unrolled as {_OTHER!r} from {sys.modules[_OTHER].__file__}, and classes that are loaded "
         f"twice do not match. Import from {_OTHER!r}, or install the checkout itself with pip install -e."
     )
+
+
+def _notebook_html(thing: Any) -> str:
+    from viz.show.notebook_html import notebook_html  # at the first use: it needs the app's packages
+
+    return notebook_html(thing)
+
+
+register_html(_notebook_html)
 
 if not TYPE_CHECKING:  # or type checkers would accept every name
 

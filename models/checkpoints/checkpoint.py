@@ -7,11 +7,12 @@ from typing import Any
 
 from models.checkpoints.building.file_network import network_of_file
 from models.checkpoints.checkpoint_data import CheckpointData
+from models.core.notebook_html import NotebookHtml
 from models.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Checkpoint(CheckpointData):
+class Checkpoint(NotebookHtml, CheckpointData):
     """The contents of a checkpoint, and the network that they make."""
 
     def network(self, *, name: str = "checkpoint", **choices: Any) -> Network:

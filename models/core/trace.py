@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,12 +16,17 @@ from models.core.archive import ArchiveError, checked_name, read_archive, write_
 from models.core.attention import AttentionTrace, AttentionTraces, attention_from_arrays, attention_to_arrays
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
+from models.core.labelled_arrays import trace_to_xarray
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun
+from models.core.notebook_html import NotebookHtml
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
 from models.core.recording import Recording
 from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays
 from models.core.weights import LayerWeights, read_only
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class LayerTrace(LayerRun):
@@ -95,7 +100,7 @@ class LayerTraces(Mapping[str, LayerTrace]):
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(NotebookHtml):
     """The recorded run of a network's recurrent layers and attentions: ``trace.layers["rnn.l0"].forget_gate`` is (B, T, H).
 
     Attributes:
@@ -115,6 +120,14 @@ class Trace:
 
     def __reduce__(self) -> tuple:  # a copy does not grow
         return Trace, (LayerTraces(dict(self.layers)), self.tokens, AttentionTraces(dict(self.attention)))
+
+    def to_xarray(self) -> xarray.DataTree:
+        """Return the gates, states, gradients and attention weights as labelled arrays: see ``trace_to_xarray``.
+
+        Example:
+            >>> trace.to_xarray()["layers/rnn.l0"]["forget_gate"].mean(["batch", "time"])
+        """
+        return trace_to_xarray(self)
 
     def save(self, path: str | PathLike[str] | BinaryIO) -> None:
         """Save everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` loads it bit for bit.

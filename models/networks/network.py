@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.core.messages import Problem, TitledName
+from models.core.notebook_html import NotebookHtml
 from models.core.parse_numbers import parse_number
 from models.core.tokenize_text import UNKNOWN, display, display_unknown, longest_text, split_characters, split_words
 from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError, check_length
@@ -161,7 +162,7 @@ class SequenceLayout(Protocol):
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(NotebookHtml):
     """A trained network with its tokenizer and card.
 
     Symbols: ``module(ids (B, T) int64)`` returns logits (B, T, V) of the next symbol.

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from models.core.labelled_arrays import scalars_to_pandas
 from models.core.messages import Problem
 from models.runs.map_store import MissingArray, read_map
 from models.runs.nonfinite_place import NonFinitePlace, parse_place
@@ -18,6 +19,9 @@ from models.runs.run_database import read_database
 from models.runs.run_folder import read_description, run_status
 from models.runs.scalar_store import read_scalars, scalar_names
 from models.runs.snapshots import list_snapshots
+
+if TYPE_CHECKING:
+    import pandas
 
 MAX_LAYERS = 1000
 MAX_SAMPLES = 1000
@@ -137,6 +141,14 @@ class TrainingRun:
             return dict(zip(names, found, strict=True))
 
         return self._read(read)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return all scalars as a table: a row for each training step, a column for each scalar, NaN where it has no value.
+
+        Raises:
+            Problem: pandas is not installed.
+        """
+        return scalars_to_pandas(self.scalars(self.scalar_names))
 
     def gradient_map(self, layer: str, quantity: str = "hidden") -> StepMap:
         """Return ||dL/dh_t|| (``"hidden"``) or ||dL/dc_t|| (``"cell"``) over the training; the norm over batch and units.
