@@ -28,7 +28,8 @@ def checkpoint_table(checkpoint: Checkpoint) -> str:
     others = ngettext("{n} other tensor", "{n} other tensors", len(checkpoint.stored)).format(n=len(checkpoint.stored))
     title = f"{checkpoint.format} · {others}"
     if not rows:
-        return f"<p>{escape_html(title)}</p><p>{escape_html(_('No recurrent layer was found in this file, neither by name nor by shape.'))}</p>"
+        nothing = _("No recurrent layer was found in this file, neither by name nor by shape.")
+        return f"<p>{escape_html(title)}</p><p>{escape_html(nothing)}</p>"
     return f"<p>{escape_html(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from models import capture, load_network, load_trace, watch
+from models import CaptureWarning, capture, load_network, load_trace, watch
 from models.core.messages import Problem
 from tests.support.watched_loop import Net, batch_of
 
@@ -71,7 +71,7 @@ def test_a_run_is_a_table_of_its_scalars(tmp_path):
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "xarray", None)
-    with capture(nn.RNN(2, 3)) as trace:
+    with pytest.warns(CaptureWarning), capture(nn.RNN(2, 3)) as trace:
         pass
     with pytest.raises(Problem, match=r"needs the package xarray, which is not installed. Run: pip install xarray"):
         trace.to_xarray()

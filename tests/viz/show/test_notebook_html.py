@@ -2,10 +2,11 @@
 
 import sys
 
+import pytest
 import torch
 from torch import nn
 
-from models import capture, load_checkpoint, load_network
+from models import CaptureWarning, capture, load_checkpoint, load_network
 
 
 def test_a_network_and_its_trace_show_the_step_lens():
@@ -40,7 +41,7 @@ def test_a_checkpoint_shows_its_layers_and_what_is_not_certain(tmp_path):
 
 
 def test_what_cannot_be_drawn_is_shown_as_its_repr(monkeypatch):
-    with capture(nn.RNN(2, 3)) as empty:
+    with pytest.warns(CaptureWarning), capture(nn.RNN(2, 3)) as empty:
         pass
     assert empty._repr_html_() is None
     monkeypatch.setitem(sys.modules, "viz.show.notebook_html", None)  # as where the app's packages are not installed
