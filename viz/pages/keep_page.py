@@ -30,7 +30,7 @@ def keep_page_button(session: Session, make: Callable[[], ShownView]) -> None:
     st.download_button(
         _("Keep this page (HTML)"),
         content,
-        file_name=f"{file_name(cache.download_name(view.net or ''))}-{lens or 'step'}.html",
+        file_name=f"{file_name(cache.download_name(view.net or ''))}-{file_name(lens or 'step')}.html",
         mime="text/html",
         key="keep_page",
         icon=":material/save:",

@@ -211,7 +211,7 @@ def test_quantized_weights(per_channel, bits, tmp_path):
     (tmp_path / "plain.onnx").write_bytes(data)
     quantize_dynamic(
         tmp_path / "plain.onnx", tmp_path / "small.onnx", op_types_to_quantize=["LSTM"], per_channel=per_channel,
-        weight_type=QuantType[bits],
+        weight_type=QuantType[bits], reduce_range=True,  # else the products of onnxruntime saturate on older processors
     )  # fmt: skip
     data, plain = (tmp_path / "small.onnx").read_bytes(), load_checkpoint(data)
     checkpoint = load_checkpoint(data)

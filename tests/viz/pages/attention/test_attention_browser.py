@@ -260,7 +260,7 @@ def test_a_press_is_answered_once(open_page):
 def test_outputs_beside_each_other_keep_their_probabilities_in_sight(open_page):
     page = open_page(link(net=NET, text="the fourth of August, 2024", panel="same_text"), width=1024)
     page.locator('[data-quantity="compared_output"]').first.wait_for()
-    wider = page.locator("div[style*=grid-template-columns]").evaluate_all(
+    wider = page.locator(".unrolled-outputs").evaluate_all(
         "nodes => nodes.map((node) => node.scrollWidth - node.clientWidth)"
     )
     assert len(wider) >= 3 and max(wider) <= 0

@@ -203,7 +203,7 @@ def test_what_is_kept_opens(open_page, tmp_path):
     trace = load_trace(run)
     for quantity, values in layers["rnn.l0"].items():
         np.testing.assert_allclose(trace.layers["rnn.l0"][quantity][0], values, rtol=0, atol=CLOSE)
-    figure = download(lambda: page.get_by_role("button", name="HTML").click())
+    figure = download(lambda: page.get_by_role("button", name="HTML").filter(has_not_text="Keep").click())
     assert "Plotly.newPlot" in figure.read_text(encoding="utf-8")
     names = set()
     for save in page.locator(".unrolled-save").all():
