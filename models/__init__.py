@@ -16,8 +16,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from models.core.notebook_html import register_html
-
 if TYPE_CHECKING:
     from models.capturing.capture import CaptureError, capture
     from models.capturing.recordable import CaptureWarning
@@ -126,15 +124,6 @@ if "_MODULES" in vars(sys.modules.get(_OTHER, sys)):
         f"twice do not match. Import from {_OTHER!r}, or install the checkout itself with pip install -e."
     )
 
-
-def _notebook_html(thing: Any) -> str:
-    from viz.show.notebook_html import notebook_html  # at the first use: it needs the app's packages
-
-    return notebook_html(thing)
-
-
-register_html(_notebook_html)
-
 if not TYPE_CHECKING:  # or type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
@@ -143,6 +132,10 @@ if not TYPE_CHECKING:  # or type checkers would accept every name
             from viz.show import show
 
             return show
+        if name == "notebook_html":  # likewise
+            from viz.show.notebook_html import notebook_html
+
+            return notebook_html
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.checkpoints.building.file_network import network_of_file
 from models.checkpoints.checkpoint_data import CheckpointData
-from models.core.notebook_html import NotebookHtml
+from models.core.html_representation import NotebookHtml
 from models.networks.network import Network
 
 

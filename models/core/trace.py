@@ -16,10 +16,10 @@ from models.core.archive import ArchiveError, checked_name, read_archive, write_
 from models.core.attention import AttentionTrace, AttentionTraces, attention_from_arrays, attention_to_arrays
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
+from models.core.html_representation import NotebookHtml
 from models.core.labelled_arrays import trace_to_xarray
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun
-from models.core.notebook_html import NotebookHtml
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
 from models.core.recording import Recording
 from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from models.core.html_representation import NotebookHtml
 from models.core.messages import Problem, TitledName
-from models.core.notebook_html import NotebookHtml
 from models.core.parse_numbers import parse_number
 from models.core.tokenize_text import UNKNOWN, display, display_unknown, longest_text, split_characters, split_words
 from models.networks.input_limit import INPUT_LIMIT, TooManyStepsError, check_length

@@ -34,7 +34,7 @@ def checkpoint_table(checkpoint: Checkpoint) -> str:
 
 
 def _cells(name: str, layer: FoundLayer) -> str:
-    gates = GATE_COUNTS.get(layer.kind)  # type: ignore[call-overload]
+    gates = GATE_COUNTS.get(layer.kind)
     shapes = {part: stored.shape for part, stored in layer.parts.items()}
     inputs = shapes["weight_ih"][1] if len(shapes.get("weight_ih", ())) == 2 else None
     units = shapes["weight_hh"][0] // gates if gates and len(shapes.get("weight_hh", ())) == 2 else None

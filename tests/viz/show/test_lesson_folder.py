@@ -8,8 +8,8 @@ import pytest
 from tests.support.browser import until
 from viz.lessons.find_lessons import shipped_lessons
 from viz.lessons.lesson import LensView
-from viz.show.__main__ import main
 from viz.show.lesson_folder import lesson_view
+from viz.show.save_lesson_folder import main
 
 
 @pytest.mark.slow

@@ -1,4 +1,10 @@
-"""Write the views of lessons as files that need no server: ``python -m viz.show LESSON FOLDER``."""
+"""Write the views of a lesson as files that need no server, with an index, into a folder for any static host.
+
+    python -m viz.show.save_lesson_folder LESSON FOLDER [--app ADDRESS] [--lang en]
+
+LESSON is the number or name of a lesson, or the folder of one; ADDRESS that of a running app, to which the files have links;
+the language is the one shown first.
+"""
 
 import argparse
 import sys
@@ -11,7 +17,7 @@ from viz.lessons.lesson import Lesson
 from viz.show.lesson_folder import save_lesson_views
 
 
-def named_lesson(name: str) -> Lesson:
+def chosen_lesson(name: str) -> Lesson:
     """Return a lesson: by its number or name one that comes with the app, else that of a folder.
 
     Raises:
@@ -30,14 +36,18 @@ def named_lesson(name: str) -> Lesson:
 
 def main(arguments: list[str]) -> int:
     """Write the folder; return 1 with one sentence where that cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m viz.show", description=(__doc__ or "").partition(":")[0] + ".")
-    parser.add_argument("lesson", help="number or name of a lesson, or the folder of one")
-    parser.add_argument("folder", help="folder to write to")
-    parser.add_argument("--app", help="address of a running app, to which the files have links")
-    parser.add_argument("--lang", choices=list(LANGUAGES), default="en", help="language that is shown first")
+    parser = argparse.ArgumentParser(
+        prog="python -m viz.show.save_lesson_folder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("lesson")
+    parser.add_argument("folder")
+    parser.add_argument("--app")
+    parser.add_argument("--lang", choices=list(LANGUAGES), default="en")
     chosen = parser.parse_args(arguments)
     try:
-        print(save_lesson_views(named_lesson(chosen.lesson), chosen.folder, app=chosen.app, lang=chosen.lang))
+        print(save_lesson_views(chosen_lesson(chosen.lesson), chosen.folder, app=chosen.app, lang=chosen.lang))
     except (Problem, OSError) as problem:
         print(translate(problem) if isinstance(problem, Problem) else problem, file=sys.stderr)
         return 1
