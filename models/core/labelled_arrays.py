@@ -16,8 +16,6 @@ from models.core.messages import Problem
 if TYPE_CHECKING:
     import xarray
 
-    from models.core.trace import Trace
-
 
 def optional_package(name: str) -> Any:
     """Return a package of the extra ``arrays``.
@@ -33,8 +31,10 @@ def optional_package(name: str) -> Any:
         ) from None
 
 
-def trace_to_xarray(trace: Trace) -> xarray.DataTree:
-    """Return a trace as a tree: ``layers/NAME`` has gates and states, ``attention/NAME`` scores and weights.
+def arrays_to_xarray(
+    layers: Mapping[str, Any], attention: Mapping[str, AttentionTrace], tokens: tuple[str, ...] | None
+) -> xarray.DataTree:
+    """Return the parts of a trace as a tree: ``layers/NAME`` has gates and states, ``attention/NAME`` scores and weights.
 
     Dimensions of a layer are (batch, time, unit); what has another width has a last dimension of its own, such as
     ``input_unit``, or ``hidden_unit`` where a projection follows the cell. Steps past a sequence's length are NaN. Where
@@ -46,10 +46,10 @@ def trace_to_xarray(trace: Trace) -> xarray.DataTree:
     """
     xr = optional_package("xarray")
     found: dict[str, Any] = {"/": xr.Dataset(attrs={"source": "Unrolled"})}
-    for name, layer in trace.layers.items():
-        found[f"layers/{name}"] = _layer_dataset(xr, layer, trace.tokens)
-    for name, attention in trace.attention.items():
-        found[f"attention/{name}"] = _attention_dataset(xr, attention)
+    for name, layer in layers.items():
+        found[f"layers/{name}"] = _layer_dataset(xr, layer, tokens)
+    for name, each in attention.items():
+        found[f"attention/{name}"] = _attention_dataset(xr, each)
     return xr.DataTree.from_dict(found)
 
 

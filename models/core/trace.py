@@ -17,7 +17,7 @@ from models.core.attention import AttentionTrace, AttentionTraces, attention_fro
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
 from models.core.html_representation import NotebookHtml
-from models.core.labelled_arrays import trace_to_xarray
+from models.core.labelled_arrays import arrays_to_xarray
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
@@ -122,12 +122,12 @@ class Trace(NotebookHtml):
         return Trace, (LayerTraces(dict(self.layers)), self.tokens, AttentionTraces(dict(self.attention)))
 
     def to_xarray(self) -> xarray.DataTree:
-        """Return the gates, states, gradients and attention weights as labelled arrays: see ``trace_to_xarray``.
+        """Return the gates, states, gradients and attention weights as labelled arrays: see ``arrays_to_xarray``.
 
         Example:
             >>> trace.to_xarray()["layers/rnn.l0"]["forget_gate"].mean(["batch", "time"])
         """
-        return trace_to_xarray(self)
+        return arrays_to_xarray(self.layers, self.attention, self.tokens)
 
     def save(self, path: str | PathLike[str] | BinaryIO) -> None:
         """Save everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` loads it bit for bit.
