@@ -16,10 +16,6 @@ from viz.figures.style import apply_style
 texts = st.text(max_size=60) | st.lists(st.sampled_from([*HOSTILE, " ", "a"]), max_size=4).map("".join)
 
 
-def without_spaces(text):
-    return re.sub(r"\s", "", text.replace(escape.JOINER, ""))
-
-
 def shown(markdown):
     """Return what Markdown of one paragraph without markup shows."""
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace(escape.JOINER, "")
@@ -92,9 +88,8 @@ def test_a_figure_draws_names_and_tokens_as_they_are(text):
     figure.update_xaxes(tickvals=[0], ticktext=[text], title_text=text)
     apply_style(figure, "light", height=300)
     trace, axis = figure.data[0], figure.layout.xaxis
-    assert not re.search(r"<(?!br>)", trace.name)  # a long name has several lines
-    assert without_spaces(unescape(trace.name.replace("<br>", ""))) == without_spaces(escape.printable(text))
-    for drawn in (trace.text[0], trace.customdata[0][1], axis.ticktext[0]):
+    name = trace.name.replace("<br>", " ")  # a long name has several lines
+    for drawn in (name, trace.text[0], trace.customdata[0][1], axis.ticktext[0]):
         assert "<" not in drawn
         assert unescape(drawn).replace(escape.JOINER, "") == escape.printable(text).replace(escape.JOINER, "")
     assert not re.search(r"<(?!br>|/?b>|/?extra>)", trace.hovertemplate + (axis.title.text or ""))

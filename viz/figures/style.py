@@ -69,10 +69,11 @@ def _fitted_title(axis: go.layout.XAxis | go.layout.YAxis, room: float) -> dict[
 
 def _lines(text: str, room: float) -> list[str]:
     """Break a text at its spaces into lines of at most ``room`` pixels, by the usual widths of its characters."""
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if _pixels(longer) <= room or not lines[-1]:
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if _pixels(longer) <= room or not lines[-1].strip():
             lines[-1] = longer
         else:
             lines.append(word)

@@ -203,15 +203,19 @@ def test_nodes_with_something_between_them_are_not_stacked(between):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("bits", ["QInt8", "QUInt8"])
-def test_quantized_weights(per_channel, bits, tmp_path):
-    """The layer has the dequantized values; the rounding of its inputs is named as not run."""
+@pytest.mark.parametrize("seven_bits", [False, True])
+def test_quantized_weights(per_channel, bits, seven_bits, tmp_path):
+    """The layer has the dequantized values; the rounding of its inputs is named as not run.
+
+    Outputs are compared for weights of seven bits: of eight, onnxruntime's own products saturate on older processors.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     data, feed = node_of("LSTM", "bidirectional", peepholes=True, clip=0.7)
     (tmp_path / "plain.onnx").write_bytes(data)
     quantize_dynamic(
         tmp_path / "plain.onnx", tmp_path / "small.onnx", op_types_to_quantize=["LSTM"], per_channel=per_channel,
-        weight_type=QuantType[bits], reduce_range=True,  # else the products of onnxruntime saturate on older processors
+        weight_type=QuantType[bits], reduce_range=seven_bits,
     )  # fmt: skip
     data, plain = (tmp_path / "small.onnx").read_bytes(), load_checkpoint(data)
     checkpoint = load_checkpoint(data)
@@ -222,6 +226,8 @@ def test_quantized_weights(per_channel, bits, tmp_path):
     module = checkpoint.graph()
     assert module.left_out == ("/encoder/rnn/LSTM_quant (input quantization)",)
     assert any(node.domain == MICROSOFT for node in onnx.load_from_string(data).graph.node)
+    if not seven_bits:
+        return
     for want, got in zip(expected(data, feed), run(module, feed), strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=0.05)
 
