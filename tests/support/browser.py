@@ -141,28 +141,34 @@ def serve(
         server = subprocess.Popen(line, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_healthy(url, server, log)
+            wait_until_answered(f"{url}/_stcore/health", server, log)
             yield url
         finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            stop_server(server)
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen, log) -> None:
+def wait_until_answered(address: str, server: subprocess.Popen, log) -> None:
+    """Wait until a server answers at an address. Raises RuntimeError: it ended, or did not in time; with its ``log``."""
     opener = build_opener(ProxyHandler({}))
     end = time.monotonic() + TIMEOUT / 1000
     while time.monotonic() < end and server.poll() is None:
         try:
-            with opener.open(f"{url}/_stcore/health", timeout=2):
+            with opener.open(address, timeout=5):
                 return
         except (URLError, OSError):
             time.sleep(0.1)
     log.seek(0)
-    raise RuntimeError(f"The app did not start:\n{log.read()}")
+    raise RuntimeError(f"The server did not start:\n{log.read()}")
+
+
+def stop_server(server: subprocess.Popen) -> None:
+    """End a server, killed where it has not ended after 20 seconds."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 @contextmanager

@@ -6,16 +6,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import nbformat
 
-from tests.support.browser import ROOT, TIMEOUT
+from tests.support.browser import ROOT, stop_server, wait_until_answered
 
 
 @contextmanager
@@ -45,24 +42,10 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
-            opener, end = build_opener(ProxyHandler({})), time.monotonic() + TIMEOUT / 1000
-            while True:
-                try:
-                    with opener.open(f"http://127.0.0.1:{port}/api?token={token}", timeout=5):
-                        break
-                except (URLError, OSError):
-                    if time.monotonic() > end or server.poll() is not None:
-                        log.seek(0)
-                        raise RuntimeError(f"JupyterLab did not start:\n{log.read()}") from None
-                    time.sleep(0.2)
+            wait_until_answered(f"http://127.0.0.1:{port}/api?token={token}", server, log)
             yield f"http://127.0.0.1:{port}/doc/tree/{{}}?token={token}"
         finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            stop_server(server)
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
