@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 from models.core.saved_cell import SavedCell
-from viz.components import Component
 from viz.components.cell_diagram import CELL_DIAGRAM, cell_diagram_data
-from viz.components.equations import EQUATIONS, custom_equations_data, equations_data
+from viz.components.equations import EQUATIONS, layer_equations_data
 from viz.components.gate_sum import GATE_SUM, gate_sum_data
 from viz.components.heatmap import HEATMAP, heatmap_data
 from viz.components.player import PLAYER, player_data
@@ -75,7 +74,7 @@ def _content(
     run, layer = source.run, source.run.trace.layers[place["layer"]]
     panels = [
         ShownPanel("cell", cell_text(layer), CELL_DIAGRAM, cell_diagram_data(view_id), "left"),
-        ShownPanel("equations", equations_text(), *_equations(source, view_id, place["layer"]), column="left"),
+        ShownPanel("equations", equations_text(), EQUATIONS, layer_equations_data(layer, view_id=view_id), "left"),
     ]
     if run.prediction is not None or not run.outputs:
         panels.append(ShownPanel("prediction", prediction_text(run), PREDICTION, prediction_data(view_id), "right"))
@@ -95,21 +94,3 @@ def _content(
         (PLAYER, player_data(view_id, view=view)),
         () if steps is None or units is None else (excerpt_sentence(steps, units),),
     )
-
-
-def _equations(source: RunSource, view_id: str, name: str) -> tuple[Component, dict[str, Any]]:
-    layer = source.run.trace.layers[name]
-    if isinstance(layer, SavedCell):
-        widths = {each: layer[each].shape[2] for each in layer.quantities} | {"input": layer.input.shape[2]}
-        return EQUATIONS, custom_equations_data(layer.cell_equations, widths, view_id=view_id)
-    weights = layer.weights
-    data = equations_data(
-        weights.cell,
-        view_id=view_id,
-        hidden_size=weights.hidden_size,
-        input_size=weights.input_size,
-        output_size=weights.output_size,
-        bias=weights.bias_ih is not None,
-        reverse=layer.reverse,
-    )
-    return EQUATIONS, data

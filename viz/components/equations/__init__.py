@@ -5,6 +5,8 @@ from typing import Any
 
 from models.core.cells import Cell
 from models.core.custom_cell import CellFormulas
+from models.core.saved_cell import SavedCell
+from models.core.trace import LayerTrace
 from viz.colours import palette
 from viz.components import Component
 from viz.components.shared.cell_math import names
@@ -20,31 +22,42 @@ FORMS = ("numbers", "symbols", "shapes")
 
 
 def equations(
-    cell: Cell,
+    layer: LayerTrace | SavedCell,
     *,
-    hidden_size: int,
-    input_size: int,
-    output_size: int | None = None,
-    bias: bool = True,
-    reverse: bool = False,
     view_id: str = "step",
     key: str = "equations",
     form: str = "numbers",
     on_form_change: Callable[[], None] = lambda: None,
 ) -> None:
-    """Show the cell's equations, one line per gate and state; the numbers are those of the view's unit and step.
+    """Show a layer's equations, one line per gate and state; the numbers are those of the view's unit and step.
 
     Args:
-        cell: the equations, `LayerWeights.cell` of the layer shown.
-        hidden_size, input_size, output_size, bias, reverse: see `viz.formulas.formulas`.
+        layer: the layer, also one of a cell of the user's own.
         view_id: the store whose values are shown.
         key: of the component in the page.
         form: the form shown first: one of `FORMS`.
         on_form_change: called when the reader chose another; it is then in the component's state as "form".
     """
-    sizes = {"hidden_size": hidden_size, "input_size": input_size, "output_size": output_size}
-    data = equations_data(cell, view_id=view_id, form=form, bias=bias, reverse=reverse, **sizes)
+    data = layer_equations_data(layer, view_id=view_id, form=form)
     mount(EQUATIONS, data, key=key, on={"form": on_form_change})
+
+
+def layer_equations_data(layer: LayerTrace | SavedCell, *, view_id: str, form: str = "numbers") -> dict[str, Any]:
+    """Return the data of a layer's equations."""
+    if isinstance(layer, SavedCell):
+        widths = {name: layer[name].shape[2] for name in layer.quantities} | {"input": layer.input.shape[2]}
+        return custom_equations_data(layer.cell_equations, widths, view_id=view_id, form=form)
+    weights = layer.weights
+    return equations_data(
+        weights.cell,
+        view_id=view_id,
+        form=form,
+        hidden_size=weights.hidden_size,
+        input_size=weights.input_size,
+        output_size=weights.output_size,
+        bias=weights.bias_ih is not None,
+        reverse=layer.reverse,
+    )
 
 
 def equations_data(cell: Cell, *, view_id: str, form: str = "numbers", **layer: Any) -> dict[str, Any]:
@@ -69,31 +82,10 @@ def _forms(formula: Formula) -> dict[str, str]:
     return {name: getattr(formula, name) for name in ("quantity", "symbols", "numbers", "shapes")}
 
 
-def custom_equations(
-    cell: CellFormulas,
-    widths: Mapping[str, int],
-    *,
-    view_id: str = "step",
-    key: str = "equations",
-    form: str = "numbers",
-    on_form_change: Callable[[], None] = lambda: None,
-) -> None:
-    """Show the equations of a cell of the user's own.
-
-    Args:
-        cell: the equations.
-        widths: units of every quantity, and of ``input``.
-        view_id, key, form, on_form_change: as of `equations`.
-    """
-    mount(
-        EQUATIONS, custom_equations_data(cell, widths, view_id=view_id, form=form), key=key, on={"form": on_form_change}
-    )
-
-
 def custom_equations_data(
     cell: CellFormulas, widths: Mapping[str, int], *, view_id: str, form: str = "numbers"
 ) -> dict[str, Any]:
-    """Return the data of the equations of a cell of the user's own."""
+    """Return the data of the equations of a cell of the user's own; ``widths``: units of every quantity, and of ``input``."""
     words = {
         "names": {name: name for name in cell.quantities} | names(),
         "definition": _("activation function"),

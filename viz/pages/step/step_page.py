@@ -4,7 +4,7 @@ import streamlit as st
 
 from models.core.saved_cell import SavedCell
 from viz.components.cell_diagram import cell_diagram
-from viz.components.equations import FORMS, custom_equations, equations
+from viz.components.equations import FORMS, equations
 from viz.components.gate_sum import gate_sum
 from viz.components.heatmap import heatmap
 from viz.components.player import player
@@ -66,30 +66,9 @@ def page() -> None:
         @panel("equations", *equations_text())
         def draw_equations() -> None:
             form = view_choice("form", TEXT, FORMS[0], FORMS.__contains__)
+            equations(layer, view_id=VIEW_ID, key=EQUATIONS, form=form, on_form_change=_form_changed)
             if isinstance(layer, SavedCell):
-                widths = {name: layer[name].shape[2] for name in layer.quantities} | {"input": layer.input.shape[2]}
-                custom_equations(
-                    layer.cell_equations,
-                    widths,
-                    view_id=VIEW_ID,
-                    key=EQUATIONS,
-                    form=form,
-                    on_form_change=_form_changed,
-                )
                 _unrecorded_note(layer)
-                return
-            equations(
-                layer.weights.cell,
-                hidden_size=layer.weights.hidden_size,
-                input_size=layer.weights.input_size,
-                output_size=layer.weights.output_size,
-                bias=layer.weights.bias_ih is not None,
-                reverse=layer.reverse,
-                view_id=VIEW_ID,
-                key=EQUATIONS,
-                form=form,
-                on_form_change=_form_changed,
-            )
 
     with right:
 
