@@ -1,7 +1,6 @@
 """A button that saves a lesson as one HTML file, with the pictures as they are on the page."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from viz.components import Component
 from viz.components.streamlit_host import mount
@@ -39,25 +38,7 @@ def save_lesson(
         key: of the component in the page.
         on_section: called when the browser has to copy another section, whose number it reports, 0 at the end.
     """
-    data = save_lesson_data(
-        lesson, section, count=count, copying=copying, title=title, language=language, file=file, selectors=selectors
-    )
-    mount(SAVE_LESSON, data, key=key, on={"section": on_section}, width="content")
-
-
-def save_lesson_data(
-    lesson: str,
-    section: int,
-    *,
-    count: int,
-    copying: bool,
-    title: str,
-    language: str,
-    file: str,
-    selectors: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return the data of the button; arguments as of `save_lesson`."""
-    return {
+    data = {
         "lesson": f"{language}/{lesson}",
         "section": section,
         "count": count,
@@ -74,3 +55,4 @@ def save_lesson_data(
             "failed": _("A section was not drawn in three minutes, so no file was saved. Try again"),
         },
     }
+    mount(SAVE_LESSON, data, key=key, on={"section": on_section}, width="content")
