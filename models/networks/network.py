@@ -254,12 +254,12 @@ class Network(NotebookHtml):
                 ``limit`` steps (``TooManyStepsError``); one sentence says which.
         """
         limit = INPUT_LIMIT.get() if limit is None else limit
-        check_length(text, self._longest_text)
+        check_length(text, self.longest_text)
         if self.vocabulary is None:
             rows = parse_numbers(text, self.card.columns, limit)
             numbers = tuple(map(_short, rows))
             return TokenizedText(torch.tensor([rows], dtype=torch.float32), numbers, numbers, ())
-        symbols = self._split(text)
+        symbols = self.symbols(text)
         if not symbols:
             raise Problem("The input text is empty. Type an input for {name}.", name=self.titled_name)
         if len(symbols) > limit:
@@ -298,27 +298,27 @@ class Network(NotebookHtml):
     def tokens(self, text: str) -> list[str]:
         """Return the input token of each of the T steps, of a text that need not be valid: symbols, or numbers."""
         if self.vocabulary is None:
-            return [_short(step) for step in parse_numbers(text[: self._longest_text], self.card.columns, None)]
-        return self._in_vocabulary(self._split(text))
+            return [_short(step) for step in parse_numbers(text[: self.longest_text], self.card.columns, None)]
+        return self._in_vocabulary(self.symbols(text))
 
     def labels(self, text: str) -> list[str]:
         """Return ``tokens(text)`` in display form: a newline is ``'⏎'``, a symbol not in the vocabulary ``'[symbol]'``."""
         if self.vocabulary is None:
             return self.tokens(text)
-        return [self._label(symbol) for symbol in self._split(text)]
+        return [self._label(symbol) for symbol in self.symbols(text)]
 
     def part(self, text: str, first: int, count: int) -> str:
         """Return a text of ``count`` steps of ``text`` from step ``first`` (from 0), or of those that there are."""
         steps = slice(first, first + count)
         if self.vocabulary is None:
             return ("; " if self.card.columns > 1 else ", ").join(
-                number_rows(text[: self._longest_text], self.card.columns)[steps]
+                number_rows(text[: self.longest_text], self.card.columns)[steps]
             )
-        return ("" if self.kind == "characters" else " ").join(self._split(text)[steps])
+        return ("" if self.kind == "characters" else " ").join(self.symbols(text)[steps])
 
     def unknown(self, text: str) -> list[str]:
         """Return the symbols of ``text`` that the vocabulary lacks, each once, in the order of their first appearance."""
-        return [] if self.vocabulary is None else self._unknown(self._split(text))
+        return [] if self.vocabulary is None else self._unknown(self.symbols(text))
 
     def _label(self, symbol: str) -> str:
         return display(symbol) if symbol in self.ids or not self.card.unknown else display_unknown(symbol)
@@ -331,12 +331,13 @@ class Network(NotebookHtml):
         return [symbol if symbol in self.ids else (self.card.unknown or symbol) for symbol in symbols]
 
     @cached_property
-    def _longest_text(self) -> int:
+    def longest_text(self) -> int:
         """The characters of a text that are read; no more are split."""
         return longest_text(self.vocabulary or () if self.kind == "characters" else ())
 
-    def _split(self, text: str) -> list[str]:
-        text = text[: self._longest_text]
+    def symbols(self, text: str) -> list[str]:
+        """Return the symbols into which the vocabulary splits ``text``; those that it lacks remain as they are."""
+        text = text[: self.longest_text]
         if self.kind == "words":
             return split_words(text, self.vocabulary or (), self.card.particles)
         return split_characters(text, self.vocabulary or ())

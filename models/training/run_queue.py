@@ -24,27 +24,16 @@ from typing import Any
 
 from models.core.messages import Problem
 from models.runs.run_folder import ENDED, is_run_folder, read_description, run_status
+from models.training.dask_cluster import ALLOWED_FAILURES, WORKER_MEMORY, local_cluster, named_cluster
 from models.training.trained_network import is_training_folder
 from models.training.training_control import send_command
 from models.training.training_options import TrainingOptions
 
-SCHEDULER = "UNROLLED_SCHEDULER"
-"""The environment variable with the address of another cluster."""
-
 MAX_WORKERS = 4
-WORKER_MEMORY = "2GiB"
-"""A worker that needs more is ended, and its run with it."""
-
-ALLOWED_FAILURES = 3
-"""Times that a worker may end while it trains a run, before the run counts as failed."""
-
 MINUTES = "UNROLLED_TRAINING_MINUTES"
 """The environment variable with the longest duration of a run that a reader may start; ``MAX_MINUTES`` without it."""
 
 MAX_MINUTES = 60.0
-RESTART_TIMEOUT = "1 hour"
-"""The time that a killed worker has to start again."""
-
 PRIORITY = 10
 """Of the processes of the embedded cluster, as of ``nice``: the app itself comes first."""
 
@@ -163,18 +152,9 @@ class RunQueue:
             if self._client is None:
                 from distributed import Client
 
-                address = os.environ.get(SCHEDULER)
-                if address:
-                    try:
-                        self._client = Client(address, timeout="10s", set_as_default=False)
-                    except OSError as error:
-                        raise Problem(
-                            "The training cluster at {address} does not answer. Start it, or unset {name}.",
-                            address=address,
-                            name=SCHEDULER,
-                        ) from error
-                else:
-                    self._cluster = _local_cluster(self.workers)
+                self._client = named_cluster()
+                if self._client is None:
+                    self._cluster = local_cluster(self.workers, {RUN: 1})
                     self._client = Client(self._cluster, set_as_default=False)
         return self._client
 
@@ -279,33 +259,6 @@ def _failure(error: Exception) -> Exception:
         "batch, shorter sequences or fewer units.",
         count=ALLOWED_FAILURES + 1,
         limit=WORKER_MEMORY,
-    )
-
-
-def _local_cluster(workers: int) -> Any:
-    """Return a cluster of processes for runs on this machine, reachable from it alone, of one thread each."""
-    import dask
-    from distributed import LocalCluster
-
-    dask.config.set(
-        {
-            "distributed.worker.daemon": True,
-            "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-            # A killed worker that has not restarted by then is removed for good, and its run waits forever: on a busy
-            # machine the default, 15 s, is less than a restart takes.
-            "distributed.deploy.lost-worker-timeout": RESTART_TIMEOUT,
-        }
-    )
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        memory_limit=WORKER_MEMORY,
-        dashboard_address="127.0.0.1:0",  # of its health pages; the default port may be taken
-        security=True,  # TLS with certificates of its own: whoever can reach the scheduler can run code in the workers
-        silence_logs=50,
-        resources={RUN: 1},
     )
 
 

@@ -82,7 +82,7 @@ def test_readers_are_served_in_turn(queue):
 
 def test_other_readers_do_not_wait_while_the_cluster_starts(monkeypatch, tmp_path):
     made, starts, may_start = RunQueue(workers=1), threading.Event(), threading.Event()
-    monkeypatch.setattr(run_queue, "_local_cluster", lambda _: starts.set() or (may_start.wait(60) and Client()))
+    monkeypatch.setattr(run_queue, "local_cluster", lambda *_: starts.set() or (may_start.wait(60) and Client()))
     monkeypatch.setattr("distributed.Client", lambda cluster, **_: cluster)
     submitting = threading.Thread(target=made.submit, args=(Path("a1"), "a", True))
     submitting.start()

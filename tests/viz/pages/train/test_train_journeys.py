@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models import open_run
-from models.training.run_queue import SCHEDULER
+from models.training.dask_cluster import SCHEDULER
 from models.training.training_loop import prepare
 from models.training.training_options import TrainingOptions
 from tests.support.browser import opened_page, rerun, serve, until

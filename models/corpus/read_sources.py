@@ -1,0 +1,185 @@
+"""The documents of a corpus: text files, JSON Lines, CSV and Parquet, single, in folders or by a glob.
+
+Any address that fsspec opens is read: a local path, ``s3://bucket/*.jsonl``, ``https://...``. Files are read one after the
+other, rows as they come, so that memory holds one text file or one batch of rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.core.messages import Problem
+
+MAX_FILE = 1 << 30
+"""Bytes of one text file, which is read as a whole."""
+
+MAX_ROW = 64 << 20
+"""Bytes of one row of a table."""
+
+ROWS = 1000
+"""Rows of Parquet that are read at a time."""
+
+TEXT_COLUMNS = ("text", "content", "sentence", "body")
+"""The columns of a table that are taken as its text if none is named, in this order."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document of a corpus.
+
+    Attributes:
+        source: the address of its file, with the number of its row, from 1, if the file is a table: ``"a.jsonl:3"``.
+        text: what the network reads.
+        annotations: the row's other columns: one value for the document, or a list with one for each of its tokens.
+    """
+
+    source: str
+    text: str
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_documents(address: str, text_column: str | None = None) -> Iterator[Document]:
+    """Yield the documents of a corpus, in the order of the addresses of their files.
+
+    Args:
+        address: of a file, a folder (with all that is in it) or a glob.
+        text_column: the column of a table that contains the text; None for the first of ``TEXT_COLUMNS`` that it has.
+
+    Raises:
+        Problem: nothing is there, a file cannot be read, is not text, or is a table without a column of texts.
+    """
+    for system, path in _files(address):
+        name = system.unstrip_protocol(path) if "://" in address else path
+        ending = path.rsplit(".", 1)[-1].lower()
+        try:
+            with system.open(path, "rb") as file:
+                if ending in ("jsonl", "ndjson"):
+                    rows = _json_rows(file, name)
+                elif ending in ("csv", "tsv"):
+                    rows = _csv_rows(file, name, "\t" if ending == "tsv" else ",")
+                elif ending == "parquet":
+                    rows = _parquet_rows(file, name)
+                else:
+                    yield Document(name, _whole_text(file, name))
+                    continue
+                yield from _table_documents(rows, name, text_column)
+        except OSError as error:
+            raise Problem(
+                "“{file}” cannot be read: {reason}.", file=name, reason=error.strerror or str(error)
+            ) from error
+
+
+def _files(address: str) -> list[tuple[Any, str]]:
+    """Return the file system and the path of each file at an address, sorted by path; hidden files are left out."""
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+        if any(sign in path for sign in "*?["):
+            paths = [found for found in system.glob(path) if system.isfile(found)]
+        elif system.isdir(path):
+            paths = system.find(path)
+        else:
+            paths = [path] if system.exists(path) else []
+    except (OSError, ValueError, ImportError) as error:
+        raise Problem("“{address}” cannot be opened: {reason}.", address=address, reason=error) from error
+    shown = [found for found in sorted(paths) if not _is_hidden(found[len(path) :] if found != path else "")]
+    if not shown:
+        raise Problem(
+            "There is no file at “{address}”. Give a file, a folder or a pattern such as texts/*.txt.", address=address
+        )
+    return [(system, found) for found in shown]
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _decode(data: bytes, name: str) -> str:
+    """Return text from UTF-8, or UTF-16 with its mark."""
+    try:
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Problem("“{file}” is not text in UTF-8. Leave it out, or convert it.", file=name) from error
+    if "\0" in text:
+        raise Problem("“{file}” is a binary file, not text. Leave it out.", file=name)
+    return text
+
+
+def _whole_text(file: Any, name: str) -> str:
+    data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise Problem(
+            "“{file}” is larger than {limit} MB. Split it into several files.", file=name, limit=MAX_FILE >> 20
+        )
+    return _decode(data, name)
+
+
+def _json_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
+    number = 0
+    while line := file.readline(MAX_ROW + 1):
+        number += 1
+        if len(line) > MAX_ROW:
+            raise Problem(
+                "Line {line} of “{file}” is larger than {limit} MB.", line=number, file=name, limit=MAX_ROW >> 20
+            )
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(_decode(line, name))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise Problem("Line {line} of “{file}” is not valid JSON.", line=number, file=name) from error
+        if not isinstance(row, dict):
+            raise Problem(
+                'Line {line} of “{file}” is not a JSON object. Write {example} on each line.',
+                line=number, file=name, example='{"text": "…"}',
+            )  # fmt: skip
+        yield row
+
+
+def _csv_rows(file: Any, name: str, separator: str) -> Iterator[Mapping[str, Any]]:
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
+        for row in csv.DictReader(lines, delimiter=separator):
+            row.pop(None, None)  # type: ignore[call-overload]  # values past the last heading
+            yield row
+    except UnicodeDecodeError as error:
+        raise Problem("“{file}” is not text in UTF-8. Leave it out, or convert it.", file=name) from error
+    except csv.Error as error:
+        raise Problem("“{file}” is not a valid CSV file: {reason}.", file=name, reason=error) from error
+
+
+def _parquet_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(batch_size=ROWS):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise Problem("“{file}” is not a valid Parquet file.", file=name) from error
+
+
+def _table_documents(rows: Iterator[Mapping[str, Any]], name: str, column: str | None) -> Iterator[Document]:
+    for number, row in enumerate(rows, start=1):
+        chosen = column if column is not None else next((each for each in TEXT_COLUMNS if each in row), None)
+        if chosen is None or chosen not in row:
+            raise Problem(
+                "“{file}” has no column “{column}”. It has {columns}; name the one with the texts.",
+                file=name,
+                column=column or TEXT_COLUMNS[0],
+                columns=", ".join(f"“{each}”" for each in list(row)[:12]),
+            )
+        text = row[chosen]
+        if text is None or text == "":
+            continue
+        if not isinstance(text, str):
+            raise Problem(
+                "Row {row} of “{file}” has no text in its column “{column}”.", row=number, file=name, column=chosen
+            )
+        yield Document(f"{name}:{number}", text, {key: value for key, value in row.items() if key != chosen})

@@ -1,0 +1,155 @@
+"""The tokens of a document, their places in its text, and its parts if it is long.
+
+The state of the network starts anew at each part. A document of more than ``longest`` tokens has several: a part ends after
+the last line end in the last quarter of that length, or where there is none, at that length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.core.messages import Problem
+from models.core.tokenize_text import display, normalize_whitespace
+from models.corpus.read_sources import Document
+from models.networks.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentPart:
+    """A part of a document, over which the network runs from its initial state.
+
+    Attributes:
+        source: the address of the document.
+        start: the place of the part in the document's text, in characters.
+        text: of the part, with line ends and tabs as the network reads them.
+        ids: (T) int64, of its tokens.
+        places: (T) int64, where each token starts in ``text``, in characters.
+        unknown: how many of the tokens the vocabulary lacks.
+        annotations: by name, (T) each: numbers (NaN where there is none), or strings ("" where there is none).
+    """
+
+    source: str
+    start: int
+    text: str
+    ids: np.ndarray
+    places: np.ndarray
+    unknown: int
+    annotations: Mapping[str, np.ndarray]
+
+
+def document_parts(network: Network, document: Document, longest: int) -> Iterator[DocumentPart]:
+    """Yield the parts of a document of at most ``longest`` tokens; none if it has no tokens.
+
+    Raises:
+        Problem: the network has no symbol for unknown tokens, and the text has one; or an annotation does not fit.
+    """
+    whole = document.text
+    if "\t" not in (network.vocabulary or ()):
+        whole = normalize_whitespace(whole)
+    symbols, places = _split(network, whole)
+    if not symbols:
+        return
+    ids, unknown = _encode(network, symbols, document.source)
+    annotations = {
+        name: _annotation(each, len(ids), name, document.source) for name, each in document.annotations.items()
+    }
+    ends = np.append(places[1:], len(whole))
+    start = 0
+    while start < len(ids):
+        stop = _part_end(whole, places, ends, start, longest)
+        first, last = (int(places[start]) if start else 0), (int(places[stop]) if stop < len(ids) else len(whole))
+        yield DocumentPart(
+            document.source,
+            first,
+            whole[first:last],
+            ids[start:stop],
+            places[start:stop] - first,
+            int(unknown[start:stop].sum()),
+            {name: each[start:stop] for name, each in annotations.items()},
+        )
+        start = stop
+
+
+def _part_end(text: str, places: np.ndarray, ends: np.ndarray, start: int, longest: int) -> int:
+    """Return the token before which a part that begins at token ``start`` ends."""
+    stop = min(start + longest, len(places))
+    if stop == len(places):
+        return stop
+    line_end = text.rfind("\n", int(places[start + (3 * longest) // 4]), int(ends[stop - 1]))
+    return stop if line_end < 0 else int(np.searchsorted(places, line_end, side="right"))
+
+
+def _split(network: Network, text: str) -> tuple[list[str], np.ndarray]:
+    """Return the T symbols of a text, and where each starts."""
+    most = max(1, min(network.longest_text, 200_000))
+    symbols: list[str] = []
+    places: list[np.ndarray] = []
+    start = 0
+    while start < len(text):
+        stop = min(start + most, len(text))
+        if stop < len(text):
+            space = max(text.rfind("\n", start, stop), text.rfind(" ", start, stop))
+            stop = space + 1 if space > start else stop
+        block = text[start:stop]
+        found = network.symbols(block)
+        symbols += found
+        places.append(start + (_lengths(found) if network.kind == "characters" else _word_places(found, block)))
+        start = stop
+    return symbols, np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
+
+
+def _lengths(symbols: list[str]) -> np.ndarray:
+    """Return where each of the symbols starts that a text consists of."""
+    sizes = np.fromiter(map(len, symbols), dtype=np.int64, count=len(symbols))
+    return np.cumsum(sizes) - sizes
+
+
+def _word_places(words: list[str], text: str) -> np.ndarray:
+    """Return where each word starts; the vocabulary may write it with other letters, but of the same number."""
+    plain, place, places = text.replace("’", "'"), 0, []
+    folded = plain.casefold()
+    same = len(folded) == len(plain)
+    for word in words:
+        at = plain.find(word, place)
+        other = folded.find(word.casefold(), place) if same else -1
+        at = min((each for each in (at, other) if each >= 0), default=place)
+        places.append(at)
+        place = at + len(word)
+    return np.array(places, dtype=np.int64)
+
+
+def _encode(network: Network, symbols: list[str], source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids (T) int64, and (T) bool, whether the vocabulary lacks the symbol."""
+    known = network.ids
+    fallback = known.get(network.card.unknown, -1) if network.card.unknown else -1
+    ids = np.fromiter((known.get(symbol, -1) for symbol in symbols), dtype=np.int64, count=len(symbols))
+    unknown = ids < 0
+    if unknown.any() and fallback < 0:
+        lacking = symbols[int(unknown.argmax())]
+        raise Problem(
+            "“{file}” contains “{symbol}”, which the vocabulary of {name} does not. Use texts with its tokens.",
+            file=source,
+            symbol=display(lacking),
+            name=network.titled_name,
+        )
+    return np.where(unknown, fallback, ids), unknown
+
+
+def _annotation(value: Any, steps: int, name: str, source: str) -> np.ndarray:
+    """Return one value for each of T tokens."""
+    values = value if isinstance(value, list) else [value] * steps
+    if len(values) != steps:
+        raise Problem(
+            "The column “{column}” of “{file}” has {count} values for {steps} tokens. Give one value, or one for each token.",
+            column=name,
+            file=source,
+            count=f"{len(values):,}",
+            steps=f"{steps:,}",
+        )
+    if all(each is None or isinstance(each, int | float) for each in values):
+        return np.array([np.nan if each is None else float(each) for each in values])
+    return np.array(["" if each is None else str(each) for each in values], dtype=object)
